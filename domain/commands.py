@@ -1,0 +1,151 @@
+"""What may be asked of a job: each command decides, from the job and the keys that are taken.
+
+A command runs inside the transaction that appends its facts, so what it sees is the truth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+import msgspec
+
+from domain.callback import Callback
+from domain.errors import CallbackConflict, JobInProgress, JobNotFound, RegistrationConflict
+from domain.events import Fact, JobQueued
+from domain.keys import Key, agent_key, callback_key, in_progress_key, registration_key
+from domain.provisioning_job import ProvisioningJob
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """Facts to append and names to take for them, or the earlier key that answers already.
+
+    `claims` and `pointers` name keys that shall point at the last of the facts.
+    """
+
+    facts: Sequence[Fact] = ()
+    claims: Mapping[str, str] = {}
+    pointers: Sequence[str] = ()
+    earlier: Key | None = None
+    warning: str | None = None
+
+
+class Command(Protocol):
+    """A request about one job; `names` are the keys that it needs to see."""
+
+    @property
+    def job_id(self) -> str: ...
+
+    @property
+    def names(self) -> tuple[str, ...]: ...
+
+    def decide(self, job: ProvisioningJob, keys: Mapping[str, Key], now: datetime) -> Decision:
+        """Decide, or raise a `Refused`."""
+        ...
+
+
+class RecordCallback(msgspec.Struct, frozen=True):
+    """Record a callback; a redelivery gets the first receipt."""
+
+    callback: Callback
+
+    @property
+    def job_id(self) -> str:
+        return self.callback.job_id
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        callback_id = self.callback.callback_id
+        return (callback_key(self.job_id, callback_id),) if callback_id else ()
+
+    def decide(self, job: ProvisioningJob, keys: Mapping[str, Key], now: datetime) -> Decision:
+        digest = self.callback.digest or ""
+        for name in self.names:
+            if name in keys:
+                if keys[name].digest != digest:
+                    raise CallbackConflict
+                return Decision(earlier=keys[name])
+        return Decision(
+            facts=job.report(self.callback, now),
+            claims=dict.fromkeys(self.names, digest),
+            warning=job.warning(self.callback),
+        )
+
+
+class QueueJob(msgspec.Struct, frozen=True, kw_only=True):
+    """Register a job; the same idempotency key with the same `digest` gets the same job.
+
+    `owner` is the user that the caller's token is bound to: keys of different owners are apart.
+    """
+
+    job_id: str
+    agent_id: str
+    workflow: str
+    user_id: str | None = None
+    region: str = "us-east"
+    idempotency_key: str | None = None
+    digest: str | None = None
+    requested_by: str | None = None
+    owner: str | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(name for name in (self._request, self._turn) if name)
+
+    @property
+    def _request(self) -> str:
+        key = self.idempotency_key
+        return registration_key(self.owner, key) if key else ""
+
+    @property
+    def _turn(self) -> str:
+        return in_progress_key(self.user_id) if self.user_id else ""
+
+    def decide(self, job: ProvisioningJob, keys: Mapping[str, Key], now: datetime) -> Decision:
+        digest = self.digest or ""
+        if earlier := keys.get(self._request):
+            if earlier.digest != digest:
+                raise RegistrationConflict
+            return Decision(earlier=earlier)
+        queued = JobQueued(
+            recorded_at=now,
+            agent_id=self.agent_id,
+            user_id=self.user_id,
+            region=self.region,
+            workflow=self.workflow,
+            idempotency_key=self.idempotency_key,
+            requested_by=self.requested_by,
+            digest=self.digest,
+        )
+        facts = job.queue(queued)
+        if self._turn in keys and job.in_progress:
+            raise JobInProgress
+        return Decision(
+            facts=facts,
+            claims={self._request: digest} if self._request else {},
+            pointers=(agent_key(self.agent_id),),
+        )
+
+
+class StopJob(msgspec.Struct, frozen=True):
+    """Ask the job's running instance to stop."""
+
+    job_id: str
+    requested_by: str | None
+    names: tuple[str, ...] = ()
+
+    def decide(self, job: ProvisioningJob, keys: Mapping[str, Key], now: datetime) -> Decision:
+        if job.version == 0:
+            raise JobNotFound
+        return Decision(facts=job.stop(self.requested_by, now))
+
+
+class TimeOutJob(msgspec.Struct, frozen=True):
+    """Fail the job if it has been silent for too long by now; otherwise change nothing."""
+
+    job_id: str
+    names: tuple[str, ...] = ()
+
+    def decide(self, job: ProvisioningJob, keys: Mapping[str, Key], now: datetime) -> Decision:
+        return Decision(facts=job.time_out(now))

@@ -1,0 +1,75 @@
+"""What can go wrong in the domain, one sentence each.
+
+MilepostError
+├── Refused                     the request makes sense, the job's state forbids it
+│   ├── CallbackConflict
+│   ├── RegistrationConflict
+│   ├── JobAlreadyRegistered
+│   ├── JobInProgress
+│   └── NothingToStop
+├── NotFound
+│   ├── JobNotFound
+│   └── WorkflowNotFound
+├── InvalidDefinition           a workflow file that cannot be used
+└── Unavailable                 try again: nothing was stored, or we cannot tell
+    ├── StoreUnavailable
+    └── QueueFull
+"""
+
+from __future__ import annotations
+
+
+class MilepostError(Exception):
+    """Something Milepost can explain went wrong."""
+
+
+class Refused(MilepostError):
+    """The job's state does not allow this."""
+
+
+class CallbackConflict(Refused):
+    """This callback id was already used for this job with another body."""
+
+
+class RegistrationConflict(Refused):
+    """This idempotency key was already used for another registration."""
+
+
+class JobAlreadyRegistered(Refused):
+    """A job with this id is already registered."""
+
+
+class JobInProgress(Refused):
+    """A provisioning job is already in progress. Please wait for it to complete."""
+
+
+class NothingToStop(Refused):
+    """No running instance found for this agent"""
+
+
+class NotFound(MilepostError):
+    """There is nothing by that name."""
+
+
+class JobNotFound(NotFound):
+    """There is no job with this id."""
+
+
+class WorkflowNotFound(NotFound):
+    """There is no workflow definition by this name and version."""
+
+
+class InvalidDefinition(MilepostError):
+    """A workflow definition cannot be used; the message names file, line and reason."""
+
+
+class Unavailable(MilepostError):
+    """Milepost cannot take this just now; try again."""
+
+
+class StoreUnavailable(Unavailable):
+    """The database does not answer; nothing is lost that was acknowledged. Try again."""
+
+
+class QueueFull(Unavailable):
+    """More callbacks are waiting to be stored than the queue may hold. Try again."""

@@ -1,0 +1,136 @@
+"""The catalogue of facts: what a callback said, and what Milepost decided.
+
+A fact is stored as plain JSON under its class's name. Its shape is for ever: a new field has a
+default, a breaking change is a new class with an upcaster from the old one.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+
+
+class Fact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Something that happened; `recorded_at` is the server's clock (UTC)."""
+
+    recorded_at: datetime
+
+
+class Received(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """What every callback says of itself.
+
+    `occurred_at` is the sender's clock, if given. `signed_by` names scheme and key, as
+    `x-signature:3f2a90c1`. `digest` is the SHA-256 of the raw body, in hex. `extra` holds every
+    payload field that Milepost does not know, untouched.
+    """
+
+    callback_id: str | None = None
+    occurred_at: datetime | None = None
+    signed_by: str | None = None
+    digest: str | None = None
+    workflow_run_id: str | None = None
+    extra: dict[str, Any] = {}
+
+
+class Machine(Received, frozen=True, kw_only=True, omit_defaults=True):
+    """What a callback may say of the machine."""
+
+    server_id: str | None = None
+    server_ip: str | None = None
+    tailscale_ip: str | None = None
+
+
+class HeartbeatReceived(Received, frozen=True, kw_only=True, omit_defaults=True):
+    """The workflow is alive."""
+
+
+class MetadataReported(Machine, frozen=True, kw_only=True, omit_defaults=True):
+    """The machine has an identity and addresses."""
+
+
+class StepReported(Machine, frozen=True, kw_only=True, omit_defaults=True):
+    """The workflow reached a step."""
+
+    step: str
+
+
+class StatusReported(Machine, frozen=True, kw_only=True, omit_defaults=True):
+    """The workflow said how the job stands."""
+
+    status: Literal["provisioning", "running", "failed"]
+    step: str | None = None
+    failed_step: str | None = None
+    error: str | None = None
+
+
+class JobQueued(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """The job was registered. `workflow` is `name@version`, the definition that it runs with."""
+
+    agent_id: str
+    user_id: str | None = None
+    region: str = "us-east"
+    workflow: str
+    idempotency_key: str | None = None
+    requested_by: str | None = None
+    digest: str | None = None
+
+
+class AttemptStarted(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """The workflow started again after a failure; `number` counts attempts from 1."""
+
+    number: int
+    occurred_at: datetime | None = None
+    workflow_run_id: str | None = None
+
+
+class JobTimedOut(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """Milepost inferred that the attempt is dead: nothing was heard since `silent_since`."""
+
+    attempt: int
+    silent_since: datetime
+    error: str
+
+
+class StopRequested(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """Somebody asked the running instance to stop."""
+
+    requested_by: str | None = None
+
+
+class RollbackRequested(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """The attempt failed and left a machine behind that somebody should remove."""
+
+    attempt: int
+    server_id: str | None = None
+    server_ip: str | None = None
+
+
+CATALOGUE: dict[str, type[Fact]] = {
+    fact.__name__: fact
+    for fact in (
+        HeartbeatReceived,
+        MetadataReported,
+        StepReported,
+        StatusReported,
+        JobQueued,
+        AttemptStarted,
+        JobTimedOut,
+        StopRequested,
+        RollbackRequested,
+    )
+}
+
+
+class JobEvent(msgspec.Struct, frozen=True):
+    """A fact at its place: the `originator_version`-th event of the job `originator_id`.
+
+    The two names are the eventsourcing library's; versions count from 1 without gaps. `position`
+    is the event's number in the whole store, or 0 where nobody asked for it.
+    """
+
+    originator_id: str
+    originator_version: int
+    fact: Fact
+    position: int = 0

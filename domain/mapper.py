@@ -1,0 +1,55 @@
+"""Between events and stored rows: the event's own name as topic, plain JSON as state."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from eventsourcing.persistence import Mapper, MapperDeserialisationError, Notification, StoredEvent
+
+from domain.events import CATALOGUE, Fact, JobEvent
+
+_encoder = msgspec.json.Encoder()
+_decoders: dict[str, msgspec.json.Decoder[Fact]] = {
+    topic: msgspec.json.Decoder(fact) for topic, fact in CATALOGUE.items()
+}
+
+
+class JobEventMapper(Mapper[str]):
+    """Store facts as JSON that an auditor can read; compress and encrypt them if configured."""
+
+    def to_stored_event(self, domain_event: Any) -> StoredEvent:
+        """Return the row for a `JobEvent`."""
+        event: JobEvent = domain_event
+        return StoredEvent(
+            originator_id=event.originator_id,
+            originator_version=event.originator_version,
+            topic=type(event.fact).__name__,
+            state=self.seal(_encoder.encode(event.fact)),
+        )
+
+    def to_domain_event(self, stored_event: StoredEvent) -> JobEvent:
+        """Return the `JobEvent` of a row; raise `MapperDeserialisationError` if it cannot be read."""
+        decoder = _decoders.get(stored_event.topic)
+        if decoder is None:
+            raise MapperDeserialisationError(f"unknown event {stored_event.topic!r}")
+        try:
+            fact = decoder.decode(self.unseal(stored_event.state))
+        except (ValueError, msgspec.MsgspecError) as error:
+            raise MapperDeserialisationError(f"unreadable {stored_event.topic}: {error}") from error
+        position = stored_event.id if isinstance(stored_event, Notification) else 0
+        return JobEvent(
+            str(stored_event.originator_id), stored_event.originator_version, fact, position
+        )
+
+    def seal(self, plain: bytes) -> bytes:
+        """Compress and encrypt, as configured."""
+        if self.compressor:
+            plain = self.compressor.compress(plain)
+        return self.cipher.encrypt(plain) if self.cipher else plain
+
+    def unseal(self, stored: bytes) -> bytes:
+        """Undo `seal`; raise ValueError for bytes that it did not make."""
+        if self.cipher:
+            stored = self.cipher.decrypt(stored)
+        return self.compressor.decompress(stored) if self.compressor else stored

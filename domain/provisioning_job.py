@@ -1,0 +1,137 @@
+"""The aggregate: what a provisioning job may do next, decided from immutable state.
+
+Deciding may refuse; evolving never does.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from domain import attempt as attempts
+from domain.attempt import Attempt
+from domain.callback import Callback
+from domain.errors import JobAlreadyRegistered, NothingToStop
+from domain.events import (
+    AttemptStarted,
+    Fact,
+    JobEvent,
+    JobQueued,
+    JobTimedOut,
+    Received,
+    RollbackRequested,
+    StatusReported,
+    StopRequested,
+)
+
+SILENCE_LIMIT_SECONDS = 900
+"""A provisioning job that was silent for longer than this has failed (seed contract, "Jobs")."""
+
+
+class ProvisioningJob(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What decisions need to know of a job, folded from its events; version 0 has none."""
+
+    id: str
+    version: int = 0
+    queued: JobQueued | None = None
+    attempt: Attempt = Attempt()
+    stop_requested: bool = False
+    rollback_requested: bool = False
+
+    @property
+    def in_progress(self) -> bool:
+        """True while the job is queued or provisioning."""
+        return self.attempt.status in ("queued", "provisioning")
+
+    def queue(self, fact: JobQueued) -> list[Fact]:
+        """Register the job, before or after its first callback."""
+        if self.queued:
+            raise JobAlreadyRegistered
+        return [fact]
+
+    def report(self, callback: Callback, now: datetime) -> list[Fact]:
+        """Record a callback, and what it means that somebody else must act on. Never refuses."""
+        facts: list[Fact] = []
+        for fact in callback.facts(now):
+            if isinstance(fact, StatusReported) and self._starts_again(fact):
+                number = self.attempt.number + 1
+                facts.append(
+                    AttemptStarted(
+                        recorded_at=now,
+                        number=number,
+                        occurred_at=fact.occurred_at,
+                        workflow_run_id=fact.workflow_run_id,
+                    )
+                )
+            facts.append(fact)
+        return self._with_rollback(facts, now)
+
+    def stop(self, requested_by: str | None, now: datetime) -> list[Fact]:
+        """Ask the running instance to stop."""
+        if self.attempt.status != "running" or self.stop_requested:
+            raise NothingToStop
+        return [StopRequested(recorded_at=now, requested_by=requested_by)]
+
+    def time_out(self, now: datetime) -> list[Fact]:
+        """Fail the attempt if it has been silent for too long; nothing if it has not."""
+        since = self.attempt.silent_since
+        if since is None:
+            return []
+        silence = (now - since).total_seconds()
+        if silence <= SILENCE_LIMIT_SECONDS:
+            return []
+        error = f"Timeout: No heartbeat for {int(silence)}s"
+        timed_out = JobTimedOut(
+            recorded_at=now, attempt=self.attempt.number, silent_since=since, error=error
+        )
+        return self._with_rollback([timed_out], now)
+
+    def warning(self, callback: Callback) -> str | None:
+        """Say what is odd about a callback that was recorded all the same."""
+        if self.queued is None:
+            return f"job {self.id!r} is not registered"
+        if self.attempt.final and (callback.step or callback.type == "heartbeat"):
+            return f"job {self.id!r} is already {self.attempt.status}"
+        return None
+
+    def _starts_again(self, fact: StatusReported) -> bool:
+        return not self.attempt.precedes(fact) and self.attempt.reopens_on(fact)
+
+    def _with_rollback(self, facts: list[Fact], now: datetime) -> list[Fact]:
+        after = self
+        for fact in facts:
+            after = evolve(after, JobEvent(self.id, after.version + 1, fact))
+        attempt = after.attempt
+        if attempt.status != "failed" or after.rollback_requested or attempt.server_id is None:
+            return facts
+        wanted = RollbackRequested(
+            recorded_at=now,
+            attempt=attempt.number,
+            server_id=attempt.server_id.value,
+            server_ip=attempt.server_ip.value if attempt.server_ip else None,
+        )
+        return [*facts, wanted]
+
+
+def evolve(job: ProvisioningJob, event: JobEvent) -> ProvisioningJob:
+    """Fold one event; total over every sequence of events."""
+    fact, version = event.fact, event.originator_version
+    match fact:
+        case JobQueued():
+            return msgspec.structs.replace(job, version=version, queued=job.queued or fact)
+        case AttemptStarted():
+            if fact.number <= job.attempt.number:
+                return msgspec.structs.replace(job, version=version)
+            return ProvisioningJob(
+                job.id, version, job.queued, attempts.next_attempt(job.attempt, fact)
+            )
+        case StopRequested():
+            return msgspec.structs.replace(job, version=version, stop_requested=True)
+        case RollbackRequested():
+            return msgspec.structs.replace(job, version=version, rollback_requested=True)
+        case Received() if job.attempt.precedes(fact):
+            return msgspec.structs.replace(job, version=version)
+        case _:
+            attempt = attempts.evolve(job.attempt, fact)
+            return msgspec.structs.replace(job, version=version, attempt=attempt)

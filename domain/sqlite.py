@@ -1,0 +1,199 @@
+"""The event store in a SQLite file; its twin is `postgres.py`."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+from eventsourcing import sqlite
+from eventsourcing.persistence import (
+    IntegrityError,
+    Notification,
+    OperationalError,
+    StoredEvent,
+)
+
+from domain.keys import Key
+from domain.store import Append, Found
+
+# AUTOINCREMENT, so that the position of a deleted newest event is never given out again.
+CREATE = (
+    """CREATE TABLE IF NOT EXISTS stored_events (
+         notification_id INTEGER PRIMARY KEY AUTOINCREMENT,
+         originator_id TEXT NOT NULL,
+         originator_version INTEGER NOT NULL,
+         topic TEXT NOT NULL,
+         state BLOB NOT NULL,
+         UNIQUE (originator_id, originator_version))""",
+    """CREATE TABLE IF NOT EXISTS job_keys (
+         name TEXT PRIMARY KEY,
+         job_id TEXT NOT NULL,
+         version INTEGER NOT NULL,
+         digest TEXT NOT NULL) WITHOUT ROWID""",
+)
+INSERT_EVENT = """
+    INSERT INTO stored_events (originator_id, originator_version, topic, state) VALUES (?, ?, ?, ?)
+"""
+SELECT_TAIL = """
+    SELECT e.originator_id, e.originator_version, e.topic, e.state
+      FROM json_each(?) AS known
+      JOIN stored_events AS e
+        ON e.originator_id = json_extract(known.value, '$[0]')
+       AND e.originator_version > json_extract(known.value, '$[1]')
+     ORDER BY e.originator_id, e.originator_version
+"""
+SELECT_NOTIFICATIONS = """
+    SELECT notification_id, originator_id, originator_version, topic, state
+      FROM stored_events
+     WHERE notification_id > ? AND (? IS NULL OR notification_id <= ?)
+       AND (? = '[]' OR topic IN (SELECT value FROM json_each(?)))
+     ORDER BY notification_id LIMIT ?
+"""
+SELECT_KEYS = """
+    SELECT k.name, k.job_id, k.version, k.digest, e.notification_id
+      FROM job_keys AS k
+      JOIN stored_events AS e ON e.originator_id = k.job_id AND e.originator_version = k.version
+     WHERE k.name IN (SELECT value FROM json_each(?))
+"""
+CLAIM_KEY = "INSERT INTO job_keys VALUES (?, ?, ?, ?) ON CONFLICT (name) DO NOTHING"
+POINT_KEY = """
+    INSERT INTO job_keys VALUES (?, ?, ?, ?)
+    ON CONFLICT (name) DO UPDATE
+    SET job_id = excluded.job_id, version = excluded.version, digest = excluded.digest
+"""
+RELEASE_KEY = "DELETE FROM job_keys WHERE name = ? AND job_id = ?"
+
+# FULL: a commit is on the disk before it is acknowledged, also when the power fails.
+PRAGMAS = ("PRAGMA synchronous=FULL", "PRAGMA busy_timeout=5000")
+
+
+class DurableConnectionPool(sqlite.SQLiteConnectionPool):
+    """A pool whose connections wait for the disk."""
+
+    def _create_connection(self) -> sqlite.SQLiteConnection:
+        try:
+            connection = super()._create_connection()
+            for pragma in PRAGMAS:
+                connection.cursor().execute(pragma)
+        except sqlite3.Error as error:
+            raise OperationalError(f"{self.db_name}: {error}") from error
+        return connection
+
+
+class SQLiteDatastore(sqlite.SQLiteDatastore):
+    """The library's datastore with durable connections and transactions that write from the start."""
+
+    def __init__(self, db_name: str, **options: Any) -> None:
+        super().__init__(db_name, **options)
+        self.pool = DurableConnectionPool(db_name=db_name)
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Cursor]:
+        """Yield a cursor in a transaction that holds the write lock; commit, or roll back."""
+        with self.get_connection(commit=True) as connection:
+            with translated(), connection.cursor() as cursor:
+                # IMMEDIATE: a transaction that reads first could not be sure to write later.
+                cursor.execute("BEGIN IMMEDIATE")
+                try:
+                    yield cursor
+                except BaseException:
+                    connection.rollback()
+                    raise
+                connection.commit()
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Cursor]:
+        """Yield a cursor for one statement, which sees one moment of the database."""
+        with self.get_connection(commit=False) as connection:
+            with translated(), connection.cursor() as cursor:
+                yield cursor
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Raise the library's errors for the driver's."""
+    try:
+        yield
+    except sqlite3.IntegrityError as error:
+        raise IntegrityError(error) from error
+    except sqlite3.Error as error:
+        raise OperationalError(error) from error
+
+
+class SQLiteRecorder(sqlite.SQLiteApplicationRecorder):
+    """Keep events and keys in one SQLite file."""
+
+    datastore: SQLiteDatastore
+
+    def __init__(self, datastore: SQLiteDatastore, events_table_name: str = "stored_events"):
+        super().__init__(datastore, events_table_name)
+        self.insert_events_statement = INSERT_EVENT
+
+    def construct_create_table_statements(self) -> list[str]:
+        """Give the library our tables."""
+        return list(CREATE)
+
+    def transact(
+        self,
+        known: Mapping[str, int],
+        names: Collection[str],
+        decide: Callable[[Found], Append],
+    ) -> Sequence[int]:
+        """See `JobStore.transact`."""
+        with self.datastore.writing() as cursor:
+            cursor.execute(SELECT_TAIL, (_json(list(known.items())),))
+            tail = [StoredEvent(*row) for row in cursor.fetchall()]
+            cursor.execute(SELECT_KEYS, (_json(list(names)),))
+            keys = {row["name"]: Key(*row) for row in cursor.fetchall()}
+            append = decide(Found(tail, keys))
+            positions = self._insert_events(sqlite.SQLiteCursor(cursor), append.events) or ()
+            cursor.executemany(RELEASE_KEY, append.releases)
+            cursor.executemany(CLAIM_KEY, [_row(key) for key in append.claims])
+            cursor.executemany(POINT_KEY, [_row(key) for key in append.pointers])
+        return positions
+
+    def select_notifications(
+        self,
+        start: int | None,
+        limit: int,
+        stop: int | None = None,
+        topics: Sequence[str] = (),
+        *,
+        inclusive_of_start: bool = True,
+    ) -> Sequence[Notification]:
+        """Return events in order of position; the library's looks for a column named rowid."""
+        after = (start or 0) - (1 if inclusive_of_start else 0)
+        wanted = _json(list(topics))
+        with self.datastore.reading() as cursor:
+            cursor.execute(SELECT_NOTIFICATIONS, (after, stop, stop, wanted, wanted, limit))
+            return [Notification(*row[1:], id=row[0]) for row in cursor.fetchall()]
+
+    def key(self, name: str) -> Key | None:
+        """Return a key as it stands."""
+        with self.datastore.reading() as cursor:
+            cursor.execute(SELECT_KEYS, (_json([name]),))
+            row = cursor.fetchone()
+        return Key(*row) if row else None
+
+
+def _row(key: Key) -> tuple[str, str, int, str]:
+    return key.name, key.job_id, key.version, key.digest
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+class Factory(sqlite.SQLiteFactory):
+    """Make recorders on a SQLite file."""
+
+    application_recorder_class: type[sqlite.SQLiteApplicationRecorder] = SQLiteRecorder
+    datastore: SQLiteDatastore
+
+    def __init__(self, env: Any) -> None:
+        super().__init__(env)
+        self.datastore.close()
+        self.datastore = SQLiteDatastore(self.datastore.pool.db_name, originator_id_type="text")

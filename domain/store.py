@@ -1,0 +1,91 @@
+"""The contract of the event store: one transaction that looks, decides and appends.
+
+The stores beside this file (`memory.py`, `sqlite.py`, `postgres.py`) are the eventsourcing
+library's recorders with this one method more. Deciding inside the transaction, after its lock is
+taken, is what makes versions contiguous and keys unique without a conflict to retry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Protocol
+
+import msgspec
+from eventsourcing.persistence import (
+    DatabaseError,
+    InterfaceError,
+    InternalError,
+    Notification,
+    OperationalError,
+    StoredEvent,
+)
+
+from domain.errors import StoreUnavailable
+from domain.keys import Key
+
+
+class Found(msgspec.Struct, frozen=True):
+    """What the transaction sees: events after the known versions, and the keys that are taken."""
+
+    tail: Sequence[StoredEvent]
+    keys: Mapping[str, Key]
+
+
+class Append(msgspec.Struct, frozen=True):
+    """What the transaction shall write.
+
+    In this order: `releases` are (name, job id) pairs, dropped if that job holds them; `claims`
+    are new keys, kept only if free; `pointers` are keys that move.
+    """
+
+    events: Sequence[StoredEvent] = ()
+    claims: Sequence[Key] = ()
+    pointers: Sequence[Key] = ()
+    releases: Sequence[tuple[str, str]] = ()
+
+
+class JobStore(Protocol):
+    """A library recorder that can also look, decide and append in one transaction."""
+
+    def transact(
+        self,
+        known: Mapping[str, int],
+        names: Collection[str],
+        decide: Callable[[Found], Append],
+    ) -> Sequence[int]:
+        """Append what `decide` returns and give the positions of its events.
+
+        `known` maps job ids to the version already known of each; `names` are the keys to look
+        up. Returns after the commit is durable. Raises the library's `PersistenceError` when the
+        database does not answer; then nothing is stored, or, if the connection broke during the
+        commit, that cannot be known.
+        """
+        ...
+
+    def key(self, name: str) -> Key | None:
+        """Return a key as it stands."""
+        ...
+
+    def select_events(self, originator_id: str) -> Sequence[StoredEvent]:
+        """Return the events of a job, in order."""
+        ...
+
+    def select_notifications(
+        self, start: int | None, limit: int, *, inclusive_of_start: bool = True
+    ) -> Sequence[Notification]:
+        """Return events of the whole store in order of position, from or after `start`."""
+        ...
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Raise `StoreUnavailable` when the database cannot be reached or cannot do its work."""
+    try:
+        yield
+    except (InterfaceError, OperationalError, InternalError) as error:
+        raise StoreUnavailable(str(error)) from error
+    except DatabaseError as error:
+        if type(error) is DatabaseError:  # its children are our own mistakes and stay what they are
+            raise StoreUnavailable(str(error)) from error
+        raise

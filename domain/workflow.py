@@ -1,0 +1,109 @@
+"""Workflow definitions: which steps there are, and what a person sees of them.
+
+A definition is a TOML file; `domain/workflows/` ships two. A definition never changes under its
+name and version: jobs record both and keep the steps that they ran with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Literal
+
+import msgspec
+
+from domain.errors import WorkflowNotFound
+
+UiStatus = Literal["completed", "active", "pending", "error"]
+
+
+class UiStep(msgspec.Struct, frozen=True):
+    """A stage as a person sees it."""
+
+    id: str
+    label: str
+
+
+class Step(msgspec.Struct, frozen=True):
+    """A workflow step, and the UI step that is active once it is reached."""
+
+    id: str
+    activates: str
+    aliases: tuple[str, ...] = ()
+
+
+class Workflow(msgspec.Struct, frozen=True, kw_only=True):
+    """A definition. `steps` stand in the order in which they are reached.
+
+    `waiting` is the UI step that is active while the job is queued, `started` while it is
+    provisioning and no known step is reached, `blame` the one at fault when a job fails so early.
+    """
+
+    name: str
+    version: int
+    default: bool = False
+    description: str = ""
+    waiting: str
+    started: str
+    blame: str
+    ui_steps: tuple[UiStep, ...]
+    steps: tuple[Step, ...] = ()
+
+    @property
+    def ref(self) -> str:
+        """`name@version`, as recorded with a job."""
+        return f"{self.name}@{self.version}"
+
+    def ranks(self) -> dict[str, int]:
+        """Map every step name, old names too, to its place in the order, from 0."""
+        return {
+            name: rank for rank, step in enumerate(self.steps) for name in (step.id, *step.aliases)
+        }
+
+    def activated_by(self) -> dict[str, str]:
+        """Map every step name, old names too, to the UI step that it activates."""
+        return {name: step.activates for step in self.steps for name in (step.id, *step.aliases)}
+
+
+class Workflows:
+    """The definitions at hand: immutable, looked up by `name@version` or by name."""
+
+    def __init__(self, workflows: Iterable[Workflow], default: str) -> None:
+        self._by_ref = {workflow.ref: workflow for workflow in workflows}
+        self._newest: dict[str, Workflow] = {}
+        for workflow in sorted(self._by_ref.values(), key=lambda each: each.version):
+            self._newest[workflow.name] = workflow
+        self.default = self.find(default)
+        self._ranks = {ref: each.ranks() for ref, each in self._by_ref.items()}
+
+    def __iter__(self) -> Iterator[Workflow]:
+        return iter(sorted(self._by_ref.values(), key=lambda each: (each.name, each.version)))
+
+    def find(self, ref: str | None) -> Workflow:
+        """Return the definition by `name@version`, or the newest by `name`; None is the default.
+
+        Raises `WorkflowNotFound`.
+        """
+        if ref is None:
+            return self.default
+        found = self._by_ref.get(ref) or self._newest.get(ref)
+        if found is None:
+            raise WorkflowNotFound(f"There is no workflow {ref!r}; known are {self.known}.")
+        return found
+
+    def recorded(self, ref: str | None) -> Workflow:
+        """Return the definition that a job recorded, or the default if it is gone."""
+        return self._by_ref.get(ref or "", self.default)
+
+    def ranks(self, ref: str | None) -> Mapping[str, int]:
+        """Return the order of steps of the definition that a job recorded."""
+        return self._ranks[self.recorded(ref).ref]
+
+    @property
+    def known(self) -> str:
+        """The names, for a message."""
+        return ", ".join(sorted(self._by_ref))
+
+    @property
+    def fingerprint(self) -> str:
+        """A string that changes whenever any definition does."""
+        return "\n".join(repr(self._by_ref[ref]) for ref in sorted(self._by_ref)) + self.default.ref

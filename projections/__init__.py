@@ -1,0 +1,1 @@
+"""Folds and read models: what people and programs see of the facts."""

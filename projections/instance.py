@@ -1,0 +1,115 @@
+"""The instance: the present state of one job, as a page or a program reads it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from domain import attempt as attempts
+from domain.attempt import Attempt
+from domain.events import (
+    AttemptStarted,
+    JobEvent,
+    JobQueued,
+    Received,
+    RollbackRequested,
+    StopRequested,
+)
+from domain.workflow import Workflows
+
+InstanceStatus = Literal["pending", "provisioning", "running", "stopping", "stopped", "failed"]
+
+
+class Instance(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A job's present state. `first_position` orders jobs; `workflow` is `name@version`."""
+
+    job_id: str
+    version: int = 0
+    position: int = 0
+    first_position: int = 0
+    agent_id: str | None = None
+    user_id: str | None = None
+    region: str | None = None
+    workflow: str | None = None
+    created_at: datetime | None = None
+    queued_at: datetime | None = None
+    updated_at: datetime | None = None
+    attempt: Attempt = Attempt()
+    stop_requested_at: datetime | None = None
+    rollback_requested_at: datetime | None = None
+
+    @property
+    def status(self) -> InstanceStatus:
+        """The seed's word for how the instance stands."""
+        status = self.attempt.status
+        if status == "queued":
+            return "pending"
+        return "stopping" if status == "running" and self.stop_requested_at else status
+
+    def current_step(self, workflows: Workflows) -> str | None:
+        """The furthest step of the attempt; None before the first one and after the end."""
+        if self.attempt.status != "provisioning":
+            return None
+        return furthest(self.attempt, workflows, self.workflow)
+
+    def failed_at_step(self, workflows: Workflows) -> str | None:
+        """The known step that the attempt had reached when it failed."""
+        final = self.attempt.final
+        if final is None or final.status != "failed":
+            return None
+        ranks = workflows.ranks(self.workflow)
+        reached = [name for name in (*self.attempt.steps_reached, final.step) if name in ranks]
+        if reached:
+            return max(reached, key=lambda name: (ranks[name or ""], name))
+        return final.failed_step if final.failed_step in ranks else None
+
+
+def furthest(attempt: Attempt, workflows: Workflows, workflow: str | None) -> str | None:
+    """Return the furthest known step that was reached, else the latest unknown one."""
+    ranks = workflows.ranks(workflow)
+    steps = attempt.steps_reached
+    known = [name for name in steps if name in ranks]
+    if known:
+        return max(known, key=lambda name: (ranks[name], name))
+    return max(steps, key=lambda name: (steps[name].at, name), default=None)
+
+
+def evolve(instance: Instance, event: JobEvent) -> Instance:
+    """Fold one event; every branch moves the version on."""
+    fact = event.fact
+    moved = msgspec.structs.replace(
+        instance,
+        version=event.originator_version,
+        position=event.position,
+        first_position=instance.first_position or event.position,
+        created_at=instance.created_at or fact.recorded_at,
+        updated_at=fact.recorded_at,
+    )
+    match fact:
+        case JobQueued() if instance.queued_at is None:
+            return msgspec.structs.replace(
+                moved,
+                agent_id=fact.agent_id,
+                user_id=fact.user_id,
+                region=fact.region,
+                workflow=fact.workflow,
+                queued_at=fact.recorded_at,
+            )
+        case AttemptStarted() if fact.number > instance.attempt.number:
+            return msgspec.structs.replace(
+                moved,
+                attempt=attempts.next_attempt(instance.attempt, fact),
+                stop_requested_at=None,
+                rollback_requested_at=None,
+            )
+        case StopRequested():
+            return msgspec.structs.replace(moved, stop_requested_at=fact.recorded_at)
+        case RollbackRequested():
+            return msgspec.structs.replace(moved, rollback_requested_at=fact.recorded_at)
+        case Received() if instance.attempt.precedes(fact):
+            return moved
+        case _:
+            attempt = attempts.evolve(instance.attempt, fact)
+            return msgspec.structs.replace(moved, attempt=attempt)

@@ -1,0 +1,150 @@
+"""The read model in memory: for tests, and as the shortest reading of the contract."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from threading import Event, Lock, RLock
+
+from domain.keys import agent_key
+from domain.memory import MemoryRecorder
+from projections.read_model import (
+    Changes,
+    InstanceRow,
+    JobFilter,
+    PositionMoved,
+    Row,
+    SetAside,
+    Sighting,
+    Turn,
+)
+
+
+class MemoryReadModel:
+    """Keep rows in dictionaries under the event store's lock."""
+
+    def __init__(self, recorder: MemoryRecorder) -> None:
+        self._recorder = recorder
+        self._lock: RLock = recorder._database_lock
+        self._projecting = Lock()
+        self._woken = Event()
+        self._shape: str | None = None
+        self._clear()
+
+    def _clear(self) -> None:
+        self._position = 0
+        self._instances: dict[str, InstanceRow] = {}
+        self._timelines: dict[str, Row] = {}
+        self._set_aside: dict[int, SetAside] = {}
+
+    def prepare(self, shape: str) -> None:
+        """See `ReadModel.prepare`."""
+        with self._lock:
+            if self._shape != shape:
+                self._clear()
+            self._shape = shape
+
+    def position(self) -> int:
+        """See `ReadModel.position`."""
+        return self._position
+
+    def newest_position(self) -> int:
+        """See `ReadModel.newest_position`."""
+        return self._recorder.max_notification_id() or 0
+
+    def documents(self, view: str, job_ids: Collection[str]) -> Mapping[str, str]:
+        """See `ReadModel.documents`."""
+        with self._lock:
+            rows = self._rows(view)
+            return {job_id: rows[job_id].document for job_id in job_ids if job_id in rows}
+
+    def apply(self, changes: Changes) -> None:
+        """See `ReadModel.apply`."""
+        with self._lock:
+            if self._position != changes.since:
+                raise PositionMoved
+            self._position = changes.position
+            self._instances |= {row.job_id: row for row in changes.instances}
+            self._timelines |= {row.job_id: row for row in changes.timelines}
+            self._set_aside |= {event.position: event for event in changes.set_aside}
+
+    def sight(self, view: str, job_id: str) -> Sighting:
+        """See `ReadModel.sight`."""
+        with self._lock:
+            row = self._rows(view).get(job_id)
+            after = row.version if row else 0
+            tail = [
+                event
+                for event in self._recorder.select_notifications(None, limit=2**31)
+                if event.originator_id == job_id and event.originator_version > after
+            ]
+            return Sighting(job_id, row.document if row else None, tail)
+
+    def sight_agent(self, agent_id: str) -> Sighting | None:
+        """See `ReadModel.sight_agent`."""
+        with self._lock:
+            key = self._recorder.key(agent_key(agent_id))
+            return self.sight("instances", key.job_id) if key else None
+
+    def instances(self, wanted: JobFilter) -> Sequence[Row]:
+        """See `ReadModel.instances`."""
+        with self._lock:
+            found = [
+                row
+                for row in self._instances.values()
+                if wanted.agent_id in (None, row.agent_id)
+                and wanted.user_id in (None, row.user_id)
+                and wanted.status in (None, row.status)
+                and (wanted.before is None or row.first_position < wanted.before)
+            ]
+        found.sort(key=lambda row: -row.first_position)
+        return [Row(row.job_id, row.version, row.document) for row in found[: wanted.limit]]
+
+    def counts(self) -> Mapping[str, int]:
+        """See `ReadModel.counts`."""
+        with self._lock:
+            return Counter(row.status for row in self._instances.values())
+
+    def silent(self, before: datetime) -> Sequence[str]:
+        """See `ReadModel.silent`."""
+        with self._lock:
+            return [
+                row.job_id
+                for row in self._instances.values()
+                if row.silent_since and row.silent_since < before
+            ]
+
+    def set_aside(self, limit: int = 100) -> Sequence[SetAside]:
+        """See `ReadModel.set_aside`."""
+        with self._lock:
+            return [self._set_aside[place] for place in sorted(self._set_aside)[::-1][:limit]]
+
+    def wake(self) -> None:
+        """See `ReadModel.wake`."""
+        self._woken.set()
+
+    @contextmanager
+    def turn(self) -> Iterator[Turn | None]:
+        """See `ReadModel.turn`."""
+        if not self._projecting.acquire(blocking=False):
+            yield None
+            return
+        try:
+            yield _Turn(self._woken)
+        finally:
+            self._projecting.release()
+
+    def _rows(self, view: str) -> Mapping[str, InstanceRow] | Mapping[str, Row]:
+        return self._instances if view == "instances" else self._timelines
+
+
+class _Turn:
+    def __init__(self, woken: Event) -> None:
+        self._woken = woken
+
+    def wait(self, seconds: float) -> None:
+        """See `Turn.wait`."""
+        self._woken.wait(seconds)
+        self._woken.clear()

@@ -1,0 +1,235 @@
+"""The read model in the PostgreSQL database of the events; its twin is `sqlite.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any, LiteralString
+
+import psycopg
+from eventsourcing.persistence import Notification, OperationalError
+
+from domain.keys import agent_key
+from domain.postgres import PostgresDatastore, PostgresRecorder
+from projections.read_model import (
+    Changes,
+    JobFilter,
+    PositionMoved,
+    Row,
+    SetAside,
+    Sighting,
+    Turn,
+)
+
+CREATE: tuple[LiteralString, ...] = (
+    """CREATE TABLE IF NOT EXISTS read_model (
+         shape text NOT NULL, position bigint NOT NULL)""",
+    """CREATE TABLE IF NOT EXISTS instances (
+         job_id text PRIMARY KEY,
+         version bigint NOT NULL,
+         document text NOT NULL,
+         first_position bigint NOT NULL,
+         agent_id text,
+         user_id text,
+         status text NOT NULL,
+         current_step text,
+         silent_since timestamptz)""",
+    "CREATE INDEX IF NOT EXISTS instances_newest ON instances (first_position)",
+    "CREATE INDEX IF NOT EXISTS instances_agent ON instances (agent_id, first_position)",
+    "CREATE INDEX IF NOT EXISTS instances_user ON instances (user_id, first_position)",
+    "CREATE INDEX IF NOT EXISTS instances_status ON instances (status, first_position)",
+    """CREATE INDEX IF NOT EXISTS instances_silent ON instances (silent_since)
+         WHERE silent_since IS NOT NULL""",
+    """CREATE TABLE IF NOT EXISTS timelines (
+         job_id text PRIMARY KEY,
+         version bigint NOT NULL,
+         document text NOT NULL)""",
+    """CREATE TABLE IF NOT EXISTS set_aside (
+         position bigint PRIMARY KEY,
+         job_id text NOT NULL,
+         version bigint NOT NULL,
+         topic text NOT NULL,
+         error text NOT NULL)""",
+)
+ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtext('milepost schema'))"
+SELECT_SHAPE = "SELECT shape FROM read_model"
+START = "TRUNCATE read_model, instances, timelines, set_aside"
+INSERT_SHAPE = "INSERT INTO read_model VALUES (%s, 0)"
+SELECT_POSITION = "SELECT position FROM read_model"
+SELECT_NEWEST = "SELECT COALESCE(MAX(notification_id), 0) AS position FROM stored_events"
+SELECT_DOCUMENTS: dict[str, LiteralString] = {
+    "instances": "SELECT job_id, document FROM instances WHERE job_id = ANY (%s)",
+    "timelines": "SELECT job_id, document FROM timelines WHERE job_id = ANY (%s)",
+}
+MOVE = "UPDATE read_model SET position = %s WHERE position = %s"
+UPSERT_INSTANCES = """
+    INSERT INTO instances
+    SELECT * FROM unnest(%s::text[], %s::bigint[], %s::text[], %s::bigint[], %s::text[],
+                         %s::text[], %s::text[], %s::text[], %s::timestamptz[])
+    ON CONFLICT (job_id) DO UPDATE SET
+      version = excluded.version, document = excluded.document,
+      first_position = excluded.first_position, agent_id = excluded.agent_id,
+      user_id = excluded.user_id, status = excluded.status,
+      current_step = excluded.current_step, silent_since = excluded.silent_since
+"""
+UPSERT_TIMELINES = """
+    INSERT INTO timelines SELECT * FROM unnest(%s::text[], %s::bigint[], %s::text[])
+    ON CONFLICT (job_id) DO UPDATE SET version = excluded.version, document = excluded.document
+"""
+UPSERT_SET_ASIDE = """
+    INSERT INTO set_aside
+    SELECT * FROM unnest(%s::bigint[], %s::text[], %s::bigint[], %s::text[], %s::text[])
+    ON CONFLICT (position) DO UPDATE SET error = excluded.error
+"""
+SIGHT: dict[str, LiteralString] = {
+    "instances": """
+        SELECT wanted.job_id, kept.document,
+               e.originator_version, e.topic, e.state, e.notification_id
+          FROM (SELECT %s AS job_id) AS wanted
+          LEFT JOIN instances AS kept ON kept.job_id = wanted.job_id
+          LEFT JOIN stored_events AS e
+            ON e.originator_id = wanted.job_id
+           AND e.originator_version > COALESCE(kept.version, 0)
+         ORDER BY e.originator_version
+    """,
+}
+SIGHT["timelines"] = SIGHT["instances"].replace("instances", "timelines")
+SIGHT_AGENT: LiteralString = SIGHT["instances"].replace(
+    "(SELECT %s AS job_id)", "(SELECT job_id FROM job_keys WHERE name = %s)"
+)
+SELECT_INSTANCES: LiteralString = """
+    SELECT job_id, version, document FROM instances
+     WHERE {filters} ORDER BY first_position DESC LIMIT %s
+"""
+FILTERS: dict[str, LiteralString] = {
+    "agent_id": "agent_id = %s",
+    "user_id": "user_id = %s",
+    "status": "status = %s",
+    "before": "first_position < %s",
+}
+SELECT_COUNTS = "SELECT status, COUNT(*) AS count FROM instances GROUP BY status"
+SELECT_SILENT = """
+    SELECT job_id FROM instances WHERE silent_since < %s ORDER BY silent_since LIMIT 1000
+"""
+SELECT_SET_ASIDE = """
+    SELECT position, job_id, version, topic, error FROM set_aside ORDER BY position DESC LIMIT %s
+"""
+TAKE_TURN = "SELECT pg_try_advisory_lock(hashtext('milepost projector')) AS taken"
+LISTEN = "LISTEN stored_events"
+
+
+class PostgresReadModel:
+    """Keep rows beside the events."""
+
+    def __init__(self, recorder: PostgresRecorder) -> None:
+        self._datastore: PostgresDatastore = recorder.datastore
+
+    def prepare(self, shape: str) -> None:
+        """See `ReadModel.prepare`."""
+        with self._datastore.transaction(commit=True) as cursor:
+            cursor.execute(ONE_AT_A_TIME)
+            for statement in CREATE:
+                cursor.execute(statement)
+            found = cursor.execute(SELECT_SHAPE).fetchone()
+            if found is None or found["shape"] != shape:
+                cursor.execute(START)
+                cursor.execute(INSERT_SHAPE, (shape,))
+
+    def position(self) -> int:
+        """See `ReadModel.position`."""
+        return int(self._datastore.rows(SELECT_POSITION)[0]["position"])
+
+    def newest_position(self) -> int:
+        """See `ReadModel.newest_position`."""
+        return int(self._datastore.rows(SELECT_NEWEST)[0]["position"])
+
+    def documents(self, view: str, job_ids: Collection[str]) -> Mapping[str, str]:
+        """See `ReadModel.documents`."""
+        rows = self._datastore.rows(SELECT_DOCUMENTS[view], (list(job_ids),))
+        return {row["job_id"]: row["document"] for row in rows}
+
+    def apply(self, changes: Changes) -> None:
+        """See `ReadModel.apply`."""
+        with self._datastore.transaction(commit=True) as cursor:
+            if cursor.execute(MOVE, (changes.position, changes.since)).rowcount != 1:
+                raise PositionMoved
+            if changes.instances:
+                cursor.execute(UPSERT_INSTANCES, _columns(changes.instances))
+            if changes.timelines:
+                cursor.execute(UPSERT_TIMELINES, _columns(changes.timelines))
+            if changes.set_aside:
+                cursor.execute(UPSERT_SET_ASIDE, _columns(changes.set_aside))
+
+    def sight(self, view: str, job_id: str) -> Sighting:
+        """See `ReadModel.sight`."""
+        return _sighting(self._datastore.rows(SIGHT[view], (job_id,)))
+
+    def sight_agent(self, agent_id: str) -> Sighting | None:
+        """See `ReadModel.sight_agent`."""
+        rows = self._datastore.rows(SIGHT_AGENT, (agent_key(agent_id),))
+        return _sighting(rows) if rows else None
+
+    def instances(self, wanted: JobFilter) -> Sequence[Row]:
+        """See `ReadModel.instances`."""
+        given = {name: value for name in FILTERS if (value := getattr(wanted, name)) is not None}
+        filters = " AND ".join(FILTERS[name] for name in given) or "TRUE"
+        statement = SELECT_INSTANCES.format(filters=filters)
+        rows = self._datastore.rows(statement, (*given.values(), wanted.limit))
+        return [Row(**row) for row in rows]
+
+    def counts(self) -> Mapping[str, int]:
+        """See `ReadModel.counts`."""
+        return {row["status"]: row["count"] for row in self._datastore.rows(SELECT_COUNTS)}
+
+    def silent(self, before: datetime) -> Sequence[str]:
+        """See `ReadModel.silent`."""
+        return [row["job_id"] for row in self._datastore.rows(SELECT_SILENT, (before,))]
+
+    def set_aside(self, limit: int = 100) -> Sequence[SetAside]:
+        """See `ReadModel.set_aside`."""
+        return [SetAside(**row) for row in self._datastore.rows(SELECT_SET_ASIDE, (limit,))]
+
+    def wake(self) -> None:
+        """Do nothing: every append notifies."""
+
+    @contextmanager
+    def turn(self) -> Iterator[Turn | None]:
+        """See `ReadModel.turn`."""
+        # A session lock on a connection of its own: gone with the process, however it ends.
+        try:
+            with psycopg.connect(**self._datastore.conninfo, autocommit=True) as connection:
+                taken = connection.execute(TAKE_TURN).fetchone()
+                if not (taken and taken[0]):
+                    yield None
+                    return
+                connection.execute(LISTEN)
+                yield _Turn(connection)
+        except psycopg.Error as error:
+            raise OperationalError(str(error)) from error
+
+
+class _Turn:
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        self._connection = connection
+
+    def wait(self, seconds: float) -> None:
+        """See `Turn.wait`."""
+        for _ in self._connection.notifies(timeout=seconds, stop_after=1):
+            pass
+
+
+def _sighting(rows: Sequence[Mapping[str, Any]]) -> Sighting:
+    job_id, document = rows[0]["job_id"], rows[0]["document"]
+    tail = [
+        Notification(
+            job_id, row["originator_version"], row["topic"], row["state"], row["notification_id"]
+        )
+        for row in rows
+        if row["originator_version"] is not None
+    ]
+    return Sighting(job_id, document, tail)
+
+
+def _columns(rows: Sequence[Any]) -> list[list[Any]]:
+    return [[getattr(row, name) for row in rows] for name in rows[0].__struct_fields__]

@@ -1,0 +1,146 @@
+"""The contract of the read model: rows that are folded from events, and how far they go.
+
+Rows and position change in one transaction. The stores beside this file (`memory.py`, `sqlite.py`,
+`postgres.py`) keep the rows in the database that holds the events, so that one statement reads a
+row together with the events it has not folded yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Protocol
+
+import msgspec
+from eventsourcing.persistence import Notification
+
+from domain.errors import MilepostError
+
+
+class PositionMoved(MilepostError):
+    """Another projector moved the read model on."""
+
+
+class Row(msgspec.Struct, frozen=True):
+    """A view's document about one job, as of that job's version."""
+
+    job_id: str
+    version: int
+    document: str
+
+
+class InstanceRow(msgspec.Struct, frozen=True):
+    """The instance's document, and the columns by which instances are found."""
+
+    job_id: str
+    version: int
+    document: str
+    first_position: int
+    agent_id: str | None
+    user_id: str | None
+    status: str
+    current_step: str | None
+    silent_since: datetime | None
+
+
+class SetAside(msgspec.Struct, frozen=True):
+    """An event that could not be folded, and why."""
+
+    position: int
+    job_id: str
+    version: int
+    topic: str
+    error: str
+
+
+class Sighting(msgspec.Struct, frozen=True):
+    """A row, if there is one, and the events of its job that it has not folded yet."""
+
+    job_id: str
+    document: str | None
+    tail: Sequence[Notification]
+
+
+class Changes(msgspec.Struct, frozen=True):
+    """What one batch of events changes; `since` is the position that it starts from."""
+
+    since: int
+    position: int
+    instances: Sequence[InstanceRow] = ()
+    timelines: Sequence[Row] = ()
+    set_aside: Sequence[SetAside] = ()
+
+
+class JobFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which jobs to list; None does not filter. `before` is a `first_position`."""
+
+    agent_id: str | None = None
+    user_id: str | None = None
+    status: str | None = None
+    before: int | None = None
+    limit: int = 50
+
+
+class Turn(Protocol):
+    """The right to project, held by one projector per database."""
+
+    def wait(self, seconds: float) -> None:
+        """Return when there may be new events, or after that many seconds."""
+        ...
+
+
+class ReadModel(Protocol):
+    """Rows of the views. Every method may raise the library's `PersistenceError`."""
+
+    def prepare(self, shape: str) -> None:
+        """Create the tables; empty them if their rows were folded into another shape."""
+        ...
+
+    def position(self) -> int:
+        """Return the position up to which every event is folded."""
+        ...
+
+    def newest_position(self) -> int:
+        """Return the position of the newest event, 0 if there is none."""
+        ...
+
+    def documents(self, view: str, job_ids: Collection[str]) -> Mapping[str, str]:
+        """Return the documents of these jobs, by job id."""
+        ...
+
+    def apply(self, changes: Changes) -> None:
+        """Write the batch and its position; raise `PositionMoved` if `since` is not the position."""
+        ...
+
+    def sight(self, view: str, job_id: str) -> Sighting:
+        """Return the job's row and unfolded events, in one statement."""
+        ...
+
+    def sight_agent(self, agent_id: str) -> Sighting | None:
+        """Return the same of the instance of the agent's newest job; None without one."""
+        ...
+
+    def instances(self, wanted: JobFilter) -> Sequence[Row]:
+        """Return instances, the newest first, at most `limit` of them."""
+        ...
+
+    def counts(self) -> Mapping[str, int]:
+        """Return how many instances there are of each status."""
+        ...
+
+    def silent(self, before: datetime) -> Sequence[str]:
+        """Return ids of provisioning jobs that have been silent since before that time."""
+        ...
+
+    def set_aside(self, limit: int = 100) -> Sequence[SetAside]:
+        """Return the newest events that could not be folded."""
+        ...
+
+    def wake(self) -> None:
+        """Tell the projector of this process that there are new events."""
+        ...
+
+    def turn(self) -> AbstractContextManager[Turn | None]:
+        """Take the projector's turn, or get None while another one has it."""
+        ...

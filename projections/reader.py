@@ -1,0 +1,63 @@
+"""Reading: a job's present state is never stale, lists are as of the read model's position."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from threading import Event
+from time import monotonic
+
+from domain.mapper import JobEventMapper
+from domain.store import translated
+from projections.folding import fold_sighting
+from projections.instance import Instance
+from projections.read_model import JobFilter, ReadModel
+from projections.timeline import Timeline
+from projections.views import Views
+
+POLL_SECONDS = 0.01
+
+
+class Reader:
+    """Answers from rows plus unfolded events. Every method may raise `StoreUnavailable`."""
+
+    def __init__(self, read_model: ReadModel, mapper: JobEventMapper) -> None:
+        self._read_model = read_model
+        self._mapper = mapper
+        self._views = Views(mapper.cipher)
+
+    def instance(self, job_id: str) -> Instance | None:
+        """Return a job's instance, None if nothing was ever heard of it."""
+        with translated():
+            sighting = self._read_model.sight("instances", job_id)
+        found = fold_sighting(self._views.instance, sighting, self._mapper)
+        return found if found.version else None
+
+    def instance_of(self, agent_id: str) -> Instance | None:
+        """Return the instance of the agent's newest job, None if no job is registered for it."""
+        with translated():
+            sighting = self._read_model.sight_agent(agent_id)
+        return fold_sighting(self._views.instance, sighting, self._mapper) if sighting else None
+
+    def timeline(self, job_id: str) -> Timeline | None:
+        """Return a job's timeline, None if nothing was ever heard of it."""
+        with translated():
+            sighting = self._read_model.sight("timelines", job_id)
+        found = fold_sighting(self._views.timeline, sighting, self._mapper)
+        return found if found.version else None
+
+    def instances(self, wanted: JobFilter) -> Sequence[Instance]:
+        """Return instances as of the read model's position, the newest first."""
+        with translated():
+            rows = self._read_model.instances(wanted)
+        return [self._views.instance.load(row.job_id, row.document) for row in rows]
+
+    def wait_for(self, position: int, seconds: float) -> bool:
+        """Wait until the read model has reached the position; False if it has not in time."""
+        deadline = monotonic() + seconds
+        while True:
+            with translated():
+                if self._read_model.position() >= position:
+                    return True
+            if monotonic() >= deadline:
+                return False
+            Event().wait(POLL_SECONDS)

@@ -1,0 +1,249 @@
+"""The read model in the SQLite file of the events; its twin is `postgres.py`."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import msgspec
+from eventsourcing.persistence import Notification
+
+from domain.keys import agent_key
+from domain.sqlite import SQLiteDatastore, SQLiteRecorder
+from projections.read_model import (
+    Changes,
+    InstanceRow,
+    JobFilter,
+    PositionMoved,
+    Row,
+    SetAside,
+    Sighting,
+    Turn,
+)
+
+CREATE = (
+    """CREATE TABLE IF NOT EXISTS read_model (
+         shape TEXT NOT NULL, position INTEGER NOT NULL)""",
+    """CREATE TABLE IF NOT EXISTS instances (
+         job_id TEXT PRIMARY KEY,
+         version INTEGER NOT NULL,
+         document TEXT NOT NULL,
+         first_position INTEGER NOT NULL,
+         agent_id TEXT,
+         user_id TEXT,
+         status TEXT NOT NULL,
+         current_step TEXT,
+         silent_since TEXT) WITHOUT ROWID""",
+    "CREATE INDEX IF NOT EXISTS instances_newest ON instances (first_position)",
+    "CREATE INDEX IF NOT EXISTS instances_agent ON instances (agent_id, first_position)",
+    "CREATE INDEX IF NOT EXISTS instances_user ON instances (user_id, first_position)",
+    "CREATE INDEX IF NOT EXISTS instances_status ON instances (status, first_position)",
+    """CREATE INDEX IF NOT EXISTS instances_silent ON instances (silent_since)
+         WHERE silent_since IS NOT NULL""",
+    """CREATE TABLE IF NOT EXISTS timelines (
+         job_id TEXT PRIMARY KEY,
+         version INTEGER NOT NULL,
+         document TEXT NOT NULL) WITHOUT ROWID""",
+    """CREATE TABLE IF NOT EXISTS set_aside (
+         position INTEGER PRIMARY KEY,
+         job_id TEXT NOT NULL,
+         version INTEGER NOT NULL,
+         topic TEXT NOT NULL,
+         error TEXT NOT NULL)""",
+)
+SELECT_SHAPE = "SELECT shape FROM read_model"
+START = (
+    "DELETE FROM read_model",
+    "DELETE FROM instances",
+    "DELETE FROM timelines",
+    "DELETE FROM set_aside",
+)
+INSERT_SHAPE = "INSERT INTO read_model VALUES (?, 0)"
+SELECT_POSITION = "SELECT position FROM read_model"
+SELECT_NEWEST = "SELECT COALESCE(MAX(notification_id), 0) FROM stored_events"
+SELECT_DOCUMENTS = {
+    "instances": """
+        SELECT job_id, document FROM instances WHERE job_id IN (SELECT value FROM json_each(?))
+    """,
+    "timelines": """
+        SELECT job_id, document FROM timelines WHERE job_id IN (SELECT value FROM json_each(?))
+    """,
+}
+MOVE = "UPDATE read_model SET position = ? WHERE position = ?"
+UPSERT_INSTANCE = """
+    INSERT INTO instances VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (job_id) DO UPDATE SET
+      version = excluded.version, document = excluded.document,
+      first_position = excluded.first_position, agent_id = excluded.agent_id,
+      user_id = excluded.user_id, status = excluded.status,
+      current_step = excluded.current_step, silent_since = excluded.silent_since
+"""
+UPSERT_TIMELINE = """
+    INSERT INTO timelines VALUES (?, ?, ?)
+    ON CONFLICT (job_id) DO UPDATE SET version = excluded.version, document = excluded.document
+"""
+UPSERT_SET_ASIDE = """
+    INSERT INTO set_aside VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT (position) DO UPDATE SET error = excluded.error
+"""
+SIGHT = {
+    view: f"""
+        SELECT wanted.job_id, kept.document,
+               e.originator_version, e.topic, e.state, e.notification_id
+          FROM (SELECT ? AS job_id) AS wanted
+          LEFT JOIN {view} AS kept ON kept.job_id = wanted.job_id
+          LEFT JOIN stored_events AS e
+            ON e.originator_id = wanted.job_id
+           AND e.originator_version > COALESCE(kept.version, 0)
+         ORDER BY e.originator_version
+    """
+    for view in ("instances", "timelines")
+}
+SIGHT_AGENT = SIGHT["instances"].replace(
+    "(SELECT ? AS job_id)", "(SELECT job_id FROM job_keys WHERE name = ?)"
+)
+SELECT_INSTANCES = """
+    SELECT job_id, version, document FROM instances
+     WHERE {filters} ORDER BY first_position DESC LIMIT ?
+"""
+FILTERS = {
+    "agent_id": "agent_id = ?",
+    "user_id": "user_id = ?",
+    "status": "status = ?",
+    "before": "first_position < ?",
+}
+SELECT_COUNTS = "SELECT status, COUNT(*) FROM instances GROUP BY status"
+SELECT_SILENT = (
+    "SELECT job_id FROM instances WHERE silent_since < ? ORDER BY silent_since LIMIT 1000"
+)
+SELECT_SET_ASIDE = """
+    SELECT position, job_id, version, topic, error FROM set_aside ORDER BY position DESC LIMIT ?
+"""
+
+
+class SQLiteReadModel:
+    """Keep rows beside the events."""
+
+    def __init__(self, recorder: SQLiteRecorder) -> None:
+        self._datastore: SQLiteDatastore = recorder.datastore
+        self._woken = Event()
+
+    def prepare(self, shape: str) -> None:
+        """See `ReadModel.prepare`."""
+        with self._datastore.writing() as cursor:
+            for statement in CREATE:
+                cursor.execute(statement)
+            found = cursor.execute(SELECT_SHAPE).fetchone()
+            if found is None or found[0] != shape:
+                for statement in START:
+                    cursor.execute(statement)
+                cursor.execute(INSERT_SHAPE, (shape,))
+
+    def position(self) -> int:
+        """See `ReadModel.position`."""
+        return int(self._rows(SELECT_POSITION)[0][0])
+
+    def newest_position(self) -> int:
+        """See `ReadModel.newest_position`."""
+        return int(self._rows(SELECT_NEWEST)[0][0])
+
+    def documents(self, view: str, job_ids: Collection[str]) -> Mapping[str, str]:
+        """See `ReadModel.documents`."""
+        wanted = msgspec.json.encode(list(job_ids)).decode()
+        return {row[0]: row[1] for row in self._rows(SELECT_DOCUMENTS[view], wanted)}
+
+    def apply(self, changes: Changes) -> None:
+        """See `ReadModel.apply`."""
+        with self._datastore.writing() as cursor:
+            cursor.execute(MOVE, (changes.position, changes.since))
+            if cursor.rowcount != 1:
+                raise PositionMoved
+            cursor.executemany(UPSERT_INSTANCE, [_columns(row) for row in changes.instances])
+            cursor.executemany(UPSERT_TIMELINE, map(msgspec.structs.astuple, changes.timelines))
+            cursor.executemany(UPSERT_SET_ASIDE, map(msgspec.structs.astuple, changes.set_aside))
+
+    def sight(self, view: str, job_id: str) -> Sighting:
+        """See `ReadModel.sight`."""
+        return _sighting(self._rows(SIGHT[view], job_id))
+
+    def sight_agent(self, agent_id: str) -> Sighting | None:
+        """See `ReadModel.sight_agent`."""
+        rows = self._rows(SIGHT_AGENT, agent_key(agent_id))
+        return _sighting(rows) if rows else None
+
+    def instances(self, wanted: JobFilter) -> Sequence[Row]:
+        """See `ReadModel.instances`."""
+        given = {name: value for name in FILTERS if (value := getattr(wanted, name)) is not None}
+        filters = " AND ".join(FILTERS[name] for name in given) or "TRUE"
+        statement = SELECT_INSTANCES.format(filters=filters)
+        return [Row(*row) for row in self._rows(statement, *given.values(), wanted.limit)]
+
+    def counts(self) -> Mapping[str, int]:
+        """See `ReadModel.counts`."""
+        return {row[0]: row[1] for row in self._rows(SELECT_COUNTS)}
+
+    def silent(self, before: datetime) -> Sequence[str]:
+        """See `ReadModel.silent`."""
+        return [row[0] for row in self._rows(SELECT_SILENT, _text(before))]
+
+    def set_aside(self, limit: int = 100) -> Sequence[SetAside]:
+        """See `ReadModel.set_aside`."""
+        return [SetAside(*row) for row in self._rows(SELECT_SET_ASIDE, limit)]
+
+    def wake(self) -> None:
+        """See `ReadModel.wake`."""
+        self._woken.set()
+
+    @contextmanager
+    def turn(self) -> Iterator[Turn | None]:
+        """See `ReadModel.turn`."""
+        # A lock on a file beside the database: gone with the process, however it ends.
+        with Path(f"{self._datastore.pool.db_name}-projector").open("w") as lock_file:
+            try:
+                fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield None
+                return
+            yield _Turn(self._woken)
+
+    def _rows(self, statement: str, *parameters: Any) -> list[Any]:
+        with self._datastore.reading() as cursor:
+            return cursor.execute(statement, parameters).fetchall()
+
+
+class _Turn:
+    # SQLite cannot LISTEN: this process wakes us, and for others we look four times a second.
+    LOOK_SECONDS = 0.25
+
+    def __init__(self, woken: Event) -> None:
+        self._woken = woken
+
+    def wait(self, seconds: float) -> None:
+        """See `Turn.wait`."""
+        self._woken.wait(min(seconds, self.LOOK_SECONDS))
+        self._woken.clear()
+
+
+def _sighting(rows: Sequence[Any]) -> Sighting:
+    job_id, document = rows[0][:2]
+    tail = [
+        Notification(job_id, version, topic, state, id=position)
+        for _, _, version, topic, state, position in rows
+        if version is not None
+    ]
+    return Sighting(job_id, document, tail)
+
+
+def _columns(row: InstanceRow) -> tuple[Any, ...]:
+    *columns, silent_since = msgspec.structs.astuple(row)
+    return (*columns, _text(silent_since) if silent_since else None)
+
+
+def _text(moment: datetime) -> str:
+    # Always of one length, so that the order of the texts is the order of the times.
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")

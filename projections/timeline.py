@@ -1,0 +1,94 @@
+"""The timeline: each attempt's steps in order, how long they took, and the silences between."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import msgspec
+
+from domain import attempt as attempts
+from domain.attempt import MAX_STEPS, Attempt, Moment
+from domain.events import AttemptStarted, JobEvent, JobQueued, JobTimedOut, Received, StepReported
+
+GAP = timedelta(seconds=120)
+"""A silence longer than this is a gap: a heartbeat comes every 60 s, so two are missing."""
+MAX_GAPS = 100
+
+
+class Gap(msgspec.Struct, frozen=True):
+    """A silence, by the server's clock."""
+
+    since: datetime
+    until: datetime
+
+
+class Chapter(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One attempt. `late` holds steps that were first reported after its end."""
+
+    attempt: Attempt = Attempt()
+    last_contact: datetime | None = None
+    gaps: tuple[Gap, ...] = ()
+    late: dict[str, Moment] = {}
+
+
+class Timeline(msgspec.Struct, frozen=True, omit_defaults=True):
+    """All attempts of a job, the first one first."""
+
+    job_id: str
+    version: int = 0
+    position: int = 0
+    agent_id: str | None = None
+    user_id: str | None = None
+    workflow: str | None = None
+    queued_at: datetime | None = None
+    chapters: tuple[Chapter, ...] = (Chapter(),)
+
+
+def evolve(timeline: Timeline, event: JobEvent) -> Timeline:
+    """Fold one event; a callback that an earlier attempt sent goes to that attempt."""
+    fact = event.fact
+    moved = msgspec.structs.replace(
+        timeline, version=event.originator_version, position=event.position
+    )
+    *earlier, latest = timeline.chapters
+    match fact:
+        case JobQueued() if timeline.queued_at is None:
+            return msgspec.structs.replace(
+                moved,
+                agent_id=fact.agent_id,
+                user_id=fact.user_id,
+                workflow=fact.workflow,
+                queued_at=fact.recorded_at,
+            )
+        case AttemptStarted() if fact.number > latest.attempt.number:
+            opened = Chapter(attempts.next_attempt(latest.attempt, fact), fact.recorded_at)
+            return msgspec.structs.replace(moved, chapters=(*timeline.chapters, opened))
+        case Received() if earlier and latest.attempt.precedes(fact):
+            previous = _told(earlier[-1], fact)
+            return msgspec.structs.replace(moved, chapters=(*earlier[:-1], previous, latest))
+        case Received():
+            return msgspec.structs.replace(moved, chapters=(*earlier, _told(latest, fact)))
+        case JobTimedOut():
+            attempt = attempts.evolve(latest.attempt, fact)
+            gap = Gap(fact.silent_since, fact.recorded_at)
+            ended = msgspec.structs.replace(latest, attempt=attempt, gaps=_added(latest, gap))
+            return msgspec.structs.replace(moved, chapters=(*earlier, ended))
+        case _:
+            return moved
+
+
+def _told(chapter: Chapter, fact: Received) -> Chapter:
+    attempt = attempts.evolve(chapter.attempt, fact)
+    gaps, late = chapter.gaps, chapter.late
+    if chapter.attempt.final is None:
+        since = chapter.last_contact
+        if since and fact.recorded_at - since > GAP:
+            gaps = _added(chapter, Gap(since, fact.recorded_at))
+    if isinstance(fact, StepReported) and fact.step not in attempt.steps:
+        if fact.step not in late and len(late) < MAX_STEPS:
+            late = late | {fact.step: Moment(fact.recorded_at, fact.occurred_at)}
+    return Chapter(attempt, fact.recorded_at, gaps, late)
+
+
+def _added(chapter: Chapter, gap: Gap) -> tuple[Gap, ...]:
+    return (*chapter.gaps[-MAX_GAPS + 1 :], gap)
