@@ -64,18 +64,21 @@ class Milepost(Application[str]):
         env: EnvType,
         *,
         clock: Callable[[], datetime] = utc_now,
-        on_commit: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__({**env, "MAPPER_TOPIC": "domain.mapper:JobEventMapper"})
         self.store = cast(JobStore, self.recorder)
         self._clock = clock
-        self._on_commit = on_commit
+        self._listeners: list[Callable[[], None]] = []
         self._jobs: OrderedDict[str, ProvisioningJob] = OrderedDict()
         self._group = GroupCommit[Command, Receipt](self._commit)
 
     def construct_env(self, name: str, env: EnvType | None = None) -> Environment:
         """Use the given settings only: the process environment is read once, elsewhere."""
         return Environment("", env)
+
+    def when_committed(self, listener: Callable[[], None]) -> None:
+        """Call the listener, briefly and in the committing thread, after every commit."""
+        self._listeners.append(listener)
 
     def record(self, callback: Callback) -> Receipt:
         """Append the callback's facts; raise `CallbackConflict` for an id with another body."""
@@ -119,7 +122,8 @@ class Milepost(Application[str]):
             positions = self.store.transact(batch.known, batch.names, batch.decide)
         self._remember(batch.jobs)
         if positions:
-            self._on_commit()
+            for listener in self._listeners:
+                listener()
         return batch.receipts(positions)
 
     def _remember(self, jobs: Mapping[str, ProvisioningJob]) -> None:
@@ -201,8 +205,8 @@ class _Batch:
         self.jobs[job_id] = job
         for name, digest in decision.claims.items():
             keys[name] = self._claims[name] = Key(name, job_id, job.version, digest)
-        for name in decision.pointers:
-            self._pointers[name] = Key(name, job_id, job.version)
+        for name, digest in decision.pointers.items():
+            keys[name] = self._pointers[name] = Key(name, job_id, job.version, digest)
         self._keep_in_progress(before, job, keys)
         self._outcomes.append(decision)
         self._versions.append(job.version)

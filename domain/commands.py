@@ -12,7 +12,13 @@ from typing import Protocol
 import msgspec
 
 from domain.callback import Callback
-from domain.errors import CallbackConflict, JobInProgress, JobNotFound, RegistrationConflict
+from domain.errors import (
+    AgentTaken,
+    CallbackConflict,
+    JobInProgress,
+    JobNotFound,
+    RegistrationConflict,
+)
 from domain.events import Fact, JobQueued
 from domain.keys import Key, agent_key, callback_key, in_progress_key, registration_key
 from domain.provisioning_job import ProvisioningJob
@@ -21,12 +27,12 @@ from domain.provisioning_job import ProvisioningJob
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """Facts to append and names to take for them, or the earlier key that answers already.
 
-    `claims` and `pointers` name keys that shall point at the last of the facts.
+    `claims` and `pointers` map keys, which shall point at the last of the facts, to digests.
     """
 
     facts: Sequence[Fact] = ()
     claims: Mapping[str, str] = {}
-    pointers: Sequence[str] = ()
+    pointers: Mapping[str, str] = {}
     earlier: Key | None = None
     warning: str | None = None
 
@@ -91,7 +97,8 @@ class QueueJob(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def names(self) -> tuple[str, ...]:
-        return tuple(name for name in (self._request, self._turn) if name)
+        asked = (self._request, self._turn, agent_key(self.agent_id))
+        return tuple(name for name in asked if name)
 
     @property
     def _request(self) -> str:
@@ -108,6 +115,8 @@ class QueueJob(msgspec.Struct, frozen=True, kw_only=True):
             if earlier.digest != digest:
                 raise RegistrationConflict
             return Decision(earlier=earlier)
+        if (agent := keys.get(agent_key(self.agent_id))) and not self._may_take(agent):
+            raise AgentTaken
         queued = JobQueued(
             recorded_at=now,
             agent_id=self.agent_id,
@@ -124,8 +133,15 @@ class QueueJob(msgspec.Struct, frozen=True, kw_only=True):
         return Decision(
             facts=facts,
             claims={self._request: digest} if self._request else {},
-            pointers=(agent_key(self.agent_id),),
+            pointers={agent_key(self.agent_id): self.user_id or ""},
         )
+
+    def _may_take(self, agent: Key) -> bool:
+        # The key of an agent carries its user. An agent of nobody can be given to somebody, but
+        # not by a token that is bound to that somebody.
+        if agent.digest == (self.user_id or ""):
+            return True
+        return agent.digest == "" and self.owner is None
 
 
 class StopJob(msgspec.Struct, frozen=True):

@@ -6,6 +6,7 @@ MilepostError
 │   ├── RegistrationConflict
 │   ├── JobAlreadyRegistered
 │   ├── JobInProgress
+│   ├── AgentTaken
 │   └── NothingToStop
 ├── NotFound
 │   ├── JobNotFound
@@ -41,6 +42,10 @@ class JobAlreadyRegistered(Refused):
 
 class JobInProgress(Refused):
     """A provisioning job is already in progress. Please wait for it to complete."""
+
+
+class AgentTaken(Refused):
+    """This agent belongs to another user."""
 
 
 class NothingToStop(Refused):

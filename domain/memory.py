@@ -19,6 +19,9 @@ class MemoryRecorder(popo.POPOApplicationRecorder):
         super().__init__()
         self._keys: dict[str, Key] = {}
 
+    def create_table(self) -> None:
+        """Do nothing: there are no tables."""
+
     def transact(
         self,
         known: Mapping[str, int],

@@ -46,7 +46,7 @@ SELECT_TAIL = """
      ORDER BY e.originator_id, e.originator_version
 """
 SELECT_NOTIFICATIONS = """
-    SELECT notification_id, originator_id, originator_version, topic, state
+    SELECT originator_id, originator_version, topic, state, notification_id
       FROM stored_events
      WHERE notification_id > ? AND (? IS NULL OR notification_id <= ?)
        AND (? = '[]' OR topic IN (SELECT value FROM json_each(?)))
@@ -169,7 +169,7 @@ class SQLiteRecorder(sqlite.SQLiteApplicationRecorder):
         wanted = _json(list(topics))
         with self.datastore.reading() as cursor:
             cursor.execute(SELECT_NOTIFICATIONS, (after, stop, stop, wanted, wanted, limit))
-            return [Notification(*row[1:], id=row[0]) for row in cursor.fetchall()]
+            return [Notification(*row) for row in cursor.fetchall()]
 
     def key(self, name: str) -> Key | None:
         """Return a key as it stands."""

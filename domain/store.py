@@ -63,6 +63,10 @@ class JobStore(Protocol):
         """
         ...
 
+    def create_table(self) -> None:
+        """Create the tables that are not there yet."""
+        ...
+
     def key(self, name: str) -> Key | None:
         """Return a key as it stands."""
         ...

@@ -1,0 +1,59 @@
+"""Who may do what: bearer tokens for everything but callbacks and health."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar, cast
+
+from flask import current_app, g, request
+
+from api.errors import InvalidToken, MissingScope, MissingToken
+from api.tokens import Principal, Scope, authenticate
+from api.wiring import Services
+from domain.store import translated
+
+Parameters = ParamSpec("Parameters")
+Answer = TypeVar("Answer")
+
+
+def services() -> Services:
+    """Return the parts that this application is wired to."""
+    return cast(Services, current_app.extensions["milepost"])
+
+
+def principal() -> Principal:
+    """Return whoever sent this request; the view is under `needs`."""
+    return cast(Principal, g.principal)
+
+
+def needs(
+    scope: Scope,
+) -> Callable[[Callable[Parameters, Answer]], Callable[Parameters, Answer]]:
+    """Let a view be called only with a token that grants the scope."""
+
+    def decorate(view: Callable[Parameters, Answer]) -> Callable[Parameters, Answer]:
+        @wraps(view)
+        def guarded(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Answer:
+            g.principal = _authenticated()
+            if not g.principal.may(scope):
+                raise MissingScope(f"The token {g.principal.name!r} lacks the scope {scope!r}.")
+            return view(*args, **kwargs)
+
+        guarded.__dict__.setdefault("_apidoc", {}).setdefault("manual_doc", {}).update(
+            {"security": [{"bearer": []}]}
+        )
+        return guarded
+
+    return decorate
+
+
+def _authenticated() -> Principal:
+    header = request.headers.get("Authorization")
+    if header is None:
+        raise MissingToken
+    scheme, _, token = header.partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise InvalidToken
+    with translated():
+        return authenticate(token.strip(), services().tokens, services().settings.admin_token)

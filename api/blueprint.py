@@ -1,0 +1,33 @@
+"""The blueprint that all routes use: flask-smorest's, with our strictness and our problems."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+import flask_smorest
+from flask import Request
+from marshmallow import Schema, ValidationError
+from webargs.flaskparser import FlaskParser
+
+from api.errors import InvalidFields
+from api.json_body import parse_object
+
+
+class StrictParser(FlaskParser):
+    """Read bodies with `parse_object` and raise `InvalidFields` for what a schema refuses."""
+
+    def load_json(self, req: Request, schema: Schema) -> Any:  # noqa: ARG002
+        """Return the body's object, whatever its content type says."""
+        return parse_object(req.get_data())
+
+    def handle_error(self, error: ValidationError, *_: Any, **__: Any) -> NoReturn:
+        """Name the faulty fields, without webargs' level for the location."""
+        messages: Any = error.messages
+        faults = next(iter(messages.values())) if isinstance(messages, dict) else messages
+        raise InvalidFields(faults if isinstance(faults, dict) else {"_schema": faults})
+
+
+class Blueprint(flask_smorest.Blueprint):
+    """A blueprint whose arguments are read strictly."""
+
+    ARGUMENTS_PARSER = StrictParser()

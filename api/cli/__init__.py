@@ -1,0 +1,47 @@
+"""The `milepost` command. Errors are one line on stderr and exit status 1, wrong usage is 2."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from api.cli.jobs import jobs
+from api.cli.serving import init_db, project, serve
+from api.cli.status import status
+from api.cli.tokens import tokens
+from api.cli.workflows import workflows
+from api.problems import sentence
+from domain.errors import MilepostError, StoreUnavailable
+
+
+class OneLineErrors(click.Group):
+    """A group that says what went wrong in one line."""
+
+    def invoke(self, context: click.Context) -> Any:
+        """Run a command; turn what Milepost can explain into a message."""
+        try:
+            return super().invoke(context)
+        except StoreUnavailable as error:
+            reason = " ".join(str(error).split()) or sentence(error)
+            raise click.ClickException(f"the database does not answer: {reason}") from error
+        except MilepostError as error:
+            raise click.ClickException(" ".join(sentence(error).split())) from error
+        except BrokenPipeError:
+            # `milepost jobs | head` is no error, and must not become one while Python exits.
+            sys.stderr.close()
+            context.exit(0)
+
+
+@click.group(cls=OneLineErrors, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="milepost")
+def main() -> None:
+    """Record what happens to provisioning jobs and tell people how far they are.
+
+    Settings come from the environment (MILEPOST_DATABASE_URL and others; see the README).
+    """
+
+
+for command in (serve, project, init_db, status, jobs, tokens, workflows):
+    main.add_command(command)

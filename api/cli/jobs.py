@@ -1,0 +1,105 @@
+"""jobs: list them, or look at one."""
+
+from __future__ import annotations
+
+import click
+from rich.text import Text
+
+from api.cli.output import (
+    ago,
+    as_json,
+    console,
+    opened,
+    print_json,
+    print_table,
+    status_text,
+)
+from api.representations import instance_body, job_body, timeline_body
+from api.schemas import INSTANCE_STATUSES, JobSchema, TimelineSchema
+from api.wiring import Services
+from domain.errors import JobNotFound
+from projections.instance import Instance
+from projections.read_model import JobFilter
+
+MARKS = {"completed": "✓", "active": "●", "pending": "○", "error": "✗"}
+COLOURS = {"completed": "green", "active": "cyan", "pending": "dim", "error": "bold red"}
+
+
+@click.command()
+@click.argument("job_id", required=False)
+@click.option("--agent", "agent_id", help="Only this agent's.")
+@click.option("--user", "user_id", help="Only this user's.")
+@click.option("--status", type=click.Choice(INSTANCE_STATUSES), help="Only these.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
+@as_json
+def jobs(
+    job_id: str | None,
+    agent_id: str | None,
+    user_id: str | None,
+    status: str | None,
+    limit: int,
+    as_json: bool,
+) -> None:
+    """List jobs, the newest first; with JOB_ID, show that one and its timeline."""
+    with opened() as here:
+        if job_id is not None:
+            return _show(here, job_id, as_json)
+        wanted = JobFilter(agent_id=agent_id, user_id=user_id, status=status, limit=limit)
+        found = here.reader.instances(wanted)
+        if as_json:
+            for instance in found:
+                print_json(JobSchema().dump(job_body(instance, here.workflows)))
+            return None
+        rows = [_row(instance, here) for instance in found]
+        headings = ("Job", "Agent", "Status", "Step", "Attempt", "Last heard", "Error")
+        return print_table(headings, rows, "No jobs.")
+
+
+def _row(instance: Instance, here: Services) -> tuple[object, ...]:
+    attempt = instance.attempt
+    step = instance.current_step(here.workflows) or instance.failed_at_step(here.workflows)
+    heard = attempt.silent_since or instance.updated_at
+    return (
+        instance.job_id,
+        instance.agent_id,
+        status_text(instance.status),
+        step,
+        attempt.number,
+        ago(heard, here.clock()),
+        attempt.final.error if attempt.final else None,
+    )
+
+
+def _show(here: Services, job_id: str, as_json: bool) -> None:
+    instance, timeline = here.reader.instance(job_id), here.reader.timeline(job_id)
+    if instance is None or timeline is None:
+        raise JobNotFound(f"There is no job {job_id!r}.")
+    job = JobSchema().dump(job_body(instance, here.workflows))
+    told = TimelineSchema().dump(timeline_body(timeline, here.workflows))
+    if as_json:
+        return print_json({**job, "attempts": told["attempts"]})
+    shown = instance_body(instance, here.workflows, here.clock())
+    steps = Text("  ").join(
+        Text(f"{MARKS[step.status]} {step.label}", COLOURS[step.status]) for step in shown["steps"]
+    )
+    console().print(Text(f"{job_id}  "), status_text(instance.status), steps)
+    for name in ("agent_id", "user_id", "error", "silent_since", "server_id", "server_ip"):
+        if job[name] is not None:
+            click.echo(f"  {name.replace('_', ' '):13} {job[name]}")
+    for attempt in told["attempts"]:
+        click.echo(f"  attempt {attempt['number']}: {attempt['status']}")
+        rows = [
+            (
+                step["started_at"],
+                step["step"] + (" (late)" if step["late"] else ""),
+                step["ui_step"],
+                "" if step["duration_seconds"] is None else f"{step['duration_seconds']:.1f} s",
+            )
+            for step in attempt["steps"]
+        ]
+        rows += [
+            (gap["since"], "silence", None, f"{gap['duration_seconds']:.1f} s")
+            for gap in attempt["gaps"]
+        ]
+        print_table(("From", "Step", "UI step", "Took"), sorted(rows), "    no steps reported")
+    return None

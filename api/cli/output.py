@@ -1,0 +1,82 @@
+"""How commands print: tables for people, JSON for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+
+import click
+import msgspec
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from api.config import from_environment
+from api.wiring import Services, open_services
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for a program.")
+
+STYLES = {
+    "pending": "dim",
+    "provisioning": "cyan",
+    "running": "green",
+    "stopping": "yellow",
+    "failed": "bold red",
+}
+
+
+@contextmanager
+def opened() -> Iterator[Services]:
+    """Open the services that the environment names, with their tables, and close them."""
+    services = open_services(from_environment())
+    try:
+        services.prepare()
+        yield services
+    finally:
+        services.close()
+
+
+def print_json(value: object) -> None:
+    """Print one JSON document on one line."""
+    click.echo(msgspec.json.encode(value, enc_hook=str).decode())
+
+
+def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]], empty: str) -> None:
+    """Print a table; a sentence if it has no rows."""
+    table = Table(*headings, box=box.SIMPLE_HEAD, pad_edge=False)
+    for row in rows:
+        # Text, not markup: what a callback said must not style or hide anything here.
+        cells = (cell if isinstance(cell, Text) else Text(str(cell or "–")) for cell in row)
+        table.add_row(*cells)
+    if table.row_count:
+        console().print(table)
+    else:
+        click.echo(empty)
+
+
+def console() -> Console:
+    """Return a console as wide as the terminal; as wide as needed where there is none."""
+    found = Console(highlight=False)
+    return found if found.is_terminal else Console(highlight=False, width=200)
+
+
+def status_text(status: str) -> Text:
+    """Return a status in its colour."""
+    return Text(status, STYLES.get(status, ""))
+
+
+def ago(moment: datetime | None, now: datetime) -> str:
+    """Say how long ago that was, in the two largest units."""
+    if moment is None:
+        return ""
+    seconds = max(0, int((now - moment).total_seconds()))
+    for size, unit, smaller, small in (
+        (86400, "d", 3600, "h"),
+        (3600, "h", 60, "min"),
+        (60, "min", 1, "s"),
+    ):
+        if seconds >= size:
+            return f"{seconds // size} {unit} {seconds % size // smaller} {small} ago"
+    return f"{seconds} s ago"

@@ -1,0 +1,78 @@
+"""tokens: make, list and revoke access tokens."""
+
+from __future__ import annotations
+
+import click
+
+from api import tokens as access
+from api.cli.output import as_json, opened, print_json, print_table
+from api.tokens import SCOPES, Scope
+
+
+@click.group()
+def tokens() -> None:
+    """Make, list and revoke access tokens."""
+
+
+@tokens.command()
+@click.argument("name")
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    type=click.Choice(SCOPES),
+    default=("read",),
+    show_default=True,
+    help="What it may do; give it several times for several scopes.",
+)
+@click.option("--user", "user_id", help="Bind it to this user: it sees only their agents and jobs.")
+@as_json
+def create(name: str, scopes: tuple[Scope, ...], user_id: str | None, as_json: bool) -> None:
+    """Make a token called NAME and print it, this once."""
+    if user_id is not None and "admin" in scopes:
+        raise click.UsageError("an admin token cannot be bound to a user")
+    with opened() as here:
+        token, text = access.create(here.tokens, name, set(scopes), user_id, here.clock())
+    if as_json:
+        return print_json(
+            {"id": token.id, "name": name, "scopes": sorted(set(scopes)), "token": text}
+        )
+    click.echo(text)
+    click.echo(
+        f"Keep it: only its hash is stored. milepost tokens revoke {token.id} ends it.", err=True
+    )
+    return None
+
+
+@tokens.command("list")
+@as_json
+def list_tokens(as_json: bool) -> None:
+    """List the tokens, not their texts."""
+    with opened() as here:
+        found = here.tokens.all()
+    if as_json:
+        for token in found:
+            print_json(
+                {
+                    "id": token.id,
+                    "name": token.name,
+                    "scopes": token.scopes.split(),
+                    "user_id": token.user_id,
+                    "created_at": token.created_at,
+                    "revoked_at": token.revoked_at,
+                }
+            )
+        return
+    rows = [(t.id, t.name, t.scopes, t.user_id, t.created_at, t.revoked_at) for t in found]
+    print_table(("Id", "Name", "Scopes", "User", "Created", "Revoked"), rows, "No tokens.")
+
+
+@tokens.command()
+@click.argument("token_id")
+def revoke(token_id: str) -> None:
+    """Revoke the token with this id, at once and for good."""
+    with opened() as here:
+        revoked = here.tokens.revoke(token_id, here.clock().isoformat(timespec="seconds"))
+    if not revoked:
+        raise click.ClickException(f"there is no valid token with the id {token_id!r}")
+    click.echo(f"Token {token_id} is revoked.")

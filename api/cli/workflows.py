@@ -1,0 +1,61 @@
+"""workflows: list, show and check definitions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from api.cli.output import as_json, print_json, print_table
+from api.config import from_environment
+from domain.workflow_files import load, read
+
+
+@click.group()
+def workflows() -> None:
+    """List, show and check workflow definitions."""
+
+
+@workflows.command("list")
+@as_json
+def list_workflows(as_json: bool) -> None:
+    """List the definitions at hand."""
+    found = load(from_environment().workflows)
+    if as_json:
+        for each in found:
+            print_json(each)
+        return
+    rows = [
+        (
+            each.ref,
+            "default" if each is found.default else "",
+            " → ".join(step.label for step in each.ui_steps),
+        )
+        for each in found
+    ]
+    print_table(("Workflow", "", "UI steps"), rows, "")
+
+
+@workflows.command()
+@click.argument("ref")
+@as_json
+def show(ref: str, as_json: bool) -> None:
+    """Show the definition REF (name or name@version): each step and what it activates."""
+    found = load(from_environment().workflows).find(ref)
+    if as_json:
+        return print_json(found)
+    click.echo(f"{found.ref}  {found.description}")
+    rows = [(step.id, step.activates, ", ".join(step.aliases)) for step in found.steps]
+    return print_table(("Step", "Activates", "Also known as"), rows, "No steps.")
+
+
+@workflows.command()
+@click.argument(
+    "files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path)
+)
+def check(files: tuple[Path, ...]) -> None:
+    """Check definition files; the first fault is named with file, line and reason."""
+    for file in files:
+        workflow = read(file)
+        steps = f"{len(workflow.ui_steps)} UI steps, {len(workflow.steps)} steps"
+        click.echo(f"{file}: {workflow.ref} is fine ({steps})")

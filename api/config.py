@@ -1,0 +1,245 @@
+"""Settings: the environment, read once, checked, and frozen.
+
+Every variable can also be given as `NAME_FILE`, the path of a file that holds the value.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import secrets
+from collections.abc import Mapping
+from ipaddress import ip_address
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import msgspec
+
+from domain.errors import MilepostError
+
+CIPHER = "eventsourcing.cryptography:AESCipher"
+GENERATED = {"callback secret": "callback-secret", "admin token": "admin-token"}
+DEFAULT_THREADS = 32
+
+
+class InvalidSetting(MilepostError):
+    """A setting cannot be used; the message names the variable and what it wants."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the environment says. `generated` names the credentials that Milepost made itself."""
+
+    home: Path
+    database_url: str
+    callback_secrets: tuple[str, ...] = ()
+    admin_token: str = ""
+    generated: tuple[str, ...] = ()
+    workflows: Path | None = None
+    host: str = "127.0.0.1"
+    port: int = 8000
+    workers: int = 1
+    store: dict[str, str] = {}
+
+    @property
+    def database(self) -> str:
+        """The kind of database: `sqlite` or `postgresql`."""
+        return "sqlite" if self.database_url.startswith("sqlite:") else "postgresql"
+
+    @property
+    def shown_database(self) -> str:
+        """The database as it may be printed: without a password."""
+        if self.database == "sqlite":
+            return self.database_url
+        parts = urlsplit(self.database_url)
+        where = parts.netloc.rpartition("@")[2]
+        user = f"{parts.username}@" if parts.username else ""
+        return f"postgresql://{user}{where}{parts.path}"
+
+    @property
+    def sqlite_file(self) -> Path:
+        """The path in `sqlite:///relative` or `sqlite:////absolute`."""
+        return Path(unquote(self.database_url.removeprefix("sqlite:///")))
+
+    @property
+    def listens_on_loopback(self) -> bool:
+        """True when only this machine can connect."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+
+def from_environment(
+    environment: Mapping[str, str] | None = None,
+    *,
+    host: str | None = None,
+    port: int | None = None,
+    workers: int | None = None,
+) -> Settings:
+    """Read the settings; raise `InvalidSetting`. Nothing is written: see `with_credentials`.
+
+    `host`, `port` and `workers` are command line options and go before the environment.
+    """
+    env = _Environment(os.environ if environment is None else environment)
+    home = Path(env.get("MILEPOST_HOME") or ".milepost")
+    settings = Settings(
+        home=home,
+        database_url=_database_url(env.get("MILEPOST_DATABASE_URL"), home),
+        callback_secrets=_secrets(env),
+        admin_token=_admin_token(env.get("MILEPOST_ADMIN_TOKEN")),
+        workflows=_folder(env.get("MILEPOST_WORKFLOWS")),
+        store=_cipher(env),
+        host=host or env.get("MILEPOST_HOST") or "127.0.0.1",
+        port=port or env.integer("MILEPOST_PORT", 1, 65535) or 8000,
+        workers=workers or env.integer("MILEPOST_WORKERS", 1, 64) or 1,
+    )
+    if settings.workers > 1 and settings.database == "sqlite":
+        raise InvalidSetting(
+            "MILEPOST_WORKERS: SQLite takes one worker; set MILEPOST_DATABASE_URL to a "
+            "postgresql:// URL for more"
+        )
+    return settings
+
+
+def with_credentials(settings: Settings) -> tuple[Settings, dict[str, str]]:
+    """Fill in the credentials that are not configured from `MILEPOST_HOME`, making them once.
+
+    Returns the settings and the credentials that were made just now, by name.
+    """
+    made: dict[str, str] = {}
+    generated: list[str] = []
+    found: dict[str, str] = {}
+    configured = {
+        "callback secret": bool(settings.callback_secrets),
+        "admin token": bool(settings.admin_token),
+    }
+    for name, file_name in GENERATED.items():
+        if configured[name]:
+            continue
+        found[name], new = _kept_secret(settings.home / file_name)
+        generated.append(name)
+        if new:
+            made[name] = found[name]
+    filled = msgspec.structs.replace(
+        settings,
+        callback_secrets=settings.callback_secrets or (found["callback secret"],),
+        admin_token=settings.admin_token or found["admin token"],
+        generated=tuple(generated),
+    )
+    return filled, made
+
+
+def make_home(settings: Settings) -> None:
+    """Create the folders that the settings name, for this user alone."""
+    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if settings.database == "sqlite":
+        settings.sqlite_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+class _Environment:
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        self._variables = variables
+
+    def get(self, name: str) -> str | None:
+        """Return the value of a variable or of the file that NAME_FILE names; None if unset."""
+        value, path = self._variables.get(name), self._variables.get(f"{name}_FILE")
+        if value and path:
+            raise InvalidSetting(f"{name}: set either it or {name}_FILE, not both")
+        if path:
+            try:
+                value = Path(path).read_text(encoding="utf-8").strip()
+            except (OSError, UnicodeDecodeError) as error:
+                raise InvalidSetting(f"{name}_FILE: {path} cannot be read: {error}") from error
+            if not value:
+                raise InvalidSetting(f"{name}_FILE: {path} is empty")
+        return value or None
+
+    def integer(self, name: str, least: int, most: int) -> int | None:
+        """Return a whole number within bounds."""
+        value = self.get(name)
+        if value is None:
+            return None
+        if not value.isascii() or not value.isdigit() or not least <= int(value) <= most:
+            raise InvalidSetting(f"{name}: {value!r} is not a whole number from {least} to {most}")
+        return int(value)
+
+
+def _database_url(url: str | None, home: Path) -> str:
+    if url is None:
+        return f"sqlite:///{home / 'milepost.db'}"
+    if url.startswith("sqlite:///") and len(url) > len("sqlite:///"):
+        return url
+    if url.startswith(("postgresql://", "postgres://")):
+        return url
+    raise InvalidSetting("MILEPOST_DATABASE_URL: wants sqlite:///PATH or postgresql://…")
+
+
+def _secrets(env: _Environment) -> tuple[str, ...]:
+    name = "MILEPOST_CALLBACK_SECRET"
+    value = env.get(name)
+    if value is None:
+        name = "GITHUB_CALLBACK_SECRET"
+        value = env.get(name)
+    given = tuple(part.strip() for part in (value or "").split(",") if part.strip())
+    for secret in given:
+        if len(secret) < 8:
+            raise InvalidSetting(f"{name}: a secret has at least 8 characters")
+        if secret.startswith("whsec_"):
+            try:
+                base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+            except binascii.Error:
+                raise InvalidSetting(f"{name}: whsec_ is not followed by base64") from None
+    if value and not given:
+        raise InvalidSetting(f"{name}: holds no secret")
+    return given
+
+
+def _admin_token(value: str | None) -> str:
+    if value and (len(value) < 16 or not value.isascii() or " " in value):
+        raise InvalidSetting("MILEPOST_ADMIN_TOKEN: wants 16 or more ASCII characters, no spaces")
+    return value or ""
+
+
+def _folder(value: str | None) -> Path | None:
+    if value and not Path(value).is_dir():
+        raise InvalidSetting(f"MILEPOST_WORKFLOWS: {value} is not a folder")
+    return Path(value) if value else None
+
+
+def _cipher(env: _Environment) -> dict[str, str]:
+    # The names are the eventsourcing library's.
+    names = ("CIPHER_TOPIC", "CIPHER_KEY", "COMPRESSOR_TOPIC")
+    given = {name: value for name in names if (value := env.get(name))}
+    if "CIPHER_KEY" in given:
+        given.setdefault("CIPHER_TOPIC", CIPHER)
+        try:
+            key = base64.b64decode(given["CIPHER_KEY"], validate=True)
+        except binascii.Error:
+            key = b""
+        if len(key) not in (16, 24, 32):
+            raise InvalidSetting("CIPHER_KEY: wants 16, 24 or 32 bytes in base64")
+    elif "CIPHER_TOPIC" in given:
+        raise InvalidSetting("CIPHER_KEY: is needed with CIPHER_TOPIC")
+    return given
+
+
+def _kept_secret(path: Path) -> tuple[str, bool]:
+    """Return the secret in the file, and whether it was made just now."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Created by exactly one of several processes that start together.
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        secret = path.read_text(encoding="ascii").strip()
+        if not secret:
+            raise InvalidSetting(f"{path} is empty; delete it to get a new one") from None
+        return secret, False
+    except OSError as error:
+        raise InvalidSetting(f"MILEPOST_HOME: {path.parent} cannot be used: {error}") from error
+    secret = secrets.token_urlsafe(32)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(secret + "\n")
+    return secret, True

@@ -1,0 +1,74 @@
+"""What can be wrong with a request, one sentence each; `api/problems.py` gives the status codes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from domain.errors import MilepostError
+
+
+class BadRequest(MilepostError):
+    """The request cannot be used as it is."""
+
+
+class InvalidSignature(BadRequest):
+    """The signature is missing, malformed or wrong."""
+
+
+class InvalidJSON(BadRequest):
+    """The body is not a JSON object."""
+
+
+class MissingJobId(BadRequest):
+    """The callback has no job_id."""
+
+
+class MissingStatusOrType(BadRequest):
+    """The callback has neither a status nor the type "heartbeat"."""
+
+
+class InvalidFields(BadRequest):
+    """Some fields have values that cannot be used.
+
+    `fields` maps each to its faults.
+    """
+
+    def __init__(self, fields: Mapping[str, Any]) -> None:
+        self.fields = fields
+        super().__init__("; ".join(_sentences(fields)))
+
+
+class UnknownStatus(InvalidFields):
+    """The callback's status is not one of the known ones."""
+
+
+class MissingToken(BadRequest):
+    """A bearer token is needed."""
+
+
+class InvalidToken(BadRequest):
+    """The bearer token is unknown, malformed or revoked."""
+
+
+class MissingScope(BadRequest):
+    """The bearer token does not allow this."""
+
+
+class AgentNotFound(MilepostError):
+    """There is no agent with this id that you may see."""
+
+
+class ReadModelBehind(MilepostError):
+    """The read model has not reached this position yet."""
+
+
+def _sentences(faults: Any, path: str = "") -> Sequence[str]:
+    if isinstance(faults, Mapping):
+        return [
+            line
+            for name, inner in faults.items()
+            for line in _sentences(inner, f"{path}.{name}" if path else str(name))
+        ]
+    reasons = faults if isinstance(faults, list) else [faults]
+    return [f"{path}: {' '.join(str(reason) for reason in reasons)}"]

@@ -1,0 +1,40 @@
+"""Conditional reads: a strong ETag without a body, so that a 304 costs none (RFC 9110)."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+
+from flask import Response, request
+
+from projections.views import SHAPE
+
+
+@lru_cache(maxsize=8)
+def _of_definitions(fingerprint: str) -> str:
+    return hashlib.sha256(fingerprint.encode()).hexdigest()[:8]
+
+
+def etag(position: int, fingerprint: str, *varying: object) -> str:
+    """Return a tag that changes whenever the representation does.
+
+    `position` is that of the last event in it: unlike a job's version, it also changes when an
+    agent gets a new job. `fingerprint` stands for the workflow definitions, `varying` for what
+    changes with time.
+    """
+    parts = (position, SHAPE, _of_definitions(fingerprint), *varying)
+    return ".".join(str(part) for part in parts if part is not None)
+
+
+def not_modified(tag: str) -> Response | None:
+    """Return a 304 if the client has this representation already, else None."""
+    if tag not in request.if_none_match:
+        return None
+    return tagged(Response(status=304), tag)
+
+
+def tagged(response: Response, tag: str) -> Response:
+    """Return the response with its ETag; caches must ask again every time."""
+    response.set_etag(tag)
+    response.headers["Cache-Control"] = "private, no-cache"
+    return response

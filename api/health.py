@@ -1,0 +1,43 @@
+"""Health: is the process alive, and can it do its work?"""
+
+from __future__ import annotations
+
+from flask import Response, jsonify
+
+from api.access import services
+from api.blueprint import Blueprint
+from api.schemas import ProblemSchema
+from domain.store import translated
+
+bp = Blueprint("health", __name__, description="For load balancers and operators")
+
+
+@bp.route("/livez")
+@bp.response(200, description="The process answers")
+def livez() -> Response:
+    """Answer while the process lives."""
+    return jsonify({"status": "alive"})
+
+
+@bp.route("/readyz")
+@bp.response(200, description="Ready")
+@bp.alt_response(503, schema=ProblemSchema, description="The database is away")
+def readyz() -> Response:
+    """Tell whether the database answers, how far the read model is behind, and what it set aside."""
+    here = services()
+    with translated():
+        folded, newest = here.read_model.position(), here.read_model.newest_position()
+        set_aside = here.read_model.set_aside()
+    return jsonify(
+        {
+            "status": "ready",
+            "database": here.settings.database,
+            "log_position": newest,
+            "read_model_position": folded,
+            "lag_events": max(0, newest - folded),
+            "set_aside": [
+                {"position": event.position, "job_id": event.job_id, "error": event.error}
+                for event in set_aside
+            ],
+        }
+    )

@@ -1,0 +1,51 @@
+"""Instances: what the seed system's pages read (seed contract, "Instance")."""
+
+from __future__ import annotations
+
+from flask import Response, jsonify
+
+from api.access import needs, principal, services
+from api.blueprint import Blueprint
+from api.errors import AgentNotFound
+from api.etags import etag, not_modified, tagged
+from api.representations import instance_body, uptime
+from api.schemas import InstanceSchema, ProblemSchema
+from projections.instance import Instance
+
+bp = Blueprint("instances", __name__, description="An agent's instance, as pages read it")
+
+
+@bp.route("/api/agents/<path:agent_id>/instance")
+@needs("read")
+@bp.response(200, InstanceSchema)
+@bp.alt_response(304, description="Not modified")
+@bp.alt_response(404, schema=ProblemSchema, description="No such agent, or not yours")
+def show(agent_id: str) -> Response:
+    """Show the instance of the agent's newest job."""
+    here, now = services(), services().clock()
+    instance = _visible(agent_id)
+    tag = etag(instance.position, here.workflows.fingerprint, uptime(instance, now))
+    if answer := not_modified(tag):
+        return answer
+    body = InstanceSchema().dump(instance_body(instance, here.workflows, now))
+    return tagged(jsonify(body), tag)
+
+
+@bp.route("/api/agents/<path:agent_id>/instance", methods=["DELETE"])
+@needs("write")
+@bp.response(200, InstanceSchema)
+@bp.alt_response(400, schema=ProblemSchema, description="Not running")
+@bp.alt_response(404, schema=ProblemSchema, description="No such agent, or not yours")
+def stop(agent_id: str) -> Response:
+    """Ask the running instance to stop."""
+    here = services()
+    here.milepost.stop(_visible(agent_id).job_id, requested_by=principal().name)
+    body = instance_body(_visible(agent_id), here.workflows, here.clock())
+    return jsonify(InstanceSchema().dump(body))
+
+
+def _visible(agent_id: str) -> Instance:
+    instance = services().reader.instance_of(agent_id)
+    if instance is None or not principal().sees(instance.user_id):
+        raise AgentNotFound
+    return instance

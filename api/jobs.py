@@ -1,0 +1,144 @@
+"""Jobs: register, list, look at one, and its timeline."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+from urllib.parse import urlencode
+from uuid import uuid4
+
+import msgspec
+from flask import Response, jsonify, request, url_for
+
+from api.access import needs, principal, services
+from api.blueprint import Blueprint
+from api.errors import InvalidFields, MissingScope, ReadModelBehind
+from api.etags import etag, not_modified, tagged
+from api.idempotency import idempotency_key
+from api.representations import job_body, timeline_body
+from api.schemas import (
+    MAX_ID,
+    JobListSchema,
+    JobQuerySchema,
+    JobSchema,
+    ProblemSchema,
+    RegisteredSchema,
+    RegistrationSchema,
+    TimelineSchema,
+)
+from domain.commands import QueueJob
+from domain.errors import JobNotFound
+from projections.read_model import JobFilter
+
+bp = Blueprint("jobs", __name__, description="Provisioning jobs")
+
+MIN_POSITION_WAIT_SECONDS = 5.0
+
+
+@bp.route("/api/jobs", methods=["POST"])
+@needs("write")
+@bp.arguments(RegistrationSchema)
+@bp.response(201, RegisteredSchema)
+@bp.alt_response(400, schema=ProblemSchema, description="Malformed")
+@bp.alt_response(409, schema=ProblemSchema, description="Taken, or another job in progress")
+@bp.doc(
+    parameters=[
+        {
+            "in": "header",
+            "name": "Idempotency-Key",
+            "schema": {"type": "string", "maxLength": MAX_ID},
+            "description": "The same key returns the same job",
+        }
+    ]
+)
+def register(body: dict[str, Any]) -> Response:
+    """Register a job, before its workflow is dispatched."""
+    here, caller = services(), principal()
+    if not caller.sees(body.setdefault("user_id", caller.user_id)):
+        raise MissingScope(f"The token {caller.name!r} registers jobs of its own user only.")
+    workflow = here.workflows.find(body.pop("workflow", None)).ref
+    digest = hashlib.sha256(msgspec.json.encode({**body, "workflow": workflow}, order="sorted"))
+    receipt = here.milepost.queue(
+        QueueJob(
+            **{"job_id": str(uuid4()), **body},
+            workflow=workflow,
+            idempotency_key=idempotency_key(),
+            digest=digest.hexdigest(),
+            requested_by=caller.name,
+            owner=caller.user_id,
+        )
+    )
+    instance = here.reader.instance(receipt.job_id)
+    assert instance is not None  # the receipt says that it is stored
+    shown = {**job_body(instance, here.workflows), "duplicate": receipt.duplicate}
+    response = jsonify(RegisteredSchema().dump(shown))
+    response.status_code = 201
+    response.headers["Location"] = url_for("jobs.show", job_id=receipt.job_id)
+    return response
+
+
+@bp.route("/api/jobs")
+@needs("read")
+@bp.arguments(JobQuerySchema, location="query")
+@bp.response(200, JobListSchema)
+@bp.alt_response(400, schema=ProblemSchema, description="Malformed")
+@bp.alt_response(503, schema=ProblemSchema, description="min_position was not reached in time")
+def index(query: dict[str, Any]) -> Response:
+    """List jobs, the newest first; the Link header names the next page."""
+    here, caller = services(), principal()
+    position = query.pop("min_position", 0)
+    if position and not here.reader.wait_for(position, MIN_POSITION_WAIT_SECONDS):
+        raise ReadModelBehind(f"The read model has not reached position {position} yet.")
+    if not caller.sees(query.setdefault("user_id", caller.user_id)):
+        return jsonify({"jobs": []})
+    limit, cursor = query.pop("limit"), query.pop("cursor", None)
+    before = _before(cursor) if cursor else None
+    found = here.reader.instances(JobFilter(**query, before=before, limit=limit + 1))
+    page = found[:limit]
+    bodies = [job_body(instance, here.workflows) for instance in page]
+    response = jsonify(JobListSchema().dump({"jobs": bodies}))
+    if len(found) > limit:
+        following = {**request.args.to_dict(), "cursor": f"p{page[-1].first_position}"}
+        response.headers["Link"] = f'<{request.path}?{urlencode(following)}>; rel="next"'
+    return response
+
+
+@bp.route("/api/jobs/<path:job_id>")
+@needs("read")
+@bp.response(200, JobSchema)
+@bp.alt_response(304, description="Not modified")
+@bp.alt_response(404, schema=ProblemSchema, description="No such job, or not yours")
+def show(job_id: str) -> Response:
+    """Show a job as it stands."""
+    here = services()
+    instance = here.reader.instance(job_id)
+    if instance is None or not principal().sees(instance.user_id):
+        raise JobNotFound
+    tag = etag(instance.position, here.workflows.fingerprint)
+    if answer := not_modified(tag):
+        return answer
+    return tagged(jsonify(JobSchema().dump(job_body(instance, here.workflows))), tag)
+
+
+@bp.route("/api/jobs/<path:job_id>/timeline")
+@needs("read")
+@bp.response(200, TimelineSchema)
+@bp.alt_response(304, description="Not modified")
+@bp.alt_response(404, schema=ProblemSchema, description="No such job, or not yours")
+def timeline(job_id: str) -> Response:
+    """Show a job's attempts: steps, durations, and the silences between."""
+    here = services()
+    found = here.reader.timeline(job_id)
+    if found is None or not principal().sees(found.user_id):
+        raise JobNotFound
+    tag = etag(found.position, here.workflows.fingerprint)
+    if answer := not_modified(tag):
+        return answer
+    return tagged(jsonify(TimelineSchema().dump(timeline_body(found, here.workflows))), tag)
+
+
+def _before(cursor: str) -> int:
+    digits = cursor.removeprefix("p")
+    if digits.isascii() and digits.isdigit() and len(digits) < 19:
+        return int(digits)
+    raise InvalidFields({"cursor": ["Not a cursor from a Link header."]})

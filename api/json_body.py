@@ -1,0 +1,99 @@
+"""Reading JSON strictly: what two parsers could understand differently is refused."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+from api.errors import InvalidJSON
+
+MAX_DEPTH = 32
+MAX_DIGITS = 40
+
+
+def parse_object(raw: bytes) -> dict[str, Any]:
+    """Return the JSON object in `raw`.
+
+    Raises `InvalidJSON` for anything that is not one JSON object in UTF-8 (RFC 8259), and for
+    duplicate names, NaN and infinities, numbers beyond 64 bits, NUL characters, lone surrogates,
+    and nesting deeper than 32.
+    """
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InvalidJSON(f"The body is not UTF-8: byte {error.start} is {error.reason}.") from None
+    try:
+        parsed = _decoder.decode(text)
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno} column {error.colno}"
+        raise InvalidJSON(f"The body is not JSON: {error.msg} at {where}.") from None
+    except RecursionError:
+        raise InvalidJSON(f"The body is nested deeper than {MAX_DEPTH} levels.") from None
+    if not isinstance(parsed, dict):
+        raise InvalidJSON("The body is JSON, but not an object.")
+    if "\\u" in text:
+        _refuse_unstorable(parsed)
+    if any(isinstance(value, (dict, list)) for value in parsed.values()):
+        _refuse_deep(parsed)
+    return parsed
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise InvalidJSON(f"The body names {twice!r} twice in one object.")
+    return found
+
+
+def _integer(digits: str) -> int:
+    if len(digits) <= MAX_DIGITS and -(2**63) <= (value := int(digits)) < 2**64:
+        return value
+    raise InvalidJSON("The body has a number that does not fit into 64 bits.")
+
+
+def _float(digits: str) -> float:
+    if len(digits) <= MAX_DIGITS and math.isfinite(value := float(digits)):
+        return value
+    raise InvalidJSON("The body has a number that does not fit into 64 bits.")
+
+
+def _constant(name: str) -> float:
+    raise InvalidJSON(f"The body is not JSON: {name} is not a JSON number.")
+
+
+_decoder = json.JSONDecoder(
+    object_pairs_hook=_object, parse_int=_integer, parse_float=_float, parse_constant=_constant
+)
+
+
+def _refuse_unstorable(value: Any) -> None:
+    pending = [value]
+    while pending:
+        value = pending.pop()
+        if isinstance(value, str):
+            if "\0" in value:
+                raise InvalidJSON("The body has a NUL character, which no database takes.")
+            if any("\ud800" <= character <= "\udfff" for character in value):
+                raise InvalidJSON("The body has half of a surrogate pair, which is no character.")
+        elif isinstance(value, dict):
+            pending += value.keys()
+            pending += value.values()
+        elif isinstance(value, list):
+            pending += value
+
+
+def _refuse_deep(value: Any) -> None:
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, (dict, list))
+        ]
+        if not level:
+            return
+    raise InvalidJSON(f"The body is nested deeper than {MAX_DEPTH} levels.")

@@ -1,0 +1,73 @@
+"""Metrics for Prometheus. Nothing is labelled by job."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from flask import Response
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    generate_latest,
+    multiprocess,
+)
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from api.access import needs, principal, services
+from api.blueprint import Blueprint
+from api.errors import MissingScope
+from api.wiring import Services
+from domain.store import translated
+
+bp = Blueprint("metrics", __name__, description="For Prometheus")
+
+COUNTERS = CollectorRegistry()
+CALLBACKS = Counter(
+    "milepost_callbacks", "Callbacks answered with a receipt", ["outcome"], registry=COUNTERS
+)
+
+
+@bp.route("/metrics")
+@needs("read")
+@bp.response(200, content_type="text/plain")
+def metrics() -> Response:
+    """Show counters of this server and gauges of its database."""
+    if principal().user_id is not None:
+        raise MissingScope("Metrics are about everybody's jobs; this token is bound to a user.")
+    registry = CollectorRegistry()
+    registry.register(_Database(services()))
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:  # set by `milepost serve` for its workers
+        multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        counters = b""
+    else:
+        counters = generate_latest(COUNTERS)
+    return Response(generate_latest(registry) + counters, content_type=CONTENT_TYPE_LATEST)
+
+
+class _Database(Collector):
+    def __init__(self, here: Services) -> None:
+        self._here = here
+
+    def collect(self) -> Iterator[Metric]:
+        """Read the gauges; the database is the same for every worker."""
+        model = self._here.read_model
+        with translated():
+            folded, newest = model.position(), model.newest_position()
+            counts, set_aside = model.counts(), len(model.set_aside())
+        yield GaugeMetricFamily("milepost_log_position", "Position of the newest event", newest)
+        yield GaugeMetricFamily(
+            "milepost_read_model_position", "Position up to which events are folded", folded
+        )
+        yield GaugeMetricFamily(
+            "milepost_read_model_lag_events", "Events not folded yet", max(0, newest - folded)
+        )
+        yield GaugeMetricFamily(
+            "milepost_events_set_aside", "Events that could not be folded (at most 100)", set_aside
+        )
+        jobs = GaugeMetricFamily("milepost_jobs", "Jobs by status", labels=["status"])
+        for status, count in counts.items():
+            jobs.add_metric([status], count)
+        yield jobs

@@ -1,0 +1,128 @@
+"""Running the application in granian's worker processes, the projector in a thread of each.
+
+The projectors agree among themselves which one is active, so a worker that dies takes nothing
+with it but its own requests.
+"""
+
+from __future__ import annotations
+
+import logging
+import logging.config
+import multiprocessing
+import os
+import shutil
+import signal
+import socket
+from collections.abc import Callable
+from functools import partial
+from multiprocessing import util
+from threading import Event, Thread
+from typing import Any, Final
+
+from api.config import DEFAULT_THREADS, Settings
+
+LOGGING: Final[dict[str, Any]] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "line": {"format": "%(asctime)s %(levelname)-7s %(name)s: %(message)s"},
+    },
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": "line",
+            "stream": "ext://sys.stderr",
+        },
+    },
+    "loggers": {
+        "milepost": {"handlers": ["stderr"], "level": "INFO", "propagate": False},
+        "_granian": {"handlers": ["stderr"], "level": "ERROR", "propagate": False},
+    },
+}
+
+
+def log_to_stderr() -> None:
+    """Log in lines with time, level and source."""
+    logging.config.dictConfig(LOGGING)
+
+
+def is_taken(settings: Settings) -> bool:
+    """Tell whether somebody listens on the port already.
+
+    Granian would share it silently, and each would get a part of the requests.
+    """
+    family, kind, protocol, _, address = socket.getaddrinfo(
+        settings.host, settings.port, type=socket.SOCK_STREAM
+    )[0]
+    with socket.socket(family, kind, protocol) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(address)
+        except OSError:
+            return True
+    return False
+
+
+def run(settings: Settings, *, project: bool) -> None:
+    """Serve until SIGINT or SIGTERM; replace workers that die."""
+    from granian import Granian
+    from granian.constants import Interfaces
+    from granian.log import LogLevels
+
+    metrics = settings.home / "metrics"
+    shutil.rmtree(metrics, ignore_errors=True)
+    metrics.mkdir(parents=True)
+    # Prometheus' client reads this when it is imported, so workers start from scratch.
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
+    multiprocessing.set_start_method("spawn", force=True)
+    address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][4][0]
+    server = Granian(
+        "milepost",
+        address=str(address),
+        port=settings.port,
+        interface=Interfaces.WSGI,
+        workers=settings.workers,
+        blocking_threads=DEFAULT_THREADS,
+        respawn_failed_workers=True,
+        respawn_interval=0.5,
+        workers_kill_timeout=10,
+        websockets=False,
+        log_level=LogLevels.error,
+        log_dictconfig=LOGGING,
+    )
+    server.serve(
+        target_loader=partial(load, settings, project, os.getpid()),
+        wrap_loader=False,
+    )
+
+
+def load(settings: Settings, project: bool, parent: int) -> Callable[..., Any]:
+    """Return the application inside a worker, with its background threads started."""
+    from api import create_app
+    from api.wiring import open_services
+
+    services = open_services(settings)
+    stop = Event()
+    threads = [Thread(target=_leave_with, args=(parent, stop), name="parent watch", daemon=True)]
+    if project:
+        projector = services.projector()
+        threads.append(Thread(target=projector.run, args=(stop,), name="projector", daemon=True))
+    for thread in threads:
+        thread.start()
+
+    def leave() -> None:
+        stop.set()
+        for thread in threads:
+            thread.join(timeout=5)
+        services.close()
+
+    util.Finalize(None, leave, exitpriority=100)
+    return create_app(services)
+
+
+def _leave_with(parent: int, stop: Event) -> None:
+    # A worker whose parent was killed would go on answering on the port, unknown to anybody.
+    while not stop.wait(1.0):
+        if os.getppid() != parent:
+            os.kill(os.getpid(), signal.SIGTERM)
+            return

@@ -1,0 +1,106 @@
+"""Access tokens: made by the CLI, shown once, stored hashed; scopes and an optional owner.
+
+The stores beside this file (`memory.py`, `sqlite.py`, `postgres.py`) keep them in the database
+that holds the events.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Literal, Protocol, get_args
+
+import msgspec
+
+from api.errors import InvalidToken
+
+Scope = Literal["read", "write", "admin"]
+SCOPES: tuple[Scope, ...] = get_args(Scope)
+
+
+class Token(msgspec.Struct, frozen=True):
+    """A stored token. `hash` is the SHA-256 of the secret text, in hex; `scopes` are sorted.
+
+    A plain hash is enough: the secret has 256 random bits, so there is nothing to guess.
+    """
+
+    id: str
+    name: str
+    hash: str
+    scopes: str
+    user_id: str | None
+    created_at: str
+    revoked_at: str | None = None
+
+
+class Principal(msgspec.Struct, frozen=True):
+    """Whoever sends a request: may do what `scopes` say, for `user_id` alone if that is set."""
+
+    name: str
+    scopes: frozenset[str]
+    user_id: str | None = None
+
+    def may(self, scope: Scope) -> bool:
+        """Tell whether the scope is granted; `admin` includes every other."""
+        return scope in self.scopes or "admin" in self.scopes
+
+    def sees(self, user_id: str | None) -> bool:
+        """Tell whether what belongs to that user is visible."""
+        return self.user_id is None or self.user_id == user_id
+
+
+class TokenStore(Protocol):
+    """Where tokens are kept."""
+
+    def prepare(self) -> None:
+        """Create the table."""
+        ...
+
+    def add(self, token: Token) -> None:
+        """Keep a new token."""
+        ...
+
+    def find(self, token_id: str) -> Token | None:
+        """Return a token by its id, revoked ones too."""
+        ...
+
+    def all(self) -> Sequence[Token]:
+        """Return every token, the oldest first."""
+        ...
+
+    def revoke(self, token_id: str, revoked_at: str) -> bool:
+        """Revoke a token for good; False if there is none that is valid."""
+        ...
+
+
+def create(
+    store: TokenStore, name: str, scopes: Collection[Scope], user_id: str | None, now: datetime
+) -> tuple[Token, str]:
+    """Make and keep a token; return it with the text that is never to be seen again."""
+    token_id = secrets.token_hex(6)
+    text = f"mp_{token_id}_{secrets.token_urlsafe(32)}"
+    granted = " ".join(sorted(scopes))
+    token = Token(token_id, name, _hash(text), granted, user_id, now.isoformat(timespec="seconds"))
+    store.add(token)
+    return token, text
+
+
+def authenticate(text: str, store: TokenStore, admin_token: str) -> Principal:
+    """Return whose token this is; raise `InvalidToken`."""
+    given = text.encode("utf-8", "surrogateescape")
+    if admin_token and hmac.compare_digest(given, admin_token.encode()):
+        return Principal("admin", frozenset({"admin"}))
+    prefix, _, rest = text.partition("_")
+    token_id, _, secret = rest.partition("_")
+    # Only what could be one of ours reaches the database.
+    token = store.find(token_id) if prefix == "mp" and secret and token_id.isalnum() else None
+    if token is None or token.revoked_at or not hmac.compare_digest(_hash(text), token.hash):
+        raise InvalidToken
+    return Principal(token.name, frozenset(token.scopes.split()), token.user_id)
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()

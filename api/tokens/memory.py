@@ -1,0 +1,39 @@
+"""Tokens in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from api.tokens import Token
+
+
+class MemoryTokens:
+    """Keep tokens in a dictionary."""
+
+    def __init__(self) -> None:
+        self._tokens: dict[str, Token] = {}
+
+    def prepare(self) -> None:
+        """See `TokenStore.prepare`."""
+
+    def add(self, token: Token) -> None:
+        """See `TokenStore.add`."""
+        self._tokens[token.id] = token
+
+    def find(self, token_id: str) -> Token | None:
+        """See `TokenStore.find`."""
+        return self._tokens.get(token_id)
+
+    def all(self) -> Sequence[Token]:
+        """See `TokenStore.all`."""
+        return list(self._tokens.values())
+
+    def revoke(self, token_id: str, revoked_at: str) -> bool:
+        """See `TokenStore.revoke`."""
+        token = self._tokens.get(token_id)
+        if token is None or token.revoked_at:
+            return False
+        self._tokens[token_id] = msgspec.structs.replace(token, revoked_at=revoked_at)
+        return True

@@ -1,0 +1,58 @@
+"""Tokens in PostgreSQL; the twin of `sqlite.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from api.tokens import Token
+from domain.postgres import PostgresDatastore
+
+CREATE = """
+    CREATE TABLE IF NOT EXISTS access_tokens (
+      id text PRIMARY KEY,
+      name text NOT NULL,
+      hash text NOT NULL,
+      scopes text NOT NULL,
+      user_id text,
+      created_at text NOT NULL,
+      revoked_at text)
+"""
+ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtext('milepost schema'))"
+INSERT = "INSERT INTO access_tokens VALUES (%s, %s, %s, %s, %s, %s, %s)"
+SELECT = "SELECT * FROM access_tokens WHERE id = %s"
+SELECT_ALL = "SELECT * FROM access_tokens ORDER BY created_at, id"
+REVOKE = "UPDATE access_tokens SET revoked_at = %s WHERE id = %s AND revoked_at IS NULL"
+
+
+class PostgresTokens:
+    """Keep tokens beside the events."""
+
+    def __init__(self, datastore: PostgresDatastore) -> None:
+        self._datastore = datastore
+
+    def prepare(self) -> None:
+        """See `TokenStore.prepare`."""
+        with self._datastore.transaction(commit=True) as cursor:
+            cursor.execute(ONE_AT_A_TIME)
+            cursor.execute(CREATE)
+
+    def add(self, token: Token) -> None:
+        """See `TokenStore.add`."""
+        with self._datastore.transaction(commit=True) as cursor:
+            cursor.execute(INSERT, msgspec.structs.astuple(token))
+
+    def find(self, token_id: str) -> Token | None:
+        """See `TokenStore.find`."""
+        rows = self._datastore.rows(SELECT, (token_id,))
+        return Token(**rows[0]) if rows else None
+
+    def all(self) -> Sequence[Token]:
+        """See `TokenStore.all`."""
+        return [Token(**row) for row in self._datastore.rows(SELECT_ALL)]
+
+    def revoke(self, token_id: str, revoked_at: str) -> bool:
+        """See `TokenStore.revoke`."""
+        with self._datastore.transaction(commit=True) as cursor:
+            return cursor.execute(REVOKE, (revoked_at, token_id)).rowcount == 1

@@ -1,0 +1,91 @@
+"""Wiring: the one place that knows which parts go together for which database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from api.config import Settings, make_home
+from api.tokens import TokenStore
+from api.tokens.postgres import PostgresTokens
+from api.tokens.sqlite import SQLiteTokens
+from domain.application import Milepost, utc_now
+from domain.store import translated
+from domain.workflow import Workflows
+from domain.workflow_files import load
+from projections.postgres import PostgresReadModel
+from projections.projector import Projector
+from projections.read_model import ReadModel
+from projections.reader import Reader
+from projections.sqlite import SQLiteReadModel
+from projections.views import SHAPE
+from projections.watchdog import Watchdog
+
+
+class Services(msgspec.Struct, frozen=True):
+    """Everything over one database."""
+
+    settings: Settings
+    milepost: Milepost
+    read_model: ReadModel
+    reader: Reader
+    tokens: TokenStore
+    workflows: Workflows
+    clock: Callable[[], datetime]
+
+    def prepare(self) -> None:
+        """Create every table that is not there yet; raise `StoreUnavailable`."""
+        with translated():
+            self.milepost.store.create_table()
+            self.read_model.prepare(SHAPE)
+            self.tokens.prepare()
+
+    def projector(self) -> Projector:
+        """Return a projector whose idle moments go to the watchdog."""
+        watchdog = Watchdog(self.milepost, self.read_model, self.clock)
+        return Projector(
+            self.milepost.store,
+            self.read_model,
+            self.milepost.mapper,
+            self.workflows,
+            when_idle=watchdog.check,
+        )
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.milepost.close()
+
+
+def open_services(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Services:
+    """Connect the parts; raise `InvalidDefinition` for unusable workflow definitions.
+
+    The database is first asked when something needs it.
+    """
+    workflows = load(settings.workflows)
+    make_home(settings)
+    env = {"ORIGINATOR_ID_TYPE": "text", "CREATE_TABLE": "no", **settings.store}
+    if settings.database == "sqlite":
+        env |= {"PERSISTENCE_MODULE": "domain.sqlite", "SQLITE_DBNAME": str(settings.sqlite_file)}
+    else:
+        env |= {"PERSISTENCE_MODULE": "domain.postgres", "DATABASE_URL": settings.database_url}
+    milepost = Milepost(env, clock=clock)
+    recorder: Any = milepost.recorder
+    read_model: ReadModel
+    tokens: TokenStore
+    if settings.database == "sqlite":
+        read_model, tokens = SQLiteReadModel(recorder), SQLiteTokens(recorder.datastore)
+    else:
+        read_model, tokens = PostgresReadModel(recorder), PostgresTokens(recorder.datastore)
+    milepost.when_committed(read_model.wake)
+    return Services(
+        settings=settings,
+        milepost=milepost,
+        read_model=read_model,
+        reader=Reader(read_model, milepost.mapper),
+        tokens=tokens,
+        workflows=workflows,
+        clock=clock,
+    )

@@ -1,0 +1,149 @@
+"""Fixtures: every store for real. `stores` runs a test on memory, SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from domain.application import Milepost
+from domain.workflow import Workflows
+from domain.workflow_files import load
+from projections.memory import MemoryReadModel
+from projections.postgres import PostgresReadModel
+from projections.projector import Projector
+from projections.read_model import ReadModel
+from projections.reader import Reader
+from projections.sqlite import SQLiteReadModel
+from projections.views import SHAPE
+from tests.postgres_server import PostgresServer, create_database
+
+NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+
+
+class Clock:
+    """A clock that stands until it is moved."""
+
+    def __init__(self, now: datetime = NOON) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, seconds: float) -> datetime:
+        """Move on, and return the new time."""
+        self.now += timedelta(seconds=seconds)
+        return self.now
+
+
+class Deployment:
+    """Everything over one store, as the server wires it; the projector runs when told to."""
+
+    def __init__(self, env: dict[str, str], workflows: Workflows, clock: Clock) -> None:
+        self.env, self.workflows, self.clock = env, workflows, clock
+        self.milepost = Milepost(env, clock=clock)
+        self.read_model: ReadModel = READ_MODELS[env["PERSISTENCE_MODULE"]](
+            self.milepost.recorder  # type: ignore[arg-type]  # each takes its own twin
+        )
+        self.read_model.prepare(SHAPE)
+        self.reader = Reader(self.read_model, self.milepost.mapper)
+        self.projector = Projector(
+            self.milepost.store, self.read_model, self.milepost.mapper, workflows
+        )
+
+    def again(self) -> Deployment:
+        """Return what a second process over the same database has (not for memory)."""
+        return Deployment(self.env, self.workflows, self.clock)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.milepost.close()
+
+
+READ_MODELS: dict[str, Callable[[Any], ReadModel]] = {
+    "domain.memory": MemoryReadModel,
+    "domain.sqlite": SQLiteReadModel,
+    "domain.postgres": PostgresReadModel,
+}
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """A clock at noon."""
+    return Clock()
+
+
+@pytest.fixture(scope="session")
+def workflows() -> Workflows:
+    """The shipped definitions."""
+    return load()
+
+
+@pytest.fixture(scope="session")
+def postgres_server_dsn() -> Iterator[str]:
+    """The server named by MILEPOST_TEST_DATABASE_URL, or one that this session starts."""
+    if given := os.environ.get("MILEPOST_TEST_DATABASE_URL"):
+        yield given
+        return
+    server = PostgresServer()
+    try:
+        server.start()
+        yield server.dsn
+    finally:
+        server.remove()
+
+
+@pytest.fixture
+def postgres_dsn(postgres_server_dsn: str) -> str:
+    """An empty PostgreSQL database."""
+    return create_database(postgres_server_dsn)
+
+
+def store_env(kind: str, request: pytest.FixtureRequest) -> dict[str, str]:
+    """Return the library's settings for an empty store of that kind."""
+    if kind == "memory":
+        return {"PERSISTENCE_MODULE": "domain.memory"}
+    if kind == "sqlite":
+        folder: Path = request.getfixturevalue("tmp_path")
+        return {"PERSISTENCE_MODULE": "domain.sqlite", "SQLITE_DBNAME": str(folder / "test.db")}
+    dsn: str = request.getfixturevalue("postgres_dsn")
+    return {"PERSISTENCE_MODULE": "domain.postgres", "DATABASE_URL": dsn}
+
+
+def deployment(
+    kind: str, request: pytest.FixtureRequest, workflows: Workflows, clock: Clock
+) -> Iterator[Deployment]:
+    """Yield a deployment on an empty store of that kind, and close it."""
+    made = Deployment(store_env(kind, request), workflows, clock)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
+def stores(
+    request: pytest.FixtureRequest, workflows: Workflows, clock: Clock
+) -> Iterator[Deployment]:
+    """A deployment on each store in turn."""
+    yield from deployment(request.param, request, workflows, clock)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def databases(
+    request: pytest.FixtureRequest, workflows: Workflows, clock: Clock
+) -> Iterator[Deployment]:
+    """A deployment on each store that outlives its process."""
+    yield from deployment(request.param, request, workflows, clock)
+
+
+@pytest.fixture
+def memory(
+    request: pytest.FixtureRequest, workflows: Workflows, clock: Clock
+) -> Iterator[Deployment]:
+    """A deployment in memory."""
+    yield from deployment("memory", request, workflows, clock)

