@@ -122,7 +122,7 @@ def load(settings: Settings, project: bool, parent: int) -> Callable[..., Any]:
 
 def _leave_with(parent: int, stop: Event) -> None:
     # A worker whose parent was killed would go on answering on the port, unknown to anybody.
-    while not stop.wait(1.0):
+    while not stop.wait(0.25):
         if os.getppid() != parent:
             os.kill(os.getpid(), signal.SIGTERM)
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 from threading import Event
 
@@ -12,10 +13,11 @@ from api.cli.output import opened
 from api.config import Settings, from_environment, with_credentials
 from api.wiring import open_services
 
-CURL = """\
+TRY_IT = """\
     BODY='{{"job_id": "demo", "status": "provisioning", "step": "vm_created"}}'
-    curl -sf {url}/api/webhooks/github -d "$BODY" \\
-      -H "X-Signature: $(printf %s "$BODY" | openssl dgst -sha256 -hmac {secret} | sed 's/.* //')"
+    SIGNATURE=$(printf %s "$BODY" | openssl dgst -sha256 -hmac "$(cat {home}/callback-secret)")
+    curl -sf {url}/api/webhooks/github -H "X-Signature: ${{SIGNATURE##* }}" -d "$BODY"
+    curl -sf {url}/api/jobs/demo -H "Authorization: Bearer $(cat {home}/admin-token)"
 """
 
 
@@ -74,10 +76,10 @@ def _greet(settings: Settings, made: dict[str, str]) -> None:
         click.echo(f"\nMade just now, kept in {settings.home}, shown this once:")
         for name, value in made.items():
             click.echo(f"  {name.capitalize():15} {value}")
-    if "callback secret" in made:
+    if len(settings.generated) == len(made) > 1:
         click.echo("\nTry it in another terminal:\n")
-        click.echo(CURL.format(url=url, secret=made["callback secret"]))
-    click.echo("Ctrl-C stops.", nl=True)
+        click.echo(TRY_IT.format(url=url, home=shlex.quote(str(settings.home.resolve()))))
+    click.echo("Ctrl-C stops.")
 
 
 def _in_url(host: str) -> str:

@@ -111,7 +111,7 @@ def shown(instance: Instance, workflows: Workflows) -> dict[str, Any]:
 def one_attempt_in_two_orders(draw: st.DrawFn) -> tuple[list[Any], list[Any]]:
     """Draw one attempt's callbacks, timed by their senders, in two orders with repetitions."""
     early, late = st.integers(0, 6).map(minute), st.integers(6, 12).map(minute)
-    sent = [
+    sent: list[Any] = [
         *draw(st.lists(provisioning(early), max_size=2)),
         *draw(st.lists(reached(moments), max_size=6)),
         *draw(st.lists(heartbeats(moments), max_size=2)),
@@ -124,7 +124,7 @@ def one_attempt_in_two_orders(draw: st.DrawFn) -> tuple[list[Any], list[Any]]:
     return one, draw(st.permutations(sent + registration + repeated))
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=250)
 @given(orders=one_attempt_in_two_orders())
 def test_timed_callbacks_of_one_attempt_end_the_same_in_any_order(
     workflows: Workflows, orders: tuple[list[Any], list[Any]]
@@ -234,16 +234,22 @@ def folded(view: View[State], state: State, history: Iterable[JobEvent]) -> Stat
 @given(history=events(facts()), cut=st.integers(0, 25))
 def test_folding_may_be_interrupted_anywhere(history: list[JobEvent], cut: int) -> None:
     """A stored document continues as if the fold had never stopped."""
-    for view, start in ((VIEWS.instance, Instance("job")), (VIEWS.timeline, Timeline("job"))):
-        whole = folded(view, start, history)  # type: ignore[type-var, arg-type]
-        kept = view.dump(folded(view, start, history[:cut]))  # type: ignore[type-var, arg-type]
-        assert folded(view, view.load("job", kept), history[cut:]) == whole  # type: ignore[type-var, arg-type]
+    check_interruption(VIEWS.instance, Instance("job"), history, cut)
+    check_interruption(VIEWS.timeline, Timeline("job"), history, cut)
+
+
+def check_interruption(view: View[State], start: State, history: list[JobEvent], cut: int) -> None:
+    kept = view.dump(folded(view, start, history[:cut]))
+
+    continued = folded(view, view.load("job", kept), history[cut:])
+
+    assert continued == folded(view, start, history)
 
 
 requests = st.tuples(st.sampled_from(["job-1", "job-2", "job-3"]), anything)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=100)
 @given(asked=st.lists(requests, max_size=25), batches=st.lists(st.integers(1, 7), max_size=6))
 def test_projecting_in_batches_of_any_size_is_folding(
     workflows: Workflows, asked: list[tuple[str, Any]], batches: list[int]
@@ -305,7 +311,7 @@ misplaced = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=200)
 @given(history=st.lists(misplaced, max_size=25))
 def test_evolving_never_raises(workflows: Workflows, history: list[JobEvent]) -> None:
     """Not for any facts in any order, under any version."""

@@ -1,0 +1,244 @@
+"""Group commit, with real threads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from threading import Barrier, Condition, Event, Lock
+from time import monotonic
+
+import pytest
+
+from domain.errors import QueueFull
+from domain.group_commit import GroupCommit
+
+PATIENCE = 20.0
+"""How long a test waits for what must happen, before it fails."""
+
+
+class Store:
+    """Commits batches of numbers, each of which gets a text; a gate holds a commit up."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[int]] = []
+        self.entered = Event()
+        self.gate = Event()
+        self.gate.set()
+        self.overlaps = 0
+        self._at_work = Lock()
+
+    def commit(self, requests: Sequence[int]) -> Sequence[str | Exception]:
+        if not self._at_work.acquire(blocking=False):
+            self.overlaps += 1
+        self.batches.append(list(requests))
+        self.entered.set()
+        assert self.gate.wait(PATIENCE)
+        self._at_work.release()
+        return [f"done {request}" for request in requests]
+
+
+class Queue(GroupCommit[int, str]):
+    """A group commit whose submissions can be waited for."""
+
+    def __init__(
+        self,
+        commit: Callable[[Sequence[int]], Sequence[str | Exception]],
+        max_batch: int = 256,
+        max_waiting: int = 4096,
+    ) -> None:
+        super().__init__(commit, max_batch, max_waiting)
+        self._arrived = Condition(self._mutex)
+
+    def wait_for(self, number: int) -> None:
+        """Return once that many requests are waiting."""
+        deadline = monotonic() + PATIENCE
+        with self._arrived:
+            while len(self._waiting) < number:
+                assert monotonic() < deadline
+                self._arrived.wait(0.001)
+
+
+@contextmanager
+def threads(number: int) -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(number) as pool:
+        yield pool
+
+
+def submit_in_order(pool: ThreadPoolExecutor, queue: Queue, requests: range) -> list[Future[str]]:
+    """Submit from a thread each, the next one when the last one waits."""
+    futures = []
+    for place, request in enumerate(requests, start=1):
+        futures.append(pool.submit(queue.submit, request))
+        queue.wait_for(place)
+    return futures
+
+
+def results(futures: Sequence[Future[str]]) -> list[str]:
+    return [future.result(PATIENCE) for future in futures]
+
+
+def test_an_idle_queue_commits_at_once() -> None:
+    store = Store()
+
+    assert Queue(store.commit).submit(1) == "done 1"
+    assert store.batches == [[1]]
+
+
+def test_no_request_is_lost_or_doubled() -> None:
+    """Twenty threads at once, and everyone gets the answer to their own request."""
+    store, start = Store(), Barrier(20)
+    queue = Queue(store.commit, max_batch=7)
+
+    def work(worker: int) -> None:
+        start.wait(PATIENCE)
+        for number in range(worker * 100, worker * 100 + 50):
+            assert queue.submit(number) == f"done {number}"
+
+    with threads(20) as pool:
+        for future in [pool.submit(work, worker) for worker in range(20)]:
+            future.result(PATIENCE)
+
+    committed = [request for batch in store.batches for request in batch]
+    assert sorted(committed) == [
+        number for worker in range(20) for number in range(worker * 100, worker * 100 + 50)
+    ]
+    assert store.overlaps == 0
+    assert max(map(len, store.batches)) <= 7
+
+
+def test_what_arrives_during_a_commit_is_committed_together_in_order_of_arrival() -> None:
+    store = Store()
+    queue = Queue(store.commit)
+    store.gate.clear()
+
+    with threads(10) as pool:
+        first = pool.submit(queue.submit, 0)
+        assert store.entered.wait(PATIENCE)
+        others = submit_in_order(pool, queue, range(1, 10))
+        store.gate.set()
+
+        assert results([first, *others]) == [f"done {number}" for number in range(10)]
+    assert store.batches == [[0], list(range(1, 10))]
+
+
+def test_a_batch_is_no_larger_than_allowed() -> None:
+    store = Store()
+    queue = Queue(store.commit, max_batch=4)
+    store.gate.clear()
+
+    with threads(10) as pool:
+        first = pool.submit(queue.submit, 0)
+        assert store.entered.wait(PATIENCE)
+        others = submit_in_order(pool, queue, range(1, 10))
+        store.gate.set()
+        results([first, *others])
+
+    assert store.batches == [[0], [1, 2, 3, 4], [5, 6, 7, 8], [9]]
+
+
+def test_one_commit_is_under_way_at_a_time() -> None:
+    """While one is held up, nobody else begins."""
+    store = Store()
+    queue = Queue(store.commit)
+    store.gate.clear()
+
+    with threads(5) as pool:
+        first = pool.submit(queue.submit, 0)
+        assert store.entered.wait(PATIENCE)
+        others = submit_in_order(pool, queue, range(1, 5))
+        assert store.batches == [[0]]
+        store.gate.set()
+        results([first, *others])
+
+    assert store.overlaps == 0
+
+
+def test_an_exception_for_one_request_goes_to_its_caller_only() -> None:
+    store = Store()
+
+    def commit(requests: Sequence[int]) -> Sequence[str | Exception]:
+        done = store.commit(requests)
+        return [
+            KeyError(number) if number == 2 else outcome
+            for number, outcome in zip(requests, done, strict=True)
+        ]
+
+    queue = Queue(commit)
+    store.gate.clear()
+    with threads(4) as pool:
+        first = pool.submit(queue.submit, 0)
+        assert store.entered.wait(PATIENCE)
+        one, two, three = submit_in_order(pool, queue, range(1, 4))
+        store.gate.set()
+
+        assert results([first, one, three]) == ["done 0", "done 1", "done 3"]
+        with pytest.raises(KeyError, match="2"):
+            two.result(PATIENCE)
+
+
+def test_a_failing_commit_is_heard_by_everyone_in_its_batch_and_by_nobody_else() -> None:
+    """And the next batch is committed as if nothing had been."""
+    store = Store()
+
+    def commit(requests: Sequence[int]) -> Sequence[str | Exception]:
+        done = store.commit(requests)
+        if 1 in requests:
+            raise OSError("the disk is full")
+        return done
+
+    queue = Queue(commit, max_batch=3)
+    store.gate.clear()
+    with threads(6) as pool:
+        first = pool.submit(queue.submit, 0)
+        assert store.entered.wait(PATIENCE)
+        others = submit_in_order(pool, queue, range(1, 6))
+        store.gate.set()
+
+        for future in others[:3]:
+            with pytest.raises(OSError, match="the disk is full"):
+                future.result(PATIENCE)
+        assert results([first, *others[3:]]) == ["done 0", "done 4", "done 5"]
+    assert queue.submit(6) == "done 6"
+
+
+def test_a_commit_that_is_interrupted_leaves_nobody_waiting() -> None:
+    """Also an exception that is not an Exception reaches every caller."""
+    store = Store()
+
+    def commit(requests: Sequence[int]) -> Sequence[str | Exception]:
+        done = store.commit(requests)
+        if 0 in requests:
+            raise SystemExit(3)
+        return done
+
+    queue = Queue(commit)
+    store.gate.clear()
+    with threads(2) as pool:
+        first = pool.submit(queue.submit, 0)
+        assert store.entered.wait(PATIENCE)
+        [second] = submit_in_order(pool, queue, range(1, 2))
+        store.gate.set()
+
+        with pytest.raises(SystemExit):
+            first.result(PATIENCE)
+        assert second.result(PATIENCE) == "done 1"
+
+
+def test_a_full_queue_takes_no_more() -> None:
+    """Whoever waits already is served all the same, and then there is room again."""
+    store = Store()
+    queue = Queue(store.commit, max_waiting=3)
+    store.gate.clear()
+
+    with threads(4) as pool:
+        first = pool.submit(queue.submit, 0)
+        assert store.entered.wait(PATIENCE)
+        others = submit_in_order(pool, queue, range(1, 4))
+        with pytest.raises(QueueFull):
+            queue.submit(4)
+        store.gate.set()
+
+        assert results([first, *others]) == ["done 0", "done 1", "done 2", "done 3"]
+    assert queue.submit(5) == "done 5"
+    assert 4 not in [request for batch in store.batches for request in batch]

@@ -1,0 +1,60 @@
+"""kill -9 at random moments under load: what was answered 200 is there, exactly once."""
+
+from __future__ import annotations
+
+import random
+
+import psutil
+
+from tests.e2e.inspection import assert_nothing_lost_nothing_doubled
+from tests.e2e.load import Load
+from tests.e2e.server import Server, port_is_free
+
+KILLS = 20
+
+
+def test_twenty_kills_under_load_lose_nothing_and_double_nothing(server: Server) -> None:
+    seed = random.randrange(2**32)
+    chance = random.Random(seed)  # noqa: S311
+    print(f"random seed {seed}")
+    load = Load(server, jobs=5, threads=6, limit=100_000).start()
+    try:
+        for _ in range(KILLS):
+            answered = len(load.receipts) + chance.randrange(1, 150)
+            server.until(lambda goal=answered: progress(server, load, goal), "takes no callbacks")
+            kill_something(server, chance)
+    finally:
+        load.finish()
+    server.until(lambda: progress(server, load, 0), "does not come back")
+    server.until(lambda: server.get("/readyz").status == 200, "does not come back")
+    load.redeliver_unknown()
+    server.kill()
+
+    assert_nothing_lost_nothing_doubled(server, load)
+    assert len(load.receipts) > KILLS
+
+
+def progress(server: Server, load: Load, goal: int) -> bool:
+    """Tell whether that many are answered; restart a server that gave up, as its host would."""
+    assert server.process is not None
+    if server.process.poll() is not None:
+        # The parent ends when a worker dies twice within seconds.
+        server.start()
+    return len(load.receipts) >= goal
+
+
+def kill_something(server: Server, chance: random.Random) -> None:
+    """Kill the parent, a worker, or all of it; see that it serves again."""
+    parent, *workers = server.processes()
+    match chance.choice(["parent", "worker", "all"]):
+        case "worker" if workers:
+            # Its parent starts another one.
+            chance.choice(workers).kill()
+        case "parent":
+            parent.kill()
+            psutil.wait_procs(workers, timeout=10)
+            server.until(lambda: port_is_free(server.port), "leaves orphans on its port")
+            server.start()
+        case _:
+            server.kill()
+            server.start()

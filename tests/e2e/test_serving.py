@@ -1,0 +1,113 @@
+"""The life of a server process: first start, Ctrl-C, and what it refuses."""
+
+from __future__ import annotations
+
+import stat
+import subprocess
+from pathlib import Path
+
+from tests.e2e.conftest import Make
+from tests.e2e.server import MILEPOST, Server
+
+
+def serve(server: Server, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run `milepost serve` to its end, which must come by itself."""
+    command = [MILEPOST, "serve", "--port", str(server.port), *options]
+    return subprocess.run(  # noqa: S603
+        command,
+        env=server.env,
+        cwd=server.home,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
+def test_the_first_start_makes_credentials_and_prints_them_once(make_server: Make) -> None:
+    server = make_server()
+    del server.env["MILEPOST_CALLBACK_SECRET"], server.env["MILEPOST_ADMIN_TOKEN"]
+
+    server.start()
+    printed = server.log.read_text()
+    assert server.stop() == 0
+    server.log.write_text("")
+    server.start()
+
+    home = Path(server.env["MILEPOST_HOME"])
+    for name in ("callback-secret", "admin-token"):
+        file = home / name
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        assert file.read_text().strip() in printed
+        assert file.read_text().strip() not in server.log.read_text()
+    assert "curl" in printed
+
+
+def test_the_printed_lines_pasted_into_a_shell_work(make_server: Make) -> None:
+    server = make_server()
+    del server.env["MILEPOST_CALLBACK_SECRET"], server.env["MILEPOST_ADMIN_TOKEN"]
+    server.start()
+    printed = server.log.read_text()
+    pasted = printed.split("in another terminal:")[1].split("Ctrl-C")[0]
+
+    done = subprocess.run(["bash", "-ec", pasted], capture_output=True, text=True, check=True)  # noqa: S603, S607
+
+    assert '"received":true' in done.stdout
+    assert '"current_step":"vm_created"' in done.stdout
+
+
+def test_ctrl_c_ends_it_quietly_and_frees_the_port(server: Server) -> None:
+    server.callback({"job_id": "job-1", "status": "provisioning"})
+
+    assert server.stop() == 0
+
+    assert "Traceback" not in server.log.read_text()
+    server.start()
+    assert server.get("/api/jobs/job-1").body["version"] == 1
+
+
+def test_generated_credentials_are_not_served_beyond_this_machine(make_server: Make) -> None:
+    server = make_server()
+    del server.env["MILEPOST_CALLBACK_SECRET"]
+
+    done = serve(server, "--host", "0.0.0.0")  # noqa: S104
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: refusing to listen on 0.0.0.0")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_port_that_is_in_use_is_refused(server: Server) -> None:
+    done = serve(server)
+
+    assert done.returncode == 1
+    assert f"port {server.port} on 127.0.0.1 is in use" in done.stderr
+    assert server.get("/livez").status == 200
+
+
+def test_a_database_that_is_away_at_the_start_is_one_line(make_server: Make) -> None:
+    server = make_server("postgresql://nobody@127.0.0.1:1/nothing")
+
+    done = serve(server)
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: the database does not answer")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_separate_projector_keeps_the_read_model_up_to_date(
+    make_server: Make, database_url: str | None
+) -> None:
+    server = make_server(database_url, "--no-projector").start()
+    server.callback({"job_id": "job-1", "status": "provisioning"})
+    assert server.get("/readyz").body["lag_events"] == 1
+
+    with subprocess.Popen(
+        [MILEPOST, "project"], env=server.env, stderr=subprocess.PIPE
+    ) as projector:  # noqa: S603
+        try:
+            server.until(lambda: server.get("/readyz").body["lag_events"] == 0, "is not projected")
+        finally:
+            projector.terminate()
+
+    assert projector.returncode == 0

@@ -1,0 +1,106 @@
+"""Two workers over one PostgreSQL: one history, whoever is asked."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from prometheus_client.mmap_dict import MmapedDict
+
+from tests.e2e.conftest import Make
+from tests.e2e.inspection import assert_nothing_lost_nothing_doubled, database_of, whole_log
+from tests.e2e.load import Load, at_once
+from tests.e2e.server import Answer, Server
+
+
+@pytest.fixture
+def two_workers(make_server: Make, postgres_dsn: str) -> Server:
+    """A server with two workers and no projector."""
+    return make_server(postgres_dsn, "--workers", "2", "--no-projector").start()
+
+
+@pytest.fixture(params=["sqlite", "two workers on postgres"])
+def any_server(request: pytest.FixtureRequest, make_server: Make) -> Server:
+    """A server on each database, with as many workers as it may have."""
+    if request.param == "sqlite":
+        return make_server().start()
+    dsn: str = request.getfixturevalue("postgres_dsn")
+    return make_server(dsn, "--workers", "2").start()
+
+
+def test_callbacks_of_one_job_on_both_workers_make_one_history(two_workers: Server) -> None:
+    load = Load(two_workers, jobs=1, threads=16, limit=1500).start()
+    two_workers.until(lambda: len(load.receipts) >= 1500, "is slow")
+    load.finish()
+
+    assert len(callbacks_by_worker(two_workers)) == 2, "only one worker was asked"
+    assert not load.unknown
+    assert_nothing_lost_nothing_doubled(two_workers, load)
+
+
+def test_a_read_after_a_receipt_shows_it_with_the_projector_stopped(two_workers: Server) -> None:
+    two_workers.post("/api/jobs", {"agent_id": "agent-1", "job_id": "job-1"})
+
+    def callback_then_read(number: int) -> None:
+        body = {"job_id": "job-1", "status": "provisioning", "step": f"unknown-{number}"}
+        receipt = two_workers.callback(body).body
+        for _ in range(3):  # each over a new connection, to either worker
+            assert two_workers.get("/api/jobs/job-1").body["version"] >= receipt["version"]
+            steps = two_workers.get("/api/jobs/job-1/timeline").body["attempts"][0]["steps"]
+            assert f"unknown-{number}" in [step["step"] for step in steps]
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(callback_then_read, range(60)))
+
+    assert two_workers.get("/readyz").body["read_model_position"] == 0
+
+
+def test_fifty_registrations_at_once_for_one_user_give_one_job(any_server: Server) -> None:
+    def register(number: int) -> Answer:
+        return any_server.post("/api/jobs", {"agent_id": f"agent-{number}", "user_id": "user-1"})
+
+    answers = at_once(50, register)
+
+    assert sorted(answer.status for answer in answers) == [201] + [409] * 49
+    refused = next(answer for answer in answers if answer.status == 409)
+    assert refused.body["error"] == (
+        "A provisioning job is already in progress. Please wait for it to complete."
+    )
+
+
+def test_fifty_registrations_at_once_with_one_key_give_one_job(any_server: Server) -> None:
+    body = {"agent_id": "agent-1", "user_id": "user-1"}
+
+    answers = at_once(
+        50, lambda _: any_server.post("/api/jobs", body, **{"Idempotency-Key": "payment-1"})
+    )
+
+    assert {answer.status for answer in answers} == {201}
+    assert len({answer.body["id"] for answer in answers}) == 1
+    assert sum(not answer.body["duplicate"] for answer in answers) == 1
+    with database_of(any_server) as services:
+        assert len(whole_log(services)) == 1
+
+
+def test_fifty_deliveries_at_once_of_one_callback_give_one_event(any_server: Server) -> None:
+    any_server.post("/api/jobs", {"agent_id": "agent-1", "job_id": "job-1"})
+    body = {"job_id": "job-1", "status": "provisioning", "callback_id": "delivery-1"}
+
+    answers = at_once(50, lambda _: any_server.callback(body))
+
+    assert {answer.status for answer in answers} == {200}
+    assert sum(not answer.body.pop("duplicate") for answer in answers) == 1
+    assert all(answer.body == answers[0].body for answer in answers)
+    with database_of(any_server) as services:
+        assert len(whole_log(services)) == 2
+
+
+def callbacks_by_worker(server: Server) -> dict[Path, float]:
+    """Return how many callbacks each worker counted, from its metrics file."""
+    counted = {}
+    for file in (server.home / "milepost" / "metrics").glob("counter_*.db"):
+        values = MmapedDict.read_all_values_from_file(str(file))  # type: ignore[no-untyped-call]
+        if total := sum(value for key, value, *_ in values if "milepost_callbacks" in key):
+            counted[file] = total
+    return counted
