@@ -16,7 +16,7 @@ from api.json_body import parse_object
 class StrictParser(FlaskParser):
     """Read bodies with `parse_object` and raise `InvalidFields` for what a schema refuses."""
 
-    def load_json(self, req: Request, schema: Schema) -> Any:  # noqa: ARG002
+    def load_json(self, req: Request, schema: Schema) -> Any:
         """Return the body's object, whatever its content type says."""
         return parse_object(req.get_data())
 

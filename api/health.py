@@ -1,4 +1,4 @@
-"""Health: is the process alive, and can it do its work?"""
+"""Health: whether the process is alive, and whether it can do its work."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def livez() -> Response:
 @bp.response(200, description="Ready")
 @bp.alt_response(503, schema=ProblemSchema, description="The database is away")
 def readyz() -> Response:
-    """Tell whether the database answers, how far the read model is behind, and what it set aside."""
+    """Tell whether the database answers, how far behind the read model is, what it set aside."""
     here = services()
     with translated():
         folded, newest = here.read_model.position(), here.read_model.newest_position()

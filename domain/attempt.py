@@ -131,7 +131,7 @@ class Attempt(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         return {name: seen for name, seen in self.steps.items() if not end.surely_before(seen)}
 
     def reopens_on(self, fact: StatusReported) -> bool:
-        """Tell whether this `provisioning` status is a retry rather than a late or repeated first."""
+        """Tell whether this `provisioning` status is a retry, not a late or repeated first one."""
         if fact.status != "provisioning" or self.final is None or self.final.status != "failed":
             return False
         moment = Moment(fact.recorded_at, fact.occurred_at)

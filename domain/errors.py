@@ -49,7 +49,7 @@ class AgentTaken(Refused):
 
 
 class NothingToStop(Refused):
-    """No running instance found for this agent"""
+    """No running instance found for this agent."""
 
 
 class NotFound(MilepostError):

@@ -29,7 +29,7 @@ class JobEventMapper(Mapper[str]):
         )
 
     def to_domain_event(self, stored_event: StoredEvent) -> JobEvent:
-        """Return the `JobEvent` of a row; raise `MapperDeserialisationError` if it cannot be read."""
+        """Return the event of a row; raise `MapperDeserialisationError` if it cannot be read."""
         decoder = _decoders.get(stored_event.topic)
         if decoder is None:
             raise MapperDeserialisationError(f"unknown event {stored_event.topic!r}")

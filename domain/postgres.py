@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, LiteralString
+from typing import Any
 from uuid import UUID
 
 from eventsourcing import postgres
@@ -12,15 +12,14 @@ from eventsourcing.persistence import (
     InterfaceError,
     Notification,
     OperationalError,
-    PersistenceError,
     StoredEvent,
 )
 from eventsourcing.utils import EnvType
-from psycopg import Connection, conninfo
-from psycopg.rows import DictRow, dict_row
-from psycopg_pool import PoolTimeout
+from psycopg import Connection
+from psycopg.rows import DictRow
 
 from domain.keys import Key
+from domain.postgres_datastore import PostgresDatastore
 from domain.store import Append, Found
 
 CREATE = (
@@ -88,68 +87,6 @@ POINT_KEYS = """
 RELEASE_KEYS = """
     DELETE FROM job_keys WHERE (name, job_id) IN (SELECT * FROM unnest(%s::text[], %s::text[]))
 """
-
-
-POOL_SIZE, POOL_OVERFLOW = 4, 12
-PATIENCE_SECONDS = 3.0
-"""How long a caller waits for a connection before it hears that the database is away."""
-LOCK_TIMEOUT = "SET lock_timeout = '5s'"
-
-
-class PostgresDatastore(postgres.PostgresDatastore):
-    """The library's datastore, opened by a libpq connection string with all that libpq knows."""
-
-    def __init__(self, dsn: str) -> None:
-        super().__init__(
-            "",
-            "",
-            "",
-            "",
-            "",
-            originator_id_type="text",
-            connect_timeout=PATIENCE_SECONDS,
-            idle_in_transaction_session_timeout=10,
-            pool_size=POOL_SIZE,
-            max_overflow=POOL_OVERFLOW,
-        )
-        self.conninfo: dict[str, Any] = {
-            "connect_timeout": int(PATIENCE_SECONDS),
-            **conninfo.conninfo_to_dict(dsn),
-        }
-        self.pool.kwargs = {"row_factory": dict_row, **self.conninfo}
-        # Give up soon and try afresh on demand, rather than back off for minutes.
-        self.pool.reconnect_timeout = PATIENCE_SECONDS
-
-    def after_connect_func(self) -> Callable[[Connection[Any]], None]:
-        """Prepare a new connection."""
-        prepare = super().after_connect_func()
-
-        def after_connect(connection: Connection[Any]) -> None:
-            prepare(connection)
-            connection.execute(LOCK_TIMEOUT)
-
-        return after_connect
-
-    def register_type_adapters(self) -> None:
-        """Do nothing: we pass arrays, and need no connection before the first statement."""
-
-    def rows(self, statement: LiteralString, parameters: Sequence[Any] = ()) -> list[DictRow]:
-        """Run one reading statement; if its connection turns out dead, once more on a live one."""
-        try:
-            return self._rows(statement, parameters)
-        except (InterfaceError, OperationalError) as error:
-            self.discard_dead(error)
-            return self._rows(statement, parameters)
-
-    def _rows(self, statement: LiteralString, parameters: Sequence[Any]) -> list[DictRow]:
-        with self.get_connection() as connection:
-            return connection.execute(statement, parameters, prepare=True).fetchall()
-
-    def discard_dead(self, error: PersistenceError) -> None:
-        """Throw out the connections that died with this one; raise `error` if none is to be had."""
-        if isinstance(error.__cause__, PoolTimeout):
-            raise error
-        self.pool.check()
 
 
 class PostgresRecorder(postgres.PostgresApplicationRecorder):
@@ -223,7 +160,7 @@ class PostgresRecorder(postgres.PostgresApplicationRecorder):
         desc: bool = False,
         limit: int | None = None,
     ) -> Sequence[StoredEvent]:
-        """Return a job's events; unlike the library's, without ten tries when the database is away."""
+        """Return a job's events; unlike the library, do not try ten times."""
         rows = self.datastore.rows(
             SELECT_EVENTS_DOWN if desc else SELECT_EVENTS, (originator_id, gt or 0, lte, lte, limit)
         )
@@ -238,7 +175,7 @@ class PostgresRecorder(postgres.PostgresApplicationRecorder):
         *,
         inclusive_of_start: bool = True,
     ) -> Sequence[Notification]:
-        """Return events in order of position; unlike the library's, without ten tries."""
+        """Return events in order of position; unlike the library, do not try ten times."""
         after = (start or 0) - (1 if inclusive_of_start else 0)
         rows = self.datastore.rows(
             SELECT_NOTIFICATIONS, (after, stop, stop, list(topics), list(topics), limit)

@@ -84,7 +84,7 @@ class DurableConnectionPool(sqlite.SQLiteConnectionPool):
 
 
 class SQLiteDatastore(sqlite.SQLiteDatastore):
-    """The library's datastore with durable connections and transactions that write from the start."""
+    """The library's datastore, with durable connections and a transaction that surely writes."""
 
     def __init__(self, db_name: str, **options: Any) -> None:
         super().__init__(db_name, **options)

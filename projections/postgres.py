@@ -11,7 +11,8 @@ import psycopg
 from eventsourcing.persistence import Notification, OperationalError
 
 from domain.keys import agent_key
-from domain.postgres import PostgresDatastore, PostgresRecorder
+from domain.postgres import PostgresRecorder
+from domain.postgres_datastore import PostgresDatastore
 from projections.read_model import (
     Changes,
     JobFilter,

@@ -110,7 +110,7 @@ class ReadModel(Protocol):
         ...
 
     def apply(self, changes: Changes) -> None:
-        """Write the batch and its position; raise `PositionMoved` if `since` is not the position."""
+        """Write the batch and its position; raise `PositionMoved` if it does not start there."""
         ...
 
     def sight(self, view: str, job_id: str) -> Sighting:

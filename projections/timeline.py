@@ -84,8 +84,8 @@ def _told(chapter: Chapter, fact: Received) -> Chapter:
         since = chapter.last_contact
         if since and fact.recorded_at - since > GAP:
             gaps = _added(chapter, Gap(since, fact.recorded_at))
-    if isinstance(fact, StepReported) and fact.step not in attempt.steps:
-        if fact.step not in late and len(late) < MAX_STEPS:
+    if isinstance(fact, StepReported) and len(late) < MAX_STEPS:
+        if fact.step not in attempt.steps and fact.step not in late:
             late = late | {fact.step: Moment(fact.recorded_at, fact.occurred_at)}
     return Chapter(attempt, fact.recorded_at, gaps, late)
 

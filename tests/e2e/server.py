@@ -63,7 +63,7 @@ class Server:
             self.process.wait(PATIENCE_SECONDS)
         command = [str(MILEPOST), "serve", "--port", str(self.port), *self._options]
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(  # noqa: S603
+            self.process = subprocess.Popen(
                 command, env=self.env, cwd=self.home, stdout=log, stderr=log, start_new_session=True
             )
         self.until(lambda: self.get("/readyz").status == 200, "is not ready")

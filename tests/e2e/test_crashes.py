@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 
 import psutil
 
@@ -15,8 +16,8 @@ KILLS = 20
 
 def test_twenty_kills_under_load_lose_nothing_and_double_nothing(server: Server) -> None:
     seed = random.randrange(2**32)
-    chance = random.Random(seed)  # noqa: S311
-    print(f"random seed {seed}")
+    chance = random.Random(seed)
+    sys.stdout.write(f"random seed {seed}\n")  # shown when the test fails
     load = Load(server, jobs=5, threads=6, limit=100_000).start()
     try:
         for _ in range(KILLS):

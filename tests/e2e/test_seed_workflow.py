@@ -51,7 +51,7 @@ class Workflow:
             "CALLBACK_SECRET": SECRET,
         }
         command = ["bash", str(SCRIPT), what, self._job, *arguments]
-        done = subprocess.run(command, env=environment, check=True, capture_output=True)  # noqa: S603
+        done = subprocess.run(command, env=environment, check=True, capture_output=True)
         return json.loads(done.stdout) if done.stdout else None
 
 

@@ -1,0 +1,42 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+DESCRIBED := pyproject.toml constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test check clean
+
+help: ## List what can be made
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
+	  || sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1  \2/p' $(MAKEFILE_LIST)
+
+install: $(VENV)/run ## Set up .venv with what serving needs
+
+run: install ## Serve on http://127.0.0.1:8000 (ARGS="--port 8001" for more)
+	@$(BIN)/milepost serve $(ARGS)
+
+test: $(VENV)/test ## Run all tests (ARGS="-k name" for some)
+	@$(BIN)/pytest -n 2 --dist worksteal $(ARGS)
+
+check: $(VENV)/dev ## Check style, types, the direction of imports, and the documentation
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+clean: ## Remove .venv and caches; .milepost stays
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Milepost needs Python 3.11 or newer; say which: make PYTHON=python3.12 …" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/run: $(BIN)/python $(DESCRIBED)
+	$(PIP) install -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/test $(VENV)/dev $(VENV)/bench: $(VENV)/%: $(BIN)/python $(DESCRIBED)
+	$(PIP) install -c constraints.txt -e '.[$*]'
+	@touch $@
