@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from collections.abc import Callable
+from typing import Any, Final, NoReturn, TypeVar
 
 import flask_smorest
 from flask import Request
@@ -11,6 +12,10 @@ from webargs.flaskparser import FlaskParser
 
 from api.errors import InvalidFields
 from api.json_body import parse_object
+from api.schemas import ProblemSchema
+
+PROBLEM: Final = "application/problem+json"
+View = TypeVar("View", bound=Callable[..., Any])
 
 
 class StrictParser(FlaskParser):
@@ -31,3 +36,10 @@ class Blueprint(flask_smorest.Blueprint):
     """A blueprint whose arguments are read strictly."""
 
     ARGUMENTS_PARSER = StrictParser()
+
+    def problem(self, status: int, description: str) -> Callable[[View], View]:
+        """Document that a view may answer with this problem."""
+        decorate: Callable[[View], View] = self.alt_response(
+            status, schema=ProblemSchema, content_type=PROBLEM, description=description
+        )
+        return decorate

@@ -15,7 +15,7 @@ from api.errors import InvalidFields, MissingJobId, MissingStatusOrType, Unknown
 from api.idempotency import idempotency_key
 from api.json_body import parse_object
 from api.metrics import CALLBACKS
-from api.schemas import CallbackSchema, ProblemSchema, ReceiptSchema
+from api.schemas import CallbackSchema, ReceiptSchema
 from api.signatures import verify
 from domain.callback import Callback
 
@@ -39,11 +39,11 @@ _DOC: Final = {
 @bp.route("/api/callbacks", methods=["POST"])
 @bp.doc(**_DOC)
 @bp.response(200, ReceiptSchema)
-@bp.alt_response(400, schema=ProblemSchema, description="Malformed")
-@bp.alt_response(401, schema=ProblemSchema, description="Invalid signature")
-@bp.alt_response(409, schema=ProblemSchema, description="Callback id used with another body")
-@bp.alt_response(413, schema=ProblemSchema, description="Larger than 64 KiB")
-@bp.alt_response(503, schema=ProblemSchema, description="Not stored now; try again")
+@bp.problem(400, "Malformed")
+@bp.problem(401, "Invalid signature")
+@bp.problem(409, "Callback id used with another body")
+@bp.problem(413, "Larger than 64 KiB")
+@bp.problem(503, "Not stored now; try again")
 def receive() -> Response:
     """Record a callback."""
     body = request.get_data(cache=False)

@@ -10,6 +10,8 @@ import flask_swagger_ui
 from flask import Blueprint, Flask, Response, redirect, send_from_directory, url_for
 from flask_smorest import Api
 
+from api.schemas import ProblemSchema
+
 bp = Blueprint("docs", __name__)
 
 ASSETS = Path(flask_swagger_ui.__file__).parent / "dist"
@@ -31,10 +33,17 @@ with a receipt. Everybody else reads what the history adds up to. Errors are pro
 """
 
 
+class DocumentedApi(Api):
+    """An API whose errors are documented as the problems that they are."""
+
+    ERROR_SCHEMA = ProblemSchema
+    DEFAULT_ERROR_RESPONSE_NAME = None
+
+
 def api(app: Flask) -> Api:
     """Return the API whose routes are documented."""
     app.config.update(CONFIG)
-    made = Api(app, spec_kwargs={"info": {"description": DESCRIPTION}})
+    made = DocumentedApi(app, spec_kwargs={"info": {"description": DESCRIPTION}})
     schemes = made.spec.components
     schemes.security_scheme("bearer", {"type": "http", "scheme": "bearer"})
     for header, said in (
@@ -59,6 +68,12 @@ def api(app: Flask) -> Api:
 def home() -> Response:
     """Lead whoever opens the server in a browser to the documentation."""
     return cast(Response, redirect(url_for("api-docs.openapi_swagger_ui")))
+
+
+@bp.get("/favicon.ico")
+def favicon() -> Response:
+    """Answer browsers that ask for an icon, which there is not."""
+    return Response(status=204)
 
 
 @bp.get("/api/docs/assets/<path:name>")

@@ -6,7 +6,6 @@ from flask import Response, jsonify
 
 from api.access import services
 from api.blueprint import Blueprint
-from api.schemas import ProblemSchema
 from domain.store import translated
 
 bp = Blueprint("health", __name__, description="For load balancers and operators")
@@ -21,7 +20,7 @@ def livez() -> Response:
 
 @bp.route("/readyz")
 @bp.response(200, description="Ready")
-@bp.alt_response(503, schema=ProblemSchema, description="The database is away")
+@bp.problem(503, "The database is away")
 def readyz() -> Response:
     """Tell whether the database answers, how far behind the read model is, what it set aside."""
     here = services()

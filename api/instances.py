@@ -9,7 +9,7 @@ from api.blueprint import Blueprint
 from api.errors import AgentNotFound
 from api.etags import etag, not_modified, tagged
 from api.representations import instance_body, uptime
-from api.schemas import InstanceSchema, ProblemSchema
+from api.schemas import InstanceSchema
 from projections.instance import Instance
 
 bp = Blueprint("instances", __name__, description="An agent's instance, as pages read it")
@@ -18,8 +18,10 @@ bp = Blueprint("instances", __name__, description="An agent's instance, as pages
 @bp.route("/api/agents/<path:agent_id>/instance")
 @needs("read")
 @bp.response(200, InstanceSchema)
+@bp.problem(401, "No token, or not a valid one")
+@bp.problem(403, "A token without the scope")
 @bp.alt_response(304, description="Not modified")
-@bp.alt_response(404, schema=ProblemSchema, description="No such agent, or not yours")
+@bp.problem(404, "No such agent, or not yours")
 def show(agent_id: str) -> Response:
     """Show the instance of the agent's newest job."""
     here, now = services(), services().clock()
@@ -34,8 +36,10 @@ def show(agent_id: str) -> Response:
 @bp.route("/api/agents/<path:agent_id>/instance", methods=["DELETE"])
 @needs("write")
 @bp.response(200, InstanceSchema)
-@bp.alt_response(400, schema=ProblemSchema, description="Not running")
-@bp.alt_response(404, schema=ProblemSchema, description="No such agent, or not yours")
+@bp.problem(401, "No token, or not a valid one")
+@bp.problem(403, "A token without the scope")
+@bp.problem(400, "Not running")
+@bp.problem(404, "No such agent, or not yours")
 def stop(agent_id: str) -> Response:
     """Ask the running instance to stop."""
     here = services()

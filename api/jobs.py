@@ -21,7 +21,6 @@ from api.schemas import (
     JobListSchema,
     JobQuerySchema,
     JobSchema,
-    ProblemSchema,
     RegisteredSchema,
     RegistrationSchema,
     TimelineSchema,
@@ -39,8 +38,10 @@ MIN_POSITION_WAIT_SECONDS = 5.0
 @needs("write")
 @bp.arguments(RegistrationSchema)
 @bp.response(201, RegisteredSchema)
-@bp.alt_response(400, schema=ProblemSchema, description="Malformed")
-@bp.alt_response(409, schema=ProblemSchema, description="Taken, or another job in progress")
+@bp.problem(401, "No token, or not a valid one")
+@bp.problem(403, "A token without the scope")
+@bp.problem(400, "Malformed")
+@bp.problem(409, "Taken, or another job in progress")
 @bp.doc(
     parameters=[
         {
@@ -81,8 +82,10 @@ def register(body: dict[str, Any]) -> Response:
 @needs("read")
 @bp.arguments(JobQuerySchema, location="query")
 @bp.response(200, JobListSchema)
-@bp.alt_response(400, schema=ProblemSchema, description="Malformed")
-@bp.alt_response(503, schema=ProblemSchema, description="min_position was not reached in time")
+@bp.problem(401, "No token, or not a valid one")
+@bp.problem(403, "A token without the scope")
+@bp.problem(400, "Malformed")
+@bp.problem(503, "min_position was not reached in time")
 def index(query: dict[str, Any]) -> Response:
     """List jobs, the newest first; the Link header names the next page."""
     here, caller = services(), principal()
@@ -106,8 +109,10 @@ def index(query: dict[str, Any]) -> Response:
 @bp.route("/api/jobs/<path:job_id>")
 @needs("read")
 @bp.response(200, JobSchema)
+@bp.problem(401, "No token, or not a valid one")
+@bp.problem(403, "A token without the scope")
 @bp.alt_response(304, description="Not modified")
-@bp.alt_response(404, schema=ProblemSchema, description="No such job, or not yours")
+@bp.problem(404, "No such job, or not yours")
 def show(job_id: str) -> Response:
     """Show a job as it stands."""
     here = services()
@@ -123,8 +128,10 @@ def show(job_id: str) -> Response:
 @bp.route("/api/jobs/<path:job_id>/timeline")
 @needs("read")
 @bp.response(200, TimelineSchema)
+@bp.problem(401, "No token, or not a valid one")
+@bp.problem(403, "A token without the scope")
 @bp.alt_response(304, description="Not modified")
-@bp.alt_response(404, schema=ProblemSchema, description="No such job, or not yours")
+@bp.problem(404, "No such job, or not yours")
 def timeline(job_id: str) -> Response:
     """Show a job's attempts: steps, durations, and the silences between."""
     here = services()

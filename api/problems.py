@@ -11,12 +11,12 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from api import errors as asked
+from api.blueprint import PROBLEM
 from domain import errors as domain
 from domain.errors import MilepostError
 
 log = logging.getLogger("milepost.api")
 
-MEDIA_TYPE = "application/problem+json"
 PREFIX = "urn:milepost:problem:"
 RETRY_AFTER_SECONDS = 2
 
@@ -171,7 +171,7 @@ def problem(status: int, slug: str, title: str, detail: str = "", **members: obj
     document = {"type": PREFIX + slug, "title": title, "status": int(status), "detail": detail}
     document |= {"instance": request.path, **members}
     body = msgspec.json.encode({k: v for k, v in document.items() if v not in (None, "")})
-    response = Response(body + b"\n", int(status), mimetype=MEDIA_TYPE)
+    response = Response(body + b"\n", int(status), mimetype=PROBLEM)
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     if status == HTTPStatus.UNAUTHORIZED and slug.endswith("-token"):

@@ -17,6 +17,7 @@ from eventsourcing.utils import Environment, EnvType
 from domain.batch import Batch, Receipt, folded
 from domain.callback import Callback
 from domain.commands import Command, QueueJob, RecordCallback, StopJob, TimeOutJob
+from domain.errors import StoreUnavailable
 from domain.group_commit import GroupCommit
 from domain.keys import agent_key
 from domain.mapper import JobEventMapper
@@ -102,8 +103,13 @@ class Milepost(Application[str]):
     def _commit(self, commands: Sequence[Command]) -> Sequence[Receipt | Exception]:
         """Decide the commands in order on fresh state and store what they decided, all at once."""
         batch = Batch(commands, self._jobs, self.mapper, self._clock)
-        with translated():
-            positions = self.store.transact(batch.known, batch.names, batch.decide)
+        try:
+            with translated():
+                positions = self.store.transact(batch.known, batch.names, batch.decide)
+        except StoreUnavailable:
+            # The database that comes back may be another one, a moment older: trust no version.
+            self._jobs.clear()
+            raise
         self._remember(batch.jobs)
         if positions:
             for listener in self._listeners:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import msgspec
-from eventsourcing.persistence import MapperDeserialisationError, Notification
+from eventsourcing.persistence import Notification
 
 from domain.mapper import JobEventMapper
 from projections.read_model import SetAside, Sighting
@@ -19,7 +19,7 @@ def fold(
     mapper: JobEventMapper,
     set_aside: list[SetAside] | None = None,
 ) -> State:
-    """Fold events that come after the state; an event that cannot be read is passed over.
+    """Fold events that come after the state; one that cannot be read or folded is passed over.
 
     What is passed over is added to `set_aside`, if that is given.
     """
@@ -28,7 +28,8 @@ def fold(
             continue
         try:
             state = view.evolve(state, mapper.to_domain_event(stored))
-        except MapperDeserialisationError as error:
+        except Exception as error:
+            # Whatever is wrong with one event or with our folding of it, the others go on.
             state = msgspec.structs.replace(
                 state, version=stored.originator_version, position=stored.id
             )
@@ -39,7 +40,7 @@ def fold(
                         str(stored.originator_id),
                         stored.originator_version,
                         stored.topic,
-                        str(error),
+                        f"{type(error).__name__}: {error}",
                     )
                 )
     return state

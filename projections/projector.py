@@ -6,6 +6,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from threading import Event
+from time import monotonic
 
 from eventsourcing.persistence import Notification, PersistenceError
 
@@ -37,7 +38,7 @@ LOOK_SECONDS = 1.0
 class Projector:
     """Keeps a read model up to date with an event store; any number may run, one is active.
 
-    `when_idle` is called, about once a second, whenever everything is folded.
+    `when_idle` is called whenever everything is folded, at most once a second.
     """
 
     def __init__(
@@ -71,6 +72,9 @@ class Projector:
                 log.warning("the database is away, trying again: %s", error)
             except PositionMoved:
                 log.warning("another projector was faster, starting again from its position")
+            except Exception:
+                # A bug of ours must be seen, as a growing lag and here, and not end the thread.
+                log.exception("cannot go on, trying again")
             stop.wait(LOOK_SECONDS)
 
     def catch_up(self) -> int:
@@ -81,9 +85,12 @@ class Projector:
         return folded
 
     def _take(self, turn: Turn, stop: Event) -> None:
+        idle_at = 0.0
         while not stop.is_set():
             if self._step() < self._batch:
-                self._when_idle()
+                if monotonic() >= idle_at:
+                    self._when_idle()
+                    idle_at = monotonic() + LOOK_SECONDS
                 turn.wait(LOOK_SECONDS)
 
     def _step(self) -> int:

@@ -29,7 +29,7 @@ class PostgresServer:
 
     def __init__(self) -> None:
         # A short path: a socket's may have 107 characters.
-        self._home = Path(tempfile.mkdtemp(prefix="mp-pg-", dir="/tmp"))  # noqa: S108
+        self._home = Path(tempfile.mkdtemp(prefix="mp-pg-", dir="/tmp"))
         self.folder = self._home / "data"
         self.folder.mkdir(mode=0o700)
         self._binaries = PACKAGE / "pginstall" / "bin"
@@ -65,7 +65,7 @@ class PostgresServer:
     def _run(self, program: str, *arguments: str) -> None:
         # Output goes to a file: a server that inherits a pipe keeps it open for ever.
         with tempfile.TemporaryFile() as output:
-            done = subprocess.run(  # noqa: S603
+            done = subprocess.run(
                 [self._binaries / program, "-D", self.folder, *arguments],
                 user=self._user,
                 cwd="/",

@@ -9,9 +9,12 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
+import psycopg
 import pytest
 from flask.testing import FlaskClient
+from psycopg import sql
 from werkzeug.test import TestResponse
 
 from api import create_app, tokens
@@ -24,6 +27,7 @@ from api.wiring import Services
 from domain.events import Fact
 from projections.watchdog import Watchdog
 from tests.conftest import Deployment
+from tests.postgres_server import create_database
 
 SECRET = "correct horse battery staple"
 ADMIN = "the-admin-token-of-the-tests"
@@ -213,6 +217,22 @@ def moment(text: str) -> datetime:
     return found.astimezone(UTC)
 
 
+@pytest.fixture(scope="session")
+def shared_database(postgres_server_dsn: str) -> str:
+    """One database for all tests of a session."""
+    return create_database(postgres_server_dsn)
+
+
+@pytest.fixture
+def postgres_dsn(shared_database: str) -> str:
+    """An empty schema, which is made a hundred times sooner than a database."""
+    schema = f"site_{uuid4().hex}"
+    with psycopg.connect(shared_database, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
+    separator = "&" if "?" in shared_database else "?"
+    return f"{shared_database}{separator}options=-csearch_path%3D{schema}"
+
+
 @pytest.fixture
 def site(stores: Deployment) -> Site:
     """The application on each store in turn."""
@@ -229,5 +249,3 @@ def memory_site(memory: Deployment) -> Site:
 def database_site(databases: Deployment) -> Site:
     """The application on each database in turn."""
     return Site(databases)
-
-

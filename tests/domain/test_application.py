@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from eventsourcing.persistence import StoredEvent
 
-from domain.application import Receipt
+from domain.batch import Receipt
 from domain.callback import Callback
 from domain.commands import Command, QueueJob, RecordCallback, StopJob, TimeOutJob
 from domain.errors import (

@@ -1,0 +1,93 @@
+"""The README's commands, run as they stand there."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from api import config
+from tests.e2e.conftest import make_server  # noqa: F401  (a fixture)
+from tests.e2e.server import MILEPOST, Server
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def first_start(make_server: object) -> Server:  # noqa: F811
+    """A server as `make run` starts it: nothing configured, in an empty folder."""
+    assert callable(make_server)
+    server: Server = make_server()
+    for name in list(server.env):
+        if name.startswith("MILEPOST_"):
+            del server.env[name]
+    (server.home / "domain").symlink_to(ROOT / "domain")
+    return server.start()
+
+
+def commands() -> list[str]:
+    """Every block of shell commands but the two that make things."""
+    blocks = re.findall(r"^```sh\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    return [block for block in blocks if not block.startswith("make ")]
+
+
+def test_the_two_commands_are_doors_of_the_makefile() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+
+    for block in ("make run", "make test"):
+        assert f"```sh\n{block}\n```" in README
+        assert f"\n{block.removeprefix('make ')}: " in makefile
+
+
+def test_the_commands_pasted_one_after_the_other_show_what_the_readme_says(
+    first_start: Server,
+) -> None:
+    missing = [tool for tool in ("bash", "curl", "openssl") if shutil.which(tool) is None]
+    if missing and "CI" not in os.environ:
+        pytest.skip(f"the README's commands need {', '.join(missing)}")
+    script = "\n".join(commands())
+    script = script.replace("127.0.0.1:8000", f"127.0.0.1:{first_start.port}")
+    script = script.replace(".venv/bin/milepost", str(MILEPOST))
+
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],  # noqa: S607
+        cwd=first_start.home,
+        env=first_start.env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    receipt = re.search(r'^\{"received".*\}$', README, re.MULTILINE)
+    assert receipt is not None
+    assert json.loads(receipt[0]) in [
+        json.loads(x) for x in done.stdout.splitlines() if x[:1] == "{"
+    ]
+    token = (first_start.home / ".milepost/admin-token").read_text().strip()
+    shown = first_start.get("/api/agents/agent-1/instance", token).body
+    for step in shown["steps"]:
+        assert json.dumps(step, separators=(",", ":")) in README
+    assert "vm@1 is fine" in done.stdout
+    assert "mp_" in done.stdout
+
+
+def test_every_setting_is_in_the_readme() -> None:
+    source = Path(config.__file__).read_text(encoding="utf-8")
+
+    for name in set(re.findall(r'"((?:MILEPOST|GITHUB|CIPHER|COMPRESSOR)_[A-Z_]+)"', source)):
+        assert f"`{name}`" in README, name
+
+
+def test_links_lead_somewhere() -> None:
+    for document in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+        for target in re.findall(
+            r"\]\((?!https?:)([^)#]+)\)", document.read_text(encoding="utf-8")
+        ):
+            assert (document.parent / target).exists(), f"{document.name}: {target}"
