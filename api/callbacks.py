@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
+from datetime import datetime
+from functools import cache
 from typing import Any, Final
 
 import msgspec
@@ -49,7 +52,7 @@ def receive() -> Response:
     body = request.get_data(cache=False)
     here = services()
     sender = verify(request.headers, body, here.settings.callback_secrets, here.clock())
-    callback = load(parse_object(body), CallbackSchema(here.clock))
+    callback = load(parse_object(body), _schema(here.clock))
     receipt = here.milepost.record(
         msgspec.structs.replace(
             callback,
@@ -69,6 +72,12 @@ def receive() -> Response:
     if receipt.warning:
         answer["warning"] = receipt.warning
     return Response(msgspec.json.encode(answer) + b"\n", mimetype="application/json")
+
+
+@cache
+def _schema(clock: Callable[[], datetime]) -> CallbackSchema:
+    # Making a schema costs more than using it.
+    return CallbackSchema(clock)
 
 
 def load(body: dict[str, Any], schema: CallbackSchema) -> Callback:

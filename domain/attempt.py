@@ -27,6 +27,10 @@ MAX_STEPS = 200
 """Distinct step names kept in an attempt's state; the events keep them all."""
 
 
+MAX_EARLIER_RUNS = 10
+"""How many earlier runs of a job are told apart by their ids."""
+
+
 class Moment(msgspec.Struct, frozen=True, omit_defaults=True):
     """When something happened, by the server's clock and, if it was told, the sender's."""
 
@@ -90,7 +94,7 @@ class Attempt(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
     number: int = 1
     opened_at: datetime | None = None
-    previous_run_id: str | None = None
+    earlier_run_ids: tuple[str, ...] = ()
     run_id: Word | None = None
     claim: Moment | None = None
     announced: bool = False
@@ -137,15 +141,16 @@ class Attempt(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         moment = Moment(fact.recorded_at, fact.occurred_at)
         if self.final.moment.surely_before(moment):
             return True
-        return self.announced and not moment.surely_by(self.final.moment)
+        repeated = self.claim is not None and moment.surely_by(self.claim)
+        return self.announced and not repeated and not moment.surely_by(self.final.moment)
 
     def precedes(self, fact: Received) -> bool:
         """Tell whether this callback was sent by an earlier attempt than this one."""
         if self.number == 1:
             return False
         run_id = fact.workflow_run_id
-        if run_id and run_id == self.previous_run_id and self.run_id:
-            return run_id != self.run_id.value
+        if run_id in self.earlier_run_ids and self.run_id and run_id != self.run_id.value:
+            return True
         return bool(fact.occurred_at and self.opened_at and fact.occurred_at < self.opened_at)
 
 
@@ -187,10 +192,13 @@ def evolve(attempt: Attempt, fact: Fact) -> Attempt:
 def next_attempt(previous: Attempt, started: AttemptStarted) -> Attempt:
     """Open the attempt after `previous`."""
     run_id = started.workflow_run_id
+    earlier = previous.earlier_run_ids
+    if previous.run_id:
+        earlier = (*earlier, previous.run_id.value)[-MAX_EARLIER_RUNS:]
     return Attempt(
         number=started.number,
         opened_at=started.occurred_at,
-        previous_run_id=previous.run_id.value if previous.run_id else None,
+        earlier_run_ids=earlier,
         run_id=Word(run_id, started.occurred_at) if run_id else None,
     )
 

@@ -10,7 +10,6 @@ import msgspec
 from eventsourcing.persistence import MapperDeserialisationError, StoredEvent
 
 from domain.commands import Command, Decision
-from domain.errors import MilepostError
 from domain.events import JobEvent, JobTimedOut, RollbackRequested
 from domain.keys import Key, in_progress_key
 from domain.mapper import JobEventMapper
@@ -84,11 +83,10 @@ class Batch:
             job = self.jobs[command.job_id]
             try:
                 decision = command.decide(job, keys, now)
-            except MilepostError as refusal:
+                self._accept(command.job_id, decision, keys)
+            except Exception as refusal:
                 self._outcomes.append(refusal)
                 self._versions.append(job.version)
-                continue
-            self._accept(command.job_id, decision, keys)
         return Append(
             self._events,
             list(self._claims.values()),
@@ -98,10 +96,13 @@ class Batch:
 
     def _accept(self, job_id: str, decision: Decision, keys: dict[str, Key]) -> None:
         before = job = self.jobs[job_id]
+        events: list[StoredEvent] = []
         for fact in decision.facts:
             event = JobEvent(job_id, job.version + 1, fact)
-            self._events.append(self._mapper.to_stored_event(event))
+            events.append(self._mapper.to_stored_event(event))
             job = evolve(job, event)
+        # From here on nothing can fail: all of a command is accepted, or nothing.
+        self._events += events
         self.jobs[job_id] = job
         for name, digest in decision.claims.items():
             keys[name] = self._claims[name] = Key(name, job_id, job.version, digest)
@@ -124,11 +125,10 @@ class Batch:
             if name not in keys:
                 keys[name] = self._claims[name] = Key(name, job.id, job.version)
         elif was and not job.in_progress:
-            holder = keys.get(name)
-            if holder is None or holder.job_id == job.id:
-                keys.pop(name, None)
+            self._releases.append((name, job.id))
+            if name in keys and keys[name].job_id == job.id:
+                del keys[name]
                 self._claims.pop(name, None)
-                self._releases.append((name, job.id))
 
     def receipts(self, positions: Sequence[int]) -> list[Receipt | Exception]:
         """Answer every command, in order, once the events have their positions."""
@@ -164,6 +164,6 @@ class Batch:
         return Receipt(
             job_id=job_id,
             version=version,
-            position=placed.get((job_id, version)),
+            position=placed[job_id, version] if decision.facts else None,
             warning=decision.warning,
         )

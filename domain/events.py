@@ -7,15 +7,18 @@ default, a breaking change is a new class with an upcaster from the old one.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
+
+Time = Annotated[datetime, msgspec.Meta(tz=True)]
+"""A time that says its offset from UTC."""
 
 
 class Fact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Something that happened; `recorded_at` is the server's clock (UTC)."""
 
-    recorded_at: datetime
+    recorded_at: Time
 
 
 class Received(Fact, frozen=True, kw_only=True, omit_defaults=True):
@@ -27,7 +30,7 @@ class Received(Fact, frozen=True, kw_only=True, omit_defaults=True):
     """
 
     callback_id: str | None = None
-    occurred_at: datetime | None = None
+    occurred_at: Time | None = None
     signed_by: str | None = None
     digest: str | None = None
     workflow_run_id: str | None = None
@@ -81,7 +84,7 @@ class AttemptStarted(Fact, frozen=True, kw_only=True, omit_defaults=True):
     """The workflow started again after a failure; `number` counts attempts from 1."""
 
     number: int
-    occurred_at: datetime | None = None
+    occurred_at: Time | None = None
     workflow_run_id: str | None = None
 
 
@@ -89,7 +92,7 @@ class JobTimedOut(Fact, frozen=True, kw_only=True, omit_defaults=True):
     """Milepost inferred that the attempt is dead: nothing was heard since `silent_since`."""
 
     attempt: int
-    silent_since: datetime
+    silent_since: Time
     error: str
 
 

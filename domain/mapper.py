@@ -35,7 +35,7 @@ class JobEventMapper(Mapper[str]):
             raise MapperDeserialisationError(f"unknown event {stored_event.topic!r}")
         try:
             fact = decoder.decode(self.unseal(stored_event.state))
-        except (ValueError, msgspec.MsgspecError) as error:
+        except Exception as error:  # a cipher or a compressor may raise what it likes
             raise MapperDeserialisationError(f"unreadable {stored_event.topic}: {error}") from error
         position = stored_event.id if isinstance(stored_event, Notification) else 0
         return JobEvent(

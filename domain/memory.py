@@ -50,7 +50,8 @@ class MemoryRecorder(popo.POPOApplicationRecorder):
 
     def key(self, name: str) -> Key | None:
         """Return a key as it stands."""
-        return self._keys.get(name)
+        with self._database_lock:
+            return self._located(name) if name in self._keys else None
 
     def _located(self, name: str) -> Key:
         key = self._keys[name]

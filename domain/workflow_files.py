@@ -41,13 +41,17 @@ def load(folder: Path | None = None) -> Workflows:
 def read(path: Path) -> Workflow:
     """Read one definition; raise `InvalidDefinition` as `file:line: reason`."""
     try:
-        text = path.read_text(encoding="utf-8")
+        raw = path.read_bytes()
+        text = raw.decode("utf-8")
         document = tomllib.loads(text)
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidDefinition(f"{path}: {error}") from error
+    except OSError as error:
+        raise InvalidDefinition(f"{path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        raise InvalidDefinition(f"{path}:{line}: not UTF-8: {error.reason}") from error
     except tomllib.TOMLDecodeError as error:
-        line = re.search(r"at line (\d+)", str(error))
-        where = line[1] if line else len(text.splitlines())
+        told = re.search(r"at line (\d+)", str(error))
+        where = told[1] if told else len(text.splitlines())
         raise InvalidDefinition(f"{path}:{where}: not TOML: {error}") from error
     lines = _Lines(text)
     try:
@@ -127,6 +131,7 @@ class _Lines:
                 table = header[1]
                 counts[table] = counts.get(table, -1) + 1
                 self._lines[table, counts[table], ""] = number
+                self._lines.setdefault(("", 0, table), number)
             elif pair := re.match(r"\s*\"?([\w-]+)\"?\s*=", line):
                 self._lines.setdefault((table, counts.get(table, 0), pair[1]), number)
 

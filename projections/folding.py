@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import msgspec
+from eventsourcing.domain import EventSourcingError
 from eventsourcing.persistence import Notification
 
 from domain.mapper import JobEventMapper
@@ -40,7 +41,7 @@ def fold(
                         str(stored.originator_id),
                         stored.originator_version,
                         stored.topic,
-                        f"{type(error).__name__}: {error}",
+                        str(error) if isinstance(error, EventSourcingError) else repr(error),
                     )
                 )
     return state

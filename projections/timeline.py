@@ -63,11 +63,13 @@ def evolve(timeline: Timeline, event: JobEvent) -> Timeline:
         case AttemptStarted() if fact.number > latest.attempt.number:
             opened = Chapter(attempts.next_attempt(latest.attempt, fact), fact.recorded_at)
             return msgspec.structs.replace(moved, chapters=(*timeline.chapters, opened))
-        case Received() if earlier and latest.attempt.precedes(fact):
-            previous = _told(earlier[-1], fact)
-            return msgspec.structs.replace(moved, chapters=(*earlier[:-1], previous, latest))
         case Received():
-            return msgspec.structs.replace(moved, chapters=(*earlier, _told(latest, fact)))
+            chapters = list(timeline.chapters)
+            place = len(chapters) - 1
+            while place > 0 and chapters[place].attempt.precedes(fact):
+                place -= 1
+            chapters[place] = _told(chapters[place], fact)
+            return msgspec.structs.replace(moved, chapters=tuple(chapters))
         case JobTimedOut():
             attempt = attempts.evolve(latest.attempt, fact)
             gap = Gap(fact.silent_since, fact.recorded_at)

@@ -47,7 +47,7 @@ class Deployment:
         self.env, self.workflows, self.clock = env, workflows, clock
         self.milepost = Milepost(env, clock=clock)
         self.read_model: ReadModel = READ_MODELS[env["PERSISTENCE_MODULE"]](
-            self.milepost.recorder  # type: ignore[arg-type]  # each takes its own twin
+            self.milepost.recorder
         )
         self.read_model.prepare(SHAPE)
         self.reader = Reader(self.read_model, self.milepost.mapper)

@@ -29,7 +29,7 @@ from projections.watchdog import Watchdog
 from tests.conftest import Deployment
 from tests.postgres_server import create_database
 
-SECRET = "correct horse battery staple"
+SECRET = "correct horse battery staple"  # noqa: S105  of nothing
 ADMIN = "the-admin-token-of-the-tests"
 WEBHOOK, CALLBACKS = "/api/webhooks/github", "/api/callbacks"
 MACHINE = {"server_id": "srv-1", "server_ip": "203.0.113.7", "tailscale_ip": "100.64.0.7"}

@@ -43,8 +43,16 @@ FIELDS = (
     "occurred_at",
 )
 WRONG: dict[str, object] = {
-    **{"int": 7, "float": 1.5, "bool": True, "list": ["x"], "dict": {"x": 1}},
-    **{"zero": 0, "zero as float": 0.0, "false": False, "empty list": [], "empty dict": {}},
+    "int": 7,
+    "float": 1.5,
+    "bool": True,
+    "list": ["x"],
+    "dict": {"x": 1},
+    "zero": 0,
+    "zero as float": 0.0,
+    "false": False,
+    "empty list": [],
+    "empty dict": {},
 }
 MISTYPED = [
     pytest.param(name, wrong, id=f"{name}: {kind}")

@@ -127,9 +127,10 @@ def test_empty_metadata_means_absent(site: Site) -> None:
 
 
 def test_anything_else_is_accepted_and_kept_in_the_event(site: Site) -> None:
-    extra = {"used_snapshot": True, "mode": "full", "metadata": {"a.b": [1, None, {"c": 2.5}]}}
+    metadata = {"a.b": [1, None, {"c": 2.5}]}
+    extra: dict[str, Any] = {"used_snapshot": True, "mode": "", "metadata": metadata}
 
-    site.report(status="provisioning", step="vm_created", **extra)
+    site.report(**extra, status="provisioning", step="vm_created")
 
     fact = newest(site)
     assert isinstance(fact, StepReported)
@@ -221,7 +222,7 @@ def test_a_late_step_or_heartbeat_is_received_with_a_warning_in_the_log(
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize(
     "signature",
-    [None, "", "not hex at all", "ab", "é" * 64, "０" * 64, sign(b"another body"), "0" * 64],
+    [None, "", "not hex at all", "ab", "é" * 64, "\uff10" * 64, sign(b"another body"), "0" * 64],
     ids=["missing", "empty", "not hex", "short", "not ASCII", "wide", "wrong", "zeros"],
 )
 def test_a_bad_signature_is_401_invalid_signature(

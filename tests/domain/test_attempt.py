@@ -267,7 +267,7 @@ def test_a_new_attempt_begins_with_nothing_but_its_run() -> None:
     ).attempt
 
     assert opened.status == "queued"
-    assert (opened.steps, opened.server_id, opened.previous_run_id) == ({}, None, "1")
+    assert (opened.steps, opened.server_id, opened.earlier_run_ids) == ({}, None, ("1",))
 
 
 LATE_WORDS = [

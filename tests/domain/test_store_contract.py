@@ -325,7 +325,7 @@ class Follower:
 
 
 def test_positions_become_visible_in_order_whoever_writes(postgres: Deployment) -> None:
-    """Two processes, many threads, few jobs: versions have no gap, and a follower misses nothing."""
+    """Two processes and many threads: versions have no gap, a follower misses nothing."""
     another = postgres.again()
     stop, follower = Event(), Follower(another.milepost.store)
     thread = Thread(target=follower.follow, args=(stop,))

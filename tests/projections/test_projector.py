@@ -65,7 +65,7 @@ def projector(made: Deployment, read_model: object = None, **options: Any) -> Pr
 
 def lived(made: Deployment, clock: Clock, times: int = 60, seed: int = 7) -> None:
     """Let many things happen to a few jobs."""
-    chance = random.Random(seed)  # noqa: S311
+    chance = random.Random(seed)
     for job_id in JOBS:
         if made.milepost.find(job_id).queued is None:
             made.milepost.queue(QueueJob(job_id=job_id, agent_id=f"of-{job_id}", workflow="vm@1"))
@@ -158,7 +158,7 @@ def test_catching_up_folds_every_event(stores: Deployment, clock: Clock) -> None
 def test_catching_up_in_batches_of_any_size_gives_the_same_rows(
     stores: Deployment, clock: Clock
 ) -> None:
-    chance = random.Random(11)  # noqa: S311
+    chance = random.Random(11)
     for seed in range(6):
         lived(stores, clock, times=chance.randint(1, 20), seed=seed)
 
@@ -186,7 +186,7 @@ def test_a_crash_between_any_two_steps_loses_and_doubles_nothing(
     stores: Deployment, clock: Clock, seed: int
 ) -> None:
     """Rows and position commit together, so whoever comes next goes on from there."""
-    chance = random.Random(seed)  # noqa: S311
+    chance = random.Random(seed)
     lived(stores, clock, seed=seed)
     plan = [chance.choice(("before", "after", "never")) for _ in range(12)]
     unreliable = UnreliableReadModel(stores.read_model, [*plan])  # type: ignore[list-item]
@@ -256,10 +256,11 @@ def test_an_event_that_cannot_be_read_is_set_aside_and_the_rest_goes_on(
     assert stores.projector.catch_up() == 5
 
     second, first = stores.read_model.set_aside()
-    assert first == SetAside(unknown, "one", 2, "JobPainted", "unknown event 'JobPainted'")
+    assert first == SetAside(unknown, "one", 2, "JobPainted", first.error)
+    assert first.error.endswith("unknown event 'JobPainted'")
     assert (second.position, second.job_id, second.version) == (broken, "two", 1)
     assert second.topic == "StepReported"
-    assert second.error.startswith("unreadable StepReported: ")
+    assert "unreadable StepReported: " in second.error
     for job_id, version in (("one", 3), ("two", 2)):
         instance = stores.reader.instance(job_id)
         assert instance is not None
