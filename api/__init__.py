@@ -5,9 +5,9 @@ from __future__ import annotations
 from flask import Flask, Response
 
 from api import callbacks, docs, health, instances, jobs, metrics, problems
+from api.bodies import MAX_BODY_BYTES
+from api.paths import IdConverter
 from api.wiring import Services
-
-MAX_BODY_BYTES = 64 * 1024
 
 
 def create_app(services: Services) -> Flask:
@@ -17,6 +17,8 @@ def create_app(services: Services) -> Flask:
     app.extensions["milepost"] = services
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of the default provider
     app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False  # an id may begin with one
+    app.url_map.converters["id"] = IdConverter
 
     documented = docs.api(app)
     for blueprint in (callbacks.bp, instances.bp, jobs.bp, health.bp, metrics.bp):

@@ -10,6 +10,7 @@ from flask import Request
 from marshmallow import Schema, ValidationError
 from webargs.flaskparser import FlaskParser
 
+from api.bodies import whole_body
 from api.errors import InvalidFields
 from api.json_body import parse_object
 from api.schemas import ProblemSchema
@@ -21,9 +22,12 @@ View = TypeVar("View", bound=Callable[..., Any])
 class StrictParser(FlaskParser):
     """Read bodies with `parse_object` and raise `InvalidFields` for what a schema refuses."""
 
+    # The schemas say themselves what becomes of unknown names.
+    DEFAULT_UNKNOWN_BY_LOCATION: dict[str, str | None] = {}  # noqa: RUF012
+
     def load_json(self, req: Request, schema: Schema) -> Any:
         """Return the body's object, whatever its content type says."""
-        return parse_object(req.get_data())
+        return parse_object(whole_body())
 
     def handle_error(self, error: ValidationError, *_: Any, **__: Any) -> NoReturn:
         """Name the faulty fields, without webargs' level for the location."""

@@ -14,12 +14,13 @@ from marshmallow import ValidationError
 
 from api.access import services
 from api.blueprint import Blueprint
+from api.bodies import whole_body
 from api.errors import InvalidFields, MissingJobId, MissingStatusOrType, UnknownStatus
-from api.idempotency import idempotency_key
+from api.idempotency import checked, idempotency_key
 from api.json_body import parse_object
 from api.metrics import CALLBACKS
 from api.schemas import CallbackSchema, ReceiptSchema
-from api.signatures import verify
+from api.signatures import Sender, verify
 from domain.callback import Callback
 
 bp = Blueprint("callbacks", __name__, description="What workflows post; signed, without a token")
@@ -49,7 +50,7 @@ _DOC: Final = {
 @bp.problem(503, "Not stored now; try again")
 def receive() -> Response:
     """Record a callback."""
-    body = request.get_data(cache=False)
+    body = whole_body()
     here = services()
     sender = verify(request.headers, body, here.settings.callback_secrets, here.clock())
     callback = load(parse_object(body), _schema(here.clock))
@@ -57,7 +58,7 @@ def receive() -> Response:
         msgspec.structs.replace(
             callback,
             signed_by=sender.signed_by,
-            callback_id=sender.callback_id or idempotency_key() or callback.callback_id,
+            callback_id=_delivery_id(sender) or callback.callback_id,
             digest=hashlib.sha256(body).hexdigest(),
         )
     )
@@ -72,6 +73,13 @@ def receive() -> Response:
     if receipt.warning:
         answer["warning"] = receipt.warning
     return Response(msgspec.json.encode(answer) + b"\n", mimetype="application/json")
+
+
+def _delivery_id(sender: Sender) -> str | None:
+    # The signed id goes before one that anybody could have put on the way.
+    if sender.callback_id:
+        return checked("webhook-id", sender.callback_id)
+    return idempotency_key()
 
 
 @cache

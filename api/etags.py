@@ -28,7 +28,8 @@ def etag(position: int, fingerprint: str, *varying: object) -> str:
 
 def not_modified(tag: str) -> Response | None:
     """Return a 304 if the client has this representation already, else None."""
-    if tag not in request.if_none_match:
+    # Compared weakly, as If-None-Match is: a proxy that compresses makes our tag weak.
+    if not request.if_none_match.contains_weak(tag):
         return None
     return tagged(Response(status=304), tag)
 

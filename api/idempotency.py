@@ -1,16 +1,23 @@
-"""The `Idempotency-Key` header."""
+"""What a sender calls its request: the `Idempotency-Key` header, or a delivery's id."""
 
 from __future__ import annotations
 
 from flask import request
 
 from api.errors import InvalidFields
-from api.schemas import MAX_ID
+from api.schemas import MAX_ID, is_printable
 
 
 def idempotency_key() -> str | None:
     """Return the request's idempotency key, if it has one; raise `InvalidFields`."""
     key = request.headers.get("Idempotency-Key", "").strip()
-    if len(key) > MAX_ID:
-        raise InvalidFields({"Idempotency-Key": [f"Longer than maximum length {MAX_ID}."]})
-    return key or None
+    return checked("Idempotency-Key", key) if key else None
+
+
+def checked(header: str, value: str) -> str:
+    """Return a header's value that can be kept as an id; raise `InvalidFields` otherwise."""
+    if len(value) > MAX_ID:
+        raise InvalidFields({header: [f"Longer than maximum length {MAX_ID}."]})
+    if not is_printable(value):
+        raise InvalidFields({header: ["Has a control character."]})
+    return value

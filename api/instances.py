@@ -15,7 +15,7 @@ from projections.instance import Instance
 bp = Blueprint("instances", __name__, description="An agent's instance, as pages read it")
 
 
-@bp.route("/api/agents/<path:agent_id>/instance")
+@bp.route("/api/agents/<id:agent_id>/instance")
 @needs("read")
 @bp.response(200, InstanceSchema)
 @bp.problem(401, "No token, or not a valid one")
@@ -33,7 +33,7 @@ def show(agent_id: str) -> Response:
     return tagged(jsonify(body), tag)
 
 
-@bp.route("/api/agents/<path:agent_id>/instance", methods=["DELETE"])
+@bp.route("/api/agents/<id:agent_id>/instance", methods=["DELETE"])
 @needs("write")
 @bp.response(200, InstanceSchema)
 @bp.problem(401, "No token, or not a valid one")

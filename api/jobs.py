@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlencode
 from uuid import uuid4
 
@@ -106,7 +106,7 @@ def index(query: dict[str, Any]) -> Response:
     return response
 
 
-@bp.route("/api/jobs/<path:job_id>")
+@bp.route("/api/jobs/<id:job_id>")
 @needs("read")
 @bp.response(200, JobSchema)
 @bp.problem(401, "No token, or not a valid one")
@@ -125,7 +125,7 @@ def show(job_id: str) -> Response:
     return tagged(jsonify(JobSchema().dump(job_body(instance, here.workflows))), tag)
 
 
-@bp.route("/api/jobs/<path:job_id>/timeline")
+@bp.route("/api/jobs/<id:job_id>/timeline")
 @needs("read")
 @bp.response(200, TimelineSchema)
 @bp.problem(401, "No token, or not a valid one")
@@ -136,6 +136,8 @@ def timeline(job_id: str) -> Response:
     """Show a job's attempts: steps, durations, and the silences between."""
     here = services()
     found = here.reader.timeline(job_id)
+    if found is None and here.reader.instance(f"{job_id}/timeline"):
+        return cast(Response, show(f"{job_id}/timeline"))  # a job may be called so
     if found is None or not principal().sees(found.user_id):
         raise JobNotFound
     tag = etag(found.position, here.workflows.fingerprint)

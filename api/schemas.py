@@ -29,8 +29,13 @@ EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 LATEST_AHEAD = timedelta(hours=24)
 
 
+def is_printable(value: str) -> bool:
+    """Tell whether the text has no control character."""
+    return not any(character < " " or character == "\x7f" for character in value)
+
+
 def _printable(value: str) -> None:
-    if any(character < " " or character == "\x7f" for character in value):
+    if not is_printable(value):
         raise ValidationError("Has a control character.")
 
 
@@ -52,6 +57,7 @@ class RunId(fields.Field[str]):
             raise ValidationError("Not a string or whole number.")
         if len(str(value)) > MAX_ID:
             raise ValidationError(f"Longer than maximum length {MAX_ID}.")
+        _printable(str(value))
         return str(value)
 
 

@@ -25,6 +25,7 @@ from api.errors import InvalidSignature
 WINDOW_SECONDS = 300
 """How far a Standard Webhooks timestamp may be from our clock."""
 MAX_SIGNATURES = 16
+STANDARD_WEBHOOKS = ("webhook-id", "webhook-timestamp", "webhook-signature")
 
 
 class Sender(msgspec.Struct, frozen=True):
@@ -38,7 +39,7 @@ def verify(headers: Headers, body: bytes, secrets: Sequence[str], now: datetime)
     """Return who signed the body with one of the secrets; raise `InvalidSignature` otherwise."""
     if not secrets:
         raise InvalidSignature("The server has no callback secret.")
-    if "webhook-signature" in headers or "webhook-id" in headers:
+    if any(header in headers for header in STANDARD_WEBHOOKS):
         return _standard_webhooks(headers, body, secrets, now)
     if "X-Hub-Signature-256" in headers:
         given = headers["X-Hub-Signature-256"]

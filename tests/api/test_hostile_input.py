@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from api import MAX_BODY_BYTES
+from api.bodies import MAX_BODY_BYTES
 from domain.events import Received
 from tests.api.conftest import (
     CALLBACKS,
