@@ -22,6 +22,7 @@ View = TypeVar("View", bound=Callable[..., Any])
 class StrictParser(FlaskParser):
     """Read bodies with `parse_object` and raise `InvalidFields` for what a schema refuses."""
 
+    DEFAULT_VALIDATION_STATUS = 400
     # The schemas say themselves what becomes of unknown names.
     DEFAULT_UNKNOWN_BY_LOCATION: dict[str, str | None] = {}  # noqa: RUF012
 

@@ -33,6 +33,9 @@ CALLBACKS = Counter(
 @bp.route("/metrics")
 @needs("read")
 @bp.response(200, content_type="text/plain")
+@bp.problem(401, "No token, or not a valid one")
+@bp.problem(403, "A token without the scope, or bound to a user")
+@bp.problem(503, "The database is away")
 def metrics() -> Response:
     """Show counters of this server and gauges of its database."""
     if principal().user_id is not None:

@@ -195,9 +195,11 @@ def _explained(error: MilepostError) -> Response:
 
 
 def _from_http(error: HTTPException) -> Response:
-    status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
-    slug = status.phrase.lower().replace(" ", "-")
-    response = problem(status, slug, status.phrase, error.description or "")
+    status = error.code or HTTPStatus.INTERNAL_SERVER_ERROR
+    # Not the standard library's phrases, which change from one Python to the next.
+    title = "Content Too Large" if status == 413 else error.name
+    slug = title.lower().replace(" ", "-")
+    response = problem(status, slug, title, error.description or "")
     for name, value in error.get_headers():
         if name.lower() not in ("content-type", "content-length"):
             response.headers[name] = value

@@ -46,9 +46,7 @@ class Deployment:
     def __init__(self, env: dict[str, str], workflows: Workflows, clock: Clock) -> None:
         self.env, self.workflows, self.clock = env, workflows, clock
         self.milepost = Milepost(env, clock=clock)
-        self.read_model: ReadModel = READ_MODELS[env["PERSISTENCE_MODULE"]](
-            self.milepost.recorder
-        )
+        self.read_model: ReadModel = READ_MODELS[env["PERSISTENCE_MODULE"]](self.milepost.recorder)
         self.read_model.prepare(SHAPE)
         self.reader = Reader(self.read_model, self.milepost.mapper)
         self.projector = Projector(
@@ -69,6 +67,11 @@ READ_MODELS: dict[str, Callable[[Any], ReadModel]] = {
     "domain.sqlite": SQLiteReadModel,
     "domain.postgres": PostgresReadModel,
 }
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest: they wait for processes, and others can use the cores meanwhile."""
+    items.sort(key=lambda item: ("test_crashes" not in item.nodeid, "e2e" not in item.nodeid))
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from domain.workflow_files import load
+from domain.workflow_files import SHIPPED, load
 from tests.api.conftest import MACHINE, Site, problem_of
 from tests.conftest import Clock, Deployment
 
@@ -121,7 +121,7 @@ def test_an_agents_new_job_of_the_same_version_has_another_tag(site: Site) -> No
 
 
 def test_a_relabelled_step_changes_the_tag(tmp_path: Path, clock: Clock) -> None:
-    definition = (Path(load.__code__.co_filename).parent / "workflows" / "vm.toml").read_text()
+    definition = (SHIPPED / "vm.toml").read_text()
     tags = []
     for label in ("Queued", "Waiting"):
         folder = tmp_path / label

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from threading import Barrier, Condition, Event, Lock
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from functools import partial
+from threading import Barrier, Condition, Event, Lock, Thread
 from time import monotonic
+from typing import TypeVar
 
 import pytest
 
 from domain.errors import QueueFull
 from domain.group_commit import GroupCommit
+
+Done = TypeVar("Done")
 
 PATIENCE = 20.0
 """How long a test waits for what must happen, before it fails."""
@@ -59,17 +62,29 @@ class Queue(GroupCommit[int, str]):
                 self._arrived.wait(0.001)
 
 
-@contextmanager
-def threads(number: int) -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(number) as pool:
-        yield pool
+def started(call: Callable[[], Done]) -> Future[Done]:
+    """Call in a thread of its own, which nobody waits for should it hang."""
+    future = Future[Done]()
+
+    def run() -> None:
+        try:
+            future.set_result(call())
+        except BaseException as error:
+            future.set_exception(error)
+
+    Thread(target=run, daemon=True).start()
+    return future
 
 
-def submit_in_order(pool: ThreadPoolExecutor, queue: Queue, requests: range) -> list[Future[str]]:
+def submitted(queue: Queue, request: int) -> Future[str]:
+    return started(lambda: queue.submit(request))
+
+
+def submitted_in_order(queue: Queue, requests: range) -> list[Future[str]]:
     """Submit from a thread each, the next one when the last one waits."""
     futures = []
     for place, request in enumerate(requests, start=1):
-        futures.append(pool.submit(queue.submit, request))
+        futures.append(submitted(queue, request))
         queue.wait_for(place)
     return futures
 
@@ -95,9 +110,8 @@ def test_no_request_is_lost_or_doubled() -> None:
         for number in range(worker * 100, worker * 100 + 50):
             assert queue.submit(number) == f"done {number}"
 
-    with threads(20) as pool:
-        for future in [pool.submit(work, worker) for worker in range(20)]:
-            future.result(PATIENCE)
+    for future in [started(partial(work, worker)) for worker in range(20)]:
+        future.result(PATIENCE)
 
     committed = [request for batch in store.batches for request in batch]
     assert sorted(committed) == [
@@ -112,13 +126,12 @@ def test_what_arrives_during_a_commit_is_committed_together_in_order_of_arrival(
     queue = Queue(store.commit)
     store.gate.clear()
 
-    with threads(10) as pool:
-        first = pool.submit(queue.submit, 0)
-        assert store.entered.wait(PATIENCE)
-        others = submit_in_order(pool, queue, range(1, 10))
-        store.gate.set()
+    first = submitted(queue, 0)
+    assert store.entered.wait(PATIENCE)
+    others = submitted_in_order(queue, range(1, 10))
+    store.gate.set()
 
-        assert results([first, *others]) == [f"done {number}" for number in range(10)]
+    assert results([first, *others]) == [f"done {number}" for number in range(10)]
     assert store.batches == [[0], list(range(1, 10))]
 
 
@@ -127,12 +140,11 @@ def test_a_batch_is_no_larger_than_allowed() -> None:
     queue = Queue(store.commit, max_batch=4)
     store.gate.clear()
 
-    with threads(10) as pool:
-        first = pool.submit(queue.submit, 0)
-        assert store.entered.wait(PATIENCE)
-        others = submit_in_order(pool, queue, range(1, 10))
-        store.gate.set()
-        results([first, *others])
+    first = submitted(queue, 0)
+    assert store.entered.wait(PATIENCE)
+    others = submitted_in_order(queue, range(1, 10))
+    store.gate.set()
+    results([first, *others])
 
     assert store.batches == [[0], [1, 2, 3, 4], [5, 6, 7, 8], [9]]
 
@@ -143,13 +155,12 @@ def test_one_commit_is_under_way_at_a_time() -> None:
     queue = Queue(store.commit)
     store.gate.clear()
 
-    with threads(5) as pool:
-        first = pool.submit(queue.submit, 0)
-        assert store.entered.wait(PATIENCE)
-        others = submit_in_order(pool, queue, range(1, 5))
-        assert store.batches == [[0]]
-        store.gate.set()
-        results([first, *others])
+    first = submitted(queue, 0)
+    assert store.entered.wait(PATIENCE)
+    others = submitted_in_order(queue, range(1, 5))
+    assert store.batches == [[0]]
+    store.gate.set()
+    results([first, *others])
 
     assert store.overlaps == 0
 
@@ -166,15 +177,14 @@ def test_an_exception_for_one_request_goes_to_its_caller_only() -> None:
 
     queue = Queue(commit)
     store.gate.clear()
-    with threads(4) as pool:
-        first = pool.submit(queue.submit, 0)
-        assert store.entered.wait(PATIENCE)
-        one, two, three = submit_in_order(pool, queue, range(1, 4))
-        store.gate.set()
+    first = submitted(queue, 0)
+    assert store.entered.wait(PATIENCE)
+    one, two, three = submitted_in_order(queue, range(1, 4))
+    store.gate.set()
 
-        assert results([first, one, three]) == ["done 0", "done 1", "done 3"]
-        with pytest.raises(KeyError, match="2"):
-            two.result(PATIENCE)
+    assert results([first, one, three]) == ["done 0", "done 1", "done 3"]
+    with pytest.raises(KeyError, match="2"):
+        two.result(PATIENCE)
 
 
 def test_a_failing_commit_is_heard_by_everyone_in_its_batch_and_by_nobody_else() -> None:
@@ -189,16 +199,15 @@ def test_a_failing_commit_is_heard_by_everyone_in_its_batch_and_by_nobody_else()
 
     queue = Queue(commit, max_batch=3)
     store.gate.clear()
-    with threads(6) as pool:
-        first = pool.submit(queue.submit, 0)
-        assert store.entered.wait(PATIENCE)
-        others = submit_in_order(pool, queue, range(1, 6))
-        store.gate.set()
+    first = submitted(queue, 0)
+    assert store.entered.wait(PATIENCE)
+    others = submitted_in_order(queue, range(1, 6))
+    store.gate.set()
 
-        for future in others[:3]:
-            with pytest.raises(OSError, match="the disk is full"):
-                future.result(PATIENCE)
-        assert results([first, *others[3:]]) == ["done 0", "done 4", "done 5"]
+    for future in others[:3]:
+        with pytest.raises(OSError, match="the disk is full"):
+            future.result(PATIENCE)
+    assert results([first, *others[3:]]) == ["done 0", "done 4", "done 5"]
     assert queue.submit(6) == "done 6"
 
 
@@ -214,15 +223,14 @@ def test_a_commit_that_is_interrupted_leaves_nobody_waiting() -> None:
 
     queue = Queue(commit)
     store.gate.clear()
-    with threads(2) as pool:
-        first = pool.submit(queue.submit, 0)
-        assert store.entered.wait(PATIENCE)
-        [second] = submit_in_order(pool, queue, range(1, 2))
-        store.gate.set()
+    first = submitted(queue, 0)
+    assert store.entered.wait(PATIENCE)
+    [second] = submitted_in_order(queue, range(1, 2))
+    store.gate.set()
 
-        with pytest.raises(SystemExit):
-            first.result(PATIENCE)
-        assert second.result(PATIENCE) == "done 1"
+    with pytest.raises(SystemExit):
+        first.result(PATIENCE)
+    assert second.result(PATIENCE) == "done 1"
 
 
 def test_a_full_queue_takes_no_more() -> None:
@@ -231,14 +239,13 @@ def test_a_full_queue_takes_no_more() -> None:
     queue = Queue(store.commit, max_waiting=3)
     store.gate.clear()
 
-    with threads(4) as pool:
-        first = pool.submit(queue.submit, 0)
-        assert store.entered.wait(PATIENCE)
-        others = submit_in_order(pool, queue, range(1, 4))
-        with pytest.raises(QueueFull):
-            queue.submit(4)
-        store.gate.set()
+    first = submitted(queue, 0)
+    assert store.entered.wait(PATIENCE)
+    others = submitted_in_order(queue, range(1, 4))
+    with pytest.raises(QueueFull):
+        queue.submit(4)
+    store.gate.set()
 
-        assert results([first, *others]) == ["done 0", "done 1", "done 2", "done 3"]
+    assert results([first, *others]) == ["done 0", "done 1", "done 2", "done 3"]
     assert queue.submit(5) == "done 5"
     assert 4 not in [request for batch in store.batches for request in batch]

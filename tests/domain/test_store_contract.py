@@ -367,10 +367,13 @@ def test_a_database_that_is_away_is_heard_of_as_unavailable(
 ) -> None:
     """Nothing is acknowledged, and no caller gets the driver's own exception."""
     postgres.milepost.record(Callback(job_id="job", status="provisioning"))
-    name = psycopg.conninfo.conninfo_to_dict(postgres.env["DATABASE_URL"])["dbname"]
+    name = str(psycopg.conninfo.conninfo_to_dict(postgres.env["DATABASE_URL"])["dbname"])
     with psycopg.connect(postgres_server_dsn, autocommit=True) as server:
-        drop = psycopg.sql.SQL("DROP DATABASE {} WITH (FORCE)")
-        server.execute(drop.format(psycopg.sql.Identifier(str(name))))
+        close = psycopg.sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false")
+        server.execute(close.format(psycopg.sql.Identifier(name)))
+        server.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,)
+        )
 
     with pytest.raises(StoreUnavailable):
         postgres.milepost.record(Callback(job_id="job", status="failed"))

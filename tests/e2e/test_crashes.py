@@ -5,8 +5,6 @@ from __future__ import annotations
 import random
 import sys
 
-import psutil
-
 from tests.e2e.inspection import assert_nothing_lost_nothing_doubled
 from tests.e2e.load import Load
 from tests.e2e.server import Server, port_is_free
@@ -53,7 +51,6 @@ def kill_something(server: Server, chance: random.Random) -> None:
             chance.choice(workers).kill()
         case "parent":
             parent.kill()
-            psutil.wait_procs(workers, timeout=10)
             server.until(lambda: port_is_free(server.port), "leaves orphans on its port")
             server.start()
         case _:

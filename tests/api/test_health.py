@@ -1,0 +1,50 @@
+"""Health: whether the process is alive, and whether it can do its work."""
+
+from __future__ import annotations
+
+from eventsourcing.persistence import StoredEvent
+
+from tests.api.conftest import Site, body_of
+
+
+def test_a_process_is_alive_without_asking_anything(memory_site: Site) -> None:
+    answer = memory_site.client.get("/livez")
+
+    assert (answer.status_code, body_of(answer)) == (200, {"status": "alive"})
+
+
+def test_a_ready_server_says_how_far_it_is(site: Site) -> None:
+    site.register()
+    site.project()
+    site.report(status="provisioning")
+
+    answer = site.client.get("/readyz")
+
+    assert answer.status_code == 200
+    assert body_of(answer) == {
+        "status": "ready",
+        "database": site.services.settings.database,
+        "log_position": site.position,
+        "read_model_position": 1,
+        "lag_events": 1,
+        "set_aside": [],
+    }
+
+
+def test_an_event_that_cannot_be_folded_is_shown_and_stops_nothing(site: Site) -> None:
+    site.register()
+    site.deployment.milepost.recorder.insert_events(
+        [StoredEvent("job-1", 2, "FromTheFuture", b"{}")]
+    )
+    site.clock.advance(1)
+    site.report(status="provisioning", step="vm_created")
+    site.project()
+
+    ready = body_of(site.client.get("/readyz"))
+
+    assert (ready["status"], ready["lag_events"]) == ("ready", 0)
+    [event] = ready["set_aside"]
+    assert event["position"] == 2
+    assert "FromTheFuture" in event["error"]
+    job = site.job()
+    assert (job["current_step"], job["version"]) == ("vm_created", 3)

@@ -1,0 +1,168 @@
+"""The OpenAPI document is valid, whole and true, and its page needs nobody else's server."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from openapi_schema_validator import OAS31Validator
+from openapi_spec_validator import validate
+
+from tests.api.conftest import ADMIN, MACHINE, SECRET, Site, bearer, body_of
+
+PAGES = ("docs", "api-docs")
+PARAMETER = re.compile(r"<\w+:(\w+)>")
+SIGNATURES: list[dict[str, list[str]]] = [
+    {"x-signature": []},
+    {"x-hub-signature-256": []},
+    {"standard-webhooks": []},
+]
+OPEN = {"/livez", "/readyz"}
+
+
+@pytest.fixture
+def document(memory_site: Site) -> dict[str, Any]:
+    """The document as it is served."""
+    answer = memory_site.client.get("/api/openapi.json")
+    assert answer.content_type == "application/json"
+    return body_of(answer)
+
+
+def operations(document: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
+    """Return the operations by method and path."""
+    return {
+        (method, path): operation
+        for path, item in document["paths"].items()
+        for method, operation in item.items()
+        if method != "parameters"
+    }
+
+
+def test_the_document_is_valid_openapi(document: dict[str, Any]) -> None:
+    assert document["openapi"].startswith("3.1.")
+    validate(document)
+
+
+def test_every_route_is_documented_and_no_other(
+    memory_site: Site, document: dict[str, Any]
+) -> None:
+    routes = {
+        (method.lower(), PARAMETER.sub(r"{\1}", rule.rule))
+        for rule in memory_site.app.url_map.iter_rules()
+        if rule.endpoint.split(".")[0] not in PAGES
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+
+    assert operations(document).keys() == routes
+
+
+def test_every_operation_says_what_it_does(document: dict[str, Any]) -> None:
+    assert all(operation.get("summary") for operation in operations(document).values())
+
+
+def test_every_operation_says_how_to_prove_who_asks(document: dict[str, Any]) -> None:
+    for (method, path), operation in operations(document).items():
+        if path in OPEN:
+            assert "security" not in operation
+        elif path in ("/api/callbacks", "/api/webhooks/github"):
+            assert operation["security"] == SIGNATURES
+        else:
+            assert operation["security"] == [{"bearer": []}], (method, path)
+    assert document["components"]["securitySchemes"].keys() == {
+        "bearer",
+        *(scheme for each in SIGNATURES for scheme in each),
+    }
+
+
+def test_what_wants_proof_says_how_it_refuses(document: dict[str, Any]) -> None:
+    for (method, path), operation in operations(document).items():
+        if operation.get("security"):
+            assert "401" in operation["responses"], (method, path)
+        if operation.get("security") == [{"bearer": []}]:
+            assert "403" in operation["responses"], (method, path)
+
+
+def test_every_error_is_documented_as_a_problem(document: dict[str, Any]) -> None:
+    for (method, path), operation in operations(document).items():
+        for status, response in operation["responses"].items():
+            if status >= "400":
+                content = response.get("content", {})
+                assert list(content) == ["application/problem+json"], (method, path, status)
+                reference = content["application/problem+json"]["schema"]["$ref"]
+                assert reference == "#/components/schemas/Problem"
+
+
+def test_nothing_in_the_document_is_secret(document: dict[str, Any]) -> None:
+    assert SECRET not in str(document)
+    assert ADMIN not in str(document)
+
+
+def test_answers_are_as_documented(memory_site: Site, document: dict[str, Any]) -> None:
+    memory_site.register()
+    memory_site.report(status="provisioning", step="vm_created")
+    memory_site.clock.advance(200)
+    memory_site.report(status="failed", error="exit 1", **MACHINE)
+    memory_site.report(status="provisioning")
+    memory_site.report("unregistered", status="running", **MACHINE)
+    memory_site.project()
+    receipt = memory_site.report(type="heartbeat")
+
+    for schema, answer in (
+        ("Receipt", receipt),
+        ("Registered", memory_site.register("job-2", "agent-2", "user-2")),
+        ("Job", memory_site.job()),
+        ("Job", memory_site.job("unregistered")),
+        ("JobList", memory_site.read("/api/jobs")),
+        ("Instance", memory_site.instance()),
+        ("Timeline", memory_site.read("/api/jobs/job-1/timeline")),
+        ("Problem", body_of(memory_site.get("/api/jobs/nobody"))),
+        ("Problem", body_of(memory_site.callback({"job_id": 1, "status": "failed"}))),
+    ):
+        described = {
+            "$ref": f"#/components/schemas/{schema}",
+            "components": document["components"],
+        }
+        OAS31Validator(described).validate(answer)
+        documented = document["components"]["schemas"][schema]["properties"]
+        assert answer.keys() <= documented.keys()
+
+
+def test_the_documented_example_is_taken(memory_site: Site, document: dict[str, Any]) -> None:
+    content = document["paths"]["/api/callbacks"]["post"]["requestBody"]["content"]
+
+    answer = memory_site.callback(content["application/json"]["example"])
+
+    assert answer.status_code == 200
+
+
+def test_the_page_uses_its_own_assets_only(memory_site: Site) -> None:
+    page = memory_site.client.get("/api/docs")
+    assert page.status_code == 200
+
+    references = re.findall(r"""(?:src|href|url)\s*[=:]\s*["']([^"']+)["']""", page.text)
+
+    assert len(references) >= 4
+    assert "http" not in "".join(references)
+    assert not any(reference.startswith("//") for reference in references)
+    for reference in references:
+        answer = memory_site.client.get(reference)
+        assert answer.status_code == 200, reference
+        answer.close()
+
+
+def test_only_assets_are_served_as_assets(memory_site: Site) -> None:
+    for name in ("../__init__.py", "..%2f__init__.py", "/etc/passwd", "nothing.js"):
+        assert memory_site.client.get(f"/api/docs/assets/{name}").status_code == 404
+
+
+def test_a_browser_is_led_to_the_page(memory_site: Site) -> None:
+    answer = memory_site.client.get("/")
+
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/api/docs")
+
+
+def test_the_document_needs_no_token_but_what_it_describes_does(memory_site: Site) -> None:
+    assert memory_site.client.get("/api/openapi.json").status_code == 200
+    assert memory_site.client.get("/api/jobs").status_code == 401
+    assert memory_site.client.get("/api/jobs", headers=bearer(ADMIN)).status_code == 200
