@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from flask import Response, request
 
-from projections.views import SHAPE
+from projections.read_model import SHAPE
 
 
 @lru_cache(maxsize=8)

@@ -18,10 +18,9 @@ from domain.workflow import Workflows
 from domain.workflow_files import load
 from projections.postgres import PostgresReadModel
 from projections.projector import Projector
-from projections.read_model import ReadModel
+from projections.read_model import SHAPE, ReadModel
 from projections.reader import Reader
 from projections.sqlite import SQLiteReadModel
-from projections.views import SHAPE
 from projections.watchdog import Watchdog
 
 
@@ -44,14 +43,15 @@ class Services(msgspec.Struct, frozen=True):
             self.tokens.prepare()
 
     def projector(self) -> Projector:
-        """Return a projector whose idle moments go to the watchdog."""
+        """Return a projector that lets the watchdog look every second."""
         watchdog = Watchdog(self.milepost, self.read_model, self.clock)
         return Projector(
             self.milepost.store,
             self.read_model,
             self.milepost.mapper,
             self.workflows,
-            when_idle=watchdog.check,
+            when_active=watchdog.be_patient,
+            every_second=watchdog.check,
         )
 
     def close(self) -> None:

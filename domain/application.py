@@ -19,10 +19,9 @@ from domain.callback import Callback
 from domain.commands import Command, QueueJob, RecordCallback, StopJob, TimeOutJob
 from domain.errors import StoreUnavailable
 from domain.group_commit import GroupCommit
-from domain.keys import agent_key
 from domain.mapper import JobEventMapper
 from domain.provisioning_job import ProvisioningJob
-from domain.store import JobStore, translated
+from domain.store import JobStore, NothingDecided, translated
 
 log = logging.getLogger("milepost")
 
@@ -94,20 +93,17 @@ class Milepost(Application[str]):
             stored = self.store.select_events(job_id)
         return folded(ProvisioningJob(job_id), stored, self.mapper)
 
-    def newest_job_of(self, agent_id: str) -> str | None:
-        """Return the id of the agent's newest registered job."""
-        with translated():
-            key = self.store.key(agent_key(agent_id))
-        return key.job_id if key else None
-
     def _commit(self, commands: Sequence[Command]) -> Sequence[Receipt | Exception]:
         """Decide the commands in order on fresh state and store what they decided, all at once."""
-        batch = Batch(commands, self._jobs, self.mapper, self._clock)
         try:
             with translated():
-                positions = self.store.transact(batch.known, batch.names, batch.decide)
+                try:
+                    batch, positions = self._attempt(commands)
+                except NothingDecided:
+                    # The database that answers next may be another one, a moment older.
+                    self._jobs.clear()
+                    batch, positions = self._attempt(commands)
         except StoreUnavailable:
-            # The database that comes back may be another one, a moment older: trust no version.
             self._jobs.clear()
             raise
         self._remember(batch.jobs)
@@ -115,6 +111,14 @@ class Milepost(Application[str]):
             for listener in self._listeners:
                 listener()
         return batch.receipts(positions)
+
+    def _attempt(self, commands: Sequence[Command]) -> tuple[Batch, Sequence[int]]:
+        batch = Batch(commands, self._jobs, self.mapper, self._clock)
+        cold = {job_id: 0 for job_id, version in batch.known.items() if version == 0}
+        if cold:
+            # Long histories are read before the write lock is taken, so that nobody waits for it.
+            batch.learn(self.store.tail(cold))
+        return batch, self.store.transact(batch.known, batch.names, batch.decide)
 
     def _remember(self, jobs: Mapping[str, ProvisioningJob]) -> None:
         for job_id, job in jobs.items():

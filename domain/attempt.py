@@ -141,8 +141,16 @@ class Attempt(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         moment = Moment(fact.recorded_at, fact.occurred_at)
         if self.final.moment.surely_before(moment):
             return True
+        if moment.surely_by(self.final.moment):
+            return False
+        if self._ran_as_another_than(fact):
+            return True
         repeated = self.claim is not None and moment.surely_by(self.claim)
-        return self.announced and not repeated and not moment.surely_by(self.final.moment)
+        return self.announced and not repeated
+
+    def _ran_as_another_than(self, fact: Received) -> bool:
+        known = self.run_id.value if self.run_id else None
+        return bool(known and fact.workflow_run_id and fact.workflow_run_id != known)
 
     def precedes(self, fact: Received) -> bool:
         """Tell whether this callback was sent by an earlier attempt than this one."""

@@ -63,7 +63,6 @@ class Batch:
             command.job_id: cache.get(command.job_id) or ProvisioningJob(command.job_id)
             for command in commands
         }
-        self.known = {job_id: job.version for job_id, job in self.jobs.items()}
         self.names = {name for command in commands for name in command.names}
         self._outcomes: list[Decision | Exception] = []
         self._versions: list[int] = []
@@ -72,11 +71,20 @@ class Batch:
         self._pointers: dict[str, Key] = {}
         self._releases: list[tuple[str, str]] = []
 
-    def decide(self, found: Found) -> Append:
-        """Run every command; one that refuses harms no other."""
-        for stored in found.tail:
+    @property
+    def known(self) -> dict[str, int]:
+        """The version of every job as far as it is folded."""
+        return {job_id: job.version for job_id, job in self.jobs.items()}
+
+    def learn(self, tail: Iterable[StoredEvent]) -> None:
+        """Fold events of these jobs that come after what is known."""
+        for stored in tail:
             job_id = str(stored.originator_id)
             self.jobs[job_id] = folded(self.jobs[job_id], (stored,), self._mapper)
+
+    def decide(self, found: Found) -> Append:
+        """Run every command; one that refuses harms no other."""
+        self.learn(found.tail)
         keys = dict(found.keys)
         now = self._clock()
         for command in self._commands:

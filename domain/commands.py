@@ -15,6 +15,7 @@ from domain.callback import Callback
 from domain.errors import (
     AgentTaken,
     CallbackConflict,
+    JobAlreadyRegistered,
     JobInProgress,
     JobNotFound,
     RegistrationConflict,
@@ -115,6 +116,9 @@ class QueueJob(msgspec.Struct, frozen=True, kw_only=True):
             if earlier.digest != digest:
                 raise RegistrationConflict
             return Decision(earlier=earlier)
+        if self.owner is not None and job.version > 0:
+            # Its first callbacks came from somebody else's workflow, for all we know.
+            raise JobAlreadyRegistered
         if (agent := keys.get(agent_key(self.agent_id))) and not self._may_take(agent):
             raise AgentTaken
         queued = JobQueued(
@@ -125,6 +129,7 @@ class QueueJob(msgspec.Struct, frozen=True, kw_only=True):
             workflow=self.workflow,
             idempotency_key=self.idempotency_key,
             requested_by=self.requested_by,
+            owner=self.owner,
             digest=self.digest,
         )
         facts = job.queue(queued)

@@ -69,7 +69,11 @@ class StatusReported(Machine, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class JobQueued(Fact, frozen=True, kw_only=True, omit_defaults=True):
-    """The job was registered. `workflow` is `name@version`, the definition that it runs with."""
+    """The job was registered.
+
+    `workflow` is `name@version`, the definition that it runs with. `owner` is the user that the
+    requesting token was bound to, `digest` the SHA-256 of what was asked for.
+    """
 
     agent_id: str
     user_id: str | None = None
@@ -77,6 +81,7 @@ class JobQueued(Fact, frozen=True, kw_only=True, omit_defaults=True):
     workflow: str
     idempotency_key: str | None = None
     requested_by: str | None = None
+    owner: str | None = None
     digest: str | None = None
 
 
@@ -110,6 +115,12 @@ class RollbackRequested(Fact, frozen=True, kw_only=True, omit_defaults=True):
     server_ip: str | None = None
 
 
+class RollbackWithdrawn(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """The attempt had not failed after all: its machine is running and wanted."""
+
+    attempt: int
+
+
 CATALOGUE: dict[str, type[Fact]] = {
     fact.__name__: fact
     for fact in (
@@ -122,6 +133,7 @@ CATALOGUE: dict[str, type[Fact]] = {
         JobTimedOut,
         StopRequested,
         RollbackRequested,
+        RollbackWithdrawn,
     )
 }
 

@@ -30,9 +30,7 @@ class MemoryRecorder(popo.POPOApplicationRecorder):
     ) -> Sequence[int]:
         """See `JobStore.transact`."""
         with self._database_lock:
-            tail: list[StoredEvent] = []
-            for job_id, version in known.items():
-                tail += self.select_events(job_id, gt=version)
+            tail = self.tail(known)
             append = decide(
                 Found(tail, {name: self._located(name) for name in names if name in self._keys})
             )
@@ -47,6 +45,13 @@ class MemoryRecorder(popo.POPOApplicationRecorder):
             for key in append.pointers:
                 self._keys[key.name] = key
             return positions or ()
+
+    def tail(self, known: Mapping[str, int]) -> Sequence[StoredEvent]:
+        """See `JobStore.tail`."""
+        tail: list[StoredEvent] = []
+        for job_id, version in known.items():
+            tail += self.select_events(job_id, gt=version)
+        return tail
 
     def key(self, name: str) -> Key | None:
         """Return a key as it stands."""

@@ -20,43 +20,44 @@ from psycopg.rows import DictRow
 
 from domain.keys import Key
 from domain.postgres_datastore import PostgresDatastore
-from domain.store import Append, Found
+from domain.store import Append, Found, NothingDecided
 
 CREATE = (
-    """CREATE TABLE IF NOT EXISTS stored_events (
+    """CREATE TABLE IF NOT EXISTS milepost_events (
          notification_id bigserial,
          originator_id text NOT NULL,
          originator_version bigint NOT NULL,
          topic text NOT NULL,
          state bytea NOT NULL,
          PRIMARY KEY (originator_id, originator_version))""",
-    """CREATE UNIQUE INDEX IF NOT EXISTS stored_events_notification_id_idx
-         ON stored_events (notification_id)""",
-    """CREATE TABLE IF NOT EXISTS job_keys (
+    """CREATE UNIQUE INDEX IF NOT EXISTS milepost_events_position
+         ON milepost_events (notification_id)""",
+    """CREATE TABLE IF NOT EXISTS milepost_keys (
          name text PRIMARY KEY,
          job_id text NOT NULL,
          version bigint NOT NULL,
          digest text NOT NULL)""",
 )
-# EXCLUSIVE lets readers read and makes one writer at a time, so that positions become visible in
-# order: a reader that has seen a position has seen all before it.
-LOCK = "LOCK TABLE stored_events IN EXCLUSIVE MODE"
+TABLES = ("milepost_events", "milepost_keys")
+# One writer at a time, so that positions become visible in order: a reader that has seen a position
+# has seen all before it. Not LOCK TABLE, which waits for VACUUM and lets ANALYZE wait.
+LOCK = "SELECT pg_advisory_xact_lock(hashtext('milepost events'))"
 INSERT_EVENTS = """
-    INSERT INTO stored_events (originator_id, originator_version, topic, state)
+    INSERT INTO milepost_events (originator_id, originator_version, topic, state)
     SELECT * FROM unnest(%s::text[], %s::bigint[], %s::text[], %s::bytea[])
     RETURNING notification_id
 """
-NOTIFY = "NOTIFY stored_events"
+NOTIFY = "NOTIFY milepost_events"
 SELECT_TAIL = """
     SELECT e.originator_id, e.originator_version, e.topic, e.state
       FROM unnest(%s::text[], %s::bigint[]) AS known (id, version)
-      JOIN stored_events AS e
+      JOIN milepost_events AS e
         ON e.originator_id = known.id AND e.originator_version > known.version
      ORDER BY e.originator_id, e.originator_version
 """
 SELECT_EVENTS = """
     SELECT originator_id, originator_version, topic, state
-      FROM stored_events
+      FROM milepost_events
      WHERE originator_id = %s AND originator_version > %s
        AND (%s::bigint IS NULL OR originator_version <= %s)
      ORDER BY originator_version LIMIT %s
@@ -64,28 +65,28 @@ SELECT_EVENTS = """
 SELECT_EVENTS_DOWN = SELECT_EVENTS.replace("LIMIT", "DESC LIMIT")
 SELECT_NOTIFICATIONS = """
     SELECT originator_id, originator_version, topic, state, notification_id AS id
-      FROM stored_events
+      FROM milepost_events
      WHERE notification_id > %s AND (%s::bigint IS NULL OR notification_id <= %s)
        AND (%s::text[] = '{}' OR topic = ANY (%s))
      ORDER BY notification_id LIMIT %s
 """
 SELECT_KEYS = """
     SELECT k.name, k.job_id, k.version, k.digest, e.notification_id AS position
-      FROM job_keys AS k
-      JOIN stored_events AS e ON e.originator_id = k.job_id AND e.originator_version = k.version
+      FROM milepost_keys AS k
+      JOIN milepost_events AS e ON e.originator_id = k.job_id AND e.originator_version = k.version
      WHERE k.name = ANY (%s)
 """
 CLAIM_KEYS = """
-    INSERT INTO job_keys SELECT * FROM unnest(%s::text[], %s::text[], %s::bigint[], %s::text[])
+    INSERT INTO milepost_keys SELECT * FROM unnest(%s::text[], %s::text[], %s::bigint[], %s::text[])
     ON CONFLICT (name) DO NOTHING
 """
 POINT_KEYS = """
-    INSERT INTO job_keys SELECT * FROM unnest(%s::text[], %s::text[], %s::bigint[], %s::text[])
+    INSERT INTO milepost_keys SELECT * FROM unnest(%s::text[], %s::text[], %s::bigint[], %s::text[])
     ON CONFLICT (name) DO UPDATE
     SET job_id = excluded.job_id, version = excluded.version, digest = excluded.digest
 """
 RELEASE_KEYS = """
-    DELETE FROM job_keys WHERE (name, job_id) IN (SELECT * FROM unnest(%s::text[], %s::text[]))
+    DELETE FROM milepost_keys WHERE (name, job_id) IN (SELECT * FROM unnest(%s::text[], %s::text[]))
 """
 
 
@@ -95,11 +96,8 @@ class PostgresRecorder(postgres.PostgresApplicationRecorder):
     datastore: PostgresDatastore
 
     def create_table(self) -> None:
-        """Create our tables; of two processes that try at once, one waits for the other."""
-        with self.datastore.transaction(commit=True) as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(hashtext('milepost schema'))")
-            for statement in CREATE:
-                cursor.execute(statement)
+        """Create the tables that are not there yet."""
+        self.datastore.create(TABLES, CREATE)
 
     def transact(
         self,
@@ -109,39 +107,31 @@ class PostgresRecorder(postgres.PostgresApplicationRecorder):
     ) -> Sequence[int]:
         """See `JobStore.transact`."""
         decided = False
-
-        def deciding(found: Found) -> Append:
-            nonlocal decided
-            decided = True
-            return decide(found)
-
         try:
-            return self._transact(known, names, deciding)
+            with (
+                self.datastore.get_connection() as connection,
+                connection.pipeline(),
+                connection.transaction(),
+            ):
+                look, take = connection.cursor(), connection.cursor()
+                connection.execute(LOCK)
+                look.execute(SELECT_TAIL, (list(known), list(known.values())), prepare=True)
+                take.execute(SELECT_KEYS, (list(names),), prepare=True)
+                tail = [StoredEvent(*row.values()) for row in look]
+                keys = {row["name"]: Key(**row) for row in take}
+                decided = True
+                append = decide(Found(tail, keys))
+                return _write(connection, append) if append.events else ()
         except (InterfaceError, OperationalError) as error:
             if decided:
                 raise
             self.datastore.discard_dead(error)
-            return self._transact(known, names, decide)
+            raise NothingDecided(str(error)) from error
 
-    def _transact(
-        self,
-        known: Mapping[str, int],
-        names: Collection[str],
-        decide: Callable[[Found], Append],
-    ) -> Sequence[int]:
-        with (
-            self.datastore.get_connection() as connection,
-            connection.pipeline(),
-            connection.transaction(),
-        ):
-            look, take = connection.cursor(), connection.cursor()
-            connection.execute(LOCK)
-            look.execute(SELECT_TAIL, (list(known), list(known.values())), prepare=True)
-            take.execute(SELECT_KEYS, (list(names),), prepare=True)
-            tail = [StoredEvent(*row.values()) for row in look]
-            keys = {row["name"]: Key(**row) for row in take}
-            append = decide(Found(tail, keys))
-            return _write(connection, append) if append.events else ()
+    def tail(self, known: Mapping[str, int]) -> Sequence[StoredEvent]:
+        """See `JobStore.tail`."""
+        rows = self.datastore.rows(SELECT_TAIL, (list(known), list(known.values())))
+        return [StoredEvent(*row.values()) for row in rows]
 
     def _insert_stored_events(
         self, curs: Any, stored_events: Sequence[StoredEvent], **_: Any

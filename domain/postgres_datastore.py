@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, LiteralString
 
+import psycopg
 from eventsourcing import postgres
 from eventsourcing.persistence import InterfaceError, OperationalError, PersistenceError
 from psycopg import Connection, conninfo
+from psycopg.errors import LockNotAvailable, ReadOnlySqlTransaction
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import PoolTimeout
 
@@ -15,6 +18,20 @@ POOL_SIZE, POOL_OVERFLOW = 4, 12
 PATIENCE_SECONDS = 3.0
 """How long a caller waits for a connection before it hears that the database is away."""
 LOCK_TIMEOUT = "SET lock_timeout = '5s'"
+
+
+# Against a peer that is gone without a word; libpq's own settings in the URL go before these.
+DEFAULTS: dict[str, Any] = {
+    "connect_timeout": int(PATIENCE_SECONDS),
+    "tcp_user_timeout": 10_000,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "target_session_attrs": "read-write",
+}
+ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtext('milepost schema'))"
+FIND_TABLES = "SELECT count(to_regclass(name)) AS found FROM unnest(%s::text[]) AS name"
+SHOW_ENCODING = "SHOW server_encoding"
 
 
 class PostgresDatastore(postgres.PostgresDatastore):
@@ -33,10 +50,7 @@ class PostgresDatastore(postgres.PostgresDatastore):
             pool_size=POOL_SIZE,
             max_overflow=POOL_OVERFLOW,
         )
-        self.conninfo: dict[str, Any] = {
-            "connect_timeout": int(PATIENCE_SECONDS),
-            **conninfo.conninfo_to_dict(dsn),
-        }
+        self.conninfo: dict[str, Any] = {**DEFAULTS, **conninfo.conninfo_to_dict(dsn)}
         self.pool.kwargs = {"row_factory": dict_row, **self.conninfo}
         # Give up soon and try afresh on demand, rather than back off for minutes.
         self.pool.reconnect_timeout = PATIENCE_SECONDS
@@ -54,6 +68,32 @@ class PostgresDatastore(postgres.PostgresDatastore):
     def register_type_adapters(self) -> None:
         """Do nothing: we pass arrays, and need no connection before the first statement."""
 
+    @contextmanager
+    def get_connection(self) -> Iterator[Connection[DictRow]]:
+        """Lend a connection; keep none that has become read-only, as after a failover."""
+        with super().get_connection() as connection:
+            try:
+                yield connection
+            except ReadOnlySqlTransaction:
+                connection.close()
+                raise
+
+    def create(self, tables: Sequence[str], statements: Sequence[LiteralString]) -> None:
+        """Create the tables, unless all are there: then no right to create is needed.
+
+        Raises `OperationalError` for a database that cannot hold every character.
+        """
+        if self.rows(FIND_TABLES, (list(tables),))[0]["found"] == len(tables):
+            return
+        encoding = self.rows(SHOW_ENCODING)[0]["server_encoding"]
+        if encoding != "UTF8":
+            raise OperationalError(f"the database is encoded in {encoding}; Milepost needs UTF8")
+        with self.transaction(commit=True) as cursor:
+            # Of two processes that try at once, one waits for the other.
+            cursor.execute(ONE_AT_A_TIME)
+            for statement in statements:
+                cursor.execute(statement)
+
     def rows(self, statement: LiteralString, parameters: Sequence[Any] = ()) -> list[DictRow]:
         """Run one reading statement; if its connection turns out dead, once more on a live one."""
         try:
@@ -67,7 +107,17 @@ class PostgresDatastore(postgres.PostgresDatastore):
             return connection.execute(statement, parameters, prepare=True).fetchall()
 
     def discard_dead(self, error: PersistenceError) -> None:
-        """Throw out the connections that died with this one; raise `error` if none is to be had."""
+        """Throw out the connections that died with this one; raise if none is to be had."""
         if isinstance(error.__cause__, PoolTimeout):
+            raise OperationalError(self._reason() or str(error)) from error.__cause__
+        if isinstance(error.__cause__, LockNotAvailable):
             raise error
         self.pool.check()
+
+    def _reason(self) -> str:
+        # The pool only says that it has waited; the server, or its host, says why.
+        try:
+            psycopg.connect(**self.conninfo).close()
+        except psycopg.Error as error:
+            return str(error)
+        return ""

@@ -21,6 +21,7 @@ from domain.events import (
     JobTimedOut,
     Received,
     RollbackRequested,
+    RollbackWithdrawn,
     StatusReported,
     StopRequested,
 )
@@ -103,7 +104,12 @@ class ProvisioningJob(msgspec.Struct, frozen=True, omit_defaults=True):
         for fact in facts:
             after = evolve(after, JobEvent(self.id, after.version + 1, fact))
         attempt = after.attempt
+        if attempt.status == "running" and after.rollback_requested:
+            return [*facts, RollbackWithdrawn(recorded_at=now, attempt=attempt.number)]
         if attempt.status != "failed" or after.rollback_requested or attempt.server_id is None:
+            return facts
+        if any(isinstance(fact, StatusReported) and fact.status == "running" for fact in facts):
+            # Whatever became of the attempt, this machine says that it runs.
             return facts
         wanted = RollbackRequested(
             recorded_at=now,
@@ -130,6 +136,8 @@ def evolve(job: ProvisioningJob, event: JobEvent) -> ProvisioningJob:
             return msgspec.structs.replace(job, version=version, stop_requested=True)
         case RollbackRequested():
             return msgspec.structs.replace(job, version=version, rollback_requested=True)
+        case RollbackWithdrawn():
+            return msgspec.structs.replace(job, version=version, rollback_requested=False)
         case Received() if job.attempt.precedes(fact):
             return msgspec.structs.replace(job, version=version)
         case _:

@@ -21,50 +21,51 @@ from domain.store import Append, Found
 
 # AUTOINCREMENT, so that the position of a deleted newest event is never given out again.
 CREATE = (
-    """CREATE TABLE IF NOT EXISTS stored_events (
+    """CREATE TABLE IF NOT EXISTS milepost_events (
          notification_id INTEGER PRIMARY KEY AUTOINCREMENT,
          originator_id TEXT NOT NULL,
          originator_version INTEGER NOT NULL,
          topic TEXT NOT NULL,
          state BLOB NOT NULL,
          UNIQUE (originator_id, originator_version))""",
-    """CREATE TABLE IF NOT EXISTS job_keys (
+    """CREATE TABLE IF NOT EXISTS milepost_keys (
          name TEXT PRIMARY KEY,
          job_id TEXT NOT NULL,
          version INTEGER NOT NULL,
          digest TEXT NOT NULL) WITHOUT ROWID""",
 )
 INSERT_EVENT = """
-    INSERT INTO stored_events (originator_id, originator_version, topic, state) VALUES (?, ?, ?, ?)
+    INSERT INTO milepost_events (originator_id, originator_version, topic, state)
+    VALUES (?, ?, ?, ?)
 """
 SELECT_TAIL = """
     SELECT e.originator_id, e.originator_version, e.topic, e.state
       FROM json_each(?) AS known
-      JOIN stored_events AS e
+      JOIN milepost_events AS e
         ON e.originator_id = json_extract(known.value, '$[0]')
        AND e.originator_version > json_extract(known.value, '$[1]')
      ORDER BY e.originator_id, e.originator_version
 """
 SELECT_NOTIFICATIONS = """
     SELECT originator_id, originator_version, topic, state, notification_id
-      FROM stored_events
+      FROM milepost_events
      WHERE notification_id > ? AND (? IS NULL OR notification_id <= ?)
        AND (? = '[]' OR topic IN (SELECT value FROM json_each(?)))
      ORDER BY notification_id LIMIT ?
 """
 SELECT_KEYS = """
     SELECT k.name, k.job_id, k.version, k.digest, e.notification_id
-      FROM job_keys AS k
-      JOIN stored_events AS e ON e.originator_id = k.job_id AND e.originator_version = k.version
+      FROM milepost_keys AS k
+      JOIN milepost_events AS e ON e.originator_id = k.job_id AND e.originator_version = k.version
      WHERE k.name IN (SELECT value FROM json_each(?))
 """
-CLAIM_KEY = "INSERT INTO job_keys VALUES (?, ?, ?, ?) ON CONFLICT (name) DO NOTHING"
+CLAIM_KEY = "INSERT INTO milepost_keys VALUES (?, ?, ?, ?) ON CONFLICT (name) DO NOTHING"
 POINT_KEY = """
-    INSERT INTO job_keys VALUES (?, ?, ?, ?)
+    INSERT INTO milepost_keys VALUES (?, ?, ?, ?)
     ON CONFLICT (name) DO UPDATE
     SET job_id = excluded.job_id, version = excluded.version, digest = excluded.digest
 """
-RELEASE_KEY = "DELETE FROM job_keys WHERE name = ? AND job_id = ?"
+RELEASE_KEY = "DELETE FROM milepost_keys WHERE name = ? AND job_id = ?"
 
 # FULL: a commit is on the disk before it is acknowledged, also when the power fails.
 PRAGMAS = ("PRAGMA synchronous=FULL", "PRAGMA busy_timeout=5000")
@@ -128,7 +129,7 @@ class SQLiteRecorder(sqlite.SQLiteApplicationRecorder):
 
     datastore: SQLiteDatastore
 
-    def __init__(self, datastore: SQLiteDatastore, events_table_name: str = "stored_events"):
+    def __init__(self, datastore: SQLiteDatastore, events_table_name: str = "milepost_events"):
         super().__init__(datastore, events_table_name)
         self.insert_events_statement = INSERT_EVENT
 
@@ -144,8 +145,7 @@ class SQLiteRecorder(sqlite.SQLiteApplicationRecorder):
     ) -> Sequence[int]:
         """See `JobStore.transact`."""
         with self.datastore.writing() as cursor:
-            cursor.execute(SELECT_TAIL, (_json(list(known.items())),))
-            tail = [StoredEvent(*row) for row in cursor.fetchall()]
+            tail = _tail(cursor, known)
             cursor.execute(SELECT_KEYS, (_json(list(names)),))
             keys = {row["name"]: Key(*row) for row in cursor.fetchall()}
             append = decide(Found(tail, keys))
@@ -171,12 +171,22 @@ class SQLiteRecorder(sqlite.SQLiteApplicationRecorder):
             cursor.execute(SELECT_NOTIFICATIONS, (after, stop, stop, wanted, wanted, limit))
             return [Notification(*row) for row in cursor.fetchall()]
 
+    def tail(self, known: Mapping[str, int]) -> Sequence[StoredEvent]:
+        """See `JobStore.tail`."""
+        with self.datastore.reading() as cursor:
+            return _tail(cursor, known)
+
     def key(self, name: str) -> Key | None:
         """Return a key as it stands."""
         with self.datastore.reading() as cursor:
             cursor.execute(SELECT_KEYS, (_json([name]),))
             row = cursor.fetchone()
         return Key(*row) if row else None
+
+
+def _tail(cursor: sqlite3.Cursor, known: Mapping[str, int]) -> list[StoredEvent]:
+    cursor.execute(SELECT_TAIL, (_json(list(known.items())),))
+    return [StoredEvent(*row) for row in cursor.fetchall()]
 
 
 def _row(key: Key) -> tuple[str, str, int, str]:

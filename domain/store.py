@@ -18,11 +18,16 @@ from eventsourcing.persistence import (
     InternalError,
     Notification,
     OperationalError,
+    ProgrammingError,
     StoredEvent,
 )
 
 from domain.errors import StoreUnavailable
 from domain.keys import Key
+
+
+class NothingDecided(OperationalError):
+    """The connection turned out dead before anything was decided; another one may be alive."""
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -67,6 +72,10 @@ class JobStore(Protocol):
         """Create the tables that are not there yet."""
         ...
 
+    def tail(self, known: Mapping[str, int]) -> Sequence[StoredEvent]:
+        """Return the events after the known versions, outside of any transaction."""
+        ...
+
     def key(self, name: str) -> Key | None:
         """Return a key as it stands."""
         ...
@@ -89,6 +98,10 @@ def translated() -> Iterator[None]:
         yield
     except (InterfaceError, OperationalError, InternalError) as error:
         raise StoreUnavailable(str(error)) from error
+    except ProgrammingError as error:
+        if type(error.__cause__).__name__ == "UndefinedTable":
+            raise StoreUnavailable(f"{error}; milepost init-db creates the tables") from error
+        raise
     except DatabaseError as error:
         if type(error) is DatabaseError:  # its children are our own mistakes and stay what they are
             raise StoreUnavailable(str(error)) from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import msgspec
 from eventsourcing.domain import EventSourcingError
@@ -10,7 +10,7 @@ from eventsourcing.persistence import Notification
 
 from domain.mapper import JobEventMapper
 from projections.read_model import SetAside, Sighting
-from projections.views import State, View
+from projections.views import State, UnreadableDocument, View
 
 
 def fold(
@@ -34,19 +34,32 @@ def fold(
             state = msgspec.structs.replace(
                 state, version=stored.originator_version, position=stored.id
             )
+            said = str(error) if isinstance(error, EventSourcingError) else repr(error)
+            aside = SetAside(
+                stored.id,
+                str(stored.originator_id),
+                stored.originator_version,
+                stored.topic,
+                said,
+                view.name,
+            )
             if set_aside is not None:
-                set_aside.append(
-                    SetAside(
-                        stored.id,
-                        str(stored.originator_id),
-                        stored.originator_version,
-                        stored.topic,
-                        str(error) if isinstance(error, EventSourcingError) else repr(error),
-                    )
-                )
+                set_aside.append(aside)
     return state
 
 
-def fold_sighting(view: View[State], sighting: Sighting, mapper: JobEventMapper) -> State:
-    """Return the job's present state: its row, and the events that the row has not folded yet."""
-    return fold(view, view.load(sighting.job_id, sighting.document), sighting.tail, mapper)
+def fold_sighting(
+    view: View[State],
+    sighting: Sighting,
+    mapper: JobEventMapper,
+    history: Callable[[str], Iterable[Notification]],
+) -> State:
+    """Return the job's present state: its row, and the events that the row has not folded yet.
+
+    A row that cannot be read is passed over, and the job's whole history is folded.
+    """
+    try:
+        state, tail = view.load(sighting.job_id, sighting.document), sighting.tail
+    except UnreadableDocument:
+        state, tail = view.load(sighting.job_id, None), [*history(sighting.job_id)]
+    return fold(view, state, tail, mapper)

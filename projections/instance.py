@@ -15,6 +15,7 @@ from domain.events import (
     JobQueued,
     Received,
     RollbackRequested,
+    RollbackWithdrawn,
     StopRequested,
 )
 from domain.workflow import Workflows
@@ -108,6 +109,8 @@ def evolve(instance: Instance, event: JobEvent) -> Instance:
             return msgspec.structs.replace(moved, stop_requested_at=fact.recorded_at)
         case RollbackRequested():
             return msgspec.structs.replace(moved, rollback_requested_at=fact.recorded_at)
+        case RollbackWithdrawn():
+            return msgspec.structs.replace(moved, rollback_requested_at=None)
         case Received() if instance.attempt.precedes(fact):
             return moved
         case _:

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from datetime import datetime
 from threading import Event, Lock, RLock
 
+from eventsourcing.persistence import Notification
+
 from domain.keys import agent_key
 from domain.memory import MemoryRecorder
 from projections.read_model import (
@@ -37,10 +39,15 @@ class MemoryReadModel:
         self._position = 0
         self._instances: dict[str, InstanceRow] = {}
         self._timelines: dict[str, Row] = {}
-        self._set_aside: dict[int, SetAside] = {}
+        self._set_aside: dict[tuple[int, str], SetAside] = {}
 
     def prepare(self, shape: str) -> None:
         """See `ReadModel.prepare`."""
+        with self._lock:
+            self._shape = self._shape or shape
+
+    def restart(self, shape: str) -> None:
+        """See `ReadModel.restart`."""
         with self._lock:
             if self._shape != shape:
                 self._clear()
@@ -63,24 +70,28 @@ class MemoryReadModel:
     def apply(self, changes: Changes) -> None:
         """See `ReadModel.apply`."""
         with self._lock:
-            if self._position != changes.since:
+            if self._position != changes.since or self._shape != changes.shape:
                 raise PositionMoved
             self._position = changes.position
             self._instances |= {row.job_id: row for row in changes.instances}
             self._timelines |= {row.job_id: row for row in changes.timelines}
-            self._set_aside |= {event.position: event for event in changes.set_aside}
+            for place, event in list(self._set_aside.items()):
+                if event.job_id in changes.tried_again:
+                    del self._set_aside[place]
+            self._set_aside |= {(event.position, event.view): event for event in changes.set_aside}
 
     def sight(self, view: str, job_id: str) -> Sighting:
         """See `ReadModel.sight`."""
         with self._lock:
             row = self._rows(view).get(job_id)
             after = row.version if row else 0
-            tail = [
-                event
-                for event in self._recorder.select_notifications(None, limit=2**31)
-                if event.originator_id == job_id and event.originator_version > after
-            ]
+            tail = [event for event in self.history(job_id) if event.originator_version > after]
             return Sighting(job_id, row.document if row else None, tail)
+
+    def history(self, job_id: str) -> Sequence[Notification]:
+        """See `ReadModel.history`."""
+        events = self._recorder.select_notifications(None, limit=2**31)
+        return [event for event in events if event.originator_id == job_id]
 
     def sight_agent(self, agent_id: str) -> Sighting | None:
         """See `ReadModel.sight_agent`."""

@@ -12,7 +12,7 @@ from eventsourcing.persistence import Notification, OperationalError
 
 from domain.keys import agent_key
 from domain.postgres import PostgresRecorder
-from domain.postgres_datastore import PostgresDatastore
+from domain.postgres_datastore import ONE_AT_A_TIME, PostgresDatastore
 from projections.read_model import (
     Changes,
     JobFilter,
@@ -23,10 +23,11 @@ from projections.read_model import (
     Turn,
 )
 
+TABLES = ("milepost_read_model", "milepost_instances", "milepost_timelines", "milepost_set_aside")
 CREATE: tuple[LiteralString, ...] = (
-    """CREATE TABLE IF NOT EXISTS read_model (
+    """CREATE TABLE IF NOT EXISTS milepost_read_model (
          shape text NOT NULL, position bigint NOT NULL)""",
-    """CREATE TABLE IF NOT EXISTS instances (
+    """CREATE TABLE IF NOT EXISTS milepost_instances (
          job_id text PRIMARY KEY,
          version bigint NOT NULL,
          document text NOT NULL,
@@ -36,36 +37,41 @@ CREATE: tuple[LiteralString, ...] = (
          status text NOT NULL,
          current_step text,
          silent_since timestamptz)""",
-    "CREATE INDEX IF NOT EXISTS instances_newest ON instances (first_position)",
-    "CREATE INDEX IF NOT EXISTS instances_agent ON instances (agent_id, first_position)",
-    "CREATE INDEX IF NOT EXISTS instances_user ON instances (user_id, first_position)",
-    "CREATE INDEX IF NOT EXISTS instances_status ON instances (status, first_position)",
-    """CREATE INDEX IF NOT EXISTS instances_silent ON instances (silent_since)
-         WHERE silent_since IS NOT NULL""",
-    """CREATE TABLE IF NOT EXISTS timelines (
+    """CREATE INDEX IF NOT EXISTS milepost_instances_newest
+         ON milepost_instances (first_position)""",
+    """CREATE INDEX IF NOT EXISTS milepost_instances_agent
+         ON milepost_instances (agent_id, first_position)""",
+    """CREATE INDEX IF NOT EXISTS milepost_instances_user
+         ON milepost_instances (user_id, first_position)""",
+    """CREATE INDEX IF NOT EXISTS milepost_instances_status
+         ON milepost_instances (status, first_position)""",
+    """CREATE INDEX IF NOT EXISTS milepost_instances_silent
+         ON milepost_instances (silent_since) WHERE silent_since IS NOT NULL""",
+    """CREATE TABLE IF NOT EXISTS milepost_timelines (
          job_id text PRIMARY KEY,
          version bigint NOT NULL,
          document text NOT NULL)""",
-    """CREATE TABLE IF NOT EXISTS set_aside (
-         position bigint PRIMARY KEY,
+    """CREATE TABLE IF NOT EXISTS milepost_set_aside (
+         position bigint NOT NULL,
          job_id text NOT NULL,
          version bigint NOT NULL,
          topic text NOT NULL,
-         error text NOT NULL)""",
+         error text NOT NULL,
+         view text NOT NULL,
+         PRIMARY KEY (position, view))""",
 )
-ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtext('milepost schema'))"
-SELECT_SHAPE = "SELECT shape FROM read_model"
-START = "TRUNCATE read_model, instances, timelines, set_aside"
-INSERT_SHAPE = "INSERT INTO read_model VALUES (%s, 0)"
-SELECT_POSITION = "SELECT position FROM read_model"
-SELECT_NEWEST = "SELECT COALESCE(MAX(notification_id), 0) AS position FROM stored_events"
+SELECT_SHAPE = "SELECT shape FROM milepost_read_model"
+START = "TRUNCATE milepost_read_model, milepost_instances, milepost_timelines, milepost_set_aside"
+INSERT_SHAPE = "INSERT INTO milepost_read_model VALUES (%s, 0)"
+SELECT_POSITION = "SELECT position FROM milepost_read_model"
+SELECT_NEWEST = "SELECT COALESCE(MAX(notification_id), 0) AS position FROM milepost_events"
 SELECT_DOCUMENTS: dict[str, LiteralString] = {
-    "instances": "SELECT job_id, document FROM instances WHERE job_id = ANY (%s)",
-    "timelines": "SELECT job_id, document FROM timelines WHERE job_id = ANY (%s)",
+    "instances": "SELECT job_id, document FROM milepost_instances WHERE job_id = ANY (%s)",
+    "timelines": "SELECT job_id, document FROM milepost_timelines WHERE job_id = ANY (%s)",
 }
-MOVE = "UPDATE read_model SET position = %s WHERE position = %s"
+MOVE = "UPDATE milepost_read_model SET position = %s WHERE position = %s AND shape = %s"
 UPSERT_INSTANCES = """
-    INSERT INTO instances
+    INSERT INTO milepost_instances
     SELECT * FROM unnest(%s::text[], %s::bigint[], %s::text[], %s::bigint[], %s::text[],
                          %s::text[], %s::text[], %s::text[], %s::timestamptz[])
     ON CONFLICT (job_id) DO UPDATE SET
@@ -75,21 +81,27 @@ UPSERT_INSTANCES = """
       current_step = excluded.current_step, silent_since = excluded.silent_since
 """
 UPSERT_TIMELINES = """
-    INSERT INTO timelines SELECT * FROM unnest(%s::text[], %s::bigint[], %s::text[])
+    INSERT INTO milepost_timelines SELECT * FROM unnest(%s::text[], %s::bigint[], %s::text[])
     ON CONFLICT (job_id) DO UPDATE SET version = excluded.version, document = excluded.document
 """
 UPSERT_SET_ASIDE = """
-    INSERT INTO set_aside
-    SELECT * FROM unnest(%s::bigint[], %s::text[], %s::bigint[], %s::text[], %s::text[])
-    ON CONFLICT (position) DO UPDATE SET error = excluded.error
+    INSERT INTO milepost_set_aside
+    SELECT * FROM unnest(%s::bigint[], %s::text[], %s::bigint[], %s::text[], %s::text[],
+                         %s::text[])
+    ON CONFLICT (position, view) DO UPDATE SET error = excluded.error
+"""
+FORGET_SET_ASIDE = "DELETE FROM milepost_set_aside WHERE job_id = ANY (%s)"
+SELECT_HISTORY = """
+    SELECT originator_id, originator_version, topic, state, notification_id AS id
+      FROM milepost_events WHERE originator_id = %s ORDER BY originator_version
 """
 SIGHT: dict[str, LiteralString] = {
     "instances": """
         SELECT wanted.job_id, kept.document,
                e.originator_version, e.topic, e.state, e.notification_id
           FROM (SELECT %s AS job_id) AS wanted
-          LEFT JOIN instances AS kept ON kept.job_id = wanted.job_id
-          LEFT JOIN stored_events AS e
+          LEFT JOIN milepost_instances AS kept ON kept.job_id = wanted.job_id
+          LEFT JOIN milepost_events AS e
             ON e.originator_id = wanted.job_id
            AND e.originator_version > COALESCE(kept.version, 0)
          ORDER BY e.originator_version
@@ -97,10 +109,10 @@ SIGHT: dict[str, LiteralString] = {
 }
 SIGHT["timelines"] = SIGHT["instances"].replace("instances", "timelines")
 SIGHT_AGENT: LiteralString = SIGHT["instances"].replace(
-    "(SELECT %s AS job_id)", "(SELECT job_id FROM job_keys WHERE name = %s)"
+    "(SELECT %s AS job_id)", "(SELECT job_id FROM milepost_keys WHERE name = %s)"
 )
 SELECT_INSTANCES: LiteralString = """
-    SELECT job_id, version, document FROM instances
+    SELECT job_id, version, document FROM milepost_instances
      WHERE {filters} ORDER BY first_position DESC LIMIT %s
 """
 FILTERS: dict[str, LiteralString] = {
@@ -109,15 +121,16 @@ FILTERS: dict[str, LiteralString] = {
     "status": "status = %s",
     "before": "first_position < %s",
 }
-SELECT_COUNTS = "SELECT status, COUNT(*) AS count FROM instances GROUP BY status"
+SELECT_COUNTS = "SELECT status, COUNT(*) AS count FROM milepost_instances GROUP BY status"
 SELECT_SILENT = """
-    SELECT job_id FROM instances WHERE silent_since < %s ORDER BY silent_since LIMIT 1000
+    SELECT job_id FROM milepost_instances WHERE silent_since < %s ORDER BY silent_since LIMIT 1000
 """
 SELECT_SET_ASIDE = """
-    SELECT position, job_id, version, topic, error FROM set_aside ORDER BY position DESC LIMIT %s
+    SELECT position, job_id, version, topic, error, view
+      FROM milepost_set_aside ORDER BY position DESC, view LIMIT %s
 """
 TAKE_TURN = "SELECT pg_try_advisory_lock(hashtext('milepost projector')) AS taken"
-LISTEN = "LISTEN stored_events"
+LISTEN = "LISTEN milepost_events"
 
 
 class PostgresReadModel:
@@ -128,10 +141,16 @@ class PostgresReadModel:
 
     def prepare(self, shape: str) -> None:
         """See `ReadModel.prepare`."""
+        self._datastore.create(TABLES, CREATE)
         with self._datastore.transaction(commit=True) as cursor:
-            cursor.execute(ONE_AT_A_TIME)
-            for statement in CREATE:
-                cursor.execute(statement)
+            if cursor.execute(SELECT_SHAPE).fetchone() is None:
+                cursor.execute(ONE_AT_A_TIME)
+                if cursor.execute(SELECT_SHAPE).fetchone() is None:
+                    cursor.execute(INSERT_SHAPE, (shape,))
+
+    def restart(self, shape: str) -> None:
+        """See `ReadModel.restart`."""
+        with self._datastore.transaction(commit=True) as cursor:
             found = cursor.execute(SELECT_SHAPE).fetchone()
             if found is None or found["shape"] != shape:
                 cursor.execute(START)
@@ -153,18 +172,26 @@ class PostgresReadModel:
     def apply(self, changes: Changes) -> None:
         """See `ReadModel.apply`."""
         with self._datastore.transaction(commit=True) as cursor:
-            if cursor.execute(MOVE, (changes.position, changes.since)).rowcount != 1:
+            move = (changes.position, changes.since, changes.shape)
+            if cursor.execute(MOVE, move).rowcount != 1:
                 raise PositionMoved
             if changes.instances:
                 cursor.execute(UPSERT_INSTANCES, _columns(changes.instances))
             if changes.timelines:
                 cursor.execute(UPSERT_TIMELINES, _columns(changes.timelines))
+            if changes.tried_again:
+                cursor.execute(FORGET_SET_ASIDE, (list(changes.tried_again),))
             if changes.set_aside:
                 cursor.execute(UPSERT_SET_ASIDE, _columns(changes.set_aside))
 
     def sight(self, view: str, job_id: str) -> Sighting:
         """See `ReadModel.sight`."""
         return _sighting(self._datastore.rows(SIGHT[view], (job_id,)))
+
+    def history(self, job_id: str) -> Sequence[Notification]:
+        """See `ReadModel.history`."""
+        rows = self._datastore.rows(SELECT_HISTORY, (job_id,))
+        return [Notification(**row) for row in rows]
 
     def sight_agent(self, agent_id: str) -> Sighting | None:
         """See `ReadModel.sight_agent`."""

@@ -17,9 +17,12 @@ from eventsourcing.persistence import Notification
 
 from domain.errors import MilepostError
 
+SHAPE = "1"
+"""The version of all views' shapes together; a new one makes the projector begin anew."""
+
 
 class PositionMoved(MilepostError):
-    """Another projector moved the read model on."""
+    """Another projector moved the read model on, or gave it another shape."""
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -52,6 +55,7 @@ class SetAside(msgspec.Struct, frozen=True):
     version: int
     topic: str
     error: str
+    view: str = "instances"
 
 
 class Sighting(msgspec.Struct, frozen=True):
@@ -63,13 +67,19 @@ class Sighting(msgspec.Struct, frozen=True):
 
 
 class Changes(msgspec.Struct, frozen=True):
-    """What one batch of events changes; `since` is the position that it starts from."""
+    """What one batch of events changes; `since` is the position that it starts from.
+
+    `tried_again` are jobs whose events that were set aside are forgotten before `set_aside` is
+    added.
+    """
 
     since: int
     position: int
     instances: Sequence[InstanceRow] = ()
     timelines: Sequence[Row] = ()
     set_aside: Sequence[SetAside] = ()
+    tried_again: Sequence[str] = ()
+    shape: str = SHAPE
 
 
 class JobFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,7 +104,11 @@ class ReadModel(Protocol):
     """Rows of the views. Every method may raise the library's `PersistenceError`."""
 
     def prepare(self, shape: str) -> None:
-        """Create the tables; empty them if their rows were folded into another shape."""
+        """Create the tables that are not there yet, for rows of this shape."""
+        ...
+
+    def restart(self, shape: str) -> None:
+        """Empty the tables if their rows have another shape; only for the one whose turn it is."""
         ...
 
     def position(self) -> int:
@@ -110,11 +124,18 @@ class ReadModel(Protocol):
         ...
 
     def apply(self, changes: Changes) -> None:
-        """Write the batch and its position; raise `PositionMoved` if it does not start there."""
+        """Write the batch and its position.
+
+        Raises `PositionMoved` if that is not where the batch starts, or the shape is another.
+        """
         ...
 
     def sight(self, view: str, job_id: str) -> Sighting:
         """Return the job's row and unfolded events, in one statement."""
+        ...
+
+    def history(self, job_id: str) -> Sequence[Notification]:
+        """Return all events of the job, in order."""
         ...
 
     def sight_agent(self, agent_id: str) -> Sighting | None:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from threading import Event
+from threading import BoundedSemaphore, Event
 from time import monotonic
 
 from domain.mapper import JobEventMapper
 from domain.store import translated
 from projections.folding import fold_sighting
 from projections.instance import Instance
-from projections.read_model import JobFilter, ReadModel
+from projections.read_model import JobFilter, ReadModel, Row, Sighting
 from projections.timeline import Timeline
-from projections.views import Views
+from projections.views import State, UnreadableDocument, View, Views
 
 POLL_SECONDS = 0.01
+MAX_WAITERS = 8
 
 
 class Reader:
@@ -24,35 +25,50 @@ class Reader:
         self._read_model = read_model
         self._mapper = mapper
         self._views = Views(mapper.cipher)
+        self._waiters = BoundedSemaphore(MAX_WAITERS)
 
     def instance(self, job_id: str) -> Instance | None:
         """Return a job's instance, None if nothing was ever heard of it."""
         with translated():
             sighting = self._read_model.sight("instances", job_id)
-        found = fold_sighting(self._views.instance, sighting, self._mapper)
+            found = self._fold(self._views.instance, sighting)
         return found if found.version else None
 
     def instance_of(self, agent_id: str) -> Instance | None:
         """Return the instance of the agent's newest job, None if no job is registered for it."""
         with translated():
             sighting = self._read_model.sight_agent(agent_id)
-        return fold_sighting(self._views.instance, sighting, self._mapper) if sighting else None
+            return self._fold(self._views.instance, sighting) if sighting else None
 
     def timeline(self, job_id: str) -> Timeline | None:
         """Return a job's timeline, None if nothing was ever heard of it."""
         with translated():
             sighting = self._read_model.sight("timelines", job_id)
-        found = fold_sighting(self._views.timeline, sighting, self._mapper)
+            found = self._fold(self._views.timeline, sighting)
         return found if found.version else None
 
     def instances(self, wanted: JobFilter) -> Sequence[Instance]:
         """Return instances as of the read model's position, the newest first."""
         with translated():
-            rows = self._read_model.instances(wanted)
-        return [self._views.instance.load(row.job_id, row.document) for row in rows]
+            return [self._listed(row) for row in self._read_model.instances(wanted)]
 
     def wait_for(self, position: int, seconds: float) -> bool:
-        """Wait until the read model has reached the position; False if it has not in time."""
+        """Wait until the read model has reached the position; False if it has not in time.
+
+        False at once for a position that no event has, and when too many wait already: waiting
+        takes a thread from those who serve.
+        """
+        with translated():
+            if position > self._read_model.newest_position():
+                return False
+        if not self._waiters.acquire(blocking=False):
+            return False
+        try:
+            return self._wait_for(position, seconds)
+        finally:
+            self._waiters.release()
+
+    def _wait_for(self, position: int, seconds: float) -> bool:
         deadline = monotonic() + seconds
         while True:
             with translated():
@@ -61,3 +77,12 @@ class Reader:
             if monotonic() >= deadline:
                 return False
             Event().wait(POLL_SECONDS)
+
+    def _fold(self, view: View[State], sighting: Sighting) -> State:
+        return fold_sighting(view, sighting, self._mapper, self._read_model.history)
+
+    def _listed(self, row: Row) -> Instance:
+        try:
+            return self._views.instance.load(row.job_id, row.document)
+        except UnreadableDocument:
+            return self._fold(self._views.instance, Sighting(row.job_id, row.document, ()))

@@ -27,9 +27,9 @@ from projections.read_model import (
 )
 
 CREATE = (
-    """CREATE TABLE IF NOT EXISTS read_model (
+    """CREATE TABLE IF NOT EXISTS milepost_read_model (
          shape TEXT NOT NULL, position INTEGER NOT NULL)""",
-    """CREATE TABLE IF NOT EXISTS instances (
+    """CREATE TABLE IF NOT EXISTS milepost_instances (
          job_id TEXT PRIMARY KEY,
          version INTEGER NOT NULL,
          document TEXT NOT NULL,
@@ -39,44 +39,49 @@ CREATE = (
          status TEXT NOT NULL,
          current_step TEXT,
          silent_since TEXT) WITHOUT ROWID""",
-    "CREATE INDEX IF NOT EXISTS instances_newest ON instances (first_position)",
-    "CREATE INDEX IF NOT EXISTS instances_agent ON instances (agent_id, first_position)",
-    "CREATE INDEX IF NOT EXISTS instances_user ON instances (user_id, first_position)",
-    "CREATE INDEX IF NOT EXISTS instances_status ON instances (status, first_position)",
-    """CREATE INDEX IF NOT EXISTS instances_silent ON instances (silent_since)
-         WHERE silent_since IS NOT NULL""",
-    """CREATE TABLE IF NOT EXISTS timelines (
+    """CREATE INDEX IF NOT EXISTS milepost_instances_newest
+         ON milepost_instances (first_position)""",
+    """CREATE INDEX IF NOT EXISTS milepost_instances_agent
+         ON milepost_instances (agent_id, first_position)""",
+    """CREATE INDEX IF NOT EXISTS milepost_instances_user
+         ON milepost_instances (user_id, first_position)""",
+    """CREATE INDEX IF NOT EXISTS milepost_instances_status
+         ON milepost_instances (status, first_position)""",
+    """CREATE INDEX IF NOT EXISTS milepost_instances_silent
+         ON milepost_instances (silent_since) WHERE silent_since IS NOT NULL""",
+    """CREATE TABLE IF NOT EXISTS milepost_timelines (
          job_id TEXT PRIMARY KEY,
          version INTEGER NOT NULL,
          document TEXT NOT NULL) WITHOUT ROWID""",
-    """CREATE TABLE IF NOT EXISTS set_aside (
-         position INTEGER PRIMARY KEY,
+    """CREATE TABLE IF NOT EXISTS milepost_set_aside (
+         position INTEGER NOT NULL,
          job_id TEXT NOT NULL,
          version INTEGER NOT NULL,
          topic TEXT NOT NULL,
-         error TEXT NOT NULL)""",
+         error TEXT NOT NULL,
+         view TEXT NOT NULL,
+         PRIMARY KEY (position, view)) WITHOUT ROWID""",
 )
-SELECT_SHAPE = "SELECT shape FROM read_model"
+SELECT_SHAPE = "SELECT shape FROM milepost_read_model"
 START = (
-    "DELETE FROM read_model",
-    "DELETE FROM instances",
-    "DELETE FROM timelines",
-    "DELETE FROM set_aside",
+    "DELETE FROM milepost_read_model",
+    "DELETE FROM milepost_instances",
+    "DELETE FROM milepost_timelines",
+    "DELETE FROM milepost_set_aside",
 )
-INSERT_SHAPE = "INSERT INTO read_model VALUES (?, 0)"
-SELECT_POSITION = "SELECT position FROM read_model"
-SELECT_NEWEST = "SELECT COALESCE(MAX(notification_id), 0) FROM stored_events"
+INSERT_SHAPE = "INSERT INTO milepost_read_model VALUES (?, 0)"
+SELECT_POSITION = "SELECT position FROM milepost_read_model"
+SELECT_NEWEST = "SELECT COALESCE(MAX(notification_id), 0) FROM milepost_events"
 SELECT_DOCUMENTS = {
-    "instances": """
-        SELECT job_id, document FROM instances WHERE job_id IN (SELECT value FROM json_each(?))
-    """,
-    "timelines": """
-        SELECT job_id, document FROM timelines WHERE job_id IN (SELECT value FROM json_each(?))
-    """,
+    view: f"""
+        SELECT job_id, document FROM milepost_{view}
+         WHERE job_id IN (SELECT value FROM json_each(?))
+    """
+    for view in ("instances", "timelines")
 }
-MOVE = "UPDATE read_model SET position = ? WHERE position = ?"
+MOVE = "UPDATE milepost_read_model SET position = ? WHERE position = ? AND shape = ?"
 UPSERT_INSTANCE = """
-    INSERT INTO instances VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+    INSERT INTO milepost_instances VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (job_id) DO UPDATE SET
       version = excluded.version, document = excluded.document,
       first_position = excluded.first_position, agent_id = excluded.agent_id,
@@ -84,20 +89,25 @@ UPSERT_INSTANCE = """
       current_step = excluded.current_step, silent_since = excluded.silent_since
 """
 UPSERT_TIMELINE = """
-    INSERT INTO timelines VALUES (?, ?, ?)
+    INSERT INTO milepost_timelines VALUES (?, ?, ?)
     ON CONFLICT (job_id) DO UPDATE SET version = excluded.version, document = excluded.document
 """
 UPSERT_SET_ASIDE = """
-    INSERT INTO set_aside VALUES (?, ?, ?, ?, ?)
-    ON CONFLICT (position) DO UPDATE SET error = excluded.error
+    INSERT INTO milepost_set_aside VALUES (?, ?, ?, ?, ?, ?)
+    ON CONFLICT (position, view) DO UPDATE SET error = excluded.error
+"""
+FORGET_SET_ASIDE = "DELETE FROM milepost_set_aside WHERE job_id = ?"
+SELECT_HISTORY = """
+    SELECT originator_id, originator_version, topic, state, notification_id
+      FROM milepost_events WHERE originator_id = ? ORDER BY originator_version
 """
 SIGHT = {
     view: f"""
         SELECT wanted.job_id, kept.document,
                e.originator_version, e.topic, e.state, e.notification_id
           FROM (SELECT ? AS job_id) AS wanted
-          LEFT JOIN {view} AS kept ON kept.job_id = wanted.job_id
-          LEFT JOIN stored_events AS e
+          LEFT JOIN milepost_{view} AS kept ON kept.job_id = wanted.job_id
+          LEFT JOIN milepost_events AS e
             ON e.originator_id = wanted.job_id
            AND e.originator_version > COALESCE(kept.version, 0)
          ORDER BY e.originator_version
@@ -105,10 +115,10 @@ SIGHT = {
     for view in ("instances", "timelines")
 }
 SIGHT_AGENT = SIGHT["instances"].replace(
-    "(SELECT ? AS job_id)", "(SELECT job_id FROM job_keys WHERE name = ?)"
+    "(SELECT ? AS job_id)", "(SELECT job_id FROM milepost_keys WHERE name = ?)"
 )
 SELECT_INSTANCES = """
-    SELECT job_id, version, document FROM instances
+    SELECT job_id, version, document FROM milepost_instances
      WHERE {filters} ORDER BY first_position DESC LIMIT ?
 """
 FILTERS = {
@@ -117,12 +127,13 @@ FILTERS = {
     "status": "status = ?",
     "before": "first_position < ?",
 }
-SELECT_COUNTS = "SELECT status, COUNT(*) FROM instances GROUP BY status"
+SELECT_COUNTS = "SELECT status, COUNT(*) FROM milepost_instances GROUP BY status"
 SELECT_SILENT = (
-    "SELECT job_id FROM instances WHERE silent_since < ? ORDER BY silent_since LIMIT 1000"
+    "SELECT job_id FROM milepost_instances WHERE silent_since < ? ORDER BY silent_since LIMIT 1000"
 )
 SELECT_SET_ASIDE = """
-    SELECT position, job_id, version, topic, error FROM set_aside ORDER BY position DESC LIMIT ?
+    SELECT position, job_id, version, topic, error, view
+      FROM milepost_set_aside ORDER BY position DESC, view LIMIT ?
 """
 
 
@@ -138,8 +149,13 @@ class SQLiteReadModel:
         with self._datastore.writing() as cursor:
             for statement in CREATE:
                 cursor.execute(statement)
-            found = cursor.execute(SELECT_SHAPE).fetchone()
-            if found is None or found[0] != shape:
+            if cursor.execute(SELECT_SHAPE).fetchone() is None:
+                cursor.execute(INSERT_SHAPE, (shape,))
+
+    def restart(self, shape: str) -> None:
+        """See `ReadModel.restart`."""
+        with self._datastore.writing() as cursor:
+            if cursor.execute(SELECT_SHAPE).fetchone()[0] != shape:
                 for statement in START:
                     cursor.execute(statement)
                 cursor.execute(INSERT_SHAPE, (shape,))
@@ -160,16 +176,21 @@ class SQLiteReadModel:
     def apply(self, changes: Changes) -> None:
         """See `ReadModel.apply`."""
         with self._datastore.writing() as cursor:
-            cursor.execute(MOVE, (changes.position, changes.since))
+            cursor.execute(MOVE, (changes.position, changes.since, changes.shape))
             if cursor.rowcount != 1:
                 raise PositionMoved
             cursor.executemany(UPSERT_INSTANCE, [_columns(row) for row in changes.instances])
             cursor.executemany(UPSERT_TIMELINE, map(msgspec.structs.astuple, changes.timelines))
+            cursor.executemany(FORGET_SET_ASIDE, [(job_id,) for job_id in changes.tried_again])
             cursor.executemany(UPSERT_SET_ASIDE, map(msgspec.structs.astuple, changes.set_aside))
 
     def sight(self, view: str, job_id: str) -> Sighting:
         """See `ReadModel.sight`."""
         return _sighting(self._rows(SIGHT[view], job_id))
+
+    def history(self, job_id: str) -> Sequence[Notification]:
+        """See `ReadModel.history`."""
+        return [Notification(*row) for row in self._rows(SELECT_HISTORY, job_id)]
 
     def sight_agent(self, agent_id: str) -> Sighting | None:
         """See `ReadModel.sight_agent`."""

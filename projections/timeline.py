@@ -13,6 +13,8 @@ from domain.events import AttemptStarted, JobEvent, JobQueued, JobTimedOut, Rece
 GAP = timedelta(seconds=120)
 """A silence longer than this is a gap: a heartbeat comes every 60 s, so two are missing."""
 MAX_GAPS = 100
+MAX_CHAPTERS = 50
+"""Attempts kept in a timeline, the newest ones; the events keep them all."""
 
 
 class Gap(msgspec.Struct, frozen=True):
@@ -62,7 +64,8 @@ def evolve(timeline: Timeline, event: JobEvent) -> Timeline:
             )
         case AttemptStarted() if fact.number > latest.attempt.number:
             opened = Chapter(attempts.next_attempt(latest.attempt, fact), fact.recorded_at)
-            return msgspec.structs.replace(moved, chapters=(*timeline.chapters, opened))
+            kept = timeline.chapters[-MAX_CHAPTERS + 1 :]
+            return msgspec.structs.replace(moved, chapters=(*kept, opened))
         case Received():
             chapters = list(timeline.chapters)
             place = len(chapters) - 1

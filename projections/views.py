@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 import msgspec
 from eventsourcing.persistence import Cipher
 
+from domain.errors import MilepostError
 from domain.events import JobEvent
 from projections import instance, timeline
 from projections.instance import Instance
@@ -16,8 +17,9 @@ from projections.timeline import Timeline
 
 State = TypeVar("State", bound=Instance | Timeline)
 
-SHAPE = "1"
-"""The version of all views' shapes together; a new one makes the projector begin anew."""
+
+class UnreadableDocument(MilepostError):
+    """A document of the read model cannot be read; the events it was folded from still can."""
 
 
 class View(Generic[State]):
@@ -48,13 +50,20 @@ class View(Generic[State]):
         return document.decode()
 
     def load(self, job_id: str, document: str | None) -> State:
-        """Return the state of a stored document, or the beginning where there is none."""
+        """Return the state of a stored document, or the beginning where there is none.
+
+        Raises `UnreadableDocument` for what is no document of this view, as after the cipher's
+        key was changed.
+        """
         if document is None:
             return self._initial(job_id)
-        plain = document.encode()
-        if self._cipher:
-            plain = self._cipher.decrypt(b64decode(plain))
-        state: State = self._decoder.decode(plain)
+        try:
+            plain = document.encode()
+            if self._cipher:
+                plain = self._cipher.decrypt(b64decode(plain))
+            state: State = self._decoder.decode(plain)
+        except ValueError as error:  # of base64, the cipher and msgspec alike
+            raise UnreadableDocument(f"{self.name} of {job_id!r}: {error}") from error
         return state
 
 

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from domain.application import Milepost
+from domain.errors import Unavailable
 from domain.provisioning_job import SILENCE_LIMIT_SECONDS
 from projections.read_model import ReadModel
+
+log = logging.getLogger("milepost.watchdog")
+
+PATIENCE = timedelta(seconds=150)
+"""A heartbeat comes every 60 s: time for two of them."""
 
 
 class Watchdog:
@@ -22,11 +29,24 @@ class Watchdog:
         self._milepost = milepost
         self._read_model = read_model
         self._clock = clock
+        self._patient_until: datetime | None = None
+
+    def be_patient(self) -> None:
+        """Time nothing out for a while: while we were away, nobody could be heard."""
+        self._patient_until = self._clock() + PATIENCE
 
     def check(self) -> int:
         """Time out every job that is due; return how many were looked at."""
+        if self._patient_until and self._clock() < self._patient_until:
+            return 0
         due = self._clock() - timedelta(seconds=SILENCE_LIMIT_SECONDS)
         silent = self._read_model.silent(due)
         for job_id in silent:
-            self._milepost.time_out(job_id)
+            try:
+                self._milepost.time_out(job_id)
+            except Unavailable:
+                raise
+            except Exception:
+                # One job that cannot be judged must not keep the others from it.
+                log.exception("job %r could not be timed out", job_id)
         return len(silent)

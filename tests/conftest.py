@@ -16,10 +16,9 @@ from domain.workflow_files import load
 from projections.memory import MemoryReadModel
 from projections.postgres import PostgresReadModel
 from projections.projector import Projector
-from projections.read_model import ReadModel
+from projections.read_model import SHAPE, ReadModel
 from projections.reader import Reader
 from projections.sqlite import SQLiteReadModel
-from projections.views import SHAPE
 from tests.postgres_server import PostgresServer, create_database
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)

@@ -10,7 +10,7 @@ from api.tokens import Token
 from domain.postgres_datastore import PostgresDatastore
 
 CREATE = """
-    CREATE TABLE IF NOT EXISTS access_tokens (
+    CREATE TABLE IF NOT EXISTS milepost_tokens (
       id text PRIMARY KEY,
       name text NOT NULL,
       hash text NOT NULL,
@@ -19,11 +19,10 @@ CREATE = """
       created_at text NOT NULL,
       revoked_at text)
 """
-ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtext('milepost schema'))"
-INSERT = "INSERT INTO access_tokens VALUES (%s, %s, %s, %s, %s, %s, %s)"
-SELECT = "SELECT * FROM access_tokens WHERE id = %s"
-SELECT_ALL = "SELECT * FROM access_tokens ORDER BY created_at, id"
-REVOKE = "UPDATE access_tokens SET revoked_at = %s WHERE id = %s AND revoked_at IS NULL"
+INSERT = "INSERT INTO milepost_tokens VALUES (%s, %s, %s, %s, %s, %s, %s)"
+SELECT = "SELECT * FROM milepost_tokens WHERE id = %s"
+SELECT_ALL = "SELECT * FROM milepost_tokens ORDER BY created_at, id"
+REVOKE = "UPDATE milepost_tokens SET revoked_at = %s WHERE id = %s AND revoked_at IS NULL"
 
 
 class PostgresTokens:
@@ -34,9 +33,7 @@ class PostgresTokens:
 
     def prepare(self) -> None:
         """See `TokenStore.prepare`."""
-        with self._datastore.transaction(commit=True) as cursor:
-            cursor.execute(ONE_AT_A_TIME)
-            cursor.execute(CREATE)
+        self._datastore.create(("milepost_tokens",), (CREATE,))
 
     def add(self, token: Token) -> None:
         """See `TokenStore.add`."""

@@ -10,7 +10,7 @@ from api.tokens import Token
 from domain.sqlite import SQLiteDatastore
 
 CREATE = """
-    CREATE TABLE IF NOT EXISTS access_tokens (
+    CREATE TABLE IF NOT EXISTS milepost_tokens (
       id TEXT PRIMARY KEY,
       name TEXT NOT NULL,
       hash TEXT NOT NULL,
@@ -19,10 +19,10 @@ CREATE = """
       created_at TEXT NOT NULL,
       revoked_at TEXT)
 """
-INSERT = "INSERT INTO access_tokens VALUES (?, ?, ?, ?, ?, ?, ?)"
-SELECT = "SELECT * FROM access_tokens WHERE id = ?"
-SELECT_ALL = "SELECT * FROM access_tokens ORDER BY created_at, id"
-REVOKE = "UPDATE access_tokens SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL"
+INSERT = "INSERT INTO milepost_tokens VALUES (?, ?, ?, ?, ?, ?, ?)"
+SELECT = "SELECT * FROM milepost_tokens WHERE id = ?"
+SELECT_ALL = "SELECT * FROM milepost_tokens ORDER BY created_at, id"
+REVOKE = "UPDATE milepost_tokens SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL"
 
 
 class SQLiteTokens:

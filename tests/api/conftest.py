@@ -201,6 +201,16 @@ def token_store(deployment: Deployment) -> TokenStore:
     return made
 
 
+def everything_in(site: Site) -> bytes:
+    """Return the bytes of the database's files, or its table of tokens as text."""
+    env = site.deployment.env
+    if kind_of(site.deployment) == "sqlite":
+        database = Path(env["SQLITE_DBNAME"])
+        return b"".join(path.read_bytes() for path in database.parent.glob(f"{database.name}*"))
+    with psycopg.connect(env["DATABASE_URL"]) as connection:
+        return str(connection.execute("SELECT * FROM milepost_tokens").fetchall()).encode()
+
+
 def bearer(token: str) -> dict[str, str]:
     """Return the header that carries a token."""
     return {"Authorization": f"Bearer {token}"}

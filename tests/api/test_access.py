@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
-import psycopg
 import pytest
 
 from api.tokens import Scope
@@ -15,7 +13,7 @@ from tests.api.conftest import (
     Site,
     bearer,
     body_of,
-    kind_of,
+    everything_in,
     problem_of,
 )
 
@@ -75,7 +73,7 @@ def test_a_missing_token_is_asked_for(memory_site: Site) -> None:
         "Bearer mp__",
         "Bearer mp_0123456789ab_",
         "Bearer mp_0123456789ab_" + "x" * 43,
-        "Bearer mp_'; DROP TABLE access_tokens; --_x",
+        "Bearer mp_'; DROP TABLE milepost_tokens; --_x",
         "Bearer mp_%_x",
         "Bearer \xc3\xa9\xc3\xa9",
         "Bearer \xff\xfe",
@@ -135,16 +133,6 @@ def test_only_the_hash_of_a_token_is_stored(database_site: Site) -> None:
     kept = everything_in(database_site)
     assert stored.hash.encode() in kept
     assert secret not in kept
-
-
-def everything_in(site: Site) -> bytes:
-    """Return the bytes of the database's files, or its table of tokens as text."""
-    env = site.deployment.env
-    if kind_of(site.deployment) == "sqlite":
-        database = Path(env["SQLITE_DBNAME"])
-        return b"".join(path.read_bytes() for path in database.parent.glob(f"{database.name}*"))
-    with psycopg.connect(env["DATABASE_URL"]) as connection:
-        return str(connection.execute("SELECT * FROM access_tokens").fetchall()).encode()
 
 
 # Scopes

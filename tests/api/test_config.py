@@ -173,7 +173,7 @@ def test_settings_are_frozen() -> None:
         ("MILEPOST_ADMIN_TOKEN", "short"),
         ("MILEPOST_ADMIN_TOKEN", "with spaces in the middle"),
         ("MILEPOST_ADMIN_TOKEN", "with-a-tab-\t-in-the-middle"),
-        ("MILEPOST_ADMIN_TOKEN", "with-a-newline-at-the-end\n"),
+        ("MILEPOST_ADMIN_TOKEN", "with-a-newline-\n-in-the-middle"),
         ("MILEPOST_ADMIN_TOKEN", "zürich-zürich-zürich"),
         ("MILEPOST_WORKFLOWS", "/nowhere/at/all"),
         ("MILEPOST_PORT", "0"),
@@ -376,9 +376,9 @@ def test_a_home_that_cannot_be_is_named(tmp_path: Path) -> None:
 
     for home in (tmp_path / "file", tmp_path / "file" / "home"):
         settings = from_environment({"MILEPOST_HOME": str(home)})
-        with pytest.raises(InvalidSetting, match="^MILEPOST_HOME: "):
+        with pytest.raises(InvalidSetting, match=r"^MILEPOST_HOME: "):
             with_credentials(settings)
-        with pytest.raises(InvalidSetting, match="^MILEPOST_HOME: "):
+        with pytest.raises(InvalidSetting, match=r"^MILEPOST_HOME: "):
             make_home(settings)
 
 
@@ -391,7 +391,7 @@ def test_a_folder_for_the_database_that_cannot_be_is_named(tmp_path: Path) -> No
         }
     )
 
-    with pytest.raises(InvalidSetting, match="^MILEPOST_DATABASE_URL: "):
+    with pytest.raises(InvalidSetting, match=r"^MILEPOST_DATABASE_URL: "):
         make_home(settings)
 
 

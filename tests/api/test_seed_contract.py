@@ -645,6 +645,7 @@ def test_silence_of_900_seconds_since_the_claim_is_no_timeout_and_more_is(site: 
 
     site.clock.advance(900)
     site.watch()
+    site.services.milepost.time_out("job-1")
     assert site.job()["status"] == "provisioning"
 
     site.clock.advance(1)

@@ -33,6 +33,7 @@ from domain.events import (
     JobTimedOut,
     MetadataReported,
     RollbackRequested,
+    RollbackWithdrawn,
     StatusReported,
     StepReported,
     StopRequested,
@@ -97,6 +98,10 @@ STORED: list[tuple[Fact, bytes]] = [
     (
         StopRequested(recorded_at=NOON, requested_by="ada"),
         b'{"recorded_at":"2026-03-02T12:00:00Z","requested_by":"ada"}',
+    ),
+    (
+        RollbackWithdrawn(recorded_at=NOON, attempt=2),
+        b'{"recorded_at":"2026-03-02T12:00:00Z","attempt":2}',
     ),
     (
         RollbackRequested(recorded_at=NOON, attempt=1, server_id="srv-1"),

@@ -284,7 +284,7 @@ def test_sqlite_never_gives_the_position_of_a_deleted_event_again(sqlite: Deploy
     _, newest = append(store, event("one", 1), event("one", 2))
     connection = sqlite3.connect(sqlite.env["SQLITE_DBNAME"])
     with connection:
-        connection.execute("DELETE FROM stored_events WHERE notification_id = ?", (newest,))
+        connection.execute("DELETE FROM milepost_events WHERE notification_id = ?", (newest,))
     connection.close()
 
     [position] = append(store, event("one", 2))

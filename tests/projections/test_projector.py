@@ -373,8 +373,8 @@ def test_events_of_another_process_wake_who_waits_for_them(databases: Deployment
     another.close()
 
 
-def test_a_projector_that_has_nothing_to_do_says_so(stores: Deployment) -> None:
-    """Only once everything is folded."""
+def test_a_projector_calls_back_every_second(stores: Deployment) -> None:
+    """After it has folded what there was."""
     position, idle = heartbeat(stores), Event()
     folded_when_idle: list[int] = []
 
@@ -382,7 +382,7 @@ def test_a_projector_that_has_nothing_to_do_says_so(stores: Deployment) -> None:
         folded_when_idle.append(stores.read_model.position())
         idle.set()
 
-    with running(projector(stores, when_idle=when_idle)):
+    with running(projector(stores, every_second=when_idle)):
         assert idle.wait(PATIENCE)
 
     assert folded_when_idle[0] == position
@@ -391,8 +391,8 @@ def test_a_projector_that_has_nothing_to_do_says_so(stores: Deployment) -> None:
 def test_a_second_projector_stands_by_and_takes_over(databases: Deployment) -> None:
     another = databases.again()
     first_idle, second_idle = Event(), Event()
-    first = projector(databases, when_idle=first_idle.set)
-    second = projector(another, when_idle=second_idle.set)
+    first = projector(databases, every_second=first_idle.set)
+    second = projector(another, every_second=second_idle.set)
 
     with running(first) as [stop_first]:
         assert first_idle.wait(PATIENCE)
@@ -433,7 +433,7 @@ def test_a_projector_survives_the_loss_of_its_connections(
 ) -> None:
     """As after the server was restarted."""
     idle = Event()
-    with running(projector(postgres, when_idle=idle.set)):
+    with running(projector(postgres, every_second=idle.set)):
         assert idle.wait(PATIENCE)
         with psycopg.connect(postgres_server_dsn, autocommit=True) as server:
             server.execute(

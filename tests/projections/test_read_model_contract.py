@@ -12,6 +12,7 @@ from domain.callback import Callback
 from domain.commands import QueueJob
 from domain.store import Append
 from projections.read_model import (
+    SHAPE,
     Changes,
     InstanceRow,
     JobFilter,
@@ -21,7 +22,6 @@ from projections.read_model import (
     SetAside,
     Sighting,
 )
-from projections.views import SHAPE
 from tests.conftest import NOON, Deployment
 from tests.domain.strategies import minute
 
@@ -302,7 +302,7 @@ def test_preparing_again_changes_nothing(stores: Deployment) -> None:
     assert everything(stores.read_model) == before
 
 
-def test_preparing_for_another_shape_empties_the_rows_and_begins_anew(stores: Deployment) -> None:
+def test_restarting_with_another_shape_empties_the_rows_and_begins_anew(stores: Deployment) -> None:
     """The events stay, and give the same rows again."""
     heartbeat(stores, "one")
     unreadable = StoredEvent("two", 1, "JobPainted", b"{}")
@@ -311,8 +311,13 @@ def test_preparing_for_another_shape_empties_the_rows_and_begins_anew(stores: De
     before = everything(stores.read_model)
 
     stores.read_model.prepare("another shape")
+    assert everything(stores.read_model) == before, "only the one whose turn it is may empty them"
+    stores.read_model.restart("another shape")
 
     assert everything(stores.read_model) == (0, [], {}, [])
+    with pytest.raises(PositionMoved):
+        stores.projector.catch_up()
+    stores.read_model.restart(SHAPE)
     stores.projector.catch_up()
     assert everything(stores.read_model) == before
 
