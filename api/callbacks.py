@@ -25,6 +25,15 @@ from domain.callback import Callback
 
 bp = Blueprint("callbacks", __name__, description="What workflows post; signed, without a token")
 
+NOT_OF_A_HEARTBEAT: Final = (
+    "status",
+    "step",
+    "error",
+    "failed_step",
+    "server_id",
+    "server_ip",
+    "tailscale_ip",
+)
 _DOC: Final = {
     "requestBody": {
         "required": True,
@@ -58,7 +67,7 @@ def receive() -> Response:
         msgspec.structs.replace(
             callback,
             signed_by=sender.signed_by,
-            callback_id=_delivery_id(sender) or callback.callback_id,
+            **_delivery(sender, callback),
             digest=hashlib.sha256(body).hexdigest(),
         )
     )
@@ -75,11 +84,15 @@ def receive() -> Response:
     return Response(msgspec.json.encode(answer) + b"\n", mimetype="application/json")
 
 
-def _delivery_id(sender: Sender) -> str | None:
-    # The signed id goes before one that anybody could have put on the way.
-    if sender.callback_id:
-        return checked("webhook-id", sender.callback_id)
-    return idempotency_key()
+def _delivery(sender: Sender, callback: Callback) -> dict[str, Any]:
+    # What is signed goes before what anybody could have put on the way.
+    signed = checked("webhook-id", sender.callback_id) if sender.callback_id else None
+    if signed and callback.callback_id:
+        return {
+            "callback_id": signed,
+            "extra": {**callback.extra, "callback_id": callback.callback_id},
+        }
+    return {"callback_id": signed or callback.callback_id or idempotency_key()}
 
 
 @cache
@@ -94,6 +107,11 @@ def load(body: dict[str, Any], schema: CallbackSchema) -> Callback:
         raise MissingJobId
     if body.get("type") in (None, "") and body.get("status") in (None, ""):
         raise MissingStatusOrType
+    unread: dict[str, Any] = {}
+    if body.get("type") == "heartbeat":
+        # The first rule that matches wins: what else a heartbeat carries is kept, not judged.
+        unread = {name: body[name] for name in NOT_OF_A_HEARTBEAT if name in body}
+        body = {name: value for name, value in body.items() if name not in unread}
     try:
         callback: Callback = schema.load(body)
     except ValidationError as error:
@@ -103,4 +121,4 @@ def load(body: dict[str, Any], schema: CallbackSchema) -> Callback:
         raise InvalidFields(faults) from None
     if callback.type != "heartbeat" and callback.status is None:
         raise InvalidFields({"type": [f"Unknown type {callback.type!r}; known is 'heartbeat'."]})
-    return callback
+    return msgspec.structs.replace(callback, extra={**callback.extra, **unread})

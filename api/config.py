@@ -11,10 +11,14 @@ import os
 import secrets
 from collections.abc import Mapping
 from ipaddress import ip_address
+from itertools import zip_longest
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 import msgspec
+from eventsourcing.utils import TopicError, resolve_topic
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
 
 from domain.errors import MilepostError
 
@@ -51,10 +55,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """The database as it may be printed: without a password."""
         if self.database == "sqlite":
             return self.database_url
-        parts = urlsplit(self.database_url)
-        where = parts.netloc.rpartition("@")[2]
-        user = f"{parts.username}@" if parts.username else ""
-        return f"postgresql://{user}{where}{parts.path}"
+        told = conninfo_to_dict(self.database_url)
+        user = f"{told['user']}@" if told.get("user") else ""
+        host, dbname = str(told.get("host") or ""), told.get("dbname") or ""
+        if host.startswith("/"):  # a Unix socket
+            return f"postgresql://{user}/{dbname}?host={host}"
+        ports = f"{told.get('port') or ''}".split(",")
+        pairs = zip_longest(host.split(","), ports, fillvalue="")
+        hosts = ",".join(f"{each}:{port}" if port else each for each, port in pairs)
+        return f"postgresql://{user}{hosts}/{dbname}"
+
+    def __repr__(self) -> str:
+        """Tell where it is, and no secret."""
+        where = f"{self.host}:{self.port} workers={self.workers}"
+        return f"<Settings {self.home} {self.shown_database} {where}>"
 
     @property
     def sqlite_file(self) -> Path:
@@ -134,9 +148,16 @@ def with_credentials(settings: Settings) -> tuple[Settings, dict[str, str]]:
 
 def make_home(settings: Settings) -> None:
     """Create the folders that the settings name, for this user alone."""
-    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _make_folder("MILEPOST_HOME", settings.home)
     if settings.database == "sqlite":
-        settings.sqlite_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make_folder("MILEPOST_DATABASE_URL", settings.sqlite_file.parent)
+
+
+def _make_folder(name: str, folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidSetting(f"{name}: {folder} cannot be made: {error.strerror}") from error
 
 
 class _Environment:
@@ -162,8 +183,11 @@ class _Environment:
         value = self.get(name)
         if value is None:
             return None
-        if not value.isascii() or not value.isdigit() or not least <= int(value) <= most:
-            raise InvalidSetting(f"{name}: {value!r} is not a whole number from {least} to {most}")
+        digits = value.isascii() and value.isdigit() and len(value) < 9
+        if not digits or not least <= int(value) <= most:
+            raise InvalidSetting(
+                f"{name}: {value[:20]!r} is not a whole number from {least} to {most}"
+            )
         return int(value)
 
 
@@ -173,8 +197,24 @@ def _database_url(url: str | None, home: Path) -> str:
     if url.startswith("sqlite:///") and len(url) > len("sqlite:///"):
         return url
     if url.startswith(("postgresql://", "postgres://")):
+        _check_conninfo(url)
         return url
     raise InvalidSetting("MILEPOST_DATABASE_URL: wants sqlite:///PATH or postgresql://…")
+
+
+def _check_conninfo(url: str) -> None:
+    # Never the URL or libpq's words about it: they have the password in them.
+    fault = (
+        "MILEPOST_DATABASE_URL: is no URL that PostgreSQL understands; "
+        "percent-encode special characters in the password"
+    )
+    try:
+        told = conninfo_to_dict(url)
+    except ProgrammingError:
+        raise InvalidSetting(fault) from None
+    ports = str(told.get("port") or "").split(",")
+    if "@" in str(told.get("host") or "") or not all(p.isdigit() or p == "" for p in ports):
+        raise InvalidSetting(fault)
 
 
 def _secrets(env: _Environment) -> tuple[str, ...]:
@@ -189,16 +229,18 @@ def _secrets(env: _Environment) -> tuple[str, ...]:
             raise InvalidSetting(f"{name}: a secret has at least 8 characters")
         if secret.startswith("whsec_"):
             try:
-                base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+                key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
             except binascii.Error:
                 raise InvalidSetting(f"{name}: whsec_ is not followed by base64") from None
+            if len(key) < 8:
+                raise InvalidSetting(f"{name}: a whsec_ key has at least 8 bytes")
     if value and not given:
         raise InvalidSetting(f"{name}: holds no secret")
     return given
 
 
 def _admin_token(value: str | None) -> str:
-    if value and (len(value) < 16 or not value.isascii() or " " in value):
+    if value and (len(value) < 16 or not all("!" <= character <= "~" for character in value)):
         raise InvalidSetting("MILEPOST_ADMIN_TOKEN: wants 16 or more ASCII characters, no spaces")
     return value or ""
 
@@ -223,23 +265,38 @@ def _cipher(env: _Environment) -> dict[str, str]:
             raise InvalidSetting("CIPHER_KEY: wants 16, 24 or 32 bytes in base64")
     elif "CIPHER_TOPIC" in given:
         raise InvalidSetting("CIPHER_KEY: is needed with CIPHER_TOPIC")
+    for name in ("CIPHER_TOPIC", "COMPRESSOR_TOPIC"):
+        if name in given:
+            try:
+                resolve_topic(given[name])
+            except TopicError as error:
+                raise InvalidSetting(f"{name}: {error}") from error
     return given
 
 
 def _kept_secret(path: Path) -> tuple[str, bool]:
     """Return the secret in the file, and whether it was made just now."""
+    _make_folder("MILEPOST_HOME", path.parent)
+    if not path.exists():
+        secret = secrets.token_urlsafe(32)
+        # Written whole before it gets its name, and named by one of those who start together.
+        draft = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
+        try:
+            draft.touch(mode=0o600)
+            draft.write_text(secret + "\n", encoding="ascii")
+            os.link(draft, path)
+        except FileExistsError:
+            pass
+        except OSError as error:
+            raise InvalidSetting(f"MILEPOST_HOME: {path}: {error.strerror}") from error
+        else:
+            return secret, True
+        finally:
+            draft.unlink(missing_ok=True)
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # Created by exactly one of several processes that start together.
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
         secret = path.read_text(encoding="ascii").strip()
-        if not secret:
-            raise InvalidSetting(f"{path} is empty; delete it to get a new one") from None
-        return secret, False
-    except OSError as error:
-        raise InvalidSetting(f"MILEPOST_HOME: {path.parent} cannot be used: {error}") from error
-    secret = secrets.token_urlsafe(32)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(secret + "\n")
-    return secret, True
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidSetting(f"MILEPOST_HOME: {path} cannot be read: {error}") from error
+    if not secret:
+        raise InvalidSetting(f"{path} is empty; delete it to get a new one")
+    return secret, False

@@ -43,8 +43,10 @@ def show(agent_id: str) -> Response:
 def stop(agent_id: str) -> Response:
     """Ask the running instance to stop."""
     here = services()
-    here.milepost.stop(_visible(agent_id).job_id, requested_by=principal().name)
-    body = instance_body(_visible(agent_id), here.workflows, here.clock())
+    receipt = here.milepost.stop(_visible(agent_id).job_id, requested_by=principal().name)
+    stopped = here.reader.instance(receipt.job_id)
+    assert stopped is not None  # the receipt says that it is stored
+    body = instance_body(stopped, here.workflows, here.clock())
     return jsonify(InstanceSchema().dump(body))
 
 

@@ -66,7 +66,7 @@ def job_body(instance: Instance, workflows: Workflows) -> dict[str, Any]:
         "agent_id": instance.agent_id,
         "user_id": instance.user_id,
         "region": instance.region,
-        "workflow": workflows.recorded(instance.workflow).ref,
+        "workflow": instance.workflow or workflows.default.ref,
         "registered": instance.queued_at is not None,
         "status": instance.status,
         "current_step": instance.current_step(workflows),

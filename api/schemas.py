@@ -110,12 +110,14 @@ class CallbackSchema(Schema):
                 "Not between 2000-01-01 and 24 hours from now.", field_name="occurred_at"
             )
 
-    @post_load
-    def _callback(self, body: dict[str, Any], **_: Any) -> Callback:
-        known = {name: body.pop(name) for name in self.fields if name in body}
+    @post_load(pass_original=True)
+    def _callback(self, body: dict[str, Any], original: Mapping[str, Any], **_: Any) -> Callback:
+        known = {name: body[name] for name in self.fields if name in body}
         if "occurred_at" in known:
             known["occurred_at"] = known["occurred_at"].astimezone(UTC)
-        return Callback(**known, extra=body)
+        # From the original, which has its fields in the sender's order.
+        extra = {name: value for name, value in original.items() if name not in self.fields}
+        return Callback(**known, extra=extra)
 
 
 class ReceiptSchema(Schema):

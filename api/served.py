@@ -6,6 +6,7 @@ with it but its own requests.
 
 from __future__ import annotations
 
+import errno
 import logging
 import logging.config
 import multiprocessing
@@ -19,7 +20,7 @@ from multiprocessing import util
 from threading import Event, Thread
 from typing import Any, Final
 
-from api.config import DEFAULT_THREADS, Settings
+from api.config import DEFAULT_THREADS, InvalidSetting, Settings
 
 LOGGING: Final[dict[str, Any]] = {
     "version": 1,
@@ -47,20 +48,30 @@ def log_to_stderr() -> None:
 
 
 def is_taken(settings: Settings) -> bool:
-    """Tell whether somebody listens on the port already.
+    """Tell whether somebody listens on the port already; raise `InvalidSetting` for no address.
 
     Granian would share it silently, and each would get a part of the requests.
     """
-    family, kind, protocol, _, address = socket.getaddrinfo(
-        settings.host, settings.port, type=socket.SOCK_STREAM
-    )[0]
+    family, kind, protocol, address = resolve(settings)
     with socket.socket(family, kind, protocol) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(address)
-        except OSError:
-            return True
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                return True
+            reason = f"MILEPOST_HOST: cannot listen on {settings.host}: {error.strerror}"
+            raise InvalidSetting(reason) from error
     return False
+
+
+def resolve(settings: Settings) -> tuple[int, int, int, Any]:
+    """Return family, type, protocol and address to listen on; raise `InvalidSetting`."""
+    try:
+        found = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
+    except (OSError, UnicodeError) as error:
+        raise InvalidSetting(f"MILEPOST_HOST: {settings.host!r}: {error}") from error
+    return (*found[:3], found[4])
 
 
 def run(settings: Settings, *, project: bool) -> None:
@@ -69,13 +80,13 @@ def run(settings: Settings, *, project: bool) -> None:
     from granian.constants import Interfaces
     from granian.log import LogLevels
 
-    metrics = settings.home / "metrics"
+    metrics = settings.home / f"metrics-{settings.port}"
     shutil.rmtree(metrics, ignore_errors=True)
     metrics.mkdir(parents=True)
     # Prometheus' client reads this when it is imported, so workers start from scratch.
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
     multiprocessing.set_start_method("spawn", force=True)
-    address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][4][0]
+    address = resolve(settings)[3][0]
     server = Granian(
         "milepost",
         address=str(address),

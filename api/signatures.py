@@ -4,7 +4,8 @@
 - `x-hub-signature-256`: `sha256=` and the same hex (GitHub webhooks)
 - `webhook-id`, `webhook-timestamp`, `webhook-signature`: Standard Webhooks, `v1` symmetric
 
-A request with headers of a scheme must satisfy that scheme; there is no falling back.
+The scheme is chosen by the first of `webhook-*`, `X-Hub-Signature-256` and `X-Signature` that is
+there, and must then be satisfied; there is no falling back to another one.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from api.cli.output import (
     opened,
     print_json,
     print_table,
+    printable,
     status_text,
 )
 from api.representations import instance_body, job_body, timeline_body
@@ -52,6 +53,9 @@ def jobs(
             return None
         rows = [_row(instance, here) for instance in found]
         headings = ("Job", "Agent", "Status", "Step", "Attempt", "Last heard", "Error")
+        behind = here.read_model.newest_position() - here.read_model.position()
+        if behind > 0:
+            click.echo(f"The list is {behind} positions behind the log.", err=True)
         return print_table(headings, rows, "No jobs.")
 
 
@@ -82,10 +86,10 @@ def _show(here: Services, job_id: str, as_json: bool) -> None:
     steps = Text("  ").join(
         Text(f"{MARKS[step.status]} {step.label}", COLOURS[step.status]) for step in shown["steps"]
     )
-    console().print(Text(f"{job_id}  "), status_text(instance.status), steps)
+    console().print(Text(f"{printable(job_id)}  "), status_text(instance.status), steps)
     for name in ("agent_id", "user_id", "error", "silent_since", "server_id", "server_ip"):
         if job[name] is not None:
-            click.echo(f"  {name.replace('_', ' '):13} {job[name]}")
+            click.echo(f"  {name.replace('_', ' '):13} {printable(str(job[name]))}")
     for attempt in told["attempts"]:
         click.echo(f"  attempt {attempt['number']}: {attempt['status']}")
         rows = [

@@ -48,12 +48,22 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]], empty
     table = Table(*headings, box=box.SIMPLE_HEAD, pad_edge=False)
     for row in rows:
         # Text, not markup: what a callback said must not style or hide anything here.
-        cells = (cell if isinstance(cell, Text) else Text(str(cell or "-")) for cell in row)
+        cells = (
+            cell if isinstance(cell, Text) else Text(printable(str(cell or "-"))) for cell in row
+        )
         table.add_row(*cells)
     if table.row_count:
         console().print(table)
     else:
         click.echo(empty)
+
+
+def printable(text: str) -> str:
+    """Return the text without characters that steer a terminal."""
+    return "".join(
+        character if character.isprintable() or character == "\n" else "\ufffd"
+        for character in text
+    )
 
 
 def console() -> Console:

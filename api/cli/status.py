@@ -31,7 +31,7 @@ def status(as_json: bool) -> None:
     click.echo(f"Database     {database}")
     click.echo(f"Log          position {newest}")
     behind = newest - folded
-    click.echo(f"Read model   {f'{behind} positions behind' if behind > 0 else 'up to date'}")
+    click.echo(f"Read model   {_behind(behind)}")
     rows = [(status_text(name), count) for name, count in sorted(counts.items())]
     print_table(("Status", "Jobs"), rows, "Jobs         none yet")
     if set_aside:
@@ -39,3 +39,9 @@ def status(as_json: bool) -> None:
         click.echo("Events that could not be folded:")
         print_table(("Position", "Job", "Version", "Event", "Error"), rows_aside, "")
     return None
+
+
+def _behind(positions: int) -> str:
+    if positions <= 0:
+        return "up to date"
+    return f"{positions} position{'s' if positions > 1 else ''} behind"

@@ -6,6 +6,7 @@ import click
 
 from api import tokens as access
 from api.cli.output import as_json, opened, print_json, print_table
+from api.schemas import MAX_ID, is_printable
 from api.tokens import SCOPES, Scope
 
 
@@ -29,6 +30,9 @@ def tokens() -> None:
 @as_json
 def create(name: str, scopes: tuple[Scope, ...], user_id: str | None, as_json: bool) -> None:
     """Make a token called NAME and print it, this once."""
+    for what, given in (("NAME", name), ("--user", user_id)):
+        if given is not None and not (0 < len(given) <= MAX_ID and is_printable(given)):
+            raise click.UsageError(f"{what} wants 1 to {MAX_ID} printable characters")
     if user_id is not None and "admin" in scopes:
         raise click.UsageError("an admin token cannot be bound to a user")
     with opened() as here:

@@ -234,9 +234,13 @@ def test_what_is_said_of_a_bad_secret_does_not_show_it() -> None:
         ("postgresql://user:hunter2@host/db", "postgresql://user@host/db"),
         ("postgres://user:hunter2@host/db", "postgresql://user@host/db"),
         ("postgresql://user:p%40hunter2@h1:1,h2:2/db", "postgresql://user@h1:1,h2:2/db"),
-        ("postgresql://user:hunter2@@host/db", "postgresql://user@host/db"),
-        ("postgresql://host/db?user=user&password=hunter2", "postgresql://host/db"),
-        ("postgresql://user:hunter2@/db?host=/run/postgresql", "postgresql://user@/db"),
+        ("postgresql://user:hunter2#x@host/db", "postgresql://user@host/db"),
+        ("postgresql://user:hunter2?x@host/db", "postgresql://user@host/db"),
+        ("postgresql://host/db?user=user&password=hunter2", "postgresql://user@host/db"),
+        (
+            "postgresql://user:hunter2@/db?host=/run/postgresql",
+            "postgresql://user@/db?host=/run/postgresql",
+        ),
         ("sqlite:////srv/milepost.db", "sqlite:////srv/milepost.db"),
     ],
 )
@@ -244,7 +248,7 @@ def test_a_database_is_shown_without_its_password(url: str, shown: str) -> None:
     assert from_environment({"MILEPOST_DATABASE_URL": url}).shown_database == shown
 
 
-@pytest.mark.parametrize("character", "/?#")
+@pytest.mark.parametrize("character", "/@")
 def test_a_password_that_should_have_been_escaped_is_not_shown_either(character: str) -> None:
     """Such a URL means something else to the database; whoever wrote it wants to hear so."""
     said = fault(MILEPOST_DATABASE_URL=f"postgresql://user:hunter2{character}x@host/db")

@@ -27,7 +27,7 @@ def test_a_ready_server_says_how_far_it_is(site: Site) -> None:
         "log_position": site.position,
         "read_model_position": 1,
         "lag_events": 1,
-        "set_aside": [],
+        "set_aside": 0,
     }
 
 
@@ -43,8 +43,6 @@ def test_an_event_that_cannot_be_folded_is_shown_and_stops_nothing(site: Site) -
     ready = body_of(site.client.get("/readyz"))
 
     assert (ready["status"], ready["lag_events"]) == ("ready", 0)
-    [event] = ready["set_aside"]
-    assert event["position"] == 2
-    assert "FromTheFuture" in event["error"]
+    assert ready["set_aside"] == 1, "how many, and nothing of what they say"
     job = site.job()
     assert (job["current_step"], job["version"]) == ("vm_created", 3)

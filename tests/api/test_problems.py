@@ -29,13 +29,14 @@ from domain.errors import (
     Unavailable,
 )
 from projections.read_model import PositionMoved
+from projections.views import UnreadableDocument
 from tests.api.conftest import ADMIN, SECRET, Site, bearer, body_of, like_jq, problem_of, sign
 
 FAMILIES = {MilepostError, BadRequest, Refused, NotFound, Unavailable}
 """Never raised themselves."""
 BEFORE_SERVING = {InvalidSetting, InvalidDefinition}
 """They stop the start: settings and definitions are read before the first request."""
-BEHIND_THE_SCENES = {PositionMoved}
+BEHIND_THE_SCENES = {PositionMoved, UnreadableDocument}
 """Between projectors, which answer nobody."""
 TYPES = {
     "agent-not-found",

@@ -99,7 +99,7 @@ def test_fifty_deliveries_at_once_of_one_callback_give_one_event(any_server: Ser
 def callbacks_by_worker(server: Server) -> dict[Path, float]:
     """Return how many callbacks each worker counted, from its metrics file."""
     counted = {}
-    for file in (server.home / "milepost" / "metrics").glob("counter_*.db"):
+    for file in (server.home / "milepost").glob("metrics-*/counter_*.db"):
         values = MmapedDict.read_all_values_from_file(str(file))  # type: ignore[no-untyped-call]
         if total := sum(value for key, value, *_ in values if "milepost_callbacks" in key):
             counted[file] = total
