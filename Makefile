@@ -19,7 +19,7 @@ run: install ## Serve on http://127.0.0.1:8000 (ARGS="--port 8001" for more)
 test: $(VENV)/test ## Run all tests (ARGS="-k name" for some)
 	@$(BIN)/pytest -n 2 --dist worksteal $(ARGS)
 
-check: $(VENV)/dev ## Check style, types, the direction of imports, and the documentation
+check: $(VENV)/dev ## Check style, types and the direction of imports
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy

@@ -128,8 +128,9 @@ class Batch:
             return
         name = in_progress_key(job.queued.user_id)
         was = before.queued is not None and before.in_progress
-        if job.in_progress and not was:
-            # A retry claims the key only if no other job of this user took it meanwhile.
+        if job.in_progress and (not was or job.attempt.number > 1):
+            # A retry gets the key only if no other job of this user has it, and asks again with
+            # every callback, because that job may have ended.
             if name not in keys:
                 keys[name] = self._claims[name] = Key(name, job.id, job.version)
         elif was and not job.in_progress:

@@ -12,13 +12,15 @@ from collections.abc import Callable, Sequence
 from threading import Lock
 from typing import Generic, TypeVar
 
-from domain.errors import QueueFull
+from domain.errors import QueueFull, StoreUnavailable
 
 Request = TypeVar("Request")
 Result = TypeVar("Result")
 
 MAX_BATCH = 256
 MAX_WAITING = 4096
+PATIENCE_SECONDS = 15.0
+"""How long a follower waits; longer than any commit of a database that answers."""
 
 
 class GroupCommit(Generic[Request, Result]):
@@ -33,16 +35,22 @@ class GroupCommit(Generic[Request, Result]):
         commit: Callable[[Sequence[Request]], Sequence[Result | Exception]],
         max_batch: int = MAX_BATCH,
         max_waiting: int = MAX_WAITING,
+        patience: float = PATIENCE_SECONDS,
     ) -> None:
         self._commit = commit
         self._max_batch = max_batch
         self._max_waiting = max_waiting
+        self._patience = patience
         self._mutex = Lock()
         self._waiting: deque[_Ticket[Request, Result]] = deque()
         self._committing = False
 
     def submit(self, request: Request) -> Result:
-        """Return the request's result once it is committed; raise `QueueFull` if too many wait."""
+        """Return the request's result once it is committed.
+
+        Raises `QueueFull` if too many wait, and `StoreUnavailable` if no commit ends in time; then
+        the request may yet be committed if its commit had begun.
+        """
         ticket = _Ticket[Request, Result](request)
         with self._mutex:
             if len(self._waiting) >= self._max_waiting:
@@ -50,14 +58,23 @@ class GroupCommit(Generic[Request, Result]):
             self._waiting.append(ticket)
             leads = not self._committing
             self._committing = True
-        if not leads:
-            ticket.called.acquire()
+        if not leads and not ticket.called.acquire(timeout=self._patience):
+            self._give_up(ticket)
         if ticket.outcome is None:
             self._lead()
         assert ticket.outcome is not None
         if isinstance(ticket.outcome, BaseException):
             raise ticket.outcome
         return ticket.outcome
+
+    def _give_up(self, ticket: _Ticket[Request, Result]) -> None:
+        """Stop waiting for a commit that hangs, unless it has just ended."""
+        with self._mutex:
+            if ticket.leads or ticket.outcome is not None:
+                return
+            if ticket in self._waiting:
+                self._waiting.remove(ticket)
+        raise StoreUnavailable(f"no commit has ended for {self._patience} s")
 
     def _lead(self) -> None:
         with self._mutex:
@@ -72,6 +89,8 @@ class GroupCommit(Generic[Request, Result]):
         with self._mutex:
             successor = self._waiting[0] if self._waiting else None
             self._committing = successor is not None
+            if successor:
+                successor.leads = True
         for ticket in batch:
             ticket.called.release()
         if successor:
@@ -81,10 +100,11 @@ class GroupCommit(Generic[Request, Result]):
 class _Ticket(Generic[Request, Result]):
     """A request in the queue; `called` opens when it is committed, or is to lead."""
 
-    __slots__ = ("called", "outcome", "request")
+    __slots__ = ("called", "leads", "outcome", "request")
 
     def __init__(self, request: Request) -> None:
         self.request = request
         self.outcome: Result | BaseException | None = None
+        self.leads = False
         self.called = Lock()
         self.called.acquire()
