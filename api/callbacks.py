@@ -19,7 +19,7 @@ from api.errors import InvalidFields, MissingJobId, MissingStatusOrType, Unknown
 from api.idempotency import checked, idempotency_key
 from api.json_body import parse_object
 from api.metrics import CALLBACKS
-from api.schemas import CallbackSchema, ReceiptSchema
+from api.schemas import MAX_ID, CallbackSchema, ReceiptSchema
 from api.signatures import Sender, verify
 from domain.callback import Callback
 
@@ -35,6 +35,14 @@ NOT_OF_A_HEARTBEAT: Final = (
     "tailscale_ip",
 )
 _DOC: Final = {
+    "parameters": [
+        {
+            "in": "header",
+            "name": "Idempotency-Key",
+            "schema": {"type": "string", "maxLength": MAX_ID},
+            "description": "Names this delivery, as callback_id in the body does",
+        }
+    ],
     "requestBody": {
         "required": True,
         "content": {
@@ -58,7 +66,7 @@ _DOC: Final = {
 @bp.problem(413, "Larger than 64 KiB")
 @bp.problem(503, "Not stored now; try again")
 def receive() -> Response:
-    """Record a callback."""
+    """Record a callback; both routes do the same."""
     body = whole_body()
     here = services()
     sender = verify(request.headers, body, here.settings.callback_secrets, here.clock())

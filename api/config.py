@@ -146,6 +146,11 @@ def with_credentials(settings: Settings) -> tuple[Settings, dict[str, str]]:
     return filled, made
 
 
+def credential_files(settings: Settings) -> list[Path]:
+    """Return where the credentials that Milepost made are kept."""
+    return [settings.home / GENERATED[name] for name in settings.generated]
+
+
 def make_home(settings: Settings) -> None:
     """Create the folders that the settings name, for this user alone."""
     _make_folder("MILEPOST_HOME", settings.home)

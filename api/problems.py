@@ -65,7 +65,7 @@ KINDS: dict[type[MilepostError], Kind] = {
         HTTPStatus.BAD_REQUEST,
         "unknown-status",
         "Unknown status",
-        'Known are "provisioning", "running" and "failed".',
+        "Send one of these.",
         "Unknown status",
     ),
     asked.InvalidFields: Kind(
@@ -85,10 +85,10 @@ KINDS: dict[type[MilepostError], Kind] = {
         HTTPStatus.UNAUTHORIZED,
         "invalid-token",
         "Invalid token",
-        "Make a new one with milepost tokens create.",
+        "Write Bearer before it; milepost tokens create makes a new one.",
     ),
     asked.MissingScope: Kind(
-        HTTPStatus.FORBIDDEN, "missing-scope", "Missing scope", "Use a token with that scope."
+        HTTPStatus.FORBIDDEN, "missing-scope", "Missing scope", "Use another token."
     ),
     asked.AgentNotFound: Kind(
         HTTPStatus.NOT_FOUND,
@@ -138,6 +138,7 @@ KINDS: dict[type[MilepostError], Kind] = {
         HTTPStatus.CONFLICT,
         "job-in-progress",
         "Job in progress",
+        "A failed status ends it, if its workflow never will.",
         error="A provisioning job is already in progress. Please wait for it to complete.",
     ),
     domain.AgentTaken: Kind(
@@ -187,6 +188,8 @@ def sentence(error: MilepostError) -> str:
 
 def _explained(error: MilepostError) -> Response:
     kind = KINDS[type(error)]
+    if isinstance(error, asked.InvalidSignature):
+        log.warning("%s %s: %s", request.method, request.path, sentence(error))
     if isinstance(error, domain.Unavailable):
         log.error("%s %s: %s", request.method, request.path, error or sentence(error))
     detail = " ".join(part for part in (sentence(error), kind.advice) if part)

@@ -73,10 +73,11 @@ class RecordCallback(msgspec.Struct, frozen=True):
                 if keys[name].digest != digest:
                     raise CallbackConflict
                 return Decision(earlier=keys[name])
+        facts = job.report(self.callback, now)
         return Decision(
-            facts=job.report(self.callback, now),
+            facts=facts,
             claims=dict.fromkeys(self.names, digest),
-            warning=job.warning(self.callback),
+            warning=job.warning(self.callback, facts),
         )
 
 
@@ -134,7 +135,8 @@ class QueueJob(msgspec.Struct, frozen=True, kw_only=True):
         )
         facts = job.queue(queued)
         if self._turn in keys and job.in_progress:
-            raise JobInProgress
+            sentence = (JobInProgress.__doc__ or "").strip()
+            raise JobInProgress(f"{sentence} It is job {keys[self._turn].job_id!r}.")
         return Decision(
             facts=facts,
             claims={self._request: digest} if self._request else {},

@@ -88,21 +88,29 @@ class ProvisioningJob(msgspec.Struct, frozen=True, omit_defaults=True):
         )
         return self._with_rollback([timed_out], now)
 
-    def warning(self, callback: Callback) -> str | None:
-        """Say what is odd about a callback that was recorded all the same."""
-        if self.queued is None:
-            return f"job {self.id!r} is not registered"
-        if self.attempt.final and (callback.step or callback.type == "heartbeat"):
-            return f"job {self.id!r} is already {self.attempt.status}"
-        return None
+    def warning(self, callback: Callback, facts: list[Fact]) -> str | None:
+        """Say what is odd about a callback that was recorded, as these facts, all the same."""
+        odd = [] if self.queued else [f"job {self.id!r} is not registered"]
+        after = self.after(facts)
+        ended = self.attempt.final
+        if ended and after.attempt.number == self.attempt.number and after.attempt.final == ended:
+            odd.append(f"job {self.id!r} is already {ended.status}, so this changes nothing")
+            if ended.status == "failed" and callback.status == "provisioning" and callback.step:
+                odd.append("a provisioning status without a step starts the next attempt")
+        return "; ".join(odd) or None
+
+    def after(self, facts: list[Fact]) -> ProvisioningJob:
+        """Return the job as it will be with these facts."""
+        job = self
+        for fact in facts:
+            job = evolve(job, JobEvent(self.id, job.version + 1, fact))
+        return job
 
     def _starts_again(self, fact: StatusReported) -> bool:
         return not self.attempt.precedes(fact) and self.attempt.reopens_on(fact)
 
     def _with_rollback(self, facts: list[Fact], now: datetime) -> list[Fact]:
-        after = self
-        for fact in facts:
-            after = evolve(after, JobEvent(self.id, after.version + 1, fact))
+        after = self.after(facts)
         attempt = after.attempt
         if attempt.status == "running" and after.rollback_requested:
             return [*facts, RollbackWithdrawn(recorded_at=now, attempt=attempt.number)]

@@ -24,11 +24,11 @@ def load(folder: Path | None = None) -> Workflows:
     added = [read(path) for path in sorted(folder.glob("*.toml"))] if folder else []
     if folder and not added:
         raise InvalidDefinition(f"{folder}: there is no *.toml file")
-    taken: set[str] = set()
-    for workflow in (*shipped, *added):
-        if workflow.ref in taken:
-            raise InvalidDefinition(f"{folder or SHIPPED}: two files define {workflow.ref}")
-        taken.add(workflow.ref)
+    refs = [workflow.ref for workflow in (*shipped, *added)]
+    for ref in refs:
+        if refs.count(ref) > 1:
+            shared = ", one of them shipped" if ref in refs[: len(shipped)] else ""
+            raise InvalidDefinition(f"{folder or SHIPPED}: two files define {ref}{shared}")
     for group, where in ((added, folder), (shipped, SHIPPED)):
         defaults = [workflow.ref for workflow in group if workflow.default]
         if len(defaults) > 1:

@@ -22,6 +22,7 @@ from domain.errors import JobNotFound
 from projections.instance import Instance
 from projections.read_model import JobFilter
 
+LABELS = {"silent_since": "no heartbeat since"}
 MARKS = {"completed": "✓", "active": "●", "pending": "○", "error": "✗"}
 COLOURS = {"completed": "green", "active": "cyan", "pending": "dim", "error": "bold red"}
 
@@ -42,7 +43,7 @@ def jobs(
     as_json: bool,
 ) -> None:
     """List jobs, the newest first; with JOB_ID, show that one and its timeline."""
-    with opened() as here:
+    with opened(only_if_there=True) as here:
         if job_id is not None:
             return _show(here, job_id, as_json)
         wanted = JobFilter(agent_id=agent_id, user_id=user_id, status=status, limit=limit)
@@ -62,14 +63,13 @@ def jobs(
 def _row(instance: Instance, here: Services) -> tuple[object, ...]:
     attempt = instance.attempt
     step = instance.current_step(here.workflows) or instance.failed_at_step(here.workflows)
-    heard = attempt.silent_since or instance.updated_at
     return (
         instance.job_id,
         instance.agent_id,
         status_text(instance.status),
         step,
         attempt.number,
-        ago(heard, here.clock()),
+        ago(instance.updated_at, here.clock()),
         attempt.final.error if attempt.final else None,
     )
 
@@ -89,9 +89,12 @@ def _show(here: Services, job_id: str, as_json: bool) -> None:
     console().print(Text(f"{printable(job_id)}  "), status_text(instance.status), steps)
     for name in ("agent_id", "user_id", "error", "silent_since", "server_id", "server_ip"):
         if job[name] is not None:
-            click.echo(f"  {name.replace('_', ' '):13} {printable(str(job[name]))}")
+            label = LABELS.get(name, name.replace("_", " "))
+            click.echo(f"  {label:18} {printable(str(job[name]))}")
     for attempt in told["attempts"]:
-        click.echo(f"  attempt {attempt['number']}: {attempt['status']}")
+        reason = ": ".join(attempt[name] for name in ("failed_step", "error") if attempt[name])
+        said = f"{attempt['status']} {reason}".strip()
+        click.echo(printable(f"  attempt {attempt['number']}: {said}"))
         rows = [
             (
                 step["started_at"],

@@ -28,9 +28,18 @@ STYLES = {
 
 
 @contextmanager
-def opened() -> Iterator[Services]:
-    """Open the services that the environment names, with their tables, and close them."""
-    services = open_services(from_environment())
+def opened(*, only_if_there: bool = False) -> Iterator[Services]:
+    """Open the services that the environment names, with their tables, and close them.
+
+    Commands that only look make no database where there is none.
+    """
+    settings = from_environment()
+    if only_if_there and settings.database == "sqlite" and not settings.sqlite_file.exists():
+        raise click.ClickException(
+            f"there is no database at {settings.sqlite_file}; run this where `milepost serve` "
+            "runs, or set MILEPOST_HOME or MILEPOST_DATABASE_URL"
+        )
+    services = open_services(settings)
     try:
         services.prepare()
         yield services

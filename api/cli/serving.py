@@ -10,7 +10,7 @@ import click
 
 from api import served
 from api.cli.output import opened
-from api.config import Settings, from_environment, with_credentials
+from api.config import Settings, credential_files, from_environment, with_credentials
 from api.wiring import open_services
 
 TRY_IT = """\
@@ -29,16 +29,17 @@ TRY_IT = """\
 def serve(host: str | None, port: int | None, workers: int | None, no_projector: bool) -> None:
     """Serve callbacks and reads, and keep the read model up to date."""
     configured = from_environment(host=host, port=port, workers=workers)
-    settings, made = with_credentials(configured)
-    if settings.generated and not settings.listens_on_loopback:
+    needs_credentials = not (configured.callback_secrets and configured.admin_token)
+    if needs_credentials and not configured.listens_on_loopback:
         raise click.ClickException(
-            f"refusing to listen on {settings.host} with generated credentials: set "
+            f"refusing to listen on {configured.host} with generated credentials: set "
             "MILEPOST_CALLBACK_SECRET and MILEPOST_ADMIN_TOKEN"
         )
-    if served.is_taken(settings):
+    if served.is_taken(configured):
         raise click.ClickException(
-            f"port {settings.port} on {settings.host} is in use; choose another with --port"
+            f"port {configured.port} on {configured.host} is in use; choose another with --port"
         )
+    settings, made = with_credentials(configured)
     services = open_services(settings)
     try:
         services.prepare()
@@ -72,6 +73,8 @@ def _greet(settings: Settings, made: dict[str, str]) -> None:
     click.echo(f"Milepost on {url}, keeping its events in {settings.shown_database}")
     click.echo(f"  Callback URL   {url}/api/webhooks/github")
     click.echo(f"  API reference  {url}/api/docs")
+    if settings.generated and not made:
+        click.echo(f"  Credentials    {', '.join(map(str, credential_files(settings)))}")
     if made:
         click.echo(f"\nMade just now, kept in {settings.home}, shown this once:")
         for name, value in made.items():

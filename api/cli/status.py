@@ -12,7 +12,7 @@ from domain.store import translated
 @as_json
 def status(as_json: bool) -> None:
     """Show the database, how far the read model is, and how many jobs there are."""
-    with opened() as here, translated():
+    with opened(only_if_there=True) as here, translated():
         folded, newest = here.read_model.position(), here.read_model.newest_position()
         counts = dict(here.read_model.counts())
         set_aside = here.read_model.set_aside()

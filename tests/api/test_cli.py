@@ -102,6 +102,8 @@ def test_init_db_makes_the_tables_and_may_be_run_again(empty: Shell, tmp_path: P
 
 
 def test_the_status_of_nothing_is_said_in_words(empty: Shell) -> None:
+    empty("init-db")
+
     said = empty("status")
 
     assert "position 0" in said
@@ -143,7 +145,16 @@ def test_status_for_a_program(shell: Shell, database_site: Site) -> None:
 # jobs
 
 
+@pytest.mark.parametrize("command", ["status", "jobs", "jobs job-1"])
+def test_who_only_looks_makes_no_database(empty: Shell, tmp_path: Path, command: str) -> None:
+    """As in the wrong folder: that there is none is said, and nothing is left behind."""
+    assert empty.fails(*command.split()).startswith("Error: there is no database at ")
+    assert not (tmp_path / "home").exists()
+
+
 def test_no_jobs_are_said_in_words_and_as_nothing(empty: Shell) -> None:
+    empty("init-db")
+
     assert empty("jobs") == "No jobs.\n"
     assert empty.lines("jobs") == []
 
@@ -216,6 +227,8 @@ def test_a_job_without_steps_is_shown_too(shell: Shell, database_site: Site) -> 
 
 
 def test_a_job_nobody_heard_of_is_one_line(empty: Shell) -> None:
+    empty("init-db")
+
     assert empty.fails("jobs", "nobody's") == 'Error: There is no job "nobody\'s".\n'
     assert "nobody" in empty.fails("jobs", "nobody", "--json")
 
@@ -436,7 +449,7 @@ def test_a_broken_setting_stops_every_command_in_one_line(
     assert said.startswith(f"Error: {name}:")
 
 
-@pytest.mark.parametrize("command", ["init-db", "status", "serve"])
+@pytest.mark.parametrize("command", ["init-db", "project", "serve"])
 @pytest.mark.parametrize("place", ["file", "file/home"])
 def test_a_home_that_cannot_be_stops_every_command_in_one_line(
     tmp_path: Path, command: str, place: str

@@ -17,6 +17,7 @@ from domain.events import (
     JobTimedOut,
     MetadataReported,
     RollbackRequested,
+    RollbackWithdrawn,
     StatusReported,
     StepReported,
     StopRequested,
@@ -160,6 +161,7 @@ def facts(
             workflow=st.sampled_from(WORKFLOWS),
             idempotency_key=text,
             requested_by=text,
+            owner=text,
             digest=text,
         ),
         st.builds(
@@ -184,6 +186,7 @@ def facts(
             server_id=text,
             server_ip=text,
         ),
+        st.builds(RollbackWithdrawn, recorded_at=when, attempt=st.integers(-1, 5)),
     )
 
 

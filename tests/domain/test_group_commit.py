@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from threading import Barrier, Condition, Event, Lock, Thread
 from time import monotonic
@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import pytest
 
-from domain.errors import QueueFull
+from domain.errors import QueueFull, StoreUnavailable
 from domain.group_commit import GroupCommit
 
 Done = TypeVar("Done")
@@ -249,3 +249,27 @@ def test_a_full_queue_takes_no_more() -> None:
     assert results([first, *others]) == ["done 0", "done 1", "done 2", "done 3"]
     assert queue.submit(5) == "done 5"
     assert 4 not in [request for batch in store.batches for request in batch]
+
+
+def test_a_follower_of_a_commit_that_hangs_hears_so() -> None:
+    """Who was not taken into the commit is surely not committed later."""
+    began, let_go = Event(), Event()
+    committed: list[str] = []
+
+    def commit(requests: Sequence[str]) -> list[str]:
+        began.set()
+        let_go.wait(PATIENCE)
+        committed.extend(requests)
+        return list(requests)
+
+    group = GroupCommit[str, str](commit, patience=0.05)
+    with ThreadPoolExecutor(1) as pool:
+        leader = pool.submit(group.submit, "first")
+        assert began.wait(PATIENCE)
+        with pytest.raises(StoreUnavailable):
+            group.submit("second")
+        let_go.set()
+        assert leader.result(PATIENCE) == "first"
+
+    assert group.submit("third") == "third"
+    assert committed == ["first", "third"]

@@ -17,6 +17,7 @@ from domain.events import (
     JobTimedOut,
     MetadataReported,
     RollbackRequested,
+    RollbackWithdrawn,
     StatusReported,
     StopRequested,
 )
@@ -230,14 +231,37 @@ def test_a_retry_can_be_stopped_although_the_first_attempt_was() -> None:
     assert job_after(*history).stop(None, minute(7)) != []
 
 
-def test_callbacks_that_are_odd_are_warned_of() -> None:
+def warning(job: ProvisioningJob, word: Callback) -> str | None:
+    return job.warning(word, job.report(word, minute(9)))
+
+
+def test_a_callback_for_a_job_that_nobody_registered_is_warned_of() -> None:
+    assert warning(job_after(), callback(type="heartbeat")) == "job 'job' is not registered"
+
+
+def test_a_callback_that_comes_too_late_to_change_anything_is_warned_of() -> None:
     heartbeat, step = callback(type="heartbeat"), callback(status="provisioning", step="vm_created")
 
-    assert job_after().warning(heartbeat) == "job 'job' is not registered"
-    assert job_after(QUEUED, RUNNING).warning(heartbeat) == "job 'job' is already running"
-    assert job_after(QUEUED, FAILED).warning(step) == "job 'job' is already failed"
-    assert job_after(QUEUED, PROVISIONING).warning(step) is None
-    assert job_after(QUEUED).warning(callback(status="failed")) is None
+    running, failed = job_after(QUEUED, RUNNING), job_after(QUEUED, PROVISIONING, FAILED)
+
+    assert "is already running" in (warning(running, heartbeat) or "")
+    assert "is already failed" in (warning(failed, step) or "")
+    assert "is already failed" in (warning(failed, callback(status="running")) or "")
+
+
+def test_a_callback_that_is_as_it_should_be_is_not_warned_of() -> None:
+    """Nor is a retry, nor a real final status after our inference."""
+    step, retry = (
+        callback(status="provisioning", step="vm_created"),
+        callback(status="provisioning"),
+    )
+    timed_out = job_after(QUEUED, PROVISIONING).time_out(minute(60))
+
+    assert warning(job_after(QUEUED, PROVISIONING), step) is None
+    assert warning(job_after(QUEUED), callback(status="failed")) is None
+    assert warning(job_after(QUEUED, PROVISIONING, FAILED), retry) is None
+    silent = job_after(QUEUED, PROVISIONING, *timed_out)
+    assert warning(silent, callback(status="running")) is None
 
 
 @settings(deadline=None)
@@ -252,3 +276,52 @@ def test_whatever_happened_a_job_still_decides(history: list[JobEvent]) -> None:
         assert job.report(callback(status=status, server_id="srv-1"), NOON)
     assert job.report(callback(type="heartbeat"), NOON)
     job.time_out(NOON)
+
+
+# A retry of an attempt that never announced itself, and machines that are wanted
+
+
+def run(**said: object) -> Callback:
+    return Callback(job_id="job", **said)  # type: ignore[arg-type]
+
+
+def played(*callbacks: Callback) -> tuple[ProvisioningJob, list[Fact]]:
+    job, facts = ProvisioningJob("job"), list[Fact]()
+    for callback in callbacks:
+        for fact in job.report(callback, NOON):
+            facts.append(fact)
+            job = evolve(job, JobEvent("job", job.version + 1, fact))
+    return job, facts
+
+
+LIVE = {"server_id": "srv-live", "server_ip": "203.0.113.7", "tailscale_ip": "100.64.0.7"}
+
+
+def test_another_run_after_a_failure_is_a_retry_though_the_first_never_announced_itself() -> None:
+    """Its first callback was refused while the database was away, so the workflow failed."""
+    job, facts = played(
+        run(status="failed", workflow_run_id="1", error="curl: (22) 503"),
+        run(status="provisioning", workflow_run_id="2"),
+        run(status="running", workflow_run_id="2", **LIVE),
+    )
+
+    assert (job.attempt.number, job.attempt.status) == (2, "running")
+    assert not [fact for fact in facts if isinstance(fact, RollbackRequested)]
+
+
+def test_a_machine_that_says_it_runs_is_not_rolled_back_whatever_became_of_the_attempt() -> None:
+    job, facts = played(run(status="failed"), run(status="running", **LIVE))
+
+    assert job.attempt.status == "failed"
+    assert not [fact for fact in facts if isinstance(fact, RollbackRequested)]
+
+
+def test_a_rollback_after_a_timeout_is_withdrawn_when_the_machine_turns_out_to_run() -> None:
+    job, _ = played(run(status="provisioning", step="vm_created", server_id="srv-1"))
+    for fact in job.time_out(NOON + timedelta(seconds=901)):
+        job = evolve(job, JobEvent("job", job.version + 1, fact))
+    assert job.rollback_requested
+
+    facts = job.report(run(status="running"), NOON + timedelta(seconds=902))
+
+    assert isinstance(facts[-1], RollbackWithdrawn)

@@ -8,10 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from threading import Event, Thread
+from uuid import uuid4
 
 import psycopg
 import pytest
 from eventsourcing.persistence import IntegrityError, StoredEvent
+from psycopg import conninfo, sql
 
 from domain.batch import Receipt
 from domain.callback import Callback
@@ -392,3 +394,71 @@ def test_a_connection_that_died_is_replaced_unnoticed(
 
     assert postgres.milepost.record(Callback(job_id="job", status="failed")).version == 2
     assert postgres.milepost.find("job").attempt.status == "failed"
+
+
+# PostgreSQL: what other sessions and another server may do
+
+
+def test_a_vacuum_does_not_keep_a_callback_waiting(postgres: Deployment) -> None:
+    postgres.milepost.record(Callback(job_id="one", status="provisioning"))
+    with psycopg.connect(postgres.env["DATABASE_URL"]) as maintenance:
+        maintenance.execute("LOCK TABLE milepost_events IN SHARE UPDATE EXCLUSIVE MODE")
+
+        assert postgres.milepost.record(Callback(job_id="one", type="heartbeat")).version == 2
+
+
+def test_a_server_that_lost_events_gets_no_gap_in_versions(postgres: Deployment) -> None:
+    """What an asynchronous failover leaves: connections are cut, and the newest events are gone."""
+    for _ in range(3):
+        postgres.milepost.record(Callback(job_id="one", type="heartbeat"))
+    with psycopg.connect(postgres.env["DATABASE_URL"], autocommit=True) as other:
+        other.execute("DELETE FROM milepost_events WHERE originator_version > 1")
+        other.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+
+    assert postgres.milepost.record(Callback(job_id="one", type="heartbeat")).version == 2
+
+
+def test_a_server_that_was_read_only_is_written_again(postgres: Deployment) -> None:
+    """Managed databases become read-only while their disk is full."""
+    callback = Callback(job_id="one", type="heartbeat")
+    postgres.milepost.record(callback)
+    with psycopg.connect(postgres.env["DATABASE_URL"], autocommit=True) as other:
+        read_only = "ALTER DATABASE {} SET default_transaction_read_only = {}"
+        name = sql.Identifier(other.info.dbname)
+        cut = (
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        other.execute("SET default_transaction_read_only = off")
+        other.execute(sql.SQL(read_only).format(name, sql.SQL("on")))
+        other.execute(cut)
+        with pytest.raises(StoreUnavailable):
+            postgres.milepost.record(callback)
+        other.execute(sql.SQL(read_only).format(name, sql.SQL("off")))
+
+    assert postgres.milepost.record(callback).version == 2
+
+
+def test_a_role_that_may_not_create_needs_no_right_to_where_all_is_there(
+    postgres: Deployment,
+) -> None:
+    postgres.milepost.record(Callback(job_id="one", type="heartbeat"))
+    role = f"reader_{uuid4().hex}"
+    with psycopg.connect(postgres.env["DATABASE_URL"], autocommit=True) as owner:
+        owner.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(role)))
+        owner.execute(
+            sql.SQL(
+                "GRANT ALL ON ALL TABLES IN SCHEMA public TO {r};"
+                "GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO {r}"
+            ).format(r=sql.Identifier(role))
+        )
+    dsn = conninfo.make_conninfo(postgres.env["DATABASE_URL"], user=role)
+    env = {**postgres.env, "DATABASE_URL": dsn}
+
+    humble = Deployment(env, postgres.workflows, postgres.clock)
+
+    assert humble.milepost.record(Callback(job_id="one", type="heartbeat")).version == 2
+    humble.close()

@@ -252,7 +252,7 @@ def test_the_same_definition_twice_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidDefinition) as refusal:
         load(tmp_path)
 
-    assert str(refusal.value) == f"{tmp_path}: two files define oven@1"
+    assert str(refusal.value).startswith(f"{tmp_path}: two files define oven@1")
 
 
 def test_a_definition_that_ships_cannot_be_replaced(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from tests.e2e.server import Answer, Server
 
+MACHINE = {"server_id": "srv", "server_ip": "203.0.113.7", "tailscale_ip": "100.64.0.7"}
 STEPS = ("vm_created", "network_configured", "ansible_started", "ansible_complete")
 
 
@@ -75,10 +76,19 @@ class Load:
         body: dict[str, object] = {
             "job_id": f"job-{number % self._jobs}",
             "callback_id": f"callback-{number}",
+            "workflow_run_id": str(number // 97),
         }
-        if number % 3 == 0:
-            return {**body, "type": "heartbeat"}
-        return {**body, "status": "provisioning", "step": STEPS[number % 4]}
+        match number % 12:
+            case 0 | 3 | 6:
+                return {**body, "type": "heartbeat"}
+            case 4:  # opens the next attempt, when the last one has failed
+                return {**body, "status": "provisioning"}
+            case 7:  # asks for a rollback
+                return {**body, "status": "failed", "error": "boom", "server_id": "srv"}
+            case 10:  # two facts
+                return {**body, "status": "running", **MACHINE}
+            case _:
+                return {**body, "status": "provisioning", "step": STEPS[number % 4]}
 
 
 def at_once(times: int, request: Callable[[int], Answer]) -> list[Answer]:

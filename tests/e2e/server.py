@@ -88,7 +88,12 @@ class Server:
         """Return the parent and its workers."""
         assert self.process is not None
         parent = psutil.Process(self.process.pid)
-        return [parent, *(p for p in parent.children() if "spawn_main" in " ".join(p.cmdline()))]
+        workers = []
+        for child in parent.children():
+            with contextlib.suppress(psutil.ZombieProcess, psutil.NoSuchProcess):
+                if "spawn_main" in " ".join(child.cmdline()):
+                    workers.append(child)
+        return [parent, *workers]
 
     def until(self, condition: Any, complaint: str) -> None:
         """Wait for a condition; fail with the server's log if it does not come."""

@@ -19,7 +19,7 @@ def test_twenty_kills_under_load_lose_nothing_and_double_nothing(server: Server)
     load = Load(server, jobs=5, threads=6, limit=100_000).start()
     try:
         for _ in range(KILLS):
-            answered = len(load.receipts) + chance.randrange(1, 150)
+            answered = len(load.receipts) + chance.randrange(1, 60)
             server.until(lambda goal=answered: progress(server, load, goal), "takes no callbacks")
             kill_something(server, chance)
     finally:

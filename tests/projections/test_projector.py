@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from threading import Event, Thread
+from time import monotonic
 from typing import Any, Literal, cast
 
 import psycopg
@@ -18,7 +19,15 @@ from domain.store import Append
 from domain.workflow import Workflows
 from projections.instance import Instance
 from projections.projector import Projector
-from projections.read_model import Changes, JobFilter, ReadModel, SetAside
+from projections.read_model import (
+    Changes,
+    InstanceRow,
+    JobFilter,
+    PositionMoved,
+    ReadModel,
+    Row,
+    SetAside,
+)
 from projections.timeline import Timeline
 from projections.views import State, View, Views
 from tests.conftest import Clock, Deployment, deployment
@@ -442,3 +451,99 @@ def test_a_projector_survives_the_loss_of_its_connections(
             )
 
         assert postgres.reader.wait_for(heartbeat(postgres), PATIENCE)
+
+
+# Rows that are wrong, and releases that differ
+
+
+def broken(made: Deployment, job_id: str) -> None:
+    """Put rows there that no release can read, as a changed key of the cipher does."""
+    position = made.read_model.position()
+    made.read_model.apply(
+        Changes(
+            position,
+            position,
+            [InstanceRow(job_id, 1, "no document", 1, None, None, "pending", None, None)],
+            [Row(job_id, 1, "no document")],
+        )
+    )
+
+
+def test_a_row_that_cannot_be_read_is_folded_anew_and_stops_nothing(stores: Deployment) -> None:
+    for job_id in JOBS:
+        heartbeat(stores, job_id)
+    stores.projector.catch_up()
+    broken(stores, "one")
+
+    instance = stores.reader.instance("one")
+    listed = stores.reader.instances(JobFilter())
+    assert instance is not None
+    assert instance.version == 1
+    assert {each.job_id for each in listed} == {*JOBS}
+    heartbeat(stores, "one")
+    heartbeat(stores, "two")
+    stores.projector.catch_up()
+
+    assert_every_row_is_right(stores)
+
+
+def test_what_was_set_aside_is_folded_when_a_release_understands_it(stores: Deployment) -> None:
+    """The event is there; only the reading of it failed."""
+    stores.milepost.record(Callback(job_id="one", status="running"))
+    position = stores.read_model.newest_position()
+    stores.projector.catch_up()
+    aside = SetAside(position, "one", 1, "StatusReported", "unknown event")
+    as_if_unread = Instance("one", 1, position, position)
+    stores.read_model.apply(
+        Changes(
+            position,
+            position,
+            [InstanceRow("one", 1, dumped(as_if_unread), 1, None, None, "pending", None, None)],
+            set_aside=[aside],
+        )
+    )
+
+    with running(projector(stores)):
+        wait_until(lambda: not stores.read_model.set_aside())
+
+    instance = stores.reader.instance("one")
+    assert instance is not None
+    assert instance.status == "running"
+
+
+def test_a_view_that_fails_is_set_aside_by_name(stores: Deployment) -> None:
+    """The instance is right, and nobody is left to wonder about the timeline."""
+    made = projector(stores)
+    made._views.timeline.evolve = fails
+    heartbeat(stores)
+
+    made.catch_up()
+
+    [aside] = stores.read_model.set_aside()
+    assert (aside.view, aside.error) == ("timelines", "ZeroDivisionError('a bug')")
+
+
+def fails(*_: object) -> Any:
+    raise ZeroDivisionError("a bug")
+
+
+def dumped(instance: Instance) -> str:
+    return Views().instance.dump(instance)
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = monotonic() + PATIENCE
+    while not condition():
+        assert monotonic() < deadline
+        Event().wait(0.01)
+
+
+def test_a_projector_of_another_shape_cannot_write(stores: Deployment) -> None:
+    """Two releases over one database: the older one stops at the newer one's rows."""
+    heartbeat(stores)
+    stores.read_model.restart("of the next release")
+
+    with pytest.raises(PositionMoved):
+        stores.projector.catch_up()
+
+    assert stores.read_model.position() == 0

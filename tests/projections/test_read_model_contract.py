@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import cast
 
 import msgspec
 import pytest
-from eventsourcing.persistence import StoredEvent
+from eventsourcing.persistence import PersistenceError, StoredEvent
 
 from domain.callback import Callback
 from domain.commands import QueueJob
@@ -140,6 +141,27 @@ def test_a_batch_from_another_position_is_refused_and_writes_nothing(
 
     assert everything(stores.read_model) == before
     stores.read_model.apply(Changes(7, 8))
+
+
+def test_a_batch_that_cannot_be_written_whole_is_not_written_at_all(
+    databases: Deployment,
+) -> None:
+    """Whichever of its writes fails: the rows and the position are one commit."""
+    databases.read_model.apply(Changes(0, 7, [row("one")], [Row("one", 1, "timeline")]))
+    before = everything(databases.read_model)
+    nothing = cast("str", None)
+    timeline, aside = Row("two", 1, "timeline"), SetAside(8, "two", 1, "JobPainted", nothing)
+
+    for changes in (
+        Changes(7, 9, [row("two"), row("three", status=nothing)]),
+        Changes(7, 9, [row("two")], [timeline, Row("three", 1, nothing)]),
+        Changes(7, 9, [row("two")], [timeline], [aside]),
+    ):
+        with pytest.raises(PersistenceError):
+            databases.read_model.apply(changes)
+        assert everything(databases.read_model) == before
+
+    databases.read_model.apply(Changes(7, 9, [row("two")], [timeline]))
 
 
 def test_the_newest_position_is_that_of_the_newest_event(stores: Deployment) -> None:

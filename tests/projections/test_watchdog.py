@@ -127,3 +127,22 @@ def test_two_watchdogs_fail_a_job_once(databases: Deployment, clock: Clock) -> N
 
     assert another.milepost.find("job").version == 2
     another.close()
+
+
+def test_nothing_times_out_soon_after_nobody_could_be_heard(
+    stores: Deployment, watchdog: Watchdog, clock: Clock
+) -> None:
+    """While Milepost was away the heartbeats were lost: time for two of them."""
+    provisioning(stores, "alive")
+    provisioning(stores, "dead")
+    stores.projector.catch_up()
+    clock.advance(1200)
+
+    watchdog.be_patient()
+    assert watchdog.check() == 0
+    clock.advance(60)
+    heartbeat(stores, "alive")
+    clock.advance(90)
+    watchdog.check()
+
+    assert (status(stores, "alive"), status(stores, "dead")) == ("provisioning", "failed")
