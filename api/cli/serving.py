@@ -10,7 +10,8 @@ import click
 
 from api import served
 from api.cli.output import opened
-from api.config import Settings, credential_files, from_environment, with_credentials
+from api.config import Settings, from_environment
+from api.credentials import credential_files, with_credentials
 from api.wiring import open_services
 
 TRY_IT = """\

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from api.config import InvalidSetting, Settings, from_environment, make_home, with_credentials
+from api.config import InvalidSetting, Settings, from_environment, make_home
+from api.credentials import with_credentials
 
 KEY = base64.b64encode(b"k" * 32).decode()
 TOKEN = "a-token-of-16-or-more"  # noqa: S105  of nothing

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+import subprocess
 import sys
 
+from tests.e2e.conftest import Make
 from tests.e2e.inspection import assert_nothing_lost_nothing_doubled
 from tests.e2e.load import Load
-from tests.e2e.server import Server, port_is_free
+from tests.e2e.server import MILEPOST, Server, port_is_free
 
 KILLS = 20
 
@@ -56,3 +58,30 @@ def kill_something(server: Server, chance: random.Random) -> None:
         case _:
             server.kill()
             server.start()
+
+
+def test_a_projector_that_is_killed_folds_nothing_twice_and_leaves_nothing_out(
+    make_server: Make, database_url: str | None
+) -> None:
+    """`milepost project` as a process of its own, killed five times while callbacks come in."""
+    server = make_server(database_url, "--no-projector").start()
+    load = Load(server, jobs=5, threads=2, limit=100_000).start()
+    try:
+        for goal in range(100, 600, 100):
+            command = [str(MILEPOST), "project"]
+            with subprocess.Popen(command, env=server.env, stderr=subprocess.DEVNULL) as projector:
+                folded = server.get("/readyz").body["read_model_position"]
+                server.until(lambda past=folded: position(server) > past, "is not projected")
+                server.until(lambda goal=goal: len(load.receipts) >= goal, "takes no callbacks")
+                projector.kill()
+    finally:
+        load.finish()
+    load.redeliver_unknown()
+    server.kill()
+
+    assert_nothing_lost_nothing_doubled(server, load)
+
+
+def position(server: Server) -> int:
+    """Return how far the read model is."""
+    return int(server.get("/readyz").body["read_model_position"])
