@@ -25,8 +25,6 @@ from domain.events import (
 
 MAX_STEPS = 200
 """Distinct step names kept in an attempt's state; the events keep them all."""
-
-
 MAX_EARLIER_RUNS = 10
 """How many earlier runs of a job are told apart by their ids."""
 

@@ -93,6 +93,7 @@ class Batch:
                 decision = command.decide(job, keys, now)
                 self._accept(command.job_id, decision, keys)
             except Exception as refusal:
+                # A refusal or a bug: its own caller hears it, and nobody else in the batch.
                 self._outcomes.append(refusal)
                 self._versions.append(job.version)
         return Append(

@@ -70,10 +70,13 @@ class GroupCommit(Generic[Request, Result]):
     def _give_up(self, ticket: _Ticket[Request, Result]) -> None:
         """Stop waiting for a commit that hangs, unless it has just ended."""
         with self._mutex:
-            if ticket.leads or ticket.outcome is not None:
-                return
-            if ticket in self._waiting:
+            is_called = ticket.leads or ticket.outcome is not None
+            if not is_called and ticket in self._waiting:
                 self._waiting.remove(ticket)
+        if is_called:
+            # The call is on its way; it has to arrive before this ticket may call others.
+            ticket.called.acquire()
+            return
         raise StoreUnavailable(f"no commit has ended for {self._patience} s")
 
     def _lead(self) -> None:

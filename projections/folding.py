@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 
-import msgspec
 from eventsourcing.domain import EventSourcingError
 from eventsourcing.persistence import Notification
 
@@ -12,18 +12,17 @@ from domain.mapper import JobEventMapper
 from projections.read_model import SetAside, Sighting
 from projections.views import State, UnreadableDocument, View
 
+log = logging.getLogger("milepost.projections")
+
 
 def fold(
     view: View[State],
     state: State,
     events: Iterable[Notification],
     mapper: JobEventMapper,
-    set_aside: list[SetAside] | None = None,
+    set_aside: list[SetAside],
 ) -> State:
-    """Fold events that come after the state; one that cannot be read or folded is passed over.
-
-    What is passed over is added to `set_aside`, if that is given.
-    """
+    """Fold events that come after the state; one that cannot be is passed over and set aside."""
     for stored in events:
         if stored.originator_version <= state.version:
             continue
@@ -31,20 +30,17 @@ def fold(
             state = view.evolve(state, mapper.to_domain_event(stored))
         except Exception as error:
             # Whatever is wrong with one event or with our folding of it, the others go on.
-            state = msgspec.structs.replace(
-                state, version=stored.originator_version, position=stored.id
+            state = view.passed_over(state, stored.originator_version, stored.id)
+            set_aside.append(
+                SetAside(
+                    stored.id,
+                    str(stored.originator_id),
+                    stored.originator_version,
+                    stored.topic,
+                    str(error) if isinstance(error, EventSourcingError) else repr(error),
+                    view.name,
+                )
             )
-            said = str(error) if isinstance(error, EventSourcingError) else repr(error)
-            aside = SetAside(
-                stored.id,
-                str(stored.originator_id),
-                stored.originator_version,
-                stored.topic,
-                said,
-                view.name,
-            )
-            if set_aside is not None:
-                set_aside.append(aside)
     return state
 
 
@@ -53,13 +49,16 @@ def fold_sighting(
     sighting: Sighting,
     mapper: JobEventMapper,
     history: Callable[[str], Iterable[Notification]],
+    set_aside: list[SetAside],
 ) -> State:
-    """Return the job's present state: its row, and the events that the row has not folded yet.
+    """Return a job's state: its row, and the events that the row has not folded yet.
 
-    A row that cannot be read is passed over, and the job's whole history is folded.
+    In the place of a row that cannot be read, the job's whole history is folded.
     """
     try:
-        state, tail = view.load(sighting.job_id, sighting.document), sighting.tail
-    except UnreadableDocument:
-        state, tail = view.load(sighting.job_id, None), [*history(sighting.job_id)]
-    return fold(view, state, tail, mapper)
+        state = view.load(sighting.job_id, sighting.document)
+    except UnreadableDocument as error:
+        log.warning("%s; folding the whole history", error)
+        beginning = view.load(sighting.job_id, None)
+        return fold(view, beginning, history(sighting.job_id), mapper, set_aside)
+    return fold(view, state, sighting.tail, mapper, set_aside)

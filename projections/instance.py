@@ -77,14 +77,21 @@ def furthest(attempt: Attempt, workflows: Workflows, workflow: str | None) -> st
     return max(steps, key=lambda name: (steps[name].at, name), default=None)
 
 
+def passed_over(instance: Instance, version: int, position: int) -> Instance:
+    """Move on past an event that means nothing here, or cannot be read."""
+    return msgspec.structs.replace(
+        instance,
+        version=version,
+        position=position,
+        first_position=instance.first_position or position,
+    )
+
+
 def evolve(instance: Instance, event: JobEvent) -> Instance:
     """Fold one event; every branch moves the version on."""
     fact = event.fact
     moved = msgspec.structs.replace(
-        instance,
-        version=event.originator_version,
-        position=event.position,
-        first_position=instance.first_position or event.position,
+        passed_over(instance, event.originator_version, event.position),
         created_at=instance.created_at or fact.recorded_at,
         updated_at=fact.recorded_at,
     )

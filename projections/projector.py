@@ -15,7 +15,7 @@ from domain.errors import Unavailable
 from domain.mapper import JobEventMapper
 from domain.store import JobStore
 from domain.workflow import Workflows
-from projections.folding import fold
+from projections.folding import fold_sighting
 from projections.instance import Instance
 from projections.read_model import (
     SHAPE,
@@ -25,10 +25,11 @@ from projections.read_model import (
     ReadModel,
     Row,
     SetAside,
+    Sighting,
     Turn,
 )
 from projections.timeline import Timeline
-from projections.views import State, UnreadableDocument, View, Views
+from projections.views import State, View, Views
 
 log = logging.getLogger("milepost.projector")
 
@@ -156,15 +157,16 @@ class Projector:
         anew: bool,
     ) -> list[State]:
         documents = {} if anew else self._read_model.documents(view.name, by_job)
-        states = []
-        for job_id, events in by_job.items():
-            try:
-                state, tail = view.load(job_id, documents.get(job_id)), events
-            except UnreadableDocument as error:
-                log.warning("%s; folding its whole history", error)
-                state, tail = view.load(job_id, None), self._read_model.history(job_id)
-            states.append(fold(view, state, tail, self._mapper, set_aside))
-        return states
+        return [
+            fold_sighting(
+                view,
+                Sighting(job_id, documents.get(job_id), events),
+                self._mapper,
+                self._read_model.history,
+                set_aside,
+            )
+            for job_id, events in by_job.items()
+        ]
 
     def _instance_row(self, state: Instance) -> InstanceRow:
         return InstanceRow(

@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from threading import BoundedSemaphore, Event
 from time import monotonic
+
+import msgspec
 
 from domain.mapper import JobEventMapper
 from domain.store import translated
 from projections.folding import fold_sighting
 from projections.instance import Instance
-from projections.read_model import JobFilter, ReadModel, Row, Sighting
+from projections.read_model import JobFilter, ReadModel, SetAside, Sighting
 from projections.timeline import Timeline
-from projections.views import State, UnreadableDocument, View, Views
+from projections.views import State, View, Views
 
 POLL_SECONDS = 0.01
 MAX_WAITERS = 8
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """The log's and the read model's positions, and the newest events that were set aside."""
+
+    log_position: int
+    read_model_position: int
+    set_aside: Sequence[SetAside]
+
+    @property
+    def lag_events(self) -> int:
+        """How many positions the read model is behind."""
+        return max(0, self.log_position - self.read_model_position)
 
 
 class Reader:
@@ -50,7 +65,24 @@ class Reader:
     def instances(self, wanted: JobFilter) -> Sequence[Instance]:
         """Return instances as of the read model's position, the newest first."""
         with translated():
-            return [self._listed(row) for row in self._read_model.instances(wanted)]
+            return [
+                self._fold(self._views.instance, Sighting(row.job_id, row.document, ()))
+                for row in self._read_model.instances(wanted)
+            ]
+
+    def standing(self) -> Standing:
+        """Return how far the read model is behind the log."""
+        with translated():
+            return Standing(
+                self._read_model.newest_position(),
+                self._read_model.position(),
+                self._read_model.set_aside(),
+            )
+
+    def counts(self) -> Mapping[str, int]:
+        """Return how many instances there are of each status, as of the read model's position."""
+        with translated():
+            return self._read_model.counts()
 
     def wait_for(self, position: int, seconds: float) -> bool:
         """Wait until the read model has reached the position; False if it has not in time.
@@ -79,10 +111,7 @@ class Reader:
             Event().wait(POLL_SECONDS)
 
     def _fold(self, view: View[State], sighting: Sighting) -> State:
-        return fold_sighting(view, sighting, self._mapper, self._read_model.history)
-
-    def _listed(self, row: Row) -> Instance:
-        try:
-            return self._views.instance.load(row.job_id, row.document)
-        except UnreadableDocument:
-            return self._fold(self._views.instance, Sighting(row.job_id, row.document, ()))
+        # The projector tells what was passed over; a reader has nobody to tell.
+        passed_over: list[SetAside] = []
+        history = self._read_model.history
+        return fold_sighting(view, sighting, self._mapper, history, passed_over)

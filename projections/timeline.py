@@ -46,12 +46,15 @@ class Timeline(msgspec.Struct, frozen=True, omit_defaults=True):
     chapters: tuple[Chapter, ...] = (Chapter(),)
 
 
+def passed_over(timeline: Timeline, version: int, position: int) -> Timeline:
+    """Move on past an event that means nothing here, or cannot be read."""
+    return msgspec.structs.replace(timeline, version=version, position=position)
+
+
 def evolve(timeline: Timeline, event: JobEvent) -> Timeline:
     """Fold one event; a callback that an earlier attempt sent goes to that attempt."""
     fact = event.fact
-    moved = msgspec.structs.replace(
-        timeline, version=event.originator_version, position=event.position
-    )
+    moved = passed_over(timeline, event.originator_version, event.position)
     *earlier, latest = timeline.chapters
     match fact:
         case JobQueued() if timeline.queued_at is None:

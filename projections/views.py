@@ -33,10 +33,12 @@ class View(Generic[State]):
         name: str,
         state: type[State],
         evolve: Callable[[State, JobEvent], State],
+        passed_over: Callable[[State, int, int], State],
         cipher: Cipher | None,
     ) -> None:
         self.name = name
         self.evolve: Callable[[State, JobEvent], State] = evolve
+        self.passed_over: Callable[[State, int, int], State] = passed_over
         self._initial = state
         self._cipher = cipher
         self._encoder = msgspec.json.Encoder()
@@ -71,5 +73,9 @@ class Views:
     """The two views, over one cipher."""
 
     def __init__(self, cipher: Cipher | None = None) -> None:
-        self.instance = View[Instance]("instances", Instance, instance.evolve, cipher)
-        self.timeline = View[Timeline]("timelines", Timeline, timeline.evolve, cipher)
+        self.instance = View[Instance](
+            "instances", Instance, instance.evolve, instance.passed_over, cipher
+        )
+        self.timeline = View[Timeline](
+            "timelines", Timeline, timeline.evolve, timeline.passed_over, cipher
+        )

@@ -273,3 +273,30 @@ def test_a_follower_of_a_commit_that_hangs_hears_so() -> None:
 
     assert group.submit("third") == "third"
     assert committed == ["first", "third"]
+
+
+def test_followers_that_lose_patience_as_they_are_called_are_answered_all_the_same() -> None:
+    """Patience may end in the very moment in which a follower is told to lead."""
+    committed: list[int] = []
+
+    def commit(requests: Sequence[int]) -> list[int]:
+        committed.extend(requests)
+        Event().wait(0.0002)  # about as long as a follower's patience
+        return list(requests)
+
+    group = GroupCommit[int, int](commit, patience=0.0002)
+    answered: list[int] = []
+
+    def submit(number: int) -> None:
+        try:
+            answered.append(group.submit(number))
+        except StoreUnavailable:
+            return
+
+    with ThreadPoolExecutor(8) as pool:
+        for future in [pool.submit(submit, number) for number in range(20_000)]:
+            future.result(PATIENCE)
+
+    assert len(committed) == len(set(committed))
+    assert set(answered) <= set(committed)
+    assert group.submit(-1) == -1, "nobody leads any more"

@@ -547,3 +547,17 @@ def test_a_projector_of_another_shape_cannot_write(stores: Deployment) -> None:
         stores.projector.catch_up()
 
     assert stores.read_model.position() == 0
+
+
+def test_jobs_of_which_nothing_can_be_read_are_listed_one_by_one(stores: Deployment) -> None:
+    """They have a place in the order too, so that no page loses any."""
+    unreadable = [StoredEvent(job_id, 1, "JobPainted", b"{}") for job_id in JOBS]
+    stores.milepost.store.transact({}, [], lambda _: Append(unreadable))
+    stores.projector.catch_up()
+
+    listed, before = list[str](), None
+    while page := stores.reader.instances(JobFilter(limit=1, before=before)):
+        listed.append(page[0].job_id)
+        before = page[0].first_position
+
+    assert listed == [*reversed(JOBS)]
