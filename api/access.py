@@ -40,9 +40,6 @@ def needs(
                 raise MissingScope(f"The token {g.principal.name!r} lacks the scope {scope!r}.")
             return view(*args, **kwargs)
 
-        guarded.__dict__.setdefault("_apidoc", {}).setdefault("manual_doc", {}).update(
-            {"security": [{"bearer": []}]}
-        )
         return guarded
 
     return decorate

@@ -10,10 +10,12 @@ from flask import Request
 from marshmallow import Schema, ValidationError
 from webargs.flaskparser import FlaskParser
 
+from api.access import needs
 from api.bodies import whole_body
 from api.errors import InvalidFields
 from api.json_body import parse_object
 from api.schemas import ProblemSchema
+from api.tokens import Scope
 
 PROBLEM: Final = "application/problem+json"
 View = TypeVar("View", bound=Callable[..., Any])
@@ -41,6 +43,17 @@ class Blueprint(flask_smorest.Blueprint):
     """A blueprint whose arguments are read strictly."""
 
     ARGUMENTS_PARSER = StrictParser()
+
+    def needs(self, scope: Scope) -> Callable[[View], View]:
+        """Let a view be called only with a token that grants the scope, and document that."""
+
+        def decorate(view: View) -> View:
+            told = self.problem(401, "No token, or not a valid one")(view)
+            told = self.problem(403, "The token does not allow this")(told)
+            secured: View = self.doc(security=[{"bearer": []}])(needs(scope)(told))
+            return secured
+
+        return decorate
 
     def problem(self, status: int, description: str) -> Callable[[View], View]:
         """Document that a view may answer with this problem."""

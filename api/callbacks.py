@@ -16,10 +16,11 @@ from api.access import services
 from api.blueprint import Blueprint
 from api.bodies import whole_body
 from api.errors import InvalidFields, MissingJobId, MissingStatusOrType, UnknownStatus
-from api.idempotency import checked, idempotency_key
+from api.idempotency import checked, idempotency_key, parameter
 from api.json_body import parse_object
 from api.metrics import CALLBACKS
-from api.schemas import MAX_ID, CallbackSchema, ReceiptSchema
+from api.requests import CallbackSchema
+from api.schemas import ReceiptSchema
 from api.signatures import Sender, verify
 from domain.callback import Callback
 
@@ -35,14 +36,7 @@ NOT_OF_A_HEARTBEAT: Final = (
     "tailscale_ip",
 )
 _DOC: Final = {
-    "parameters": [
-        {
-            "in": "header",
-            "name": "Idempotency-Key",
-            "schema": {"type": "string", "maxLength": MAX_ID},
-            "description": "Names this delivery, as callback_id in the body does",
-        }
-    ],
+    "parameters": [parameter("Names this delivery, as callback_id in the body does")],
     "requestBody": {
         "required": True,
         "content": {

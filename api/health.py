@@ -6,7 +6,6 @@ from flask import Response, jsonify
 
 from api.access import services
 from api.blueprint import Blueprint
-from domain.store import translated
 
 bp = Blueprint("health", __name__, description="For load balancers and operators")
 
@@ -27,16 +26,14 @@ def readyz() -> Response:
     `set_aside` counts events that could not be folded, up to 100; `milepost status` shows them.
     """
     here = services()
-    with translated():
-        folded, newest = here.read_model.position(), here.read_model.newest_position()
-        set_aside = here.read_model.set_aside()
+    standing = here.reader.standing()
     return jsonify(
         {
             "status": "ready",
             "database": here.settings.database,
-            "log_position": newest,
-            "read_model_position": folded,
-            "lag_events": max(0, newest - folded),
-            "set_aside": len(set_aside),
+            "log_position": standing.log_position,
+            "read_model_position": standing.read_model_position,
+            "lag_events": standing.lag_events,
+            "set_aside": len(standing.set_aside),
         }
     )

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import request
 
 from api.errors import InvalidFields
-from api.schemas import MAX_ID, is_printable
+from api.fields import MAX_ID, is_printable
+
+
+def parameter(description: str) -> dict[str, Any]:
+    """Document the header as a parameter."""
+    return {
+        "in": "header",
+        "name": "Idempotency-Key",
+        "schema": {"type": "string", "maxLength": MAX_ID},
+        "description": description,
+    }
 
 
 def idempotency_key() -> str | None:

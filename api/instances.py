@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Response, jsonify
 
-from api.access import needs, principal, services
+from api.access import principal, services
 from api.blueprint import Blueprint
 from api.errors import AgentNotFound
 from api.etags import etag, not_modified, tagged
@@ -16,10 +16,8 @@ bp = Blueprint("instances", __name__, description="An agent's instance, as pages
 
 
 @bp.route("/api/agents/<id:agent_id>/instance")
-@needs("read")
+@bp.needs("read")
 @bp.response(200, InstanceSchema)
-@bp.problem(401, "No token, or not a valid one")
-@bp.problem(403, "A token without the scope")
 @bp.alt_response(304, description="Not modified")
 @bp.problem(404, "No such agent, or not yours")
 def show(agent_id: str) -> Response:
@@ -34,10 +32,8 @@ def show(agent_id: str) -> Response:
 
 
 @bp.route("/api/agents/<id:agent_id>/instance", methods=["DELETE"])
-@needs("write")
+@bp.needs("write")
 @bp.response(200, InstanceSchema)
-@bp.problem(401, "No token, or not a valid one")
-@bp.problem(403, "A token without the scope")
 @bp.problem(400, "Not running")
 @bp.problem(404, "No such agent, or not yours")
 def stop(agent_id: str) -> Response:

@@ -10,19 +10,17 @@ from uuid import uuid4
 import msgspec
 from flask import Response, jsonify, request, url_for
 
-from api.access import needs, principal, services
+from api.access import principal, services
 from api.blueprint import Blueprint
 from api.errors import InvalidFields, MissingScope, ReadModelBehind
 from api.etags import etag, not_modified, tagged
-from api.idempotency import idempotency_key
+from api.idempotency import idempotency_key, parameter
 from api.representations import job_body, timeline_body
+from api.requests import JobQuerySchema, RegistrationSchema
 from api.schemas import (
-    MAX_ID,
     JobListSchema,
-    JobQuerySchema,
     JobSchema,
     RegisteredSchema,
-    RegistrationSchema,
     TimelineSchema,
 )
 from domain.commands import QueueJob
@@ -35,23 +33,12 @@ MIN_POSITION_WAIT_SECONDS = 5.0
 
 
 @bp.route("/api/jobs", methods=["POST"])
-@needs("write")
+@bp.needs("write")
 @bp.arguments(RegistrationSchema)
 @bp.response(201, RegisteredSchema)
-@bp.problem(401, "No token, or not a valid one")
-@bp.problem(403, "A token without the scope")
 @bp.problem(400, "Malformed")
 @bp.problem(409, "Taken, or another job in progress")
-@bp.doc(
-    parameters=[
-        {
-            "in": "header",
-            "name": "Idempotency-Key",
-            "schema": {"type": "string", "maxLength": MAX_ID},
-            "description": "The same key returns the same job",
-        }
-    ]
-)
+@bp.doc(parameters=[parameter("The same key returns the same job")])
 def register(body: dict[str, Any]) -> Response:
     """Register a job, before its workflow is dispatched."""
     here, caller = services(), principal()
@@ -80,11 +67,9 @@ def register(body: dict[str, Any]) -> Response:
 
 
 @bp.route("/api/jobs")
-@needs("read")
+@bp.needs("read")
 @bp.arguments(JobQuerySchema, location="query")
 @bp.response(200, JobListSchema)
-@bp.problem(401, "No token, or not a valid one")
-@bp.problem(403, "A token without the scope")
 @bp.problem(400, "Malformed")
 @bp.problem(503, "min_position was not reached in time")
 def index(query: dict[str, Any]) -> Response:
@@ -108,10 +93,8 @@ def index(query: dict[str, Any]) -> Response:
 
 
 @bp.route("/api/jobs/<id:job_id>")
-@needs("read")
+@bp.needs("read")
 @bp.response(200, JobSchema)
-@bp.problem(401, "No token, or not a valid one")
-@bp.problem(403, "A token without the scope")
 @bp.alt_response(304, description="Not modified")
 @bp.problem(404, "No such job, or not yours")
 def show(job_id: str) -> Response:
@@ -127,10 +110,8 @@ def show(job_id: str) -> Response:
 
 
 @bp.route("/api/jobs/<id:job_id>/timeline")
-@needs("read")
+@bp.needs("read")
 @bp.response(200, TimelineSchema)
-@bp.problem(401, "No token, or not a valid one")
-@bp.problem(403, "A token without the scope")
 @bp.alt_response(304, description="Not modified")
 @bp.problem(404, "No such job, or not yours")
 def timeline(job_id: str) -> Response:

@@ -16,11 +16,10 @@ from prometheus_client import (
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from api.access import needs, principal, services
+from api.access import principal, services
 from api.blueprint import Blueprint
 from api.errors import MissingScope
-from api.wiring import Services
-from domain.store import translated
+from projections.reader import Reader
 
 bp = Blueprint("metrics", __name__, description="For Prometheus")
 
@@ -31,17 +30,15 @@ CALLBACKS = Counter(
 
 
 @bp.route("/metrics")
-@needs("read")
+@bp.needs("read")
 @bp.response(200, content_type="text/plain")
-@bp.problem(401, "No token, or not a valid one")
-@bp.problem(403, "A token without the scope, or bound to a user")
 @bp.problem(503, "The database is away")
 def metrics() -> Response:
     """Show counters of this server and gauges of its database."""
     if principal().user_id is not None:
         raise MissingScope("Metrics are about everybody's jobs; this token is bound to a user.")
     registry = CollectorRegistry()
-    registry.register(_Database(services()))
+    registry.register(_Database(services().reader))
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:  # set by `milepost serve` for its workers
         multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         counters = b""
@@ -51,24 +48,27 @@ def metrics() -> Response:
 
 
 class _Database(Collector):
-    def __init__(self, here: Services) -> None:
-        self._here = here
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
 
     def collect(self) -> Iterator[Metric]:
         """Read the gauges; the database is the same for every worker."""
-        model = self._here.read_model
-        with translated():
-            folded, newest = model.position(), model.newest_position()
-            counts, set_aside = model.counts(), len(model.set_aside())
-        yield GaugeMetricFamily("milepost_log_position", "Position of the newest event", newest)
+        standing, counts = self._reader.standing(), self._reader.counts()
         yield GaugeMetricFamily(
-            "milepost_read_model_position", "Position up to which events are folded", folded
+            "milepost_log_position", "Position of the newest event", standing.log_position
         )
         yield GaugeMetricFamily(
-            "milepost_read_model_lag_events", "Events not folded yet", max(0, newest - folded)
+            "milepost_read_model_position",
+            "Position up to which events are folded",
+            standing.read_model_position,
         )
         yield GaugeMetricFamily(
-            "milepost_events_set_aside", "Events that could not be folded (at most 100)", set_aside
+            "milepost_read_model_lag_events", "Events not folded yet", standing.lag_events
+        )
+        yield GaugeMetricFamily(
+            "milepost_events_set_aside",
+            "Events that could not be folded (at most 100)",
+            len(standing.set_aside),
         )
         jobs = GaugeMetricFamily("milepost_jobs", "Jobs by status", labels=["status"])
         for status, count in counts.items():

@@ -6,12 +6,11 @@ from datetime import datetime
 from typing import Any
 
 from domain.attempt import Word
+from domain.provisioning_job import MAX_RETRIES
 from domain.workflow import Workflow, Workflows
 from projections.instance import Instance
 from projections.timeline import Chapter, Timeline
 from projections.ui_steps import ShownStep, ui_steps
-
-MAX_RETRIES = 3
 
 
 def shown_steps(instance: Instance, workflows: Workflows) -> list[ShownStep]:

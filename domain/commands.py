@@ -135,8 +135,7 @@ class QueueJob(msgspec.Struct, frozen=True, kw_only=True):
         )
         facts = job.queue(queued)
         if self._turn in keys and job.in_progress:
-            sentence = (JobInProgress.__doc__ or "").strip()
-            raise JobInProgress(f"{sentence} It is job {keys[self._turn].job_id!r}.")
+            raise JobInProgress.of(keys[self._turn].job_id)
         return Decision(
             facts=facts,
             claims={self._request: digest} if self._request else {},

@@ -43,6 +43,11 @@ class JobAlreadyRegistered(Refused):
 class JobInProgress(Refused):
     """A provisioning job is already in progress. Please wait for it to complete."""
 
+    @classmethod
+    def of(cls, job_id: str) -> JobInProgress:
+        """Name the job that is in progress."""
+        return cls(f"{cls.__doc__} It is job {job_id!r}.")
+
 
 class AgentTaken(Refused):
     """This agent belongs to another user."""

@@ -172,11 +172,6 @@ class PostgresRecorder(postgres.PostgresApplicationRecorder):
         )
         return [Notification(**row) for row in rows]
 
-    def key(self, name: str) -> Key | None:
-        """Return a key as it stands."""
-        rows = self.datastore.rows(SELECT_KEYS, ([name],))
-        return Key(**rows[0]) if rows else None
-
 
 def _write(connection: Connection[DictRow], append: Append) -> Sequence[int]:
     connection.execute(NOTIFY)

@@ -29,6 +29,9 @@ from domain.events import (
 SILENCE_LIMIT_SECONDS = 900
 """A provisioning job that was silent for longer than this has failed (seed contract, "Jobs")."""
 
+MAX_RETRIES = 3
+"""How many retries a job is meant to have; callbacks of further ones are not refused."""
+
 
 class ProvisioningJob(msgspec.Struct, frozen=True, omit_defaults=True):
     """What decisions need to know of a job, folded from its events; version 0 has none."""

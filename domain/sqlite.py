@@ -176,13 +176,6 @@ class SQLiteRecorder(sqlite.SQLiteApplicationRecorder):
         with self.datastore.reading() as cursor:
             return _tail(cursor, known)
 
-    def key(self, name: str) -> Key | None:
-        """Return a key as it stands."""
-        with self.datastore.reading() as cursor:
-            cursor.execute(SELECT_KEYS, (_json([name]),))
-            row = cursor.fetchone()
-        return Key(*row) if row else None
-
 
 def _tail(cursor: sqlite3.Cursor, known: Mapping[str, int]) -> list[StoredEvent]:
     cursor.execute(SELECT_TAIL, (_json(list(known.items())),))

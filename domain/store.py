@@ -76,10 +76,6 @@ class JobStore(Protocol):
         """Return the events after the known versions, outside of any transaction."""
         ...
 
-    def key(self, name: str) -> Key | None:
-        """Return a key as it stands."""
-        ...
-
     def select_events(self, originator_id: str) -> Sequence[StoredEvent]:
         """Return the events of a job, in order."""
         ...

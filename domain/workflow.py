@@ -1,7 +1,7 @@
 """Workflow definitions: which steps there are, and what a person sees of them.
 
-A definition is a TOML file; `domain/workflows/` ships two. A definition never changes under its
-name and version: jobs record both and keep the steps that they ran with.
+A definition is a TOML file; `domain/workflows/` ships two. It must not change under its name and
+version: jobs record both and keep the steps that they ran with.
 """
 
 from __future__ import annotations
@@ -73,6 +73,8 @@ class Workflows:
         for workflow in sorted(self._by_ref.values(), key=lambda each: each.version):
             self._newest[workflow.name] = workflow
         self.default = self.find(default)
+        self.fingerprint = "\n".join(map(repr, (*self, self.default.ref)))
+        """A string that changes whenever any definition does."""
         self._ranks = {ref: each.ranks() for ref, each in self._by_ref.items()}
 
     def __iter__(self) -> Iterator[Workflow]:
@@ -102,8 +104,3 @@ class Workflows:
     def known(self) -> str:
         """The names, for a message."""
         return ", ".join(sorted(self._by_ref))
-
-    @property
-    def fingerprint(self) -> str:
-        """A string that changes whenever any definition does."""
-        return "\n".join(repr(self._by_ref[ref]) for ref in sorted(self._by_ref)) + self.default.ref

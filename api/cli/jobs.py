@@ -15,7 +15,7 @@ from api.cli.output import (
     printable,
     status_text,
 )
-from api.representations import instance_body, job_body, timeline_body
+from api.representations import job_body, shown_steps, timeline_body
 from api.schemas import INSTANCE_STATUSES, JobSchema, TimelineSchema
 from api.wiring import Services
 from domain.errors import JobNotFound
@@ -54,8 +54,7 @@ def jobs(
             return None
         rows = [_row(instance, here) for instance in found]
         headings = ("Job", "Agent", "Status", "Step", "Attempt", "Last heard", "Error")
-        behind = here.read_model.newest_position() - here.read_model.position()
-        if behind > 0:
+        if behind := here.reader.standing().lag_events:
             click.echo(f"The list is {behind} positions behind the log.", err=True)
         return print_table(headings, rows, "No jobs.")
 
@@ -82,9 +81,9 @@ def _show(here: Services, job_id: str, as_json: bool) -> None:
     told = TimelineSchema().dump(timeline_body(timeline, here.workflows))
     if as_json:
         return print_json({**job, "attempts": told["attempts"]})
-    shown = instance_body(instance, here.workflows, here.clock())
     steps = Text("  ").join(
-        Text(f"{MARKS[step.status]} {step.label}", COLOURS[step.status]) for step in shown["steps"]
+        Text(f"{MARKS[step.status]} {step.label}", COLOURS[step.status])
+        for step in shown_steps(instance, here.workflows)
     )
     console().print(Text(f"{printable(job_id)}  "), status_text(instance.status), steps)
     for name in ("agent_id", "user_id", "error", "silent_since", "server_id", "server_ip"):
@@ -108,5 +107,9 @@ def _show(here: Services, job_id: str, as_json: bool) -> None:
             (gap["since"], "silence", None, f"{gap['duration_seconds']:.1f} s")
             for gap in attempt["gaps"]
         ]
-        print_table(("From", "Step", "UI step", "Took"), sorted(rows), "    no steps reported")
+        print_table(
+            ("From", "Step", "UI step", "Took"),
+            sorted(rows, key=lambda row: str(row[0])),
+            "    no steps reported",
+        )
     return None

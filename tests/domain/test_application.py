@@ -24,6 +24,7 @@ from domain.errors import (
 from domain.keys import in_progress_key
 from domain.store import Append
 from tests.conftest import NOON, Clock, Deployment
+from tests.domain.looking import key_of
 
 WHOLE: dict[str, Any] = {
     "server_id": "srv-1",
@@ -81,7 +82,7 @@ def commit(made: Deployment, *commands: Command) -> Sequence[Receipt | Exception
 
 
 def holder(made: Deployment, user_id: str = "ada") -> str | None:
-    key = made.milepost.store.key(in_progress_key(user_id))
+    key = key_of(made.milepost.store, in_progress_key(user_id))
     return key.job_id if key else None
 
 

@@ -23,6 +23,7 @@ from domain.sqlite import SQLiteRecorder
 from domain.store import Append, Found, JobStore
 from domain.workflow import Workflows
 from tests.conftest import Clock, Deployment, deployment
+from tests.domain.looking import key_of, look
 
 
 def event(job_id: str, version: int) -> StoredEvent:
@@ -37,18 +38,6 @@ def append(
     releases: Sequence[tuple[str, str]] = (),
 ) -> Sequence[int]:
     return store.transact({}, [], lambda _: Append(events, claims, pointers, releases))
-
-
-def look(store: JobStore, known: dict[str, int] | None = None, names: Sequence[str] = ()) -> Found:
-    """Return what a transaction sees."""
-    seen: list[Found] = []
-
-    def decide(found: Found) -> Append:
-        seen.append(found)
-        return Append()
-
-    assert list(store.transact(known or {}, names, decide)) == []
-    return seen[0]
 
 
 def places(store: JobStore) -> list[tuple[int, str, int]]:
@@ -139,7 +128,7 @@ def test_a_version_is_given_once(stores: Deployment) -> None:
         append(store, event("two", 1), event("one", 1), claims=[Key("name", "two", 1)])
 
     assert [place[1:] for place in places(store)] == [("one", 1)]
-    assert store.key("name") is None
+    assert key_of(store, "name") is None
     assert len(append(store, event("one", 2))) == 1
 
 
@@ -149,7 +138,7 @@ def test_a_claim_is_kept_only_if_its_name_is_free(stores: Deployment) -> None:
     append(store, event("one", 1), claims=[Key("name", "one", 1, "first")])
     append(store, event("two", 1), claims=[Key("name", "two", 1, "second")])
 
-    key = store.key("name")
+    key = key_of(store, "name")
     assert key is not None
     assert (key.job_id, key.version, key.digest) == ("one", 1, "first")
 
@@ -160,7 +149,7 @@ def test_a_pointer_moves(stores: Deployment) -> None:
     append(store, event("one", 1), pointers=[Key("name", "one", 1, "first")])
     append(store, event("two", 1), pointers=[Key("name", "two", 1, "second")])
 
-    key = store.key("name")
+    key = key_of(store, "name")
     assert key is not None
     assert (key.job_id, key.version, key.digest) == ("two", 1, "second")
 
@@ -170,11 +159,11 @@ def test_a_release_drops_the_key_of_its_holder_only(stores: Deployment) -> None:
     append(store, event("one", 1), claims=[Key("name", "one", 1), Key("other", "one", 1)])
 
     append(store, event("two", 1), releases=[("name", "two"), ("missing", "two")])
-    assert store.key("name") is not None
+    assert key_of(store, "name") is not None
 
     append(store, event("one", 2), releases=[("name", "one")])
-    assert store.key("name") is None
-    assert store.key("other") is not None
+    assert key_of(store, "name") is None
+    assert key_of(store, "other") is not None
 
 
 def test_releases_go_before_claims_and_claims_before_pointers(stores: Deployment) -> None:
@@ -190,7 +179,7 @@ def test_releases_go_before_claims_and_claims_before_pointers(stores: Deployment
     )
     append(store, event("three", 1))
 
-    key, moving = store.key("name"), store.key("moving")
+    key, moving = key_of(store, "name"), key_of(store, "moving")
     assert key is not None
     assert key.job_id == "two"
     assert moving is not None
@@ -213,8 +202,8 @@ def test_a_key_by_itself_has_its_position_too(stores: Deployment) -> None:
     store = stores.milepost.store
     _, second = append(store, event("other", 1), event("one", 1), claims=[Key("a", "one", 1, "d")])
 
-    assert store.key("a") == Key("a", "one", 1, "d", position=second)
-    assert store.key("b") is None
+    assert key_of(store, "a") == Key("a", "one", 1, "d", position=second)
+    assert key_of(store, "b") is None
 
 
 def test_events_are_selected_in_order_and_from_where_one_likes(stores: Deployment) -> None:
@@ -253,7 +242,7 @@ def test_what_is_stored_outlives_the_process(databases: Deployment) -> None:
     another = databases.again()
 
     assert places(another.milepost.store) == places(databases.milepost.store)
-    assert another.milepost.store.key("name") == databases.milepost.store.key("name")
+    assert key_of(another.milepost.store, "name") == key_of(databases.milepost.store, "name")
     another.close()
 
 

@@ -105,7 +105,7 @@ class Server:
             if time.monotonic() > deadline:
                 last_words = "\n".join(self.log.read_text().splitlines()[-40:])
                 raise AssertionError(f"the server {complaint}:\n{last_words}")
-            time.sleep(0.02)
+            time.sleep(0.02)  # another process is waited for, up to the deadline
 
     def get(self, path: str, token: str = TOKEN) -> Answer:
         """GET over a connection of its own."""

@@ -1,0 +1,41 @@
+"""Ids and names, wherever they come in: in bodies, queries, headers, paths and commands."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from marshmallow import ValidationError, fields, validate
+
+MAX_ID = 200
+
+
+def is_printable(value: str) -> bool:
+    """Tell whether the text has no control character."""
+    return not any(character < " " or character == "\x7f" for character in value)
+
+
+def _printable(value: str) -> None:
+    if not is_printable(value):
+        raise ValidationError("Has a control character.")
+
+
+class Name(fields.String):
+    """A name or id: 1 to 200 characters, none of them a control character."""
+
+    def __init__(self, description: str, **options: Any) -> None:
+        bounds = validate.Length(min=1, max=MAX_ID)
+        super().__init__(
+            validate=[bounds, _printable], metadata={"description": description}, **options
+        )
+
+
+class RunId(fields.Field[str]):
+    """The CI run's id, a string or a whole number; kept as text."""
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> str:
+        if isinstance(value, bool) or not isinstance(value, (str, int)):
+            raise ValidationError("Not a string or whole number.")
+        if len(str(value)) > MAX_ID:
+            raise ValidationError(f"Longer than maximum length {MAX_ID}.")
+        _printable(str(value))
+        return str(value)
