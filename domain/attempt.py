@@ -195,6 +195,15 @@ def evolve(attempt: Attempt, fact: Fact) -> Attempt:
             return attempt
 
 
+def may_end(fact: Fact) -> bool:
+    """Tell whether the fact is of a kind that can end an attempt."""
+    match fact:
+        case JobTimedOut() | StatusReported(status="running" | "failed"):
+            return True
+        case _:
+            return False
+
+
 def next_attempt(previous: Attempt, started: AttemptStarted) -> Attempt:
     """Open the attempt after `previous`."""
     run_id = started.workflow_run_id
@@ -238,6 +247,8 @@ def _ended(attempt: Attempt, final: Final) -> Attempt:
 
 
 def _with_machine(attempt: Attempt, fact: Machine) -> Attempt:
+    if not (fact.server_id or fact.server_ip or fact.tailscale_ip or fact.workflow_run_id):
+        return attempt
     given: dict[str, Word] = {}
     for field, attribute in (
         ("server_id", "server_id"),

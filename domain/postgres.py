@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from eventsourcing import postgres
 from eventsourcing.persistence import (
     InfrastructureFactory,
@@ -15,8 +16,8 @@ from eventsourcing.persistence import (
     StoredEvent,
 )
 from eventsourcing.utils import EnvType
-from psycopg import Connection
-from psycopg.rows import DictRow
+from psycopg import ClientCursor, Connection
+from psycopg.rows import DictRow, tuple_row
 
 from domain.keys import Key
 from domain.postgres_datastore import PostgresDatastore
@@ -42,18 +43,24 @@ TABLES = ("milepost_events", "milepost_keys")
 # One writer at a time, so that positions become visible in order: a reader that has seen a position
 # has seen all before it. Not LOCK TABLE, which waits for VACUUM and lets ANALYZE wait.
 LOCK = "SELECT pg_advisory_xact_lock(hashtext('milepost events'))"
+# Rows travel as one JSON text: the driver adapts one string, however many rows there are.
 INSERT_EVENTS = """
     INSERT INTO milepost_events (originator_id, originator_version, topic, state)
-    SELECT * FROM unnest(%s::text[], %s::bigint[], %s::text[], %s::bytea[])
+    SELECT originator_id, originator_version, topic, decode(state, 'base64')
+      FROM json_to_recordset(%s::json) AS event
+           (originator_id text, originator_version bigint, topic text, state text)
     RETURNING notification_id
 """
 NOTIFY = "NOTIFY milepost_events"
+# Lateral, so that however small the table was when this was planned, it goes by the index.
 SELECT_TAIL = """
     SELECT e.originator_id, e.originator_version, e.topic, e.state
-      FROM unnest(%s::text[], %s::bigint[]) AS known (id, version)
-      JOIN milepost_events AS e
-        ON e.originator_id = known.id AND e.originator_version > known.version
-     ORDER BY e.originator_id, e.originator_version
+      FROM json_each_text(%s::json) AS known (id, version)
+     CROSS JOIN LATERAL (
+           SELECT originator_id, originator_version, topic, state
+             FROM milepost_events
+            WHERE originator_id = known.id AND originator_version > known.version::bigint
+            ORDER BY originator_version OFFSET 0) AS e
 """
 SELECT_EVENTS = """
     SELECT originator_id, originator_version, topic, state
@@ -71,22 +78,26 @@ SELECT_NOTIFICATIONS = """
      ORDER BY notification_id LIMIT %s
 """
 SELECT_KEYS = """
-    SELECT k.name, k.job_id, k.version, k.digest, e.notification_id AS position
+    SELECT k.name, k.job_id, k.version, k.digest, e.notification_id
       FROM milepost_keys AS k
       JOIN milepost_events AS e ON e.originator_id = k.job_id AND e.originator_version = k.version
-     WHERE k.name = ANY (%s)
+     WHERE k.name IN (SELECT json_array_elements_text(%s::json))
 """
 CLAIM_KEYS = """
-    INSERT INTO milepost_keys SELECT * FROM unnest(%s::text[], %s::text[], %s::bigint[], %s::text[])
+    INSERT INTO milepost_keys SELECT name, job_id, version, digest
+      FROM json_to_recordset(%s::json) AS key (name text, job_id text, version bigint, digest text)
     ON CONFLICT (name) DO NOTHING
 """
 POINT_KEYS = """
-    INSERT INTO milepost_keys SELECT * FROM unnest(%s::text[], %s::text[], %s::bigint[], %s::text[])
+    INSERT INTO milepost_keys SELECT name, job_id, version, digest
+      FROM json_to_recordset(%s::json) AS key (name text, job_id text, version bigint, digest text)
     ON CONFLICT (name) DO UPDATE
     SET job_id = excluded.job_id, version = excluded.version, digest = excluded.digest
 """
 RELEASE_KEYS = """
-    DELETE FROM milepost_keys WHERE (name, job_id) IN (SELECT * FROM unnest(%s::text[], %s::text[]))
+    DELETE FROM milepost_keys AS key
+     USING json_to_recordset(%s::json) AS held (name text, job_id text)
+     WHERE key.name = held.name AND key.job_id = held.job_id
 """
 
 
@@ -108,20 +119,15 @@ class PostgresRecorder(postgres.PostgresApplicationRecorder):
         """See `JobStore.transact`."""
         decided = False
         try:
-            with (
-                self.datastore.get_connection() as connection,
-                connection.pipeline(),
-                connection.transaction(),
-            ):
-                look, take = connection.cursor(), connection.cursor()
-                connection.execute(LOCK)
-                look.execute(SELECT_TAIL, (list(known), list(known.values())), prepare=True)
-                take.execute(SELECT_KEYS, (list(names),), prepare=True)
-                tail = [StoredEvent(*row.values()) for row in look]
-                keys = {row["name"]: Key(**row) for row in take}
-                decided = True
-                append = decide(Found(tail, keys))
-                return _write(connection, append) if append.events else ()
+            with self.datastore.get_connection() as connection:
+                try:
+                    found = _look(connection, known, names)
+                    decided = True
+                    return _write(connection, decide(found))
+                except BaseException:
+                    if not connection.closed:
+                        connection.rollback()
+                    raise
         except (InterfaceError, OperationalError) as error:
             if decided:
                 raise
@@ -130,16 +136,16 @@ class PostgresRecorder(postgres.PostgresApplicationRecorder):
 
     def tail(self, known: Mapping[str, int]) -> Sequence[StoredEvent]:
         """See `JobStore.tail`."""
-        rows = self.datastore.rows(SELECT_TAIL, (list(known), list(known.values())))
+        rows = self.datastore.rows(SELECT_TAIL, (_json(known),))
         return [StoredEvent(*row.values()) for row in rows]
 
     def _insert_stored_events(
         self, curs: Any, stored_events: Sequence[StoredEvent], **_: Any
     ) -> None:
-        # The library's own insert needs a composite type; four arrays do the same.
+        # The library's own insert needs a composite type; JSON does the same.
         curs.execute(LOCK)
         curs.execute(NOTIFY)
-        curs.execute(INSERT_EVENTS, _event_columns(stored_events))
+        curs.execute(INSERT_EVENTS, (_json(stored_events),))
 
     def select_events(
         self,
@@ -173,36 +179,45 @@ class PostgresRecorder(postgres.PostgresApplicationRecorder):
         return [Notification(**row) for row in rows]
 
 
+def _look(
+    connection: Connection[DictRow], known: Mapping[str, int], names: Collection[str]
+) -> Found:
+    """Begin, take the lock and see what is there, in one round trip."""
+    cursor = ClientCursor(connection, row_factory=tuple_row)
+    parts, parameters = ["BEGIN", LOCK, SELECT_TAIL], [_json(known)]
+    if names:
+        parts.append(SELECT_KEYS)
+        parameters.append(_json(names))
+    cursor.execute(";".join(parts), parameters)
+    for _ in ("BEGIN", LOCK):
+        cursor.nextset()
+    tail = [StoredEvent(*row) for row in cursor.fetchall()]
+    keys = [Key(*row) for row in cursor.fetchall()] if names and cursor.nextset() else []
+    return Found(tail, {key.name: key for key in keys})
+
+
 def _write(connection: Connection[DictRow], append: Append) -> Sequence[int]:
-    connection.execute(NOTIFY)
-    insert = connection.cursor()
-    insert.execute(INSERT_EVENTS, _event_columns(append.events), prepare=True)
+    """Store everything and commit, in one round trip; return the events' positions."""
+    cursor = ClientCursor(connection, row_factory=tuple_row)
+    if not append.events:
+        cursor.execute("COMMIT")
+        return ()
+    parts, parameters = [INSERT_EVENTS, NOTIFY], [_json(append.events)]
     if append.releases:
-        names, job_ids = zip(*append.releases, strict=True)
-        connection.execute(RELEASE_KEYS, (list(names), list(job_ids)), prepare=True)
+        parts.append(RELEASE_KEYS)
+        parameters.append(_json([{"name": name, "job_id": job} for name, job in append.releases]))
     if append.claims:
-        connection.execute(CLAIM_KEYS, _key_columns(append.claims), prepare=True)
+        parts.append(CLAIM_KEYS)
+        parameters.append(_json(append.claims))
     if append.pointers:
-        connection.execute(POINT_KEYS, _key_columns(append.pointers), prepare=True)
-    return [row["notification_id"] for row in insert]
+        parts.append(POINT_KEYS)
+        parameters.append(_json(append.pointers))
+    cursor.execute(";".join([*parts, "COMMIT"]), parameters)
+    return [position for (position,) in cursor.fetchall()]
 
 
-def _event_columns(events: Sequence[StoredEvent]) -> tuple[list[Any], ...]:
-    return (
-        [event.originator_id for event in events],
-        [event.originator_version for event in events],
-        [event.topic for event in events],
-        [event.state for event in events],
-    )
-
-
-def _key_columns(keys: Sequence[Key]) -> tuple[list[Any], ...]:
-    return (
-        [key.name for key in keys],
-        [key.job_id for key in keys],
-        [key.version for key in keys],
-        [key.digest for key in keys],
-    )
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
 
 
 class Factory(postgres.PostgresFactory):

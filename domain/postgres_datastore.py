@@ -18,6 +18,8 @@ POOL_SIZE, POOL_OVERFLOW = 4, 12
 PATIENCE_SECONDS = 3.0
 """How long a caller waits for a connection before it hears that the database is away."""
 LOCK_TIMEOUT = "SET lock_timeout = '5s'"
+# Plans are kept from when the tables were small, and every statement has its index.
+NO_SEQUENTIAL_SCANS = "SET enable_seqscan = off"
 
 
 # Against a peer that is gone without a word; libpq's own settings in the URL go before these.
@@ -62,6 +64,7 @@ class PostgresDatastore(postgres.PostgresDatastore):
         def after_connect(connection: Connection[Any]) -> None:
             prepare(connection)
             connection.execute(LOCK_TIMEOUT)
+            connection.execute(NO_SEQUENTIAL_SCANS)
 
         return after_connect
 

@@ -94,12 +94,12 @@ class ProvisioningJob(msgspec.Struct, frozen=True, omit_defaults=True):
     def warning(self, callback: Callback, facts: list[Fact]) -> str | None:
         """Say what is odd about a callback that was recorded, as these facts, all the same."""
         odd = [] if self.queued else [f"job {self.id!r} is not registered"]
-        after = self.after(facts)
-        ended = self.attempt.final
-        if ended and after.attempt.number == self.attempt.number and after.attempt.final == ended:
-            odd.append(f"job {self.id!r} is already {ended.status}, so this changes nothing")
-            if ended.status == "failed" and callback.status == "provisioning" and callback.step:
-                odd.append("a provisioning status without a step starts the next attempt")
+        if ended := self.attempt.final:
+            after = self.after(facts).attempt
+            if after.number == self.attempt.number and after.final == ended:
+                odd.append(f"job {self.id!r} is already {ended.status}, so this changes nothing")
+                if ended.status == "failed" and callback.status == "provisioning" and callback.step:
+                    odd.append("a provisioning status without a step starts the next attempt")
         return "; ".join(odd) or None
 
     def after(self, facts: list[Fact]) -> ProvisioningJob:
@@ -113,6 +113,8 @@ class ProvisioningJob(msgspec.Struct, frozen=True, omit_defaults=True):
         return not self.attempt.precedes(fact) and self.attempt.reopens_on(fact)
 
     def _with_rollback(self, facts: list[Fact], now: datetime) -> list[Fact]:
+        if self.attempt.final is None and not any(attempts.may_end(fact) for fact in facts):
+            return facts
         after = self.after(facts)
         attempt = after.attempt
         if attempt.status == "running" and after.rollback_requested:
