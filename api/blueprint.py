@@ -40,9 +40,24 @@ class StrictParser(FlaskParser):
 
 
 class Blueprint(flask_smorest.Blueprint):
-    """A blueprint whose arguments are read strictly."""
+    """A blueprint whose arguments are read strictly and whose views return responses.
+
+    What describes a view adds to its documentation and nothing to its calls.
+    """
 
     ARGUMENTS_PARSER = StrictParser()
+
+    def doc(self, **described: Any) -> Callable[[View], View]:
+        """Add to the view's documentation."""
+        return _only_documenting(super().doc(**described))
+
+    def response(self, *args: Any, **described: Any) -> Callable[[View], View]:
+        """Document what the view answers with."""
+        return _only_documenting(super().response(*args, **described))
+
+    def alt_response(self, *args: Any, **described: Any) -> Callable[[View], View]:
+        """Document what else the view may answer with."""
+        return _only_documenting(super().alt_response(*args, **described))
 
     def needs(self, scope: Scope) -> Callable[[View], View]:
         """Let a view be called only with a token that grants the scope, and document that."""
@@ -50,14 +65,22 @@ class Blueprint(flask_smorest.Blueprint):
         def decorate(view: View) -> View:
             told = self.problem(401, "No token, or not a valid one")(view)
             told = self.problem(403, "The token does not allow this")(told)
-            secured: View = self.doc(security=[{"bearer": []}])(needs(scope)(told))
+            secured: View = self.doc(security=[{"bearer": []}])(needs(scope)(told))  # type: ignore[assignment]
             return secured
 
         return decorate
 
     def problem(self, status: int, description: str) -> Callable[[View], View]:
         """Document that a view may answer with this problem."""
-        decorate: Callable[[View], View] = self.alt_response(
+        return self.alt_response(
             status, schema=ProblemSchema, content_type=PROBLEM, description=description
         )
-        return decorate
+
+
+def _only_documenting(decorate: Callable[[Any], Any]) -> Callable[[View], View]:
+    # flask-smorest wraps the view once for every answer that is described, which every call pays.
+    def document(view: View) -> View:
+        view._apidoc = decorate(view)._apidoc  # type: ignore[attr-defined]
+        return view
+
+    return document

@@ -9,16 +9,17 @@ from functools import cache
 from typing import Any, Final
 
 import msgspec
-from flask import Response, request
+from flask import Response
 from marshmallow import ValidationError
 
 from api.access import services
 from api.blueprint import Blueprint
 from api.bodies import whole_body
 from api.errors import InvalidFields, MissingJobId, MissingStatusOrType, UnknownStatus
+from api.headers import header
 from api.idempotency import checked, idempotency_key, parameter
 from api.json_body import parse_object
-from api.metrics import CALLBACKS
+from api.metrics import DUPLICATE, RECORDED
 from api.requests import CallbackSchema
 from api.schemas import ReceiptSchema
 from api.signatures import Sender, verify
@@ -63,7 +64,7 @@ def receive() -> Response:
     """Record a callback; both routes do the same."""
     body = whole_body()
     here = services()
-    sender = verify(request.headers, body, here.settings.callback_secrets, here.clock())
+    sender = verify(header, body, here.settings.callback_secrets, here.clock())
     callback = load(parse_object(body), _schema(here.clock))
     receipt = here.milepost.record(
         msgspec.structs.replace(
@@ -73,7 +74,7 @@ def receive() -> Response:
             digest=hashlib.sha256(body).hexdigest(),
         )
     )
-    CALLBACKS.labels("duplicate" if receipt.duplicate else "recorded").inc()
+    (DUPLICATE if receipt.duplicate else RECORDED).inc()
     answer = {
         "received": True,
         "job_id": receipt.job_id,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from marshmallow import ValidationError, fields, validate
 
 MAX_ID = 200
+PLAIN_ID = re.compile(rf"[^\x00-\x1f\x7f]{{1,{MAX_ID}}}")
+ANY_TEXT = re.compile(r"(?s:.*)")
 
 
 def is_printable(value: str) -> bool:
@@ -39,3 +42,18 @@ class RunId(fields.Field[str]):
             raise ValidationError(f"Longer than maximum length {MAX_ID}.")
         _printable(str(value))
         return str(value)
+
+
+def plain(field: fields.Field[Any]) -> re.Pattern[str] | None:
+    """Return what texts the field takes as they are; None if only the field can tell."""
+    if isinstance(field, (Name, RunId)):
+        return PLAIN_ID
+    if type(field) is not fields.String:
+        return None
+    match field.validators:
+        case []:
+            return ANY_TEXT
+        case [validate.OneOf(choices=choices)]:
+            return re.compile("|".join(re.escape(choice) for choice in choices))
+        case _:
+            return None

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import request
-
 from api.errors import InvalidFields
 from api.fields import MAX_ID, is_printable
+from api.headers import header
 
 
 def parameter(description: str) -> dict[str, Any]:
@@ -22,7 +21,7 @@ def parameter(description: str) -> dict[str, Any]:
 
 def idempotency_key() -> str | None:
     """Return the request's idempotency key, if it has one; raise `InvalidFields`."""
-    key = request.headers.get("Idempotency-Key", "").strip()
+    key = (header("Idempotency-Key") or "").strip()
     return checked("Idempotency-Key", key) if key else None
 
 

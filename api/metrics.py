@@ -24,9 +24,10 @@ from projections.reader import Reader
 bp = Blueprint("metrics", __name__, description="For Prometheus")
 
 COUNTERS = CollectorRegistry()
-CALLBACKS = Counter(
+_CALLBACKS = Counter(
     "milepost_callbacks", "Callbacks answered with a receipt", ["outcome"], registry=COUNTERS
 )
+RECORDED, DUPLICATE = _CALLBACKS.labels("recorded"), _CALLBACKS.labels("duplicate")
 
 
 @bp.route("/metrics")

@@ -110,9 +110,13 @@ def run(settings: Settings, *, project: bool) -> None:
 def load(settings: Settings, project: bool, parent: int) -> Callable[..., Any]:
     """Return the application inside a worker, with its background threads started."""
     from api import create_app
+    from api.signatures import key_id
     from api.wiring import open_services
 
     services = open_services(settings)
+    for secret in settings.callback_secrets:
+        # Slow by design, so not when the first callbacks come, all at once.
+        key_id(secret)
     stop = Event()
     threads = [Thread(target=_leave_with, args=(parent, stop), name="parent watch", daemon=True)]
     if project:
