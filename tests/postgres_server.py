@@ -25,9 +25,13 @@ SYSTEM_USER = "nobody"
 
 
 class PostgresServer:
-    """A cluster of its own in a temporary folder, on a Unix socket only."""
+    """A cluster of its own in a temporary folder, on a Unix socket only.
 
-    def __init__(self) -> None:
+    Without `fsync`, for tests: there, processes are killed and not the machine.
+    """
+
+    def __init__(self, *, fsync: bool = False) -> None:
+        self._fsync = "on" if fsync else "off"
         # A short path: a socket's may have 107 characters.
         self._home = Path(tempfile.mkdtemp(prefix="mp-pg-", dir="/tmp"))
         self.folder = self._home / "data"
@@ -49,8 +53,7 @@ class PostgresServer:
 
     def start(self) -> None:
         """Start, and return when connections are accepted."""
-        # fsync=off: processes are killed here, not the machine, and hundreds of databases are made.
-        options = f"-h '' -k {self.folder} -c max_connections=200 -c fsync=off"
+        options = f"-h '' -k {self.folder} -c max_connections=200 -c fsync={self._fsync}"
         self._run("pg_ctl", "-w", "-l", str(self.folder / "log"), "-o", options, "start")
 
     def stop(self, mode: str = "immediate") -> None:

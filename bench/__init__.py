@@ -1,0 +1,1 @@
+"""Measurements: one module per claim, each against a baseline in the same run."""

@@ -1,0 +1,63 @@
+"""`python -m bench`: run the measurements and print what they came to."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import click
+import msgspec
+from rich.console import Console
+
+from bench import callbacks, growth, latency, memory, projecting, reading
+from bench.contenders import Mismatch
+from bench.effort import FULL, SHORT, Effort
+from bench.figures import Line, show
+from bench.load import MissingWrk, require_wrk
+from bench.stage import Stage
+
+CLAIMS: dict[str, Callable[[Stage, Effort], Iterator[Line]]] = {
+    "callbacks": callbacks.run,
+    "growth": growth.run,
+    "latency": latency.run,
+    "reading": reading.run,
+    "projecting": projecting.run,
+    "memory": memory.run,
+}
+
+
+@click.command()
+@click.argument("claims", nargs=-1, type=click.Choice(list(CLAIMS)))
+@click.option("--short", is_flag=True, help="Only show that the scripts work; judge nothing.")
+@click.option("--json", "file", type=click.Path(path_type=Path), help="Keep the figures here.")
+def main(claims: tuple[str, ...], short: bool, file: Path | None) -> None:
+    """Measure Milepost against its baselines, in turns; all of them, or those that are named."""
+    console, errors = Console(width=140), Console(stderr=True)
+    try:
+        require_wrk()
+    except MissingWrk as error:
+        raise click.ClickException(str(error)) from None
+    effort, lines = SHORT if short else FULL, list[Line]()
+    with Stage() as stage:
+        made_on = stage.describe()
+        errors.print(f"On {made_on}; {effort.pairs} pairs of {effort.seconds} s each.")
+        for claim in claims or CLAIMS:
+            with errors.status(f"{claim} …"):
+                try:
+                    for line in CLAIMS[claim](stage, effort):
+                        errors.print(
+                            f"  {line.claim}: {line.figure:.3g} {line.unit}  ({line.detail})"
+                        )
+                        lines.append(line)
+                except Mismatch as error:
+                    raise click.ClickException(f"{claim}: {error}") from error
+    show(lines, console)
+    if file:
+        file.write_bytes(msgspec.json.format(msgspec.json.encode({"on": made_on, "lines": lines})))
+    if not short and not all(line.holds for line in lines):
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What Milepost is measured against."""

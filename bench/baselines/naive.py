@@ -1,0 +1,94 @@
+"""The eventsourcing library as its tutorial has it: get the aggregate, trigger an event, save."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+from typing import Any
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+from eventsourcing.application import Application
+from eventsourcing.domain import Aggregate, event
+from flask import Flask, jsonify, request
+from psycopg.conninfo import conninfo_to_dict
+
+from bench.stage import SECRET
+
+AT_ONCE = 20
+
+
+class Job(Aggregate):
+    """A job as an ordinary aggregate of the library."""
+
+    @event("Queued")
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.step: str | None = None
+
+    @staticmethod
+    def create_id(name: str) -> UUID:
+        """Return the id of the job with that name."""
+        return uuid5(NAMESPACE_URL, name)
+
+    @event("StepReported")
+    def report(self, step: str) -> None:
+        """Report a step."""
+        self.step = step
+
+
+class Jobs(Application[UUID]):
+    """The application as the tutorial writes it."""
+
+    def queue(self, name: str) -> None:
+        """Create a job."""
+        self.save(Job(name))
+
+    def report(self, name: str, step: str) -> None:
+        """Get, trigger, save."""
+        job: Job = self.repository.get(Job.create_id(name))
+        job.report(step)
+        self.save(job)
+
+
+def environment(dsn: str) -> dict[str, str]:
+    """Return the library's settings for a database."""
+    given = conninfo_to_dict(dsn)
+    return {
+        "PERSISTENCE_MODULE": "eventsourcing.postgres",
+        "POSTGRES_DBNAME": str(given["dbname"]),
+        "POSTGRES_HOST": str(given["host"]),
+        "POSTGRES_PORT": str(given.get("port", 5432)),
+        "POSTGRES_USER": str(given.get("user", "postgres")),
+        "POSTGRES_PASSWORD": str(given.get("password", "")),
+    }
+
+
+def fill(dsn: str, jobs: int, events: int) -> None:
+    """Store `job-0` and so on with that many events each."""
+    application = Jobs(environment(dsn))
+    for start in range(0, jobs, AT_ONCE):
+        made = [Job(f"job-{n}") for n in range(start, min(start + AT_ONCE, jobs))]
+        for job in made:
+            for _ in range(events - 1):
+                job.report("vm_created")
+        application.save(*made)
+    application.close()
+
+
+def create_app() -> Flask:
+    """Return the application over the database named by BENCH_DATABASE_URL."""
+    app, jobs = Flask(__name__), Jobs(environment(os.environ["BENCH_DATABASE_URL"]))
+
+    @app.post("/api/webhooks/github")
+    def callback() -> Any:
+        body = request.get_data()
+        expected = hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
+        if not hmac.compare_digest(expected, request.headers.get("X-Signature", "")):
+            return jsonify(error="Invalid signature"), 401
+        told = json.loads(body)
+        jobs.report(told["job_id"], told["step"])
+        return jsonify(received=True)
+
+    return app

@@ -1,0 +1,72 @@
+"""The library's own ProjectionRunner, keeping one row per job."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import singledispatchmethod
+from time import perf_counter
+from typing import Any
+
+from eventsourcing.domain import DomainEventProtocol
+from eventsourcing.persistence import Tracking
+from eventsourcing.postgres import PostgresTrackingRecorder
+from eventsourcing.projection import Projection, ProjectionRunner
+
+from bench.baselines.naive import Job, Jobs, environment, fill
+
+EVENTS_A_JOB = 10
+CREATE = "CREATE TABLE IF NOT EXISTS stock_steps (job_id uuid PRIMARY KEY, step text)"
+UPSERT = """
+    INSERT INTO stock_steps VALUES (%s, %s)
+    ON CONFLICT (job_id) DO UPDATE SET step = excluded.step
+"""
+
+
+class Steps(PostgresTrackingRecorder):
+    """The last step of every job, beside the tracking."""
+
+    def _create_table(self, curs: Any) -> None:
+        super()._create_table(curs)
+        curs.execute(CREATE)
+
+    def set_step(self, job_id: Any, step: str | None, tracking: Tracking) -> None:
+        """Keep the step and the position in one transaction."""
+        with self.datastore.transaction(commit=True) as cursor:
+            self._insert_tracking(cursor, tracking)
+            cursor.execute(UPSERT, (job_id, step))
+
+
+class StepsProjection(Projection[Steps]):
+    """Fold one event after the other."""
+
+    name = "steps"
+
+    @singledispatchmethod
+    def process_event(self, domain_event: DomainEventProtocol[Any], tracking: Tracking) -> None:
+        """Keep what the event says."""
+        step = getattr(domain_event, "step", None)
+        self.view.set_step(domain_event.originator_id, step, tracking)
+
+
+@contextmanager
+def over(dsn: str, events: int) -> Iterator[Callable[[], float]]:
+    """Return a turn over a log of that many events: events per second."""
+    jobs = max(1, events // EVENTS_A_JOB)
+    fill(dsn, jobs, EVENTS_A_JOB)
+    turns = iter(range(1_000_000))
+
+    def turn() -> float:
+        settings = {**environment(dsn), "PROJECTION_NAME": "steps"}
+        settings |= {"STEPS_TRACKING_TABLE_NAME": f"stock_{next(turns)}"}
+        began = perf_counter()
+        with ProjectionRunner(
+            application_class=Jobs, projection_class=StepsProjection, view_class=Steps, env=settings
+        ) as runner:
+            runner.wait(runner.app.recorder.max_notification_id(), timeout=600)
+        return jobs * EVENTS_A_JOB / (perf_counter() - began)
+
+    yield turn
+
+
+assert Job  # the runner finds it by its topic

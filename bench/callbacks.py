@@ -1,0 +1,96 @@
+"""Signed step callbacks against the no-op, the mutable rows and naive use of the library."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
+import psycopg
+
+from bench.baselines import mutable_row, naive
+from bench.contenders import plain, recording
+from bench.effort import Effort
+from bench.figures import Line, Pair, alternate
+from bench.history import register
+from bench.load import steps
+from bench.stage import Stage
+
+FEW_EVENTS_JOBS = 20_000
+"""Naive use is slower with every event, so its jobs with one event are many."""
+THOUSAND = 1_000
+
+
+def run(stage: Stage, effort: Effort) -> Iterator[Line]:
+    """One worker each; against the mutable rows, the best number of workers and threads of each."""
+    with ExitStack() as stack:
+        enter = stack.enter_context
+        one = enter(_milepost(stage, effort, workers=1))
+        two = enter(_milepost(stage, effort, workers=2))
+        requests = steps(effort.jobs)
+
+        noop = plain(stage, enter(stage.baseline("noop:app")), requests, effort.seconds)
+        yield _line(
+            "step callbacks, 1 worker / no-op POST", alternate(one, noop, effort.pairs), 0.5
+        )
+
+        rows = [
+            enter(_mutable_row(stage, effort, threads=threads, workers=workers))
+            for threads, workers in ((8, 1), (16, 1), (16, 2))
+        ]
+        best_rows, best = (
+            max(rows, key=lambda turn: turn()),
+            max((one, two), key=lambda turn: turn()),
+        )
+        pair = alternate(best, best_rows, effort.pairs)
+        yield _line("step callbacks / the mutable rows, best of each", pair, 1.5)
+
+        for events, jobs, wanted in ((1, FEW_EVENTS_JOBS, 5), (THOUSAND, 200, 100)):
+            jobs = min(jobs, effort.jobs * 100)
+            library = enter(
+                _naive(stage, effort, jobs=jobs, events=min(events, effort.long_history))
+            )
+            pair = alternate(one, library, effort.pairs)
+            yield _line(
+                f"step callbacks / naive library use, {events:,} events a job", pair, wanted
+            )
+
+        yield _line("2 workers / 1 worker", alternate(two, one, effort.pairs), 1.2)
+
+
+def _line(claim: str, pair: Pair, wanted: float) -> Line:
+    detail = f"{pair.ours:,.0f}/s, {pair.theirs:,.0f}/s"
+    return Line(claim, pair.ratio, wanted, detail=detail)
+
+
+@contextmanager
+def _milepost(stage: Stage, effort: Effort, *, workers: int) -> Iterator[Callable[[], float]]:
+    database = stage.postgres()
+    register(database, effort.jobs, stage.folder / "home")
+    with stage.milepost(database, "--workers", str(workers)) as server:
+        yield recording(stage, server, database, steps(effort.jobs), effort.seconds)
+
+
+@contextmanager
+def _mutable_row(
+    stage: Stage, effort: Effort, *, threads: int, workers: int
+) -> Iterator[Callable[[], float]]:
+    database = stage.postgres()
+    with psycopg.connect(database) as connection:
+        connection.execute(mutable_row.CREATE)
+        connection.execute(mutable_row.FILL_JOBS, (effort.jobs,))
+        connection.execute(mutable_row.FILL_INSTANCES)
+    with stage.baseline(
+        "mutable_row:create_app", database, threads=threads, workers=workers
+    ) as server:
+        yield plain(stage, server, steps(effort.jobs), effort.seconds)
+
+
+@contextmanager
+def _naive(
+    stage: Stage, effort: Effort, *, jobs: int, events: int
+) -> Iterator[Callable[[], float]]:
+    database = stage.postgres()
+    naive.fill(database, jobs, events)
+    with stage.baseline("naive:create_app", database) as server:
+        # Two at once on one job, and the library refuses one of them.
+        yield plain(stage, server, steps(jobs), effort.seconds, may_fail=True)

@@ -1,0 +1,40 @@
+"""How hard a run tries: the whole thing, or just enough to show that the scripts work."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Effort(NamedTuple):
+    """Numbers that decide how long a run takes."""
+
+    pairs: int
+    seconds: float
+    jobs: int
+    long_history: int
+    big_store: int
+    log: int
+    callbacks: int
+    many_jobs: int
+
+
+FULL = Effort(
+    pairs=5,
+    seconds=5,
+    jobs=200,
+    long_history=100_000,
+    big_store=5_000_000,
+    log=200_000,
+    callbacks=1_000_000,
+    many_jobs=50_000,
+)
+SHORT = Effort(
+    pairs=1,
+    seconds=1,
+    jobs=20,
+    long_history=300,
+    big_store=2_000,
+    log=2_000,
+    callbacks=2_000,
+    many_jobs=100,
+)

@@ -1,0 +1,71 @@
+"""Figures: ratios of alternated pairs, and the table that they end up in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from statistics import median
+from typing import NamedTuple
+
+from rich.console import Console
+from rich.table import Table
+
+
+class Line(NamedTuple):
+    """A claim with its figure; `at_most` turns the comparison round."""
+
+    claim: str
+    figure: float
+    wanted: float
+    unit: str = "×"
+    at_most: bool = False
+    detail: str = ""
+
+    @property
+    def holds(self) -> bool:
+        """Tell whether the figure is as wanted."""
+        return self.figure <= self.wanted if self.at_most else self.figure >= self.wanted
+
+
+class Pair(NamedTuple):
+    """Medians of two contenders that took turns, and of the ratios of their turns."""
+
+    ours: float
+    theirs: float
+    ratio: float
+
+
+def alternate(ours: Callable[[], float], theirs: Callable[[], float], pairs: int) -> Pair:
+    """Measure both in turn, so that what else the machine does befalls both."""
+    turns = []
+    for turn in range(pairs):
+        # Who goes first alternates too.
+        if turn % 2:
+            theirs_now, ours_now = theirs(), ours()
+        else:
+            ours_now, theirs_now = ours(), theirs()
+        turns.append((ours_now, theirs_now))
+    return Pair(
+        median(ours_now for ours_now, _ in turns),
+        median(theirs_now for _, theirs_now in turns),
+        median(ours_now / theirs_now for ours_now, theirs_now in turns),
+    )
+
+
+def show(lines: list[Line], console: Console) -> None:
+    """Print the lines as a table."""
+    table = Table(title="Milepost, measured", title_justify="left")
+    table.add_column("measure")
+    table.add_column("figure", justify="right")
+    table.add_column("wanted", justify="right")
+    table.add_column("")
+    table.add_column("made of")
+    for line in lines:
+        sign = "≤" if line.at_most else "≥"
+        table.add_row(
+            line.claim,
+            f"{line.figure:.3g} {line.unit}",
+            f"{sign} {line.wanted:g}",
+            "[green]holds[/]" if line.holds else "[red]missed[/]",
+            line.detail,
+        )
+    console.print(table)

@@ -1,0 +1,63 @@
+"""What growing costs: long jobs against new ones, a big store against an empty one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bench.contenders import recording
+from bench.effort import Effort
+from bench.figures import Line, alternate
+from bench.history import lengthen, register, settle
+from bench.load import signed
+from bench.stage import Stage
+
+LONG_JOBS = 20
+
+
+def run(stage: Stage, effort: Effort) -> Iterator[Line]:
+    """Both kinds of jobs in one store under one server; then two stores."""
+    database = stage.postgres()
+    register(database, 2 * LONG_JOBS, stage.folder / "home")
+    lengthen(database, "job", LONG_JOBS, effort.long_history)
+    settle(database)
+    with stage.milepost(database) as server:
+        told = {"status": "provisioning", "step": "vm_created"}
+        turns = [
+            recording(
+                stage,
+                server,
+                database,
+                [signed({"job_id": f"job-{n}", **told}) for n in jobs],
+                effort.seconds,
+            )
+            for jobs in (range(LONG_JOBS), range(LONG_JOBS, 2 * LONG_JOBS))
+        ]
+        pair = alternate(turns[0], turns[1], effort.pairs)
+    yield Line(
+        f"jobs with {effort.long_history:,} events / new jobs",
+        pair.ratio,
+        0.9,
+        detail=f"{pair.ours:,.0f}/s, {pair.theirs:,.0f}/s",
+    )
+
+    big, empty = stage.postgres(), stage.postgres()
+    for each in (big, empty):
+        register(each, effort.jobs, stage.folder / "home")
+    lengthen(big, "old", effort.big_store // 100, 100)
+    settle(big)
+    with (
+        stage.milepost(big, "--no-projector") as old_server,
+        stage.milepost(empty, "--no-projector") as new_server,
+    ):
+        requests = [signed({"job_id": f"job-{n}", **told}) for n in range(effort.jobs)]
+        pair = alternate(
+            recording(stage, old_server, big, requests, effort.seconds),
+            recording(stage, new_server, empty, requests, effort.seconds),
+            effort.pairs,
+        )
+    yield Line(
+        f"a store with {effort.big_store:,} events / an empty one",
+        pair.ratio,
+        0.85,
+        detail=f"{pair.ours:,.0f}/s, {pair.theirs:,.0f}/s; no projector",
+    )

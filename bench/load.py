@@ -1,0 +1,126 @@
+"""Load: wrk (https://github.com/wg/wrk) with requests that are made and signed beforehand."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from bench.stage import ADMIN_TOKEN, SECRET, Server
+
+CONNECTIONS = 32
+WEBHOOK = "/api/webhooks/github"
+
+# wrk asks for the next request in one thread; `delay` spreads them evenly at random.
+SCRIPT = """
+local requests = {{{requests}}}
+local k = 0
+function request() k = k % #requests + 1; return requests[k] end
+{delay}
+function done(summary, latency)
+  local e = summary.errors
+  io.write(string.format(
+    'RESULT {{"answered": %d, "seconds": %f, "p50": %f, "p99": %f, "failed": %d}}\\n',
+    summary.requests, summary.duration / 1e6, latency:percentile(50) / 1e3,
+    latency:percentile(99) / 1e3, e.status + e.connect + e.read + e.write + e.timeout))
+end
+"""
+DELAY = "function delay() return math.random(0, {twice}) end"
+
+
+class MissingWrk(Exception):
+    """wrk is not installed; on Debian: apt-get install wrk."""
+
+
+class Result(NamedTuple):
+    """What one run came to; latencies in milliseconds."""
+
+    answered: int
+    seconds: float
+    p50: float
+    p99: float
+    failed: int
+
+    @property
+    def rate(self) -> float:
+        """Requests answered per second."""
+        return self.answered / self.seconds
+
+
+class Request(NamedTuple):
+    """An HTTP request for wrk to repeat."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: str = ""
+
+    def lua(self) -> str:
+        """Return the request as wrk wants it."""
+        headers = ",".join(f"[{json.dumps(k)}]={json.dumps(v)}" for k, v in self.headers.items())
+        body = f"[==[{self.body}]==]" if self.body else "nil"
+        return f"wrk.format({self.method!r},{json.dumps(self.path)},{{{headers}}},{body})"
+
+
+def signed(fields: dict[str, object]) -> Request:
+    """Return a callback as the seed's workflow sends it: pretty-printed, X-Signature."""
+    body = json.dumps(fields, indent=2)
+    signature = hmac.new(SECRET.encode(), body.encode(), hashlib.sha256).hexdigest()
+    headers = {"X-Signature": signature, "Content-Type": "application/json"}
+    return Request("POST", WEBHOOK, headers, body)
+
+
+def steps(jobs: int) -> list[Request]:
+    """Return a step callback for each of the jobs."""
+    told = {"status": "provisioning", "step": "vm_created"}
+    return [signed({"job_id": f"job-{n}", **told}) for n in range(jobs)]
+
+
+def heartbeats(jobs: int) -> list[Request]:
+    """Return a heartbeat for each of the jobs."""
+    return [signed({"job_id": f"job-{n}", "type": "heartbeat"}) for n in range(jobs)]
+
+
+def reads(jobs: int, headers: dict[str, str] | None = None) -> list[Request]:
+    """Return a read of each job's agent."""
+    bearer = {"Authorization": f"Bearer {ADMIN_TOKEN}", **(headers or {})}
+    return [Request("GET", f"/api/agents/agent-{n}/instance", bearer) for n in range(jobs)]
+
+
+def require_wrk() -> None:
+    """Raise `MissingWrk` if there is no wrk."""
+    if shutil.which("wrk") is None:
+        raise MissingWrk(MissingWrk.__doc__)
+
+
+def load(
+    server: Server,
+    requests: Sequence[Request],
+    seconds: float,
+    *,
+    folder: Path,
+    connections: int = CONNECTIONS,
+    rate: float | None = None,
+) -> Result:
+    """Send the requests round and round; with a `rate`, about so many per second."""
+    delay = DELAY.format(twice=round(2000 * connections / rate)) if rate else ""
+    script = folder / "load.lua"
+    script.write_text(
+        SCRIPT.format(requests=",\n".join(each.lua() for each in requests), delay=delay)
+    )
+    whole = max(1, round(seconds))
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{whole}s", "--timeout", "10s", "-s"]
+    done = subprocess.run(
+        [*command, str(script), server.url],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=whole + 60,
+    )
+    told = next(line for line in done.stdout.splitlines() if line.startswith("RESULT "))
+    return Result(**json.loads(told.removeprefix("RESULT ")))

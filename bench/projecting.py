@@ -1,0 +1,61 @@
+"""The projector catching up, against only reading and decoding, and against the stock runner."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from time import perf_counter
+
+from bench.baselines import stock_runner
+from bench.effort import Effort
+from bench.figures import Line, alternate
+from bench.history import lengthen, register, services_over
+from bench.stage import Stage
+from projections.read_model import SHAPE
+
+BATCH = 1_000
+JOBS = 2_000
+STOCK_SHARE = 20
+"""The stock runner gets a log of a twentieth: its rate does not depend on the length."""
+
+
+def run(stage: Stage, effort: Effort) -> Iterator[Line]:
+    """Fold one log again and again; PostgreSQL."""
+    home, database = stage.folder / "home", stage.postgres()
+    jobs = min(JOBS, effort.log // 10)
+    register(database, jobs, home)
+    lengthen(database, "job", jobs, effort.log // jobs)
+    with services_over(database, home) as services:
+        store, mapper, events = services.milepost.store, services.milepost.mapper, effort.log + jobs
+
+        def project() -> float:
+            services.read_model.restart("none")
+            services.read_model.restart(SHAPE)
+            began = perf_counter()
+            folded = services.projector().catch_up()
+            if folded != events:
+                raise AssertionError(f"{folded} events were folded, not {events}")
+            return folded / (perf_counter() - began)
+
+        def decode() -> float:
+            position, seen, began = 0, 0, perf_counter()
+            while rows := store.select_notifications(position, BATCH, inclusive_of_start=False):
+                for row in rows:
+                    mapper.to_domain_event(row)
+                position, seen = rows[-1].id, seen + len(rows)
+            return seen / (perf_counter() - began)
+
+        pair = alternate(project, decode, effort.pairs)
+        yield Line(
+            "projector catching up / only reading and decoding",
+            pair.ratio,
+            0.3,
+            detail=f"{pair.ours:,.0f}/s, {pair.theirs:,.0f}/s",
+        )
+        with stock_runner.over(stage.postgres(), effort.log // STOCK_SHARE) as stock:
+            pair = alternate(project, stock, effort.pairs)
+        yield Line(
+            "projector catching up / the library's ProjectionRunner",
+            pair.ratio,
+            25,
+            detail=f"{pair.ours:,.0f}/s, {pair.theirs:,.0f}/s",
+        )

@@ -1,0 +1,47 @@
+"""Reads of an agent's instance against a no-op GET."""
+
+from __future__ import annotations
+
+import http.client
+from collections.abc import Iterator
+
+from bench.contenders import plain
+from bench.effort import Effort
+from bench.figures import Line, alternate
+from bench.history import register, services_over
+from bench.load import Request, reads
+from bench.stage import Server, Stage
+
+
+def run(stage: Stage, effort: Effort) -> Iterator[Line]:
+    """A 200 with its body, and a 304 for whoever has it already; PostgreSQL, one worker."""
+    database = stage.postgres()
+    register(database, effort.jobs, stage.folder / "home")
+    with services_over(database, stage.folder / "home") as services:
+        services.projector().catch_up()
+    with stage.milepost(database) as server, stage.baseline("noop:app") as noop:
+        theirs = plain(stage, noop, reads(effort.jobs), effort.seconds)
+        for status, wanted, requests in (
+            (200, 0.4, reads(effort.jobs)),
+            (304, 0.6, _conditional(server, effort.jobs)),
+        ):
+            ours = plain(stage, server, requests, effort.seconds)
+            pair = alternate(ours, theirs, effort.pairs)
+            yield Line(
+                f"GET instance, {status} / no-op GET",
+                pair.ratio,
+                wanted,
+                detail=f"{pair.ours:,.0f}/s, {pair.theirs:,.0f}/s",
+            )
+
+
+def _conditional(server: Server, jobs: int) -> list[Request]:
+    connection = http.client.HTTPConnection("127.0.0.1", server.port)
+    conditional = []
+    for each in reads(jobs):
+        connection.request("GET", each.path, headers=each.headers)
+        answer = connection.getresponse()
+        answer.read()
+        known = {"If-None-Match": answer.headers["ETag"]}
+        conditional.append(each._replace(headers={**each.headers, **known}))
+    return conditional
