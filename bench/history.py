@@ -81,4 +81,3 @@ def events_in(database: str) -> int:
         found = connection.execute(count).fetchone()
         assert found is not None
         return int(found[0])
-

@@ -136,7 +136,7 @@ class PostgresRecorder(postgres.PostgresApplicationRecorder):
 
     def tail(self, known: Mapping[str, int]) -> Sequence[StoredEvent]:
         """See `JobStore.tail`."""
-        rows = self.datastore.rows(SELECT_TAIL, (_json(known),))
+        rows = self.datastore.rows(SELECT_TAIL, (as_json(known),))
         return [StoredEvent(*row.values()) for row in rows]
 
     def _insert_stored_events(
@@ -145,7 +145,7 @@ class PostgresRecorder(postgres.PostgresApplicationRecorder):
         # The library's own insert needs a composite type; JSON does the same.
         curs.execute(LOCK)
         curs.execute(NOTIFY)
-        curs.execute(INSERT_EVENTS, (_json(stored_events),))
+        curs.execute(INSERT_EVENTS, (as_json(stored_events),))
 
     def select_events(
         self,
@@ -184,10 +184,10 @@ def _look(
 ) -> Found:
     """Begin, take the lock and see what is there, in one round trip."""
     cursor = ClientCursor(connection, row_factory=tuple_row)
-    parts, parameters = ["BEGIN", LOCK, SELECT_TAIL], [_json(known)]
+    parts, parameters = ["BEGIN", LOCK, SELECT_TAIL], [as_json(known)]
     if names:
         parts.append(SELECT_KEYS)
-        parameters.append(_json(names))
+        parameters.append(as_json(names))
     cursor.execute(";".join(parts), parameters)
     for _ in ("BEGIN", LOCK):
         cursor.nextset()
@@ -202,21 +202,22 @@ def _write(connection: Connection[DictRow], append: Append) -> Sequence[int]:
     if not append.events:
         cursor.execute("COMMIT")
         return ()
-    parts, parameters = [INSERT_EVENTS, NOTIFY], [_json(append.events)]
+    parts, parameters = [INSERT_EVENTS, NOTIFY], [as_json(append.events)]
     if append.releases:
         parts.append(RELEASE_KEYS)
-        parameters.append(_json([{"name": name, "job_id": job} for name, job in append.releases]))
+        parameters.append(as_json([{"name": name, "job_id": job} for name, job in append.releases]))
     if append.claims:
         parts.append(CLAIM_KEYS)
-        parameters.append(_json(append.claims))
+        parameters.append(as_json(append.claims))
     if append.pointers:
         parts.append(POINT_KEYS)
-        parameters.append(_json(append.pointers))
+        parameters.append(as_json(append.pointers))
     cursor.execute(";".join([*parts, "COMMIT"]), parameters)
     return [position for (position,) in cursor.fetchall()]
 
 
-def _json(value: Any) -> str:
+def as_json(value: Any) -> str:
+    """Return any number of rows as one parameter."""
     return msgspec.json.encode(value).decode()
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
-from eventsourcing.domain import EventSourcingError
-from eventsourcing.persistence import Notification
+from eventsourcing.persistence import MapperDeserialisationError, Notification
 
+from domain.events import JobEvent
 from domain.mapper import JobEventMapper
 from projections.read_model import SetAside, Sighting
 from projections.views import State, UnreadableDocument, View
@@ -15,33 +15,58 @@ from projections.views import State, UnreadableDocument, View
 log = logging.getLogger("milepost.projections")
 
 
-def fold(
-    view: View[State],
-    state: State,
-    events: Iterable[Notification],
-    mapper: JobEventMapper,
-    set_aside: list[SetAside],
-) -> State:
-    """Fold events that come after the state; one that cannot be is passed over and set aside."""
+Decoded = Sequence[tuple[Notification, JobEvent | MapperDeserialisationError]]
+"""Stored events, each with what it says or why that cannot be read."""
+
+
+def decoded(events: Iterable[Notification], mapper: JobEventMapper) -> Decoded:
+    """Read stored events, once for all views."""
+    found: list[tuple[Notification, JobEvent | MapperDeserialisationError]] = []
     for stored in events:
+        try:
+            found.append((stored, mapper.to_domain_event(stored)))
+        except MapperDeserialisationError as error:
+            found.append((stored, error))
+    return found
+
+
+def fold(view: View[State], state: State, events: Decoded, set_aside: list[SetAside]) -> State:
+    """Fold events that come after the state; one that cannot be is passed over and set aside."""
+    for stored, event in events:
         if stored.originator_version <= state.version:
             continue
-        try:
-            state = view.evolve(state, mapper.to_domain_event(stored))
-        except Exception as error:
-            # Whatever is wrong with one event or with our folding of it, the others go on.
+        if isinstance(event, MapperDeserialisationError):
+            set_aside.append(_told(view, stored, str(event)))
             state = view.passed_over(state, stored.originator_version, stored.id)
-            set_aside.append(
-                SetAside(
-                    stored.id,
-                    str(stored.originator_id),
-                    stored.originator_version,
-                    stored.topic,
-                    str(error) if isinstance(error, EventSourcingError) else repr(error),
-                    view.name,
-                )
-            )
+            continue
+        try:
+            state = view.evolve(state, event)
+        except Exception as error:
+            # Whatever is wrong with our folding of one event, the others go on.
+            set_aside.append(_told(view, stored, repr(error)))
+            state = view.passed_over(state, stored.originator_version, stored.id)
     return state
+
+
+def _told(view: View[State], stored: Notification, error: str) -> SetAside:
+    job_id, version = str(stored.originator_id), stored.originator_version
+    return SetAside(stored.id, job_id, version, stored.topic, error, view.name)
+
+
+def begin(
+    view: View[State],
+    job_id: str,
+    document: str | None,
+    mapper: JobEventMapper,
+    history: Callable[[str], Iterable[Notification]],
+    set_aside: list[SetAside],
+) -> State:
+    """Return the state of a document; in the place of one that cannot be read, fold the history."""
+    try:
+        return view.load(job_id, document)
+    except UnreadableDocument as error:
+        log.warning("%s; folding the whole history", error)
+        return fold(view, view.load(job_id, None), decoded(history(job_id), mapper), set_aside)
 
 
 def fold_sighting(
@@ -51,14 +76,7 @@ def fold_sighting(
     history: Callable[[str], Iterable[Notification]],
     set_aside: list[SetAside],
 ) -> State:
-    """Return a job's state: its row, and the events that the row has not folded yet.
-
-    In the place of a row that cannot be read, the job's whole history is folded.
-    """
-    try:
-        state = view.load(sighting.job_id, sighting.document)
-    except UnreadableDocument as error:
-        log.warning("%s; folding the whole history", error)
-        beginning = view.load(sighting.job_id, None)
-        return fold(view, beginning, history(sighting.job_id), mapper, set_aside)
-    return fold(view, state, sighting.tail, mapper, set_aside)
+    """Return a job's state: its row, and the events that the row has not folded yet."""
+    job_id, document = sighting.job_id, sighting.document
+    state = begin(view, job_id, document, mapper, history, set_aside)
+    return fold(view, state, decoded(sighting.tail, mapper), set_aside)

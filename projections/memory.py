@@ -124,7 +124,7 @@ class MemoryReadModel:
             return [
                 row.job_id
                 for row in self._instances.values()
-                if row.silent_since and row.silent_since < before
+                if row.status == "provisioning" and row.silent_since and row.silent_since < before
             ]
 
     def set_aside(self, limit: int = 100) -> Sequence[SetAside]:

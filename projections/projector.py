@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
 from threading import Event
 from time import monotonic
 
@@ -15,7 +15,7 @@ from domain.errors import Unavailable
 from domain.mapper import JobEventMapper
 from domain.store import JobStore
 from domain.workflow import Workflows
-from projections.folding import fold_sighting
+from projections.folding import begin, decoded, fold
 from projections.instance import Instance
 from projections.read_model import (
     SHAPE,
@@ -25,17 +25,19 @@ from projections.read_model import (
     ReadModel,
     Row,
     SetAside,
-    Sighting,
     Turn,
 )
 from projections.timeline import Timeline
-from projections.views import State, View, Views
+from projections.views import Views
 
 log = logging.getLogger("milepost.projector")
 
-BATCH = 1000
+BATCH = 4000
 RETRIED = 1000
 """How many events that were set aside are tried again at most."""
+REMEMBERED_JOBS = 5_000
+"""How many jobs' states are kept from one batch to the next."""
+Folded = tuple[Instance, Timeline]
 LOOK_SECONDS = 1.0
 """How often an idle projector looks whether it should stop, and a waiting one for its turn."""
 
@@ -63,6 +65,8 @@ class Projector:
         self._workflows = workflows
         self._views = Views(mapper.cipher)
         self._batch = batch
+        self._remembered: OrderedDict[str, Folded] = OrderedDict()
+        self._remembered_at = -1
         self._when_active = when_active
         self._every_second = every_second
 
@@ -110,63 +114,95 @@ class Projector:
             log.info("folding %d jobs anew whose events had been set aside", len(job_ids))
             position = self._read_model.position()
             by_job = {job_id: self._read_model.history(job_id) for job_id in job_ids}
-            changes = self._changes(position, position, by_job, anew=True)
+            beginnings = [self._begun(job_id, None, None, []) for job_id in job_ids]
+            folded, set_aside = self._folded(beginnings, by_job)
+            changes = self._changes(position, position, folded, set_aside)
             self._read_model.apply(msgspec.structs.replace(changes, tried_again=job_ids))
 
     def _step(self) -> int:
         since = self._read_model.position()
         events = self._store.select_notifications(since, self._batch, inclusive_of_start=False)
-        if events:
-            by_job = defaultdict[str, list[Notification]](list)
-            for event in events:
-                by_job[str(event.originator_id)].append(event)
-            self._read_model.apply(self._changes(since, events[-1].id, by_job))
+        if not events:
+            return 0
+        by_job = defaultdict[str, list[Notification]](list)
+        for event in events:
+            by_job[str(event.originator_id)].append(event)
+        position = events[-1].id
+        set_aside: list[SetAside] = []
+        folded, more = self._folded(self._beginnings(since, by_job, set_aside), by_job)
+        self._read_model.apply(self._changes(since, position, folded, [*set_aside, *more]))
+        self._remember(position, folded)
         return len(events)
+
+    def _beginnings(
+        self, since: int, job_ids: Collection[str], set_aside: list[SetAside]
+    ) -> Sequence[Folded]:
+        """Return the states of these jobs as of the position: remembered, or from their rows."""
+        if since != self._remembered_at:
+            # Somebody else projected meanwhile.
+            self._remembered.clear()
+        unknown = [job_id for job_id in job_ids if job_id not in self._remembered]
+        instances, timelines = (
+            self._read_model.documents(name, unknown) if unknown else {}
+            for name in (self._views.instance.name, self._views.timeline.name)
+        )
+        return [
+            self._remembered.get(job_id)
+            or self._begun(job_id, instances.get(job_id), timelines.get(job_id), set_aside)
+            for job_id in job_ids
+        ]
+
+    def _begun(
+        self, job_id: str, instance: str | None, timeline: str | None, set_aside: list[SetAside]
+    ) -> Folded:
+        mapper, history = self._mapper, self._read_model.history
+        return (
+            begin(self._views.instance, job_id, instance, mapper, history, set_aside),
+            begin(self._views.timeline, job_id, timeline, mapper, history, set_aside),
+        )
+
+    def _folded(
+        self, beginnings: Sequence[Folded], by_job: Mapping[str, Sequence[Notification]]
+    ) -> tuple[Sequence[Folded], Sequence[SetAside]]:
+        set_aside: list[SetAside] = []
+        folded = []
+        for instance, timeline in beginnings:
+            events = decoded(by_job[instance.job_id], self._mapper)
+            folded.append(
+                (
+                    fold(self._views.instance, instance, events, set_aside),
+                    fold(self._views.timeline, timeline, events, set_aside),
+                )
+            )
+        return folded, set_aside
+
+    def _remember(self, position: int, folded: Sequence[Folded]) -> None:
+        self._remembered_at = position
+        for instance, timeline in folded:
+            self._remembered[instance.job_id] = instance, timeline
+            self._remembered.move_to_end(instance.job_id)
+        while len(self._remembered) > REMEMBERED_JOBS:
+            self._remembered.popitem(last=False)
 
     def _changes(
         self,
         since: int,
         position: int,
-        by_job: Mapping[str, Sequence[Notification]],
-        *,
-        anew: bool = False,
+        folded: Sequence[Folded],
+        set_aside: Sequence[SetAside],
     ) -> Changes:
-        set_aside: list[SetAside] = []
-        instances = self._folded(self._views.instance, by_job, set_aside, anew=anew)
-        told = {(event.position, event.error) for event in set_aside}
-        again: list[SetAside] = []
-        timelines = self._folded(self._views.timeline, by_job, again, anew=anew)
         # What no view can read is told once.
-        set_aside += [event for event in again if (event.position, event.error) not in told]
-        for event in set_aside:
+        once = {(event.position, event.error): event for event in reversed(set_aside)}
+        told = sorted(once.values(), key=lambda event: event.position)
+        for event in told:
             log.error("set aside %s: %s", event.view, event)
         return Changes(
             since,
             position,
-            [self._instance_row(state) for state in instances],
-            [self._timeline_row(state) for state in timelines],
-            set_aside,
+            [self._instance_row(instance) for instance, _ in folded],
+            [self._timeline_row(timeline) for _, timeline in folded],
+            told,
         )
-
-    def _folded(
-        self,
-        view: View[State],
-        by_job: Mapping[str, Sequence[Notification]],
-        set_aside: list[SetAside],
-        *,
-        anew: bool,
-    ) -> list[State]:
-        documents = {} if anew else self._read_model.documents(view.name, by_job)
-        return [
-            fold_sighting(
-                view,
-                Sighting(job_id, documents.get(job_id), events),
-                self._mapper,
-                self._read_model.history,
-                set_aside,
-            )
-            for job_id, events in by_job.items()
-        ]
 
     def _instance_row(self, state: Instance) -> InstanceRow:
         return InstanceRow(

@@ -47,8 +47,6 @@ CREATE = (
          ON milepost_instances (user_id, first_position)""",
     """CREATE INDEX IF NOT EXISTS milepost_instances_status
          ON milepost_instances (status, first_position)""",
-    """CREATE INDEX IF NOT EXISTS milepost_instances_silent
-         ON milepost_instances (silent_since) WHERE silent_since IS NOT NULL""",
     """CREATE TABLE IF NOT EXISTS milepost_timelines (
          job_id TEXT PRIMARY KEY,
          version INTEGER NOT NULL,
@@ -129,7 +127,8 @@ FILTERS = {
 }
 SELECT_COUNTS = "SELECT status, COUNT(*) FROM milepost_instances GROUP BY status"
 SELECT_SILENT = (
-    "SELECT job_id FROM milepost_instances WHERE silent_since < ? ORDER BY silent_since LIMIT 1000"
+    "SELECT job_id FROM milepost_instances WHERE status = 'provisioning' AND silent_since < ? "
+    "ORDER BY silent_since LIMIT 1000"
 )
 SELECT_SET_ASIDE = """
     SELECT position, job_id, version, topic, error, view

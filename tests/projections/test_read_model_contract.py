@@ -281,11 +281,11 @@ def test_silent_jobs_are_those_that_were_silent_before(stores: Deployment) -> No
     """To the microsecond, and whatever zone the time is given in."""
     applied(
         stores.read_model,
-        row("longest", silent_since=minute(1)),
-        row("just", silent_since=minute(5) - timedelta(microseconds=1)),
-        row("not yet", silent_since=minute(5)),
-        row("alive", silent_since=minute(6) + timedelta(milliseconds=5)),
-        row("ended", silent_since=None),
+        row("longest", status="provisioning", silent_since=minute(1)),
+        row("just", status="provisioning", silent_since=minute(5) - timedelta(microseconds=1)),
+        row("not yet", status="provisioning", silent_since=minute(5)),
+        row("alive", status="provisioning", silent_since=minute(6) + timedelta(milliseconds=5)),
+        row("ended", status="provisioning", silent_since=None),
     )
 
     assert sorted(stores.read_model.silent(minute(5))) == ["just", "longest"]
