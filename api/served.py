@@ -1,7 +1,7 @@
-"""Running the application in granian's worker processes, the projector in a thread of each.
+"""Running the application in granian's worker processes, and the projector in their parent.
 
-The projectors agree among themselves which one is active, so a worker that dies takes nothing
-with it but its own requests.
+There the projector does not share an interpreter with those who answer; and a worker that dies
+takes nothing with it but its own requests.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import os
 import shutil
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from multiprocessing import util
 from threading import Event, Thread
@@ -101,14 +102,28 @@ def run(settings: Settings, *, project: bool) -> None:
         log_level=LogLevels.error,
         log_dictconfig=LOGGING,
     )
-    server.serve(
-        target_loader=partial(load, settings, project, os.getpid()),
-        wrap_loader=False,
-    )
+    with _projecting(settings) if project else nullcontext():
+        server.serve(target_loader=partial(load, settings, os.getpid()), wrap_loader=False)
 
 
-def load(settings: Settings, project: bool, parent: int) -> Callable[..., Any]:
-    """Return the application inside a worker, with its background threads started."""
+@contextmanager
+def _projecting(settings: Settings) -> Iterator[None]:
+    from api.wiring import open_services
+
+    log_to_stderr()
+    services, stop = open_services(settings), Event()
+    thread = Thread(target=services.projector().run, args=(stop,), name="projector", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(timeout=5)
+        services.close()
+
+
+def load(settings: Settings, parent: int) -> Callable[..., Any]:
+    """Return the application inside a worker."""
     from api import create_app
     from api.signatures import key_id
     from api.wiring import open_services
@@ -118,17 +133,12 @@ def load(settings: Settings, project: bool, parent: int) -> Callable[..., Any]:
         # Slow by design, so not when the first callbacks come, all at once.
         key_id(secret)
     stop = Event()
-    threads = [Thread(target=_leave_with, args=(parent, stop), name="parent watch", daemon=True)]
-    if project:
-        projector = services.projector()
-        threads.append(Thread(target=projector.run, args=(stop,), name="projector", daemon=True))
-    for thread in threads:
-        thread.start()
+    watch = Thread(target=_leave_with, args=(parent, stop), name="parent watch", daemon=True)
+    watch.start()
 
     def leave() -> None:
         stop.set()
-        for thread in threads:
-            thread.join(timeout=5)
+        watch.join(timeout=5)
         services.close()
 
     util.Finalize(None, leave, exitpriority=100)

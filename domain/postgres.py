@@ -16,8 +16,7 @@ from eventsourcing.persistence import (
     StoredEvent,
 )
 from eventsourcing.utils import EnvType
-from psycopg import ClientCursor, Connection
-from psycopg.rows import DictRow, tuple_row
+from psycopg import ClientCursor
 
 from domain.keys import Key
 from domain.postgres_datastore import PostgresDatastore
@@ -119,15 +118,10 @@ class PostgresRecorder(postgres.PostgresApplicationRecorder):
         """See `JobStore.transact`."""
         decided = False
         try:
-            with self.datastore.get_connection() as connection:
-                try:
-                    found = _look(connection, known, names)
-                    decided = True
-                    return _write(connection, decide(found))
-                except BaseException:
-                    if not connection.closed:
-                        connection.rollback()
-                    raise
+            with self.datastore.spelled_out() as cursor:
+                found = _look(cursor, known, names)
+                decided = True
+                return _write(cursor, decide(found))
         except (InterfaceError, OperationalError) as error:
             if decided:
                 raise
@@ -179,11 +173,8 @@ class PostgresRecorder(postgres.PostgresApplicationRecorder):
         return [Notification(**row) for row in rows]
 
 
-def _look(
-    connection: Connection[DictRow], known: Mapping[str, int], names: Collection[str]
-) -> Found:
+def _look(cursor: ClientCursor[Any], known: Mapping[str, int], names: Collection[str]) -> Found:
     """Begin, take the lock and see what is there, in one round trip."""
-    cursor = ClientCursor(connection, row_factory=tuple_row)
     parts, parameters = ["BEGIN", LOCK, SELECT_TAIL], [as_json(known)]
     if names:
         parts.append(SELECT_KEYS)
@@ -196,9 +187,8 @@ def _look(
     return Found(tail, {key.name: key for key in keys})
 
 
-def _write(connection: Connection[DictRow], append: Append) -> Sequence[int]:
+def _write(cursor: ClientCursor[Any], append: Append) -> Sequence[int]:
     """Store everything and commit, in one round trip; return the events' positions."""
-    cursor = ClientCursor(connection, row_factory=tuple_row)
     if not append.events:
         cursor.execute("COMMIT")
         return ()

@@ -9,9 +9,9 @@ from typing import Any, LiteralString
 import psycopg
 from eventsourcing import postgres
 from eventsourcing.persistence import InterfaceError, OperationalError, PersistenceError
-from psycopg import Connection, conninfo
+from psycopg import ClientCursor, Connection, conninfo
 from psycopg.errors import LockNotAvailable, ReadOnlySqlTransaction
-from psycopg.rows import DictRow, dict_row
+from psycopg.rows import DictRow, dict_row, tuple_row
 from psycopg_pool import PoolTimeout
 
 POOL_SIZE, POOL_OVERFLOW = 4, 12
@@ -80,6 +80,19 @@ class PostgresDatastore(postgres.PostgresDatastore):
             except ReadOnlySqlTransaction:
                 connection.close()
                 raise
+
+    @contextmanager
+    def spelled_out(self) -> Iterator[ClientCursor[tuple[Any, ...]]]:
+        """Lend a cursor for statements that themselves say BEGIN and COMMIT.
+
+        It sends any number of them in one round trip. What is not committed is rolled back.
+        """
+        with self.get_connection() as connection:
+            try:
+                yield ClientCursor(connection, row_factory=tuple_row)
+            finally:
+                if not connection.closed:
+                    connection.rollback()
 
     def create(self, tables: Sequence[str], statements: Sequence[LiteralString]) -> None:
         """Create the tables, unless all are there: then no right to create is needed.

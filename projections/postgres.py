@@ -75,6 +75,8 @@ SELECT_DOCUMENTS: dict[str, LiteralString] = {
          WHERE job_id IN (SELECT json_array_elements_text(%s::json))
     """,
 }
+# Not waiting for the disk: what a crash takes away is folded again from the events.
+BEGIN = "BEGIN; SET LOCAL synchronous_commit = off"
 MOVE = "UPDATE milepost_read_model SET position = %s WHERE position = %s AND shape = %s"
 # Rows travel as one JSON text: the driver adapts one string, however many rows there are.
 UPSERT_INSTANCES = """
@@ -183,18 +185,23 @@ class PostgresReadModel:
 
     def apply(self, changes: Changes) -> None:
         """See `ReadModel.apply`."""
-        with self._datastore.transaction(commit=True) as cursor:
-            move = (changes.position, changes.since, changes.shape)
-            if cursor.execute(MOVE, move).rowcount != 1:
+        parts, parameters = [BEGIN, MOVE], [changes.position, changes.since, changes.shape]
+        for statement, rows in (
+            (UPSERT_INSTANCES, changes.instances),
+            (UPSERT_TIMELINES, changes.timelines),
+            (FORGET_SET_ASIDE, changes.tried_again),
+            (UPSERT_SET_ASIDE, changes.set_aside),
+        ):
+            if rows:
+                parts.append(statement)
+                parameters.append(as_json(rows))
+        with self._datastore.spelled_out() as cursor:
+            cursor.execute(";".join(parts), parameters)
+            for _ in BEGIN.split(";"):
+                cursor.nextset()
+            if cursor.rowcount != 1:
                 raise PositionMoved
-            if changes.instances:
-                cursor.execute(UPSERT_INSTANCES, (as_json(changes.instances),))
-            if changes.timelines:
-                cursor.execute(UPSERT_TIMELINES, (as_json(changes.timelines),))
-            if changes.tried_again:
-                cursor.execute(FORGET_SET_ASIDE, (as_json(changes.tried_again),))
-            if changes.set_aside:
-                cursor.execute(UPSERT_SET_ASIDE, (as_json(changes.set_aside),))
+            cursor.execute("COMMIT")
 
     def sight(self, view: str, job_id: str) -> Sighting:
         """See `ReadModel.sight`."""

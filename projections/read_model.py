@@ -159,7 +159,7 @@ class ReadModel(Protocol):
         ...
 
     def wake(self) -> None:
-        """Tell the projector of this process that there are new events."""
+        """Tell the projector, whichever process it is in, that there are new events."""
         ...
 
     def turn(self) -> AbstractContextManager[Turn | None]:

@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from threading import Event
 from typing import Any
 
 import msgspec
@@ -15,6 +14,7 @@ from eventsourcing.persistence import Notification
 
 from domain.keys import agent_key
 from domain.sqlite import SQLiteDatastore, SQLiteRecorder
+from projections.doorbell import Doorbell
 from projections.read_model import (
     Changes,
     InstanceRow,
@@ -141,7 +141,8 @@ class SQLiteReadModel:
 
     def __init__(self, recorder: SQLiteRecorder) -> None:
         self._datastore: SQLiteDatastore = recorder.datastore
-        self._woken = Event()
+        # SQLite cannot LISTEN.
+        self._bell = Doorbell(Path(f"{self._datastore.pool.db_name}-bell"))
 
     def prepare(self, shape: str) -> None:
         """See `ReadModel.prepare`."""
@@ -217,7 +218,7 @@ class SQLiteReadModel:
 
     def wake(self) -> None:
         """See `ReadModel.wake`."""
-        self._woken.set()
+        self._bell.ring()
 
     @contextmanager
     def turn(self) -> Iterator[Turn | None]:
@@ -229,24 +230,12 @@ class SQLiteReadModel:
             except BlockingIOError:
                 yield None
                 return
-            yield _Turn(self._woken)
+            with self._bell.listen() as listener:
+                yield listener
 
     def _rows(self, statement: str, *parameters: Any) -> list[Any]:
         with self._datastore.reading() as cursor:
             return cursor.execute(statement, parameters).fetchall()
-
-
-class _Turn:
-    # SQLite cannot LISTEN: this process wakes us, and for others we look four times a second.
-    LOOK_SECONDS = 0.25
-
-    def __init__(self, woken: Event) -> None:
-        self._woken = woken
-
-    def wait(self, seconds: float) -> None:
-        """See `Turn.wait`."""
-        self._woken.wait(min(seconds, self.LOOK_SECONDS))
-        self._woken.clear()
 
 
 def _sighting(rows: Sequence[Any]) -> Sighting:

@@ -1,0 +1,81 @@
+"""A bell between processes, for databases that cannot call anybody: a named pipe beside the file.
+
+Whoever has committed rings; the projector sleeps until then. Nothing depends on a ring that is
+heard: a projector looks by itself from time to time.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import Event
+
+LOOK_SECONDS = 0.25
+"""How often to look where the file system has no pipes."""
+
+
+class Doorbell:
+    """One end of the bell in this process; `ring` is called by one thread at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._ringing: int | None = None
+
+    def ring(self) -> None:
+        """Wake whoever listens, in any process, if anybody does."""
+        try:
+            if self._ringing is None:
+                self._ringing = os.open(self._path, os.O_WRONLY | os.O_NONBLOCK)
+            os.write(self._ringing, b"!")
+        except BlockingIOError:
+            # It is full of rings already.
+            return
+        except OSError:
+            # Nobody listens, or nobody any more.
+            self.close()
+
+    @contextmanager
+    def listen(self) -> Iterator[Listener]:
+        """Hear rings from now on."""
+        pipe = self._opened()
+        try:
+            yield Listener(pipe)
+        finally:
+            if pipe is not None:
+                os.close(pipe)
+
+    def close(self) -> None:
+        """Let go of the pipe; the next ring takes it up again."""
+        if self._ringing is not None:
+            os.close(self._ringing)
+        self._ringing = None
+
+    def _opened(self) -> int | None:
+        try:
+            with suppress(FileExistsError):
+                os.mkfifo(self._path, 0o600)
+            # Also for writing, so that it never comes to an end when a writer leaves.
+            return os.open(self._path, os.O_RDWR | os.O_NONBLOCK)
+        except OSError:
+            # A file system without pipes, or without a right to make one.
+            return None
+
+
+class Listener:
+    """Waits for the bell."""
+
+    def __init__(self, pipe: int | None) -> None:
+        self._pipe = pipe
+
+    def wait(self, seconds: float) -> None:
+        """Return when somebody has rung since the last time, or after that many seconds."""
+        if self._pipe is None:
+            Event().wait(min(seconds, LOOK_SECONDS))
+            return
+        poll = select.poll()
+        poll.register(self._pipe, select.POLLIN)
+        if poll.poll(seconds * 1000):
+            os.read(self._pipe, 65536)
