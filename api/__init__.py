@@ -2,43 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from contextlib import closing
-from typing import TYPE_CHECKING, Any, Final, cast
-
 from flask import Flask
-from werkzeug.wsgi import ClosingIterator
 
 from api import callbacks, docs, health, instances, jobs, metrics, problems
+from api.app import App
 from api.bodies import MAX_BODY_BYTES
 from api.paths import IdConverter
 from api.wiring import Services
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
-
-MANY_BYTES: Final = 1 << 16
-CAREFUL: Final = (("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer"))
-
-
-class App(Flask):
-    """Flask, except that all answers make browsers careful and short ones go in one piece."""
-
-    def wsgi_app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer a request; see PEP 3333."""
-        given: dict[str, str] = {}
-
-        def start(status: str, headers: list[tuple[str, str]], *exc: Any) -> Any:
-            given.update(headers)
-            return start_response(status, [*headers, *CAREFUL], *exc)
-
-        body = super().wsgi_app(environ, start)
-        if int(given.get("Content-Length", MANY_BYTES)) >= MANY_BYTES:
-            return body
-        # A list is sent at once; of anything else the server asks for the next piece, and each
-        # time threads change places.
-        with closing(cast(ClosingIterator, body)):
-            return [b"".join(body)]
 
 
 def create_app(services: Services) -> Flask:

@@ -10,13 +10,12 @@ MAX_BODY_BYTES = 64 * 1024
 
 def whole_body() -> bytes:
     """Return the request's body; raise `RequestEntityTooLarge` if there is more than fits."""
-    length = request.content_length
+    length, stream = request.content_length, request.environ["wsgi.input"]
     if length is None:
         return _chunked_body()
     if length > MAX_BODY_BYTES:
         raise RequestEntityTooLarge
     # One read where it is there already: each one makes threads change places.
-    stream = request.environ["wsgi.input"]
     body: bytes = stream.read(length)
     while len(body) < length:
         if not (more := stream.read(length - len(body))):

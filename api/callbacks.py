@@ -16,7 +16,7 @@ from api.access import services
 from api.blueprint import Blueprint
 from api.bodies import whole_body
 from api.errors import InvalidFields, MissingJobId, MissingStatusOrType, UnknownStatus
-from api.headers import header
+from api.headers import headers
 from api.idempotency import checked, idempotency_key, parameter
 from api.json_body import parse_object
 from api.metrics import DUPLICATE, RECORDED
@@ -64,7 +64,7 @@ def receive() -> Response:
     """Record a callback; both routes do the same."""
     body = whole_body()
     here = services()
-    sender = verify(header, body, here.settings.callback_secrets, here.clock())
+    sender = verify(headers(), body, here.settings.callback_secrets, here.clock())
     callback = load(parse_object(body), _schema(here.clock))
     receipt = here.milepost.record(
         msgspec.structs.replace(
@@ -84,7 +84,7 @@ def receive() -> Response:
     }
     if receipt.warning:
         answer["warning"] = receipt.warning
-    return Response(msgspec.json.encode(answer) + b"\n", mimetype="application/json")
+    return Response(msgspec.json.encode(answer) + b"\n", content_type="application/json")
 
 
 def _delivery(sender: Sender, callback: Callback) -> dict[str, Any]:

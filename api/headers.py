@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
-from typing import cast
 
 from flask import request
 
 
-def header(name: str) -> str | None:
-    """Return the header's value, None if the request has none of that name."""
-    return cast(str | None, request.environ.get(_key(name)))
+def headers() -> Callable[[str], str | None]:
+    """Return what looks up a header of this request by name: its value, or None without one."""
+    # Flask finds out what `request` is each time that it is asked for something.
+    environ = request.environ
+
+    def header(name: str) -> str | None:
+        value: str | None = environ.get(_key(name))
+        return value
+
+    return header
 
 
 @cache
