@@ -5,7 +5,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 DESCRIBED := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check clean
+.PHONY: help install run test bench check clean
 
 help: ## List what can be made
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
@@ -18,6 +18,9 @@ run: install ## Serve on http://127.0.0.1:8000 (ARGS="--port 8001" for more)
 
 test: $(VENV)/test ## Run all tests (ARGS="-k name" for some)
 	@$(BIN)/pytest -n 2 --dist worksteal $(ARGS)
+
+bench: $(VENV)/bench ## Measure Milepost against its baselines (ARGS="--short", or names)
+	@$(BIN)/python -m bench $(ARGS)
 
 check: $(VENV)/dev ## Check style, types and the direction of imports
 	$(BIN)/ruff format --check .

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from bench import callbacks, growth, latency, memory, projecting, reading
 from bench.contenders import Mismatch
+from bench.curves import CURVES, Curve
 from bench.effort import FULL, SHORT, Effort
 from bench.figures import Line, show
 from bench.load import MissingWrk, require_wrk
@@ -30,8 +31,9 @@ CLAIMS: dict[str, Callable[[Stage, Effort], Iterator[Line]]] = {
 @click.command()
 @click.argument("claims", nargs=-1, type=click.Choice(list(CLAIMS)))
 @click.option("--short", is_flag=True, help="Only show that the scripts work; judge nothing.")
+@click.option("--plots", type=click.Path(path_type=Path), help="Measure curves too, drawn here.")
 @click.option("--json", "file", type=click.Path(path_type=Path), help="Keep the figures here.")
-def main(claims: tuple[str, ...], short: bool, file: Path | None) -> None:
+def main(claims: tuple[str, ...], short: bool, plots: Path | None, file: Path | None) -> None:
     """Measure Milepost against its baselines, in turns; all of them, or those that are named."""
     console, errors = Console(width=140), Console(stderr=True)
     try:
@@ -52,6 +54,15 @@ def main(claims: tuple[str, ...], short: bool, file: Path | None) -> None:
                         lines.append(line)
                 except Mismatch as error:
                     raise click.ClickException(f"{claim}: {error}") from error
+        if plots:
+            from bench.plots import draw  # matplotlib is for this alone
+
+            curves: list[Curve] = []
+            for measure in CURVES:
+                with errors.status(f"{measure.__name__} …"):
+                    curves += measure(stage, effort)
+            for drawn in draw(curves, plots):
+                errors.print(f"  {drawn}")
     show(lines, console)
     if file:
         file.write_bytes(msgspec.json.format(msgspec.json.encode({"on": made_on, "lines": lines})))

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
-import psycopg
-
 from bench.baselines import mutable_row, naive
 from bench.contenders import plain, recording
 from bench.effort import Effort
@@ -75,10 +73,7 @@ def _mutable_row(
     stage: Stage, effort: Effort, *, threads: int, workers: int
 ) -> Iterator[Callable[[], float]]:
     database = stage.postgres()
-    with psycopg.connect(database) as connection:
-        connection.execute(mutable_row.CREATE)
-        connection.execute(mutable_row.FILL_JOBS, (effort.jobs,))
-        connection.execute(mutable_row.FILL_INSTANCES)
+    mutable_row.fill(database, effort.jobs)
     with stage.baseline(
         "mutable_row:create_app", database, threads=threads, workers=workers
     ) as server:

@@ -8,6 +8,7 @@ import json
 import os
 from typing import Any
 
+import psycopg
 from flask import Flask, jsonify, request
 from psycopg_pool import ConnectionPool
 
@@ -29,6 +30,14 @@ SET_STEP = "UPDATE instances SET current_step = %s, updated_at = now() WHERE age
 SET_HEARTBEAT = """
     UPDATE jobs SET last_heartbeat_at = now() WHERE id = %s AND status = 'provisioning'
 """
+
+
+def fill(dsn: str, jobs: int) -> None:
+    """Make the tables, with `job-0` and so on."""
+    with psycopg.connect(dsn) as connection:
+        connection.execute(CREATE)
+        connection.execute(FILL_JOBS, (jobs,))
+        connection.execute(FILL_INSTANCES)
 
 
 def create_app() -> Flask:

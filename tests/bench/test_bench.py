@@ -1,0 +1,73 @@
+"""The measurements' own arithmetic, and what they say when they cannot measure."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bench.contenders import Mismatch, check
+from bench.figures import Line, alternate
+from bench.load import CONNECTIONS, Result
+
+ROOT = Path(__file__).parents[2]
+
+
+def turns(*rates: float) -> Callable[[], float]:
+    return iter(rates).__next__
+
+
+def test_a_ratio_is_the_median_of_the_pairs_and_not_of_the_machine() -> None:
+    """A machine that gets slower half-way makes both slower, and their ratio stays."""
+    ours, theirs = turns(100, 100, 50, 50, 50), turns(200, 200, 100, 100, 100)
+
+    pair = alternate(ours, theirs, pairs=5)
+
+    assert pair == (50, 100, 0.5)
+
+
+def test_who_goes_first_alternates() -> None:
+    order: list[str] = []
+
+    def turn(name: str) -> Callable[[], float]:
+        return lambda: order.append(name) or 1.0  # type: ignore[func-returns-value]
+
+    alternate(turn("ours"), turn("theirs"), pairs=3)
+
+    assert order == ["ours", "theirs", "theirs", "ours", "ours", "theirs"]
+
+
+@pytest.mark.parametrize("stored", [100, 100 + CONNECTIONS])
+def test_what_was_under_way_at_the_end_may_be_stored(stored: int) -> None:
+    check(Result(answered=100, seconds=1, p50=1, p99=1, failed=0), stored)
+
+
+@pytest.mark.parametrize(("failed", "stored"), [(0, 99), (0, 101 + CONNECTIONS), (1, 100)])
+def test_a_run_that_lost_or_made_up_a_callback_is_no_measurement(failed: int, stored: int) -> None:
+    with pytest.raises(Mismatch):
+        check(Result(answered=100, seconds=1, p50=1, p99=1, failed=failed), stored)
+
+
+def test_a_line_holds_on_the_right_side_of_what_is_wanted() -> None:
+    assert Line("rate", 0.5, 0.5).holds
+    assert not Line("rate", 0.49, 0.5).holds
+    assert Line("latency", 25, 25, at_most=True).holds
+    assert not Line("latency", 25.1, 25, at_most=True).holds
+
+
+def test_without_wrk_it_says_what_is_missing(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "bench"],
+        cwd=ROOT,
+        env={"PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert done.returncode == 1
+    assert done.stderr == "Error: wrk is not installed; on Debian: apt-get install wrk.\n"
