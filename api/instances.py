@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from flask import Response, jsonify
+from flask import Response
 
 from api.access import principal, services
+from api.answers import answer
 from api.blueprint import Blueprint
 from api.errors import AgentNotFound
 from api.etags import etag, not_modified, tagged
@@ -25,10 +26,9 @@ def show(agent_id: str) -> Response:
     here, now = services(), services().clock()
     instance = _visible(agent_id)
     tag = etag(instance.position, here.workflows.fingerprint, uptime(instance, now))
-    if answer := not_modified(tag):
-        return answer
-    body = InstanceSchema().dump(instance_body(instance, here.workflows, now))
-    return tagged(jsonify(body), tag)
+    if known := not_modified(tag):
+        return known
+    return answer(instance_body(instance, here.workflows, now), headers=tagged(tag))
 
 
 @bp.route("/api/agents/<id:agent_id>/instance", methods=["DELETE"])
@@ -42,8 +42,7 @@ def stop(agent_id: str) -> Response:
     receipt = here.milepost.stop(_visible(agent_id).job_id, requested_by=principal().name)
     stopped = here.reader.instance(receipt.job_id)
     assert stopped is not None  # the receipt says that it is stored
-    body = instance_body(stopped, here.workflows, here.clock())
-    return jsonify(InstanceSchema().dump(body))
+    return answer(instance_body(stopped, here.workflows, here.clock()))
 
 
 def _visible(agent_id: str) -> Instance:
