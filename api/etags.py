@@ -31,8 +31,11 @@ def etag(position: int, fingerprint: str, *varying: object) -> str:
 def not_modified(tag: str) -> Response | None:
     """Return a 304 if the client has this representation already, else None."""
     condition = header("If-None-Match")
-    # Compared weakly, as If-None-Match is: a proxy that compresses makes our tag weak.
-    if condition is None or not parse_etags(condition).contains_weak(tag):
+    if condition is None:
+        return None
+    # Almost always it is the one tag that we gave; otherwise a list of tags, compared weakly, as
+    # If-None-Match is: a proxy that compresses makes our tag weak.
+    if condition != quote_etag(tag) and not parse_etags(condition).contains_weak(tag):
         return None
     return Response(status=304, headers=tagged(tag))
 

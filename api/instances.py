@@ -11,6 +11,7 @@ from api.errors import AgentNotFound
 from api.etags import etag, not_modified, tagged
 from api.representations import instance_body, uptime
 from api.schemas import InstanceSchema
+from api.wiring import Services
 from projections.instance import Instance
 
 bp = Blueprint("instances", __name__, description="An agent's instance, as pages read it")
@@ -23,8 +24,8 @@ bp = Blueprint("instances", __name__, description="An agent's instance, as pages
 @bp.problem(404, "No such agent, or not yours")
 def show(agent_id: str) -> Response:
     """Show the instance of the agent's newest job."""
-    here, now = services(), services().clock()
-    instance = _visible(agent_id)
+    here = services()
+    now, instance = here.clock(), _visible(agent_id, here)
     tag = etag(instance.position, here.workflows.fingerprint, uptime(instance, now))
     if known := not_modified(tag):
         return known
@@ -39,14 +40,14 @@ def show(agent_id: str) -> Response:
 def stop(agent_id: str) -> Response:
     """Ask the running instance to stop."""
     here = services()
-    receipt = here.milepost.stop(_visible(agent_id).job_id, requested_by=principal().name)
+    receipt = here.milepost.stop(_visible(agent_id, here).job_id, requested_by=principal().name)
     stopped = here.reader.instance(receipt.job_id)
     assert stopped is not None  # the receipt says that it is stored
     return answer(instance_body(stopped, here.workflows, here.clock()))
 
 
-def _visible(agent_id: str) -> Instance:
-    instance = services().reader.instance_of(agent_id)
+def _visible(agent_id: str, here: Services) -> Instance:
+    instance = here.reader.instance_of(agent_id)
     if instance is None or not principal().sees(instance.user_id):
         raise AgentNotFound
     return instance
