@@ -103,6 +103,18 @@ def test_a_lookup_goes_on_when_all_connections_have_died(
     assert sight.rows("job-1") == by_cursor(datastore, "job-1")
 
 
+def test_a_lookup_goes_on_when_the_connections_were_closed_here(
+    jobs: Deployment, datastore: Datastore, sight: Lookup
+) -> None:
+    reported(jobs)
+    with ExitStack() as lent:
+        closed = [lent.enter_context(datastore.get_connection()) for _ in range(POOL_SIZE)]
+    for connection in closed:
+        connection.close()
+
+    assert sight.rows("job-1") == by_cursor(datastore, "job-1")
+
+
 def test_a_lookup_waits_for_a_connection_when_all_are_lent(
     jobs: Deployment, datastore: Datastore, sight: Lookup
 ) -> None:
