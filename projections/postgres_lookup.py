@@ -15,7 +15,8 @@ from domain.postgres_datastore import PostgresDatastore
 
 Column: TypeAlias = Callable[[bytes], Any]
 
-AT_ONCE_SECONDS: Final = 0.001
+SOON_SECONDS: Final = 0.25
+"""How long to queue for a connection before it is left to the datastore's patience."""
 UNKNOWN_STATEMENT: Final = b"26000"
 
 
@@ -67,8 +68,8 @@ class Lookup:
     def _answer(self, parameter: bytes) -> PGresult | None:
         pool = self._datastore.pool
         try:
-            connection = pool.getconn(AT_ONCE_SECONDS)
-        except psycopg.OperationalError:  # the pool is not open yet, or has lent all it has
+            connection = pool.getconn(SOON_SECONDS)
+        except psycopg.OperationalError:  # the pool is not open yet, or the server is away
             return None
         try:
             if connection not in self._prepared and not self._prepare(connection):

@@ -115,6 +115,16 @@ def test_a_lookup_goes_on_when_the_connections_were_closed_here(
     assert sight.rows("job-1") == by_cursor(datastore, "job-1")
 
 
+def test_a_lookup_may_be_the_first_to_need_a_connection(jobs: Deployment) -> None:
+    reported(jobs)
+    datastore = Datastore(jobs.env["DATABASE_URL"])
+
+    found = Lookup(datastore, "sight", SIGHT["instances"], COLUMNS).rows("job-1")
+
+    assert found == by_cursor(datastore, "job-1")
+    datastore.close()
+
+
 def test_a_lookup_waits_for_a_connection_when_all_are_lent(
     jobs: Deployment, datastore: Datastore, sight: Lookup
 ) -> None:
