@@ -6,9 +6,10 @@ from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec, TypeVar, cast
 
-from flask import current_app, g, request
+from flask import current_app, g
 
 from api.errors import InvalidToken, MissingScope, MissingToken
+from api.headers import header
 from api.tokens import Principal, Scope, authenticate
 from api.wiring import Services
 from domain.store import translated
@@ -35,9 +36,9 @@ def needs(
     def decorate(view: Callable[Parameters, Answer]) -> Callable[Parameters, Answer]:
         @wraps(view)
         def guarded(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Answer:
-            g.principal = _authenticated()
-            if not g.principal.may(scope):
-                raise MissingScope(f"The token {g.principal.name!r} lacks the scope {scope!r}.")
+            caller = g.principal = _authenticated()
+            if not caller.may(scope):
+                raise MissingScope(f"The token {caller.name!r} lacks the scope {scope!r}.")
             return view(*args, **kwargs)
 
         return guarded
@@ -46,11 +47,12 @@ def needs(
 
 
 def _authenticated() -> Principal:
-    header = request.headers.get("Authorization")
-    if header is None:
+    given = header("Authorization")
+    if given is None:
         raise MissingToken
-    scheme, _, token = header.partition(" ")
+    scheme, _, token = given.partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise InvalidToken
+    here = services()
     with translated():
-        return authenticate(token.strip(), services().tokens, services().settings.admin_token)
+        return authenticate(token.strip(), here.tokens, here.settings.admin_token)

@@ -50,14 +50,16 @@ class App(Flask):
 
     def wsgi_app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request; see PEP 3333."""
-        given: dict[str, str] = {}
+        short = False
 
         def start(status: str, headers: list[tuple[str, str]], *exc: Any) -> Any:
-            given.update(headers)
+            nonlocal short
+            unsaid = 0 if status.startswith("304") else MANY_BYTES
+            short = int(dict(headers).get("Content-Length", unsaid)) < MANY_BYTES
             return start_response(status, [*headers, *CAREFUL], *exc)
 
         body = super().wsgi_app(environ, start)
-        if int(given.get("Content-Length", MANY_BYTES)) >= MANY_BYTES:
+        if not short:
             return body
         # A list is sent at once; of anything else the server asks for the next piece, and each
         # time threads change places.

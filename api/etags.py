@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 from functools import lru_cache
 
-from flask import Response, request
+from flask import Response
+from werkzeug.http import parse_etags, quote_etag
 
+from api.headers import header
 from projections.read_model import SHAPE
 
 
@@ -28,14 +30,16 @@ def etag(position: int, fingerprint: str, *varying: object) -> str:
 
 def not_modified(tag: str) -> Response | None:
     """Return a 304 if the client has this representation already, else None."""
-    # Compared weakly, as If-None-Match is: a proxy that compresses makes our tag weak.
-    if not request.if_none_match.contains_weak(tag):
+    condition = header("If-None-Match")
+    if condition is None:
         return None
-    return tagged(Response(status=304), tag)
+    # Almost always it is the one tag that we gave; otherwise a list of tags, compared weakly, as
+    # If-None-Match is: a proxy that compresses makes our tag weak.
+    if condition != quote_etag(tag) and not parse_etags(condition).contains_weak(tag):
+        return None
+    return Response(status=304, headers=tagged(tag))
 
 
-def tagged(response: Response, tag: str) -> Response:
-    """Return the response with its ETag; caches must ask again every time."""
-    response.set_etag(tag)
-    response.headers["Cache-Control"] = "private, no-cache"
-    return response
+def tagged(tag: str) -> list[tuple[str, str]]:
+    """Return the headers of an answer with this tag; caches must ask again every time."""
+    return [("ETag", quote_etag(tag)), ("Cache-Control", "private, no-cache")]

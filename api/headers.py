@@ -8,16 +8,21 @@ from functools import cache
 from flask import request
 
 
+def header(name: str) -> str | None:
+    """Return a header's value, None if the request has none of that name."""
+    return headers()(name)
+
+
 def headers() -> Callable[[str], str | None]:
-    """Return what looks up a header of this request by name: its value, or None without one."""
+    """Return what does so for any number of names."""
     # Flask finds out what `request` is each time that it is asked for something.
     environ = request.environ
 
-    def header(name: str) -> str | None:
+    def look_up(name: str) -> str | None:
         value: str | None = environ.get(_key(name))
         return value
 
-    return header
+    return look_up
 
 
 @cache

@@ -6,7 +6,7 @@ from typing import Any
 
 from api.errors import InvalidFields
 from api.fields import MAX_ID, is_printable
-from api.headers import headers
+from api.headers import header
 
 
 def parameter(description: str) -> dict[str, Any]:
@@ -21,7 +21,7 @@ def parameter(description: str) -> dict[str, Any]:
 
 def idempotency_key() -> str | None:
     """Return the request's idempotency key, if it has one; raise `InvalidFields`."""
-    key = (headers()("Idempotency-Key") or "").strip()
+    key = (header("Idempotency-Key") or "").strip()
     return checked("Idempotency-Key", key) if key else None
 
 

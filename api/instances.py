@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from flask import Response, jsonify
+from flask import Response
 
 from api.access import principal, services
+from api.answers import answer
 from api.blueprint import Blueprint
 from api.errors import AgentNotFound
 from api.etags import etag, not_modified, tagged
 from api.representations import instance_body, uptime
 from api.schemas import InstanceSchema
+from api.wiring import Services
 from projections.instance import Instance
 
 bp = Blueprint("instances", __name__, description="An agent's instance, as pages read it")
@@ -22,13 +24,12 @@ bp = Blueprint("instances", __name__, description="An agent's instance, as pages
 @bp.problem(404, "No such agent, or not yours")
 def show(agent_id: str) -> Response:
     """Show the instance of the agent's newest job."""
-    here, now = services(), services().clock()
-    instance = _visible(agent_id)
+    here = services()
+    now, instance = here.clock(), _visible(agent_id, here)
     tag = etag(instance.position, here.workflows.fingerprint, uptime(instance, now))
-    if answer := not_modified(tag):
-        return answer
-    body = InstanceSchema().dump(instance_body(instance, here.workflows, now))
-    return tagged(jsonify(body), tag)
+    if known := not_modified(tag):
+        return known
+    return answer(instance_body(instance, here.workflows, now), headers=tagged(tag))
 
 
 @bp.route("/api/agents/<id:agent_id>/instance", methods=["DELETE"])
@@ -39,15 +40,14 @@ def show(agent_id: str) -> Response:
 def stop(agent_id: str) -> Response:
     """Ask the running instance to stop."""
     here = services()
-    receipt = here.milepost.stop(_visible(agent_id).job_id, requested_by=principal().name)
+    receipt = here.milepost.stop(_visible(agent_id, here).job_id, requested_by=principal().name)
     stopped = here.reader.instance(receipt.job_id)
     assert stopped is not None  # the receipt says that it is stored
-    body = instance_body(stopped, here.workflows, here.clock())
-    return jsonify(InstanceSchema().dump(body))
+    return answer(instance_body(stopped, here.workflows, here.clock()))
 
 
-def _visible(agent_id: str) -> Instance:
-    instance = services().reader.instance_of(agent_id)
+def _visible(agent_id: str, here: Services) -> Instance:
+    instance = here.reader.instance_of(agent_id)
     if instance is None or not principal().sees(instance.user_id):
         raise AgentNotFound
     return instance

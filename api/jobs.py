@@ -8,9 +8,10 @@ from urllib.parse import urlencode
 from uuid import uuid4
 
 import msgspec
-from flask import Response, jsonify, request, url_for
+from flask import Response, request, url_for
 
 from api.access import principal, services
+from api.answers import answer
 from api.blueprint import Blueprint
 from api.errors import InvalidFields, MissingScope, ReadModelBehind
 from api.etags import etag, not_modified, tagged
@@ -60,10 +61,8 @@ def register(body: dict[str, Any]) -> Response:
     instance = here.reader.instance(receipt.job_id)
     assert instance is not None  # the receipt says that it is stored
     shown = {**job_body(instance, here.workflows), "duplicate": receipt.duplicate}
-    response = jsonify(RegisteredSchema().dump(shown))
-    response.status_code = 201
-    response.headers["Location"] = url_for("jobs.show", job_id=receipt.job_id)
-    return response
+    location = url_for("jobs.show", job_id=receipt.job_id)
+    return answer(shown, 201, [("Location", location)])
 
 
 @bp.route("/api/jobs")
@@ -79,13 +78,13 @@ def index(query: dict[str, Any]) -> Response:
     if position and not here.reader.wait_for(position, MIN_POSITION_WAIT_SECONDS):
         raise ReadModelBehind(f"The read model has not reached position {position} yet.")
     if not caller.sees(query.setdefault("user_id", caller.user_id)):
-        return jsonify({"jobs": []})
+        return answer({"jobs": []})
     limit, cursor = query.pop("limit"), query.pop("cursor", None)
     before = _before(cursor) if cursor else None
     found = here.reader.instances(JobFilter(**query, before=before, limit=limit + 1))
     page = found[:limit]
     bodies = [job_body(instance, here.workflows) for instance in page]
-    response = jsonify(JobListSchema().dump({"jobs": bodies}))
+    response = answer({"jobs": bodies})
     if len(found) > limit:
         following = {**request.args.to_dict(), "cursor": f"p{page[-1].first_position}"}
         response.headers["Link"] = f'<{request.path}?{urlencode(following)}>; rel="next"'
@@ -104,9 +103,9 @@ def show(job_id: str) -> Response:
     if instance is None or not principal().sees(instance.user_id):
         raise JobNotFound
     tag = etag(instance.position, here.workflows.fingerprint)
-    if answer := not_modified(tag):
-        return answer
-    return tagged(jsonify(JobSchema().dump(job_body(instance, here.workflows))), tag)
+    if known := not_modified(tag):
+        return known
+    return answer(job_body(instance, here.workflows), headers=tagged(tag))
 
 
 @bp.route("/api/jobs/<id:job_id>/timeline")
@@ -123,9 +122,9 @@ def timeline(job_id: str) -> Response:
     if found is None or not principal().sees(found.user_id):
         raise JobNotFound
     tag = etag(found.position, here.workflows.fingerprint)
-    if answer := not_modified(tag):
-        return answer
-    return tagged(jsonify(TimelineSchema().dump(timeline_body(found, here.workflows))), tag)
+    if known := not_modified(tag):
+        return known
+    return answer(timeline_body(found, here.workflows), headers=tagged(tag))
 
 
 def _before(cursor: str) -> int:

@@ -1,4 +1,7 @@
-"""What the answers say: plain dictionaries from states, ready for the schemas to dump."""
+"""What the answers say: dictionaries that can be written as JSON, as `api/schemas.py` describes.
+
+Every name is always there, in the schema's order; times are text.
+"""
 
 from __future__ import annotations
 
@@ -46,10 +49,10 @@ def instance_body(instance: Instance, workflows: Workflows, now: datetime) -> di
             "region": instance.region,
             "error": final.error if final else None,
             "currentStep": instance.current_step(workflows),
-            "startedAt": final.moment.at if final and final.status == "running" else None,
+            "startedAt": _text(final.moment.at) if final and final.status == "running" else None,
             "stoppedAt": None,
-            "createdAt": instance.created_at,
-            "updatedAt": instance.updated_at,
+            "createdAt": _text(instance.created_at),
+            "updatedAt": _text(instance.updated_at),
         },
         "steps": shown_steps(instance, workflows),
         "uptime": uptime(instance, now),
@@ -81,15 +84,15 @@ def job_body(instance: Instance, workflows: Workflows) -> dict[str, Any]:
         "error": final.error if final else None,
         "failed_step": final.failed_step if final else None,
         "timed_out": bool(final and final.inferred),
-        "rollback_requested_at": instance.rollback_requested_at,
-        "stop_requested_at": instance.stop_requested_at,
-        "claimed_at": attempt.claimed_at,
-        "last_heartbeat_at": attempt.heard_at,
-        "silent_since": attempt.silent_since,
-        "started_at": final.moment.at if final and final.status == "running" else None,
-        "completed_at": final.moment.at if final else None,
-        "created_at": instance.created_at,
-        "updated_at": instance.updated_at,
+        "rollback_requested_at": _text(instance.rollback_requested_at),
+        "stop_requested_at": _text(instance.stop_requested_at),
+        "claimed_at": _text(attempt.claimed_at),
+        "last_heartbeat_at": _text(attempt.heard_at),
+        "silent_since": _text(attempt.silent_since),
+        "started_at": _text(final.moment.at) if final and final.status == "running" else None,
+        "completed_at": _text(final.moment.at) if final else None,
+        "created_at": _text(instance.created_at),
+        "updated_at": _text(instance.updated_at),
         "version": instance.version,
         "position": instance.position,
     }
@@ -102,7 +105,7 @@ def timeline_body(timeline: Timeline, workflows: Workflows) -> dict[str, Any]:
         "job_id": timeline.job_id,
         "version": timeline.version,
         "position": timeline.position,
-        "queued_at": timeline.queued_at,
+        "queued_at": _text(timeline.queued_at),
         "attempts": [_attempt(chapter, workflow) for chapter in timeline.chapters],
     }
 
@@ -114,18 +117,18 @@ def _attempt(chapter: Chapter, workflow: Workflow) -> dict[str, Any]:
         "number": attempt.number,
         "status": attempt.status,
         "workflow_run_id": _value(attempt.run_id),
-        "started_at": attempt.claimed_at,
-        "finished_at": finished_at,
+        "started_at": _text(attempt.claimed_at),
+        "finished_at": _text(finished_at),
         "duration_seconds": _seconds(attempt.claimed_at, finished_at),
         "error": final.error if final else None,
         "failed_step": final.failed_step if final else None,
         "timed_out": bool(final and final.inferred),
-        "last_contact_at": chapter.last_contact,
+        "last_contact_at": _text(chapter.last_contact),
         "steps": _steps(chapter, workflow, finished_at),
         "gaps": [
             {
-                "since": gap.since,
-                "until": gap.until,
+                "since": _text(gap.since),
+                "until": _text(gap.until),
                 "duration_seconds": _seconds(gap.since, gap.until),
             }
             for gap in chapter.gaps
@@ -151,8 +154,8 @@ def _steps(
             "step": name,
             "ui_step": activated_by.get(name),
             "late": was_late,
-            "started_at": start,
-            "finished_at": end,
+            "started_at": _text(start),
+            "finished_at": _text(end),
             "duration_seconds": _seconds(start, end),
         }
         for name, start, end, was_late in shown
@@ -161,6 +164,10 @@ def _steps(
 
 def _seconds(start: datetime | None, end: datetime | None) -> float | None:
     return max(0.0, (end - start).total_seconds()) if start and end else None
+
+
+def _text(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None
 
 
 def _value(word: Word | None) -> str | None:

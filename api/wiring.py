@@ -11,6 +11,7 @@ import msgspec
 from api.config import Settings, make_home
 from api.tokens import TokenStore
 from api.tokens.postgres import PostgresTokens
+from api.tokens.remembered import RememberedTokens
 from api.tokens.sqlite import SQLiteTokens
 from domain.application import Milepost, utc_now
 from domain.store import translated
@@ -85,7 +86,7 @@ def open_services(settings: Settings, clock: Callable[[], datetime] = utc_now) -
         milepost=milepost,
         read_model=read_model,
         reader=Reader(read_model, milepost.mapper),
-        tokens=tokens,
+        tokens=RememberedTokens(tokens),
         workflows=workflows,
         clock=clock,
     )

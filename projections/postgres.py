@@ -13,6 +13,7 @@ from eventsourcing.persistence import Notification, OperationalError
 from domain.keys import agent_key
 from domain.postgres import PostgresRecorder, as_json
 from domain.postgres_datastore import ONE_AT_A_TIME, PostgresDatastore
+from projections.postgres_lookup import Lookup, bigint, text
 from projections.read_model import (
     Changes,
     JobFilter,
@@ -108,16 +109,19 @@ SELECT_HISTORY = """
     SELECT originator_id, originator_version, topic, state, notification_id AS id
       FROM milepost_events WHERE originator_id = %s ORDER BY originator_version
 """
+# Lateral, so that however small the table was when this was planned, it goes by the index.
 SIGHT: dict[str, LiteralString] = {
     "instances": """
         SELECT wanted.job_id, kept.document,
                e.originator_version, e.topic, e.state, e.notification_id
           FROM (SELECT %s AS job_id) AS wanted
           LEFT JOIN milepost_instances AS kept ON kept.job_id = wanted.job_id
-          LEFT JOIN milepost_events AS e
-            ON e.originator_id = wanted.job_id
-           AND e.originator_version > COALESCE(kept.version, 0)
-         ORDER BY e.originator_version
+          LEFT JOIN LATERAL (
+               SELECT originator_version, topic, state, notification_id
+                 FROM milepost_events
+                WHERE originator_id = wanted.job_id
+                  AND originator_version > COALESCE(kept.version, 0)
+                ORDER BY originator_version OFFSET 0) AS e ON TRUE
     """,
 }
 SIGHT["timelines"] = SIGHT["instances"].replace("instances", "timelines")
@@ -152,6 +156,12 @@ class PostgresReadModel:
 
     def __init__(self, recorder: PostgresRecorder) -> None:
         self._datastore: PostgresDatastore = recorder.datastore
+        columns = (text, text, bigint, text, bytes, bigint)
+        self._sight = {
+            view: Lookup(recorder.datastore, f"sight_{view}", statement, columns)
+            for view, statement in SIGHT.items()
+        }
+        self._sight_agent = Lookup(recorder.datastore, "sight_agent", SIGHT_AGENT, columns)
 
     def prepare(self, shape: str) -> None:
         """See `ReadModel.prepare`."""
@@ -205,7 +215,7 @@ class PostgresReadModel:
 
     def sight(self, view: str, job_id: str) -> Sighting:
         """See `ReadModel.sight`."""
-        return _sighting(self._datastore.rows(SIGHT[view], (job_id,)))
+        return _sighting(self._sight[view].rows(job_id))
 
     def history(self, job_id: str) -> Sequence[Notification]:
         """See `ReadModel.history`."""
@@ -214,7 +224,7 @@ class PostgresReadModel:
 
     def sight_agent(self, agent_id: str) -> Sighting | None:
         """See `ReadModel.sight_agent`."""
-        rows = self._datastore.rows(SIGHT_AGENT, (agent_key(agent_id),))
+        rows = self._sight_agent.rows(agent_key(agent_id))
         return _sighting(rows) if rows else None
 
     def instances(self, wanted: JobFilter) -> Sequence[Row]:
@@ -266,13 +276,11 @@ class _Turn:
             pass
 
 
-def _sighting(rows: Sequence[Mapping[str, Any]]) -> Sighting:
-    job_id, document = rows[0]["job_id"], rows[0]["document"]
+def _sighting(rows: Sequence[tuple[Any, ...]]) -> Sighting:
+    job_id, document = rows[0][:2]
     tail = [
-        Notification(
-            job_id, row["originator_version"], row["topic"], row["state"], row["notification_id"]
-        )
-        for row in rows
-        if row["originator_version"] is not None
+        Notification(job_id, version, topic, state, id=position)
+        for _, _, version, topic, state, position in rows
+        if version is not None
     ]
     return Sighting(job_id, document, tail)

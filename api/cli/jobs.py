@@ -16,7 +16,7 @@ from api.cli.output import (
     status_text,
 )
 from api.representations import job_body, shown_steps, timeline_body
-from api.schemas import INSTANCE_STATUSES, JobSchema, TimelineSchema
+from api.schemas import INSTANCE_STATUSES
 from api.wiring import Services
 from domain.errors import JobNotFound
 from projections.instance import Instance
@@ -50,7 +50,7 @@ def jobs(
         found = here.reader.instances(wanted)
         if as_json:
             for instance in found:
-                print_json(JobSchema().dump(job_body(instance, here.workflows)))
+                print_json(job_body(instance, here.workflows))
             return None
         rows = [_row(instance, here) for instance in found]
         headings = ("Job", "Agent", "Status", "Step", "Attempt", "Last heard", "Error")
@@ -77,8 +77,8 @@ def _show(here: Services, job_id: str, as_json: bool) -> None:
     instance, timeline = here.reader.instance(job_id), here.reader.timeline(job_id)
     if instance is None or timeline is None:
         raise JobNotFound(f"There is no job {job_id!r}.")
-    job = JobSchema().dump(job_body(instance, here.workflows))
-    told = TimelineSchema().dump(timeline_body(timeline, here.workflows))
+    job = job_body(instance, here.workflows)
+    told = timeline_body(timeline, here.workflows)
     if as_json:
         return print_json({**job, "attempts": told["attempts"]})
     steps = Text("  ").join(

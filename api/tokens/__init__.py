@@ -1,7 +1,7 @@
 """Access tokens: made by the CLI, shown once, stored hashed; scopes and an optional owner.
 
 The stores beside this file (`memory.py`, `sqlite.py`, `postgres.py`) keep them in the database
-that holds the events.
+that holds the events; `remembered.py` spares them most questions.
 """
 
 from __future__ import annotations

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NoReturn
 
+import msgspec
 import pytest
+from werkzeug.test import EnvironBuilder
 
+from domain.workflow import Workflows
 from domain.workflow_files import SHIPPED, load
-from tests.api.conftest import MACHINE, Site, problem_of
+from tests.api.conftest import ADMIN, MACHINE, Site, app_over, bearer, problem_of
 from tests.conftest import Clock, Deployment
 
 INSTANCE, JOB, TIMELINE = (
@@ -26,6 +30,16 @@ EVERYTHING: list[dict[str, str]] = [
     {"status": "running", **MACHINE},
     {"type": "heartbeat"},
 ]
+
+
+class NotForUse(Workflows):
+    """Definitions that nothing may be made from."""
+
+    def recorded(self, ref: str | None) -> NoReturn:
+        raise AssertionError
+
+    def ranks(self, ref: str | None) -> NoReturn:
+        raise AssertionError
 
 
 def tag(site: Site, path: str) -> str:
@@ -58,6 +72,35 @@ def test_what_the_client_has_already_is_304_without_a_body(site: Site, path: str
     assert answer.headers["ETag"] == known
     assert answer.headers["Cache-Control"] == "private, no-cache"
     assert "Content-Type" not in answer.headers
+
+
+@PATHS
+@pytest.mark.parametrize("folded", [True, False])
+def test_a_304_is_answered_before_anything_is_made_of_the_job(
+    site: Site, path: str, folded: bool
+) -> None:
+    site.register()
+    site.report(status="provisioning", step="vm_created")
+    if folded:
+        site.project()
+    known = tag(site, path)
+    definitions = NotForUse(site.services.workflows, site.services.workflows.default.ref)
+    client = app_over(msgspec.structs.replace(site.services, workflows=definitions)).test_client()
+
+    answer = client.get(path, headers={**bearer(ADMIN), "If-None-Match": known})
+
+    assert answer.status_code == 304
+    assert client.get(path, headers=bearer(ADMIN)).status_code == 500
+
+
+@PATHS
+def test_a_304_goes_in_one_piece(memory_site: Site, path: str) -> None:
+    """Of what is no list, the server asks for the next piece, and threads change places."""
+    memory_site.register()
+    headers = {**bearer(ADMIN), "If-None-Match": tag(memory_site, path)}
+    environ = EnvironBuilder(path, headers=[*headers.items()]).get_environ()
+
+    assert memory_site.app(environ, lambda *_: print) == [b""]
 
 
 @PATHS
