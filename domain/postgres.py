@@ -105,9 +105,12 @@ SELECT_NOTIFICATIONS = """
 """
 SELECT_KEYS = """
     SELECT k.name, k.job_id, k.version, k.digest, e.notification_id
-      FROM milepost_keys AS k
-      JOIN milepost_events AS e ON e.originator_id = k.job_id AND e.originator_version = k.version
-     WHERE k.name IN (SELECT json_array_elements_text(%s::json))
+      FROM json_array_elements_text(%s::json) AS asked (name)
+     CROSS JOIN LATERAL (SELECT * FROM milepost_keys WHERE name = asked.name OFFSET 0) AS k
+     CROSS JOIN LATERAL (
+           SELECT notification_id
+             FROM milepost_events
+            WHERE originator_id = k.job_id AND originator_version = k.version OFFSET 0) AS e
 """
 CLAIM_KEYS = """
     INSERT INTO milepost_keys SELECT name, job_id, version, digest

@@ -95,15 +95,19 @@ SELECT_HISTORY = """
     SELECT originator_id, originator_version, topic, state, notification_id AS id
       FROM milepost_events WHERE originator_id = %s ORDER BY originator_version
 """
+# LATERAL and OFFSET 0: however small the tables were when this was planned, it goes by the indexes.
 SIGHT: dict[str, LiteralString] = {
     "instances": """
         SELECT wanted.job_id, kept.document,
                e.originator_version, e.topic, e.state, e.notification_id
           FROM (SELECT %s AS job_id) AS wanted
-          LEFT JOIN milepost_instances AS kept ON kept.job_id = wanted.job_id
-          LEFT JOIN milepost_events AS e
-            ON e.originator_id = wanted.job_id
-           AND e.originator_version > COALESCE(kept.version, 0)
+          LEFT JOIN LATERAL (
+               SELECT version, document FROM milepost_instances
+                WHERE job_id = wanted.job_id OFFSET 0) AS kept ON true
+          LEFT JOIN LATERAL (
+               SELECT * FROM milepost_events
+                WHERE originator_id = wanted.job_id
+                  AND originator_version > COALESCE(kept.version, 0) OFFSET 0) AS e ON true
          ORDER BY e.originator_version
     """,
 }
