@@ -100,7 +100,8 @@ class Milepost(Application[str]):
                 try:
                     batch, positions = self._attempt(commands)
                 except NothingDecided:
-                    # The database that answers next may be another one, a moment older.
+                    # What is known is too old, or too new: the database that answers next may be
+                    # another one, a moment older.
                     self._jobs.clear()
                     batch, positions = self._attempt(commands)
         except StoreUnavailable:

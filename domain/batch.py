@@ -16,7 +16,7 @@ from domain.keys import Key, in_progress_key
 from domain.mapper import JobEventMapper
 from domain.provisioning_job import ProvisioningJob, evolve
 from domain.snapshots import Snapshot, take
-from domain.store import Append, Found
+from domain.store import MAX_TAIL, Append, Found, NothingDecided
 
 log = logging.getLogger("milepost")
 
@@ -65,7 +65,14 @@ class Batch:
         return {job_id: folded.job.version for job_id, folded in self.jobs.items()}
 
     def decide(self, found: Found) -> Append:
-        """Run every command; one that refuses harms no other."""
+        """Run every command; one that refuses harms no other.
+
+        Raises `NothingDecided` if too much has happened to these jobs since they were folded.
+        """
+        if len(found.tail) > MAX_TAIL:
+            # Another process had them for long. Folding all that here would keep everybody waiting
+            # for the lock; recalling the jobs does it without the lock, and from their snapshots.
+            raise NothingDecided(f"more than {MAX_TAIL} events since the jobs were last seen")
         for stored in found.tail:
             job_id = str(stored.originator_id)
             self.jobs[job_id] = fold(self.jobs[job_id], (stored,), self._mapper)

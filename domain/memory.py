@@ -10,7 +10,7 @@ from eventsourcing.persistence import ApplicationRecorder, StoredEvent
 
 from domain.keys import Key
 from domain.snapshots import Snapshot
-from domain.store import Append, Found, Recalled
+from domain.store import MAX_TAIL, Append, Found, Recalled
 
 
 class MemoryRecorder(popo.POPOApplicationRecorder):
@@ -32,7 +32,7 @@ class MemoryRecorder(popo.POPOApplicationRecorder):
     ) -> Sequence[int]:
         """See `JobStore.transact`."""
         with self._database_lock:
-            tail = self._tail(known)
+            tail = self._tail(known)[: MAX_TAIL + 1]
             append = decide(
                 Found(tail, {name: self._located(name) for name in names if name in self._keys})
             )

@@ -21,7 +21,7 @@ from psycopg.rows import DictRow, tuple_row
 
 from domain.keys import Key
 from domain.postgres_datastore import PostgresDatastore
-from domain.store import Append, Found, NothingDecided, Recalled, recalled
+from domain.store import MAX_TAIL, Append, Found, NothingDecided, Recalled, recalled
 
 CREATE = (
     """CREATE TABLE IF NOT EXISTS milepost_events (
@@ -59,7 +59,7 @@ INSERT_EVENTS = """
 NOTIFY = "NOTIFY milepost_events"
 # LATERAL and OFFSET 0, here and below: however small the tables were when this was planned, and
 # whatever is known of them, each job or name is looked up by the index.
-SELECT_TAIL = """
+SELECT_TAIL = f"""
     SELECT e.originator_id, e.originator_version, e.topic, e.state
       FROM json_each_text(%s::json) AS known (id, version)
      CROSS JOIN LATERAL (
@@ -67,6 +67,7 @@ SELECT_TAIL = """
              FROM milepost_events
             WHERE originator_id = known.id AND originator_version > known.version::bigint
             ORDER BY originator_version OFFSET 0) AS e
+     LIMIT {MAX_TAIL + 1}
 """
 # A snapshot that is ahead of its events is none: those were restored from before it was taken.
 SELECT_RECALLED = """

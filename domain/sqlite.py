@@ -17,7 +17,7 @@ from eventsourcing.persistence import (
 )
 
 from domain.keys import Key
-from domain.store import Append, Found, Recalled, recalled
+from domain.store import MAX_TAIL, Append, Found, Recalled, recalled
 
 # AUTOINCREMENT, so that the position of a deleted newest event is never given out again.
 CREATE = (
@@ -43,13 +43,13 @@ INSERT_EVENT = """
     INSERT INTO milepost_events (originator_id, originator_version, topic, state)
     VALUES (?, ?, ?, ?)
 """
-SELECT_TAIL = """
+SELECT_TAIL = f"""
     SELECT e.originator_id, e.originator_version, e.topic, e.state
       FROM json_each(?) AS known
       JOIN milepost_events AS e
         ON e.originator_id = json_extract(known.value, '$[0]')
        AND e.originator_version > json_extract(known.value, '$[1]')
-     ORDER BY e.originator_id, e.originator_version
+     ORDER BY e.originator_id, e.originator_version LIMIT {MAX_TAIL + 1}
 """
 # A snapshot that is ahead of its events is none: those were restored from before it was taken.
 SELECT_RECALLED = """

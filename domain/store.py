@@ -26,13 +26,19 @@ from domain.errors import StoreUnavailable
 from domain.keys import Key
 from domain.snapshots import Snapshot
 
+MAX_TAIL = 10_000
+"""How many events of its jobs, taken together, a transaction may have missed."""
+
 
 class NothingDecided(OperationalError):
-    """The connection turned out dead before anything was decided; another one may be alive."""
+    """The connection was dead or the known versions old; afresh, with nothing known, it may do."""
 
 
 class Found(msgspec.Struct, frozen=True):
-    """What the transaction sees: events after the known versions, and the keys that are taken."""
+    """What the transaction sees: events after the known versions, and the keys that are taken.
+
+    Of more events than `MAX_TAIL` it sees one too many.
+    """
 
     tail: Sequence[StoredEvent]
     keys: Mapping[str, Key]

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.attempt import MAX_STEPS, Attempt
-from domain.batch import Receipt
+from domain.batch import Batch, Receipt
 from domain.callback import Callback
 from domain.commands import RecordCallback, StopJob
 from domain.errors import NothingToStop
@@ -38,9 +38,10 @@ from domain.folding import Folded, fold, recall
 from domain.mapper import JobEventMapper
 from domain.provisioning_job import ProvisioningJob
 from domain.snapshots import EVERY, SHAPE, Snapshot, restore, take
-from domain.store import Append
+from domain.store import MAX_TAIL, Append, NothingDecided
 from domain.workflow import Workflows
 from tests.conftest import NOON, Clock, Deployment
+from tests.domain.looking import look
 from tests.domain.strategies import events, facts, numbered
 
 PLAIN = JobEventMapper(JSONTranscoder())
@@ -289,6 +290,27 @@ def test_every_process_that_starts_goes_on_from_the_snapshot(databases: Deployme
 
     assert versions(databases) == list(range(1, 156))
     assert cold(databases).job == from_the_first_event(databases)
+
+
+def test_a_process_that_missed_much_of_a_job_goes_on_from_the_snapshot(
+    stores: Deployment,
+) -> None:
+    """As when another one had the job for days: what it missed is not folded under the lock."""
+    stores.milepost.record(HEARTBEAT)
+    missed = [
+        stores.milepost.mapper.to_stored_event(event)
+        for event in numbered([HeartbeatReceived(recorded_at=NOON)] * (MAX_TAIL + 2))
+    ]
+    newest = take(ProvisioningJob("job", MAX_TAIL + 2), PLAIN)
+    stores.milepost.store.transact({}, [], lambda _: Append(missed[1:], snapshots=[newest]))
+    found = look(stores.milepost.store, {"job": 1})
+    assert len(found.tail) == MAX_TAIL + 1
+
+    with pytest.raises(NothingDecided):
+        Batch([RecordCallback(HEARTBEAT)], {}, PLAIN, stores.clock).decide(found)
+    assert stores.milepost.record(HEARTBEAT).version == MAX_TAIL + 3
+
+    assert cold(stores).job == from_the_first_event(stores)
 
 
 def test_deleting_the_snapshots_changes_nothing(databases: Deployment) -> None:
