@@ -59,5 +59,6 @@ def recall(store: JobStore, job_ids: Collection[str], mapper: JobEventMapper) ->
         if job := restore(snapshot, mapper):
             jobs[job_id] = Folded(job, job.version)
         else:
+            log.info("job %r: its snapshot cannot be used; folding the whole history", job_id)
             tails[job_id] = list(store.select_events(job_id))
     return {job_id: fold(job, tails[job_id], mapper) for job_id, job in jobs.items()}

@@ -101,6 +101,7 @@ def test_a_job_may_have_any_name(memory: Deployment, job_id: str, tmp_path: Path
         append(store, event(job_id, 1), claims=[Key(job_id, job_id, 1)])
         found = look(store, {job_id: 0}, [job_id])
         assert [stored.originator_id for stored in found.tail] == [job_id]
+        assert [stored.originator_id for stored in store.recall([job_id]).tail] == [job_id]
         assert found.keys[job_id].job_id == job_id
     sqlite.close()
 
