@@ -14,10 +14,11 @@ from typing import cast
 from eventsourcing.application import Application
 from eventsourcing.utils import Environment, EnvType
 
-from domain.batch import Batch, Receipt, folded
+from domain.batch import Batch, Receipt
 from domain.callback import Callback
 from domain.commands import Command, QueueJob, RecordCallback, StopJob, TimeOutJob
 from domain.errors import StoreUnavailable
+from domain.folding import Folded, recall
 from domain.group_commit import GroupCommit
 from domain.mapper import JobEventMapper
 from domain.provisioning_job import ProvisioningJob
@@ -53,7 +54,7 @@ class Milepost(Application[str]):
         self.store = cast(JobStore, self.recorder)
         self._clock = clock
         self._listeners: list[Callable[[], None]] = []
-        self._jobs: OrderedDict[str, ProvisioningJob] = OrderedDict()
+        self._jobs: OrderedDict[str, Folded] = OrderedDict()
         self._group = GroupCommit[Command, Receipt](self._commit)
 
     def construct_env(self, name: str, env: EnvType | None = None) -> Environment:
@@ -90,8 +91,7 @@ class Milepost(Application[str]):
     def find(self, job_id: str) -> ProvisioningJob:
         """Return the job as its events stand now; version 0 if there are none."""
         with translated():
-            stored = self.store.select_events(job_id)
-        return folded(ProvisioningJob(job_id), stored, self.mapper)
+            return recall(self.store, [job_id], self.mapper)[job_id].job
 
     def _commit(self, commands: Sequence[Command]) -> Sequence[Receipt | Exception]:
         """Decide the commands in order on fresh state and store what they decided, all at once."""
@@ -100,7 +100,8 @@ class Milepost(Application[str]):
                 try:
                     batch, positions = self._attempt(commands)
                 except NothingDecided:
-                    # The database that answers next may be another one, a moment older.
+                    # What is known is too old, or too new: the database that answers next may be
+                    # another one, a moment older.
                     self._jobs.clear()
                     batch, positions = self._attempt(commands)
         except StoreUnavailable:
@@ -114,15 +115,15 @@ class Milepost(Application[str]):
 
     def _attempt(self, commands: Sequence[Command]) -> tuple[Batch, Sequence[int]]:
         batch = Batch(commands, self._jobs, self.mapper, self._clock)
-        cold = {job_id: 0 for job_id, version in batch.known.items() if version == 0}
+        cold = [job_id for job_id, version in batch.known.items() if version == 0]
         if cold:
-            # Long histories are read before the write lock is taken, so that nobody waits for it.
-            batch.learn(self.store.tail(cold))
+            # Histories are read before the write lock is taken, so that nobody waits for them.
+            batch.jobs.update(recall(self.store, cold, self.mapper))
         return batch, self.store.transact(batch.known, batch.names, batch.decide)
 
-    def _remember(self, jobs: Mapping[str, ProvisioningJob]) -> None:
-        for job_id, job in jobs.items():
-            self._jobs[job_id] = job
+    def _remember(self, jobs: Mapping[str, Folded]) -> None:
+        for job_id, folded in jobs.items():
+            self._jobs[job_id] = folded
             self._jobs.move_to_end(job_id)
         while len(self._jobs) > CACHED_JOBS:
             self._jobs.popitem(last=False)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
-from eventsourcing.persistence import MapperDeserialisationError, StoredEvent
+from eventsourcing.persistence import StoredEvent
 
 from domain.commands import Command, Decision
 from domain.events import JobEvent, JobTimedOut, RollbackRequested
+from domain.folding import Folded, fold
 from domain.keys import Key, in_progress_key
 from domain.mapper import JobEventMapper
 from domain.provisioning_job import ProvisioningJob, evolve
-from domain.store import Append, Found
+from domain.snapshots import Snapshot, take
+from domain.store import MAX_TAIL, Append, Found, NothingDecided
 
 log = logging.getLogger("milepost")
 
@@ -32,27 +34,13 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     warning: str | None = None
 
 
-def folded(
-    job: ProvisioningJob, stored: Iterable[StoredEvent], mapper: JobEventMapper
-) -> ProvisioningJob:
-    """Fold stored events into the job; one that cannot be read is logged and passed over."""
-    for row in stored:
-        try:
-            job = evolve(job, mapper.to_domain_event(row))
-        except MapperDeserialisationError as error:
-            # An event that cannot be read must not stop the ones after it.
-            log.warning("job %r, version %d: %s", job.id, row.originator_version, error)
-            job = msgspec.structs.replace(job, version=row.originator_version)
-    return job
-
-
 class Batch:
     """Commands that are decided together, and what becomes of them."""
 
     def __init__(
         self,
         commands: Sequence[Command],
-        cache: Mapping[str, ProvisioningJob],
+        cache: Mapping[str, Folded],
         mapper: JobEventMapper,
         clock: Callable[[], datetime],
     ) -> None:
@@ -60,7 +48,7 @@ class Batch:
         self._mapper = mapper
         self._clock = clock
         self.jobs = {
-            command.job_id: cache.get(command.job_id) or ProvisioningJob(command.job_id)
+            command.job_id: cache.get(command.job_id) or Folded(ProvisioningJob(command.job_id))
             for command in commands
         }
         self.names = {name for command in commands for name in command.names}
@@ -74,21 +62,24 @@ class Batch:
     @property
     def known(self) -> dict[str, int]:
         """The version of every job as far as it is folded."""
-        return {job_id: job.version for job_id, job in self.jobs.items()}
-
-    def learn(self, tail: Iterable[StoredEvent]) -> None:
-        """Fold events of these jobs that come after what is known."""
-        for stored in tail:
-            job_id = str(stored.originator_id)
-            self.jobs[job_id] = folded(self.jobs[job_id], (stored,), self._mapper)
+        return {job_id: folded.job.version for job_id, folded in self.jobs.items()}
 
     def decide(self, found: Found) -> Append:
-        """Run every command; one that refuses harms no other."""
-        self.learn(found.tail)
+        """Run every command; one that refuses harms no other.
+
+        Raises `NothingDecided` if too much has happened to these jobs since they were folded.
+        """
+        if len(found.tail) > MAX_TAIL:
+            # Another process had them for long. Folding all that here would keep everybody waiting
+            # for the lock; recalling the jobs does it without the lock, and from their snapshots.
+            raise NothingDecided(f"more than {MAX_TAIL} events since the jobs were last seen")
+        for stored in found.tail:
+            job_id = str(stored.originator_id)
+            self.jobs[job_id] = fold(self.jobs[job_id], (stored,), self._mapper)
         keys = dict(found.keys)
         now = self._clock()
         for command in self._commands:
-            job = self.jobs[command.job_id]
+            job = self.jobs[command.job_id].job
             try:
                 decision = command.decide(job, keys, now)
                 self._accept(command.job_id, decision, keys)
@@ -101,10 +92,12 @@ class Batch:
             list(self._claims.values()),
             list(self._pointers.values()),
             self._releases,
+            self._snapshots() if self._events else (),
         )
 
     def _accept(self, job_id: str, decision: Decision, keys: dict[str, Key]) -> None:
-        before = job = self.jobs[job_id]
+        folded = self.jobs[job_id]
+        before = job = folded.job
         events: list[StoredEvent] = []
         for fact in decision.facts:
             event = JobEvent(job_id, job.version + 1, fact)
@@ -112,7 +105,7 @@ class Batch:
             job = evolve(job, event)
         # From here on nothing can fail: all of a command is accepted, or nothing.
         self._events += events
-        self.jobs[job_id] = job
+        self.jobs[job_id] = Folded(job, folded.snapshot_version, folded.whole)
         for name, digest in decision.claims.items():
             keys[name] = self._claims[name] = Key(name, job_id, job.version, digest)
         for name, digest in decision.pointers.items():
@@ -139,6 +132,15 @@ class Batch:
             if name in keys and keys[name].job_id == job.id:
                 del keys[name]
                 self._claims.pop(name, None)
+
+    def _snapshots(self) -> list[Snapshot]:
+        """Take the snapshots that are due."""
+        taken: list[Snapshot] = []
+        for job_id, folded in self.jobs.items():
+            if folded.snapshot_due:
+                taken.append(take(folded.job, self._mapper))
+                self.jobs[job_id] = Folded(folded.job, folded.job.version)
+        return taken
 
     def receipts(self, positions: Sequence[int]) -> list[Receipt | Exception]:
         """Answer every command, in order, once the events have their positions."""

@@ -9,15 +9,17 @@ from eventsourcing import popo
 from eventsourcing.persistence import ApplicationRecorder, StoredEvent
 
 from domain.keys import Key
-from domain.store import Append, Found
+from domain.snapshots import Snapshot
+from domain.store import MAX_TAIL, Append, Found, Recalled
 
 
 class MemoryRecorder(popo.POPOApplicationRecorder):
-    """Keep events and keys in dictionaries under one lock."""
+    """Keep events, keys and snapshots in dictionaries under one lock."""
 
     def __init__(self) -> None:
         super().__init__()
         self._keys: dict[str, Key] = {}
+        self._snapshots: dict[str, Snapshot] = {}
 
     def create_table(self) -> None:
         """Do nothing: there are no tables."""
@@ -30,7 +32,7 @@ class MemoryRecorder(popo.POPOApplicationRecorder):
     ) -> Sequence[int]:
         """See `JobStore.transact`."""
         with self._database_lock:
-            tail = self.tail(known)
+            tail = self._tail(known)[: MAX_TAIL + 1]
             append = decide(
                 Found(tail, {name: self._located(name) for name in names if name in self._keys})
             )
@@ -44,10 +46,24 @@ class MemoryRecorder(popo.POPOApplicationRecorder):
                 self._keys.setdefault(key.name, key)
             for key in append.pointers:
                 self._keys[key.name] = key
+            for snapshot in append.snapshots:
+                self._snapshots[snapshot.job_id] = snapshot
             return positions or ()
 
-    def tail(self, known: Mapping[str, int]) -> Sequence[StoredEvent]:
-        """See `JobStore.tail`."""
+    def recall(self, job_ids: Collection[str]) -> Recalled:
+        """See `JobStore.recall`."""
+        with self._database_lock:
+            snapshots = [
+                snapshot
+                for job_id in job_ids
+                if (snapshot := self._snapshots.get(job_id))
+                and snapshot.version in self._stored_events_index[job_id]
+            ]
+            known = dict.fromkeys(job_ids, 0)
+            known |= {snapshot.job_id: snapshot.version for snapshot in snapshots}
+            return Recalled(snapshots, self._tail(known))
+
+    def _tail(self, known: Mapping[str, int]) -> Sequence[StoredEvent]:
         tail: list[StoredEvent] = []
         for job_id, version in known.items():
             tail += self.select_events(job_id, gt=version)

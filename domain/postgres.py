@@ -20,7 +20,7 @@ from psycopg import ClientCursor
 
 from domain.keys import Key
 from domain.postgres_datastore import PostgresDatastore
-from domain.store import Append, Found, NothingDecided
+from domain.store import MAX_TAIL, Append, Found, NothingDecided, Recalled, recalled
 
 CREATE = (
     """CREATE TABLE IF NOT EXISTS milepost_events (
@@ -37,8 +37,13 @@ CREATE = (
          job_id text NOT NULL,
          version bigint NOT NULL,
          digest text NOT NULL)""",
+    """CREATE TABLE IF NOT EXISTS milepost_snapshots (
+         job_id text PRIMARY KEY,
+         version bigint NOT NULL,
+         shape text NOT NULL,
+         state bytea NOT NULL)""",
 )
-TABLES = ("milepost_events", "milepost_keys")
+TABLES = ("milepost_events", "milepost_keys", "milepost_snapshots")
 # One writer at a time, so that positions become visible in order: a reader that has seen a position
 # has seen all before it. Not LOCK TABLE, which waits for VACUUM and lets ANALYZE wait.
 LOCK = "SELECT pg_advisory_xact_lock(hashtext('milepost events'))"
@@ -51,8 +56,9 @@ INSERT_EVENTS = """
     RETURNING notification_id
 """
 NOTIFY = "NOTIFY milepost_events"
-# Lateral, so that however small the table was when this was planned, it goes by the index.
-SELECT_TAIL = """
+# LATERAL and OFFSET 0, here and below: however small the tables were when this was planned, and
+# whatever is known of them, each job or name is looked up by the index.
+SELECT_TAIL = f"""
     SELECT e.originator_id, e.originator_version, e.topic, e.state
       FROM json_each_text(%s::json) AS known (id, version)
      CROSS JOIN LATERAL (
@@ -60,6 +66,27 @@ SELECT_TAIL = """
              FROM milepost_events
             WHERE originator_id = known.id AND originator_version > known.version::bigint
             ORDER BY originator_version OFFSET 0) AS e
+     LIMIT {MAX_TAIL + 1}
+"""
+# A snapshot that is ahead of its events is none: those were restored from before it was taken.
+SELECT_RECALLED = """
+    SELECT e.originator_id, e.originator_version, e.shape, e.topic, e.state
+      FROM json_array_elements_text(%s::json) AS cold (job_id)
+      LEFT JOIN LATERAL (
+           SELECT job_id, version, shape, state
+             FROM milepost_snapshots AS kept
+            WHERE job_id = cold.job_id
+              AND EXISTS (SELECT FROM milepost_events
+                           WHERE originator_id = cold.job_id
+                             AND originator_version = kept.version OFFSET 0)
+            OFFSET 0) AS s ON true
+     CROSS JOIN LATERAL (
+           SELECT s.job_id, s.version, s.shape, NULL, s.state WHERE s.version IS NOT NULL
+            UNION ALL
+           SELECT originator_id, originator_version, NULL, topic, state
+             FROM milepost_events
+            WHERE originator_id = cold.job_id AND originator_version > COALESCE(s.version, 0)
+            ORDER BY 2) AS e (originator_id, originator_version, shape, topic, state)
 """
 SELECT_EVENTS = """
     SELECT originator_id, originator_version, topic, state
@@ -78,9 +105,12 @@ SELECT_NOTIFICATIONS = """
 """
 SELECT_KEYS = """
     SELECT k.name, k.job_id, k.version, k.digest, e.notification_id
-      FROM milepost_keys AS k
-      JOIN milepost_events AS e ON e.originator_id = k.job_id AND e.originator_version = k.version
-     WHERE k.name IN (SELECT json_array_elements_text(%s::json))
+      FROM json_array_elements_text(%s::json) AS asked (name)
+     CROSS JOIN LATERAL (SELECT * FROM milepost_keys WHERE name = asked.name OFFSET 0) AS k
+     CROSS JOIN LATERAL (
+           SELECT notification_id
+             FROM milepost_events
+            WHERE originator_id = k.job_id AND originator_version = k.version OFFSET 0) AS e
 """
 CLAIM_KEYS = """
     INSERT INTO milepost_keys SELECT name, job_id, version, digest
@@ -98,10 +128,17 @@ RELEASE_KEYS = """
      USING json_to_recordset(%s::json) AS held (name text, job_id text)
      WHERE key.name = held.name AND key.job_id = held.job_id
 """
+KEEP_SNAPSHOTS = """
+    INSERT INTO milepost_snapshots SELECT job_id, version, shape, decode(state, 'base64')
+      FROM json_to_recordset(%s::json) AS snapshot
+           (job_id text, version bigint, shape text, state text)
+    ON CONFLICT (job_id) DO UPDATE
+    SET version = excluded.version, shape = excluded.shape, state = excluded.state
+"""
 
 
 class PostgresRecorder(postgres.PostgresApplicationRecorder):
-    """Keep events and keys in one PostgreSQL database."""
+    """Keep events, keys and snapshots in one PostgreSQL database."""
 
     datastore: PostgresDatastore
 
@@ -128,10 +165,10 @@ class PostgresRecorder(postgres.PostgresApplicationRecorder):
             self.datastore.discard_dead(error)
             raise NothingDecided(str(error)) from error
 
-    def tail(self, known: Mapping[str, int]) -> Sequence[StoredEvent]:
-        """See `JobStore.tail`."""
-        rows = self.datastore.rows(SELECT_TAIL, (as_json(known),))
-        return [StoredEvent(*row.values()) for row in rows]
+    def recall(self, job_ids: Collection[str]) -> Recalled:
+        """See `JobStore.recall`."""
+        rows = self.datastore.rows(SELECT_RECALLED, (as_json(list(job_ids)),))
+        return recalled(tuple(row.values()) for row in rows)
 
     def _insert_stored_events(
         self, curs: Any, stored_events: Sequence[StoredEvent], **_: Any
@@ -202,6 +239,9 @@ def _write(cursor: ClientCursor[Any], append: Append) -> Sequence[int]:
     if append.pointers:
         parts.append(POINT_KEYS)
         parameters.append(as_json(append.pointers))
+    if append.snapshots:
+        parts.append(KEEP_SNAPSHOTS)
+        parameters.append(as_json(append.snapshots))
     cursor.execute(";".join([*parts, "COMMIT"]), parameters)
     return [position for (position,) in cursor.fetchall()]
 

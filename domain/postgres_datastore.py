@@ -18,6 +18,11 @@ POOL_SIZE, POOL_OVERFLOW = 4, 12
 PATIENCE_SECONDS = 3.0
 """How long a caller waits for a connection before it hears that the database is away."""
 LOCK_TIMEOUT = "SET lock_timeout = '5s'"
+# A commit is on the disk before it is acknowledged; a server that waits for more may do so.
+DURABLE = """
+    SELECT set_config('synchronous_commit', 'on', false)
+     WHERE current_setting('synchronous_commit') = 'off'
+"""
 # Plans are kept from when the tables were small, and every statement has its index.
 NO_SEQUENTIAL_SCANS = "SET enable_seqscan = off"
 
@@ -64,6 +69,7 @@ class PostgresDatastore(postgres.PostgresDatastore):
         def after_connect(connection: Connection[Any]) -> None:
             prepare(connection)
             connection.execute(LOCK_TIMEOUT)
+            connection.execute(DURABLE)
             connection.execute(NO_SEQUENTIAL_SCANS)
 
         return after_connect

@@ -17,7 +17,7 @@ from eventsourcing.persistence import (
 )
 
 from domain.keys import Key
-from domain.store import Append, Found
+from domain.store import MAX_TAIL, Append, Found, Recalled, recalled
 
 # AUTOINCREMENT, so that the position of a deleted newest event is never given out again.
 CREATE = (
@@ -33,18 +33,40 @@ CREATE = (
          job_id TEXT NOT NULL,
          version INTEGER NOT NULL,
          digest TEXT NOT NULL) WITHOUT ROWID""",
+    """CREATE TABLE IF NOT EXISTS milepost_snapshots (
+         job_id TEXT PRIMARY KEY,
+         version INTEGER NOT NULL,
+         shape TEXT NOT NULL,
+         state BLOB NOT NULL)""",
 )
 INSERT_EVENT = """
     INSERT INTO milepost_events (originator_id, originator_version, topic, state)
     VALUES (?, ?, ?, ?)
 """
-SELECT_TAIL = """
+SELECT_TAIL = f"""
     SELECT e.originator_id, e.originator_version, e.topic, e.state
       FROM json_each(?) AS known
       JOIN milepost_events AS e
         ON e.originator_id = json_extract(known.value, '$[0]')
        AND e.originator_version > json_extract(known.value, '$[1]')
-     ORDER BY e.originator_id, e.originator_version
+     ORDER BY e.originator_id, e.originator_version LIMIT {MAX_TAIL + 1}
+"""
+# A snapshot that is ahead of its events is none: those were restored from before it was taken.
+SELECT_RECALLED = """
+    WITH cold AS (
+         SELECT wanted.value AS job_id, s.version, s.shape, s.state
+           FROM json_each(?) AS wanted
+           LEFT JOIN milepost_snapshots AS s
+             ON s.job_id = wanted.value
+            AND EXISTS (SELECT 1 FROM milepost_events
+                         WHERE originator_id = s.job_id AND originator_version = s.version))
+    SELECT job_id, version, shape, NULL AS topic, state FROM cold WHERE version IS NOT NULL
+     UNION ALL
+    SELECT e.originator_id, e.originator_version, NULL, e.topic, e.state
+      FROM cold
+      JOIN milepost_events AS e
+        ON e.originator_id = cold.job_id AND e.originator_version > COALESCE(cold.version, 0)
+     ORDER BY 1, 2
 """
 SELECT_NOTIFICATIONS = """
     SELECT originator_id, originator_version, topic, state, notification_id
@@ -66,6 +88,11 @@ POINT_KEY = """
     SET job_id = excluded.job_id, version = excluded.version, digest = excluded.digest
 """
 RELEASE_KEY = "DELETE FROM milepost_keys WHERE name = ? AND job_id = ?"
+KEEP_SNAPSHOT = """
+    INSERT INTO milepost_snapshots VALUES (?, ?, ?, ?)
+    ON CONFLICT (job_id) DO UPDATE
+    SET version = excluded.version, shape = excluded.shape, state = excluded.state
+"""
 
 # FULL: a commit is on the disk before it is acknowledged, also when the power fails.
 PRAGMAS = ("PRAGMA synchronous=FULL", "PRAGMA busy_timeout=5000")
@@ -125,7 +152,7 @@ def translated() -> Iterator[None]:
 
 
 class SQLiteRecorder(sqlite.SQLiteApplicationRecorder):
-    """Keep events and keys in one SQLite file."""
+    """Keep events, keys and snapshots in one SQLite file."""
 
     datastore: SQLiteDatastore
 
@@ -149,10 +176,13 @@ class SQLiteRecorder(sqlite.SQLiteApplicationRecorder):
             cursor.execute(SELECT_KEYS, (_json(list(names)),))
             keys = {row["name"]: Key(*row) for row in cursor.fetchall()}
             append = decide(Found(tail, keys))
+            if not append.events:
+                return ()
             positions = self._insert_events(sqlite.SQLiteCursor(cursor), append.events) or ()
             cursor.executemany(RELEASE_KEY, append.releases)
             cursor.executemany(CLAIM_KEY, [_row(key) for key in append.claims])
             cursor.executemany(POINT_KEY, [_row(key) for key in append.pointers])
+            cursor.executemany(KEEP_SNAPSHOT, map(msgspec.structs.astuple, append.snapshots))
         return positions
 
     def select_notifications(
@@ -171,10 +201,11 @@ class SQLiteRecorder(sqlite.SQLiteApplicationRecorder):
             cursor.execute(SELECT_NOTIFICATIONS, (after, stop, stop, wanted, wanted, limit))
             return [Notification(*row) for row in cursor.fetchall()]
 
-    def tail(self, known: Mapping[str, int]) -> Sequence[StoredEvent]:
-        """See `JobStore.tail`."""
+    def recall(self, job_ids: Collection[str]) -> Recalled:
+        """See `JobStore.recall`."""
         with self.datastore.reading() as cursor:
-            return _tail(cursor, known)
+            cursor.execute(SELECT_RECALLED, (_json(list(job_ids)),))
+            return recalled(map(tuple, cursor.fetchall()))
 
 
 def _tail(cursor: sqlite3.Cursor, known: Mapping[str, int]) -> list[StoredEvent]:

@@ -7,9 +7,9 @@ taken, is what makes versions contiguous and keys unique without a conflict to r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 from eventsourcing.persistence import (
@@ -24,14 +24,21 @@ from eventsourcing.persistence import (
 
 from domain.errors import StoreUnavailable
 from domain.keys import Key
+from domain.snapshots import Snapshot
+
+MAX_TAIL = 10_000
+"""How many events of its jobs, taken together, a transaction may have missed."""
 
 
 class NothingDecided(OperationalError):
-    """The connection turned out dead before anything was decided; another one may be alive."""
+    """The connection was dead or the known versions old; afresh, with nothing known, it may do."""
 
 
 class Found(msgspec.Struct, frozen=True):
-    """What the transaction sees: events after the known versions, and the keys that are taken."""
+    """What the transaction sees: events after the known versions, and the keys that are taken.
+
+    Of more events than `MAX_TAIL` it sees one too many.
+    """
 
     tail: Sequence[StoredEvent]
     keys: Mapping[str, Key]
@@ -41,13 +48,22 @@ class Append(msgspec.Struct, frozen=True):
     """What the transaction shall write.
 
     In this order: `releases` are (name, job id) pairs, dropped if that job holds them; `claims`
-    are new keys, kept only if free; `pointers` are keys that move.
+    are new keys, kept only if free; `pointers` are keys that move. `snapshots`, one a job, go in
+    the place of older ones. Without events, nothing is written.
     """
 
     events: Sequence[StoredEvent] = ()
     claims: Sequence[Key] = ()
     pointers: Sequence[Key] = ()
     releases: Sequence[tuple[str, str]] = ()
+    snapshots: Sequence[Snapshot] = ()
+
+
+class Recalled(msgspec.Struct, frozen=True):
+    """What is stored of some jobs: their snapshots, and every event after those, in order."""
+
+    snapshots: Sequence[Snapshot]
+    tail: Sequence[StoredEvent]
 
 
 class JobStore(Protocol):
@@ -72,8 +88,11 @@ class JobStore(Protocol):
         """Create the tables that are not there yet."""
         ...
 
-    def tail(self, known: Mapping[str, int]) -> Sequence[StoredEvent]:
-        """Return the events after the known versions, outside of any transaction."""
+    def recall(self, job_ids: Collection[str]) -> Recalled:
+        """Return snapshots of these jobs and the events after them, as of one moment.
+
+        A snapshot that is ahead of its job's events is left out. Takes no lock.
+        """
         ...
 
     def select_events(self, originator_id: str) -> Sequence[StoredEvent]:
@@ -85,6 +104,18 @@ class JobStore(Protocol):
     ) -> Sequence[Notification]:
         """Return events of the whole store in order of position, from or after `start`."""
         ...
+
+
+def recalled(rows: Iterable[tuple[Any, ...]]) -> Recalled:
+    """Tell snapshots from events, in rows that have a shape or a topic."""
+    snapshots: list[Snapshot] = []
+    tail: list[StoredEvent] = []
+    for job_id, version, shape, topic, state in rows:
+        if topic is None:
+            snapshots.append(Snapshot(job_id, version, shape, state))
+        else:
+            tail.append(StoredEvent(job_id, version, topic, state))
+    return Recalled(snapshots, tail)
 
 
 @contextmanager

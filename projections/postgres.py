@@ -66,16 +66,17 @@ START = "TRUNCATE milepost_read_model, milepost_instances, milepost_timelines, m
 INSERT_SHAPE = "INSERT INTO milepost_read_model VALUES (%s, 0)"
 SELECT_POSITION = "SELECT position FROM milepost_read_model"
 SELECT_NEWEST = "SELECT COALESCE(MAX(notification_id), 0) AS position FROM milepost_events"
+# LATERAL and OFFSET 0: however small the tables were when this was planned, it goes by the indexes.
 SELECT_DOCUMENTS: dict[str, LiteralString] = {
     "instances": """
-        SELECT job_id, document FROM milepost_instances
-         WHERE job_id IN (SELECT json_array_elements_text(%s::json))
-    """,
-    "timelines": """
-        SELECT job_id, document FROM milepost_timelines
-         WHERE job_id IN (SELECT json_array_elements_text(%s::json))
+        SELECT kept.job_id, kept.document
+          FROM json_array_elements_text(%s::json) AS wanted (job_id)
+         CROSS JOIN LATERAL (
+               SELECT job_id, document FROM milepost_instances
+                WHERE job_id = wanted.job_id OFFSET 0) AS kept
     """,
 }
+SELECT_DOCUMENTS["timelines"] = SELECT_DOCUMENTS["instances"].replace("instances", "timelines")
 # Not waiting for the disk: what a crash takes away is folded again from the events.
 BEGIN = "BEGIN; SET LOCAL synchronous_commit = off"
 MOVE = "UPDATE milepost_read_model SET position = %s WHERE position = %s AND shape = %s"
@@ -109,19 +110,20 @@ SELECT_HISTORY = """
     SELECT originator_id, originator_version, topic, state, notification_id AS id
       FROM milepost_events WHERE originator_id = %s ORDER BY originator_version
 """
-# Lateral, so that however small the table was when this was planned, it goes by the index.
 SIGHT: dict[str, LiteralString] = {
     "instances": """
         SELECT wanted.job_id, kept.document,
                e.originator_version, e.topic, e.state, e.notification_id
           FROM (SELECT %s AS job_id) AS wanted
-          LEFT JOIN milepost_instances AS kept ON kept.job_id = wanted.job_id
+          LEFT JOIN LATERAL (
+               SELECT version, document FROM milepost_instances
+                WHERE job_id = wanted.job_id OFFSET 0) AS kept ON true
           LEFT JOIN LATERAL (
                SELECT originator_version, topic, state, notification_id
                  FROM milepost_events
                 WHERE originator_id = wanted.job_id
                   AND originator_version > COALESCE(kept.version, 0)
-                ORDER BY originator_version OFFSET 0) AS e ON TRUE
+                ORDER BY originator_version OFFSET 0) AS e ON true
     """,
 }
 SIGHT["timelines"] = SIGHT["instances"].replace("instances", "timelines")

@@ -39,6 +39,7 @@ from domain.events import (
     StopRequested,
 )
 from domain.mapper import JobEventMapper
+from domain.snapshots import EVERY
 from domain.workflow import Workflows
 from projections.read_model import JobFilter
 from tests.conftest import NOON, Clock, Deployment, store_env
@@ -225,6 +226,9 @@ def told(made: Deployment) -> None:
                 signed_by=SECRETS[4],
             )
         )
+    for _ in range(EVERY):
+        made.milepost.record(Callback(job_id="job", type="heartbeat"))
+    assert made.milepost.store.recall(["job"]).snapshots
 
 
 def rows(env: dict[str, str]) -> Iterator[bytes]:

@@ -19,6 +19,7 @@ from domain.batch import Receipt
 from domain.callback import Callback
 from domain.errors import StoreUnavailable
 from domain.keys import Key
+from domain.postgres import PostgresRecorder
 from domain.sqlite import SQLiteRecorder
 from domain.store import Append, Found, JobStore
 from domain.workflow import Workflows
@@ -100,6 +101,7 @@ def test_a_job_may_have_any_name(memory: Deployment, job_id: str, tmp_path: Path
         append(store, event(job_id, 1), claims=[Key(job_id, job_id, 1)])
         found = look(store, {job_id: 0}, [job_id])
         assert [stored.originator_id for stored in found.tail] == [job_id]
+        assert [stored.originator_id for stored in store.recall([job_id]).tail] == [job_id]
         assert found.keys[job_id].job_id == job_id
     sqlite.close()
 
@@ -386,6 +388,23 @@ def test_a_connection_that_died_is_replaced_unnoticed(
 
 
 # PostgreSQL: what other sessions and another server may do
+
+
+def test_every_postgres_connection_waits_for_the_disk(postgres: Deployment) -> None:
+    """Also where the server's own default is not to."""
+    with psycopg.connect(postgres.env["DATABASE_URL"], autocommit=True) as other:
+        off = "ALTER DATABASE {} SET synchronous_commit = off"
+        other.execute(sql.SQL(off).format(sql.Identifier(other.info.dbname)))
+    another = postgres.again()
+    recorder = another.milepost.recorder
+    assert isinstance(recorder, PostgresRecorder)
+
+    with ExitStack() as stack:
+        for _ in range(6):  # more than are kept open
+            connection = stack.enter_context(recorder.datastore.get_connection())
+            shown = connection.execute("SHOW synchronous_commit").fetchone()
+            assert shown == {"synchronous_commit": "on"}
+    another.close()
 
 
 def test_a_vacuum_does_not_keep_a_callback_waiting(postgres: Deployment) -> None:

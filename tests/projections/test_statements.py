@@ -1,0 +1,87 @@
+"""How PostgreSQL goes about the statements that callbacks and reads wait for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+from typing import Any
+
+import pytest
+
+from domain.postgres import (
+    SELECT_EVENTS,
+    SELECT_KEYS,
+    SELECT_NOTIFICATIONS,
+    SELECT_RECALLED,
+    SELECT_TAIL,
+    PostgresRecorder,
+)
+from domain.workflow import Workflows
+from projections.postgres import SELECT_DOCUMENTS, SIGHT, SIGHT_AGENT
+from tests.conftest import Clock, Deployment, deployment
+
+HOT = {
+    "tail": SELECT_TAIL,
+    "recalled": SELECT_RECALLED,
+    "keys": SELECT_KEYS,
+    "events": SELECT_EVENTS,
+    "notifications": SELECT_NOTIFICATIONS,
+    "sight of instances": SIGHT["instances"],
+    "sight of timelines": SIGHT["timelines"],
+    "sight of an agent": SIGHT_AGENT,
+    "instances": SELECT_DOCUMENTS["instances"],
+    "timelines": SELECT_DOCUMENTS["timelines"],
+}
+LOOKED_UP_BY = {
+    "milepost_events": ("originator_version", "notification_id"),
+    "milepost_keys": ("name",),
+    "milepost_snapshots": ("job_id",),
+    "milepost_instances": ("job_id",),
+    "milepost_timelines": ("job_id",),
+}
+
+
+@pytest.fixture
+def postgres(
+    request: pytest.FixtureRequest, workflows: Workflows, clock: Clock
+) -> Iterator[Deployment]:
+    """A deployment on a PostgreSQL database."""
+    yield from deployment("postgres", request, workflows, clock)
+
+
+def numbered(statement: str) -> str:
+    """Return the statement with its parameters as the server counts them."""
+    first, *others = statement.split("%s")
+    numbers = count(1)
+    return first + "".join(f"${next(numbers)}{other}" for other in others)
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for part in plan.get("Plans", ()):
+        yield from nodes(part)
+
+
+@pytest.mark.parametrize("what", HOT)
+def test_a_hot_statement_looks_up_what_it_needs_however_small_the_tables_were(
+    postgres: Deployment, what: str
+) -> None:
+    """The plan that is kept for any parameters, made when the statistics said: all is empty.
+
+    Never a whole table, nor a whole index, nor a job's whole history to filter it afterwards.
+    """
+    recorder = postgres.milepost.recorder
+    assert isinstance(recorder, PostgresRecorder)
+    explain: Any = f"EXPLAIN (GENERIC_PLAN, FORMAT JSON) {numbered(HOT[what])}"
+    with recorder.datastore.get_connection() as connection:
+        connection.execute("ANALYZE")
+        explained = connection.execute(explain).fetchone()
+
+    assert explained is not None
+    plan = list(nodes(explained["QUERY PLAN"][0]["Plan"]))
+    assert [node for node in plan if "Seq Scan" in node["Node Type"]] == []
+    scans = [node for node in plan if "Relation Name" in node]
+    assert scans
+    for scan in scans:
+        columns = LOOKED_UP_BY[scan["Relation Name"]]
+        assert any(f"({column} " in scan.get("Index Cond", "") for column in columns), scan
