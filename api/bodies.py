@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import IO
+
 from flask import request
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
@@ -10,13 +12,16 @@ MAX_BODY_BYTES = 64 * 1024
 
 def whole_body() -> bytes:
     """Return the request's body; raise `RequestEntityTooLarge` if there is more than fits."""
-    length, stream = request.content_length, request.environ["wsgi.input"]
-    if length is None:
-        return _chunked_body()
+    length = request.content_length
+    return _chunked_body() if length is None else body_of(length, request.environ["wsgi.input"])
+
+
+def body_of(length: int, stream: IO[bytes]) -> bytes:
+    """Return a body of that length; raise `ClientDisconnected` if it breaks off."""
     if length > MAX_BODY_BYTES:
         raise RequestEntityTooLarge
     # One read where it is there already: each one makes threads change places.
-    body: bytes = stream.read(length)
+    body = stream.read(length)
     while len(body) < length:
         if not (more := stream.read(length - len(body))):
             raise ClientDisconnected

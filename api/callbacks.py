@@ -9,24 +9,26 @@ from functools import cache
 from typing import Any, Final
 
 import msgspec
-from flask import Response
+from flask import Response, request
 from marshmallow import ValidationError
 
 from api.access import services
 from api.blueprint import Blueprint
 from api.bodies import whole_body
 from api.errors import InvalidFields, MissingJobId, MissingStatusOrType, UnknownStatus
-from api.headers import headers
+from api.headers import Headers, headers_in
 from api.idempotency import checked, idempotency_key, parameter
 from api.json_body import parse_object
 from api.metrics import DUPLICATE, RECORDED
 from api.requests import CallbackSchema
 from api.schemas import ReceiptSchema
 from api.signatures import Sender, verify
+from api.wiring import Services
 from domain.callback import Callback
 
 bp = Blueprint("callbacks", __name__, description="What workflows post; signed, without a token")
 
+PATHS: Final = ("/api/webhooks/github", "/api/callbacks")
 NOT_OF_A_HEARTBEAT: Final = (
     "status",
     "step",
@@ -51,8 +53,8 @@ _DOC: Final = {
 }
 
 
-@bp.route("/api/webhooks/github", methods=["POST"], endpoint="webhook")
-@bp.route("/api/callbacks", methods=["POST"])
+@bp.route(PATHS[0], methods=["POST"], endpoint="webhook")
+@bp.route(PATHS[1], methods=["POST"])
 @bp.doc(**_DOC)
 @bp.response(200, ReceiptSchema)
 @bp.problem(400, "Malformed")
@@ -62,15 +64,19 @@ _DOC: Final = {
 @bp.problem(503, "Not stored now; try again")
 def receive() -> Response:
     """Record a callback; both routes do the same."""
-    body = whole_body()
-    here = services()
-    sender = verify(headers(), body, here.settings.callback_secrets, here.clock())
+    receipt = take(headers_in(request.environ), whole_body(), services())
+    return Response(receipt, content_type="application/json")
+
+
+def take(header: Headers, body: bytes, here: Services) -> bytes:
+    """Verify, load and record a callback; return its receipt as JSON."""
+    sender = verify(header, body, here.settings.callback_secrets, here.clock())
     callback = load(parse_object(body), _schema(here.clock))
     receipt = here.milepost.record(
         msgspec.structs.replace(
             callback,
             signed_by=sender.signed_by,
-            **_delivery(sender, callback),
+            **_delivery(header, sender, callback),
             digest=hashlib.sha256(body).hexdigest(),
         )
     )
@@ -84,10 +90,10 @@ def receive() -> Response:
     }
     if receipt.warning:
         answer["warning"] = receipt.warning
-    return Response(msgspec.json.encode(answer) + b"\n", content_type="application/json")
+    return msgspec.json.encode(answer) + b"\n"
 
 
-def _delivery(sender: Sender, callback: Callback) -> dict[str, Any]:
+def _delivery(header: Headers, sender: Sender, callback: Callback) -> dict[str, Any]:
     # What is signed goes before what anybody could have put on the way.
     signed = checked("webhook-id", sender.callback_id) if sender.callback_id else None
     if signed and callback.callback_id:
@@ -95,7 +101,7 @@ def _delivery(sender: Sender, callback: Callback) -> dict[str, Any]:
             "callback_id": signed,
             "extra": {**callback.extra, "callback_id": callback.callback_id},
         }
-    return {"callback_id": signed or callback.callback_id or idempotency_key()}
+    return {"callback_id": signed or callback.callback_id or idempotency_key(header)}
 
 
 @cache

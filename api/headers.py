@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
+from typing import Any, TypeAlias
 
 from flask import request
+
+Headers: TypeAlias = Callable[[str], str | None]
+"""Returns the value of the header with that name, None if there is none."""
 
 
 def header(name: str) -> str | None:
     """Return a header's value, None if the request has none of that name."""
-    return headers()(name)
+    return headers_in(request.environ)(name)
 
 
-def headers() -> Callable[[str], str | None]:
-    """Return what does so for any number of names."""
-    # Flask finds out what `request` is each time that it is asked for something.
-    environ = request.environ
+def headers_in(environ: Mapping[str, Any]) -> Headers:
+    """Return the headers of a WSGI request."""
 
     def look_up(name: str) -> str | None:
         value: str | None = environ.get(_key(name))

@@ -6,7 +6,7 @@ from typing import Any
 
 from api.errors import InvalidFields
 from api.fields import MAX_ID, is_printable
-from api.headers import header
+from api.headers import Headers
 
 
 def parameter(description: str) -> dict[str, Any]:
@@ -19,8 +19,8 @@ def parameter(description: str) -> dict[str, Any]:
     }
 
 
-def idempotency_key() -> str | None:
-    """Return the request's idempotency key, if it has one; raise `InvalidFields`."""
+def idempotency_key(header: Headers) -> str | None:
+    """Return a request's idempotency key, if it has one; raise `InvalidFields`."""
     key = (header("Idempotency-Key") or "").strip()
     return checked("Idempotency-Key", key) if key else None
 

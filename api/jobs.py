@@ -15,6 +15,7 @@ from api.answers import answer
 from api.blueprint import Blueprint
 from api.errors import InvalidFields, MissingScope, ReadModelBehind
 from api.etags import etag, not_modified, tagged
+from api.headers import header
 from api.idempotency import idempotency_key, parameter
 from api.representations import job_body, timeline_body
 from api.requests import JobQuerySchema, RegistrationSchema
@@ -52,7 +53,7 @@ def register(body: dict[str, Any]) -> Response:
         QueueJob(
             **{"job_id": str(uuid4()), **body},
             workflow=workflow,
-            idempotency_key=idempotency_key(),
+            idempotency_key=idempotency_key(header),
             digest=digest.hexdigest(),
             requested_by=caller.name,
             owner=caller.user_id,

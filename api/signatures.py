@@ -14,13 +14,14 @@ import base64
 import binascii
 import hashlib
 import hmac
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
 
 import msgspec
 
 from api.errors import InvalidSignature
+from api.headers import Headers
 
 WINDOW_SECONDS = 300
 """How far a Standard Webhooks timestamp may be from our clock."""
@@ -35,13 +36,8 @@ class Sender(msgspec.Struct, frozen=True):
     callback_id: str | None = None
 
 
-def verify(
-    header: Callable[[str], str | None], body: bytes, secrets: Sequence[str], now: datetime
-) -> Sender:
-    """Return who signed the body with one of the secrets; raise `InvalidSignature` otherwise.
-
-    `header` returns the value of the header with that name, None if there is none.
-    """
+def verify(header: Headers, body: bytes, secrets: Sequence[str], now: datetime) -> Sender:
+    """Return who signed the body with one of the secrets; raise `InvalidSignature` otherwise."""
     if not secrets:
         raise InvalidSignature("The server has no callback secret.")
     if any(header(name) is not None for name in STANDARD_WEBHOOKS):
@@ -66,7 +62,7 @@ def _hex(scheme: str, given: str, body: bytes, secrets: Sequence[str]) -> Sender
 
 
 def _standard_webhooks(
-    header: Callable[[str], str | None], body: bytes, secrets: Sequence[str], now: datetime
+    header: Headers, body: bytes, secrets: Sequence[str], now: datetime
 ) -> Sender:
     message_id, timestamp, listed = (header(name) or "" for name in STANDARD_WEBHOOKS)
     given = listed.split(" ")[:MAX_SIGNATURES]
