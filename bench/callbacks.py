@@ -13,7 +13,7 @@ from bench.history import register
 from bench.load import steps
 from bench.stage import Stage
 
-FEW_EVENTS_JOBS = 20_000
+FEW_EVENTS_JOBS = 5_000
 """Naive use is slower with every event, so its jobs with one event are many."""
 THOUSAND = 1_000
 
