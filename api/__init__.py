@@ -13,7 +13,7 @@ from api.wiring import Services
 
 def create_app(services: Services) -> Flask:
     """Return the web application over these services."""
-    app = App(__name__)
+    app = App(__name__, (callbacks.glance, instances.glance))
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.extensions["milepost"] = services
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of the default provider
@@ -25,6 +25,5 @@ def create_app(services: Services) -> Flask:
     for blueprint in (callbacks.bp, instances.bp, jobs.bp, health.bp, metrics.bp):
         documented.register_blueprint(blueprint)
     app.register_blueprint(docs.bp)
-    app.short_cuts |= dict.fromkeys(callbacks.PATHS, callbacks.take)
     problems.install(app)
     return app

@@ -9,7 +9,7 @@ from typing import ParamSpec, TypeVar, cast
 from flask import current_app, g
 
 from api.errors import InvalidToken, MissingScope, MissingToken
-from api.headers import header
+from api.headers import Headers, header
 from api.tokens import Principal, Scope, authenticate
 from api.wiring import Services
 from domain.store import translated
@@ -36,9 +36,7 @@ def needs(
     def decorate(view: Callable[Parameters, Answer]) -> Callable[Parameters, Answer]:
         @wraps(view)
         def guarded(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Answer:
-            caller = g.principal = _authenticated()
-            if not caller.may(scope):
-                raise MissingScope(f"The token {caller.name!r} lacks the scope {scope!r}.")
+            g.principal = admitted(header, services(), scope)
             return view(*args, **kwargs)
 
         return guarded
@@ -46,13 +44,19 @@ def needs(
     return decorate
 
 
-def _authenticated() -> Principal:
+def admitted(header: Headers, here: Services, scope: Scope) -> Principal:
+    """Return whoever sent a request with these headers and has the scope.
+
+    Raises `MissingToken`, `InvalidToken` or `MissingScope`.
+    """
     given = header("Authorization")
     if given is None:
         raise MissingToken
     scheme, _, token = given.partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise InvalidToken
-    here = services()
     with translated():
-        return authenticate(token.strip(), here.tokens, here.settings.admin_token)
+        caller = authenticate(token.strip(), here.tokens, here.settings.admin_token)
+    if not caller.may(scope):
+        raise MissingScope(f"The token {caller.name!r} lacks the scope {scope!r}.")
+    return caller

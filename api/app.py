@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
@@ -12,14 +11,12 @@ from flask.sessions import NullSession, SessionInterface, SessionMixin
 from werkzeug.routing import MapAdapter
 from werkzeug.wsgi import ClosingIterator
 
-from api.bodies import body_of
-from api.headers import Headers, headers_in
+from api.answers import Plain
 from api.wiring import Services
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-PLAIN_LENGTH: Final = re.compile("[0-9]{1,9}", re.ASCII)
 MANY_BYTES: Final = 1 << 16
 CAREFUL: Final = (("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer"))
 
@@ -34,22 +31,22 @@ class Sessionless(SessionInterface):
         return self.nobody
 
 
-ShortCut: TypeAlias = Callable[[Headers, bytes, Services], bytes]
-"""Takes a POST's headers and body, and returns the JSON of its 200."""
+Glance: TypeAlias = Callable[["WSGIEnvironment", Services], Plain | None]
+"""Answers a request at a glance, or returns None, or raises what a view would raise."""
 
 
 class App(Flask):
     """An application whose answers make browsers careful, the short ones in one piece.
 
-    `short_cuts` are taken by path, before Flask has made anything of the request: what comes by
-    the thousand costs half as much so. Whatever is not plain there, and every error, is Flask's.
+    `glances` are asked before Flask makes anything of a request: what comes by the thousand costs
+    half as much so. Whatever they do not know, and every error, is Flask's.
     """
 
     session_interface = Sessionless()
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, glances: Sequence[Glance]) -> None:
         super().__init__(name, static_folder=None)
-        self.short_cuts: dict[str, ShortCut] = {}
+        self.glances = glances
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
         """Match by method and path alone: none of our routes asks for a host."""
@@ -68,30 +65,18 @@ class App(Flask):
 
     def wsgi_app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request; see PEP 3333."""
-        short_cut = self.short_cuts.get(environ["PATH_INFO"])
-        length = environ.get("CONTENT_LENGTH", "")
-        if short_cut and environ["REQUEST_METHOD"] == "POST" and PLAIN_LENGTH.fullmatch(length):
-            return self._cut_short(short_cut, int(length), environ, start_response)
-        return self._whole(super().wsgi_app, environ, start_response)
-
-    def _cut_short(
-        self,
-        short_cut: ShortCut,
-        length: int,
-        environ: WSGIEnvironment,
-        start_response: StartResponse,
-    ) -> Iterable[bytes]:
+        here = self.extensions["milepost"]
         try:
-            body = body_of(length, environ["wsgi.input"])
-            answer = short_cut(headers_in(environ), body, self.extensions["milepost"])
+            for glance in self.glances:
+                if plain := glance(environ, here):
+                    start_response(plain.status, [*plain.headers, *CAREFUL])
+                    return [plain.body]
         except Exception as error:
             # Handled as Flask handles what a view raises.
             with self.request_context(environ):
                 response = self.finalize_request(self.handle_user_exception(error))
                 return self._whole(response, environ, start_response)
-        given = [("Content-Type", "application/json"), ("Content-Length", str(len(answer)))]
-        start_response("200 OK", [*given, *CAREFUL])
-        return [answer]
+        return self._whole(super().wsgi_app, environ, start_response)
 
     def _whole(
         self,

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable
 from datetime import datetime
 from functools import cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from flask import Response, request
 from marshmallow import ValidationError
 
 from api.access import services
+from api.answers import Plain, in_json
 from api.blueprint import Blueprint
-from api.bodies import whole_body
+from api.bodies import body_of, whole_body
 from api.errors import InvalidFields, MissingJobId, MissingStatusOrType, UnknownStatus
 from api.headers import Headers, headers_in
 from api.idempotency import checked, idempotency_key, parameter
@@ -26,9 +28,13 @@ from api.signatures import Sender, verify
 from api.wiring import Services
 from domain.callback import Callback
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
 bp = Blueprint("callbacks", __name__, description="What workflows post; signed, without a token")
 
 PATHS: Final = ("/api/webhooks/github", "/api/callbacks")
+PLAIN_LENGTH: Final = re.compile("[0-9]{1,9}")
 NOT_OF_A_HEARTBEAT: Final = (
     "status",
     "step",
@@ -64,12 +70,21 @@ _DOC: Final = {
 @bp.problem(503, "Not stored now; try again")
 def receive() -> Response:
     """Record a callback; both routes do the same."""
-    receipt = take(headers_in(request.environ), whole_body(), services())
-    return Response(receipt, content_type="application/json")
+    return take(headers_in(request.environ), whole_body(), services()).response()
 
 
-def take(header: Headers, body: bytes, here: Services) -> bytes:
-    """Verify, load and record a callback; return its receipt as JSON."""
+def glance(environ: WSGIEnvironment, here: Services) -> Plain | None:
+    """Answer as `receive` does, for bodies of a known length; None for other requests."""
+    length = environ.get("CONTENT_LENGTH", "")
+    if environ["PATH_INFO"] not in PATHS or environ["REQUEST_METHOD"] != "POST":
+        return None
+    if not PLAIN_LENGTH.fullmatch(length):
+        return None
+    return take(headers_in(environ), body_of(int(length), environ["wsgi.input"]), here)
+
+
+def take(header: Headers, body: bytes, here: Services) -> Plain:
+    """Verify, load and record a callback; answer with its receipt."""
     sender = verify(header, body, here.settings.callback_secrets, here.clock())
     callback = load(parse_object(body), _schema(here.clock))
     receipt = here.milepost.record(
@@ -90,7 +105,7 @@ def take(header: Headers, body: bytes, here: Services) -> bytes:
     }
     if receipt.warning:
         answer["warning"] = receipt.warning
-    return msgspec.json.encode(answer) + b"\n"
+    return in_json(answer)
 
 
 def _delivery(header: Headers, sender: Sender, callback: Callback) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from functools import lru_cache
 from flask import Response
 from werkzeug.http import parse_etags, quote_etag
 
-from api.headers import header
+from api.headers import Headers, header
 from projections.read_model import SHAPE
 
 
@@ -30,14 +30,17 @@ def etag(position: int, fingerprint: str, *varying: object) -> str:
 
 def not_modified(tag: str) -> Response | None:
     """Return a 304 if the client has this representation already, else None."""
+    return Response(status=304, headers=tagged(tag)) if is_known(tag, header) else None
+
+
+def is_known(tag: str, header: Headers) -> bool:
+    """Tell whether the client has this representation already."""
     condition = header("If-None-Match")
     if condition is None:
-        return None
+        return False
     # Almost always it is the one tag that we gave; otherwise a list of tags, compared weakly, as
     # If-None-Match is: a proxy that compresses makes our tag weak.
-    if condition != quote_etag(tag) and not parse_etags(condition).contains_weak(tag):
-        return None
-    return Response(status=304, headers=tagged(tag))
+    return condition == quote_etag(tag) or parse_etags(condition).contains_weak(tag)
 
 
 def tagged(tag: str) -> list[tuple[str, str]]:
