@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from flask import Flask
-
 from api import callbacks, docs, health, instances, jobs, metrics, problems
 from api.app import App
 from api.bodies import MAX_BODY_BYTES
@@ -11,7 +9,7 @@ from api.paths import IdConverter
 from api.wiring import Services
 
 
-def create_app(services: Services) -> Flask:
+def create_app(services: Services) -> App:
     """Return the web application over these services."""
     app = App(__name__, (callbacks.glance, instances.glance))
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -35,6 +36,8 @@ CLAIMS: dict[str, Callable[[Stage, Effort], Iterator[Line]]] = {
 @click.option("--json", "file", type=click.Path(path_type=Path), help="Keep the figures here.")
 def main(claims: tuple[str, ...], short: bool, plots: Path | None, file: Path | None) -> None:
     """Measure Milepost against its baselines, in turns; all of them, or those that are named."""
+    # However this is ended, the servers that it started end with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     console, errors = Console(width=140), Console(stderr=True)
     try:
         require_wrk()

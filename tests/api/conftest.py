@@ -16,12 +16,12 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 from psycopg import sql
 from werkzeug.test import TestResponse
 
 from api import create_app, tokens
+from api.app import App
 from api.config import Settings
 from api.tokens import Scope, TokenStore
 from api.tokens.memory import MemoryTokens
@@ -169,12 +169,12 @@ class Site:
 
 
 @cache
-def _app_over_nothing() -> Flask:
+def _app_over_nothing() -> App:
     nothing: Any = None
     return create_app(nothing)
 
 
-def app_over(services: Services) -> Flask:
+def app_over(services: Services) -> App:
     """Return the application over these services.
 
     A copy of one that is made once: generating the documentation takes longer than most tests.
