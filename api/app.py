@@ -56,10 +56,10 @@ class App(Flask):
         return MapAdapter(
             self.url_map,
             environ.get("HTTP_HOST", ""),
-            environ["SCRIPT_NAME"] or "/",
+            environ.get("SCRIPT_NAME") or "/",
             "",
             environ["wsgi.url_scheme"],
-            environ["PATH_INFO"].encode("latin-1").decode("utf-8", "replace"),
+            environ.get("PATH_INFO", "").encode("latin-1").decode("utf-8", "replace"),
             environ["REQUEST_METHOD"],
         )
 

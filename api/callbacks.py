@@ -76,9 +76,9 @@ def receive() -> Response:
 def glance(environ: WSGIEnvironment, here: Services) -> Plain | None:
     """Answer as `receive` does, for bodies of a known length; None for other requests."""
     length = environ.get("CONTENT_LENGTH", "")
-    if environ["PATH_INFO"] not in PATHS or environ["REQUEST_METHOD"] != "POST":
+    if environ.get("PATH_INFO") not in PATHS or environ["REQUEST_METHOD"] != "POST":
         return None
-    if not PLAIN_LENGTH.fullmatch(length):
+    if "HTTP_TRANSFER_ENCODING" in environ or not PLAIN_LENGTH.fullmatch(length):
         return None
     return take(headers_in(environ), body_of(int(length), environ["wsgi.input"]), here)
 

@@ -39,7 +39,7 @@ def show(agent_id: str) -> Response:
 
 def glance(environ: WSGIEnvironment, here: Services) -> Plain | None:
     """Answer as `show` does, for ids that are plain in a path; None for other requests."""
-    asked = PLAIN_PATH.fullmatch(environ["PATH_INFO"])
+    asked = PLAIN_PATH.fullmatch(environ.get("PATH_INFO", ""))
     if not asked or environ["REQUEST_METHOD"] != "GET":
         return None
     header = headers_in(environ)

@@ -117,7 +117,7 @@ class Milepost(Application[str]):
         batch = Batch(commands, self._jobs, self.mapper, self._clock)
         cold = [job_id for job_id, version in batch.known.items() if version == 0]
         if cold:
-            # Histories are read before the write lock is taken, so that nobody waits for them.
+            # Histories are read before the write lock is taken, so that no other process waits.
             batch.jobs.update(recall(self.store, cold, self.mapper))
         return batch, self.store.transact(batch.known, batch.names, batch.decide)
 

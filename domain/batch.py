@@ -67,15 +67,24 @@ class Batch:
     def decide(self, found: Found) -> Append:
         """Run every command; one that refuses harms no other.
 
-        Raises `NothingDecided` if too much has happened to these jobs since they were folded.
+        Raises `NothingDecided` if too much has happened to these jobs since they were folded, or
+        what they were folded from is not there any more.
         """
         if len(found.tail) > MAX_TAIL:
             # Another process had them for long. Folding all that here would keep everybody waiting
             # for the lock; recalling the jobs does it without the lock, and from their snapshots.
             raise NothingDecided(f"more than {MAX_TAIL} events since the jobs were last seen")
+        known = self.known
+        lost = {job_id for job_id, version in known.items() if version}
         for stored in found.tail:
             job_id = str(stored.originator_id)
-            self.jobs[job_id] = fold(self.jobs[job_id], (stored,), self._mapper)
+            if stored.originator_version == known[job_id]:
+                lost.remove(job_id)
+            else:
+                self.jobs[job_id] = fold(self.jobs[job_id], (stored,), self._mapper)
+        if lost:
+            # As after a failover to a database that is a moment older.
+            raise NothingDecided(f"the log has lost events of {len(lost)} jobs")
         keys = dict(found.keys)
         now = self._clock()
         for command in self._commands:

@@ -60,13 +60,13 @@ class MemoryRecorder(popo.POPOApplicationRecorder):
                 and snapshot.version in self._stored_events_index[job_id]
             ]
             known = dict.fromkeys(job_ids, 0)
-            known |= {snapshot.job_id: snapshot.version for snapshot in snapshots}
+            known |= {snapshot.job_id: snapshot.version + 1 for snapshot in snapshots}
             return Recalled(snapshots, self._tail(known))
 
     def _tail(self, known: Mapping[str, int]) -> Sequence[StoredEvent]:
         tail: list[StoredEvent] = []
         for job_id, version in known.items():
-            tail += self.select_events(job_id, gt=version)
+            tail += self.select_events(job_id, gt=version - 1)
         return tail
 
     def key(self, name: str) -> Key | None:

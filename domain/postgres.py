@@ -46,25 +46,30 @@ CREATE = (
 TABLES = ("milepost_events", "milepost_keys", "milepost_snapshots")
 # One writer at a time, so that positions become visible in order: a reader that has seen a position
 # has seen all before it. Not LOCK TABLE, which waits for VACUUM and lets ANALYZE wait.
+BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"  # what is seen is seen after the lock is taken
 LOCK = "SELECT pg_advisory_xact_lock(hashtext('milepost events'))"
 # Rows travel as one JSON text: the driver adapts one string, however many rows there are.
 INSERT_EVENTS = """
     INSERT INTO milepost_events (originator_id, originator_version, topic, state)
     SELECT originator_id, originator_version, topic, decode(state, 'base64')
-      FROM json_to_recordset(%s::json) AS event
-           (originator_id text, originator_version bigint, topic text, state text)
+      FROM ROWS FROM (
+           json_to_recordset(%s::json)
+           AS (originator_id text, originator_version bigint, topic text, state text)
+           ) WITH ORDINALITY AS event (originator_id, originator_version, topic, state, place)
+     ORDER BY place
     RETURNING notification_id
 """
 NOTIFY = "NOTIFY milepost_events"
 # LATERAL and OFFSET 0, here and below: however small the tables were when this was planned, and
 # whatever is known of them, each job or name is looked up by the index.
 SELECT_TAIL = f"""
-    SELECT e.originator_id, e.originator_version, e.topic, e.state
+    SELECT e.originator_id, e.originator_version, e.topic,
+           CASE WHEN e.originator_version > known.version::bigint THEN e.state ELSE '' END
       FROM json_each_text(%s::json) AS known (id, version)
      CROSS JOIN LATERAL (
            SELECT originator_id, originator_version, topic, state
              FROM milepost_events
-            WHERE originator_id = known.id AND originator_version > known.version::bigint
+            WHERE originator_id = known.id AND originator_version >= known.version::bigint
             ORDER BY originator_version OFFSET 0) AS e
      LIMIT {MAX_TAIL + 1}
 """
@@ -212,12 +217,12 @@ class PostgresRecorder(postgres.PostgresApplicationRecorder):
 
 def _look(cursor: ClientCursor[Any], known: Mapping[str, int], names: Collection[str]) -> Found:
     """Begin, take the lock and see what is there, in one round trip."""
-    parts, parameters = ["BEGIN", LOCK, SELECT_TAIL], [as_json(known)]
+    parts, parameters = [BEGIN, LOCK, SELECT_TAIL], [as_json(known)]
     if names:
         parts.append(SELECT_KEYS)
         parameters.append(as_json(names))
     cursor.execute(";".join(parts), parameters)
-    for _ in ("BEGIN", LOCK):
+    for _ in (BEGIN, LOCK):
         cursor.nextset()
     tail = [StoredEvent(*row) for row in cursor.fetchall()]
     keys = [Key(*row) for row in cursor.fetchall()] if names and cursor.nextset() else []

@@ -44,11 +44,12 @@ INSERT_EVENT = """
     VALUES (?, ?, ?, ?)
 """
 SELECT_TAIL = f"""
-    SELECT e.originator_id, e.originator_version, e.topic, e.state
+    SELECT e.originator_id, e.originator_version, e.topic,
+           iif(e.originator_version > json_extract(known.value, '$[1]'), e.state, x'')
       FROM json_each(?) AS known
       JOIN milepost_events AS e
         ON e.originator_id = json_extract(known.value, '$[0]')
-       AND e.originator_version > json_extract(known.value, '$[1]')
+       AND e.originator_version >= json_extract(known.value, '$[1]')
      ORDER BY e.originator_id, e.originator_version LIMIT {MAX_TAIL + 1}
 """
 # A snapshot that is ahead of its events is none: those were restored from before it was taken.

@@ -35,9 +35,10 @@ class NothingDecided(OperationalError):
 
 
 class Found(msgspec.Struct, frozen=True):
-    """What the transaction sees: events after the known versions, and the keys that are taken.
+    """What the transaction sees: events from the known versions on, and the keys that are taken.
 
-    Of more events than `MAX_TAIL` it sees one too many.
+    Of a known event it sees that it is there, without its state; of more than `MAX_TAIL`, one too
+    many.
     """
 
     tail: Sequence[StoredEvent]

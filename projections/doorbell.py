@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import select
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -28,7 +29,7 @@ class Doorbell:
         """Wake whoever listens, in any process, if anybody does."""
         try:
             if self._ringing is None:
-                self._ringing = os.open(self._path, os.O_WRONLY | os.O_NONBLOCK)
+                self._ringing = _pipe(self._path, os.O_WRONLY)
             os.write(self._ringing, b"!")
         except BlockingIOError:
             # It is full of rings already.
@@ -58,7 +59,7 @@ class Doorbell:
             with suppress(FileExistsError):
                 os.mkfifo(self._path, 0o600)
             # Also for writing, so that it never comes to an end when a writer leaves.
-            return os.open(self._path, os.O_RDWR | os.O_NONBLOCK)
+            return _pipe(self._path, os.O_RDWR)
         except OSError:
             # A file system without pipes, or without a right to make one.
             return None
@@ -79,3 +80,12 @@ class Listener:
         poll.register(self._pipe, select.POLLIN)
         if poll.poll(seconds * 1000):
             os.read(self._pipe, 65536)
+
+
+def _pipe(path: Path, access: int) -> int:
+    """Open a named pipe; raise OSError for anything else, which somebody may have put there."""
+    pipe = os.open(path, access | os.O_NONBLOCK | os.O_NOFOLLOW)
+    if not stat.S_ISFIFO(os.fstat(pipe).st_mode):
+        os.close(pipe)
+        raise OSError(f"{path} is no named pipe")
+    return pipe

@@ -78,7 +78,7 @@ SELECT_DOCUMENTS: dict[str, LiteralString] = {
 }
 SELECT_DOCUMENTS["timelines"] = SELECT_DOCUMENTS["instances"].replace("instances", "timelines")
 # Not waiting for the disk: what a crash takes away is folded again from the events.
-BEGIN = "BEGIN; SET LOCAL synchronous_commit = off"
+BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL synchronous_commit = off"
 MOVE = "UPDATE milepost_read_model SET position = %s WHERE position = %s AND shape = %s"
 # Rows travel as one JSON text: the driver adapts one string, however many rows there are.
 UPSERT_INSTANCES = """

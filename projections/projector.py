@@ -98,6 +98,8 @@ class Projector:
         return folded
 
     def _take(self, turn: Turn, stop: Event) -> None:
+        # In another one's turn rows may have been folded anew without the position moving.
+        self._remembered.clear()
         self._read_model.restart(SHAPE)
         self._try_again()
         due = 0.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -224,14 +225,17 @@ class SQLiteReadModel:
     def turn(self) -> Iterator[Turn | None]:
         """See `ReadModel.turn`."""
         # A lock on a file beside the database: gone with the process, however it ends.
-        with Path(f"{self._datastore.pool.db_name}-projector").open("w") as lock_file:
-            try:
-                fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                yield None
-                return
+        path = f"{self._datastore.pool.db_name}-projector"
+        lock_file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        try:
+            fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield None
+        else:
             with self._bell.listen() as listener:
                 yield listener
+        finally:
+            os.close(lock_file)
 
     def _rows(self, statement: str, *parameters: Any) -> list[Any]:
         with self._datastore.reading() as cursor:

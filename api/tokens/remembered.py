@@ -48,7 +48,7 @@ class RememberedTokens:
         return self._store.all()
 
     def revoke(self, token_id: str, revoked_at: str) -> bool:
-        """See `TokenStore.revoke`; here the token opens nothing from now on."""
+        """See `TokenStore.revoke`; forget it, unless somebody is asking for it just now."""
         revoked = self._store.revoke(token_id, revoked_at)
         self._found.pop(token_id, None)
         return revoked

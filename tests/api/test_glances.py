@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 from werkzeug.test import TestResponse
 
-from api.callbacks import PATHS
+from api.callbacks import PATHS, glance
 from tests.api.conftest import ADMIN, SECRET, Site, app_over, bearer, like_jq, sign
 
 INSTANCE = "/api/agents/agent-1/instance"
@@ -72,6 +72,18 @@ def test_a_callback_that_is_refused(
     asked: Asked, body: bytes, headers: dict[str, str], status: int
 ) -> None:
     alike(asked.post(PATHS[0], body, headers), status)
+
+
+def test_a_body_whose_length_is_said_twice(memory_site: Site) -> None:
+    """It is not for us to choose between Content-Length and Transfer-Encoding."""
+    environ = {
+        "PATH_INFO": PATHS[0],
+        "REQUEST_METHOD": "POST",
+        "CONTENT_LENGTH": str(len(CALLBACK)),
+        "HTTP_TRANSFER_ENCODING": "chunked",
+    }
+
+    assert glance(environ, memory_site.services) is None
 
 
 @pytest.mark.parametrize("path", [*(f"{path}/" for path in PATHS), "/api/callback"])

@@ -6,8 +6,10 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from itertools import chain
 from pathlib import Path
 from threading import Event, Thread
+from typing import LiteralString
 from uuid import uuid4
 
 import psycopg
@@ -20,6 +22,7 @@ from domain.callback import Callback
 from domain.errors import StoreUnavailable
 from domain.keys import Key
 from domain.postgres import PostgresRecorder
+from domain.snapshots import EVERY
 from domain.sqlite import SQLiteRecorder
 from domain.store import Append, Found, JobStore
 from domain.workflow import Workflows
@@ -77,7 +80,7 @@ def test_nothing_is_appended_when_nothing_is_decided(stores: Deployment) -> None
     assert places(store) == []
 
 
-def test_a_transaction_sees_the_events_after_the_known_version_in_order(
+def test_a_transaction_sees_the_events_from_the_known_version_on_in_order(
     stores: Deployment,
 ) -> None:
     store = stores.milepost.store
@@ -86,9 +89,9 @@ def test_a_transaction_sees_the_events_after_the_known_version_in_order(
     found = look(store, {"b": 1, "a": 0, "d": 0})
 
     tail = [(stored.originator_id, stored.originator_version) for stored in found.tail]
-    assert [each for each in tail if each[0] == "b"] == [("b", 2), ("b", 3)]
+    assert [each for each in tail if each[0] == "b"] == [("b", 1), ("b", 2), ("b", 3)]
     assert [each for each in tail if each[0] == "a"] == [("a", 1)]
-    assert len(tail) == 3
+    assert len(tail) == 4
     assert {type(stored.state) for stored in found.tail} == {bytes}
 
 
@@ -427,6 +430,62 @@ def test_a_server_that_lost_events_gets_no_gap_in_versions(postgres: Deployment)
         )
 
     assert postgres.milepost.record(Callback(job_id="one", type="heartbeat")).version == 2
+
+
+LOSE: dict[int, LiteralString] = {
+    0: "DELETE FROM milepost_events",
+    1: "DELETE FROM milepost_events WHERE originator_version > 1",
+}
+
+
+def run_in(env: dict[str, str], statement: LiteralString) -> None:
+    """Run a statement on a connection that Milepost knows nothing of."""
+    if "SQLITE_DBNAME" in env:
+        with sqlite3.connect(env["SQLITE_DBNAME"]) as file:
+            file.execute(statement)
+        file.close()
+    else:
+        with psycopg.connect(env["DATABASE_URL"]) as connection:
+            connection.execute(statement)
+
+
+@pytest.mark.parametrize("left", [1, 0])
+def test_a_log_that_lost_events_gets_no_gap_though_no_connection_was_cut(
+    databases: Deployment, left: int
+) -> None:
+    """A read may notice the failover first and replace the connections; and snapshots are due."""
+    for _ in range(EVERY - 1):
+        databases.milepost.record(Callback(job_id="one", status="provisioning"))
+    run_in(databases.env, LOSE[left])
+
+    receipts = [
+        databases.milepost.record(Callback(job_id="one", type="heartbeat")) for _ in range(2)
+    ]
+
+    assert [receipt.version for receipt in receipts] == [left + 1, left + 2]
+    assert databases.again().milepost.find("one") == databases.milepost.find("one")
+
+
+def test_a_server_whose_transactions_see_one_moment_is_told_to_see_the_newest(
+    postgres: Deployment,
+) -> None:
+    """The lock is waited for inside the transaction, which must see what its holder wrote."""
+    with psycopg.connect(postgres.env["DATABASE_URL"], autocommit=True) as other:
+        level = "ALTER DATABASE {} SET default_transaction_isolation = 'repeatable read'"
+        other.execute(sql.SQL(level).format(sql.Identifier(other.info.dbname)))
+    one, two = postgres.again(), postgres.again()
+    callbacks = [Callback(job_id="one", type="heartbeat")] * 40
+    with ThreadPoolExecutor(2) as pool:
+        receipts = list(
+            pool.map(
+                lambda made: [made.milepost.record(callback).version for callback in callbacks],
+                (one, two),
+            )
+        )
+
+    assert sorted(chain.from_iterable(receipts)) == list(range(1, 81))
+    one.close()
+    two.close()
 
 
 def test_a_server_that_was_read_only_is_written_again(postgres: Deployment) -> None:

@@ -91,6 +91,21 @@ def test_a_bell_outlives_its_listeners(tmp_path: Path) -> None:
         assert monotonic() - began < LONG / 2
 
 
+@pytest.mark.parametrize("as_link", [True, False])
+def test_what_is_no_pipe_is_not_written_to(tmp_path: Path, as_link: bool) -> None:
+    """Whoever may write beside the database could have us write into any file of ours."""
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    path = tmp_path / "bell" if as_link else victim
+    if as_link:
+        path.symlink_to(victim)
+
+    Doorbell(path).ring()
+
+    assert victim.read_text() == "precious"
+    assert waited(path, LOOK_SECONDS / 5) >= LOOK_SECONDS / 10
+
+
 @pytest.mark.parametrize("in_the_way", ["folder", "no folder"])
 def test_without_a_pipe_the_listener_looks_from_time_to_time(
     tmp_path: Path, in_the_way: str

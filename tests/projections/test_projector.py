@@ -482,7 +482,7 @@ def test_a_row_that_cannot_be_read_is_folded_anew_and_stops_nothing(stores: Depl
     assert {each.job_id for each in listed} == {*JOBS}
     heartbeat(stores, "one")
     heartbeat(stores, "two")
-    stores.projector.catch_up()
+    projector(stores).catch_up()
 
     assert_every_row_is_right(stores)
 
@@ -509,6 +509,39 @@ def test_what_was_set_aside_is_folded_when_a_release_understands_it(stores: Depl
     instance = stores.reader.instance("one")
     assert instance is not None
     assert instance.status == "running"
+
+
+def test_what_another_one_folded_anew_is_not_undone_by_what_is_remembered(
+    stores: Deployment,
+) -> None:
+    """The position stands where this projector left it; the rows do not."""
+    stores.milepost.record(Callback(job_id="one", status="running"))
+    stores.projector.catch_up()
+    rewritten(stores, Instance("one", 1, 1, 1))
+    returning = projector(stores)
+    heartbeat(stores)
+    with running(returning):
+        wait_until(lambda: is_caught_up(stores))
+    rewritten(stores, folded(stores, VIEWS.instance, Instance("one")))
+
+    with running(returning):
+        heartbeat(stores)
+        wait_until(lambda: is_caught_up(stores))
+
+    rows = loaded(VIEWS.instance, stores.read_model.documents("instances", ["one"]))
+    assert rows == {"one": folded(stores, VIEWS.instance, Instance("one"))}
+
+
+def is_caught_up(made: Deployment) -> bool:
+    return made.read_model.position() == made.read_model.newest_position()
+
+
+def rewritten(made: Deployment, state: Instance) -> None:
+    """Put another state into the row of "one", as somebody does who folds it anew."""
+    position = made.read_model.position()
+    document, status = dumped(state), state.status
+    row = InstanceRow("one", state.version, document, 1, None, None, status, None, None)
+    made.read_model.apply(Changes(position, position, [row]))
 
 
 def test_a_view_that_fails_is_set_aside_by_name(stores: Deployment) -> None:
