@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 
 from bench.baselines import mutable_row, naive
-from bench.contenders import plain, recording
+from bench.contenders import THREADS, best, noop, plain, recording
 from bench.effort import Effort
 from bench.figures import Line, Pair, alternate
 from bench.history import register
@@ -20,37 +21,40 @@ THOUSAND = 1_000
 
 def run(stage: Stage, effort: Effort) -> Iterator[Line]:
     """One worker each; against the mutable rows, the best number of workers and threads of each."""
+    requests = steps(effort.jobs)
     with ExitStack() as stack:
-        enter = stack.enter_context
-        one = enter(_milepost(stage, effort, workers=1))
-        two = enter(_milepost(stage, effort, workers=2))
-        requests = steps(effort.jobs)
+        one = stack.enter_context(_milepost(stage, effort, workers=1))
+        two = stack.enter_context(_milepost(stage, effort, workers=2))
 
-        noop = plain(stage, enter(stage.baseline("noop:app")), requests, effort.seconds)
-        yield _line(
-            "step callbacks, 1 worker / no-op POST", alternate(one, noop, effort.pairs), 0.5
+        flask = best(
+            stack,
+            [partial(noop, stage, requests, effort.seconds, threads) for threads in THREADS],
         )
+        pair = alternate(one, flask, effort.pairs)
+        yield _line("step callbacks, 1 worker / no-op POST", pair, 0.5)
 
-        rows = [
-            enter(_mutable_row(stage, effort, threads=threads, workers=workers))
-            for threads, workers in ((8, 1), (16, 1), (16, 2))
-        ]
-        best_rows, best = (
-            max(rows, key=lambda turn: turn()),
-            max((one, two), key=lambda turn: turn()),
+        rows = best(
+            stack,
+            [
+                partial(_mutable_row, stage, effort, threads=threads, workers=workers)
+                for workers in (1, 2)
+                for threads in THREADS
+            ],
         )
-        pair = alternate(best, best_rows, effort.pairs)
+        ours = max((one, two), key=lambda turn: turn() + turn())
+        pair = alternate(ours, rows, effort.pairs)
         yield _line("step callbacks / the mutable rows, best of each", pair, 1.5)
 
         for events, jobs, wanted in ((1, FEW_EVENTS_JOBS, 5), (THOUSAND, 200, 100)):
-            jobs = min(jobs, effort.jobs * 100)
-            library = enter(
-                _naive(stage, effort, jobs=jobs, events=min(events, effort.long_history))
-            )
-            pair = alternate(one, library, effort.pairs)
-            yield _line(
-                f"step callbacks / naive library use, {events:,} events a job", pair, wanted
-            )
+            with _naive(
+                stage,
+                effort,
+                jobs=min(jobs, effort.jobs * 100),
+                events=min(events, effort.long_history),
+            ) as library:
+                pair = alternate(one, library, effort.pairs)
+            claim = f"step callbacks / naive library use, {events:,} events a job"
+            yield _line(claim, pair, wanted)
 
         yield _line("2 workers / 1 worker", alternate(two, one, effort.pairs), 1.2)
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 from bench.history import events_in
 from bench.load import CONNECTIONS, Request, Result, load
 from bench.stage import Server, Stage
+
+THREADS = (4, 8, 16, 32)
+"""What a baseline is tried with; the best of them is measured."""
 
 
 class Mismatch(Exception):
@@ -35,21 +39,41 @@ def plain(
     *,
     may_fail: bool = False,
 ) -> Callable[[], float]:
-    """Return a turn of a server that is only asked: answers per second, without failures."""
+    """Return a turn of a server that is only asked: answers per second, without errors."""
 
     def turn() -> float:
         result = load(server, requests, seconds, folder=stage.folder)
-        if result.failed and not may_fail:
-            raise Mismatch(f"{result.failed} of {result.answered} requests failed")
-        return (result.answered - result.failed) / result.seconds
+        if result.broken or (result.refused and not may_fail):
+            raise Mismatch(f"{result.refused} requests were refused, {result.broken} broken")
+        return result.rate
 
     return turn
 
 
 def check(result: Result, stored: int) -> None:
     """Raise `Mismatch` unless every answer is a stored event."""
-    if result.failed:
-        raise Mismatch(f"{result.failed} of {result.answered} callbacks failed")
+    if result.refused or result.broken:
+        raise Mismatch(f"{result.refused} callbacks were refused, {result.broken} broken")
     # wrk hangs up on what is under way when its time is over.
     if not result.answered <= stored <= result.answered + CONNECTIONS:
         raise Mismatch(f"{result.answered} callbacks were answered and {stored} stored")
+
+
+def best(
+    stack: ExitStack, makers: Sequence[Callable[[], AbstractContextManager[Callable[[], float]]]]
+) -> Callable[[], float]:
+    """Return the turn of whoever does best in two, set up once more for as long as the stack."""
+    scores = []
+    for make in makers:
+        with make() as turn:
+            scores.append(turn() + turn())
+    return stack.enter_context(makers[scores.index(max(scores))]())
+
+
+@contextmanager
+def noop(
+    stage: Stage, requests: Sequence[Request], seconds: float, threads: int
+) -> Iterator[Callable[[], float]]:
+    """Run the no-op for these requests."""
+    with stage.baseline("noop:app", threads=threads) as server:
+        yield plain(stage, server, requests, seconds)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from bench.baselines import mutable_row, naive
 from bench.effort import Effort
-from bench.history import lengthen, register, services_over, settle
+from bench.history import lengthen, life, register, services_over, settle
 from bench.load import load, signed, steps
 from bench.stage import Stage
 from domain.callback import Callback
@@ -69,7 +69,7 @@ def history(stage: Stage, effort: Effort) -> Iterator[Curve]:
         database = stage.postgres()
         register(database, JOBS, stage.folder / "home")
         if length > 1:
-            lengthen(database, "job", JOBS if length < LENGTHS[-1] else 20, length - 1)
+            lengthen(database, "job", JOBS if length < LENGTHS[-1] else 20, life(length)[1:])
         settle(database)
         cold.append(_cold(stage, database))
         with stage.milepost(database) as server:
@@ -84,7 +84,7 @@ def history(stage: Stage, effort: Effort) -> Iterator[Curve]:
         naive.fill(database, JOBS, length)
         with stage.baseline("naive:create_app", database) as server:
             result = load(server, steps(JOBS), effort.seconds, folder=stage.folder)
-            theirs.append((result.answered - result.failed) / result.seconds)
+            theirs.append(result.rate)
     yield Curve("rate by events per job", "Milepost", lengths, ours)
     yield Curve("rate by events per job", "naive library use", short, theirs)
     yield Curve("first callback by events per job", "Milepost, not in the cache", lengths, cold)
@@ -109,7 +109,7 @@ def catching_up(stage: Stage, effort: Effort) -> Iterator[Curve]:
     for length in lengths:
         database = stage.postgres()
         register(database, JOBS, stage.folder / "home")
-        lengthen(database, "job", JOBS, length // JOBS)
+        lengthen(database, "job", JOBS, life(length // JOBS))
         settle(database)
         with services_over(database, stage.folder / "home") as services:
             services.read_model.restart(SHAPE)

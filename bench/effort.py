@@ -20,7 +20,7 @@ class Effort(NamedTuple):
 
 FULL = Effort(
     pairs=5,
-    seconds=5,
+    seconds=4,
     jobs=200,
     long_history=100_000,
     big_store=5_000_000,

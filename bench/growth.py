@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from bench.contenders import recording
 from bench.effort import Effort
 from bench.figures import Line, alternate
-from bench.history import lengthen, register, settle
+from bench.history import lengthen, life, register, settle
 from bench.load import signed
 from bench.stage import Stage
 
@@ -18,7 +18,7 @@ def run(stage: Stage, effort: Effort) -> Iterator[Line]:
     """Both kinds of jobs in one store under one server; then two stores."""
     database = stage.postgres()
     register(database, 2 * LONG_JOBS, stage.folder / "home")
-    lengthen(database, "job", LONG_JOBS, effort.long_history)
+    lengthen(database, "job", LONG_JOBS, life(effort.long_history)[:-1])
     settle(database)
     with stage.milepost(database) as server:
         told = {"status": "provisioning", "step": "vm_created"}
@@ -43,7 +43,7 @@ def run(stage: Stage, effort: Effort) -> Iterator[Line]:
     big, empty = stage.postgres(), stage.postgres()
     for each in (big, empty):
         register(each, effort.jobs, stage.folder / "home")
-    lengthen(big, "old", effort.big_store // 100, 100)
+    lengthen(big, "old", effort.big_store // 100, life(100))
     settle(big)
     with (
         stage.milepost(big, "--no-projector") as old_server,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import psycopg
@@ -16,16 +17,20 @@ from api.config import from_environment
 from api.wiring import Services, open_services
 from bench.stage import ADMIN_TOKEN, SECRET
 from domain.commands import QueueJob
-from domain.events import HeartbeatReceived
+from domain.events import Fact, HeartbeatReceived, StatusReported, StepReported
 
 WRITERS = 64
 # Straight into the table, since a million callbacks would take longer than the measurement.
 FILL = """
     INSERT INTO milepost_events (originator_id, originator_version, topic, state)
-    SELECT %(prefix)s || '-' || job, %(from)s + version, %(topic)s, %(state)s
-      FROM generate_series(1, %(versions)s) AS version,
+    SELECT %(prefix)s || '-' || job, version + 1, event.topic, convert_to(event.state, 'UTF8')
+      FROM ROWS FROM (json_to_recordset(%(events)s::json) AS (topic text, state text))
+           WITH ORDINALITY AS event (topic, state, version),
            generate_series(0, %(jobs)s - 1) AS job
+     ORDER BY version, job
 """
+STEPS = ("vm_created", "network_configured", "ansible_started", "ansible_complete")
+EVERY_SECONDS = 60
 
 
 @contextmanager
@@ -55,13 +60,36 @@ def register(database: str, jobs: int, home: Path) -> None:
             pass
 
 
-def lengthen(dsn: str, prefix: str, jobs: int, versions: int) -> None:
-    """Give registered jobs of a PostgreSQL database as many heartbeats more."""
-    fact = HeartbeatReceived(recorded_at=datetime.now(UTC), signed_by="x-signature:00000000")
-    state = msgspec.json.encode(fact)
+def life(events: int) -> list[Fact]:
+    """Return what a job's workflow reports: the start, steps among heartbeats, the end."""
+    facts: list[Fact] = []
+    for n in range(events):
+        said: dict[str, Any] = {
+            "recorded_at": datetime.now(UTC) + timedelta(seconds=EVERY_SECONDS * (n - events)),
+            "signed_by": "x-signature:00000000",
+            "digest": "0" * 64,
+        }
+        step, is_new = divmod(n * (len(STEPS) + 1), events)
+        if n == 0:
+            facts.append(StatusReported(**said, status="provisioning", workflow_run_id="1"))
+        elif n == events - 1:
+            facts.append(StatusReported(**said, status="running"))
+        elif is_new <= len(STEPS) and step:
+            facts.append(StepReported(**said, step=STEPS[step - 1]))
+        else:
+            facts.append(HeartbeatReceived(**said))
+    return facts
+
+
+def lengthen(dsn: str, prefix: str, jobs: int, facts: Sequence[Fact]) -> None:
+    """Give jobs of a PostgreSQL database, which are registered and no more, these facts."""
+    events = [
+        {"topic": type(fact).__name__, "state": msgspec.json.encode(fact).decode()}
+        for fact in facts
+    ]
     with psycopg.connect(dsn) as connection:
-        given = {"prefix": prefix, "from": 1, "versions": versions, "jobs": jobs}
-        connection.execute(FILL, {**given, "topic": "HeartbeatReceived", "state": state})
+        given = {"prefix": prefix, "events": msgspec.json.encode(events).decode(), "jobs": jobs}
+        connection.execute(FILL, given)
 
 
 def settle(dsn: str) -> None:

@@ -6,8 +6,9 @@ import http.client
 import json
 import sqlite3
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from statistics import median, quantiles
-from threading import Event, Thread
+from threading import Event
 from time import perf_counter
 
 import psycopg
@@ -16,7 +17,7 @@ from bench.contenders import check, recording
 from bench.effort import Effort
 from bench.figures import Line, alternate
 from bench.history import events_in, register
-from bench.load import load, signed, steps
+from bench.load import load, pause_for, signed, steps
 from bench.stage import Server, Stage
 
 SELECT_POSITION = "SELECT position FROM milepost_read_model"
@@ -49,10 +50,13 @@ def run(stage: Stage, effort: Effort) -> Iterator[Line]:
             ("SQLite", small, sqlite, 40, pair.ours),
         ):
             rate = most / 2
+            pause = pause_for(rate, each, requests, effort.seconds, stage.folder)
             results = []
             for _ in range(effort.pairs):
                 before = events_in(database)
-                results.append(load(each, requests, effort.seconds, folder=stage.folder, rate=rate))
+                results.append(
+                    load(each, requests, effort.seconds, folder=stage.folder, pause=pause)
+                )
                 check(results[-1], events_in(database) - before)
             yield Line(
                 f"p99 of a callback at half the maximum rate, {name}",
@@ -60,10 +64,10 @@ def run(stage: Stage, effort: Effort) -> Iterator[Line]:
                 highest,
                 "ms",
                 at_most=True,
-                detail=f"{median(result.rate for result in results):,.0f}/s, "
+                detail=f"{median(result.rate for result in results):,.0f} of {most:,.0f}/s, "
                 f"p50 {median(result.p50 for result in results):.1f} ms",
             )
-            lags = _lags(stage, each, database, effort, rate)
+            lags = _lags(stage, each, database, effort, pause)
             for share, wanted in ((50, 10), (99, 50)):
                 yield Line(
                     f"lag of the read model at half the maximum rate, p{share}, {name}",
@@ -75,19 +79,17 @@ def run(stage: Stage, effort: Effort) -> Iterator[Line]:
                 )
 
 
-def _lags(stage: Stage, server: Server, database: str, effort: Effort, rate: float) -> list[float]:
+def _lags(stage: Stage, server: Server, database: str, effort: Effort, pause: float) -> list[float]:
     """Return, in milliseconds, how long after receipts the read model had what they are about."""
     seconds = effort.seconds * effort.pairs
-    background = Thread(
-        target=load,
-        args=(server, steps(effort.jobs), seconds),
-        kwargs={"folder": stage.folder, "rate": rate},
-    )
     probe = signed({"job_id": "job-0", "type": "heartbeat"})
     connection = http.client.HTTPConnection("127.0.0.1", server.port)
     lags: list[float] = []
-    background.start()
-    with _positions(database) as position:
+    before = events_in(database)
+    with ThreadPoolExecutor(1) as pool, _positions(database) as position:
+        background = pool.submit(
+            load, server, steps(effort.jobs), seconds, folder=stage.folder, pause=pause
+        )
         until = perf_counter() + seconds - 0.5
         while perf_counter() < until:
             connection.request(probe.method, probe.path, probe.body, probe.headers)
@@ -96,7 +98,7 @@ def _lags(stage: Stage, server: Server, database: str, effort: Effort, rate: flo
             while position() < receipt["position"]:
                 Event().wait(LOOK_SECONDS)
             lags.append((perf_counter() - answered) * 1000)
-    background.join()
+        check(background.result(), events_in(database) - before - len(lags))
     return lags
 
 

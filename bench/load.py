@@ -14,6 +14,7 @@ from typing import NamedTuple
 from bench.stage import ADMIN_TOKEN, SECRET, Server
 
 CONNECTIONS = 32
+CALIBRATIONS = 3
 WEBHOOK = "/api/webhooks/github"
 
 # wrk asks for the next request in one thread; `delay` spreads them evenly at random.
@@ -25,9 +26,10 @@ function request() k = k % #requests + 1; return requests[k] end
 function done(summary, latency)
   local e = summary.errors
   io.write(string.format(
-    'RESULT {{"answered": %d, "seconds": %f, "p50": %f, "p99": %f, "failed": %d}}\\n',
+    'RESULT {{"answered": %d, "seconds": %f, "p50": %f, "p99": %f,' ..
+    ' "refused": %d, "broken": %d}}\\n',
     summary.requests, summary.duration / 1e6, latency:percentile(50) / 1e3,
-    latency:percentile(99) / 1e3, e.status + e.connect + e.read + e.write + e.timeout))
+    latency:percentile(99) / 1e3, e.status, e.connect + e.read + e.write + e.timeout))
 end
 """
 DELAY = "function delay() return math.random(0, {twice}) end"
@@ -38,18 +40,22 @@ class MissingWrk(Exception):
 
 
 class Result(NamedTuple):
-    """What one run came to; latencies in milliseconds."""
+    """What one run came to; latencies in milliseconds.
+
+    `refused` are answers with an error's status, `broken` are connections that gave none.
+    """
 
     answered: int
     seconds: float
     p50: float
     p99: float
-    failed: int
+    refused: int = 0
+    broken: int = 0
 
     @property
     def rate(self) -> float:
-        """Requests answered per second."""
-        return self.answered / self.seconds
+        """Requests answered per second, without errors."""
+        return (self.answered - self.refused) / self.seconds
 
 
 class Request(NamedTuple):
@@ -105,10 +111,13 @@ def load(
     *,
     folder: Path,
     connections: int = CONNECTIONS,
-    rate: float | None = None,
+    pause: float = 0,
 ) -> Result:
-    """Send the requests round and round; with a `rate`, about so many per second."""
-    delay = DELAY.format(twice=round(2000 * connections / rate)) if rate else ""
+    """Send the requests round and round, on every connection after a pause in milliseconds.
+
+    A connection sends its next request once the last one is answered.
+    """
+    delay = DELAY.format(twice=round(2 * pause)) if pause else ""
     script = folder / "load.lua"
     script.write_text(
         SCRIPT.format(requests=",\n".join(each.lua() for each in requests), delay=delay)
@@ -124,3 +133,16 @@ def load(
     )
     told = next(line for line in done.stdout.splitlines() if line.startswith("RESULT "))
     return Result(**json.loads(told.removeprefix("RESULT ")))
+
+
+def pause_for(
+    rate: float, server: Server, requests: Sequence[Request], seconds: float, folder: Path
+) -> float:
+    """Return the pause with which the server is asked that many times per second."""
+    cycle = 1000 * CONNECTIONS / rate
+    pause = cycle
+    for _ in range(CALIBRATIONS):
+        result = load(server, requests, seconds, folder=folder, pause=pause)
+        # What a cycle took beside its pause is how long the answer takes.
+        pause = max(0.0, cycle - (1000 * CONNECTIONS / result.rate - pause))
+    return pause

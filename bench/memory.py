@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import psutil
 
+from bench.contenders import check
 from bench.effort import Effort
 from bench.figures import Line
 from bench.history import events_in, register
@@ -21,12 +22,15 @@ def run(stage: Stage, effort: Effort) -> Iterator[Line]:
     register(database, effort.many_jobs, stage.folder / "home")
     first = events_in(database)
     requests = steps(effort.many_jobs)
-    seconds = min(SLICE_SECONDS, effort.callbacks // 1_000)
+    seconds = min(SLICE_SECONDS, max(1, effort.callbacks // 10_000))
     sizes: list[tuple[int, float]] = []
     with stage.milepost(database) as server:
-        while (stored := events_in(database) - first) < effort.callbacks:
-            load(server, requests, seconds, folder=stage.folder)
-            sizes.append((stored, _worker_megabytes(server)))
+        stored = 0
+        while stored < effort.callbacks:
+            result = load(server, requests, seconds, folder=stage.folder)
+            before, stored = stored, events_in(database) - first
+            check(result, stored - before)
+            sizes.append((stored, _megabytes(server)))
     half = next(size for stored, size in sizes if stored >= effort.callbacks // 2)
     yield Line(
         f"memory of a worker after {effort.callbacks:,} callbacks over {effort.many_jobs:,} jobs",
@@ -39,6 +43,8 @@ def run(stage: Stage, effort: Effort) -> Iterator[Line]:
     yield Line("the same, against halfway", sizes[-1][1] / half, 1.05, at_most=True)
 
 
-def _worker_megabytes(server: Server) -> float:
-    workers = psutil.Process(server.process.pid).children(recursive=True)
-    return max(worker.memory_info().rss for worker in workers) / 1e6
+def _megabytes(server: Server) -> float:
+    """Return the size of the largest process: a worker, or their parent, which projects."""
+    parent = psutil.Process(server.process.pid)
+    family = [parent, *parent.children(recursive=True)]
+    return max(process.memory_info().rss for process in family) / 1e6

@@ -8,11 +8,11 @@ from time import perf_counter
 from bench.baselines import stock_runner
 from bench.effort import Effort
 from bench.figures import Line, alternate
-from bench.history import lengthen, register, services_over
+from bench.history import lengthen, life, register, services_over
 from bench.stage import Stage
+from projections.projector import BATCH
 from projections.read_model import SHAPE
 
-BATCH = 1_000
 JOBS = 2_000
 STOCK_SHARE = 20
 """The stock runner gets a log of a twentieth: its rate does not depend on the length."""
@@ -23,7 +23,7 @@ def run(stage: Stage, effort: Effort) -> Iterator[Line]:
     home, database = stage.folder / "home", stage.postgres()
     jobs = min(JOBS, effort.log // 10)
     register(database, jobs, home)
-    lengthen(database, "job", jobs, effort.log // jobs)
+    lengthen(database, "job", jobs, life(effort.log // jobs))
     with services_over(database, home) as services:
         store, mapper, events = services.milepost.store, services.milepost.mapper, effort.log + jobs
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import http.client
 from collections.abc import Iterator
+from contextlib import ExitStack
+from functools import partial
 
-from bench.contenders import plain
+from bench.contenders import THREADS, Mismatch, best, noop, plain
 from bench.effort import Effort
 from bench.figures import Line, alternate
 from bench.history import register, services_over
@@ -19,8 +21,12 @@ def run(stage: Stage, effort: Effort) -> Iterator[Line]:
     register(database, effort.jobs, stage.folder / "home")
     with services_over(database, stage.folder / "home") as services:
         services.projector().catch_up()
-    with stage.milepost(database) as server, stage.baseline("noop:app") as noop:
-        theirs = plain(stage, noop, reads(effort.jobs), effort.seconds)
+    with ExitStack() as stack:
+        server = stack.enter_context(stage.milepost(database))
+        asked = reads(effort.jobs)
+        theirs = best(
+            stack, [partial(noop, stage, asked, effort.seconds, threads) for threads in THREADS]
+        )
         for status, wanted, requests in (
             (200, 0.4, reads(effort.jobs)),
             (304, 0.6, _conditional(server, effort.jobs)),
@@ -42,6 +48,10 @@ def _conditional(server: Server, jobs: int) -> list[Request]:
         connection.request("GET", each.path, headers=each.headers)
         answer = connection.getresponse()
         answer.read()
-        known = {"If-None-Match": answer.headers["ETag"]}
-        conditional.append(each._replace(headers={**each.headers, **known}))
+        headers = {**each.headers, "If-None-Match": answer.headers["ETag"]}
+        connection.request("GET", each.path, headers=headers)
+        again = connection.getresponse()
+        if again.status != 304 or again.read():
+            raise Mismatch(f"{each.path} is answered {again.status} to who has it already")
+        conditional.append(each._replace(headers=headers))
     return conditional

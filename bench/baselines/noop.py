@@ -1,4 +1,4 @@
-"""The ceiling: Flask that verifies, parses and answers, and does nothing."""
+"""Flask that verifies, parses and answers, and does nothing."""
 
 from __future__ import annotations
 

@@ -11,7 +11,9 @@ import pytest
 
 from bench.contenders import Mismatch, check
 from bench.figures import Line, alternate
+from bench.history import life
 from bench.load import CONNECTIONS, Result
+from domain.events import StatusReported, StepReported
 
 ROOT = Path(__file__).parents[2]
 
@@ -42,13 +44,36 @@ def test_who_goes_first_alternates() -> None:
 
 @pytest.mark.parametrize("stored", [100, 100 + CONNECTIONS])
 def test_what_was_under_way_at_the_end_may_be_stored(stored: int) -> None:
-    check(Result(answered=100, seconds=1, p50=1, p99=1, failed=0), stored)
+    check(Result(answered=100, seconds=1, p50=1, p99=1), stored)
 
 
-@pytest.mark.parametrize(("failed", "stored"), [(0, 99), (0, 101 + CONNECTIONS), (1, 100)])
-def test_a_run_that_lost_or_made_up_a_callback_is_no_measurement(failed: int, stored: int) -> None:
+@pytest.mark.parametrize(
+    ("refused", "broken", "stored"),
+    [(0, 0, 99), (0, 0, 101 + CONNECTIONS), (1, 0, 100), (0, 1, 100)],
+)
+def test_a_run_that_lost_or_made_up_a_callback_is_no_measurement(
+    refused: int, broken: int, stored: int
+) -> None:
+    result = Result(answered=100, seconds=1, p50=1, p99=1, refused=refused, broken=broken)
+
     with pytest.raises(Mismatch):
-        check(Result(answered=100, seconds=1, p50=1, p99=1, failed=failed), stored)
+        check(result, stored)
+
+
+def test_errors_are_no_answers() -> None:
+    assert Result(answered=100, seconds=2, p50=1, p99=1, refused=40).rate == 30
+
+
+def test_a_job_lives_through_every_step_once() -> None:
+    facts = life(100)
+
+    told = [fact.step for fact in facts if isinstance(fact, StepReported)]
+    assert told == ["vm_created", "network_configured", "ansible_started", "ansible_complete"]
+    assert len(facts) == 100
+    assert [fact.status for fact in facts if isinstance(fact, StatusReported)] == [
+        "provisioning",
+        "running",
+    ]
 
 
 def test_a_line_holds_on_the_right_side_of_what_is_wanted() -> None:
