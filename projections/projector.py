@@ -38,7 +38,9 @@ RETRIED = 1000
 REMEMBERED_JOBS = 5_000
 """How many jobs' states are kept from one batch to the next."""
 GATHER_SECONDS = 0.012
-"""How long the steps of a busy projector are apart at least."""
+"""How far apart the steps of a projector that keeps up begin at least."""
+GATHER_SHARE = 5
+"""How many times as long as a step takes it is until the next one."""
 Folded = tuple[Instance, Timeline]
 LOOK_SECONDS = 1.0
 """How often an idle projector looks whether it should stop, and a waiting one for its turn."""
@@ -110,10 +112,12 @@ class Projector:
                 self._every_second()
                 due = monotonic() + LOOK_SECONDS
             if folded < self._batch:
+                worked = monotonic() - began
                 turn.wait(LOOK_SECONDS)
                 # The first event after a pause is folded at once; of many, some gather, because a
-                # step costs about the same for one as for fifty.
-                stop.wait(max(0.0, began + GATHER_SECONDS - monotonic()))
+                # step costs about the same for one as for fifty, and who answers needs the cores.
+                gathered = began + max(GATHER_SECONDS, worked * GATHER_SHARE)
+                stop.wait(max(0.0, gathered - monotonic()))
 
     def _try_again(self) -> None:
         """Fold anew the jobs whose events were set aside: this release may understand them."""
