@@ -39,7 +39,7 @@ REMEMBERED_JOBS = 5_000
 """How many jobs' states are kept from one batch to the next."""
 GATHER_SECONDS = 0.012
 """How far apart the steps of a projector that keeps up begin at least."""
-GATHER_SHARE = 5
+GATHER_SHARE = 2
 """How many times as long as a step takes it is until the next one."""
 Folded = tuple[Instance, Timeline]
 LOOK_SECONDS = 1.0
@@ -70,7 +70,7 @@ class Projector:
         self._views = Views(mapper.cipher)
         self._batch = batch
         self._remembered: OrderedDict[str, Folded] = OrderedDict()
-        self._remembered_at = -1
+        self._remembered_at = 0
         self._when_active = when_active
         self._every_second = every_second
 
@@ -94,6 +94,7 @@ class Projector:
 
     def catch_up(self) -> int:
         """Fold every event there is; return how many there were."""
+        self._remembered.clear()
         folded = 0
         while (count := self._step()) > 0:
             folded += count
@@ -132,7 +133,8 @@ class Projector:
             self._read_model.apply(msgspec.structs.replace(changes, tried_again=job_ids))
 
     def _step(self) -> int:
-        since = self._read_model.position()
+        # Who else moves it makes `apply` fail, and that ends the turn.
+        since = self._remembered_at if self._remembered else self._read_model.position()
         events = self._store.select_notifications(since, self._batch, inclusive_of_start=False)
         if not events:
             return 0
@@ -141,18 +143,13 @@ class Projector:
             by_job[str(event.originator_id)].append(event)
         position = events[-1].id
         set_aside: list[SetAside] = []
-        folded, more = self._folded(self._beginnings(since, by_job, set_aside), by_job)
+        folded, more = self._folded(self._beginnings(by_job, set_aside), by_job)
         self._read_model.apply(self._changes(since, position, folded, [*set_aside, *more]))
         self._remember(position, folded)
         return len(events)
 
-    def _beginnings(
-        self, since: int, job_ids: Collection[str], set_aside: list[SetAside]
-    ) -> Sequence[Folded]:
-        """Return the states of these jobs as of the position: remembered, or from their rows."""
-        if since != self._remembered_at:
-            # Somebody else projected meanwhile.
-            self._remembered.clear()
+    def _beginnings(self, job_ids: Collection[str], set_aside: list[SetAside]) -> Sequence[Folded]:
+        """Return the states of these jobs as they stand: remembered, or from their rows."""
         unknown = [job_id for job_id in job_ids if job_id not in self._remembered]
         instances, timelines = (
             self._read_model.documents(name, unknown) if unknown else {}
