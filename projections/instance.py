@@ -24,7 +24,11 @@ InstanceStatus = Literal["pending", "provisioning", "running", "stopping", "stop
 
 
 class Instance(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A job's present state. `first_position` orders jobs; `workflow` is `name@version`."""
+    """A job's present state. `first_position` orders jobs; `workflow` is `name@version`.
+
+    `ahead_at` is the time of an earlier event that was recorded later than the last one, as by
+    another host's clock.
+    """
 
     job_id: str
     version: int = 0
@@ -37,6 +41,7 @@ class Instance(msgspec.Struct, frozen=True, omit_defaults=True):
     created_at: datetime | None = None
     queued_at: datetime | None = None
     updated_at: datetime | None = None
+    ahead_at: datetime | None = None
     attempt: Attempt = Attempt()
     stop_requested_at: datetime | None = None
     rollback_requested_at: datetime | None = None
@@ -48,6 +53,11 @@ class Instance(msgspec.Struct, frozen=True, omit_defaults=True):
         if status == "queued":
             return "pending"
         return "stopping" if status == "running" and self.stop_requested_at else status
+
+    @property
+    def recorded_up_to(self) -> datetime | None:
+        """The time by which every event up to here had been recorded."""
+        return self.ahead_at or self.updated_at
 
     def current_step(self, workflows: Workflows) -> str | None:
         """The furthest step of the attempt; None before the first one and after the end."""
@@ -89,11 +99,12 @@ def passed_over(instance: Instance, version: int, position: int) -> Instance:
 
 def evolve(instance: Instance, event: JobEvent) -> Instance:
     """Fold one event; every branch moves the version on."""
-    fact = event.fact
+    fact, latest = event.fact, instance.recorded_up_to
     moved = msgspec.structs.replace(
         passed_over(instance, event.originator_version, event.position),
         created_at=instance.created_at or fact.recorded_at,
         updated_at=fact.recorded_at,
+        ahead_at=latest if latest and latest > fact.recorded_at else None,
     )
     match fact:
         case JobQueued() if instance.queued_at is None:

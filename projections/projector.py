@@ -26,8 +26,10 @@ from projections.read_model import (
     Row,
     SetAside,
     Turn,
+    ViewSnapshot,
 )
 from projections.timeline import Timeline
+from projections.view_snapshots import EVERY, due, taken
 from projections.views import Views
 
 log = logging.getLogger("milepost.projector")
@@ -60,6 +62,7 @@ class Projector:
         workflows: Workflows,
         *,
         batch: int = BATCH,
+        snapshot_every: int = EVERY,
         when_active: Callable[[], object] = lambda: None,
         every_second: Callable[[], object] = lambda: None,
     ) -> None:
@@ -69,6 +72,7 @@ class Projector:
         self._workflows = workflows
         self._views = Views(mapper.cipher)
         self._batch = batch
+        self._snapshot_every = snapshot_every
         self._remembered: OrderedDict[str, Folded] = OrderedDict()
         self._remembered_at = 0
         self._when_active = when_active
@@ -129,8 +133,12 @@ class Projector:
             by_job = {job_id: self._read_model.history(job_id) for job_id in job_ids}
             beginnings = [self._begun(job_id, None, None, []) for job_id in job_ids]
             folded, set_aside = self._folded(beginnings, by_job)
-            changes = self._changes(position, position, folded, set_aside)
-            self._read_model.apply(msgspec.structs.replace(changes, tried_again=job_ids))
+            changes = msgspec.structs.replace(
+                self._changes(position, position, folded, set_aside),
+                tried_again=job_ids,
+                snapshots=self._snapshots(beginnings, folded),
+            )
+            self._read_model.apply(changes)
 
     def _step(self) -> int:
         # Who else moves it makes `apply` fail, and that ends the turn.
@@ -143,8 +151,12 @@ class Projector:
             by_job[str(event.originator_id)].append(event)
         position = events[-1].id
         set_aside: list[SetAside] = []
-        folded, more = self._folded(self._beginnings(by_job, set_aside), by_job)
-        self._read_model.apply(self._changes(since, position, folded, [*set_aside, *more]))
+        beginnings = self._beginnings(by_job, set_aside)
+        folded, more = self._folded(beginnings, by_job)
+        changes = self._changes(since, position, folded, [*set_aside, *more])
+        if snapshots := self._snapshots(beginnings, folded):
+            changes = msgspec.structs.replace(changes, snapshots=snapshots)
+        self._read_model.apply(changes)
         self._remember(position, folded)
         return len(events)
 
@@ -184,6 +196,17 @@ class Projector:
                 )
             )
         return folded, set_aside
+
+    def _snapshots(
+        self, beginnings: Sequence[Folded], folded: Sequence[Folded]
+    ) -> list[ViewSnapshot]:
+        """Keep the views of the jobs that came past a version at which that is due."""
+        return [
+            snapshot
+            for (before, _), (after, timeline) in zip(beginnings, folded, strict=True)
+            if due(before, after, self._snapshot_every)
+            for snapshot in taken(self._views, after, timeline)
+        ]
 
     def _remember(self, position: int, folded: Sequence[Folded]) -> None:
         self._remembered_at = position
