@@ -11,6 +11,7 @@ from domain import attempt as attempts
 from domain.attempt import Attempt
 from domain.events import (
     AttemptStarted,
+    Fact,
     JobEvent,
     JobQueued,
     Received,
@@ -99,13 +100,14 @@ def passed_over(instance: Instance, version: int, position: int) -> Instance:
 
 def evolve(instance: Instance, event: JobEvent) -> Instance:
     """Fold one event; every branch moves the version on."""
-    fact, latest = event.fact, instance.recorded_up_to
+    fact = event.fact
     moved = msgspec.structs.replace(
         passed_over(instance, event.originator_version, event.position),
         created_at=instance.created_at or fact.recorded_at,
         updated_at=fact.recorded_at,
-        ahead_at=latest if latest and latest > fact.recorded_at else None,
     )
+    if instance.ahead_at or (instance.updated_at and instance.updated_at > fact.recorded_at):
+        moved = msgspec.structs.replace(moved, ahead_at=_ahead(instance, fact))
     match fact:
         case JobQueued() if instance.queued_at is None:
             return msgspec.structs.replace(
@@ -134,3 +136,8 @@ def evolve(instance: Instance, event: JobEvent) -> Instance:
         case _:
             attempt = attempts.evolve(instance.attempt, fact)
             return msgspec.structs.replace(moved, attempt=attempt)
+
+
+def _ahead(instance: Instance, fact: Fact) -> datetime | None:
+    latest = instance.recorded_up_to
+    return latest if latest and latest > fact.recorded_at else None
