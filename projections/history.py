@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 from eventsourcing.persistence import Notification
@@ -20,6 +20,7 @@ from projections.views import Views
 
 SCANNED = 5_000
 """How many events a page looks through at most when it is to show some of them only."""
+EARLIEST = datetime.min.replace(tzinfo=UTC)
 AFFORDED = 10_000
 """About how many events a page of the log reads at most to know how its jobs stood before it."""
 
@@ -122,7 +123,7 @@ class History:
 
     def _skipping(self, job_id: str, after: int, wanted: Wanted) -> int:
         """Return the version to go on after: nothing up to a snapshot before `since` is wanted."""
-        if wanted.since is None:
+        if wanted.since is None or wanted.since == EARLIEST:
             return after
         before = wanted.since - timedelta(microseconds=1)
         kept = self._read_model.snapshot(self._views.instance.name, job_id, NEWEST, before)
