@@ -277,7 +277,6 @@ def test_an_encrypted_past_is_sealed_and_can_be_visited(
         "CIPHER_KEY": b64encode(bytes(16)).decode(),
     }
     made = Deployment(env, workflows, clock)
-    made.milepost.store.create_table()
     for step in ("vm_created", "ansible_started"):
         made.milepost.record(
             Callback(job_id="job", status="provisioning", step=step, server_id="srv-secret")
