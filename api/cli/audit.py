@@ -66,7 +66,11 @@ def audit(
 
 def _sum_up(end: Instance, present: Instance, here: Services) -> None:
     """Print what the history came to."""
-    came_to = "It stands so" if end.version == present.version else f"It stood so at {end.version}"
+    came_to = (
+        "It stands so"
+        if end.version == present.version
+        else f"It stood so at version {end.version}"
+    )
     console().print(
         Text(f"{came_to}: "), status_text(end.status), steps_text(shown_steps(end, here.workflows))
     )
