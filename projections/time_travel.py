@@ -25,7 +25,7 @@ from projections.views import State, UnreadableDocument, View
 
 log = logging.getLogger("milepost.projections")
 
-READ = 2_000
+READ = 1_000
 """How many events are read at a time."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
@@ -64,7 +64,7 @@ def frames(
 
 
 def play(
-    seen: Sequence[Frame],
+    seen: Iterable[Frame],
     speed: float,
     show: Callable[[Frame, str], None],
     pause: Callable[[float], object] | None,

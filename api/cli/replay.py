@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
+from itertools import chain
 from threading import Event
 from typing import Final
 
@@ -39,21 +40,23 @@ def replay(context: click.Context, job_id: str, speed: float, attempt: int | Non
     with opened(only_if_there=True) as here:
         if here.reader.instance(job_id) is None:
             raise JobNotFound(f"There is no job {job_id!r}.")
-        seen = list(frames(here.history.entries(job_id, Wanted()), here.workflows, attempt))
-    if not seen:
-        what = f"attempt {attempt}" if attempt else "event that can be read"
-        raise click.ClickException(f"job {job_id!r} has no {what}")
-    out = console()
-    asked = context.get_parameter_source("speed") is ParameterSource.COMMANDLINE
-    pause = _sleep if out.is_terminal or asked else None
-    screen: AbstractContextManager[Live | None] = (
-        Live(console=out, auto_refresh=False) if out.is_terminal else nullcontext()
-    )
-    try:
-        with screen as live:
-            play(seen, speed, on_screen(live, job_id) if live else as_line, pause)
-    except KeyboardInterrupt:
-        context.exit(INTERRUPTED)
+        seen = frames(here.history.entries(job_id, Wanted()), here.workflows, attempt)
+        first = next(seen, None)
+        if first is None:
+            what = f"attempt {attempt}" if attempt else "event that can be read"
+            raise click.ClickException(f"job {job_id!r} has no {what}")
+        out = console()
+        asked = context.get_parameter_source("speed") is ParameterSource.COMMANDLINE
+        pause = _sleep if out.is_terminal or asked else None
+        screen: AbstractContextManager[Live | None] = (
+            Live(console=out, auto_refresh=False) if out.is_terminal else nullcontext()
+        )
+        try:
+            with screen as live:
+                show = on_screen(live, job_id) if live else as_line
+                play(chain([first], seen), speed, show, pause)
+        except KeyboardInterrupt:
+            context.exit(INTERRUPTED)
 
 
 def _sleep(seconds: float) -> None:
