@@ -1,4 +1,4 @@
-"""What the events of a history look like, as `api/schemas.py` describes them."""
+"""What the events of a history look like, as `api/history_schemas.py` describes them."""
 
 from __future__ import annotations
 

@@ -12,9 +12,9 @@ from api.answers import answer
 from api.blueprint import Blueprint
 from api.entries import page_body
 from api.etags import etag, not_modified, tagged
+from api.history_schemas import EventPageSchema
 from api.paging import next_page
-from api.requests import HistoryQuerySchema
-from api.schemas import EventPageSchema
+from api.queries import HistoryQuerySchema
 from domain.errors import JobNotFound
 from projections.audit import Wanted
 

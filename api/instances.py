@@ -14,10 +14,11 @@ from api.blueprint import Blueprint
 from api.errors import AgentNotFound
 from api.etags import etag, is_known, not_modified, tagged
 from api.headers import Headers, header, headers_in
+from api.history_schemas import DifferenceSchema
 from api.moments import difference_body
+from api.queries import PlaceQuerySchema
 from api.representations import instance_body, uptime
-from api.requests import PlaceQuerySchema
-from api.schemas import DifferenceSchema, InstanceSchema
+from api.schemas import InstanceSchema
 from api.tokens import Principal
 from api.wiring import Services
 from projections.instance import Instance

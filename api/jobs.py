@@ -15,13 +15,14 @@ from api.blueprint import Blueprint
 from api.errors import InvalidFields, MissingScope, ReadModelBehind
 from api.etags import etag, lasting, not_modified, tagged
 from api.headers import header
+from api.history_schemas import DifferenceSchema
 from api.idempotency import idempotency_key, parameter
 from api.moments import difference_body, is_settled
 from api.paging import next_page
+from api.queries import PlaceQuerySchema
 from api.representations import job_body, timeline_body
-from api.requests import JobQuerySchema, PlaceQuerySchema, RegistrationSchema
+from api.requests import JobQuerySchema, RegistrationSchema
 from api.schemas import (
-    DifferenceSchema,
     JobListSchema,
     JobSchema,
     RegisteredSchema,

@@ -15,11 +15,10 @@ from marshmallow import Schema, fields
 
 from api.answers import answer
 from api.entries import page_body
+from api.history_schemas import DifferenceSchema, EventPageSchema
 from api.moments import difference_body
 from api.representations import instance_body, job_body, timeline_body
 from api.schemas import (
-    DifferenceSchema,
-    EventPageSchema,
     InstanceSchema,
     JobListSchema,
     JobSchema,
