@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from functools import lru_cache
 
 from flask import Response
@@ -10,6 +11,8 @@ from werkzeug.http import parse_etags, quote_etag
 
 from api.headers import Headers, header
 from projections.read_model import SHAPE
+
+LASTING_SECONDS = 300
 
 
 @lru_cache(maxsize=8)
@@ -28,9 +31,10 @@ def etag(position: int, fingerprint: str, *varying: object) -> str:
     return ".".join(str(part) for part in parts if part is not None)
 
 
-def not_modified(tag: str) -> Response | None:
+def not_modified(tag: str, headers: Sequence[tuple[str, str]] = ()) -> Response | None:
     """Return a 304 if the client has this representation already, else None."""
-    return Response(status=304, headers=tagged(tag)) if is_known(tag, header) else None
+    known = is_known(tag, header)
+    return Response(status=304, headers=headers or tagged(tag)) if known else None
 
 
 def is_known(tag: str, header: Headers) -> bool:
@@ -46,3 +50,16 @@ def is_known(tag: str, header: Headers) -> bool:
 def tagged(tag: str) -> list[tuple[str, str]]:
     """Return the headers of an answer with this tag; caches must ask again every time."""
     return [("ETag", quote_etag(tag)), ("Cache-Control", "private, no-cache")]
+
+
+def lasting(tag: str) -> list[tuple[str, str]]:
+    """Return the headers of an answer about what cannot change any more.
+
+    For some minutes only, because how it is shown can: by other workflow definitions, or another
+    release. `Vary`, so that a cache of several callers asks again for each.
+    """
+    return [
+        ("ETag", quote_etag(tag)),
+        ("Cache-Control", f"private, max-age={LASTING_SECONDS}, immutable"),
+        ("Vary", "Authorization"),
+    ]

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Final
 
 from marshmallow import ValidationError, fields, validate
 
 MAX_ID = 200
 PLAIN_ID = re.compile(rf"[^\x00-\x1f\x7f]{{1,{MAX_ID}}}")
+RFC_3339: Final = re.compile(
+    r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(\.\d{1,9})?(?:[Zz]|([-+ ])(\d\d:\d\d))", re.ASCII
+)
 ANY_TEXT = re.compile(r"(?s:.*)")
 
 
@@ -30,6 +34,42 @@ class Name(fields.String):
         super().__init__(
             validate=[bounds, _printable], metadata={"description": description}, **options
         )
+
+
+def moment(text: str) -> datetime:
+    """Return the time that a text says, in UTC; raise `ValueError` unless it is as in RFC 3339.
+
+    Of digits after the microseconds none counts.
+    """
+    said = RFC_3339.fullmatch(text)
+    if said is None:
+        raise ValueError(text)
+    day, time, fraction, sign, offset = said.groups()
+    # A + that nobody has encoded comes out of a query as a space.
+    zone = f"{'-' if sign == '-' else '+'}{offset}" if offset else "+00:00"
+    written = f"{day}T{time}{(fraction or '')[:7]}{zone}"
+    try:
+        return datetime.fromisoformat(written).astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(text) from error
+
+
+class When(fields.Field[datetime]):
+    """A time as in RFC 3339, with its offset from UTC."""
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> datetime:
+        try:
+            return moment(value)
+        except ValueError:
+            raise ValidationError("Not a time like 2026-03-02T14:03:00Z.") from None
+
+
+class Listed(fields.List[Any]):
+    """Words of a query: the parameter several times, or with commas between, or both."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **options: Any) -> list[Any]:
+        words = [word.strip() for text in value for word in text.split(",")]
+        return super()._deserialize(words, attr, data, **options)
 
 
 class RunId(fields.Field[str]):

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from flask import Response
+from marshmallow import EXCLUDE
 
 from api.access import admitted, principal, services
 from api.answers import Plain, answer, in_json
 from api.blueprint import Blueprint
 from api.errors import AgentNotFound
-from api.etags import etag, is_known, tagged
+from api.etags import etag, is_known, not_modified, tagged
 from api.headers import Headers, header, headers_in
+from api.history_schemas import DifferenceSchema
+from api.moments import difference_body
+from api.queries import PlaceQuerySchema
 from api.representations import instance_body, uptime
 from api.schemas import InstanceSchema
 from api.tokens import Principal
 from api.wiring import Services
 from projections.instance import Instance
+from projections.read_model import NEWEST, JobFilter
+from projections.time_travel import Place, newest_of
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -29,18 +35,57 @@ PLAIN_PATH: Final = re.compile("/api/agents/([A-Za-z0-9._~:@-]{1,200})/instance"
 
 @bp.route("/api/agents/<id:agent_id>/instance")
 @bp.needs("read")
-@bp.response(200, InstanceSchema)
+@bp.arguments(PlaceQuerySchema(unknown=EXCLUDE), location="query")  # the seed's pages may add any
+@bp.response(
+    200, {"oneOf": [InstanceSchema, DifferenceSchema]}, description="With `from`, the latter"
+)
 @bp.alt_response(304, description="Not modified")
-@bp.problem(404, "No such agent, or not yours")
-def show(agent_id: str) -> Response:
-    """Show the instance of the agent's newest job."""
-    return _shown(agent_id, principal(), header, services()).response()
+@bp.problem(400, "Malformed")
+@bp.problem(404, "No such agent, or not yours, or it has no such moment")
+def show(query: dict[str, Any], agent_id: str) -> Response:
+    """Show the instance of the agent's newest job as it stands, as it stood, or what differs.
+
+    At a time, that is what a page showed then: the instance of the job that was the newest. A
+    version is one of the job that is the newest now.
+    """
+    here, caller = services(), principal()
+    if not query:
+        return _shown(agent_id, caller, header, here).response()
+    newest = _visible(agent_id, caller, here)
+    if "start" in query:
+        places = (query["start"], query.get("end", Place()))
+        before, after = (_at(place, agent_id, newest, caller, here) for place in places)
+        tag = etag(after.position, here.workflows.fingerprint, before.position)
+        now = here.clock()
+        body = difference_body(before, after, lambda each: instance_body(each, here.workflows, now))
+        return not_modified(tag) or answer(body, headers=tagged(tag))
+    place = Place(**query)
+    instance = _at(place, agent_id, newest, caller, here)
+    # How long it had been running is as of then, too.
+    then = min(place.at or instance.updated_at or here.clock(), here.clock())
+    tag = etag(instance.position, here.workflows.fingerprint, uptime(instance, then))
+    body = instance_body(instance, here.workflows, then)
+    return not_modified(tag) or answer(body, headers=tagged(tag))
+
+
+def _at(
+    place: Place, agent_id: str, newest: Instance, caller: Principal, here: Services
+) -> Instance:
+    """Return the instance of the agent at that place; raise `NoSuchMoment`."""
+    if place.at is None:
+        return here.history.instance(newest, place)
+    listed = here.reader.instances(JobFilter(agent_id=agent_id, limit=NEWEST))
+    jobs = {job.job_id: job for job in (*listed, newest) if caller.sees(job.user_id)}
+    then = newest_of(jobs.values(), place.at)
+    # A list may be older than the events.
+    present = newest if then.job_id == newest.job_id else here.reader.instance(then.job_id)
+    return here.history.instance(present or then, place)
 
 
 def glance(environ: WSGIEnvironment, here: Services) -> Plain | None:
     """Answer as `show` does, for ids that are plain in a path; None for other requests."""
     asked = PLAIN_PATH.fullmatch(environ.get("PATH_INFO", ""))
-    if not asked or environ["REQUEST_METHOD"] != "GET":
+    if not asked or environ["REQUEST_METHOD"] != "GET" or environ.get("QUERY_STRING"):
         return None
     header = headers_in(environ)
     return _shown(asked[1], admitted(header, here, "read"), header, here)

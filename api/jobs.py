@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import hashlib
 from typing import Any, cast
-from urllib.parse import urlencode
 from uuid import uuid4
 
 import msgspec
-from flask import Response, request, url_for
+from flask import Response, url_for
 
 from api.access import principal, services
 from api.answers import answer
 from api.blueprint import Blueprint
 from api.errors import InvalidFields, MissingScope, ReadModelBehind
-from api.etags import etag, not_modified, tagged
+from api.etags import etag, lasting, not_modified, tagged
 from api.headers import header
+from api.history_schemas import DifferenceSchema
 from api.idempotency import idempotency_key, parameter
+from api.moments import difference_body, is_settled
+from api.paging import next_page
+from api.queries import PlaceQuerySchema
 from api.representations import job_body, timeline_body
 from api.requests import JobQuerySchema, RegistrationSchema
 from api.schemas import (
@@ -27,7 +30,9 @@ from api.schemas import (
 )
 from domain.commands import QueueJob
 from domain.errors import JobNotFound
+from projections.instance import Instance
 from projections.read_model import JobFilter
+from projections.time_travel import Place
 
 bp = Blueprint("jobs", __name__, description="Provisioning jobs")
 
@@ -85,28 +90,48 @@ def index(query: dict[str, Any]) -> Response:
     found = here.reader.instances(JobFilter(**query, before=before, limit=limit + 1))
     page = found[:limit]
     bodies = [job_body(instance, here.workflows) for instance in page]
-    response = answer({"jobs": bodies})
-    if len(found) > limit:
-        following = {**request.args.to_dict(), "cursor": f"p{page[-1].first_position}"}
-        response.headers["Link"] = f'<{request.path}?{urlencode(following)}>; rel="next"'
-    return response
+    links = [next_page(cursor=f"p{page[-1].first_position}")] if len(found) > limit else []
+    return answer({"jobs": bodies}, headers=links)
 
 
 @bp.route("/api/jobs/<id:job_id>")
 @bp.needs("read")
-@bp.response(200, JobSchema)
+@bp.arguments(PlaceQuerySchema, location="query")
+@bp.response(200, {"oneOf": [JobSchema, DifferenceSchema]}, description="With `from`, the latter")
 @bp.alt_response(304, description="Not modified")
-@bp.problem(404, "No such job, or not yours")
-def show(job_id: str) -> Response:
-    """Show a job as it stands."""
+@bp.problem(400, "Malformed")
+@bp.problem(404, "No such job, or not yours, or it has no such moment")
+def show(query: dict[str, Any], job_id: str) -> Response:
+    """Show a job as it stands, as it stood, or what differs between two moments.
+
+    At a time, it is as after the last event of the longest beginning of its history that was
+    recorded by then.
+    """
     here = services()
-    instance = here.reader.instance(job_id)
-    if instance is None or not principal().sees(instance.user_id):
+    present = here.reader.instance(job_id)
+    if present is None or not principal().sees(present.user_id):
         raise JobNotFound
+    if "start" in query:
+        return _difference(query["start"], query.get("end", Place()), present)
+    place = Place(**query)
+    instance = here.history.instance(present, place)
     tag = etag(instance.position, here.workflows.fingerprint)
-    if known := not_modified(tag):
+    headers = lasting(tag) if is_settled(place, instance, present) else tagged(tag)
+    if known := not_modified(tag, headers):
         return known
-    return answer(job_body(instance, here.workflows), headers=tagged(tag))
+    return answer(job_body(instance, here.workflows), headers=headers)
+
+
+def _difference(start: Place, end: Place, present: Instance) -> Response:
+    here = services()
+    before, after = (here.history.instance(present, place) for place in (start, end))
+    tag = etag(after.position, here.workflows.fingerprint, before.position)
+    settled = is_settled(start, before, present) and is_settled(end, after, present)
+    headers = lasting(tag) if settled else tagged(tag)
+    if known := not_modified(tag, headers):
+        return known
+    body = difference_body(before, after, lambda each: job_body(each, here.workflows))
+    return answer(body, headers=headers)
 
 
 @bp.route("/api/jobs/<id:job_id>/timeline")
@@ -119,7 +144,7 @@ def timeline(job_id: str) -> Response:
     here = services()
     found = here.reader.timeline(job_id)
     if found is None and here.reader.instance(f"{job_id}/timeline"):
-        return cast(Response, show(f"{job_id}/timeline"))  # a job may be called so
+        return cast(Response, show(job_id=f"{job_id}/timeline"))  # a job may be called so
     if found is None or not principal().sees(found.user_id):
         raise JobNotFound
     tag = etag(found.position, here.workflows.fingerprint)

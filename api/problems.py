@@ -14,6 +14,7 @@ from api import errors as asked
 from api.blueprint import PROBLEM
 from domain import errors as domain
 from domain.errors import MilepostError
+from projections.time_travel import NoSuchMoment
 
 log = logging.getLogger("milepost.api")
 
@@ -110,6 +111,7 @@ KINDS: dict[type[MilepostError], Kind] = {
         "Check the id.",
         "Job not found",
     ),
+    NoSuchMoment: Kind(HTTPStatus.NOT_FOUND, "no-such-moment", "No such moment"),
     domain.WorkflowNotFound: Kind(
         HTTPStatus.BAD_REQUEST,
         "unknown-workflow",

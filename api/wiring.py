@@ -17,6 +17,7 @@ from domain.application import Milepost, utc_now
 from domain.store import translated
 from domain.workflow import Workflows
 from domain.workflow_files import load
+from projections.history import History
 from projections.postgres import PostgresReadModel
 from projections.projector import Projector
 from projections.read_model import SHAPE, ReadModel
@@ -32,6 +33,7 @@ class Services(msgspec.Struct, frozen=True):
     milepost: Milepost
     read_model: ReadModel
     reader: Reader
+    history: History
     tokens: TokenStore
     workflows: Workflows
     clock: Callable[[], datetime]
@@ -86,6 +88,7 @@ def open_services(settings: Settings, clock: Callable[[], datetime] = utc_now) -
         milepost=milepost,
         read_model=read_model,
         reader=Reader(read_model, milepost.mapper),
+        history=History(read_model, milepost.mapper),
         tokens=RememberedTokens(tokens),
         workflows=workflows,
         clock=clock,

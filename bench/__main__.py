@@ -11,7 +11,7 @@ import click
 import msgspec
 from rich.console import Console
 
-from bench import callbacks, growth, latency, memory, projecting, reading
+from bench import callbacks, growth, latency, memory, projecting, reading, travelling
 from bench.contenders import Mismatch
 from bench.curves import CURVES, Curve
 from bench.effort import FULL, SHORT, Effort
@@ -25,6 +25,7 @@ CLAIMS: dict[str, Callable[[Stage, Effort], Iterator[Line]]] = {
     "latency": latency.run,
     "reading": reading.run,
     "projecting": projecting.run,
+    "travelling": travelling.run,
     "memory": memory.run,
 }
 

@@ -11,6 +11,7 @@ from domain import attempt as attempts
 from domain.attempt import Attempt
 from domain.events import (
     AttemptStarted,
+    Fact,
     JobEvent,
     JobQueued,
     Received,
@@ -24,7 +25,11 @@ InstanceStatus = Literal["pending", "provisioning", "running", "stopping", "stop
 
 
 class Instance(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A job's present state. `first_position` orders jobs; `workflow` is `name@version`."""
+    """A job's present state. `first_position` orders jobs; `workflow` is `name@version`.
+
+    `ahead_at` is the time of an earlier event that was recorded later than the last one, as by
+    another host's clock.
+    """
 
     job_id: str
     version: int = 0
@@ -37,6 +42,7 @@ class Instance(msgspec.Struct, frozen=True, omit_defaults=True):
     created_at: datetime | None = None
     queued_at: datetime | None = None
     updated_at: datetime | None = None
+    ahead_at: datetime | None = None
     attempt: Attempt = Attempt()
     stop_requested_at: datetime | None = None
     rollback_requested_at: datetime | None = None
@@ -48,6 +54,11 @@ class Instance(msgspec.Struct, frozen=True, omit_defaults=True):
         if status == "queued":
             return "pending"
         return "stopping" if status == "running" and self.stop_requested_at else status
+
+    @property
+    def recorded_up_to(self) -> datetime | None:
+        """The time by which every event up to here had been recorded."""
+        return self.ahead_at or self.updated_at
 
     def current_step(self, workflows: Workflows) -> str | None:
         """The furthest step of the attempt; None before the first one and after the end."""
@@ -95,6 +106,8 @@ def evolve(instance: Instance, event: JobEvent) -> Instance:
         created_at=instance.created_at or fact.recorded_at,
         updated_at=fact.recorded_at,
     )
+    if instance.ahead_at or (instance.updated_at and instance.updated_at > fact.recorded_at):
+        moved = msgspec.structs.replace(moved, ahead_at=_ahead(instance, fact))
     match fact:
         case JobQueued() if instance.queued_at is None:
             return msgspec.structs.replace(
@@ -123,3 +136,8 @@ def evolve(instance: Instance, event: JobEvent) -> Instance:
         case _:
             attempt = attempts.evolve(instance.attempt, fact)
             return msgspec.structs.replace(moved, attempt=attempt)
+
+
+def _ahead(instance: Instance, fact: Fact) -> datetime | None:
+    latest = instance.recorded_up_to
+    return latest if latest and latest > fact.recorded_at else None

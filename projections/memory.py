@@ -13,6 +13,7 @@ from eventsourcing.persistence import Notification
 from domain.keys import agent_key
 from domain.memory import MemoryRecorder
 from projections.read_model import (
+    NEWEST,
     Changes,
     InstanceRow,
     JobFilter,
@@ -21,6 +22,7 @@ from projections.read_model import (
     SetAside,
     Sighting,
     Turn,
+    ViewSnapshot,
 )
 
 
@@ -40,6 +42,7 @@ class MemoryReadModel:
         self._instances: dict[str, InstanceRow] = {}
         self._timelines: dict[str, Row] = {}
         self._set_aside: dict[tuple[int, str], SetAside] = {}
+        self._snapshots: dict[tuple[str, str, int], ViewSnapshot] = {}
 
     def prepare(self, shape: str) -> None:
         """See `ReadModel.prepare`."""
@@ -78,6 +81,10 @@ class MemoryReadModel:
             for place, event in list(self._set_aside.items()):
                 if event.job_id in changes.tried_again:
                     del self._set_aside[place]
+            for kept in list(self._snapshots):
+                if kept[0] in changes.tried_again:
+                    del self._snapshots[kept]
+            self._snapshots |= {(s.job_id, s.view, s.version): s for s in changes.snapshots}
             self._set_aside |= {(event.position, event.view): event for event in changes.set_aside}
 
     def sight(self, view: str, job_id: str) -> Sighting:
@@ -88,10 +95,43 @@ class MemoryReadModel:
             tail = [event for event in self.history(job_id) if event.originator_version > after]
             return Sighting(job_id, row.document if row else None, tail)
 
-    def history(self, job_id: str) -> Sequence[Notification]:
+    def history(
+        self, job_id: str, after: int = 0, until: int = NEWEST, limit: int = NEWEST
+    ) -> Sequence[Notification]:
         """See `ReadModel.history`."""
-        events = self._recorder.select_notifications(None, limit=2**31)
-        return [event for event in events if event.originator_id == job_id]
+        events = self._recorder.select_notifications(None, NEWEST)
+        return [
+            event
+            for event in events
+            if event.originator_id == job_id and after < event.originator_version <= until
+        ][:limit]
+
+    def snapshot(
+        self, view: str, job_id: str, until: int, recorded_by: datetime | None = None
+    ) -> ViewSnapshot | None:
+        """See `ReadModel.snapshot`."""
+        with self._lock:
+            usable = [
+                kept
+                for kept in self._snapshots.values()
+                if (kept.job_id, kept.view) == (job_id, view)
+                and kept.version <= until
+                and (recorded_by is None or kept.recorded_at <= recorded_by)
+            ]
+        return max(usable, key=lambda kept: kept.version, default=None)
+
+    def log(self, after: int, limit: int, user_id: str | None = None) -> Sequence[Notification]:
+        """See `ReadModel.log`."""
+        with self._lock:
+            stored = self._recorder.select_notifications(after + 1, NEWEST)
+            if user_id is not None:
+                own = {row.job_id for row in self._instances.values() if row.user_id == user_id}
+                stored = [
+                    event
+                    for event in stored
+                    if event.originator_id in own and event.id <= self._position
+                ]
+            return stored[:limit]
 
     def sight_agent(self, agent_id: str) -> Sighting | None:
         """See `ReadModel.sight_agent`."""

@@ -15,6 +15,7 @@ from domain.postgres import PostgresRecorder, as_json
 from domain.postgres_datastore import ONE_AT_A_TIME, PostgresDatastore
 from projections.postgres_lookup import Lookup, bigint, text
 from projections.read_model import (
+    NEWEST,
     Changes,
     JobFilter,
     PositionMoved,
@@ -22,9 +23,16 @@ from projections.read_model import (
     SetAside,
     Sighting,
     Turn,
+    ViewSnapshot,
 )
 
-TABLES = ("milepost_read_model", "milepost_instances", "milepost_timelines", "milepost_set_aside")
+TABLES = (
+    "milepost_read_model",
+    "milepost_instances",
+    "milepost_timelines",
+    "milepost_set_aside",
+    "milepost_view_snapshots",
+)
 # What changes with every callback is in no index, and pages have room: so PostgreSQL updates in
 # place (HOT) and need not touch the indexes.
 CREATE: tuple[LiteralString, ...] = (
@@ -60,9 +68,16 @@ CREATE: tuple[LiteralString, ...] = (
          error text NOT NULL,
          view text NOT NULL,
          PRIMARY KEY (position, view))""",
+    """CREATE TABLE IF NOT EXISTS milepost_view_snapshots (
+         job_id text NOT NULL,
+         view text NOT NULL,
+         version bigint NOT NULL,
+         recorded_at timestamptz NOT NULL,
+         document text NOT NULL,
+         PRIMARY KEY (job_id, view, version))""",
 )
 SELECT_SHAPE = "SELECT shape FROM milepost_read_model"
-START = "TRUNCATE milepost_read_model, milepost_instances, milepost_timelines, milepost_set_aside"
+START: LiteralString = f"TRUNCATE {', '.join(TABLES)}"
 INSERT_SHAPE = "INSERT INTO milepost_read_model VALUES (%s, 0)"
 SELECT_POSITION = "SELECT position FROM milepost_read_model"
 SELECT_NEWEST = "SELECT COALESCE(MAX(notification_id), 0) AS position FROM milepost_events"
@@ -108,7 +123,43 @@ FORGET_SET_ASIDE = """
 """
 SELECT_HISTORY = """
     SELECT originator_id, originator_version, topic, state, notification_id AS id
-      FROM milepost_events WHERE originator_id = %s ORDER BY originator_version
+      FROM milepost_events
+     WHERE originator_id = %s AND originator_version > %s AND originator_version <= %s
+     ORDER BY originator_version LIMIT %s
+"""
+FORGET_SNAPSHOTS = """
+    DELETE FROM milepost_view_snapshots
+     WHERE job_id IN (SELECT json_array_elements_text(%s::json))
+"""
+KEEP_SNAPSHOTS = """
+    INSERT INTO milepost_view_snapshots
+    SELECT * FROM json_to_recordset(%s::json) AS row (
+           job_id text, view text, version bigint, recorded_at timestamptz, document text)
+    ON CONFLICT (job_id, view, version) DO UPDATE SET
+      recorded_at = excluded.recorded_at, document = excluded.document
+"""
+SELECT_SNAPSHOT = """
+    SELECT job_id, view, version, recorded_at, document FROM milepost_view_snapshots
+     WHERE job_id = %s AND view = %s AND version <= %s
+       AND (%s::timestamptz IS NULL OR recorded_at <= %s)
+     ORDER BY version DESC LIMIT 1
+"""
+SELECT_LOG = """
+    SELECT originator_id, originator_version, topic, state, notification_id AS id
+      FROM milepost_events WHERE notification_id > %s ORDER BY notification_id LIMIT %s
+"""
+# By the jobs of the user, not by the positions of everybody: hence the + 0.
+SELECT_LOG_OF = """
+    SELECT e.originator_id, e.originator_version, e.topic, e.state, e.notification_id AS id
+      FROM milepost_read_model AS reached
+     CROSS JOIN LATERAL (SELECT job_id FROM milepost_instances WHERE user_id = %s OFFSET 0) AS own
+     CROSS JOIN LATERAL (
+           SELECT originator_id, originator_version, topic, state, notification_id
+             FROM milepost_events
+            WHERE originator_id = own.job_id AND notification_id + 0 > %s
+              AND notification_id + 0 <= reached.position
+            ORDER BY originator_version LIMIT %s) AS e
+     ORDER BY e.notification_id LIMIT %s
 """
 SIGHT: dict[str, LiteralString] = {
     "instances": """
@@ -203,6 +254,8 @@ class PostgresReadModel:
             (UPSERT_TIMELINES, changes.timelines),
             (FORGET_SET_ASIDE, changes.tried_again),
             (UPSERT_SET_ASIDE, changes.set_aside),
+            (FORGET_SNAPSHOTS, changes.tried_again),
+            (KEEP_SNAPSHOTS, changes.snapshots),
         ):
             if rows:
                 parts.append(statement)
@@ -219,9 +272,28 @@ class PostgresReadModel:
         """See `ReadModel.sight`."""
         return _sighting(self._sight[view].rows(job_id))
 
-    def history(self, job_id: str) -> Sequence[Notification]:
+    def history(
+        self, job_id: str, after: int = 0, until: int = NEWEST, limit: int = NEWEST
+    ) -> Sequence[Notification]:
         """See `ReadModel.history`."""
-        rows = self._datastore.rows(SELECT_HISTORY, (job_id,))
+        rows = self._datastore.rows(SELECT_HISTORY, (job_id, after, until, limit))
+        return [Notification(**row) for row in rows]
+
+    def snapshot(
+        self, view: str, job_id: str, until: int, recorded_by: datetime | None = None
+    ) -> ViewSnapshot | None:
+        """See `ReadModel.snapshot`."""
+        wanted = (job_id, view, until, recorded_by, recorded_by)
+        for row in self._datastore.rows(SELECT_SNAPSHOT, wanted):
+            return ViewSnapshot(**row)
+        return None
+
+    def log(self, after: int, limit: int, user_id: str | None = None) -> Sequence[Notification]:
+        """See `ReadModel.log`."""
+        if user_id is None:
+            rows = self._datastore.rows(SELECT_LOG, (after, limit))
+        else:
+            rows = self._datastore.rows(SELECT_LOG_OF, (user_id, after, limit, limit))
         return [Notification(**row) for row in rows]
 
     def sight_agent(self, agent_id: str) -> Sighting | None:

@@ -26,8 +26,10 @@ from projections.read_model import (
     Row,
     SetAside,
     Turn,
+    ViewSnapshot,
 )
 from projections.timeline import Timeline
+from projections.view_snapshots import EVERY, due, taken
 from projections.views import Views
 
 log = logging.getLogger("milepost.projector")
@@ -49,6 +51,15 @@ LOOK_SECONDS = 1.0
 """How often an idle projector looks whether it should stop, and a waiting one for its turn."""
 
 
+class _New:
+    """What a step has come to so far: states by job, and what else is to be written."""
+
+    def __init__(self) -> None:
+        self.states: dict[str, Folded] = {}
+        self.set_aside: list[SetAside] = []
+        self.snapshots: list[ViewSnapshot] = []
+
+
 class Projector:
     """Keeps a read model up to date with an event store; any number may run, one is active.
 
@@ -64,6 +75,7 @@ class Projector:
         *,
         batch: int = BATCH,
         batches: int = BATCHES,
+        snapshot_every: int = EVERY,
         when_active: Callable[[], object] = lambda: None,
         every_second: Callable[[], object] = lambda: None,
     ) -> None:
@@ -74,6 +86,7 @@ class Projector:
         self._views = Views(mapper.cipher)
         self._batch = batch
         self._batches = batches
+        self._snapshot_every = snapshot_every
         self._remembered: OrderedDict[str, Folded] = OrderedDict()
         self._remembered_at = 0
         self._when_active = when_active
@@ -134,55 +147,51 @@ class Projector:
             by_job = {job_id: self._read_model.history(job_id) for job_id in job_ids}
             beginnings = [self._begun(job_id, None, None, []) for job_id in job_ids]
             folded, set_aside = self._folded(beginnings, by_job)
-            changes = self._changes(position, position, folded, set_aside)
-            self._read_model.apply(msgspec.structs.replace(changes, tried_again=job_ids))
+            changes = msgspec.structs.replace(
+                self._changes(position, position, folded, set_aside),
+                tried_again=job_ids,
+                snapshots=self._snapshots(beginnings, folded),
+            )
+            self._read_model.apply(changes)
 
     def _step(self) -> int:
         # Who else moves it makes `apply` fail, and that ends the turn.
         since = self._remembered_at if self._remembered else self._read_model.position()
-        position, count = since, 0
-        states: dict[str, Folded] = {}
-        set_aside: list[SetAside] = []
+        position, count, new = since, 0, _New()
         for _ in range(self._batches):
             events = self._store.select_notifications(
                 position, self._batch, inclusive_of_start=False
             )
             if events:
-                self._fold_in(events, states, set_aside)
+                self._fold_in(events, new)
                 position, count = events[-1].id, count + len(events)
             if len(events) < self._batch:
                 break
         if count:
-            folded = list(states.values())
-            self._read_model.apply(self._changes(since, position, folded, set_aside))
+            folded = list(new.states.values())
+            changes = self._changes(since, position, folded, new.set_aside)
+            if new.snapshots:
+                changes = msgspec.structs.replace(changes, snapshots=new.snapshots)
+            self._read_model.apply(changes)
             self._remember(position, folded)
         return count
 
-    def _fold_in(
-        self,
-        events: Sequence[Notification],
-        states: dict[str, Folded],
-        set_aside: list[SetAside],
-    ) -> None:
+    def _fold_in(self, events: Sequence[Notification], new: _New) -> None:
         by_job = defaultdict[str, list[Notification]](list)
         for event in events:
             by_job[str(event.originator_id)].append(event)
-        beginnings = self._beginnings(by_job, states, set_aside)
-        folded, more = self._folded(beginnings, by_job)
-        set_aside += more
-        states.update(zip(by_job, folded, strict=True))
+        beginnings = self._beginnings(by_job, new)
+        folded, set_aside = self._folded(beginnings, by_job)
+        new.set_aside += set_aside
+        new.snapshots += self._snapshots(beginnings, folded)
+        new.states.update(zip(by_job, folded, strict=True))
 
-    def _beginnings(
-        self,
-        job_ids: Collection[str],
-        states: Mapping[str, Folded],
-        set_aside: list[SetAside],
-    ) -> Sequence[Folded]:
+    def _beginnings(self, job_ids: Collection[str], new: _New) -> Sequence[Folded]:
         """Return the states of these jobs as they stand: known, remembered, or from their rows."""
         known = {
             job_id: state
             for job_id in job_ids
-            if (state := states.get(job_id) or self._remembered.get(job_id))
+            if (state := new.states.get(job_id) or self._remembered.get(job_id))
         }
         unknown = [job_id for job_id in job_ids if job_id not in known]
         instances, timelines = (
@@ -191,7 +200,7 @@ class Projector:
         )
         return [
             known.get(job_id)
-            or self._begun(job_id, instances.get(job_id), timelines.get(job_id), set_aside)
+            or self._begun(job_id, instances.get(job_id), timelines.get(job_id), new.set_aside)
             for job_id in job_ids
         ]
 
@@ -218,6 +227,17 @@ class Projector:
                 )
             )
         return folded, set_aside
+
+    def _snapshots(
+        self, beginnings: Sequence[Folded], folded: Sequence[Folded]
+    ) -> list[ViewSnapshot]:
+        """Keep the views of the jobs that came past a version at which that is due."""
+        return [
+            snapshot
+            for (before, _), (after, timeline) in zip(beginnings, folded, strict=True)
+            if due(before, after, self._snapshot_every)
+            for snapshot in taken(self._views, after, timeline)
+        ]
 
     def _remember(self, position: int, folded: Sequence[Folded]) -> None:
         self._remembered_at = position

@@ -21,6 +21,10 @@ SHAPE = "1"
 """The version of all views' shapes together; a new one makes the projector begin anew."""
 
 
+NEWEST = 2**62
+"""Beyond every version, position and number of rows."""
+
+
 class PositionMoved(MilepostError):
     """Another projector moved the read model on, or gave it another shape."""
 
@@ -66,11 +70,24 @@ class Sighting(msgspec.Struct, frozen=True):
     tail: Sequence[Notification]
 
 
+class ViewSnapshot(msgspec.Struct, frozen=True):
+    """A view's document about one job as it was at an earlier version.
+
+    All events up to there were recorded by `recorded_at`.
+    """
+
+    job_id: str
+    view: str
+    version: int
+    recorded_at: datetime
+    document: str
+
+
 class Changes(msgspec.Struct, frozen=True):
     """What one batch of events changes; `since` is the position that it starts from.
 
-    `tried_again` are jobs whose events that were set aside are forgotten before `set_aside` is
-    added.
+    `tried_again` are jobs whose events that were set aside, and whose snapshots, are forgotten
+    before `set_aside` and `snapshots` are added.
     """
 
     since: int
@@ -80,6 +97,7 @@ class Changes(msgspec.Struct, frozen=True):
     set_aside: Sequence[SetAside] = ()
     tried_again: Sequence[str] = ()
     shape: str = SHAPE
+    snapshots: Sequence[ViewSnapshot] = ()
 
 
 class JobFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,8 +152,23 @@ class ReadModel(Protocol):
         """Return the job's row and unfolded events, in one statement."""
         ...
 
-    def history(self, job_id: str) -> Sequence[Notification]:
-        """Return all events of the job, in order."""
+    def history(
+        self, job_id: str, after: int = 0, until: int = NEWEST, limit: int = NEWEST
+    ) -> Sequence[Notification]:
+        """Return the job's events of the versions after `after` and up to `until`, in order."""
+        ...
+
+    def snapshot(
+        self, view: str, job_id: str, until: int, recorded_by: datetime | None = None
+    ) -> ViewSnapshot | None:
+        """Return the job's newest snapshot that is not beyond that version, nor that time."""
+        ...
+
+    def log(self, after: int, limit: int, user_id: str | None = None) -> Sequence[Notification]:
+        """Return the events after that position, in order of position.
+
+        With a user, those of jobs that are known as theirs, as far as the read model goes.
+        """
         ...
 
     def sight_agent(self, agent_id: str) -> Sighting | None:

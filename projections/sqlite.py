@@ -17,6 +17,7 @@ from domain.keys import agent_key
 from domain.sqlite import SQLiteDatastore, SQLiteRecorder
 from projections.doorbell import Doorbell
 from projections.read_model import (
+    NEWEST,
     Changes,
     InstanceRow,
     JobFilter,
@@ -25,6 +26,7 @@ from projections.read_model import (
     SetAside,
     Sighting,
     Turn,
+    ViewSnapshot,
 )
 
 CREATE = (
@@ -60,6 +62,13 @@ CREATE = (
          error TEXT NOT NULL,
          view TEXT NOT NULL,
          PRIMARY KEY (position, view)) WITHOUT ROWID""",
+    """CREATE TABLE IF NOT EXISTS milepost_view_snapshots (
+         job_id TEXT NOT NULL,
+         view TEXT NOT NULL,
+         version INTEGER NOT NULL,
+         recorded_at TEXT NOT NULL,
+         document TEXT NOT NULL,
+         PRIMARY KEY (job_id, view, version))""",
 )
 SELECT_SHAPE = "SELECT shape FROM milepost_read_model"
 START = (
@@ -67,6 +76,7 @@ START = (
     "DELETE FROM milepost_instances",
     "DELETE FROM milepost_timelines",
     "DELETE FROM milepost_set_aside",
+    "DELETE FROM milepost_view_snapshots",
 )
 INSERT_SHAPE = "INSERT INTO milepost_read_model VALUES (?, 0)"
 SELECT_POSITION = "SELECT position FROM milepost_read_model"
@@ -98,7 +108,37 @@ UPSERT_SET_ASIDE = """
 FORGET_SET_ASIDE = "DELETE FROM milepost_set_aside WHERE job_id = ?"
 SELECT_HISTORY = """
     SELECT originator_id, originator_version, topic, state, notification_id
-      FROM milepost_events WHERE originator_id = ? ORDER BY originator_version
+      FROM milepost_events
+     WHERE originator_id = ? AND originator_version > ? AND originator_version <= ?
+     ORDER BY originator_version LIMIT ?
+"""
+FORGET_SNAPSHOTS = "DELETE FROM milepost_view_snapshots WHERE job_id = ?"
+KEEP_SNAPSHOT = """
+    INSERT INTO milepost_view_snapshots VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT (job_id, view, version) DO UPDATE SET
+      recorded_at = excluded.recorded_at, document = excluded.document
+"""
+SELECT_SNAPSHOT = """
+    SELECT version, recorded_at, document FROM milepost_view_snapshots
+     WHERE job_id = ? AND view = ? AND version <= ? AND (? IS NULL OR recorded_at <= ?)
+     ORDER BY version DESC LIMIT 1
+"""
+SELECT_LOG = """
+    SELECT originator_id, originator_version, topic, state, notification_id
+      FROM milepost_events WHERE notification_id > ? ORDER BY notification_id LIMIT ?
+"""
+# By the jobs of the user, not by the positions of everybody: hence the +.
+SELECT_LOG_OF = """
+    SELECT originator_id, originator_version, topic, state, notification_id
+      FROM milepost_events
+     WHERE notification_id IN (
+           SELECT theirs.notification_id
+             FROM milepost_instances AS own
+            CROSS JOIN milepost_events AS theirs ON theirs.originator_id = own.job_id
+            WHERE own.user_id = ? AND +theirs.notification_id > ?
+              AND +theirs.notification_id <= (SELECT position FROM milepost_read_model)
+            ORDER BY theirs.notification_id LIMIT ?)
+     ORDER BY notification_id
 """
 SIGHT = {
     view: f"""
@@ -184,14 +224,44 @@ class SQLiteReadModel:
             cursor.executemany(UPSERT_TIMELINE, map(msgspec.structs.astuple, changes.timelines))
             cursor.executemany(FORGET_SET_ASIDE, [(job_id,) for job_id in changes.tried_again])
             cursor.executemany(UPSERT_SET_ASIDE, map(msgspec.structs.astuple, changes.set_aside))
+            cursor.executemany(FORGET_SNAPSHOTS, [(job_id,) for job_id in changes.tried_again])
+            cursor.executemany(
+                KEEP_SNAPSHOT,
+                [
+                    (kept.job_id, kept.view, kept.version, _text(kept.recorded_at), kept.document)
+                    for kept in changes.snapshots
+                ],
+            )
 
     def sight(self, view: str, job_id: str) -> Sighting:
         """See `ReadModel.sight`."""
         return _sighting(self._rows(SIGHT[view], job_id))
 
-    def history(self, job_id: str) -> Sequence[Notification]:
+    def history(
+        self, job_id: str, after: int = 0, until: int = NEWEST, limit: int = NEWEST
+    ) -> Sequence[Notification]:
         """See `ReadModel.history`."""
-        return [Notification(*row) for row in self._rows(SELECT_HISTORY, job_id)]
+        rows = self._rows(SELECT_HISTORY, job_id, after, until, limit)
+        return [Notification(*row) for row in rows]
+
+    def snapshot(
+        self, view: str, job_id: str, until: int, recorded_by: datetime | None = None
+    ) -> ViewSnapshot | None:
+        """See `ReadModel.snapshot`."""
+        latest = _text(recorded_by) if recorded_by else None
+        for row in self._rows(SELECT_SNAPSHOT, job_id, view, until, latest, latest):
+            version, recorded_at, document = row
+            moment = datetime.fromisoformat(recorded_at)
+            return ViewSnapshot(job_id, view, version, moment, document)
+        return None
+
+    def log(self, after: int, limit: int, user_id: str | None = None) -> Sequence[Notification]:
+        """See `ReadModel.log`."""
+        if user_id is None:
+            rows = self._rows(SELECT_LOG, after, limit)
+        else:
+            rows = self._rows(SELECT_LOG_OF, user_id, after, limit)
+        return [Notification(*row) for row in rows]
 
     def sight_agent(self, agent_id: str) -> Sighting | None:
         """See `ReadModel.sight_agent`."""

@@ -70,10 +70,7 @@ def evolve(timeline: Timeline, event: JobEvent) -> Timeline:
             kept = timeline.chapters[-MAX_CHAPTERS + 1 :]
             return msgspec.structs.replace(moved, chapters=(*kept, opened))
         case Received():
-            chapters = list(timeline.chapters)
-            place = len(chapters) - 1
-            while place > 0 and chapters[place].attempt.precedes(fact):
-                place -= 1
+            chapters, place = list(timeline.chapters), chapter_of(timeline, fact)
             chapters[place] = _told(chapters[place], fact)
             return msgspec.structs.replace(moved, chapters=tuple(chapters))
         case JobTimedOut():
@@ -83,6 +80,14 @@ def evolve(timeline: Timeline, event: JobEvent) -> Timeline:
             return msgspec.structs.replace(moved, chapters=(*earlier, ended))
         case _:
             return moved
+
+
+def chapter_of(timeline: Timeline, fact: Received) -> int:
+    """Return the place of the chapter that a callback belongs to."""
+    place = len(timeline.chapters) - 1
+    while place > 0 and timeline.chapters[place].attempt.precedes(fact):
+        place -= 1
+    return place
 
 
 def _told(chapter: Chapter, fact: Received) -> Chapter:

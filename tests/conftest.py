@@ -13,6 +13,7 @@ import pytest
 from domain.application import Milepost
 from domain.workflow import Workflows
 from domain.workflow_files import load
+from projections.history import History
 from projections.memory import MemoryReadModel
 from projections.postgres import PostgresReadModel
 from projections.projector import Projector
@@ -48,6 +49,7 @@ class Deployment:
         self.read_model: ReadModel = READ_MODELS[env["PERSISTENCE_MODULE"]](self.milepost.recorder)
         self.read_model.prepare(SHAPE)
         self.reader = Reader(self.read_model, self.milepost.mapper)
+        self.history = History(self.read_model, self.milepost.mapper)
         self.projector = Projector(
             self.milepost.store, self.read_model, self.milepost.mapper, workflows
         )

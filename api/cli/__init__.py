@@ -7,7 +7,9 @@ from typing import Any
 
 import click
 
+from api.cli.audit import audit
 from api.cli.jobs import jobs
+from api.cli.replay import replay
 from api.cli.serving import init_db, project, serve
 from api.cli.status import status
 from api.cli.tokens import tokens
@@ -43,5 +45,5 @@ def main() -> None:
     """
 
 
-for command in (serve, project, init_db, status, jobs, tokens, workflows):
+for command in (serve, project, init_db, status, jobs, audit, replay, tokens, workflows):
     main.add_command(command)

@@ -15,6 +15,7 @@ from api.cli.output import (
     printable,
     status_text,
 )
+from api.cli.steps import steps_text
 from api.representations import job_body, shown_steps, timeline_body
 from api.schemas import INSTANCE_STATUSES
 from api.wiring import Services
@@ -23,8 +24,6 @@ from projections.instance import Instance
 from projections.read_model import JobFilter
 
 LABELS = {"silent_since": "no heartbeat since"}
-MARKS = {"completed": "✓", "active": "●", "pending": "○", "error": "✗"}
-COLOURS = {"completed": "green", "active": "cyan", "pending": "dim", "error": "bold red"}
 
 
 @click.command()
@@ -81,10 +80,7 @@ def _show(here: Services, job_id: str, as_json: bool) -> None:
     told = timeline_body(timeline, here.workflows)
     if as_json:
         return print_json({**job, "attempts": told["attempts"]})
-    steps = Text("  ").join(
-        Text(f"{MARKS[step.status]} {step.label}", COLOURS[step.status])
-        for step in shown_steps(instance, here.workflows)
-    )
+    steps = steps_text(shown_steps(instance, here.workflows))
     console().print(Text(f"{printable(job_id)}  "), status_text(instance.status), steps)
     for name in ("agent_id", "user_id", "error", "silent_since", "server_id", "server_ip"):
         if job[name] is not None:

@@ -88,14 +88,17 @@ def status_text(status: str) -> Text:
 
 def ago(moment: datetime | None, now: datetime) -> str:
     """Say how long ago that was, in the two largest units."""
-    if moment is None:
-        return ""
-    seconds = max(0, int((now - moment).total_seconds()))
+    return f"{span(int((now - moment).total_seconds()))} ago" if moment else ""
+
+
+def span(seconds: float) -> str:
+    """Say how long that is, in the two largest units."""
+    whole = max(0, int(seconds))
     for size, unit, smaller, small in (
         (86400, "d", 3600, "h"),
         (3600, "h", 60, "min"),
         (60, "min", 1, "s"),
     ):
-        if seconds >= size:
-            return f"{seconds // size} {unit} {seconds % size // smaller} {small} ago"
-    return f"{seconds} s ago"
+        if whole >= size:
+            return f"{whole // size} {unit} {whole % size // smaller} {small}"
+    return f"{max(0, round(seconds, 1)):g} s"

@@ -7,20 +7,33 @@ from datetime import datetime
 from functools import reduce
 from typing import Any
 
+from eventsourcing.persistence import StoredEvent
 from flask import Response
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from marshmallow import Schema, fields
 
 from api.answers import answer
+from api.entries import page_body
+from api.history_schemas import DifferenceSchema, EventPageSchema
+from api.moments import difference_body
 from api.representations import instance_body, job_body, timeline_body
-from api.schemas import InstanceSchema, JobListSchema, JobSchema, TimelineSchema
+from api.schemas import (
+    InstanceSchema,
+    JobListSchema,
+    JobSchema,
+    TimelineSchema,
+)
 from domain.events import Fact, JobEvent, JobQueued
+from domain.store import Append
 from domain.workflow_files import load
 from projections import instance, timeline
+from projections.audit import Wanted
+from projections.history import History
 from projections.instance import Instance
 from projections.timeline import Timeline
-from tests.domain.strategies import WORKFLOWS, facts, numbered, times
+from tests.conftest import Clock, Deployment
+from tests.domain.strategies import WORKFLOWS, facts, json_values, numbered, times
 
 SHIPPED = load()
 registrations: st.SearchStrategy[Fact] = st.builds(
@@ -92,3 +105,32 @@ def test_a_timeline_is_as_its_schema_describes_it(history: list[JobEvent]) -> No
     state = reduce(timeline.evolve, history, Timeline("job"))
 
     assert_as_described(timeline_body(state, SHIPPED), TimelineSchema())
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(facts(extra=st.dictionaries(st.text(), json_values, max_size=3)), max_size=12))
+def test_a_history_is_as_its_schema_describes_it(history: list[Fact]) -> None:
+    made = Deployment({"PERSISTENCE_MODULE": "domain.memory"}, SHIPPED, Clock())
+    mapper = made.milepost.mapper
+    rows = [mapper.to_stored_event(event) for event in numbered(history)]
+    rows.append(StoredEvent("job", len(rows) + 1, "JobPainted", b"[]"))
+    made.milepost.store.transact({}, [], lambda _: Append(rows))
+    page = History(made.read_model, mapper).of_job("job", 0, 50, Wanted())
+
+    body = page_body(page, SHIPPED)
+
+    assert len(body["events"]) == len(history) + 1
+    told = written(body)
+    described: Any = EventPageSchema().dump(EventPageSchema().load(told))
+    assert json.dumps(told) == json.dumps(described)
+
+
+@given(any_history, any_history)
+def test_a_difference_is_as_its_schema_describes_it(
+    one: list[JobEvent], other: list[JobEvent]
+) -> None:
+    body = difference_body(
+        instance_of(one), instance_of(other), lambda each: job_body(each, SHIPPED)
+    )
+
+    assert_as_described(body, DifferenceSchema())

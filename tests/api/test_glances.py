@@ -100,6 +100,18 @@ def test_another_method_on_a_callbacks_path(asked: Asked) -> None:
 def test_an_instance(asked: Asked) -> None:
     alike(asked.get(INSTANCE, bearer(ADMIN)), 200)
     alike(asked.get(f"{INSTANCE}?fresh=1", bearer(ADMIN)), 200)
+    alike(asked.get(f"{INSTANCE}?", bearer(ADMIN)), 200)
+
+
+def test_an_instance_of_another_moment(asked: Asked) -> None:
+    """A question goes the full way; without it the page would be shown the present."""
+    alike(asked.get(f"{INSTANCE}?version=1", bearer(ADMIN)), 200)
+    alike(asked.get(f"{INSTANCE}?version=9", bearer(ADMIN)), 404)
+    present, past = (
+        asked.get(INSTANCE, bearer(ADMIN)),
+        asked.get(f"{INSTANCE}?version=1", bearer(ADMIN)),
+    )
+    assert present[0].data != past[0].data
 
 
 @pytest.mark.parametrize("condition", ["{tag}", "W/{tag}", '"other", {tag}', "*"])

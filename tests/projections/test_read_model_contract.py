@@ -22,6 +22,7 @@ from projections.read_model import (
     Row,
     SetAside,
     Sighting,
+    ViewSnapshot,
 )
 from tests.conftest import NOON, Deployment
 from tests.domain.strategies import minute
@@ -389,3 +390,102 @@ def test_a_turn_ends_with_an_exception_too(stores: Deployment) -> None:
 def test_databases_have_turns_of_their_own(stores: Deployment, memory: Deployment) -> None:
     with stores.read_model.turn(), memory.read_model.turn() as turn:
         assert turn is not None
+
+
+# The past
+
+
+def kept(version: int, at: int, job_id: str = "one", view: str = "instances") -> ViewSnapshot:
+    return ViewSnapshot(job_id, view, version, minute(at), f"{view} of {job_id} at {version}")
+
+
+def test_a_snapshot_is_the_newest_that_is_not_beyond_what_is_asked_for(
+    stores: Deployment,
+) -> None:
+    read_model = stores.read_model
+    first, second = kept(10, 1), kept(20, 2)
+    others = [kept(15, 1, "two"), kept(15, 1, view="timelines")]
+    read_model.apply(Changes(0, 1, snapshots=[second, first, *others]))
+
+    for until, recorded_by, found in (
+        (9, None, None),
+        (10, None, first),
+        (19, None, first),
+        (20, None, second),
+        (10**9, None, second),
+        (20, minute(2), second),
+        (20, minute(2) - timedelta(microseconds=1), first),
+        (20, minute(0), None),
+    ):
+        assert read_model.snapshot("instances", "one", until, recorded_by) == found
+    assert read_model.snapshot("instances", "three", 20) is None
+
+
+def test_a_snapshot_is_kept_with_the_batch_or_not_at_all(stores: Deployment) -> None:
+    with pytest.raises(PositionMoved):
+        stores.read_model.apply(Changes(5, 6, snapshots=[kept(10, 1)]))
+
+    assert stores.read_model.snapshot("instances", "one", 10) is None
+
+
+def test_a_snapshot_is_replaced_and_forgotten_with_what_was_set_aside(stores: Deployment) -> None:
+    read_model = stores.read_model
+    read_model.apply(Changes(0, 1, snapshots=[kept(10, 1), kept(10, 1, "two")]))
+    again = kept(10, 3)
+
+    read_model.apply(Changes(1, 2, snapshots=[again]))
+    assert read_model.snapshot("instances", "one", 10) == again
+    read_model.apply(Changes(2, 3, tried_again=["one"], snapshots=[kept(9, 1)]))
+
+    assert read_model.snapshot("instances", "one", 10) == kept(9, 1)
+    assert read_model.snapshot("instances", "two", 10) == kept(10, 1, "two")
+
+
+def test_a_part_of_a_history(stores: Deployment) -> None:
+    for _ in range(5):
+        heartbeat(stores)
+        heartbeat(stores, "another")
+
+    def part(*asked: int) -> list[int]:
+        return [event.originator_version for event in stores.read_model.history("job", *asked)]
+
+    assert part() == [1, 2, 3, 4, 5]
+    assert part(2) == [3, 4, 5]
+    assert part(2, 4) == [3, 4]
+    assert part(1, 5, 2) == [2, 3]
+    assert part(5) == []
+
+
+def test_the_log_goes_on_after_a_position(stores: Deployment) -> None:
+    positions = [heartbeat(stores, job_id) for job_id in ("one", "two", "one")]
+
+    def log(after: int, limit: int = 10) -> list[int]:
+        return [event.id for event in stores.read_model.log(after, limit)]
+
+    assert log(0) == positions
+    assert log(0, 2) == positions[:2]
+    assert log(positions[0]) == positions[1:]
+    assert log(positions[-1]) == []
+
+
+def test_the_log_of_a_user_is_that_of_the_jobs_that_are_known_as_theirs(
+    stores: Deployment,
+) -> None:
+    for job_id, user_id in (("one", "ada"), ("two", "bob")):
+        stores.milepost.queue(
+            QueueJob(job_id=job_id, agent_id=job_id, user_id=user_id, workflow="vm@1")
+        )
+    first, second, third = (heartbeat(stores, job_id) for job_id in ("one", "two", "one"))
+    stores.projector.catch_up()
+    later = heartbeat(stores, "one")
+
+    def log(after: int, user_id: str, limit: int = 10) -> list[int]:
+        return [event.id for event in stores.read_model.log(after, limit, user_id)]
+
+    assert log(0, "ada") == [1, first, third]
+    assert log(1, "ada", 1) == [first]
+    assert log(first, "ada") == [third]
+    assert log(0, "bob") == [2, second]
+    assert log(0, "eve") == []
+    stores.projector.catch_up()
+    assert log(first, "ada") == [third, later]

@@ -17,7 +17,14 @@ from domain.postgres import (
     PostgresRecorder,
 )
 from domain.workflow import Workflows
-from projections.postgres import SELECT_DOCUMENTS, SIGHT, SIGHT_AGENT
+from projections.postgres import (
+    SELECT_DOCUMENTS,
+    SELECT_HISTORY,
+    SELECT_LOG,
+    SELECT_SNAPSHOT,
+    SIGHT,
+    SIGHT_AGENT,
+)
 from tests.conftest import Clock, Deployment, deployment
 
 HOT = {
@@ -31,6 +38,9 @@ HOT = {
     "sight of an agent": SIGHT_AGENT,
     "instances": SELECT_DOCUMENTS["instances"],
     "timelines": SELECT_DOCUMENTS["timelines"],
+    "history": SELECT_HISTORY,
+    "log": SELECT_LOG,
+    "snapshot of a view": SELECT_SNAPSHOT,
 }
 LOOKED_UP_BY = {
     "milepost_events": ("originator_version", "notification_id"),
@@ -38,6 +48,7 @@ LOOKED_UP_BY = {
     "milepost_snapshots": ("job_id",),
     "milepost_instances": ("job_id",),
     "milepost_timelines": ("job_id",),
+    "milepost_view_snapshots": ("job_id",),
 }
 
 

@@ -1,0 +1,63 @@
+"""replay: a job's UI steps once more, as its user saw them."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from itertools import chain
+from threading import Event
+from typing import Final
+
+import click
+from click.core import ParameterSource
+from rich.live import Live
+
+from api.cli.output import console, opened
+from api.cli.playing import as_line, frames, on_screen, play
+from domain.errors import JobNotFound
+from projections.audit import Wanted
+
+INTERRUPTED: Final = 130
+"""The exit status of a program that Ctrl-C ended: 128 and the signal's number."""
+
+
+@click.command()
+@click.argument("job_id", metavar="JOB")
+@click.option(
+    "--speed",
+    type=click.FloatRange(min=0, min_open=True),
+    default=10.0,
+    show_default=True,
+    help="How many times as fast as it was.",
+)
+@click.option("--attempt", type=click.IntRange(min=1), help="Only this attempt.")
+@click.pass_context
+def replay(context: click.Context, job_id: str, speed: float, attempt: int | None) -> None:
+    """Play JOB's steps as its user saw them; Ctrl-C ends it.
+
+    A silence is played for three seconds at most. Where the output is no terminal, lines are
+    printed without waiting, unless --speed is given.
+    """
+    with opened(only_if_there=True) as here:
+        if here.reader.instance(job_id) is None:
+            raise JobNotFound(f"There is no job {job_id!r}.")
+        seen = frames(here.history.entries(job_id, Wanted()), here.workflows, attempt)
+        first = next(seen, None)
+        if first is None:
+            what = f"attempt {attempt}" if attempt else "event that can be read"
+            raise click.ClickException(f"job {job_id!r} has no {what}")
+        out = console()
+        asked = context.get_parameter_source("speed") is ParameterSource.COMMANDLINE
+        pause = _sleep if out.is_terminal or asked else None
+        screen: AbstractContextManager[Live | None] = (
+            Live(console=out, auto_refresh=False) if out.is_terminal else nullcontext()
+        )
+        try:
+            with screen as live:
+                show = on_screen(live, job_id) if live else as_line
+                play(chain([first], seen), speed, show, pause)
+        except KeyboardInterrupt:
+            context.exit(INTERRUPTED)
+
+
+def _sleep(seconds: float) -> None:
+    Event().wait(seconds)
