@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from api import callbacks, docs, health, history, instances, jobs, metrics, problems
+from api import callbacks, docs, health, history, instances, jobs, metrics, pages, problems
 from api.app import App
 from api.bodies import MAX_BODY_BYTES
 from api.paths import IdConverter
@@ -30,5 +30,6 @@ def create_app(services: Services) -> App:
     ):
         documented.register_blueprint(blueprint)
     app.register_blueprint(docs.bp)
+    app.register_blueprint(pages.bp)
     problems.install(app)
     return app
