@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from api.cli.jobs import jobs
+from api.cli.rebuild import rebuild
 from api.cli.serving import init_db, project, serve
 from api.cli.status import status
 from api.cli.tokens import tokens
@@ -43,5 +44,5 @@ def main() -> None:
     """
 
 
-for command in (serve, project, init_db, status, jobs, tokens, workflows):
+for command in (serve, project, init_db, status, rebuild, jobs, tokens, workflows):
     main.add_command(command)

@@ -17,7 +17,8 @@ from domain.postgres import (
     PostgresRecorder,
 )
 from domain.workflow import Workflows
-from projections.postgres import SELECT_DOCUMENTS, SIGHT, SIGHT_AGENT
+from projections.postgres import SELECT_DOCUMENTS, SELECT_EDITION, SIGHT, SIGHT_AGENT, sight
+from projections.read_model import SHAPE
 from tests.conftest import Clock, Deployment, deployment
 
 HOT = {
@@ -26,9 +27,10 @@ HOT = {
     "keys": SELECT_KEYS,
     "events": SELECT_EVENTS,
     "notifications": SELECT_NOTIFICATIONS,
-    "sight of instances": SIGHT["instances"],
-    "sight of timelines": SIGHT["timelines"],
-    "sight of an agent": SIGHT_AGENT,
+    "sight of instances": sight(SIGHT["instances"], SHAPE),
+    "sight of timelines": sight(SIGHT["timelines"], SHAPE),
+    "sight of an agent": sight(SIGHT_AGENT, SHAPE),
+    "edition": SELECT_EDITION,
     "instances": SELECT_DOCUMENTS["instances"],
     "timelines": SELECT_DOCUMENTS["timelines"],
 }
@@ -38,6 +40,7 @@ LOOKED_UP_BY = {
     "milepost_snapshots": ("job_id",),
     "milepost_instances": ("job_id",),
     "milepost_timelines": ("job_id",),
+    "milepost_read_model": ("tables",),
 }
 
 
