@@ -25,8 +25,9 @@ from projections.shadow import RebuildForbidden, Shadow
 
 log = logging.getLogger("milepost.rebuild")
 
-BATCH: Final = 2_000
-"""How many events are folded at once: SQLite lets nobody else write while they are stored."""
+BATCH: Final = 8_000
+"""How many events are folded at once: more than a projector takes, because each job of a batch is
+written once; not more, because SQLite lets nobody else write meanwhile."""
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.01, 2.0
 """Between attempts to swap: at first a projector was faster; then somebody reads for long."""
 
