@@ -104,10 +104,12 @@ def _rebuild(here: Services, wanted: Sequence[str], afresh: bool, as_json: bool)
 
 def _said(rebuilt: Rebuilt) -> str:
     since = f" from position {rebuilt.began_at:,} on" if rebuilt.began_at else ""
-    differed = {
-        None: "The rows that were served had another shape.",
-        0: "Nothing differed from the rows that were served.",
-    }.get(rebuilt.differences, f"{rebuilt.differences:,} of the rows that were served differed.")
+    if rebuilt.differences is None:
+        differed = "The rows that were served had another shape."
+    elif rebuilt.differences:
+        differed = f"{rebuilt.differences:,} of the rows that were served differed."
+    else:
+        differed = "Nothing differed from the rows that were served."
     return (
         f"Folded {rebuilt.events:,} events{since} in {rebuilt.seconds:.1f} s; "
         f"the new tables are served, at position {rebuilt.position:,}. {differed}"
@@ -166,7 +168,8 @@ def _bar(doing: str, what: str) -> Iterator[Advance]:
         TimeRemainingColumn(),
         TextColumn("left"),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    stderr = Console(stderr=True)
+    with Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal) as bar:
         task = bar.add_task(doing, total=None, rate="-")
 
         def advance(done: int, total: int, since_start: int) -> None:
