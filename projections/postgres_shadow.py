@@ -110,12 +110,11 @@ class PostgresShadow:
         """See `Shadow.taken`."""
         # A session lock on a connection of its own: gone with the process, however it ends.
         try:
-            connection = psycopg.connect(**self._datastore.conninfo, autocommit=True)
+            with psycopg.connect(**self._datastore.conninfo, autocommit=True) as connection:
+                taken = connection.execute(TAKE).fetchone()
+                yield bool(taken and taken[0])
         except psycopg.Error as error:
             raise OperationalError(str(error)) from error
-        with connection:
-            taken = connection.execute(TAKE).fetchone()
-            yield bool(taken and taken[0])
 
     def begin(self, *, afresh: bool = False) -> int:
         """See `Shadow.begin`."""

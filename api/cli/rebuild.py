@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from api.cli.output import as_json, opened, print_json, print_table
 from api.wiring import Services
+from domain.store import translated
 from projections import rebuild as engine
 from projections.comparison import PROJECTIONS, Difference
 from projections.rebuild import RebuildInterrupted, Rebuilt
@@ -41,7 +42,7 @@ def rebuild(
     if dry_run + restart + discard > 1:
         raise click.UsageError("--dry-run, --restart and --discard exclude one another")
     wanted = (projection,) if projection else PROJECTIONS
-    with opened(only_if_there=True) as here:
+    with opened(only_if_there=True) as here, translated():
         if discard:
             return _discard(here, as_json)
         if dry_run:
@@ -173,6 +174,8 @@ def _bar(doing: str, what: str) -> Iterator[Advance]:
         task = bar.add_task(doing, total=None, rate="-")
 
         def advance(done: int, total: int, since_start: int) -> None:
+            if not since_start:  # what was done before says nothing of how long it will take
+                bar.reset(task, completed=done, total=total)
             seconds = bar.tasks[0].elapsed or 0
             rate = f"{since_start / seconds:,.0f}" if seconds else "-"
             bar.update(task, completed=done, total=total, rate=rate)

@@ -10,6 +10,7 @@ from domain.callback import Callback
 from projections.read_model import Changes, InstanceRow
 from tests.api.conftest import Site
 from tests.api.test_cli import ESCAPE, Shell, empty, shell
+from tests.projections.test_rebuild import edited as sql
 
 __all__ = ["empty", "shell"]  # fixtures
 
@@ -150,6 +151,20 @@ def test_a_second_rebuild_is_refused_in_one_line(shell: Shell, database_site: Si
             assert said == "Error: Another rebuild of this database is under way.\n"
 
     assert shell("rebuild")
+
+
+def test_what_the_database_refuses_is_one_line_and_changes_nothing(
+    shell: Shell, database_site: Site
+) -> None:
+    """Such as dropping a table that somebody's view looks at."""
+    lived(database_site)
+    sql(database_site.deployment, "CREATE VIEW mine AS SELECT job_id FROM milepost_timelines")
+
+    assert " mine" in shell.fails("rebuild")
+
+    assert database_site.job()["current_step"] == "vm_created"
+    sql(database_site.deployment, "DROP VIEW mine")
+    assert shell.json("rebuild")["began_at"] == database_site.position
 
 
 def test_status_and_readiness_tell_of_a_rebuild(shell: Shell, database_site: Site) -> None:

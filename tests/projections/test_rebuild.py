@@ -200,8 +200,9 @@ def test_the_tables_look_afterwards_as_they_were_made(databases: Deployment, clo
 
     for _ in range(2):
         databases.rebuild.run()
-        databases.read_model.prepare()
+        assert schema(databases) == before
 
+        databases.read_model.prepare()
         assert schema(databases) == before
 
 
@@ -730,6 +731,17 @@ def test_an_older_release_beside_a_newer_one_stays_harmless(
     assert newer.read_model.edition().generation == 1, "rebuilt once"
     assert_every_row_is_right(newer)
     assert_every_read_is_right(databases)
+    newer.close()
+
+
+def test_an_older_release_hands_over_although_nothing_happens(databases: Deployment) -> None:
+    """Who has the turn watches over timeouts too."""
+    newer, idle, taken_over = databases.again(NEWER), Event(), Event()
+    with running(release(databases, every_second=idle.set)):
+        assert idle.wait(PATIENCE)
+        with running(release(newer, every_second=taken_over.set)):
+            assert taken_over.wait(PATIENCE)
+
     newer.close()
 
 
