@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from bench.baselines import mutable_row, naive
 from bench.effort import Effort
-from bench.history import lengthen, life, register, services_over, settle
+from bench.history import from_the_beginning, lengthen, life, register, services_over, settle
 from bench.load import load, signed, steps
 from bench.stage import Stage
 from domain.callback import Callback
@@ -69,7 +69,7 @@ def history(stage: Stage, effort: Effort) -> Iterator[Curve]:
         register(database, JOBS, stage.folder / "home")
         if length > 1:
             lengthen(database, "job", JOBS if length < LENGTHS[-1] else 20, life(length)[1:])
-        settle(database)
+        settle(database, stage.folder / "home")
         cold.append(_cold(stage, database))
         with stage.milepost(database) as server:
             requests = [
@@ -109,10 +109,11 @@ def catching_up(stage: Stage, effort: Effort) -> Iterator[Curve]:
         database = stage.postgres()
         register(database, JOBS, stage.folder / "home")
         lengthen(database, "job", JOBS, life(length // JOBS))
-        settle(database)
+        settle(database, stage.folder / "home")
         with services_over(database, stage.folder / "home") as services:
+            projector = from_the_beginning(services)
             began = perf_counter()
-            rates.append(services.projector().catch_up() / (perf_counter() - began))
+            rates.append(projector.catch_up() / (perf_counter() - began))
     yield Curve("projector's rate by length of the log", "Milepost", lengths, rates)
 
 

@@ -8,9 +8,9 @@ from time import perf_counter
 from bench.baselines import stock_runner
 from bench.effort import Effort
 from bench.figures import Line, alternate
-from bench.history import lengthen, life, register, services_over
+from bench.history import from_the_beginning, lengthen, life, register, services_over
 from bench.stage import Stage
-from projections.projector import BATCH, Projector
+from projections.projector import BATCH
 
 JOBS = 2_000
 STOCK_SHARE = 20
@@ -27,11 +27,7 @@ def run(stage: Stage, effort: Effort) -> Iterator[Line]:
         store, mapper, events = services.milepost.store, services.milepost.mapper, effort.log + jobs
 
         def project() -> float:
-            # Beside the served tables, where one can begin anew; with the indexes those have.
-            services.shadow.begin(afresh=True)
-            services.shadow.settle()
-            rows = services.shadow.read_model
-            projector, began = Projector(store, rows, mapper, services.workflows), perf_counter()
+            projector, began = from_the_beginning(services), perf_counter()
             folded = projector.catch_up()
             if folded != events:
                 raise AssertionError(f"{folded} events were folded, not {events}")

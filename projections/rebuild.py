@@ -10,7 +10,6 @@ import logging
 from collections.abc import Callable, Collection
 from threading import Event
 from time import monotonic
-from typing import Final
 
 import msgspec
 
@@ -25,9 +24,9 @@ from projections.shadow import RebuildForbidden, Shadow
 
 log = logging.getLogger("milepost.rebuild")
 
-BATCH: Final = 8_000
-"""How many events are folded at once: more than a projector takes, because each job of a batch is
-written once; not more, because SQLite lets nobody else write meanwhile."""
+BATCH, BATCHES = 2_000, 8
+"""How many events are folded before their rows are written: many, because each job of them is
+written once; not more, because of their memory, and SQLite lets nobody else write meanwhile."""
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.01, 2.0
 """Between attempts to swap: at first a projector was faster; then somebody reads for long."""
 
@@ -70,13 +69,14 @@ class Rebuild:
         workflows: Workflows,
         *,
         batch: int = BATCH,
+        batches: int = BATCHES,
     ) -> None:
         self._store = store
         self._read_model = read_model
         self._shadow = shadow
         self._mapper = mapper
         self._workflows = workflows
-        self._batch = batch
+        self._batch, self._batches = batch, batches
         self._standing_by_for: str | None = None
 
     def run(
@@ -111,7 +111,14 @@ class Rebuild:
 
             after_each(0)
             rows, mapper = self._shadow.read_model, self._mapper
-            projector = Projector(self._store, rows, mapper, self._workflows, batch=self._batch)
+            projector = Projector(
+                self._store,
+                rows,
+                mapper,
+                self._workflows,
+                batch=self._batch,
+                batches=self._batches,
+            )
             projector.catch_up(after_each)
             self._shadow.settle()
             differences = self._compared(wanted, on_difference)

@@ -51,6 +51,7 @@ def rebuild(made: Deployment, batch: int) -> Rebuild:
         made.milepost.mapper,
         made.workflows,
         batch=batch,
+        batches=1,
     )
 
 
@@ -347,7 +348,7 @@ def test_a_lagging_projector_makes_no_difference(databases: Deployment, clock: C
     for seed in range(3):
         lived(databases, clock, times=9, seed=seed)
         assert differences(databases.rebuild.comparison()) == []
-        projector(databases, batch=seed + 2)._step()
+        projector(databases, batch=seed + 2, batches=1)._step()
         assert differences(databases.rebuild.comparison()) == []
 
 
@@ -478,7 +479,7 @@ def test_what_was_left_can_be_dropped(databases: Deployment, clock: Clock) -> No
 def test_nobody_folds_on_into_tables_that_were_dropped(databases: Deployment, clock: Clock) -> None:
     lived(databases, clock)
     databases.shadow.begin()
-    zombie = projector(databases, databases.shadow.read_model, batch=5)
+    zombie = projector(databases, databases.shadow.read_model, batch=5, batches=1)
     zombie._begin()
     zombie._step()
     databases.shadow.drop()
