@@ -37,7 +37,7 @@ of them, only the last state is."""
 RETRIED = 1000
 """How many events that were set aside are tried again at most."""
 REMEMBERED_JOBS = 5_000
-"""How many jobs' states are kept from one batch to the next."""
+"""How many jobs' states are kept from one batch to the next; with more, rows are written sooner."""
 GATHER_SECONDS = 0.012
 """How far apart the steps of a projector that keeps up begin at least."""
 GATHER_SHARE = 2
@@ -161,7 +161,7 @@ class Projector:
             if events:
                 self._fold_in(events, states, set_aside)
                 position, count = events[-1].id, count + len(events)
-            if len(events) < self._batch:
+            if len(events) < self._batch or len(states) >= REMEMBERED_JOBS:
                 break
         if count:
             folded = list(states.values())

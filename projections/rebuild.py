@@ -24,7 +24,7 @@ from projections.shadow import RebuildForbidden, Shadow
 
 log = logging.getLogger("milepost.rebuild")
 
-BATCH, BATCHES = 2_000, 8
+BATCH, BATCHES = 2_000, 10
 """How many events are folded before their rows are written: many, because each job of them is
 written once; not more, because of their memory, and SQLite lets nobody else write meanwhile."""
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.01, 2.0

@@ -26,7 +26,7 @@ from tests.e2e.load import Load
 from tests.e2e.server import MILEPOST, Server
 
 KILLS = 6
-HISTORY, OLD_JOBS = 30_000, 100
+HISTORY, OLD_JOBS = 50_000, 100
 NEXT_RELEASE = """
 from projections import read_model
 read_model.SHAPE = "2"
