@@ -24,6 +24,7 @@ def readyz() -> Response:
     """Tell whether the database answers and how far behind the read model is.
 
     `set_aside` counts events that could not be folded, up to 100; `milepost status` shows them.
+    `rebuild_position` is how far a rebuild of the read model is, null without one.
     """
     here = services()
     standing = here.reader.standing()
@@ -34,6 +35,7 @@ def readyz() -> Response:
             "log_position": standing.log_position,
             "read_model_position": standing.read_model_position,
             "lag_events": standing.lag_events,
+            "rebuild_position": standing.rebuilt_position,
             "set_aside": len(standing.set_aside),
         }
     )

@@ -19,10 +19,14 @@ from domain.workflow import Workflows
 from domain.workflow_files import load
 from projections.history import History
 from projections.postgres import PostgresReadModel
+from projections.postgres_shadow import PostgresShadow
 from projections.projector import Projector
-from projections.read_model import SHAPE, ReadModel
+from projections.read_model import ReadModel
 from projections.reader import Reader
+from projections.rebuild import Rebuild
+from projections.shadow import Shadow
 from projections.sqlite import SQLiteReadModel
+from projections.sqlite_shadow import SQLiteShadow
 from projections.watchdog import Watchdog
 
 
@@ -32,6 +36,7 @@ class Services(msgspec.Struct, frozen=True):
     settings: Settings
     milepost: Milepost
     read_model: ReadModel
+    shadow: Shadow
     reader: Reader
     history: History
     tokens: TokenStore
@@ -42,11 +47,14 @@ class Services(msgspec.Struct, frozen=True):
         """Create every table that is not there yet; raise `StoreUnavailable`."""
         with translated():
             self.milepost.store.create_table()
-            self.read_model.prepare(SHAPE)
+            self.read_model.prepare()
             self.tokens.prepare()
 
     def projector(self) -> Projector:
-        """Return a projector that lets the watchdog look every second."""
+        """Return a projector that lets the watchdog look every second.
+
+        Before it projects, rows of an older release's shape are rebuilt.
+        """
         watchdog = Watchdog(self.milepost, self.read_model, self.clock)
         return Projector(
             self.milepost.store,
@@ -55,6 +63,17 @@ class Services(msgspec.Struct, frozen=True):
             self.workflows,
             when_active=watchdog.be_patient,
             every_second=watchdog.check,
+            may_project=self.rebuild().is_current,
+        )
+
+    def rebuild(self) -> Rebuild:
+        """Return what makes the read model anew."""
+        return Rebuild(
+            self.milepost.store,
+            self.read_model,
+            self.shadow,
+            self.milepost.mapper,
+            self.workflows,
         )
 
     def close(self) -> None:
@@ -77,16 +96,20 @@ def open_services(settings: Settings, clock: Callable[[], datetime] = utc_now) -
     milepost = Milepost(env, clock=clock)
     recorder: Any = milepost.recorder
     read_model: ReadModel
+    shadow: Shadow
     tokens: TokenStore
     if settings.database == "sqlite":
-        read_model, tokens = SQLiteReadModel(recorder), SQLiteTokens(recorder.datastore)
+        read_model, shadow = SQLiteReadModel(recorder), SQLiteShadow(recorder)
+        tokens = SQLiteTokens(recorder.datastore)
     else:
-        read_model, tokens = PostgresReadModel(recorder), PostgresTokens(recorder.datastore)
+        read_model, shadow = PostgresReadModel(recorder), PostgresShadow(recorder)
+        tokens = PostgresTokens(recorder.datastore)
     milepost.when_committed(read_model.wake)
     return Services(
         settings=settings,
         milepost=milepost,
         read_model=read_model,
+        shadow=shadow,
         reader=Reader(read_model, milepost.mapper),
         history=History(read_model, milepost.mapper),
         tokens=RememberedTokens(tokens),

@@ -9,11 +9,10 @@ from typing import NamedTuple
 
 from bench.baselines import mutable_row, naive
 from bench.effort import Effort
-from bench.history import lengthen, life, register, services_over, settle
+from bench.history import from_the_beginning, lengthen, life, register, services_over, settle
 from bench.load import load, signed, steps
 from bench.stage import Stage
 from domain.callback import Callback
-from projections.read_model import SHAPE
 
 CONNECTIONS = (1, 2, 4, 8, 16, 32, 64, 128)
 LENGTHS = (1, 10, 100, 1_000, 10_000, 100_000)
@@ -112,10 +111,9 @@ def catching_up(stage: Stage, effort: Effort) -> Iterator[Curve]:
         lengthen(database, "job", JOBS, life(length // JOBS))
         settle(database, stage.folder / "home")
         with services_over(database, stage.folder / "home") as services:
-            services.read_model.restart("none")
-            services.read_model.restart(SHAPE)
+            projector = from_the_beginning(services)
             began = perf_counter()
-            rates.append(services.projector().catch_up() / (perf_counter() - began))
+            rates.append(projector.catch_up() / (perf_counter() - began))
     yield Curve("projector's rate by length of the log", "Milepost", lengths, rates)
 
 

@@ -18,6 +18,7 @@ from api.wiring import Services, open_services
 from bench.stage import ADMIN_TOKEN, SECRET
 from domain.commands import QueueJob
 from domain.events import Fact, HeartbeatReceived, StatusReported, StepReported
+from projections.projector import Projector
 
 WRITERS = 64
 # Straight into the table, since a million callbacks would take longer than the measurement.
@@ -99,6 +100,14 @@ def settle(dsn: str, home: Path) -> None:
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute("VACUUM ANALYZE milepost_events")
         connection.execute("CHECKPOINT")
+
+
+def from_the_beginning(services: Services) -> Projector:
+    """Return a projector that has everything before it, beside the rows that are served."""
+    services.shadow.begin(afresh=True)
+    services.shadow.settle()  # it has the same indexes to write
+    milepost, rows = services.milepost, services.shadow.read_model
+    return Projector(milepost.store, rows, milepost.mapper, services.workflows)
 
 
 def events_in(database: str) -> int:

@@ -20,7 +20,7 @@ from bench.history import events_in, register
 from bench.load import load, pause_for, signed, steps
 from bench.stage import Server, Stage
 
-SELECT_POSITION = "SELECT position FROM milepost_read_model"
+SELECT_POSITION = "SELECT position FROM milepost_read_model WHERE tables = 'served'"
 LOOK_SECONDS = 0.0005
 
 

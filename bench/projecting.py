@@ -8,10 +8,9 @@ from time import perf_counter
 from bench.baselines import stock_runner
 from bench.effort import Effort
 from bench.figures import Line, alternate
-from bench.history import lengthen, life, register, services_over
+from bench.history import from_the_beginning, lengthen, life, register, services_over
 from bench.stage import Stage
 from projections.projector import BATCH
-from projections.read_model import SHAPE
 
 JOBS = 2_000
 STOCK_SHARE = 20
@@ -28,10 +27,8 @@ def run(stage: Stage, effort: Effort) -> Iterator[Line]:
         store, mapper, events = services.milepost.store, services.milepost.mapper, effort.log + jobs
 
         def project() -> float:
-            services.read_model.restart("none")
-            services.read_model.restart(SHAPE)
-            began = perf_counter()
-            folded = services.projector().catch_up()
+            projector, began = from_the_beginning(services), perf_counter()
+            folded = projector.catch_up()
             if folded != events:
                 raise AssertionError(f"{folded} events were folded, not {events}")
             return folded / (perf_counter() - began)

@@ -14,7 +14,9 @@ from domain.keys import agent_key
 from domain.memory import MemoryRecorder
 from projections.read_model import (
     NEWEST,
+    SHAPE,
     Changes,
+    Edition,
     InstanceRow,
     JobFilter,
     PositionMoved,
@@ -27,34 +29,33 @@ from projections.read_model import (
 
 
 class MemoryReadModel:
-    """Keep rows in dictionaries under the event store's lock."""
+    """Keep rows in dictionaries under the event store's lock.
 
-    def __init__(self, recorder: MemoryRecorder) -> None:
+    They end with the process, so that they are never of another shape, nor rebuilt.
+    """
+
+    def __init__(self, recorder: MemoryRecorder, shape: str = SHAPE) -> None:
+        self.shape = shape
         self._recorder = recorder
         self._lock: RLock = recorder._database_lock
         self._projecting = Lock()
         self._woken = Event()
-        self._shape: str | None = None
-        self._clear()
-
-    def _clear(self) -> None:
         self._position = 0
         self._instances: dict[str, InstanceRow] = {}
         self._timelines: dict[str, Row] = {}
         self._set_aside: dict[tuple[int, str], SetAside] = {}
         self._snapshots: dict[tuple[str, str, int], ViewSnapshot] = {}
 
-    def prepare(self, shape: str) -> None:
-        """See `ReadModel.prepare`."""
-        with self._lock:
-            self._shape = self._shape or shape
+    def prepare(self) -> None:
+        """Do nothing: there are no tables."""
 
-    def restart(self, shape: str) -> None:
-        """See `ReadModel.restart`."""
-        with self._lock:
-            if self._shape != shape:
-                self._clear()
-            self._shape = shape
+    def edition(self) -> Edition:
+        """See `ReadModel.edition`."""
+        return Edition(self.shape, 0)
+
+    def rebuilt_position(self) -> int | None:
+        """See `ReadModel.rebuilt_position`."""
+        return None
 
     def position(self) -> int:
         """See `ReadModel.position`."""
@@ -73,7 +74,7 @@ class MemoryReadModel:
     def apply(self, changes: Changes) -> None:
         """See `ReadModel.apply`."""
         with self._lock:
-            if self._position != changes.since or self._shape != changes.shape:
+            if self._position != changes.since:
                 raise PositionMoved
             self._position = changes.position
             self._instances |= {row.job_id: row for row in changes.instances}

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, LiteralString
+from typing import Any, Final, LiteralString
 
 import psycopg
 from eventsourcing.persistence import Notification, OperationalError
+from psycopg.rows import DictRow
 
 from domain.keys import agent_key
 from domain.postgres import PostgresRecorder, as_json
-from domain.postgres_datastore import ONE_AT_A_TIME, PostgresDatastore
+from domain.postgres_datastore import PostgresDatastore
 from projections.postgres_lookup import Lookup, bigint, text
 from projections.read_model import (
     NEWEST,
+    SHAPE,
     Changes,
+    Edition,
     JobFilter,
     PositionMoved,
     Row,
@@ -25,19 +28,27 @@ from projections.read_model import (
     Turn,
     ViewSnapshot,
 )
+from projections.tables import Tables
 
-TABLES = (
-    "milepost_read_model",
-    "milepost_instances",
-    "milepost_timelines",
-    "milepost_set_aside",
-    "milepost_view_snapshots",
+TABLES: Final = Tables(
+    (
+        "milepost_instances",
+        "milepost_timelines",
+        "milepost_set_aside",
+        "milepost_view_snapshots",
+    )
 )
+"""Every table of rows: what a rebuild makes anew."""
+CREATE_EDITIONS: LiteralString = """
+    CREATE TABLE IF NOT EXISTS milepost_read_model (
+      tables text PRIMARY KEY,
+      shape text NOT NULL,
+      position bigint NOT NULL,
+      generation bigint NOT NULL)
+"""
 # What changes with every callback is in no index, and pages have room: so PostgreSQL updates in
 # place (HOT) and need not touch the indexes.
 CREATE: tuple[LiteralString, ...] = (
-    """CREATE TABLE IF NOT EXISTS milepost_read_model (
-         shape text NOT NULL, position bigint NOT NULL)""",
     """CREATE TABLE IF NOT EXISTS milepost_instances (
          job_id text PRIMARY KEY,
          version bigint NOT NULL,
@@ -48,14 +59,6 @@ CREATE: tuple[LiteralString, ...] = (
          status text NOT NULL,
          current_step text,
          silent_since timestamptz) WITH (fillfactor = 70)""",
-    """CREATE INDEX IF NOT EXISTS milepost_instances_newest
-         ON milepost_instances (first_position)""",
-    """CREATE INDEX IF NOT EXISTS milepost_instances_agent
-         ON milepost_instances (agent_id, first_position)""",
-    """CREATE INDEX IF NOT EXISTS milepost_instances_user
-         ON milepost_instances (user_id, first_position)""",
-    """CREATE INDEX IF NOT EXISTS milepost_instances_status
-         ON milepost_instances (status, first_position)""",
     """CREATE TABLE IF NOT EXISTS milepost_timelines (
          job_id text PRIMARY KEY,
          version bigint NOT NULL,
@@ -76,10 +79,24 @@ CREATE: tuple[LiteralString, ...] = (
          document text NOT NULL,
          PRIMARY KEY (job_id, view, version))""",
 )
-SELECT_SHAPE = "SELECT shape FROM milepost_read_model"
-START: LiteralString = f"TRUNCATE {', '.join(TABLES)}"
-INSERT_SHAPE = "INSERT INTO milepost_read_model VALUES (%s, 0)"
-SELECT_POSITION = "SELECT position FROM milepost_read_model"
+INDEX: tuple[LiteralString, ...] = (
+    """CREATE INDEX IF NOT EXISTS milepost_instances_newest
+         ON milepost_instances (first_position)""",
+    """CREATE INDEX IF NOT EXISTS milepost_instances_agent
+         ON milepost_instances (agent_id, first_position)""",
+    """CREATE INDEX IF NOT EXISTS milepost_instances_user
+         ON milepost_instances (user_id, first_position)""",
+    """CREATE INDEX IF NOT EXISTS milepost_instances_status
+         ON milepost_instances (status, first_position)""",
+)
+BEGIN_EDITION: LiteralString = """
+    INSERT INTO milepost_read_model
+    SELECT 'served', %s, 0, COALESCE(MAX(generation) + 1, 0) FROM milepost_read_model
+    ON CONFLICT (tables) DO NOTHING
+"""
+SELECT_EDITION: LiteralString = """
+    SELECT shape, position, generation FROM milepost_read_model WHERE tables = 'served'
+"""
 SELECT_NEWEST = "SELECT COALESCE(MAX(notification_id), 0) AS position FROM milepost_events"
 # LATERAL and OFFSET 0: however small the tables were when this was planned, it goes by the indexes.
 SELECT_DOCUMENTS: dict[str, LiteralString] = {
@@ -94,7 +111,10 @@ SELECT_DOCUMENTS: dict[str, LiteralString] = {
 SELECT_DOCUMENTS["timelines"] = SELECT_DOCUMENTS["instances"].replace("instances", "timelines")
 # Not waiting for the disk: what a crash takes away is folded again from the events.
 BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL synchronous_commit = off"
-MOVE = "UPDATE milepost_read_model SET position = %s WHERE position = %s AND shape = %s"
+MOVE: LiteralString = """
+    UPDATE milepost_read_model SET position = %s
+     WHERE tables = 'served' AND position = %s AND shape = %s AND generation = %s
+"""
 # Rows travel as one JSON text: the driver adapts one string, however many rows there are.
 UPSERT_INSTANCES = """
     INSERT INTO milepost_instances
@@ -138,10 +158,11 @@ KEEP_SNAPSHOTS = """
     ON CONFLICT (job_id, view, version) DO UPDATE SET
       recorded_at = excluded.recorded_at, document = excluded.document
 """
-SELECT_SNAPSHOT = """
+SELECT_SNAPSHOT: LiteralString = """
     SELECT job_id, view, version, recorded_at, document FROM milepost_view_snapshots
      WHERE job_id = %s AND view = %s AND version <= %s
        AND (%s::timestamptz IS NULL OR recorded_at <= %s)
+       AND (SELECT shape FROM milepost_read_model WHERE tables = 'served') = '{shape}'
      ORDER BY version DESC LIMIT 1
 """
 SELECT_LOG = """
@@ -159,8 +180,10 @@ SELECT_LOG_OF = """
             WHERE originator_id = own.job_id AND notification_id + 0 > %s
               AND notification_id + 0 <= reached.position
             ORDER BY originator_version LIMIT %s) AS e
+     WHERE reached.tables = 'served'
      ORDER BY e.notification_id LIMIT %s
 """
+# A row of another shape is none: then the whole history is the tail.
 SIGHT: dict[str, LiteralString] = {
     "instances": """
         SELECT wanted.job_id, kept.document,
@@ -168,7 +191,9 @@ SIGHT: dict[str, LiteralString] = {
           FROM (SELECT %s AS job_id) AS wanted
           LEFT JOIN LATERAL (
                SELECT version, document FROM milepost_instances
-                WHERE job_id = wanted.job_id OFFSET 0) AS kept ON true
+                WHERE job_id = wanted.job_id
+                  AND (SELECT shape FROM milepost_read_model WHERE tables = 'served') = '{shape}'
+               OFFSET 0) AS kept ON true
           LEFT JOIN LATERAL (
                SELECT originator_version, topic, state, notification_id
                  FROM milepost_events
@@ -205,50 +230,65 @@ LISTEN = "LISTEN milepost_events"
 
 
 class PostgresReadModel:
-    """Keep rows beside the events."""
+    """Keep rows beside the events; with `rebuilt`, in the tables of a rebuild."""
 
-    def __init__(self, recorder: PostgresRecorder) -> None:
+    def __init__(
+        self, recorder: PostgresRecorder, shape: LiteralString = SHAPE, *, rebuilt: bool = False
+    ) -> None:
+        self.shape: LiteralString = shape
         self._datastore: PostgresDatastore = recorder.datastore
+        self._on: Callable[[LiteralString], LiteralString] = TABLES.turned if rebuilt else str
         columns = (text, text, bigint, text, bytes, bigint)
         self._sight = {
-            view: Lookup(recorder.datastore, f"sight_{view}", statement, columns)
+            view: Lookup(self._datastore, f"sight_{view}", sight(statement, shape), columns)
             for view, statement in SIGHT.items()
         }
-        self._sight_agent = Lookup(recorder.datastore, "sight_agent", SIGHT_AGENT, columns)
+        self._sight_agent = Lookup(
+            self._datastore, "sight_agent", sight(SIGHT_AGENT, shape), columns
+        )
 
-    def prepare(self, shape: str) -> None:
+    def prepare(self) -> None:
         """See `ReadModel.prepare`."""
-        self._datastore.create(TABLES, CREATE)
-        with self._datastore.transaction(commit=True) as cursor:
-            if cursor.execute(SELECT_SHAPE).fetchone() is None:
-                cursor.execute(ONE_AT_A_TIME)
-                if cursor.execute(SELECT_SHAPE).fetchone() is None:
-                    cursor.execute(INSERT_SHAPE, (shape,))
+        self._datastore.create(
+            ("milepost_read_model", *TABLES.names), (CREATE_EDITIONS, *CREATE, *INDEX)
+        )
+        if not self._rows(SELECT_EDITION):
+            with self._datastore.transaction(commit=True) as cursor:
+                cursor.execute(BEGIN_EDITION, (self.shape,))
 
-    def restart(self, shape: str) -> None:
-        """See `ReadModel.restart`."""
-        with self._datastore.transaction(commit=True) as cursor:
-            found = cursor.execute(SELECT_SHAPE).fetchone()
-            if found is None or found["shape"] != shape:
-                cursor.execute(START)
-                cursor.execute(INSERT_SHAPE, (shape,))
+    def edition(self) -> Edition:
+        """See `ReadModel.edition`."""
+        found = self._edition()
+        return Edition(found["shape"], found["generation"])
+
+    def rebuilt_position(self) -> int | None:
+        """See `ReadModel.rebuilt_position`."""
+        found = self._rows(TABLES.turned(SELECT_EDITION))
+        return found[0]["position"] if found else None
 
     def position(self) -> int:
         """See `ReadModel.position`."""
-        return int(self._datastore.rows(SELECT_POSITION)[0]["position"])
+        return int(self._edition()["position"])
+
+    def _edition(self) -> DictRow:
+        found = self._rows(SELECT_EDITION)
+        if not found:
+            raise PositionMoved("The tables of the rebuild are gone.")
+        return found[0]
 
     def newest_position(self) -> int:
         """See `ReadModel.newest_position`."""
-        return int(self._datastore.rows(SELECT_NEWEST)[0]["position"])
+        return int(self._rows(SELECT_NEWEST)[0]["position"])
 
     def documents(self, view: str, job_ids: Collection[str]) -> Mapping[str, str]:
         """See `ReadModel.documents`."""
-        rows = self._datastore.rows(SELECT_DOCUMENTS[view], (as_json(job_ids),))
+        rows = self._rows(SELECT_DOCUMENTS[view], as_json(job_ids))
         return {row["job_id"]: row["document"] for row in rows}
 
     def apply(self, changes: Changes) -> None:
         """See `ReadModel.apply`."""
-        parts, parameters = [BEGIN, MOVE], [changes.position, changes.since, changes.shape]
+        parts = [BEGIN, MOVE]
+        parameters: list[Any] = [changes.position, changes.since, self.shape, changes.generation]
         for statement, rows in (
             (UPSERT_INSTANCES, changes.instances),
             (UPSERT_TIMELINES, changes.timelines),
@@ -261,7 +301,7 @@ class PostgresReadModel:
                 parts.append(statement)
                 parameters.append(as_json(rows))
         with self._datastore.spelled_out() as cursor:
-            cursor.execute(";".join(parts), parameters)
+            cursor.execute(self._on(";".join(parts)), parameters)
             for _ in BEGIN.split(";"):
                 cursor.nextset()
             if cursor.rowcount != 1:
@@ -276,24 +316,24 @@ class PostgresReadModel:
         self, job_id: str, after: int = 0, until: int = NEWEST, limit: int = NEWEST
     ) -> Sequence[Notification]:
         """See `ReadModel.history`."""
-        rows = self._datastore.rows(SELECT_HISTORY, (job_id, after, until, limit))
+        rows = self._rows(SELECT_HISTORY, job_id, after, until, limit)
         return [Notification(**row) for row in rows]
 
     def snapshot(
         self, view: str, job_id: str, until: int, recorded_by: datetime | None = None
     ) -> ViewSnapshot | None:
         """See `ReadModel.snapshot`."""
-        wanted = (job_id, view, until, recorded_by, recorded_by)
-        for row in self._datastore.rows(SELECT_SNAPSHOT, wanted):
+        statement = sight(SELECT_SNAPSHOT, self.shape)
+        for row in self._rows(statement, job_id, view, until, recorded_by, recorded_by):
             return ViewSnapshot(**row)
         return None
 
     def log(self, after: int, limit: int, user_id: str | None = None) -> Sequence[Notification]:
         """See `ReadModel.log`."""
         if user_id is None:
-            rows = self._datastore.rows(SELECT_LOG, (after, limit))
+            rows = self._rows(SELECT_LOG, after, limit)
         else:
-            rows = self._datastore.rows(SELECT_LOG_OF, (user_id, after, limit, limit))
+            rows = self._rows(SELECT_LOG_OF, user_id, after, limit, limit)
         return [Notification(**row) for row in rows]
 
     def sight_agent(self, agent_id: str) -> Sighting | None:
@@ -306,20 +346,20 @@ class PostgresReadModel:
         given = {name: value for name in FILTERS if (value := getattr(wanted, name)) is not None}
         filters = " AND ".join(FILTERS[name] for name in given) or "TRUE"
         statement = SELECT_INSTANCES.format(filters=filters)
-        rows = self._datastore.rows(statement, (*given.values(), wanted.limit))
+        rows = self._rows(statement, *given.values(), wanted.limit)
         return [Row(**row) for row in rows]
 
     def counts(self) -> Mapping[str, int]:
         """See `ReadModel.counts`."""
-        return {row["status"]: row["count"] for row in self._datastore.rows(SELECT_COUNTS)}
+        return {row["status"]: row["count"] for row in self._rows(SELECT_COUNTS)}
 
     def silent(self, before: datetime) -> Sequence[str]:
         """See `ReadModel.silent`."""
-        return [row["job_id"] for row in self._datastore.rows(SELECT_SILENT, (before,))]
+        return [row["job_id"] for row in self._rows(SELECT_SILENT, before)]
 
     def set_aside(self, limit: int = 100) -> Sequence[SetAside]:
         """See `ReadModel.set_aside`."""
-        return [SetAside(**row) for row in self._datastore.rows(SELECT_SET_ASIDE, (limit,))]
+        return [SetAside(**row) for row in self._rows(SELECT_SET_ASIDE, limit)]
 
     def wake(self) -> None:
         """Do nothing: every append notifies."""
@@ -339,6 +379,9 @@ class PostgresReadModel:
         except psycopg.Error as error:
             raise OperationalError(str(error)) from error
 
+    def _rows(self, statement: LiteralString, *parameters: Any) -> list[DictRow]:
+        return self._datastore.rows(self._on(statement), parameters)
+
 
 class _Turn:
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
@@ -348,6 +391,11 @@ class _Turn:
         """See `Turn.wait`."""
         for _ in self._connection.notifies(timeout=seconds, stop_after=1):
             pass
+
+
+def sight(statement: LiteralString, shape: LiteralString) -> LiteralString:
+    """Return the statement for a release of this shape."""
+    return statement.replace("{shape}", shape)
 
 
 def _sighting(rows: Sequence[tuple[Any, ...]]) -> Sighting:

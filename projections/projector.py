@@ -18,16 +18,14 @@ from domain.workflow import Workflows
 from projections.folding import begin, decoded, fold
 from projections.instance import Instance
 from projections.read_model import (
-    SHAPE,
     Changes,
-    InstanceRow,
     PositionMoved,
     ReadModel,
-    Row,
     SetAside,
     Turn,
     ViewSnapshot,
 )
+from projections.rows import instance_row, timeline_row
 from projections.timeline import Timeline
 from projections.view_snapshots import EVERY, due, taken
 from projections.views import Views
@@ -35,13 +33,15 @@ from projections.views import Views
 log = logging.getLogger("milepost.projector")
 
 BATCH = 4000
-BATCHES = 10
+BATCHES = 50
 """How many batches are folded at most before their rows are written: of a job that comes in many
 of them, only the last state is."""
 RETRIED = 1000
 """How many events that were set aside are tried again at most."""
+HELD_JOBS = 20_000
+"""How many jobs' states are held, about, until their rows are written."""
 REMEMBERED_JOBS = 5_000
-"""How many jobs' states are kept from one batch to the next."""
+"""How many jobs' states are kept from one batch to the next; with more, rows are written sooner."""
 GATHER_SECONDS = 0.012
 """How far apart the steps of a projector that keeps up begin at least."""
 GATHER_SHARE = 2
@@ -64,6 +64,7 @@ class Projector:
     """Keeps a read model up to date with an event store; any number may run, one is active.
 
     `when_active` is called whenever it is this projector's turn, `every_second` during it.
+    `may_project` tells whether the served rows are of this release, and may make them so first.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class Projector:
         snapshot_every: int = EVERY,
         when_active: Callable[[], object] = lambda: None,
         every_second: Callable[[], object] = lambda: None,
+        may_project: Callable[[Event], bool] = lambda _: True,
     ) -> None:
         self._store = store
         self._read_model = read_model
@@ -89,45 +91,49 @@ class Projector:
         self._snapshot_every = snapshot_every
         self._remembered: OrderedDict[str, Folded] = OrderedDict()
         self._remembered_at = 0
+        self._generation = 0
         self._when_active = when_active
         self._every_second = every_second
+        self._may_project = may_project
 
     def run(self, stop: Event) -> None:
         """Project until `stop` is set; survive a database that goes away and comes back."""
         while not stop.is_set():
             try:
-                with self._read_model.turn() as turn:
-                    if turn:
-                        log.info("projecting")
-                        self._when_active()
-                        self._take(turn, stop)
+                if self._may_project(stop):
+                    with self._read_model.turn() as turn:
+                        if turn:
+                            log.info("projecting")
+                            self._when_active()
+                            self._take(turn, stop)
             except (PersistenceError, Unavailable) as error:
                 log.warning("the database is away, trying again: %s", error)
             except PositionMoved:
-                log.warning("another projector was faster, starting again from its position")
+                log.warning("another projector or a rebuild was faster, starting again from there")
             except Exception:
                 # A bug of ours must be seen, as a growing lag and here, and not end the thread.
                 log.exception("cannot go on, trying again")
             stop.wait(LOOK_SECONDS)
 
-    def catch_up(self) -> int:
-        """Fold every event there is; return how many there were."""
-        self._remembered.clear()
+    def catch_up(self, after_each: Callable[[int], object] = lambda _: None) -> int:
+        """Fold every event there is, tell how many after each batch; return how many there were."""
+        self._begin()
         folded = 0
         while (count := self._step()) > 0:
             folded += count
+            after_each(count)
         return folded
 
     def _take(self, turn: Turn, stop: Event) -> None:
-        # In another one's turn rows may have been folded anew without the position moving.
-        self._remembered.clear()
-        self._read_model.restart(SHAPE)
+        self._begin()
         self._try_again()
         due = 0.0
         while not stop.is_set():
             began = monotonic()
             folded = self._step()
             if monotonic() >= due:
+                if self._read_model.edition().generation != self._generation:
+                    raise PositionMoved
                 self._every_second()
                 due = monotonic() + LOOK_SECONDS
             if folded < self._batch:
@@ -137,6 +143,13 @@ class Projector:
                 # step costs about the same for one as for fifty, and who answers needs the cores.
                 gathered = began + max(GATHER_SECONDS, worked * GATHER_SHARE)
                 stop.wait(max(0.0, gathered - monotonic()))
+
+    def _begin(self) -> None:
+        # In another one's turn rows may have been folded anew without the position moving.
+        self._remembered.clear()
+        # Before anything is read: whoever puts other tables in the place of these makes `apply`
+        # fail, and that ends the turn.
+        self._generation = self._read_model.edition().generation
 
     def _try_again(self) -> None:
         """Fold anew the jobs whose events were set aside: this release may understand them."""
@@ -165,7 +178,7 @@ class Projector:
             if events:
                 self._fold_in(events, new)
                 position, count = events[-1].id, count + len(events)
-            if len(events) < self._batch:
+            if len(events) < self._batch or len(new.states) >= HELD_JOBS:
                 break
         if count:
             folded = list(new.states.values())
@@ -262,23 +275,8 @@ class Projector:
         return Changes(
             since,
             position,
-            [self._instance_row(instance) for instance, _ in folded],
-            [self._timeline_row(timeline) for _, timeline in folded],
+            [instance_row(instance, self._views, self._workflows) for instance, _ in folded],
+            [timeline_row(timeline, self._views) for _, timeline in folded],
             told,
+            generation=self._generation,
         )
-
-    def _instance_row(self, state: Instance) -> InstanceRow:
-        return InstanceRow(
-            state.job_id,
-            state.version,
-            self._views.instance.dump(state),
-            state.first_position,
-            state.agent_id,
-            state.user_id,
-            state.status,
-            state.current_step(self._workflows),
-            state.attempt.silent_since,
-        )
-
-    def _timeline_row(self, state: Timeline) -> Row:
-        return Row(state.job_id, state.version, self._views.timeline.dump(state))

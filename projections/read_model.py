@@ -18,7 +18,11 @@ from eventsourcing.persistence import Notification
 from domain.errors import MilepostError
 
 SHAPE = "1"
-"""The version of all views' shapes together; a new one makes the projector begin anew."""
+"""Counted up with every change of what the rows hold or of how they are folded.
+
+Of two releases the one with the larger number is the newer one: it makes the rows anew, beside the
+ones that are served. The older one leaves them as they are.
+"""
 
 
 NEWEST = 2**62
@@ -26,7 +30,7 @@ NEWEST = 2**62
 
 
 class PositionMoved(MilepostError):
-    """Another projector moved the read model on, or gave it another shape."""
+    """Another projector moved the read model on, or a rebuild put other tables in its place."""
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -87,7 +91,8 @@ class Changes(msgspec.Struct, frozen=True):
     """What one batch of events changes; `since` is the position that it starts from.
 
     `tried_again` are jobs whose events that were set aside, and whose snapshots, are forgotten
-    before `set_aside` and `snapshots` are added.
+    before `set_aside` and `snapshots` are added. `generation` is the one that the folding began
+    with.
     """
 
     since: int
@@ -96,8 +101,19 @@ class Changes(msgspec.Struct, frozen=True):
     timelines: Sequence[Row] = ()
     set_aside: Sequence[SetAside] = ()
     tried_again: Sequence[str] = ()
-    shape: str = SHAPE
     snapshots: Sequence[ViewSnapshot] = ()
+    generation: int = 0
+
+
+class Edition(msgspec.Struct, frozen=True):
+    """Which rows these are: their shape, and a number that no other tables had before."""
+
+    shape: str
+    generation: int
+
+    def is_older_than(self, shape: str) -> bool:
+        """Tell whether an older release made the rows than the one with this shape."""
+        return int(self.shape) < int(shape)
 
 
 class JobFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,14 +135,27 @@ class Turn(Protocol):
 
 
 class ReadModel(Protocol):
-    """Rows of the views. Every method may raise the library's `PersistenceError`."""
+    """Rows of the views. Every method may raise the library's `PersistenceError`.
 
-    def prepare(self, shape: str) -> None:
-        """Create the tables that are not there yet, for rows of this shape."""
+    `shape` is the one that this release folds. Rows of another one are listed as they are, but
+    sighted by nobody: there, the whole history is the tail.
+    """
+
+    @property
+    def shape(self) -> str:
+        """The shape of the rows that are written here."""
         ...
 
-    def restart(self, shape: str) -> None:
-        """Empty the tables if their rows have another shape; only for the one whose turn it is."""
+    def prepare(self) -> None:
+        """Create the tables that are not there yet."""
+        ...
+
+    def edition(self) -> Edition:
+        """Return which rows these are."""
+        ...
+
+    def rebuilt_position(self) -> int | None:
+        """Return how far a rebuild is that is under way or was interrupted; None without one."""
         ...
 
     def position(self) -> int:
@@ -144,7 +173,8 @@ class ReadModel(Protocol):
     def apply(self, changes: Changes) -> None:
         """Write the batch and its position.
 
-        Raises `PositionMoved` if that is not where the batch starts, or the shape is another.
+        Raises `PositionMoved` if that is not where the batch starts, or the rows have another
+        shape or generation.
         """
         ...
 

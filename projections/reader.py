@@ -21,11 +21,17 @@ MAX_WAITERS = 8
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """The log's and the read model's positions, and the newest events that were set aside."""
+    """The log's and the read model's positions, and the newest events that were set aside.
+
+    `shape` is that of the rows that are served; `rebuilt_position` is how far a rebuild is that is
+    under way or was interrupted.
+    """
 
     log_position: int
     read_model_position: int
     set_aside: Sequence[SetAside]
+    shape: str
+    rebuilt_position: int | None
 
     @property
     def lag_events(self) -> int:
@@ -77,6 +83,8 @@ class Reader:
                 self._read_model.newest_position(),
                 self._read_model.position(),
                 self._read_model.set_aside(),
+                self._read_model.edition().shape,
+                self._read_model.rebuilt_position(),
             )
 
     def counts(self) -> Mapping[str, int]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import sqlite3
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, LiteralString
 
 import msgspec
 from eventsourcing.persistence import Notification
@@ -18,7 +19,9 @@ from domain.sqlite import SQLiteDatastore, SQLiteRecorder
 from projections.doorbell import Doorbell
 from projections.read_model import (
     NEWEST,
+    SHAPE,
     Changes,
+    Edition,
     InstanceRow,
     JobFilter,
     PositionMoved,
@@ -28,10 +31,25 @@ from projections.read_model import (
     Turn,
     ViewSnapshot,
 )
+from projections.tables import Tables
 
-CREATE = (
-    """CREATE TABLE IF NOT EXISTS milepost_read_model (
-         shape TEXT NOT NULL, position INTEGER NOT NULL)""",
+TABLES: Final = Tables(
+    (
+        "milepost_instances",
+        "milepost_timelines",
+        "milepost_set_aside",
+        "milepost_view_snapshots",
+    )
+)
+"""Every table of rows: what a rebuild makes anew."""
+CREATE_EDITIONS = """
+    CREATE TABLE IF NOT EXISTS milepost_read_model (
+      tables TEXT PRIMARY KEY,
+      shape TEXT NOT NULL,
+      position INTEGER NOT NULL,
+      generation INTEGER NOT NULL) WITHOUT ROWID
+"""
+CREATE: tuple[LiteralString, ...] = (
     """CREATE TABLE IF NOT EXISTS milepost_instances (
          job_id TEXT PRIMARY KEY,
          version INTEGER NOT NULL,
@@ -42,14 +60,6 @@ CREATE = (
          status TEXT NOT NULL,
          current_step TEXT,
          silent_since TEXT) WITHOUT ROWID""",
-    """CREATE INDEX IF NOT EXISTS milepost_instances_newest
-         ON milepost_instances (first_position)""",
-    """CREATE INDEX IF NOT EXISTS milepost_instances_agent
-         ON milepost_instances (agent_id, first_position)""",
-    """CREATE INDEX IF NOT EXISTS milepost_instances_user
-         ON milepost_instances (user_id, first_position)""",
-    """CREATE INDEX IF NOT EXISTS milepost_instances_status
-         ON milepost_instances (status, first_position)""",
     """CREATE TABLE IF NOT EXISTS milepost_timelines (
          job_id TEXT PRIMARY KEY,
          version INTEGER NOT NULL,
@@ -70,26 +80,37 @@ CREATE = (
          document TEXT NOT NULL,
          PRIMARY KEY (job_id, view, version))""",
 )
-SELECT_SHAPE = "SELECT shape FROM milepost_read_model"
-START = (
-    "DELETE FROM milepost_read_model",
-    "DELETE FROM milepost_instances",
-    "DELETE FROM milepost_timelines",
-    "DELETE FROM milepost_set_aside",
-    "DELETE FROM milepost_view_snapshots",
+INDEX: tuple[LiteralString, ...] = (
+    """CREATE INDEX IF NOT EXISTS milepost_instances_newest
+         ON milepost_instances (first_position)""",
+    """CREATE INDEX IF NOT EXISTS milepost_instances_agent
+         ON milepost_instances (agent_id, first_position)""",
+    """CREATE INDEX IF NOT EXISTS milepost_instances_user
+         ON milepost_instances (user_id, first_position)""",
+    """CREATE INDEX IF NOT EXISTS milepost_instances_status
+         ON milepost_instances (status, first_position)""",
 )
-INSERT_SHAPE = "INSERT INTO milepost_read_model VALUES (?, 0)"
-SELECT_POSITION = "SELECT position FROM milepost_read_model"
+BEGIN_EDITION: LiteralString = """
+    INSERT INTO milepost_read_model
+    SELECT 'served', ?, 0, COALESCE(MAX(generation) + 1, 0) FROM milepost_read_model WHERE TRUE
+    ON CONFLICT (tables) DO NOTHING
+"""
+SELECT_EDITION: LiteralString = """
+    SELECT shape, position, generation FROM milepost_read_model WHERE tables = 'served'
+"""
 SELECT_NEWEST = "SELECT COALESCE(MAX(notification_id), 0) FROM milepost_events"
-SELECT_DOCUMENTS = {
+SELECT_DOCUMENTS: dict[str, LiteralString] = {
     view: f"""
         SELECT job_id, document FROM milepost_{view}
          WHERE job_id IN (SELECT value FROM json_each(?))
     """
     for view in ("instances", "timelines")
 }
-MOVE = "UPDATE milepost_read_model SET position = ? WHERE position = ? AND shape = ?"
-UPSERT_INSTANCE = """
+MOVE: LiteralString = """
+    UPDATE milepost_read_model SET position = ?
+     WHERE tables = 'served' AND position = ? AND shape = ? AND generation = ?
+"""
+UPSERT_INSTANCE: LiteralString = """
     INSERT INTO milepost_instances VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (job_id) DO UPDATE SET
       version = excluded.version, document = excluded.document,
@@ -97,23 +118,23 @@ UPSERT_INSTANCE = """
       user_id = excluded.user_id, status = excluded.status,
       current_step = excluded.current_step, silent_since = excluded.silent_since
 """
-UPSERT_TIMELINE = """
+UPSERT_TIMELINE: LiteralString = """
     INSERT INTO milepost_timelines VALUES (?, ?, ?)
     ON CONFLICT (job_id) DO UPDATE SET version = excluded.version, document = excluded.document
 """
-UPSERT_SET_ASIDE = """
+UPSERT_SET_ASIDE: LiteralString = """
     INSERT INTO milepost_set_aside VALUES (?, ?, ?, ?, ?, ?)
     ON CONFLICT (position, view) DO UPDATE SET error = excluded.error
 """
-FORGET_SET_ASIDE = "DELETE FROM milepost_set_aside WHERE job_id = ?"
+FORGET_SET_ASIDE: LiteralString = "DELETE FROM milepost_set_aside WHERE job_id = ?"
 SELECT_HISTORY = """
     SELECT originator_id, originator_version, topic, state, notification_id
       FROM milepost_events
      WHERE originator_id = ? AND originator_version > ? AND originator_version <= ?
      ORDER BY originator_version LIMIT ?
 """
-FORGET_SNAPSHOTS = "DELETE FROM milepost_view_snapshots WHERE job_id = ?"
-KEEP_SNAPSHOT = """
+FORGET_SNAPSHOTS: LiteralString = "DELETE FROM milepost_view_snapshots WHERE job_id = ?"
+KEEP_SNAPSHOT: LiteralString = """
     INSERT INTO milepost_view_snapshots VALUES (?, ?, ?, ?, ?)
     ON CONFLICT (job_id, view, version) DO UPDATE SET
       recorded_at = excluded.recorded_at, document = excluded.document
@@ -121,6 +142,7 @@ KEEP_SNAPSHOT = """
 SELECT_SNAPSHOT = """
     SELECT version, recorded_at, document FROM milepost_view_snapshots
      WHERE job_id = ? AND view = ? AND version <= ? AND (? IS NULL OR recorded_at <= ?)
+       AND (SELECT shape FROM milepost_read_model WHERE tables = 'served') = ?
      ORDER BY version DESC LIMIT 1
 """
 SELECT_LOG = """
@@ -136,16 +158,20 @@ SELECT_LOG_OF = """
              FROM milepost_instances AS own
             CROSS JOIN milepost_events AS theirs ON theirs.originator_id = own.job_id
             WHERE own.user_id = ? AND +theirs.notification_id > ?
-              AND +theirs.notification_id <= (SELECT position FROM milepost_read_model)
+              AND +theirs.notification_id <= (
+                   SELECT position FROM milepost_read_model WHERE tables = 'served')
             ORDER BY theirs.notification_id LIMIT ?)
      ORDER BY notification_id
 """
-SIGHT = {
+# A row of another shape is none: then the whole history is the tail.
+SIGHT: dict[str, LiteralString] = {
     view: f"""
         SELECT wanted.job_id, kept.document,
                e.originator_version, e.topic, e.state, e.notification_id
           FROM (SELECT ? AS job_id) AS wanted
-          LEFT JOIN milepost_{view} AS kept ON kept.job_id = wanted.job_id
+          LEFT JOIN milepost_{view} AS kept
+            ON kept.job_id = wanted.job_id
+           AND (SELECT shape FROM milepost_read_model WHERE tables = 'served') = ?
           LEFT JOIN milepost_events AS e
             ON e.originator_id = wanted.job_id
            AND e.originator_version > COALESCE(kept.version, 0)
@@ -153,14 +179,14 @@ SIGHT = {
     """
     for view in ("instances", "timelines")
 }
-SIGHT_AGENT = SIGHT["instances"].replace(
+SIGHT_AGENT: LiteralString = SIGHT["instances"].replace(
     "(SELECT ? AS job_id)", "(SELECT job_id FROM milepost_keys WHERE name = ?)"
 )
-SELECT_INSTANCES = """
+SELECT_INSTANCES: LiteralString = """
     SELECT job_id, version, document FROM milepost_instances
      WHERE {filters} ORDER BY first_position DESC LIMIT ?
 """
-FILTERS = {
+FILTERS: dict[str, LiteralString] = {
     "agent_id": "agent_id = ?",
     "user_id": "user_id = ?",
     "status": "status = ?",
@@ -178,32 +204,43 @@ SELECT_SET_ASIDE = """
 
 
 class SQLiteReadModel:
-    """Keep rows beside the events."""
+    """Keep rows beside the events; with `rebuilt`, in the tables of a rebuild."""
 
-    def __init__(self, recorder: SQLiteRecorder) -> None:
+    def __init__(
+        self, recorder: SQLiteRecorder, shape: str = SHAPE, *, rebuilt: bool = False
+    ) -> None:
+        self.shape = shape
         self._datastore: SQLiteDatastore = recorder.datastore
+        self._on: Callable[[LiteralString], LiteralString] = TABLES.turned if rebuilt else str
         # SQLite cannot LISTEN.
         self._bell = Doorbell(Path(f"{self._datastore.pool.db_name}-bell"))
 
-    def prepare(self, shape: str) -> None:
+    def prepare(self) -> None:
         """See `ReadModel.prepare`."""
         with self._datastore.writing() as cursor:
-            for statement in CREATE:
+            for statement in (CREATE_EDITIONS, *CREATE, *INDEX):
                 cursor.execute(statement)
-            if cursor.execute(SELECT_SHAPE).fetchone() is None:
-                cursor.execute(INSERT_SHAPE, (shape,))
+            cursor.execute(BEGIN_EDITION, (self.shape,))
 
-    def restart(self, shape: str) -> None:
-        """See `ReadModel.restart`."""
-        with self._datastore.writing() as cursor:
-            if cursor.execute(SELECT_SHAPE).fetchone()[0] != shape:
-                for statement in START:
-                    cursor.execute(statement)
-                cursor.execute(INSERT_SHAPE, (shape,))
+    def edition(self) -> Edition:
+        """See `ReadModel.edition`."""
+        found = self._edition()
+        return Edition(found["shape"], found["generation"])
+
+    def rebuilt_position(self) -> int | None:
+        """See `ReadModel.rebuilt_position`."""
+        found = self._rows(TABLES.turned(SELECT_EDITION))
+        return found[0]["position"] if found else None
 
     def position(self) -> int:
         """See `ReadModel.position`."""
-        return int(self._rows(SELECT_POSITION)[0][0])
+        return int(self._edition()["position"])
+
+    def _edition(self) -> sqlite3.Row:
+        found: list[sqlite3.Row] = self._rows(SELECT_EDITION)
+        if not found:
+            raise PositionMoved("The tables of the rebuild are gone.")
+        return found[0]
 
     def newest_position(self) -> int:
         """See `ReadModel.newest_position`."""
@@ -217,25 +254,22 @@ class SQLiteReadModel:
     def apply(self, changes: Changes) -> None:
         """See `ReadModel.apply`."""
         with self._datastore.writing() as cursor:
-            cursor.execute(MOVE, (changes.position, changes.since, changes.shape))
-            if cursor.rowcount != 1:
+            moved = (changes.position, changes.since, self.shape, changes.generation)
+            if cursor.execute(self._on(MOVE), moved).rowcount != 1:
                 raise PositionMoved
-            cursor.executemany(UPSERT_INSTANCE, [_columns(row) for row in changes.instances])
-            cursor.executemany(UPSERT_TIMELINE, map(msgspec.structs.astuple, changes.timelines))
-            cursor.executemany(FORGET_SET_ASIDE, [(job_id,) for job_id in changes.tried_again])
-            cursor.executemany(UPSERT_SET_ASIDE, map(msgspec.structs.astuple, changes.set_aside))
-            cursor.executemany(FORGET_SNAPSHOTS, [(job_id,) for job_id in changes.tried_again])
-            cursor.executemany(
-                KEEP_SNAPSHOT,
-                [
-                    (kept.job_id, kept.view, kept.version, _text(kept.recorded_at), kept.document)
-                    for kept in changes.snapshots
-                ],
-            )
+            for statement, rows in (
+                (UPSERT_INSTANCE, map(_columns, changes.instances)),
+                (UPSERT_TIMELINE, map(msgspec.structs.astuple, changes.timelines)),
+                (FORGET_SET_ASIDE, ((job_id,) for job_id in changes.tried_again)),
+                (UPSERT_SET_ASIDE, map(msgspec.structs.astuple, changes.set_aside)),
+                (FORGET_SNAPSHOTS, ((job_id,) for job_id in changes.tried_again)),
+                (KEEP_SNAPSHOT, map(_kept, changes.snapshots)),
+            ):
+                cursor.executemany(self._on(statement), rows)
 
     def sight(self, view: str, job_id: str) -> Sighting:
         """See `ReadModel.sight`."""
-        return _sighting(self._rows(SIGHT[view], job_id))
+        return _sighting(self._rows(SIGHT[view], job_id, self.shape))
 
     def history(
         self, job_id: str, after: int = 0, until: int = NEWEST, limit: int = NEWEST
@@ -249,7 +283,7 @@ class SQLiteReadModel:
     ) -> ViewSnapshot | None:
         """See `ReadModel.snapshot`."""
         latest = _text(recorded_by) if recorded_by else None
-        for row in self._rows(SELECT_SNAPSHOT, job_id, view, until, latest, latest):
+        for row in self._rows(SELECT_SNAPSHOT, job_id, view, until, latest, latest, self.shape):
             version, recorded_at, document = row
             moment = datetime.fromisoformat(recorded_at)
             return ViewSnapshot(job_id, view, version, moment, document)
@@ -265,7 +299,7 @@ class SQLiteReadModel:
 
     def sight_agent(self, agent_id: str) -> Sighting | None:
         """See `ReadModel.sight_agent`."""
-        rows = self._rows(SIGHT_AGENT, agent_key(agent_id))
+        rows = self._rows(SIGHT_AGENT, agent_key(agent_id), self.shape)
         return _sighting(rows) if rows else None
 
     def instances(self, wanted: JobFilter) -> Sequence[Row]:
@@ -307,9 +341,9 @@ class SQLiteReadModel:
         finally:
             os.close(lock_file)
 
-    def _rows(self, statement: str, *parameters: Any) -> list[Any]:
+    def _rows(self, statement: LiteralString, *parameters: Any) -> list[Any]:
         with self._datastore.reading() as cursor:
-            return cursor.execute(statement, parameters).fetchall()
+            return cursor.execute(self._on(statement), parameters).fetchall()
 
 
 def _sighting(rows: Sequence[Any]) -> Sighting:
@@ -325,6 +359,11 @@ def _sighting(rows: Sequence[Any]) -> Sighting:
 def _columns(row: InstanceRow) -> tuple[Any, ...]:
     *columns, silent_since = msgspec.structs.astuple(row)
     return (*columns, _text(silent_since) if silent_since else None)
+
+
+def _kept(snapshot: ViewSnapshot) -> tuple[Any, ...]:
+    job_id, view, version, recorded_at, document = msgspec.structs.astuple(snapshot)
+    return job_id, view, version, _text(recorded_at), document
 
 
 def _text(moment: datetime) -> str:

@@ -16,10 +16,14 @@ from domain.workflow_files import load
 from projections.history import History
 from projections.memory import MemoryReadModel
 from projections.postgres import PostgresReadModel
+from projections.postgres_shadow import PostgresShadow
 from projections.projector import Projector
 from projections.read_model import SHAPE, ReadModel
 from projections.reader import Reader
+from projections.rebuild import Rebuild
+from projections.shadow import Shadow
 from projections.sqlite import SQLiteReadModel
+from projections.sqlite_shadow import SQLiteShadow
 from tests.postgres_server import PostgresServer, create_database
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -43,30 +47,51 @@ class Clock:
 class Deployment:
     """Everything over one store, as the server wires it; the projector runs when told to."""
 
-    def __init__(self, env: dict[str, str], workflows: Workflows, clock: Clock) -> None:
+    def __init__(
+        self, env: dict[str, str], workflows: Workflows, clock: Clock, shape: str = SHAPE
+    ) -> None:
         self.env, self.workflows, self.clock = env, workflows, clock
         self.milepost = Milepost(env, clock=clock)
-        self.read_model: ReadModel = READ_MODELS[env["PERSISTENCE_MODULE"]](self.milepost.recorder)
-        self.read_model.prepare(SHAPE)
+        kind, recorder = env["PERSISTENCE_MODULE"], self.milepost.recorder
+        self.read_model: ReadModel = READ_MODELS[kind](recorder, shape)
+        self.shadow = SHADOWS[kind](recorder, shape)
+        self.read_model.prepare()
         self.reader = Reader(self.read_model, self.milepost.mapper)
         self.history = History(self.read_model, self.milepost.mapper)
         self.projector = Projector(
             self.milepost.store, self.read_model, self.milepost.mapper, workflows
         )
+        self.rebuild = Rebuild(
+            self.milepost.store, self.read_model, self.shadow, self.milepost.mapper, workflows
+        )
 
-    def again(self) -> Deployment:
-        """Return what a second process over the same database has (not for memory)."""
-        return Deployment(self.env, self.workflows, self.clock)
+    def again(self, shape: str = SHAPE) -> Deployment:
+        """Return what a second process over the same database has (not for memory).
+
+        With another shape, it is one of another release.
+        """
+        return Deployment(self.env, self.workflows, self.clock, shape)
 
     def close(self) -> None:
         """Close the connections."""
         self.milepost.close()
 
 
-READ_MODELS: dict[str, Callable[[Any], ReadModel]] = {
+READ_MODELS: dict[str, Callable[[Any, Any], ReadModel]] = {
     "domain.memory": MemoryReadModel,
     "domain.sqlite": SQLiteReadModel,
     "domain.postgres": PostgresReadModel,
+}
+
+
+def no_shadow(*_: object) -> Any:
+    """Return what nothing can be asked: rows in memory are never rebuilt."""
+
+
+SHADOWS: dict[str, Callable[[Any, Any], Shadow]] = {
+    "domain.memory": no_shadow,
+    "domain.sqlite": SQLiteShadow,
+    "domain.postgres": PostgresShadow,
 }
 
 

@@ -9,6 +9,7 @@ import click
 
 from api.cli.audit import audit
 from api.cli.jobs import jobs
+from api.cli.rebuild import rebuild
 from api.cli.replay import replay
 from api.cli.serving import init_db, project, serve
 from api.cli.status import status
@@ -45,5 +46,5 @@ def main() -> None:
     """
 
 
-for command in (serve, project, init_db, status, jobs, audit, replay, tokens, workflows):
+for command in (serve, project, init_db, status, jobs, audit, replay, rebuild, tokens, workflows):
     main.add_command(command)

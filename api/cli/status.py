@@ -13,7 +13,7 @@ def status(as_json: bool) -> None:
     """Show the database, how far the read model is, and how many jobs there are."""
     with opened(only_if_there=True) as here:
         standing, counts = here.reader.standing(), dict(here.reader.counts())
-        database = here.settings.shown_database
+        database, shape = here.settings.shown_database, here.read_model.shape
     if as_json:
         return print_json(
             {
@@ -21,6 +21,8 @@ def status(as_json: bool) -> None:
                 "log_position": standing.log_position,
                 "read_model_position": standing.read_model_position,
                 "lag_events": standing.lag_events,
+                "shape": standing.shape,
+                "rebuild_position": standing.rebuilt_position,
                 "jobs": counts,
                 "set_aside": standing.set_aside,
             }
@@ -28,6 +30,10 @@ def status(as_json: bool) -> None:
     click.echo(f"Database     {database}")
     click.echo(f"Log          position {standing.log_position}")
     click.echo(f"Read model   {_behind(standing.lag_events)}")
+    if standing.shape != shape:
+        click.echo(f"             of shape {standing.shape}, while this release makes {shape}")
+    if standing.rebuilt_position is not None:
+        click.echo(f"Rebuild      at position {standing.rebuilt_position}, or interrupted there")
     rows = [(status_text(name), count) for name, count in sorted(counts.items())]
     print_table(("Status", "Jobs"), rows, "Jobs         none yet")
     if standing.set_aside:

@@ -63,6 +63,7 @@ class Site:
             ),
             milepost=deployment.milepost,
             read_model=deployment.read_model,
+            shadow=deployment.shadow,
             reader=deployment.reader,
             history=deployment.history,
             tokens=token_store(deployment),

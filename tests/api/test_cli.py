@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 
 from api.cli import main
 from domain.workflow_files import SHIPPED
+from projections.read_model import SHAPE
 from tests.api.conftest import MACHINE, Site, everything_in, kind_of, problem_of
 from tests.conftest import Deployment
 
@@ -138,6 +139,8 @@ def test_status_for_a_program(shell: Shell, database_site: Site) -> None:
         "read_model_position": 3,
         "lag_events": 0,
         "jobs": {"failed": 1, "pending": 1},
+        "shape": SHAPE,
+        "rebuild_position": None,
         "set_aside": [],
     }
 

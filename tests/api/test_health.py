@@ -27,6 +27,7 @@ def test_a_ready_server_says_how_far_it_is(site: Site) -> None:
         "log_position": site.position,
         "read_model_position": 1,
         "lag_events": 1,
+        "rebuild_position": None,
         "set_aside": 0,
     }
 

@@ -29,6 +29,8 @@ from domain.errors import (
     Unavailable,
 )
 from projections.read_model import PositionMoved
+from projections.rebuild import RebuildInterrupted, RebuildUnderWay
+from projections.shadow import RebuildForbidden
 from projections.views import UnreadableDocument
 from tests.api.conftest import ADMIN, SECRET, Site, bearer, body_of, like_jq, problem_of, sign
 
@@ -37,6 +39,7 @@ FAMILIES = {MilepostError, BadRequest, Refused, NotFound, Unavailable}
 BEFORE_SERVING = {InvalidSetting, InvalidDefinition}
 """They stop the start: settings and definitions are read before the first request."""
 BEHIND_THE_SCENES = {PositionMoved, UnreadableDocument}
+REBUILDING = {RebuildForbidden, RebuildInterrupted, RebuildUnderWay}
 """Between projectors, which answer nobody."""
 TYPES = {
     "agent-not-found",
@@ -80,7 +83,7 @@ def everything_that_can_go_wrong() -> set[type[MilepostError]]:
 
 
 def test_every_error_that_reaches_a_client_has_a_kind() -> None:
-    exempt = FAMILIES | BEFORE_SERVING | BEHIND_THE_SCENES
+    exempt = FAMILIES | BEFORE_SERVING | BEHIND_THE_SCENES | REBUILDING
 
     assert everything_that_can_go_wrong() - exempt == set(KINDS)
 

@@ -15,10 +15,13 @@ from domain.callback import Callback
 from domain.keys import agent_key
 from domain.postgres_datastore import POOL_SIZE, PostgresDatastore
 from domain.workflow import Workflows
-from projections.postgres import SIGHT, SIGHT_AGENT
+from projections import postgres
 from projections.postgres_lookup import Lookup, bigint, text
+from projections.read_model import SHAPE
 from tests.conftest import Clock, Deployment, deployment
 
+SIGHT = {view: postgres.sight(each, SHAPE) for view, each in postgres.SIGHT.items()}
+SIGHT_AGENT = postgres.sight(postgres.SIGHT_AGENT, SHAPE)
 COLUMNS = (text, text, bigint, text, bytes, bigint)
 
 

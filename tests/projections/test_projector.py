@@ -23,7 +23,6 @@ from projections.read_model import (
     Changes,
     InstanceRow,
     JobFilter,
-    PositionMoved,
     ReadModel,
     Row,
     SetAside,
@@ -589,17 +588,6 @@ def wait_until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert monotonic() < deadline
         Event().wait(0.01)
-
-
-def test_a_projector_of_another_shape_cannot_write(stores: Deployment) -> None:
-    """Two releases over one database: the older one stops at the newer one's rows."""
-    heartbeat(stores)
-    stores.read_model.restart("of the next release")
-
-    with pytest.raises(PositionMoved):
-        stores.projector.catch_up()
-
-    assert stores.read_model.position() == 0
 
 
 def test_jobs_of_which_nothing_can_be_read_are_listed_one_by_one(stores: Deployment) -> None:

@@ -7,13 +7,11 @@ from typing import cast
 
 import msgspec
 import pytest
-from eventsourcing.persistence import PersistenceError, StoredEvent
+from eventsourcing.persistence import PersistenceError
 
 from domain.callback import Callback
 from domain.commands import QueueJob
-from domain.store import Append
 from projections.read_model import (
-    SHAPE,
     Changes,
     InstanceRow,
     JobFilter,
@@ -319,29 +317,9 @@ def test_preparing_again_changes_nothing(stores: Deployment) -> None:
     stores.projector.catch_up()
     before = everything(stores.read_model)
 
-    stores.read_model.prepare(SHAPE)
+    stores.read_model.prepare()
 
     assert before[0] != 0
-    assert everything(stores.read_model) == before
-
-
-def test_restarting_with_another_shape_empties_the_rows_and_begins_anew(stores: Deployment) -> None:
-    """The events stay, and give the same rows again."""
-    heartbeat(stores, "one")
-    unreadable = StoredEvent("two", 1, "JobPainted", b"{}")
-    stores.milepost.store.transact({}, [], lambda _: Append([unreadable]))
-    stores.projector.catch_up()
-    before = everything(stores.read_model)
-
-    stores.read_model.prepare("another shape")
-    assert everything(stores.read_model) == before, "only the one whose turn it is may empty them"
-    stores.read_model.restart("another shape")
-
-    assert everything(stores.read_model) == (0, [], {}, [])
-    with pytest.raises(PositionMoved):
-        stores.projector.catch_up()
-    stores.read_model.restart(SHAPE)
-    stores.projector.catch_up()
     assert everything(stores.read_model) == before
 
 

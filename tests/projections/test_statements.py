@@ -19,12 +19,15 @@ from domain.postgres import (
 from domain.workflow import Workflows
 from projections.postgres import (
     SELECT_DOCUMENTS,
+    SELECT_EDITION,
     SELECT_HISTORY,
     SELECT_LOG,
     SELECT_SNAPSHOT,
     SIGHT,
     SIGHT_AGENT,
+    sight,
 )
+from projections.read_model import SHAPE
 from tests.conftest import Clock, Deployment, deployment
 
 HOT = {
@@ -33,14 +36,15 @@ HOT = {
     "keys": SELECT_KEYS,
     "events": SELECT_EVENTS,
     "notifications": SELECT_NOTIFICATIONS,
-    "sight of instances": SIGHT["instances"],
-    "sight of timelines": SIGHT["timelines"],
-    "sight of an agent": SIGHT_AGENT,
+    "sight of instances": sight(SIGHT["instances"], SHAPE),
+    "sight of timelines": sight(SIGHT["timelines"], SHAPE),
+    "sight of an agent": sight(SIGHT_AGENT, SHAPE),
+    "edition": SELECT_EDITION,
     "instances": SELECT_DOCUMENTS["instances"],
     "timelines": SELECT_DOCUMENTS["timelines"],
     "history": SELECT_HISTORY,
     "log": SELECT_LOG,
-    "snapshot of a view": SELECT_SNAPSHOT,
+    "snapshot of a view": sight(SELECT_SNAPSHOT, SHAPE),
 }
 LOOKED_UP_BY = {
     "milepost_events": ("originator_version", "notification_id"),
@@ -49,6 +53,7 @@ LOOKED_UP_BY = {
     "milepost_instances": ("job_id",),
     "milepost_timelines": ("job_id",),
     "milepost_view_snapshots": ("job_id",),
+    "milepost_read_model": ("tables",),
 }
 
 

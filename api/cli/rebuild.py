@@ -1,0 +1,183 @@
+"""rebuild: fold the whole history into new tables and serve those; or only compare."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import click
+import msgspec
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from api.cli.output import as_json, opened, print_json, print_table
+from api.wiring import Services
+from domain.store import translated
+from projections import rebuild as engine
+from projections.comparison import PROJECTIONS, Difference
+from projections.rebuild import RebuildInterrupted, Rebuilt
+
+SHOWN = 20
+"""How many differences a person is shown."""
+
+Advance = Callable[[int, int, int], None]
+"""Tells how much is done, of how much, and how many that were since the start."""
+
+
+@click.command()
+@click.argument("projection", required=False, type=click.Choice(PROJECTIONS))
+@click.option("--dry-run", is_flag=True, help="Only compare; exit 1 if anything differs.")
+@click.option("--restart", is_flag=True, help="Do not go on with an interrupted one.")
+@click.option("--discard", is_flag=True, help="Drop what an interrupted one left, and no more.")
+@as_json
+def rebuild(
+    projection: str | None, dry_run: bool, restart: bool, discard: bool, as_json: bool
+) -> None:
+    """Fold the whole history into new tables, and serve those.
+
+    Callbacks and reads go on meanwhile. What the served rows had that the events do not say is
+    counted and shown. With PROJECTION, only that one is compared; the tables of all are made anew
+    together, because their rows stand at one position. Interrupted, it goes on where it was.
+    """
+    if dry_run + restart + discard > 1:
+        raise click.UsageError("--dry-run, --restart and --discard exclude one another")
+    wanted = (projection,) if projection else PROJECTIONS
+    with opened(only_if_there=True) as here, translated():
+        if discard:
+            return _discard(here, as_json)
+        if dry_run:
+            return _compare(here, wanted, as_json)
+        return _rebuild(here, wanted, restart, as_json)
+
+
+def _discard(here: Services, as_json: bool) -> None:
+    dropped = here.rebuild().drop()
+    if as_json:
+        return print_json({"discarded": dropped})
+    return click.echo("Dropped what it left." if dropped else "There was nothing to drop.")
+
+
+def _compare(here: Services, wanted: Sequence[str], as_json: bool) -> None:
+    if here.reader.standing().shape != here.read_model.shape:
+        raise click.ClickException(
+            "the served rows are of another release's shape, and cannot be compared"
+        )
+    told, compared, jobs = _Told(as_json), 0, sum(here.reader.counts().values())
+    with _bar("comparing", "jobs") as advance:
+        for count, differences in here.rebuild().comparison(wanted).with_events():
+            compared += count
+            advance(compared, max(compared, jobs), compared)
+            for difference in differences:
+                told(difference)
+    if not as_json:
+        told.show()
+        click.echo(
+            f"Compared {compared:,} jobs with their events: "
+            + (f"{told.count:,} rows differ." if told.count else "nothing differs.")
+        )
+    if told.count:
+        raise click.exceptions.Exit(1)
+
+
+def _rebuild(here: Services, wanted: Sequence[str], afresh: bool, as_json: bool) -> None:
+    told, seen = _Told(as_json), engine.Progress(0, 0, 0)
+    with _bar("rebuilding", "positions") as advance:
+
+        def on_progress(progress: engine.Progress) -> None:
+            nonlocal seen
+            seen = progress
+            advance(progress.position, progress.newest_position, progress.events)
+
+        try:
+            rebuilt = here.rebuild().run(
+                afresh=afresh, wanted=wanted, on_progress=on_progress, on_difference=told
+            )
+        except KeyboardInterrupt as error:
+            raise RebuildInterrupted(
+                f"Interrupted at position {seen.position} of {seen.newest_position}: `milepost "
+                "rebuild` goes on from there, with --discard it drops what is done."
+            ) from error
+    if as_json:
+        return print_json({**msgspec.structs.asdict(rebuilt), "seconds": round(rebuilt.seconds, 3)})
+    told.show()
+    return click.echo(_said(rebuilt))
+
+
+def _said(rebuilt: Rebuilt) -> str:
+    since = f" from position {rebuilt.began_at:,} on" if rebuilt.began_at else ""
+    if rebuilt.differences is None:
+        differed = "The rows that were served had another shape."
+    elif rebuilt.differences:
+        differed = f"{rebuilt.differences:,} of the rows that were served differed."
+    else:
+        differed = "Nothing differed from the rows that were served."
+    return (
+        f"Folded {rebuilt.events:,} events{since} in {rebuilt.seconds:.1f} s; "
+        f"the new tables are served, at position {rebuilt.position:,}. {differed}"
+    )
+
+
+class _Told:
+    """Prints differences for a program as they are found; keeps some to show to a person."""
+
+    def __init__(self, as_json: bool) -> None:
+        self.count = 0
+        self._as_json = as_json
+        self._kept: list[Difference] = []
+
+    def __call__(self, difference: Difference) -> None:
+        self.count += 1
+        if self._as_json:
+            print_json(msgspec.structs.asdict(difference))
+        elif len(self._kept) < SHOWN:
+            self._kept.append(difference)
+
+    def show(self) -> None:
+        rows = [
+            (each.job_id, each.view, name, there, expected)
+            for each in self._kept
+            for name, there, expected in _sides(each)
+        ]
+        if rows:
+            print_table(("Job", "View", "What", "There", "Expected"), rows, "")
+        if self.count > len(self._kept):
+            click.echo(f"… and {self.count - len(self._kept):,} more (--json tells all)")
+
+
+def _sides(difference: Difference) -> Iterator[tuple[str, str, str]]:
+    there, expected = difference.there, difference.expected
+    if there is None or expected is None:
+        yield "row", "none" if there is None else "there", "none" if expected is None else "there"
+        return
+    for name in expected:
+        yield name, _short(there[name]), _short(expected[name])
+
+
+def _short(value: object) -> str:
+    text = value if isinstance(value, str) else msgspec.json.encode(value, enc_hook=str).decode()
+    return text if len(text) <= 60 else f"{text[:59]}…"
+
+
+@contextmanager
+def _bar(doing: str, what: str) -> Iterator[Advance]:
+    """Show on stderr how far it is, how fast, and how long it will take."""
+    columns = (
+        TextColumn(doing),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(what + ", {task.fields[rate]}/s,"),
+        TimeRemainingColumn(),
+        TextColumn("left"),
+    )
+    stderr = Console(stderr=True)
+    with Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal) as bar:
+        task = bar.add_task(doing, total=None, rate="-")
+
+        def advance(done: int, total: int, since_start: int) -> None:
+            if not since_start:  # what was done before says nothing of how long it will take
+                bar.reset(task, completed=done, total=total)
+            seconds = bar.tasks[0].elapsed or 0
+            rate = f"{since_start / seconds:,.0f}" if seconds else "-"
+            bar.update(task, completed=done, total=total, rate=rate)
+
+        yield advance

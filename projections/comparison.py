@@ -1,0 +1,165 @@
+"""Comparing the rows that are served with what the events say."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import Any, Final
+
+import msgspec
+
+from domain.mapper import JobEventMapper
+from domain.workflow import Workflows
+from projections.folding import decoded, fold
+from projections.instance import Instance
+from projections.read_model import InstanceRow, ReadModel, Row, SetAside
+from projections.rows import instance_row, timeline_row
+from projections.shadow import Moment, Shadow
+from projections.timeline import Timeline
+from projections.views import UnreadableDocument, View, Views
+
+PROJECTIONS: Final = ("instances", "timelines")
+PAGE: Final = 200
+"""How many jobs are compared as of one moment."""
+CHUNK: Final = 2_000
+"""How many events of a job are decoded at once."""
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """A row that is not what the events say.
+
+    `there` and `expected` map what differs, columns and fields of the document, to its values;
+    None stands for no row.
+    """
+
+    job_id: str
+    view: str
+    there: Mapping[str, Any] | None
+    expected: Mapping[str, Any] | None
+
+
+class Comparison:
+    """Compares rows of these views; what is encrypted or written differently may mean the same."""
+
+    def __init__(
+        self,
+        read_model: ReadModel,
+        shadow: Shadow,
+        mapper: JobEventMapper,
+        workflows: Workflows,
+        wanted: Collection[str] = PROJECTIONS,
+    ) -> None:
+        self._read_model = read_model
+        self._shadow = shadow
+        self._mapper = mapper
+        self._workflows = workflows
+        self._views = Views(mapper.cipher)
+        self._wanted = [name for name in PROJECTIONS if name in wanted]
+
+    def with_events(self) -> Iterator[tuple[int, list[Difference]]]:
+        """Fold every job's history and compare it with the rows that are served; write nothing.
+
+        Yields, page by page, how many jobs were compared and what differs.
+        """
+        after = ""
+        while job_ids := self._shadow.jobs(after, PAGE):
+            after = job_ids[-1]
+            with self._shadow.moment() as moment:
+                yield len(job_ids), list(self._page(moment, job_ids))
+        yield 0, list(self._strangers())
+
+    def with_rebuilt(self) -> Iterator[Difference]:
+        """Compare the rows of a rebuild with those served, where both are at the same version.
+
+        A job that has got events meanwhile is passed over; a row that is missing is not.
+        """
+        for view in self._wanted:
+            after = ""
+            while rebuilt := self._shadow.rows(view, after, PAGE):
+                after = rebuilt[-1].job_id
+                with self._shadow.moment() as moment:
+                    position = moment.position()
+                    served = moment.rows(view, [row.job_id for row in rebuilt])
+                for row in rebuilt:
+                    there = served.get(row.job_id)
+                    if (
+                        there is None
+                        and self._view(view).load("", row.document).position > position
+                    ):
+                        continue
+                    if there is None or there.version == row.version:
+                        yield from self._difference(view, row.job_id, there, row)
+        yield from self._strangers()
+
+    def _strangers(self) -> Iterator[Difference]:
+        for view in self._wanted:
+            for job_id in self._shadow.strangers(view):
+                yield Difference(job_id, view, {"row": "of a job without events"}, None)
+
+    def _page(self, moment: Moment, job_ids: Sequence[str]) -> Iterator[Difference]:
+        position = moment.position()
+        served = {view: moment.rows(view, job_ids) for view in self._wanted}
+        for job_id, expected in self._folded(moment, job_ids, position):
+            for view in self._wanted:
+                there, row = served[view].get(job_id), expected.get(view)
+                yield from self._difference(view, job_id, there, row)
+
+    def _folded(
+        self, moment: Moment, job_ids: Sequence[str], position: int
+    ) -> Iterator[tuple[str, Mapping[str, Row | InstanceRow]]]:
+        told: list[SetAside] = []  # the projector has said it
+        views = self._views
+        for job_id, events in groupby(moment.events(job_ids), lambda event: event.originator_id):
+            instance, timeline = Instance(str(job_id)), Timeline(str(job_id))
+            up_to_here = (event for event in events if event.id <= position)
+            while chunk := decoded(_first(CHUNK, up_to_here), self._mapper):
+                instance = fold(views.instance, instance, chunk, told)
+                timeline = fold(views.timeline, timeline, chunk, told)
+                told.clear()
+            rows: dict[str, Row | InstanceRow] = {}
+            if instance.version:
+                rows["instances"] = instance_row(instance, views, self._workflows)
+                rows["timelines"] = timeline_row(timeline, views)
+            yield str(job_id), rows
+
+    def _difference(
+        self, view: str, job_id: str, there: Row | InstanceRow | None, row: Row | InstanceRow | None
+    ) -> Iterator[Difference]:
+        if there == row:
+            return
+        if there is None or row is None:
+            yield Difference(job_id, view, self._told(view, there), self._told(view, row))
+            return
+        found, expected = self._told(view, there), self._told(view, row)
+        if found != expected:
+            assert found is not None
+            assert expected is not None
+            names = [
+                name for name in {**expected, **found} if found.get(name) != expected.get(name)
+            ]
+            yield Difference(
+                job_id,
+                view,
+                {name: found.get(name) for name in names},
+                {name: expected.get(name) for name in names},
+            )
+
+    def _told(self, view: str, row: Row | InstanceRow | None) -> dict[str, Any] | None:
+        """Return the columns and the document's fields by name."""
+        if row is None:
+            return None
+        columns = msgspec.structs.asdict(row)
+        del columns["job_id"]
+        document = columns.pop("document")
+        try:
+            state = self._view(view).load(row.job_id, document)
+        except UnreadableDocument:
+            return {**columns, "document": document}
+        return columns | {f"document.{k}": v for k, v in msgspec.to_builtins(state).items()}
+
+    def _view(self, name: str) -> View[Any]:
+        return self._views.instance if name == "instances" else self._views.timeline
+
+
+def _first(count: int, events: Iterator[Any]) -> list[Any]:
+    return [event for _, event in zip(range(count), events, strict=False)]

@@ -1,0 +1,215 @@
+"""A rebuild's tables in PostgreSQL; its twin is `sqlite_shadow.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Final, LiteralString
+
+import psycopg
+from eventsourcing.persistence import Notification, OperationalError, ProgrammingError
+from psycopg import Connection
+from psycopg.errors import InsufficientPrivilege, LockNotAvailable
+from psycopg.rows import DictRow, tuple_row
+
+from domain.postgres import PostgresRecorder, as_json
+from domain.postgres_datastore import ONE_AT_A_TIME
+from projections.postgres import (
+    BEGIN_EDITION,
+    CREATE,
+    INDEX,
+    SELECT_EDITION,
+    SELECT_NEWEST,
+    TABLES,
+    PostgresReadModel,
+)
+from projections.read_model import SHAPE, InstanceRow, Row
+from projections.shadow import Moment, RebuildForbidden
+
+TAKE: Final = "SELECT pg_try_advisory_lock(hashtext('milepost rebuild')) AS taken"
+DROP: Final[LiteralString] = f"DROP TABLE IF EXISTS {', '.join(TABLES.names)}"
+END_EDITION: Final[LiteralString] = "DELETE FROM milepost_read_model WHERE tables = 'served'"
+# Whoever may use a served table may use the one that takes its place.
+SAME_RIGHTS: Final = """
+    SELECT format('GRANT %%s ON %%I TO %%s', acl.privilege_type, rebuilt,
+                  CASE acl.grantee WHEN 0 THEN 'PUBLIC'
+                  ELSE quote_ident(pg_get_userbyid(acl.grantee)) END) AS statement
+      FROM unnest(%s::text[], %s::text[]) AS t (served, rebuilt)
+      JOIN pg_class ON pg_class.oid = to_regclass(served)
+     CROSS JOIN LATERAL aclexplode(relacl) AS acl
+     WHERE acl.grantee <> relowner
+"""
+SAME_OWNER: Final = """
+    SELECT format('ALTER TABLE %%I OWNER TO %%I', rebuilt, pg_get_userbyid(relowner)) AS statement
+      FROM unnest(%s::text[], %s::text[]) AS t (served, rebuilt)
+      JOIN pg_class ON pg_class.oid = to_regclass(served)
+"""
+ANALYZE: Final[LiteralString] = f"ANALYZE {', '.join(TABLES.rebuilt)}"
+# While this waits for somebody who reads for long, all others wait for this: so not for long.
+SOON: Final = "SET LOCAL lock_timeout = '200ms'"
+# The row is also what a projector moves first: it waits, and then finds another generation.
+SERVE: Final = """
+    UPDATE milepost_read_model AS served
+       SET shape = rebuilt.shape, position = rebuilt.position, generation = rebuilt.generation
+      FROM milepost_read_model AS rebuilt
+     WHERE served.tables = 'served' AND rebuilt.tables = 'rebuilt' AND rebuilt.shape = %s
+       AND (rebuilt.position >= served.position
+            OR served.position > (SELECT COALESCE(MAX(notification_id), 0) FROM milepost_events))
+"""
+LOCK: Final[LiteralString] = f"LOCK TABLE {', '.join(TABLES.names)} IN ACCESS EXCLUSIVE MODE"
+RENAME: Final[tuple[LiteralString, ...]] = tuple(
+    f"ALTER TABLE {rebuilt} RENAME TO {served}"
+    for served, rebuilt in zip(TABLES.names, TABLES.rebuilt, strict=True)
+)
+RENAME_INDEXES: Final = """
+    SELECT format('ALTER INDEX %%s RENAME TO %%I', indexrelid::regclass,
+                  replace(relname, 'milepost_rebuilt_', 'milepost_')) AS statement
+      FROM unnest(%s::text[]) AS t (served)
+      JOIN pg_index ON indrelid = served::regclass
+      JOIN pg_class ON pg_class.oid = indexrelid
+"""
+SELECT_JOBS: Final = """
+    SELECT originator_id AS job_id
+      FROM milepost_events WHERE originator_id > %s AND originator_version = 1
+     ORDER BY originator_id LIMIT %s
+"""
+SELECT_ROWS: Final[dict[str, LiteralString]] = {
+    "instances": """
+        SELECT job_id, version, document, first_position, agent_id, user_id, status, current_step,
+               silent_since
+          FROM milepost_instances
+    """,
+    "timelines": "SELECT job_id, version, document FROM milepost_timelines",
+}
+AFTER: Final[LiteralString] = " WHERE job_id > %s ORDER BY job_id LIMIT %s"
+OF_JOBS: Final[LiteralString] = (
+    " WHERE job_id = ANY (ARRAY (SELECT json_array_elements_text(%s::json)))"
+)
+OF_STRANGERS: Final[LiteralString] = """
+    WHERE NOT EXISTS (SELECT FROM milepost_events WHERE originator_id = job_id) ORDER BY job_id
+"""
+SELECT_EVENTS: Final = """
+    SELECT originator_id, originator_version, topic, state, notification_id
+      FROM milepost_events
+     WHERE originator_id = ANY (ARRAY (SELECT json_array_elements_text(%s::json)))
+     ORDER BY originator_id, originator_version
+"""
+ONE_MOMENT: Final = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+KINDS: Final[dict[str, type[Row | InstanceRow]]] = {"instances": InstanceRow, "timelines": Row}
+
+
+class PostgresShadow:
+    """Keep the tables of a rebuild beside the served ones."""
+
+    def __init__(self, recorder: PostgresRecorder, shape: LiteralString = SHAPE) -> None:
+        self.read_model = PostgresReadModel(recorder, shape, rebuilt=True)
+        self._datastore = recorder.datastore
+
+    @contextmanager
+    def taken(self) -> Iterator[bool]:
+        """See `Shadow.taken`."""
+        # A session lock on a connection of its own: gone with the process, however it ends.
+        try:
+            with psycopg.connect(**self._datastore.conninfo, autocommit=True) as connection:
+                taken = connection.execute(TAKE).fetchone()
+                yield bool(taken and taken[0])
+        except psycopg.Error as error:
+            raise OperationalError(str(error)) from error
+
+    def begin(self, *, afresh: bool = False) -> int:
+        """See `Shadow.begin`."""
+        try:
+            with self._datastore.transaction(commit=True) as cursor:
+                cursor.execute(ONE_AT_A_TIME)
+                left = cursor.execute(TABLES.turned(SELECT_EDITION)).fetchone()
+                newest = cursor.execute(SELECT_NEWEST).fetchone()
+                if left and left["shape"] == self.read_model.shape and not afresh:
+                    if newest and left["position"] <= newest["position"]:
+                        return int(left["position"])
+                for statement in (DROP, END_EDITION, *CREATE):
+                    cursor.execute(TABLES.turned(statement))
+                cursor.execute(TABLES.turned(BEGIN_EDITION), (self.read_model.shape,))
+                pairs = (list(TABLES.names), list(TABLES.rebuilt))
+                for made in (SAME_RIGHTS, SAME_OWNER):
+                    for row in cursor.execute(made, pairs).fetchall():
+                        cursor.execute(row["statement"])
+                return 0
+        except ProgrammingError as error:
+            if isinstance(error.__cause__, InsufficientPrivilege):
+                raise RebuildForbidden(f"{RebuildForbidden.__doc__} {error}") from error
+            raise
+
+    def settle(self) -> None:
+        """Make the indexes, which would only have slowed the folding, and let them be known."""
+        with self._datastore.transaction(commit=True) as cursor:
+            for statement in INDEX:
+                cursor.execute(TABLES.turned(statement))
+            cursor.execute(ANALYZE)
+
+    def swap(self) -> bool:
+        """See `Shadow.swap`."""
+        try:
+            with self._datastore.transaction(commit=True) as cursor:
+                cursor.execute(SOON)
+                if cursor.execute(SERVE, (self.read_model.shape,)).rowcount != 1:
+                    return False
+                for statement in (TABLES.turned(END_EDITION), LOCK, DROP, *RENAME):
+                    cursor.execute(statement)
+                for row in cursor.execute(RENAME_INDEXES, (list(TABLES.names),)).fetchall():
+                    cursor.execute(row["statement"])
+        except OperationalError as error:
+            if isinstance(error.__cause__, LockNotAvailable):
+                return False
+            raise
+        return True
+
+    def drop(self) -> bool:
+        """See `Shadow.drop`."""
+        with self._datastore.transaction(commit=True) as cursor:
+            cursor.execute(TABLES.turned(DROP))
+            return cursor.execute(TABLES.turned(END_EDITION)).rowcount > 0
+
+    def jobs(self, after: str, limit: int) -> Sequence[str]:
+        """See `Shadow.jobs`."""
+        return [row["job_id"] for row in self._datastore.rows(SELECT_JOBS, (after, limit))]
+
+    def strangers(self, view: str) -> Sequence[str]:
+        """See `Shadow.strangers`."""
+        return [row["job_id"] for row in self._datastore.rows(SELECT_ROWS[view] + OF_STRANGERS)]
+
+    @contextmanager
+    def moment(self) -> Iterator[Moment]:
+        """See `Shadow.moment`."""
+        with self._datastore.get_connection() as connection, connection.transaction():
+            connection.execute(ONE_MOMENT)
+            yield _Moment(connection)
+
+    def rows(self, view: str, after: str, limit: int) -> Sequence[Row | InstanceRow]:
+        """See `Shadow.rows`."""
+        statement = TABLES.turned(SELECT_ROWS[view] + AFTER)
+        return [KINDS[view](**row) for row in self._datastore.rows(statement, (after, limit))]
+
+
+class _Moment:
+    def __init__(self, connection: Connection[DictRow]) -> None:
+        self._connection = connection
+
+    def position(self) -> int:
+        """See `Moment.position`."""
+        found = self._connection.execute(SELECT_EDITION).fetchone()
+        return int(found["position"]) if found else 0
+
+    def rows(self, view: str, job_ids: Sequence[str]) -> Mapping[str, Row | InstanceRow]:
+        """See `Moment.rows`."""
+        found = self._connection.execute(SELECT_ROWS[view] + OF_JOBS, (as_json(job_ids),))
+        return {row["job_id"]: KINDS[view](**row) for row in found}
+
+    def events(self, job_ids: Sequence[str]) -> Iterator[Notification]:
+        """See `Moment.events`."""
+        # A cursor of the server's, so that a long history is never here as a whole.
+        cursor: Any = self._connection.cursor("milepost_history", row_factory=tuple_row)
+        with cursor:
+            cursor.itersize = 2000
+            cursor.execute(SELECT_EVENTS, (as_json(job_ids),))
+            for job_id, version, topic, state, position in cursor:
+                yield Notification(job_id, version, topic, state, id=position)

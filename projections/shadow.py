@@ -1,0 +1,87 @@
+"""The contract of a rebuild's tables, and of what they are compared with.
+
+The twins are `sqlite_shadow.py` and `postgres_shadow.py`. Rows in memory end with their process and
+are never rebuilt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from eventsourcing.persistence import Notification
+
+from domain.errors import MilepostError
+from projections.read_model import InstanceRow, ReadModel, Row
+
+
+class RebuildForbidden(MilepostError):
+    """A rebuild makes tables, which takes the account that owns the present ones."""
+
+
+class Moment(Protocol):
+    """The log and the served rows, all as of one moment."""
+
+    def position(self) -> int:
+        """Return the position up to which the rows are folded."""
+        ...
+
+    def rows(self, view: str, job_ids: Sequence[str]) -> Mapping[str, Row | InstanceRow]:
+        """Return the rows of these jobs, by job id."""
+        ...
+
+    def events(self, job_ids: Sequence[str]) -> Iterator[Notification]:
+        """Return these jobs' events one by one, a job's together and in order."""
+        ...
+
+
+class Shadow(Protocol):
+    """Tables beside the served ones, which nobody reads before they take their place."""
+
+    @property
+    def read_model(self) -> ReadModel:
+        """The rows in these tables, to be folded like any other."""
+        ...
+
+    def taken(self) -> AbstractContextManager[bool]:
+        """Take the right to rebuild, held by one per database; False while another has it."""
+        ...
+
+    def begin(self, *, afresh: bool = False) -> int:
+        """Go on with what an interrupted rebuild of this shape left, or with empty tables.
+
+        Returns the position to go on from. Raises `RebuildForbidden`.
+        """
+        ...
+
+    def settle(self) -> None:
+        """Prepare the folded rows to be served."""
+        ...
+
+    def swap(self) -> bool:
+        """Serve these tables and drop those that were, in one transaction.
+
+        False, and nothing has changed, while they are behind what is served or cannot be had.
+        """
+        ...
+
+    def drop(self) -> bool:
+        """Drop these tables; return whether there were any."""
+        ...
+
+    def jobs(self, after: str, limit: int) -> Sequence[str]:
+        """Return ids of jobs in the log that come after this one, in the database's order."""
+        ...
+
+    def strangers(self, view: str) -> Sequence[str]:
+        """Return ids of served rows whose job the log does not know."""
+        ...
+
+    def moment(self) -> AbstractContextManager[Moment]:
+        """Look at the log and the served rows; not for long, because it holds back cleaning."""
+        ...
+
+    def rows(self, view: str, after: str, limit: int) -> Sequence[Row | InstanceRow]:
+        """Return rows of these tables by job id, those that come after this one."""
+        ...
