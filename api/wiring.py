@@ -17,11 +17,16 @@ from domain.application import Milepost, utc_now
 from domain.store import translated
 from domain.workflow import Workflows
 from domain.workflow_files import load
+from projections.evidence import Evidence
+from projections.growing import Grower
 from projections.postgres import PostgresReadModel
 from projections.projector import Projector
 from projections.read_model import SHAPE, ReadModel
 from projections.reader import Reader
 from projections.sqlite import SQLiteReadModel
+from projections.tree import TreeStore
+from projections.tree_postgres import PostgresTree
+from projections.tree_sqlite import SQLiteTree
 from projections.watchdog import Watchdog
 
 
@@ -32,6 +37,7 @@ class Services(msgspec.Struct, frozen=True):
     milepost: Milepost
     read_model: ReadModel
     reader: Reader
+    tree: TreeStore
     tokens: TokenStore
     workflows: Workflows
     clock: Callable[[], datetime]
@@ -41,10 +47,11 @@ class Services(msgspec.Struct, frozen=True):
         with translated():
             self.milepost.store.create_table()
             self.read_model.prepare(SHAPE)
+            self.tree.prepare()
             self.tokens.prepare()
 
     def projector(self) -> Projector:
-        """Return a projector that lets the watchdog look every second."""
+        """Return a projector that lets the watchdog look and the tree grow every second."""
         watchdog = Watchdog(self.milepost, self.read_model, self.clock)
         return Projector(
             self.milepost.store,
@@ -53,7 +60,13 @@ class Services(msgspec.Struct, frozen=True):
             self.workflows,
             when_active=watchdog.be_patient,
             every_second=watchdog.check,
+            beside=Grower(self.tree).grow,
         )
+
+    @property
+    def evidence(self) -> Evidence:
+        """What the tree proves."""
+        return Evidence(self.tree)
 
     def close(self) -> None:
         """Close the connections."""
@@ -75,17 +88,21 @@ def open_services(settings: Settings, clock: Callable[[], datetime] = utc_now) -
     milepost = Milepost(env, clock=clock)
     recorder: Any = milepost.recorder
     read_model: ReadModel
+    tree: TreeStore
     tokens: TokenStore
     if settings.database == "sqlite":
-        read_model, tokens = SQLiteReadModel(recorder), SQLiteTokens(recorder.datastore)
+        read_model, tree = SQLiteReadModel(recorder), SQLiteTree(recorder)
+        tokens = SQLiteTokens(recorder.datastore)
     else:
-        read_model, tokens = PostgresReadModel(recorder), PostgresTokens(recorder.datastore)
+        read_model, tree = PostgresReadModel(recorder), PostgresTree(recorder)
+        tokens = PostgresTokens(recorder.datastore)
     milepost.when_committed(read_model.wake)
     return Services(
         settings=settings,
         milepost=milepost,
         read_model=read_model,
         reader=Reader(read_model, milepost.mapper),
+        tree=tree,
         tokens=RememberedTokens(tokens),
         workflows=workflows,
         clock=clock,

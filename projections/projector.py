@@ -49,7 +49,8 @@ LOOK_SECONDS = 1.0
 class Projector:
     """Keeps a read model up to date with an event store; any number may run, one is active.
 
-    `when_active` is called whenever it is this projector's turn, `every_second` during it.
+    `when_active` is called whenever it is this projector's turn, `every_second` during it. `beside`
+    does a piece of other work then, and after every step for as long as it returns True.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Projector:
         batch: int = BATCH,
         when_active: Callable[[], object] = lambda: None,
         every_second: Callable[[], object] = lambda: None,
+        beside: Callable[[], bool] = lambda: False,
     ) -> None:
         self._store = store
         self._read_model = read_model
@@ -73,6 +75,7 @@ class Projector:
         self._remembered_at = 0
         self._when_active = when_active
         self._every_second = every_second
+        self._beside = beside
 
     def run(self, stop: Event) -> None:
         """Project until `stop` is set; survive a database that goes away and comes back."""
@@ -105,14 +108,15 @@ class Projector:
         self._remembered.clear()
         self._read_model.restart(SHAPE)
         self._try_again()
-        due = 0.0
+        due, more = 0.0, False
         while not stop.is_set():
             began = monotonic()
             folded = self._step()
             if monotonic() >= due:
                 self._every_second()
-                due = monotonic() + LOOK_SECONDS
-            if folded < self._batch:
+                due, more = monotonic() + LOOK_SECONDS, True
+            more = more and self._beside()
+            if folded < self._batch and not more:
                 worked = monotonic() - began
                 turn.wait(LOOK_SECONDS)
                 # The first event after a pause is folded at once; of many, some gather, because a

@@ -19,6 +19,10 @@ from projections.projector import Projector
 from projections.read_model import SHAPE, ReadModel
 from projections.reader import Reader
 from projections.sqlite import SQLiteReadModel
+from projections.tree import TreeStore
+from projections.tree_memory import MemoryTree
+from projections.tree_postgres import PostgresTree
+from projections.tree_sqlite import SQLiteTree
 from tests.postgres_server import PostgresServer, create_database
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -47,6 +51,8 @@ class Deployment:
         self.milepost = Milepost(env, clock=clock)
         self.read_model: ReadModel = READ_MODELS[env["PERSISTENCE_MODULE"]](self.milepost.recorder)
         self.read_model.prepare(SHAPE)
+        self.tree: TreeStore = TREES[env["PERSISTENCE_MODULE"]](self.milepost.recorder)
+        self.tree.prepare()
         self.reader = Reader(self.read_model, self.milepost.mapper)
         self.projector = Projector(
             self.milepost.store, self.read_model, self.milepost.mapper, workflows
@@ -65,6 +71,12 @@ READ_MODELS: dict[str, Callable[[Any], ReadModel]] = {
     "domain.memory": MemoryReadModel,
     "domain.sqlite": SQLiteReadModel,
     "domain.postgres": PostgresReadModel,
+}
+
+TREES: dict[str, Callable[[Any], TreeStore]] = {
+    "domain.memory": MemoryTree,
+    "domain.sqlite": SQLiteTree,
+    "domain.postgres": PostgresTree,
 }
 
 

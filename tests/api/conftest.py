@@ -64,6 +64,7 @@ class Site:
             milepost=deployment.milepost,
             read_model=deployment.read_model,
             reader=deployment.reader,
+            tree=deployment.tree,
             tokens=token_store(deployment),
             workflows=deployment.workflows,
             clock=deployment.clock,
