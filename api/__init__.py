@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from api import callbacks, docs, health, instances, jobs, metrics, problems
+from api import callbacks, checkpoints, docs, health, instances, jobs, metrics, problems
 from api.app import App
 from api.bodies import MAX_BODY_BYTES
 from api.paths import IdConverter
@@ -20,7 +20,7 @@ def create_app(services: Services) -> App:
     app.url_map.converters["id"] = IdConverter
 
     documented = docs.api(app)
-    for blueprint in (callbacks.bp, instances.bp, jobs.bp, health.bp, metrics.bp):
+    for blueprint in (callbacks.bp, instances.bp, jobs.bp, checkpoints.bp, health.bp, metrics.bp):
         documented.register_blueprint(blueprint)
     app.register_blueprint(docs.bp)
     problems.install(app)

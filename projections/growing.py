@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 
+from eventsourcing.persistence import PersistenceError
+
 from domain.merkle import HASH_BYTES
 from projections.tiles import grown, tails
 from projections.tree import TILE, Head, Stored, TreeBroken, TreeMoved, TreeStore
@@ -34,16 +36,25 @@ class Grower:
         try:
             count = self._step()
         except TreeBroken as error:
-            # Once, and again when it is something else: this is called every second.
-            if str(error) != self._told:
-                log.error("the tree does not grow any more: %s; see milepost verify", error)
-            self._told = str(error)
+            self._tell(str(error))
             return False
         except TreeMoved:
             log.warning("another process appended to the tree, starting again from there")
             return True
+        except PersistenceError:
+            raise
+        except Exception:
+            # A bug of ours must be seen, here and as a growing lag, and not disturb the projector.
+            log.exception("the tree cannot grow, trying again")
+            return False
         self._told = ""
         return count == self._batch
+
+    def _tell(self, fault: str) -> None:
+        # Once, and again when it is something else: this is called every second.
+        if fault != self._told:
+            log.error("the tree does not grow any more: %s; see milepost verify", fault)
+        self._told = fault
 
     def catch_up(self) -> None:
         """Append all that the log has; raise `TreeBroken` or `TreeMoved`."""

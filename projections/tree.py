@@ -49,9 +49,14 @@ class Stored(NamedTuple):
     state: bytes
 
     @property
+    def entry(self) -> bytes:
+        """What its leaf is the hash of."""
+        return merkle.entry(*self)
+
+    @property
     def leaf(self) -> bytes:
         """The hash that the tree has of it."""
-        return merkle.leaf_hash(merkle.entry(*self))
+        return merkle.leaf_hash(self.entry)
 
 
 class Head(msgspec.Struct, frozen=True):

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from api.cli.checkpoint import checkpoint
 from api.cli.jobs import jobs
 from api.cli.serving import init_db, project, serve
 from api.cli.status import status
@@ -43,5 +44,5 @@ def main() -> None:
     """
 
 
-for command in (serve, project, init_db, status, jobs, tokens, workflows):
+for command in (serve, project, init_db, status, jobs, tokens, workflows, checkpoint):
     main.add_command(command)

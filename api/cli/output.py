@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from api.config import from_environment
+from api.credentials import with_kept_checkpoint_key
 from api.wiring import Services, open_services
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for a program.")
@@ -33,7 +34,7 @@ def opened(*, only_if_there: bool = False) -> Iterator[Services]:
 
     Commands that only look make no database where there is none.
     """
-    settings = from_environment()
+    settings = with_kept_checkpoint_key(from_environment())
     if only_if_there and settings.database == "sqlite" and not settings.sqlite_file.exists():
         raise click.ClickException(
             f"there is no database at {settings.sqlite_file}; run this where `milepost serve` "

@@ -28,6 +28,8 @@ def test_a_ready_server_says_how_far_it_is(site: Site) -> None:
         "read_model_position": 1,
         "lag_events": 1,
         "set_aside": 0,
+        "tree_lag_events": 2,
+        "tree": "growing",
     }
 
 
