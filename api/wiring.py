@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +14,7 @@ from api.tokens.postgres import PostgresTokens
 from api.tokens.remembered import RememberedTokens
 from api.tokens.sqlite import SQLiteTokens
 from domain.application import Milepost, utc_now
+from domain.checkpoints import Checkpoint
 from domain.store import translated
 from domain.workflow import Workflows
 from domain.workflow_files import load
@@ -27,6 +28,11 @@ from projections.sqlite import SQLiteReadModel
 from projections.tree import TreeStore
 from projections.tree_postgres import PostgresTree
 from projections.tree_sqlite import SQLiteTree
+from projections.verification.findings import Finding
+from projections.verification.inspection import Inspection
+from projections.verification.inspection_postgres import PostgresInspection
+from projections.verification.inspection_sqlite import SQLiteInspection
+from projections.verification.run import Verification
 from projections.watchdog import Watchdog
 
 
@@ -61,6 +67,28 @@ class Services(msgspec.Struct, frozen=True):
             when_active=watchdog.be_patient,
             every_second=watchdog.check,
             beside=Grower(self.tree).grow,
+        )
+
+    @property
+    def inspection(self) -> Inspection:
+        """What verifying reads."""
+        recorder: Any = self.milepost.recorder
+        if self.settings.database == "sqlite":
+            return SQLiteInspection(recorder)
+        return PostgresInspection(recorder)
+
+    def verification(
+        self, checkpoints: Sequence[Checkpoint], report: Callable[[Finding], None]
+    ) -> Verification:
+        """Return what holds the log against its tree, these checkpoints, rows and keys."""
+        return Verification(
+            self.tree,
+            self.inspection,
+            self.read_model,
+            self.milepost.mapper,
+            self.workflows,
+            checkpoints,
+            report,
         )
 
     @property

@@ -53,8 +53,12 @@ def grown(
     return found
 
 
+REMEMBERED = 256
+"""How many tiles are remembered at most, which is some megabytes."""
+
+
 class Nodes:
-    """The nodes of a tree; a tile is read once."""
+    """The nodes of a tree; a tile that was just read is not read again."""
 
     def __init__(self, tree: TreeStore) -> None:
         self._tree = tree
@@ -86,5 +90,7 @@ class Nodes:
             found = self._tree.tiles([place])
             if place not in found:
                 raise TreeBroken(f"tile {place[1]} of level {place[0]} is missing")
+            if len(self._tiles) >= REMEMBERED:
+                self._tiles.clear()
             self._tiles[place] = found[place]
         return self._tiles[place]

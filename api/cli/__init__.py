@@ -12,6 +12,7 @@ from api.cli.jobs import jobs
 from api.cli.serving import init_db, project, serve
 from api.cli.status import status
 from api.cli.tokens import tokens
+from api.cli.verify import verify
 from api.cli.workflows import workflows
 from api.problems import sentence
 from domain.errors import MilepostError, StoreUnavailable
@@ -44,5 +45,5 @@ def main() -> None:
     """
 
 
-for command in (serve, project, init_db, status, jobs, tokens, workflows, checkpoint):
+for command in (serve, project, init_db, status, jobs, tokens, workflows, checkpoint, verify):
     main.add_command(command)
