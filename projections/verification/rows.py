@@ -187,7 +187,7 @@ def narrowed(path: str, expected: Any, there: Any) -> Iterator[Difference]:
         for name in {**expected, **there}:
             inner = f"{path}.{name}" if path else str(name)
             yield from narrowed(inner, expected.get(name), there.get(name))
-    elif isinstance(expected, list) and isinstance(there, list) and len(expected) == len(there):
+    elif isinstance(expected, tuple) and isinstance(there, tuple) and len(expected) == len(there):
         for place, pair in enumerate(zip(expected, there, strict=True)):
             yield from narrowed(f"{path}[{place}]", *pair)
     elif expected != there:
