@@ -202,10 +202,12 @@ class Histories:
 
         Return of how many others that is known, or the projector has yet to see.
         """
+        # What no view can read is set aside once for all of them.
+        set_aside = {position for position, _ in aside}
         by_position = {event.position: event for event in history.passed_over}
         known = 0
         for event in by_position.values():
-            if (event.position, event.view) in aside or event.position > folded:
+            if event.position in set_aside or event.position > folded:
                 known += 1
                 continue
             self._report(

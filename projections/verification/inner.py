@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from domain import merkle
 from domain.merkle import HASH_BYTES
-from projections.tree import HEIGHT, TILE, Head, TreeStore
+from projections.tree import HEIGHT, TILE, Head, TreeBroken, TreeStore
 from projections.verification.findings import Finding, Report
 from projections.verification.inspection import Inspection
 from projections.verification.leaves import UNKNOWN
@@ -44,8 +44,12 @@ def check_head(tree: TreeStore, inspection: Inspection, head: Head, report: Repo
     if head.size and positions[place:] and positions[place] != head.position:
         expected = f"position {positions[place]}, that of leaf {head.size - 1}"
         report(Finding(kind="head", expected=expected, found=f"position {head.position}"))
-    # Read after the tiles, so that it has come at least as far as they.
-    size = tree.head().size
+    try:
+        # Read after the tiles, so that it has come at least as far as they.
+        size = tree.head().size
+    except TreeBroken as error:
+        report(Finding(kind="head", expected="the size of the tree", found=str(error)))
+        return
     leaves = last[-1].tile.index * TILE + len(last[-1].tile) if last else 0
     if leaves > size:
         expected = f"the size {leaves}, since there are as many leaves"

@@ -11,7 +11,7 @@ from domain.merkle import HASH_BYTES
 from projections.tree import POSITION_BYTES, TILE, Head, Stored, TreeStore
 from projections.verification.events import PAGE, Events
 from projections.verification.findings import Finding, Report
-from projections.verification.inspection import Inspection, KeptTile
+from projections.verification.inspection import BEFORE_ALL, Inspection, KeptTile
 from projections.verification.roots import Roots
 from projections.verification.suspects import Leaf, Suspects
 
@@ -27,7 +27,7 @@ class Standing(msgspec.Struct, frozen=True):
     """
 
     tiles: int = 0
-    position: int = 0
+    position: int = BEFORE_ALL[1]
     roots: Roots = Roots()
     sums: bytes = b""
 
@@ -97,7 +97,7 @@ class Leaves:
                 total = self._compare(index, tile, events, leaves, total)
         self.standing = Standing(
             index + 1,
-            max(position, events[-1].position if events else 0),
+            max(position, events[-1].position if events else position),
             roots,
             self.standing.sums + (total if count == TILE else b""),
         )

@@ -188,6 +188,8 @@ def fold_anew(made: Deployment) -> None:
     """Fold the log as it is now into other rows."""
     database = Database(made)
     for table in ("instances", "timelines", "set_aside"):
-        database.run(f"DELETE FROM milepost_{table}")  # type: ignore[arg-type]  # one of three
+        database.run(f"DELETE FROM milepost_{table}")
     database.run("UPDATE milepost_read_model SET position = 0")
-    made.again().projector.catch_up()
+    another = made.again()
+    another.projector.catch_up()
+    another.close()

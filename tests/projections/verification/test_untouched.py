@@ -10,6 +10,7 @@ import pytest
 from eventsourcing.persistence import StoredEvent
 
 from domain.callback import Callback
+from domain.checkpoints import Checkpoint
 from domain.commands import QueueJob
 from domain.errors import JobInProgress, JobNotFound
 from domain.merkle import Frontier
@@ -37,6 +38,11 @@ CIPHER = {
 STEPS = ("vm_created", "network_configured", "ansible_started", "coffee_made")
 
 
+def append_rows(made: Deployment, *rows: StoredEvent) -> None:
+    """Append rows as they are."""
+    made.milepost.store.transact({}, [], lambda _: Append(rows))
+
+
 def live(made: Deployment, chance: random.Random, times: int) -> None:
     """Let anything happen to some jobs, of whom not all are registered."""
     for _ in range(times):
@@ -48,7 +54,7 @@ def live(made: Deployment, chance: random.Random, times: int) -> None:
         elif action == 1:
             version = len(made.milepost.store.select_events(job_id)) + 1
             unreadable = StoredEvent(job_id, version, "FromTheFuture", b"\xff{}")
-            made.milepost.store.transact({}, [], lambda _, it=unreadable: Append([it]))
+            append_rows(made, unreadable)
         elif action == 2 and made.milepost.find(job_id).queued is None:
             with_user = QueueJob(
                 job_id=job_id, agent_id=f"of {job_id}", user_id=job_id, workflow="vm@1"
@@ -91,7 +97,7 @@ def test_nothing_is_found_in_an_untouched_store(
     """At any moment of its life: with gaps, behind, with events that nobody can read."""
     env = store_env(kind, request) | (CIPHER if sealed else {})
     made, chance = Deployment(env, workflows, Clock()), random.Random(seed)
-    kept = []
+    kept: list[Checkpoint] = []
     try:
         for _ in range(4):
             live(made, chance, 60)
@@ -132,7 +138,7 @@ def test_the_summary_tells_the_root_of_the_log(history: Deployment) -> None:
 
 def test_what_was_set_aside_is_told_and_is_no_finding(history: Deployment) -> None:
     unreadable = StoredEvent("a", 201, "FromTheFuture", b"{}")
-    history.milepost.store.transact({}, [], lambda _: Append([unreadable]))
+    append_rows(history, unreadable)
     before = verify(history)
     settle(history)
     after = verify(history)
