@@ -43,6 +43,7 @@ class Server:
         self._options = options
         self.env = {
             "PATH": os.environ["PATH"],
+            "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
             "HOME": str(home),
             "MILEPOST_HOME": str(home / "milepost"),
             "MILEPOST_CALLBACK_SECRET": SECRET,

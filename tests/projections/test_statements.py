@@ -18,6 +18,14 @@ from domain.postgres import (
 )
 from domain.workflow import Workflows
 from projections.postgres import SELECT_DOCUMENTS, SIGHT, SIGHT_AGENT
+from projections.tree_postgres import SELECT_EVENT, SELECT_LOG, SELECT_TILE_OF, SELECT_TILES
+from projections.verification.inspection_postgres import (
+    SELECT_HISTORIES,
+    SELECT_ROWS,
+)
+from projections.verification.inspection_postgres import (
+    SELECT_TILES as SELECT_TILES_OF_A_LEVEL,
+)
 from tests.conftest import Clock, Deployment, deployment
 
 HOT = {
@@ -31,13 +39,22 @@ HOT = {
     "sight of an agent": SIGHT_AGENT,
     "instances": SELECT_DOCUMENTS["instances"],
     "timelines": SELECT_DOCUMENTS["timelines"],
+    "tiles": SELECT_TILES,
+    "the tile of a position": SELECT_TILE_OF,
+    "the log": SELECT_LOG,
+    "an event": SELECT_EVENT,
+    "tiles of a level": SELECT_TILES_OF_A_LEVEL,
+    "histories": SELECT_HISTORIES,
+    "rows of instances": SELECT_ROWS["instances"],
+    "rows of timelines": SELECT_ROWS["timelines"],
 }
 LOOKED_UP_BY = {
-    "milepost_events": ("originator_version", "notification_id"),
+    "milepost_events": ("originator_version", "notification_id", "ROW(originator_id,"),
     "milepost_keys": ("name",),
     "milepost_snapshots": ("job_id",),
     "milepost_instances": ("job_id",),
     "milepost_timelines": ("job_id",),
+    "milepost_tree": ("level", "last_position"),
 }
 
 
