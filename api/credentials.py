@@ -69,7 +69,7 @@ def with_credentials(settings: Settings) -> tuple[Settings, dict[str, str]]:
 def with_kept_checkpoint_key(settings: Settings) -> Settings:
     """Fill in the checkpoint key that was made before, if none is configured and there is one."""
     path = settings.home / CHECKPOINT_KEY.file_name
-    if settings.checkpoint_keys or not path.exists():
+    if settings.checkpoint_keys or not os.path.lexists(path):
         return settings
     return _with(settings, CHECKPOINT_KEY, _read(path))
 

@@ -47,7 +47,7 @@ def checkpoint(show_key: bool, new_key: str | None, seconds: float) -> None:
         for key in settings.signers:
             click.echo(str(key.public))
         return None
-    with opened(only_if_there=True) as here:
+    with opened(only_if_there=True, with_key=True) as here:
         if not here.settings.signers:
             raise click.ClickException(_no_key())
         _catch_up(here, seconds)
