@@ -186,8 +186,8 @@ class Histories:
         aside = self._inspection.set_aside(job_ids)
         known = sum(self._tell_unreadable(history, aside, folded) for history in done)
         if self.are_rows_comparable:
-            self._instances.check([history.instance for history in done], aside)
-            self._timelines.check([history.timeline for history in done], aside)
+            self._instances.check([history.instance for history in done])
+            self._timelines.check([history.timeline for history in done])
         self.standing = Standing(
             job_ids[-1],
             self.standing.jobs + len(done),

@@ -52,13 +52,13 @@ class Rows(Generic[State]):
         self._workflows = workflows
         self._report = report
 
-    def check(self, states: Sequence[State], aside: Collection[tuple[int, str]]) -> None:
-        """Hold the rows of some jobs against their states, of which `aside` was passed over."""
+    def check(self, states: Sequence[State]) -> None:
+        """Hold the rows of some jobs against their states."""
         rows = self._inspection.rows(self._view.name, [state.job_id for state in states])
         for state in states:
             row = rows.get(state.job_id)
             if row is None or row.version != state.version or self._differences(state, row):
-                self._look_again(state.job_id, aside)
+                self._look_again(state.job_id)
 
     def check_strangers(self) -> None:
         """Report rows of jobs that have no events."""
@@ -81,14 +81,15 @@ class Rows(Generic[State]):
                     )
                 )
 
-    def _look_again(self, job_id: str, aside: Collection[tuple[int, str]]) -> None:
+    def _look_again(self, job_id: str) -> None:
         before: KeptRow | None = None
         for _ in range(LOOKS):
             row = self._inspection.rows(self._view.name, [job_id]).get(job_id)
             if row is None:
                 break
-            # An older release may have set aside what this one can read; for this view, or for all
-            # of them.
+            # An older release may have set aside what this one can read, for this view or for all
+            # of them, until a projector of this one tries again.
+            aside = self._inspection.set_aside([job_id])
             known = {position for position, view in aside if view == self._view.name}
             for passed_over in (known, {position for position, _ in aside}):
                 state = self._folded(job_id, row.version, passed_over)

@@ -108,12 +108,15 @@ def inspection(made: Deployment) -> Inspection:
 
 
 def verification(
-    made: Deployment, report: Callable[[Finding], None], checkpoints: Sequence[Checkpoint] = ()
+    made: Deployment,
+    report: Callable[[Finding], None],
+    checkpoints: Sequence[Checkpoint] = (),
+    reads: Inspection | None = None,
 ) -> Verification:
     """Return a verification of this store."""
     return Verification(
         made.tree,
-        inspection(made),
+        reads or inspection(made),
         made.read_model,
         made.milepost.mapper,
         made.workflows,

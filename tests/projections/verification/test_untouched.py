@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import random
 from base64 import b64encode
+from collections.abc import Collection, Mapping
 from threading import Event, Thread
+from typing import Any, cast
 
 import pytest
 from eventsourcing.persistence import StoredEvent
@@ -18,18 +20,21 @@ from domain.store import Append
 from domain.workflow import Workflows
 from projections.growing import Grower
 from projections.projector import Projector
-from tests.conftest import Clock, Deployment, store_env
+from projections.verification.inspection import Inspection, KeptRow
+from tests.conftest import NOON, Clock, Deployment, store_env
 from tests.projections.verification.conftest import (
     LAST,
     append,
     carried_over,
     checkpoint,
+    inspection,
     settle,
     skip_positions,
     verification,
     verify,
     verify_job,
 )
+from tests.tampering import Database
 
 CIPHER = {
     "CIPHER_TOPIC": "eventsourcing.cryptography:AESCipher",
@@ -196,6 +201,55 @@ def test_a_server_may_go_on_while_its_log_is_verified(databases: Deployment) -> 
     assert [verified.findings for verified in sizes] == [[]] * 6
     assert sizes[-1].summary.events > sizes[0].summary.events >= 3_000
     assert written
+
+
+class Moving:
+    """Reads of rows that are replaced just then: the first ones are not what stays."""
+
+    def __init__(self, real: Inspection, unsettled: int) -> None:
+        self._real, self._unsettled = real, unsettled
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    def rows(self, view: str, job_ids: Collection[str]) -> Mapping[str, KeptRow]:
+        found = self._real.rows(view, job_ids)
+        if self._unsettled:
+            self._unsettled -= 1
+            return {
+                job_id: KeptRow(f"{{{self._unsettled}", row.columns)
+                for job_id, row in found.items()
+            }
+        return found
+
+
+@pytest.mark.parametrize("unsettled", [1, 2, 3])
+def test_a_row_is_looked_at_again_before_it_is_called_wrong(
+    history: Deployment, unsettled: int
+) -> None:
+    reads = cast("Inspection", Moving(inspection(history), unsettled))
+    one = verification(history, print, reads=reads)
+
+    assert one.one_job("a", NOON).findings == 0
+
+
+def test_what_an_older_release_set_aside_and_this_one_can_read_is_no_finding(
+    history: Deployment,
+) -> None:
+    """Until a projector of this one has tried again, the rows are without it."""
+    append_rows(history, StoredEvent("a", 201, "FromTheFuture", b"{}"))
+    settle(history)
+    database = Database(history)
+    database.run(
+        "UPDATE milepost_events SET topic = 'StepReported', state = ? "
+        "WHERE originator_id = 'a' AND originator_version = 201",
+        [b'{"recorded_at":"2026-03-02T12:00:00Z","step":"ansible_started"}'],
+    )
+    assert verify_job(history, "a").one("changed")  # of course; but its rows are right
+
+    assert {f.kind for f in verify(history).findings} == {"changed"}
+    database.run("DELETE FROM milepost_set_aside")
+    assert {f.kind for f in verify(history).findings} == {"changed", "row"}
 
 
 @pytest.mark.parametrize("stops", [1, 2, 3])
