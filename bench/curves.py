@@ -70,7 +70,7 @@ def history(stage: Stage, effort: Effort) -> Iterator[Curve]:
         register(database, JOBS, stage.folder / "home")
         if length > 1:
             lengthen(database, "job", JOBS if length < LENGTHS[-1] else 20, life(length)[1:])
-        settle(database)
+        settle(database, stage.folder / "home")
         cold.append(_cold(stage, database))
         with stage.milepost(database) as server:
             requests = [
@@ -110,8 +110,9 @@ def catching_up(stage: Stage, effort: Effort) -> Iterator[Curve]:
         database = stage.postgres()
         register(database, JOBS, stage.folder / "home")
         lengthen(database, "job", JOBS, life(length // JOBS))
-        settle(database)
+        settle(database, stage.folder / "home")
         with services_over(database, stage.folder / "home") as services:
+            services.read_model.restart("none")
             services.read_model.restart(SHAPE)
             began = perf_counter()
             rates.append(services.projector().catch_up() / (perf_counter() - began))

@@ -19,7 +19,7 @@ def run(stage: Stage, effort: Effort) -> Iterator[Line]:
     database = stage.postgres()
     register(database, 2 * LONG_JOBS, stage.folder / "home")
     lengthen(database, "job", LONG_JOBS, life(effort.long_history)[:-1])
-    settle(database)
+    settle(database, stage.folder / "home")
     with stage.milepost(database) as server:
         told = {"status": "provisioning", "step": "vm_created"}
         turns = [
@@ -44,11 +44,8 @@ def run(stage: Stage, effort: Effort) -> Iterator[Line]:
     for each in (big, empty):
         register(each, effort.jobs, stage.folder / "home")
     lengthen(big, "old", effort.big_store // 100, life(100))
-    settle(big)
-    with (
-        stage.milepost(big, "--no-projector") as old_server,
-        stage.milepost(empty, "--no-projector") as new_server,
-    ):
+    settle(big, stage.folder / "home")
+    with stage.milepost(big) as old_server, stage.milepost(empty) as new_server:
         requests = [signed({"job_id": f"job-{n}", **told}) for n in range(effort.jobs)]
         pair = alternate(
             recording(stage, old_server, big, requests, effort.seconds),
@@ -59,5 +56,5 @@ def run(stage: Stage, effort: Effort) -> Iterator[Line]:
         f"a store with {effort.big_store:,} events / an empty one",
         pair.ratio,
         0.85,
-        detail=f"{pair.ours:,.0f}/s, {pair.theirs:,.0f}/s; no projector",
+        detail=f"{pair.ours:,.0f}/s, {pair.theirs:,.0f}/s",
     )

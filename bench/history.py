@@ -105,8 +105,10 @@ def lengthen(database: str, prefix: str, jobs: int, facts: Sequence[Fact]) -> No
         connection.execute(FILL, given)
 
 
-def settle(dsn: str) -> None:
-    """Vacuum and checkpoint, so that the filling does not disturb the measuring."""
+def settle(dsn: str, home: Path) -> None:
+    """Project, vacuum and checkpoint, so that the filling does not disturb the measuring."""
+    with services_over(dsn, home) as services:
+        services.projector().catch_up()
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute("VACUUM ANALYZE milepost_events")
         connection.execute("CHECKPOINT")

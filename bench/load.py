@@ -17,9 +17,14 @@ CONNECTIONS = 32
 CALIBRATIONS = 3
 WEBHOOK = "/api/webhooks/github"
 
+# What Lua would compile may have 65,536 constants, so the requests are read from a file.
 # wrk asks for the next request in one thread; `delay` spreads them evenly at random.
+SEPARATOR = "\x1e"
 SCRIPT = """
-local requests = {{{requests}}}
+local requests = {{}}
+for each in io.open({requests}, 'rb'):read('*a'):gmatch('[^\\30]+') do
+  requests[#requests + 1] = each
+end
 local k = 0
 function request() k = k % #requests + 1; return requests[k] end
 {delay}
@@ -66,11 +71,13 @@ class Request(NamedTuple):
     headers: dict[str, str]
     body: str = ""
 
-    def lua(self) -> str:
-        """Return the request as wrk wants it."""
-        headers = ",".join(f"[{json.dumps(k)}]={json.dumps(v)}" for k, v in self.headers.items())
-        body = f"[==[{self.body}]==]" if self.body else "nil"
-        return f"wrk.format({self.method!r},{json.dumps(self.path)},{{{headers}}},{body})"
+    def raw(self, host: str) -> str:
+        """Return the request as it goes over the wire."""
+        sized = {"Content-Length": str(len(self.body.encode()))} if self.body else {}
+        lines = [
+            f"{name}: {value}" for name, value in {"Host": host, **self.headers, **sized}.items()
+        ]
+        return "\r\n".join([f"{self.method} {self.path} HTTP/1.1", *lines, "", self.body])
 
 
 def signed(fields: dict[str, object]) -> Request:
@@ -118,10 +125,10 @@ def load(
     A connection sends its next request once the last one is answered.
     """
     delay = DELAY.format(twice=round(2 * pause)) if pause else ""
-    script = folder / "load.lua"
-    script.write_text(
-        SCRIPT.format(requests=",\n".join(each.lua() for each in requests), delay=delay)
-    )
+    script, file = folder / "load.lua", folder / "requests"
+    host = f"127.0.0.1:{server.port}"
+    file.write_bytes(SEPARATOR.join(each.raw(host) for each in requests).encode())
+    script.write_text(SCRIPT.format(requests=json.dumps(str(file)), delay=delay))
     whole = max(1, round(seconds))
     command = ["wrk", "-t1", f"-c{connections}", f"-d{whole}s", "--timeout", "10s", "-s"]
     done = subprocess.run(
@@ -131,7 +138,9 @@ def load(
         check=True,
         timeout=whole + 60,
     )
-    told = next(line for line in done.stdout.splitlines() if line.startswith("RESULT "))
+    told = next((line for line in done.stdout.splitlines() if line.startswith("RESULT ")), None)
+    if told is None:
+        raise RuntimeError(f"wrk measured nothing: {done.stdout}{done.stderr}")
     return Result(**json.loads(told.removeprefix("RESULT ")))
 
 

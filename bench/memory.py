@@ -10,7 +10,7 @@ from bench.contenders import check
 from bench.effort import Effort
 from bench.figures import Line
 from bench.history import events_in, register
-from bench.load import load, steps
+from bench.load import heartbeats, load, steps
 from bench.stage import Server, Stage
 
 SLICE_SECONDS = 20
@@ -21,16 +21,21 @@ def run(stage: Stage, effort: Effort) -> Iterator[Line]:
     database = stage.postgres()
     register(database, effort.many_jobs, stage.folder / "home")
     first = events_in(database)
-    requests = steps(effort.many_jobs)
+    # With heartbeats, or jobs would time out in a long run, which is an event too.
+    pairs = zip(steps(effort.many_jobs), heartbeats(effort.many_jobs), strict=True)
+    requests = [request for pair in pairs for request in pair]
     seconds = min(SLICE_SECONDS, max(1, effort.callbacks // 10_000))
     sizes: list[tuple[int, float]] = []
     with stage.milepost(database) as server:
-        stored = 0
+        answered = stored = 0
         while stored < effort.callbacks:
-            result = load(server, requests, seconds, folder=stage.folder)
-            before, stored = stored, events_in(database) - first
-            check(result, stored - before)
+            at = answered % len(requests)
+            in_turn = requests[at:] + requests[:at]
+            result = load(server, in_turn, seconds, folder=stage.folder)
+            answered, stored = answered + result.answered, events_in(database) - first
             sizes.append((stored, _megabytes(server)))
+            # What was under way at a slice's end may be stored during the next one.
+            check(result._replace(answered=answered), stored, endings=len(sizes))
     half = next(size for stored, size in sizes if stored >= effort.callbacks // 2)
     yield Line(
         f"memory of a worker after {effort.callbacks:,} callbacks over {effort.many_jobs:,} jobs",

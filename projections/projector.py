@@ -33,6 +33,9 @@ from projections.views import Views
 log = logging.getLogger("milepost.projector")
 
 BATCH = 4000
+BATCHES = 10
+"""How many batches are folded at most before their rows are written: of a job that comes in many
+of them, only the last state is."""
 RETRIED = 1000
 """How many events that were set aside are tried again at most."""
 REMEMBERED_JOBS = 5_000
@@ -61,6 +64,7 @@ class Projector:
         workflows: Workflows,
         *,
         batch: int = BATCH,
+        batches: int = BATCHES,
         when_active: Callable[[], object] = lambda: None,
         every_second: Callable[[], object] = lambda: None,
         beside: Callable[[], bool] = lambda: False,
@@ -71,6 +75,7 @@ class Projector:
         self._workflows = workflows
         self._views = Views(mapper.cipher)
         self._batch = batch
+        self._batches = batches
         self._remembered: OrderedDict[str, Folded] = OrderedDict()
         self._remembered_at = 0
         self._when_active = when_active
@@ -139,28 +144,57 @@ class Projector:
     def _step(self) -> int:
         # Who else moves it makes `apply` fail, and that ends the turn.
         since = self._remembered_at if self._remembered else self._read_model.position()
-        events = self._store.select_notifications(since, self._batch, inclusive_of_start=False)
-        if not events:
-            return 0
+        position, count = since, 0
+        states: dict[str, Folded] = {}
+        set_aside: list[SetAside] = []
+        for _ in range(self._batches):
+            events = self._store.select_notifications(
+                position, self._batch, inclusive_of_start=False
+            )
+            if events:
+                self._fold_in(events, states, set_aside)
+                position, count = events[-1].id, count + len(events)
+            if len(events) < self._batch:
+                break
+        if count:
+            folded = list(states.values())
+            self._read_model.apply(self._changes(since, position, folded, set_aside))
+            self._remember(position, folded)
+        return count
+
+    def _fold_in(
+        self,
+        events: Sequence[Notification],
+        states: dict[str, Folded],
+        set_aside: list[SetAside],
+    ) -> None:
         by_job = defaultdict[str, list[Notification]](list)
         for event in events:
             by_job[str(event.originator_id)].append(event)
-        position = events[-1].id
-        set_aside: list[SetAside] = []
-        folded, more = self._folded(self._beginnings(by_job, set_aside), by_job)
-        self._read_model.apply(self._changes(since, position, folded, [*set_aside, *more]))
-        self._remember(position, folded)
-        return len(events)
+        beginnings = self._beginnings(by_job, states, set_aside)
+        folded, more = self._folded(beginnings, by_job)
+        set_aside += more
+        states.update(zip(by_job, folded, strict=True))
 
-    def _beginnings(self, job_ids: Collection[str], set_aside: list[SetAside]) -> Sequence[Folded]:
-        """Return the states of these jobs as they stand: remembered, or from their rows."""
-        unknown = [job_id for job_id in job_ids if job_id not in self._remembered]
+    def _beginnings(
+        self,
+        job_ids: Collection[str],
+        states: Mapping[str, Folded],
+        set_aside: list[SetAside],
+    ) -> Sequence[Folded]:
+        """Return the states of these jobs as they stand: known, remembered, or from their rows."""
+        known = {
+            job_id: state
+            for job_id in job_ids
+            if (state := states.get(job_id) or self._remembered.get(job_id))
+        }
+        unknown = [job_id for job_id in job_ids if job_id not in known]
         instances, timelines = (
             self._read_model.documents(name, unknown) if unknown else {}
             for name in (self._views.instance.name, self._views.timeline.name)
         )
         return [
-            self._remembered.get(job_id)
+            known.get(job_id)
             or self._begun(job_id, instances.get(job_id), timelines.get(job_id), set_aside)
             for job_id in job_ids
         ]

@@ -171,9 +171,28 @@ def test_catching_up_in_batches_of_any_size_gives_the_same_rows(
     for seed in range(6):
         lived(stores, clock, times=chance.randint(1, 20), seed=seed)
 
-        projector(stores, batch=chance.randint(1, 9)).catch_up()
+        projector(stores, batch=chance.randint(1, 9), batches=chance.randint(1, 4)).catch_up()
 
         assert_every_row_is_right(stores)
+
+
+def test_far_behind_a_job_that_comes_in_many_batches_is_written_once(
+    stores: Deployment, clock: Clock
+) -> None:
+    lived(stores, clock)
+    written: list[Changes] = []
+
+    class Recording(UnreliableReadModel):
+        def apply(self, changes: Changes) -> None:
+            written.append(changes)
+            super().apply(changes)
+
+    projector(stores, Recording(stores.read_model, []), batch=2, batches=1000).catch_up()
+
+    [changes] = written
+    assert sorted(row.job_id for row in changes.instances) == sorted(JOBS)
+    assert sorted(row.job_id for row in changes.timelines) == sorted(JOBS)
+    assert_every_row_is_right(stores)
 
 
 def test_a_list_shows_what_was_projected(stores: Deployment, clock: Clock) -> None:
@@ -202,7 +221,8 @@ def test_a_crash_between_any_two_steps_loses_and_doubles_nothing(
     crashes = 0
     while True:
         try:
-            projector(stores, unreliable, batch=chance.randint(1, 9)).catch_up()
+            sizes = {"batch": chance.randint(1, 9), "batches": chance.randint(1, 3)}
+            projector(stores, unreliable, **sizes).catch_up()
             break
         except Crash:
             crashes += 1
@@ -216,7 +236,7 @@ def test_another_process_goes_on_where_one_ended(databases: Deployment, clock: C
     lived(databases, clock)
     unreliable = UnreliableReadModel(databases.read_model, ["never", "never", "after"])
     with pytest.raises(Crash):
-        projector(databases, unreliable, batch=5).catch_up()
+        projector(databases, unreliable, batch=5, batches=1).catch_up()
     another = databases.again()
     events = len(another.milepost.store.select_notifications(None, 10_000))
 
