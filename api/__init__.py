@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from api import callbacks, docs, health, history, instances, jobs, metrics, pages, problems
+from api import (
+    callbacks,
+    checkpoints,
+    docs,
+    health,
+    history,
+    instances,
+    jobs,
+    metrics,
+    pages,
+    problems,
+)
 from api.app import App
 from api.bodies import MAX_BODY_BYTES
 from api.paths import IdConverter
@@ -25,6 +36,7 @@ def create_app(services: Services) -> App:
         instances.bp,
         jobs.bp,
         history.bp,
+        checkpoints.bp,
         health.bp,
         metrics.bp,
     ):

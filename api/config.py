@@ -19,6 +19,7 @@ from eventsourcing.utils import TopicError, resolve_topic
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
+from domain.checkpoints import InvalidKey, PrivateKey, PublicKey
 from domain.errors import MilepostError
 
 CIPHER = "eventsourcing.cryptography:AESCipher"
@@ -36,6 +37,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     database_url: str
     callback_secrets: tuple[str, ...] = ()
     admin_token: str = ""
+    checkpoint_keys: tuple[str, ...] = ()
+    checkpoint_trusted: tuple[str, ...] = ()
     generated: tuple[str, ...] = ()
     workflows: Path | None = None
     host: str = "127.0.0.1"
@@ -67,6 +70,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """Tell where it is, and no secret."""
         where = f"{self.host}:{self.port} workers={self.workers}"
         return f"<Settings {self.home} {self.shown_database} {where}>"
+
+    @property
+    def signers(self) -> list[PrivateKey]:
+        """The keys that sign checkpoints."""
+        return [PrivateKey.parse(key) for key in self.checkpoint_keys]
+
+    @property
+    def trusted(self) -> list[PublicKey]:
+        """The keys whose checkpoints are believed: our own, and those that are named."""
+        named = [PublicKey.parse(key) for key in self.checkpoint_trusted]
+        return [*(key.public for key in self.signers), *named]
 
     @property
     def sqlite_file(self) -> Path:
@@ -102,6 +116,8 @@ def from_environment(
         database_url=_database_url(env.get("MILEPOST_DATABASE_URL"), home),
         callback_secrets=_secrets(env),
         admin_token=_admin_token(env.get("MILEPOST_ADMIN_TOKEN")),
+        checkpoint_keys=_checkpoint_keys(env.get("MILEPOST_CHECKPOINT_KEY")),
+        checkpoint_trusted=_checkpoint_trusted(env.get("MILEPOST_CHECKPOINT_TRUSTED")),
         workflows=_folder(env.get("MILEPOST_WORKFLOWS")),
         store=_cipher(env),
         host=host or env.get("MILEPOST_HOST") or "127.0.0.1",
@@ -194,7 +210,7 @@ def _secrets(env: _Environment) -> tuple[str, ...]:
     if value is None:
         name = "GITHUB_CALLBACK_SECRET"
         value = env.get(name)
-    given = tuple(part.strip() for part in (value or "").split(",") if part.strip())
+    given = _listed(value)
     for secret in given:
         if len(secret) < 8:
             raise InvalidSetting(f"{name}: a secret has at least 8 characters")
@@ -214,6 +230,31 @@ def _admin_token(value: str | None) -> str:
     if value and (len(value) < 16 or not all("!" <= character <= "~" for character in value)):
         raise InvalidSetting("MILEPOST_ADMIN_TOKEN: wants 16 or more ASCII characters, no spaces")
     return value or ""
+
+
+def _checkpoint_keys(value: str | None) -> tuple[str, ...]:
+    given = _listed(value)
+    try:
+        names = {PrivateKey.parse(key).name for key in given}
+    except InvalidKey as error:
+        raise InvalidSetting(f"MILEPOST_CHECKPOINT_KEY: {error}") from error
+    if len(names) > 1:
+        raise InvalidSetting("MILEPOST_CHECKPOINT_KEY: the keys of one log have one name")
+    return given
+
+
+def _checkpoint_trusted(value: str | None) -> tuple[str, ...]:
+    given = _listed(value)
+    try:
+        for key in given:
+            PublicKey.parse(key)
+    except InvalidKey as error:
+        raise InvalidSetting(f"MILEPOST_CHECKPOINT_TRUSTED: {error}") from error
+    return given
+
+
+def _listed(value: str | None) -> tuple[str, ...]:
+    return tuple(part.strip() for part in (value or "").split(",") if part.strip())
 
 
 def _folder(value: str | None) -> Path | None:

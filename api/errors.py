@@ -63,6 +63,14 @@ class ReadModelBehind(MilepostError):
     """The read model has not reached this position yet."""
 
 
+class EventNotFound(MilepostError):
+    """The job has no event with this version."""
+
+
+class NoCheckpointKey(MilepostError):
+    """There is no key to sign checkpoints with."""
+
+
 def _sentences(faults: Any, path: str = "") -> Sequence[str]:
     if isinstance(faults, Mapping):
         return [

@@ -21,13 +21,14 @@ def livez() -> Response:
 @bp.response(200, description="Ready")
 @bp.problem(503, "The database is away")
 def readyz() -> Response:
-    """Tell whether the database answers and how far behind the read model is.
+    """Tell whether the database answers and how far behind the read model and the tree are.
 
     `set_aside` counts events that could not be folded, up to 100; `milepost status` shows them.
     `rebuild_position` is how far a rebuild of the read model is, null without one.
+    `tree` is `growing`, or what stopped it.
     """
     here = services()
-    standing = here.reader.standing()
+    standing, growth = here.reader.standing(), here.evidence.growth()
     return jsonify(
         {
             "status": "ready",
@@ -37,5 +38,7 @@ def readyz() -> Response:
             "lag_events": standing.lag_events,
             "rebuild_position": standing.rebuilt_position,
             "set_aside": len(standing.set_aside),
+            "tree_lag_events": growth.lag(standing.log_position),
+            "tree": growth.fault or "growing",
         }
     )

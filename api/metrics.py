@@ -19,6 +19,7 @@ from prometheus_client.registry import Collector
 from api.access import principal, services
 from api.blueprint import Blueprint
 from api.errors import MissingScope
+from projections.evidence import Evidence
 from projections.reader import Reader
 
 bp = Blueprint("metrics", __name__, description="For Prometheus")
@@ -39,7 +40,7 @@ def metrics() -> Response:
     if principal().user_id is not None:
         raise MissingScope("Metrics are about everybody's jobs; this token is bound to a user.")
     registry = CollectorRegistry()
-    registry.register(_Database(services().reader))
+    registry.register(_Database(services().reader, services().evidence))
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:  # set by `milepost serve` for its workers
         multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         counters = b""
@@ -49,8 +50,9 @@ def metrics() -> Response:
 
 
 class _Database(Collector):
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: Reader, evidence: Evidence) -> None:
         self._reader = reader
+        self._evidence = evidence
 
     def collect(self) -> Iterator[Metric]:
         """Read the gauges; the database is the same for every worker."""
@@ -70,6 +72,18 @@ class _Database(Collector):
             "milepost_events_set_aside",
             "Events that could not be folded (at most 100)",
             len(standing.set_aside),
+        )
+        growth = self._evidence.growth()
+        yield GaugeMetricFamily("milepost_tree_size", "Events that are in the tree", growth.size)
+        yield GaugeMetricFamily(
+            "milepost_tree_lag_events",
+            "Positions that the tree is behind the log",
+            growth.lag(standing.log_position),
+        )
+        yield GaugeMetricFamily(
+            "milepost_tree_stopped",
+            "1 if the log lost or changed the tree's last event",
+            float(growth.fault is not None),
         )
         jobs = GaugeMetricFamily("milepost_jobs", "Jobs by status", labels=["status"])
         for status, count in counts.items():

@@ -14,7 +14,10 @@ from api import errors as asked
 from api.blueprint import PROBLEM
 from domain import errors as domain
 from domain.errors import MilepostError
+from domain.merkle import InvalidProof
+from projections.evidence import NotInTreeYet
 from projections.time_travel import NoSuchMoment
+from projections.tree import TreeBroken
 
 log = logging.getLogger("milepost.api")
 
@@ -30,6 +33,8 @@ class Kind(NamedTuple):
     title: str
     advice: str = ""
     error: str | None = None
+    passes: bool = False
+    """True for what is over in a moment, so that it is worth trying again."""
 
 
 KINDS: dict[type[MilepostError], Kind] = {
@@ -103,6 +108,34 @@ KINDS: dict[type[MilepostError], Kind] = {
         "read-model-behind",
         "Read model behind",
         "Try again, and look at /readyz if it stays behind.",
+    ),
+    asked.EventNotFound: Kind(
+        HTTPStatus.NOT_FOUND,
+        "event-not-found",
+        "Event not found",
+        "The job's version says how many events it has.",
+    ),
+    asked.NoCheckpointKey: Kind(
+        HTTPStatus.CONFLICT,
+        "no-checkpoint-key",
+        "No checkpoint key",
+        "Set MILEPOST_CHECKPOINT_KEY; milepost checkpoint --new-key makes one.",
+    ),
+    NotInTreeYet: Kind(
+        HTTPStatus.CONFLICT,
+        "not-in-tree-yet",
+        "Not in the tree yet",
+        "Try again in a moment, and look at /readyz if it stays so.",
+        passes=True,
+    ),
+    TreeBroken: Kind(
+        HTTPStatus.CONFLICT,
+        "log-altered",
+        "Log altered",
+        "milepost verify says what is different.",
+    ),
+    InvalidProof: Kind(
+        HTTPStatus.BAD_REQUEST, "no-such-proof", "No such proof", "Ask for a size from 1."
     ),
     domain.JobNotFound: Kind(
         HTTPStatus.NOT_FOUND,
@@ -196,7 +229,10 @@ def _explained(error: MilepostError) -> Response:
         log.error("%s %s: %s", request.method, request.path, error or sentence(error))
     detail = " ".join(part for part in (sentence(error), kind.advice) if part)
     fields = error.fields if isinstance(error, asked.InvalidFields) else None
-    return problem(kind.status, kind.slug, kind.title, detail, error=kind.error, errors=fields)
+    found = problem(kind.status, kind.slug, kind.title, detail, error=kind.error, errors=fields)
+    if kind.passes:
+        found.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return found
 
 
 def _from_http(error: HTTPException) -> Response:

@@ -145,3 +145,27 @@ class JobQuerySchema(Schema):
         validate=validate.Range(min=0),
         metadata={"description": "Wait until the list is at least as new as this position"},
     )
+
+
+class ProofQuerySchema(Schema):
+    """Which tree to prove an event in."""
+
+    class Meta:
+        """A misspelt size must not give another proof."""
+
+        unknown = RAISE
+
+    size = fields.Integer(
+        validate=validate.Range(1, 2**63 - 1),
+        metadata={"description": "As many events as a checkpoint has that you keep; else all"},
+    )
+
+
+class ExtensionQuerySchema(ProofQuerySchema):
+    """Which trees to prove one in the other of."""
+
+    first_size = fields.Integer(
+        required=True,
+        validate=validate.Range(1, 2**63 - 1),
+        metadata={"description": "How many events the older checkpoint has"},
+    )

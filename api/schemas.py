@@ -146,6 +146,35 @@ class TimelineSchema(Schema):
     attempts = fields.List(fields.Nested(AttemptSchema))
 
 
+class ProofSchema(Schema):
+    """Proof that an event is in the log that the checkpoint was made of; hashes are in base64.
+
+    `docs/check_proof.py` checks it, in the steps of RFC 9162, 2.1.3.2.
+    """
+
+    entry = fields.String(
+        metadata={
+            "description": 'The line [position,"job",version,"topic"] before the stored bytes'
+        }
+    )
+    stored = fields.String(metadata={"description": "The event's bytes as stored, in base64"})
+    leaf_index = fields.Integer(metadata={"description": "Its place in the tree, from 0"})
+    tree_size = fields.Integer()
+    root = fields.String()
+    hashes = fields.List(fields.String(), metadata={"description": "From the leaf to the root"})
+    checkpoint = fields.String(metadata={"description": "The signed checkpoint of this size"})
+
+
+class ExtensionSchema(Schema):
+    """Proof that the tree extends the one of its first `first_size` events (RFC 9162, 2.1.4)."""
+
+    first_size = fields.Integer()
+    tree_size = fields.Integer()
+    root = fields.String()
+    hashes = fields.List(fields.String())
+    checkpoint = fields.String(metadata={"description": "The signed checkpoint of this size"})
+
+
 class ProblemSchema(Schema):
     """A problem document (RFC 9457)."""
 

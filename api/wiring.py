@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -14,9 +14,12 @@ from api.tokens.postgres import PostgresTokens
 from api.tokens.remembered import RememberedTokens
 from api.tokens.sqlite import SQLiteTokens
 from domain.application import Milepost, utc_now
+from domain.checkpoints import Checkpoint
 from domain.store import translated
 from domain.workflow import Workflows
 from domain.workflow_files import load
+from projections.evidence import Evidence
+from projections.growing import Grower
 from projections.history import History
 from projections.postgres import PostgresReadModel
 from projections.postgres_shadow import PostgresShadow
@@ -27,6 +30,14 @@ from projections.rebuild import Rebuild
 from projections.shadow import Shadow
 from projections.sqlite import SQLiteReadModel
 from projections.sqlite_shadow import SQLiteShadow
+from projections.tree import TreeStore
+from projections.tree_postgres import PostgresTree
+from projections.tree_sqlite import SQLiteTree
+from projections.verification.findings import Finding
+from projections.verification.inspection import Inspection
+from projections.verification.inspection_postgres import PostgresInspection
+from projections.verification.inspection_sqlite import SQLiteInspection
+from projections.verification.run import Verification
 from projections.watchdog import Watchdog
 
 
@@ -39,6 +50,7 @@ class Services(msgspec.Struct, frozen=True):
     shadow: Shadow
     reader: Reader
     history: History
+    tree: TreeStore
     tokens: TokenStore
     workflows: Workflows
     clock: Callable[[], datetime]
@@ -48,10 +60,11 @@ class Services(msgspec.Struct, frozen=True):
         with translated():
             self.milepost.store.create_table()
             self.read_model.prepare()
+            self.tree.prepare()
             self.tokens.prepare()
 
     def projector(self) -> Projector:
-        """Return a projector that lets the watchdog look every second.
+        """Return a projector that lets the watchdog look and the tree grow every second.
 
         Before it projects, rows of an older release's shape are rebuilt.
         """
@@ -63,6 +76,7 @@ class Services(msgspec.Struct, frozen=True):
             self.workflows,
             when_active=watchdog.be_patient,
             every_second=watchdog.check,
+            beside=Grower(self.tree).grow,
             may_project=self.rebuild().is_current,
         )
 
@@ -75,6 +89,33 @@ class Services(msgspec.Struct, frozen=True):
             self.milepost.mapper,
             self.workflows,
         )
+
+    @property
+    def inspection(self) -> Inspection:
+        """What verifying reads."""
+        recorder: Any = self.milepost.recorder
+        if self.settings.database == "sqlite":
+            return SQLiteInspection(recorder)
+        return PostgresInspection(recorder)
+
+    def verification(
+        self, checkpoints: Sequence[Checkpoint], report: Callable[[Finding], None]
+    ) -> Verification:
+        """Return what holds the log against its tree, these checkpoints, rows and keys."""
+        return Verification(
+            self.tree,
+            self.inspection,
+            self.read_model,
+            self.milepost.mapper,
+            self.workflows,
+            checkpoints,
+            report,
+        )
+
+    @property
+    def evidence(self) -> Evidence:
+        """What the tree proves."""
+        return Evidence(self.tree)
 
     def close(self) -> None:
         """Close the connections."""
@@ -97,12 +138,14 @@ def open_services(settings: Settings, clock: Callable[[], datetime] = utc_now) -
     recorder: Any = milepost.recorder
     read_model: ReadModel
     shadow: Shadow
+    tree: TreeStore
     tokens: TokenStore
     if settings.database == "sqlite":
         read_model, shadow = SQLiteReadModel(recorder), SQLiteShadow(recorder)
-        tokens = SQLiteTokens(recorder.datastore)
+        tree, tokens = SQLiteTree(recorder), SQLiteTokens(recorder.datastore)
     else:
         read_model, shadow = PostgresReadModel(recorder), PostgresShadow(recorder)
+        tree = PostgresTree(recorder)
         tokens = PostgresTokens(recorder.datastore)
     milepost.when_committed(read_model.wake)
     return Services(
@@ -112,6 +155,7 @@ def open_services(settings: Settings, clock: Callable[[], datetime] = utc_now) -
         shadow=shadow,
         reader=Reader(read_model, milepost.mapper),
         history=History(read_model, milepost.mapper),
+        tree=tree,
         tokens=RememberedTokens(tokens),
         workflows=workflows,
         clock=clock,

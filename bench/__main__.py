@@ -11,7 +11,16 @@ import click
 import msgspec
 from rich.console import Console
 
-from bench import callbacks, growth, latency, memory, projecting, reading, travelling
+from bench import (
+    callbacks,
+    growth,
+    latency,
+    memory,
+    projecting,
+    reading,
+    travelling,
+    verifying,
+)
 from bench.contenders import Mismatch
 from bench.curves import CURVES, Curve
 from bench.effort import FULL, SHORT, Effort
@@ -27,6 +36,7 @@ CLAIMS: dict[str, Callable[[Stage, Effort], Iterator[Line]]] = {
     "projecting": projecting.run,
     "travelling": travelling.run,
     "memory": memory.run,
+    "verifying": verifying.run,
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,15 @@ FILL = """
            WITH ORDINALITY AS event (topic, state, version),
            generate_series(0, %(jobs)s - 1) AS job
      ORDER BY version, job
+"""
+FILL_SQLITE = """
+    WITH RECURSIVE job (number) AS (
+         SELECT 0 UNION ALL SELECT number + 1 FROM job WHERE number < :jobs - 1)
+    INSERT INTO milepost_events (originator_id, originator_version, topic, state)
+    SELECT :prefix || '-' || job.number, event.key + 2,
+           event.value ->> '$.topic', CAST(event.value ->> '$.state' AS BLOB)
+      FROM json_each(:events) AS event CROSS JOIN job
+     ORDER BY event.key, job.number
 """
 STEPS = ("vm_created", "network_configured", "ansible_started", "ansible_complete")
 EVERY_SECONDS = 60
@@ -82,14 +91,18 @@ def life(events: int) -> list[Fact]:
     return facts
 
 
-def lengthen(dsn: str, prefix: str, jobs: int, facts: Sequence[Fact]) -> None:
-    """Give jobs of a PostgreSQL database, which are registered and no more, these facts."""
+def lengthen(database: str, prefix: str, jobs: int, facts: Sequence[Fact]) -> None:
+    """Give jobs, which are registered and no more, these facts."""
     events = [
         {"topic": type(fact).__name__, "state": msgspec.json.encode(fact).decode()}
         for fact in facts
     ]
-    with psycopg.connect(dsn) as connection:
-        given = {"prefix": prefix, "events": msgspec.json.encode(events).decode(), "jobs": jobs}
+    given = {"prefix": prefix, "events": msgspec.json.encode(events).decode(), "jobs": jobs}
+    if database.startswith("sqlite:///"):
+        with closing(sqlite3.connect(database.removeprefix("sqlite:///"))) as file, file:
+            file.execute(FILL_SQLITE, given)
+        return
+    with psycopg.connect(database) as connection:
         connection.execute(FILL, given)
 
 

@@ -161,6 +161,17 @@ def opened_note(note: str, keys: Iterable[PublicKey]) -> tuple[str, PublicKey]:
     return text, signer
 
 
+def opened_checkpoint(note: str, keys: Iterable[PublicKey]) -> Checkpoint:
+    """Return a checkpoint that a trusted key of the log itself has signed.
+
+    Raises `InvalidCheckpoint`. A key's name is the origin of what it signs; so one that is trusted
+    for another log is not for this one.
+    """
+    origin = note.split("\n", 1)[0]
+    text, _ = opened_note(note, (key for key in keys if key.name == origin))
+    return parse_checkpoint(text)
+
+
 def parse_checkpoint(text: str) -> Checkpoint:
     """Read the lines that are signed; raise `InvalidCheckpoint`."""
     lines = text.removesuffix("\n").split("\n")

@@ -49,22 +49,32 @@ def parents(hashes: Sequence[bytes]) -> list[bytes]:
     return [node_hash(*hashes[at : at + 2]) for at in range(0, len(hashes) - 1, 2)]
 
 
+def covering(hashes: Sequence[bytes]) -> bytes:
+    """Return the complete node over these, of which there is a power of two."""
+    while len(hashes) > 1:
+        hashes = parents(hashes)
+    return hashes[0]
+
+
 class Frontier(msgspec.Struct, frozen=True):
     """A tree's size and its complete subtrees, from the left, which is all it takes to grow it."""
 
     size: int = 0
     peaks: tuple[bytes, ...] = ()
 
-    def grown(self, leaves: Iterable[bytes]) -> Frontier:
-        """Return the frontier after these leaf hashes were appended."""
-        size, peaks = self.size, list(self.peaks)
-        for leaf in leaves:
-            peak, rest = leaf, size
+    def grown(self, nodes: Iterable[bytes], level: int = 0) -> Frontier:
+        """Return the frontier after these leaf hashes were appended.
+
+        Or, of another level, complete nodes, where the size has room for such as a whole.
+        """
+        size, peaks = self.size >> level, list(self.peaks)
+        for node in nodes:
+            peak, rest = node, size
             while rest & 1:
                 peak, rest = node_hash(peaks.pop(), peak), rest >> 1
             peaks.append(peak)
             size += 1
-        return Frontier(size, tuple(peaks))
+        return Frontier(size << level, tuple(peaks))
 
     @property
     def root(self) -> bytes:

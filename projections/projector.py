@@ -63,7 +63,8 @@ class _New:
 class Projector:
     """Keeps a read model up to date with an event store; any number may run, one is active.
 
-    `when_active` is called whenever it is this projector's turn, `every_second` during it.
+    `when_active` is called whenever it is this projector's turn, `every_second` during it. `beside`
+    does a piece of other work then, and after every step for as long as it returns True.
     `may_project` tells whether the served rows are of this release, and may make them so first.
     """
 
@@ -79,6 +80,7 @@ class Projector:
         snapshot_every: int = EVERY,
         when_active: Callable[[], object] = lambda: None,
         every_second: Callable[[], object] = lambda: None,
+        beside: Callable[[], bool] = lambda: False,
         may_project: Callable[[Event], bool] = lambda _: True,
     ) -> None:
         self._store = store
@@ -94,6 +96,7 @@ class Projector:
         self._generation = 0
         self._when_active = when_active
         self._every_second = every_second
+        self._beside = beside
         self._may_project = may_project
 
     def run(self, stop: Event) -> None:
@@ -127,7 +130,7 @@ class Projector:
     def _take(self, turn: Turn, stop: Event) -> None:
         self._begin()
         self._try_again()
-        due = 0.0
+        due, more = 0.0, False
         while not stop.is_set():
             began = monotonic()
             folded = self._step()
@@ -135,8 +138,9 @@ class Projector:
                 if self._read_model.edition().generation != self._generation:
                     raise PositionMoved
                 self._every_second()
-                due = monotonic() + LOOK_SECONDS
-            if folded < self._batch:
+                due, more = monotonic() + LOOK_SECONDS, True
+            more = more and self._beside()
+            if folded < self._batch and not more:
                 worked = monotonic() - began
                 turn.wait(LOOK_SECONDS)
                 # The first event after a pause is folded at once; of many, some gather, because a

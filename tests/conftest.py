@@ -24,6 +24,10 @@ from projections.rebuild import Rebuild
 from projections.shadow import Shadow
 from projections.sqlite import SQLiteReadModel
 from projections.sqlite_shadow import SQLiteShadow
+from projections.tree import TreeStore
+from projections.tree_memory import MemoryTree
+from projections.tree_postgres import PostgresTree
+from projections.tree_sqlite import SQLiteTree
 from tests.postgres_server import PostgresServer, create_database
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -55,7 +59,9 @@ class Deployment:
         kind, recorder = env["PERSISTENCE_MODULE"], self.milepost.recorder
         self.read_model: ReadModel = READ_MODELS[kind](recorder, shape)
         self.shadow = SHADOWS[kind](recorder, shape)
+        self.tree: TreeStore = TREES[kind](recorder)
         self.read_model.prepare()
+        self.tree.prepare()
         self.reader = Reader(self.read_model, self.milepost.mapper)
         self.history = History(self.read_model, self.milepost.mapper)
         self.projector = Projector(
@@ -81,6 +87,12 @@ READ_MODELS: dict[str, Callable[[Any, Any], ReadModel]] = {
     "domain.memory": MemoryReadModel,
     "domain.sqlite": SQLiteReadModel,
     "domain.postgres": PostgresReadModel,
+}
+
+TREES: dict[str, Callable[[Any], TreeStore]] = {
+    "domain.memory": MemoryTree,
+    "domain.sqlite": SQLiteTree,
+    "domain.postgres": PostgresTree,
 }
 
 

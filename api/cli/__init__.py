@@ -8,12 +8,14 @@ from typing import Any
 import click
 
 from api.cli.audit import audit
+from api.cli.checkpoint import checkpoint
 from api.cli.jobs import jobs
 from api.cli.rebuild import rebuild
 from api.cli.replay import replay
 from api.cli.serving import init_db, project, serve
 from api.cli.status import status
 from api.cli.tokens import tokens
+from api.cli.verify import verify
 from api.cli.workflows import workflows
 from api.problems import sentence
 from domain.errors import MilepostError, StoreUnavailable
@@ -46,5 +48,18 @@ def main() -> None:
     """
 
 
-for command in (serve, project, init_db, status, jobs, audit, replay, rebuild, tokens, workflows):
+for command in (
+    serve,
+    project,
+    init_db,
+    status,
+    jobs,
+    audit,
+    replay,
+    verify,
+    checkpoint,
+    rebuild,
+    tokens,
+    workflows,
+):
     main.add_command(command)

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from api.config import from_environment
+from api.credentials import with_kept_checkpoint_key
 from api.wiring import Services, open_services
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for a program.")
@@ -28,12 +29,15 @@ STYLES = {
 
 
 @contextmanager
-def opened(*, only_if_there: bool = False) -> Iterator[Services]:
+def opened(*, only_if_there: bool = False, with_key: bool = False) -> Iterator[Services]:
     """Open the services that the environment names, with their tables, and close them.
 
-    Commands that only look make no database where there is none.
+    Commands that only look make no database where there is none. Those that have to do with
+    checkpoints get the key that was made at the first start, if there is one.
     """
     settings = from_environment()
+    if with_key:
+        settings = with_kept_checkpoint_key(settings)
     if only_if_there and settings.database == "sqlite" and not settings.sqlite_file.exists():
         raise click.ClickException(
             f"there is no database at {settings.sqlite_file}; run this where `milepost serve` "

@@ -79,8 +79,9 @@ def _greet(settings: Settings, made: dict[str, str]) -> None:
     if made:
         click.echo(f"\nMade just now, kept in {settings.home}, shown this once:")
         for name, value in made.items():
-            click.echo(f"  {name.capitalize():15} {value}")
-    if len(settings.generated) == len(made) > 1:
+            label = "Public key" if name == "checkpoint key" else name.capitalize()
+            click.echo(f"  {label:15} {value}")
+    if {"callback secret", "admin token"} <= made.keys():
         click.echo("\nTry it in another terminal:\n")
         click.echo(TRY_IT.format(url=url, home=shlex.quote(str(settings.home.resolve()))))
     click.echo("Ctrl-C stops.")

@@ -10,9 +10,10 @@ from api.cli.output import as_json, opened, print_json, print_table, status_text
 @click.command()
 @as_json
 def status(as_json: bool) -> None:
-    """Show the database, how far the read model is, and how many jobs there are."""
+    """Show the database, how far the read model and the tree are, and how many jobs there are."""
     with opened(only_if_there=True) as here:
         standing, counts = here.reader.standing(), dict(here.reader.counts())
+        growth = here.evidence.growth()
         database, shape = here.settings.shown_database, here.read_model.shape
     if as_json:
         return print_json(
@@ -23,6 +24,10 @@ def status(as_json: bool) -> None:
                 "lag_events": standing.lag_events,
                 "shape": standing.shape,
                 "rebuild_position": standing.rebuilt_position,
+                "tree_size": growth.size,
+                "tree_position": growth.position,
+                "tree_lag_events": growth.lag(standing.log_position),
+                "tree_fault": growth.fault,
                 "jobs": counts,
                 "set_aside": standing.set_aside,
             }
@@ -34,6 +39,8 @@ def status(as_json: bool) -> None:
         click.echo(f"             of shape {standing.shape}, while this release makes {shape}")
     if standing.rebuilt_position is not None:
         click.echo(f"Rebuild      at position {standing.rebuilt_position}, or interrupted there")
+    behind = _behind(growth.lag(standing.log_position))
+    click.echo(f"Tree         {growth.size} events, {growth.fault or behind}")
     rows = [(status_text(name), count) for name, count in sorted(counts.items())]
     print_table(("Status", "Jobs"), rows, "Jobs         none yet")
     if standing.set_aside:

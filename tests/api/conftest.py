@@ -28,6 +28,7 @@ from api.tokens.memory import MemoryTokens
 from api.tokens.postgres import PostgresTokens
 from api.tokens.sqlite import SQLiteTokens
 from api.wiring import Services
+from domain.checkpoints import PrivateKey
 from domain.events import Fact
 from projections.watchdog import Watchdog
 from tests.conftest import Deployment
@@ -35,6 +36,7 @@ from tests.postgres_server import create_database
 
 SECRET = "correct horse battery staple"  # noqa: S105  of nothing
 ADMIN = "the-admin-token-of-the-tests"
+SIGNER = PrivateKey.generate("milepost.example")
 WEBHOOK, CALLBACKS = "/api/webhooks/github", "/api/callbacks"
 MACHINE = {"server_id": "srv-1", "server_ip": "203.0.113.7", "tailscale_ip": "100.64.0.7"}
 
@@ -52,7 +54,12 @@ def like_jq(fields: Mapping[str, object]) -> bytes:
 class Site:
     """The web application over a deployment; the projector runs when told to."""
 
-    def __init__(self, deployment: Deployment, secrets: Sequence[str] = (SECRET,)) -> None:
+    def __init__(
+        self,
+        deployment: Deployment,
+        secrets: Sequence[str] = (SECRET,),
+        checkpoint_keys: Sequence[str] = (SIGNER.secret(),),
+    ) -> None:
         self.deployment, self.clock = deployment, deployment.clock
         self.services = Services(
             settings=Settings(
@@ -60,12 +67,14 @@ class Site:
                 database_url="postgresql://" if kind_of(deployment) == "postgres" else "sqlite:///",
                 callback_secrets=tuple(secrets),
                 admin_token=ADMIN,
+                checkpoint_keys=tuple(checkpoint_keys),
             ),
             milepost=deployment.milepost,
             read_model=deployment.read_model,
             shadow=deployment.shadow,
             reader=deployment.reader,
             history=deployment.history,
+            tree=deployment.tree,
             tokens=token_store(deployment),
             workflows=deployment.workflows,
             clock=deployment.clock,

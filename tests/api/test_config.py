@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 
 from api.config import InvalidSetting, Settings, from_environment, make_home
-from api.credentials import with_credentials
+from api.credentials import with_credentials, with_kept_checkpoint_key
+from domain.checkpoints import PrivateKey
 
+SIGNER = PrivateKey.generate("milepost.example")
 KEY = base64.b64encode(b"k" * 32).decode()
 TOKEN = "a-token-of-16-or-more"  # noqa: S105  of nothing
 SECRET = "a-secret-of-8-or-more"  # noqa: S105  of nothing
@@ -32,6 +34,12 @@ def settings_that_are_read(folder: Path) -> list[ReadAs]:
         ("MILEPOST_CALLBACK_SECRET", SECRET, {"callback_secrets": (SECRET,)}),
         ("GITHUB_CALLBACK_SECRET", SECRET, {"callback_secrets": (SECRET,)}),
         ("MILEPOST_ADMIN_TOKEN", TOKEN, {"admin_token": TOKEN}),
+        ("MILEPOST_CHECKPOINT_KEY", SIGNER.secret(), {"checkpoint_keys": (SIGNER.secret(),)}),
+        (
+            "MILEPOST_CHECKPOINT_TRUSTED",
+            str(SIGNER.public),
+            {"checkpoint_trusted": (str(SIGNER.public),)},
+        ),
         ("MILEPOST_WORKFLOWS", str(folder), {"workflows": folder}),
         ("MILEPOST_HOST", "0.0.0.0", {"host": "0.0.0.0"}),  # noqa: S104  nobody listens
         ("MILEPOST_PORT", "8080", {"port": 8080}),
@@ -265,10 +273,11 @@ def test_settings_can_be_printed_without_telling_secrets() -> None:
             "MILEPOST_CALLBACK_SECRET": SECRET,
             "MILEPOST_ADMIN_TOKEN": TOKEN,
             "CIPHER_KEY": KEY,
+            "MILEPOST_CHECKPOINT_KEY": SIGNER.secret(),
         }
     )
 
-    for secret in ("hunter2", SECRET, TOKEN, KEY):
+    for secret in ("hunter2", SECRET, TOKEN, KEY, SIGNER.secret()):
         assert secret not in repr(settings)
 
 
@@ -301,12 +310,14 @@ def test_credentials_are_made_once_and_kept_for_this_user_alone(tmp_path: Path) 
     assert made == {
         "callback secret": first.callback_secrets[0],
         "admin token": first.admin_token,
+        "checkpoint key": str(first.signers[0].public),
     }
     assert made_again == {}
     assert second == first
-    assert first.generated == ("callback secret", "admin token")
+    assert first.generated == ("callback secret", "admin token", "checkpoint key")
     assert first.callback_secrets[0] != first.admin_token
-    for file in (configured.home / "callback-secret", configured.home / "admin-token"):
+    for name in ("callback-secret", "admin-token", "checkpoint-key"):
+        file = configured.home / name
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
         assert len(file.read_text().strip()) >= 32
     assert stat.S_IMODE(configured.home.stat().st_mode) == 0o700
@@ -318,6 +329,7 @@ def test_configured_credentials_are_not_made(tmp_path: Path) -> None:
             "MILEPOST_HOME": str(tmp_path / "home"),
             "MILEPOST_CALLBACK_SECRET": SECRET,
             "MILEPOST_ADMIN_TOKEN": TOKEN,
+            "MILEPOST_CHECKPOINT_KEY": SIGNER.secret(),
         }
     )
 
@@ -333,7 +345,7 @@ def test_only_what_is_missing_is_made(tmp_path: Path) -> None:
     filled, made = with_credentials(configured)
 
     assert filled.callback_secrets == (SECRET,)
-    assert (list(made), filled.generated) == (["admin token"], ("admin token",))
+    assert tuple(made) == filled.generated == ("admin token", "checkpoint key")
 
 
 def test_what_was_made_can_be_configured(tmp_path: Path) -> None:
@@ -344,9 +356,11 @@ def test_what_was_made_can_be_configured(tmp_path: Path) -> None:
         {
             "MILEPOST_CALLBACK_SECRET_FILE": str(tmp_path / "callback-secret"),
             "MILEPOST_ADMIN_TOKEN_FILE": str(tmp_path / "admin-token"),
+            "MILEPOST_CHECKPOINT_KEY_FILE": str(tmp_path / "checkpoint-key"),
         }
     )
 
+    assert same.checkpoint_keys == filled.checkpoint_keys
     assert same.callback_secrets == filled.callback_secrets
     assert same.admin_token == filled.admin_token
 
@@ -365,8 +379,9 @@ def test_servers_that_start_together_make_one_set(tmp_path: Path) -> None:
 
             assert len({settings.admin_token for settings, _ in started}) == 1
             assert len({settings.callback_secrets for settings, _ in started}) == 1
+            assert len({settings.checkpoint_keys for settings, _ in started}) == 1
             makers = [name for _, made in started for name in made]
-            assert sorted(makers) == ["admin token", "callback secret"]
+            assert sorted(makers) == ["admin token", "callback secret", "checkpoint key"]
 
 
 def test_an_emptied_credential_is_not_taken_for_one(tmp_path: Path) -> None:
@@ -374,6 +389,61 @@ def test_an_emptied_credential_is_not_taken_for_one(tmp_path: Path) -> None:
 
     with pytest.raises(InvalidSetting, match="admin-token is empty"):
         with_credentials(from_environment({"MILEPOST_HOME": str(tmp_path)}))
+
+
+def test_a_checkpoint_key_that_was_edited_is_not_taken_for_one(tmp_path: Path) -> None:
+    (tmp_path / "checkpoint-key").write_text(SIGNER.secret()[:-8])
+
+    configured = from_environment({"MILEPOST_HOME": str(tmp_path)})
+    for fill in (with_credentials, with_kept_checkpoint_key):
+        with pytest.raises(InvalidSetting, match=r"^MILEPOST_HOME: .*checkpoint-key: ") as caught:
+            fill(configured)
+        assert SIGNER.secret()[-40:-8] not in str(caught.value)
+
+
+def test_a_kept_checkpoint_key_is_found_and_none_is_made(tmp_path: Path) -> None:
+    """A key that a command made, in another home than the server's, would sign for another log."""
+    configured = from_environment({"MILEPOST_HOME": str(tmp_path)})
+    assert with_kept_checkpoint_key(configured) == configured
+    assert list(tmp_path.iterdir()) == []
+
+    made, _ = with_credentials(configured)
+
+    assert with_kept_checkpoint_key(configured).checkpoint_keys == made.checkpoint_keys
+    named = from_environment(
+        {"MILEPOST_HOME": str(tmp_path), "MILEPOST_CHECKPOINT_KEY": SIGNER.secret()}
+    )
+    assert with_kept_checkpoint_key(named) == named
+
+
+def test_while_keys_rotate_all_of_them_sign_and_are_trusted() -> None:
+    new, elsewhere = PrivateKey.generate(SIGNER.name), PrivateKey.generate("elsewhere")
+    settings = from_environment(
+        {
+            "MILEPOST_CHECKPOINT_KEY": f"{new.secret()}, {SIGNER.secret()}",
+            "MILEPOST_CHECKPOINT_TRUSTED": str(elsewhere.public),
+        }
+    )
+
+    assert [str(key.public) for key in settings.signers] == [str(new.public), str(SIGNER.public)]
+    assert [str(key) for key in settings.trusted] == [
+        str(new.public),
+        str(SIGNER.public),
+        str(elsewhere.public),
+    ]
+
+
+def test_checkpoint_keys_that_cannot_be_used_are_refused_without_being_shown() -> None:
+    secret = SIGNER.secret()
+    other = PrivateKey.generate("other.example").secret()
+    for value in ("nonsense", str(SIGNER.public), secret[:-4], f"{secret},{other}"):
+        said = fault(MILEPOST_CHECKPOINT_KEY=value)
+        assert said.startswith("MILEPOST_CHECKPOINT_KEY: ")
+        assert secret[-40:-4] not in said
+    for value in ("nonsense", secret, str(SIGNER.public)[:-4]):
+        said = fault(MILEPOST_CHECKPOINT_TRUSTED=value)
+        assert said.startswith("MILEPOST_CHECKPOINT_TRUSTED: ")
+        assert secret[-40:-4] not in said
 
 
 def test_a_home_that_cannot_be_is_named(tmp_path: Path) -> None:

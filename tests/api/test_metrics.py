@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from projections.growing import Grower
 from tests.api.conftest import MACHINE, Site
+from tests.tampering import Database
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
@@ -43,6 +45,23 @@ def test_gauges_tell_how_far_the_read_model_is_behind(site: Site) -> None:
     assert value(folded, "milepost_read_model_lag_events") == 0
     assert value(folded, "milepost_read_model_position") == site.position
     assert value(folded, "milepost_events_set_aside") == 0
+
+
+def test_gauges_tell_how_far_the_tree_is(database_site: Site) -> None:
+    database_site.register()
+    Grower(database_site.deployment.tree).catch_up()
+    database_site.report(status="provisioning")
+    behind = samples(database_site)
+    Grower(database_site.deployment.tree).catch_up()
+    grown = samples(database_site)
+    Database(database_site.deployment).run(
+        "DELETE FROM milepost_events WHERE originator_version = 2"
+    )
+    lost = samples(database_site)
+
+    names = ("milepost_tree_size", "milepost_tree_lag_events", "milepost_tree_stopped")
+    told = [[value(found, name) for name in names] for found in (behind, grown, lost)]
+    assert told == [[1, 1, 0], [2, 0, 0], [2, 0, 1]]
 
 
 def test_jobs_are_counted_by_status(site: Site) -> None:

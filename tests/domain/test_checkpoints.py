@@ -13,6 +13,7 @@ from domain.checkpoints import (
     InvalidKey,
     PrivateKey,
     PublicKey,
+    opened_checkpoint,
     opened_note,
     parse_checkpoint,
     signed_note,
@@ -77,6 +78,20 @@ def test_what_nobody_trusted_signed_is_refused() -> None:
     for line in ("\u2014 name", "\u2014 name !!!!", "- name aaaaaaaa", "\u2014 name aaaa"):
         with pytest.raises(InvalidCheckpoint, match="is written"):
             opened_note(f"{CHECKPOINT.text}\n{line}\n", [key.public])
+
+
+def test_a_key_that_is_trusted_for_another_log_is_not_for_this_one() -> None:
+    ours, other = PrivateKey.generate("milepost.example"), PrivateKey.generate("other.example")
+    keys = [ours.public, other.public]
+
+    assert opened_checkpoint(signed_note(CHECKPOINT.text, [other, ours]), keys) == CHECKPOINT
+    with pytest.raises(InvalidCheckpoint, match=r"signed by other\.example"):
+        opened_checkpoint(signed_note(CHECKPOINT.text, [other]), keys)
+    with pytest.raises(InvalidCheckpoint, match="not the lines"):
+        opened_checkpoint(signed_note("milepost.example\n", [ours]), keys)
+    for nothing in ("", "\n", "milepost.example\n"):
+        with pytest.raises(InvalidCheckpoint, match="no signature"):
+            opened_checkpoint(nothing, keys)
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,15 @@ def test_a_tree_grown_in_pieces_has_the_root_of_the_whole(a: int, b: int) -> Non
     assert merkle.frontier(size, node) == grown
 
 
+@given(st.integers(0, 16), st.integers(0, 16), st.integers(0, 3))
+def test_a_tree_grown_by_complete_nodes_has_the_root_of_the_whole(
+    first: int, more: int, level: int
+) -> None:
+    nodes = [node(level, index) for index in range(min(first + more, len(LEAVES) >> level))]
+    grown = Frontier().grown(nodes[:first], level).grown(nodes[first:], level)
+    assert (grown.size, grown.root) == (len(nodes) << level, root(LEAVES[: len(nodes) << level]))
+
+
 @given(sizes, st.data())
 def test_an_inclusion_proof_is_that_of_the_rfc_and_leads_to_the_root(
     size: int, data: st.DataObject
@@ -121,6 +130,8 @@ def test_what_is_not_in_the_tree_has_no_proof() -> None:
 def test_parents_are_the_complete_nodes_of_the_level_above() -> None:
     assert merkle.parents(LEAVES[:5]) == [node(1, 0), node(1, 1)]
     assert merkle.parents(LEAVES[:1]) == []
+    for level in range(5):
+        assert merkle.covering(LEAVES[: 1 << level]) == node(level, 0)
 
 
 def test_an_entry_says_where_the_event_stands_and_then_its_stored_bytes() -> None:

@@ -6,6 +6,7 @@ import stat
 import subprocess
 from pathlib import Path
 
+from domain.checkpoints import PrivateKey
 from tests.e2e.conftest import Make
 from tests.e2e.server import MILEPOST, Server
 
@@ -41,6 +42,11 @@ def test_the_first_start_makes_credentials_and_prints_them_once(make_server: Mak
         assert file.read_text().strip() in printed
         assert file.read_text().strip() not in server.log.read_text()
     assert "curl" in printed
+    key = home / "checkpoint-key"
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    secret = PrivateKey.parse(key.read_text())
+    assert str(secret.public) in printed
+    assert secret.secret() not in printed
 
 
 def test_the_printed_lines_pasted_into_a_shell_work(make_server: Make) -> None:

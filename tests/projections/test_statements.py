@@ -17,6 +17,7 @@ from domain.postgres import (
     PostgresRecorder,
 )
 from domain.workflow import Workflows
+from projections import tree_postgres
 from projections.postgres import (
     SELECT_DOCUMENTS,
     SELECT_EDITION,
@@ -28,6 +29,14 @@ from projections.postgres import (
     sight,
 )
 from projections.read_model import SHAPE
+from projections.tree_postgres import SELECT_EVENT, SELECT_TILE_OF, SELECT_TILES
+from projections.verification.inspection_postgres import (
+    SELECT_HISTORIES,
+    SELECT_ROWS,
+)
+from projections.verification.inspection_postgres import (
+    SELECT_TILES as SELECT_TILES_OF_A_LEVEL,
+)
 from tests.conftest import Clock, Deployment, deployment
 
 HOT = {
@@ -45,15 +54,24 @@ HOT = {
     "history": SELECT_HISTORY,
     "log": SELECT_LOG,
     "snapshot of a view": sight(SELECT_SNAPSHOT, SHAPE),
+    "tiles": SELECT_TILES,
+    "the tile of a position": SELECT_TILE_OF,
+    "the log to hash": tree_postgres.SELECT_LOG,
+    "an event": SELECT_EVENT,
+    "tiles of a level": SELECT_TILES_OF_A_LEVEL,
+    "histories": SELECT_HISTORIES,
+    "rows of instances": SELECT_ROWS["instances"],
+    "rows of timelines": SELECT_ROWS["timelines"],
 }
 LOOKED_UP_BY = {
-    "milepost_events": ("originator_version", "notification_id"),
+    "milepost_events": ("originator_version", "notification_id", "ROW(originator_id,"),
     "milepost_keys": ("name",),
     "milepost_snapshots": ("job_id",),
     "milepost_instances": ("job_id",),
     "milepost_timelines": ("job_id",),
     "milepost_view_snapshots": ("job_id",),
     "milepost_read_model": ("tables",),
+    "milepost_tree": ("level", "last_position"),
 }
 
 

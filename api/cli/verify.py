@@ -1,0 +1,173 @@
+"""verify: hold the log against its tree, kept checkpoints, the rows folded from it, its keys."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import click
+import msgspec
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from api.cli.output import as_json, opened, print_json, printable
+from api.config import Settings
+from api.wiring import Services
+from domain.checkpoints import Checkpoint, InvalidCheckpoint, opened_checkpoint
+from projections.verification.findings import Finding
+from projections.verification.run import Advance, State, Summary, Verification
+
+SHOWN = 100
+"""How many findings a person is shown."""
+STOPPED = 130
+"""The exit status of what Ctrl-C ended."""
+
+
+@click.command()
+@click.option(
+    "--checkpoint",
+    "files",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="A checkpoint that you kept, to hold the log against; as often as you like.",
+)
+@click.option("--job", "job_id", help="Only this job.")
+@click.option("--resume", is_flag=True, help="Go on with what Ctrl-C stopped.")
+@as_json
+def verify(files: tuple[Path, ...], job_id: str | None, resume: bool, as_json: bool) -> None:
+    """Verify that nothing was changed: read every event, write nothing; exit 1 with findings.
+
+    Checks that positions and versions have their order, that every event can be read, that the tree
+    has exactly these events, that the rows of the read model are what the events come to, and that
+    the log extends every --checkpoint. Without one, whoever can write to the database could have
+    changed the tree as well. It may run beside a busy server.
+    """
+    if job_id is not None and resume:
+        raise click.UsageError("--job and --resume exclude one another")
+    with opened(only_if_there=True, with_key=True) as here:
+        checkpoints = [_checkpoint(file, here.settings) for file in files]
+        told = _Told(as_json)
+        verification = here.verification(checkpoints, told)
+        if job_id is not None:
+            summary = verification.one_job(job_id, here.clock())
+        else:
+            summary = _whole(here, verification, resume)
+        told.sum_up(summary, job_id)
+    if summary.findings:
+        raise click.exceptions.Exit(1)
+
+
+def _whole(here: Services, verification: Verification, resume: bool) -> Summary:
+    database, path = here.settings.shown_database, here.settings.home / "verify.json"
+    state = _read(path) if resume else verification.begin(database, here.clock())
+    expected = state.head.size + max(0, state.upto - state.head.position)
+    done = state.leaves.roots.frontier.size + state.histories.events
+    try:
+        with _bar(2 * expected, done) as advance:
+            summary = verification.run(state, database, advance)
+    except KeyboardInterrupt:
+        _write(path, verification.state)
+        click.echo("Stopped; milepost verify --resume goes on from here.", err=True)
+        raise click.exceptions.Exit(STOPPED) from None
+    path.unlink(missing_ok=True)
+    return summary
+
+
+class _Told:
+    """Prints findings: all of them for a program, the first ones for a person."""
+
+    def __init__(self, as_json: bool) -> None:
+        self._as_json = as_json
+        self._count = 0
+
+    def __call__(self, finding: Finding) -> None:
+        self._count += 1
+        if self._as_json:
+            print_json(msgspec.structs.asdict(finding))
+        elif self._count <= SHOWN:
+            click.echo(printable(str(finding).replace("\n", " ")))
+
+    def sum_up(self, summary: Summary, job_id: str | None) -> None:
+        if self._as_json:
+            return print_json({"kind": "summary", **msgspec.structs.asdict(summary)})
+        if self._count > SHOWN:
+            click.echo(f"… and {self._count - SHOWN:,} more; --json tells all")
+        found = (
+            f"{summary.findings:,} findings" if summary.findings else "nothing to find fault with"
+        )
+        of = f"of job {printable(job_id)}" if job_id is not None else f"of {summary.jobs:,} jobs"
+        click.echo(f"Verified {summary.events:,} events {of}, as of {summary.began_at}: {found}.")
+        if job_id is None:
+            click.echo(f"Root of these {summary.events:,} events: {summary.root}")
+            if pending := summary.events - summary.tree_size:
+                click.echo(
+                    f"The tree has {summary.tree_size:,} events, {abs(pending):,} "
+                    f"{'fewer' if pending > 0 else 'more'}."
+                )
+        if summary.checkpoints and not summary.findings:
+            click.echo(f"Checkpoints that this extends: {summary.checkpoints}")
+        if summary.set_aside:
+            click.echo(f"Events that were set aside, unfolded: {summary.set_aside:,}")
+        if not summary.rows_compared:
+            click.echo("Rows were not compared: they are of another release's shape.")
+        return None
+
+
+def _checkpoint(file: Path, settings: Settings) -> Checkpoint:
+    """Read a checkpoint that a trusted key signed for its own log."""
+    try:
+        return opened_checkpoint(file.read_text(encoding="utf-8"), settings.trusted)
+    except (OSError, UnicodeDecodeError) as error:
+        raise click.ClickException(f"{file} cannot be read: {error}") from error
+    except InvalidCheckpoint as error:
+        keys = ", ".join(str(key) for key in settings.trusted) or "none"
+        raise click.ClickException(printable(f"{file}: {error} (trusted: {keys})")) from error
+
+
+def _read(path: Path) -> State:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=State)
+    except FileNotFoundError as error:
+        raise click.ClickException(f"there is nothing to resume: no {path}") from error
+    except (OSError, msgspec.MsgspecError) as error:
+        raise click.ClickException(f"{path} cannot be read: {error}") from error
+
+
+def _write(path: Path, state: State) -> None:
+    # Written whole before it gets its name, so that none is ever half a one.
+    draft = path.with_name(f".{path.name}-{uuid4().hex[:8]}")
+    draft.touch(mode=0o600)
+    draft.write_bytes(msgspec.json.encode(state))
+    draft.replace(path)
+
+
+@contextmanager
+def _bar(total: int, done: int) -> Iterator[Advance]:
+    """Show on stderr how far it is, how fast, and how long it will take."""
+    columns: Sequence[TextColumn | BarColumn | TimeRemainingColumn] = (
+        TextColumn("verifying"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %, {task.fields[rate]} events/s,"),
+        TimeRemainingColumn(),
+        TextColumn("left"),
+    )
+    console = Console(stderr=True)
+    with Progress(
+        *columns,
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+        redirect_stdout=sys.stdout.isatty(),
+    ) as bar:
+        task = bar.add_task("", total=max(total, 1), completed=done, rate="-")
+
+        def advance(count: int) -> None:
+            bar.advance(task, count)
+            since = bar.tasks[0].elapsed or 0
+            read = bar.tasks[0].completed - done
+            bar.update(task, rate=f"{read / since:,.0f}" if since else "-")
+
+        yield advance

@@ -1,0 +1,223 @@
+"""Every job's history: versions, order, whether it can be read, and the rows it comes to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from itertools import groupby
+
+import msgspec
+
+from domain.mapper import JobEventMapper
+from domain.workflow import Workflows
+from projections.folding import decoded, fold
+from projections.instance import Instance
+from projections.read_model import SHAPE, ReadModel, SetAside
+from projections.timeline import Timeline
+from projections.tree import Stored, TreeBroken
+from projections.verification.events import PAGE
+from projections.verification.findings import Finding, Report, shortened
+from projections.verification.inspection import AFTER_LAST, BEFORE_ALL, Inspection
+from projections.verification.rows import Rows, notification
+from projections.verification.suspects import Suspects
+from projections.views import Views
+
+JOBS_AT_ONCE = 256
+TOLD_ONE_BY_ONE = 20
+"""How many missing versions in a row are told one by one."""
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """How far this is: all jobs up to this one, and how many jobs and events those were.
+
+    `set_aside` counts events that cannot be folded, and are known for it.
+    """
+
+    job_id: str | None = None
+    jobs: int = 0
+    events: int = 0
+    set_aside: int = 0
+
+
+class History:
+    """A job, as far as its events were read."""
+
+    def __init__(self, job_id: str) -> None:
+        self.job_id = job_id
+        self.version = self.position = self.events = 0
+        self.instance, self.timeline = Instance(job_id), Timeline(job_id)
+        self.passed_over: list[SetAside] = []
+
+
+class Histories:
+    """Checks jobs in order of their ids; memory is that of some hundred jobs."""
+
+    def __init__(
+        self,
+        inspection: Inspection,
+        read_model: ReadModel,
+        mapper: JobEventMapper,
+        workflows: Workflows,
+        suspects: Suspects,
+        report: Report,
+        standing: Standing,
+    ) -> None:
+        self._inspection = inspection
+        self._read_model = read_model
+        self._mapper = mapper
+        self._views = views = Views(mapper.cipher)
+        self._suspects = suspects
+        self._report = report
+        self.standing = standing
+        # Rows of another release's shape are folded anew before they are used.
+        self.are_rows_comparable = read_model.edition().shape == SHAPE
+        among = (views, inspection, read_model, mapper, workflows, report)
+        self._instances = Rows(views.instance, *among)
+        self._timelines = Rows(views.timeline, *among)
+        self._done: list[History] = []
+
+    def check(self, advance: Callable[[int], object]) -> None:
+        """Check all jobs, and the rows that have none; tell `advance` how many events, at times."""
+        job_id = self.standing.job_id
+        after = BEFORE_ALL if job_id is None else (job_id, AFTER_LAST)
+        history: History | None = None
+        while page := self._inspection.histories(after, PAGE):
+            for job_id, events in groupby(page, key=lambda event: event.job_id):
+                if history is None or history.job_id != job_id:
+                    self._end(history)
+                    history = History(job_id)
+                self._go_on(history, list(events))
+            if (page[-1].job_id, page[-1].version) == after:
+                raise TreeBroken(
+                    f"the row at position {page[-1].position} has values of other types"
+                )
+            after = (page[-1].job_id, page[-1].version)
+            advance(len(page))
+        self._end(history)
+        self._compare()
+        if self.are_rows_comparable:
+            self._instances.check_strangers()
+            self._timelines.check_strangers()
+
+    def check_one(self, job_id: str) -> int:
+        """Check one job; return how many events it has."""
+        history = History(job_id)
+        after = (job_id, BEFORE_ALL[1])
+        while page := self._inspection.histories(after, PAGE):
+            if events := [event for event in page if event.job_id == job_id]:
+                self._go_on(history, events)
+            if len(events) < len(page):
+                break
+            after = (job_id, events[-1].version)
+        self._done.append(history)
+        self._compare()
+        return history.events
+
+    def _go_on(self, history: History, events: list[Stored]) -> None:
+        for event in events:
+            if event.version != history.version + 1:
+                self._tell_versions(history, event)
+            if event.position <= history.position:
+                self._report(
+                    Finding(
+                        kind="order",
+                        position=event.position,
+                        job_id=event.job_id,
+                        version=event.version,
+                        expected=f"a position after {history.position}, that of the version before",
+                        found=f"position {event.position}",
+                    )
+                )
+            history.version, history.position = event.version, event.position
+        history.events += len(events)
+        read = decoded(map(notification, events), self._mapper)
+        passed_over = history.passed_over
+        history.instance = fold(self._views.instance, history.instance, read, passed_over)
+        history.timeline = fold(self._views.timeline, history.timeline, read, passed_over)
+
+    def _tell_versions(self, history: History, event: Stored) -> None:
+        """Report the versions that are missing before this event, or that it cannot have."""
+        missing = range(history.version + 1, event.version)
+        gone = self._suspects.missing_between(history.position, event.position)
+        known = dict(zip(missing, gone, strict=True)) if len(gone) == len(missing) else {}
+        for version in missing[:TOLD_ONE_BY_ONE]:
+            self._tell_missing(event, version, known.get(version))
+        if len(missing) > TOLD_ONE_BY_ONE or not missing:
+            self._report(
+                Finding(
+                    kind="version",
+                    position=event.position,
+                    job_id=event.job_id,
+                    version=event.version,
+                    expected=f"version {history.version + 1}",
+                    found=f"version {event.version}",
+                )
+            )
+
+    def _tell_missing(self, event: Stored, version: int, position: int | None) -> None:
+        found = f"none before version {event.version} at position {event.position}"
+        if now := self._suspects.formerly(event.job_id, version):
+            position = now.position
+            found = f"that event as version {now.version} of job {now.job_id!r}"
+        self._report(
+            Finding(
+                kind="version",
+                position=position,
+                job_id=event.job_id,
+                version=version,
+                expected=f"version {version}",
+                found=found,
+            )
+        )
+
+    def _end(self, history: History | None) -> None:
+        if history:
+            self._done.append(history)
+        if len(self._done) >= JOBS_AT_ONCE:
+            self._compare()
+
+    def _compare(self) -> None:
+        """Check the rows of the jobs that were read, and what could not be read of them."""
+        done, self._done = self._done, []
+        if not done:
+            return
+        job_ids = [history.job_id for history in done]
+        # In this order: what was set aside up to there is known by then.
+        folded = self._read_model.position()
+        aside = self._inspection.set_aside(job_ids)
+        known = sum(self._tell_unreadable(history, aside, folded) for history in done)
+        if self.are_rows_comparable:
+            self._instances.check([history.instance for history in done])
+            self._timelines.check([history.timeline for history in done])
+        self.standing = Standing(
+            job_ids[-1],
+            self.standing.jobs + len(done),
+            self.standing.events + sum(history.events for history in done),
+            self.standing.set_aside + known,
+        )
+
+    def _tell_unreadable(
+        self, history: History, aside: Collection[tuple[int, str]], folded: int
+    ) -> int:
+        """Report events that cannot be folded although the projector could fold them once.
+
+        Return of how many others that is known, or the projector has yet to see.
+        """
+        # What no view can read is set aside once for all of them.
+        set_aside = {position for position, _ in aside}
+        by_position = {event.position: event for event in history.passed_over}
+        known = 0
+        for event in by_position.values():
+            if event.position in set_aside or event.position > folded:
+                known += 1
+                continue
+            self._report(
+                Finding(
+                    kind="unreadable",
+                    position=event.position,
+                    job_id=event.job_id,
+                    version=event.version,
+                    expected="an event that can be read, or that was set aside",
+                    found=shortened(event.error),
+                )
+            )
+        return known

@@ -1,0 +1,79 @@
+"""The contract of what verifying reads: rows as they are, in pages, each one a short statement.
+
+So nothing is locked, no transaction stays open beside a busy server, and memory stays flat. The
+stores beside this file (`inspection_sqlite.py`, `inspection_postgres.py`) read; they never write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple, Protocol
+
+from projections.tree import Stored, Tile
+
+BEFORE_ALL = ("", -(2**63))
+"""A job and version that come before all others."""
+AFTER_LAST = 2**63 - 1
+"""A version that comes after all others of a job."""
+
+
+def utc_text(moment: datetime) -> str:
+    """Return a time as a column of SQLite has it."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+class KeptTile(NamedTuple):
+    """A tile, and the positions by which it is found."""
+
+    tile: Tile
+    first_position: int | None
+    last_position: int | None
+
+
+class KeptRow(NamedTuple):
+    """A row of the read model: its document, and every other column."""
+
+    document: str
+    columns: Mapping[str, Any]
+
+    @property
+    def version(self) -> int:
+        """The version that it says it is of."""
+        return int(self.columns["version"])
+
+
+class PointlessKey(NamedTuple):
+    """A key whose event is not there."""
+
+    name: str
+    job_id: str
+    version: int
+
+
+class Inspection(Protocol):
+    """Reads of everything. Every method may raise the library's `PersistenceError`."""
+
+    def histories(self, after: tuple[str, int], limit: int) -> Sequence[Stored]:
+        """Return events in order of job and version, from the one after these."""
+        ...
+
+    def tiles(self, level: int, first: int, limit: int) -> Sequence[KeptTile]:
+        """Return tiles of a level in order, from the one with this index."""
+        ...
+
+    def rows(self, view: str, job_ids: Collection[str]) -> Mapping[str, KeptRow]:
+        """Return the view's rows of these jobs. Times are as `utc_text` writes them."""
+        ...
+
+    def set_aside(self, job_ids: Collection[str]) -> Collection[tuple[int, str]]:
+        """Return position and view of events of these jobs that were set aside."""
+        ...
+
+    def rows_without_events(self, view: str, after: str, limit: int) -> Mapping[str, KeptRow]:
+        """Return the view's rows of jobs that have no event, in order, from after this job."""
+        ...
+
+    def keys_without_events(self, after: str, limit: int) -> Sequence[PointlessKey]:
+        """Return keys that point at an event that is not there, in order, from after this name."""
+        ...

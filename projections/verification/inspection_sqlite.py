@@ -1,0 +1,105 @@
+"""Reading the SQLite file to verify it; its twin is `inspection_postgres.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from domain.sqlite import SQLiteDatastore, SQLiteRecorder
+from projections.tree import Stored, Tile
+from projections.tree_sqlite import STORED
+from projections.verification.inspection import KeptRow, KeptTile, PointlessKey
+
+SELECT_HISTORIES = f"""
+    SELECT {STORED} FROM milepost_events
+     WHERE (originator_id, originator_version) > (?, ?)
+     ORDER BY originator_id, originator_version LIMIT ?
+"""
+SELECT_TILES = """
+    SELECT level, tile, CAST(hashes AS BLOB), CAST(positions AS BLOB),
+           first_position, last_position
+      FROM milepost_tree WHERE level = ? AND tile >= ? ORDER BY tile LIMIT ?
+"""
+COLUMNS = {
+    "instances": """kept.document, kept.version, kept.first_position, kept.agent_id,
+           kept.user_id, kept.status, kept.current_step, kept.silent_since""",
+    "timelines": "kept.document, kept.version",
+}
+SELECT_ROWS = {
+    view: f"""
+        SELECT kept.job_id, {columns}
+          FROM json_each(?) AS wanted
+          JOIN milepost_{view} AS kept ON kept.job_id = wanted.value
+    """
+    for view, columns in COLUMNS.items()
+}
+SELECT_WITHOUT_EVENTS = {
+    view: f"""
+        SELECT kept.job_id, {columns} FROM milepost_{view} AS kept
+         WHERE kept.job_id > ?
+           AND NOT EXISTS (SELECT 1 FROM milepost_events WHERE originator_id = kept.job_id)
+         ORDER BY kept.job_id LIMIT ?
+    """
+    for view, columns in COLUMNS.items()
+}
+SELECT_SET_ASIDE = """
+    SELECT position, view FROM milepost_set_aside
+     WHERE job_id IN (SELECT value FROM json_each(?))
+"""
+SELECT_POINTLESS = """
+    SELECT name, job_id, version FROM milepost_keys AS key
+     WHERE name > ?
+       AND NOT EXISTS (SELECT 1 FROM milepost_events
+                        WHERE originator_id = key.job_id AND originator_version = key.version)
+     ORDER BY name LIMIT ?
+"""
+
+
+class SQLiteInspection:
+    """Read what the file has."""
+
+    def __init__(self, recorder: SQLiteRecorder) -> None:
+        self._datastore: SQLiteDatastore = recorder.datastore
+
+    def histories(self, after: tuple[str, int], limit: int) -> Sequence[Stored]:
+        """See `Inspection.histories`."""
+        return [Stored(*row) for row in self._rows(SELECT_HISTORIES, *after, limit)]
+
+    def tiles(self, level: int, first: int, limit: int) -> Sequence[KeptTile]:
+        """See `Inspection.tiles`."""
+        rows = self._rows(SELECT_TILES, level, first, limit)
+        return [KeptTile(Tile(*row[:4]), *row[4:]) for row in map(tuple, rows)]
+
+    def rows(self, view: str, job_ids: Collection[str]) -> Mapping[str, KeptRow]:
+        """See `Inspection.rows`."""
+        return _kept(self._rows(SELECT_ROWS[view], _json(job_ids)))
+
+    def set_aside(self, job_ids: Collection[str]) -> Collection[tuple[int, str]]:
+        """See `Inspection.set_aside`."""
+        return {(row[0], row[1]) for row in self._rows(SELECT_SET_ASIDE, _json(job_ids))}
+
+    def rows_without_events(self, view: str, after: str, limit: int) -> Mapping[str, KeptRow]:
+        """See `Inspection.rows_without_events`."""
+        return _kept(self._rows(SELECT_WITHOUT_EVENTS[view], after, limit))
+
+    def keys_without_events(self, after: str, limit: int) -> Sequence[PointlessKey]:
+        """See `Inspection.keys_without_events`."""
+        return [PointlessKey(*row) for row in self._rows(SELECT_POINTLESS, after, limit)]
+
+    def _rows(self, statement: str, *parameters: Any) -> list[Any]:
+        with self._datastore.reading() as cursor:
+            return cursor.execute(statement, parameters).fetchall()
+
+
+def _kept(rows: Sequence[Any]) -> dict[str, KeptRow]:
+    found: dict[str, KeptRow] = {}
+    for row in rows:
+        columns = dict(row)
+        found[columns.pop("job_id")] = KeptRow(columns.pop("document"), columns)
+    return found
+
+
+def _json(value: Collection[str]) -> str:
+    return msgspec.json.encode(list(value)).decode()

@@ -1,0 +1,90 @@
+"""One job's events against the tree: each is proven to be in it, and in every checkpoint since."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from domain import merkle
+from domain.checkpoints import Checkpoint
+from projections.tiles import Nodes
+from projections.tree import TILE, Head, Stored, TreeBroken, TreeStore
+from projections.verification.events import PAGE
+from projections.verification.findings import Finding, Kind, Report
+from projections.verification.inspection import BEFORE_ALL, Inspection
+from projections.verification.suspects import Leaf, Suspects
+
+
+class OneJob:
+    """Proves the events of one job; the hashes above them are the tree's own.
+
+    That is enough: no other event has hashes that lead from it to a root that was signed.
+    """
+
+    def __init__(
+        self,
+        tree: TreeStore,
+        inspection: Inspection,
+        head: Head,
+        checkpoints: Sequence[Checkpoint],
+        suspects: Suspects,
+        report: Report,
+    ) -> None:
+        self._tree = tree
+        self._inspection = inspection
+        self._head = head
+        self._suspects = suspects
+        self._report = report
+        self._nodes = Nodes(tree)
+        self._signed = [(c.size, c.root, f"the checkpoint of {c.made_at}") for c in checkpoints]
+        if head.size:
+            self._signed.append((head.size, self._nodes.frontier(head.size).root, "the tree"))
+
+    def check(self, job_id: str) -> None:
+        """Check every event that the tree has reached; raise `TreeBroken`."""
+        for event in self._events(job_id):
+            if event.position <= self._head.position:
+                self._check(event)
+
+    def _check(self, event: Stored) -> None:
+        tile = self._tree.tile_of(event.position)
+        if tile is None:
+            return self._suspects.add(None, event)
+        place = tile.leaf_positions().index(event.position)
+        [there] = tile.nodes(place, place + 1)
+        index = tile.index * TILE + place
+        if there != event.leaf:
+            self._suspects.add(Leaf(index, event.position, there), event)
+        for size, root, name in self._signed:
+            if index < size:
+                try:
+                    self._prove(event, index, size, root)
+                except (TreeBroken, merkle.InvalidProof) as error:
+                    kind: Kind = "tile" if name == "the tree" else "checkpoint"
+                    self._tell(kind, event, name, str(error))
+        return None
+
+    def _prove(self, event: Stored, index: int, size: int, root: bytes) -> None:
+        hashes = merkle.inclusion_proof(index, size, self._nodes.node)
+        if merkle.root_of_inclusion(index, size, event.leaf, hashes) != root:
+            raise merkle.InvalidProof("it is not: the proof leads to another root")
+
+    def _tell(self, kind: Kind, event: Stored, name: str, fault: str) -> None:
+        self._report(
+            Finding(
+                kind=kind,
+                position=event.position,
+                job_id=event.job_id,
+                version=event.version,
+                expected=f"the event to be in {name}",
+                found=fault,
+            )
+        )
+
+    def _events(self, job_id: str) -> Iterator[Stored]:
+        after = BEFORE_ALL[1]
+        while page := self._inspection.histories((job_id, after), PAGE):
+            for event in page:
+                if event.job_id != job_id:
+                    return
+                yield event
+            after = page[-1].version

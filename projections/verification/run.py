@@ -1,0 +1,247 @@
+"""Verifying from beginning to end, and going on with it after an interruption."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+import msgspec
+
+from domain.checkpoints import Checkpoint
+from domain.errors import JobNotFound, MilepostError
+from domain.mapper import JobEventMapper
+from domain.store import translated
+from domain.workflow import Workflows
+from projections.read_model import ReadModel
+from projections.tree import Head, TreeBroken, TreeStore
+from projections.verification import histories, leaves
+from projections.verification.events import PAGE
+from projections.verification.findings import Finding, Report
+from projections.verification.histories import Histories
+from projections.verification.inner import check_head, check_inner
+from projections.verification.inspection import Inspection
+from projections.verification.leaves import Leaves
+from projections.verification.one_job import OneJob
+from projections.verification.roots import check_checkpoints
+from projections.verification.suspects import Suspects
+
+Advance = Callable[[int], object]
+"""Takes how many events were read since the last time; each is read twice."""
+
+
+class OtherVerification(MilepostError):
+    """What was interrupted was to verify something else: start anew, without --resume."""
+
+
+class State(msgspec.Struct, frozen=True):
+    """How far a verification is, so that another process can go on with it.
+
+    `head` is how far the tree went at its beginning, `upto` how far the log. `asked` tells what is
+    verified: the database, and the checkpoints by size and root.
+    """
+
+    began_at: datetime
+    asked: tuple[str, ...]
+    head: Head
+    upto: int
+    leaves: leaves.Standing = leaves.Standing()
+    are_leaves_done: bool = False
+    histories: histories.Standing = histories.Standing()
+    findings: int = 0
+
+
+class Summary(msgspec.Struct, frozen=True):
+    """What was verified. `root` is that of the log's `events` events, in base64.
+
+    Of these the tree had `tree_size`; it had not reached the others yet. `rows_compared` is False
+    while rows of another release's shape are served. `set_aside` counts events that cannot
+    be folded, and are known for it.
+    """
+
+    events: int
+    jobs: int
+    position: int
+    root: str
+    tree_size: int
+    checkpoints: int
+    set_aside: int
+    rows_compared: bool
+    findings: int
+    began_at: datetime
+
+
+class Verification:
+    """Reads everything once in order of position and once job by job, and writes nothing.
+
+    It is safe beside a busy server: what is appended meanwhile is left for the next time.
+    """
+
+    def __init__(
+        self,
+        tree: TreeStore,
+        inspection: Inspection,
+        read_model: ReadModel,
+        mapper: JobEventMapper,
+        workflows: Workflows,
+        checkpoints: Sequence[Checkpoint],
+        report: Report,
+    ) -> None:
+        self._tree = tree
+        self._inspection = inspection
+        self._read_model = read_model
+        self._mapper = mapper
+        self._workflows = workflows
+        self._checkpoints = checkpoints
+        self._report = report
+        self._found = 0
+        self._suspects = Suspects(self._tell)
+        self._leaves: Leaves | None = None
+        self._histories: Histories | None = None
+
+    def begin(self, database: str, now: datetime) -> State:
+        """Return the beginning of a verification of what there is now; raise `StoreUnavailable`."""
+        with translated():
+            # In this order: the log is at least as long as the tree.
+            head = self._head()
+            upto = max(head.position, self._read_model.newest_position())
+        return State(now, self._asked(database), head, upto)
+
+    def run(self, state: State, database: str, advance: Advance) -> Summary:
+        """Verify from there on; raise `StoreUnavailable`, or `OtherVerification`."""
+        if state.asked != self._asked(database):
+            raise OtherVerification
+        self._state, self._found = state, state.findings
+        with translated():
+            self._check_leaves(advance)
+            self._check_histories(advance)
+            self._check_keys()
+        return self._summary()
+
+    @property
+    def state(self) -> State:
+        """How far it is, whenever it is interrupted; what does not fit so far is reported."""
+        self._suspects.tell()
+        standing = self._leaves.standing if self._leaves else self._state.leaves
+        jobs = self._histories.standing if self._histories else self._state.histories
+        return msgspec.structs.replace(
+            self._state,
+            leaves=standing,
+            are_leaves_done=self._state.are_leaves_done,
+            histories=jobs,
+            findings=self._found,
+        )
+
+    def one_job(self, job_id: str, now: datetime) -> Summary:
+        """Verify one job: its history, its rows, its place in the tree and in every checkpoint.
+
+        Raises `JobNotFound`, or `StoreUnavailable`.
+        """
+        with translated():
+            self._state = State(now, (), self._head(), self._read_model.newest_position())
+            try:
+                OneJob(
+                    self._tree,
+                    self._inspection,
+                    self._state.head,
+                    self._checkpoints,
+                    self._suspects,
+                    self._tell,
+                ).check(job_id)
+            except TreeBroken as error:
+                self._tell(
+                    Finding(kind="tile", expected="a tree that can be read", found=str(error))
+                )
+            check_head(self._tree, self._inspection, self._state.head, self._tell)
+            self._suspects.tell()
+            self._histories = self._made_histories()
+            events = self._histories.check_one(job_id)
+            if not events and not self._has_rows(job_id):
+                raise JobNotFound
+        return msgspec.structs.replace(self._summary(), events=events, root="")
+
+    def _has_rows(self, job_id: str) -> bool:
+        return any(self._inspection.rows(view, [job_id]) for view in ("instances", "timelines"))
+
+    def _check_leaves(self, advance: Advance) -> None:
+        if not self._state.are_leaves_done:
+            state, asked = self._state, [checkpoint.size for checkpoint in self._checkpoints]
+            self._leaves = Leaves(
+                self._tree,
+                self._inspection,
+                state.head,
+                state.upto,
+                asked,
+                self._suspects,
+                self._tell,
+                state.leaves,
+            )
+            self._leaves.check(advance)
+            self._state = msgspec.structs.replace(state, leaves=self._leaves.standing)
+            check_inner(self._tree, self._state.leaves.sums, self._tell)
+            check_head(self._tree, self._inspection, state.head, self._tell)
+            roots = self._state.leaves.roots
+            check_checkpoints(roots, self._checkpoints, self._tree, self._tell)
+            self._suspects.tell()
+            self._state = msgspec.structs.replace(self._state, are_leaves_done=True)
+
+    def _check_histories(self, advance: Advance) -> None:
+        self._histories = self._made_histories()
+        self._histories.check(advance)
+        self._state = msgspec.structs.replace(self._state, histories=self._histories.standing)
+
+    def _made_histories(self) -> Histories:
+        return Histories(
+            self._inspection,
+            self._read_model,
+            self._mapper,
+            self._workflows,
+            self._suspects,
+            self._tell,
+            self._state.histories,
+        )
+
+    def _check_keys(self) -> None:
+        after = ""
+        while keys := self._inspection.keys_without_events(after, PAGE):
+            for key in keys:
+                after = key.name
+                self._tell(
+                    Finding(
+                        kind="key",
+                        job_id=key.job_id,
+                        version=key.version,
+                        expected=f"the event that took the name {key.name!r}",
+                        found="none",
+                    )
+                )
+
+    def _head(self) -> Head:
+        try:
+            return self._tree.head()
+        except TreeBroken:
+            return Head()  # it is reported when its turn comes
+
+    def _summary(self) -> Summary:
+        assert self._histories is not None  # whoever asks has come to an end
+        state, frontier = self._state, self._state.leaves.roots.frontier
+        return Summary(
+            events=frontier.size,
+            jobs=self._histories.standing.jobs,
+            position=state.upto,
+            root=b64encode(frontier.root).decode(),
+            tree_size=state.head.size,
+            checkpoints=len(self._checkpoints),
+            set_aside=self._histories.standing.set_aside,
+            rows_compared=self._histories.are_rows_comparable,
+            findings=self._found,
+            began_at=state.began_at,
+        )
+
+    def _tell(self, finding: Finding) -> None:
+        self._found += 1
+        self._report(finding)
+
+    def _asked(self, database: str) -> tuple[str, ...]:
+        signed = (f"{each.size} {b64encode(each.root).decode()}" for each in self._checkpoints)
+        return database, *sorted(signed)

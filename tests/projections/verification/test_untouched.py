@@ -1,0 +1,288 @@
+"""An untouched store: nothing is found, whatever its history is and whoever is at work beside."""
+
+from __future__ import annotations
+
+import random
+from base64 import b64encode
+from collections.abc import Collection, Mapping
+from threading import Event, Thread
+from typing import Any, cast
+
+import pytest
+from eventsourcing.persistence import StoredEvent
+
+from domain.callback import Callback
+from domain.checkpoints import Checkpoint
+from domain.commands import QueueJob
+from domain.errors import JobInProgress, JobNotFound
+from domain.merkle import Frontier
+from domain.store import Append
+from domain.workflow import Workflows
+from projections.growing import Grower
+from projections.projector import Projector
+from projections.verification.inspection import Inspection, KeptRow
+from tests.conftest import NOON, Clock, Deployment, store_env
+from tests.projections.verification.conftest import (
+    LAST,
+    append,
+    carried_over,
+    checkpoint,
+    inspection,
+    settle,
+    skip_positions,
+    verification,
+    verify,
+    verify_job,
+)
+from tests.tampering import Database
+
+CIPHER = {
+    "CIPHER_TOPIC": "eventsourcing.cryptography:AESCipher",
+    "CIPHER_KEY": b64encode(bytes(range(32))).decode(),
+}
+STEPS = ("vm_created", "network_configured", "ansible_started", "coffee_made")
+
+
+def append_rows(made: Deployment, *rows: StoredEvent) -> None:
+    """Append rows as they are."""
+    made.milepost.store.transact({}, [], lambda _: Append(rows))
+
+
+def live(made: Deployment, chance: random.Random, times: int) -> None:
+    """Let anything happen to some jobs, of whom not all are registered."""
+    for _ in range(times):
+        made.clock.advance(chance.choice((1, 30, 200, 1_000)))
+        job_id = f"job/{chance.randrange(12)} ü"
+        action = chance.randrange(20)
+        if action == 0:
+            skip_positions(made, chance.randrange(1, 4))
+        elif action == 1:
+            version = len(made.milepost.store.select_events(job_id)) + 1
+            unreadable = StoredEvent(job_id, version, "FromTheFuture", b"\xff{}")
+            append_rows(made, unreadable)
+        elif action == 2 and made.milepost.find(job_id).queued is None:
+            with_user = QueueJob(
+                job_id=job_id, agent_id=f"of {job_id}", user_id=job_id, workflow="vm@1"
+            )
+            try:
+                made.milepost.queue(with_user)
+            except JobInProgress:
+                continue
+        elif action == 3:
+            made.milepost.time_out(job_id)
+        elif action == 4:
+            settle(made)
+        elif action == 5:
+            made.projector.catch_up()
+        elif action == 6:
+            Grower(made.tree, batch=chance.choice((1, 7, 300))).catch_up()
+        else:
+            made.milepost.record(callback(job_id, chance))
+
+
+def callback(job_id: str, chance: random.Random) -> Callback:
+    """Make up what a workflow says."""
+    return chance.choice(
+        (
+            Callback(job_id=job_id, type="heartbeat", callback_id=f"cb-{chance.random()}"),
+            Callback(job_id=job_id, status="provisioning"),
+            Callback(job_id=job_id, status="provisioning", step=chance.choice(STEPS)),
+            Callback(job_id=job_id, status="failed", error="boom", server_id="srv-1"),
+            Callback(job_id=job_id, status="running", server_id="srv-2"),
+        )
+    )
+
+
+@pytest.mark.parametrize("sealed", [False, True], ids=["plain", "encrypted"])
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_nothing_is_found_in_an_untouched_store(
+    kind: str, seed: int, sealed: bool, request: pytest.FixtureRequest, workflows: Workflows
+) -> None:
+    """At any moment of its life: with gaps, behind, with events that nobody can read."""
+    env = store_env(kind, request) | (CIPHER if sealed else {})
+    made, chance = Deployment(env, workflows, Clock()), random.Random(seed)
+    kept: list[Checkpoint] = []
+    try:
+        for _ in range(4):
+            live(made, chance, 60)
+            findings, summary = verify(made, *kept)
+            assert findings == []
+            events = made.tree.log(0, 10_000)
+            assert summary.events == len(events)
+            assert summary.jobs == len({event.job_id for event in events})
+            kept.append(checkpoint(made))
+        for job_id in {event.job_id for event in events}:
+            assert verify_job(made, job_id, *kept).findings == []
+    finally:
+        made.close()
+
+
+def test_an_empty_store_has_nothing_to_find(databases: Deployment) -> None:
+    findings, summary = verify(databases, checkpoint(databases))
+
+    assert findings == []
+    assert (summary.events, summary.jobs, summary.tree_size) == (0, 0, 0)
+    with pytest.raises(JobNotFound):
+        verify_job(databases, "nobody")
+
+
+def test_the_summary_tells_the_root_of_the_log(history: Deployment) -> None:
+    events = history.tree.log(0, 1_000)
+    root = b64encode(Frontier().grown(event.leaf for event in events).root).decode()
+    append(history, [("a", 201)])
+
+    summary = verify(history, checkpoint(history)).summary
+
+    assert (summary.events, summary.jobs, summary.tree_size) == (601, 3, 600)
+    assert (summary.position, summary.rows_compared) == (LAST + 1, True)
+    settle(history)
+    assert b64encode(checkpoint(history, 600).root).decode() == root
+    assert verify(history).summary.root == b64encode(checkpoint(history).root).decode()
+
+
+def test_what_was_set_aside_is_told_and_is_no_finding(history: Deployment) -> None:
+    unreadable = StoredEvent("a", 201, "FromTheFuture", b"{}")
+    append_rows(history, unreadable)
+    before = verify(history)
+    settle(history)
+    after = verify(history)
+
+    for verified in (before, after):
+        assert verified.findings == []
+        assert verified.summary.set_aside == 1
+
+
+def test_rows_of_another_shape_are_not_compared_and_that_is_said(history: Deployment) -> None:
+    Database(history).run("UPDATE milepost_read_model SET shape = '2'")
+
+    findings, summary = verify(history)
+
+    assert findings == []
+    assert not summary.rows_compared
+
+
+def test_a_server_may_go_on_while_its_log_is_verified(databases: Deployment) -> None:
+    """What it appends, folds and hashes meanwhile is no finding."""
+    beside = databases.again()
+    grower = Grower(beside.tree, batch=50)
+    projector = Projector(
+        beside.milepost.store,
+        beside.read_model,
+        beside.milepost.mapper,
+        beside.workflows,
+        batch=50,
+        beside=grower.grow,
+    )
+    append(databases, [("long", version) for version in range(1, 3_001)])
+    stop, written = Event(), 0
+
+    def write() -> None:
+        nonlocal written
+        while not stop.is_set():
+            job_id = f"job-{written % 7}"
+            beside.milepost.record(
+                Callback(job_id=job_id, status="provisioning", step="vm_created")
+            )
+            beside.read_model.wake()
+            written += 1
+
+    threads = [Thread(target=write), Thread(target=projector.run, args=(stop,))]
+    for thread in threads:
+        thread.start()
+    try:
+        sizes = [verify(databases) for _ in range(6)]
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+        beside.close()
+
+    assert [verified.findings for verified in sizes] == [[]] * 6
+    assert sizes[-1].summary.events > sizes[0].summary.events >= 3_000
+    assert written
+
+
+class Moving:
+    """Reads of rows that are replaced just then: the first ones are not what stays."""
+
+    def __init__(self, real: Inspection, unsettled: int) -> None:
+        self._real, self._unsettled = real, unsettled
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    def rows(self, view: str, job_ids: Collection[str]) -> Mapping[str, KeptRow]:
+        found = self._real.rows(view, job_ids)
+        if self._unsettled:
+            self._unsettled -= 1
+            return {
+                job_id: KeptRow(f"{{{self._unsettled}", row.columns)
+                for job_id, row in found.items()
+            }
+        return found
+
+
+@pytest.mark.parametrize("unsettled", [1, 2, 3])
+def test_a_row_is_looked_at_again_before_it_is_called_wrong(
+    history: Deployment, unsettled: int
+) -> None:
+    reads = cast("Inspection", Moving(inspection(history), unsettled))
+    one = verification(history, print, reads=reads)
+
+    assert one.one_job("a", NOON).findings == 0
+
+
+def test_what_an_older_release_set_aside_and_this_one_can_read_is_no_finding(
+    history: Deployment,
+) -> None:
+    """Until a projector of this one has tried again, the rows are without it."""
+    append_rows(history, StoredEvent("a", 201, "FromTheFuture", b"{}"))
+    settle(history)
+    database = Database(history)
+    database.run(
+        "UPDATE milepost_events SET topic = 'StepReported', state = ? "
+        "WHERE originator_id = 'a' AND originator_version = 201",
+        [b'{"recorded_at":"2026-03-02T12:00:00Z","step":"ansible_started"}'],
+    )
+    assert verify_job(history, "a").one("changed")  # of course; but its rows are right
+
+    assert {f.kind for f in verify(history).findings} == {"changed"}
+    database.run("DELETE FROM milepost_set_aside")
+    assert {f.kind for f in verify(history).findings} == {"changed", "row"}
+
+
+@pytest.mark.parametrize("stops", [1, 2, 3])
+def test_what_was_interrupted_goes_on_and_comes_to_the_same(
+    history: Deployment, stops: int
+) -> None:
+    """In whichever part of it, and with what was found before."""
+    append(history, [(f"job-{number:03}", 1) for number in range(5_000)])
+    settle(history)
+    kept = [checkpoint(history, size) for size in (0, 1, 255, 256, 257, 600, 5_000)]
+    whole = verify(history, *kept).summary
+    beginning = verification(history, print, kept)
+    state = beginning.begin("here", whole.began_at)
+    goes_on, interrupted = True, 0
+
+    while goes_on:
+        budget = stops
+
+        def advance(count: int) -> None:
+            nonlocal budget
+            budget -= count > 0
+            if budget < 0:
+                raise KeyboardInterrupt
+
+        one = verification(history, print, kept)
+        try:
+            summary = one.run(state, "here", advance)
+            goes_on = False
+        except KeyboardInterrupt:
+            before, state = state, carried_over(one.state)
+            assert state != before or stops == 1
+            interrupted += 1
+            stops += 1
+
+    assert interrupted > 2
+    assert summary == whole
