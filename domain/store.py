@@ -8,7 +8,7 @@ taken, is what makes versions contiguous and keys unique without a conflict to r
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol
 
 import msgspec
@@ -22,7 +22,7 @@ from eventsourcing.persistence import (
     StoredEvent,
 )
 
-from domain.errors import StoreUnavailable
+from domain.errors import MilepostError, StoreUnavailable
 from domain.keys import Key
 from domain.snapshots import Snapshot
 
@@ -32,6 +32,15 @@ MAX_TAIL = 10_000
 
 class NothingDecided(OperationalError):
     """The connection was dead or the known versions old; afresh, with nothing known, it may do."""
+
+
+class StoreNotEmpty(MilepostError):
+    """The store has events already, and only an empty one can be filled."""
+
+    @classmethod
+    def of(cls, events: int) -> StoreNotEmpty:
+        """Say how many there are."""
+        return cls(f"The store has {events:,} events already; only an empty one can be filled.")
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -67,6 +76,20 @@ class Recalled(msgspec.Struct, frozen=True):
     tail: Sequence[StoredEvent]
 
 
+class Filling(Protocol):
+    """The one transaction that fills an empty store."""
+
+    def append(
+        self, events: Sequence[Notification], claims: Sequence[Key], pointers: Sequence[Key]
+    ) -> None:
+        """Append events at the positions and versions that they have, and keys as in `Append`."""
+        ...
+
+    def recall(self, job_ids: Collection[str]) -> Recalled:
+        """Return the events of these jobs that were appended so far."""
+        ...
+
+
 class JobStore(Protocol):
     """A library recorder that can also look, decide and append in one transaction."""
 
@@ -82,6 +105,14 @@ class JobStore(Protocol):
         up. Returns after the commit is durable. Raises the library's `PersistenceError` when the
         database does not answer; then nothing is stored, or, if the connection broke during the
         commit, that cannot be known.
+        """
+        ...
+
+    def filling(self) -> AbstractContextManager[Filling]:
+        """Fill an empty store; raise `StoreNotEmpty`.
+
+        What is appended is there once the context is left, durably, and all of it, or nothing if
+        it is left with an error or the process dies. New events then get positions after those.
         """
         ...
 
@@ -101,9 +132,18 @@ class JobStore(Protocol):
         ...
 
     def select_notifications(
-        self, start: int | None, limit: int, *, inclusive_of_start: bool = True
+        self,
+        start: int | None,
+        limit: int,
+        stop: int | None = None,
+        topics: Sequence[str] = (),
+        *,
+        inclusive_of_start: bool = True,
     ) -> Sequence[Notification]:
-        """Return events of the whole store in order of position, from or after `start`."""
+        """Return events of the whole store in order of position, from or after `start`.
+
+        Up to and with `stop`, of these topics, where they are given.
+        """
         ...
 
 

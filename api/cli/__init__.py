@@ -7,7 +7,10 @@ from typing import Any
 
 import click
 
+from api.cli.export import export
+from api.cli.import_ import import_
 from api.cli.jobs import jobs
+from api.cli.output import printable
 from api.cli.serving import init_db, project, serve
 from api.cli.status import status
 from api.cli.tokens import tokens
@@ -27,7 +30,8 @@ class OneLineErrors(click.Group):
             reason = " ".join(str(error).split()) or sentence(error)
             raise click.ClickException(f"the database does not answer: {reason}") from error
         except MilepostError as error:
-            raise click.ClickException(" ".join(sentence(error).split())) from error
+            said = printable(" ".join(sentence(error).split()))
+            raise click.ClickException(said) from error
         except BrokenPipeError:
             # `milepost jobs | head` is no error, and must not become one while Python exits.
             sys.stderr.close()
@@ -43,5 +47,5 @@ def main() -> None:
     """
 
 
-for command in (serve, project, init_db, status, jobs, tokens, workflows):
+for command in (serve, project, init_db, status, jobs, tokens, workflows, export, import_):
     main.add_command(command)
