@@ -12,7 +12,6 @@ from domain.events import (
     AttemptStarted,
     JobEvent,
     JobQueued,
-    MetadataReported,
     Received,
     RollbackRequested,
     RollbackWithdrawn,
@@ -64,7 +63,7 @@ class DerivedKeys:
                     self._callback = Key(earlier.name, job.id, version, earlier.digest)
         if self._callback:
             self._pointers[self._callback.name] = self._callback
-        self._take_turns(before, job, fact_follows=isinstance(fact, OPENING))
+        self._take_turns(before, job, opens=isinstance(fact, AttemptStarted))
 
     def pass_over(self) -> None:
         """Take note of an event that cannot be read."""
@@ -78,15 +77,14 @@ class DerivedKeys:
         name = agent_key(fact.agent_id)
         self._pointers[name] = Key(name, job_id, version, fact.user_id or "")
 
-    def _take_turns(
-        self, before: ProvisioningJob, job: ProvisioningJob, *, fact_follows: bool
-    ) -> None:
+    def _take_turns(self, before: ProvisioningJob, job: ProvisioningJob, *, opens: bool) -> None:
+        if opens:
+            # The status that opened the attempt comes next, and is of the same command.
+            self._before = before
+            return
         if self._before and self._before.id == job.id:
             before = self._before
         self._before = None
-        if fact_follows:
-            self._before = before
-            return
         if job.queued is None or job.queued.user_id is None:
             return
         name = in_progress_key(job.queued.user_id)
@@ -95,7 +93,3 @@ class DerivedKeys:
         elif job.ends_its_turn(before) and (held := self._in_progress.get(name)):
             if held.job_id == job.id:
                 del self._in_progress[name]
-
-
-OPENING = (AttemptStarted, MetadataReported)
-"""Facts that are never the last of what their command decided."""

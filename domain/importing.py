@@ -44,17 +44,20 @@ def fill(
     lines: Iterable[bytes],
     manifest: Manifest | None,
     progress: Callable[[int], object] = lambda length: None,
+    *,
+    batch: int = BATCH,
+    remembered: int = REMEMBERED_JOBS,
 ) -> Imported:
     """Fill an empty store from the lines of an export; `progress` hears how many bytes are read.
 
     Raises `StoreNotEmpty`, or `InvalidExport`, with the line, for what is not a whole log or not
     what the manifest says. Then nothing is stored.
     """
-    intake = _Intake(mapper)
+    intake = _Intake(mapper, remembered)
     with store.filling() as filling:
         numbered = enumerate(lines, start=1)
-        while batch := list(islice(numbered, BATCH)):
-            intake.take(batch, filling)
+        while some := list(islice(numbered, batch)):
+            intake.take(some, filling)
             progress(intake.length)
         filling.append((), intake.keys.in_progress(), ())
         if manifest:
@@ -63,10 +66,11 @@ def fill(
 
 
 class _Intake:
-    def __init__(self, mapper: JobEventMapper) -> None:
+    def __init__(self, mapper: JobEventMapper, remembered: int) -> None:
         self.keys = DerivedKeys()
         self.length = 0
         self._mapper = mapper
+        self._remembered = remembered
         self._digest = sha256()
         self._tree = Frontier()
         self._jobs: OrderedDict[str, ProvisioningJob] = OrderedDict()
@@ -80,7 +84,7 @@ class _Intake:
         stored = [self._placed(number, event) for number, event in events]
         self._tree = self._tree.grown(_leaf(event) for _, event in events)
         filling.append(stored, *self.keys.taken())
-        while len(self._jobs) > REMEMBERED_JOBS:
+        while len(self._jobs) > self._remembered:
             self._jobs.popitem(last=False)
 
     def check(self, manifest: Manifest) -> None:
