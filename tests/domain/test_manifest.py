@@ -66,21 +66,35 @@ def test_while_keys_rotate_either_signature_will_do() -> None:
         assert loaded(content, [trusted.public]) == SIGNED
 
 
+OTHER_VALUES: dict[str, Any] = {
+    "format": "csv",
+    "format_version": 2,
+    "milepost_version": "0.1.1",
+    "made_at": "2026-03-02T12:00:01Z",
+    "complete": False,
+    "filters": {"job_id": "job"},
+    "first_position": 2,
+    "last_position": 10,
+    "events": 9,
+    "jobs": 1,
+    "length": 4712,
+    "sha256": "ac" * 32,
+    "sealed": True,
+    "decrypted": True,
+    "decompressed": True,
+    "merkle": None,
+    "signed": False,
+}
+
+
 @pytest.mark.parametrize("name", [field.name for field in msgspec.structs.fields(Manifest)])
 def test_what_was_changed_after_signing_is_refused(name: str) -> None:
     members = json.loads(dumped(MANIFEST, [KEY]))
-    changed: dict[str, Any] = {
-        bool: lambda value: not value,
-        int: lambda value: value + 1,
-        dict: lambda value: {**value, "size": 9},
-    }
-    change = changed.get(type(members[name]), lambda value: value.replace("0", "1") + "")
-    altered = {**members, name: change(members[name])}
-    if altered == members:
-        altered[name] = "xx"
+    altered = json.dumps({**members, name: OTHER_VALUES[name]}).encode()
 
-    with pytest.raises(InvalidExport, match=r"what was signed|no manifest"):
-        loaded(json.dumps(altered).encode(), [KEY.public])
+    loaded(altered)
+    with pytest.raises(InvalidExport, match="what was signed"):
+        loaded(altered, [KEY.public])
 
 
 def test_what_nobody_trusted_signed_is_refused() -> None:
