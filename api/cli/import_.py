@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -17,6 +17,7 @@ from api.cli.progress import progress
 from api.cli.signing import trusted_keys
 from api.config import from_environment
 from api.wiring import Services
+from domain.checkpoints import PublicKey
 from domain.importing import Imported, fill
 from domain.manifest import Manifest, loaded
 from domain.portable import MAX_LINE_BYTES
@@ -44,7 +45,8 @@ def import_(file: Path, manifest_path: Path | None, no_manifest: bool, as_json: 
         raise click.UsageError("--manifest and --no-manifest exclude each other")
     if file == Path("-") and not (manifest_path or no_manifest):
         raise click.UsageError("standard input has no manifest beside it: name it with --manifest")
-    manifest = None if no_manifest else _manifest(manifest_path or manifest_of(file))
+    trusted = trusted_keys(from_environment())
+    manifest = None if no_manifest else read(manifest_path or manifest_of(file), trusted)
     if manifest is None:
         click.echo(
             "Without a manifest: nothing tells whether the file is whole, unchanged, or a log.",
@@ -86,7 +88,8 @@ def _reading(file: Path) -> Iterator[BinaryIO]:
         yield source
 
 
-def _manifest(path: Path) -> Manifest:
+def read(path: Path, trusted: Sequence[PublicKey]) -> Manifest:
+    """Return the manifest of an export that can be imported."""
     try:
         with path.open("rb") as file:
             content = file.read(MAX_MANIFEST_BYTES)
@@ -95,7 +98,7 @@ def _manifest(path: Path) -> Manifest:
             f"the manifest {path} cannot be read ({error.strerror}); say where it is with "
             "--manifest, or go without with --no-manifest"
         ) from error
-    manifest = loaded(content, trusted_keys(from_environment()))
+    manifest = loaded(content, trusted)
     manifest.check_importable()
     return manifest
 

@@ -56,16 +56,11 @@ def event_of(event: Portable, source: str) -> dict[str, Any]:
         attributes["jobversion"] = event.version
     try:
         time = _dated.decode(event.state).recorded_at
+        data = msgspec.json.decode(event.state)
     except (msgspec.MsgspecError, ValueError, RecursionError):
-        content = b64encode(event.state).decode()
-        return {
-            **attributes,
-            "datacontenttype": "application/octet-stream",
-            "data_base64": content,
-        }
-    content_type = "application/json"
-    data = msgspec.Raw(event.state)
-    return {**attributes, "time": time, "datacontenttype": content_type, "data": data}
+        content = {"data_base64": b64encode(event.state).decode()}
+        return {**attributes, "datacontenttype": "application/octet-stream", **content}
+    return {**attributes, "time": time, "datacontenttype": "application/json", "data": data}
 
 
 def cloudevents(source: str) -> Format:
