@@ -191,10 +191,19 @@ def _refuse_to_replace(paths: Sequence[Path], force: bool) -> None:
             raise click.ClickException(
                 f"{path} cannot be written: there is no folder {path.parent}"
             )
-        if path.exists() and not path.is_file():
+        if not _is_there(path):
+            continue
+        if not path.is_file():
             raise click.ClickException(f"{path} is no file, so it cannot be replaced")
-        if path.exists() and not force:
+        if not force:
             raise click.ClickException(f"{path} is there already; replace it with --force")
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError as error:
+        raise click.ClickException(f"{path} cannot be written: {error.strerror}") from error
 
 
 def _report(

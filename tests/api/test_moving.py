@@ -8,17 +8,29 @@ from pathlib import Path
 
 import pytest
 
-from domain.workflow import Workflows
 from tests.api.conftest import ADMIN, MACHINE, Site, problem_of
-from tests.api.moving import Move, move  # noqa: F401  (a fixture)
-from tests.conftest import Clock, Deployment, store_env
+from tests.api.moving import PAIRS, Move, moving
 from tests.domain.test_mapper import CIPHER
 
 BODY = b'{"job_id": "job-1", "status": "provisioning", "callback_id": "cb-1"}'
 
 
+@pytest.fixture(params=PAIRS)
+def move(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Move]:
+    """A way from each kind of database to the other."""
+    with moving(request, tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(params=PAIRS)
+def sealed_move(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Move]:
+    """The same between encrypted databases."""
+    with moving(request, tmp_path, **CIPHER) as made:
+        yield made
+
+
 @pytest.fixture
-def moved(move: Move) -> tuple[Site, Site]:  # noqa: F811
+def moved(move: Move) -> tuple[Site, Site]:
     """A site and what it was moved to; things had happened."""
     site = move.old_site
     site.register(workflow="vm-verified", region="eu")
@@ -129,7 +141,7 @@ def test_silence_is_still_measured_from_the_last_heartbeat(moved: tuple[Site, Si
         assert site.job()["timed_out"] is True
 
 
-def test_tokens_do_not_move(move: Move) -> None:  # noqa: F811
+def test_tokens_do_not_move(move: Move) -> None:
     token = move.old_site.token("read")
     assert move.old_site.get("/api/jobs", token).status_code == 200
 
@@ -140,7 +152,7 @@ def test_tokens_do_not_move(move: Move) -> None:  # noqa: F811
     assert ADMIN.encode() not in move.file.read_bytes()
 
 
-def test_there_and_back_the_export_is_byte_for_byte_the_same(move: Move, tmp_path: Path) -> None:  # noqa: F811
+def test_there_and_back_the_export_is_byte_for_byte_the_same(move: Move, tmp_path: Path) -> None:
     """And so is the root; only the manifests say another time."""
     site = move.old_site
     site.register(user_id="ada\u2028=1")
@@ -159,31 +171,33 @@ def test_there_and_back_the_export_is_byte_for_byte_the_same(move: Move, tmp_pat
     assert first == second
 
 
-@pytest.fixture
-def sealed_move(
-    request: pytest.FixtureRequest, workflows: Workflows, clock: Clock, tmp_path: Path
-) -> Iterator[Move]:
-    """A way from an encrypted SQLite file to an encrypted PostgreSQL database."""
-    old, new = (
-        Deployment(store_env(kind, request) | CIPHER, workflows, clock)
-        for kind in ("sqlite", "postgres")
-    )
-    yield Move(old, new, tmp_path)
-    old.close()
-    new.close()
-
-
 def test_an_encrypted_store_moves_sealed(sealed_move: Move, tmp_path: Path) -> None:
-    sealed_move.old_site.register()
-    sealed_move.old_site.callback(BODY)
+    old = sealed_move.old_site
+    old.register()
+    old.callback(BODY)
     again = tmp_path / "again.jsonl"
 
-    sealed_move.at(sealed_move.old, **CIPHER)("export", str(sealed_move.file), "--sealed")
-    sealed_move.at(sealed_move.new, **CIPHER)("import", str(sealed_move.file))
-    sealed_move.at(sealed_move.new, **CIPHER)("export", str(again), "--sealed")
+    new = sealed_move.done("--sealed")
 
+    sealed_move.at(sealed_move.new)("export", str(again), "--sealed")
     assert again.read_bytes() == sealed_move.file.read_bytes()
     assert b"provisioning" not in again.read_bytes()
-    new = Site(sealed_move.new)
-    assert new.job() == sealed_move.old_site.job()
-    assert new.callback(BODY).json == sealed_move.old_site.callback(BODY).json
+    assert new.job() == old.job()
+    assert new.callback(BODY).json == old.callback(BODY).json
+
+
+def test_an_encrypted_store_moves_opened(sealed_move: Move, tmp_path: Path) -> None:
+    """It is encrypted again where it comes to."""
+    old = sealed_move.old_site
+    old.register()
+    old.callback(BODY)
+    again = tmp_path / "again.jsonl"
+
+    new = sealed_move.done()
+
+    sealed_move.at(sealed_move.new)("export", str(again))
+    assert again.read_bytes() == sealed_move.file.read_bytes()
+    assert b"provisioning" in again.read_bytes()
+    stored = sealed_move.new.milepost.store.select_events("job-1")
+    assert b"provisioning" not in b"".join(row.state for row in stored)
+    assert new.job() == old.job()

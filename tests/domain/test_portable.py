@@ -6,7 +6,7 @@ import json
 from base64 import b64encode
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.portable import MAX_LINE_BYTES, InvalidExport, Portable, decode, encode
@@ -19,6 +19,7 @@ PLAIN = '{"recorded_at":"2026-03-02T12:00:00Z","error":"Zürich ☁","load":0.5}
 LINE = b'{"position":7,"job_id":"job","version":1,"topic":"T","state":{"a":1}}\n'
 
 
+@settings(deadline=None)
 @given(st.builds(Portable, numbers, texts, numbers, texts, states, st.booleans()))
 def test_an_event_comes_back_from_its_line_byte_for_byte(event: Portable) -> None:
     line = encode(event)
