@@ -11,7 +11,7 @@ import click
 import msgspec
 from rich.console import Console
 
-from bench import callbacks, growth, latency, memory, projecting, reading
+from bench import callbacks, growth, latency, memory, moving, projecting, reading
 from bench.contenders import Mismatch
 from bench.curves import CURVES, Curve
 from bench.effort import FULL, SHORT, Effort
@@ -26,6 +26,7 @@ CLAIMS: dict[str, Callable[[Stage, Effort], Iterator[Line]]] = {
     "reading": reading.run,
     "projecting": projecting.run,
     "memory": memory.run,
+    "moving": moving.run,
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
 from itertools import islice
 
@@ -12,17 +12,20 @@ from eventsourcing.persistence import Notification
 
 from domain.derived_keys import DerivedKeys
 from domain.events import JobEvent
-from domain.folding import Folded, fold
+from domain.folding import Folded, recall
 from domain.manifest import Manifest, Root
 from domain.mapper import JobEventMapper
 from domain.merkle import Frontier, entry, leaf_hash
 from domain.portable import InvalidExport, Portable, decode
-from domain.provisioning_job import ProvisioningJob, evolve
+from domain.provisioning_job import evolve
+from domain.snapshots import Snapshot, take
 from domain.store import Filling, JobStore
 
 BATCH = 1000
 REMEMBERED_JOBS = 10_000
-"""How many jobs' states are kept; others are folded again when their next event comes."""
+"""How many jobs' states are kept; others are recalled when their next event comes."""
+SNAPSHOT_AFTER = 10
+"""How many events of a job that is forgotten may have to be folded again."""
 
 
 class Imported(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,19 +76,18 @@ class _Intake:
         self._remembered = remembered
         self._digest = sha256()
         self._tree = Frontier()
-        self._jobs: OrderedDict[str, ProvisioningJob] = OrderedDict()
+        self._jobs: OrderedDict[str, Folded] = OrderedDict()
         self._position = self._begun = self._unread = 0
         self._sealed_anew = False
 
     def take(self, batch: Sequence[tuple[int, bytes]], filling: Filling) -> None:
         """Append a batch of lines, with the keys that their events take."""
         events = [(number, self._read(number, line)) for number, line in batch]
-        self._remember({event.job_id for _, event in events}, filling)
+        cold = {event.job_id for _, event in events} - self._jobs.keys()
+        self._jobs.update(recall(filling, cold, self._mapper))
         stored = [self._placed(number, event) for number, event in events]
         self._tree = self._tree.grown(_leaf(event) for _, event in events)
-        filling.append(stored, *self.keys.taken())
-        while len(self._jobs) > self._remembered:
-            self._jobs.popitem(last=False)
+        filling.append(stored, *self.keys.taken(), self._forgotten())
 
     def check(self, manifest: Manifest) -> None:
         """Raise `InvalidExport` if this is not what the manifest says."""
@@ -117,30 +119,31 @@ class _Intake:
         except InvalidExport as error:
             raise InvalidExport(f"Line {number}: {error}.") from error
 
-    def _remember(self, job_ids: Collection[str], filling: Filling) -> None:
-        """Have the states of these jobs at hand, folding again what was forgotten."""
-        cold = [job_id for job_id in job_ids if job_id not in self._jobs]
-        folded = {job_id: Folded(ProvisioningJob(job_id)) for job_id in cold}
-        for row in filling.recall(cold).tail:
-            job_id = str(row.originator_id)
-            folded[job_id] = fold(folded[job_id], (row,), self._mapper)
-        self._jobs.update((job_id, each.job) for job_id, each in folded.items())
+    def _forgotten(self) -> list[Snapshot]:
+        """Forget the jobs that had no event for longest; return snapshots to recall them from."""
+        taken = []
+        while len(self._jobs) > self._remembered:
+            _, folded = self._jobs.popitem(last=False)
+            new = folded.job.version - folded.snapshot_version
+            if folded.whole and new >= SNAPSHOT_AFTER:
+                taken.append(take(folded.job, self._mapper))
+        return taken
 
     def _placed(self, number: int, event: Portable) -> Notification:
-        before = self._jobs[event.job_id]
+        folded = self._jobs[event.job_id]
         if event.position <= self._position:
             raise InvalidExport(
                 f"Line {number}: position {event.position} comes after {self._position}."
             )
-        if event.version != before.version + 1:
+        if event.version != folded.job.version + 1:
             raise InvalidExport(
                 f"Line {number}: version {event.version} of job {event.job_id!r} comes where "
-                f"{before.version + 1} should; this is not a whole log."
+                f"{folded.job.version + 1} should; this is not a whole log."
             )
         plain = self._opened(number, event)
         self._position = event.position
         self._begun += event.version == 1
-        self._jobs[event.job_id] = self._folded(before, event, plain)
+        self._jobs[event.job_id] = self._folded(folded, event, plain)
         self._jobs.move_to_end(event.job_id)
         stored = event.state if event.sealed else self._mapper.seal(event.state)
         self._sealed_anew |= stored is not event.state
@@ -162,18 +165,20 @@ class _Intake:
                 f"COMPRESSOR_TOPIC: {error or type(error).__name__}."
             ) from error
 
-    def _folded(self, before: ProvisioningJob, event: Portable, plain: bytes) -> ProvisioningJob:
+    def _folded(self, folded: Folded, event: Portable, plain: bytes) -> Folded:
+        before, whole = folded.job, folded.whole
         try:
             fact = self._mapper.shapes.read(event.topic, plain)
         except Exception:
             # As everywhere: an event that cannot be read stops none after it.
             self._unread += 1
             self.keys.pass_over()
-            return msgspec.structs.replace(before, version=event.version)
-        told = JobEvent(event.job_id, event.version, fact, event.position)
-        after = evolve(before, told)
-        self.keys.follow(before, told, after)
-        return after
+            after, whole = msgspec.structs.replace(before, version=event.version), False
+        else:
+            told = JobEvent(event.job_id, event.version, fact, event.position)
+            after = evolve(before, told)
+            self.keys.follow(before, told, after)
+        return Folded(after, folded.snapshot_version, whole)
 
 
 def _leaf(event: Portable) -> bytes:

@@ -66,11 +66,15 @@ class MemoryRecorder(popo.POPOApplicationRecorder):
             yield filling
             self._stored_events = filling._stored_events
             self._stored_events_index = filling._stored_events_index
-            self._keys, self._snapshots = filling._keys, {}
+            self._keys, self._snapshots = filling._keys, filling._snapshots
         self._notify_listeners()
 
     def append(
-        self, events: Sequence[Notification], claims: Sequence[Key], pointers: Sequence[Key]
+        self,
+        events: Sequence[Notification],
+        claims: Sequence[Key] = (),
+        pointers: Sequence[Key] = (),
+        snapshots: Sequence[Snapshot] = (),
     ) -> None:
         """See `Filling.append`."""
         places = [len(self._stored_events) + number for number, _ in enumerate(events, start=1)]
@@ -83,6 +87,8 @@ class MemoryRecorder(popo.POPOApplicationRecorder):
             self._keys.setdefault(key.name, key)
         for key in pointers:
             self._keys[key.name] = key
+        for snapshot in snapshots:
+            self._snapshots[snapshot.job_id] = snapshot
 
     def recall(self, job_ids: Collection[str]) -> Recalled:
         """See `JobStore.recall`."""

@@ -21,6 +21,7 @@ from psycopg import ClientCursor
 
 from domain.keys import Key
 from domain.postgres_datastore import PostgresDatastore
+from domain.snapshots import Snapshot
 from domain.store import (
     MAX_TAIL,
     Append,
@@ -259,19 +260,29 @@ class _Filling:
         self._cursor = cursor
 
     def append(
-        self, events: Sequence[Notification], claims: Sequence[Key], pointers: Sequence[Key]
+        self,
+        events: Sequence[Notification],
+        claims: Sequence[Key] = (),
+        pointers: Sequence[Key] = (),
+        snapshots: Sequence[Snapshot] = (),
     ) -> None:
         """See `Filling.append`."""
         for statement, rows in (
             (INSERT_PLACED, events),
             (CLAIM_KEYS, claims),
             (POINT_KEYS, pointers),
+            (KEEP_SNAPSHOTS, snapshots),
         ):
             self._cursor.execute(statement, (as_json(rows),))
 
     def recall(self, job_ids: Collection[str]) -> Recalled:
-        """See `Filling.recall`."""
+        """See `Recalling.recall`."""
         return recalled(self._cursor.execute(SELECT_RECALLED, (as_json(list(job_ids)),)))
+
+    def select_events(self, originator_id: str) -> Sequence[StoredEvent]:
+        """See `Recalling.select_events`."""
+        rows = self._cursor.execute(SELECT_EVENTS, (originator_id, 0, None, None, None))
+        return [StoredEvent(*row) for row in rows]
 
 
 def _look(cursor: ClientCursor[Any], known: Mapping[str, int], names: Collection[str]) -> Found:

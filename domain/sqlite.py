@@ -17,6 +17,7 @@ from eventsourcing.persistence import (
 )
 
 from domain.keys import Key
+from domain.snapshots import Snapshot
 from domain.store import MAX_TAIL, Append, Filling, Found, Recalled, StoreNotEmpty, recalled
 
 # AUTOINCREMENT, so that the position of a deleted newest event is never given out again.
@@ -76,6 +77,10 @@ SELECT_RECALLED = """
       JOIN milepost_events AS e
         ON e.originator_id = cold.job_id AND e.originator_version > COALESCE(cold.version, 0)
      ORDER BY 1, 2
+"""
+SELECT_EVENTS = """
+    SELECT originator_id, originator_version, topic, state
+      FROM milepost_events WHERE originator_id = ? ORDER BY originator_version
 """
 SELECT_NOTIFICATIONS = """
     SELECT originator_id, originator_version, topic, state, notification_id
@@ -231,7 +236,11 @@ class _Filling:
         self._cursor = cursor
 
     def append(
-        self, events: Sequence[Notification], claims: Sequence[Key], pointers: Sequence[Key]
+        self,
+        events: Sequence[Notification],
+        claims: Sequence[Key] = (),
+        pointers: Sequence[Key] = (),
+        snapshots: Sequence[Snapshot] = (),
     ) -> None:
         """See `Filling.append`; AUTOINCREMENT goes on after the largest position by itself."""
         with translated():
@@ -239,10 +248,16 @@ class _Filling:
             self._cursor.executemany(INSERT_PLACED, rows)
             self._cursor.executemany(CLAIM_KEY, [_row(key) for key in claims])
             self._cursor.executemany(POINT_KEY, [_row(key) for key in pointers])
+            self._cursor.executemany(KEEP_SNAPSHOT, map(msgspec.structs.astuple, snapshots))
 
     def recall(self, job_ids: Collection[str]) -> Recalled:
-        """See `Filling.recall`."""
+        """See `Recalling.recall`."""
         return _recall(self._cursor, job_ids)
+
+    def select_events(self, originator_id: str) -> Sequence[StoredEvent]:
+        """See `Recalling.select_events`."""
+        self._cursor.execute(SELECT_EVENTS, (originator_id,))
+        return [StoredEvent(*row) for row in self._cursor.fetchall()]
 
 
 def _tail(cursor: sqlite3.Cursor, known: Mapping[str, int]) -> list[StoredEvent]:

@@ -76,21 +76,36 @@ class Recalled(msgspec.Struct, frozen=True):
     tail: Sequence[StoredEvent]
 
 
-class Filling(Protocol):
-    """The one transaction that fills an empty store."""
-
-    def append(
-        self, events: Sequence[Notification], claims: Sequence[Key], pointers: Sequence[Key]
-    ) -> None:
-        """Append events at the positions and versions that they have, and keys as in `Append`."""
-        ...
+class Recalling(Protocol):
+    """What jobs can be folded from."""
 
     def recall(self, job_ids: Collection[str]) -> Recalled:
-        """Return the events of these jobs that were appended so far."""
+        """Return snapshots of these jobs and the events after them, as of one moment.
+
+        A snapshot that is ahead of its job's events is left out. Takes no lock.
+        """
+        ...
+
+    def select_events(self, originator_id: str) -> Sequence[StoredEvent]:
+        """Return the events of a job, in order."""
         ...
 
 
-class JobStore(Protocol):
+class Filling(Recalling, Protocol):
+    """The one transaction that fills an empty store; it sees what it has appended."""
+
+    def append(
+        self,
+        events: Sequence[Notification],
+        claims: Sequence[Key] = (),
+        pointers: Sequence[Key] = (),
+        snapshots: Sequence[Snapshot] = (),
+    ) -> None:
+        """Append events at the positions and versions that they have, and the rest as `Append`."""
+        ...
+
+
+class JobStore(Recalling, Protocol):
     """A library recorder that can also look, decide and append in one transaction."""
 
     def transact(
@@ -118,17 +133,6 @@ class JobStore(Protocol):
 
     def create_table(self) -> None:
         """Create the tables that are not there yet."""
-        ...
-
-    def recall(self, job_ids: Collection[str]) -> Recalled:
-        """Return snapshots of these jobs and the events after them, as of one moment.
-
-        A snapshot that is ahead of its job's events is left out. Takes no lock.
-        """
-        ...
-
-    def select_events(self, originator_id: str) -> Sequence[StoredEvent]:
-        """Return the events of a job, in order."""
         ...
 
     def select_notifications(

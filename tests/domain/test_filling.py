@@ -53,7 +53,9 @@ def test_new_events_get_positions_after_the_largest(databases: Deployment) -> No
     fill(store, event(3, version=1), event(70_000, version=2))
 
     assert append(store, StoredEvent("job", 3, "T", b""))[0] > 70_000
-    assert append(databases.again().milepost.store, StoredEvent("job", 4, "T", b""))[0] > 70_001
+    another = databases.again()
+    assert append(another.milepost.store, StoredEvent("job", 4, "T", b""))[0] > 70_001
+    another.close()
 
 
 def test_keys_are_claimed_if_free_and_pointers_move(stores: Deployment) -> None:
@@ -72,13 +74,27 @@ def test_keys_are_claimed_if_free_and_pointers_move(stores: Deployment) -> None:
 
 def test_what_was_appended_so_far_can_be_recalled(stores: Deployment) -> None:
     with stores.milepost.store.filling() as filling:
-        filling.append([event(1, "a", 1), event(2, "b", 1)], (), ())
-        filling.append([event(3, "a", 2)], (), ())
+        filling.append([event(1, "a", 1), event(2, "b", 1)])
+        filling.append([event(3, "a", 2)])
 
         found = filling.recall(["a", "c"])
 
     assert [(e.originator_id, e.originator_version) for e in found.tail] == [("a", 1), ("a", 2)]
     assert list(found.snapshots) == []
+
+
+def test_snapshots_are_kept_and_recalled_with_what_comes_after(stores: Deployment) -> None:
+    """While it is filled, and afterwards."""
+    store, snapshot = stores.milepost.store, Snapshot("job", 2, "1", b"state")
+    with store.filling() as filling:
+        filling.append([event(1), event(2)], snapshots=[snapshot])
+        filling.append([event(3)])
+        inside, all_of_it = filling.recall(["job"]), filling.select_events("job")
+
+    for found in (inside, store.recall(["job"])):
+        assert list(found.snapshots) == [snapshot]
+        assert [e.originator_version for e in found.tail] == [3]
+    assert [e.originator_version for e in all_of_it] == [1, 2, 3]
 
 
 def test_a_store_with_events_is_not_filled(stores: Deployment) -> None:
@@ -113,7 +129,7 @@ def test_an_error_leaves_nothing_behind(stores: Deployment) -> None:
 
 def fill_half(store: JobStore) -> None:
     with store.filling() as filling:
-        filling.append([event(1)], [Key("name", "job", 1)], [])
+        filling.append([event(1)], [Key("name", "job", 1)])
         raise LookupError("not today")
 
 
@@ -129,22 +145,24 @@ def test_a_place_is_taken_once(databases: Deployment, twice: Notification) -> No
 
 def test_who_writes_meanwhile_waits_and_finds_it_filled(databases: Deployment) -> None:
     """From another process: the new event comes after all that is filled in."""
-    store, other = databases.milepost.store, databases.again().milepost
+    store, other = databases.milepost.store, databases.again()
     with ThreadPoolExecutor(1) as pool:
         with store.filling() as filling:
-            filling.append([event(1), event(2)], (), ())
-            waiting = pool.submit(append, other.store, StoredEvent("other", 1, "T", b""))
-            filling.append([event(30, version=3)], (), ())
+            filling.append([event(1), event(2)])
+            waiting = pool.submit(append, other.milepost.store, StoredEvent("other", 1, "T", b""))
+            filling.append([event(30, version=3)])
         assert waiting.result()[0] > 30
 
     assert positions(store)[:3] == [1, 2, 30]
+    other.close()
 
 
 def test_who_reads_meanwhile_sees_nothing_of_it(databases: Deployment) -> None:
-    other = databases.again().milepost
+    other = databases.again()
     with databases.milepost.store.filling() as filling:
-        filling.append([event(1)], (), ())
-        assert positions(other.store) == []
+        filling.append([event(1)])
+        assert positions(other.milepost.store) == []
+    other.close()
 
 
 def test_what_was_kept_of_events_that_are_gone_goes_too(databases: Deployment) -> None:

@@ -9,11 +9,14 @@ from typing import Any
 
 import msgspec
 import pytest
-from eventsourcing.persistence import StoredEvent
+from eventsourcing.persistence import JSONTranscoder, StoredEvent
 
+from domain.callback import Callback
+from domain.events import JobEvent
 from domain.exporting import Export, Selection
-from domain.importing import Imported, fill
+from domain.importing import SNAPSHOT_AFTER, Imported, fill
 from domain.manifest import Manifest, Root
+from domain.mapper import JobEventMapper
 from domain.portable import FORMAT, FORMAT_VERSION, InvalidExport, encode
 from domain.store import Append, StoreNotEmpty
 from tests.conftest import NOON, Clock, Deployment, store_env
@@ -285,3 +288,50 @@ def test_progress_is_told_in_bytes(old: Deployment, another: Callable[..., Deplo
     assert told == sorted(told)
     assert len(told) == 4
     assert told[-1] == manifest.length
+
+
+class Counting(JobEventMapper):
+    """Counts the stored events that are folded again."""
+
+    read = 0
+
+    def to_domain_event(self, stored_event: StoredEvent) -> JobEvent:
+        Counting.read += 1
+        return super().to_domain_event(stored_event)
+
+
+def test_jobs_that_take_turns_are_not_folded_from_their_beginnings(
+    memory: Deployment, another: Callable[..., Deployment]
+) -> None:
+    """More jobs than are remembered: each is recalled from a snapshot and a few events after it."""
+    jobs, length = 6, 120
+    for n in range(length):
+        for job in range(jobs):
+            memory.milepost.record(
+                Callback(job_id=f"job-{job}", type="heartbeat", callback_id=f"{n}")
+            )
+    lines, manifest = export(memory)
+    made, mapper = another(), Counting(JSONTranscoder())
+
+    fill(made.milepost.store, mapper, lines, manifest, batch=3, remembered=2)
+
+    assert 0 < Counting.read <= jobs * length * SNAPSHOT_AFTER
+    assert rows(made) == rows(memory)
+    recalled = made.milepost.store.recall([f"job-{job}" for job in range(jobs)])
+    assert len(recalled.snapshots) == jobs
+    for job in range(jobs):
+        assert made.milepost.find(f"job-{job}") == memory.milepost.find(f"job-{job}")
+
+
+def test_a_job_with_an_unreadable_event_gets_no_snapshot(
+    memory: Deployment, another: Callable[..., Deployment]
+) -> None:
+    """A later release may read that event."""
+    odd = [StoredEvent("odd", n, "JobPainted", b"{}") for n in range(1, 3 * SNAPSHOT_AFTER)]
+    odd += [StoredEvent(f"other-{n}", 1, "JobPainted", b"{}") for n in range(9)]
+    memory.milepost.store.transact({}, [], lambda _: Append(odd))
+    made = another()
+
+    fill(made.milepost.store, made.milepost.mapper, export(memory)[0], None, batch=3, remembered=1)
+
+    assert list(made.milepost.store.recall(["odd"]).snapshots) == []
