@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 from typing import NamedTuple
@@ -17,6 +19,7 @@ from bench.history import events_in, lengthen, life, register, settle
 from bench.stage import Stage
 
 EVENTS_PER_JOB = 50
+LOOK_SECONDS = 0.05
 
 
 class Cost(NamedTuple):
@@ -60,15 +63,26 @@ def _milepost(stage: Stage, database: str, *arguments: str) -> Cost:
     """Run a command; return its time and the most memory that it had."""
     command = [str(Path(sys.executable).with_name("milepost")), *arguments]
     settings = {"MILEPOST_HOME": str(stage.folder / "home"), "MILEPOST_DATABASE_URL": database}
-    began = monotonic()
+    began, peak = monotonic(), 0.0
     process = subprocess.Popen(
         command,
         env={**os.environ, **settings},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
+    while True:
+        # Not the resource usage that the system tells at the end: it begins with our own size.
+        peak = max(peak, _peak(process.pid))
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(LOOK_SECONDS)
+            break
     if process.returncode:
         raise Mismatch(f"milepost {arguments[0]} ended with {process.returncode}")
-    return Cost(monotonic() - began, usage.ru_maxrss / 1024)
+    return Cost(monotonic() - began, peak)
+
+
+def _peak(pid: int) -> float:
+    """Return the most memory that a process has had since it became the program that it is."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    found = re.search(r"^VmHWM:\s*(\d+) kB", status, re.MULTILINE)
+    return int(found[1]) / 1000 if found else 0.0

@@ -22,7 +22,7 @@ from domain.snapshots import Snapshot, take
 from domain.store import Filling, JobStore
 
 BATCH = 1000
-REMEMBERED_JOBS = 10_000
+REMEMBERED_JOBS = 20_000
 """How many jobs' states are kept; others are recalled when their next event comes."""
 SNAPSHOT_AFTER = 10
 """How many events of a job that is forgotten may have to be folded again."""

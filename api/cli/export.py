@@ -224,5 +224,5 @@ def _report(
         click.echo(f"{made.events:,} events of {made.jobs:,} jobs, {what}, are in {target}.")
         if made.merkle:
             click.echo(f"Merkle root of {made.merkle.size:,}: {made.merkle.root.hex()}")
-        click.echo(f"What is in it says {manifest_path}.")
+        click.echo(f"Its manifest is {manifest_path}.")
     return None
