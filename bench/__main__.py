@@ -16,6 +16,7 @@ from bench import (
     growth,
     latency,
     memory,
+    moving,
     projecting,
     reading,
     travelling,
@@ -37,6 +38,7 @@ CLAIMS: dict[str, Callable[[Stage, Effort], Iterator[Line]]] = {
     "travelling": travelling.run,
     "memory": memory.run,
     "verifying": verifying.run,
+    "moving": moving.run,
 }
 
 

@@ -130,13 +130,10 @@ class Batch:
         if job.queued is None or job.queued.user_id is None:
             return
         name = in_progress_key(job.queued.user_id)
-        was = before.queued is not None and before.in_progress
-        if job.in_progress and (not was or job.attempt.number > 1):
-            # A retry gets the key only if no other job of this user has it, and asks again with
-            # every callback, because that job may have ended.
+        if job.asks_for_its_turn(before):
             if name not in keys:
                 keys[name] = self._claims[name] = Key(name, job.id, job.version)
-        elif was and not job.in_progress:
+        elif job.ends_its_turn(before):
             self._releases.append((name, job.id))
             if name in keys and keys[name].job_id == job.id:
                 del keys[name]

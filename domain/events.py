@@ -1,13 +1,13 @@
 """The catalogue of facts: what a callback said, and what Milepost decided.
 
 A fact is stored as plain JSON under its class's name. Its shape is for ever: a new field has a
-default, a breaking change is a new class with an upcaster from the old one.
+default, a breaking change is a new shape with an upcaster from the old one (`docs/evolution.md`).
 """
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 
@@ -16,8 +16,12 @@ Time = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class Fact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Something that happened; `recorded_at` is the server's clock (UTC)."""
+    """Something that happened; `recorded_at` is the server's clock (UTC).
 
+    `SHAPE` counts the breaking changes of a class; from the second shape on, the topic tells it.
+    """
+
+    SHAPE: ClassVar[int] = 1
     recorded_at: Time
 
 
@@ -121,8 +125,13 @@ class RollbackWithdrawn(Fact, frozen=True, kw_only=True, omit_defaults=True):
     attempt: int
 
 
+def topic_of(fact: type[Fact]) -> str:
+    """Return what a fact's rows are called: `StepReported`, later perhaps `StepReported:2`."""
+    return fact.__name__ if fact.SHAPE == 1 else f"{fact.__name__}:{fact.SHAPE}"
+
+
 CATALOGUE: dict[str, type[Fact]] = {
-    fact.__name__: fact
+    topic_of(fact): fact
     for fact in (
         HeartbeatReceived,
         MetadataReported,

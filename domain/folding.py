@@ -11,7 +11,7 @@ from eventsourcing.persistence import MapperDeserialisationError, StoredEvent
 from domain.mapper import JobEventMapper
 from domain.provisioning_job import ProvisioningJob, evolve
 from domain.snapshots import EVERY, restore
-from domain.store import JobStore
+from domain.store import Recalling
 
 log = logging.getLogger("milepost")
 
@@ -47,7 +47,7 @@ def fold(folded: Folded, stored: Iterable[StoredEvent], mapper: JobEventMapper) 
     return Folded(job, folded.snapshot_version, whole)
 
 
-def recall(store: JobStore, job_ids: Collection[str], mapper: JobEventMapper) -> dict[str, Folded]:
+def recall(store: Recalling, job_ids: Collection[str], mapper: JobEventMapper) -> dict[str, Folded]:
     """Fold jobs of which nothing is known, each from its snapshot if that can be read."""
     recalled = store.recall(job_ids)
     tails: dict[str, list[StoredEvent]] = {job_id: [] for job_id in job_ids}

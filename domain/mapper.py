@@ -7,16 +7,16 @@ from typing import Any
 import msgspec
 from eventsourcing.persistence import Mapper, MapperDeserialisationError, Notification, StoredEvent
 
-from domain.events import CATALOGUE, Fact, JobEvent
+from domain.events import JobEvent
+from domain.upcasting import SHAPES, Shapes, UnknownTopic
 
 _encoder = msgspec.json.Encoder()
-_decoders: dict[str, msgspec.json.Decoder[Fact]] = {
-    topic: msgspec.json.Decoder(fact) for topic, fact in CATALOGUE.items()
-}
 
 
 class JobEventMapper(Mapper[str]):
     """Store facts as JSON that an auditor can read; compress and encrypt them if configured."""
+
+    shapes: Shapes = SHAPES
 
     def to_stored_event(self, domain_event: Any) -> StoredEvent:
         """Return the row for a `JobEvent`."""
@@ -24,23 +24,27 @@ class JobEventMapper(Mapper[str]):
         return StoredEvent(
             originator_id=event.originator_id,
             originator_version=event.originator_version,
-            topic=type(event.fact).__name__,
+            topic=self.shapes.topic(event.fact),
             state=self.seal(_encoder.encode(event.fact)),
         )
 
     def to_domain_event(self, stored_event: StoredEvent) -> JobEvent:
         """Return the event of a row; raise `MapperDeserialisationError` if it cannot be read."""
-        decoder = _decoders.get(stored_event.topic)
-        if decoder is None:
-            raise MapperDeserialisationError(f"unknown event {stored_event.topic!r}")
         try:
-            fact = decoder.decode(self.unseal(stored_event.state))
-        except Exception as error:  # a cipher or a compressor may raise what it likes
+            fact = self.shapes.read(stored_event.topic, self.unseal(stored_event.state))
+        except UnknownTopic as error:
+            raise MapperDeserialisationError(str(error)) from error
+        except Exception as error:  # a cipher, a compressor or an upcaster may raise what it likes
             raise MapperDeserialisationError(f"unreadable {stored_event.topic}: {error}") from error
         position = stored_event.id if isinstance(stored_event, Notification) else 0
         return JobEvent(
             str(stored_event.originator_id), stored_event.originator_version, fact, position
         )
+
+    @property
+    def seals(self) -> bool:
+        """True when what is stored is not plain JSON."""
+        return bool(self.cipher or self.compressor)
 
     def seal(self, plain: bytes) -> bytes:
         """Compress and encrypt, as configured."""

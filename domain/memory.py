@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import msgspec
 from eventsourcing import popo
-from eventsourcing.persistence import ApplicationRecorder, StoredEvent
+from eventsourcing.persistence import (
+    ApplicationRecorder,
+    IntegrityError,
+    Notification,
+    StoredEvent,
+)
 
 from domain.keys import Key
 from domain.snapshots import Snapshot
-from domain.store import MAX_TAIL, Append, Found, Recalled
+from domain.store import MAX_TAIL, Append, Filling, Found, Recalled, StoreNotEmpty
 
 
 class MemoryRecorder(popo.POPOApplicationRecorder):
@@ -49,6 +55,40 @@ class MemoryRecorder(popo.POPOApplicationRecorder):
             for snapshot in append.snapshots:
                 self._snapshots[snapshot.job_id] = snapshot
             return positions or ()
+
+    @contextmanager
+    def filling(self) -> Iterator[Filling]:
+        """See `JobStore.filling`; here a position is a place in a list, so there can be no gaps."""
+        with self._database_lock:
+            if events := len(self._stored_events):
+                raise StoreNotEmpty.of(events)
+            filling = MemoryRecorder()
+            yield filling
+            self._stored_events = filling._stored_events
+            self._stored_events_index = filling._stored_events_index
+            self._keys, self._snapshots = filling._keys, filling._snapshots
+        self._notify_listeners()
+
+    def append(
+        self,
+        events: Sequence[Notification],
+        claims: Sequence[Key] = (),
+        pointers: Sequence[Key] = (),
+        snapshots: Sequence[Snapshot] = (),
+    ) -> None:
+        """See `Filling.append`."""
+        places = [len(self._stored_events) + number for number, _ in enumerate(events, start=1)]
+        if places != [event.id for event in events]:
+            raise IntegrityError("there are no gaps between positions in memory")
+        self._insert_events(
+            [StoredEvent(e.originator_id, e.originator_version, e.topic, e.state) for e in events]
+        )
+        for key in claims:
+            self._keys.setdefault(key.name, key)
+        for key in pointers:
+            self._keys[key.name] = key
+        for snapshot in snapshots:
+            self._snapshots[snapshot.job_id] = snapshot
 
     def recall(self, job_ids: Collection[str]) -> Recalled:
         """See `JobStore.recall`."""

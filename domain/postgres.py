@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
@@ -20,7 +21,17 @@ from psycopg import ClientCursor
 
 from domain.keys import Key
 from domain.postgres_datastore import PostgresDatastore
-from domain.store import MAX_TAIL, Append, Found, NothingDecided, Recalled, recalled
+from domain.snapshots import Snapshot
+from domain.store import (
+    MAX_TAIL,
+    Append,
+    Filling,
+    Found,
+    NothingDecided,
+    Recalled,
+    StoreNotEmpty,
+    recalled,
+)
 
 CREATE = (
     """CREATE TABLE IF NOT EXISTS milepost_events (
@@ -60,6 +71,23 @@ INSERT_EVENTS = """
     RETURNING notification_id
 """
 NOTIFY = "NOTIFY milepost_events"
+INSERT_PLACED = """
+    INSERT INTO milepost_events
+           (originator_id, originator_version, topic, state, notification_id)
+    SELECT originator_id, originator_version, topic, decode(state, 'base64'), id
+      FROM json_to_recordset(%s::json) AS event
+           (originator_id text, originator_version bigint, topic text, state text, id bigint)
+"""
+COUNT_EVENTS = "SELECT COUNT(*) FROM milepost_events"
+# Without events, keys and snapshots are of events that are gone.
+FORGET = "DELETE FROM milepost_keys; DELETE FROM milepost_snapshots"
+# Who fills may be slow: the events may come over a pipe.
+WAIT_FOR_EVENTS = "SET LOCAL idle_in_transaction_session_timeout = 0"
+GO_ON = """
+    SELECT setval(pg_get_serial_sequence('milepost_events', 'notification_id'),
+                  max(notification_id))
+      FROM milepost_events
+"""
 # LATERAL and OFFSET 0, here and below: however small the tables were when this was planned, and
 # whatever is known of them, each job or name is looked up by the index.
 SELECT_TAIL = f"""
@@ -175,6 +203,18 @@ class PostgresRecorder(postgres.PostgresApplicationRecorder):
         rows = self.datastore.rows(SELECT_RECALLED, (as_json(list(job_ids)),))
         return recalled(tuple(row.values()) for row in rows)
 
+    @contextmanager
+    def filling(self) -> Iterator[Filling]:
+        """See `JobStore.filling`."""
+        with self.datastore.spelled_out() as cursor:
+            cursor.execute(f"{BEGIN};{WAIT_FOR_EVENTS};{LOCK}")
+            [(events,)] = cursor.execute(COUNT_EVENTS)
+            if events:
+                raise StoreNotEmpty.of(events)
+            cursor.execute(FORGET)
+            yield _Filling(cursor)
+            cursor.execute(f"{GO_ON};{NOTIFY};COMMIT")
+
     def _insert_stored_events(
         self, curs: Any, stored_events: Sequence[StoredEvent], **_: Any
     ) -> None:
@@ -213,6 +253,36 @@ class PostgresRecorder(postgres.PostgresApplicationRecorder):
             SELECT_NOTIFICATIONS, (after, stop, stop, list(topics), list(topics), limit)
         )
         return [Notification(**row) for row in rows]
+
+
+class _Filling:
+    def __init__(self, cursor: ClientCursor[Any]) -> None:
+        self._cursor = cursor
+
+    def append(
+        self,
+        events: Sequence[Notification],
+        claims: Sequence[Key] = (),
+        pointers: Sequence[Key] = (),
+        snapshots: Sequence[Snapshot] = (),
+    ) -> None:
+        """See `Filling.append`."""
+        for statement, rows in (
+            (INSERT_PLACED, events),
+            (CLAIM_KEYS, claims),
+            (POINT_KEYS, pointers),
+            (KEEP_SNAPSHOTS, snapshots),
+        ):
+            self._cursor.execute(statement, (as_json(rows),))
+
+    def recall(self, job_ids: Collection[str]) -> Recalled:
+        """See `Recalling.recall`."""
+        return recalled(self._cursor.execute(SELECT_RECALLED, (as_json(list(job_ids)),)))
+
+    def select_events(self, originator_id: str) -> Sequence[StoredEvent]:
+        """See `Recalling.select_events`."""
+        rows = self._cursor.execute(SELECT_EVENTS, (originator_id, 0, None, None, None))
+        return [StoredEvent(*row) for row in rows]
 
 
 def _look(cursor: ClientCursor[Any], known: Mapping[str, int], names: Collection[str]) -> Found:

@@ -48,6 +48,23 @@ class ProvisioningJob(msgspec.Struct, frozen=True, omit_defaults=True):
         """True while the job is queued or provisioning."""
         return self.attempt.status in ("queued", "provisioning")
 
+    def asks_for_its_turn(self, before: ProvisioningJob) -> bool:
+        """Tell whether this job wants to be its user's job in progress, having been `before`.
+
+        A retry gets that only if no other job of this user has it, and asks again with every
+        callback, because that job may have ended.
+        """
+        return self.in_progress and (not before.has_its_turn or self.attempt.number > 1)
+
+    def ends_its_turn(self, before: ProvisioningJob) -> bool:
+        """Tell whether this job was in progress `before` and is no more."""
+        return before.has_its_turn and not self.in_progress
+
+    @property
+    def has_its_turn(self) -> bool:
+        """True while the job is registered and in progress."""
+        return self.queued is not None and self.in_progress
+
     def queue(self, fact: JobQueued) -> list[Fact]:
         """Register the job, before or after its first callback."""
         if self.queued:

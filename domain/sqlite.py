@@ -17,7 +17,8 @@ from eventsourcing.persistence import (
 )
 
 from domain.keys import Key
-from domain.store import MAX_TAIL, Append, Found, Recalled, recalled
+from domain.snapshots import Snapshot
+from domain.store import MAX_TAIL, Append, Filling, Found, Recalled, StoreNotEmpty, recalled
 
 # AUTOINCREMENT, so that the position of a deleted newest event is never given out again.
 CREATE = (
@@ -43,6 +44,14 @@ INSERT_EVENT = """
     INSERT INTO milepost_events (originator_id, originator_version, topic, state)
     VALUES (?, ?, ?, ?)
 """
+INSERT_PLACED = """
+    INSERT INTO milepost_events
+           (originator_id, originator_version, topic, state, notification_id)
+    VALUES (?, ?, ?, ?, ?)
+"""
+COUNT_EVENTS = "SELECT COUNT(*) FROM milepost_events"
+# Without events, keys and snapshots are of events that are gone.
+FORGET = ("DELETE FROM milepost_keys", "DELETE FROM milepost_snapshots")
 SELECT_TAIL = f"""
     SELECT e.originator_id, e.originator_version, e.topic,
            iif(e.originator_version > json_extract(known.value, '$[1]'), e.state, x'')
@@ -68,6 +77,10 @@ SELECT_RECALLED = """
       JOIN milepost_events AS e
         ON e.originator_id = cold.job_id AND e.originator_version > COALESCE(cold.version, 0)
      ORDER BY 1, 2
+"""
+SELECT_EVENTS = """
+    SELECT originator_id, originator_version, topic, state
+      FROM milepost_events WHERE originator_id = ? ORDER BY originator_version
 """
 SELECT_NOTIFICATIONS = """
     SELECT originator_id, originator_version, topic, state, notification_id
@@ -186,6 +199,16 @@ class SQLiteRecorder(sqlite.SQLiteApplicationRecorder):
             cursor.executemany(KEEP_SNAPSHOT, map(msgspec.structs.astuple, append.snapshots))
         return positions
 
+    @contextmanager
+    def filling(self) -> Iterator[Filling]:
+        """See `JobStore.filling`."""
+        with self.datastore.writing() as cursor:
+            if events := cursor.execute(COUNT_EVENTS).fetchone()[0]:
+                raise StoreNotEmpty.of(events)
+            for statement in FORGET:
+                cursor.execute(statement)
+            yield _Filling(cursor)
+
     def select_notifications(
         self,
         start: int | None,
@@ -205,13 +228,46 @@ class SQLiteRecorder(sqlite.SQLiteApplicationRecorder):
     def recall(self, job_ids: Collection[str]) -> Recalled:
         """See `JobStore.recall`."""
         with self.datastore.reading() as cursor:
-            cursor.execute(SELECT_RECALLED, (_json(list(job_ids)),))
-            return recalled(map(tuple, cursor.fetchall()))
+            return _recall(cursor, job_ids)
+
+
+class _Filling:
+    def __init__(self, cursor: sqlite3.Cursor) -> None:
+        self._cursor = cursor
+
+    def append(
+        self,
+        events: Sequence[Notification],
+        claims: Sequence[Key] = (),
+        pointers: Sequence[Key] = (),
+        snapshots: Sequence[Snapshot] = (),
+    ) -> None:
+        """See `Filling.append`; AUTOINCREMENT goes on after the largest position by itself."""
+        with translated():
+            rows = [(e.originator_id, e.originator_version, e.topic, e.state, e.id) for e in events]
+            self._cursor.executemany(INSERT_PLACED, rows)
+            self._cursor.executemany(CLAIM_KEY, [_row(key) for key in claims])
+            self._cursor.executemany(POINT_KEY, [_row(key) for key in pointers])
+            self._cursor.executemany(KEEP_SNAPSHOT, map(msgspec.structs.astuple, snapshots))
+
+    def recall(self, job_ids: Collection[str]) -> Recalled:
+        """See `Recalling.recall`."""
+        return _recall(self._cursor, job_ids)
+
+    def select_events(self, originator_id: str) -> Sequence[StoredEvent]:
+        """See `Recalling.select_events`."""
+        self._cursor.execute(SELECT_EVENTS, (originator_id,))
+        return [StoredEvent(*row) for row in self._cursor.fetchall()]
 
 
 def _tail(cursor: sqlite3.Cursor, known: Mapping[str, int]) -> list[StoredEvent]:
     cursor.execute(SELECT_TAIL, (_json(list(known.items())),))
     return [StoredEvent(*row) for row in cursor.fetchall()]
+
+
+def _recall(cursor: sqlite3.Cursor, job_ids: Collection[str]) -> Recalled:
+    cursor.execute(SELECT_RECALLED, (_json(list(job_ids)),))
+    return recalled(map(tuple, cursor.fetchall()))
 
 
 def _row(key: Key) -> tuple[str, str, int, str]:

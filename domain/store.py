@@ -8,7 +8,7 @@ taken, is what makes versions contiguous and keys unique without a conflict to r
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol
 
 import msgspec
@@ -22,7 +22,7 @@ from eventsourcing.persistence import (
     StoredEvent,
 )
 
-from domain.errors import StoreUnavailable
+from domain.errors import MilepostError, StoreUnavailable
 from domain.keys import Key
 from domain.snapshots import Snapshot
 
@@ -32,6 +32,15 @@ MAX_TAIL = 10_000
 
 class NothingDecided(OperationalError):
     """The connection was dead or the known versions old; afresh, with nothing known, it may do."""
+
+
+class StoreNotEmpty(MilepostError):
+    """The store has events already, and only an empty one can be filled."""
+
+    @classmethod
+    def of(cls, events: int) -> StoreNotEmpty:
+        """Say how many there are."""
+        return cls(f"The store has {events:,} events already; only an empty one can be filled.")
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -67,7 +76,36 @@ class Recalled(msgspec.Struct, frozen=True):
     tail: Sequence[StoredEvent]
 
 
-class JobStore(Protocol):
+class Recalling(Protocol):
+    """What jobs can be folded from."""
+
+    def recall(self, job_ids: Collection[str]) -> Recalled:
+        """Return snapshots of these jobs and the events after them, as of one moment.
+
+        A snapshot that is ahead of its job's events is left out. Takes no lock.
+        """
+        ...
+
+    def select_events(self, originator_id: str) -> Sequence[StoredEvent]:
+        """Return the events of a job, in order."""
+        ...
+
+
+class Filling(Recalling, Protocol):
+    """The one transaction that fills an empty store; it sees what it has appended."""
+
+    def append(
+        self,
+        events: Sequence[Notification],
+        claims: Sequence[Key] = (),
+        pointers: Sequence[Key] = (),
+        snapshots: Sequence[Snapshot] = (),
+    ) -> None:
+        """Append events at the positions and versions that they have, and the rest as `Append`."""
+        ...
+
+
+class JobStore(Recalling, Protocol):
     """A library recorder that can also look, decide and append in one transaction."""
 
     def transact(
@@ -85,25 +123,31 @@ class JobStore(Protocol):
         """
         ...
 
+    def filling(self) -> AbstractContextManager[Filling]:
+        """Fill an empty store; raise `StoreNotEmpty`.
+
+        What is appended is there once the context is left, durably, and all of it, or nothing if
+        it is left with an error or the process dies. New events then get positions after those.
+        """
+        ...
+
     def create_table(self) -> None:
         """Create the tables that are not there yet."""
         ...
 
-    def recall(self, job_ids: Collection[str]) -> Recalled:
-        """Return snapshots of these jobs and the events after them, as of one moment.
-
-        A snapshot that is ahead of its job's events is left out. Takes no lock.
-        """
-        ...
-
-    def select_events(self, originator_id: str) -> Sequence[StoredEvent]:
-        """Return the events of a job, in order."""
-        ...
-
     def select_notifications(
-        self, start: int | None, limit: int, *, inclusive_of_start: bool = True
+        self,
+        start: int | None,
+        limit: int,
+        stop: int | None = None,
+        topics: Sequence[str] = (),
+        *,
+        inclusive_of_start: bool = True,
     ) -> Sequence[Notification]:
-        """Return events of the whole store in order of position, from or after `start`."""
+        """Return events of the whole store in order of position, from or after `start`.
+
+        Up to and with `stop`, of these topics, where they are given.
+        """
         ...
 
 

@@ -9,7 +9,10 @@ import click
 
 from api.cli.audit import audit
 from api.cli.checkpoint import checkpoint
+from api.cli.export import export
+from api.cli.import_ import import_
 from api.cli.jobs import jobs
+from api.cli.output import printable
 from api.cli.rebuild import rebuild
 from api.cli.replay import replay
 from api.cli.serving import init_db, project, serve
@@ -32,7 +35,8 @@ class OneLineErrors(click.Group):
             reason = " ".join(str(error).split()) or sentence(error)
             raise click.ClickException(f"the database does not answer: {reason}") from error
         except MilepostError as error:
-            raise click.ClickException(" ".join(sentence(error).split())) from error
+            said = printable(" ".join(sentence(error).split()))
+            raise click.ClickException(said) from error
         except BrokenPipeError:
             # `milepost jobs | head` is no error, and must not become one while Python exits.
             sys.stderr.close()
@@ -59,6 +63,8 @@ for command in (
     verify,
     checkpoint,
     rebuild,
+    export,
+    import_,
     tokens,
     workflows,
 ):

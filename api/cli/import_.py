@@ -1,0 +1,126 @@
+"""import: make a store of an export."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+import msgspec
+
+from api.cli.export import manifest_of
+from api.cli.output import as_json, opened, print_json
+from api.cli.progress import progress
+from api.config import from_environment
+from api.wiring import Services
+from domain.checkpoints import PublicKey
+from domain.importing import Imported, fill
+from domain.manifest import Manifest, loaded
+from domain.portable import MAX_LINE_BYTES
+from domain.store import translated
+
+MAX_MANIFEST_BYTES = 2**20
+
+
+@click.command("import")
+@click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
+@click.option(
+    "--manifest",
+    "manifest_path",
+    type=click.Path(path_type=Path),
+    help="Where the manifest is (FILE.manifest.json).",
+)
+@click.option("--no-manifest", is_flag=True, help="Take the file without knowing that it is whole.")
+@as_json
+def import_(file: Path, manifest_path: Path | None, no_manifest: bool, as_json: bool) -> None:
+    """Fill an empty database with the whole log that is in FILE, or `-` for standard input.
+
+    Versions, positions, times and bytes stay what they are. All of it is taken in, or nothing.
+    """
+    if manifest_path and no_manifest:
+        raise click.UsageError("--manifest and --no-manifest exclude each other")
+    if file == Path("-") and not (manifest_path or no_manifest):
+        raise click.UsageError("standard input has no manifest beside it: name it with --manifest")
+    # Not the key that was generated here: the export may come from anywhere.
+    trusted = from_environment().trusted
+    manifest = None if no_manifest else read(manifest_path or manifest_of(file), trusted)
+    if manifest is None:
+        click.echo(
+            "Without a manifest: nothing tells whether the file is whole, unchanged, or a log.",
+            err=True,
+        )
+    with _reading(file) as source, opened() as here:
+        imported = _take_in(here, source, manifest)
+    _report(imported, manifest, as_json)
+
+
+def _take_in(here: Services, source: BinaryIO, manifest: Manifest | None) -> Imported:
+    if position := here.read_model.position():
+        raise click.ClickException(
+            f"the read model stands at position {position} already; import into a new database"
+        )
+    length = manifest.length if manifest else None
+    with translated(), progress("Importing", length) as reached:
+        store, mapper = here.milepost.store, here.milepost.mapper
+        imported = fill(store, mapper, _lines(source), manifest, reached)
+    here.read_model.wake()
+    return imported
+
+
+def _lines(source: BinaryIO) -> Iterator[bytes]:
+    # A longer line is cut off, and found to have no end.
+    return iter(lambda: source.readline(MAX_LINE_BYTES), b"")
+
+
+@contextmanager
+def _reading(file: Path) -> Iterator[BinaryIO]:
+    if file == Path("-"):
+        yield sys.stdin.buffer
+        return
+    try:
+        source = file.open("rb")
+    except OSError as error:
+        raise click.ClickException(f"{file} cannot be read: {error.strerror}") from error
+    with source:
+        yield source
+
+
+def read(path: Path, trusted: Sequence[PublicKey]) -> Manifest:
+    """Return the manifest of an export that can be imported."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_MANIFEST_BYTES)
+    except OSError as error:
+        raise click.ClickException(
+            f"the manifest {path} cannot be read ({error.strerror}); say where it is with "
+            "--manifest, or go without with --no-manifest"
+        ) from error
+    manifest = loaded(content, trusted)
+    manifest.check_importable()
+    return manifest
+
+
+def _report(imported: Imported, manifest: Manifest | None, as_json: bool) -> None:
+    if imported.merkle is None:
+        click.echo(
+            "Encrypted or compressed anew as the settings say, so the log has another Merkle root.",
+            err=True,
+        )
+    if imported.unread:
+        click.echo(
+            f"{imported.unread:,} events cannot be read by this release; they are kept as well.",
+            err=True,
+        )
+    if as_json:
+        return print_json({**msgspec.to_builtins(imported), "checked": manifest is not None})
+    click.echo(
+        f"{imported.events:,} events of {imported.jobs:,} jobs are stored, up to position "
+        f"{imported.last_position:,}."
+    )
+    if imported.merkle:
+        click.echo(f"Merkle root of {imported.merkle.size:,}: {imported.merkle.root.hex()}")
+    click.echo("The projector folds them: milepost serve, or milepost project.")
+    return None

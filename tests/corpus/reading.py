@@ -1,0 +1,106 @@
+"""What this release makes of stored events, as JSON that can be compared with what others made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from eventsourcing.persistence import JSONTranscoder, MapperDeserialisationError, Notification
+
+from api.representations import job_body, timeline_body
+from domain.application import Milepost
+from domain.folding import Folded
+from domain.folding import fold as fold_job
+from domain.mapper import JobEventMapper
+from domain.portable import Portable, decode
+from domain.provisioning_job import ProvisioningJob
+from domain.workflow import Workflows
+from projections.folding import decoded, fold
+from projections.instance import Instance
+from projections.timeline import Timeline
+from projections.views import Views
+from tests.domain.looking import look
+
+RELEASES = Path(__file__).parent / "releases"
+MAPPER = JobEventMapper(JSONTranscoder())
+
+
+def events(release: str) -> list[Portable]:
+    """Return the events of a release."""
+    with (RELEASES / release / "events.jsonl").open("rb") as file:
+        return [decode(line) for line in file]
+
+
+def recorded(release: str, name: str) -> list[Any]:
+    """Return what was recorded of them."""
+    content = (RELEASES / release / f"{name}.jsonl").read_bytes()
+    return [msgspec.json.decode(line) for line in content.splitlines()]
+
+
+def facts(stored: Iterable[Portable]) -> Iterator[Any]:
+    """Tell what each event says, with the fields that have their defaults."""
+    for event in stored:
+        try:
+            fact = MAPPER.to_domain_event(notification(event)).fact
+        except MapperDeserialisationError:
+            yield plain({"position": event.position, "fact": None})
+            continue
+        name = type(fact).__name__
+        yield plain({"position": event.position, "fact": name, "fields": whole(fact)})
+
+
+def states(stored: Iterable[Portable], workflows: Workflows) -> Iterator[Any]:
+    """Tell how the job of each event stands after it, to those who read and those who decide."""
+    views = Views()
+    instances: dict[str, Instance] = {}
+    timelines: dict[str, Timeline] = {}
+    jobs: dict[str, Folded] = {}
+    for event in stored:
+        job_id, row = event.job_id, notification(event)
+        read, aside = decoded([row], MAPPER), list[Any]()
+        instances[job_id] = instance = fold(
+            views.instance, instances.get(job_id, views.instance.load(job_id, None)), read, aside
+        )
+        timelines[job_id] = timeline = fold(
+            views.timeline, timelines.get(job_id, views.timeline.load(job_id, None)), read, aside
+        )
+        jobs[job_id] = job = fold_job(
+            jobs.get(job_id, Folded(ProvisioningJob(job_id))), [row], MAPPER
+        )
+        yield plain(
+            {
+                "position": event.position,
+                "job": job_body(instance, workflows),
+                "timeline": timeline_body(timeline, workflows),
+                "decides": whole(job.job),
+                "set_aside": bool(aside),
+            }
+        )
+
+
+def keys(milepost: Milepost, names: Iterable[str]) -> Iterator[Any]:
+    """Tell who has these names."""
+    found = look(milepost.store, names=list(names)).keys
+    yield from (plain(found[name]) for name in sorted(found))
+
+
+def notification(event: Portable) -> Notification:
+    """Return the event as a store returns it."""
+    return Notification(event.job_id, event.version, event.topic, event.state, event.position)
+
+
+def whole(value: Any) -> Any:
+    """Return a struct as a dictionary, with the fields that have their defaults, all the way."""
+    if isinstance(value, msgspec.Struct):
+        fields = msgspec.structs.fields(value)
+        return {field.name: whole(getattr(value, field.name)) for field in fields}
+    if isinstance(value, dict):
+        return {name: whole(each) for name, each in value.items()}
+    return value
+
+
+def plain(value: Any) -> Any:
+    """Return the value as JSON has it."""
+    return msgspec.json.decode(msgspec.json.encode(value))
