@@ -58,7 +58,7 @@ def proof(query: dict[str, Any], job_id: str, version: int) -> Response:
     here = services()
     instance = here.reader.instance(job_id)
     if instance is None and here.reader.instance(path := f"{job_id}/events/{version}/proof"):
-        return cast(Response, show(path))  # a job may be called so
+        return cast(Response, show(job_id=path))  # a job may be called so
     if instance is None or not principal().sees(instance.user_id):
         raise JobNotFound
     found = here.evidence.proof(job_id, version, query.get("size"))

@@ -11,7 +11,7 @@ from openapi_spec_validator import validate
 
 from tests.api.conftest import ADMIN, MACHINE, SECRET, Site, bearer, body_of
 
-PAGES = ("docs", "api-docs")
+PAGES = ("docs", "api-docs", "pages")
 PARAMETER = re.compile(r"<\w+:(\w+)>")
 SIGNATURES: list[dict[str, list[str]]] = [
     {"x-signature": []},
