@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
+from base64 import b64encode
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from importlib.metadata import version
@@ -14,7 +15,7 @@ import click
 import msgspec
 
 from api.cli.moments import When
-from api.cli.output import as_json, opened, print_json
+from api.cli.output import as_json, counted, opened, print_json
 from api.cli.progress import progress
 from api.cli.whole_file import whole_file
 from api.formats import Format
@@ -205,8 +206,11 @@ def _report(
         return print_json({"file": target, "manifest": manifest_path, **msgspec.to_builtins(made)})
     if target:
         what = "the whole log" if made.complete else "a part of the log"
-        click.echo(f"{made.events:,} events of {made.jobs:,} jobs, {what}, are in {target}.")
+        told = f"{counted(made.events, 'event')} of {counted(made.jobs, 'job')}"
+        click.echo(f"Exported {told}, {what}, to {target}.")
         if made.merkle:
-            click.echo(f"Merkle root of {made.merkle.size:,}: {made.merkle.root.hex()}")
+            click.echo(
+                f"Merkle root of {made.merkle.size:,}: {b64encode(made.merkle.root).decode()}"
+            )
         click.echo(f"Its manifest is {manifest_path}.")
     return None

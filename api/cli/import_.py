@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ import click
 import msgspec
 
 from api.cli.export import manifest_of
-from api.cli.output import as_json, opened, print_json
+from api.cli.output import as_json, counted, opened, print_json
 from api.cli.progress import progress
 from api.config import from_environment
 from api.wiring import Services
@@ -116,11 +117,11 @@ def _report(imported: Imported, manifest: Manifest | None, as_json: bool) -> Non
         )
     if as_json:
         return print_json({**msgspec.to_builtins(imported), "checked": manifest is not None})
-    click.echo(
-        f"{imported.events:,} events of {imported.jobs:,} jobs are stored, up to position "
-        f"{imported.last_position:,}."
-    )
+    told = f"{counted(imported.events, 'event')} of {counted(imported.jobs, 'job')}"
+    click.echo(f"Imported {told}, up to position {imported.last_position:,}.")
     if imported.merkle:
-        click.echo(f"Merkle root of {imported.merkle.size:,}: {imported.merkle.root.hex()}")
+        click.echo(
+            f"Merkle root of {imported.merkle.size:,}: {b64encode(imported.merkle.root).decode()}"
+        )
     click.echo("The projector folds them: milepost serve, or milepost project.")
     return None

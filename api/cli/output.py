@@ -95,6 +95,11 @@ def ago(moment: datetime | None, now: datetime) -> str:
     return f"{span(int((now - moment).total_seconds()))} ago" if moment else ""
 
 
+def counted(number: int, noun: str) -> str:
+    """Say how many there are of something: `1 job`, `1,000 jobs`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def span(seconds: float) -> str:
     """Say how long that is, in the two largest units."""
     whole = max(0, int(seconds))

@@ -10,7 +10,7 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from api.cli.output import as_json, opened, print_json, print_table
+from api.cli.output import as_json, counted, opened, print_json, print_table
 from api.wiring import Services
 from domain.store import translated
 from projections import rebuild as engine
@@ -72,8 +72,8 @@ def _compare(here: Services, wanted: Sequence[str], as_json: bool) -> None:
     if not as_json:
         told.show()
         click.echo(
-            f"Compared {compared:,} jobs with their events: "
-            + (f"{told.count:,} rows differ." if told.count else "nothing differs.")
+            f"Compared {counted(compared, 'job')} with their events: "
+            + (f"{counted(told.count, 'difference')}." if told.count else "nothing differs.")
         )
     if told.count:
         raise click.exceptions.Exit(1)

@@ -13,7 +13,7 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from api.cli.output import as_json, opened, print_json, printable
+from api.cli.output import as_json, counted, opened, print_json, printable
 from api.config import Settings
 from api.wiring import Services
 from domain.checkpoints import Checkpoint, InvalidCheckpoint, opened_checkpoint
@@ -96,10 +96,18 @@ class _Told:
         if self._count > SHOWN:
             click.echo(f"… and {self._count - SHOWN:,} more; --json tells all")
         found = (
-            f"{summary.findings:,} findings" if summary.findings else "nothing to find fault with"
+            counted(summary.findings, "finding")
+            if summary.findings
+            else "nothing to find fault with"
         )
-        of = f"of job {printable(job_id)}" if job_id is not None else f"of {summary.jobs:,} jobs"
-        click.echo(f"Verified {summary.events:,} events {of}, as of {summary.began_at}: {found}.")
+        of = (
+            f"of job {printable(job_id)}"
+            if job_id is not None
+            else f"of {counted(summary.jobs, 'job')}"
+        )
+        click.echo(
+            f"Verified {counted(summary.events, 'event')} {of}, as of {summary.began_at}: {found}."
+        )
         if job_id is None:
             click.echo(f"Root of these {summary.events:,} events: {summary.root}")
             if pending := summary.events - summary.tree_size:

@@ -46,7 +46,7 @@ def refused(move: Move, *options: str) -> str:
 def test_it_says_what_it_took_in(move: Move) -> None:
     said = move.take_in()
 
-    assert "15 events of 4 jobs are stored, up to position 15." in said
+    assert "Imported 15 events of 4 jobs, up to position 15." in said
     assert json.loads(move.manifest.read_bytes())["merkle"]["size"] == EVENTS
     assert "Merkle root of 15: " in said
     assert "projector" in said

@@ -76,7 +76,7 @@ def test_a_dry_run_tells_differences_and_changes_nothing(shell: Shell, database_
     for _ in range(2):
         result = shell.run("rebuild", "--dry-run")
         assert result.exit_code == 1
-        assert "1 rows differ" in result.stdout
+        assert "1 difference." in result.stdout
         assert "provisioning" in result.stdout
     told = shell.run("rebuild", "--dry-run", "--json")
     assert told.exit_code == 1

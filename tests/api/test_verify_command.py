@@ -81,7 +81,7 @@ def test_what_is_found_is_told_and_exits_with_1(auditor: Shell, lived: Site) -> 
     assert (
         "changed    position 3, job 'job-1', version 3: expected the topic Heart" in result.stdout
     )
-    assert "1 findings" in result.stdout
+    assert "1 finding." in result.stdout
     finding, summary = lines(auditor.run("verify", "--json"))
     assert finding == {
         "kind": "changed",
@@ -98,7 +98,7 @@ def test_one_job_is_verified_alone(auditor: Shell, lived: Site, tmp_path: Path) 
     file = kept(lived, tmp_path)
     Database(lived.deployment).run(EDIT)
 
-    assert "Verified 1 events of job job-2" in auditor("verify", "--job", "job-2")
+    assert "Verified 1 event of job job-2" in auditor("verify", "--job", "job-2")
     auditor("verify", "--job", "job-2", "--checkpoint", file)
     assert auditor.run("verify", "--job", "job-1").exit_code == 1
     assert "no job" in auditor.fails("verify", "--job", "nobody")
