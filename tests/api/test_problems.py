@@ -28,6 +28,8 @@ from domain.errors import (
     StoreUnavailable,
     Unavailable,
 )
+from domain.portable import CannotOpen, InvalidExport
+from domain.store import StoreNotEmpty
 from projections.read_model import PositionMoved
 from projections.views import UnreadableDocument
 from tests.api.conftest import ADMIN, SECRET, Site, bearer, body_of, like_jq, problem_of, sign
@@ -38,6 +40,8 @@ BEFORE_SERVING = {InvalidSetting, InvalidDefinition}
 """They stop the start: settings and definitions are read before the first request."""
 BEHIND_THE_SCENES = {PositionMoved, UnreadableDocument}
 """Between projectors, which answer nobody."""
+MOVING = {CannotOpen, InvalidExport, StoreNotEmpty}
+"""Of `milepost export` and `milepost import`, which say them in one line."""
 TYPES = {
     "agent-not-found",
     "agent-taken",
@@ -80,7 +84,7 @@ def everything_that_can_go_wrong() -> set[type[MilepostError]]:
 
 
 def test_every_error_that_reaches_a_client_has_a_kind() -> None:
-    exempt = FAMILIES | BEFORE_SERVING | BEHIND_THE_SCENES
+    exempt = FAMILIES | BEFORE_SERVING | BEHIND_THE_SCENES | MOVING
 
     assert everything_that_can_go_wrong() - exempt == set(KINDS)
 
