@@ -63,6 +63,11 @@ def _take_in(here: Services, source: BinaryIO, manifest: Manifest | None) -> Imp
         raise click.ClickException(
             f"the read model stands at position {position} already; import into a new database"
         )
+    with translated():
+        if size := here.tree.head().size:
+            raise click.ClickException(
+                f"the tree has hashes of {size:,} events already; import into a new database"
+            )
     length = manifest.length if manifest else None
     with translated(), progress("Importing", length) as reached:
         store, mapper = here.milepost.store, here.milepost.mapper

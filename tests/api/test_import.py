@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,12 @@ from api.cli.import_ import read
 from domain.checkpoints import PrivateKey
 from domain.manifest import dumped
 from domain.portable import InvalidExport
-from tests.api.moving import PAIRS, Move, moving
-from tests.conftest import Deployment
+from projections.growing import Grower
+from tests.api.moving import PAIRS, Move, beside, moving
+from tests.conftest import Deployment, store_env
 from tests.domain.lives import live
 from tests.domain.test_manifest import MANIFEST
+from tests.tampering import Database
 
 EVENTS = 15
 
@@ -75,6 +78,23 @@ def test_a_database_with_events_stays_as_it_is(move: Move) -> None:
     assert count(move.new) == EVENTS
 
 
+def test_a_projector_of_a_sqlite_file_hears_the_bell(
+    memory: Deployment, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """PostgreSQL tells it by itself."""
+    new = Deployment(store_env("sqlite", request), memory.workflows, memory.clock)
+    bell = f"{new.env['SQLITE_DBNAME']}-bell"
+    os.mkfifo(bell)
+    pipe = os.open(bell, os.O_RDWR | os.O_NONBLOCK)
+    (tmp_path / "log.jsonl").write_bytes(b"")
+
+    beside(new, tmp_path)("import", str(tmp_path / "log.jsonl"), "--no-manifest")
+
+    assert os.read(pipe, 10) == b"!"
+    os.close(pipe)
+    new.close()
+
+
 def test_a_read_model_that_is_ahead_of_no_events_is_noticed(move: Move) -> None:
     """As after deleting events by hand: the projector would pass the new ones over."""
     move.take_in()
@@ -84,6 +104,15 @@ def test_a_read_model_that_is_ahead_of_no_events_is_noticed(move: Move) -> None:
         cursor.execute("DELETE FROM milepost_events")
 
     assert "the read model stands at position 15 already" in refused(move)
+
+
+def test_a_tree_that_has_hashes_of_no_events_is_noticed(move: Move) -> None:
+    """It would stop at once, since the log does not have what was hashed."""
+    move.take_in()
+    Grower(move.new.tree).catch_up()
+    Database(move.new).run("DELETE FROM milepost_events")
+
+    assert "the tree has hashes of 15 events already" in refused(move)
 
 
 def test_without_its_manifest_a_file_is_taken_only_when_told_to(move: Move) -> None:

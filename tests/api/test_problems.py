@@ -29,6 +29,8 @@ from domain.errors import (
     StoreUnavailable,
     Unavailable,
 )
+from domain.portable import CannotOpen, InvalidExport
+from domain.store import StoreNotEmpty
 from projections.read_model import PositionMoved
 from projections.rebuild import RebuildInterrupted, RebuildUnderWay
 from projections.shadow import RebuildForbidden
@@ -42,10 +44,13 @@ FAMILIES = {MilepostError, BadRequest, Refused, NotFound, Unavailable}
 BEFORE_SERVING = {InvalidSetting, InvalidDefinition}
 """They stop the start: settings and definitions are read before the first request."""
 BEHIND_THE_SCENES = {PositionMoved, TreeMoved, UnreadableDocument}
-REBUILDING = {RebuildForbidden, RebuildInterrupted, RebuildUnderWay}
 """Between projectors, which answer nobody."""
+REBUILDING = {RebuildForbidden, RebuildInterrupted, RebuildUnderWay}
+"""Of `milepost rebuild`, which says them in one line."""
 COMMANDS = {InvalidCheckpoint, InvalidKey, OtherVerification}
 """Of `milepost checkpoint` and `milepost verify`, which say them in one line."""
+MOVING = {CannotOpen, InvalidExport, StoreNotEmpty}
+"""Of `milepost export` and `milepost import`, which say them in one line."""
 TYPES = {
     "agent-not-found",
     "agent-taken",
@@ -93,7 +98,8 @@ def everything_that_can_go_wrong() -> set[type[MilepostError]]:
 
 
 def test_every_error_that_reaches_a_client_has_a_kind() -> None:
-    exempt = FAMILIES | BEFORE_SERVING | BEHIND_THE_SCENES | REBUILDING | COMMANDS
+    behind = BEFORE_SERVING | BEHIND_THE_SCENES | REBUILDING | COMMANDS | MOVING
+    exempt = FAMILIES | behind
 
     assert everything_that_can_go_wrong() - exempt == set(KINDS)
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
+import psycopg
 import pytest
 from eventsourcing.persistence import IntegrityError, Notification, StoredEvent
 
 from domain.keys import Key
 from domain.snapshots import Snapshot
 from domain.store import Append, JobStore, StoreNotEmpty
-from tests.conftest import Deployment
+from domain.workflow import Workflows
+from tests.conftest import Clock, Deployment
 from tests.domain.looking import key_of
 
 
@@ -191,13 +193,14 @@ def empty_events(made: Deployment) -> None:
         cursor.execute("DELETE FROM milepost_events")
 
 
-def test_a_projector_that_waits_is_woken(databases: Deployment) -> None:
-    """On PostgreSQL by NOTIFY; on SQLite by the bell, which whoever filled rings."""
-    with databases.read_model.turn() as turn:
-        assert turn is not None
-        fill(databases.milepost.store, event(1))
-        databases.read_model.wake()
+def test_who_listens_is_told(postgres_dsn: str, workflows: Workflows, clock: Clock) -> None:
+    """So a projector that sleeps goes on; SQLite's bell is rung by whoever fills."""
+    env = {"PERSISTENCE_MODULE": "domain.postgres", "DATABASE_URL": postgres_dsn}
+    made = Deployment(env, workflows, clock)
+    with psycopg.connect(postgres_dsn, autocommit=True) as listener:
+        listener.execute("LISTEN milepost_events")
 
-        turn.wait(60)
+        fill(made.milepost.store, event(1))
 
-        assert databases.projector.catch_up() == 1
+        assert [each.channel for each in listener.notifies(timeout=30, stop_after=1)]
+    made.close()
