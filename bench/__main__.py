@@ -12,6 +12,7 @@ import msgspec
 from rich.console import Console
 
 from bench import (
+    auditing,
     callbacks,
     growth,
     latency,
@@ -38,6 +39,7 @@ CLAIMS: dict[str, Callable[[Stage, Effort], Iterator[Line]]] = {
     "travelling": travelling.run,
     "memory": memory.run,
     "verifying": verifying.run,
+    "auditing": auditing.run,
     "moving": moving.run,
 }
 

@@ -14,6 +14,7 @@ class Effort(NamedTuple):
     long_history: int
     big_store: int
     log: int
+    audited: int
     callbacks: int
     many_jobs: int
 
@@ -25,6 +26,7 @@ FULL = Effort(
     long_history=100_000,
     big_store=5_000_000,
     log=200_000,
+    audited=1_000_000,
     callbacks=1_000_000,
     many_jobs=50_000,
 )
@@ -35,6 +37,7 @@ SHORT = Effort(
     long_history=300,
     big_store=2_000,
     log=2_000,
+    audited=2_000,
     callbacks=2_000,
     many_jobs=100,
 )

@@ -110,6 +110,10 @@ def settle(dsn: str, home: Path) -> None:
     """Project, vacuum and checkpoint, so that the filling does not disturb the measuring."""
     with services_over(dsn, home) as services:
         services.projector().catch_up()
+    if dsn.startswith("sqlite:///"):
+        with closing(sqlite3.connect(dsn.removeprefix("sqlite:///"))) as file:
+            file.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute("VACUUM ANALYZE milepost_events")
         connection.execute("CHECKPOINT")
