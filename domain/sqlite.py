@@ -82,8 +82,9 @@ SELECT_EVENTS = """
     SELECT originator_id, originator_version, topic, state
       FROM milepost_events WHERE originator_id = ? ORDER BY originator_version
 """
+# Bytes, also where somebody wrote text over them.
 SELECT_NOTIFICATIONS = """
-    SELECT originator_id, originator_version, topic, state, notification_id
+    SELECT originator_id, originator_version, topic, CAST(state AS BLOB), notification_id
       FROM milepost_events
      WHERE notification_id > ? AND (? IS NULL OR notification_id <= ?)
        AND (? = '[]' OR topic IN (SELECT value FROM json_each(?)))

@@ -13,7 +13,7 @@ from psycopg.rows import DictRow
 
 from domain.keys import agent_key
 from domain.postgres import PostgresRecorder, as_json
-from domain.postgres_datastore import PostgresDatastore
+from domain.postgres_datastore import ONE_AT_A_TIME, PostgresDatastore
 from projections.postgres_lookup import Lookup, bigint, text
 from projections.read_model import (
     NEWEST,
@@ -89,6 +89,20 @@ INDEX: tuple[LiteralString, ...] = (
     """CREATE INDEX IF NOT EXISTS milepost_instances_status
          ON milepost_instances (status, first_position)""",
 )
+UPGRADE: tuple[LiteralString, ...] = (
+    "ALTER TABLE milepost_read_model RENAME TO milepost_read_model_before",
+    CREATE_EDITIONS,
+    """INSERT INTO milepost_read_model
+       SELECT 'served', shape, position, 0 FROM milepost_read_model_before""",
+    "DROP TABLE milepost_read_model_before",
+)
+"""For a table from before there were generations: its rows stay where they are."""
+SELECT_IS_OLDER: LiteralString = """
+    SELECT count(*) FILTER (WHERE attname = 'shape') = 1
+       AND count(*) FILTER (WHERE attname = 'generation') = 0 AS is_older
+      FROM pg_attribute
+     WHERE attrelid = to_regclass('milepost_read_model') AND NOT attisdropped
+"""
 BEGIN_EDITION: LiteralString = """
     INSERT INTO milepost_read_model
     SELECT 'served', %s, 0, COALESCE(MAX(generation) + 1, 0) FROM milepost_read_model
@@ -249,12 +263,22 @@ class PostgresReadModel:
 
     def prepare(self) -> None:
         """See `ReadModel.prepare`."""
+        if self._rows(SELECT_IS_OLDER)[0]["is_older"]:
+            self._upgrade()
         self._datastore.create(
             ("milepost_read_model", *TABLES.names), (CREATE_EDITIONS, *CREATE, *INDEX)
         )
         if not self._rows(SELECT_EDITION):
             with self._datastore.transaction(commit=True) as cursor:
                 cursor.execute(BEGIN_EDITION, (self.shape,))
+
+    def _upgrade(self) -> None:
+        with self._datastore.transaction(commit=True) as cursor:
+            cursor.execute(ONE_AT_A_TIME)
+            found = cursor.execute(SELECT_IS_OLDER).fetchone()
+            if found and found["is_older"]:  # nobody else was faster
+                for statement in UPGRADE:
+                    cursor.execute(statement)
 
     def edition(self) -> Edition:
         """See `ReadModel.edition`."""

@@ -33,12 +33,12 @@ from projections.views import Views
 log = logging.getLogger("milepost.projector")
 
 BATCH = 4000
-BATCHES = 50
+BATCHES = 10
 """How many batches are folded at most before their rows are written: of a job that comes in many
 of them, only the last state is."""
 RETRIED = 1000
 """How many events that were set aside are tried again at most."""
-HELD_JOBS = 20_000
+HELD_JOBS = 4_000
 """How many jobs' states are held, about, until their rows are written."""
 REMEMBERED_JOBS = 5_000
 """How many jobs' states are kept from one batch to the next; with more, rows are written sooner."""

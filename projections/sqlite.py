@@ -90,6 +90,19 @@ INDEX: tuple[LiteralString, ...] = (
     """CREATE INDEX IF NOT EXISTS milepost_instances_status
          ON milepost_instances (status, first_position)""",
 )
+UPGRADE: tuple[LiteralString, ...] = (
+    "ALTER TABLE milepost_read_model RENAME TO milepost_read_model_before",
+    CREATE_EDITIONS,
+    """INSERT INTO milepost_read_model
+       SELECT 'served', shape, position, 0 FROM milepost_read_model_before""",
+    "DROP TABLE milepost_read_model_before",
+)
+"""For a table from before there were generations: its rows stay where they are."""
+SELECT_IS_OLDER = """
+    SELECT EXISTS (SELECT 1 FROM pragma_table_info('milepost_read_model'))
+       AND NOT EXISTS (SELECT 1 FROM pragma_table_info('milepost_read_model')
+                        WHERE name = 'generation')
+"""
 BEGIN_EDITION: LiteralString = """
     INSERT INTO milepost_read_model
     SELECT 'served', ?, 0, COALESCE(MAX(generation) + 1, 0) FROM milepost_read_model WHERE TRUE
@@ -218,7 +231,8 @@ class SQLiteReadModel:
     def prepare(self) -> None:
         """See `ReadModel.prepare`."""
         with self._datastore.writing() as cursor:
-            for statement in (CREATE_EDITIONS, *CREATE, *INDEX):
+            (is_older,) = cursor.execute(SELECT_IS_OLDER).fetchone()
+            for statement in (*(UPGRADE if is_older else ()), CREATE_EDITIONS, *CREATE, *INDEX):
                 cursor.execute(statement)
             cursor.execute(BEGIN_EDITION, (self.shape,))
 

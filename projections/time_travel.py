@@ -57,6 +57,8 @@ def checked(place: Place, present: Instance) -> Place:
 def newest_of(jobs: Iterable[Instance], at: datetime) -> Instance:
     """Return the job that was registered last by that time; raise `NoSuchMoment` if none was."""
     registered = sorted((job.queued_at, job.first_position, job) for job in jobs if job.queued_at)
+    if not registered:
+        raise NoSuchMoment("When the agent's jobs were registered cannot be read.")
     by_then = [job for job in registered if job[0] <= at]
     if not by_then:
         raise NoSuchMoment(

@@ -28,6 +28,7 @@ from domain.store import Append, Found, JobStore
 from domain.workflow import Workflows
 from tests.conftest import Clock, Deployment, deployment
 from tests.domain.looking import key_of, look
+from tests.tampering import Database
 
 
 def event(job_id: str, version: int) -> StoredEvent:
@@ -529,3 +530,14 @@ def test_a_role_that_may_not_create_needs_no_right_to_where_all_is_there(
 
     assert humble.milepost.record(Callback(job_id="one", type="heartbeat")).version == 2
     humble.close()
+
+
+def test_stored_bytes_are_bytes_also_where_somebody_wrote_text_over_them(
+    sqlite: Deployment,
+) -> None:
+    append(sqlite.milepost.store, event("one", 1))
+    Database(sqlite).run("UPDATE milepost_events SET state = CAST(state AS TEXT)")
+
+    [stored] = sqlite.milepost.store.select_notifications(None, 10)
+
+    assert stored.state == b"{}"

@@ -34,6 +34,7 @@ from tests.projections.test_projector import (
     running,
     wait_until,
 )
+from tests.tampering import Database
 
 NEWER = "2"
 
@@ -783,3 +784,23 @@ def test_shapes_are_compared_as_numbers(databases: Deployment) -> None:
     assert not databases.again("9").rebuild.is_current(Event())
     assert newer.read_model.edition().shape == "10"
     newer.close()
+
+
+def test_a_database_from_before_there_were_generations_keeps_its_rows(
+    databases: Deployment, clock: Clock
+) -> None:
+    lived(databases, clock)
+    databases.projector.catch_up()
+    position, database = databases.read_model.position(), Database(databases)
+    database.run("DROP TABLE milepost_read_model")
+    database.run("CREATE TABLE milepost_read_model (shape text NOT NULL, position bigint NOT NULL)")
+    database.run("INSERT INTO milepost_read_model VALUES ('1', ?)", [position])
+
+    later = databases.again()
+
+    assert later.read_model.position() == position
+    assert later.read_model.edition().shape == "1"
+    heartbeat(later)
+    assert later.projector.catch_up() == 1
+    assert_every_row_is_right(later)
+    later.close()

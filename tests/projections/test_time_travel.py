@@ -331,3 +331,8 @@ def test_the_newest_job_of_a_time_is_the_one_registered_last_by_then() -> None:
     assert newest_of(jobs, minute(2)).job_id == "second"
     with pytest.raises(NoSuchMoment, match="12:01:00"):
         newest_of(jobs, minute(0))
+
+
+def test_of_an_agent_whose_registrations_cannot_be_read_there_is_no_moment() -> None:
+    with pytest.raises(NoSuchMoment, match="cannot be read"):
+        newest_of([Instance("first")], minute(0))
