@@ -8,15 +8,22 @@ from functools import singledispatchmethod
 from time import perf_counter
 from typing import Any
 
+import psycopg
 from eventsourcing.domain import DomainEventProtocol
 from eventsourcing.persistence import Tracking
 from eventsourcing.postgres import PostgresTrackingRecorder
 from eventsourcing.projection import Projection, ProjectionRunner
+from psycopg import sql
 
 from bench.baselines.naive import Jobs, environment, fill
+from bench.contenders import Mismatch
 
 EVENTS_A_JOB = 10
 CREATE = "CREATE TABLE IF NOT EXISTS stock_steps (job_id uuid PRIMARY KEY, step text)"
+SELECT_TABLES = """
+    SELECT tablename FROM pg_tables
+     WHERE schemaname = 'public' AND (tablename LIKE '%tracking%' OR tablename = 'stock_steps')
+"""
 UPSERT = """
     INSERT INTO stock_steps VALUES (%s, %s)
     ON CONFLICT (job_id) DO UPDATE SET step = excluded.step
@@ -54,16 +61,27 @@ def over(dsn: str, events: int) -> Iterator[Callable[[], float]]:
     """Return a turn over a log of that many events: events per second."""
     jobs = max(1, events // EVENTS_A_JOB)
     fill(dsn, jobs, EVENTS_A_JOB)
-    turns = iter(range(1_000_000))
+    settings = {**environment(dsn), "PROJECTION_NAME": "steps"}
 
     def turn() -> float:
-        settings = {**environment(dsn), "PROJECTION_NAME": "steps"}
-        settings |= {"STEPS_TRACKING_TABLE_NAME": f"stock_{next(turns)}"}
+        _forget(dsn)
         began = perf_counter()
         with ProjectionRunner(
             application_class=Jobs, projection_class=StepsProjection, view_class=Steps, env=settings
         ) as runner:
             runner.wait(runner.app.recorder.max_notification_id(), timeout=600)
-        return jobs * EVENTS_A_JOB / (perf_counter() - began)
+        rate = jobs * EVENTS_A_JOB / (perf_counter() - began)
+        with psycopg.connect(dsn) as connection:
+            [kept] = connection.execute("SELECT count(*) FROM stock_steps").fetchone() or [0]
+        if kept != jobs:
+            raise Mismatch(f"the stock runner kept {kept} of {jobs} jobs")
+        return rate
 
     yield turn
+
+
+def _forget(dsn: str) -> None:
+    """Let the next turn begin at the beginning."""
+    with psycopg.connect(dsn) as connection:
+        for (table,) in connection.execute(SELECT_TABLES).fetchall():
+            connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(table)))
