@@ -124,8 +124,9 @@ def write(
         written = _write(taken, form, sys.stdout.buffer, lambda position: None)
         sys.stdout.buffer.flush()
     else:
-        with whole_file(target) as sink, progress("Exporting", taken.stop) as reached:
-            written = _write(taken, form, sink, reached)
+        with whole_file(target) as sink, progress("exporting", "positions") as reached:
+            reached(0, taken.stop)
+            written = _write(taken, form, sink, lambda position: reached(position, taken.stop))
             if manifest_path:
                 # So that an older one never speaks of this file.
                 manifest_path.unlink(missing_ok=True)

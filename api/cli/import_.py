@@ -69,9 +69,11 @@ def _take_in(here: Services, source: BinaryIO, manifest: Manifest | None) -> Imp
                 f"the tree has hashes of {size:,} events already; import into a new database"
             )
     length = manifest.length if manifest else None
-    with translated(), progress("Importing", length) as reached:
+    with translated(), progress("importing", "bytes") as reached:
+        reached(0, length)
         store, mapper = here.milepost.store, here.milepost.mapper
-        imported = fill(store, mapper, _lines(source), manifest, reached)
+        lines = _lines(source)
+        imported = fill(store, mapper, lines, manifest, lambda done: reached(done, length))
     here.read_model.wake()
     return imported
 

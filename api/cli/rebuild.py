@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 
 import click
 import msgspec
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from api.cli.output import as_json, counted, opened, print_json, print_table
+from api.cli.progress import progress
 from api.wiring import Services
 from domain.store import translated
 from projections import rebuild as engine
@@ -20,7 +18,6 @@ from projections.rebuild import RebuildInterrupted, Rebuilt
 SHOWN = 20
 """How many differences a person is shown."""
 
-Advance = Callable[[int, int, int], None]
 """Tells how much is done, of how much, and how many that were since the start."""
 
 
@@ -63,10 +60,11 @@ def _compare(here: Services, wanted: Sequence[str], as_json: bool) -> None:
             "the served rows are of another release's shape, and cannot be compared"
         )
     told, compared, jobs = _Told(as_json), 0, sum(here.reader.counts().values())
-    with _bar("comparing", "jobs") as advance:
+    with progress("comparing", "jobs") as reached:
+        reached(compared, jobs)
         for count, differences in here.rebuild().comparison(wanted).with_events():
             compared += count
-            advance(compared, max(compared, jobs), compared)
+            reached(compared, max(compared, jobs))
             for difference in differences:
                 told(difference)
     if not as_json:
@@ -81,12 +79,12 @@ def _compare(here: Services, wanted: Sequence[str], as_json: bool) -> None:
 
 def _rebuild(here: Services, wanted: Sequence[str], afresh: bool, as_json: bool) -> None:
     told, seen = _Told(as_json), engine.Progress(0, 0, 0)
-    with _bar("rebuilding", "positions") as advance:
+    with progress("rebuilding", "positions") as reached:
 
-        def on_progress(progress: engine.Progress) -> None:
+        def on_progress(far: engine.Progress) -> None:
             nonlocal seen
-            seen = progress
-            advance(progress.position, progress.newest_position, progress.events)
+            seen = far
+            reached(far.position, far.newest_position)
 
         try:
             rebuilt = here.rebuild().run(
@@ -156,28 +154,3 @@ def _sides(difference: Difference) -> Iterator[tuple[str, str, str]]:
 def _short(value: object) -> str:
     text = value if isinstance(value, str) else msgspec.json.encode(value, enc_hook=str).decode()
     return text if len(text) <= 60 else f"{text[:59]}…"
-
-
-@contextmanager
-def _bar(doing: str, what: str) -> Iterator[Advance]:
-    """Show on stderr how far it is, how fast, and how long it will take."""
-    columns = (
-        TextColumn(doing),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn(what + ", {task.fields[rate]}/s,"),
-        TimeRemainingColumn(),
-        TextColumn("left"),
-    )
-    stderr = Console(stderr=True)
-    with Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal) as bar:
-        task = bar.add_task(doing, total=None, rate="-")
-
-        def advance(done: int, total: int, since_start: int) -> None:
-            if not since_start:  # what was done before says nothing of how long it will take
-                bar.reset(task, completed=done, total=total)
-            seconds = bar.tasks[0].elapsed or 0
-            rate = f"{since_start / seconds:,.0f}" if seconds else "-"
-            bar.update(task, completed=done, total=total, rate=rate)
-
-        yield advance

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
 import click
 import msgspec
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from api.cli.output import as_json, counted, opened, print_json, printable
+from api.cli.progress import progress
 from api.config import Settings
 from api.wiring import Services
 from domain.checkpoints import Checkpoint, InvalidCheckpoint, opened_checkpoint
 from projections.verification.findings import Finding
-from projections.verification.run import Advance, State, Summary, Verification
+from projections.verification.run import State, Summary, Verification
 
 SHOWN = 100
 """How many findings a person is shown."""
@@ -66,7 +62,14 @@ def _whole(here: Services, verification: Verification, resume: bool) -> Summary:
     expected = state.head.size + max(0, state.upto - state.head.position)
     done = state.leaves.roots.frontier.size + state.histories.events
     try:
-        with _bar(2 * expected, done) as advance:
+        with progress("verifying", "events") as reached:
+            reached(done, 2 * expected)  # everything is read twice
+
+            def advance(count: int) -> None:
+                nonlocal done
+                done += count
+                reached(done, 2 * expected)
+
             summary = verification.run(state, database, advance)
     except KeyboardInterrupt:
         _write(path, verification.state)
@@ -150,32 +153,3 @@ def _write(path: Path, state: State) -> None:
     draft.touch(mode=0o600)
     draft.write_bytes(msgspec.json.encode(state))
     draft.replace(path)
-
-
-@contextmanager
-def _bar(total: int, done: int) -> Iterator[Advance]:
-    """Show on stderr how far it is, how fast, and how long it will take."""
-    columns: Sequence[TextColumn | BarColumn | TimeRemainingColumn] = (
-        TextColumn("verifying"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %, {task.fields[rate]} events/s,"),
-        TimeRemainingColumn(),
-        TextColumn("left"),
-    )
-    console = Console(stderr=True)
-    with Progress(
-        *columns,
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-        redirect_stdout=sys.stdout.isatty(),
-    ) as bar:
-        task = bar.add_task("", total=max(total, 1), completed=done, rate="-")
-
-        def advance(count: int) -> None:
-            bar.advance(task, count)
-            since = bar.tasks[0].elapsed or 0
-            read = bar.tasks[0].completed - done
-            bar.update(task, rate=f"{read / since:,.0f}" if since else "-")
-
-        yield advance
