@@ -130,7 +130,7 @@ SELECT_EVENTS = """
 """
 SELECT_EVENTS_DOWN = SELECT_EVENTS.replace("LIMIT", "DESC LIMIT")
 SELECT_NOTIFICATIONS = """
-    SELECT originator_id, originator_version, topic, state, notification_id AS id
+    SELECT originator_id, originator_version, topic, state, notification_id
       FROM milepost_events
      WHERE notification_id > %s AND (%s::bigint IS NULL OR notification_id <= %s)
        AND (%s::text[] = '{}' OR topic = ANY (%s))
@@ -249,10 +249,13 @@ class PostgresRecorder(postgres.PostgresApplicationRecorder):
     ) -> Sequence[Notification]:
         """Return events in order of position; unlike the library, do not try ten times."""
         after = (start or 0) - (1 if inclusive_of_start else 0)
-        rows = self.datastore.rows(
+        rows = self.datastore.tuples(
             SELECT_NOTIFICATIONS, (after, stop, stop, list(topics), list(topics), limit)
         )
-        return [Notification(**row) for row in rows]
+        return [
+            Notification(job_id, version, topic, state, id=position)
+            for job_id, version, topic, state, position in rows
+        ]
 
 
 class _Filling:

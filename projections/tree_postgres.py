@@ -56,10 +56,7 @@ GROW_TILE = """
            first_position = %(first)s, last_position = %(last)s
      WHERE level = %(level)s AND tile = %(index)s AND length(hashes) = %(kept)s
 """
-STORED: LiteralString = (
-    "notification_id AS position, originator_id AS job_id, originator_version AS version, "
-    "topic, state"
-)
+STORED: LiteralString = "notification_id, originator_id, originator_version, topic, state"
 SELECT_LOG: LiteralString = f"""
     SELECT {STORED} FROM milepost_events
      WHERE notification_id > %s ORDER BY notification_id LIMIT %s
@@ -124,9 +121,9 @@ class PostgresTree:
 
     def log(self, after: int, limit: int) -> Sequence[Stored]:
         """See `TreeStore.log`."""
-        return [Stored(**row) for row in self._datastore.rows(SELECT_LOG, (after, limit))]
+        return list(map(Stored._make, self._datastore.tuples(SELECT_LOG, (after, limit))))
 
     def event(self, job_id: str, version: int) -> Stored | None:
         """See `TreeStore.event`."""
-        rows = self._datastore.rows(SELECT_EVENT, (job_id, version))
-        return Stored(**rows[0]) if rows else None
+        rows = self._datastore.tuples(SELECT_EVENT, (job_id, version))
+        return Stored(*rows[0]) if rows else None

@@ -110,7 +110,7 @@ class SQLiteTree:
 
     def log(self, after: int, limit: int) -> Sequence[Stored]:
         """See `TreeStore.log`."""
-        return [Stored(*row) for row in self._rows(SELECT_LOG, after, limit)]
+        return list(map(Stored._make, self._rows(SELECT_LOG, after, limit)))
 
     def event(self, job_id: str, version: int) -> Stored | None:
         """See `TreeStore.event`."""

@@ -76,13 +76,12 @@ class PostgresInspection:
 
     def histories(self, after: tuple[str, int], limit: int) -> Sequence[Stored]:
         """See `Inspection.histories`."""
-        rows = self._datastore.rows(SELECT_HISTORIES, (*after, limit))
-        return [Stored(*row.values()) for row in rows]
+        return list(map(Stored._make, self._datastore.tuples(SELECT_HISTORIES, (*after, limit))))
 
     def tiles(self, level: int, first: int, limit: int) -> Sequence[KeptTile]:
         """See `Inspection.tiles`."""
-        rows = self._datastore.rows(SELECT_TILES, (level, first, limit))
-        return [KeptTile(Tile(*row[:4]), *row[4:]) for row in (tuple(r.values()) for r in rows)]
+        rows = self._datastore.tuples(SELECT_TILES, (level, first, limit))
+        return [KeptTile(Tile(*row[:4]), *row[4:]) for row in rows]
 
     def rows(self, view: str, job_ids: Collection[str]) -> Mapping[str, KeptRow]:
         """See `Inspection.rows`."""

@@ -65,7 +65,7 @@ class SQLiteInspection:
 
     def histories(self, after: tuple[str, int], limit: int) -> Sequence[Stored]:
         """See `Inspection.histories`."""
-        return [Stored(*row) for row in self._rows(SELECT_HISTORIES, *after, limit)]
+        return list(map(Stored._make, self._rows(SELECT_HISTORIES, *after, limit)))
 
     def tiles(self, level: int, first: int, limit: int) -> Sequence[KeptTile]:
         """See `Inspection.tiles`."""
