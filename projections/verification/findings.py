@@ -7,6 +7,8 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from projections.tree import Stored
+
 Kind = Literal[
     "changed",  # an event that is not what was hashed
     "missing",  # an event that was hashed and is not in the log
@@ -31,6 +33,18 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     version: int | None = None
     expected: str
     found: str
+
+    @classmethod
+    def at(cls, event: Stored, kind: Kind, *, expected: str, found: str) -> Finding:
+        """Say what is wrong with an event."""
+        return cls(
+            kind=kind,
+            position=event.position,
+            job_id=event.job_id,
+            version=event.version,
+            expected=expected,
+            found=found,
+        )
 
     def __str__(self) -> str:
         """Tell it in one line."""

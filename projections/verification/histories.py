@@ -117,16 +117,9 @@ class Histories:
             if event.version != history.version + 1:
                 self._tell_versions(history, event)
             if event.position <= history.position:
-                self._report(
-                    Finding(
-                        kind="order",
-                        position=event.position,
-                        job_id=event.job_id,
-                        version=event.version,
-                        expected=f"a position after {history.position}, that of the version before",
-                        found=f"position {event.position}",
-                    )
-                )
+                expected = f"a position after {history.position}, that of the version before"
+                found = f"position {event.position}"
+                self._report(Finding.at(event, "order", expected=expected, found=found))
             history.version, history.position = event.version, event.position
         history.events += len(events)
         read = decoded(map(notification, events), self._mapper)
@@ -142,16 +135,8 @@ class Histories:
         for version in missing[:TOLD_ONE_BY_ONE]:
             self._tell_missing(event, version, known.get(version))
         if len(missing) > TOLD_ONE_BY_ONE or not missing:
-            self._report(
-                Finding(
-                    kind="version",
-                    position=event.position,
-                    job_id=event.job_id,
-                    version=event.version,
-                    expected=f"version {history.version + 1}",
-                    found=f"version {event.version}",
-                )
-            )
+            expected, found = f"version {history.version + 1}", f"version {event.version}"
+            self._report(Finding.at(event, "version", expected=expected, found=found))
 
     def _tell_missing(self, event: Stored, version: int, position: int | None) -> None:
         found = f"none before version {event.version} at position {event.position}"

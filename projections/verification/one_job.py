@@ -69,16 +69,8 @@ class OneJob:
             raise merkle.InvalidProof("it is not: the proof leads to another root")
 
     def _tell(self, kind: Kind, event: Stored, name: str, fault: str) -> None:
-        self._report(
-            Finding(
-                kind=kind,
-                position=event.position,
-                job_id=event.job_id,
-                version=event.version,
-                expected=f"the event to be in {name}",
-                found=fault,
-            )
-        )
+        expected = f"the event to be in {name}"
+        self._report(Finding.at(event, kind, expected=expected, found=fault))
 
     def _events(self, job_id: str) -> Iterator[Stored]:
         after = BEFORE_ALL[1]
