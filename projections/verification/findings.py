@@ -20,7 +20,9 @@ Kind = Literal[
     "order",  # a job's positions, which are to grow with its versions
     "unreadable",  # an event that this release cannot read, and was not set aside
     "row",  # a row of the read model that is not what its job's events come to
-    "key",  # a unique name that points at no event
+    "snapshot",  # a job's state as of one of its versions that is not what its events come to
+    "aside",  # an event that was set aside and can be folded, or is not there
+    "key",  # a unique name that does not point at the event that took it
 ]
 
 

@@ -9,16 +9,17 @@ import msgspec
 
 from domain.mapper import JobEventMapper
 from domain.workflow import Workflows
-from projections.folding import decoded, fold
-from projections.instance import Instance
-from projections.read_model import SHAPE, ReadModel, SetAside
-from projections.timeline import Timeline
+from projections.folding import decoded
+from projections.read_model import SHAPE, ReadModel
 from projections.tree import Stored, TreeBroken
 from projections.verification.events import PAGE
 from projections.verification.findings import Finding, Report, shortened
+from projections.verification.history import History, notification
 from projections.verification.inspection import AFTER_LAST, BEFORE_ALL, Inspection
-from projections.verification.rows import Rows, notification
+from projections.verification.job_snapshots import JobSnapshots
+from projections.verification.rows import Rows
 from projections.verification.suspects import Suspects
+from projections.verification.view_snapshots import ViewSnapshots
 from projections.views import Views
 
 JOBS_AT_ONCE = 256
@@ -38,16 +39,6 @@ class Standing(msgspec.Struct, frozen=True):
     set_aside: int = 0
 
 
-class History:
-    """A job, as far as its events were read."""
-
-    def __init__(self, job_id: str) -> None:
-        self.job_id = job_id
-        self.version = self.position = self.events = 0
-        self.instance, self.timeline = Instance(job_id), Timeline(job_id)
-        self.passed_over: list[SetAside] = []
-
-
 class Histories:
     """Checks jobs in order of their ids; memory is that of some hundred jobs."""
 
@@ -64,7 +55,7 @@ class Histories:
         self._inspection = inspection
         self._read_model = read_model
         self._mapper = mapper
-        self._views = views = Views(mapper.cipher)
+        views = Views(mapper.cipher)
         self._suspects = suspects
         self._report = report
         self.standing = standing
@@ -73,6 +64,8 @@ class Histories:
         among = (views, inspection, read_model, mapper, workflows, report)
         self._instances = Rows(views.instance, *among)
         self._timelines = Rows(views.timeline, *among)
+        self._views = ViewSnapshots(views, inspection, mapper, report)
+        self._jobs = JobSnapshots(inspection, mapper, report)
         self._done: list[History] = []
 
     def check(self, advance: Callable[[int], object]) -> None:
@@ -81,6 +74,7 @@ class Histories:
         after = BEFORE_ALL if job_id is None else (job_id, AFTER_LAST)
         history: History | None = None
         while page := self._inspection.histories(after, PAGE):
+            self._begin({event.job_id for event in page} - {history.job_id if history else None})
             for job_id, events in groupby(page, key=lambda event: event.job_id):
                 if history is None or history.job_id != job_id:
                     self._end(history)
@@ -97,10 +91,12 @@ class Histories:
         if self.are_rows_comparable:
             self._instances.check_strangers()
             self._timelines.check_strangers()
+        self._tell_lost_snapshots()
 
     def check_one(self, job_id: str) -> int:
         """Check one job; return how many events it has."""
         history = History(job_id)
+        self._begin([job_id])
         after = (job_id, BEFORE_ALL[1])
         while page := self._inspection.histories(after, PAGE):
             if events := [event for event in page if event.job_id == job_id]:
@@ -110,7 +106,14 @@ class Histories:
             after = (job_id, events[-1].version)
         self._done.append(history)
         self._compare()
+        self._tell_lost_snapshots(job_id)
         return history.events
+
+    def _begin(self, job_ids: Collection[str]) -> None:
+        """Prepare for jobs of which nothing was read so far."""
+        self._jobs.begin(job_ids)
+        if self.are_rows_comparable:
+            self._views.begin(job_ids)
 
     def _go_on(self, history: History, events: list[Stored]) -> None:
         for event in events:
@@ -123,9 +126,8 @@ class Histories:
             history.version, history.position = event.version, event.position
         history.events += len(events)
         read = decoded(map(notification, events), self._mapper)
-        passed_over = history.passed_over
-        history.instance = fold(self._views.instance, history.instance, read, passed_over)
-        history.timeline = fold(self._views.timeline, history.timeline, read, passed_over)
+        self._views.fold(history, read)
+        self._jobs.follow(history.job_id, read)
 
     def _tell_versions(self, history: History, event: Stored) -> None:
         """Report the versions that are missing before this event, or that it cannot have."""
@@ -173,6 +175,8 @@ class Histories:
         if self.are_rows_comparable:
             self._instances.check([history.instance for history in done])
             self._timelines.check([history.timeline for history in done])
+        self._views.end(job_ids)
+        self._jobs.end(job_ids)
         self.standing = Standing(
             job_ids[-1],
             self.standing.jobs + len(done),
@@ -206,3 +210,18 @@ class Histories:
                 )
             )
         return known
+
+    def _tell_lost_snapshots(self, job_id: str | None = None) -> None:
+        after = ("", "", BEFORE_ALL[1])
+        while lost := self._inspection.snapshots_without_events(after, PAGE, job_id):
+            for after in lost:
+                told = f"the event that the snapshot of {after.view or 'the job'} is of"
+                self._report(
+                    Finding(
+                        kind="snapshot",
+                        job_id=after.job_id,
+                        version=after.version,
+                        expected=told,
+                        found="none",
+                    )
+                )

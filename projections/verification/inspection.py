@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, Protocol
 
+from domain.snapshots import Snapshot
 from projections.tree import Stored, Tile
 
 BEFORE_ALL = ("", -(2**63))
@@ -43,6 +44,24 @@ class KeptRow(NamedTuple):
         return int(self.columns["version"])
 
 
+class KeptView(NamedTuple):
+    """A snapshot of a view; `recorded_at` is as `utc_text` writes it."""
+
+    job_id: str
+    version: int
+    view: str
+    recorded_at: str
+    document: str
+
+
+class LostSnapshot(NamedTuple):
+    """A snapshot whose event is not there; of a job, where it is of no view."""
+
+    job_id: str
+    view: str
+    version: int
+
+
 class PointlessKey(NamedTuple):
     """A key whose event is not there."""
 
@@ -72,6 +91,26 @@ class Inspection(Protocol):
 
     def rows_without_events(self, view: str, after: str, limit: int) -> Mapping[str, KeptRow]:
         """Return the view's rows of jobs that have no event, in order, from after this job."""
+        ...
+
+    def jobs_with_view_snapshots(self, job_ids: Collection[str]) -> Collection[str]:
+        """Return those of these jobs that have snapshots of their views."""
+        ...
+
+    def view_snapshots(
+        self, job_id: str, after: tuple[int, str], upto: int, limit: int
+    ) -> Sequence[KeptView]:
+        """Return a job's in order of version and view, from after these, up to a version."""
+        ...
+
+    def job_snapshots(self, job_ids: Collection[str]) -> Sequence[Snapshot]:
+        """Return the snapshots of these jobs, from which decisions begin."""
+        ...
+
+    def snapshots_without_events(
+        self, after: tuple[str, str, int], limit: int, job_id: str | None = None
+    ) -> Sequence[LostSnapshot]:
+        """Return snapshots of both kinds without their event, in order, from after this one."""
         ...
 
     def keys_without_events(self, after: str, limit: int) -> Sequence[PointlessKey]:

@@ -8,9 +8,17 @@ from typing import Any, LiteralString
 
 from domain.postgres import PostgresRecorder, as_json
 from domain.postgres_datastore import PostgresDatastore
+from domain.snapshots import Snapshot
 from projections.tree import Stored, Tile
 from projections.tree_postgres import STORED
-from projections.verification.inspection import KeptRow, KeptTile, PointlessKey, utc_text
+from projections.verification.inspection import (
+    KeptRow,
+    KeptTile,
+    KeptView,
+    LostSnapshot,
+    PointlessKey,
+    utc_text,
+)
 
 SELECT_HISTORIES: LiteralString = f"""
     SELECT {STORED} FROM milepost_events
@@ -58,6 +66,37 @@ SELECT_SET_ASIDE = """
     SELECT position, view FROM milepost_set_aside
      WHERE job_id IN (SELECT json_array_elements_text(%s::json))
 """
+SELECT_JOBS_WITH_SNAPSHOTS = """
+    SELECT wanted.job_id FROM json_array_elements_text(%s::json) AS wanted (job_id)
+     WHERE EXISTS (SELECT FROM milepost_view_snapshots WHERE job_id = wanted.job_id OFFSET 0)
+"""
+# Whoever writes infinity there is to be told of, too.
+SELECT_VIEW_SNAPSHOTS = """
+    SELECT job_id, version, view,
+           COALESCE(to_char(recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'),
+                    recorded_at::text) AS recorded_at,
+           document
+      FROM milepost_view_snapshots
+     WHERE job_id = %s AND (version, view) > (%s, %s) AND version <= %s
+     ORDER BY version, view LIMIT %s
+"""
+SELECT_JOB_SNAPSHOTS = """
+    SELECT kept.* FROM json_array_elements_text(%s::json) AS wanted (job_id)
+     CROSS JOIN LATERAL (
+           SELECT job_id, version, shape, state FROM milepost_snapshots
+            WHERE job_id = wanted.job_id OFFSET 0) AS kept
+"""
+SELECT_LOST_SNAPSHOTS = """
+    SELECT job_id, view, version
+      FROM (SELECT job_id, view, version FROM milepost_view_snapshots
+             UNION ALL
+            SELECT job_id, '', version FROM milepost_snapshots) AS kept
+     WHERE (job_id, view, version) > (%s, %s, %s) AND (%s::text IS NULL OR job_id = %s)
+       AND NOT EXISTS (SELECT FROM milepost_events
+                        WHERE originator_id = kept.job_id AND originator_version = kept.version
+                       OFFSET 0)
+     ORDER BY job_id, view, version LIMIT %s
+"""
 SELECT_POINTLESS = """
     SELECT name, job_id, version FROM milepost_keys AS key
      WHERE name > %s
@@ -96,6 +135,30 @@ class PostgresInspection:
     def rows_without_events(self, view: str, after: str, limit: int) -> Mapping[str, KeptRow]:
         """See `Inspection.rows_without_events`."""
         return _kept(self._datastore.rows(SELECT_WITHOUT_EVENTS[view], (after, limit)))
+
+    def jobs_with_view_snapshots(self, job_ids: Collection[str]) -> Collection[str]:
+        """See `Inspection.jobs_with_view_snapshots`."""
+        rows = self._datastore.rows(SELECT_JOBS_WITH_SNAPSHOTS, (as_json(list(job_ids)),))
+        return {row["job_id"] for row in rows}
+
+    def view_snapshots(
+        self, job_id: str, after: tuple[int, str], upto: int, limit: int
+    ) -> Sequence[KeptView]:
+        """See `Inspection.view_snapshots`."""
+        rows = self._datastore.rows(SELECT_VIEW_SNAPSHOTS, (job_id, *after, upto, limit))
+        return [KeptView(**row) for row in rows]
+
+    def job_snapshots(self, job_ids: Collection[str]) -> Sequence[Snapshot]:
+        """See `Inspection.job_snapshots`."""
+        rows = self._datastore.rows(SELECT_JOB_SNAPSHOTS, (as_json(list(job_ids)),))
+        return [Snapshot(**row) for row in rows]
+
+    def snapshots_without_events(
+        self, after: tuple[str, str, int], limit: int, job_id: str | None = None
+    ) -> Sequence[LostSnapshot]:
+        """See `Inspection.snapshots_without_events`."""
+        rows = self._datastore.rows(SELECT_LOST_SNAPSHOTS, (*after, job_id, job_id, limit))
+        return [LostSnapshot(**row) for row in rows]
 
     def keys_without_events(self, after: str, limit: int) -> Sequence[PointlessKey]:
         """See `Inspection.keys_without_events`."""

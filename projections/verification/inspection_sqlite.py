@@ -7,10 +7,17 @@ from typing import Any
 
 import msgspec
 
+from domain.snapshots import Snapshot
 from domain.sqlite import SQLiteDatastore, SQLiteRecorder
 from projections.tree import Stored, Tile
 from projections.tree_sqlite import STORED
-from projections.verification.inspection import KeptRow, KeptTile, PointlessKey
+from projections.verification.inspection import (
+    KeptRow,
+    KeptTile,
+    KeptView,
+    LostSnapshot,
+    PointlessKey,
+)
 
 SELECT_HISTORIES = f"""
     SELECT {STORED} FROM milepost_events
@@ -48,6 +55,30 @@ SELECT_SET_ASIDE = """
     SELECT position, view FROM milepost_set_aside
      WHERE job_id IN (SELECT value FROM json_each(?))
 """
+SELECT_JOBS_WITH_SNAPSHOTS = """
+    SELECT wanted.value FROM json_each(?) AS wanted
+     WHERE EXISTS (SELECT 1 FROM milepost_view_snapshots WHERE job_id = wanted.value)
+"""
+SELECT_VIEW_SNAPSHOTS = """
+    SELECT job_id, version, view, recorded_at, document FROM milepost_view_snapshots
+     WHERE job_id = ? AND (version, view) > (?, ?) AND version <= ?
+     ORDER BY version, view LIMIT ?
+"""
+SELECT_JOB_SNAPSHOTS = """
+    SELECT kept.job_id, kept.version, kept.shape, CAST(kept.state AS BLOB)
+      FROM json_each(?) AS wanted
+      JOIN milepost_snapshots AS kept ON kept.job_id = wanted.value
+"""
+SELECT_LOST_SNAPSHOTS = """
+    SELECT job_id, view, version
+      FROM (SELECT job_id, view, version FROM milepost_view_snapshots
+             UNION ALL
+            SELECT job_id, '', version FROM milepost_snapshots) AS kept
+     WHERE (job_id, view, version) > (?1, ?2, ?3) AND (?4 IS NULL OR job_id = ?4)
+       AND NOT EXISTS (SELECT 1 FROM milepost_events
+                        WHERE originator_id = kept.job_id AND originator_version = kept.version)
+     ORDER BY job_id, view, version LIMIT ?5
+"""
 SELECT_POINTLESS = """
     SELECT name, job_id, version FROM milepost_keys AS key
      WHERE name > ?
@@ -83,6 +114,28 @@ class SQLiteInspection:
     def rows_without_events(self, view: str, after: str, limit: int) -> Mapping[str, KeptRow]:
         """See `Inspection.rows_without_events`."""
         return _kept(self._rows(SELECT_WITHOUT_EVENTS[view], after, limit))
+
+    def jobs_with_view_snapshots(self, job_ids: Collection[str]) -> Collection[str]:
+        """See `Inspection.jobs_with_view_snapshots`."""
+        return {row[0] for row in self._rows(SELECT_JOBS_WITH_SNAPSHOTS, _json(job_ids))}
+
+    def view_snapshots(
+        self, job_id: str, after: tuple[int, str], upto: int, limit: int
+    ) -> Sequence[KeptView]:
+        """See `Inspection.view_snapshots`."""
+        rows = self._rows(SELECT_VIEW_SNAPSHOTS, job_id, *after, upto, limit)
+        return [KeptView(*row) for row in rows]
+
+    def job_snapshots(self, job_ids: Collection[str]) -> Sequence[Snapshot]:
+        """See `Inspection.job_snapshots`."""
+        return [Snapshot(*row) for row in self._rows(SELECT_JOB_SNAPSHOTS, _json(job_ids))]
+
+    def snapshots_without_events(
+        self, after: tuple[str, str, int], limit: int, job_id: str | None = None
+    ) -> Sequence[LostSnapshot]:
+        """See `Inspection.snapshots_without_events`."""
+        rows = self._rows(SELECT_LOST_SNAPSHOTS, *after, job_id, limit)
+        return [LostSnapshot(*row) for row in rows]
 
     def keys_without_events(self, after: str, limit: int) -> Sequence[PointlessKey]:
         """See `Inspection.keys_without_events`."""

@@ -23,6 +23,7 @@ from projections.projector import Projector
 from projections.verification.inspection import Inspection, KeptRow
 from tests.conftest import NOON, Clock, Deployment, store_env
 from tests.projections.verification.conftest import (
+    CIPHER,
     LAST,
     append,
     carried_over,
@@ -36,10 +37,6 @@ from tests.projections.verification.conftest import (
 )
 from tests.tampering import Database
 
-CIPHER = {
-    "CIPHER_TOPIC": "eventsourcing.cryptography:AESCipher",
-    "CIPHER_KEY": b64encode(bytes(range(32))).decode(),
-}
 STEPS = ("vm_created", "network_configured", "ansible_started", "coffee_made")
 
 
@@ -172,6 +169,7 @@ def test_a_server_may_go_on_while_its_log_is_verified(databases: Deployment) -> 
         beside.milepost.mapper,
         beside.workflows,
         batch=50,
+        snapshot_every=20,
         beside=grower.grow,
     )
     append(databases, [("long", version) for version in range(1, 3_001)])
