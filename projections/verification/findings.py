@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 import msgspec
-
-from projections.tree import Stored
 
 Kind = Literal[
     "changed",  # an event that is not what was hashed
@@ -26,6 +24,22 @@ Kind = Literal[
 ]
 
 
+class Placed(Protocol):
+    """Whatever has a place: an event, or what says something of one."""
+
+    @property
+    def position(self) -> int:
+        """Its number in the log."""
+
+    @property
+    def job_id(self) -> str:
+        """Its job."""
+
+    @property
+    def version(self) -> int:
+        """Its number in the job."""
+
+
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """Something that is not as it must be. What does not apply, or nobody can tell, is None."""
 
@@ -37,7 +51,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     found: str
 
     @classmethod
-    def at(cls, event: Stored, kind: Kind, *, expected: str, found: str) -> Finding:
+    def at(cls, event: Placed, kind: Kind, *, expected: str, found: str) -> Finding:
         """Say what is wrong with an event."""
         return cls(
             kind=kind,

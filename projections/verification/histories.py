@@ -12,8 +12,9 @@ from domain.workflow import Workflows
 from projections.folding import decoded
 from projections.read_model import SHAPE, ReadModel
 from projections.tree import Stored, TreeBroken
+from projections.verification.aside import Asides
 from projections.verification.events import PAGE
-from projections.verification.findings import Finding, Report, shortened
+from projections.verification.findings import Finding, Report
 from projections.verification.history import History, notification
 from projections.verification.inspection import AFTER_LAST, BEFORE_ALL, Inspection
 from projections.verification.job_snapshots import JobSnapshots
@@ -66,6 +67,7 @@ class Histories:
         self._timelines = Rows(views.timeline, *among)
         self._views = ViewSnapshots(views, inspection, mapper, report)
         self._jobs = JobSnapshots(inspection, mapper, report)
+        self._asides = Asides(inspection, report)
         self._done: list[History] = []
 
     def check(self, advance: Callable[[int], object]) -> None:
@@ -91,6 +93,7 @@ class Histories:
         if self.are_rows_comparable:
             self._instances.check_strangers()
             self._timelines.check_strangers()
+        self._asides.check_lost()
         self._tell_lost_snapshots()
 
     def check_one(self, job_id: str) -> int:
@@ -106,6 +109,7 @@ class Histories:
             after = (job_id, events[-1].version)
         self._done.append(history)
         self._compare()
+        self._asides.check_lost(job_id)
         self._tell_lost_snapshots(job_id)
         return history.events
 
@@ -170,8 +174,7 @@ class Histories:
         job_ids = [history.job_id for history in done]
         # In this order: what was set aside up to there is known by then.
         folded = self._read_model.position()
-        aside = self._inspection.set_aside(job_ids)
-        known = sum(self._tell_unreadable(history, aside, folded) for history in done)
+        known = self._asides.check(done, folded, are_ours=self.are_rows_comparable)
         if self.are_rows_comparable:
             self._instances.check([history.instance for history in done])
             self._timelines.check([history.timeline for history in done])
@@ -183,33 +186,6 @@ class Histories:
             self.standing.events + sum(history.events for history in done),
             self.standing.set_aside + known,
         )
-
-    def _tell_unreadable(
-        self, history: History, aside: Collection[tuple[int, str]], folded: int
-    ) -> int:
-        """Report events that cannot be folded although the projector could fold them once.
-
-        Return of how many others that is known, or the projector has yet to see.
-        """
-        # What no view can read is set aside once for all of them.
-        set_aside = {position for position, _ in aside}
-        by_position = {event.position: event for event in history.passed_over}
-        known = 0
-        for event in by_position.values():
-            if event.position in set_aside or event.position > folded:
-                known += 1
-                continue
-            self._report(
-                Finding(
-                    kind="unreadable",
-                    position=event.position,
-                    job_id=event.job_id,
-                    version=event.version,
-                    expected="an event that can be read, or that was set aside",
-                    found=shortened(event.error),
-                )
-            )
-        return known
 
     def _tell_lost_snapshots(self, job_id: str | None = None) -> None:
         after = ("", "", BEFORE_ALL[1])

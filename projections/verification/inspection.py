@@ -54,6 +54,16 @@ class KeptView(NamedTuple):
     document: str
 
 
+class KeptAside(NamedTuple):
+    """An event that, it is said, a view could not fold."""
+
+    position: int
+    view: str
+    job_id: str
+    version: int
+    topic: str
+
+
 class LostSnapshot(NamedTuple):
     """A snapshot whose event is not there; of a job, where it is of no view."""
 
@@ -85,8 +95,14 @@ class Inspection(Protocol):
         """Return the view's rows of these jobs. Times are as `utc_text` writes them."""
         ...
 
-    def set_aside(self, job_ids: Collection[str]) -> Collection[tuple[int, str]]:
-        """Return position and view of events of these jobs that were set aside."""
+    def set_aside(self, job_ids: Collection[str]) -> Sequence[KeptAside]:
+        """Return what events of these jobs were set aside, of those that are there."""
+        ...
+
+    def set_aside_without_events(
+        self, after: tuple[int, str], limit: int, job_id: str | None = None
+    ) -> Sequence[KeptAside]:
+        """Return what was set aside and is not there, in order, from after these."""
         ...
 
     def rows_without_events(self, view: str, after: str, limit: int) -> Mapping[str, KeptRow]:

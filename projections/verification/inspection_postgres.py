@@ -12,6 +12,7 @@ from domain.snapshots import Snapshot
 from projections.tree import Stored, Tile
 from projections.tree_postgres import STORED
 from projections.verification.inspection import (
+    KeptAside,
     KeptRow,
     KeptTile,
     KeptView,
@@ -62,9 +63,24 @@ SELECT_WITHOUT_EVENTS: dict[str, LiteralString] = {
          ORDER BY kept.job_id LIMIT %s
     """,
 }
-SELECT_SET_ASIDE = """
-    SELECT position, view FROM milepost_set_aside
-     WHERE job_id IN (SELECT json_array_elements_text(%s::json))
+ASIDE: LiteralString = "aside.position, aside.view, aside.job_id, aside.version, aside.topic"
+SELECT_SET_ASIDE: LiteralString = f"""
+    SELECT {ASIDE} FROM milepost_set_aside AS aside
+     CROSS JOIN LATERAL (
+           SELECT originator_id, originator_version FROM milepost_events
+            WHERE notification_id = aside.position OFFSET 0) AS e
+     WHERE aside.job_id IN (SELECT json_array_elements_text(%s::json))
+       AND e.originator_id = aside.job_id AND e.originator_version = aside.version
+     ORDER BY aside.position, aside.view
+"""
+SELECT_LOST_ASIDE: LiteralString = f"""
+    SELECT {ASIDE} FROM milepost_set_aside AS aside
+     WHERE (position, view) > (%s, %s) AND (%s::text IS NULL OR job_id = %s)
+       AND NOT EXISTS (SELECT FROM milepost_events
+                        WHERE notification_id = aside.position AND originator_id = aside.job_id
+                          AND originator_version = aside.version AND topic = aside.topic
+                       OFFSET 0)
+     ORDER BY position, view LIMIT %s
 """
 SELECT_JOBS_WITH_SNAPSHOTS = """
     SELECT wanted.job_id FROM json_array_elements_text(%s::json) AS wanted (job_id)
@@ -127,10 +143,17 @@ class PostgresInspection:
         """See `Inspection.rows`."""
         return _kept(self._datastore.rows(SELECT_ROWS[view], (as_json(list(job_ids)),)))
 
-    def set_aside(self, job_ids: Collection[str]) -> Collection[tuple[int, str]]:
+    def set_aside(self, job_ids: Collection[str]) -> Sequence[KeptAside]:
         """See `Inspection.set_aside`."""
         rows = self._datastore.rows(SELECT_SET_ASIDE, (as_json(list(job_ids)),))
-        return {(row["position"], row["view"]) for row in rows}
+        return [KeptAside(**row) for row in rows]
+
+    def set_aside_without_events(
+        self, after: tuple[int, str], limit: int, job_id: str | None = None
+    ) -> Sequence[KeptAside]:
+        """See `Inspection.set_aside_without_events`."""
+        rows = self._datastore.rows(SELECT_LOST_ASIDE, (*after, job_id, job_id, limit))
+        return [KeptAside(**row) for row in rows]
 
     def rows_without_events(self, view: str, after: str, limit: int) -> Mapping[str, KeptRow]:
         """See `Inspection.rows_without_events`."""

@@ -12,6 +12,7 @@ from domain.sqlite import SQLiteDatastore, SQLiteRecorder
 from projections.tree import Stored, Tile
 from projections.tree_sqlite import STORED
 from projections.verification.inspection import (
+    KeptAside,
     KeptRow,
     KeptTile,
     KeptView,
@@ -51,9 +52,21 @@ SELECT_WITHOUT_EVENTS = {
     """
     for view, columns in COLUMNS.items()
 }
-SELECT_SET_ASIDE = """
-    SELECT position, view FROM milepost_set_aside
-     WHERE job_id IN (SELECT value FROM json_each(?))
+ASIDE = "aside.position, aside.view, aside.job_id, aside.version, aside.topic"
+SELECT_SET_ASIDE = f"""
+    SELECT {ASIDE} FROM milepost_set_aside AS aside
+      JOIN milepost_events AS e ON e.notification_id = aside.position
+     WHERE aside.job_id IN (SELECT value FROM json_each(?))
+       AND e.originator_id = aside.job_id AND e.originator_version = aside.version
+     ORDER BY aside.position, aside.view
+"""
+SELECT_LOST_ASIDE = f"""
+    SELECT {ASIDE} FROM milepost_set_aside AS aside
+     WHERE (position, view) > (?1, ?2) AND (?3 IS NULL OR job_id = ?3)
+       AND NOT EXISTS (SELECT 1 FROM milepost_events
+                        WHERE notification_id = aside.position AND originator_id = aside.job_id
+                          AND originator_version = aside.version AND topic = aside.topic)
+     ORDER BY position, view LIMIT ?4
 """
 SELECT_JOBS_WITH_SNAPSHOTS = """
     SELECT wanted.value FROM json_each(?) AS wanted
@@ -107,9 +120,16 @@ class SQLiteInspection:
         """See `Inspection.rows`."""
         return _kept(self._rows(SELECT_ROWS[view], _json(job_ids)))
 
-    def set_aside(self, job_ids: Collection[str]) -> Collection[tuple[int, str]]:
+    def set_aside(self, job_ids: Collection[str]) -> Sequence[KeptAside]:
         """See `Inspection.set_aside`."""
-        return {(row[0], row[1]) for row in self._rows(SELECT_SET_ASIDE, _json(job_ids))}
+        return [KeptAside(*row) for row in self._rows(SELECT_SET_ASIDE, _json(job_ids))]
+
+    def set_aside_without_events(
+        self, after: tuple[int, str], limit: int, job_id: str | None = None
+    ) -> Sequence[KeptAside]:
+        """See `Inspection.set_aside_without_events`."""
+        rows = self._rows(SELECT_LOST_ASIDE, *after, job_id, limit)
+        return [KeptAside(*row) for row in rows]
 
     def rows_without_events(self, view: str, after: str, limit: int) -> Mapping[str, KeptRow]:
         """See `Inspection.rows_without_events`."""

@@ -89,8 +89,8 @@ class Rows(Generic[State]):
             # An older release may have set aside what this one can read, for this view or for all
             # of them, until a projector of this one tries again.
             aside = self._inspection.set_aside([job_id])
-            known = {position for position, view in aside if view == self._view.name}
-            for passed_over in (known, {position for position, _ in aside}):
+            known = {each.position for each in aside if each.view == self._view.name}
+            for passed_over in (known, {each.position for each in aside}):
                 state = self._folded(job_id, row.version, passed_over)
                 differences = self._differences(state, row)
                 if not differences:

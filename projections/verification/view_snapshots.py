@@ -66,9 +66,9 @@ class ViewSnapshots:
         # An older release may have set aside what this one can read: its snapshots are right
         # without that. Of an event that no view can read, only the instance says so.
         aside = self._inspection.set_aside([job_id])
-        everything = {position for position, _ in aside}
+        everything = {each.position for each in aside}
         ours, theirs = (
-            {position for position, view in aside if view == name}
+            {each.position for each in aside if each.view == name}
             for name in (self._views.instance.name, self._views.timeline.name)
         )
         histories = [History(job_id)]

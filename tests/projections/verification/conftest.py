@@ -100,9 +100,13 @@ def settle(made: Deployment) -> None:
 def of_older_release(made: Deployment, unknown: str) -> Deployment:
     """Return what a release has over this store that cannot read these events yet."""
     older = made.again()
-    known = {topic: fact for topic, fact in CATALOGUE.items() if topic != unknown}
-    older.milepost.mapper.shapes = Shapes(known, {})
+    older.milepost.mapper.shapes = without(unknown)
     return older
+
+
+def without(unknown: str) -> Shapes:
+    """Return what a release reads that does not know these events."""
+    return Shapes({topic: fact for topic, fact in CATALOGUE.items() if topic != unknown}, {})
 
 
 @pytest.fixture

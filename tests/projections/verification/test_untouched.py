@@ -231,25 +231,6 @@ def test_a_row_is_looked_at_again_before_it_is_called_wrong(
     assert one.one_job("a", NOON).findings == 0
 
 
-def test_what_an_older_release_set_aside_and_this_one_can_read_is_no_finding(
-    history: Deployment,
-) -> None:
-    """Until a projector of this one has tried again, the rows are without it."""
-    append_rows(history, StoredEvent("a", 201, "FromTheFuture", b"{}"))
-    settle(history)
-    database = Database(history)
-    database.run(
-        "UPDATE milepost_events SET topic = 'StepReported', state = ? "
-        "WHERE originator_id = 'a' AND originator_version = 201",
-        [b'{"recorded_at":"2026-03-02T12:00:00Z","step":"ansible_started"}'],
-    )
-    assert verify_job(history, "a").one("changed")  # of course; but its rows are right
-
-    assert {f.kind for f in verify(history).findings} == {"changed"}
-    database.run("DELETE FROM milepost_set_aside")
-    assert {f.kind for f in verify(history).findings} == {"changed", "row"}
-
-
 @pytest.mark.parametrize("stops", [1, 2, 3])
 def test_what_was_interrupted_goes_on_and_comes_to_the_same(
     history: Deployment, stops: int
