@@ -28,7 +28,7 @@ class Placed(Protocol):
     """Whatever has a place: an event, or what says something of one."""
 
     @property
-    def position(self) -> int:
+    def position(self) -> int | None:
         """Its number in the log."""
 
     @property

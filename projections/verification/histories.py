@@ -18,6 +18,7 @@ from projections.verification.findings import Finding, Report
 from projections.verification.history import History, notification
 from projections.verification.inspection import AFTER_LAST, BEFORE_ALL, Inspection
 from projections.verification.job_snapshots import JobSnapshots
+from projections.verification.names import Names
 from projections.verification.rows import Rows
 from projections.verification.suspects import Suspects
 from projections.verification.view_snapshots import ViewSnapshots
@@ -50,6 +51,7 @@ class Histories:
         mapper: JobEventMapper,
         workflows: Workflows,
         suspects: Suspects,
+        upto: int,
         report: Report,
         standing: Standing,
     ) -> None:
@@ -68,6 +70,7 @@ class Histories:
         self._views = ViewSnapshots(views, inspection, mapper, report)
         self._jobs = JobSnapshots(inspection, mapper, report)
         self._asides = Asides(inspection, report)
+        self._names = Names(inspection, upto, report)
         self._done: list[History] = []
 
     def check(self, advance: Callable[[int], object]) -> None:
@@ -132,6 +135,7 @@ class Histories:
         read = decoded(map(notification, events), self._mapper)
         self._views.fold(history, read)
         self._jobs.follow(history.job_id, read)
+        self._names.follow(read)
 
     def _tell_versions(self, history: History, event: Stored) -> None:
         """Report the versions that are missing before this event, or that it cannot have."""
@@ -180,6 +184,7 @@ class Histories:
             self._timelines.check([history.timeline for history in done])
         self._views.end(job_ids)
         self._jobs.end(job_ids)
+        self._names.end(done)
         self.standing = Standing(
             job_ids[-1],
             self.standing.jobs + len(done),

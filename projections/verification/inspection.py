@@ -72,12 +72,23 @@ class LostSnapshot(NamedTuple):
     version: int
 
 
-class PointlessKey(NamedTuple):
-    """A key whose event is not there."""
+class KeptKey(NamedTuple):
+    """A key, and of its event the position, if there is one; the rest where it was asked for."""
 
     name: str
     job_id: str
     version: int
+    digest: str
+    position: int | None
+    topic: str = ""
+    state: bytes = b""
+
+    @property
+    def event(self) -> Stored | None:
+        """The event that it points at."""
+        if self.position is None:
+            return None
+        return Stored(self.position, self.job_id, self.version, self.topic, self.state)
 
 
 class Inspection(Protocol):
@@ -129,6 +140,10 @@ class Inspection(Protocol):
         """Return snapshots of both kinds without their event, in order, from after this one."""
         ...
 
-    def keys_without_events(self, after: str, limit: int) -> Sequence[PointlessKey]:
-        """Return keys that point at an event that is not there, in order, from after this name."""
+    def keys(self, names: Collection[str]) -> Mapping[str, KeptKey]:
+        """Return those of these keys that there are, without the events that they point at."""
+        ...
+
+    def keys_with_events(self, after: str, limit: int) -> Sequence[KeptKey]:
+        """Return keys in order, from after this name, each with the event that it points at."""
         ...

@@ -13,11 +13,11 @@ from projections.tree import Stored, Tile
 from projections.tree_postgres import STORED
 from projections.verification.inspection import (
     KeptAside,
+    KeptKey,
     KeptRow,
     KeptTile,
     KeptView,
     LostSnapshot,
-    PointlessKey,
     utc_text,
 )
 
@@ -113,13 +113,24 @@ SELECT_LOST_SNAPSHOTS = """
                        OFFSET 0)
      ORDER BY job_id, view, version LIMIT %s
 """
-SELECT_POINTLESS = """
-    SELECT name, job_id, version FROM milepost_keys AS key
-     WHERE name > %s
-       AND NOT EXISTS (SELECT FROM milepost_events
-                        WHERE originator_id = key.job_id AND originator_version = key.version
-                       OFFSET 0)
-     ORDER BY name LIMIT %s
+SELECT_KEYS = """
+    SELECT key.name, key.job_id, key.version, key.digest, e.notification_id AS position
+      FROM json_array_elements_text(%s::json) AS wanted (name)
+     CROSS JOIN LATERAL (SELECT * FROM milepost_keys WHERE name = wanted.name OFFSET 0) AS key
+      LEFT JOIN LATERAL (
+           SELECT notification_id FROM milepost_events
+            WHERE originator_id = key.job_id AND originator_version = key.version
+           OFFSET 0) AS e ON true
+"""
+SELECT_KEYS_WITH_EVENTS = """
+    SELECT key.name, key.job_id, key.version, key.digest,
+           e.notification_id AS position, e.topic, e.state
+      FROM (SELECT * FROM milepost_keys WHERE name > %s ORDER BY name LIMIT %s) AS key
+      LEFT JOIN LATERAL (
+           SELECT notification_id, topic, state FROM milepost_events
+            WHERE originator_id = key.job_id AND originator_version = key.version
+           OFFSET 0) AS e ON true
+     ORDER BY key.name
 """
 
 
@@ -183,10 +194,15 @@ class PostgresInspection:
         rows = self._datastore.rows(SELECT_LOST_SNAPSHOTS, (*after, job_id, job_id, limit))
         return [LostSnapshot(**row) for row in rows]
 
-    def keys_without_events(self, after: str, limit: int) -> Sequence[PointlessKey]:
-        """See `Inspection.keys_without_events`."""
-        rows = self._datastore.rows(SELECT_POINTLESS, (after, limit))
-        return [PointlessKey(**row) for row in rows]
+    def keys(self, names: Collection[str]) -> Mapping[str, KeptKey]:
+        """See `Inspection.keys`."""
+        rows = self._datastore.rows(SELECT_KEYS, (as_json(list(names)),))
+        return {row["name"]: KeptKey(**row) for row in rows}
+
+    def keys_with_events(self, after: str, limit: int) -> Sequence[KeptKey]:
+        """See `Inspection.keys_with_events`."""
+        rows = self._datastore.rows(SELECT_KEYS_WITH_EVENTS, (after, limit))
+        return [KeptKey(**row) for row in rows]
 
 
 def _kept(rows: Sequence[dict[str, Any]]) -> dict[str, KeptRow]:

@@ -13,11 +13,11 @@ from projections.tree import Stored, Tile
 from projections.tree_sqlite import STORED
 from projections.verification.inspection import (
     KeptAside,
+    KeptKey,
     KeptRow,
     KeptTile,
     KeptView,
     LostSnapshot,
-    PointlessKey,
 )
 
 SELECT_HISTORIES = f"""
@@ -92,12 +92,20 @@ SELECT_LOST_SNAPSHOTS = """
                         WHERE originator_id = kept.job_id AND originator_version = kept.version)
      ORDER BY job_id, view, version LIMIT ?5
 """
-SELECT_POINTLESS = """
-    SELECT name, job_id, version FROM milepost_keys AS key
-     WHERE name > ?
-       AND NOT EXISTS (SELECT 1 FROM milepost_events
-                        WHERE originator_id = key.job_id AND originator_version = key.version)
-     ORDER BY name LIMIT ?
+SELECT_KEYS = """
+    SELECT key.name, key.job_id, key.version, key.digest, e.notification_id
+      FROM json_each(?) AS wanted
+      JOIN milepost_keys AS key ON key.name = wanted.value
+      LEFT JOIN milepost_events AS e
+        ON e.originator_id = key.job_id AND e.originator_version = key.version
+"""
+SELECT_KEYS_WITH_EVENTS = """
+    SELECT key.name, key.job_id, key.version, key.digest,
+           e.notification_id, e.topic, CAST(e.state AS BLOB)
+      FROM milepost_keys AS key
+      LEFT JOIN milepost_events AS e
+        ON e.originator_id = key.job_id AND e.originator_version = key.version
+     WHERE key.name > ? ORDER BY key.name LIMIT ?
 """
 
 
@@ -157,9 +165,13 @@ class SQLiteInspection:
         rows = self._rows(SELECT_LOST_SNAPSHOTS, *after, job_id, limit)
         return [LostSnapshot(*row) for row in rows]
 
-    def keys_without_events(self, after: str, limit: int) -> Sequence[PointlessKey]:
-        """See `Inspection.keys_without_events`."""
-        return [PointlessKey(*row) for row in self._rows(SELECT_POINTLESS, after, limit)]
+    def keys(self, names: Collection[str]) -> Mapping[str, KeptKey]:
+        """See `Inspection.keys`."""
+        return {row[0]: KeptKey(*row) for row in self._rows(SELECT_KEYS, _json(names))}
+
+    def keys_with_events(self, after: str, limit: int) -> Sequence[KeptKey]:
+        """See `Inspection.keys_with_events`."""
+        return [KeptKey(*row) for row in self._rows(SELECT_KEYS_WITH_EVENTS, after, limit)]
 
     def _rows(self, statement: str, *parameters: Any) -> list[Any]:
         with self._datastore.reading() as cursor:
