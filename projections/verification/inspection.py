@@ -98,6 +98,10 @@ class Inspection(Protocol):
         """Return events in order of job and version, from the one after these."""
         ...
 
+    def count(self, upto: int) -> int:
+        """Return how many events there are up to this position."""
+        ...
+
     def tiles(self, level: int, first: int, limit: int) -> Sequence[KeptTile]:
         """Return tiles of a level in order, from the one with this index."""
         ...

@@ -26,6 +26,7 @@ SELECT_HISTORIES: LiteralString = f"""
      WHERE (originator_id, originator_version) > (%s, %s)
      ORDER BY originator_id, originator_version LIMIT %s
 """
+COUNT_EVENTS = "SELECT COUNT(*) AS events FROM milepost_events WHERE notification_id <= %s"
 SELECT_TILES = """
     SELECT level, tile, hashes, positions, first_position, last_position
       FROM milepost_tree WHERE level = %s AND tile >= %s ORDER BY tile LIMIT %s
@@ -144,6 +145,10 @@ class PostgresInspection:
         """See `Inspection.histories`."""
         rows = self._datastore.rows(SELECT_HISTORIES, (*after, limit))
         return [Stored(*row.values()) for row in rows]
+
+    def count(self, upto: int) -> int:
+        """See `Inspection.count`."""
+        return int(self._datastore.rows(COUNT_EVENTS, (upto,))[0]["events"])
 
     def tiles(self, level: int, first: int, limit: int) -> Sequence[KeptTile]:
         """See `Inspection.tiles`."""

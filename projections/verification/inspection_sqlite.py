@@ -25,6 +25,11 @@ SELECT_HISTORIES = f"""
      WHERE (originator_id, originator_version) > (?, ?)
      ORDER BY originator_id, originator_version LIMIT ?
 """
+# All are counted by the smallest index, and few come after what is hashed.
+COUNT_EVENTS = """
+    SELECT (SELECT COUNT(*) FROM milepost_events)
+         - (SELECT COUNT(*) FROM milepost_events WHERE notification_id > ?)
+"""
 SELECT_TILES = """
     SELECT level, tile, CAST(hashes AS BLOB), CAST(positions AS BLOB),
            first_position, last_position
@@ -118,6 +123,10 @@ class SQLiteInspection:
     def histories(self, after: tuple[str, int], limit: int) -> Sequence[Stored]:
         """See `Inspection.histories`."""
         return [Stored(*row) for row in self._rows(SELECT_HISTORIES, *after, limit)]
+
+    def count(self, upto: int) -> int:
+        """See `Inspection.count`."""
+        return int(self._rows(COUNT_EVENTS, upto)[0][0])
 
     def tiles(self, level: int, first: int, limit: int) -> Sequence[KeptTile]:
         """See `Inspection.tiles`."""

@@ -136,21 +136,23 @@ class Verification:
         )
 
     def one_job(self, job_id: str, now: datetime) -> Summary:
-        """Verify one job: its history, its rows, its place in the tree and in every checkpoint.
+        """Verify one job: its history, what is kept of it, and its place in tree and checkpoints.
 
         Raises `JobNotFound`, or `StoreUnavailable`.
         """
         with translated():
             self._state = State(now, (), self._head(), self._read_model.newest_position())
             try:
-                OneJob(
+                one = OneJob(
                     self._tree,
                     self._inspection,
                     self._state.head,
                     self._checkpoints,
                     self._suspects,
                     self._tell,
-                ).check(job_id)
+                )
+                one.check_size()
+                one.check(job_id)
             except TreeBroken as error:
                 self._tell(
                     Finding(kind="tile", expected="a tree that can be read", found=str(error))
