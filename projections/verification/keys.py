@@ -47,11 +47,12 @@ class Keys:
         """Check every key from there on."""
         while keys := self._inspection.keys_with_events(self.after, PAGE):
             for key in keys:
-                if key.event is None:
+                stored = key.event
+                if stored is None:
                     expected = f"the event that took the name {shortened(key.name)!r}"
                     self._report(Finding.at(key, "key", expected=expected, found="none"))
-                elif key.event.position <= self._upto:
-                    self._check(key, key.event)
+                elif stored.position <= self._upto:
+                    self._check(key, stored)
             self.after = keys[-1].name
 
     def _check(self, key: KeptKey, stored: Stored) -> None:
