@@ -6,6 +6,7 @@ state, so that no state grows with its history; all of them can be derived from 
 
 from __future__ import annotations
 
+from functools import lru_cache
 from urllib.parse import quote
 
 import msgspec
@@ -26,12 +27,12 @@ class Key(msgspec.Struct, frozen=True):
 
 def callback_key(job_id: str, callback_id: str) -> str:
     """Name a callback within its job."""
-    return f"callback/{quote(job_id, safe='')}/{callback_id}"
+    return f"callback/{_quoted(job_id)}/{callback_id}"
 
 
 def registration_key(owner: str | None, idempotency_key: str) -> str:
     """Name a registration request; a token bound to a user has names of its own."""
-    return f"registration/{quote(owner or '', safe='')}/{idempotency_key}"
+    return f"registration/{_quoted(owner or '')}/{idempotency_key}"
 
 
 def in_progress_key(user_id: str) -> str:
@@ -42,3 +43,9 @@ def in_progress_key(user_id: str) -> str:
 def agent_key(agent_id: str) -> str:
     """Name an agent's newest job."""
     return f"agent/{agent_id}"
+
+
+@lru_cache(maxsize=1024)
+def _quoted(text: str) -> str:
+    # A job has many callbacks, and whoever reads a log asks for all of them.
+    return quote(text, safe="")

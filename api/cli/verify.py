@@ -1,4 +1,4 @@
-"""verify: hold the log against its tree, kept checkpoints, the rows folded from it, its keys."""
+"""verify: hold the log against its tree, kept checkpoints, all that was made of it, its keys."""
 
 from __future__ import annotations
 
@@ -36,10 +36,12 @@ STOPPED = 130
 def verify(files: tuple[Path, ...], job_id: str | None, resume: bool, as_json: bool) -> None:
     """Verify that nothing was changed: read every event, write nothing; exit 1 with findings.
 
-    Checks that positions and versions have their order, that every event can be read, that the tree
-    has exactly these events, that the rows of the read model are what the events come to, and that
+    Checks that positions and versions have their order, that every event can be read or was rightly
+    set aside, that the tree has exactly these events, that the rows of the read model and all
+    snapshots are what the events come to, that every key points at the event that took it, and that
     the log extends every --checkpoint. Without one, whoever can write to the database could have
-    changed the tree as well. It may run beside a busy server.
+    changed the tree as well. With --job, events that are gone are counted, and not told apart. It
+    may run beside a busy server.
     """
     if job_id is not None and resume:
         raise click.UsageError("--job and --resume exclude one another")

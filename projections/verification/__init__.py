@@ -1,1 +1,1 @@
-"""Verifying: the log against its tree, checkpoints, rows and keys. It reads and never writes."""
+"""Verifying: the log against its tree, checkpoints, rows, snapshots, keys. It never writes."""

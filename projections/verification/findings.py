@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 import msgspec
 
@@ -18,8 +18,26 @@ Kind = Literal[
     "order",  # a job's positions, which are to grow with its versions
     "unreadable",  # an event that this release cannot read, and was not set aside
     "row",  # a row of the read model that is not what its job's events come to
-    "key",  # a unique name that points at no event
+    "snapshot",  # a job's state as of one of its versions that is not what its events come to
+    "aside",  # an event that was set aside and can be folded, or is not there
+    "key",  # a unique name that does not point at the event that took it
 ]
+
+
+class Placed(Protocol):
+    """Whatever has a place: an event, or what says something of one."""
+
+    @property
+    def position(self) -> int | None:
+        """Its number in the log."""
+
+    @property
+    def job_id(self) -> str:
+        """Its job."""
+
+    @property
+    def version(self) -> int:
+        """Its number in the job."""
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,6 +49,18 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     version: int | None = None
     expected: str
     found: str
+
+    @classmethod
+    def at(cls, event: Placed, kind: Kind, *, expected: str, found: str) -> Finding:
+        """Say what is wrong with an event."""
+        return cls(
+            kind=kind,
+            position=event.position,
+            job_id=event.job_id,
+            version=event.version,
+            expected=expected,
+            found=found,
+        )
 
     def __str__(self) -> str:
         """Tell it in one line."""

@@ -9,16 +9,19 @@ import msgspec
 
 from domain.mapper import JobEventMapper
 from domain.workflow import Workflows
-from projections.folding import decoded, fold
-from projections.instance import Instance
-from projections.read_model import SHAPE, ReadModel, SetAside
-from projections.timeline import Timeline
+from projections.folding import decoded
+from projections.read_model import SHAPE, ReadModel
 from projections.tree import Stored, TreeBroken
+from projections.verification.aside import Asides
 from projections.verification.events import PAGE
-from projections.verification.findings import Finding, Report, shortened
+from projections.verification.findings import Finding, Report
+from projections.verification.history import History, notification
 from projections.verification.inspection import AFTER_LAST, BEFORE_ALL, Inspection
-from projections.verification.rows import Rows, notification
+from projections.verification.job_snapshots import JobSnapshots
+from projections.verification.names import Names
+from projections.verification.rows import Rows
 from projections.verification.suspects import Suspects
+from projections.verification.view_snapshots import ViewSnapshots
 from projections.views import Views
 
 JOBS_AT_ONCE = 256
@@ -38,16 +41,6 @@ class Standing(msgspec.Struct, frozen=True):
     set_aside: int = 0
 
 
-class History:
-    """A job, as far as its events were read."""
-
-    def __init__(self, job_id: str) -> None:
-        self.job_id = job_id
-        self.version = self.position = self.events = 0
-        self.instance, self.timeline = Instance(job_id), Timeline(job_id)
-        self.passed_over: list[SetAside] = []
-
-
 class Histories:
     """Checks jobs in order of their ids; memory is that of some hundred jobs."""
 
@@ -58,13 +51,14 @@ class Histories:
         mapper: JobEventMapper,
         workflows: Workflows,
         suspects: Suspects,
+        upto: int,
         report: Report,
         standing: Standing,
     ) -> None:
         self._inspection = inspection
         self._read_model = read_model
         self._mapper = mapper
-        self._views = views = Views(mapper.cipher)
+        views = Views(mapper.cipher)
         self._suspects = suspects
         self._report = report
         self.standing = standing
@@ -73,6 +67,10 @@ class Histories:
         among = (views, inspection, read_model, mapper, workflows, report)
         self._instances = Rows(views.instance, *among)
         self._timelines = Rows(views.timeline, *among)
+        self._views = ViewSnapshots(views, inspection, mapper, report)
+        self._jobs = JobSnapshots(inspection, mapper, report)
+        self._asides = Asides(inspection, report)
+        self._names = Names(inspection, upto, report)
         self._done: list[History] = []
 
     def check(self, advance: Callable[[int], object]) -> None:
@@ -81,6 +79,7 @@ class Histories:
         after = BEFORE_ALL if job_id is None else (job_id, AFTER_LAST)
         history: History | None = None
         while page := self._inspection.histories(after, PAGE):
+            self._begin({event.job_id for event in page} - {history.job_id if history else None})
             for job_id, events in groupby(page, key=lambda event: event.job_id):
                 if history is None or history.job_id != job_id:
                     self._end(history)
@@ -97,10 +96,13 @@ class Histories:
         if self.are_rows_comparable:
             self._instances.check_strangers()
             self._timelines.check_strangers()
+        self._asides.check_lost()
+        self._tell_lost_snapshots()
 
     def check_one(self, job_id: str) -> int:
         """Check one job; return how many events it has."""
         history = History(job_id)
+        self._begin([job_id])
         after = (job_id, BEFORE_ALL[1])
         while page := self._inspection.histories(after, PAGE):
             if events := [event for event in page if event.job_id == job_id]:
@@ -110,29 +112,30 @@ class Histories:
             after = (job_id, events[-1].version)
         self._done.append(history)
         self._compare()
+        self._asides.check_lost(job_id)
+        self._tell_lost_snapshots(job_id)
         return history.events
+
+    def _begin(self, job_ids: Collection[str]) -> None:
+        """Prepare for jobs of which nothing was read so far."""
+        self._jobs.begin(job_ids)
+        if self.are_rows_comparable:
+            self._views.begin(job_ids)
 
     def _go_on(self, history: History, events: list[Stored]) -> None:
         for event in events:
             if event.version != history.version + 1:
                 self._tell_versions(history, event)
             if event.position <= history.position:
-                self._report(
-                    Finding(
-                        kind="order",
-                        position=event.position,
-                        job_id=event.job_id,
-                        version=event.version,
-                        expected=f"a position after {history.position}, that of the version before",
-                        found=f"position {event.position}",
-                    )
-                )
+                expected = f"a position after {history.position}, that of the version before"
+                found = f"position {event.position}"
+                self._report(Finding.at(event, "order", expected=expected, found=found))
             history.version, history.position = event.version, event.position
         history.events += len(events)
         read = decoded(map(notification, events), self._mapper)
-        passed_over = history.passed_over
-        history.instance = fold(self._views.instance, history.instance, read, passed_over)
-        history.timeline = fold(self._views.timeline, history.timeline, read, passed_over)
+        self._views.fold(history, read)
+        self._jobs.follow(history.job_id, read)
+        self._names.follow(read)
 
     def _tell_versions(self, history: History, event: Stored) -> None:
         """Report the versions that are missing before this event, or that it cannot have."""
@@ -142,16 +145,8 @@ class Histories:
         for version in missing[:TOLD_ONE_BY_ONE]:
             self._tell_missing(event, version, known.get(version))
         if len(missing) > TOLD_ONE_BY_ONE or not missing:
-            self._report(
-                Finding(
-                    kind="version",
-                    position=event.position,
-                    job_id=event.job_id,
-                    version=event.version,
-                    expected=f"version {history.version + 1}",
-                    found=f"version {event.version}",
-                )
-            )
+            expected, found = f"version {history.version + 1}", f"version {event.version}"
+            self._report(Finding.at(event, "version", expected=expected, found=found))
 
     def _tell_missing(self, event: Stored, version: int, position: int | None) -> None:
         found = f"none before version {event.version} at position {event.position}"
@@ -183,11 +178,13 @@ class Histories:
         job_ids = [history.job_id for history in done]
         # In this order: what was set aside up to there is known by then.
         folded = self._read_model.position()
-        aside = self._inspection.set_aside(job_ids)
-        known = sum(self._tell_unreadable(history, aside, folded) for history in done)
+        known = self._asides.check(done, folded, are_ours=self.are_rows_comparable)
         if self.are_rows_comparable:
             self._instances.check([history.instance for history in done])
             self._timelines.check([history.timeline for history in done])
+        self._views.end(job_ids)
+        self._jobs.end(job_ids)
+        self._names.end(done)
         self.standing = Standing(
             job_ids[-1],
             self.standing.jobs + len(done),
@@ -195,29 +192,17 @@ class Histories:
             self.standing.set_aside + known,
         )
 
-    def _tell_unreadable(
-        self, history: History, aside: Collection[tuple[int, str]], folded: int
-    ) -> int:
-        """Report events that cannot be folded although the projector could fold them once.
-
-        Return of how many others that is known, or the projector has yet to see.
-        """
-        # What no view can read is set aside once for all of them.
-        set_aside = {position for position, _ in aside}
-        by_position = {event.position: event for event in history.passed_over}
-        known = 0
-        for event in by_position.values():
-            if event.position in set_aside or event.position > folded:
-                known += 1
-                continue
-            self._report(
-                Finding(
-                    kind="unreadable",
-                    position=event.position,
-                    job_id=event.job_id,
-                    version=event.version,
-                    expected="an event that can be read, or that was set aside",
-                    found=shortened(event.error),
+    def _tell_lost_snapshots(self, job_id: str | None = None) -> None:
+        after = ("", "", BEFORE_ALL[1])
+        while lost := self._inspection.snapshots_without_events(after, PAGE, job_id):
+            for after in lost:
+                told = f"the event that the snapshot of {after.view or 'the job'} is of"
+                self._report(
+                    Finding(
+                        kind="snapshot",
+                        job_id=after.job_id,
+                        version=after.version,
+                        expected=told,
+                        found="none",
+                    )
                 )
-            )
-        return known

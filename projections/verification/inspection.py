@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, Protocol
 
+from domain.snapshots import Snapshot
 from projections.tree import Stored, Tile
 
 BEFORE_ALL = ("", -(2**63))
@@ -43,12 +44,51 @@ class KeptRow(NamedTuple):
         return int(self.columns["version"])
 
 
-class PointlessKey(NamedTuple):
-    """A key whose event is not there."""
+class KeptView(NamedTuple):
+    """A snapshot of a view; `recorded_at` is as `utc_text` writes it."""
+
+    job_id: str
+    version: int
+    view: str
+    recorded_at: str
+    document: str
+
+
+class KeptAside(NamedTuple):
+    """An event that, it is said, a view could not fold."""
+
+    position: int
+    view: str
+    job_id: str
+    version: int
+    topic: str
+
+
+class LostSnapshot(NamedTuple):
+    """A snapshot whose event is not there; of a job, where it is of no view."""
+
+    job_id: str
+    view: str
+    version: int
+
+
+class KeptKey(NamedTuple):
+    """A key, and of its event the position, if there is one; the rest where it was asked for."""
 
     name: str
     job_id: str
     version: int
+    digest: str
+    position: int | None
+    topic: str = ""
+    state: bytes = b""
+
+    @property
+    def event(self) -> Stored | None:
+        """The event that it points at."""
+        if self.position is None:
+            return None
+        return Stored(self.position, self.job_id, self.version, self.topic, self.state)
 
 
 class Inspection(Protocol):
@@ -56,6 +96,10 @@ class Inspection(Protocol):
 
     def histories(self, after: tuple[str, int], limit: int) -> Sequence[Stored]:
         """Return events in order of job and version, from the one after these."""
+        ...
+
+    def count(self, upto: int) -> int:
+        """Return how many events there are up to this position."""
         ...
 
     def tiles(self, level: int, first: int, limit: int) -> Sequence[KeptTile]:
@@ -66,14 +110,44 @@ class Inspection(Protocol):
         """Return the view's rows of these jobs. Times are as `utc_text` writes them."""
         ...
 
-    def set_aside(self, job_ids: Collection[str]) -> Collection[tuple[int, str]]:
-        """Return position and view of events of these jobs that were set aside."""
+    def set_aside(self, job_ids: Collection[str]) -> Sequence[KeptAside]:
+        """Return what events of these jobs were set aside, of those that are there."""
+        ...
+
+    def set_aside_without_events(
+        self, after: tuple[int, str], limit: int, job_id: str | None = None
+    ) -> Sequence[KeptAside]:
+        """Return what was set aside and is not there, in order, from after these."""
         ...
 
     def rows_without_events(self, view: str, after: str, limit: int) -> Mapping[str, KeptRow]:
         """Return the view's rows of jobs that have no event, in order, from after this job."""
         ...
 
-    def keys_without_events(self, after: str, limit: int) -> Sequence[PointlessKey]:
-        """Return keys that point at an event that is not there, in order, from after this name."""
+    def jobs_with_view_snapshots(self, job_ids: Collection[str]) -> Collection[str]:
+        """Return those of these jobs that have snapshots of their views."""
+        ...
+
+    def view_snapshots(
+        self, job_id: str, after: tuple[int, str], upto: int, limit: int
+    ) -> Sequence[KeptView]:
+        """Return a job's in order of version and view, from after these, up to a version."""
+        ...
+
+    def job_snapshots(self, job_ids: Collection[str]) -> Sequence[Snapshot]:
+        """Return the snapshots of these jobs, from which decisions begin."""
+        ...
+
+    def snapshots_without_events(
+        self, after: tuple[str, str, int], limit: int, job_id: str | None = None
+    ) -> Sequence[LostSnapshot]:
+        """Return snapshots of both kinds without their event, in order, from after this one."""
+        ...
+
+    def keys(self, names: Collection[str]) -> Mapping[str, KeptKey]:
+        """Return those of these keys that there are, without the events that they point at."""
+        ...
+
+    def keys_with_events(self, after: str, limit: int) -> Sequence[KeptKey]:
+        """Return keys in order, from after this name, each with the event that it points at."""
         ...

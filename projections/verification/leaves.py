@@ -55,8 +55,14 @@ class Leaves:
         self._asked = asked
         self._suspects = suspects
         self._report = report
-        self.standing = standing
+        self._standing, self._sums = standing, bytearray(standing.sums)
         self._events = Events(tree, standing.position, upto)
+
+    @property
+    def standing(self) -> Standing:
+        """How far this is; beside it, the sums grow in place."""
+        sums = bytes(self._sums[: self._standing.tiles * HASH_BYTES])
+        return msgspec.structs.replace(self._standing, sums=sums)
 
     def check(self, advance: Callable[[int], object]) -> None:
         """Check every leaf and event; tell `advance` how many events, again and again."""
@@ -66,14 +72,14 @@ class Leaves:
         while events := self._events.take(PAGE):
             leaves = [event.leaf for event in events]
             roots = self._grown(events, leaves)
-            self.standing = msgspec.structs.replace(
-                self.standing, position=events[-1].position, roots=roots
+            self._standing = msgspec.structs.replace(
+                self._standing, position=events[-1].position, roots=roots
             )
             advance(len(events))
 
     def _tiles(self) -> Iterator[tuple[int, KeptTile | None]]:
         whole = -(-self._head.size // TILE)
-        for start in range(self.standing.tiles, whole, TILES_AT_ONCE):
+        for start in range(self._standing.tiles, whole, TILES_AT_ONCE):
             kept = self._inspection.tiles(0, start, TILES_AT_ONCE)
             by_index = {each.tile.index: each for each in kept}
             for index in range(start, min(start + TILES_AT_ONCE, whole)):
@@ -84,7 +90,7 @@ class Leaves:
         if tile is None:
             events = self._events.take(count)
             leaves = [event.leaf for event in events]
-            position, roots, total = self.standing.position, self._grown(events, leaves), UNKNOWN
+            position, roots, total = self._standing.position, self._grown(events, leaves), UNKNOWN
         else:
             hashes, positions = tile
             position = positions[-1]
@@ -95,17 +101,15 @@ class Leaves:
             roots = self._grown(events, leaves, total if same else b"")
             if not same:
                 total = self._compare(index, tile, events, leaves, total)
-        self.standing = Standing(
-            index + 1,
-            max(position, events[-1].position if events else position),
-            roots,
-            self.standing.sums + (total if count == TILE else b""),
+        self._sums += total if count == TILE else b""
+        self._standing = Standing(
+            index + 1, max(position, events[-1].position if events else position), roots
         )
         return len(events)
 
     def _grown(self, events: Sequence[Stored], leaves: list[bytes], root: bytes = b"") -> Roots:
         positions = [event.position for event in events]
-        return self.standing.roots.grown(leaves, positions, self._asked, root)
+        return self._standing.roots.grown(leaves, positions, self._asked, root)
 
     def _readable(
         self, index: int, count: int, kept: KeptTile | None
@@ -127,7 +131,7 @@ class Leaves:
             expected = f"{place} to be found by its positions {first} and {last}"
             found = f"{kept.first_position} and {kept.last_position}"
             self._report(Finding(kind="tile", expected=expected, found=found))
-        before = self.standing.position
+        before = self._standing.position
         for position in positions[:count]:
             if position <= before:
                 expected, found = f"{place}, its positions growing", f"{position} after {before}"
@@ -169,11 +173,5 @@ class Leaves:
 
 
 def _edited(leaf: int, event: Stored, there: bytes) -> Finding:
-    return Finding(
-        kind="tile",
-        position=event.position,
-        job_id=event.job_id,
-        version=event.version,
-        expected=f"the event's hash {event.leaf.hex()} as leaf {leaf}, as the level above has it",
-        found=there.hex(),
-    )
+    expected = f"the event's hash {event.leaf.hex()} as leaf {leaf}, as the level above has it"
+    return Finding.at(event, "tile", expected=expected, found=there.hex())

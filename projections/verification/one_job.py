@@ -45,6 +45,21 @@ class OneJob:
             if event.position <= self._head.position:
                 self._check(event)
 
+    def check_size(self) -> None:
+        """Report that events are gone, or too many.
+
+        Whose leaf has lost its event, the tree cannot tell; but how many events it has.
+        """
+        size, position = self._head.size, self._head.position
+        there = self._inspection.count(position)
+        expected = f"{size} events up to position {position}, as many as were hashed"
+        if there < size:
+            found = f"{size - there} fewer; milepost verify, without --job, says which are gone"
+            self._report(Finding(kind="missing", expected=expected, found=found))
+        if there > size:
+            found = f"{there - size} more; milepost verify, without --job, says which were added"
+            self._report(Finding(kind="added", expected=expected, found=found))
+
     def _check(self, event: Stored) -> None:
         tile = self._tree.tile_of(event.position)
         if tile is None:
@@ -69,16 +84,8 @@ class OneJob:
             raise merkle.InvalidProof("it is not: the proof leads to another root")
 
     def _tell(self, kind: Kind, event: Stored, name: str, fault: str) -> None:
-        self._report(
-            Finding(
-                kind=kind,
-                position=event.position,
-                job_id=event.job_id,
-                version=event.version,
-                expected=f"the event to be in {name}",
-                found=fault,
-            )
-        )
+        expected = f"the event to be in {name}"
+        self._report(Finding.at(event, kind, expected=expected, found=fault))
 
     def _events(self, job_id: str) -> Iterator[Stored]:
         after = BEFORE_ALL[1]

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Generic
 
 import msgspec
-from eventsourcing.persistence import MapperDeserialisationError, Notification
+from eventsourcing.persistence import MapperDeserialisationError
 
 from domain.mapper import JobEventMapper
 from domain.workflow import Workflows
@@ -19,16 +19,15 @@ from projections.instance import Instance
 from projections.read_model import ReadModel, SetAside
 from projections.rows import instance_row
 from projections.tree import Stored
+from projections.verification.differences import Difference, of_documents
 from projections.verification.events import PAGE
 from projections.verification.findings import Finding, Report, shortened
+from projections.verification.history import notification
 from projections.verification.inspection import Inspection, KeptRow, utc_text
 from projections.views import State, UnreadableDocument, View, Views
 
 LOOKS = 5
 """How often a row that does not fit, and moves on each time, is looked at."""
-
-Difference = tuple[str, object, object]
-"""What differs, what is expected, what is there."""
 
 
 class Rows(Generic[State]):
@@ -90,8 +89,8 @@ class Rows(Generic[State]):
             # An older release may have set aside what this one can read, for this view or for all
             # of them, until a projector of this one tries again.
             aside = self._inspection.set_aside([job_id])
-            known = {position for position, view in aside if view == self._view.name}
-            for passed_over in (known, {position for position, _ in aside}):
+            known = {each.position for each in aside if each.view == self._view.name}
+            for passed_over in (known, {each.position for each in aside}):
                 state = self._folded(job_id, row.version, passed_over)
                 differences = self._differences(state, row)
                 if not differences:
@@ -146,13 +145,7 @@ class Rows(Generic[State]):
             for name, value in expected.items()
             if row.columns[name] != value
         ]
-        try:
-            there = self._view.load(state.job_id, row.document)
-        except UnreadableDocument as error:
-            return [*found, ("document", "a document that can be read", str(error))]
-        if there != state:
-            found += narrowed("", msgspec.to_builtins(state), msgspec.to_builtins(there))
-        return found
+        return found + of_documents(self._view, state, row.document)
 
     def _columns(self, state: Instance) -> Mapping[str, Any]:
         columns = msgspec.structs.asdict(instance_row(state, self._views, self._workflows))
@@ -176,22 +169,3 @@ class Rows(Generic[State]):
                 found=shortened(there),
             )
         )
-
-
-def notification(stored: Stored) -> Notification:
-    """Return a stored event as the folds take it."""
-    position, job_id, version, topic, state = stored
-    return Notification(job_id, version, topic, state, id=position)
-
-
-def narrowed(path: str, expected: Any, there: Any) -> Iterator[Difference]:
-    """Say where two documents differ, as exactly as can be."""
-    if isinstance(expected, dict) and isinstance(there, dict):
-        for name in {**expected, **there}:
-            inner = f"{path}.{name}" if path else str(name)
-            yield from narrowed(inner, expected.get(name), there.get(name))
-    elif isinstance(expected, tuple) and isinstance(there, tuple) and len(expected) == len(there):
-        for place, pair in enumerate(zip(expected, there, strict=True)):
-            yield from narrowed(f"{path}[{place}]", *pair)
-    elif expected != there:
-        yield path, expected, there

@@ -16,11 +16,11 @@ from domain.workflow import Workflows
 from projections.read_model import ReadModel
 from projections.tree import Head, TreeBroken, TreeStore
 from projections.verification import histories, leaves
-from projections.verification.events import PAGE
 from projections.verification.findings import Finding, Report
 from projections.verification.histories import Histories
 from projections.verification.inner import check_head, check_inner
 from projections.verification.inspection import Inspection
+from projections.verification.keys import Keys
 from projections.verification.leaves import Leaves
 from projections.verification.one_job import OneJob
 from projections.verification.roots import check_checkpoints
@@ -38,7 +38,7 @@ class State(msgspec.Struct, frozen=True):
     """How far a verification is, so that another process can go on with it.
 
     `head` is how far the tree went at its beginning, `upto` how far the log. `asked` tells what is
-    verified: the database, and the checkpoints by size and root.
+    verified: the database, and the checkpoints by size and root. `key` is the last name checked.
     """
 
     began_at: datetime
@@ -48,6 +48,7 @@ class State(msgspec.Struct, frozen=True):
     leaves: leaves.Standing = leaves.Standing()
     are_leaves_done: bool = False
     histories: histories.Standing = histories.Standing()
+    key: str = ""
     findings: int = 0
 
 
@@ -98,6 +99,7 @@ class Verification:
         self._suspects = Suspects(self._tell)
         self._leaves: Leaves | None = None
         self._histories: Histories | None = None
+        self._keys: Keys | None = None
 
     def begin(self, database: str, now: datetime) -> State:
         """Return the beginning of a verification of what there is now; raise `StoreUnavailable`."""
@@ -129,25 +131,28 @@ class Verification:
             leaves=standing,
             are_leaves_done=self._state.are_leaves_done,
             histories=jobs,
+            key=self._keys.after if self._keys else self._state.key,
             findings=self._found,
         )
 
     def one_job(self, job_id: str, now: datetime) -> Summary:
-        """Verify one job: its history, its rows, its place in the tree and in every checkpoint.
+        """Verify one job: its history, what is kept of it, and its place in tree and checkpoints.
 
         Raises `JobNotFound`, or `StoreUnavailable`.
         """
         with translated():
             self._state = State(now, (), self._head(), self._read_model.newest_position())
             try:
-                OneJob(
+                one = OneJob(
                     self._tree,
                     self._inspection,
                     self._state.head,
                     self._checkpoints,
                     self._suspects,
                     self._tell,
-                ).check(job_id)
+                )
+                one.check_size()
+                one.check(job_id)
             except TreeBroken as error:
                 self._tell(
                     Finding(kind="tile", expected="a tree that can be read", found=str(error))
@@ -197,24 +202,17 @@ class Verification:
             self._mapper,
             self._workflows,
             self._suspects,
+            self._state.upto,
             self._tell,
             self._state.histories,
         )
 
     def _check_keys(self) -> None:
-        after = ""
-        while keys := self._inspection.keys_without_events(after, PAGE):
-            for key in keys:
-                after = key.name
-                self._tell(
-                    Finding(
-                        kind="key",
-                        job_id=key.job_id,
-                        version=key.version,
-                        expected=f"the event that took the name {key.name!r}",
-                        found="none",
-                    )
-                )
+        state = self._state
+        self._keys = Keys(
+            self._tree, self._inspection, self._mapper, state.upto, self._tell, state.key
+        )
+        self._keys.check()
 
     def _head(self) -> Head:
         try:

@@ -92,7 +92,8 @@ def _explained(leaf: Leaf, own: Stored | None, events: Sequence[Stored]) -> Find
         return _moved(leaf, events)
     for topic in CATALOGUE:
         if own._replace(topic=topic).leaf == leaf.hash:
-            return _told(leaf, own, f"the topic {topic}", f"the topic {own.topic}")
+            expected, found = f"the topic {topic}", f"the topic {own.topic}"
+            return Finding.at(own, "changed", expected=expected, found=found)
     for other in events:
         if other.position == leaf.position:
             continue
@@ -101,27 +102,21 @@ def _explained(leaf: Leaf, own: Stored | None, events: Sequence[Stored]) -> Find
             if own._replace(**parted).leaf == leaf.hash:
                 names = ", ".join(NAMES.get(part, part) for part in parts)
                 there = f"the {names} of what is at position {other.position} now"
-                return _told(leaf, own, there, f"{own.topic} with the hash {own.leaf.hex()}")
+                found = f"{own.topic} with the hash {own.leaf.hex()}"
+                return Finding.at(own, "changed", expected=there, found=found)
     return None
 
 
 def _moved(leaf: Leaf, events: Sequence[Stored]) -> Finding | None:
     for event in events:
         if event.leaf == leaf.hash:
-            return Finding(
-                kind="tile",
-                position=event.position,
-                job_id=event.job_id,
-                version=event.version,
-                expected=f"leaf {leaf.number} to be at the position of its event",
-                found=f"position {leaf.position} in its tile",
-            )
+            expected = f"leaf {leaf.number} to be at the position of its event"
+            found = f"position {leaf.position} in its tile"
+            return Finding.at(event, "tile", expected=expected, found=found)
         if event._replace(position=leaf.position).leaf == leaf.hash:
-            return Finding(
-                kind="missing",
-                position=leaf.position,
-                job_id=event.job_id,
-                version=event.version,
+            return Finding.at(
+                event._replace(position=leaf.position),
+                "missing",
                 expected=f"{event.topic}, as it was hashed (leaf {leaf.number})",
                 found=f"none; it is at position {event.position} now",
             )
@@ -133,20 +128,10 @@ def _choices() -> Iterator[tuple[str, ...]]:
         yield from combinations(PARTS, count)
 
 
-def _told(leaf: Leaf, own: Stored, expected: str, found: str) -> Finding:
-    return Finding(
-        kind="changed",
-        position=leaf.position,
-        job_id=own.job_id,
-        version=own.version,
-        expected=expected,
-        found=found,
-    )
-
-
 def _changed(leaf: Leaf, own: Stored) -> Finding:
     expected = f"the event with the hash {leaf.hash.hex()} (leaf {leaf.number})"
-    return _told(leaf, own, expected, f"{own.topic} with the hash {own.leaf.hex()}")
+    found = f"{own.topic} with the hash {own.leaf.hex()}"
+    return Finding.at(own, "changed", expected=expected, found=found)
 
 
 def _missing(leaf: Leaf) -> Finding:
@@ -155,11 +140,5 @@ def _missing(leaf: Leaf) -> Finding:
 
 
 def _added(event: Stored, where: str) -> Finding:
-    return Finding(
-        kind="added",
-        position=event.position,
-        job_id=event.job_id,
-        version=event.version,
-        expected="none, since none was hashed here",
-        found=f"{event.topic}{where}",
-    )
+    expected, found = "none, since none was hashed here", f"{event.topic}{where}"
+    return Finding.at(event, "added", expected=expected, found=found)

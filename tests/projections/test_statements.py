@@ -30,9 +30,14 @@ from projections.postgres import (
 )
 from projections.read_model import SHAPE
 from projections.tree_postgres import SELECT_EVENT, SELECT_TILE_OF, SELECT_TILES
+from projections.verification import inspection_postgres
 from projections.verification.inspection_postgres import (
     SELECT_HISTORIES,
+    SELECT_JOB_SNAPSHOTS,
+    SELECT_JOBS_WITH_SNAPSHOTS,
+    SELECT_KEYS_WITH_EVENTS,
     SELECT_ROWS,
+    SELECT_VIEW_SNAPSHOTS,
 )
 from projections.verification.inspection_postgres import (
     SELECT_TILES as SELECT_TILES_OF_A_LEVEL,
@@ -62,6 +67,11 @@ HOT = {
     "histories": SELECT_HISTORIES,
     "rows of instances": SELECT_ROWS["instances"],
     "rows of timelines": SELECT_ROWS["timelines"],
+    "jobs with snapshots of views": SELECT_JOBS_WITH_SNAPSHOTS,
+    "snapshots of views": SELECT_VIEW_SNAPSHOTS,
+    "snapshots of jobs": SELECT_JOB_SNAPSHOTS,
+    "keys to verify": inspection_postgres.SELECT_KEYS,
+    "keys with their events": SELECT_KEYS_WITH_EVENTS,
 }
 LOOKED_UP_BY = {
     "milepost_events": ("originator_version", "notification_id", "ROW(originator_id,"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from typing import Any, NamedTuple
@@ -11,8 +12,16 @@ import pytest
 
 from domain.checkpoints import Checkpoint
 from domain.commands import QueueJob
-from domain.events import Fact, HeartbeatReceived, JobEvent, StatusReported, StepReported
+from domain.events import (
+    CATALOGUE,
+    Fact,
+    HeartbeatReceived,
+    JobEvent,
+    StatusReported,
+    StepReported,
+)
 from domain.store import Append
+from domain.upcasting import Shapes
 from projections.evidence import Evidence
 from projections.growing import Grower
 from projections.tree import Stored
@@ -29,6 +38,12 @@ EACH = 200
 GAP_AFTER, GAP = 300, 5
 """The positions from 301 to 305 are those of a transaction that was rolled back."""
 LAST = len(JOBS) * EACH + GAP
+
+
+CIPHER = {
+    "CIPHER_TOPIC": "eventsourcing.cryptography:AESCipher",
+    "CIPHER_KEY": b64encode(bytes(range(32))).decode(),
+}
 
 
 class Place(NamedTuple):
@@ -80,6 +95,18 @@ def settle(made: Deployment) -> None:
     """Let the read model and the tree catch up."""
     made.projector.catch_up()
     Grower(made.tree).catch_up()
+
+
+def of_older_release(made: Deployment, unknown: str) -> Deployment:
+    """Return what a release has over this store that cannot read these events yet."""
+    older = made.again()
+    older.milepost.mapper.shapes = without(unknown)
+    return older
+
+
+def without(unknown: str) -> Shapes:
+    """Return what a release reads that does not know these events."""
+    return Shapes({topic: fact for topic, fact in CATALOGUE.items() if topic != unknown}, {})
 
 
 @pytest.fixture
@@ -187,12 +214,17 @@ def begin_the_tree_anew(made: Deployment) -> None:
     Grower(made.tree).catch_up()
 
 
-def fold_anew(made: Deployment) -> None:
-    """Fold the log as it is now into other rows."""
+def forget_rows(made: Deployment) -> None:
+    """Leave no row of the read model, as if nothing had been folded yet."""
     database = Database(made)
-    for table in ("instances", "timelines", "set_aside"):
+    for table in ("instances", "timelines", "set_aside", "view_snapshots"):
         database.run(f"DELETE FROM milepost_{table}")
     database.run("UPDATE milepost_read_model SET position = 0")
+
+
+def fold_anew(made: Deployment) -> None:
+    """Fold the log as it is now into other rows."""
+    forget_rows(made)
     another = made.again()
     another.projector.catch_up()
     another.close()

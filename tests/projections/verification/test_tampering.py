@@ -133,6 +133,28 @@ def test_a_deleted_last_event_of_a_job_is_found(history: Deployment) -> None:
     assert ("row", place(596).position, "b", 199) in verify_job(history, "b").places
 
 
+def test_with_one_job_it_is_told_that_events_are_gone_though_not_which(
+    history: Deployment,
+) -> None:
+    """Its own newest one, of which nothing is left that says whose it was."""
+    Database(history).run("DELETE FROM milepost_events WHERE notification_id = ?", [LAST - 1])
+    fold_anew(history)
+
+    found = verify_job(history, "b").one("missing")
+
+    assert found.expected == f"600 events up to position {LAST}, as many as were hashed"
+    assert found.found.startswith("1 fewer; milepost verify, without --job, says which")
+    insert(history, IN_GAP, "new", 1)
+    insert(history, IN_GAP + 1, "new", 2)
+    assert verify_job(history, "c").one("added").found.startswith("1 more")
+
+
+def test_what_the_tree_has_not_reached_yet_is_not_counted(history: Deployment) -> None:
+    append(history, [("b", EACH + 1), ("b", EACH + 2)])
+
+    assert verify_job(history, "b").findings == []
+
+
 def test_a_deleted_job_is_found(history: Deployment) -> None:
     Database(history).run("DELETE FROM milepost_events WHERE originator_id = 'b'")
 
