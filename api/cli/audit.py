@@ -60,7 +60,7 @@ def audit(
             for entry in entries:
                 print_json(entry_body(entry, here.workflows))
             return
-        print_trail(entries, here.workflows)
+        print_trail(console(), entries, here.workflows)
         _sum_up(end, present, here)
 
 
