@@ -34,12 +34,13 @@ STOPPED = 130
 @click.option("--resume", is_flag=True, help="Go on with what Ctrl-C stopped.")
 @as_json
 def verify(files: tuple[Path, ...], job_id: str | None, resume: bool, as_json: bool) -> None:
-    """Verify that nothing was changed: read every event, write nothing; exit 1 with findings.
+    """Verify that nothing was changed; exit with 1 if anything was.
 
-    Checks that positions and versions have their order, that every event can be read, that the tree
-    has exactly these events, that the rows of the read model are what the events come to, and that
-    the log extends every --checkpoint. Without one, whoever can write to the database could have
-    changed the tree as well. It may run beside a busy server.
+    Reads every event and writes nothing; it may run beside a busy server. Checks that positions and
+    versions have their order, that every event can be read, that the tree has exactly these events,
+    that the rows of the read model are what the events come to, and that the log extends every
+    --checkpoint. Without one, whoever can write to the database could have changed the tree as
+    well.
     """
     if job_id is not None and resume:
         raise click.UsageError("--job and --resume exclude one another")
@@ -118,7 +119,12 @@ class _Told:
                     f"The tree has {summary.tree_size:,} events, {abs(pending):,} "
                     f"{'fewer' if pending > 0 else 'more'}."
                 )
-        if summary.checkpoints and not summary.findings:
+        if not summary.checkpoints:
+            click.echo(
+                "No --checkpoint was given: who can write to the database could have changed the "
+                "tree as well."
+            )
+        elif not summary.findings:
             click.echo(f"Checkpoints that this extends: {summary.checkpoints}")
         if summary.set_aside:
             click.echo(f"Events that were set aside, unfolded: {summary.set_aside:,}")
