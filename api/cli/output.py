@@ -79,6 +79,11 @@ def printable(text: str) -> str:
     )
 
 
+def indented(text: str, columns: int) -> str:
+    """Return the text as `printable`, further lines so far in: none looks like one of ours."""
+    return printable(text).replace("\n", "\n" + " " * columns)
+
+
 def console() -> Console:
     """Return a console as wide as the terminal; as wide as needed where there is none."""
     found = Console(highlight=False)
