@@ -120,7 +120,7 @@ def _report(imported: Imported, manifest: Manifest | None, as_json: bool) -> Non
         )
     if imported.unread:
         click.echo(
-            f"{imported.unread:,} events cannot be read by this release; they are kept as well.",
+            f"Kept, but not read by this release: {counted(imported.unread, 'event')}.",
             err=True,
         )
     if as_json:

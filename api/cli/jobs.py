@@ -13,6 +13,7 @@ from api.cli.output import (
     ago,
     as_json,
     console,
+    counted,
     indented,
     opened,
     print_json,
@@ -28,6 +29,7 @@ from api.wiring import Services
 from domain.errors import JobNotFound
 from projections.instance import Instance
 from projections.read_model import JobFilter
+from projections.timeline import GAP
 
 LABELS = {"silent_since": "no heartbeat since", "completed_at": "ended"}
 FACTS = ("agent_id", "user_id", "silent_since", "completed_at", "error", "server_id", "server_ip")
@@ -66,24 +68,14 @@ def jobs(
                 print_json(job_body(instance, here.workflows))
             return None
         rows = [_row(instance, here) for instance in found]
-        headings = (
-            "Job",
-            "Agent",
-            "Status",
-            "Step",
-            "Attempt",
-            "Last event",
-            "No heartbeat for",
-            "Error",
-        )
+        headings = ("Job", "Agent", "Status", "Step", "Attempt", "Last event", "Error")
         if behind := here.reader.standing().lag_events:
-            click.echo(f"The list is {behind} positions behind the log.", err=True)
+            click.echo(f"The list is {counted(behind, 'position')} behind the log.", err=True)
         return print_table(headings, rows, "No jobs.")
 
 
 def _row(instance: Instance, here: Services) -> tuple[object, ...]:
     attempt, now = instance.attempt, here.clock()
-    silent_since = attempt.silent_since
     step = instance.current_step(here.workflows) or instance.failed_at_step(here.workflows)
     return (
         instance.job_id,
@@ -92,9 +84,15 @@ def _row(instance: Instance, here: Services) -> tuple[object, ...]:
         step,
         attempt.number,
         ago(instance.updated_at, now),
-        span((now - silent_since).total_seconds()) if silent_since else None,
-        attempt.final.error if attempt.final else None,
+        attempt.final.error if attempt.final else _silence(attempt.silent_since, now),
     )
+
+
+def _silence(since: datetime | None, now: datetime) -> str | None:
+    """Say for how long there was no heartbeat, once that is a gap: the job may be dead."""
+    if since is None or now - since <= GAP:
+        return None
+    return f"no heartbeat for {span((now - since).total_seconds())}"
 
 
 def _show(here: Services, job_id: str, as_json: bool) -> None:

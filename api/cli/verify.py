@@ -8,7 +8,7 @@ from uuid import uuid4
 import click
 import msgspec
 
-from api.cli.output import as_json, counted, opened, print_json, printable
+from api.cli.output import INTERRUPTED, as_json, counted, opened, print_json, printable
 from api.cli.progress import progress
 from api.config import Settings
 from api.wiring import Services
@@ -18,8 +18,6 @@ from projections.verification.run import State, Summary, Verification
 
 SHOWN = 100
 """How many findings a person is shown."""
-STOPPED = 130
-"""The exit status of what Ctrl-C ended."""
 
 
 @click.command()
@@ -75,7 +73,7 @@ def _whole(here: Services, verification: Verification, resume: bool) -> Summary:
     except KeyboardInterrupt:
         _write(path, verification.state)
         click.echo("Stopped; milepost verify --resume goes on from here.", err=True)
-        raise click.exceptions.Exit(STOPPED) from None
+        raise click.exceptions.Exit(INTERRUPTED) from None
     path.unlink(missing_ok=True)
     return summary
 
@@ -113,10 +111,10 @@ class _Told:
             f"Verified {counted(summary.events, 'event')} {of}, as of {summary.began_at}: {found}."
         )
         if job_id is None:
-            click.echo(f"Root of these {summary.events:,} events: {summary.root}")
+            click.echo(f"Root of {counted(summary.events, 'event')}: {summary.root}")
             if pending := summary.events - summary.tree_size:
                 click.echo(
-                    f"The tree has {summary.tree_size:,} events, {abs(pending):,} "
+                    f"The tree has {counted(summary.tree_size, 'event')}, {abs(pending):,} "
                     f"{'fewer' if pending > 0 else 'more'}."
                 )
         if not summary.checkpoints:
