@@ -221,13 +221,18 @@ def sentence(error: MilepostError) -> str:
     return said or (type(error).__doc__ or "").strip().splitlines()[0]
 
 
+def _ended(said: str) -> str:
+    # What a person gets as one line of an error has no full stop.
+    return said if said.endswith((".", "?", "!")) else f"{said}."
+
+
 def _explained(error: MilepostError) -> Response:
     kind = KINDS[type(error)]
     if isinstance(error, asked.InvalidSignature):
         log.warning("%s %s: %s", request.method, request.path, sentence(error))
     if isinstance(error, domain.Unavailable):
         log.error("%s %s: %s", request.method, request.path, error or sentence(error))
-    detail = " ".join(part for part in (sentence(error), kind.advice) if part)
+    detail = " ".join(part for part in (_ended(sentence(error)), kind.advice) if part)
     fields = error.fields if isinstance(error, asked.InvalidFields) else None
     found = problem(kind.status, kind.slug, kind.title, detail, error=kind.error, errors=fields)
     if kind.passes:

@@ -149,7 +149,8 @@ class TimelineSchema(Schema):
 class ProofSchema(Schema):
     """Proof that an event is in the log that the checkpoint was made of; hashes are in base64.
 
-    `docs/check_proof.py` checks it, in the steps of RFC 9162, 2.1.3.2.
+    `docs/check_inclusion.py` checks it in ten lines, `docs/check_proof.py` in words; or take the
+    steps of RFC 9162, 2.1.3.2.
     """
 
     entry = fields.String(

@@ -65,17 +65,24 @@ def fault(proof, checkpoint, key):
 def main():
     """Print whether the proof holds; exit with 1 if it does not."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("proof", type=Path)
-    parser.add_argument("checkpoint", type=Path, nargs="?")
+    parser.add_argument("proof", type=Path, help="a file with the server's answer")
+    parser.add_argument("checkpoint", type=Path, nargs="?", help="the server's own, if left out")
     parser.add_argument("--key", help="the public key that the log's operator published")
     given = parser.parse_args()
-    proof = json.loads(given.proof.read_text(encoding="utf-8"))
-    kept = given.checkpoint.read_text(encoding="utf-8") if given.checkpoint else None
-    wrong = fault(proof, kept or proof["checkpoint"], given.key)
+    try:
+        proof = json.loads(given.proof.read_text(encoding="utf-8"))
+        kept = given.checkpoint.read_text(encoding="utf-8") if given.checkpoint else None
+        wrong = fault(proof, kept or proof["checkpoint"], given.key)
+    except (ImportError, LookupError, OSError, TypeError, ValueError) as error:
+        parser.error(f"cannot tell: {type(error).__name__}: {error}")
     if wrong:
         print(f"does not hold: {wrong}")
         sys.exit(1)
     print(f"holds: {proof['entry']} is in the log of {proof['tree_size']} events")
+    if not given.key:
+        print("who signed the checkpoint was not asked: no --key")
+    if not kept:
+        print("the checkpoint is the server's own word: give the one that you kept")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from domain.folding import Folded, recall
 from domain.group_commit import GroupCommit
 from domain.mapper import JobEventMapper
 from domain.provisioning_job import ProvisioningJob
-from domain.store import JobStore, NothingDecided, translated
+from domain.store import JobStore, NothingDecided, TooMuchMissed, translated
 
 log = logging.getLogger("milepost")
 
@@ -98,6 +98,11 @@ class Milepost(Application[str]):
         try:
             with translated():
                 try:
+                    batch, positions = self._attempt(commands)
+                except TooMuchMissed:
+                    # What is known of other jobs is no worse for it.
+                    for command in commands:
+                        self._jobs.pop(command.job_id, None)
                     batch, positions = self._attempt(commands)
                 except NothingDecided:
                     # What is known is too old, or too new: the database that answers next may be

@@ -16,7 +16,7 @@ from domain.keys import Key, in_progress_key
 from domain.mapper import JobEventMapper
 from domain.provisioning_job import ProvisioningJob, evolve
 from domain.snapshots import Snapshot, take
-from domain.store import MAX_TAIL, Append, Found, NothingDecided
+from domain.store import MAX_TAIL, Append, Found, NothingDecided, TooMuchMissed
 
 log = logging.getLogger("milepost")
 
@@ -67,13 +67,13 @@ class Batch:
     def decide(self, found: Found) -> Append:
         """Run every command; one that refuses harms no other.
 
-        Raises `NothingDecided` if too much has happened to these jobs since they were folded, or
-        what they were folded from is not there any more.
+        Raises `TooMuchMissed`, or `NothingDecided` if what the jobs were folded from is not there
+        any more.
         """
         if len(found.tail) > MAX_TAIL:
             # Another process had them for long. Folding all that here would keep everybody waiting
             # for the lock; recalling the jobs does it without the lock, and from their snapshots.
-            raise NothingDecided(f"more than {MAX_TAIL} events since the jobs were last seen")
+            raise TooMuchMissed(f"more than {MAX_TAIL} events since the jobs were last seen")
         known = self.known
         lost = {job_id for job_id, version in known.items() if version}
         for stored in found.tail:

@@ -34,6 +34,10 @@ class NothingDecided(OperationalError):
     """The connection was dead or the known versions old; afresh, with nothing known, it may do."""
 
 
+class TooMuchMissed(NothingDecided):
+    """More has happened to these jobs, elsewhere, than is folded under the lock."""
+
+
 class StoreNotEmpty(MilepostError):
     """The store has events already, and only an empty one can be filled."""
 

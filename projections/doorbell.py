@@ -19,24 +19,21 @@ LOOK_SECONDS = 0.25
 
 
 class Doorbell:
-    """One end of the bell in this process; `ring` is called by one thread at a time."""
+    """The bell at this path; any thread may ring."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._ringing: int | None = None
 
     def ring(self) -> None:
         """Wake whoever listens, in any process, if anybody does."""
-        try:
-            if self._ringing is None:
-                self._ringing = _pipe(self._path, os.O_WRONLY)
-            os.write(self._ringing, b"!")
-        except BlockingIOError:
-            # It is full of rings already.
-            return
-        except OSError:
-            # Nobody listens, or nobody any more.
-            self.close()
+        # Opened for each ring, which costs nothing beside the commit before it: nothing is left
+        # open that somebody would have to close.
+        with suppress(OSError):  # nobody listens, or it is full of rings already
+            pipe = _pipe(self._path, os.O_WRONLY)
+            try:
+                os.write(pipe, b"!")
+            finally:
+                os.close(pipe)
 
     @contextmanager
     def listen(self) -> Iterator[Listener]:
@@ -47,12 +44,6 @@ class Doorbell:
         finally:
             if pipe is not None:
                 os.close(pipe)
-
-    def close(self) -> None:
-        """Let go of the pipe; the next ring takes it up again."""
-        if self._ringing is not None:
-            os.close(self._ringing)
-        self._ringing = None
 
     def _opened(self) -> int | None:
         try:

@@ -85,7 +85,7 @@ class Evidence:
             head, nodes = self._tree.head(), Nodes(self._tree)
             root = self._root(nodes, head, size)
             if event.position > root.position:
-                raise NotInTreeYet(f"The tree of {root.size} events ends before this one.")
+                raise NotInTreeYet(f"The tree ends before this event, at size {root.size}.")
             tile = self._tree.tile_of(event.position)
             if tile is None:
                 raise TreeBroken(f"the event at position {event.position} is not in the tree")
@@ -105,13 +105,13 @@ class Evidence:
             nodes = Nodes(self._tree)
             root = self._root(nodes, self._tree.head(), size)
             if first > root.size:
-                raise NotInTreeYet(f"The tree has {root.size} events.")
+                raise NotInTreeYet(f"The tree's size is {root.size}.")
             return root, merkle.consistency_proof(first, root.size, nodes.node)
 
     def _root(self, nodes: Nodes, head: Head, size: int | None) -> Root:
         if size is None or size == head.size:
             return Root(head.size, nodes.frontier(head.size).root, head.position)
         if size > head.size:
-            raise NotInTreeYet(f"The tree has {head.size} events.")
+            raise NotInTreeYet(f"The tree's size is {head.size}.")
         position = nodes.position(size - 1) if size else 0
         return Root(size, nodes.frontier(size).root, position)

@@ -39,9 +39,18 @@ class Page(msgspec.Struct, frozen=True):
 class History:
     """Answers from the events. Every method may raise `StoreUnavailable`."""
 
-    def __init__(self, read_model: ReadModel, mapper: JobEventMapper) -> None:
+    def __init__(
+        self,
+        read_model: ReadModel,
+        mapper: JobEventMapper,
+        *,
+        scanned: int = SCANNED,
+        afforded: int = AFFORDED,
+    ) -> None:
         self._read_model = read_model
         self._mapper = mapper
+        self._scanned = scanned
+        self._afforded = afforded
         self._views = Views(mapper.cipher)
 
     def instance(self, present: Instance, place: Place) -> Instance:
@@ -61,7 +70,7 @@ class History:
         """Return events of the job after that version."""
         with translated():
             after = self._skipping(job_id, after, wanted)
-            scanned = limit + 1 if wanted.everything else SCANNED
+            scanned = limit + 1 if wanted.everything else self._scanned
             stored = self._read_model.history(job_id, after, limit=scanned)
             standings = {job_id: self._standing(job_id, after)} if stored else {}
             return self._page(stored, _version, after, limit, scanned, standings, wanted)
@@ -72,7 +81,7 @@ class History:
         Whose a job is, is known as far as the read model goes, and so far the page goes.
         """
         with translated():
-            scanned = limit + 1 if wanted.everything else SCANNED
+            scanned = limit + 1 if wanted.everything else self._scanned
             stored = self._read_model.log(after, scanned, user_id)
             return self._page(stored, _position, after, limit, scanned, {}, wanted)
 
@@ -80,7 +89,7 @@ class History:
         """Return all events of the job, reading as they are asked for."""
         page = Page((), 0, more=True)
         while page.more:
-            page = self.of_job(job_id, page.following, SCANNED, wanted)
+            page = self.of_job(job_id, page.following, self._scanned, wanted)
             yield from page.entries
 
     def _page(
@@ -94,7 +103,7 @@ class History:
         wanted: Wanted,
     ) -> Page:
         entries: list[Entry] = []
-        afforded = AFFORDED
+        afforded = self._afforded
         for row, event in decoded(stored, self._mapper):
             job_id, may_be = str(row.originator_id), wanted.may_be(row, event)
             if len(entries) == limit or (may_be and afforded <= 0):

@@ -9,7 +9,7 @@ import click
 from rich.text import Text
 
 from api.cli.moments import Kinds, When
-from api.cli.output import as_json, console, opened, print_json, printable, status_text
+from api.cli.output import as_json, console, indented, opened, print_json, status_text
 from api.cli.steps import steps_text
 from api.cli.trail import print_trail
 from api.entries import entry_body
@@ -40,7 +40,7 @@ def audit(
     at: datetime | None,
     as_json: bool,
 ) -> None:
-    """Show every event of JOB: what it said, who signed it, and what it changed.
+    """Show every event of JOB, who said so, and what it changed.
 
     With --version or --at, the history ends there, and so does what it came to. Times are like
     2026-03-02T14:03:00Z.
@@ -60,7 +60,7 @@ def audit(
             for entry in entries:
                 print_json(entry_body(entry, here.workflows))
             return
-        print_trail(entries, here.workflows)
+        print_trail(console(), entries, here.workflows)
         _sum_up(end, present, here)
 
 
@@ -75,4 +75,4 @@ def _sum_up(end: Instance, present: Instance, here: Services) -> None:
         Text(f"{came_to}: "), status_text(end.status), steps_text(shown_steps(end, here.workflows))
     )
     if end.attempt.final and end.attempt.final.error:
-        click.echo(f"  {printable(end.attempt.final.error)}")
+        click.echo(f"  {indented(end.attempt.final.error, 2)}")

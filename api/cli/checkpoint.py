@@ -15,13 +15,16 @@ from api.wiring import Services
 from domain.checkpoints import InvalidKey, PrivateKey
 from domain.store import translated
 from projections.growing import Grower
+from projections.tree import TreeBroken
 
 POLL_SECONDS = 0.05
 
 
 @click.command()
-@click.option("--key", "show_key", is_flag=True, help="Print the public keys, to publish.")
-@click.option("--new-key", metavar="NAME", help="Print a new private key; NAME names the log.")
+@click.option("--key", "show_key", is_flag=True, help="Print the public keys instead, to publish.")
+@click.option(
+    "--new-key", metavar="NAME", help="Print a new private key instead, for a log of this name."
+)
 @click.option(
     "--wait",
     "seconds",
@@ -31,10 +34,11 @@ POLL_SECONDS = 0.05
     help="How long to wait for a running projector to hash what the log has now.",
 )
 def checkpoint(show_key: bool, new_key: str | None, seconds: float) -> None:
-    """Print a signed checkpoint of the whole log: its size, its root hash, and when that was.
+    """Print a signed checkpoint of the whole log.
 
-    Keep it where nobody who can edit the database can edit it too; `milepost verify --checkpoint`
-    holds the log against it.
+    It says how many events there were, what their root hash was, and when that was. Keep it where
+    nobody who can edit the database can edit it too; `milepost verify --checkpoint` holds the log
+    against it.
     """
     if show_key and new_key is not None:
         raise click.UsageError("--key and --new-key exclude one another")
@@ -50,8 +54,11 @@ def checkpoint(show_key: bool, new_key: str | None, seconds: float) -> None:
     with opened(only_if_there=True, with_key=True) as here:
         if not here.settings.signers:
             raise click.ClickException(_no_key())
-        _catch_up(here, seconds)
-        root = here.evidence.root()
+        try:
+            _catch_up(here, seconds)
+            root = here.evidence.root()
+        except TreeBroken as error:
+            raise click.ClickException(f"{error}; see milepost verify") from error
         click.echo(signed(here, root), nl=False)
         if root.position < (newest := here.read_model.newest_position()):
             click.echo(
@@ -81,7 +88,7 @@ def _catch_up(here: Services, seconds: float) -> None:
                 return Grower(here.tree).catch_up()
         while here.tree.head().position < wanted and monotonic() < deadline:
             if fault := here.evidence.growth().fault:
-                raise click.ClickException(f"{fault}; see milepost verify")
+                raise TreeBroken(fault)
             Event().wait(POLL_SECONDS)
     return None
 

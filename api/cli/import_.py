@@ -37,9 +37,10 @@ MAX_MANIFEST_BYTES = 2**20
 @click.option("--no-manifest", is_flag=True, help="Take the file without knowing that it is whole.")
 @as_json
 def import_(file: Path, manifest_path: Path | None, no_manifest: bool, as_json: bool) -> None:
-    """Fill an empty database with the whole log that is in FILE, or `-` for standard input.
+    """Fill an empty database with the whole log that is in FILE.
 
-    Versions, positions, times and bytes stay what they are. All of it is taken in, or nothing.
+    FILE may be `-`, for standard input. Versions, positions, times and bytes stay what they are.
+    All of it is taken in, or nothing.
     """
     if manifest_path and no_manifest:
         raise click.UsageError("--manifest and --no-manifest exclude each other")
@@ -119,7 +120,7 @@ def _report(imported: Imported, manifest: Manifest | None, as_json: bool) -> Non
         )
     if imported.unread:
         click.echo(
-            f"{imported.unread:,} events cannot be read by this release; they are kept as well.",
+            f"Kept, but not read by this release: {counted(imported.unread, 'event')}.",
             err=True,
         )
     if as_json:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Any
+
 import click
 from rich.text import Text
 
+from api.cli.moments import shown_time
 from api.cli.output import (
     ago,
     as_json,
     console,
+    counted,
+    indented,
     opened,
     print_json,
     print_table,
     printable,
+    span,
     status_text,
 )
 from api.cli.steps import steps_text
@@ -22,16 +29,25 @@ from api.wiring import Services
 from domain.errors import JobNotFound
 from projections.instance import Instance
 from projections.read_model import JobFilter
+from projections.timeline import GAP
 
-LABELS = {"silent_since": "no heartbeat since"}
+LABELS = {"silent_since": "no heartbeat since", "completed_at": "ended"}
+FACTS = ("agent_id", "user_id", "silent_since", "completed_at", "error", "server_id", "server_ip")
+WIDE = 18
 
 
 @click.command()
 @click.argument("job_id", required=False)
 @click.option("--agent", "agent_id", help="Only this agent's.")
 @click.option("--user", "user_id", help="Only this user's.")
-@click.option("--status", type=click.Choice(INSTANCE_STATUSES), help="Only these.")
-@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
+@click.option("--status", type=click.Choice(INSTANCE_STATUSES), help="Only jobs of this status.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 10_000),
+    default=50,
+    show_default=True,
+    help="How many at most.",
+)
 @as_json
 def jobs(
     job_id: str | None,
@@ -41,7 +57,7 @@ def jobs(
     limit: int,
     as_json: bool,
 ) -> None:
-    """List jobs, the newest first; with JOB_ID, show that one and its timeline."""
+    """List jobs, the newest first, or show JOB_ID and its timeline."""
     with opened(only_if_there=True) as here:
         if job_id is not None:
             return _show(here, job_id, as_json)
@@ -52,14 +68,14 @@ def jobs(
                 print_json(job_body(instance, here.workflows))
             return None
         rows = [_row(instance, here) for instance in found]
-        headings = ("Job", "Agent", "Status", "Step", "Attempt", "Last heard", "Error")
+        headings = ("Job", "Agent", "Status", "Step", "Attempt", "Last event", "Error")
         if behind := here.reader.standing().lag_events:
-            click.echo(f"The list is {behind} positions behind the log.", err=True)
+            click.echo(f"The list is {counted(behind, 'position')} behind the log.", err=True)
         return print_table(headings, rows, "No jobs.")
 
 
 def _row(instance: Instance, here: Services) -> tuple[object, ...]:
-    attempt = instance.attempt
+    attempt, now = instance.attempt, here.clock()
     step = instance.current_step(here.workflows) or instance.failed_at_step(here.workflows)
     return (
         instance.job_id,
@@ -67,9 +83,16 @@ def _row(instance: Instance, here: Services) -> tuple[object, ...]:
         status_text(instance.status),
         step,
         attempt.number,
-        ago(instance.updated_at, here.clock()),
-        attempt.final.error if attempt.final else None,
+        ago(instance.updated_at, now),
+        attempt.final.error if attempt.final else _silence(attempt.silent_since, now),
     )
+
+
+def _silence(since: datetime | None, now: datetime) -> str | None:
+    """Say for how long there was no heartbeat, once that is a gap: the job may be dead."""
+    if since is None or now - since <= GAP:
+        return None
+    return f"no heartbeat for {span((now - since).total_seconds())}"
 
 
 def _show(here: Services, job_id: str, as_json: bool) -> None:
@@ -82,30 +105,43 @@ def _show(here: Services, job_id: str, as_json: bool) -> None:
         return print_json({**job, "attempts": told["attempts"]})
     steps = steps_text(shown_steps(instance, here.workflows))
     console().print(Text(f"{printable(job_id)}  "), status_text(instance.status), steps)
-    for name in ("agent_id", "user_id", "error", "silent_since", "server_id", "server_ip"):
+    for name in FACTS:
         if job[name] is not None:
             label = LABELS.get(name, name.replace("_", " "))
-            click.echo(f"  {label:18} {printable(str(job[name]))}")
+            told_so = _when(job[name], here) if name in LABELS else str(job[name])
+            click.echo(f"  {label:{WIDE}} {indented(told_so, WIDE + 3)}")
     for attempt in told["attempts"]:
-        reason = ": ".join(attempt[name] for name in ("failed_step", "error") if attempt[name])
-        said = f"{attempt['status']} {reason}".strip()
-        click.echo(printable(f"  attempt {attempt['number']}: {said}"))
-        rows = [
-            (
-                step["started_at"],
-                step["step"] + (" (late)" if step["late"] else ""),
-                step["ui_step"],
-                "" if step["duration_seconds"] is None else f"{step['duration_seconds']:.1f} s",
-            )
-            for step in attempt["steps"]
-        ]
-        rows += [
-            (gap["since"], "silence", None, f"{gap['duration_seconds']:.1f} s")
-            for gap in attempt["gaps"]
-        ]
-        print_table(
-            ("From", "Step", "UI step", "Took"),
-            sorted(rows, key=lambda row: str(row[0])),
-            "    no steps reported",
-        )
+        _show_attempt(attempt)
     return None
+
+
+def _show_attempt(attempt: dict[str, Any]) -> None:
+    reason = ": ".join(attempt[name] for name in ("failed_step", "error") if attempt[name])
+    said = " ".join(f"{attempt['status']} {reason}".split())
+    click.echo(printable(f"  attempt {attempt['number']}: {said}"))
+    rows = [
+        (
+            step["started_at"],
+            step["step"] + (" (late)" if step["late"] else ""),
+            step["ui_step"],
+            "" if step["duration_seconds"] is None else f"{step['duration_seconds']:.1f} s",
+        )
+        for step in attempt["steps"]
+    ]
+    rows += [
+        (gap["since"], "silence", None, f"{gap['duration_seconds']:.1f} s")
+        for gap in attempt["gaps"]
+    ]
+    print_table(
+        ("From (UTC)", "Step", "UI step", "Took"),
+        ((_time(since), *others) for since, *others in sorted(rows, key=lambda row: row[0])),
+        "    no steps reported",
+    )
+
+
+def _time(text: str) -> str:
+    return shown_time(datetime.fromisoformat(text))
+
+
+def _when(text: str, here: Services) -> str:
+    return f"{_time(text)} UTC, {ago(datetime.fromisoformat(text), here.clock())}"

@@ -10,7 +10,7 @@ import click
 import msgspec
 from rich import box
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from api.config import from_environment
@@ -19,6 +19,10 @@ from api.wiring import Services, open_services
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for a program.")
 
+INTERRUPTED = 130
+"""The exit status of a program that Ctrl-C ended: 128 and the signal's number."""
+UNBROKEN = ("Status", "Last event", "From (UTC)")
+"""Columns of few words, that make room last where a terminal is narrow."""
 STYLES = {
     "pending": "dim",
     "provisioning": "cyan",
@@ -58,7 +62,9 @@ def print_json(value: object) -> None:
 
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]], empty: str) -> None:
     """Print a table; a sentence if it has no rows."""
-    table = Table(*headings, box=box.SIMPLE_HEAD, pad_edge=False)
+    # Folded, not cut off: what does not fit may be what somebody looks for.
+    columns = (Column(name, overflow="fold", no_wrap=name in UNBROKEN) for name in headings)
+    table = Table(*columns, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for row in rows:
         # Text, not markup: what a callback said must not style or hide anything here.
         cells = (
@@ -77,6 +83,11 @@ def printable(text: str) -> str:
         character if character.isprintable() or character == "\n" else "\ufffd"
         for character in text
     )
+
+
+def indented(text: str, columns: int) -> str:
+    """Return the text as `printable`, further lines so far in: none looks like one of ours."""
+    return printable(text).replace("\n", "\n" + " " * columns)
 
 
 def console() -> Console:

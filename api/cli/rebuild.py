@@ -18,8 +18,6 @@ from projections.rebuild import RebuildInterrupted, Rebuilt
 SHOWN = 20
 """How many differences a person is shown."""
 
-"""Tells how much is done, of how much, and how many that were since the start."""
-
 
 @click.command()
 @click.argument("projection", required=False, type=click.Choice(PROJECTIONS))
@@ -110,7 +108,7 @@ def _said(rebuilt: Rebuilt) -> str:
     else:
         differed = "Nothing differed from the rows that were served."
     return (
-        f"Folded {rebuilt.events:,} events{since} in {rebuilt.seconds:.1f} s; "
+        f"Folded {counted(rebuilt.events, 'event')}{since} in {rebuilt.seconds:.1f} s; "
         f"the new tables are served, at position {rebuilt.position:,}. {differed}"
     )
 

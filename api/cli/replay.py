@@ -5,19 +5,15 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 from itertools import chain
 from threading import Event
-from typing import Final
 
 import click
 from click.core import ParameterSource
 from rich.live import Live
 
-from api.cli.output import console, opened
+from api.cli.output import INTERRUPTED, console, opened
 from api.cli.playing import as_line, frames, on_screen, play
 from domain.errors import JobNotFound
 from projections.audit import Wanted
-
-INTERRUPTED: Final = 130
-"""The exit status of a program that Ctrl-C ended: 128 and the signal's number."""
 
 
 @click.command()

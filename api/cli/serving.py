@@ -17,8 +17,8 @@ from api.wiring import open_services
 TRY_IT = """\
     BODY='{{"job_id": "demo", "status": "provisioning", "step": "vm_created"}}'
     SIGNATURE=$(printf %s "$BODY" | openssl dgst -sha256 -hmac "$(cat {home}/callback-secret)")
-    curl -sf {url}/api/webhooks/github -H "X-Signature: ${{SIGNATURE##* }}" -d "$BODY"
-    curl -sf {url}/api/jobs/demo -H "Authorization: Bearer $(cat {home}/admin-token)"
+    curl -sS {url}/api/webhooks/github -H "X-Signature: ${{SIGNATURE##* }}" -d "$BODY"
+    curl -sS {url}/api/jobs/demo -H "Authorization: Bearer $(cat {home}/admin-token)"
 """
 
 
@@ -52,7 +52,10 @@ def serve(host: str | None, port: int | None, workers: int | None, no_projector:
 
 @click.command()
 def project() -> None:
-    """Keep the read model up to date, without serving; any number may run, one is active."""
+    """Keep the read model up to date, without serving.
+
+    Any number may run; one of them is active.
+    """
     stop = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
@@ -74,6 +77,7 @@ def _greet(settings: Settings, made: dict[str, str]) -> None:
     click.echo(f"Milepost on {url}, keeping its events in {settings.shown_database}")
     click.echo(f"  Callback URL   {url}/api/webhooks/github")
     click.echo(f"  API reference  {url}/api/docs")
+    click.echo(f"  Audit page     {url}/audit")
     if settings.generated and not made:
         click.echo(f"  Credentials    {', '.join(map(str, credential_files(settings)))}")
     if made:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import click
 
-from api.cli.output import as_json, opened, print_json, print_table, status_text
+from api.cli.output import as_json, counted, opened, print_json, print_table, status_text
 
 
 @click.command()
 @as_json
 def status(as_json: bool) -> None:
-    """Show the database, how far the read model and the tree are, and how many jobs there are."""
+    """Show how far log, read model and tree are, and count the jobs."""
     with opened(only_if_there=True) as here:
         standing, counts = here.reader.standing(), dict(here.reader.counts())
         growth = here.evidence.growth()
@@ -40,7 +40,7 @@ def status(as_json: bool) -> None:
     if standing.rebuilt_position is not None:
         click.echo(f"Rebuild      at position {standing.rebuilt_position}, or interrupted there")
     behind = _behind(growth.lag(standing.log_position))
-    click.echo(f"Tree         {growth.size} events, {growth.fault or behind}")
+    click.echo(f"Tree         {counted(growth.size, 'event')}, {growth.fault or behind}")
     rows = [(status_text(name), count) for name, count in sorted(counts.items())]
     print_table(("Status", "Jobs"), rows, "Jobs         none yet")
     if standing.set_aside:
@@ -55,4 +55,4 @@ def status(as_json: bool) -> None:
 def _behind(positions: int) -> str:
     if positions <= 0:
         return "up to date"
-    return f"{positions} position{'s' if positions > 1 else ''} behind"
+    return f"{counted(positions, 'position')} behind"

@@ -52,7 +52,7 @@ def create(name: str, scopes: tuple[Scope, ...], user_id: str | None, as_json: b
 @as_json
 def list_tokens(as_json: bool) -> None:
     """List the tokens, not their texts."""
-    with opened() as here:
+    with opened(only_if_there=True) as here:
         found = here.tokens.all()
     if as_json:
         for token in found:
@@ -75,7 +75,7 @@ def list_tokens(as_json: bool) -> None:
 @click.argument("token_id")
 def revoke(token_id: str) -> None:
     """Revoke the token with this id, at once and for good."""
-    with opened() as here:
+    with opened(only_if_there=True) as here:
         revoked = here.tokens.revoke(token_id, here.clock().isoformat(timespec="seconds"))
     if not revoked:
         raise click.ClickException(f"there is no valid token with the id {token_id!r}")

@@ -7,15 +7,15 @@ from datetime import datetime
 from itertools import chain, islice
 from typing import Final
 
-import click
 import msgspec
 from rich import box
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from api.changes import changes
 from api.cli.moments import shown_time
-from api.cli.output import console, printable, status_text
+from api.cli.output import printable, status_text
 from api.representations import job_body
 from domain.workflow import Workflows
 from projections.audit import Entry
@@ -30,15 +30,17 @@ SHOWN: Final = {"status", "current_step", "failed_at_step", "attempt", "retry_co
 """Changes that can be seen in the state; others are named."""
 
 
-def print_trail(entries: Iterator[Entry], workflows: Workflows) -> None:
+def print_trail(
+    out: Console, entries: Iterator[Entry], workflows: Workflows, at_once: int = AT_ONCE
+) -> None:
     """Print the events as they are read; a sentence if there are none."""
     first = next(entries, None)
     if first is None:
-        click.echo("No such events.")
+        out.print("No such events.")
         return
-    out, entries, heading = console(), chain([first], entries), True
+    entries, heading = chain([first], entries), True
     wide = out.width >= WIDE
-    while some := list(islice(entries, AT_ONCE)):
+    while some := list(islice(entries, at_once)):
         table = _table(wide, heading)
         for entry in some:
             table.add_row(*_row(entry, workflows, wide))

@@ -8,7 +8,7 @@ from uuid import uuid4
 import click
 import msgspec
 
-from api.cli.output import as_json, counted, opened, print_json, printable
+from api.cli.output import INTERRUPTED, as_json, counted, opened, print_json, printable
 from api.cli.progress import progress
 from api.config import Settings
 from api.wiring import Services
@@ -18,8 +18,6 @@ from projections.verification.run import State, Summary, Verification
 
 SHOWN = 100
 """How many findings a person is shown."""
-STOPPED = 130
-"""The exit status of what Ctrl-C ended."""
 
 
 @click.command()
@@ -34,14 +32,14 @@ STOPPED = 130
 @click.option("--resume", is_flag=True, help="Go on with what Ctrl-C stopped.")
 @as_json
 def verify(files: tuple[Path, ...], job_id: str | None, resume: bool, as_json: bool) -> None:
-    """Verify that nothing was changed: read every event, write nothing; exit 1 with findings.
+    """Verify that nothing was changed; exit with 1 if anything was.
 
-    Checks that positions and versions have their order, that every event can be read or was rightly
-    set aside, that the tree has exactly these events, that the rows of the read model and all
-    snapshots are what the events come to, that every key points at the event that took it, and that
-    the log extends every --checkpoint. Without one, whoever can write to the database could have
-    changed the tree as well. With --job, events that are gone are counted, and not told apart. It
-    may run beside a busy server.
+    Reads every event and writes nothing; it may run beside a busy server. Checks that positions and
+    versions have their order, that every event can be read or was rightly set aside, that the tree
+    has exactly these events, that the rows of the read model and all snapshots are what the events
+    come to, that every key points at the event that took it, and that the log extends every
+    --checkpoint. Without one, whoever can write to the database could have changed the tree as
+    well. With --job, events that are gone are counted, and not told apart.
     """
     if job_id is not None and resume:
         raise click.UsageError("--job and --resume exclude one another")
@@ -76,7 +74,7 @@ def _whole(here: Services, verification: Verification, resume: bool) -> Summary:
     except KeyboardInterrupt:
         _write(path, verification.state)
         click.echo("Stopped; milepost verify --resume goes on from here.", err=True)
-        raise click.exceptions.Exit(STOPPED) from None
+        raise click.exceptions.Exit(INTERRUPTED) from None
     path.unlink(missing_ok=True)
     return summary
 
@@ -114,13 +112,18 @@ class _Told:
             f"Verified {counted(summary.events, 'event')} {of}, as of {summary.began_at}: {found}."
         )
         if job_id is None:
-            click.echo(f"Root of these {summary.events:,} events: {summary.root}")
+            click.echo(f"Root of {counted(summary.events, 'event')}: {summary.root}")
             if pending := summary.events - summary.tree_size:
                 click.echo(
-                    f"The tree has {summary.tree_size:,} events, {abs(pending):,} "
+                    f"The tree has {counted(summary.tree_size, 'event')}, {abs(pending):,} "
                     f"{'fewer' if pending > 0 else 'more'}."
                 )
-        if summary.checkpoints and not summary.findings:
+        if not summary.checkpoints:
+            click.echo(
+                "No --checkpoint was given: who can write to the database could have changed the "
+                "tree as well."
+            )
+        elif not summary.findings:
             click.echo(f"Checkpoints that this extends: {summary.checkpoints}")
         if summary.set_aside:
             click.echo(f"Events that were set aside, unfolded: {summary.set_aside:,}")

@@ -109,7 +109,7 @@ function row(event, number) {
   cells[2].append(...changed(event));
   const signer = event.signed_by
     ? `${event.signed_by.scheme} ${event.signed_by.key_id || ""}`
-    : "Milepost";
+    : event.payload.requested_by || (event.error ? "" : "Milepost");
   line.append(
     element("td", event.version, "number"), time, ...cells, element("td", signer, "quiet"),
   );

@@ -66,9 +66,10 @@ def test_a_log_that_lost_what_was_signed_gets_no_checkpoint(
     signing("checkpoint")
     Database(database_site.deployment).run("DELETE FROM milepost_events WHERE notification_id = 2")
 
-    assert "position 2" in signing.fails("checkpoint")
+    assert "position 2" in (said := signing.fails("checkpoint"))
+    assert said.endswith("; see milepost verify\n")
     with database_site.deployment.read_model.turn():
-        assert "position 2" in signing.fails("checkpoint")
+        assert signing.fails("checkpoint") == said
     assert "position 2" in signing("status")
     assert "position 2" in signing.json("status")["tree_fault"]
 
@@ -111,7 +112,7 @@ def test_the_state_of_the_tree_is_in_the_status(signing: Shell, database_site: S
     database_site.register()
     assert "0 events, 1 position behind" in signing("status")
     Grower(database_site.deployment.tree).catch_up()
-    assert "1 events, up to date" in signing("status")
+    assert "1 event, up to date" in signing("status")
     found = signing.json("status")
     growth = msgspec.structs.asdict(database_site.services.evidence.growth())
     assert {name: found[f"tree_{name}"] for name in growth} == growth

@@ -87,7 +87,14 @@ def test_a_proof_has_all_that_the_script_needs(site: Site, tmp_path: Path) -> No
     made = opened(proof["checkpoint"])
     assert (made.size, b64encode(made.root).decode()) == (proof["tree_size"], proof["root"])
     status, said = check(tmp_path, proof, "--key", str(SIGNER.public))
-    assert (status, said) == (0, f"holds: {proof['entry']} is in the log of 7 events\n")
+    assert (status, said.splitlines()[0]) == (
+        0,
+        f"holds: {proof['entry']} is in the log of 7 events",
+    )
+    assert "the server's own word" in said
+    assert "no --key" in check(tmp_path, proof, note=proof["checkpoint"])[1]
+    kept = check(tmp_path, proof, "--key", str(SIGNER.public), note=proof["checkpoint"])
+    assert kept == (0, f"{said.splitlines()[0]}\n")
 
 
 def test_the_script_sees_whatever_is_changed(memory_site: Site, tmp_path: Path) -> None:
@@ -115,6 +122,35 @@ def test_the_script_sees_whatever_is_changed(memory_site: Site, tmp_path: Path) 
     forged = {**proof, "checkpoint": text}
     assert check(tmp_path, forged)[0] == 0, "what the tree does not say, only the signature does"
     assert check(tmp_path, forged, "--key", str(SIGNER.public))[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("proof", "checkpoint", "key"),
+    [
+        (None, "proof.json", "a+b+c"),
+        ("checkpoint", "checkpoint", "a+b+c"),
+        ("proof.json", "proof.json", "a+b+c"),
+        ("proof.json", "checkpoint", "nonsense"),
+    ],
+)
+def test_the_script_says_what_it_cannot_read(
+    memory_site: Site, tmp_path: Path, proof: str | None, checkpoint: str, key: str
+) -> None:
+    lived(memory_site)
+    (tmp_path / "proof.json").write_text(json.dumps(memory_site.read(PROOF)))
+    (tmp_path / "checkpoint").write_text(memory_site.get("/api/checkpoint").text)
+
+    done = subprocess.run(
+        [sys.executable, str(SCRIPT), proof or "missing", checkpoint, "--key", key],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "error: cannot tell: " in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
 
 
 def test_an_event_is_proven_to_be_in_a_checkpoint_that_was_kept(
@@ -221,7 +257,10 @@ def test_what_was_changed_is_neither_signed_nor_proven(database_site: Site) -> N
             [position],
         )
 
-    problem_of(database_site.get(PROOF), 409, "log-altered")
+    altered = problem_of(database_site.get(PROOF), 409, "log-altered")
+    assert altered["detail"].endswith(
+        "not what was hashed. milepost verify says what is different."
+    )
     problem_of(database_site.get("/api/checkpoint"), 409, "log-altered")
     ready = database_site.client.get("/readyz")
     assert ready.status_code == 200

@@ -17,6 +17,7 @@ from domain.workflow_files import SHIPPED
 from projections.read_model import SHAPE
 from tests.api.conftest import MACHINE, Site, everything_in, kind_of, problem_of
 from tests.conftest import Deployment
+from tests.e2e.server import free_port
 
 VARIABLES = (
     "MILEPOST_HOME",
@@ -154,7 +155,9 @@ def test_status_for_a_program(shell: Shell, database_site: Site) -> None:
 # jobs
 
 
-@pytest.mark.parametrize("command", ["status", "jobs", "jobs job-1"])
+@pytest.mark.parametrize(
+    "command", ["status", "jobs", "jobs job-1", "tokens list", "tokens revoke token-1"]
+)
 def test_who_only_looks_makes_no_database(empty: Shell, tmp_path: Path, command: str) -> None:
     """As in the wrong folder: that there is none is said, and nothing is left behind."""
     assert empty.fails(*command.split()).startswith("Error: there is no database at ")
@@ -217,6 +220,48 @@ def test_one_job_is_shown_with_its_timeline(shell: Shell, database_site: Site) -
         assert word in said
     for word in ("vm_created", "installing", "200.0 s", "silence", "coffee_made", "failed"):
         assert word in said
+
+
+def test_what_an_error_says_on_many_lines_looks_like_nothing_else(
+    shell: Shell, database_site: Site
+) -> None:
+    database_site.register()
+    database_site.report(status="provisioning")
+    database_site.report(status="failed", error="exit 1\n  agent id           forged\nlast")
+
+    said = shell("jobs", "job-1").splitlines()
+
+    assert [line for line in said if line.startswith("  agent id ")] == [
+        f"  {'agent id':18} agent-1"
+    ]
+    assert "  attempt 1: failed exit 1 agent id forged last" in said
+
+
+def test_how_long_a_job_sends_no_heartbeat_and_when_it_ended_is_told(
+    shell: Shell, database_site: Site
+) -> None:
+    """The clock of the command is the machine's."""
+    database_site.register()
+    database_site.report(status="provisioning")
+    database_site.project()
+
+    assert "2026-03-02 12:00:00 UTC, " in line_of("no heartbeat since", shell("jobs", "job-1"))
+    assert "no heartbeat for " in line_of("job-1", shell("jobs"))
+
+    database_site.clock.advance(901)
+    database_site.watch()
+    database_site.project()
+    said = shell("jobs", "job-1")
+    assert "2026-03-02 12:15:01 UTC, " in line_of("ended", said)
+    assert "no heartbeat since" not in said
+    assert "2026-03-02 12:00:00  silence" in said
+    assert "no heartbeat for " not in line_of("job-1", shell("jobs"))
+    assert "Timeout: No heartbeat for 901s" in line_of("job-1", shell("jobs"))
+
+
+def line_of(word: str, said: str) -> str:
+    [found] = [line for line in said.splitlines() if word in line]
+    return found
 
 
 def test_one_job_for_a_program_is_what_http_says(shell: Shell, database_site: Site) -> None:
@@ -315,6 +360,8 @@ def test_a_revoked_token_opens_nothing(shell: Shell, database_site: Site) -> Non
 
 
 def test_revoking_what_is_not_there_fails(empty: Shell) -> None:
+    empty("init-db")
+
     assert "nobody's" in empty.fails("tokens", "revoke", "nobody's")
 
 
@@ -465,7 +512,8 @@ def test_a_home_that_cannot_be_stops_every_command_in_one_line(
 ) -> None:
     (tmp_path / "file").write_text("")
 
-    said = Shell(MILEPOST_HOME=str(tmp_path / place)).fails(command)
+    home, port = str(tmp_path / place), str(free_port())
+    said = Shell(MILEPOST_HOME=home, MILEPOST_PORT=port).fails(command)
 
     assert said.startswith("Error: MILEPOST_HOME:")
 
@@ -553,6 +601,15 @@ def test_every_command_explains_itself(empty: Shell, command: str) -> None:
     assert said.startswith("Usage: ")
     assert said == empty(*command.split(), "-h")
     assert ESCAPE not in said
+
+
+def test_every_command_is_told_in_one_whole_sentence(empty: Shell) -> None:
+    commands = empty("--help").partition("Commands:\n")[2].splitlines()
+
+    assert len(commands) > 10
+    for line in commands:
+        assert line.endswith("."), line
+        assert not line.endswith("..."), line
 
 
 def test_the_version_is_printed(empty: Shell) -> None:

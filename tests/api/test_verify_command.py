@@ -66,6 +66,7 @@ def test_nothing_found_is_said_with_the_root(auditor: Shell, lived: Site) -> Non
 
     assert "Verified 6 events of 2 jobs" in said
     assert "nothing to find fault with" in said
+    assert "No --checkpoint was given" in said
     [summary] = lines(auditor.run("verify", "--json"))
     assert summary["root"] in said
     assert (summary["kind"], summary["findings"], summary["tree_size"]) == ("summary", 0, 6)
@@ -113,6 +114,7 @@ def test_checkpoints_are_held_against_the_log(auditor: Shell, lived: Site, tmp_p
 
     said = auditor("verify", "--checkpoint", first, "--checkpoint", second)
     assert "Checkpoints that this extends: 2" in said
+    assert "No --checkpoint" not in said
 
     Database(lived.deployment).run("DELETE FROM milepost_events WHERE notification_id = 7")
     result = auditor.run("verify", "--json", "--checkpoint", first, "--checkpoint", second)
@@ -156,7 +158,7 @@ def test_what_callbacks_and_intruders_say_does_not_steer_the_terminal(
     assert result.exit_code == 1
     assert ESCAPE not in result.stdout
     assert all(
-        line.startswith(("version", "Ver", "Root", "The", "Ev"))
+        line.startswith(("version", "Ver", "Root", "The", "Ev", "No --checkpoint"))
         for line in result.stdout.splitlines()
     )
 

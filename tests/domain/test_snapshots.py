@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from domain.attempt import MAX_STEPS, Attempt
 from domain.batch import Batch, Receipt
 from domain.callback import Callback
-from domain.commands import RecordCallback, StopJob
+from domain.commands import QueueJob, RecordCallback, StopJob
 from domain.errors import NothingToStop
 from domain.events import (
     AttemptStarted,
@@ -38,7 +38,7 @@ from domain.folding import Folded, fold, recall
 from domain.mapper import JobEventMapper
 from domain.provisioning_job import ProvisioningJob
 from domain.snapshots import EVERY, SHAPE, Snapshot, restore, take
-from domain.store import MAX_TAIL, Append, NothingDecided
+from domain.store import MAX_TAIL, Append, TooMuchMissed
 from domain.workflow import Workflows
 from tests.conftest import NOON, Clock, Deployment
 from tests.domain.looking import look
@@ -292,25 +292,48 @@ def test_every_process_that_starts_goes_on_from_the_snapshot(databases: Deployme
     assert cold(databases).job == from_the_first_event(databases)
 
 
+def much_happens(made: Deployment) -> None:
+    """Let another process record more of the job, of which this one knows one event."""
+    missed = [
+        made.milepost.mapper.to_stored_event(event)
+        for event in numbered([HeartbeatReceived(recorded_at=NOON)] * (MAX_TAIL + 2))
+    ]
+    newest = take(ProvisioningJob("job", MAX_TAIL + 2), PLAIN)
+    made.milepost.store.transact({}, [], lambda _: Append(missed[1:], snapshots=[newest]))
+
+
 def test_a_process_that_missed_much_of_a_job_goes_on_from_the_snapshot(
     stores: Deployment,
 ) -> None:
     """As when another one had the job for days: what it missed is not folded under the lock."""
     stores.milepost.record(HEARTBEAT)
-    missed = [
-        stores.milepost.mapper.to_stored_event(event)
-        for event in numbered([HeartbeatReceived(recorded_at=NOON)] * (MAX_TAIL + 2))
-    ]
-    newest = take(ProvisioningJob("job", MAX_TAIL + 2), PLAIN)
-    stores.milepost.store.transact({}, [], lambda _: Append(missed[1:], snapshots=[newest]))
+    much_happens(stores)
     found = look(stores.milepost.store, {"job": 1})
     assert len(found.tail) == MAX_TAIL + 1
 
-    with pytest.raises(NothingDecided):
+    with pytest.raises(TooMuchMissed):
         Batch([RecordCallback(HEARTBEAT)], {}, PLAIN, stores.clock).decide(found)
     assert stores.milepost.record(HEARTBEAT).version == MAX_TAIL + 3
 
     assert cold(stores).job == from_the_first_event(stores)
+
+
+def test_what_was_missed_of_a_job_costs_no_other_job_its_place_in_memory(
+    databases: Deployment,
+) -> None:
+    """The other one is not read again, or it would be seen that its registration is gone."""
+    other = Callback(job_id="other", type="heartbeat")
+    databases.milepost.queue(QueueJob(job_id="other", agent_id="agent", workflow="vm@1"))
+    databases.milepost.record(other)
+    databases.milepost.record(HEARTBEAT)
+    much_happens(databases)
+    execute(databases, "DELETE FROM milepost_events WHERE topic = 'JobQueued'")
+
+    assert databases.milepost.record(HEARTBEAT).version == MAX_TAIL + 3
+
+    assert databases.milepost.record(other).warning is None
+    with another_process(databases) as another:
+        assert another.milepost.record(other).warning == "job 'other' is not registered"
 
 
 def test_deleting_the_snapshots_changes_nothing(databases: Deployment) -> None:

@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from base64 import b64decode, b64encode
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from domain.checkpoints import PublicKey, opened_checkpoint
 from tests.e2e.conftest import Make
 from tests.e2e.server import MILEPOST, Server
 
-SCRIPT = Path(__file__).parents[2] / "docs" / "check_proof.py"
+DOCS = Path(__file__).parents[2] / "docs"
+WRONG = b64encode(b"w" * 32).decode()
 
 
 def run(server: Server, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -41,7 +46,7 @@ def test_what_a_server_says_can_be_checked_without_it(server: Server) -> None:
 
     proof = server.get(f"/api/jobs/job-1/events/2/proof?size={made.size}")
     (server.home / "proof.json").write_text(json.dumps(proof.body))
-    check = [sys.executable, str(SCRIPT), "proof.json", "kept", "--key", key]
+    check = [sys.executable, str(DOCS / "check_proof.py"), "proof.json", "kept", "--key", key]
     holds = run(server, *check)
     proof.body["hashes"][0] = proof.body["hashes"][-1]
     (server.home / "proof.json").write_text(json.dumps(proof.body))
@@ -55,6 +60,66 @@ def test_what_a_server_says_can_be_checked_without_it(server: Server) -> None:
     covered = run(server, str(MILEPOST), "checkpoint")
     assert opened_checkpoint(covered.stdout, [PublicKey.parse(key)]).size == 21
     assert covered.stderr == ""
+
+
+def changed(proof: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the proof with each thing that it says of the event changed, one at a time."""
+    first, *others = proof["hashes"]
+    position, *event = json.loads(proof["entry"])
+    return {
+        name: {**proof, name.split(",")[0]: value}
+        for name, value in {
+            "entry, of another job": proof["entry"].replace("job-1", "job-2"),
+            "entry, elsewhere": json.dumps([position + 1, *event], separators=(",", ":")),
+            "stored": b64encode(b64decode(proof["stored"]) + b" ").decode(),
+            "leaf_index, the next": proof["leaf_index"] + 1,
+            "leaf_index, by the same way": proof["leaf_index"] + (1 << len(proof["hashes"])),
+            "leaf_index, before all": proof["leaf_index"] - proof["tree_size"],
+            "tree_size, smaller": proof["tree_size"] - 1,
+            "tree_size, larger": proof["tree_size"] + 1,
+            "hashes, another": [WRONG, *others],
+            "hashes, in another order": [*others, first],
+            "hashes, too few": others,
+            "hashes, too many": [first, *others, WRONG],
+            "hashes, none": [],
+        }.items()
+    }
+
+
+@pytest.mark.parametrize("script", ["check_inclusion.py", "check_proof.py"])
+def test_each_script_sees_whatever_a_proof_says_wrong(make_server: Make, script: str) -> None:
+    """Of every event, against a checkpoint that was kept while the log went on."""
+    server = make_server().start()
+    for number in range(21):
+        server.callback({"job_id": f"job-{number % 3}", "type": "heartbeat"})
+    server.until(lambda: has_hashed(server, 21), "does not grow its tree")
+    kept = server.get("/api/checkpoint").body
+    server.callback({"job_id": "job-1", "status": "running"})
+
+    def holds(proof: dict[str, Any], checkpoint: str = kept) -> bool:
+        (server.home / "proof.json").write_text(json.dumps(proof))
+        (server.home / "kept").write_text(checkpoint)
+        done = run(server, sys.executable, str(DOCS / script), "proof.json", "kept")
+        assert (done.returncode, done.stderr) in ((0, ""), (1, "")), done.stderr
+        return done.returncode == 0
+
+    proofs = [
+        server.get(f"/api/jobs/job-{number % 3}/events/{number // 3 + 1}/proof?size=21").body
+        for number in range(21)
+    ]
+    assert [proof["leaf_index"] for proof in proofs] == list(range(21))
+    assert all(holds(proof) for proof in proofs)
+
+    proof = proofs[10]
+    for what, wrong in changed(proof).items():
+        assert wrong != proof, what
+        assert not holds(wrong), what
+    assert not holds({**proofs[11], "leaf_index": 10})
+    assert not holds(proof, kept.replace(proof["root"], WRONG))
+    assert not holds(proof, kept.replace("\n21\n", "\n22\n"))
+    assert not holds(server.get("/api/jobs/job-1/events/4/proof").body)
+    # The server's word on its tree is no part of the proof: the kept checkpoint is asked instead.
+    assert holds({**proof, "root": WRONG, "checkpoint": proof["checkpoint"].replace("21", "22")})
 
 
 def test_a_server_that_was_killed_grows_the_same_tree_again(server: Server) -> None:

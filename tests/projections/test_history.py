@@ -25,10 +25,9 @@ from domain.events import (
 )
 from domain.store import Append
 from domain.workflow import Workflows
-from projections import history as histories
 from projections import instance, timeline
 from projections.audit import Entry, Wanted, attempt_of
-from projections.history import Page
+from projections.history import History, Page
 from projections.instance import Instance
 from projections.projector import Projector
 from projections.timeline import Timeline
@@ -193,14 +192,14 @@ def test_filters_choose_without_changing_what_is_told(stores: Deployment) -> Non
 
 
 def test_a_page_looks_through_a_bounded_number_of_events(
-    stores: Deployment, monkeypatch: pytest.MonkeyPatch
+    stores: Deployment,
 ) -> None:
     """So it may be empty, and have more."""
-    monkeypatch.setattr(histories, "SCANNED", 3)
+    history = History(stores.read_model, stores.milepost.mapper, scanned=3)
     lived(stores)
 
     wanted = Wanted(kinds=["MetadataReported"])
-    pages = [stores.history.of_job("job", after, 10, wanted) for after in (0, 3, 6, 9)]
+    pages = [history.of_job("job", after, 10, wanted) for after in (0, 3, 6, 9)]
 
     assert [(versions(page.entries), page.following, page.more) for page in pages] == [
         ([], 3, True),
@@ -303,19 +302,17 @@ def test_the_log_is_filtered_too(stores: Deployment) -> None:
     assert chosen(since=minute(6)) == [8, 9, 10]
 
 
-def test_a_page_of_the_log_ends_before_it_costs_too_much(
-    stores: Deployment, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_page_of_the_log_ends_before_it_costs_too_much(stores: Deployment) -> None:
     """To know how jobs stood before, their events are read; a page has at least one event."""
+    history = History(stores.read_model, stores.milepost.mapper, afforded=4)
     for _ in range(4):
         for job_id in ("one", "two", "three"):
             recorded(stores, job_id=job_id, type="heartbeat")
-    monkeypatch.setattr(histories, "AFFORDED", 4)
 
-    page = stores.history.of_all(9, 10, ALL)
+    page = history.of_all(9, 10, ALL)
 
     assert (positions(page), page.following, page.more) == ([10, 11], 11, True)
-    assert positions(stores.history.of_all(11, 10, ALL)) == [12]
+    assert positions(history.of_all(11, 10, ALL)) == [12]
 
 
 def test_somebody_sees_the_events_of_their_own_jobs(stores: Deployment) -> None:
