@@ -18,6 +18,8 @@ from domain.mapper import JobEventMapper
 from domain.store import JobStore
 from domain.workflow import Workflows
 from projections.comparison import PROJECTIONS, Comparison, Difference
+from projections.job_fold import JobFold
+from projections.past import PAGE, Past
 from projections.projector import Projector
 from projections.read_model import ReadModel
 from projections.shadow import RebuildForbidden, Shadow
@@ -25,8 +27,9 @@ from projections.shadow import RebuildForbidden, Shadow
 log = logging.getLogger("milepost.rebuild")
 
 BATCH, BATCHES = 2_000, 10
-"""How many events are folded before their rows are written: many, because each job of them is
-written once; not more, because of their memory, and SQLite lets nobody else write meanwhile."""
+"""How many events that came in meanwhile are folded before their rows are written: many, because
+each job of them is written once; not more, because of their memory, and SQLite lets nobody else
+write meanwhile."""
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.01, 2.0
 """Between attempts to swap: at first a projector was faster; then somebody reads for long."""
 
@@ -70,13 +73,14 @@ class Rebuild:
         *,
         batch: int = BATCH,
         batches: int = BATCHES,
+        page: int = PAGE,
     ) -> None:
         self._store = store
         self._read_model = read_model
         self._shadow = shadow
         self._mapper = mapper
         self._workflows = workflows
-        self._batch, self._batches = batch, batches
+        self._batch, self._batches, self._page = batch, batches, page
         self._standing_by_for: str | None = None
 
     def run(
@@ -99,22 +103,27 @@ class Rebuild:
         with self._shadow.taken() as taken:
             if not taken:
                 raise RebuildUnderWay
-            began, began_at, events = monotonic(), self._shadow.begin(afresh=afresh), 0
+            began, events = monotonic(), 0
+            self._clear(stop)
+            began_at = self._shadow.begin(afresh=afresh)
+            self._clear(stop)
+            rows = self._shadow.read_model
 
-            def after_each(folded: int) -> None:
+            def after_each(folded: int, position: int | None = None) -> None:
                 nonlocal events
                 events += folded
-                position = self._shadow.read_model.position()
+                position = rows.position() if position is None else position
                 on_progress(Progress(events, position, self._read_model.newest_position()))
                 if stop.is_set():
                     raise RebuildInterrupted
 
             after_each(0)
-            rows, mapper = self._shadow.read_model, self._mapper
+            fold = JobFold(self._mapper, self._workflows)
+            Past(self._shadow, fold, page=self._page).catch_up(after_each)
             projector = Projector(
                 self._store,
                 rows,
-                mapper,
+                self._mapper,
                 self._workflows,
                 batch=self._batch,
                 batches=self._batches,
@@ -125,12 +134,14 @@ class Rebuild:
             pause = SHORTEST_PAUSE
             while True:
                 projector.catch_up(after_each)
-                position = self._shadow.read_model.position()
+                position = rows.position()
                 if self._shadow.swap():
-                    return Rebuilt(began_at, position, events, monotonic() - began, differences)
+                    break
                 after_each(0)
                 stop.wait(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
+            self._take_away(stop)
+            return Rebuilt(began_at, position, events, monotonic() - began, differences)
 
     def comparison(self, wanted: Collection[str] = PROJECTIONS) -> Comparison:
         """Return what compares the served rows with the events."""
@@ -144,7 +155,9 @@ class Rebuild:
         with self._shadow.taken() as taken:
             if not taken:
                 raise RebuildUnderWay
-            return self._shadow.drop()
+            dropped = self._shadow.drop()
+            self._take_away(Event())
+            return dropped
 
     def is_current(self, stop: Event) -> bool:
         """Tell whether the served rows have this release's shape; of older ones, make them so.
@@ -155,6 +168,7 @@ class Rebuild:
         served, shape = self._read_model.edition(), self._read_model.shape
         if served.shape == shape:
             self._standing_by_for = None
+            self._take_away_what_is_left(stop)
             return True
         if not served.is_older_than(shape):
             self._stand_by(
@@ -183,6 +197,26 @@ class Rebuild:
             differences += 1
             on_difference(difference)
         return differences
+
+    def _clear(self, stop: Event) -> None:
+        self._take_away(stop)
+        if stop.is_set():
+            raise RebuildInterrupted
+
+    def _take_away_what_is_left(self, stop: Event) -> None:
+        """Go on where somebody was interrupted who took replaced tables away."""
+        if self._shadow.leaves_tables():
+            with self._shadow.taken() as taken:
+                if taken:
+                    self._take_away(stop)
+
+    def _take_away(self, stop: Event) -> None:
+        while not stop.is_set():
+            began = monotonic()
+            if not self._shadow.clear():
+                return
+            # As long again for the others: who waits for SQLite's lock looks for it now and then.
+            stop.wait(monotonic() - began)
 
     def _stand_by(self, reason: str) -> None:
         # Asked every second: said once.

@@ -261,7 +261,7 @@ def test_what_a_later_release_understands_is_folded_into_the_past_too(
     monkeypatch.setattr(mapper, "to_domain_event", later)
     Projector(
         stores.milepost.store, stores.read_model, mapper, stores.workflows, snapshot_every=1
-    )._try_again()
+    )._steps.try_again()
 
     instance, timeline = there(stores, Place(2))
     assert instance.attempt.steps.keys() == {"vm_created"}
