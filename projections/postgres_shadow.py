@@ -15,7 +15,7 @@ from eventsourcing.persistence import (
 )
 from psycopg import Connection
 from psycopg.errors import DependentObjectsStillExist, InsufficientPrivilege, LockNotAvailable
-from psycopg.rows import DictRow, tuple_row
+from psycopg.rows import DictRow, args_row, tuple_row
 
 from domain.postgres import PostgresRecorder, as_json
 from domain.postgres_datastore import ONE_AT_A_TIME
@@ -217,8 +217,9 @@ class PostgresShadow:
 
     def histories(self, after: tuple[str, int], until: int, limit: int) -> Sequence[Notification]:
         """See `Shadow.histories`."""
-        rows = self._datastore.rows(SELECT_HISTORIES, (*after, until, limit))
-        return [Notification(*row.values()) for row in rows]
+        with self._datastore.get_connection() as connection:
+            cursor = connection.cursor(binary=True, row_factory=args_row(Notification))
+            return cursor.execute(SELECT_HISTORIES, (*after, until, limit), prepare=True).fetchall()
 
     def end_past(self) -> None:
         """See `Shadow.end_past`."""
