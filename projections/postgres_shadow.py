@@ -63,8 +63,8 @@ END_PAST: Final = (
     "DELETE FROM milepost_read_model WHERE tables = 'past'",
 )
 END_EDITION: Final = "DELETE FROM milepost_read_model WHERE tables IN ('rebuilt', 'past')"
-# What DROP would not go without, and triggers, which would be gone without a word. What is part of
-# one of the tables goes with it.
+# What DROP would not go without; triggers and policies, which would be gone without a word. What is
+# part of one of the tables goes with it.
 SELECT_DEPENDENTS: Final = """
     WITH served AS (
          SELECT oid, oid::regclass::text AS name, reltype FROM pg_class
@@ -89,6 +89,8 @@ SELECT_DEPENDENTS: Final = """
      UNION ALL
     SELECT 'trigger ' || tgname, name FROM pg_trigger JOIN served ON served.oid = tgrelid
      WHERE NOT tgisinternal
+     UNION ALL
+    SELECT 'policy ' || polname, name FROM pg_policy JOIN served ON served.oid = polrelid
      ORDER BY 1 LIMIT 1
 """
 # Whoever may use a served table may use the one that takes its place.
@@ -264,12 +266,8 @@ class PostgresShadow:
             cursor.execute(TABLES.turned(DROP))
             return cursor.execute(END_EDITION).rowcount > 0
 
-    def leaves_tables(self) -> bool:
-        """Return False: they are dropped at once, which takes no time here."""
-        return False
-
     def clear(self) -> bool:
-        """Return False: see `leaves_tables`."""
+        """Return False: to drop a table takes no time here, so that they are gone at once."""
         return False
 
     def jobs(self, after: str, limit: int) -> Sequence[str]:

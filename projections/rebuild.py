@@ -104,9 +104,10 @@ class Rebuild:
             if not taken:
                 raise RebuildUnderWay
             began, events = monotonic(), 0
-            self._clear(stop)
+            self.take_away(stop)
+            if stop.is_set():
+                raise RebuildInterrupted
             began_at = self._shadow.begin(afresh=afresh)
-            self._clear(stop)
             rows = self._shadow.read_model
 
             def after_each(folded: int, position: int | None = None) -> None:
@@ -136,12 +137,10 @@ class Rebuild:
                 projector.catch_up(after_each)
                 position = rows.position()
                 if self._shadow.swap():
-                    break
+                    return Rebuilt(began_at, position, events, monotonic() - began, differences)
                 after_each(0)
                 stop.wait(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
-            self._take_away(stop)
-            return Rebuilt(began_at, position, events, monotonic() - began, differences)
 
     def comparison(self, wanted: Collection[str] = PROJECTIONS) -> Comparison:
         """Return what compares the served rows with the events."""
@@ -155,9 +154,18 @@ class Rebuild:
         with self._shadow.taken() as taken:
             if not taken:
                 raise RebuildUnderWay
-            dropped = self._shadow.drop()
-            self._take_away(Event())
-            return dropped
+            return self._shadow.drop()
+
+    def take_away(self, stop: Event | None = None) -> None:
+        """Take away what was replaced or dropped, slice by slice, until `stop` is set.
+
+        Whoever is interrupted leaves the rest to the projector, or to the next one.
+        """
+        stop, began = stop or Event(), monotonic()
+        while not stop.is_set() and self._shadow.clear():
+            # As long again for the others: who waits for SQLite's lock looks for it now and then.
+            stop.wait(monotonic() - began)
+            began = monotonic()
 
     def is_current(self, stop: Event) -> bool:
         """Tell whether the served rows have this release's shape; of older ones, make them so.
@@ -168,7 +176,6 @@ class Rebuild:
         served, shape = self._read_model.edition(), self._read_model.shape
         if served.shape == shape:
             self._standing_by_for = None
-            self._take_away_what_is_left(stop)
             return True
         if not served.is_older_than(shape):
             self._stand_by(
@@ -197,26 +204,6 @@ class Rebuild:
             differences += 1
             on_difference(difference)
         return differences
-
-    def _clear(self, stop: Event) -> None:
-        self._take_away(stop)
-        if stop.is_set():
-            raise RebuildInterrupted
-
-    def _take_away_what_is_left(self, stop: Event) -> None:
-        """Go on where somebody was interrupted who took replaced tables away."""
-        if self._shadow.leaves_tables():
-            with self._shadow.taken() as taken:
-                if taken:
-                    self._take_away(stop)
-
-    def _take_away(self, stop: Event) -> None:
-        while not stop.is_set():
-            began = monotonic()
-            if not self._shadow.clear():
-                return
-            # As long again for the others: who waits for SQLite's lock looks for it now and then.
-            stop.wait(monotonic() - began)
 
     def _stand_by(self, reason: str) -> None:
         # Asked every second: said once.

@@ -104,15 +104,11 @@ class Shadow(Protocol):
         ...
 
     def drop(self) -> bool:
-        """Drop these tables; return whether there were any."""
-        ...
-
-    def leaves_tables(self) -> bool:
-        """Tell whether there are tables that were replaced or dropped and still have to go."""
+        """Drop these tables; return whether there was a rebuild of them."""
         ...
 
     def clear(self) -> bool:
-        """Take a slice away of what has to go; return whether there was any."""
+        """Take away a slice of what was replaced or dropped; return whether there was any."""
         ...
 
     def jobs(self, after: str, limit: int) -> Sequence[str]:

@@ -198,13 +198,9 @@ class SQLiteShadow:
             _put_aside(cursor, TABLES.rebuilt, left["generation"] if left else 0)
             return cursor.execute(END_EDITION).rowcount > 0
 
-    def leaves_tables(self) -> bool:
-        """See `Shadow.leaves_tables`."""
-        return bool(self._rows(SELECT_DROPPED))
-
     def clear(self) -> bool:
         """See `Shadow.clear`."""
-        if not self.leaves_tables():  # nobody has to wait to hear that
+        if not self._rows(SELECT_DROPPED):  # nobody has to wait to hear that
             return False
         with self._datastore.writing() as cursor:
             for name, key in cursor.execute(SELECT_DROPPED).fetchall():
