@@ -66,16 +66,22 @@ class Services(msgspec.Struct, frozen=True):
     def projector(self) -> Projector:
         """Return a projector that lets the watchdog look and the tree grow every second.
 
-        Before it projects, rows of an older release's shape are rebuilt.
+        Before it projects, rows of an older release's shape are rebuilt. Of what a rebuild has
+        replaced a slice is taken away every second: nobody waits for that.
         """
         watchdog = Watchdog(self.milepost, self.read_model, self.clock)
+
+        def every_second() -> None:
+            watchdog.check()
+            self.shadow.clear()
+
         return Projector(
             self.milepost.store,
             self.read_model,
             self.milepost.mapper,
             self.workflows,
             when_active=watchdog.be_patient,
-            every_second=watchdog.check,
+            every_second=every_second,
             beside=Grower(self.tree).grow,
             may_project=self.rebuild().is_current,
         )

@@ -18,7 +18,7 @@ from bench.load import CONNECTIONS, Result, load, reads, signed
 from bench.stage import Server, Stage
 from domain.application import Milepost
 from projections.growing import Grower
-from projections.projector import BATCH
+from projections.stepping import BATCH
 
 ASKED = 100
 """How many jobs the callbacks and reads are about."""

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Any, Final
 
 import msgspec
 
 from domain.mapper import JobEventMapper
 from domain.workflow import Workflows
-from projections.folding import decoded, fold
-from projections.instance import Instance
+from projections.job_fold import JobFold
 from projections.read_model import InstanceRow, ReadModel, Row, SetAside
-from projections.rows import instance_row, timeline_row
 from projections.shadow import Moment, Shadow
-from projections.timeline import Timeline
-from projections.views import UnreadableDocument, View, Views
+from projections.views import UnreadableDocument, View
 
 PROJECTIONS: Final = ("instances", "timelines")
 PAGE: Final = 200
@@ -51,9 +48,7 @@ class Comparison:
     ) -> None:
         self._read_model = read_model
         self._shadow = shadow
-        self._mapper = mapper
-        self._workflows = workflows
-        self._views = Views(mapper.cipher)
+        self._fold = JobFold(mapper, workflows)
         self._wanted = [name for name in PROJECTIONS if name in wanted]
 
     def with_events(self) -> Iterator[tuple[int, list[Difference]]]:
@@ -108,18 +103,15 @@ class Comparison:
         self, moment: Moment, job_ids: Sequence[str], position: int
     ) -> Iterator[tuple[str, Mapping[str, Row | InstanceRow]]]:
         told: list[SetAside] = []  # the projector has said it
-        views = self._views
         for job_id, events in groupby(moment.events(job_ids), lambda event: event.originator_id):
-            instance, timeline = Instance(str(job_id)), Timeline(str(job_id))
+            states = self._fold.beginning(str(job_id))
             up_to_here = (event for event in events if event.id <= position)
-            while chunk := decoded(_first(CHUNK, up_to_here), self._mapper):
-                instance = fold(views.instance, instance, chunk, told)
-                timeline = fold(views.timeline, timeline, chunk, told)
+            while chunk := list(islice(up_to_here, CHUNK)):
+                states = self._fold.folded(states, chunk, told)
                 told.clear()
             rows: dict[str, Row | InstanceRow] = {}
-            if instance.version:
-                rows["instances"] = instance_row(instance, views, self._workflows)
-                rows["timelines"] = timeline_row(timeline, views)
+            if states[0].version:
+                rows["instances"], rows["timelines"] = self._fold.rows(states)
             yield str(job_id), rows
 
     def _difference(
@@ -158,8 +150,5 @@ class Comparison:
         return columns | {f"document.{k}": v for k, v in msgspec.to_builtins(state).items()}
 
     def _view(self, name: str) -> View[Any]:
-        return self._views.instance if name == "instances" else self._views.timeline
-
-
-def _first(count: int, events: Iterator[Any]) -> list[Any]:
-    return [event for _, event in zip(range(count), events, strict=False)]
+        views = self._fold.views
+        return views.instance if name == "instances" else views.timeline

@@ -7,15 +7,19 @@ from contextlib import contextmanager
 from typing import Any, Final, LiteralString
 
 import psycopg
-from eventsourcing.persistence import Notification, OperationalError, ProgrammingError
+from eventsourcing.persistence import (
+    InternalError,
+    Notification,
+    OperationalError,
+    ProgrammingError,
+)
 from psycopg import Connection
-from psycopg.errors import InsufficientPrivilege, LockNotAvailable
-from psycopg.rows import DictRow, tuple_row
+from psycopg.errors import DependentObjectsStillExist, InsufficientPrivilege, LockNotAvailable
+from psycopg.rows import DictRow, args_row, tuple_row
 
 from domain.postgres import PostgresRecorder, as_json
 from domain.postgres_datastore import ONE_AT_A_TIME
 from projections.postgres import (
-    BEGIN_EDITION,
     CREATE,
     INDEX,
     SELECT_EDITION,
@@ -24,11 +28,71 @@ from projections.postgres import (
     PostgresReadModel,
 )
 from projections.read_model import SHAPE, InstanceRow, Row
-from projections.shadow import Moment, RebuildForbidden
+from projections.shadow import Left, Moment, RebuildForbidden
 
 TAKE: Final = "SELECT pg_try_advisory_lock(hashtext('milepost rebuild')) AS taken"
 DROP: Final[LiteralString] = f"DROP TABLE IF EXISTS {', '.join(TABLES.names)}"
-END_EDITION: Final[LiteralString] = "DELETE FROM milepost_read_model WHERE tables = 'served'"
+# Another number than those have that were here.
+BEGIN_EDITION: Final = """
+    INSERT INTO milepost_read_model
+    SELECT 'rebuilt', %s, 0, MAX(generation) + 1 FROM milepost_read_model
+    ON CONFLICT (tables) DO UPDATE
+       SET shape = excluded.shape, position = 0, generation = excluded.generation
+"""
+BEGIN_PAST: Final = """
+    INSERT INTO milepost_read_model
+    SELECT 'past', shape, %s, generation FROM milepost_read_model WHERE tables = 'rebuilt'
+    ON CONFLICT (tables) DO UPDATE
+       SET shape = excluded.shape, position = excluded.position, generation = excluded.generation
+"""
+SELECT_PAST: Final = "SELECT position FROM milepost_read_model WHERE tables = 'past'"
+SELECT_LAST: Final[LiteralString] = TABLES.turned(
+    "SELECT job_id FROM milepost_instances ORDER BY job_id DESC LIMIT 1"
+)
+# By the key of jobs and versions, not by positions: hence the + 0.
+SELECT_HISTORIES: Final = """
+    SELECT originator_id, originator_version, topic, state, notification_id
+      FROM milepost_events
+     WHERE (originator_id, originator_version) > (%s, %s) AND notification_id + 0 <= %s
+     ORDER BY originator_id, originator_version LIMIT %s
+"""
+END_PAST: Final = (
+    """UPDATE milepost_read_model AS rebuilt SET position = past.position
+         FROM milepost_read_model AS past
+        WHERE rebuilt.tables = 'rebuilt' AND past.tables = 'past'""",
+    "DELETE FROM milepost_read_model WHERE tables = 'past'",
+)
+END_EDITION: Final = "DELETE FROM milepost_read_model WHERE tables IN ('rebuilt', 'past')"
+# What DROP would not go without; triggers and policies, which would be gone without a word. What is
+# part of one of the tables goes with it.
+SELECT_DEPENDENTS: Final = """
+    WITH served AS (
+         SELECT oid, oid::regclass::text AS name, reltype FROM pg_class
+          WHERE oid = ANY (SELECT to_regclass(name) FROM unnest(%s::text[]) AS name)),
+    part AS (
+         SELECT 'pg_class'::regclass AS classid, oid, name FROM served
+          UNION ALL
+         SELECT 'pg_class'::regclass, indexrelid, name FROM pg_index JOIN served ON oid = indrelid
+          UNION ALL
+         SELECT 'pg_type'::regclass, pg_type.oid, name
+           FROM pg_type JOIN served ON pg_type.oid = reltype OR typelem = reltype)
+    SELECT CASE WHEN rule.oid IS NULL THEN pg_describe_object(d.classid, d.objid, d.objsubid)
+                ELSE pg_describe_object('pg_class'::regclass, rule.ev_class, 0) END AS what, name
+      FROM pg_depend AS d
+      JOIN part ON part.classid = d.refclassid AND part.oid = d.refobjid
+      LEFT JOIN pg_rewrite AS rule ON d.classid = 'pg_rewrite'::regclass AND rule.oid = d.objid
+     WHERE d.deptype = 'n'
+       AND NOT EXISTS (
+           SELECT FROM pg_depend AS own
+             JOIN served ON own.refclassid = 'pg_class'::regclass AND own.refobjid = served.oid
+            WHERE own.classid = d.classid AND own.objid = d.objid AND own.deptype IN ('a', 'i'))
+     UNION ALL
+    SELECT 'trigger ' || tgname, name FROM pg_trigger JOIN served ON served.oid = tgrelid
+     WHERE NOT tgisinternal
+     UNION ALL
+    SELECT 'policy ' || polname, name FROM pg_policy JOIN served ON served.oid = polrelid
+     ORDER BY 1 LIMIT 1
+"""
 # Whoever may use a served table may use the one that takes its place.
 SAME_RIGHTS: Final = """
     SELECT format('GRANT %%s ON %%I TO %%s', acl.privilege_type, rebuilt,
@@ -53,6 +117,7 @@ SERVE: Final = """
        SET shape = rebuilt.shape, position = rebuilt.position, generation = rebuilt.generation
       FROM milepost_read_model AS rebuilt
      WHERE served.tables = 'served' AND rebuilt.tables = 'rebuilt' AND rebuilt.shape = %s
+       AND NOT EXISTS (SELECT FROM milepost_read_model WHERE tables = 'past')
        AND (rebuilt.position >= served.position
             OR served.position > (SELECT COALESCE(MAX(notification_id), 0) FROM milepost_events))
 """
@@ -121,23 +186,48 @@ class PostgresShadow:
         try:
             with self._datastore.transaction(commit=True) as cursor:
                 cursor.execute(ONE_AT_A_TIME)
+                names = list(TABLES.names)
+                for dependent in cursor.execute(SELECT_DEPENDENTS, (names,)).fetchall():
+                    raise RebuildForbidden.by(dependent["what"], dependent["name"])
                 left = cursor.execute(TABLES.turned(SELECT_EDITION)).fetchone()
-                newest = cursor.execute(SELECT_NEWEST).fetchone()
+                past = cursor.execute(SELECT_PAST).fetchone()
+                found = cursor.execute(SELECT_NEWEST).fetchone()
+                newest = int(found["position"]) if found else 0
                 if left and left["shape"] == self.read_model.shape and not afresh:
-                    if newest and left["position"] <= newest["position"]:
+                    if max(left["position"], past["position"] if past else 0) <= newest:
                         return int(left["position"])
-                for statement in (DROP, END_EDITION, *CREATE):
+                for statement in (DROP, *CREATE):
                     cursor.execute(TABLES.turned(statement))
-                cursor.execute(TABLES.turned(BEGIN_EDITION), (self.read_model.shape,))
-                pairs = (list(TABLES.names), list(TABLES.rebuilt))
+                cursor.execute(BEGIN_EDITION, (self.read_model.shape,))
+                cursor.execute(BEGIN_PAST, (newest,))
                 for made in (SAME_RIGHTS, SAME_OWNER):
-                    for row in cursor.execute(made, pairs).fetchall():
+                    for row in cursor.execute(made, (names, list(TABLES.rebuilt))).fetchall():
                         cursor.execute(row["statement"])
                 return 0
         except ProgrammingError as error:
             if isinstance(error.__cause__, InsufficientPrivilege):
-                raise RebuildForbidden(f"{RebuildForbidden.__doc__} {error}") from error
+                raise RebuildForbidden.to_this_account(error) from error
             raise
+
+    def past(self) -> Left | None:
+        """See `Shadow.past`."""
+        found = self._datastore.rows(SELECT_PAST)
+        if not found:
+            return None
+        last = self._datastore.rows(SELECT_LAST)
+        return Left(found[0]["position"], last[0]["job_id"] if last else "")
+
+    def histories(self, after: tuple[str, int], until: int, limit: int) -> Sequence[Notification]:
+        """See `Shadow.histories`."""
+        with self._datastore.get_connection() as connection:
+            cursor = connection.cursor(binary=True, row_factory=args_row(Notification))
+            return cursor.execute(SELECT_HISTORIES, (*after, until, limit), prepare=True).fetchall()
+
+    def end_past(self) -> None:
+        """See `Shadow.end_past`."""
+        with self._datastore.transaction(commit=True) as cursor:
+            for statement in END_PAST:
+                cursor.execute(statement)
 
     def settle(self) -> None:
         """Make the indexes, which would only have slowed the folding, and let them be known."""
@@ -153,7 +243,7 @@ class PostgresShadow:
                 cursor.execute(SOON)
                 if cursor.execute(SERVE, (self.read_model.shape,)).rowcount != 1:
                     return False
-                for statement in (TABLES.turned(END_EDITION), LOCK, DROP, *RENAME):
+                for statement in (END_EDITION, LOCK, DROP, *RENAME):
                     cursor.execute(statement)
                 for row in cursor.execute(RENAME_INDEXES, (list(TABLES.names),)).fetchall():
                     cursor.execute(row["statement"])
@@ -161,13 +251,24 @@ class PostgresShadow:
             if isinstance(error.__cause__, LockNotAvailable):
                 return False
             raise
+        except InternalError as error:
+            if isinstance(error.__cause__, DependentObjectsStillExist):
+                detail = error.__cause__.diag.message_detail
+                raise RebuildForbidden(
+                    f"{error.__cause__.diag.message_primary}: {detail}"
+                ) from error
+            raise
         return True
 
     def drop(self) -> bool:
         """See `Shadow.drop`."""
         with self._datastore.transaction(commit=True) as cursor:
             cursor.execute(TABLES.turned(DROP))
-            return cursor.execute(TABLES.turned(END_EDITION)).rowcount > 0
+            return cursor.execute(END_EDITION).rowcount > 0
+
+    def clear(self) -> bool:
+        """Return False: to drop a table takes no time here, so that they are gone at once."""
+        return False
 
     def jobs(self, after: str, limit: int) -> Sequence[str]:
         """See `Shadow.jobs`."""

@@ -18,6 +18,8 @@ from domain.mapper import JobEventMapper
 from domain.store import JobStore
 from domain.workflow import Workflows
 from projections.comparison import PROJECTIONS, Comparison, Difference
+from projections.job_fold import JobFold
+from projections.past import PAGE, Past
 from projections.projector import Projector
 from projections.read_model import ReadModel
 from projections.shadow import RebuildForbidden, Shadow
@@ -25,8 +27,9 @@ from projections.shadow import RebuildForbidden, Shadow
 log = logging.getLogger("milepost.rebuild")
 
 BATCH, BATCHES = 2_000, 10
-"""How many events are folded before their rows are written: many, because each job of them is
-written once; not more, because of their memory, and SQLite lets nobody else write meanwhile."""
+"""How many events that came in meanwhile are folded before their rows are written: many, because
+each job of them is written once; not more, because of their memory, and SQLite lets nobody else
+write meanwhile."""
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.01, 2.0
 """Between attempts to swap: at first a projector was faster; then somebody reads for long."""
 
@@ -70,13 +73,14 @@ class Rebuild:
         *,
         batch: int = BATCH,
         batches: int = BATCHES,
+        page: int = PAGE,
     ) -> None:
         self._store = store
         self._read_model = read_model
         self._shadow = shadow
         self._mapper = mapper
         self._workflows = workflows
-        self._batch, self._batches = batch, batches
+        self._batch, self._batches, self._page = batch, batches, page
         self._standing_by_for: str | None = None
 
     def run(
@@ -99,22 +103,28 @@ class Rebuild:
         with self._shadow.taken() as taken:
             if not taken:
                 raise RebuildUnderWay
-            began, began_at, events = monotonic(), self._shadow.begin(afresh=afresh), 0
+            began, events = monotonic(), 0
+            self.take_away(stop)
+            if stop.is_set():
+                raise RebuildInterrupted
+            began_at = self._shadow.begin(afresh=afresh)
+            rows = self._shadow.read_model
 
-            def after_each(folded: int) -> None:
+            def after_each(folded: int, position: int | None = None) -> None:
                 nonlocal events
                 events += folded
-                position = self._shadow.read_model.position()
+                position = rows.position() if position is None else position
                 on_progress(Progress(events, position, self._read_model.newest_position()))
                 if stop.is_set():
                     raise RebuildInterrupted
 
             after_each(0)
-            rows, mapper = self._shadow.read_model, self._mapper
+            fold = JobFold(self._mapper, self._workflows)
+            Past(self._shadow, fold, page=self._page).catch_up(after_each)
             projector = Projector(
                 self._store,
                 rows,
-                mapper,
+                self._mapper,
                 self._workflows,
                 batch=self._batch,
                 batches=self._batches,
@@ -125,7 +135,7 @@ class Rebuild:
             pause = SHORTEST_PAUSE
             while True:
                 projector.catch_up(after_each)
-                position = self._shadow.read_model.position()
+                position = rows.position()
                 if self._shadow.swap():
                     return Rebuilt(began_at, position, events, monotonic() - began, differences)
                 after_each(0)
@@ -145,6 +155,17 @@ class Rebuild:
             if not taken:
                 raise RebuildUnderWay
             return self._shadow.drop()
+
+    def take_away(self, stop: Event | None = None) -> None:
+        """Take away what was replaced or dropped, slice by slice, until `stop` is set.
+
+        Whoever is interrupted leaves the rest to the projector, or to the next one.
+        """
+        stop, began = stop or Event(), monotonic()
+        while not stop.is_set() and self._shadow.clear():
+            # As long again for the others: who waits for SQLite's lock looks for it now and then.
+            stop.wait(monotonic() - began)
+            began = monotonic()
 
     def is_current(self, stop: Event) -> bool:
         """Tell whether the served rows have this release's shape; of older ones, make them so.

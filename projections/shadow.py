@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+import msgspec
 from eventsourcing.persistence import Notification
 
 from domain.errors import MilepostError
@@ -17,7 +18,29 @@ from projections.read_model import InstanceRow, ReadModel, Row
 
 
 class RebuildForbidden(MilepostError):
-    """A rebuild makes tables, which takes the account that owns the present ones."""
+    """Other tables cannot take the place of the present ones."""
+
+    @classmethod
+    def to_this_account(cls, error: Exception) -> RebuildForbidden:
+        """Say what the database forbids."""
+        return cls(
+            f"A rebuild makes tables, which takes the account that owns the present ones. {error}"
+        )
+
+    @classmethod
+    def by(cls, what: str, table: str) -> RebuildForbidden:
+        """Say what would be lost with the table, or does not let go of it."""
+        return cls(
+            f"The {what} depends on the table {table}, which a rebuild replaces: drop it before "
+            "the rebuild, and make it again after."
+        )
+
+
+class Left(msgspec.Struct, frozen=True):
+    """What is left of the past of a rebuild: events up to a position, of jobs after this one."""
+
+    until: int
+    after: str
 
 
 class Moment(Protocol):
@@ -51,8 +74,21 @@ class Shadow(Protocol):
     def begin(self, *, afresh: bool = False) -> int:
         """Go on with what an interrupted rebuild of this shape left, or with empty tables.
 
-        Returns the position to go on from. Raises `RebuildForbidden`.
+        Of empty tables the past is what the log has now. Returns the position to go on from.
+        Raises `RebuildForbidden`, also for what somebody has made that depends on a served table.
         """
+        ...
+
+    def past(self) -> Left | None:
+        """Return what is left of the past; None once it is over."""
+        ...
+
+    def histories(self, after: tuple[str, int], until: int, limit: int) -> Sequence[Notification]:
+        """Return events up to that position in order of job and version, those after this one."""
+        ...
+
+    def end_past(self) -> None:
+        """Let the position be the one up to which all of the past was folded."""
         ...
 
     def settle(self) -> None:
@@ -60,14 +96,19 @@ class Shadow(Protocol):
         ...
 
     def swap(self) -> bool:
-        """Serve these tables and drop those that were, in one transaction.
+        """Serve these tables in the place of those that were, in one transaction.
 
-        False, and nothing has changed, while they are behind what is served or cannot be had.
+        False, and nothing has changed, while the past is not over, they are behind what is served,
+        or cannot be had. Raises `RebuildForbidden`.
         """
         ...
 
     def drop(self) -> bool:
-        """Drop these tables; return whether there were any."""
+        """Drop these tables; return whether there was a rebuild of them."""
+        ...
+
+    def clear(self) -> bool:
+        """Take away a slice of what was replaced or dropped; return whether there was any."""
         ...
 
     def jobs(self, after: str, limit: int) -> Sequence[str]:

@@ -80,16 +80,20 @@ CREATE: tuple[LiteralString, ...] = (
          document TEXT NOT NULL,
          PRIMARY KEY (job_id, view, version))""",
 )
-INDEX: tuple[LiteralString, ...] = (
-    """CREATE INDEX IF NOT EXISTS milepost_instances_newest
-         ON milepost_instances (first_position)""",
-    """CREATE INDEX IF NOT EXISTS milepost_instances_agent
-         ON milepost_instances (agent_id, first_position)""",
-    """CREATE INDEX IF NOT EXISTS milepost_instances_user
-         ON milepost_instances (user_id, first_position)""",
-    """CREATE INDEX IF NOT EXISTS milepost_instances_status
-         ON milepost_instances (status, first_position)""",
-)
+INDEXED: Final[Mapping[str, str]] = {
+    "newest": "first_position",
+    "agent": "agent_id,first_position",
+    "user": "user_id,first_position",
+    "status": "status,first_position",
+}
+"""The columns of the instances that have an index."""
+# What an index is for tells which it is: it keeps its name for ever, so those of a rebuild have
+# others.
+SELECT_INDEXED = """
+    SELECT (SELECT group_concat(name) FROM (
+            SELECT COALESCE(name, '?') AS name FROM pragma_index_info(list.name) ORDER BY seqno))
+      FROM pragma_index_list('milepost_instances') AS list WHERE NOT list.partial
+"""
 UPGRADE: tuple[LiteralString, ...] = (
     "ALTER TABLE milepost_read_model RENAME TO milepost_read_model_before",
     CREATE_EDITIONS,
@@ -232,9 +236,14 @@ class SQLiteReadModel:
         """See `ReadModel.prepare`."""
         with self._datastore.writing() as cursor:
             (is_older,) = cursor.execute(SELECT_IS_OLDER).fetchone()
-            for statement in (*(UPGRADE if is_older else ()), CREATE_EDITIONS, *CREATE, *INDEX):
+            for statement in (*(UPGRADE if is_older else ()), CREATE_EDITIONS, *CREATE):
                 cursor.execute(statement)
             cursor.execute(BEGIN_EDITION, (self.shape,))
+            generation = cursor.execute(SELECT_EDITION).fetchone()["generation"]
+            there = {row[0] for row in cursor.execute(SELECT_INDEXED).fetchall()}
+            for columns, statement in indexes("milepost_instances", generation).items():
+                if columns not in there:
+                    cursor.execute(statement)
 
     def edition(self) -> Edition:
         """See `ReadModel.edition`."""
@@ -358,6 +367,15 @@ class SQLiteReadModel:
     def _rows(self, statement: LiteralString, *parameters: Any) -> list[Any]:
         with self._datastore.reading() as cursor:
             return cursor.execute(self._on(statement), parameters).fetchall()
+
+
+def indexes(table: str, generation: int) -> Mapping[str, str]:
+    """Return, by their columns, the statements that make the indexes of tables of a generation."""
+    suffix = f"_{generation}" if generation else ""
+    return {
+        columns: f"CREATE INDEX milepost_instances_{name}{suffix} ON {table} ({columns})"
+        for name, columns in INDEXED.items()
+    }
 
 
 def _sighting(rows: Sequence[Any]) -> Sighting:

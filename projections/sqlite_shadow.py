@@ -15,36 +15,81 @@ from eventsourcing.persistence import Notification
 
 from domain.sqlite import SQLiteRecorder
 from projections.read_model import SHAPE, InstanceRow, Row
-from projections.shadow import Moment
+from projections.shadow import Left, Moment, RebuildForbidden
 from projections.sqlite import (
-    BEGIN_EDITION,
     CREATE,
-    INDEX,
     SELECT_EDITION,
     SELECT_NEWEST,
     TABLES,
     SQLiteReadModel,
+    indexes,
 )
 
-DROP: Final = tuple(f"DROP TABLE IF EXISTS {name}" for name in TABLES.names)
-DROP_REBUILT: Final = tuple(f"DROP TABLE IF EXISTS {name}" for name in TABLES.rebuilt)
-END_EDITION: Final = "DELETE FROM milepost_read_model WHERE tables = 'rebuilt'"
+# Another number than those have that were here.
+BEGIN_EDITION: Final = """
+    INSERT INTO milepost_read_model
+    SELECT 'rebuilt', ?, 0, MAX(generation) + 1 FROM milepost_read_model WHERE TRUE
+    ON CONFLICT (tables) DO UPDATE
+       SET shape = excluded.shape, position = 0, generation = excluded.generation
+RETURNING generation
+"""
+BEGIN_PAST: Final = """
+    INSERT INTO milepost_read_model
+    SELECT 'past', shape, ?, generation FROM milepost_read_model WHERE tables = 'rebuilt'
+    ON CONFLICT (tables) DO UPDATE
+       SET shape = excluded.shape, position = excluded.position, generation = excluded.generation
+"""
+SELECT_PAST: Final = "SELECT position FROM milepost_read_model WHERE tables = 'past'"
+REBUILT_INSTANCES: Final[LiteralString] = TABLES.turned("milepost_instances")
+SELECT_LAST: Final = f"SELECT job_id FROM {REBUILT_INSTANCES} ORDER BY job_id DESC LIMIT 1"
+# By the key of jobs and versions, not by positions: hence the +. Bytes, also where somebody wrote
+# text over them.
+SELECT_HISTORIES: Final = """
+    SELECT originator_id, originator_version, topic, CAST(state AS BLOB), notification_id
+      FROM milepost_events
+     WHERE (originator_id, originator_version) > (?, ?) AND +notification_id <= ?
+     ORDER BY originator_id, originator_version LIMIT ?
+"""
+END_PAST: Final = (
+    """UPDATE milepost_read_model
+          SET position = (SELECT position FROM milepost_read_model WHERE tables = 'past')
+        WHERE tables = 'rebuilt' AND EXISTS (
+              SELECT 1 FROM milepost_read_model WHERE tables = 'past')""",
+    "DELETE FROM milepost_read_model WHERE tables = 'past'",
+)
+END_EDITION: Final = "DELETE FROM milepost_read_model WHERE tables IN ('rebuilt', 'past')"
+# A trigger goes with its table, without a word. Views and foreign keys go by the name.
+SELECT_TRIGGER: Final = """
+    SELECT 'trigger ' || name, tbl_name FROM sqlite_master
+     WHERE type = 'trigger' AND tbl_name IN (SELECT value FROM json_each(?)) LIMIT 1
+"""
+SELECT_THERE: Final = """
+    SELECT name FROM sqlite_master
+     WHERE type = 'table' AND name IN (SELECT value FROM json_each(?))
+"""
+# To drop a big table takes its time, and the write lock: it gets another name, and is emptied in
+# slices before.
+DROPPED: Final = "milepost_dropped_"
+SELECT_DROPPED: Final = f"""
+    SELECT name, (SELECT group_concat(name) FROM (
+                  SELECT name FROM pragma_table_info(t.name) WHERE pk ORDER BY pk)) AS key
+      FROM sqlite_master AS t WHERE type = 'table' AND name GLOB '{DROPPED}*' LIMIT 1
+"""
+SLICE: Final = 200
+"""How many rows are taken away under one lock."""
 # The row is also what a projector moves: after this it finds another generation.
 SERVE: Final = """
     UPDATE milepost_read_model
        SET (shape, position, generation) = (
            SELECT shape, position, generation FROM milepost_read_model WHERE tables = 'rebuilt')
      WHERE tables = 'served'
+       AND NOT EXISTS (SELECT 1 FROM milepost_read_model WHERE tables = 'past')
        AND EXISTS (SELECT 1 FROM milepost_read_model AS rebuilt
                     WHERE rebuilt.tables = 'rebuilt' AND rebuilt.shape = ?
                       AND (rebuilt.position >= milepost_read_model.position
                            OR milepost_read_model.position > (
                               SELECT COALESCE(MAX(notification_id), 0) FROM milepost_events)))
 """
-RENAME: Final = tuple(
-    f"ALTER TABLE {rebuilt} RENAME TO {served}"
-    for served, rebuilt in zip(TABLES.names, TABLES.rebuilt, strict=True)
-)
 SELECT_JOBS: Final = """
     SELECT originator_id
       FROM milepost_events WHERE originator_id > ? AND originator_version = 1
@@ -96,36 +141,73 @@ class SQLiteShadow:
     def begin(self, *, afresh: bool = False) -> int:
         """See `Shadow.begin`."""
         with self._datastore.writing() as cursor:
+            for what, table in cursor.execute(SELECT_TRIGGER, (_json(TABLES.names),)).fetchall():
+                raise RebuildForbidden.by(what, table)
             left = cursor.execute(TABLES.turned(SELECT_EDITION)).fetchone()
-            newest = cursor.execute(SELECT_NEWEST).fetchone()
+            past = cursor.execute(SELECT_PAST).fetchone()
+            newest = cursor.execute(SELECT_NEWEST).fetchone()[0]
             if left and left["shape"] == self.read_model.shape and not afresh:
-                if left["position"] <= newest[0]:
+                if max(left["position"], past["position"] if past else 0) <= newest:
                     return int(left["position"])
-            for statement in (*DROP_REBUILT, END_EDITION):
+            _put_aside(cursor, TABLES.rebuilt, left["generation"] if left else 0)
+            generation = cursor.execute(BEGIN_EDITION, (self.read_model.shape,)).fetchone()[0]
+            cursor.execute(BEGIN_PAST, (newest,))
+            # Rows come in order, so that indexes cost little now, and a long lock in the end.
+            for statement in map(TABLES.turned, CREATE):
                 cursor.execute(statement)
-            for statement in CREATE:
-                cursor.execute(TABLES.turned(statement))
-            cursor.execute(TABLES.turned(BEGIN_EDITION), (self.read_model.shape,))
+            for statement in indexes(REBUILT_INSTANCES, generation).values():
+                cursor.execute(statement)
             return 0
 
+    def past(self) -> Left | None:
+        """See `Shadow.past`."""
+        for until in self._rows(SELECT_PAST):
+            last = self._rows(SELECT_LAST)
+            return Left(until[0], last[0][0] if last else "")
+        return None
+
+    def histories(self, after: tuple[str, int], until: int, limit: int) -> Sequence[Notification]:
+        """See `Shadow.histories`."""
+        return [Notification(*row) for row in self._rows(SELECT_HISTORIES, *after, until, limit)]
+
+    def end_past(self) -> None:
+        """See `Shadow.end_past`."""
+        with self._datastore.writing() as cursor:
+            for statement in END_PAST:
+                cursor.execute(statement)
+
     def settle(self) -> None:
-        """Do nothing: an index keeps its name in SQLite, so they are made during the swap."""
+        """Do nothing: the indexes were made with the tables."""
 
     def swap(self) -> bool:
         """See `Shadow.swap`."""
         with self._datastore.writing() as cursor:
+            served = cursor.execute(SELECT_EDITION).fetchone()
             if cursor.execute(SERVE, (self.read_model.shape,)).rowcount != 1:
                 return False
-            for statement in (END_EDITION, *DROP, *RENAME, *INDEX):
-                cursor.execute(statement)
+            cursor.execute(END_EDITION)
+            _put_aside(cursor, TABLES.names, served["generation"])
+            for table, rebuilt in zip(TABLES.names, TABLES.rebuilt, strict=True):
+                _rename(cursor, rebuilt, table)
         return True
 
     def drop(self) -> bool:
         """See `Shadow.drop`."""
         with self._datastore.writing() as cursor:
-            for statement in DROP_REBUILT:
-                cursor.execute(statement)
+            left = cursor.execute(TABLES.turned(SELECT_EDITION)).fetchone()
+            _put_aside(cursor, TABLES.rebuilt, left["generation"] if left else 0)
             return cursor.execute(END_EDITION).rowcount > 0
+
+    def clear(self) -> bool:
+        """See `Shadow.clear`."""
+        if not self._rows(SELECT_DROPPED):  # nobody has to wait to hear that
+            return False
+        with self._datastore.writing() as cursor:
+            for name, key in cursor.execute(SELECT_DROPPED).fetchall():
+                some = f"SELECT {key} FROM {name} ORDER BY {key} LIMIT {SLICE}"
+                if cursor.execute(f"DELETE FROM {name} WHERE ({key}) IN ({some})").rowcount == 0:
+                    cursor.execute(f"DROP TABLE {name}")
+        return True
 
     def jobs(self, after: str, limit: int) -> Sequence[str]:
         """See `Shadow.jobs`."""
@@ -175,6 +257,22 @@ class _Moment:
             yield Notification(*row)
 
 
+def _put_aside(cursor: sqlite3.Cursor, tables: Sequence[str], generation: int) -> None:
+    """Give those of these tables that there are a name under which they are taken away."""
+    for row in cursor.execute(SELECT_THERE, (_json(tables),)).fetchall():
+        kind = row["name"].removeprefix("milepost_")
+        _rename(cursor, row["name"], f"{DROPPED}{kind}_{generation}")
+
+
+def _rename(cursor: sqlite3.Cursor, table: str, name: str) -> None:
+    # Without "legacy", views would follow the table, and one that somebody has broken forbids it.
+    cursor.execute("PRAGMA legacy_alter_table=ON")
+    try:
+        cursor.execute(f"ALTER TABLE {table} RENAME TO {name}")
+    finally:
+        cursor.execute("PRAGMA legacy_alter_table=OFF")
+
+
 def _row(row: sqlite3.Row) -> Row | InstanceRow:
     columns = dict(row)
     if "silent_since" not in columns:
@@ -184,5 +282,5 @@ def _row(row: sqlite3.Row) -> Row | InstanceRow:
     return InstanceRow(**columns)
 
 
-def _json(job_ids: Sequence[str]) -> str:
-    return msgspec.json.encode(list(job_ids)).decode()
+def _json(names: Sequence[str]) -> str:
+    return msgspec.json.encode(list(names)).decode()

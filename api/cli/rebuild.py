@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 import click
 import msgspec
@@ -48,8 +49,17 @@ def rebuild(
 def _discard(here: Services, as_json: bool) -> None:
     dropped = here.rebuild().drop()
     if as_json:
-        return print_json({"discarded": dropped})
-    return click.echo("Dropped what it left." if dropped else "There was nothing to drop.")
+        print_json({"discarded": dropped})
+    else:
+        click.echo("Dropped what it left." if dropped else "There was nothing to drop.")
+    _take_away(here)
+
+
+def _take_away(here: Services) -> None:
+    """Take away what is not needed any more; it may be left, and hurts nobody."""
+    with suppress(KeyboardInterrupt), progress("taking old tables away", "slices") as reached:
+        reached(0, None)
+        here.rebuild().take_away()
 
 
 def _compare(here: Services, wanted: Sequence[str], as_json: bool) -> None:
@@ -89,14 +99,17 @@ def _rebuild(here: Services, wanted: Sequence[str], afresh: bool, as_json: bool)
                 afresh=afresh, wanted=wanted, on_progress=on_progress, on_difference=told
             )
         except KeyboardInterrupt as error:
+            kept = here.read_model.rebuilt_position() or 0
             raise RebuildInterrupted(
-                f"Interrupted at position {seen.position} of {seen.newest_position}: `milepost "
+                f"Interrupted at position {kept} of {seen.newest_position}: `milepost "
                 "rebuild` goes on from there, with --discard it drops what is done."
             ) from error
     if as_json:
-        return print_json({**msgspec.structs.asdict(rebuilt), "seconds": round(rebuilt.seconds, 3)})
-    told.show()
-    return click.echo(_said(rebuilt))
+        print_json({**msgspec.structs.asdict(rebuilt), "seconds": round(rebuilt.seconds, 3)})
+    else:
+        told.show()
+        click.echo(_said(rebuilt))
+    _take_away(here)
 
 
 def _said(rebuilt: Rebuilt) -> str:

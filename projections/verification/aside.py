@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from projections.projector import RETRIED
+from projections.stepping import RETRIED
 from projections.verification.events import PAGE
 from projections.verification.findings import Finding, Report, shortened
 from projections.verification.history import History

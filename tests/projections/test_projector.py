@@ -18,6 +18,7 @@ from domain.commands import QueueJob
 from domain.store import Append
 from domain.workflow import Workflows
 from projections.instance import Instance
+from projections.job_fold import JobFold
 from projections.projector import Projector
 from projections.read_model import (
     Changes,
@@ -27,6 +28,7 @@ from projections.read_model import (
     Row,
     SetAside,
 )
+from projections.stepping import Stepper
 from projections.timeline import Timeline
 from projections.views import State, View, Views
 from tests.conftest import Clock, Deployment, deployment
@@ -565,11 +567,11 @@ def rewritten(made: Deployment, state: Instance) -> None:
 
 def test_a_view_that_fails_is_set_aside_by_name(stores: Deployment) -> None:
     """The instance is right, and nobody is left to wonder about the timeline."""
-    made = projector(stores)
-    made._views.timeline.evolve = fails
+    fold = JobFold(stores.milepost.mapper, stores.workflows)
+    fold.views.timeline.evolve = fails
     heartbeat(stores)
 
-    made.catch_up()
+    Stepper(stores.milepost.store, stores.read_model, fold).step()
 
     [aside] = stores.read_model.set_aside()
     assert (aside.view, aside.error) == ("timelines", "ZeroDivisionError('a bug')")

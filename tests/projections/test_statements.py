@@ -17,7 +17,7 @@ from domain.postgres import (
     PostgresRecorder,
 )
 from domain.workflow import Workflows
-from projections import tree_postgres
+from projections import postgres_shadow, tree_postgres
 from projections.postgres import (
     SELECT_DOCUMENTS,
     SELECT_EDITION,
@@ -65,6 +65,7 @@ HOT = {
     "an event": SELECT_EVENT,
     "tiles of a level": SELECT_TILES_OF_A_LEVEL,
     "histories": SELECT_HISTORIES,
+    "the past of a rebuild": postgres_shadow.SELECT_HISTORIES,
     "rows of instances": SELECT_ROWS["instances"],
     "rows of timelines": SELECT_ROWS["timelines"],
     "jobs with snapshots of views": SELECT_JOBS_WITH_SNAPSHOTS,

@@ -267,7 +267,7 @@ def test_what_a_later_release_understands_is_folded_into_the_past_too(stores: De
     later = LaterMapper(JSONTranscoder())
     Projector(
         stores.milepost.store, stores.read_model, later, stores.workflows, snapshot_every=1
-    )._try_again()
+    )._steps.try_again()
 
     instance, timeline = there(stores, Place(2), mapper=later)
     assert instance.attempt.steps.keys() == {"vm_created"}
