@@ -44,6 +44,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     host: str = "127.0.0.1"
     port: int = 8000
     workers: int = 1
+    one_core: bool = True
     store: dict[str, str] = {}
 
     @property
@@ -123,6 +124,7 @@ def from_environment(
         host=host or env.get("MILEPOST_HOST") or "127.0.0.1",
         port=port or env.integer("MILEPOST_PORT", 1, 65535) or 8000,
         workers=workers or env.integer("MILEPOST_WORKERS", 1, 64) or 1,
+        one_core=env.switch("MILEPOST_ONE_CORE", default=True),
     )
     if settings.workers > 1 and settings.database == "sqlite":
         raise InvalidSetting(
@@ -176,6 +178,15 @@ class _Environment:
                 f"{name}: {value[:20]!r} is not a whole number from {least} to {most}"
             )
         return int(value)
+
+    def switch(self, name: str, *, default: bool) -> bool:
+        """Return whether something is on."""
+        value = self.get(name)
+        if value is None:
+            return default
+        if value not in ("on", "off"):
+            raise InvalidSetting(f"{name}: {value[:20]!r} is neither on nor off")
+        return value == "on"
 
 
 def _database_url(url: str | None, home: Path) -> str:

@@ -18,9 +18,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from multiprocessing import util
+from pathlib import Path
+from secrets import randbelow
 from threading import Event, Thread
 from typing import Any, Final
 
+from api import cores
 from api.config import DEFAULT_THREADS, InvalidSetting, Settings
 
 LOGGING: Final[dict[str, Any]] = {
@@ -102,8 +105,12 @@ def run(settings: Settings, *, project: bool) -> None:
         log_level=LogLevels.error,
         log_dictconfig=LOGGING,
     )
+    # Not the same one in every container of a host.
+    first = randbelow(len(cores.usable()) or 1)
     with _projecting(settings) if project else nullcontext():
-        server.serve(target_loader=partial(load, settings, os.getpid()), wrap_loader=False)
+        server.serve(
+            target_loader=partial(load, settings, os.getpid(), metrics, first), wrap_loader=False
+        )
 
 
 @contextmanager
@@ -122,8 +129,8 @@ def _projecting(settings: Settings) -> Iterator[None]:
         services.close()
 
 
-def load(settings: Settings, parent: int) -> Callable[..., Any]:
-    """Return the application inside a worker."""
+def load(settings: Settings, parent: int, folder: Path, first_core: int) -> Callable[..., Any]:
+    """Return the application inside a worker; `folder` is that of this server's workers."""
     from api import create_app
     from api.signatures import key_id
     from api.wiring import open_services
@@ -142,7 +149,9 @@ def load(settings: Settings, parent: int) -> Callable[..., Any]:
         services.close()
 
     util.Finalize(None, leave, exitpriority=100)
-    return create_app(services)
+    application = create_app(services)
+    core = cores.taken(folder, first_core) if settings.one_core else None
+    return application if core is None else cores.OnOneCore(application, core)
 
 
 def _leave_with(parent: int, stop: Event) -> None:

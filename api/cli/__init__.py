@@ -12,7 +12,7 @@ from api.cli.checkpoint import checkpoint
 from api.cli.export import export
 from api.cli.import_ import import_
 from api.cli.jobs import jobs
-from api.cli.output import printable
+from api.cli.output import INTERRUPTED, printable
 from api.cli.rebuild import rebuild
 from api.cli.replay import replay
 from api.cli.serving import init_db, project, serve
@@ -37,6 +37,9 @@ class OneLineErrors(click.Group):
         except MilepostError as error:
             said = printable(" ".join(sentence(error).split()))
             raise click.ClickException(said) from error
+        except KeyboardInterrupt:
+            # Commands that have more to say of it do so themselves.
+            context.exit(INTERRUPTED)
         except BrokenPipeError:
             # `milepost jobs | head` is no error, and must not become one while Python exits.
             sys.stderr.close()

@@ -31,6 +31,7 @@ VARIABLES = (
     "MILEPOST_HOST",
     "MILEPOST_PORT",
     "MILEPOST_WORKERS",
+    "MILEPOST_ONE_CORE",
 )
 CREDENTIALS = {
     "MILEPOST_CALLBACK_SECRET": "a-secret-of-the-tests",

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psutil
 import pytest
 from prometheus_client.mmap_dict import MmapedDict
 
+from api import cores
 from tests.e2e.conftest import Make
 from tests.e2e.inspection import assert_nothing_lost_nothing_doubled, database_of, whole_log
 from tests.e2e.load import Load, at_once
@@ -94,6 +97,43 @@ def test_fifty_deliveries_at_once_of_one_callback_give_one_event(any_server: Ser
     assert all(answer.body == answers[0].body for answer in answers)
     with database_of(any_server) as services:
         assert len(whole_log(services)) == 2
+
+
+@pytest.mark.skipif(len(cores.usable()) < 2, reason="threads stay on a core where there are two")
+def test_each_worker_answers_on_a_core_of_its_own_unless_that_is_switched_off(
+    make_server: Make, postgres_dsn: str
+) -> None:
+    server = make_server(postgres_dsn, "--workers", "2").start()
+    asked_of_both(server)
+    [one], [other] = cores_by_worker(server)
+    assert one != other
+
+    server.stop()
+    server.env["MILEPOST_ONE_CORE"] = "off"
+    server.start()
+    asked_of_both(server)
+    assert cores_by_worker(server) == [cores.usable(), cores.usable()]
+
+
+def asked_of_both(server: Server) -> None:
+    """Send callbacks until both workers have answered some."""
+
+    def both() -> bool:
+        at_once(20, lambda n: server.callback({"job_id": f"job-{n}", "type": "heartbeat"}))
+        return len(callbacks_by_worker(server)) == 2
+
+    server.until(both, "only one worker was asked")
+
+
+def cores_by_worker(server: Server) -> list[list[int]]:
+    """Return, for each worker, the cores on which the threads that answer may run."""
+    assert server.process is not None
+    found = []
+    for worker in psutil.Process(server.process.pid).children():
+        if "spawn_main" in " ".join(worker.cmdline()):
+            threads = [sorted(os.sched_getaffinity(thread.id)) for thread in worker.threads()]
+            found.append(min(threads, key=len))
+    return found
 
 
 def callbacks_by_worker(server: Server) -> dict[Path, float]:
