@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from bench.contenders import recording
 from bench.effort import Effort
 from bench.figures import Line, alternate
-from bench.history import lengthen, life, register, settle
+from bench.history import lengthen, life, register, services_over, settle
 from bench.load import signed
 from bench.stage import Stage
+from domain.callback import Callback
 
 LONG_JOBS = 20
 
@@ -20,6 +21,10 @@ def run(stage: Stage, effort: Effort) -> Iterator[Line]:
     register(database, 2 * LONG_JOBS, stage.folder / "home")
     lengthen(database, "job", LONG_JOBS, life(effort.long_history)[:-1])
     settle(database, stage.folder / "home")
+    with services_over(database, stage.folder / "home") as services:
+        for n in range(LONG_JOBS):
+            # So that it has the snapshot that was taken on the way, had it grown by callbacks.
+            services.milepost.record(Callback(job_id=f"job-{n}", type="heartbeat"))
     with stage.milepost(database) as server:
         told = {"status": "provisioning", "step": "vm_created"}
         turns = [
