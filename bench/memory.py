@@ -35,7 +35,7 @@ def run(stage: Stage, effort: Effort) -> Iterator[Line]:
             answered, stored = answered + result.answered, events_in(database) - first
             sizes.append((stored, _megabytes(server)))
             # What was under way at a slice's end may be stored during the next one.
-            check(result._replace(answered=answered), stored, endings=len(sizes))
+            check(result._replace(answered=answered), stored, runs=len(sizes))
     half = next(size for stored, size in sizes if stored >= effort.callbacks // 2)
     yield Line(
         f"memory of a worker after {effort.callbacks:,} callbacks over {effort.many_jobs:,} jobs",
