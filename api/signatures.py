@@ -29,7 +29,7 @@ MAX_SIGNATURES = 16
 STANDARD_WEBHOOKS = ("webhook-id", "webhook-timestamp", "webhook-signature")
 
 
-class Sender(msgspec.Struct, frozen=True):
+class Sender(msgspec.Struct, frozen=True, gc=False):
     """A verified sender: scheme and key as recorded, and the delivery's id if it was signed."""
 
     signed_by: str

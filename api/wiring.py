@@ -30,7 +30,7 @@ from projections.rebuild import Rebuild
 from projections.shadow import Shadow
 from projections.sqlite import SQLiteReadModel
 from projections.sqlite_shadow import SQLiteShadow
-from projections.tree import TreeStore
+from projections.tree import TILE, TreeStore
 from projections.tree_postgres import PostgresTree
 from projections.tree_sqlite import SQLiteTree
 from projections.verification.findings import Finding
@@ -82,7 +82,7 @@ class Services(msgspec.Struct, frozen=True):
             self.workflows,
             when_active=watchdog.be_patient,
             every_second=every_second,
-            beside=Grower(self.tree).grow,
+            beside=Grower(self.tree, batch=TILE).grow,
             may_project=self.rebuild().is_current,
         )
 

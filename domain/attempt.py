@@ -29,7 +29,7 @@ MAX_EARLIER_RUNS = 10
 """How many earlier runs of a job are told apart by their ids."""
 
 
-class Moment(msgspec.Struct, frozen=True, omit_defaults=True):
+class Moment(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """When something happened, by the server's clock and, if it was told, the sender's."""
 
     recorded_at: datetime
@@ -51,14 +51,14 @@ class Moment(msgspec.Struct, frozen=True, omit_defaults=True):
         )
 
 
-class Word(msgspec.Struct, frozen=True, omit_defaults=True):
+class Word(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """The latest value somebody gave for a field."""
 
     value: str
     occurred_at: datetime | None = None
 
 
-class Final(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+class Final(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):
     """How the attempt ended. `inferred` marks Milepost's own conclusion from silence."""
 
     status: Literal["running", "failed"]
@@ -87,7 +87,7 @@ class Final(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         )
 
 
-class Attempt(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):
     """The state of one try. `number` counts from 1."""
 
     number: int = 1

@@ -21,7 +21,7 @@ from domain.store import MAX_TAIL, Append, Found, NothingDecided, TooMuchMissed
 log = logging.getLogger("milepost")
 
 
-class Receipt(msgspec.Struct, frozen=True, kw_only=True):
+class Receipt(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Proof that something is stored: the job's version and the log's position after it.
 
     A command that changed nothing has the job's present version and no position.

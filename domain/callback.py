@@ -18,7 +18,7 @@ from domain.events import (
 Status = Literal["provisioning", "running", "failed"]
 
 
-class Callback(msgspec.Struct, frozen=True, kw_only=True):
+class Callback(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """An authentic, well-formed callback; absent and empty fields are None."""
 
     job_id: str

@@ -25,7 +25,7 @@ from domain.keys import Key, agent_key, callback_key, in_progress_key, registrat
 from domain.provisioning_job import ProvisioningJob
 
 
-class Decision(msgspec.Struct, frozen=True, kw_only=True):
+class Decision(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Facts to append and names to take for them, or the earlier key that answers already.
 
     `claims` and `pointers` map keys, which shall point at the last of the facts, to digests.
@@ -52,7 +52,7 @@ class Command(Protocol):
         ...
 
 
-class RecordCallback(msgspec.Struct, frozen=True):
+class RecordCallback(msgspec.Struct, frozen=True, gc=False):
     """Record a callback; a redelivery gets the first receipt."""
 
     callback: Callback

@@ -15,7 +15,7 @@ Time = Annotated[datetime, msgspec.Meta(tz=True)]
 """A time that says its offset from UTC."""
 
 
-class Fact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Fact(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """Something that happened; `recorded_at` is the server's clock (UTC).
 
     `SHAPE` counts the breaking changes of a class; from the second shape on, the topic tells it.
@@ -147,7 +147,7 @@ CATALOGUE: dict[str, type[Fact]] = {
 }
 
 
-class JobEvent(msgspec.Struct, frozen=True):
+class JobEvent(msgspec.Struct, frozen=True, gc=False):
     """A fact at its place: the `originator_version`-th event of the job `originator_id`.
 
     The two names are the eventsourcing library's; versions count from 1 without gaps. `position`

@@ -16,7 +16,7 @@ from domain.store import Recalling
 log = logging.getLogger("milepost")
 
 
-class Folded(msgspec.Struct, frozen=True):
+class Folded(msgspec.Struct, frozen=True, gc=False):
     """A job as far as it is folded, and the version of its last snapshot that we know of.
 
     It is not `whole` once an event was passed over that could not be read.

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import msgspec
 
 
-class Key(msgspec.Struct, frozen=True):
+class Key(msgspec.Struct, frozen=True, gc=False):
     """A taken name. `digest` tells whether the one who asks again asks for the same thing.
 
     `position` is known once the event that took it is stored.

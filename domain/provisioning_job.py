@@ -33,7 +33,7 @@ MAX_RETRIES = 3
 """How many retries a job is meant to have; callbacks of further ones are not refused."""
 
 
-class ProvisioningJob(msgspec.Struct, frozen=True, omit_defaults=True):
+class ProvisioningJob(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What decisions need to know of a job, folded from its events; version 0 has none."""
 
     id: str

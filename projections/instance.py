@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -24,7 +24,7 @@ from domain.workflow import Workflows
 InstanceStatus = Literal["pending", "provisioning", "running", "stopping", "stopped", "failed"]
 
 
-class Instance(msgspec.Struct, frozen=True, omit_defaults=True):
+class Instance(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """A job's present state. `first_position` orders jobs; `workflow` is `name@version`.
 
     `ahead_at` is the time of an earlier event that was recorded later than the last one, as by
@@ -99,43 +99,47 @@ def passed_over(instance: Instance, version: int, position: int) -> Instance:
 
 
 def evolve(instance: Instance, event: JobEvent) -> Instance:
-    """Fold one event; every branch moves the version on."""
+    """Fold one event, and move on whatever it was."""
     fact = event.fact
-    moved = msgspec.structs.replace(
-        passed_over(instance, event.originator_version, event.position),
+    return msgspec.structs.replace(
+        instance,
+        version=event.originator_version,
+        position=event.position,
+        first_position=instance.first_position or event.position,
         created_at=instance.created_at or fact.recorded_at,
         updated_at=fact.recorded_at,
+        ahead_at=_ahead(instance, fact),
+        **_changes(instance, fact),
     )
-    if instance.ahead_at or (instance.updated_at and instance.updated_at > fact.recorded_at):
-        moved = msgspec.structs.replace(moved, ahead_at=_ahead(instance, fact))
+
+
+def _changes(instance: Instance, fact: Fact) -> dict[str, Any]:
+    """Return what a fact changes; a callback that an earlier attempt sent changes nothing."""
     match fact:
         case JobQueued() if instance.queued_at is None:
-            return msgspec.structs.replace(
-                moved,
-                agent_id=fact.agent_id,
-                user_id=fact.user_id,
-                region=fact.region,
-                workflow=fact.workflow,
-                queued_at=fact.recorded_at,
-            )
+            return {
+                "agent_id": fact.agent_id,
+                "user_id": fact.user_id,
+                "region": fact.region,
+                "workflow": fact.workflow,
+                "queued_at": fact.recorded_at,
+            }
         case AttemptStarted() if fact.number > instance.attempt.number:
-            return msgspec.structs.replace(
-                moved,
-                attempt=attempts.next_attempt(instance.attempt, fact),
-                stop_requested_at=None,
-                rollback_requested_at=None,
-            )
+            return {
+                "attempt": attempts.next_attempt(instance.attempt, fact),
+                "stop_requested_at": None,
+                "rollback_requested_at": None,
+            }
         case StopRequested():
-            return msgspec.structs.replace(moved, stop_requested_at=fact.recorded_at)
+            return {"stop_requested_at": fact.recorded_at}
         case RollbackRequested():
-            return msgspec.structs.replace(moved, rollback_requested_at=fact.recorded_at)
+            return {"rollback_requested_at": fact.recorded_at}
         case RollbackWithdrawn():
-            return msgspec.structs.replace(moved, rollback_requested_at=None)
+            return {"rollback_requested_at": None}
         case Received() if instance.attempt.precedes(fact):
-            return moved
+            return {}
         case _:
-            attempt = attempts.evolve(instance.attempt, fact)
-            return msgspec.structs.replace(moved, attempt=attempt)
+            return {"attempt": attempts.evolve(instance.attempt, fact)}
 
 
 def _ahead(instance: Instance, fact: Fact) -> datetime | None:

@@ -33,7 +33,7 @@ class PositionMoved(MilepostError):
     """Another projector moved the read model on, or a rebuild put other tables in its place."""
 
 
-class Row(msgspec.Struct, frozen=True):
+class Row(msgspec.Struct, frozen=True, gc=False):
     """A view's document about one job, as of that job's version."""
 
     job_id: str
@@ -41,7 +41,7 @@ class Row(msgspec.Struct, frozen=True):
     document: str
 
 
-class InstanceRow(msgspec.Struct, frozen=True):
+class InstanceRow(msgspec.Struct, frozen=True, gc=False):
     """The instance's document, and the columns by which instances are found."""
 
     job_id: str
@@ -55,7 +55,7 @@ class InstanceRow(msgspec.Struct, frozen=True):
     silent_since: datetime | None
 
 
-class SetAside(msgspec.Struct, frozen=True):
+class SetAside(msgspec.Struct, frozen=True, gc=False):
     """An event that could not be folded, and why."""
 
     position: int
@@ -74,7 +74,7 @@ class Sighting(msgspec.Struct, frozen=True):
     tail: Sequence[Notification]
 
 
-class ViewSnapshot(msgspec.Struct, frozen=True):
+class ViewSnapshot(msgspec.Struct, frozen=True, gc=False):
     """A view's document about one job as it was at an earlier version.
 
     All events up to there were recorded by `recorded_at`.

@@ -15,8 +15,8 @@ from projections.read_model import ReadModel, SetAside
 
 log = logging.getLogger("milepost.projector")
 
-BATCH = 4000
-BATCHES = 10
+BATCH = 10_000
+BATCHES = 4
 """How many batches are folded at most before their rows are written: of a job that comes in many
 of them, only the last state is."""
 RETRIED = 1000

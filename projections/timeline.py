@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 
 from domain import attempt as attempts
 from domain.attempt import MAX_STEPS, Attempt, Moment
-from domain.events import AttemptStarted, JobEvent, JobQueued, JobTimedOut, Received, StepReported
+from domain.events import (
+    AttemptStarted,
+    Fact,
+    JobEvent,
+    JobQueued,
+    JobTimedOut,
+    Received,
+    StepReported,
+)
 
 GAP = timedelta(seconds=120)
 """A silence longer than this is a gap: a heartbeat comes every 60 s, so two are missing."""
@@ -17,14 +26,14 @@ MAX_CHAPTERS = 50
 """Attempts kept in a timeline, the newest ones; the events keep them all."""
 
 
-class Gap(msgspec.Struct, frozen=True):
+class Gap(msgspec.Struct, frozen=True, gc=False):
     """A silence, by the server's clock."""
 
     since: datetime
     until: datetime
 
 
-class Chapter(msgspec.Struct, frozen=True, omit_defaults=True):
+class Chapter(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One attempt. `late` holds steps that were first reported after its end."""
 
     attempt: Attempt = Attempt()
@@ -33,7 +42,7 @@ class Chapter(msgspec.Struct, frozen=True, omit_defaults=True):
     late: dict[str, Moment] = {}
 
 
-class Timeline(msgspec.Struct, frozen=True, omit_defaults=True):
+class Timeline(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """All attempts of a job, the first one first."""
 
     job_id: str
@@ -52,34 +61,42 @@ def passed_over(timeline: Timeline, version: int, position: int) -> Timeline:
 
 
 def evolve(timeline: Timeline, event: JobEvent) -> Timeline:
-    """Fold one event; a callback that an earlier attempt sent goes to that attempt."""
-    fact = event.fact
-    moved = passed_over(timeline, event.originator_version, event.position)
-    *earlier, latest = timeline.chapters
+    """Fold one event, and move on whatever it was."""
+    return msgspec.structs.replace(
+        timeline,
+        version=event.originator_version,
+        position=event.position,
+        **_changes(timeline, event.fact),
+    )
+
+
+def _changes(timeline: Timeline, fact: Fact) -> dict[str, Any]:
+    """Return what a fact changes; a callback that an earlier attempt sent goes to that attempt."""
+    chapters = timeline.chapters
     match fact:
-        case JobQueued() if timeline.queued_at is None:
-            return msgspec.structs.replace(
-                moved,
-                agent_id=fact.agent_id,
-                user_id=fact.user_id,
-                workflow=fact.workflow,
-                queued_at=fact.recorded_at,
-            )
-        case AttemptStarted() if fact.number > latest.attempt.number:
-            opened = Chapter(attempts.next_attempt(latest.attempt, fact), fact.recorded_at)
-            kept = timeline.chapters[-MAX_CHAPTERS + 1 :]
-            return msgspec.structs.replace(moved, chapters=(*kept, opened))
         case Received():
-            chapters, place = list(timeline.chapters), chapter_of(timeline, fact)
-            chapters[place] = _told(chapters[place], fact)
-            return msgspec.structs.replace(moved, chapters=tuple(chapters))
+            place = chapter_of(timeline, fact)
+            told = _told(chapters[place], fact)
+            return {"chapters": (*chapters[:place], told, *chapters[place + 1 :])}
+        case JobQueued() if timeline.queued_at is None:
+            return {
+                "agent_id": fact.agent_id,
+                "user_id": fact.user_id,
+                "workflow": fact.workflow,
+                "queued_at": fact.recorded_at,
+            }
+        case AttemptStarted() if fact.number > chapters[-1].attempt.number:
+            attempt = attempts.next_attempt(chapters[-1].attempt, fact)
+            opened = Chapter(attempt, fact.recorded_at)
+            return {"chapters": (*chapters[-MAX_CHAPTERS + 1 :], opened)}
         case JobTimedOut():
-            attempt = attempts.evolve(latest.attempt, fact)
+            *earlier, latest = chapters
             gap = Gap(fact.silent_since, fact.recorded_at)
+            attempt = attempts.evolve(latest.attempt, fact)
             ended = msgspec.structs.replace(latest, attempt=attempt, gaps=_added(latest, gap))
-            return msgspec.structs.replace(moved, chapters=(*earlier, ended))
+            return {"chapters": (*earlier, ended)}
         case _:
-            return moved
+            return {}
 
 
 def chapter_of(timeline: Timeline, fact: Received) -> int:
