@@ -20,7 +20,7 @@ from projections.view_snapshots import EVERY
 
 log = logging.getLogger("milepost.projector")
 
-GATHER_SECONDS = 0.008
+GATHER_SECONDS = 0.012
 """How far apart the steps of a projector that keeps up begin at least."""
 GATHER_SHARE = 2
 """How many times as long as a step takes it is until the next one."""
