@@ -43,6 +43,11 @@ def taken(folder: Path, first: int) -> int | None:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(lock)
+        except OSError as error:
+            # Some file systems have no locks.
+            os.close(lock)
+            log.warning("threads are not kept on one core: %s cannot be locked: %s", folder, error)
+            return None
         else:
             return cores[(first + place) % len(cores)]
     # More workers than cores: the system shares them out better than we could.

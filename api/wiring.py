@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
 import msgspec
+from eventsourcing.persistence import PersistenceError
 
 from api.config import Settings, make_home
 from api.tokens import TokenStore
@@ -39,6 +41,8 @@ from projections.verification.inspection_postgres import PostgresInspection
 from projections.verification.inspection_sqlite import SQLiteInspection
 from projections.verification.run import Verification
 from projections.watchdog import Watchdog
+
+log = logging.getLogger("milepost")
 
 
 class Services(msgspec.Struct, frozen=True):
@@ -73,7 +77,11 @@ class Services(msgspec.Struct, frozen=True):
 
         def every_second() -> None:
             watchdog.check()
-            self.shadow.clear()
+            try:
+                self.shadow.clear()
+            except PersistenceError as error:
+                # It is in nobody's way, and must not be in the projector's.
+                log.info("what a rebuild has replaced is still there, trying again: %s", error)
 
         return Projector(
             self.milepost.store,

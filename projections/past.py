@@ -13,7 +13,7 @@ from eventsourcing.persistence import Notification
 
 from projections.job_fold import Folded, JobFold, New
 from projections.read_model import NEWEST
-from projections.shadow import Shadow
+from projections.shadow import RebuildForbidden, Shadow
 
 PAGE = 4_000
 """How many events are read at once. The jobs that end among them are written in one transaction:
@@ -51,13 +51,19 @@ class Past:
         self._generation, self._position = rows.edition().generation, rows.position()
         after = (left.after, NEWEST)
         while events := self._shadow.histories(after, left.until, self._page):
-            after = (str(events[-1].originator_id), events[-1].originator_version)
+            last, before = events[-1], after
+            after = (str(last.originator_id), last.originator_version)
+            if after == before:
+                raise RebuildForbidden(
+                    f"The row at position {last.id} has values of other types; "
+                    "milepost verify says more."
+                )
             self._fold_in(events)
             self._write()
             after_each(len(events), self._position + self._of_open)
         self._end_open()
         self._write()
-        self._shadow.end_past()
+        self._shadow.end_past(self._generation, self._position, left.until)
         after_each(0, left.until)
 
     def _fold_in(self, events: Sequence[Notification]) -> None:

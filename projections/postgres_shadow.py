@@ -8,13 +8,12 @@ from typing import Any, Final, LiteralString
 
 import psycopg
 from eventsourcing.persistence import (
-    InternalError,
     Notification,
     OperationalError,
     ProgrammingError,
 )
 from psycopg import Connection
-from psycopg.errors import DependentObjectsStillExist, InsufficientPrivilege, LockNotAvailable
+from psycopg.errors import InsufficientPrivilege, LockNotAvailable
 from psycopg.rows import DictRow, args_row, tuple_row
 
 from domain.postgres import PostgresRecorder, as_json
@@ -27,7 +26,7 @@ from projections.postgres import (
     TABLES,
     PostgresReadModel,
 )
-from projections.read_model import SHAPE, InstanceRow, Row
+from projections.read_model import SHAPE, InstanceRow, PositionMoved, Row
 from projections.shadow import Left, Moment, RebuildForbidden
 
 TAKE: Final = "SELECT pg_try_advisory_lock(hashtext('milepost rebuild')) AS taken"
@@ -56,13 +55,23 @@ SELECT_HISTORIES: Final = """
      WHERE (originator_id, originator_version) > (%s, %s) AND notification_id + 0 <= %s
      ORDER BY originator_id, originator_version LIMIT %s
 """
-END_PAST: Final = (
-    """UPDATE milepost_read_model AS rebuilt SET position = past.position
-         FROM milepost_read_model AS past
-        WHERE rebuilt.tables = 'rebuilt' AND past.tables = 'past'""",
-    "DELETE FROM milepost_read_model WHERE tables = 'past'",
-)
+END_PAST: Final = """
+    UPDATE milepost_read_model AS rebuilt SET position = past.position
+      FROM milepost_read_model AS past
+     WHERE rebuilt.tables = 'rebuilt' AND past.tables = 'past'
+       AND past.generation = rebuilt.generation
+       AND rebuilt.generation = %s AND rebuilt.position = %s AND past.position = %s
+"""
+FORGET_PAST: Final = "DELETE FROM milepost_read_model WHERE tables = 'past'"
 END_EDITION: Final = "DELETE FROM milepost_read_model WHERE tables IN ('rebuilt', 'past')"
+# What is left of dropped tables is their number, which no others must get: whoever still folds into
+# them would take the others for theirs.
+FORGET_DROPPED: Final = """
+    DELETE FROM milepost_read_model
+     WHERE tables = 'dropped'
+       AND EXISTS (SELECT FROM milepost_read_model WHERE tables = 'rebuilt')
+"""
+DROP_EDITION: Final = "UPDATE milepost_read_model SET tables = 'dropped' WHERE tables = 'rebuilt'"
 # What DROP would not go without; triggers and policies, which would be gone without a word. What is
 # part of one of the tables goes with it.
 SELECT_DEPENDENTS: Final = """
@@ -223,11 +232,12 @@ class PostgresShadow:
             cursor = connection.cursor(binary=True, row_factory=args_row(Notification))
             return cursor.execute(SELECT_HISTORIES, (*after, until, limit), prepare=True).fetchall()
 
-    def end_past(self) -> None:
+    def end_past(self, generation: int, position: int, until: int) -> None:
         """See `Shadow.end_past`."""
         with self._datastore.transaction(commit=True) as cursor:
-            for statement in END_PAST:
-                cursor.execute(statement)
+            if cursor.execute(END_PAST, (generation, position, until)).rowcount != 1:
+                raise PositionMoved
+            cursor.execute(FORGET_PAST)
 
     def settle(self) -> None:
         """Make the indexes, which would only have slowed the folding, and let them be known."""
@@ -243,7 +253,12 @@ class PostgresShadow:
                 cursor.execute(SOON)
                 if cursor.execute(SERVE, (self.read_model.shape,)).rowcount != 1:
                     return False
-                for statement in (END_EDITION, LOCK, DROP, *RENAME):
+                for statement in (END_EDITION, LOCK):
+                    cursor.execute(statement)
+                # Once more: what was made since the beginning would be lost.
+                for each in cursor.execute(SELECT_DEPENDENTS, (list(TABLES.names),)).fetchall():
+                    raise RebuildForbidden.by(each["what"], each["name"])
+                for statement in (DROP, *RENAME):
                     cursor.execute(statement)
                 for row in cursor.execute(RENAME_INDEXES, (list(TABLES.names),)).fetchall():
                     cursor.execute(row["statement"])
@@ -251,20 +266,15 @@ class PostgresShadow:
             if isinstance(error.__cause__, LockNotAvailable):
                 return False
             raise
-        except InternalError as error:
-            if isinstance(error.__cause__, DependentObjectsStillExist):
-                detail = error.__cause__.diag.message_detail
-                raise RebuildForbidden(
-                    f"{error.__cause__.diag.message_primary}: {detail}"
-                ) from error
-            raise
         return True
 
     def drop(self) -> bool:
         """See `Shadow.drop`."""
         with self._datastore.transaction(commit=True) as cursor:
             cursor.execute(TABLES.turned(DROP))
-            return cursor.execute(END_EDITION).rowcount > 0
+            for statement in (FORGET_DROPPED, FORGET_PAST):
+                cursor.execute(statement)
+            return cursor.execute(DROP_EDITION).rowcount > 0
 
     def clear(self) -> bool:
         """Return False: to drop a table takes no time here, so that they are gone at once."""

@@ -87,8 +87,12 @@ class Shadow(Protocol):
         """Return events up to that position in order of job and version, those after this one."""
         ...
 
-    def end_past(self) -> None:
-        """Let the position be the one up to which all of the past was folded."""
+    def end_past(self, generation: int, position: int, until: int) -> None:
+        """Say that all up to there is folded; from then on rows are folded by position.
+
+        Raises `PositionMoved` if these tables are not of that generation, at that position and
+        with that end any more: somebody else has begun anew meanwhile.
+        """
         ...
 
     def settle(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -14,7 +15,7 @@ import msgspec
 from eventsourcing.persistence import Notification
 
 from domain.sqlite import SQLiteRecorder
-from projections.read_model import SHAPE, InstanceRow, Row
+from projections.read_model import SHAPE, InstanceRow, PositionMoved, Row
 from projections.shadow import Left, Moment, RebuildForbidden
 from projections.sqlite import (
     CREATE,
@@ -50,14 +51,23 @@ SELECT_HISTORIES: Final = """
      WHERE (originator_id, originator_version) > (?, ?) AND +notification_id <= ?
      ORDER BY originator_id, originator_version LIMIT ?
 """
-END_PAST: Final = (
-    """UPDATE milepost_read_model
-          SET position = (SELECT position FROM milepost_read_model WHERE tables = 'past')
-        WHERE tables = 'rebuilt' AND EXISTS (
-              SELECT 1 FROM milepost_read_model WHERE tables = 'past')""",
-    "DELETE FROM milepost_read_model WHERE tables = 'past'",
-)
+END_PAST: Final = """
+    UPDATE milepost_read_model AS rebuilt SET position = past.position
+      FROM milepost_read_model AS past
+     WHERE rebuilt.tables = 'rebuilt' AND past.tables = 'past'
+       AND past.generation = rebuilt.generation
+       AND rebuilt.generation = ? AND rebuilt.position = ? AND past.position = ?
+"""
+FORGET_PAST: Final = "DELETE FROM milepost_read_model WHERE tables = 'past'"
 END_EDITION: Final = "DELETE FROM milepost_read_model WHERE tables IN ('rebuilt', 'past')"
+# What is left of dropped tables is their number, which no others must get: whoever still folds into
+# them would take the others for theirs.
+FORGET_DROPPED: Final = """
+    DELETE FROM milepost_read_model
+     WHERE tables = 'dropped'
+       AND EXISTS (SELECT 1 FROM milepost_read_model WHERE tables = 'rebuilt')
+"""
+DROP_EDITION: Final = "UPDATE milepost_read_model SET tables = 'dropped' WHERE tables = 'rebuilt'"
 # A trigger goes with its table, without a word. Views and foreign keys go by the name.
 SELECT_TRIGGER: Final = """
     SELECT 'trigger ' || name, tbl_name FROM sqlite_master
@@ -73,8 +83,11 @@ DROPPED: Final = "milepost_dropped_"
 SELECT_DROPPED: Final = f"""
     SELECT name, (SELECT group_concat(name) FROM (
                   SELECT name FROM pragma_table_info(t.name) WHERE pk ORDER BY pk)) AS key
-      FROM sqlite_master AS t WHERE type = 'table' AND name GLOB '{DROPPED}*' LIMIT 1
+      FROM sqlite_master AS t WHERE type = 'table' AND name GLOB '{DROPPED}*'
 """
+IS_DROPPED: Final = re.compile(
+    f"{DROPPED}(rebuilt_)?({'|'.join(n.removeprefix('milepost_') for n in TABLES.names)})_[0-9]+"
+)
 SLICE: Final = 200
 """How many rows are taken away under one lock."""
 # The row is also what a projector moves: after this it finds another generation.
@@ -141,8 +154,7 @@ class SQLiteShadow:
     def begin(self, *, afresh: bool = False) -> int:
         """See `Shadow.begin`."""
         with self._datastore.writing() as cursor:
-            for what, table in cursor.execute(SELECT_TRIGGER, (_json(TABLES.names),)).fetchall():
-                raise RebuildForbidden.by(what, table)
+            _refuse_triggers(cursor)
             left = cursor.execute(TABLES.turned(SELECT_EDITION)).fetchone()
             past = cursor.execute(SELECT_PAST).fetchone()
             newest = cursor.execute(SELECT_NEWEST).fetchone()[0]
@@ -170,11 +182,12 @@ class SQLiteShadow:
         """See `Shadow.histories`."""
         return [Notification(*row) for row in self._rows(SELECT_HISTORIES, *after, until, limit)]
 
-    def end_past(self) -> None:
+    def end_past(self, generation: int, position: int, until: int) -> None:
         """See `Shadow.end_past`."""
         with self._datastore.writing() as cursor:
-            for statement in END_PAST:
-                cursor.execute(statement)
+            if cursor.execute(END_PAST, (generation, position, until)).rowcount != 1:
+                raise PositionMoved
+            cursor.execute(FORGET_PAST)
 
     def settle(self) -> None:
         """Do nothing: the indexes were made with the tables."""
@@ -185,6 +198,8 @@ class SQLiteShadow:
             served = cursor.execute(SELECT_EDITION).fetchone()
             if cursor.execute(SERVE, (self.read_model.shape,)).rowcount != 1:
                 return False
+            # Once more: what was made since the beginning would be lost, or do its work.
+            _refuse_triggers(cursor)
             cursor.execute(END_EDITION)
             _put_aside(cursor, TABLES.names, served["generation"])
             for table, rebuilt in zip(TABLES.names, TABLES.rebuilt, strict=True):
@@ -196,14 +211,16 @@ class SQLiteShadow:
         with self._datastore.writing() as cursor:
             left = cursor.execute(TABLES.turned(SELECT_EDITION)).fetchone()
             _put_aside(cursor, TABLES.rebuilt, left["generation"] if left else 0)
-            return cursor.execute(END_EDITION).rowcount > 0
+            for statement in (FORGET_DROPPED, FORGET_PAST):
+                cursor.execute(statement)
+            return cursor.execute(DROP_EDITION).rowcount > 0
 
     def clear(self) -> bool:
         """See `Shadow.clear`."""
-        if not self._rows(SELECT_DROPPED):  # nobody has to wait to hear that
+        if not _ours(self._rows(SELECT_DROPPED)):  # nobody has to wait to hear that
             return False
         with self._datastore.writing() as cursor:
-            for name, key in cursor.execute(SELECT_DROPPED).fetchall():
+            for name, key in _ours(cursor.execute(SELECT_DROPPED).fetchall())[:1]:
                 some = f"SELECT {key} FROM {name} ORDER BY {key} LIMIT {SLICE}"
                 if cursor.execute(f"DELETE FROM {name} WHERE ({key}) IN ({some})").rowcount == 0:
                     cursor.execute(f"DROP TABLE {name}")
@@ -255,6 +272,15 @@ class _Moment:
         """See `Moment.events`."""
         for row in self._connection.execute(SELECT_EVENTS, (_json(job_ids),)):
             yield Notification(*row)
+
+
+def _ours(tables: Sequence[Any]) -> list[tuple[str, str]]:
+    return [(name, key) for name, key in tables if IS_DROPPED.fullmatch(name)]
+
+
+def _refuse_triggers(cursor: sqlite3.Cursor) -> None:
+    for what, table in cursor.execute(SELECT_TRIGGER, (_json(TABLES.names),)).fetchall():
+        raise RebuildForbidden.by(what, table)
 
 
 def _put_aside(cursor: sqlite3.Cursor, tables: Sequence[str], generation: int) -> None:

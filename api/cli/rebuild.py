@@ -7,6 +7,7 @@ from contextlib import suppress
 
 import click
 import msgspec
+from eventsourcing.persistence import PersistenceError
 
 from api.cli.output import as_json, counted, opened, print_json, print_table
 from api.cli.progress import progress
@@ -57,9 +58,12 @@ def _discard(here: Services, as_json: bool) -> None:
 
 def _take_away(here: Services) -> None:
     """Take away what is not needed any more; it may be left, and hurts nobody."""
-    with suppress(KeyboardInterrupt), progress("taking old tables away", "slices") as reached:
-        reached(0, None)
-        here.rebuild().take_away()
+    try:
+        with suppress(KeyboardInterrupt), progress("taking old tables away", "slices") as reached:
+            reached(0, None)
+            here.rebuild().take_away()
+    except PersistenceError as error:
+        click.echo(f"The old tables are still there, and go later: {error}", err=True)
 
 
 def _compare(here: Services, wanted: Sequence[str], as_json: bool) -> None:

@@ -47,11 +47,11 @@ class UnreliableShadow:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._real, name)
 
-    def end_past(self) -> None:
+    def end_past(self, generation: int, position: int, until: int) -> None:
         crash = self._plan.pop(0) if self._plan else "never"
         if crash == "before":
             raise Crash
-        self._real.end_past()
+        self._real.end_past(generation, position, until)
         if crash == "after":
             raise Crash
 
@@ -305,6 +305,28 @@ def test_two_that_fold_the_same_past_do_not_mix(databases: Deployment, clock: Cl
     with pytest.raises(PositionMoved):
         past(databases, page=10).catch_up(once(overtaken))
 
+    projector(databases, databases.shadow.read_model).catch_up()
+    databases.shadow.settle()
+    assert databases.shadow.swap()
+    assert_every_row_is_right(databases)
+
+
+def test_who_was_overtaken_by_another_rebuild_does_not_take_its_tables_for_its_own(
+    databases: Deployment, clock: Clock
+) -> None:
+    """The first one's are dropped, events come, the second begins; then the first one wakes."""
+    lived(databases, clock)
+    databases.shadow.begin()
+
+    def replaced() -> None:
+        assert databases.shadow.drop()
+        heartbeat(databases, "later")
+        databases.shadow.begin()
+
+    with pytest.raises(PositionMoved):
+        past(databases, page=1000).catch_up(once(replaced))
+
+    past(databases, page=1000).catch_up(lambda *_: None)
     projector(databases, databases.shadow.read_model).catch_up()
     databases.shadow.settle()
     assert databases.shadow.swap()

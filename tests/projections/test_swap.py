@@ -265,7 +265,7 @@ def test_what_is_made_during_a_rebuild_forbids_its_swap(
         for statement in making:
             database.run(statement)
 
-    with pytest.raises(RebuildForbidden, match="view own depends on table milepost_instances"):
+    with pytest.raises(RebuildForbidden, match="view own depends on the table milepost_instances"):
         on_postgres.rebuild.run(on_progress=make)
     with pytest.raises(RebuildForbidden, match="view own depends on the table milepost_instances"):
         on_postgres.rebuild.run()
@@ -290,3 +290,33 @@ def test_a_trigger_would_be_gone_without_a_word(on_sqlite: Deployment, clock: Cl
     Database(on_sqlite).run("DROP TRIGGER own")
     on_sqlite.rebuild.run()
     assert_every_row_is_right(on_sqlite)
+
+
+def test_a_trigger_that_is_made_during_a_rebuild_forbids_its_swap(
+    on_sqlite: Deployment, clock: Clock
+) -> None:
+    """Otherwise it would do its work on every row that is taken away."""
+    lived(on_sqlite, clock)
+    on_sqlite.projector.catch_up()
+    folded_beside(on_sqlite)
+    Database(on_sqlite).run("CREATE TABLE own AS SELECT job_id FROM milepost_instances")
+    Database(on_sqlite).run(
+        "CREATE TRIGGER follows AFTER DELETE ON milepost_instances BEGIN"
+        " DELETE FROM own WHERE job_id = OLD.job_id; END"
+    )
+    before = Database(on_sqlite).rows("SELECT COUNT(*) FROM own")
+
+    with pytest.raises(RebuildForbidden, match="trigger follows"):
+        on_sqlite.shadow.swap()
+
+    assert not on_sqlite.shadow.clear()
+    assert Database(on_sqlite).rows("SELECT COUNT(*) FROM own") == before
+    assert_every_row_is_right(on_sqlite)
+
+
+def test_a_table_of_somebodys_own_is_not_taken_away_for_its_name(on_sqlite: Deployment) -> None:
+    Database(on_sqlite).run("CREATE TABLE milepost_dropped_notes AS SELECT 1 AS note")
+
+    assert not on_sqlite.shadow.clear()
+
+    assert Database(on_sqlite).rows("SELECT note FROM milepost_dropped_notes") == [(1,)]
