@@ -42,14 +42,14 @@ def test_who_goes_first_alternates() -> None:
     assert order == ["ours", "theirs", "theirs", "ours", "ours", "theirs"]
 
 
-@pytest.mark.parametrize("stored", [100, 100 + CONNECTIONS])
-def test_what_was_under_way_at_the_end_may_be_stored(stored: int) -> None:
+@pytest.mark.parametrize("stored", [100, 100 + 2 * CONNECTIONS])
+def test_what_was_under_way_at_the_end_and_at_the_one_before_may_be_stored(stored: int) -> None:
     check(Result(answered=100, seconds=1, p50=1, p99=1), stored)
 
 
 @pytest.mark.parametrize(
     ("refused", "broken", "stored"),
-    [(0, 0, 99), (0, 0, 101 + CONNECTIONS), (1, 0, 100), (0, 1, 100)],
+    [(0, 0, 99), (0, 0, 101 + 2 * CONNECTIONS), (1, 0, 100), (0, 1, 100)],
 )
 def test_a_run_that_lost_or_made_up_a_callback_is_no_measurement(
     refused: int, broken: int, stored: int

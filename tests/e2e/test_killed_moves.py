@@ -204,13 +204,13 @@ def test_ctrl_c_leaves_nothing(
 
     process = mover.start(old, "export", str(mover.file))
     until(lambda: mover.parts() > 0, process)
-    assert end(process, signal.SIGINT) == 1
+    assert end(process, signal.SIGINT) == 130
     assert not list(mover.folder.glob("*jsonl*")) + list(mover.folder.glob(".*"))
 
     mover.run(old, "export", str(mover.file))
     process = mover.start(made, "import", "-", "--no-manifest", stdin=subprocess.PIPE)
     feed(process, mover.file.read_bytes()[:1_000_000], close=False)
-    assert end(process, signal.SIGINT) == 1
+    assert end(process, signal.SIGINT) == 130
     assert count(made) == 0
     for each in (made, old):
         each.close()
