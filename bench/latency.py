@@ -91,7 +91,7 @@ def _lags(stage: Stage, server: Server, database: str, effort: Effort, pause: fl
             load, server, steps(effort.jobs), seconds, folder=stage.folder, pause=pause
         )
         until = perf_counter() + seconds - 0.5
-        while perf_counter() < until:
+        while perf_counter() < until or len(lags) < 2:  # of fewer there are no quantiles
             connection.request(probe.method, probe.path, probe.body, probe.headers)
             receipt = json.load(connection.getresponse())
             answered = perf_counter()
