@@ -12,7 +12,7 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,13 +30,12 @@ def usable() -> list[int]:
     return cores if len(cores) > 1 else []
 
 
-def taken(folder: Path, first: int) -> int | None:
+def taken(folder: Path, first: int, cores: Sequence[int]) -> int | None:
     """Take a core that no other worker with this folder has, as long as there is one.
 
-    `first` is the place of the first worker's among those that are usable. None: there is nothing
-    to choose from. It is given back when the process ends, however it ends.
+    `first` is the place of the first worker's among these cores. None: there is nothing to choose
+    from. It is given back when the process ends, however it ends.
     """
-    cores = usable()
     for place in range(len(cores)):
         lock = os.open(folder / f"core-{place}.lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:

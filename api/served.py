@@ -150,7 +150,7 @@ def load(settings: Settings, parent: int, folder: Path, first_core: int) -> Call
 
     util.Finalize(None, leave, exitpriority=100)
     application = create_app(services)
-    core = cores.taken(folder, first_core) if settings.one_core else None
+    core = cores.taken(folder, first_core, cores.usable()) if settings.one_core else None
     return application if core is None else cores.OnOneCore(application, core)
 
 

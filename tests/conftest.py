@@ -188,3 +188,19 @@ def memory(
 ) -> Iterator[Deployment]:
     """A deployment in memory."""
     yield from deployment("memory", request, workflows, clock)
+
+
+@pytest.fixture
+def sqlite(
+    request: pytest.FixtureRequest, workflows: Workflows, clock: Clock
+) -> Iterator[Deployment]:
+    """A deployment on a SQLite file."""
+    yield from deployment("sqlite", request, workflows, clock)
+
+
+@pytest.fixture
+def postgres(
+    request: pytest.FixtureRequest, workflows: Workflows, clock: Clock
+) -> Iterator[Deployment]:
+    """A deployment on a PostgreSQL database."""
+    yield from deployment("postgres", request, workflows, clock)

@@ -15,7 +15,7 @@ from projections.tree import Stored, TreeBroken
 from projections.verification.aside import Asides
 from projections.verification.events import PAGE
 from projections.verification.findings import Finding, Report
-from projections.verification.history import History, notification
+from projections.verification.history import History, notification, pages
 from projections.verification.inspection import AFTER_LAST, BEFORE_ALL, Inspection
 from projections.verification.job_snapshots import JobSnapshots
 from projections.verification.names import Names
@@ -103,13 +103,8 @@ class Histories:
         """Check one job; return how many events it has."""
         history = History(job_id)
         self._begin([job_id])
-        after = (job_id, BEFORE_ALL[1])
-        while page := self._inspection.histories(after, PAGE):
-            if events := [event for event in page if event.job_id == job_id]:
-                self._go_on(history, events)
-            if len(events) < len(page):
-                break
-            after = (job_id, events[-1].version)
+        for events in pages(self._inspection, job_id):
+            self._go_on(history, events)
         self._done.append(history)
         self._compare()
         self._asides.check_lost(job_id)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from itertools import chain
 
 from eventsourcing.persistence import MapperDeserialisationError, Notification
 
@@ -11,6 +12,8 @@ from projections.instance import Instance
 from projections.read_model import SetAside
 from projections.timeline import Timeline
 from projections.tree import Stored
+from projections.verification.events import PAGE
+from projections.verification.inspection import BEFORE_ALL, Inspection
 from projections.views import Views
 
 
@@ -48,3 +51,19 @@ def notification(stored: Stored) -> Notification:
     """Return a stored event as the folds take it."""
     position, job_id, version, topic, state = stored
     return Notification(job_id, version, topic, state, id=position)
+
+
+def pages(inspection: Inspection, job_id: str, first: int = PAGE) -> Iterator[list[Stored]]:
+    """Read a job's events in order, page by page, the first page of at most so many."""
+    after, limit = BEFORE_ALL[1], first
+    while page := inspection.histories((job_id, after), limit):
+        if events := [event for event in page if event.job_id == job_id]:
+            yield events
+        if len(events) < len(page):
+            return
+        after, limit = events[-1].version, PAGE
+
+
+def events(inspection: Inspection, job_id: str, first: int = PAGE) -> Iterator[Stored]:
+    """Read a job's events in order, one after the other."""
+    return chain.from_iterable(pages(inspection, job_id, first))

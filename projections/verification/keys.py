@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from eventsourcing.persistence import MapperDeserialisationError
 
 from domain.derived_keys import NamesTaken
@@ -13,8 +11,8 @@ from domain.mapper import JobEventMapper
 from projections.tree import Stored, TreeStore
 from projections.verification.events import PAGE
 from projections.verification.findings import Finding, Report, shortened
-from projections.verification.history import notification
-from projections.verification.inspection import BEFORE_ALL, Inspection, KeptKey
+from projections.verification.history import events, notification
+from projections.verification.inspection import Inspection, KeptKey
 
 TURNS = in_progress_key("")
 """What the names of users' jobs in progress begin with."""
@@ -91,7 +89,8 @@ class Keys:
     def _fault_of_turn(self, key: KeptKey) -> str | None:
         if key.digest:
             return f"the digest {shortened(key.digest)!r}, where there is none"
-        for stored in self._history(key.job_id):
+        # Most jobs begin with what is looked for.
+        for stored in events(self._inspection, key.job_id, first=1):
             event = self._read(stored)
             if event is None:
                 return None
@@ -101,16 +100,6 @@ class Keys:
                     return None
                 return f"a job of the user {shortened(user_id)}"
         return "a job that was not registered"
-
-    def _history(self, job_id: str) -> Iterator[Stored]:
-        # Most jobs begin with what is looked for.
-        after, limit = BEFORE_ALL[1], 1
-        while page := self._inspection.histories((job_id, after), limit):
-            for event in page:
-                if event.job_id != job_id:
-                    return
-                yield event
-            after, limit = page[-1].version, PAGE
 
     def _read(self, stored: Stored) -> JobEvent | None:
         try:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from domain import merkle
 from domain.checkpoints import Checkpoint
 from projections.tiles import Nodes
 from projections.tree import TILE, Head, Stored, TreeBroken, TreeStore
-from projections.verification.events import PAGE
 from projections.verification.findings import Finding, Kind, Report
-from projections.verification.inspection import BEFORE_ALL, Inspection
+from projections.verification.history import events
+from projections.verification.inspection import Inspection
 from projections.verification.suspects import Leaf, Suspects
 
 
@@ -41,7 +41,7 @@ class OneJob:
 
     def check(self, job_id: str) -> None:
         """Check every event that the tree has reached; raise `TreeBroken`."""
-        for event in self._events(job_id):
+        for event in events(self._inspection, job_id):
             if event.position <= self._head.position:
                 self._check(event)
 
@@ -86,12 +86,3 @@ class OneJob:
     def _tell(self, kind: Kind, event: Stored, name: str, fault: str) -> None:
         expected = f"the event to be in {name}"
         self._report(Finding.at(event, kind, expected=expected, found=fault))
-
-    def _events(self, job_id: str) -> Iterator[Stored]:
-        after = BEFORE_ALL[1]
-        while page := self._inspection.histories((job_id, after), PAGE):
-            for event in page:
-                if event.job_id != job_id:
-                    return
-                yield event
-            after = page[-1].version

@@ -6,7 +6,7 @@ looked at again before anything is said of it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Generic
 
 import msgspec
@@ -18,11 +18,10 @@ from projections.folding import decoded, fold
 from projections.instance import Instance
 from projections.read_model import ReadModel, SetAside
 from projections.rows import instance_row
-from projections.tree import Stored
 from projections.verification.differences import Difference, of_documents
 from projections.verification.events import PAGE
 from projections.verification.findings import Finding, Report, shortened
-from projections.verification.history import notification
+from projections.verification.history import events, notification
 from projections.verification.inspection import Inspection, KeptRow, utc_text
 from projections.views import State, UnreadableDocument, View, Views
 
@@ -105,7 +104,7 @@ class Rows(Generic[State]):
         self._look_for_missing(job_id)
 
     def _look_for_missing(self, job_id: str) -> None:
-        first = next(self._events(job_id), None)
+        first = next(events(self._inspection, job_id), None)
         # The position is read before the row that is to be there by then.
         if first is None or first.position > self._read_model.position():
             return
@@ -115,7 +114,7 @@ class Rows(Generic[State]):
     def _folded(self, job_id: str, version: int | None, passed_over: Collection[int]) -> State:
         state = self._view.load(job_id, None)
         told: list[SetAside] = []
-        for stored in self._events(job_id):
+        for stored in events(self._inspection, job_id):
             if version is not None and stored.version > version:
                 break
             [(event, fact)] = decoded([notification(stored)], self._mapper)
@@ -123,15 +122,6 @@ class Rows(Generic[State]):
                 fact = MapperDeserialisationError("set aside")
             state = fold(self._view, state, [(event, fact)], told)
         return state
-
-    def _events(self, job_id: str) -> Iterator[Stored]:
-        after = -(2**63)
-        while page := self._inspection.histories((job_id, after), PAGE):
-            for stored in page:
-                if stored.job_id != job_id:
-                    return
-                yield stored
-            after = page[-1].version
 
     def _differences(self, state: State, row: KeptRow) -> list[Difference]:
         found: list[Difference] = []

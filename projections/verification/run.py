@@ -48,6 +48,7 @@ class State(msgspec.Struct, frozen=True):
     leaves: leaves.Standing = leaves.Standing()
     are_leaves_done: bool = False
     histories: histories.Standing = histories.Standing()
+    are_histories_done: bool = False
     key: str = ""
     findings: int = 0
 
@@ -192,8 +193,12 @@ class Verification:
 
     def _check_histories(self, advance: Advance) -> None:
         self._histories = self._made_histories()
-        self._histories.check(advance)
-        self._state = msgspec.structs.replace(self._state, histories=self._histories.standing)
+        if not self._state.are_histories_done:
+            self._histories.check(advance)
+            standing = self._histories.standing
+            self._state = msgspec.structs.replace(
+                self._state, histories=standing, are_histories_done=True
+            )
 
     def _made_histories(self) -> Histories:
         return Histories(

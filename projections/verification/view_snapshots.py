@@ -11,13 +11,10 @@ from collections.abc import Collection, Iterator, Sequence
 
 from domain.mapper import JobEventMapper
 from projections.folding import Decoded, decoded
-from projections.tree import Stored
 from projections.verification.differences import Difference, of_documents
-from projections.verification.events import PAGE
 from projections.verification.findings import Finding, Report, shortened
-from projections.verification.history import History, notification
+from projections.verification.history import History, notification, pages
 from projections.verification.inspection import (
-    BEFORE_ALL,
     Inspection,
     KeptView,
     utc_text,
@@ -74,7 +71,7 @@ class ViewSnapshots:
         histories = [History(job_id)]
         if aside:
             histories += [History(job_id, (ours, everything)), History(job_id, (ours, theirs))]
-        for events in self._pages(job_id):
+        for events in pages(self._inspection, job_id):
             for kept in self._on_the_way(
                 histories, decoded(map(notification, events), self._mapper)
             ):
@@ -141,12 +138,3 @@ class ViewSnapshots:
                     found=shortened(there),
                 )
             )
-
-    def _pages(self, job_id: str) -> Iterator[list[Stored]]:
-        after = BEFORE_ALL[1]
-        while page := self._inspection.histories((job_id, after), PAGE):
-            if events := [event for event in page if event.job_id == job_id]:
-                yield events
-            if len(events) < len(page):
-                return
-            after = events[-1].version

@@ -1,11 +1,14 @@
-"""The wiring: what is opened for a database is closed with it."""
+"""The wiring: what is opened for a database is closed with it, and what goes with a projector."""
 
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing, suppress
 from os.path import samestat
 from pathlib import Path
+from threading import Event
 
 from api.config import Settings
 from api.wiring import open_services
@@ -36,3 +39,39 @@ def test_nothing_of_a_sqlite_database_is_held_once_it_is_closed(tmp_path: Path) 
     another.close()
 
     assert held(tmp_path) == set()
+
+
+class Once(Event):
+    """Is set as soon as something is so, or was asked for too often."""
+
+    def __init__(self, condition: Callable[[], bool], looks: int = 30) -> None:
+        super().__init__()
+        self._condition, self._looks = condition, looks
+
+    def is_set(self) -> bool:
+        self._looks -= 1
+        return self._looks < 0 or self._condition()
+
+
+def test_a_projector_takes_away_what_a_rebuild_has_replaced(tmp_path: Path) -> None:
+    file = tmp_path / "milepost.db"
+    here = open_services(Settings(home=tmp_path, database_url=f"sqlite:///{file}"))
+    here.prepare()
+    here.milepost.record(Callback(job_id="job", type="heartbeat"))
+    here.rebuild().run()
+
+    def replaced() -> int:
+        with closing(sqlite3.connect(file)) as database:
+            [(count,)] = database.execute(
+                "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name GLOB ?",
+                ("milepost_dropped_*",),
+            )
+        return int(count)
+
+    before = replaced()
+    assert before > 0
+
+    here.projector().run(Once(lambda: replaced() < before))
+
+    assert replaced() < before
+    here.close()

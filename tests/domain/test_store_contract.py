@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from itertools import chain
@@ -25,8 +25,7 @@ from domain.postgres import PostgresRecorder
 from domain.snapshots import EVERY
 from domain.sqlite import SQLiteRecorder
 from domain.store import Append, Found, JobStore
-from domain.workflow import Workflows
-from tests.conftest import Clock, Deployment, deployment
+from tests.conftest import Deployment
 from tests.domain.looking import key_of, look
 from tests.tampering import Database
 
@@ -255,14 +254,6 @@ def test_what_is_stored_outlives_the_process(databases: Deployment) -> None:
 # SQLite alone
 
 
-@pytest.fixture
-def sqlite(
-    request: pytest.FixtureRequest, workflows: Workflows, clock: Clock
-) -> Iterator[Deployment]:
-    """A deployment on a SQLite file."""
-    yield from deployment("sqlite", request, workflows, clock)
-
-
 def test_every_sqlite_connection_waits_for_the_disk(sqlite: Deployment) -> None:
     """Synchronous FULL and a write-ahead log, on each connection of the pool."""
     recorder = sqlite.milepost.recorder
@@ -290,14 +281,6 @@ def test_sqlite_never_gives_the_position_of_a_deleted_event_again(sqlite: Deploy
 
 
 # PostgreSQL alone
-
-
-@pytest.fixture
-def postgres(
-    request: pytest.FixtureRequest, workflows: Workflows, clock: Clock
-) -> Iterator[Deployment]:
-    """A deployment on a PostgreSQL database."""
-    yield from deployment("postgres", request, workflows, clock)
 
 
 class Follower:

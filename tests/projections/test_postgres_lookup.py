@@ -14,11 +14,10 @@ from psycopg.rows import DictRow
 from domain.callback import Callback
 from domain.keys import agent_key
 from domain.postgres_datastore import POOL_SIZE, PostgresDatastore
-from domain.workflow import Workflows
 from projections import postgres
 from projections.postgres_lookup import Lookup, bigint, text
 from projections.read_model import SHAPE
-from tests.conftest import Clock, Deployment, deployment
+from tests.conftest import Deployment
 
 SIGHT = {view: postgres.sight(each, SHAPE) for view, each in postgres.SIGHT.items()}
 SIGHT_AGENT = postgres.sight(postgres.SIGHT_AGENT, SHAPE)
@@ -36,17 +35,9 @@ class Datastore(PostgresDatastore):
 
 
 @pytest.fixture
-def jobs(
-    request: pytest.FixtureRequest, workflows: Workflows, clock: Clock
-) -> Iterator[Deployment]:
-    """A deployment on PostgreSQL."""
-    yield from deployment("postgres", request, workflows, clock)
-
-
-@pytest.fixture
-def datastore(jobs: Deployment) -> Iterator[Datastore]:
+def datastore(postgres: Deployment) -> Iterator[Datastore]:
     """Open connections to the same database."""
-    with Datastore(jobs.env["DATABASE_URL"]) as opened:
+    with Datastore(postgres.env["DATABASE_URL"]) as opened:
         opened.pool.wait()
         yield opened
 
@@ -57,9 +48,9 @@ def sight(datastore: Datastore) -> Lookup:
     return Lookup(datastore, "sight", SIGHT["instances"], COLUMNS)
 
 
-def reported(jobs: Deployment, job_id: str = "job-1", times: int = 1) -> None:
+def reported(postgres: Deployment, job_id: str = "job-1", times: int = 1) -> None:
     for _ in range(times):
-        jobs.milepost.record(Callback(job_id=job_id, type="heartbeat"))
+        postgres.milepost.record(Callback(job_id=job_id, type="heartbeat"))
 
 
 def by_cursor(datastore: PostgresDatastore, job_id: str) -> list[tuple[Any, ...]]:
@@ -71,12 +62,12 @@ def by_cursor(datastore: PostgresDatastore, job_id: str) -> list[tuple[Any, ...]
     "job_id", ["job-1", "Zürich", "日本/🚀", "%s", "$1", "'", "\\x00", "nobody"]
 )
 def test_a_lookup_finds_what_a_cursor_finds_and_needs_none(
-    jobs: Deployment, datastore: Datastore, sight: Lookup, job_id: str
+    postgres: Deployment, datastore: Datastore, sight: Lookup, job_id: str
 ) -> None:
     if job_id != "nobody":
-        reported(jobs, job_id, 2)
-        jobs.projector.catch_up()
-        reported(jobs, job_id, 2)
+        reported(postgres, job_id, 2)
+        postgres.projector.catch_up()
+        reported(postgres, job_id, 2)
 
     found = [sight.rows(job_id) for _ in range(2 * POOL_SIZE)]
 
@@ -84,20 +75,20 @@ def test_a_lookup_finds_what_a_cursor_finds_and_needs_none(
     assert datastore.asked == 0
 
 
-def test_a_nul_character_does_not_end_the_parameter(jobs: Deployment, sight: Lookup) -> None:
-    reported(jobs)
+def test_a_nul_character_does_not_end_the_parameter(postgres: Deployment, sight: Lookup) -> None:
+    reported(postgres)
 
     with pytest.raises(DataError):
         sight.rows("job-1\0x")
 
 
 def test_a_lookup_goes_on_when_all_connections_have_died(
-    jobs: Deployment, datastore: Datastore, sight: Lookup
+    postgres: Deployment, datastore: Datastore, sight: Lookup
 ) -> None:
-    reported(jobs)
+    reported(postgres)
     for _ in range(POOL_SIZE):
         sight.rows("job-1")
-    with psycopg.connect(jobs.env["DATABASE_URL"]) as connection:
+    with psycopg.connect(postgres.env["DATABASE_URL"]) as connection:
         connection.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE pid <> pg_backend_pid() AND datname = current_database()"
@@ -107,9 +98,9 @@ def test_a_lookup_goes_on_when_all_connections_have_died(
 
 
 def test_a_lookup_goes_on_when_the_connections_were_closed_here(
-    jobs: Deployment, datastore: Datastore, sight: Lookup
+    postgres: Deployment, datastore: Datastore, sight: Lookup
 ) -> None:
-    reported(jobs)
+    reported(postgres)
     with ExitStack() as lent:
         closed = [lent.enter_context(datastore.get_connection()) for _ in range(POOL_SIZE)]
     for connection in closed:
@@ -118,9 +109,9 @@ def test_a_lookup_goes_on_when_the_connections_were_closed_here(
     assert sight.rows("job-1") == by_cursor(datastore, "job-1")
 
 
-def test_a_lookup_may_be_the_first_to_need_a_connection(jobs: Deployment) -> None:
-    reported(jobs)
-    datastore = Datastore(jobs.env["DATABASE_URL"])
+def test_a_lookup_may_be_the_first_to_need_a_connection(postgres: Deployment) -> None:
+    reported(postgres)
+    datastore = Datastore(postgres.env["DATABASE_URL"])
 
     found = Lookup(datastore, "sight", SIGHT["instances"], COLUMNS).rows("job-1")
 
@@ -129,9 +120,9 @@ def test_a_lookup_may_be_the_first_to_need_a_connection(jobs: Deployment) -> Non
 
 
 def test_a_lookup_waits_for_a_connection_when_all_are_lent(
-    jobs: Deployment, datastore: Datastore, sight: Lookup
+    postgres: Deployment, datastore: Datastore, sight: Lookup
 ) -> None:
-    reported(jobs)
+    reported(postgres)
     with ExitStack() as lent:
         for _ in range(POOL_SIZE):
             lent.enter_context(datastore.get_connection())
@@ -140,10 +131,10 @@ def test_a_lookup_waits_for_a_connection_when_all_are_lent(
 
 
 def test_a_lookup_is_prepared_again_after_the_driver_has_thrown_it_out(
-    jobs: Deployment, datastore: Datastore, sight: Lookup
+    postgres: Deployment, datastore: Datastore, sight: Lookup
 ) -> None:
     """As it does after a rollback, once it has prepared anything itself."""
-    reported(jobs)
+    reported(postgres)
     for _ in range(POOL_SIZE):
         sight.rows("job-1")
     with ExitStack() as lent:
@@ -159,9 +150,9 @@ def test_a_lookup_is_prepared_again_after_the_driver_has_thrown_it_out(
     assert found == [by_cursor(datastore, "job-1")] * len(found)
 
 
-def test_a_client_of_another_encoding_finds_the_same(jobs: Deployment) -> None:
-    reported(jobs, "Zürich")
-    dsn = f"{jobs.env['DATABASE_URL']}&client_encoding=latin1"
+def test_a_client_of_another_encoding_finds_the_same(postgres: Deployment) -> None:
+    reported(postgres, "Zürich")
+    dsn = f"{postgres.env['DATABASE_URL']}&client_encoding=latin1"
     with Datastore(dsn) as datastore:
         datastore.pool.wait()
         sight = Lookup(datastore, "sight", SIGHT["instances"], COLUMNS)
@@ -175,9 +166,9 @@ def test_a_client_of_another_encoding_finds_the_same(jobs: Deployment) -> None:
     [(SIGHT["instances"], "job-1"), (SIGHT["timelines"], "job-1"), (SIGHT_AGENT, agent_key("a"))],
 )
 def test_a_plan_made_while_the_table_is_small_finds_events_by_their_job(
-    jobs: Deployment, datastore: Datastore, statement: LiteralString, parameter: str
+    postgres: Deployment, datastore: Datastore, statement: LiteralString, parameter: str
 ) -> None:
-    reported(jobs)
+    reported(postgres)
     with datastore.get_connection() as connection:
         connection.execute("ANALYZE milepost_events")
         connection.execute("SET plan_cache_mode = force_generic_plan")

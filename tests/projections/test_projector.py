@@ -16,7 +16,6 @@ from eventsourcing.persistence import OperationalError, StoredEvent
 from domain.callback import Callback
 from domain.commands import QueueJob
 from domain.store import Append
-from domain.workflow import Workflows
 from projections.instance import Instance
 from projections.job_fold import JobFold
 from projections.projector import Projector
@@ -31,7 +30,7 @@ from projections.read_model import (
 from projections.stepping import Stepper
 from projections.timeline import Timeline
 from projections.views import State, View, Views
-from tests.conftest import Clock, Deployment, deployment
+from tests.conftest import Clock, Deployment
 
 PATIENCE = 20.0
 """How long a test waits for what must happen, before it fails."""
@@ -448,14 +447,6 @@ def test_a_database_that_comes_back_is_projected_again(stores: Deployment) -> No
 
     with running(projector(stores, Away(stores.read_model, ["before"]))):
         assert stores.reader.wait_for(position, PATIENCE)
-
-
-@pytest.fixture
-def postgres(
-    request: pytest.FixtureRequest, workflows: Workflows, clock: Clock
-) -> Iterator[Deployment]:
-    """A deployment on a PostgreSQL database."""
-    yield from deployment("postgres", request, workflows, clock)
 
 
 def test_a_projector_survives_the_loss_of_its_connections(

@@ -17,7 +17,8 @@ from domain.callback import Callback
 from domain.sqlite import SQLiteRecorder
 from domain.store import Append
 from domain.workflow import Workflows
-from projections import postgres, sqlite
+from projections import postgres as in_postgres
+from projections import sqlite as in_sqlite
 from projections.comparison import PROJECTIONS, Comparison, Difference
 from projections.job_fold import JobFold
 from projections.past import Past
@@ -25,7 +26,7 @@ from projections.projector import Projector
 from projections.read_model import SHAPE, Changes, InstanceRow, JobFilter, PositionMoved, Row
 from projections.rebuild import Progress, Rebuild, RebuildInterrupted, RebuildUnderWay
 from projections.shadow import RebuildForbidden
-from tests.conftest import Clock, Deployment, deployment
+from tests.conftest import Clock, Deployment
 from tests.projections.test_projector import (
     JOBS,
     PATIENCE,
@@ -237,7 +238,7 @@ def schema(made: Deployment) -> list[str]:
     return [" ".join(row.values()) for row in found]
 
 
-@pytest.mark.parametrize("twin", [sqlite, postgres])
+@pytest.mark.parametrize("twin", [in_sqlite, in_postgres])
 def test_every_table_of_rows_is_part_of_a_rebuild(twin: Any) -> None:
     created = {statement.split("EXISTS ")[1].split(" ")[0] for statement in twin.CREATE}
 
@@ -591,50 +592,42 @@ def test_callbacks_reads_and_the_projector_go_on_during_rebuilds(
     another.close()
 
 
-@pytest.fixture
-def on_postgres(
-    request: pytest.FixtureRequest, workflows: Workflows, clock: Clock
-) -> Iterator[Deployment]:
-    """A deployment on a PostgreSQL database."""
-    yield from deployment("postgres", request, workflows, clock)
-
-
 def test_who_reads_for_long_delays_the_swap_and_nobody_else(
-    on_postgres: Deployment, clock: Clock
+    postgres: Deployment, clock: Clock
 ) -> None:
     """As a dump does: nobody queues behind a swap that waits for it."""
-    lived(on_postgres, clock)
-    on_postgres.projector.catch_up()
-    folded_beside(on_postgres)
-    with psycopg.connect(on_postgres.env["DATABASE_URL"]) as dump:
+    lived(postgres, clock)
+    postgres.projector.catch_up()
+    folded_beside(postgres)
+    with psycopg.connect(postgres.env["DATABASE_URL"]) as dump:
         dump.execute("SELECT * FROM milepost_timelines").fetchone()
 
-        assert not on_postgres.shadow.swap()
+        assert not postgres.shadow.swap()
 
-        assert_every_read_is_right(on_postgres)
-        assert on_postgres.read_model.rebuilt_position() == on_postgres.read_model.position()
-        heartbeat(on_postgres)
-        assert on_postgres.projector.catch_up() == 1
+        assert_every_read_is_right(postgres)
+        assert postgres.read_model.rebuilt_position() == postgres.read_model.position()
+        heartbeat(postgres)
+        assert postgres.projector.catch_up() == 1
         dump.rollback()
-        projector(on_postgres, on_postgres.shadow.read_model).catch_up()
-        assert on_postgres.shadow.swap()
+        projector(postgres, postgres.shadow.read_model).catch_up()
+        assert postgres.shadow.swap()
 
 
-def test_who_might_use_the_tables_still_may(on_postgres: Deployment, clock: Clock) -> None:
+def test_who_might_use_the_tables_still_may(postgres: Deployment, clock: Clock) -> None:
     """The account that rebuilds need not be the one that serves, nor the one that reports."""
     role = f"reporting_{random.randrange(2**32)}"
     owner = f"owner_{random.randrange(2**32)}"
-    lived(on_postgres, clock)
-    with psycopg.connect(on_postgres.env["DATABASE_URL"], autocommit=True) as connection:
+    lived(postgres, clock)
+    with psycopg.connect(postgres.env["DATABASE_URL"], autocommit=True) as connection:
         for statement in (
             f"CREATE ROLE {role}",
             f"CREATE ROLE {owner}",
             f"GRANT SELECT ON milepost_instances TO {role}",
-            *(f"ALTER TABLE {name} OWNER TO {owner}" for name in postgres.TABLES.names),
+            *(f"ALTER TABLE {name} OWNER TO {owner}" for name in in_postgres.TABLES.names),
         ):
             connection.execute(statement)
 
-        on_postgres.rebuild.run()
+        postgres.rebuild.run()
 
         assert connection.execute(
             "SELECT has_table_privilege(%s, 'milepost_instances', 'SELECT'),"
@@ -643,7 +636,7 @@ def test_who_might_use_the_tables_still_may(on_postgres: Deployment, clock: Cloc
         ).fetchone() == (True, False)
         owners = connection.execute(
             "SELECT DISTINCT tableowner FROM pg_tables WHERE tablename = ANY (%s)",
-            (list(postgres.TABLES.names),),
+            (list(in_postgres.TABLES.names),),
         ).fetchall()
         assert owners == [(owner,)]
         for each in (role, owner):
@@ -651,19 +644,19 @@ def test_who_might_use_the_tables_still_may(on_postgres: Deployment, clock: Cloc
 
 
 def test_an_account_that_does_not_own_the_tables_is_told_so(
-    on_postgres: Deployment, clock: Clock
+    postgres: Deployment, clock: Clock
 ) -> None:
-    lived(on_postgres, clock)
-    on_postgres.projector.catch_up()
+    lived(postgres, clock)
+    postgres.projector.catch_up()
     role = f"serving_{random.randrange(2**32)}"
-    database_url = on_postgres.env["DATABASE_URL"]
+    database_url = postgres.env["DATABASE_URL"]
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute(f"CREATE ROLE {role} LOGIN")
         connection.execute(f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}")
         connection.execute(f"GRANT CREATE ON SCHEMA public TO {role}")
         serving = Deployment(
-            {**on_postgres.env, "DATABASE_URL": database_url.replace("postgres@", f"{role}@")},
-            on_postgres.workflows,
+            {**postgres.env, "DATABASE_URL": database_url.replace("postgres@", f"{role}@")},
+            postgres.workflows,
             clock,
             NEWER,
         )

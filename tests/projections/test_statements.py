@@ -16,7 +16,6 @@ from domain.postgres import (
     SELECT_TAIL,
     PostgresRecorder,
 )
-from domain.workflow import Workflows
 from projections import postgres_shadow, tree_postgres
 from projections.postgres import (
     SELECT_DOCUMENTS,
@@ -42,7 +41,7 @@ from projections.verification.inspection_postgres import (
 from projections.verification.inspection_postgres import (
     SELECT_TILES as SELECT_TILES_OF_A_LEVEL,
 )
-from tests.conftest import Clock, Deployment, deployment
+from tests.conftest import Deployment
 
 HOT = {
     "tail": SELECT_TAIL,
@@ -84,14 +83,6 @@ LOOKED_UP_BY = {
     "milepost_read_model": ("tables",),
     "milepost_tree": ("level", "last_position"),
 }
-
-
-@pytest.fixture
-def postgres(
-    request: pytest.FixtureRequest, workflows: Workflows, clock: Clock
-) -> Iterator[Deployment]:
-    """A deployment on a PostgreSQL database."""
-    yield from deployment("postgres", request, workflows, clock)
 
 
 def numbered(statement: str) -> str:

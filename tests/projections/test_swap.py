@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from threading import Event
 from typing import Any, LiteralString
 
@@ -13,11 +13,10 @@ from eventsourcing.persistence import StoredEvent
 
 from domain.events import StopRequested
 from domain.store import Append
-from domain.workflow import Workflows
 from projections.rebuild import Progress, RebuildInterrupted
 from projections.shadow import RebuildForbidden
 from projections.sqlite_shadow import SLICE
-from tests.conftest import NOON, Clock, Deployment, deployment
+from tests.conftest import NOON, Clock, Deployment
 from tests.projections.test_projector import assert_every_row_is_right, heartbeat, lived
 from tests.projections.test_rebuild import NEWER, differences, folded_beside
 from tests.tampering import Database
@@ -25,22 +24,6 @@ from tests.tampering import Database
 MANY = 2 * SLICE + 50
 WANTED = ["agent_id,first_position", "first_position", "status,first_position"]
 WANTED = sorted([*WANTED, "user_id,first_position"])
-
-
-@pytest.fixture
-def on_sqlite(
-    request: pytest.FixtureRequest, workflows: Workflows, clock: Clock
-) -> Iterator[Deployment]:
-    """A deployment on a SQLite file."""
-    yield from deployment("sqlite", request, workflows, clock)
-
-
-@pytest.fixture
-def on_postgres(
-    request: pytest.FixtureRequest, workflows: Workflows, clock: Clock
-) -> Iterator[Deployment]:
-    """A deployment on a PostgreSQL database."""
-    yield from deployment("postgres", request, workflows, clock)
 
 
 def many_jobs(made: Deployment) -> None:
@@ -72,47 +55,47 @@ def indexed(made: Deployment) -> Sequence[str]:
 # On SQLite
 
 
-def test_a_swap_takes_nothing_away(on_sqlite: Deployment) -> None:
+def test_a_swap_takes_nothing_away(sqlite: Deployment) -> None:
     """That would hold the write lock for as long as there are rows."""
-    many_jobs(on_sqlite)
-    on_sqlite.projector.catch_up()
-    folded_beside(on_sqlite)
-    assert to_go(on_sqlite) == []
+    many_jobs(sqlite)
+    sqlite.projector.catch_up()
+    folded_beside(sqlite)
+    assert to_go(sqlite) == []
 
-    assert on_sqlite.shadow.swap()
+    assert sqlite.shadow.swap()
 
-    assert rows_to_go(on_sqlite) == 2 * MANY
-    assert indexed(on_sqlite) == WANTED
+    assert rows_to_go(sqlite) == 2 * MANY
+    assert indexed(sqlite) == WANTED
 
 
 def test_what_was_replaced_goes_in_slices_and_others_write_between_them(
-    on_sqlite: Deployment, clock: Clock
+    sqlite: Deployment, clock: Clock
 ) -> None:
-    many_jobs(on_sqlite)
-    lived(on_sqlite, clock)
-    on_sqlite.projector.catch_up()
-    on_sqlite.rebuild.run()
-    left = rows_to_go(on_sqlite)
+    many_jobs(sqlite)
+    lived(sqlite, clock)
+    sqlite.projector.catch_up()
+    sqlite.rebuild.run()
+    left = rows_to_go(sqlite)
 
-    while on_sqlite.shadow.clear():
-        assert left - SLICE <= rows_to_go(on_sqlite) <= left
-        left = rows_to_go(on_sqlite)
-        heartbeat(on_sqlite)
-        on_sqlite.projector.catch_up()
+    while sqlite.shadow.clear():
+        assert left - SLICE <= rows_to_go(sqlite) <= left
+        left = rows_to_go(sqlite)
+        heartbeat(sqlite)
+        sqlite.projector.catch_up()
 
-    assert to_go(on_sqlite) == []
-    assert_every_row_is_right(on_sqlite)
-    assert differences(on_sqlite.rebuild.comparison()) == []
+    assert to_go(sqlite) == []
+    assert_every_row_is_right(sqlite)
+    assert differences(sqlite.rebuild.comparison()) == []
 
 
-def test_what_an_interrupted_one_left_to_go_goes_with_the_next(on_sqlite: Deployment) -> None:
-    many_jobs(on_sqlite)
-    on_sqlite.projector.catch_up()
-    on_sqlite.rebuild.run()
-    on_sqlite.shadow.clear()
-    replaced = set(to_go(on_sqlite))
+def test_what_an_interrupted_one_left_to_go_goes_with_the_next(sqlite: Deployment) -> None:
+    many_jobs(sqlite)
+    sqlite.projector.catch_up()
+    sqlite.rebuild.run()
+    sqlite.shadow.clear()
+    replaced = set(to_go(sqlite))
 
-    again = on_sqlite.again()
+    again = sqlite.again()
     again.rebuild.run()
 
     assert replaced
@@ -124,71 +107,71 @@ def test_what_an_interrupted_one_left_to_go_goes_with_the_next(on_sqlite: Deploy
     again.close()
 
 
-def test_what_is_begun_afresh_does_not_wait_for_what_was_there(on_sqlite: Deployment) -> None:
-    many_jobs(on_sqlite)
-    folded_beside(on_sqlite)
+def test_what_is_begun_afresh_does_not_wait_for_what_was_there(sqlite: Deployment) -> None:
+    many_jobs(sqlite)
+    folded_beside(sqlite)
 
-    on_sqlite.shadow.begin(afresh=True)
+    sqlite.shadow.begin(afresh=True)
 
-    assert rows_to_go(on_sqlite) == 2 * MANY
-    on_sqlite.rebuild.run()
-    assert indexed(on_sqlite) == WANTED
-    assert differences(on_sqlite.rebuild.comparison()) == []
+    assert rows_to_go(sqlite) == 2 * MANY
+    sqlite.rebuild.run()
+    assert indexed(sqlite) == WANTED
+    assert differences(sqlite.rebuild.comparison()) == []
 
 
-def test_who_is_told_to_stop_leaves_the_rest(on_sqlite: Deployment) -> None:
-    many_jobs(on_sqlite)
-    on_sqlite.rebuild.run()
-    stop, before = Event(), to_go(on_sqlite)
+def test_who_is_told_to_stop_leaves_the_rest(sqlite: Deployment) -> None:
+    many_jobs(sqlite)
+    sqlite.rebuild.run()
+    stop, before = Event(), to_go(sqlite)
     stop.set()
 
-    on_sqlite.rebuild.take_away(stop)
+    sqlite.rebuild.take_away(stop)
     with pytest.raises(RebuildInterrupted):
-        on_sqlite.rebuild.run(stop=stop)
+        sqlite.rebuild.run(stop=stop)
 
-    assert to_go(on_sqlite) == before != []
+    assert to_go(sqlite) == before != []
 
 
-def test_there_is_one_set_of_indexes_whoever_prepares_and_rebuilds(on_sqlite: Deployment) -> None:
-    many_jobs(on_sqlite)
+def test_there_is_one_set_of_indexes_whoever_prepares_and_rebuilds(sqlite: Deployment) -> None:
+    many_jobs(sqlite)
     for _ in range(3):
-        on_sqlite.read_model.prepare()
-        assert indexed(on_sqlite) == WANTED
-        on_sqlite.rebuild.run()
-        assert indexed(on_sqlite) == WANTED
+        sqlite.read_model.prepare()
+        assert indexed(sqlite) == WANTED
+        sqlite.rebuild.run()
+        assert indexed(sqlite) == WANTED
 
-    Database(on_sqlite).run("DROP INDEX milepost_instances_agent_3")
-    assert indexed(on_sqlite) != WANTED
-    on_sqlite.read_model.prepare()
+    Database(sqlite).run("DROP INDEX milepost_instances_agent_3")
+    assert indexed(sqlite) != WANTED
+    sqlite.read_model.prepare()
 
-    assert indexed(on_sqlite) == WANTED
+    assert indexed(sqlite) == WANTED
 
 
-def test_an_index_over_some_rows_only_is_none(on_sqlite: Deployment) -> None:
-    database = Database(on_sqlite)
+def test_an_index_over_some_rows_only_is_none(sqlite: Deployment) -> None:
+    database = Database(sqlite)
     database.run("DROP INDEX milepost_instances_newest")
     database.run("CREATE INDEX own ON milepost_instances (first_position) WHERE user_id IS NULL")
 
-    on_sqlite.read_model.prepare()
+    sqlite.read_model.prepare()
 
-    assert indexed(on_sqlite).count("first_position") == 2
+    assert indexed(sqlite).count("first_position") == 2
 
 
-def test_views_over_the_tables_show_the_new_ones(on_sqlite: Deployment, clock: Clock) -> None:
+def test_views_over_the_tables_show_the_new_ones(sqlite: Deployment, clock: Clock) -> None:
     """Also beside a view that has been broken all along."""
-    lived(on_sqlite, clock)
-    on_sqlite.projector.catch_up()
-    database = Database(on_sqlite)
+    lived(sqlite, clock)
+    sqlite.projector.catch_up()
+    database = Database(sqlite)
     database.run("CREATE VIEW own AS SELECT job_id, status FROM milepost_instances")
     database.run("CREATE VIEW broken AS SELECT * FROM nowhere")
     before = database.rows("SELECT * FROM own ORDER BY job_id")
     database.run("UPDATE milepost_instances SET status = 'x'")
 
-    on_sqlite.rebuild.run()
-    on_sqlite.rebuild.take_away()
+    sqlite.rebuild.run()
+    sqlite.rebuild.take_away()
 
     assert database.rows("SELECT * FROM own ORDER BY job_id") == before
-    assert_every_row_is_right(on_sqlite)
+    assert_every_row_is_right(sqlite)
 
 
 # What depends on the tables
@@ -221,12 +204,12 @@ OWN: dict[str, tuple[LiteralString, str]] = {
 
 @pytest.mark.parametrize("what", OWN)
 def test_what_a_swap_would_break_is_told_before_anything_is_folded(
-    on_postgres: Deployment, clock: Clock, caplog: pytest.LogCaptureFixture, what: str
+    postgres: Deployment, clock: Clock, caplog: pytest.LogCaptureFixture, what: str
 ) -> None:
-    lived(on_postgres, clock)
+    lived(postgres, clock)
     statement, name = OWN[what]
-    Database(on_postgres).run(statement)
-    newer = on_postgres.again(NEWER)
+    Database(postgres).run(statement)
+    newer = postgres.again(NEWER)
 
     with pytest.raises(RebuildForbidden, match=f"^The {name}.* depends on the table milepost_"):
         newer.rebuild.run()
@@ -240,83 +223,81 @@ def test_what_a_swap_would_break_is_told_before_anything_is_folded(
 
 
 def test_nothing_of_our_own_and_nothing_that_goes_with_the_table_forbids_a_rebuild(
-    on_postgres: Deployment, clock: Clock
+    postgres: Deployment, clock: Clock
 ) -> None:
-    lived(on_postgres, clock)
-    database = Database(on_postgres)
+    lived(postgres, clock)
+    database = Database(postgres)
     database.run("CREATE INDEX own ON milepost_instances ((version + 1)) WHERE status <> 'x'")
     database.run("ALTER TABLE milepost_instances ADD CONSTRAINT own CHECK (version > 0)")
     database.run("CREATE STATISTICS own ON agent_id, user_id FROM milepost_instances")
 
     for _ in range(2):
-        on_postgres.rebuild.run()
+        postgres.rebuild.run()
 
-    assert_every_row_is_right(on_postgres)
+    assert_every_row_is_right(postgres)
 
 
-def test_what_is_made_during_a_rebuild_forbids_its_swap(
-    on_postgres: Deployment, clock: Clock
-) -> None:
+def test_what_is_made_during_a_rebuild_forbids_its_swap(postgres: Deployment, clock: Clock) -> None:
     """What was folded is kept: once it is gone, the rebuild goes on."""
-    lived(on_postgres, clock)
-    database, making = Database(on_postgres), iter([OWN["a view"][0]])
+    lived(postgres, clock)
+    database, making = Database(postgres), iter([OWN["a view"][0]])
 
     def make(_: Progress) -> None:
         for statement in making:
             database.run(statement)
 
     with pytest.raises(RebuildForbidden, match="view own depends on the table milepost_instances"):
-        on_postgres.rebuild.run(on_progress=make)
+        postgres.rebuild.run(on_progress=make)
     with pytest.raises(RebuildForbidden, match="view own depends on the table milepost_instances"):
-        on_postgres.rebuild.run()
-    newest = on_postgres.read_model.newest_position()
-    assert on_postgres.read_model.rebuilt_position() == newest
+        postgres.rebuild.run()
+    newest = postgres.read_model.newest_position()
+    assert postgres.read_model.rebuilt_position() == newest
     database.run("DROP VIEW own")
 
-    assert on_postgres.rebuild.run().began_at == newest
-    assert_every_row_is_right(on_postgres)
+    assert postgres.rebuild.run().began_at == newest
+    assert_every_row_is_right(postgres)
 
 
-def test_a_trigger_would_be_gone_without_a_word(on_sqlite: Deployment, clock: Clock) -> None:
-    lived(on_sqlite, clock)
-    on_sqlite.projector.catch_up()
+def test_a_trigger_would_be_gone_without_a_word(sqlite: Deployment, clock: Clock) -> None:
+    lived(sqlite, clock)
+    sqlite.projector.catch_up()
     trigger: Any = "CREATE TRIGGER own AFTER UPDATE ON milepost_instances BEGIN SELECT 1; END"
-    Database(on_sqlite).run(trigger)
+    Database(sqlite).run(trigger)
 
     with pytest.raises(RebuildForbidden, match="The trigger own depends on the table"):
-        on_sqlite.rebuild.run()
+        sqlite.rebuild.run()
 
-    assert on_sqlite.read_model.rebuilt_position() is None
-    Database(on_sqlite).run("DROP TRIGGER own")
-    on_sqlite.rebuild.run()
-    assert_every_row_is_right(on_sqlite)
+    assert sqlite.read_model.rebuilt_position() is None
+    Database(sqlite).run("DROP TRIGGER own")
+    sqlite.rebuild.run()
+    assert_every_row_is_right(sqlite)
 
 
 def test_a_trigger_that_is_made_during_a_rebuild_forbids_its_swap(
-    on_sqlite: Deployment, clock: Clock
+    sqlite: Deployment, clock: Clock
 ) -> None:
     """Otherwise it would do its work on every row that is taken away."""
-    lived(on_sqlite, clock)
-    on_sqlite.projector.catch_up()
-    folded_beside(on_sqlite)
-    Database(on_sqlite).run("CREATE TABLE own AS SELECT job_id FROM milepost_instances")
-    Database(on_sqlite).run(
+    lived(sqlite, clock)
+    sqlite.projector.catch_up()
+    folded_beside(sqlite)
+    Database(sqlite).run("CREATE TABLE own AS SELECT job_id FROM milepost_instances")
+    Database(sqlite).run(
         "CREATE TRIGGER follows AFTER DELETE ON milepost_instances BEGIN"
         " DELETE FROM own WHERE job_id = OLD.job_id; END"
     )
-    before = Database(on_sqlite).rows("SELECT COUNT(*) FROM own")
+    before = Database(sqlite).rows("SELECT COUNT(*) FROM own")
 
     with pytest.raises(RebuildForbidden, match="trigger follows"):
-        on_sqlite.shadow.swap()
+        sqlite.shadow.swap()
 
-    assert not on_sqlite.shadow.clear()
-    assert Database(on_sqlite).rows("SELECT COUNT(*) FROM own") == before
-    assert_every_row_is_right(on_sqlite)
+    assert not sqlite.shadow.clear()
+    assert Database(sqlite).rows("SELECT COUNT(*) FROM own") == before
+    assert_every_row_is_right(sqlite)
 
 
-def test_a_table_of_somebodys_own_is_not_taken_away_for_its_name(on_sqlite: Deployment) -> None:
-    Database(on_sqlite).run("CREATE TABLE milepost_dropped_notes AS SELECT 1 AS note")
+def test_a_table_of_somebodys_own_is_not_taken_away_for_its_name(sqlite: Deployment) -> None:
+    Database(sqlite).run("CREATE TABLE milepost_dropped_notes AS SELECT 1 AS note")
 
-    assert not on_sqlite.shadow.clear()
+    assert not sqlite.shadow.clear()
 
-    assert Database(on_sqlite).rows("SELECT note FROM milepost_dropped_notes") == [(1,)]
+    assert Database(sqlite).rows("SELECT note FROM milepost_dropped_notes") == [(1,)]

@@ -13,8 +13,15 @@ from domain.events import Fact, HeartbeatReceived, JobEvent, RollbackRequested, 
 from domain.keys import Key
 from domain.store import Append
 from projections.verification.events import PAGE
+from projections.verification.findings import Finding
 from tests.conftest import NOON, Deployment
-from tests.projections.verification.conftest import settle, verify, verify_job
+from tests.projections.verification.conftest import (
+    carried_over,
+    settle,
+    verification,
+    verify,
+    verify_job,
+)
 from tests.tampering import Database
 
 Places = set[tuple[str, int | None, str | None, int | None]]
@@ -238,3 +245,27 @@ def test_every_name_of_a_very_long_job_is_looked_up(databases: Deployment) -> No
 
     placed = (gone - {PAGE}) | {PAGE + 1}
     assert verified.places == {("key", version, "long", version) for version in placed}
+
+
+def test_what_was_told_of_the_jobs_is_not_told_again_when_the_keys_go_on(named: Deployment) -> None:
+    """Rows of jobs that are not there are found last of all, and before the keys."""
+    database, told = Database(named), list[Finding]()
+    for table in ("instances", "timelines"):
+        database.run(f"UPDATE milepost_{table} SET job_id = 'nobody' WHERE job_id = 'four'")
+    database.run(f"{INSERT}('callback/nobody/c', 'nobody', 1, '')")
+
+    def stopped_at_a_key(finding: Finding) -> None:
+        told.append(finding)
+        if finding.kind == "key":
+            raise KeyboardInterrupt
+
+    first = verification(named, stopped_at_a_key)
+    with pytest.raises(KeyboardInterrupt):
+        first.run(first.begin("here", NOON), "here", lambda _: None)
+    before = [finding for finding in told if finding.kind == "row"]
+
+    second = verification(named, told.append)
+    second.run(carried_over(first.state), "here", lambda _: None)
+
+    assert before
+    assert [finding for finding in told if finding.kind == "row"] == before
