@@ -95,6 +95,7 @@ def test_each_script_sees_whatever_a_proof_says_wrong(make_server: Make, script:
     server.until(lambda: has_hashed(server, 21), "does not grow its tree")
     kept = server.get("/api/checkpoint").body
     server.callback({"job_id": "job-1", "status": "running"})
+    server.until(lambda: has_hashed(server, 22), "does not grow its tree")
 
     def holds(proof: dict[str, Any], checkpoint: str = kept) -> bool:
         (server.home / "proof.json").write_text(json.dumps(proof))
