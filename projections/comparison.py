@@ -64,27 +64,37 @@ class Comparison:
         yield 0, list(self._strangers())
 
     def with_rebuilt(self) -> Iterator[Difference]:
-        """Compare the rows of a rebuild with those served, where both are at the same version.
+        """Compare the rows of a rebuild with those served, as far as both are folded.
 
-        A job that has got events meanwhile is passed over; a row that is missing is not.
+        A job that has got events meanwhile, of which one of the two cannot know, is passed over.
         """
+        rebuilt_to = self._shadow.read_model.position()
         for view in self._wanted:
             after = ""
             while rebuilt := self._shadow.rows(view, after, PAGE):
                 after = rebuilt[-1].job_id
                 with self._shadow.moment() as moment:
-                    position = moment.position()
+                    served_to = moment.position()
                     served = moment.rows(view, [row.job_id for row in rebuilt])
                 for row in rebuilt:
                     there = served.get(row.job_id)
-                    if (
-                        there is None
-                        and self._view(view).load("", row.document).position > position
-                    ):
-                        continue
-                    if there is None or there.version == row.version:
+                    if there is None or there.version < row.version:
+                        passed_over = self._is_past(view, row, served_to)
+                    else:
+                        passed_over = there.version > row.version and self._is_past(
+                            view, there, rebuilt_to
+                        )
+                    if not passed_over:
                         yield from self._difference(view, row.job_id, there, row)
         yield from self._strangers()
+
+    def _is_past(self, view: str, row: Row | InstanceRow, position: int) -> bool:
+        """Tell whether a row says that it has folded an event after this position."""
+        try:
+            state = self._view(view).load(row.job_id, row.document)
+        except UnreadableDocument:
+            return False
+        return bool(state.position > position)
 
     def _strangers(self) -> Iterator[Difference]:
         for view in self._wanted:

@@ -264,6 +264,10 @@ WRONG = {
         " WHERE job_id = 'one'",
         "document.agent_id",
     ),
+    "a version that there is not": (
+        "UPDATE milepost_timelines SET version = version + 1 WHERE job_id = 'one'",
+        "version",
+    ),
     "no document": (
         "UPDATE milepost_timelines SET document = '{' WHERE job_id = 'one'",
         "document",
@@ -330,10 +334,13 @@ def test_a_row_that_has_missed_an_event_is_told(databases: Deployment, clock: Cl
     databases.read_model.apply(Changes(position, position, timelines=[stale]))
 
     [told] = differences(databases.rebuild.comparison())
+    seen: list[Difference] = []
+    databases.rebuild.run(on_difference=seen.append)
 
     assert (told.job_id, told.view) == ("one", "timelines")
     assert told.there is not None
     assert told.there["version"] == stale.version
+    assert seen == [told]
 
 
 def test_only_what_is_asked_for_is_compared(databases: Deployment, clock: Clock) -> None:
@@ -367,6 +374,23 @@ def test_a_lagging_projector_makes_no_difference(databases: Deployment, clock: C
         assert differences(databases.rebuild.comparison()) == []
         projector(databases, batch=seed + 2, batches=1)._steps.step()
         assert differences(databases.rebuild.comparison()) == []
+
+
+def test_what_only_one_of_two_folds_has_seen_yet_is_no_difference(
+    databases: Deployment, clock: Clock
+) -> None:
+    lived(databases, clock)
+    databases.projector.catch_up()
+    folded_beside(databases)
+    heartbeat(databases)
+    databases.projector.catch_up()
+
+    assert list(databases.rebuild.comparison().with_rebuilt()) == [], "the served rows are ahead"
+
+    heartbeat(databases)
+    projector(databases, databases.shadow.read_model).catch_up()
+
+    assert list(databases.rebuild.comparison().with_rebuilt()) == [], "the rebuilt rows are ahead"
 
 
 def test_encrypted_rows_are_compared_by_what_they_mean(
