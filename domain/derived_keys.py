@@ -51,11 +51,12 @@ class NamesTaken:
         fact = event.fact
         earlier, self._callback = self._callback, None
         match fact:
+            case Received():
+                if fact.callback_id:
+                    name = callback_key(event.originator_id, fact.callback_id)
+                    self._callback = _key(name, event, fact.digest)
             case JobQueued():
                 self._register(fact, event)
-            case Received(callback_id=str(callback_id)) if callback_id:
-                name = callback_key(event.originator_id, callback_id)
-                self._callback = _key(name, event, fact.digest)
             case RollbackRequested() | RollbackWithdrawn():
                 # It belongs to the callback that it was decided with; a receipt tells the last
                 # event of all.

@@ -30,16 +30,20 @@ class JobEventMapper(Mapper[str]):
 
     def to_domain_event(self, stored_event: StoredEvent) -> JobEvent:
         """Return the event of a row; raise `MapperDeserialisationError` if it cannot be read."""
+        position = stored_event.id if isinstance(stored_event, Notification) else 0
+        job_id, version = str(stored_event.originator_id), stored_event.originator_version
+        return self.read_row((position, job_id, version, stored_event.topic, stored_event.state))
+
+    def read_row(self, row: tuple[int, str, int, str, bytes]) -> JobEvent:
+        """Do the same for a position, a job, a version, a topic and a state."""
+        position, job_id, version, topic, state = row
         try:
-            fact = self.shapes.read(stored_event.topic, self.unseal(stored_event.state))
+            fact = self.shapes.read(topic, self.unseal(state))
         except UnknownTopic as error:
             raise MapperDeserialisationError(str(error)) from error
         except Exception as error:  # a cipher, a compressor or an upcaster may raise what it likes
-            raise MapperDeserialisationError(f"unreadable {stored_event.topic}: {error}") from error
-        position = stored_event.id if isinstance(stored_event, Notification) else 0
-        return JobEvent(
-            str(stored_event.originator_id), stored_event.originator_version, fact, position
-        )
+            raise MapperDeserialisationError(f"unreadable {topic}: {error}") from error
+        return JobEvent(job_id, version, fact, position)
 
     @property
     def seals(self) -> bool:

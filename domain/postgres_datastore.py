@@ -124,23 +124,37 @@ class PostgresDatastore(postgres.PostgresDatastore):
     def tuples(
         self, statement: LiteralString, parameters: Sequence[Any] = ()
     ) -> list[tuple[Any, ...]]:
-        """Do the same without the names, which of many rows cost more than what they name."""
-        return self._read(statement, parameters, tuple_row)
+        """Do the same for many rows: without their names, and in the server's own format.
+
+        Names cost more than what they name, and bytes need not be spelled out and read again.
+        """
+        return self._read(statement, parameters, tuple_row, binary=True)
 
     def _read(
-        self, statement: LiteralString, parameters: Sequence[Any], rows: RowFactory[R]
+        self,
+        statement: LiteralString,
+        parameters: Sequence[Any],
+        rows: RowFactory[R],
+        *,
+        binary: bool = False,
     ) -> list[R]:
         try:
-            return self._read_once(statement, parameters, rows)
+            return self._read_once(statement, parameters, rows, binary)
         except (InterfaceError, OperationalError) as error:
             self.discard_dead(error)
-            return self._read_once(statement, parameters, rows)
+            return self._read_once(statement, parameters, rows, binary)
 
     def _read_once(
-        self, statement: LiteralString, parameters: Sequence[Any], rows: RowFactory[R]
+        self,
+        statement: LiteralString,
+        parameters: Sequence[Any],
+        rows: RowFactory[R],
+        binary: bool,
     ) -> list[R]:
-        with self.get_connection() as connection, connection.cursor(row_factory=rows) as cursor:
-            return cursor.execute(statement, parameters, prepare=True).fetchall()
+        with self.get_connection() as connection:
+            cursor = connection.cursor(binary=binary, row_factory=rows)
+            with cursor:
+                return cursor.execute(statement, parameters, prepare=True).fetchall()
 
     def discard_dead(self, error: PersistenceError) -> None:
         """Throw out the connections that died with this one; raise if none is to be had."""

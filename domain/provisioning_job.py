@@ -154,6 +154,11 @@ def evolve(job: ProvisioningJob, event: JobEvent) -> ProvisioningJob:
     """Fold one event; total over every sequence of events."""
     fact, version = event.fact, event.originator_version
     match fact:
+        case Received() if job.attempt.precedes(fact):
+            return msgspec.structs.replace(job, version=version)
+        case Received() | JobTimedOut():
+            attempt = attempts.evolve(job.attempt, fact)
+            return msgspec.structs.replace(job, version=version, attempt=attempt)
         case JobQueued():
             return msgspec.structs.replace(job, version=version, queued=job.queued or fact)
         case AttemptStarted():
@@ -168,8 +173,5 @@ def evolve(job: ProvisioningJob, event: JobEvent) -> ProvisioningJob:
             return msgspec.structs.replace(job, version=version, rollback_requested=True)
         case RollbackWithdrawn():
             return msgspec.structs.replace(job, version=version, rollback_requested=False)
-        case Received() if job.attempt.precedes(fact):
-            return msgspec.structs.replace(job, version=version)
         case _:
-            attempt = attempts.evolve(job.attempt, fact)
-            return msgspec.structs.replace(job, version=version, attempt=attempt)
+            return msgspec.structs.replace(job, version=version)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol, TypeVar
+from uuid import UUID
 
 from eventsourcing.persistence import MapperDeserialisationError, Notification
 
@@ -15,16 +17,43 @@ from projections.views import State, UnreadableDocument, View
 log = logging.getLogger("milepost.projections")
 
 
-Decoded = Sequence[tuple[Notification, JobEvent | MapperDeserialisationError]]
+class Placed(Protocol):
+    """What a fold asks of a stored event, by the library's names; a `Notification` has it."""
+
+    @property
+    def id(self) -> int:
+        """The position."""
+        ...
+
+    @property
+    def originator_id(self) -> UUID | str:
+        """The job."""
+        ...
+
+    @property
+    def originator_version(self) -> int:
+        """The version."""
+        ...
+
+    @property
+    def topic(self) -> str:
+        """The name."""
+        ...
+
+
+Event = TypeVar("Event", bound=Placed)
+Decoded = Sequence[tuple[Placed, JobEvent | MapperDeserialisationError]]
 """Stored events, each with what it says or why that cannot be read."""
 
 
-def decoded(events: Iterable[Notification], mapper: JobEventMapper) -> Decoded:
+def decoded(
+    events: Iterable[Event], read: Callable[[Event], JobEvent]
+) -> Sequence[tuple[Event, JobEvent | MapperDeserialisationError]]:
     """Read stored events, once for all views."""
-    found: list[tuple[Notification, JobEvent | MapperDeserialisationError]] = []
+    found: list[tuple[Event, JobEvent | MapperDeserialisationError]] = []
     for stored in events:
         try:
-            found.append((stored, mapper.to_domain_event(stored)))
+            found.append((stored, read(stored)))
         except MapperDeserialisationError as error:
             found.append((stored, error))
     return found
@@ -48,7 +77,7 @@ def fold(view: View[State], state: State, events: Decoded, set_aside: list[SetAs
     return state
 
 
-def _told(view: View[State], stored: Notification, error: str) -> SetAside:
+def _told(view: View[State], stored: Placed, error: str) -> SetAside:
     job_id, version = str(stored.originator_id), stored.originator_version
     return SetAside(stored.id, job_id, version, stored.topic, error, view.name)
 
@@ -66,7 +95,8 @@ def begin(
         return view.load(job_id, document)
     except UnreadableDocument as error:
         log.warning("%s; folding the whole history", error)
-        return fold(view, view.load(job_id, None), decoded(history(job_id), mapper), set_aside)
+        events = decoded(history(job_id), mapper.to_domain_event)
+        return fold(view, view.load(job_id, None), events, set_aside)
 
 
 def fold_sighting(
@@ -79,4 +109,5 @@ def fold_sighting(
     """Return a job's state: its row, and the events that the row has not folded yet."""
     job_id, document = sighting.job_id, sighting.document
     state = begin(view, job_id, document, mapper, history, set_aside)
-    return fold(view, state, decoded(sighting.tail, mapper), set_aside)
+    events = decoded(sighting.tail, mapper.to_domain_event)
+    return fold(view, state, events, set_aside)

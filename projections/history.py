@@ -104,7 +104,7 @@ class History:
     ) -> Page:
         entries: list[Entry] = []
         afforded = self._afforded
-        for row, event in decoded(stored, self._mapper):
+        for row, event in decoded(stored, self._mapper.to_domain_event):
             job_id, may_be = str(row.originator_id), wanted.may_be(row, event)
             if len(entries) == limit or (may_be and afforded <= 0):
                 return Page(entries, following, more=True)

@@ -14,6 +14,7 @@ from domain.events import (
     Fact,
     JobEvent,
     JobQueued,
+    JobTimedOut,
     Received,
     RollbackRequested,
     RollbackWithdrawn,
@@ -116,6 +117,10 @@ def evolve(instance: Instance, event: JobEvent) -> Instance:
 def _changes(instance: Instance, fact: Fact) -> dict[str, Any]:
     """Return what a fact changes; a callback that an earlier attempt sent changes nothing."""
     match fact:
+        case Received():
+            if instance.attempt.precedes(fact):
+                return {}
+            return {"attempt": attempts.evolve(instance.attempt, fact)}
         case JobQueued() if instance.queued_at is None:
             return {
                 "agent_id": fact.agent_id,
@@ -136,10 +141,10 @@ def _changes(instance: Instance, fact: Fact) -> dict[str, Any]:
             return {"rollback_requested_at": fact.recorded_at}
         case RollbackWithdrawn():
             return {"rollback_requested_at": None}
-        case Received() if instance.attempt.precedes(fact):
-            return {}
-        case _:
+        case JobTimedOut():
             return {"attempt": attempts.evolve(instance.attempt, fact)}
+        case _:
+            return {}
 
 
 def _ahead(instance: Instance, fact: Fact) -> datetime | None:

@@ -66,7 +66,7 @@ class JobFold:
     ) -> Folded:
         """Fold events of the job that come after the states."""
         instance, timeline = states
-        read = decoded(events, self._mapper)
+        read = decoded(events, self._mapper.to_domain_event)
         return (
             fold(self.views.instance, instance, read, set_aside),
             fold(self.views.timeline, timeline, read, set_aside),

@@ -40,13 +40,31 @@ class TreeBroken(MilepostError):
 
 
 class Stored(NamedTuple):
-    """An event as its row has it, with the bytes of its state, encrypted or not."""
+    """An event as its row has it, with the bytes of its state, encrypted or not.
+
+    Folds take it by the library's names.
+    """
 
     position: int
     job_id: str
     version: int
     topic: str
     state: bytes
+
+    @property
+    def id(self) -> int:
+        """The position."""
+        return self.position
+
+    @property
+    def originator_id(self) -> str:
+        """The job."""
+        return self.job_id
+
+    @property
+    def originator_version(self) -> int:
+        """The version."""
+        return self.version
 
     @property
     def entry(self) -> bytes:

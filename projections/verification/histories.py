@@ -15,7 +15,7 @@ from projections.tree import Stored, TreeBroken
 from projections.verification.aside import Asides
 from projections.verification.events import PAGE
 from projections.verification.findings import Finding, Report
-from projections.verification.history import History, notification, pages
+from projections.verification.history import History, pages
 from projections.verification.inspection import AFTER_LAST, BEFORE_ALL, Inspection
 from projections.verification.job_snapshots import JobSnapshots
 from projections.verification.names import Names
@@ -127,7 +127,7 @@ class Histories:
                 self._report(Finding.at(event, "order", expected=expected, found=found))
             history.version, history.position = event.version, event.position
         history.events += len(events)
-        read = decoded(map(notification, events), self._mapper)
+        read = decoded(events, self._mapper.read_row)
         self._views.fold(history, read)
         self._jobs.follow(history.job_id, read)
         self._names.follow(read)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from itertools import chain
 
-from eventsourcing.persistence import MapperDeserialisationError, Notification
+from eventsourcing.persistence import MapperDeserialisationError
 
 from projections.folding import Decoded, fold
 from projections.instance import Instance
@@ -45,12 +45,6 @@ def _without(read: Decoded, positions: Collection[int]) -> Decoded:
         return read
     aside = MapperDeserialisationError("set aside")
     return [(stored, aside if stored.id in positions else event) for stored, event in read]
-
-
-def notification(stored: Stored) -> Notification:
-    """Return a stored event as the folds take it."""
-    position, job_id, version, topic, state = stored
-    return Notification(job_id, version, topic, state, id=position)
 
 
 def pages(inspection: Inspection, job_id: str, first: int = PAGE) -> Iterator[list[Stored]]:

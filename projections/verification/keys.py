@@ -11,7 +11,7 @@ from domain.mapper import JobEventMapper
 from projections.tree import Stored, TreeStore
 from projections.verification.events import PAGE
 from projections.verification.findings import Finding, Report, shortened
-from projections.verification.history import events, notification
+from projections.verification.history import events
 from projections.verification.inspection import Inspection, KeptKey
 
 TURNS = in_progress_key("")
@@ -103,6 +103,6 @@ class Keys:
 
     def _read(self, stored: Stored) -> JobEvent | None:
         try:
-            return self._mapper.to_domain_event(notification(stored))
+            return self._mapper.read_row(stored)
         except MapperDeserialisationError:
             return None

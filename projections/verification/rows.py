@@ -21,7 +21,7 @@ from projections.rows import instance_row
 from projections.verification.differences import Difference, of_documents
 from projections.verification.events import PAGE
 from projections.verification.findings import Finding, Report, shortened
-from projections.verification.history import events, notification
+from projections.verification.history import events
 from projections.verification.inspection import Inspection, KeptRow, utc_text
 from projections.views import State, UnreadableDocument, View, Views
 
@@ -117,7 +117,7 @@ class Rows(Generic[State]):
         for stored in events(self._inspection, job_id):
             if version is not None and stored.version > version:
                 break
-            [(event, fact)] = decoded([notification(stored)], self._mapper)
+            [(event, fact)] = decoded([stored], self._mapper.read_row)
             if stored.position in passed_over:
                 fact = MapperDeserialisationError("set aside")
             state = fold(self._view, state, [(event, fact)], told)

@@ -13,7 +13,7 @@ from domain.mapper import JobEventMapper
 from projections.folding import Decoded, decoded
 from projections.verification.differences import Difference, of_documents
 from projections.verification.findings import Finding, Report, shortened
-from projections.verification.history import History, notification, pages
+from projections.verification.history import History, pages
 from projections.verification.inspection import (
     Inspection,
     KeptView,
@@ -72,9 +72,8 @@ class ViewSnapshots:
         if aside:
             histories += [History(job_id, (ours, everything)), History(job_id, (ours, theirs))]
         for events in pages(self._inspection, job_id):
-            for kept in self._on_the_way(
-                histories, decoded(map(notification, events), self._mapper)
-            ):
+            read = decoded(events, self._mapper.read_row)
+            for kept in self._on_the_way(histories, read):
                 self._settle(kept, histories)
 
     def _settle(self, kept: KeptView, histories: Sequence[History]) -> None:

@@ -59,7 +59,7 @@ def states(stored: Iterable[Portable], workflows: Workflows) -> Iterator[Any]:
     jobs: dict[str, Folded] = {}
     for event in stored:
         job_id, row = event.job_id, notification(event)
-        read, aside = decoded([row], MAPPER), list[Any]()
+        read, aside = decoded([row], MAPPER.to_domain_event), list[Any]()
         instances[job_id] = instance = fold(
             views.instance, instances.get(job_id, views.instance.load(job_id, None)), read, aside
         )
