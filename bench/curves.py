@@ -102,9 +102,9 @@ def _cold(stage: Stage, database: str) -> float:
 
 
 def catching_up(stage: Stage, effort: Effort) -> Iterator[Curve]:
-    """Rates of the projector by the log's length."""
+    """Rates of the projector and of a rebuild by the log's length."""
     lengths = [length for length in LOGS if length <= max(effort.log * 5, LOGS[0])]
-    rates = []
+    projecting, rebuilding = [], []
     for length in lengths:
         database = stage.postgres()
         register(database, JOBS, stage.folder / "home")
@@ -113,8 +113,11 @@ def catching_up(stage: Stage, effort: Effort) -> Iterator[Curve]:
         with services_over(database, stage.folder / "home") as services:
             projector = from_the_beginning(services)
             began = perf_counter()
-            rates.append(projector.catch_up() / (perf_counter() - began))
-    yield Curve("projector's rate by length of the log", "Milepost", lengths, rates)
+            projecting.append(projector.catch_up() / (perf_counter() - began))
+            began = perf_counter()
+            rebuilding.append(services.rebuild().run().events / (perf_counter() - began))
+    for name, rates in (("projector catching up", projecting), ("rebuild", rebuilding)):
+        yield Curve("rate by length of the log", name, lengths, rates)
 
 
 CURVES = (concurrency, history, catching_up)
@@ -123,5 +126,5 @@ UNITS = {
     "p99 by connections": ("connections", "ms"),
     "rate by events per job": ("events per job", "callbacks/s"),
     "first callback by events per job": ("events per job", "ms"),
-    "projector's rate by length of the log": ("events", "events/s"),
+    "rate by length of the log": ("events", "events/s"),
 }
