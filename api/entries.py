@@ -27,9 +27,9 @@ def entry_body(entry: Entry, workflows: Workflows) -> dict[str, Any]:
     before = job_body(entry.before, workflows) if entry.before.version else {}
     after = job_body(entry.after, workflows)
     return {
-        "job_id": str(stored.originator_id),
-        "version": stored.originator_version,
-        "position": stored.id,
+        "job_id": stored.job_id,
+        "version": stored.version,
+        "position": stored.position,
         "recorded_at": _text(fact.recorded_at) if fact else None,
         "occurred_at": _text(getattr(fact, "occurred_at", None)),
         "kind": stored.topic,

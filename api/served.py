@@ -7,6 +7,7 @@ takes nothing with it but its own requests.
 from __future__ import annotations
 
 import errno
+import gc
 import logging
 import logging.config
 import multiprocessing
@@ -150,6 +151,8 @@ def load(settings: Settings, parent: int, folder: Path, first_core: int) -> Call
 
     util.Finalize(None, leave, exitpriority=100)
     application = create_app(services)
+    # All this stays; a garbage collector that looks at it again holds up every callback meanwhile.
+    gc.freeze()
     core = cores.taken(folder, first_core, cores.usable()) if settings.one_core else None
     return application if core is None else cores.OnOneCore(application, core)
 

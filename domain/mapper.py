@@ -8,6 +8,7 @@ import msgspec
 from eventsourcing.persistence import Mapper, MapperDeserialisationError, Notification, StoredEvent
 
 from domain.events import JobEvent
+from domain.stored import Stored
 from domain.upcasting import SHAPES, Shapes, UnknownTopic
 
 _encoder = msgspec.json.Encoder()
@@ -32,11 +33,15 @@ class JobEventMapper(Mapper[str]):
         """Return the event of a row; raise `MapperDeserialisationError` if it cannot be read."""
         position = stored_event.id if isinstance(stored_event, Notification) else 0
         job_id, version = str(stored_event.originator_id), stored_event.originator_version
-        return self.read_row((position, job_id, version, stored_event.topic, stored_event.state))
+        return self._event(position, job_id, version, stored_event.topic, stored_event.state)
 
-    def read_row(self, row: tuple[int, str, int, str, bytes]) -> JobEvent:
-        """Do the same for a position, a job, a version, a topic and a state."""
-        position, job_id, version, topic, state = row
+    def read(self, stored: Stored) -> JobEvent:
+        """Do the same for a row as we read them ourselves."""
+        return self._event(*stored)
+
+    def _event(
+        self, position: int, job_id: str, version: int, topic: str, state: bytes
+    ) -> JobEvent:
         try:
             fact = self.shapes.read(topic, self.unseal(state))
         except UnknownTopic as error:

@@ -17,6 +17,7 @@ from eventsourcing.persistence import (
 from domain.keys import Key
 from domain.snapshots import Snapshot
 from domain.store import MAX_TAIL, Append, Filling, Found, Recalled, StoreNotEmpty
+from domain.stored import Stored
 
 
 class MemoryRecorder(popo.POPOApplicationRecorder):
@@ -89,6 +90,15 @@ class MemoryRecorder(popo.POPOApplicationRecorder):
             self._keys[key.name] = key
         for snapshot in snapshots:
             self._snapshots[snapshot.job_id] = snapshot
+
+    def log(self, after: int, limit: int) -> Sequence[Stored]:
+        """See `JobStore.log`."""
+        with self._database_lock:
+            events = self.select_notifications(after, limit, inclusive_of_start=False)
+            return [
+                Stored(e.id, str(e.originator_id), e.originator_version, e.topic, bytes(e.state))
+                for e in events
+            ]
 
     def recall(self, job_ids: Collection[str]) -> Recalled:
         """See `JobStore.recall`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, LiteralString
 from uuid import UUID
 
 import msgspec
@@ -32,6 +32,7 @@ from domain.store import (
     StoreNotEmpty,
     recalled,
 )
+from domain.stored import Stored
 
 CREATE = (
     """CREATE TABLE IF NOT EXISTS milepost_events (
@@ -129,6 +130,11 @@ SELECT_EVENTS = """
      ORDER BY originator_version LIMIT %s
 """
 SELECT_EVENTS_DOWN = SELECT_EVENTS.replace("LIMIT", "DESC LIMIT")
+STORED: LiteralString = "notification_id, originator_id, originator_version, topic, state"
+SELECT_LOG: LiteralString = f"""
+    SELECT {STORED} FROM milepost_events
+     WHERE notification_id > %s ORDER BY notification_id LIMIT %s
+"""
 SELECT_NOTIFICATIONS = """
     SELECT originator_id, originator_version, topic, state, notification_id
       FROM milepost_events
@@ -222,6 +228,10 @@ class PostgresRecorder(postgres.PostgresApplicationRecorder):
         curs.execute(LOCK)
         curs.execute(NOTIFY)
         curs.execute(INSERT_EVENTS, (as_json(stored_events),))
+
+    def log(self, after: int, limit: int) -> Sequence[Stored]:
+        """See `JobStore.log`."""
+        return self.datastore.stored(SELECT_LOG, (after, limit))
 
     def select_events(
         self,

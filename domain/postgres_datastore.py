@@ -11,8 +11,10 @@ from eventsourcing import postgres
 from eventsourcing.persistence import InterfaceError, OperationalError, PersistenceError
 from psycopg import ClientCursor, Connection, conninfo
 from psycopg.errors import LockNotAvailable, ReadOnlySqlTransaction
-from psycopg.rows import DictRow, RowFactory, dict_row, tuple_row
+from psycopg.rows import DictRow, RowFactory, RowMaker, dict_row, tuple_row
 from psycopg_pool import PoolTimeout
+
+from domain.stored import Stored
 
 R = TypeVar("R")
 POOL_SIZE, POOL_OVERFLOW = 4, 12
@@ -130,6 +132,10 @@ class PostgresDatastore(postgres.PostgresDatastore):
         """
         return self._read(statement, parameters, tuple_row, binary=True)
 
+    def stored(self, statement: LiteralString, parameters: Sequence[Any] = ()) -> list[Stored]:
+        """Read events; the columns are those of `Stored`."""
+        return self._read(statement, parameters, _stored_row, binary=True)
+
     def _read(
         self,
         statement: LiteralString,
@@ -171,3 +177,7 @@ class PostgresDatastore(postgres.PostgresDatastore):
         except psycopg.Error as error:
             return str(error)
         return ""
+
+
+def _stored_row(_: object) -> RowMaker[Stored]:
+    return Stored._make

@@ -19,6 +19,7 @@ from eventsourcing.persistence import (
 from domain.keys import Key
 from domain.snapshots import Snapshot
 from domain.store import MAX_TAIL, Append, Filling, Found, Recalled, StoreNotEmpty, recalled
+from domain.stored import Stored
 
 # AUTOINCREMENT, so that the position of a deleted newest event is never given out again.
 CREATE = (
@@ -83,6 +84,11 @@ SELECT_EVENTS = """
       FROM milepost_events WHERE originator_id = ? ORDER BY originator_version
 """
 # Bytes, also where somebody wrote text over them.
+STORED = "notification_id, originator_id, originator_version, topic, CAST(state AS BLOB)"
+SELECT_LOG = f"""
+    SELECT {STORED} FROM milepost_events
+     WHERE notification_id > ? ORDER BY notification_id LIMIT ?
+"""
 SELECT_NOTIFICATIONS = """
     SELECT originator_id, originator_version, topic, CAST(state AS BLOB), notification_id
       FROM milepost_events
@@ -153,6 +159,16 @@ class SQLiteDatastore(sqlite.SQLiteDatastore):
         with self.get_connection(commit=False) as connection:
             with translated(), connection.cursor() as cursor:
                 yield cursor
+
+    def stored(self, statement: str, parameters: Sequence[Any] = ()) -> list[Stored]:
+        """Read events; the columns are those of `Stored`."""
+        with self.reading() as cursor:
+            cursor.row_factory = _stored_row
+            return cursor.execute(statement, parameters).fetchall()
+
+
+def _stored_row(_: sqlite3.Cursor, row: tuple[Any, ...]) -> Stored:
+    return Stored._make(row)
 
 
 @contextmanager
@@ -225,6 +241,10 @@ class SQLiteRecorder(sqlite.SQLiteApplicationRecorder):
         with self.datastore.reading() as cursor:
             cursor.execute(SELECT_NOTIFICATIONS, (after, stop, stop, wanted, wanted, limit))
             return [Notification(*row) for row in cursor.fetchall()]
+
+    def log(self, after: int, limit: int) -> Sequence[Stored]:
+        """See `JobStore.log`."""
+        return self.datastore.stored(SELECT_LOG, (after, limit))
 
     def recall(self, job_ids: Collection[str]) -> Recalled:
         """See `JobStore.recall`."""

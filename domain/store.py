@@ -25,6 +25,7 @@ from eventsourcing.persistence import (
 from domain.errors import MilepostError, StoreUnavailable
 from domain.keys import Key
 from domain.snapshots import Snapshot
+from domain.stored import Stored
 
 MAX_TAIL = 10_000
 """How many events of its jobs, taken together, a transaction may have missed."""
@@ -137,6 +138,10 @@ class JobStore(Recalling, Protocol):
 
     def create_table(self) -> None:
         """Create the tables that are not there yet."""
+        ...
+
+    def log(self, after: int, limit: int) -> Sequence[Stored]:
+        """Return events of the whole store in order of position, from the one after `after`."""
         ...
 
     def select_notifications(

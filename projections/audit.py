@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from eventsourcing.persistence import MapperDeserialisationError, Notification
+from eventsourcing.persistence import MapperDeserialisationError
 
 from domain.events import (
     AttemptStarted,
@@ -19,6 +19,7 @@ from domain.events import (
     RollbackWithdrawn,
 )
 from domain.mapper import JobEventMapper
+from domain.stored import Stored
 from projections.folding import fold
 from projections.instance import Instance
 from projections.read_model import SetAside
@@ -44,7 +45,7 @@ class Entry(msgspec.Struct, frozen=True):
     for a late callback is an earlier one than the job's.
     """
 
-    stored: Notification
+    stored: Stored
     attempt: int
     before: Instance
     after: Instance
@@ -83,7 +84,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
         """True when nothing is filtered out."""
         return self == Wanted()
 
-    def may_be(self, stored: Notification, event: JobEvent | MapperDeserialisationError) -> bool:
+    def may_be(self, stored: Stored, event: JobEvent | MapperDeserialisationError) -> bool:
         """Tell whether the event passes as far as can be told without folding its job."""
         if self.kinds and stored.topic not in self.kinds:
             return False
@@ -101,7 +102,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
 def audit(
     standing: Standing,
-    stored: Notification,
+    stored: Stored,
     event: JobEvent | MapperDeserialisationError,
     views: Views,
     mapper: JobEventMapper,
@@ -135,7 +136,7 @@ def attempt_of(fact: Fact, timeline: Timeline) -> int:
             return timeline.chapters[-1].attempt.number
 
 
-def _raw(stored: Notification, mapper: JobEventMapper) -> Mapping[str, Any]:
+def _raw(stored: Stored, mapper: JobEventMapper) -> Mapping[str, Any]:
     try:
         found = msgspec.json.decode(mapper.unseal(stored.state))
     except Exception:  # a cipher or a compressor may raise what it likes

@@ -113,16 +113,16 @@ class Comparison:
         self, moment: Moment, job_ids: Sequence[str], position: int
     ) -> Iterator[tuple[str, Mapping[str, Row | InstanceRow]]]:
         told: list[SetAside] = []  # the projector has said it
-        for job_id, events in groupby(moment.events(job_ids), lambda event: event.originator_id):
-            states = self._fold.beginning(str(job_id))
-            up_to_here = (event for event in events if event.id <= position)
+        for job_id, events in groupby(moment.events(job_ids), lambda event: event.job_id):
+            states = self._fold.beginning(job_id)
+            up_to_here = (event for event in events if event.position <= position)
             while chunk := list(islice(up_to_here, CHUNK)):
                 states = self._fold.folded(states, chunk, told)
                 told.clear()
             rows: dict[str, Row | InstanceRow] = {}
             if states[0].version:
                 rows["instances"], rows["timelines"] = self._fold.rows(states)
-            yield str(job_id), rows
+            yield job_id, rows
 
     def _difference(
         self, view: str, job_id: str, there: Row | InstanceRow | None, row: Row | InstanceRow | None

@@ -8,9 +8,10 @@ from domain import merkle
 from domain.errors import MilepostError
 from domain.merkle import HASH_BYTES
 from domain.store import translated
+from domain.stored import Stored
 from projections.growing import checked
 from projections.tiles import Nodes
-from projections.tree import TILE, Head, Stored, TreeBroken, TreeStore
+from projections.tree import TILE, Head, TreeBroken, TreeStore
 
 
 class NotInTreeYet(MilepostError):

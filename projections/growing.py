@@ -7,8 +7,9 @@ import logging
 from eventsourcing.persistence import PersistenceError
 
 from domain.merkle import HASH_BYTES
+from domain.stored import Stored
 from projections.tiles import grown, tails
-from projections.tree import TILE, Head, Stored, TreeBroken, TreeMoved, TreeStore
+from projections.tree import TILE, Head, TreeBroken, TreeMoved, TreeStore
 
 log = logging.getLogger("milepost.tree")
 

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 import msgspec
-from eventsourcing.persistence import Notification
 
 from domain.mapper import JobEventMapper
 from domain.store import translated
+from domain.stored import Stored
 from projections.audit import Entry, Standing, Wanted, audit
 from projections.folding import decoded
 from projections.instance import Instance
@@ -94,8 +94,8 @@ class History:
 
     def _page(
         self,
-        stored: Sequence[Notification],
-        number: Callable[[Notification], int],
+        stored: Sequence[Stored],
+        number: Callable[[Stored], int],
         following: int,
         limit: int,
         scanned: int,
@@ -104,8 +104,8 @@ class History:
     ) -> Page:
         entries: list[Entry] = []
         afforded = self._afforded
-        for row, event in decoded(stored, self._mapper.to_domain_event):
-            job_id, may_be = str(row.originator_id), wanted.may_be(row, event)
+        for row, event in decoded(stored, self._mapper):
+            job_id, may_be = row.job_id, wanted.may_be(row, event)
             if len(entries) == limit or (may_be and afforded <= 0):
                 return Page(entries, following, more=True)
             following = number(row)
@@ -113,7 +113,7 @@ class History:
                 # A job is only folded once there is something to show of it.
                 if not may_be:
                     continue
-                earlier = row.originator_version - 1
+                earlier = row.version - 1
                 standings[job_id] = self._standing(job_id, earlier)
                 afforded -= min(earlier, EVERY)
             entry, standings[job_id] = audit(
@@ -139,9 +139,9 @@ class History:
         return max(after, kept.version if kept else 0)
 
 
-def _version(stored: Notification) -> int:
-    return stored.originator_version
+def _version(stored: Stored) -> int:
+    return stored.version
 
 
-def _position(stored: Notification) -> int:
-    return stored.id
+def _position(stored: Stored) -> int:
+    return stored.position

@@ -6,9 +6,8 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
-from eventsourcing.persistence import Notification
-
 from domain.mapper import JobEventMapper
+from domain.stored import Stored
 from domain.workflow import Workflows
 from projections.folding import begin, decoded, fold
 from projections.instance import Instance
@@ -52,7 +51,7 @@ class JobFold:
         job_id: str,
         instance: str | None,
         timeline: str | None,
-        history: Callable[[str], Iterable[Notification]],
+        history: Callable[[str], Iterable[Stored]],
         set_aside: list[SetAside],
     ) -> Folded:
         """Return the states of two documents; `history` is read where one cannot be."""
@@ -61,12 +60,10 @@ class JobFold:
             begin(self.views.timeline, job_id, timeline, self._mapper, history, set_aside),
         )
 
-    def folded(
-        self, states: Folded, events: Iterable[Notification], set_aside: list[SetAside]
-    ) -> Folded:
+    def folded(self, states: Folded, events: Iterable[Stored], set_aside: list[SetAside]) -> Folded:
         """Fold events of the job that come after the states."""
         instance, timeline = states
-        read = decoded(events, self._mapper.to_domain_event)
+        read = decoded(events, self._mapper)
         return (
             fold(self.views.instance, instance, read, set_aside),
             fold(self.views.timeline, timeline, read, set_aside),

@@ -8,10 +8,9 @@ from contextlib import contextmanager
 from datetime import datetime
 from threading import Event, Lock, RLock
 
-from eventsourcing.persistence import Notification
-
 from domain.keys import agent_key
 from domain.memory import MemoryRecorder
+from domain.stored import Stored
 from projections.read_model import (
     NEWEST,
     SHAPE,
@@ -93,18 +92,17 @@ class MemoryReadModel:
         with self._lock:
             row = self._rows(view).get(job_id)
             after = row.version if row else 0
-            tail = [event for event in self.history(job_id) if event.originator_version > after]
+            tail = [event for event in self.history(job_id) if event.version > after]
             return Sighting(job_id, row.document if row else None, tail)
 
     def history(
         self, job_id: str, after: int = 0, until: int = NEWEST, limit: int = NEWEST
-    ) -> Sequence[Notification]:
+    ) -> Sequence[Stored]:
         """See `ReadModel.history`."""
-        events = self._recorder.select_notifications(None, NEWEST)
         return [
             event
-            for event in events
-            if event.originator_id == job_id and after < event.originator_version <= until
+            for event in self._recorder.log(0, NEWEST)
+            if event.job_id == job_id and after < event.version <= until
         ][:limit]
 
     def snapshot(
@@ -121,16 +119,16 @@ class MemoryReadModel:
             ]
         return max(usable, key=lambda kept: kept.version, default=None)
 
-    def log(self, after: int, limit: int, user_id: str | None = None) -> Sequence[Notification]:
+    def log(self, after: int, limit: int, user_id: str | None = None) -> Sequence[Stored]:
         """See `ReadModel.log`."""
         with self._lock:
-            stored = self._recorder.select_notifications(after + 1, NEWEST)
+            stored = self._recorder.log(after, NEWEST)
             if user_id is not None:
                 own = {row.job_id for row in self._instances.values() if row.user_id == user_id}
                 stored = [
                     event
                     for event in stored
-                    if event.originator_id in own and event.id <= self._position
+                    if event.job_id in own and event.position <= self._position
                 ]
             return stored[:limit]
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import groupby
 
-from eventsourcing.persistence import Notification
-
+from domain.stored import Stored
 from projections.job_fold import Folded, JobFold, New
 from projections.read_model import NEWEST
 from projections.shadow import RebuildForbidden, Shadow
@@ -52,10 +51,10 @@ class Past:
         after = (left.after, NEWEST)
         while events := self._shadow.histories(after, left.until, self._page):
             last, before = events[-1], after
-            after = (str(last.originator_id), last.originator_version)
+            after = (last.job_id, last.version)
             if after == before:
                 raise RebuildForbidden(
-                    f"The row at position {last.id} has values of other types; "
+                    f"The row at position {last.position} has values of other types; "
                     "milepost verify says more."
                 )
             self._fold_in(events)
@@ -66,19 +65,19 @@ class Past:
         self._shadow.end_past(self._generation, self._position, left.until)
         after_each(0, left.until)
 
-    def _fold_in(self, events: Sequence[Notification]) -> None:
+    def _fold_in(self, events: Sequence[Stored]) -> None:
         # Also cut where a snapshot is due, so that it is of that version.
         every = self._fold.snapshot_every
         for (job_id, _), some in groupby(
             events,
-            lambda event: (str(event.originator_id), (event.originator_version - 1) // every),
+            lambda event: (event.job_id, (event.version - 1) // every),
         ):
             if self._open is None or self._open[0].job_id != job_id:
                 self._end_open()
                 self._open = self._fold.beginning(job_id)
             self._open = self._folded(self._open, list(some))
 
-    def _folded(self, before: Folded, events: Sequence[Notification]) -> Folded:
+    def _folded(self, before: Folded, events: Sequence[Stored]) -> Folded:
         after = self._fold.folded(before, events, self._new.set_aside)
         self._new.snapshots += self._fold.snapshots(before, after)
         self._of_open += len(events)

@@ -8,12 +8,13 @@ from datetime import datetime
 from typing import Any, Final, LiteralString
 
 import psycopg
-from eventsourcing.persistence import Notification, OperationalError
+from eventsourcing.persistence import OperationalError
 from psycopg.rows import DictRow
 
 from domain.keys import agent_key
-from domain.postgres import PostgresRecorder, as_json
+from domain.postgres import STORED, PostgresRecorder, as_json
 from domain.postgres_datastore import ONE_AT_A_TIME, PostgresDatastore
+from domain.stored import Stored
 from projections.postgres_lookup import Lookup, bigint, text
 from projections.read_model import (
     NEWEST,
@@ -155,9 +156,8 @@ UPSERT_SET_ASIDE = """
 FORGET_SET_ASIDE = """
     DELETE FROM milepost_set_aside WHERE job_id IN (SELECT json_array_elements_text(%s::json))
 """
-SELECT_HISTORY = """
-    SELECT originator_id, originator_version, topic, state, notification_id AS id
-      FROM milepost_events
+SELECT_HISTORY: LiteralString = f"""
+    SELECT {STORED} FROM milepost_events
      WHERE originator_id = %s AND originator_version > %s AND originator_version <= %s
      ORDER BY originator_version LIMIT %s
 """
@@ -179,13 +179,9 @@ SELECT_SNAPSHOT: LiteralString = """
        AND (SELECT shape FROM milepost_read_model WHERE tables = 'served') = '{shape}'
      ORDER BY version DESC LIMIT 1
 """
-SELECT_LOG = """
-    SELECT originator_id, originator_version, topic, state, notification_id AS id
-      FROM milepost_events WHERE notification_id > %s ORDER BY notification_id LIMIT %s
-"""
 # By the jobs of the user, not by the positions of everybody: hence the + 0.
 SELECT_LOG_OF = """
-    SELECT e.originator_id, e.originator_version, e.topic, e.state, e.notification_id AS id
+    SELECT e.notification_id, e.originator_id, e.originator_version, e.topic, e.state
       FROM milepost_read_model AS reached
      CROSS JOIN LATERAL (SELECT job_id FROM milepost_instances WHERE user_id = %s OFFSET 0) AS own
      CROSS JOIN LATERAL (
@@ -250,6 +246,7 @@ class PostgresReadModel:
         self, recorder: PostgresRecorder, shape: LiteralString = SHAPE, *, rebuilt: bool = False
     ) -> None:
         self.shape: LiteralString = shape
+        self._recorder = recorder
         self._datastore: PostgresDatastore = recorder.datastore
         self._on: Callable[[LiteralString], LiteralString] = TABLES.turned if rebuilt else str
         columns = (text, text, bigint, text, bytes, bigint)
@@ -338,10 +335,9 @@ class PostgresReadModel:
 
     def history(
         self, job_id: str, after: int = 0, until: int = NEWEST, limit: int = NEWEST
-    ) -> Sequence[Notification]:
+    ) -> Sequence[Stored]:
         """See `ReadModel.history`."""
-        rows = self._rows(SELECT_HISTORY, job_id, after, until, limit)
-        return [Notification(**row) for row in rows]
+        return self._datastore.stored(SELECT_HISTORY, (job_id, after, until, limit))
 
     def snapshot(
         self, view: str, job_id: str, until: int, recorded_by: datetime | None = None
@@ -352,13 +348,11 @@ class PostgresReadModel:
             return ViewSnapshot(**row)
         return None
 
-    def log(self, after: int, limit: int, user_id: str | None = None) -> Sequence[Notification]:
+    def log(self, after: int, limit: int, user_id: str | None = None) -> Sequence[Stored]:
         """See `ReadModel.log`."""
         if user_id is None:
-            rows = self._rows(SELECT_LOG, after, limit)
-        else:
-            rows = self._rows(SELECT_LOG_OF, user_id, after, limit, limit)
-        return [Notification(**row) for row in rows]
+            return self._recorder.log(after, limit)
+        return self._datastore.stored(SELECT_LOG_OF, (user_id, after, limit, limit))
 
     def sight_agent(self, agent_id: str) -> Sighting | None:
         """See `ReadModel.sight_agent`."""
@@ -425,7 +419,7 @@ def sight(statement: LiteralString, shape: LiteralString) -> LiteralString:
 def _sighting(rows: Sequence[tuple[Any, ...]]) -> Sighting:
     job_id, document = rows[0][:2]
     tail = [
-        Notification(job_id, version, topic, state, id=position)
+        Stored(position, job_id, version, topic, state)
         for _, _, version, topic, state, position in rows
         if version is not None
     ]

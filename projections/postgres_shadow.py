@@ -8,16 +8,16 @@ from typing import Any, Final, LiteralString
 
 import psycopg
 from eventsourcing.persistence import (
-    Notification,
     OperationalError,
     ProgrammingError,
 )
 from psycopg import Connection
 from psycopg.errors import InsufficientPrivilege, LockNotAvailable
-from psycopg.rows import DictRow, args_row, tuple_row
+from psycopg.rows import DictRow, tuple_row
 
-from domain.postgres import PostgresRecorder, as_json
+from domain.postgres import STORED, PostgresRecorder, as_json
 from domain.postgres_datastore import ONE_AT_A_TIME
+from domain.stored import Stored
 from projections.postgres import (
     CREATE,
     INDEX,
@@ -49,9 +49,8 @@ SELECT_LAST: Final[LiteralString] = TABLES.turned(
     "SELECT job_id FROM milepost_instances ORDER BY job_id DESC LIMIT 1"
 )
 # By the key of jobs and versions, not by positions: hence the + 0.
-SELECT_HISTORIES: Final = """
-    SELECT originator_id, originator_version, topic, state, notification_id
-      FROM milepost_events
+SELECT_HISTORIES: Final = f"""
+    SELECT {STORED} FROM milepost_events
      WHERE (originator_id, originator_version) > (%s, %s) AND notification_id + 0 <= %s
      ORDER BY originator_id, originator_version LIMIT %s
 """
@@ -162,9 +161,8 @@ OF_JOBS: Final[LiteralString] = (
 OF_STRANGERS: Final[LiteralString] = """
     WHERE NOT EXISTS (SELECT FROM milepost_events WHERE originator_id = job_id) ORDER BY job_id
 """
-SELECT_EVENTS: Final = """
-    SELECT originator_id, originator_version, topic, state, notification_id
-      FROM milepost_events
+SELECT_EVENTS: Final = f"""
+    SELECT {STORED} FROM milepost_events
      WHERE originator_id = ANY (ARRAY (SELECT json_array_elements_text(%s::json)))
      ORDER BY originator_id, originator_version
 """
@@ -226,11 +224,9 @@ class PostgresShadow:
         last = self._datastore.rows(SELECT_LAST)
         return Left(found[0]["position"], last[0]["job_id"] if last else "")
 
-    def histories(self, after: tuple[str, int], until: int, limit: int) -> Sequence[Notification]:
+    def histories(self, after: tuple[str, int], until: int, limit: int) -> Sequence[Stored]:
         """See `Shadow.histories`."""
-        with self._datastore.get_connection() as connection:
-            cursor = connection.cursor(binary=True, row_factory=args_row(Notification))
-            return cursor.execute(SELECT_HISTORIES, (*after, until, limit), prepare=True).fetchall()
+        return self._datastore.stored(SELECT_HISTORIES, (*after, until, limit))
 
     def end_past(self, generation: int, position: int, until: int) -> None:
         """See `Shadow.end_past`."""
@@ -315,12 +311,11 @@ class _Moment:
         found = self._connection.execute(SELECT_ROWS[view] + OF_JOBS, (as_json(job_ids),))
         return {row["job_id"]: KINDS[view](**row) for row in found}
 
-    def events(self, job_ids: Sequence[str]) -> Iterator[Notification]:
+    def events(self, job_ids: Sequence[str]) -> Iterator[Stored]:
         """See `Moment.events`."""
         # A cursor of the server's, so that a long history is never here as a whole.
         cursor: Any = self._connection.cursor("milepost_history", row_factory=tuple_row)
         with cursor:
             cursor.itersize = 2000
             cursor.execute(SELECT_EVENTS, (as_json(job_ids),))
-            for job_id, version, topic, state, position in cursor:
-                yield Notification(job_id, version, topic, state, id=position)
+            yield from map(Stored._make, cursor)

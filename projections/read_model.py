@@ -13,9 +13,9 @@ from datetime import datetime
 from typing import Protocol
 
 import msgspec
-from eventsourcing.persistence import Notification
 
 from domain.errors import MilepostError
+from domain.stored import Stored
 
 SHAPE = "1"
 """Counted up with every change of what the rows hold or of how they are folded.
@@ -71,7 +71,7 @@ class Sighting(msgspec.Struct, frozen=True):
 
     job_id: str
     document: str | None
-    tail: Sequence[Notification]
+    tail: Sequence[Stored]
 
 
 class ViewSnapshot(msgspec.Struct, frozen=True, gc=False):
@@ -184,7 +184,7 @@ class ReadModel(Protocol):
 
     def history(
         self, job_id: str, after: int = 0, until: int = NEWEST, limit: int = NEWEST
-    ) -> Sequence[Notification]:
+    ) -> Sequence[Stored]:
         """Return the job's events of the versions after `after` and up to `until`, in order."""
         ...
 
@@ -194,7 +194,7 @@ class ReadModel(Protocol):
         """Return the job's newest snapshot that is not beyond that version, nor that time."""
         ...
 
-    def log(self, after: int, limit: int, user_id: str | None = None) -> Sequence[Notification]:
+    def log(self, after: int, limit: int, user_id: str | None = None) -> Sequence[Stored]:
         """Return the events after that position, in order of position.
 
         With a user, those of jobs that are known as theirs, as far as the read model goes.

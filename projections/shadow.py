@@ -11,9 +11,9 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 import msgspec
-from eventsourcing.persistence import Notification
 
 from domain.errors import MilepostError
+from domain.stored import Stored
 from projections.read_model import InstanceRow, ReadModel, Row
 
 
@@ -54,7 +54,7 @@ class Moment(Protocol):
         """Return the rows of these jobs, by job id."""
         ...
 
-    def events(self, job_ids: Sequence[str]) -> Iterator[Notification]:
+    def events(self, job_ids: Sequence[str]) -> Iterator[Stored]:
         """Return these jobs' events one by one, a job's together and in order."""
         ...
 
@@ -83,7 +83,7 @@ class Shadow(Protocol):
         """Return what is left of the past; None once it is over."""
         ...
 
-    def histories(self, after: tuple[str, int], until: int, limit: int) -> Sequence[Notification]:
+    def histories(self, after: tuple[str, int], until: int, limit: int) -> Sequence[Stored]:
         """Return events up to that position in order of job and version, those after this one."""
         ...
 

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any, Final, LiteralString
 
 import msgspec
-from eventsourcing.persistence import Notification
 
 from domain.keys import agent_key
-from domain.sqlite import SQLiteDatastore, SQLiteRecorder
+from domain.sqlite import STORED, SQLiteDatastore, SQLiteRecorder
+from domain.stored import Stored
 from projections.doorbell import Doorbell
 from projections.read_model import (
     NEWEST,
@@ -144,9 +144,8 @@ UPSERT_SET_ASIDE: LiteralString = """
     ON CONFLICT (position, view) DO UPDATE SET error = excluded.error
 """
 FORGET_SET_ASIDE: LiteralString = "DELETE FROM milepost_set_aside WHERE job_id = ?"
-SELECT_HISTORY = """
-    SELECT originator_id, originator_version, topic, state, notification_id
-      FROM milepost_events
+SELECT_HISTORY = f"""
+    SELECT {STORED} FROM milepost_events
      WHERE originator_id = ? AND originator_version > ? AND originator_version <= ?
      ORDER BY originator_version LIMIT ?
 """
@@ -162,14 +161,9 @@ SELECT_SNAPSHOT = """
        AND (SELECT shape FROM milepost_read_model WHERE tables = 'served') = ?
      ORDER BY version DESC LIMIT 1
 """
-SELECT_LOG = """
-    SELECT originator_id, originator_version, topic, state, notification_id
-      FROM milepost_events WHERE notification_id > ? ORDER BY notification_id LIMIT ?
-"""
 # By the jobs of the user, not by the positions of everybody: hence the +.
-SELECT_LOG_OF = """
-    SELECT originator_id, originator_version, topic, state, notification_id
-      FROM milepost_events
+SELECT_LOG_OF = f"""
+    SELECT {STORED} FROM milepost_events
      WHERE notification_id IN (
            SELECT theirs.notification_id
              FROM milepost_instances AS own
@@ -227,6 +221,7 @@ class SQLiteReadModel:
         self, recorder: SQLiteRecorder, shape: str = SHAPE, *, rebuilt: bool = False
     ) -> None:
         self.shape = shape
+        self._recorder = recorder
         self._datastore: SQLiteDatastore = recorder.datastore
         self._on: Callable[[LiteralString], LiteralString] = TABLES.turned if rebuilt else str
         # SQLite cannot LISTEN.
@@ -296,10 +291,9 @@ class SQLiteReadModel:
 
     def history(
         self, job_id: str, after: int = 0, until: int = NEWEST, limit: int = NEWEST
-    ) -> Sequence[Notification]:
+    ) -> Sequence[Stored]:
         """See `ReadModel.history`."""
-        rows = self._rows(SELECT_HISTORY, job_id, after, until, limit)
-        return [Notification(*row) for row in rows]
+        return self._datastore.stored(SELECT_HISTORY, (job_id, after, until, limit))
 
     def snapshot(
         self, view: str, job_id: str, until: int, recorded_by: datetime | None = None
@@ -312,13 +306,11 @@ class SQLiteReadModel:
             return ViewSnapshot(job_id, view, version, moment, document)
         return None
 
-    def log(self, after: int, limit: int, user_id: str | None = None) -> Sequence[Notification]:
+    def log(self, after: int, limit: int, user_id: str | None = None) -> Sequence[Stored]:
         """See `ReadModel.log`."""
         if user_id is None:
-            rows = self._rows(SELECT_LOG, after, limit)
-        else:
-            rows = self._rows(SELECT_LOG_OF, user_id, after, limit)
-        return [Notification(*row) for row in rows]
+            return self._recorder.log(after, limit)
+        return self._datastore.stored(SELECT_LOG_OF, (user_id, after, limit))
 
     def sight_agent(self, agent_id: str) -> Sighting | None:
         """See `ReadModel.sight_agent`."""
@@ -381,7 +373,7 @@ def indexes(table: str, generation: int) -> Mapping[str, str]:
 def _sighting(rows: Sequence[Any]) -> Sighting:
     job_id, document = rows[0][:2]
     tail = [
-        Notification(job_id, version, topic, state, id=position)
+        Stored(position, job_id, version, topic, state)
         for _, _, version, topic, state, position in rows
         if version is not None
     ]

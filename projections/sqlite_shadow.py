@@ -12,9 +12,9 @@ from datetime import datetime
 from typing import Any, Final, LiteralString
 
 import msgspec
-from eventsourcing.persistence import Notification
 
-from domain.sqlite import SQLiteRecorder
+from domain.sqlite import STORED, SQLiteRecorder
+from domain.stored import Stored
 from projections.read_model import SHAPE, InstanceRow, PositionMoved, Row
 from projections.shadow import Left, Moment, RebuildForbidden
 from projections.sqlite import (
@@ -45,9 +45,8 @@ REBUILT_INSTANCES: Final[LiteralString] = TABLES.turned("milepost_instances")
 SELECT_LAST: Final = f"SELECT job_id FROM {REBUILT_INSTANCES} ORDER BY job_id DESC LIMIT 1"
 # By the key of jobs and versions, not by positions: hence the +. Bytes, also where somebody wrote
 # text over them.
-SELECT_HISTORIES: Final = """
-    SELECT originator_id, originator_version, topic, CAST(state AS BLOB), notification_id
-      FROM milepost_events
+SELECT_HISTORIES: Final = f"""
+    SELECT {STORED} FROM milepost_events
      WHERE (originator_id, originator_version) > (?, ?) AND +notification_id <= ?
      ORDER BY originator_id, originator_version LIMIT ?
 """
@@ -121,9 +120,9 @@ OF_JOBS: Final[LiteralString] = " WHERE job_id IN (SELECT value FROM json_each(?
 OF_STRANGERS: Final[LiteralString] = """
     WHERE NOT EXISTS (SELECT 1 FROM milepost_events WHERE originator_id = job_id) ORDER BY job_id
 """
-SELECT_EVENTS: Final = """
-    SELECT originator_id, originator_version, topic, state, notification_id
-      FROM milepost_events WHERE originator_id IN (SELECT value FROM json_each(?))
+SELECT_EVENTS: Final = f"""
+    SELECT {STORED} FROM milepost_events
+     WHERE originator_id IN (SELECT value FROM json_each(?))
      ORDER BY originator_id, originator_version
 """
 
@@ -178,9 +177,9 @@ class SQLiteShadow:
             return Left(until[0], last[0][0] if last else "")
         return None
 
-    def histories(self, after: tuple[str, int], until: int, limit: int) -> Sequence[Notification]:
+    def histories(self, after: tuple[str, int], until: int, limit: int) -> Sequence[Stored]:
         """See `Shadow.histories`."""
-        return [Notification(*row) for row in self._rows(SELECT_HISTORIES, *after, until, limit)]
+        return self._datastore.stored(SELECT_HISTORIES, (*after, until, limit))
 
     def end_past(self, generation: int, position: int, until: int) -> None:
         """See `Shadow.end_past`."""
@@ -268,10 +267,9 @@ class _Moment:
         found = self._connection.execute(SELECT_ROWS[view] + OF_JOBS, (_json(job_ids),))
         return {row["job_id"]: _row(row) for row in found}
 
-    def events(self, job_ids: Sequence[str]) -> Iterator[Notification]:
+    def events(self, job_ids: Sequence[str]) -> Iterator[Stored]:
         """See `Moment.events`."""
-        for row in self._connection.execute(SELECT_EVENTS, (_json(job_ids),)):
-            yield Notification(*row)
+        yield from map(Stored._make, self._connection.execute(SELECT_EVENTS, (_json(job_ids),)))
 
 
 def _ours(tables: Sequence[Any]) -> list[tuple[str, str]]:

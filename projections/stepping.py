@@ -7,9 +7,9 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Collection, Sequence
 
 import msgspec
-from eventsourcing.persistence import Notification
 
 from domain.store import JobStore
+from domain.stored import Stored
 from projections.job_fold import Folded, JobFold, New
 from projections.read_model import ReadModel, SetAside
 
@@ -69,12 +69,10 @@ class Stepper:
         since = self._remembered_at if self._remembered else self._read_model.position()
         position, count, new = since, 0, New()
         for _ in range(self._batches):
-            events = self._store.select_notifications(
-                position, self.batch, inclusive_of_start=False
-            )
+            events = self._store.log(position, self.batch)
             if events:
                 self._fold_in(events, new)
-                position, count = events[-1].id, count + len(events)
+                position, count = events[-1].position, count + len(events)
             if len(events) < self.batch or len(new.states) >= HELD_JOBS:
                 break
         if count:
@@ -93,15 +91,15 @@ class Stepper:
             changes = self._fold.changes(position, position, new, self._generation)
             self._read_model.apply(msgspec.structs.replace(changes, tried_again=job_ids))
 
-    def _fold_in(self, events: Sequence[Notification], new: New) -> None:
-        by_job = defaultdict[str, list[Notification]](list)
+    def _fold_in(self, events: Sequence[Stored], new: New) -> None:
+        by_job = defaultdict[str, list[Stored]](list)
         for event in events:
-            by_job[str(event.originator_id)].append(event)
+            by_job[event.job_id].append(event)
         beginnings = self._beginnings(by_job, new)
         for states, history in zip(beginnings, by_job.values(), strict=True):
             self._fold_on(states, history, new)
 
-    def _fold_on(self, before: Folded, events: Sequence[Notification], new: New) -> None:
+    def _fold_on(self, before: Folded, events: Sequence[Stored], new: New) -> None:
         after = self._fold.folded(before, events, new.set_aside)
         new.snapshots += self._fold.snapshots(before, after)
         new.states[after[0].job_id] = after

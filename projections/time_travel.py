@@ -99,9 +99,8 @@ def _after(
     version: int, job_id: str, until: int, read_model: ReadModel, mapper: JobEventMapper
 ) -> Iterator[Decoded]:
     while version < until and (events := read_model.history(job_id, version, until, READ)):
-        read = decoded(events, mapper.to_domain_event)
-        yield read
-        version = events[-1].originator_version
+        yield decoded(events, mapper)
+        version = events[-1].version
         if len(events) < READ:
             return
 

@@ -11,13 +11,13 @@ nothing empties.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import msgspec
 
-from domain import merkle
 from domain.errors import MilepostError
 from domain.merkle import HASH_BYTES
+from domain.stored import Stored
 
 HEIGHT = 8
 TILE = 1 << HEIGHT
@@ -37,44 +37,6 @@ class TreeBroken(MilepostError):
 
     milepost verify says what is different, and where.
     """
-
-
-class Stored(NamedTuple):
-    """An event as its row has it, with the bytes of its state, encrypted or not.
-
-    Folds take it by the library's names.
-    """
-
-    position: int
-    job_id: str
-    version: int
-    topic: str
-    state: bytes
-
-    @property
-    def id(self) -> int:
-        """The position."""
-        return self.position
-
-    @property
-    def originator_id(self) -> str:
-        """The job."""
-        return self.job_id
-
-    @property
-    def originator_version(self) -> int:
-        """The version."""
-        return self.version
-
-    @property
-    def entry(self) -> bytes:
-        """What its leaf is the hash of."""
-        return merkle.entry(*self)
-
-    @property
-    def leaf(self) -> bytes:
-        """The hash that the tree has of it."""
-        return merkle.leaf_hash(self.entry)
 
 
 class Head(msgspec.Struct, frozen=True):

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from threading import RLock
 
 from domain.memory import MemoryRecorder
-from projections.tree import Grown, Head, Place, Stored, Tile, TreeBroken, TreeMoved
+from domain.stored import Stored
+from projections.tree import Grown, Head, Place, Tile, TreeBroken, TreeMoved
 
 
 class MemoryTree:
@@ -52,17 +53,7 @@ class MemoryTree:
 
     def log(self, after: int, limit: int) -> Sequence[Stored]:
         """See `TreeStore.log`."""
-        found = self._recorder.select_notifications(after, limit, inclusive_of_start=False)
-        return [
-            Stored(
-                event.id,
-                str(event.originator_id),
-                event.originator_version,
-                event.topic,
-                bytes(event.state),
-            )
-            for event in found
-        ]
+        return self._recorder.log(after, limit)
 
     def event(self, job_id: str, version: int) -> Stored | None:
         """See `TreeStore.event`."""

@@ -8,9 +8,10 @@ from typing import LiteralString
 import msgspec
 
 from domain.merkle import HASH_BYTES
-from domain.postgres import PostgresRecorder, as_json
+from domain.postgres import STORED, PostgresRecorder, as_json
 from domain.postgres_datastore import ONE_AT_A_TIME, PostgresDatastore
-from projections.tree import Grown, Head, Place, Stored, Tile, TreeBroken, TreeMoved
+from domain.stored import Stored
+from projections.tree import Grown, Head, Place, Tile, TreeBroken, TreeMoved
 
 TABLES = ("milepost_tree", "milepost_tree_head")
 CREATE: tuple[LiteralString, ...] = (
@@ -56,11 +57,6 @@ GROW_TILE = """
            first_position = %(first)s, last_position = %(last)s
      WHERE level = %(level)s AND tile = %(index)s AND length(hashes) = %(kept)s
 """
-STORED: LiteralString = "notification_id, originator_id, originator_version, topic, state"
-SELECT_LOG: LiteralString = f"""
-    SELECT {STORED} FROM milepost_events
-     WHERE notification_id > %s ORDER BY notification_id LIMIT %s
-"""
 SELECT_EVENT: LiteralString = f"""
     SELECT {STORED} FROM milepost_events WHERE originator_id = %s AND originator_version = %s
 """
@@ -70,6 +66,7 @@ class PostgresTree:
     """Keep tiles beside the events."""
 
     def __init__(self, recorder: PostgresRecorder) -> None:
+        self._recorder = recorder
         self._datastore: PostgresDatastore = recorder.datastore
 
     def prepare(self) -> None:
@@ -121,9 +118,9 @@ class PostgresTree:
 
     def log(self, after: int, limit: int) -> Sequence[Stored]:
         """See `TreeStore.log`."""
-        return list(map(Stored._make, self._datastore.tuples(SELECT_LOG, (after, limit))))
+        return self._recorder.log(after, limit)
 
     def event(self, job_id: str, version: int) -> Stored | None:
         """See `TreeStore.event`."""
-        rows = self._datastore.tuples(SELECT_EVENT, (job_id, version))
-        return Stored(*rows[0]) if rows else None
+        found = self._datastore.stored(SELECT_EVENT, (job_id, version))
+        return found[0] if found else None

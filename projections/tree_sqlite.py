@@ -8,8 +8,9 @@ from typing import Any
 import msgspec
 
 from domain.merkle import HASH_BYTES
-from domain.sqlite import SQLiteDatastore, SQLiteRecorder
-from projections.tree import Grown, Head, Place, Stored, Tile, TreeBroken, TreeMoved
+from domain.sqlite import STORED, SQLiteDatastore, SQLiteRecorder
+from domain.stored import Stored
+from projections.tree import Grown, Head, Place, Tile, TreeBroken, TreeMoved
 
 CREATE = (
     """CREATE TABLE IF NOT EXISTS milepost_tree (
@@ -49,12 +50,6 @@ GROW_TILE = """
     UPDATE milepost_tree SET hashes = ?3, positions = ?4, first_position = ?5, last_position = ?6
      WHERE level = ?1 AND tile = ?2 AND length(hashes) = ?7
 """
-# Whoever tampers with a state by SQL may leave a text where bytes were.
-STORED = "notification_id, originator_id, originator_version, topic, CAST(state AS BLOB)"
-SELECT_LOG = f"""
-    SELECT {STORED} FROM milepost_events
-     WHERE notification_id > ? ORDER BY notification_id LIMIT ?
-"""
 SELECT_EVENT = f"""
     SELECT {STORED} FROM milepost_events WHERE originator_id = ? AND originator_version = ?
 """
@@ -64,6 +59,7 @@ class SQLiteTree:
     """Keep tiles beside the events."""
 
     def __init__(self, recorder: SQLiteRecorder) -> None:
+        self._recorder = recorder
         self._datastore: SQLiteDatastore = recorder.datastore
 
     def prepare(self) -> None:
@@ -110,12 +106,12 @@ class SQLiteTree:
 
     def log(self, after: int, limit: int) -> Sequence[Stored]:
         """See `TreeStore.log`."""
-        return list(map(Stored._make, self._rows(SELECT_LOG, after, limit)))
+        return self._recorder.log(after, limit)
 
     def event(self, job_id: str, version: int) -> Stored | None:
         """See `TreeStore.event`."""
-        rows = self._rows(SELECT_EVENT, job_id, version)
-        return Stored(*rows[0]) if rows else None
+        found = self._datastore.stored(SELECT_EVENT, (job_id, version))
+        return found[0] if found else None
 
     def _rows(self, statement: str, *parameters: Any) -> list[Any]:
         with self._datastore.reading() as cursor:

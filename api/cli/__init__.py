@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from typing import Any
 
@@ -44,6 +45,13 @@ class OneLineErrors(click.Group):
             # `milepost jobs | head` is no error, and must not become one while Python exits.
             sys.stderr.close()
             context.exit(0)
+
+
+def run() -> None:
+    """Run `milepost` as a program of its own."""
+    # What is imported stays, so the garbage collector need not look at it again and again.
+    gc.freeze()
+    main()
 
 
 @click.group(cls=OneLineErrors, context_settings={"help_option_names": ["-h", "--help"]})

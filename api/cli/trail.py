@@ -72,7 +72,7 @@ def _row(entry: Entry, workflows: Workflows, wide: bool) -> Iterable[Text]:
     by = signer(entry)
     return (
         Text(time if wide else time[5:], "dim"),
-        Text(str(entry.stored.originator_version)),
+        Text(str(entry.stored.version)),
         Text(printable(entry.stored.topic), "red" if faulty else "bold"),
         Text(printable(entry.error or in_short(entry)), "red" if faulty else ""),
         Text(printable(by if wide else by.rpartition(":")[2]), "dim"),

@@ -6,7 +6,8 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from operator import attrgetter
 
-from projections.tree import Stored, TreeStore
+from domain.stored import Stored
+from projections.tree import TreeStore
 
 PAGE = 2_048
 POSITION = attrgetter("position")

@@ -8,10 +8,11 @@ from itertools import groupby
 import msgspec
 
 from domain.mapper import JobEventMapper
+from domain.stored import Stored
 from domain.workflow import Workflows
 from projections.folding import decoded
 from projections.read_model import SHAPE, ReadModel
-from projections.tree import Stored, TreeBroken
+from projections.tree import TreeBroken
 from projections.verification.aside import Asides
 from projections.verification.events import PAGE
 from projections.verification.findings import Finding, Report
@@ -127,7 +128,7 @@ class Histories:
                 self._report(Finding.at(event, "order", expected=expected, found=found))
             history.version, history.position = event.version, event.position
         history.events += len(events)
-        read = decoded(events, self._mapper.read_row)
+        read = decoded(events, self._mapper)
         self._views.fold(history, read)
         self._jobs.follow(history.job_id, read)
         self._names.follow(read)

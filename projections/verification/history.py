@@ -7,11 +7,11 @@ from itertools import chain
 
 from eventsourcing.persistence import MapperDeserialisationError
 
+from domain.stored import Stored
 from projections.folding import Decoded, fold
 from projections.instance import Instance
 from projections.read_model import SetAside
 from projections.timeline import Timeline
-from projections.tree import Stored
 from projections.verification.events import PAGE
 from projections.verification.inspection import BEFORE_ALL, Inspection
 from projections.views import Views
@@ -44,7 +44,7 @@ def _without(read: Decoded, positions: Collection[int]) -> Decoded:
     if not positions:
         return read
     aside = MapperDeserialisationError("set aside")
-    return [(stored, aside if stored.id in positions else event) for stored, event in read]
+    return [(stored, aside if stored.position in positions else event) for stored, event in read]
 
 
 def pages(inspection: Inspection, job_id: str, first: int = PAGE) -> Iterator[list[Stored]]:

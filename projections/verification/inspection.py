@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple, Protocol
 
 from domain.snapshots import Snapshot
-from projections.tree import Stored, Tile
+from domain.stored import Stored
+from projections.tree import Tile
 
 BEFORE_ALL = ("", -(2**63))
 """A job and version that come before all others."""

@@ -6,11 +6,11 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, LiteralString
 
-from domain.postgres import PostgresRecorder, as_json
+from domain.postgres import STORED, PostgresRecorder, as_json
 from domain.postgres_datastore import PostgresDatastore
 from domain.snapshots import Snapshot
-from projections.tree import Stored, Tile
-from projections.tree_postgres import STORED
+from domain.stored import Stored
+from projections.tree import Tile
 from projections.verification.inspection import (
     KeptAside,
     KeptKey,
@@ -143,7 +143,7 @@ class PostgresInspection:
 
     def histories(self, after: tuple[str, int], limit: int) -> Sequence[Stored]:
         """See `Inspection.histories`."""
-        return list(map(Stored._make, self._datastore.tuples(SELECT_HISTORIES, (*after, limit))))
+        return self._datastore.stored(SELECT_HISTORIES, (*after, limit))
 
     def count(self, upto: int) -> int:
         """See `Inspection.count`."""

@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 
 from domain.snapshots import Snapshot
-from domain.sqlite import SQLiteDatastore, SQLiteRecorder
-from projections.tree import Stored, Tile
-from projections.tree_sqlite import STORED
+from domain.sqlite import STORED, SQLiteDatastore, SQLiteRecorder
+from domain.stored import Stored
+from projections.tree import Tile
 from projections.verification.inspection import (
     KeptAside,
     KeptKey,
@@ -122,7 +122,7 @@ class SQLiteInspection:
 
     def histories(self, after: tuple[str, int], limit: int) -> Sequence[Stored]:
         """See `Inspection.histories`."""
-        return list(map(Stored._make, self._rows(SELECT_HISTORIES, *after, limit)))
+        return self._datastore.stored(SELECT_HISTORIES, (*after, limit))
 
     def count(self, upto: int) -> int:
         """See `Inspection.count`."""

@@ -51,8 +51,8 @@ class JobSnapshots:
             if isinstance(event, MapperDeserialisationError):
                 return self.end([job_id])
             followed.job = evolve(followed.job, event)
-            if stored.originator_version == followed.snapshot.version:
-                self._compare(followed, stored.id)
+            if stored.version == followed.snapshot.version:
+                self._compare(followed, stored.position)
                 return self.end([job_id])
         return None
 

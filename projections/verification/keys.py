@@ -8,7 +8,8 @@ from domain.derived_keys import NamesTaken
 from domain.events import JobEvent, JobQueued, RollbackRequested, RollbackWithdrawn
 from domain.keys import in_progress_key
 from domain.mapper import JobEventMapper
-from projections.tree import Stored, TreeStore
+from domain.stored import Stored
+from projections.tree import TreeStore
 from projections.verification.events import PAGE
 from projections.verification.findings import Finding, Report, shortened
 from projections.verification.history import events
@@ -103,6 +104,6 @@ class Keys:
 
     def _read(self, stored: Stored) -> JobEvent | None:
         try:
-            return self._mapper.read_row(stored)
+            return self._mapper.read(stored)
         except MapperDeserialisationError:
             return None

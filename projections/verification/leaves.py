@@ -8,7 +8,8 @@ import msgspec
 
 from domain import merkle
 from domain.merkle import HASH_BYTES
-from projections.tree import POSITION_BYTES, TILE, Head, Stored, TreeStore
+from domain.stored import Stored
+from projections.tree import POSITION_BYTES, TILE, Head, TreeStore
 from projections.verification.events import PAGE, Events
 from projections.verification.findings import Finding, Report
 from projections.verification.inspection import BEFORE_ALL, Inspection, KeptTile

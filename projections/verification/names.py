@@ -34,7 +34,7 @@ class Names:
     def follow(self, read: Decoded) -> None:
         """Take a job's next events."""
         for stored, event in read:
-            if stored.id > self._upto:
+            if stored.position > self._upto:
                 continue
             if isinstance(event, JobEvent):
                 self._names.follow(event)

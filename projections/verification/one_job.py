@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from domain import merkle
 from domain.checkpoints import Checkpoint
+from domain.stored import Stored
 from projections.tiles import Nodes
-from projections.tree import TILE, Head, Stored, TreeBroken, TreeStore
+from projections.tree import TILE, Head, TreeBroken, TreeStore
 from projections.verification.findings import Finding, Kind, Report
 from projections.verification.history import events
 from projections.verification.inspection import Inspection

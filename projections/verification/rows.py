@@ -117,7 +117,7 @@ class Rows(Generic[State]):
         for stored in events(self._inspection, job_id):
             if version is not None and stored.version > version:
                 break
-            [(event, fact)] = decoded([stored], self._mapper.read_row)
+            [(event, fact)] = decoded([stored], self._mapper)
             if stored.position in passed_over:
                 fact = MapperDeserialisationError("set aside")
             state = fold(self._view, state, [(event, fact)], told)

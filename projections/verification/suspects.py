@@ -11,7 +11,7 @@ from itertools import combinations
 from typing import NamedTuple
 
 from domain.events import CATALOGUE
-from projections.tree import Stored
+from domain.stored import Stored
 from projections.verification.findings import Finding, Report
 
 TRIED = 64

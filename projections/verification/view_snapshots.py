@@ -72,7 +72,7 @@ class ViewSnapshots:
         if aside:
             histories += [History(job_id, (ours, everything)), History(job_id, (ours, theirs))]
         for events in pages(self._inspection, job_id):
-            read = decoded(events, self._mapper.read_row)
+            read = decoded(events, self._mapper)
             for kept in self._on_the_way(histories, read):
                 self._settle(kept, histories)
 
@@ -92,7 +92,7 @@ class ViewSnapshots:
 
     def _on_the_way(self, histories: Sequence[History], read: Decoded) -> Iterator[KeptView]:
         """Fold events; stop at every snapshot of one of their versions."""
-        versions = [stored.originator_version for stored, _ in read]
+        versions = [stored.version for stored, _ in read]
         done = 0
         for kept in self._between(histories[0].job_id, versions[0], versions[-1]):
             until = bisect_right(versions, kept.version)

@@ -16,6 +16,7 @@ from domain.folding import fold as fold_job
 from domain.mapper import JobEventMapper
 from domain.portable import Portable, decode
 from domain.provisioning_job import ProvisioningJob
+from domain.stored import Stored
 from domain.workflow import Workflows
 from projections.folding import decoded, fold
 from projections.instance import Instance
@@ -59,7 +60,8 @@ def states(stored: Iterable[Portable], workflows: Workflows) -> Iterator[Any]:
     jobs: dict[str, Folded] = {}
     for event in stored:
         job_id, row = event.job_id, notification(event)
-        read, aside = decoded([row], MAPPER.to_domain_event), list[Any]()
+        place = Stored(event.position, job_id, event.version, event.topic, event.state)
+        read, aside = decoded([place], MAPPER), list[Any]()
         instances[job_id] = instance = fold(
             views.instance, instances.get(job_id, views.instance.load(job_id, None)), read, aside
         )

@@ -293,10 +293,10 @@ def test_progress_is_told_in_bytes(old: Deployment, another: Callable[..., Deplo
 class Counting(JobEventMapper):
     """Counts the stored events that are folded again."""
 
-    read = 0
+    calls = 0
 
     def to_domain_event(self, stored_event: StoredEvent) -> JobEvent:
-        Counting.read += 1
+        Counting.calls += 1
         return super().to_domain_event(stored_event)
 
 
@@ -315,7 +315,7 @@ def test_jobs_that_take_turns_are_not_folded_from_their_beginnings(
 
     fill(made.milepost.store, mapper, lines, manifest, batch=3, remembered=2)
 
-    assert 0 < Counting.read <= jobs * length * SNAPSHOT_AFTER
+    assert 0 < Counting.calls <= jobs * length * SNAPSHOT_AFTER
     assert rows(made) == rows(memory)
     recalled = made.milepost.store.recall([f"job-{job}" for job in range(jobs)])
     assert len(recalled.snapshots) == jobs

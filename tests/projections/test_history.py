@@ -75,11 +75,11 @@ def lived(made: Deployment) -> None:
 
 
 def versions(entries: Sequence[Entry]) -> list[int]:
-    return [entry.stored.originator_version for entry in entries]
+    return [entry.stored.version for entry in entries]
 
 
 def positions(page: Page) -> list[int]:
-    return [entry.stored.id for entry in page.entries]
+    return [entry.stored.position for entry in page.entries]
 
 
 def everything(made: Deployment, **wanted: Any) -> list[Entry]:
@@ -94,7 +94,7 @@ def test_each_event_comes_with_the_job_before_and_after_it(stores: Deployment) -
     state = Instance("job")
 
     for entry, stored in zip(everything(stores), stores.read_model.history("job"), strict=True):
-        event = stores.milepost.mapper.to_domain_event(stored)
+        event = stores.milepost.mapper.read(stored)
         after = instance.evolve(state, event)
         assert (entry.stored, entry.fact) == (stored, event.fact)
         assert (entry.before, entry.after, entry.error) == (state, after, None)
@@ -271,7 +271,7 @@ def test_the_whole_log_is_told_in_order_and_each_job_as_it_was(stores: Deploymen
     assert positions(page) == [3, 4]
     assert [set(entry.before.attempt.steps) for entry in page.entries] == [{"vm_created"}] * 2
     for entry in page.entries:
-        alone = stores.history.of_job(str(entry.stored.originator_id), 1, 1, ALL).entries
+        alone = stores.history.of_job(entry.stored.job_id, 1, 1, ALL).entries
         assert [entry] == alone
 
 

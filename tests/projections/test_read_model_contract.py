@@ -72,7 +72,7 @@ def heartbeat(made: Deployment, job_id: str = "job") -> int:
 
 
 def versions(sighting: Sighting) -> list[int]:
-    return [stored.originator_version for stored in sighting.tail]
+    return [stored.version for stored in sighting.tail]
 
 
 # Rows and position
@@ -191,7 +191,7 @@ def test_a_sighting_is_the_row_and_what_it_has_not_folded(stores: Deployment, vi
 
     unfolded = stores.read_model.sight(view, "job")
     assert (unfolded.job_id, unfolded.document, versions(unfolded)) == ("job", None, [1, 2])
-    assert [stored.id for stored in unfolded.tail] == [positions[0], positions[2]]
+    assert [stored.position for stored in unfolded.tail] == [positions[0], positions[2]]
     assert unfolded.tail[0].topic == "HeartbeatReceived"
     assert bytes(unfolded.tail[0].state).startswith(b'{"recorded_at":')
 
@@ -425,7 +425,7 @@ def test_a_part_of_a_history(stores: Deployment) -> None:
         heartbeat(stores, "another")
 
     def part(*asked: int) -> list[int]:
-        return [event.originator_version for event in stores.read_model.history("job", *asked)]
+        return [event.version for event in stores.read_model.history("job", *asked)]
 
     assert part() == [1, 2, 3, 4, 5]
     assert part(2) == [3, 4, 5]
@@ -438,7 +438,7 @@ def test_the_log_goes_on_after_a_position(stores: Deployment) -> None:
     positions = [heartbeat(stores, job_id) for job_id in ("one", "two", "one")]
 
     def log(after: int, limit: int = 10) -> list[int]:
-        return [event.id for event in stores.read_model.log(after, limit)]
+        return [event.position for event in stores.read_model.log(after, limit)]
 
     assert log(0) == positions
     assert log(0, 2) == positions[:2]
@@ -458,7 +458,7 @@ def test_the_log_of_a_user_is_that_of_the_jobs_that_are_known_as_theirs(
     later = heartbeat(stores, "one")
 
     def log(after: int, user_id: str, limit: int = 10) -> list[int]:
-        return [event.id for event in stores.read_model.log(after, limit, user_id)]
+        return [event.position for event in stores.read_model.log(after, limit, user_id)]
 
     assert log(0, "ada") == [1, first, third]
     assert log(1, "ada", 1) == [first]

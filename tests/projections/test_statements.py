@@ -11,17 +11,17 @@ import pytest
 from domain.postgres import (
     SELECT_EVENTS,
     SELECT_KEYS,
+    SELECT_LOG,
     SELECT_NOTIFICATIONS,
     SELECT_RECALLED,
     SELECT_TAIL,
     PostgresRecorder,
 )
-from projections import postgres_shadow, tree_postgres
+from projections import postgres_shadow
 from projections.postgres import (
     SELECT_DOCUMENTS,
     SELECT_EDITION,
     SELECT_HISTORY,
-    SELECT_LOG,
     SELECT_SNAPSHOT,
     SIGHT,
     SIGHT_AGENT,
@@ -60,7 +60,6 @@ HOT = {
     "snapshot of a view": sight(SELECT_SNAPSHOT, SHAPE),
     "tiles": SELECT_TILES,
     "the tile of a position": SELECT_TILE_OF,
-    "the log to hash": tree_postgres.SELECT_LOG,
     "an event": SELECT_EVENT,
     "tiles of a level": SELECT_TILES_OF_A_LEVEL,
     "histories": SELECT_HISTORIES,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from eventsourcing.persistence import JSONTranscoder, Notification, StoredEvent
+from eventsourcing.persistence import JSONTranscoder, StoredEvent
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,6 +20,7 @@ from domain.errors import NotFound
 from domain.events import CATALOGUE, Fact, JobEvent
 from domain.mapper import JobEventMapper
 from domain.store import Append
+from domain.stored import Stored
 from domain.upcasting import Shapes, Upcaster
 from domain.workflow import Workflows
 from domain.workflow_files import load
@@ -111,9 +112,9 @@ class Reads:
 
     def history(
         self, job_id: str, after: int = 0, until: int = NEWEST, limit: int = NEWEST
-    ) -> Sequence[Notification]:
+    ) -> Sequence[Stored]:
         found = self._real.history(job_id, after, until, limit)
-        self.versions += [stored.originator_version for stored in found]
+        self.versions += [stored.version for stored in found]
         return found
 
 
@@ -168,7 +169,7 @@ def test_every_store_travels_alike(stores: Deployment, clock: Clock, every: int)
     was = [state]
     history: list[Fact | None] = []
     for stored in stores.read_model.history("job"):
-        event = mapper.to_domain_event(stored)
+        event = mapper.read(stored)
         state = VIEWS.instance.evolve(state[0], event), VIEWS.timeline.evolve(state[1], event)
         was.append(state)
         history.append(event.fact)

@@ -21,10 +21,10 @@ from domain.events import (
     StepReported,
 )
 from domain.store import Append
+from domain.stored import Stored
 from domain.upcasting import Shapes
 from projections.evidence import Evidence
 from projections.growing import Grower
-from projections.tree import Stored
 from projections.verification.findings import Finding
 from projections.verification.inspection import Inspection
 from projections.verification.inspection_postgres import PostgresInspection
