@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 
 from bench.baselines import mutable_row, naive
-from bench.contenders import THREADS, best, noop, plain, recording
+from bench.contenders import ONE_WORKER, TWO_WORKERS, Setup, best, noop, plain, recording
 from bench.effort import Effort
 from bench.figures import Line, Pair, alternate
 from bench.history import register
@@ -28,18 +28,14 @@ def run(stage: Stage, effort: Effort) -> Iterator[Line]:
 
         flask = best(
             stack,
-            [partial(noop, stage, requests, effort.seconds, threads) for threads in THREADS],
+            [partial(noop, stage, requests, effort.seconds, setup) for setup in ONE_WORKER],
         )
         pair = alternate(one, flask, effort.pairs)
         yield _line("step callbacks, 1 worker / no-op POST", pair, 0.5)
 
         rows = best(
             stack,
-            [
-                partial(_mutable_row, stage, effort, threads=threads, workers=workers)
-                for workers in (1, 2)
-                for threads in THREADS
-            ],
+            [partial(_mutable_row, stage, effort, setup) for setup in ONE_WORKER + TWO_WORKERS],
         )
         ours = max((one, two), key=lambda turn: turn() + turn())
         pair = alternate(ours, rows, effort.pairs)
@@ -79,14 +75,10 @@ def _milepost(
 
 
 @contextmanager
-def _mutable_row(
-    stage: Stage, effort: Effort, *, threads: int, workers: int
-) -> Iterator[Callable[[], float]]:
+def _mutable_row(stage: Stage, effort: Effort, setup: Setup) -> Iterator[Callable[[], float]]:
     database = stage.postgres()
     mutable_row.fill(database, effort.jobs)
-    with stage.baseline(
-        "mutable_row:create_app", database, threads=threads, workers=workers
-    ) as server:
+    with stage.baseline("mutable_row:create_app", database, **setup._asdict()) as server:
         yield plain(stage, server, steps(effort.jobs), effort.seconds)
 
 

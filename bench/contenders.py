@@ -4,13 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import NamedTuple
 
 from bench.history import events_in
 from bench.load import CONNECTIONS, Request, Result, load
 from bench.stage import Server, Stage
 
+
+class Setup(NamedTuple):
+    """How a baseline is run: with one core, its threads stay on it."""
+
+    threads: int
+    workers: int = 1
+    one_core: bool = False
+
+
 THREADS = (4, 8, 16, 32)
+ONE_WORKER = [
+    Setup(threads, one_core=one_core) for threads in THREADS for one_core in (False, True)
+]
 """What a baseline is tried with; the best of them is measured."""
+TWO_WORKERS = [Setup(threads, workers=2) for threads in THREADS]
 
 
 class Mismatch(Exception):
@@ -72,8 +86,8 @@ def best(
 
 @contextmanager
 def noop(
-    stage: Stage, requests: Sequence[Request], seconds: float, threads: int
+    stage: Stage, requests: Sequence[Request], seconds: float, setup: Setup
 ) -> Iterator[Callable[[], float]]:
     """Run the no-op for these requests."""
-    with stage.baseline("noop:app", threads=threads) as server:
+    with stage.baseline("noop:app", **setup._asdict()) as server:
         yield plain(stage, server, requests, seconds)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
 
-from bench.contenders import THREADS, Mismatch, best, noop, plain
+from bench.contenders import ONE_WORKER, Mismatch, best, noop, plain
 from bench.effort import Effort
 from bench.figures import Line, alternate
 from bench.history import register, services_over
@@ -25,7 +25,7 @@ def run(stage: Stage, effort: Effort) -> Iterator[Line]:
         server = stack.enter_context(stage.milepost(database))
         asked = reads(effort.jobs)
         theirs = best(
-            stack, [partial(noop, stage, asked, effort.seconds, threads) for threads in THREADS]
+            stack, [partial(noop, stage, asked, effort.seconds, setup) for setup in ONE_WORKER]
         )
         for status, wanted, requests in (
             (200, 0.4, reads(effort.jobs)),

@@ -18,6 +18,7 @@ from uuid import uuid4
 
 import psycopg
 
+from api.cores import usable
 from tests.postgres_server import PostgresServer, create_database
 
 SECRET = "a callback secret for measurements"  # noqa: S105  guards nothing
@@ -85,14 +86,22 @@ class Stage:
 
     @contextmanager
     def baseline(
-        self, target: str, database: str = "", threads: int = 16, workers: int = 1
+        self,
+        target: str,
+        database: str = "",
+        threads: int = 16,
+        workers: int = 1,
+        *,
+        one_core: bool = False,
     ) -> Iterator[Server]:
-        """Run a baseline under the server that Milepost runs under."""
+        """Run a baseline under the server that Milepost runs under, and placed like it if asked."""
         command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--log-level", "error"]
         command += ["--blocking-threads", str(threads), "--workers", str(workers)]
         if target.endswith("create_app"):
             command.append("--factory")
         environment = {"BENCH_DATABASE_URL": database}
+        if one_core and (cores := usable()):
+            environment["BENCH_ONE_CORE"] = str(cores[0])
         with self._server([*command, f"bench.baselines.{target}"], environment) as server:
             yield server
 
