@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -53,6 +54,8 @@ def main(claims: tuple[str, ...], short: bool, plots: Path | None, file: Path | 
     """Measure Milepost against its baselines, in turns; all of them, or those that are named."""
     # However this is ended, the servers that it started end with it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    # Jobs without an end or a registration are nothing to warn of here.
+    logging.getLogger("milepost").addHandler(logging.NullHandler())
     console, errors = Console(width=140), Console(stderr=True)
     try:
         require_wrk()

@@ -13,12 +13,13 @@ from bench.history import from_the_beginning, lengthen, life, register, services
 from bench.load import load, signed, steps
 from bench.stage import Stage
 from domain.callback import Callback
+from projections.growing import Grower
 
 CONNECTIONS = (1, 2, 4, 8, 16, 32, 64, 128)
 LENGTHS = (1, 10, 100, 1_000, 10_000, 100_000)
 NAIVE_UP_TO = 1_000
 LOGS = (10_000, 100_000, 1_000_000)
-JOBS = 100
+JOBS, ASKED = 100, 20
 
 
 class Curve(NamedTuple):
@@ -68,13 +69,19 @@ def history(stage: Stage, effort: Effort) -> Iterator[Curve]:
         database = stage.postgres()
         register(database, JOBS, stage.folder / "home")
         if length > 1:
-            lengthen(database, "job", JOBS if length < LENGTHS[-1] else 20, life(length)[1:])
+            lengthen(database, "job", JOBS if length < LENGTHS[-1] else ASKED, life(length)[1:])
         settle(database, stage.folder / "home")
+        with services_over(database, stage.folder / "home") as services:
+            for n in range(ASKED):
+                # So that it has the snapshot that was taken on the way, had it grown by callbacks.
+                services.milepost.record(Callback(job_id=f"job-{n}", type="heartbeat"))
+            services.projector().catch_up()
+            Grower(services.tree).catch_up()
         cold.append(_cold(stage, database))
         with stage.milepost(database) as server:
             requests = [
                 signed({"job_id": f"job-{n}", "status": "provisioning", "step": "vm_created"})
-                for n in range(20)
+                for n in range(ASKED)
             ]
             ours.append(load(server, requests, effort.seconds, folder=stage.folder).rate)
     short = [length for length in lengths if length <= NAIVE_UP_TO]
@@ -115,7 +122,8 @@ def catching_up(stage: Stage, effort: Effort) -> Iterator[Curve]:
             began = perf_counter()
             projecting.append(projector.catch_up() / (perf_counter() - began))
             began = perf_counter()
-            rebuilding.append(services.rebuild().run().events / (perf_counter() - began))
+            rebuilt = services.rebuild().run(afresh=True)
+            rebuilding.append(rebuilt.events / (perf_counter() - began))
     for name, rates in (("projector catching up", projecting), ("rebuild", rebuilding)):
         yield Curve("rate by length of the log", name, lengths, rates)
 
