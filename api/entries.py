@@ -27,7 +27,7 @@ def entry_body(entry: Entry, workflows: Workflows) -> dict[str, Any]:
     before = job_body(entry.before, workflows) if entry.before.version else {}
     after = job_body(entry.after, workflows)
     return {
-        "job_id": stored.job_id,
+        "job_id": str(stored.job_id),
         "version": stored.version,
         "position": stored.position,
         "recorded_at": _text(fact.recorded_at) if fact else None,

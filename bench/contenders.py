@@ -19,11 +19,11 @@ class Setup(NamedTuple):
     one_core: bool = False
 
 
+# What baselines are tried with; the best is measured.
 THREADS = (4, 8, 16, 32)
 ONE_WORKER = [
     Setup(threads, one_core=one_core) for threads in THREADS for one_core in (False, True)
 ]
-"""What a baseline is tried with; the best of them is measured."""
 TWO_WORKERS = [Setup(threads, workers=2) for threads in THREADS]
 
 

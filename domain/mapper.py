@@ -37,7 +37,8 @@ class JobEventMapper(Mapper[str]):
 
     def read(self, stored: Stored) -> JobEvent:
         """Do the same for a row as we read them ourselves."""
-        return self._event(*stored)
+        position, job_id, version, topic, state = stored
+        return self._event(position, str(job_id), version, topic, state)
 
     def _event(
         self, position: int, job_id: str, version: int, topic: str, state: bytes

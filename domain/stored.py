@@ -8,7 +8,11 @@ from domain import merkle
 
 
 class Stored(NamedTuple):
-    """An event's row, with the bytes of its state, encrypted or not."""
+    """An event's row, with the bytes of its state, encrypted or not.
+
+    Where somebody has written bytes over a job's id, as SQLite allows, they are here as they are
+    there; folds spell such an id out with `str`.
+    """
 
     position: int
     job_id: str

@@ -76,25 +76,22 @@ class Comparison:
                 with self._shadow.moment() as moment:
                     served_to = moment.position()
                     served = moment.rows(view, [row.job_id for row in rebuilt])
+                newest = self._read_model.newest_position()
                 for row in rebuilt:
                     there = served.get(row.job_id)
-                    if there is None or there.version < row.version:
-                        passed_over = self._is_past(view, row, served_to)
-                    else:
-                        passed_over = there.version > row.version and self._is_past(
-                            view, there, rebuilt_to
-                        )
-                    if not passed_over:
-                        yield from self._difference(view, row.job_id, there, row)
+                    if there is None or there.version != row.version:
+                        known = self._position(view, row), self._position(view, there)
+                        if known[0] > served_to or rebuilt_to < known[1] <= newest:
+                            continue
+                    yield from self._difference(view, row.job_id, there, row)
         yield from self._strangers()
 
-    def _is_past(self, view: str, row: Row | InstanceRow, position: int) -> bool:
-        """Tell whether a row says that it has folded an event after this position."""
+    def _position(self, view: str, row: Row | InstanceRow | None) -> int:
+        """Return the position of the last event that a row says it has folded, or 0."""
         try:
-            state = self._view(view).load(row.job_id, row.document)
+            return self._view(view).load("", row.document).position if row else 0
         except UnreadableDocument:
-            return False
-        return bool(state.position > position)
+            return 0
 
     def _strangers(self) -> Iterator[Difference]:
         for view in self._wanted:
@@ -114,7 +111,7 @@ class Comparison:
     ) -> Iterator[tuple[str, Mapping[str, Row | InstanceRow]]]:
         told: list[SetAside] = []  # the projector has said it
         for job_id, events in groupby(moment.events(job_ids), lambda event: event.job_id):
-            states = self._fold.beginning(job_id)
+            states = self._fold.beginning(str(job_id))
             up_to_here = (event for event in events if event.position <= position)
             while chunk := list(islice(up_to_here, CHUNK)):
                 states = self._fold.folded(states, chunk, told)
@@ -122,7 +119,7 @@ class Comparison:
             rows: dict[str, Row | InstanceRow] = {}
             if states[0].version:
                 rows["instances"], rows["timelines"] = self._fold.rows(states)
-            yield job_id, rows
+            yield str(job_id), rows
 
     def _difference(
         self, view: str, job_id: str, there: Row | InstanceRow | None, row: Row | InstanceRow | None

@@ -51,7 +51,7 @@ def fold(view: View[State], state: State, events: Decoded, set_aside: list[SetAs
 
 def _told(view: View[State], stored: Stored, error: str) -> SetAside:
     position, job_id, version, topic, _ = stored
-    return SetAside(position, job_id, version, topic, error, view.name)
+    return SetAside(position, str(job_id), version, topic, error, view.name)
 
 
 def begin(

@@ -105,7 +105,7 @@ class History:
         entries: list[Entry] = []
         afforded = self._afforded
         for row, event in decoded(stored, self._mapper):
-            job_id, may_be = row.job_id, wanted.may_be(row, event)
+            job_id, may_be = str(row.job_id), wanted.may_be(row, event)
             if len(entries) == limit or (may_be and afforded <= 0):
                 return Page(entries, following, more=True)
             following = number(row)

@@ -51,7 +51,7 @@ class Past:
         after = (left.after, NEWEST)
         while events := self._shadow.histories(after, left.until, self._page):
             last, before = events[-1], after
-            after = (last.job_id, last.version)
+            after = (str(last.job_id), last.version)
             if after == before:
                 raise RebuildForbidden(
                     f"The row at position {last.position} has values of other types; "
@@ -70,7 +70,7 @@ class Past:
         every = self._fold.snapshot_every
         for (job_id, _), some in groupby(
             events,
-            lambda event: (event.job_id, (event.version - 1) // every),
+            lambda event: (str(event.job_id), (event.version - 1) // every),
         ):
             if self._open is None or self._open[0].job_id != job_id:
                 self._end_open()

@@ -43,8 +43,7 @@ BEGIN_PAST: Final = """
 SELECT_PAST: Final = "SELECT position FROM milepost_read_model WHERE tables = 'past'"
 REBUILT_INSTANCES: Final[LiteralString] = TABLES.turned("milepost_instances")
 SELECT_LAST: Final = f"SELECT job_id FROM {REBUILT_INSTANCES} ORDER BY job_id DESC LIMIT 1"
-# By the key of jobs and versions, not by positions: hence the +. Bytes, also where somebody wrote
-# text over them.
+# By the key of jobs and versions, not by positions: hence the +.
 SELECT_HISTORIES: Final = f"""
     SELECT {STORED} FROM milepost_events
      WHERE (originator_id, originator_version) > (?, ?) AND +notification_id <= ?

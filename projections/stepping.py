@@ -94,7 +94,7 @@ class Stepper:
     def _fold_in(self, events: Sequence[Stored], new: New) -> None:
         by_job = defaultdict[str, list[Stored]](list)
         for event in events:
-            by_job[event.job_id].append(event)
+            by_job[str(event.job_id)].append(event)
         beginnings = self._beginnings(by_job, new)
         for states, history in zip(beginnings, by_job.values(), strict=True):
             self._fold_on(states, history, new)

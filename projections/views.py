@@ -60,7 +60,7 @@ class View(Generic[State]):
         if document is None:
             return self._initial(job_id)
         try:
-            plain = document.encode()
+            plain = str(document).encode()  # in SQLite it may be bytes
             if self._cipher:
                 plain = self._cipher.decrypt(b64decode(plain))
             state: State = self._decoder.decode(plain)

@@ -42,6 +42,7 @@ def account(lived: Site) -> Iterator[str]:
             "GRANT SELECT ON ALL TABLES IN SCHEMA {s} TO {r}",
         ):
             owner.execute(sql.SQL(statement).format(**names))
+        assert "postgres@" in url
         yield url.replace("postgres@", f"{role}@")
         owner.execute(sql.SQL("DROP OWNED BY {r}; DROP ROLE {r}").format(**names))
 
@@ -59,6 +60,11 @@ def standby(lived: Site) -> str:
 def auditor(request: pytest.FixtureRequest, tmp_path: Path) -> Shell:
     """A shell of somebody who cannot write."""
     url = request.getfixturevalue(request.param)
+    with (
+        psycopg.connect(url) as connection,
+        pytest.raises(psycopg.Error, match=r"denied|read-only"),
+    ):
+        connection.execute("DELETE FROM milepost_events")
     return Shell(MILEPOST_HOME=str(tmp_path / "home"), MILEPOST_DATABASE_URL=url)
 
 

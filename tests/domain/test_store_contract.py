@@ -25,6 +25,7 @@ from domain.postgres import PostgresRecorder
 from domain.snapshots import EVERY
 from domain.sqlite import SQLiteRecorder
 from domain.store import Append, Found, JobStore
+from domain.stored import Stored
 from tests.conftest import Deployment
 from tests.domain.looking import key_of, look
 from tests.tampering import Database
@@ -515,6 +516,23 @@ def test_a_role_that_may_not_create_needs_no_right_to_where_all_is_there(
     humble.close()
 
 
+def test_the_log_is_read_from_any_position_as_far_as_is_wanted(stores: Deployment) -> None:
+    store = stores.milepost.store
+    append(store, event("one", 1), event("two", 1), event("one", 2))
+    first, second, third = store.log(0, 10)
+
+    assert [(each.job_id, each.version) for each in (first, second, third)] == [
+        ("one", 1),
+        ("two", 1),
+        ("one", 2),
+    ]
+    assert [each.position for each in (first, second, third)] == [
+        stored.id for stored in store.select_notifications(None, 10)
+    ]
+    assert list(store.log(first.position, 1)) == [second]
+    assert list(store.log(third.position, 10)) == []
+
+
 def test_stored_bytes_are_bytes_also_where_somebody_wrote_text_over_them(
     sqlite: Deployment,
 ) -> None:
@@ -524,3 +542,4 @@ def test_stored_bytes_are_bytes_also_where_somebody_wrote_text_over_them(
     [stored] = sqlite.milepost.store.select_notifications(None, 10)
 
     assert stored.state == b"{}"
+    assert sqlite.milepost.store.log(0, 10) == [Stored(1, "one", 1, "HeartbeatReceived", b"{}")]

@@ -31,6 +31,7 @@ from projections.stepping import Stepper
 from projections.timeline import Timeline
 from projections.views import State, View, Views
 from tests.conftest import Clock, Deployment
+from tests.tampering import Database
 
 PATIENCE = 20.0
 """How long a test waits for what must happen, before it fails."""
@@ -595,3 +596,18 @@ def test_jobs_of_which_nothing_can_be_read_are_listed_one_by_one(stores: Deploym
         before = page[0].first_position
 
     assert listed == [*reversed(JOBS)]
+
+
+def test_an_id_that_is_no_text_does_not_stop_the_others(sqlite: Deployment, clock: Clock) -> None:
+    odd = [StoredEvent("odd", 1, "JobPainted", b"{}"), StoredEvent("even", 1, "JobPainted", b"{}")]
+    sqlite.milepost.store.transact({}, [], lambda _: Append(odd))
+    Database(sqlite).run(
+        "UPDATE milepost_events SET originator_id = CAST('odd' AS BLOB) WHERE originator_id = 'odd'"
+    )
+    projector(sqlite).catch_up()
+    lived(sqlite, clock)
+
+    with running(projector(sqlite)):
+        wait_until(lambda: sqlite.read_model.position() == sqlite.read_model.newest_position())
+
+    assert_every_row_is_right(sqlite)

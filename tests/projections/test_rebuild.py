@@ -300,6 +300,63 @@ def test_a_row_that_was_edited_is_told_and_mended(
     assert differences(databases.rebuild.comparison()) == []
 
 
+@pytest.mark.parametrize(
+    "edit",
+    [
+        "version = 'x'",
+        "version = x'01'",
+        "version = 1, document = CAST(document AS BLOB)",
+        "version = 10000, document = CAST(document AS BLOB)",
+    ],
+)
+def test_a_row_with_values_of_other_types_is_mended(
+    sqlite: Deployment, clock: Clock, edit: str
+) -> None:
+    lived(sqlite, clock)
+    sqlite.projector.catch_up()
+    before = rows(sqlite)
+    edited(sqlite, f"UPDATE milepost_timelines SET {edit} WHERE job_id = 'one'")
+
+    assert sqlite.rebuild.run().differences == 1
+    assert rows(sqlite) == before
+
+
+def test_a_row_that_claims_events_that_are_gone_is_told(
+    databases: Deployment, clock: Clock
+) -> None:
+    """As after the newest ones were deleted, or an older database put back."""
+    lived(databases, clock)
+    heartbeat(databases)
+    databases.projector.catch_up()
+    edited(
+        databases,
+        "DELETE FROM milepost_events WHERE notification_id ="
+        " (SELECT max(notification_id) FROM milepost_events)",
+    )
+    seen: list[Difference] = []
+
+    databases.rebuild.run(on_difference=seen.append)
+
+    assert [(each.job_id, each.view) for each in seen] == [
+        ("one", "instances"),
+        ("one", "timelines"),
+    ]
+
+
+def test_a_job_whose_id_is_no_text_is_not_rebuilt_as_another(
+    sqlite: Deployment, clock: Clock
+) -> None:
+    lived(sqlite, clock)
+    edited(
+        sqlite,
+        "UPDATE milepost_events SET originator_id = CAST('two' AS BLOB)"
+        " WHERE originator_id = 'two'",
+    )
+
+    with pytest.raises(RebuildForbidden, match="values of other types"):
+        sqlite.rebuild.run()
+
+
 def test_rows_that_are_missing_and_rows_of_nobody_are_told_and_mended(
     databases: Deployment, clock: Clock
 ) -> None:
