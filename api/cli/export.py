@@ -22,6 +22,7 @@ from api.formats import Format
 from api.formats.cloudevents import SOURCE, URI_REFERENCE, batch, cloudevents
 from api.formats.spreadsheet import CSV
 from domain.checkpoints import PrivateKey
+from domain.errors import JobNotFound
 from domain.exporting import Export, Selection
 from domain.manifest import Manifest, dumped
 from domain.portable import FORMAT, FORMAT_VERSION, encode
@@ -94,6 +95,9 @@ def export(
         manifest_path = manifest_path or manifest_of(target)
     _refuse_to_replace([path for path in (target, manifest_path) if path], force)
     with opened(only_if_there=True, with_key=True) as here, translated():
+        job_id = selection.job_id
+        if job_id is not None and not here.read_model.history(job_id, limit=1):
+            raise JobNotFound(f"There is no job {job_id!r}.")
         taken = Export(
             here.milepost.store,
             here.milepost.mapper,

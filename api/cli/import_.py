@@ -48,14 +48,15 @@ def import_(file: Path, manifest_path: Path | None, no_manifest: bool, as_json: 
         raise click.UsageError("standard input has no manifest beside it: name it with --manifest")
     # Not the key that was generated here: the export may come from anywhere.
     trusted = from_environment().trusted
-    manifest = None if no_manifest else read(manifest_path or manifest_of(file), trusted)
-    if manifest is None:
-        click.echo(
-            "Without a manifest: nothing tells whether the file is whole, unchanged, or a log.",
-            err=True,
-        )
-    with _reading(file) as source, opened() as here:
-        imported = _take_in(here, source, manifest)
+    with _reading(file) as source:
+        manifest = None if no_manifest else read(manifest_path or manifest_of(file), trusted)
+        if manifest is None:
+            click.echo(
+                "Without a manifest: nothing tells whether the file is whole, unchanged, or a log.",
+                err=True,
+            )
+        with opened() as here:
+            imported = _take_in(here, source, manifest)
     _report(imported, manifest, as_json)
 
 

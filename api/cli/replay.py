@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
 from itertools import chain
+from math import isfinite
 from threading import Event
 
 import click
@@ -33,6 +34,8 @@ def replay(context: click.Context, job_id: str, speed: float, attempt: int | Non
     A silence is played for three seconds at most. Where the output is no terminal, lines are
     printed without waiting, unless --speed is given.
     """
+    if not isfinite(speed):
+        raise click.UsageError("--speed wants a number")
     with opened(only_if_there=True) as here:
         if here.reader.instance(job_id) is None:
             raise JobNotFound(f"There is no job {job_id!r}.")

@@ -116,7 +116,7 @@ class _Told:
             if pending := summary.events - summary.tree_size:
                 click.echo(
                     f"The tree has {counted(summary.tree_size, 'event')}, {abs(pending):,} "
-                    f"{'fewer' if pending > 0 else 'more'}."
+                    f"{'fewer; whoever projects hashes them' if pending > 0 else 'more'}."
                 )
         if not summary.checkpoints:
             click.echo(

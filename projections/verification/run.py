@@ -163,7 +163,7 @@ class Verification:
             self._histories = self._made_histories()
             events = self._histories.check_one(job_id)
             if not events and not self._has_rows(job_id):
-                raise JobNotFound
+                raise JobNotFound(f"There is no job {job_id!r}.")
         return msgspec.structs.replace(self._summary(), events=events, root="")
 
     def _has_rows(self, job_id: str) -> bool:

@@ -196,6 +196,11 @@ def test_a_job_nobody_heard_of_is_one_line(shell: Shell, command: str) -> None:
     assert shell.fails(command, "nobody") == "Error: There is no job 'nobody'.\n"
 
 
+@pytest.mark.parametrize("speed", ["nan", "inf", "0", "-1"])
+def test_a_speed_is_a_number_beyond_0(shell: Shell, speed: str) -> None:
+    assert shell.run("replay", "job-1", "--speed", speed).exit_code == 2
+
+
 def test_a_moment_that_is_not_there_is_one_line(shell: Shell, database_site: Site) -> None:
     database_site.register()
 

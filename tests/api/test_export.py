@@ -133,7 +133,7 @@ def test_a_report_for_a_program(shell: Shell, file: Path) -> None:
             ["--since", "2026-03-02T12:00:06Z", "--until", "2026-03-02T13:00:07+01:00"],
             [10, 11, 12],
         ),
-        (["--job", "nobody"], []),
+        (["--since", "2099-01-01T00:00:00Z"], []),
     ],
 )
 def test_a_part_of_the_log_says_that_it_is_one(
@@ -162,6 +162,13 @@ def test_every_format_has_a_manifest(shell: Shell, file: Path, name: str) -> Non
     assert (told["format"], told["events"]) == (name, EVENTS)
     assert told["sha256"] == sha256(file.read_bytes()).hexdigest()
     assert told["merkle"] is not None
+
+
+def test_a_job_nobody_heard_of_is_not_exported(shell: Shell, file: Path) -> None:
+    said = shell.fails("export", str(file), "--job", "nobody")
+
+    assert said == "Error: There is no job 'nobody'.\n"
+    assert not file.exists()
 
 
 def test_cells_that_workflows_wrote_are_no_formulas(shell: Shell) -> None:

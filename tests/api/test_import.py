@@ -210,7 +210,10 @@ def test_what_is_no_manifest_is_refused(move: Move, content: bytes) -> None:
 def test_what_is_not_there_is_not_imported(move: Move) -> None:
     shell = move.at(move.new)
 
-    assert "No such file" in shell.fails("import", str(move.folder / "nowhere"))
+    nowhere = move.folder / "nowhere"
+    assert shell.fails("import", str(nowhere)) == (
+        f"Error: {nowhere} cannot be read: No such file or directory\n"
+    )
     assert (
         "cannot be read: No such file"
         in shell.run("import", str(move.folder / "nowhere"), "--no-manifest").stderr

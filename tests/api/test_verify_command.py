@@ -102,7 +102,7 @@ def test_one_job_is_verified_alone(auditor: Shell, lived: Site, tmp_path: Path) 
     assert "Verified 1 event of job job-2" in auditor("verify", "--job", "job-2")
     auditor("verify", "--job", "job-2", "--checkpoint", file)
     assert auditor.run("verify", "--job", "job-1").exit_code == 1
-    assert "no job" in auditor.fails("verify", "--job", "nobody")
+    assert auditor.fails("verify", "--job", "nobody") == "Error: There is no job 'nobody'.\n"
     assert auditor.run("verify", "--job", "job-1", "--resume").exit_code == 2
 
 
