@@ -12,9 +12,10 @@ from eventsourcing.persistence import Notification
 from domain.events import JobQueued, Time
 from domain.manifest import Manifest, Root
 from domain.mapper import JobEventMapper
-from domain.merkle import Frontier, entry, leaf_hash
+from domain.merkle import Frontier
 from domain.portable import CannotOpen, Portable, as_stored, opened
 from domain.store import JobStore
+from domain.stored import Stored
 
 BATCH = 1000
 """How many events are held at a time."""
@@ -171,4 +172,4 @@ class Export:
 def leaf(stored: Notification) -> bytes:
     """Return the leaf hash of a stored event."""
     job_id, version = str(stored.originator_id), stored.originator_version
-    return leaf_hash(entry(stored.id, job_id, version, stored.topic, bytes(stored.state)))
+    return Stored(stored.id, job_id, version, stored.topic, bytes(stored.state)).leaf

@@ -15,11 +15,12 @@ from domain.events import JobEvent
 from domain.folding import Folded, recall
 from domain.manifest import Manifest, Root
 from domain.mapper import JobEventMapper
-from domain.merkle import Frontier, entry, leaf_hash
+from domain.merkle import Frontier
 from domain.portable import InvalidExport, Portable, decode
 from domain.provisioning_job import evolve
 from domain.snapshots import Snapshot, take
 from domain.store import Filling, JobStore
+from domain.stored import Stored
 
 BATCH = 1000
 REMEMBERED_JOBS = 20_000
@@ -182,5 +183,4 @@ class _Intake:
 
 
 def _leaf(event: Portable) -> bytes:
-    position, job_id, version = event.position, event.job_id, event.version
-    return leaf_hash(entry(position, job_id, version, event.topic, event.state))
+    return Stored(event.position, event.job_id, event.version, event.topic, event.state).leaf

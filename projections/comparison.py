@@ -80,8 +80,9 @@ class Comparison:
                 for row in rebuilt:
                     there = served.get(row.job_id)
                     if there is None or there.version != row.version:
-                        known = self._position(view, row), self._position(view, there)
-                        if known[0] > served_to or rebuilt_to < known[1] <= newest:
+                        ours, theirs = self._position(view, row), self._position(view, there)
+                        # What is beyond the log's end nobody can have got.
+                        if ours > served_to or rebuilt_to < theirs <= newest:
                             continue
                     yield from self._difference(view, row.job_id, there, row)
         yield from self._strangers()
