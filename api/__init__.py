@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from api import (
+from api.http import problems
+from api.http.bodies import MAX_BODY_BYTES
+from api.http.flask_app import App
+from api.http.paths import IdConverter
+from api.pages import audit as pages
+from api.routes import (
     callbacks,
     checkpoints,
-    docs,
     health,
-    history,
     instances,
     jobs,
     metrics,
-    pages,
-    problems,
 )
-from api.app import App
-from api.bodies import MAX_BODY_BYTES
-from api.paths import IdConverter
+from api.routes import (
+    events as history,
+)
+from api.routes import (
+    reference as docs,
+)
 from api.wiring import Services
 
 

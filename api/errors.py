@@ -1,4 +1,7 @@
-"""What can be wrong with a request, one sentence each; `api/problems.py` gives the status codes."""
+"""What can be wrong with a request, in one sentence each.
+
+`api/http/problems.py` pairs each error with a status code.
+"""
 
 from __future__ import annotations
 

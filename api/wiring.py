@@ -10,37 +10,37 @@ from typing import Any
 import msgspec
 from eventsourcing.persistence import PersistenceError
 
-from api.config import Settings, make_home
+from api.settings.config import Settings, make_home
 from api.tokens import TokenStore
 from api.tokens.postgres import PostgresTokens
 from api.tokens.remembered import RememberedTokens
 from api.tokens.sqlite import SQLiteTokens
 from domain.application import Milepost, utc_now
-from domain.checkpoints import Checkpoint
-from domain.store import translated
-from domain.workflow import Workflows
-from domain.workflow_files import load
-from projections.evidence import Evidence
-from projections.growing import Grower
-from projections.history import History
-from projections.postgres import PostgresReadModel
-from projections.postgres_shadow import PostgresShadow
-from projections.projector import Projector
-from projections.read_model import ReadModel
-from projections.reader import Reader
-from projections.rebuild import Rebuild
-from projections.shadow import Shadow
-from projections.sqlite import SQLiteReadModel
-from projections.sqlite_shadow import SQLiteShadow
-from projections.tree import TILE, TreeStore
-from projections.tree_postgres import PostgresTree
-from projections.tree_sqlite import SQLiteTree
+from domain.evidence.checkpoints import Checkpoint
+from domain.log.store import translated
+from domain.workflows.definition import Workflows
+from domain.workflows.files import load
+from projections.projecting.projector import Projector
+from projections.reactions.watchdog import Watchdog
+from projections.read_model.contract import ReadModel
+from projections.read_model.postgres import PostgresReadModel
+from projections.read_model.sqlite import SQLiteReadModel
+from projections.reading.history import History
+from projections.reading.reader import Reader
+from projections.rebuilding.contract import Shadow
+from projections.rebuilding.postgres import PostgresShadow
+from projections.rebuilding.rebuild import Rebuild
+from projections.rebuilding.sqlite import SQLiteShadow
+from projections.tree.contract import TILE, TreeStore
+from projections.tree.grower import Grower
+from projections.tree.postgres import PostgresTree
+from projections.tree.proofs import Evidence
+from projections.tree.sqlite import SQLiteTree
 from projections.verification.findings import Finding
-from projections.verification.inspection import Inspection
-from projections.verification.inspection_postgres import PostgresInspection
-from projections.verification.inspection_sqlite import SQLiteInspection
+from projections.verification.inspection.contract import Inspection
+from projections.verification.inspection.postgres import PostgresInspection
+from projections.verification.inspection.sqlite import SQLiteInspection
 from projections.verification.run import Verification
-from projections.watchdog import Watchdog
 
 log = logging.getLogger("milepost")
 
@@ -145,9 +145,12 @@ def open_services(settings: Settings, clock: Callable[[], datetime] = utc_now) -
     make_home(settings)
     env = {"ORIGINATOR_ID_TYPE": "text", "CREATE_TABLE": "no", **settings.store}
     if settings.database == "sqlite":
-        env |= {"PERSISTENCE_MODULE": "domain.sqlite", "SQLITE_DBNAME": str(settings.sqlite_file)}
+        env |= {
+            "PERSISTENCE_MODULE": "domain.log.sqlite",
+            "SQLITE_DBNAME": str(settings.sqlite_file),
+        }
     else:
-        env |= {"PERSISTENCE_MODULE": "domain.postgres", "DATABASE_URL": settings.database_url}
+        env |= {"PERSISTENCE_MODULE": "domain.log.postgres", "DATABASE_URL": settings.database_url}
     milepost = Milepost(env, clock=clock)
     recorder: Any = milepost.recorder
     read_model: ReadModel

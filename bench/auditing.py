@@ -17,8 +17,8 @@ from bench.history import events_in, lengthen, life, register, services_over, se
 from bench.load import CONNECTIONS, Result, load, reads, signed
 from bench.stage import Server, Stage
 from domain.application import Milepost
-from projections.growing import Grower
-from projections.stepping import BATCH
+from projections.projecting.stepper import BATCH
+from projections.tree.grower import Grower
 
 ASKED = 100
 """How many jobs the callbacks and reads are about."""

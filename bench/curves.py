@@ -12,8 +12,8 @@ from bench.effort import Effort
 from bench.history import from_the_beginning, lengthen, life, register, services_over, settle
 from bench.load import load, signed, steps
 from bench.stage import Stage
-from domain.callback import Callback
-from projections.growing import Grower
+from domain.job.callback import Callback
+from projections.tree.grower import Grower
 
 CONNECTIONS = (1, 2, 4, 8, 16, 32, 64, 128)
 LENGTHS = (1, 10, 100, 1_000, 10_000, 100_000)

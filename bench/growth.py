@@ -10,7 +10,7 @@ from bench.figures import Line, alternate
 from bench.history import lengthen, life, register, services_over, settle
 from bench.load import signed
 from bench.stage import Stage
-from domain.callback import Callback
+from domain.job.callback import Callback
 
 LONG_JOBS = 20
 

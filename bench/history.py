@@ -13,12 +13,12 @@ from typing import Any
 import msgspec
 import psycopg
 
-from api.config import from_environment
+from api.settings.config import from_environment
 from api.wiring import Services, open_services
 from bench.stage import ADMIN_TOKEN, SECRET
-from domain.commands import QueueJob
-from domain.events import Fact, HeartbeatReceived, StatusReported, StepReported
-from projections.projector import Projector
+from domain.job.commands import QueueJob
+from domain.job.events import Fact, HeartbeatReceived, StatusReported, StepReported
+from projections.projecting.projector import Projector
 
 WRITERS = 64
 # Straight into the table, since a million callbacks would take longer than the measurement.

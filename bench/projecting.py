@@ -10,7 +10,7 @@ from bench.effort import Effort
 from bench.figures import Line, alternate
 from bench.history import from_the_beginning, lengthen, life, register, services_over
 from bench.stage import Stage
-from projections.stepping import BATCH
+from projections.projecting.stepper import BATCH
 
 JOBS = 2_000
 STOCK_SHARE = 20

@@ -18,8 +18,8 @@ from uuid import uuid4
 
 import psycopg
 
-from api.cores import usable
-from tests.postgres_server import PostgresServer, create_database
+from api.serving.cores import usable
+from tests.support.postgres_server import PostgresServer, create_database
 
 SECRET = "a callback secret for measurements"  # noqa: S105  guards nothing
 ADMIN_TOKEN = "an-admin-token-for-measurements"  # noqa: S105

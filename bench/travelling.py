@@ -13,8 +13,8 @@ from bench.effort import Effort
 from bench.figures import Line
 from bench.history import life, services_over
 from bench.stage import ADMIN_TOKEN, Stage
-from domain.events import Fact, JobEvent
-from domain.store import Append
+from domain.job.events import Fact, JobEvent
+from domain.log.store import Append
 
 ASKED = 50
 AT_ONCE = 10_000

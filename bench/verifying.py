@@ -13,7 +13,7 @@ from bench.effort import Effort
 from bench.figures import Line
 from bench.history import lengthen, life, register, services_over
 from bench.stage import Stage
-from projections.growing import Grower
+from projections.tree.grower import Grower
 
 EVENTS_PER_JOB = 50
 

@@ -14,15 +14,15 @@ from typing import cast
 from eventsourcing.application import Application
 from eventsourcing.utils import Environment, EnvType
 
-from domain.batch import Batch, Receipt
-from domain.callback import Callback
-from domain.commands import Command, QueueJob, RecordCallback, StopJob, TimeOutJob
 from domain.errors import StoreUnavailable
-from domain.folding import Folded, recall
-from domain.group_commit import GroupCommit
-from domain.mapper import JobEventMapper
-from domain.provisioning_job import ProvisioningJob
-from domain.store import JobStore, NothingDecided, TooMuchMissed, translated
+from domain.job.callback import Callback
+from domain.job.commands import Command, QueueJob, RecordCallback, StopJob, TimeOutJob
+from domain.job.provisioning_job import ProvisioningJob
+from domain.log.mapper import JobEventMapper
+from domain.log.recall import Folded, recall
+from domain.log.store import JobStore, NothingDecided, TooMuchMissed, translated
+from domain.writing.batch import Batch, Receipt
+from domain.writing.group_commit import GroupCommit
 
 log = logging.getLogger("milepost")
 
@@ -50,7 +50,7 @@ class Milepost(Application[str]):
         *,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
-        super().__init__({**env, "MAPPER_TOPIC": "domain.mapper:JobEventMapper"})
+        super().__init__({**env, "MAPPER_TOPIC": "domain.log.mapper:JobEventMapper"})
         self.store = cast(JobStore, self.recorder)
         self._clock = clock
         self._listeners: list[Callable[[], None]] = []

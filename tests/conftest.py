@@ -11,24 +11,24 @@ from typing import Any
 import pytest
 
 from domain.application import Milepost
-from domain.workflow import Workflows
-from domain.workflow_files import load
-from projections.history import History
-from projections.memory import MemoryReadModel
-from projections.postgres import PostgresReadModel
-from projections.postgres_shadow import PostgresShadow
-from projections.projector import Projector
-from projections.read_model import SHAPE, ReadModel
-from projections.reader import Reader
-from projections.rebuild import Rebuild
-from projections.shadow import Shadow
-from projections.sqlite import SQLiteReadModel
-from projections.sqlite_shadow import SQLiteShadow
-from projections.tree import TreeStore
-from projections.tree_memory import MemoryTree
-from projections.tree_postgres import PostgresTree
-from projections.tree_sqlite import SQLiteTree
-from tests.postgres_server import PostgresServer, create_database
+from domain.workflows.definition import Workflows
+from domain.workflows.files import load
+from projections.projecting.projector import Projector
+from projections.read_model.contract import SHAPE, ReadModel
+from projections.read_model.memory import MemoryReadModel
+from projections.read_model.postgres import PostgresReadModel
+from projections.read_model.sqlite import SQLiteReadModel
+from projections.reading.history import History
+from projections.reading.reader import Reader
+from projections.rebuilding.contract import Shadow
+from projections.rebuilding.postgres import PostgresShadow
+from projections.rebuilding.rebuild import Rebuild
+from projections.rebuilding.sqlite import SQLiteShadow
+from projections.tree.contract import TreeStore
+from projections.tree.memory import MemoryTree
+from projections.tree.postgres import PostgresTree
+from projections.tree.sqlite import SQLiteTree
+from tests.support.postgres_server import PostgresServer, create_database
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
@@ -84,15 +84,15 @@ class Deployment:
 
 
 READ_MODELS: dict[str, Callable[[Any, Any], ReadModel]] = {
-    "domain.memory": MemoryReadModel,
-    "domain.sqlite": SQLiteReadModel,
-    "domain.postgres": PostgresReadModel,
+    "domain.log.memory": MemoryReadModel,
+    "domain.log.sqlite": SQLiteReadModel,
+    "domain.log.postgres": PostgresReadModel,
 }
 
 TREES: dict[str, Callable[[Any], TreeStore]] = {
-    "domain.memory": MemoryTree,
-    "domain.sqlite": SQLiteTree,
-    "domain.postgres": PostgresTree,
+    "domain.log.memory": MemoryTree,
+    "domain.log.sqlite": SQLiteTree,
+    "domain.log.postgres": PostgresTree,
 }
 
 
@@ -101,9 +101,9 @@ def no_shadow(*_: object) -> Any:
 
 
 SHADOWS: dict[str, Callable[[Any, Any], Shadow]] = {
-    "domain.memory": no_shadow,
-    "domain.sqlite": SQLiteShadow,
-    "domain.postgres": PostgresShadow,
+    "domain.log.memory": no_shadow,
+    "domain.log.sqlite": SQLiteShadow,
+    "domain.log.postgres": PostgresShadow,
 }
 
 
@@ -147,12 +147,12 @@ def postgres_dsn(postgres_server_dsn: str) -> str:
 def store_env(kind: str, request: pytest.FixtureRequest) -> dict[str, str]:
     """Return the library's settings for an empty store of that kind."""
     if kind == "memory":
-        return {"PERSISTENCE_MODULE": "domain.memory"}
+        return {"PERSISTENCE_MODULE": "domain.log.memory"}
     if kind == "sqlite":
         folder: Path = request.getfixturevalue("tmp_path")
-        return {"PERSISTENCE_MODULE": "domain.sqlite", "SQLITE_DBNAME": str(folder / "test.db")}
+        return {"PERSISTENCE_MODULE": "domain.log.sqlite", "SQLITE_DBNAME": str(folder / "test.db")}
     dsn: str = request.getfixturevalue("postgres_dsn")
-    return {"PERSISTENCE_MODULE": "domain.postgres", "DATABASE_URL": dsn}
+    return {"PERSISTENCE_MODULE": "domain.log.postgres", "DATABASE_URL": dsn}
 
 
 def deployment(

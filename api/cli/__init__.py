@@ -13,15 +13,15 @@ from api.cli.checkpoint import checkpoint
 from api.cli.export import export
 from api.cli.import_ import import_
 from api.cli.jobs import jobs
-from api.cli.output import INTERRUPTED, printable
 from api.cli.rebuild import rebuild
 from api.cli.replay import replay
-from api.cli.serving import init_db, project, serve
+from api.cli.serve import init_db, project, serve
 from api.cli.status import status
+from api.cli.terminal.output import INTERRUPTED, printable
 from api.cli.tokens import tokens
 from api.cli.verify import verify
 from api.cli.workflows import workflows
-from api.problems import sentence
+from api.http.problems import sentence
 from domain.errors import MilepostError, StoreUnavailable
 
 

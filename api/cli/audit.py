@@ -8,17 +8,17 @@ from itertools import chain, takewhile
 import click
 from rich.text import Text
 
-from api.cli.moments import Kinds, When
-from api.cli.output import as_json, console, indented, opened, print_json, status_text
-from api.cli.steps import steps_text
-from api.cli.trail import print_trail
-from api.entries import entry_body
-from api.representations import shown_steps
+from api.cli.terminal.options import Kinds, When
+from api.cli.terminal.output import as_json, console, indented, opened, print_json, status_text
+from api.cli.terminal.steps import steps_text
+from api.cli.terminal.trail import print_trail
+from api.representations.event import entry_body
+from api.representations.job import shown_steps
 from api.wiring import Services
 from domain.errors import JobNotFound
-from projections.audit import Wanted
-from projections.instance import Instance
-from projections.time_travel import Place
+from projections.reading.entries import Wanted
+from projections.reading.time_travel import Place
+from projections.views.instance import Instance
 
 
 @click.command()

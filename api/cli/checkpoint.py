@@ -7,15 +7,15 @@ from time import monotonic
 
 import click
 
-from api.checkpoints import signed
-from api.cli.output import opened
-from api.config import from_environment
-from api.credentials import with_kept_checkpoint_key
+from api.cli.terminal.output import opened
+from api.routes.checkpoints import signed
+from api.settings.config import from_environment
+from api.settings.credentials import with_kept_checkpoint_key
 from api.wiring import Services
-from domain.checkpoints import InvalidKey, PrivateKey
-from domain.store import translated
-from projections.growing import Grower
-from projections.tree import TreeBroken
+from domain.evidence.checkpoints import InvalidKey, PrivateKey
+from domain.log.store import translated
+from projections.tree.contract import TreeBroken
+from projections.tree.grower import Grower
 
 POLL_SECONDS = 0.05
 

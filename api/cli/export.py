@@ -14,19 +14,19 @@ from typing import Any, BinaryIO
 import click
 import msgspec
 
-from api.cli.moments import When
-from api.cli.output import as_json, counted, opened, print_json
-from api.cli.progress import progress
-from api.cli.whole_file import whole_file
+from api.cli.terminal.options import When
+from api.cli.terminal.output import as_json, counted, opened, print_json
+from api.cli.terminal.progress import progress
+from api.cli.terminal.whole_file import whole_file
 from api.formats import Format
 from api.formats.cloudevents import SOURCE, URI_REFERENCE, batch, cloudevents
 from api.formats.spreadsheet import CSV
-from domain.checkpoints import PrivateKey
 from domain.errors import JobNotFound
-from domain.exporting import Export, Selection
-from domain.manifest import Manifest, dumped
-from domain.portable import FORMAT, FORMAT_VERSION, encode
-from domain.store import translated
+from domain.evidence.checkpoints import PrivateKey
+from domain.log.store import translated
+from domain.transfer.exporting import Export, Selection
+from domain.transfer.jsonl import FORMAT, FORMAT_VERSION, encode
+from domain.transfer.manifest import Manifest, dumped
 
 JSONL = Format(FORMAT, FORMAT_VERSION, encode)
 FORMATS: dict[str, Callable[[str], Format]] = {

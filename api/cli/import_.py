@@ -13,15 +13,15 @@ import click
 import msgspec
 
 from api.cli.export import manifest_of
-from api.cli.output import as_json, counted, opened, print_json
-from api.cli.progress import progress
-from api.config import from_environment
+from api.cli.terminal.output import as_json, counted, opened, print_json
+from api.cli.terminal.progress import progress
+from api.settings.config import from_environment
 from api.wiring import Services
-from domain.checkpoints import PublicKey
-from domain.importing import Imported, fill
-from domain.manifest import Manifest, loaded
-from domain.portable import MAX_LINE_BYTES
-from domain.store import translated
+from domain.evidence.checkpoints import PublicKey
+from domain.log.store import translated
+from domain.transfer.importing import Imported, fill
+from domain.transfer.jsonl import MAX_LINE_BYTES
+from domain.transfer.manifest import Manifest, loaded
 
 MAX_MANIFEST_BYTES = 2**20
 

@@ -8,8 +8,8 @@ from typing import Any
 import click
 from rich.text import Text
 
-from api.cli.moments import shown_time
-from api.cli.output import (
+from api.cli.terminal.options import shown_time
+from api.cli.terminal.output import (
     ago,
     as_json,
     console,
@@ -22,14 +22,14 @@ from api.cli.output import (
     span,
     status_text,
 )
-from api.cli.steps import steps_text
-from api.representations import job_body, shown_steps, timeline_body
-from api.schemas import INSTANCE_STATUSES
+from api.cli.terminal.steps import steps_text
+from api.representations.job import job_body, shown_steps, timeline_body
+from api.schemas.answers import INSTANCE_STATUSES
 from api.wiring import Services
 from domain.errors import JobNotFound
-from projections.instance import Instance
-from projections.read_model import JobFilter
-from projections.timeline import GAP
+from projections.read_model.contract import JobFilter
+from projections.views.instance import Instance
+from projections.views.timeline import GAP
 
 LABELS = {"silent_since": "no heartbeat since", "completed_at": "ended"}
 FACTS = ("agent_id", "user_id", "silent_since", "completed_at", "error", "server_id", "server_ip")

@@ -9,13 +9,13 @@ import click
 import msgspec
 from eventsourcing.persistence import PersistenceError
 
-from api.cli.output import as_json, counted, opened, print_json, print_table
-from api.cli.progress import progress
+from api.cli.terminal.output import as_json, counted, opened, print_json, print_table
+from api.cli.terminal.progress import progress
 from api.wiring import Services
-from domain.store import translated
-from projections import rebuild as engine
-from projections.comparison import PROJECTIONS, Difference
-from projections.rebuild import RebuildInterrupted, Rebuilt
+from domain.log.store import translated
+from projections.rebuilding import rebuild as engine
+from projections.rebuilding.comparison import PROJECTIONS, Difference
+from projections.rebuilding.rebuild import RebuildInterrupted, Rebuilt
 
 SHOWN = 20
 """How many differences a person is shown."""

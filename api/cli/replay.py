@@ -11,10 +11,10 @@ import click
 from click.core import ParameterSource
 from rich.live import Live
 
-from api.cli.output import INTERRUPTED, console, opened
-from api.cli.playing import as_line, frames, on_screen, play
+from api.cli.terminal.output import INTERRUPTED, console, opened
+from api.cli.terminal.playing import as_line, frames, on_screen, play
 from domain.errors import JobNotFound
-from projections.audit import Wanted
+from projections.reading.entries import Wanted
 
 
 @click.command()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from api.cli.output import as_json, counted, opened, print_json, print_table, status_text
+from api.cli.terminal.output import as_json, counted, opened, print_json, print_table, status_text
 
 
 @click.command()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from api import tokens as access
-from api.cli.output import as_json, opened, print_json, print_table
-from api.fields import MAX_ID, is_printable
+from api.cli.terminal.output import as_json, opened, print_json, print_table
+from api.schemas.fields import MAX_ID, is_printable
 from api.tokens import SCOPES, Scope
 
 

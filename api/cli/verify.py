@@ -8,11 +8,11 @@ from uuid import uuid4
 import click
 import msgspec
 
-from api.cli.output import INTERRUPTED, as_json, counted, opened, print_json, printable
-from api.cli.progress import progress
-from api.config import Settings
+from api.cli.terminal.output import INTERRUPTED, as_json, counted, opened, print_json, printable
+from api.cli.terminal.progress import progress
+from api.settings.config import Settings
 from api.wiring import Services
-from domain.checkpoints import Checkpoint, InvalidCheckpoint, opened_checkpoint
+from domain.evidence.checkpoints import Checkpoint, InvalidCheckpoint, opened_checkpoint
 from projections.verification.findings import Finding
 from projections.verification.run import State, Summary, Verification
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from api.cli.output import as_json, print_json, print_table
-from api.config import from_environment
-from domain.workflow_files import load, read
+from api.cli.terminal.output import as_json, print_json, print_table
+from api.settings.config import from_environment
+from domain.workflows.files import load, read
 
 
 @click.group()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from domain.portable import Portable
+from domain.transfer.jsonl import Portable
 
 
 class Format(msgspec.Struct, frozen=True):

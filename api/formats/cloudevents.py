@@ -11,8 +11,8 @@ from urllib.parse import quote
 import msgspec
 
 from api.formats import Format
-from domain.events import Time
-from domain.portable import Portable
+from domain.job.events import Time
+from domain.transfer.jsonl import Portable
 
 SOURCE = "urn:milepost:log"
 SPECVERSION = "1.0"

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from api.formats import Format
-from domain.portable import Portable
+from domain.transfer.jsonl import Portable
 
 PLACE = ("position", "job_id", "version", "topic")
 FIELDS = (

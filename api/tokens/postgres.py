@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from api.tokens import Token
-from domain.postgres_datastore import PostgresDatastore
+from domain.log.postgres_datastore import PostgresDatastore
 
 CREATE = """
     CREATE TABLE IF NOT EXISTS milepost_tokens (

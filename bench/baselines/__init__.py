@@ -10,7 +10,7 @@ from typing import Any
 
 from flask import Flask, abort, request
 
-from api.cores import OnOneCore
+from api.serving.cores import OnOneCore
 from bench.stage import SECRET
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from projections.views import State, UnreadableDocument, View
+from projections.views.view import State, UnreadableDocument, View
 
 Difference = tuple[str, object, object]
 """What differs, what is expected, what is there."""

@@ -8,23 +8,24 @@ from datetime import datetime
 
 import msgspec
 
-from domain.checkpoints import Checkpoint
 from domain.errors import JobNotFound, MilepostError
-from domain.mapper import JobEventMapper
-from domain.store import translated
-from domain.workflow import Workflows
-from projections.read_model import ReadModel
-from projections.tree import Head, TreeBroken, TreeStore
-from projections.verification import histories, leaves
+from domain.evidence.checkpoints import Checkpoint
+from domain.log.mapper import JobEventMapper
+from domain.log.store import translated
+from domain.workflows.definition import Workflows
+from projections.read_model.contract import ReadModel
+from projections.tree.contract import Head, TreeBroken, TreeStore
 from projections.verification.findings import Finding, Report
-from projections.verification.histories import Histories
-from projections.verification.inner import check_head, check_inner
-from projections.verification.inspection import Inspection
-from projections.verification.keys import Keys
-from projections.verification.leaves import Leaves
-from projections.verification.one_job import OneJob
-from projections.verification.roots import check_checkpoints
-from projections.verification.suspects import Suspects
+from projections.verification.inspection.contract import Inspection
+from projections.verification.job_checks import histories
+from projections.verification.job_checks.events_from_keys import Keys
+from projections.verification.job_checks.histories import Histories
+from projections.verification.tree_checks import leaves
+from projections.verification.tree_checks.checkpoints import check_checkpoints
+from projections.verification.tree_checks.inner_tiles import check_head, check_inner
+from projections.verification.tree_checks.leaves import Leaves
+from projections.verification.tree_checks.proofs_of_one_job import OneJob
+from projections.verification.tree_checks.suspects import Suspects
 
 Advance = Callable[[int], object]
 """Takes how many events were read since the last time; each is read twice."""

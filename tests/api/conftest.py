@@ -20,19 +20,20 @@ from flask.testing import FlaskClient
 from psycopg import sql
 from werkzeug.test import TestResponse
 
-from api import create_app, tokens
-from api.app import App
-from api.config import Settings
+from api import tokens
+from api import create_app
+from api.http.flask_app import App
+from api.settings.config import Settings
 from api.tokens import Scope, TokenStore
 from api.tokens.memory import MemoryTokens
 from api.tokens.postgres import PostgresTokens
 from api.tokens.sqlite import SQLiteTokens
 from api.wiring import Services
-from domain.checkpoints import PrivateKey
-from domain.events import Fact
-from projections.watchdog import Watchdog
+from domain.evidence.checkpoints import PrivateKey
+from domain.job.events import Fact
+from projections.reactions.watchdog import Watchdog
 from tests.conftest import Deployment
-from tests.postgres_server import create_database
+from tests.support.postgres_server import create_database
 
 SECRET = "correct horse battery staple"  # noqa: S105  of nothing
 ADMIN = "the-admin-token-of-the-tests"
@@ -197,7 +198,7 @@ def app_over(services: Services) -> App:
 
 def kind_of(deployment: Deployment) -> str:
     """Return `memory`, `sqlite` or `postgres`."""
-    return deployment.env["PERSISTENCE_MODULE"].removeprefix("domain.")
+    return deployment.env["PERSISTENCE_MODULE"].removeprefix("domain.log.")
 
 
 def token_store(deployment: Deployment) -> TokenStore:

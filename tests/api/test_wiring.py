@@ -10,9 +10,9 @@ from os.path import samestat
 from pathlib import Path
 from threading import Event
 
-from api.config import Settings
+from api.settings.config import Settings
 from api.wiring import open_services
-from domain.callback import Callback
+from domain.job.callback import Callback
 
 
 def held(folder: Path) -> set[str]:

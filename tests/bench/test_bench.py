@@ -13,7 +13,7 @@ from bench.contenders import Mismatch, check
 from bench.figures import Line, alternate
 from bench.history import life
 from bench.load import CONNECTIONS, Result
-from domain.events import StatusReported, StepReported
+from domain.job.events import StatusReported, StepReported
 
 ROOT = Path(__file__).parents[2]
 

@@ -9,20 +9,20 @@ from typing import Any
 import msgspec
 from eventsourcing.persistence import JSONTranscoder, MapperDeserialisationError, Notification
 
-from api.representations import job_body, timeline_body
+from api.representations.job import job_body, timeline_body
 from domain.application import Milepost
-from domain.folding import Folded
-from domain.folding import fold as fold_job
-from domain.mapper import JobEventMapper
-from domain.portable import Portable, decode
-from domain.provisioning_job import ProvisioningJob
-from domain.stored import Stored
-from domain.workflow import Workflows
-from projections.folding import decoded, fold
-from projections.instance import Instance
-from projections.timeline import Timeline
-from projections.views import Views
-from tests.domain.looking import look
+from domain.job.provisioning_job import ProvisioningJob
+from domain.log.mapper import JobEventMapper
+from domain.log.recall import Folded
+from domain.log.recall import fold as fold_job
+from domain.log.stored import Stored
+from domain.transfer.jsonl import Portable, decode
+from domain.workflows.definition import Workflows
+from projections.folding.fold import decoded, fold
+from projections.views.instance import Instance
+from projections.views.timeline import Timeline
+from projections.views.view import Views
+from tests.support.looking import look
 
 RELEASES = Path(__file__).parent / "releases"
 MAPPER = JobEventMapper(JSONTranscoder())

@@ -14,9 +14,9 @@ from typing import Any
 import msgspec
 
 from domain.application import Milepost
-from domain.importing import fill
-from domain.portable import encode
-from domain.workflow_files import load
+from domain.transfer.importing import fill
+from domain.transfer.jsonl import encode
+from domain.workflows.files import load
 from tests.corpus.reading import RELEASES, events, facts, keys, states
 
 
@@ -27,7 +27,7 @@ def main(release: str) -> None:
     write(release, "states", states(stored, load()))
     with tempfile.TemporaryDirectory() as folder:
         database = str(Path(folder) / "corpus.db")
-        milepost = Milepost({"PERSISTENCE_MODULE": "domain.sqlite", "SQLITE_DBNAME": database})
+        milepost = Milepost({"PERSISTENCE_MODULE": "domain.log.sqlite", "SQLITE_DBNAME": database})
         fill(milepost.store, milepost.mapper, map(encode, stored), None)
         write(release, "keys", keys(milepost, names_in(milepost)))
         milepost.close()

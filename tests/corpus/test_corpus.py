@@ -9,12 +9,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from domain import events as catalogue
-from domain.events import CATALOGUE, Fact, topic_of
-from domain.portable import encode
-from domain.upcasting import SHAPES, UPCASTERS
-from domain.workflow import Workflows
-from tests.api.moving import beside
+from domain.job import events as catalogue
+from domain.job.events import CATALOGUE, Fact, topic_of
+from domain.log.upcasting import SHAPES, UPCASTERS
+from domain.transfer.jsonl import encode
+from domain.workflows.definition import Workflows
 from tests.conftest import Deployment
 from tests.corpus.reading import (
     RELEASES,
@@ -26,6 +25,7 @@ from tests.corpus.reading import (
     recorded,
     states,
 )
+from tests.support.moving import beside
 
 releases = pytest.mark.parametrize("release", sorted(path.name for path in RELEASES.iterdir()))
 FACTS = [

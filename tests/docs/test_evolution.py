@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from domain.events import Fact
+from domain.job.events import Fact
 
 EVOLUTION = (Path(__file__).parents[2] / "docs" / "evolution.md").read_text(encoding="utf-8")
 

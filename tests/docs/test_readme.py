@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from api import config
+from api.settings import config
 from tests.e2e.conftest import make_server  # noqa: F401  (a fixture)
 from tests.e2e.server import MILEPOST, Server
 

@@ -9,9 +9,6 @@ from typing import Any
 import pytest
 from eventsourcing.persistence import StoredEvent
 
-from domain.batch import Receipt
-from domain.callback import Callback
-from domain.commands import Command, QueueJob, RecordCallback, StopJob, TimeOutJob
 from domain.errors import (
     AgentTaken,
     CallbackConflict,
@@ -21,10 +18,13 @@ from domain.errors import (
     NothingToStop,
     RegistrationConflict,
 )
-from domain.keys import in_progress_key
-from domain.store import Append
+from domain.job.callback import Callback
+from domain.job.commands import Command, QueueJob, RecordCallback, StopJob, TimeOutJob
+from domain.job.keys import in_progress_key
+from domain.log.store import Append
+from domain.writing.batch import Receipt
 from tests.conftest import NOON, Clock, Deployment
-from tests.domain.looking import key_of
+from tests.support.looking import key_of
 
 WHOLE: dict[str, Any] = {
     "server_id": "srv-1",

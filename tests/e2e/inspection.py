@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import reduce
 
-from api.config import from_environment
+from api.settings.config import from_environment
 from api.wiring import Services, open_services
-from domain.events import JobEvent, MetadataReported, Received, StatusReported
-from projections import instance, timeline
-from projections.instance import Instance
-from projections.timeline import Timeline
+from domain.job.events import JobEvent, MetadataReported, Received, StatusReported
+from projections.views import instance, timeline
+from projections.views.instance import Instance
+from projections.views.timeline import Timeline
 from tests.e2e.load import Load
 from tests.e2e.server import Server
 

@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 from eventsourcing.persistence import Notification
 
-from domain.workflow import Workflows
-from tests.api.moving import url_of
+from domain.workflows.definition import Workflows
 from tests.conftest import Clock, Deployment, store_env
 from tests.e2e.server import MILEPOST, PATIENCE_SECONDS
+from tests.support.moving import url_of
 
 EVENTS, JOBS = 10_000, 400
 KILLS = 6

@@ -9,7 +9,7 @@ import pytest
 from tests.e2e.conftest import Make
 from tests.e2e.inspection import assert_nothing_lost_nothing_doubled
 from tests.e2e.load import Load
-from tests.postgres_server import PostgresServer
+from tests.support.postgres_server import PostgresServer
 
 
 @pytest.fixture

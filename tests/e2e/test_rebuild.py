@@ -17,8 +17,8 @@ import msgspec
 import pytest
 from eventsourcing.persistence import StoredEvent
 
-from domain.events import StopRequested
-from domain.store import Append
+from domain.job.events import StopRequested
+from domain.log.store import Append
 from tests.conftest import NOON
 from tests.e2e.conftest import Make
 from tests.e2e.inspection import assert_nothing_lost_nothing_doubled, database_of

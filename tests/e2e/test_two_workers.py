@@ -11,7 +11,7 @@ import psutil
 import pytest
 from prometheus_client.mmap_dict import MmapedDict
 
-from api import cores
+from api.serving import cores
 from tests.e2e.conftest import Make
 from tests.e2e.inspection import assert_nothing_lost_nothing_doubled, database_of, whole_log
 from tests.e2e.load import Load, at_once

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
-from domain.checkpoints import Checkpoint
-from domain.commands import QueueJob
-from domain.events import (
+from domain.evidence.checkpoints import Checkpoint
+from domain.job.commands import QueueJob
+from domain.job.events import (
     CATALOGUE,
     Fact,
     HeartbeatReceived,
@@ -20,18 +20,18 @@ from domain.events import (
     StatusReported,
     StepReported,
 )
-from domain.store import Append
-from domain.stored import Stored
-from domain.upcasting import Shapes
-from projections.evidence import Evidence
-from projections.growing import Grower
+from domain.log.store import Append
+from domain.log.stored import Stored
+from domain.log.upcasting import Shapes
+from projections.tree.grower import Grower
+from projections.tree.proofs import Evidence
 from projections.verification.findings import Finding
-from projections.verification.inspection import Inspection
-from projections.verification.inspection_postgres import PostgresInspection
-from projections.verification.inspection_sqlite import SQLiteInspection
+from projections.verification.inspection.contract import Inspection
+from projections.verification.inspection.postgres import PostgresInspection
+from projections.verification.inspection.sqlite import SQLiteInspection
 from projections.verification.run import State, Summary, Verification
 from tests.conftest import NOON, Deployment
-from tests.tampering import Database
+from tests.support.tampering import Database
 
 JOBS = "abc"
 EACH = 200

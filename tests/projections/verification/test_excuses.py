@@ -6,7 +6,7 @@ from threading import Event
 
 import pytest
 
-from projections.projector import Projector
+from projections.projecting.projector import Projector
 from tests.conftest import Deployment
 from tests.projections.verification.conftest import (
     forget_rows,
@@ -16,7 +16,7 @@ from tests.projections.verification.conftest import (
     verify_job,
     without,
 )
-from tests.tampering import Database
+from tests.support.tampering import Database
 
 STEP = place(148)
 """A step of job a, which is its version 50."""

@@ -8,11 +8,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from domain.callback import Callback
-from domain.commands import QueueJob
-from domain.snapshots import SHAPE
-from domain.workflow import Workflows
-from projections.projector import Projector
+from domain.job.callback import Callback
+from domain.job.commands import QueueJob
+from domain.log.snapshots import SHAPE
+from domain.workflows.definition import Workflows
+from projections.projecting.projector import Projector
 from tests.conftest import Clock, Deployment, store_env
 from tests.projections.verification.conftest import (
     CIPHER,
@@ -23,7 +23,7 @@ from tests.projections.verification.conftest import (
     verify,
     verify_job,
 )
-from tests.tampering import Database
+from tests.support.tampering import Database
 
 VIEWS = ("instances", "timelines")
 EVENTS = 230

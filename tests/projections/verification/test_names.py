@@ -7,13 +7,13 @@ from typing import Any, LiteralString
 
 import pytest
 
-from domain.callback import Callback
-from domain.commands import QueueJob
-from domain.events import Fact, HeartbeatReceived, JobEvent, RollbackRequested, StatusReported
-from domain.keys import Key
-from domain.store import Append
-from projections.verification.events import PAGE
+from domain.job.callback import Callback
+from domain.job.commands import QueueJob
+from domain.job.events import Fact, HeartbeatReceived, JobEvent, RollbackRequested, StatusReported
+from domain.job.keys import Key
+from domain.log.store import Append
 from projections.verification.findings import Finding
+from projections.verification.inspection.log_pages import PAGE
 from tests.conftest import NOON, Deployment
 from tests.projections.verification.conftest import (
     carried_over,
@@ -22,7 +22,7 @@ from tests.projections.verification.conftest import (
     verify,
     verify_job,
 )
-from tests.tampering import Database
+from tests.support.tampering import Database
 
 Places = set[tuple[str, int | None, str | None, int | None]]
 

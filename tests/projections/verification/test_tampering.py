@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from projections.growing import Grower
+from projections.tree.grower import Grower
 from tests.conftest import Deployment
 from tests.projections.verification.conftest import (
     EACH,
@@ -21,7 +21,7 @@ from tests.projections.verification.conftest import (
     verify,
     verify_job,
 )
-from tests.tampering import Database
+from tests.support.tampering import Database
 
 N = 100
 """The number of an event in the middle of the first tile: version 34 of job a, at position 100."""

@@ -12,18 +12,18 @@ from typing import Any, cast
 import pytest
 from eventsourcing.persistence import StoredEvent
 
-from domain.callback import Callback, Status
-from domain.checkpoints import Checkpoint
-from domain.commands import QueueJob
 from domain.errors import JobAlreadyRegistered, JobInProgress, JobNotFound
-from domain.importing import fill
-from domain.merkle import Frontier
-from domain.portable import encode, opened
-from domain.store import Append
-from domain.workflow import Workflows
-from projections.growing import Grower
-from projections.projector import Projector
-from projections.verification.inspection import Inspection, KeptRow
+from domain.evidence.checkpoints import Checkpoint
+from domain.evidence.merkle import Frontier
+from domain.job.callback import Callback, Status
+from domain.job.commands import QueueJob
+from domain.log.store import Append
+from domain.transfer.importing import fill
+from domain.transfer.jsonl import encode, opened
+from domain.workflows.definition import Workflows
+from projections.projecting.projector import Projector
+from projections.tree.grower import Grower
+from projections.verification.inspection.contract import Inspection, KeptRow
 from tests.conftest import NOON, Clock, Deployment, store_env
 from tests.projections.verification.conftest import (
     CIPHER,
@@ -38,7 +38,7 @@ from tests.projections.verification.conftest import (
     verify,
     verify_job,
 )
-from tests.tampering import Database
+from tests.support.tampering import Database
 
 TURNS: tuple[Status, ...] = ("failed", "provisioning", "provisioning", "running")
 STEPS = ("vm_created", "network_configured", "ansible_started", "coffee_made")
@@ -274,7 +274,7 @@ def test_nothing_is_found_in_an_imported_store(
     databases: Deployment, workflows: Workflows, tmp_path: Path
 ) -> None:
     """Its keys and its snapshots were made from the events."""
-    env = {"PERSISTENCE_MODULE": "domain.sqlite", "SQLITE_DBNAME": str(tmp_path / "source.db")}
+    env = {"PERSISTENCE_MODULE": "domain.log.sqlite", "SQLITE_DBNAME": str(tmp_path / "source.db")}
     source, chance = Deployment(env, workflows, Clock()), random.Random(5)
     try:
         live(source, chance, 300)

@@ -1,0 +1,95 @@
+"""serve, project, init-db: the commands that run Milepost."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+from threading import Event
+
+import click
+
+from api.cli.terminal.output import opened
+from api.serving import server as served
+from api.settings.config import Settings, from_environment
+from api.settings.credentials import credential_files, with_credentials
+from api.wiring import open_services
+
+TRY_IT = """\
+    BODY='{{"job_id": "demo", "status": "provisioning", "step": "vm_created"}}'
+    SIGNATURE=$(printf %s "$BODY" | openssl dgst -sha256 -hmac "$(cat {home}/callback-secret)")
+    curl -sS {url}/api/webhooks/github -H "X-Signature: ${{SIGNATURE##* }}" -d "$BODY"
+    curl -sS {url}/api/jobs/demo -H "Authorization: Bearer $(cat {home}/admin-token)"
+"""
+
+
+@click.command()
+@click.option("--host", help="Address to listen on (MILEPOST_HOST, 127.0.0.1).")
+@click.option("--port", type=click.IntRange(1, 65535), help="Port (MILEPOST_PORT, 8000).")
+@click.option("--workers", type=click.IntRange(1, 64), help="Processes (MILEPOST_WORKERS, 1).")
+@click.option("--no-projector", is_flag=True, help="Leave projecting to `milepost project`.")
+def serve(host: str | None, port: int | None, workers: int | None, no_projector: bool) -> None:
+    """Serve callbacks and reads, and keep the read model up to date."""
+    configured = from_environment(host=host, port=port, workers=workers)
+    needs_credentials = not (configured.callback_secrets and configured.admin_token)
+    if needs_credentials and not configured.listens_on_loopback:
+        raise click.ClickException(
+            f"refusing to listen on {configured.host} with generated credentials: set "
+            "MILEPOST_CALLBACK_SECRET and MILEPOST_ADMIN_TOKEN"
+        )
+    if served.is_taken(configured):
+        raise click.ClickException(
+            f"port {configured.port} on {configured.host} is in use; choose another with --port"
+        )
+    settings, made = with_credentials(configured)
+    services = open_services(settings)
+    try:
+        services.prepare()
+    finally:
+        services.close()
+    _greet(settings, made)
+    served.run(settings, project=not no_projector)
+
+
+@click.command()
+def project() -> None:
+    """Keep the read model up to date, without serving.
+
+    Any number may run; one of them is active.
+    """
+    stop = Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    served.log_to_stderr()
+    with opened() as services:
+        click.echo(f"Projecting {services.settings.shown_database}; Ctrl-C stops.", err=True)
+        services.projector().run(stop)
+
+
+@click.command("init-db")
+def init_db() -> None:
+    """Create the tables that are not there yet, and exit."""
+    with opened() as services:
+        click.echo(f"{services.settings.shown_database} is ready.")
+
+
+def _greet(settings: Settings, made: dict[str, str]) -> None:
+    url = f"http://{_in_url(settings.host)}:{settings.port}"
+    click.echo(f"Milepost on {url}, keeping its events in {settings.shown_database}")
+    click.echo(f"  Callback URL   {url}/api/webhooks/github")
+    click.echo(f"  API reference  {url}/api/docs")
+    click.echo(f"  Audit page     {url}/audit")
+    if settings.generated and not made:
+        click.echo(f"  Credentials    {', '.join(map(str, credential_files(settings)))}")
+    if made:
+        click.echo(f"\nMade just now, kept in {settings.home}, shown this once:")
+        for name, value in made.items():
+            label = "Public key" if name == "checkpoint key" else name.capitalize()
+            click.echo(f"  {label:15} {value}")
+    if {"callback secret", "admin token"} <= made.keys():
+        click.echo("\nTry it in another terminal:\n")
+        click.echo(TRY_IT.format(url=url, home=shlex.quote(str(settings.home.resolve()))))
+    click.echo("Ctrl-C stops.")
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

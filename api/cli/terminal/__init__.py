@@ -1,0 +1,1 @@
+"""What several commands need of a terminal: tables, progress, options."""

@@ -1,0 +1,43 @@
+"""Times and kinds of events as arguments of commands."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import click
+
+from api.schemas.fields import moment
+from domain.job.events import CATALOGUE
+
+
+class When(click.ParamType[datetime]):
+    """A time as in RFC 3339."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the time in UTC."""
+        try:
+            return moment(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a time like 2026-03-02T14:03:00Z.", param, ctx)
+
+
+class Kinds(click.ParamType[list[str]]):
+    """Kinds of events, with commas between."""
+
+    name = "kind"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return their names as a list."""
+        kinds = [word.strip() for word in value.split(",")]
+        for kind in kinds:
+            if kind not in CATALOGUE:
+                self.fail(f"{kind!r} is none of {', '.join(CATALOGUE)}.", param, ctx)
+        return kinds
+
+
+def shown_time(moment: datetime | None) -> str:
+    """Return a time in UTC, to the second; the heading says the zone."""
+    return moment.strftime("%Y-%m-%d %H:%M:%S") if moment else ""

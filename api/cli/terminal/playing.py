@@ -1,0 +1,105 @@
+"""Playing a job's UI steps: what its user saw, one frame after the other."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+
+import click
+from rich.console import Group
+from rich.live import Live
+from rich.panel import Panel
+from rich.text import Text
+
+from api.cli.terminal.options import shown_time
+from api.cli.terminal.output import printable, span, status_text
+from api.cli.terminal.steps import steps_text
+from api.representations.job import shown_steps
+from domain.workflows.definition import Workflows
+from projections.reading.entries import Entry
+from projections.views.instance import InstanceStatus
+from projections.views.ui_steps import ShownStep
+
+LONGEST_SECONDS: Final = 3.0
+"""How long a silence is played at most."""
+
+
+class Frame(NamedTuple):
+    """What the user saw from a moment on. `since_last` is how long the frame before was shown."""
+
+    version: int
+    at: datetime
+    since_last: timedelta
+    attempt: int
+    status: InstanceStatus
+    steps: list[ShownStep]
+    error: str | None
+
+
+def frames(
+    entries: Iterable[Entry], workflows: Workflows, attempt: int | None = None
+) -> Iterator[Frame]:
+    """Return a frame for every event after which the user saw something else."""
+    last: Frame | None = None
+    for entry in entries:
+        instance = entry.after
+        at = instance.updated_at
+        if at is None or attempt not in (None, instance.attempt.number):
+            continue
+        final = instance.attempt.final
+        frame = Frame(
+            instance.version,
+            at,
+            max(at - last.at, timedelta()) if last else timedelta(),
+            instance.attempt.number,
+            instance.status,
+            shown_steps(instance, workflows),
+            final.error if final else None,
+        )
+        if last is None or frame[3:] != last[3:]:
+            yield frame
+            last = frame
+
+
+def play(
+    seen: Iterable[Frame],
+    speed: float,
+    show: Callable[[Frame, str], None],
+    pause: Callable[[float], object] | None,
+) -> None:
+    """Show each frame when its time has come, with a word about how long the last one stood."""
+    for frame in seen:
+        lasted = frame.since_last.total_seconds()
+        word = f"after {span(lasted)}" if lasted else ""
+        if pause and lasted:
+            pause(min(LONGEST_SECONDS, lasted / speed))
+            if lasted / speed > LONGEST_SECONDS:
+                word += f", played in {LONGEST_SECONDS:g} s"
+        show(frame, word)
+
+
+def on_screen(live: Live, job_id: str) -> Callable[[Frame, str], None]:
+    """Return what shows a frame in the place of the last one."""
+
+    def show(frame: Frame, word: str) -> None:
+        lines = [steps_text(frame.steps, "\n"), Text()]
+        if frame.error:
+            lines.append(Text(printable(frame.error), "red"))
+        lines.append(Text("  ").join([status_text(frame.status), Text(_when(frame, word), "dim")]))
+        title = Text(f"{printable(job_id)}, attempt {frame.attempt}")
+        live.update(Panel(Group(*lines), title=title, expand=False), refresh=True)
+
+    return show
+
+
+def as_line(frame: Frame, word: str) -> None:
+    """Print a frame as a line."""
+    steps, error = steps_text(frame.steps).plain, f"  {frame.error}" if frame.error else ""
+    click.echo(printable(f"{_when(frame, word)}  {frame.status}  {steps}{error}"))
+    sys.stdout.flush()
+
+
+def _when(frame: Frame, word: str) -> str:
+    return f"{shown_time(frame.at)} UTC" + (f" ({word})" if word else "")

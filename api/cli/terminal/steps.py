@@ -1,0 +1,31 @@
+"""UI steps in a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from rich.text import Text
+
+from domain.workflows.definition import UiStatus
+from projections.views.ui_steps import ShownStep
+
+MARKS: Final[dict[UiStatus, str]] = {
+    "completed": "✓",
+    "active": "●",
+    "pending": "○",
+    "error": "✗",
+}
+COLOURS: Final[dict[UiStatus, str]] = {
+    "completed": "green",
+    "active": "cyan",
+    "pending": "dim",
+    "error": "bold red",
+}
+
+
+def steps_text(steps: Iterable[ShownStep], between: str = "  ") -> Text:
+    """Return the steps, each with its mark and in its colour."""
+    return Text(between).join(
+        Text(f"{MARKS[step.status]} {step.label}", COLOURS[step.status]) for step in steps
+    )

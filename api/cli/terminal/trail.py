@@ -1,0 +1,128 @@
+"""A job's history as a table that a person reads: a line for every event."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from itertools import chain, islice
+from typing import Final
+
+import msgspec
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from api.cli.terminal.options import shown_time
+from api.cli.terminal.output import printable, status_text
+from api.representations.changes import changes
+from api.representations.job import job_body
+from domain.workflows.definition import Workflows
+from projections.reading.entries import Entry
+
+AT_ONCE: Final = 200
+"""How many events are printed at a time: a long history begins to appear at once."""
+WIDE: Final = 140
+"""From how many columns on there is room for the whole story."""
+TELLING: Final = ("status", "step", "error", "failed_step")
+"""What is shown first of what an event said."""
+SHOWN: Final = {"status", "current_step", "failed_at_step", "attempt", "retry_count"}
+"""Changes that can be seen in the state; others are named."""
+
+
+def print_trail(
+    out: Console, entries: Iterator[Entry], workflows: Workflows, at_once: int = AT_ONCE
+) -> None:
+    """Print the events as they are read; a sentence if there are none."""
+    first = next(entries, None)
+    if first is None:
+        out.print("No such events.")
+        return
+    entries, heading = chain([first], entries), True
+    wide = out.width >= WIDE
+    while some := list(islice(entries, at_once)):
+        table = _table(wide, heading)
+        for entry in some:
+            table.add_row(*_row(entry, workflows, wide))
+        out.print(table)
+        heading = False
+
+
+def _table(wide: bool, heading: bool) -> Table:
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+        expand=True,
+        show_header=heading,
+    )
+    # Widths that do not depend on what is in the rows: one table goes on where another ended.
+    table.add_column("Time (UTC)", width=19 if wide else 14, no_wrap=True)
+    table.add_column("#", width=6, justify="right", no_wrap=True)
+    table.add_column("Event", width=17, no_wrap=True)
+    table.add_column("Said", ratio=1, no_wrap=True)
+    table.add_column("Signed by", width=28 if wide else 9, no_wrap=True)
+    table.add_column("After it", ratio=1, no_wrap=True)
+    return table
+
+
+def _row(entry: Entry, workflows: Workflows, wide: bool) -> Iterable[Text]:
+    faulty = bool(entry.error)
+    time = shown_time(entry.fact.recorded_at if entry.fact else None) or "unknown"
+    by = signer(entry)
+    return (
+        Text(time if wide else time[5:], "dim"),
+        Text(str(entry.stored.version)),
+        Text(printable(entry.stored.topic), "red" if faulty else "bold"),
+        Text(printable(entry.error or in_short(entry)), "red" if faulty else ""),
+        Text(printable(by if wide else by.rpartition(":")[2]), "dim"),
+        _left(entry, workflows, wide),
+    )
+
+
+def in_short(entry: Entry) -> str:
+    """Return what an event said on one line, the most telling first."""
+    said = entry.said
+    names = [*(n for n in TELLING if n in said), *(n for n in said if n not in TELLING)]
+    return ", ".join(f"{name} {_word(said[name])}" for name in names)
+
+
+def signer(entry: Entry) -> str:
+    """Return who signed an event, or asked for it, or decided it."""
+    for name in ("signed_by", "requested_by"):
+        if by := getattr(entry.fact, name, None):
+            return str(by)
+    return "" if entry.fact is None or hasattr(entry.fact, "signed_by") else "Milepost"
+
+
+def _left(entry: Entry, workflows: Workflows, wide: bool) -> Text:
+    """Return the state that the event left; what it changed stands out."""
+    before = job_body(entry.before, workflows) if entry.before.version else {}
+    after = job_body(entry.after, workflows)
+    changed = {change["field"] for change in changes(before, after)}
+    if not changed:
+        late = entry.attempt != entry.after.attempt.number
+        return Text("no change" + (f", of attempt {entry.attempt}" if late else ""), "dim")
+    number = entry.after.attempt.number
+    state = {
+        "status": status_text(after["status"]),
+        "current_step": Text(printable(after["current_step"] or "")),
+        "failed_at_step": Text(printable(after["failed_at_step"] or "")),
+        "attempt": Text(f"attempt {number}" if number > 1 else ""),
+    }
+    for name, text in state.items():
+        text.stylize("bold" if name in changed else "dim")
+    if not wide:
+        # Where there is little room, what changed comes first.
+        state = {name: state[name] for name in sorted(state, key=lambda name: name not in changed)}
+    others = sorted(name for name in changed - SHOWN if not name.startswith("steps."))
+    if wide and others and entry.before.version:
+        state["others"] = Text(f"+ {', '.join(others)}", "dim")
+    return Text(" ").join(text for text in state.values() if text)
+
+
+def _word(value: object) -> str:
+    if isinstance(value, datetime):
+        return shown_time(value)
+    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    return " ".join(text.split())

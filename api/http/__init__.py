@@ -1,0 +1,1 @@
+"""What every request needs, whatever its route: headers, bodies, access, problems, entity tags."""

@@ -1,0 +1,62 @@
+"""Who may do what: bearer tokens for everything but callbacks and health."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar, cast
+
+from flask import current_app, g
+
+from api.errors import InvalidToken, MissingScope, MissingToken
+from api.http.headers import Headers, header
+from api.tokens import Principal, Scope, authenticate
+from api.wiring import Services
+from domain.log.store import translated
+
+Parameters = ParamSpec("Parameters")
+Answer = TypeVar("Answer")
+
+
+def services() -> Services:
+    """Return the parts that this application is wired to."""
+    return cast(Services, current_app.extensions["milepost"])
+
+
+def principal() -> Principal:
+    """Return whoever sent this request; the view is under `needs`."""
+    return cast(Principal, g.principal)
+
+
+def needs(
+    scope: Scope,
+) -> Callable[[Callable[Parameters, Answer]], Callable[Parameters, Answer]]:
+    """Let a view be called only with a token that grants the scope."""
+
+    def decorate(view: Callable[Parameters, Answer]) -> Callable[Parameters, Answer]:
+        @wraps(view)
+        def guarded(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Answer:
+            g.principal = admitted(header, services(), scope)
+            return view(*args, **kwargs)
+
+        return guarded
+
+    return decorate
+
+
+def admitted(header: Headers, here: Services, scope: Scope) -> Principal:
+    """Return whoever sent a request with these headers and has the scope.
+
+    Raises `MissingToken`, `InvalidToken` or `MissingScope`.
+    """
+    given = header("Authorization")
+    if given is None:
+        raise MissingToken
+    scheme, _, token = given.partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise InvalidToken
+    with translated():
+        caller = authenticate(token.strip(), here.tokens, here.settings.admin_token)
+    if not caller.may(scope):
+        raise MissingScope(f"The token {caller.name!r} lacks the scope {scope!r}.")
+    return caller

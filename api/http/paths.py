@@ -1,0 +1,21 @@
+"""Ids in paths: like ids in bodies, and with slashes."""
+
+from __future__ import annotations
+
+from werkzeug.exceptions import NotFound
+from werkzeug.routing import PathConverter
+
+from api.schemas.fields import MAX_ID, is_printable
+
+
+class IdConverter(PathConverter):
+    """An id of 1 to 200 characters; what cannot be one is not found, without asking a database."""
+
+    regex = ".+?"
+    part_isolating = False
+
+    def to_python(self, value: str) -> str:
+        """Return the id."""
+        if len(value) > MAX_ID or not is_printable(value):
+            raise NotFound
+        return value

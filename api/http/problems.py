@@ -1,0 +1,263 @@
+"""Problem details (RFC 9457): the one place where errors meet status codes."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from typing import NamedTuple
+
+import msgspec
+from flask import Flask, Response, request
+from werkzeug.exceptions import HTTPException
+
+from api import errors as asked
+from api.http.blueprint import PROBLEM
+from domain import errors as domain
+from domain.errors import MilepostError
+from domain.evidence.merkle import InvalidProof
+from projections.reading.time_travel import NoSuchMoment
+from projections.tree.contract import TreeBroken
+from projections.tree.proofs import NotInTreeYet
+
+log = logging.getLogger("milepost.api")
+
+PREFIX = "urn:milepost:problem:"
+RETRY_AFTER_SECONDS = 2
+
+
+class Kind(NamedTuple):
+    """A kind of problem. `advice` tells what to do; `error` is the seed contract's member."""
+
+    status: HTTPStatus
+    slug: str
+    title: str
+    advice: str = ""
+    error: str | None = None
+    passes: bool = False
+    """True for what is over in a moment, so that it is worth trying again."""
+
+
+KINDS: dict[type[MilepostError], Kind] = {
+    asked.InvalidSignature: Kind(
+        HTTPStatus.UNAUTHORIZED,
+        "invalid-signature",
+        "Invalid signature",
+        "Send X-Signature: the lower-case hex HMAC-SHA256 of the exact body bytes under the "
+        "callback secret, and check that both sides use the same secret.",
+        "Invalid signature",
+    ),
+    asked.InvalidJSON: Kind(
+        HTTPStatus.BAD_REQUEST,
+        "invalid-json",
+        "Invalid JSON",
+        "Send one JSON object in UTF-8.",
+        "Invalid JSON",
+    ),
+    asked.MissingJobId: Kind(
+        HTTPStatus.BAD_REQUEST,
+        "missing-job-id",
+        "Missing job_id",
+        "Say which job the callback is about, in the field job_id.",
+        "Missing job_id",
+    ),
+    asked.MissingStatusOrType: Kind(
+        HTTPStatus.BAD_REQUEST,
+        "missing-status-or-type",
+        "Missing status or type",
+        'Send a status ("provisioning", "running" or "failed"), or the type "heartbeat".',
+        "Missing status or type",
+    ),
+    asked.UnknownStatus: Kind(
+        HTTPStatus.BAD_REQUEST,
+        "unknown-status",
+        "Unknown status",
+        "Send one of these.",
+        "Unknown status",
+    ),
+    asked.InvalidFields: Kind(
+        HTTPStatus.BAD_REQUEST,
+        "invalid-fields",
+        "Invalid fields",
+        "Correct the fields named under errors.",
+        "Invalid fields",
+    ),
+    asked.MissingToken: Kind(
+        HTTPStatus.UNAUTHORIZED,
+        "missing-token",
+        "Missing token",
+        "Send Authorization: Bearer followed by a token from milepost tokens create.",
+    ),
+    asked.InvalidToken: Kind(
+        HTTPStatus.UNAUTHORIZED,
+        "invalid-token",
+        "Invalid token",
+        "Write Bearer before it; milepost tokens create makes a new one.",
+    ),
+    asked.MissingScope: Kind(
+        HTTPStatus.FORBIDDEN, "missing-scope", "Missing scope", "Use another token."
+    ),
+    asked.AgentNotFound: Kind(
+        HTTPStatus.NOT_FOUND,
+        "agent-not-found",
+        "Agent not found",
+        "Check the id, and that a job is registered for the agent.",
+        "Agent not found",
+    ),
+    asked.ReadModelBehind: Kind(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "read-model-behind",
+        "Read model behind",
+        "Try again, and look at /readyz if it stays behind.",
+    ),
+    asked.EventNotFound: Kind(
+        HTTPStatus.NOT_FOUND,
+        "event-not-found",
+        "Event not found",
+        "The job's version says how many events it has.",
+    ),
+    asked.NoCheckpointKey: Kind(
+        HTTPStatus.CONFLICT,
+        "no-checkpoint-key",
+        "No checkpoint key",
+        "Set MILEPOST_CHECKPOINT_KEY; milepost checkpoint --new-key makes one.",
+    ),
+    NotInTreeYet: Kind(
+        HTTPStatus.CONFLICT,
+        "not-in-tree-yet",
+        "Not in the tree yet",
+        "Try again in a moment, and look at /readyz if it stays so.",
+        passes=True,
+    ),
+    TreeBroken: Kind(
+        HTTPStatus.CONFLICT,
+        "log-altered",
+        "Log altered",
+        "milepost verify says what is different.",
+    ),
+    InvalidProof: Kind(
+        HTTPStatus.BAD_REQUEST, "no-such-proof", "No such proof", "Ask for a size from 1."
+    ),
+    domain.JobNotFound: Kind(
+        HTTPStatus.NOT_FOUND,
+        "job-not-found",
+        "Job not found",
+        "Check the id.",
+        "Job not found",
+    ),
+    NoSuchMoment: Kind(HTTPStatus.NOT_FOUND, "no-such-moment", "No such moment"),
+    domain.WorkflowNotFound: Kind(
+        HTTPStatus.BAD_REQUEST,
+        "unknown-workflow",
+        "Unknown workflow",
+        "milepost workflows list shows the known ones.",
+    ),
+    domain.CallbackConflict: Kind(
+        HTTPStatus.CONFLICT,
+        "callback-conflict",
+        "Callback id used twice",
+        "Send a new id with a new body; repeat a delivery byte for byte.",
+    ),
+    domain.RegistrationConflict: Kind(
+        HTTPStatus.CONFLICT,
+        "registration-conflict",
+        "Idempotency key used twice",
+        "Send a new key with a new registration.",
+    ),
+    domain.JobAlreadyRegistered: Kind(
+        HTTPStatus.CONFLICT,
+        "job-already-registered",
+        "Job already registered",
+        "Choose another job_id, or leave it out to get one.",
+    ),
+    domain.JobInProgress: Kind(
+        HTTPStatus.CONFLICT,
+        "job-in-progress",
+        "Job in progress",
+        "A failed status ends it, if its workflow never will.",
+        error="A provisioning job is already in progress. Please wait for it to complete.",
+    ),
+    domain.AgentTaken: Kind(
+        HTTPStatus.CONFLICT, "agent-taken", "Agent taken", "Choose another agent_id."
+    ),
+    domain.NothingToStop: Kind(
+        HTTPStatus.BAD_REQUEST,
+        "nothing-to-stop",
+        "Nothing to stop",
+        error="No running instance found for this agent",
+    ),
+    domain.StoreUnavailable: Kind(
+        HTTPStatus.SERVICE_UNAVAILABLE, "store-unavailable", "Database unavailable"
+    ),
+    domain.QueueFull: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "queue-full", "Too busy"),
+}
+
+# The database's own words are for the log: they name hosts and files.
+PRIVATE = (domain.StoreUnavailable,)
+
+
+def install(app: Flask) -> None:
+    """Answer every error with a problem document."""
+    app.register_error_handler(MilepostError, _explained)
+    app.register_error_handler(HTTPException, _from_http)
+    app.register_error_handler(Exception, _unexplained)
+
+
+def problem(status: int, slug: str, title: str, detail: str = "", **members: object) -> Response:
+    """Return a problem document; members that are None are left out."""
+    document = {"type": PREFIX + slug, "title": title, "status": int(status), "detail": detail}
+    document |= {"instance": request.path, **members}
+    body = msgspec.json.encode({k: v for k, v in document.items() if v not in (None, "")})
+    response = Response(body + b"\n", int(status), mimetype=PROBLEM)
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    if status == HTTPStatus.UNAUTHORIZED and slug.endswith("-token"):
+        response.headers["WWW-Authenticate"] = 'Bearer realm="milepost"'
+    return response
+
+
+def sentence(error: MilepostError) -> str:
+    """Return the error's message: its own, or the first line of its class's docstring."""
+    said = "" if isinstance(error, PRIVATE) else str(error)
+    return said or (type(error).__doc__ or "").strip().splitlines()[0]
+
+
+def _ended(said: str) -> str:
+    # What a person gets as one line of an error has no full stop.
+    return said if said.endswith((".", "?", "!")) else f"{said}."
+
+
+def _explained(error: MilepostError) -> Response:
+    kind = KINDS[type(error)]
+    if isinstance(error, asked.InvalidSignature):
+        log.warning("%s %s: %s", request.method, request.path, sentence(error))
+    if isinstance(error, domain.Unavailable):
+        log.error("%s %s: %s", request.method, request.path, error or sentence(error))
+    detail = " ".join(part for part in (_ended(sentence(error)), kind.advice) if part)
+    fields = error.fields if isinstance(error, asked.InvalidFields) else None
+    found = problem(kind.status, kind.slug, kind.title, detail, error=kind.error, errors=fields)
+    if kind.passes:
+        found.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return found
+
+
+def _from_http(error: HTTPException) -> Response:
+    status = error.code or HTTPStatus.INTERNAL_SERVER_ERROR
+    # Not the standard library's phrases, which change from one Python to the next.
+    title = "Content Too Large" if status == 413 else error.name
+    slug = title.lower().replace(" ", "-")
+    response = problem(status, slug, title, error.description or "")
+    for name, value in error.get_headers():
+        if name.lower() not in ("content-type", "content-length"):
+            response.headers[name] = value
+    return response
+
+
+def _unexplained(error: Exception) -> Response:
+    # A bug of ours: the trace goes to the log, never to the client.
+    log.exception("%s %s", request.method, request.path, exc_info=error)
+    return problem(
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        "internal-error",
+        "Internal error",
+        "Something went wrong inside Milepost; the log has the details.",
+    )

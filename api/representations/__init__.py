@@ -1,0 +1,1 @@
+"""Representations: states and events as the JSON that answers carry."""

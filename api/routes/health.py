@@ -1,0 +1,44 @@
+"""Health: whether the process is alive, and whether it can do its work."""
+
+from __future__ import annotations
+
+from flask import Response, jsonify
+
+from api.http.access import services
+from api.http.blueprint import Blueprint
+
+bp = Blueprint("health", __name__, description="For load balancers and operators")
+
+
+@bp.route("/livez")
+@bp.response(200, description="The process answers")
+def livez() -> Response:
+    """Answer while the process lives."""
+    return jsonify({"status": "alive"})
+
+
+@bp.route("/readyz")
+@bp.response(200, description="Ready")
+@bp.problem(503, "The database is away")
+def readyz() -> Response:
+    """Tell whether the database answers and how far behind the read model and the tree are.
+
+    `set_aside` counts events that could not be folded, up to 100; `milepost status` shows them.
+    `rebuild_position` is how far a rebuild of the read model is, null without one.
+    `tree` is `growing`, or what stopped it.
+    """
+    here = services()
+    standing, growth = here.reader.standing(), here.evidence.growth()
+    return jsonify(
+        {
+            "status": "ready",
+            "database": here.settings.database,
+            "log_position": standing.log_position,
+            "read_model_position": standing.read_model_position,
+            "lag_events": standing.lag_events,
+            "rebuild_position": standing.rebuilt_position,
+            "set_aside": len(standing.set_aside),
+            "tree_lag_events": growth.lag(standing.log_position),
+            "tree": growth.fault or "growing",
+        }
+    )

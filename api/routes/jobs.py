@@ -1,0 +1,155 @@
+"""Jobs: register, list, look at one, and its timeline."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, cast
+from uuid import uuid4
+
+import msgspec
+from flask import Response, url_for
+
+from api.errors import InvalidFields, MissingScope, ReadModelBehind
+from api.http.access import principal, services
+from api.http.answers import answer
+from api.http.blueprint import Blueprint
+from api.http.etags import etag, lasting, not_modified, tagged
+from api.http.headers import header
+from api.http.idempotency import idempotency_key, parameter
+from api.http.paging import next_page
+from api.representations.difference import difference_body, is_settled
+from api.representations.job import job_body, timeline_body
+from api.schemas.answers import JobListSchema, JobSchema, RegisteredSchema, TimelineSchema
+from api.schemas.history import DifferenceSchema
+from api.schemas.queries import PlaceQuerySchema
+from api.schemas.requests import JobQuerySchema, RegistrationSchema
+from domain.errors import JobNotFound
+from domain.job.commands import QueueJob
+from projections.read_model.contract import JobFilter
+from projections.reading.time_travel import Place
+from projections.views.instance import Instance
+
+bp = Blueprint("jobs", __name__, description="Provisioning jobs")
+
+MIN_POSITION_WAIT_SECONDS = 5.0
+
+
+@bp.route("/api/jobs", methods=["POST"])
+@bp.needs("write")
+@bp.arguments(RegistrationSchema)
+@bp.response(201, RegisteredSchema)
+@bp.problem(400, "Malformed")
+@bp.problem(409, "Taken, or another job in progress")
+@bp.doc(parameters=[parameter("The same key returns the same job")])
+def register(body: dict[str, Any]) -> Response:
+    """Register a job, before its workflow is dispatched."""
+    here, caller = services(), principal()
+    if not caller.sees(body.setdefault("user_id", caller.user_id)):
+        raise MissingScope(f"The token {caller.name!r} registers jobs of its own user only.")
+    # Of what was asked for, not of what it meant: the default workflow may be another one later.
+    digest = hashlib.sha256(msgspec.json.encode(body, order="sorted"))
+    workflow = here.workflows.find(body.pop("workflow", None)).ref
+    receipt = here.milepost.queue(
+        QueueJob(
+            **{"job_id": str(uuid4()), **body},
+            workflow=workflow,
+            idempotency_key=idempotency_key(header),
+            digest=digest.hexdigest(),
+            requested_by=caller.name,
+            owner=caller.user_id,
+        )
+    )
+    instance = here.reader.instance(receipt.job_id)
+    assert instance is not None  # the receipt says that it is stored
+    shown = {**job_body(instance, here.workflows), "duplicate": receipt.duplicate}
+    location = url_for("jobs.show", job_id=receipt.job_id)
+    return answer(shown, 201, [("Location", location)])
+
+
+@bp.route("/api/jobs")
+@bp.needs("read")
+@bp.arguments(JobQuerySchema, location="query")
+@bp.response(200, JobListSchema)
+@bp.problem(400, "Malformed")
+@bp.problem(503, "min_position was not reached in time")
+def index(query: dict[str, Any]) -> Response:
+    """List jobs, the newest first; the Link header names the next page."""
+    here, caller = services(), principal()
+    position = query.pop("min_position", 0)
+    if position and not here.reader.wait_for(position, MIN_POSITION_WAIT_SECONDS):
+        raise ReadModelBehind(f"The read model has not reached position {position} yet.")
+    if not caller.sees(query.setdefault("user_id", caller.user_id)):
+        return answer({"jobs": []})
+    limit, cursor = query.pop("limit"), query.pop("cursor", None)
+    before = _before(cursor) if cursor else None
+    found = here.reader.instances(JobFilter(**query, before=before, limit=limit + 1))
+    page = found[:limit]
+    bodies = [job_body(instance, here.workflows) for instance in page]
+    links = [next_page(cursor=f"p{page[-1].first_position}")] if len(found) > limit else []
+    return answer({"jobs": bodies}, headers=links)
+
+
+@bp.route("/api/jobs/<id:job_id>")
+@bp.needs("read")
+@bp.arguments(PlaceQuerySchema, location="query")
+@bp.response(200, {"oneOf": [JobSchema, DifferenceSchema]}, description="With `from`, the latter")
+@bp.alt_response(304, description="Not modified")
+@bp.problem(400, "Malformed")
+@bp.problem(404, "No such job, or not yours, or it has no such moment")
+def show(query: dict[str, Any], job_id: str) -> Response:
+    """Show a job as it stands, as it stood, or what differs between two moments.
+
+    At a time, it is as after the last event of the longest beginning of its history that was
+    recorded by then.
+    """
+    here = services()
+    present = here.reader.instance(job_id)
+    if present is None or not principal().sees(present.user_id):
+        raise JobNotFound
+    if "start" in query:
+        return _difference(query["start"], query.get("end", Place()), present)
+    place = Place(**query)
+    instance = here.history.instance(present, place)
+    tag = etag(instance.position, here.workflows.fingerprint)
+    headers = lasting(tag) if is_settled(place, instance, present) else tagged(tag)
+    if known := not_modified(tag, headers):
+        return known
+    return answer(job_body(instance, here.workflows), headers=headers)
+
+
+def _difference(start: Place, end: Place, present: Instance) -> Response:
+    here = services()
+    before, after = (here.history.instance(present, place) for place in (start, end))
+    tag = etag(after.position, here.workflows.fingerprint, before.position)
+    settled = is_settled(start, before, present) and is_settled(end, after, present)
+    headers = lasting(tag) if settled else tagged(tag)
+    if known := not_modified(tag, headers):
+        return known
+    body = difference_body(before, after, lambda each: job_body(each, here.workflows))
+    return answer(body, headers=headers)
+
+
+@bp.route("/api/jobs/<id:job_id>/timeline")
+@bp.needs("read")
+@bp.response(200, TimelineSchema)
+@bp.alt_response(304, description="Not modified")
+@bp.problem(404, "No such job, or not yours")
+def timeline(job_id: str) -> Response:
+    """Show a job's attempts: steps, durations, and the silences between."""
+    here = services()
+    found = here.reader.timeline(job_id)
+    if found is None and here.reader.instance(f"{job_id}/timeline"):
+        return cast(Response, show(job_id=f"{job_id}/timeline"))  # a job may be called so
+    if found is None or not principal().sees(found.user_id):
+        raise JobNotFound
+    tag = etag(found.position, here.workflows.fingerprint)
+    if known := not_modified(tag):
+        return known
+    return answer(timeline_body(found, here.workflows), headers=tagged(tag))
+
+
+def _before(cursor: str) -> int:
+    digits = cursor.removeprefix("p")
+    if digits.isascii() and digits.isdigit() and len(digits) < 19:
+        return int(digits)
+    raise InvalidFields({"cursor": ["Not a cursor from a Link header."]})

@@ -1,0 +1,91 @@
+"""Metrics for Prometheus. Nothing is labelled by job."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from flask import Response
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    generate_latest,
+    multiprocess,
+)
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from api.errors import MissingScope
+from api.http.access import principal, services
+from api.http.blueprint import Blueprint
+from projections.reading.reader import Reader
+from projections.tree.proofs import Evidence
+
+bp = Blueprint("metrics", __name__, description="For Prometheus")
+
+COUNTERS = CollectorRegistry()
+_CALLBACKS = Counter(
+    "milepost_callbacks", "Callbacks answered with a receipt", ["outcome"], registry=COUNTERS
+)
+RECORDED, DUPLICATE = _CALLBACKS.labels("recorded"), _CALLBACKS.labels("duplicate")
+
+
+@bp.route("/metrics")
+@bp.needs("read")
+@bp.response(200, content_type="text/plain")
+@bp.problem(503, "The database is away")
+def metrics() -> Response:
+    """Show counters of this server and gauges of its database."""
+    if principal().user_id is not None:
+        raise MissingScope("Metrics are about everybody's jobs; this token is bound to a user.")
+    registry = CollectorRegistry()
+    registry.register(_Database(services().reader, services().evidence))
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:  # set by `milepost serve` for its workers
+        multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        counters = b""
+    else:
+        counters = generate_latest(COUNTERS)
+    return Response(generate_latest(registry) + counters, content_type=CONTENT_TYPE_LATEST)
+
+
+class _Database(Collector):
+    def __init__(self, reader: Reader, evidence: Evidence) -> None:
+        self._reader = reader
+        self._evidence = evidence
+
+    def collect(self) -> Iterator[Metric]:
+        """Read the gauges; the database is the same for every worker."""
+        standing, counts = self._reader.standing(), self._reader.counts()
+        yield GaugeMetricFamily(
+            "milepost_log_position", "Position of the newest event", standing.log_position
+        )
+        yield GaugeMetricFamily(
+            "milepost_read_model_position",
+            "Position up to which events are folded",
+            standing.read_model_position,
+        )
+        yield GaugeMetricFamily(
+            "milepost_read_model_lag_events", "Events not folded yet", standing.lag_events
+        )
+        yield GaugeMetricFamily(
+            "milepost_events_set_aside",
+            "Events that could not be folded (at most 100)",
+            len(standing.set_aside),
+        )
+        growth = self._evidence.growth()
+        yield GaugeMetricFamily("milepost_tree_size", "Events that are in the tree", growth.size)
+        yield GaugeMetricFamily(
+            "milepost_tree_lag_events",
+            "Positions that the tree is behind the log",
+            growth.lag(standing.log_position),
+        )
+        yield GaugeMetricFamily(
+            "milepost_tree_stopped",
+            "1 if the log lost or changed the tree's last event",
+            float(growth.fault is not None),
+        )
+        jobs = GaugeMetricFamily("milepost_jobs", "Jobs by status", labels=["status"])
+        for status, count in counts.items():
+            jobs.add_metric([status], count)
+        yield jobs

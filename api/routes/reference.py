@@ -1,0 +1,82 @@
+"""OpenAPI, generated from the schemas, and a page to read it that works offline."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final, cast
+
+import flask_swagger_ui
+from flask import Blueprint, Flask, Response, redirect, send_from_directory, url_for
+from flask_smorest import Api
+
+from api.schemas.answers import ProblemSchema
+
+bp = Blueprint("docs", __name__)
+
+ASSETS = Path(flask_swagger_ui.__file__).parent / "dist"
+
+CONFIG: Final = {
+    "API_TITLE": "Milepost",
+    "API_VERSION": version("milepost"),
+    "OPENAPI_VERSION": "3.1.0",
+    "OPENAPI_URL_PREFIX": "/api",
+    "OPENAPI_JSON_PATH": "openapi.json",
+    "OPENAPI_SWAGGER_UI_PATH": "/docs",
+    "OPENAPI_SWAGGER_UI_URL": "/api/docs/assets/",
+}
+
+DESCRIPTION = """\
+Workflows post **callbacks**; each is verified, appended to the history of its job, and answered
+with a receipt. Everybody else reads what the history adds up to. Errors are problem documents
+(RFC 9457) with a stable `type`. Reads need a bearer token; callbacks need a signature.
+"""
+
+
+class DocumentedApi(Api):
+    """An API whose errors are documented as the problems that they are."""
+
+    ERROR_SCHEMA = ProblemSchema
+    DEFAULT_ERROR_RESPONSE_NAME = None
+
+
+def api(app: Flask) -> Api:
+    """Return the API whose routes are documented."""
+    app.config.update(CONFIG)
+    made = DocumentedApi(app, spec_kwargs={"info": {"description": DESCRIPTION}})
+    schemes = made.spec.components
+    schemes.security_scheme("bearer", {"type": "http", "scheme": "bearer"})
+    for header, said in (
+        ("X-Signature", "lower-case hex of HMAC-SHA256(secret, body)"),
+        ("X-Hub-Signature-256", "`sha256=` and the same hex"),
+    ):
+        scheme = {"type": "apiKey", "in": "header", "name": header, "description": said}
+        schemes.security_scheme(header.lower(), scheme)
+    schemes.security_scheme(
+        "standard-webhooks",
+        {
+            "type": "apiKey",
+            "in": "header",
+            "name": "webhook-signature",
+            "description": "Standard Webhooks, with webhook-id and webhook-timestamp",
+        },
+    )
+    return made
+
+
+@bp.get("/")
+def home() -> Response:
+    """Lead whoever opens the server in a browser to the documentation."""
+    return cast(Response, redirect(url_for("api-docs.openapi_swagger_ui")))
+
+
+@bp.get("/favicon.ico")
+def favicon() -> Response:
+    """Answer browsers that ask for an icon, which there is not."""
+    return Response(status=204)
+
+
+@bp.get("/api/docs/assets/<path:name>")
+def assets(name: str) -> Response:
+    """Serve the documentation page's own files."""
+    return send_from_directory(ASSETS, name)

@@ -1,0 +1,1 @@
+"""Schemas: what requests and answers look like, for loading and for the OpenAPI document."""

@@ -1,0 +1,93 @@
+"""What may be asked of the past: marshmallow schemas of queries, for OpenAPI as well."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
+
+from api.schemas.fields import Listed, When, moment
+from domain.job.events import CATALOGUE
+from projections.read_model.contract import NEWEST
+from projections.reading.time_travel import Place
+
+TIME: Final = {"type": "string", "format": "date-time"}
+
+
+class HistoryQuerySchema(Schema):
+    """Which events to show."""
+
+    class Meta:
+        """A misspelt filter must not show everything."""
+
+        unknown = RAISE
+
+    after = fields.Integer(
+        load_default=0,
+        validate=validate.Range(0, NEWEST),
+        metadata={"description": "Where to go on: `next_after` of the page before"},
+    )
+    limit = fields.Integer(
+        load_default=50,
+        validate=validate.Range(1, 500),
+        metadata={"description": "How many at most"},
+    )
+    kinds = Listed(
+        fields.String(validate=validate.OneOf(CATALOGUE, error="Unknown; known are {choices}.")),
+        data_key="kind",
+        metadata={"description": "Only these kinds; several, or separated by commas"},
+    )
+    since = When(metadata={"description": "Only what was recorded then or later", **TIME})
+    until = When(metadata={"description": "Only what was recorded then or earlier", **TIME})
+    attempt = fields.Integer(
+        validate=validate.Range(1, NEWEST),
+        metadata={"description": "Only what belongs to this attempt, from 1"},
+    )
+
+
+class PlaceField(fields.Field[Place]):
+    """A version, or a time as in RFC 3339."""
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> Place:
+        if value.isascii() and value.isdigit() and len(value) < 19:
+            return Place(version=int(value))
+        try:
+            return Place(at=moment(value))
+        except ValueError:
+            raise ValidationError(
+                "Neither a version nor a time like 2026-03-02T14:03:00Z."
+            ) from None
+
+
+class PlaceQuerySchema(Schema):
+    """At which moment to look, or between which two; now if not given."""
+
+    class Meta:
+        """A misspelt moment must not show the present."""
+
+        unknown = RAISE
+
+    version = fields.Integer(
+        validate=validate.Range(0, NEWEST),
+        metadata={"description": "As it was after its event of this version"},
+    )
+    at = When(metadata={"description": "As it was at this time, RFC 3339", **TIME})
+    start = PlaceField(
+        data_key="from",
+        metadata={
+            "description": "What differs since this version or time",
+            "type": "string",
+        },
+    )
+    end = PlaceField(
+        data_key="to",
+        metadata={"description": "… until this one; now if left out", "type": "string"},
+    )
+
+    @validates_schema(skip_on_field_errors=True)
+    def _one_question(self, query: Mapping[str, Any], **_: Any) -> None:
+        if "end" in query and "start" not in query:
+            raise ValidationError("Needs from.", field_name="to")
+        if len(query.keys() & {"version", "at", "start"}) > 1:
+            raise ValidationError("Only one of version, at, and from with to.")

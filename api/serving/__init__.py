@@ -1,0 +1,1 @@
+"""Serving: the server process and its workers."""

@@ -1,0 +1,122 @@
+"""Credentials that nobody configured: made once, kept in `MILEPOST_HOME`, readable by its user."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from api.settings.config import InvalidSetting, Settings, make_folder
+from domain.evidence.checkpoints import InvalidKey, PrivateKey
+
+KEY_NAME = "milepost"
+"""The name of a checkpoint key that nobody named."""
+
+
+class Credential(NamedTuple):
+    """What is made where nothing is configured, and what may be shown of it."""
+
+    setting: str
+    file_name: str
+    make: Callable[[], str]
+    shown: Callable[[str], str] = str
+
+
+def _token() -> str:
+    return secrets.token_urlsafe(32)
+
+
+def _checkpoint_key() -> str:
+    return PrivateKey.generate(KEY_NAME).secret()
+
+
+def _public(secret: str) -> str:
+    return str(PrivateKey.parse(secret).public)
+
+
+CHECKPOINT_KEY = Credential("checkpoint_keys", "checkpoint-key", _checkpoint_key, _public)
+GENERATED = {
+    "callback secret": Credential("callback_secrets", "callback-secret", _token),
+    "admin token": Credential("admin_token", "admin-token", _token),
+    "checkpoint key": CHECKPOINT_KEY,
+}
+
+
+def with_credentials(settings: Settings) -> tuple[Settings, dict[str, str]]:
+    """Fill in the credentials that are not configured from `MILEPOST_HOME`, making them once.
+
+    Returns the settings and the credentials that were made just now, by name, as they may be
+    shown: of the checkpoint key, the public one.
+    """
+    made: dict[str, str] = {}
+    generated: list[str] = []
+    filled = settings
+    for name, credential in GENERATED.items():
+        if getattr(settings, credential.setting):
+            continue
+        found, new = _kept_secret(settings.home / credential.file_name, credential.make)
+        filled = _with(filled, credential, found)
+        generated.append(name)
+        if new:
+            made[name] = credential.shown(found)
+    return msgspec.structs.replace(filled, generated=tuple(generated)), made
+
+
+def with_kept_checkpoint_key(settings: Settings) -> Settings:
+    """Fill in the checkpoint key that was made before, if none is configured and there is one."""
+    path = settings.home / CHECKPOINT_KEY.file_name
+    if settings.checkpoint_keys or not os.path.lexists(path):
+        return settings
+    return _with(settings, CHECKPOINT_KEY, _read(path))
+
+
+def credential_files(settings: Settings) -> list[Path]:
+    """Return where the credentials that Milepost made are kept."""
+    return [settings.home / GENERATED[name].file_name for name in settings.generated]
+
+
+def _with(settings: Settings, credential: Credential, value: str) -> Settings:
+    if credential is CHECKPOINT_KEY:
+        try:
+            PrivateKey.parse(value)
+        except InvalidKey as error:
+            path = settings.home / credential.file_name
+            raise InvalidSetting(f"MILEPOST_HOME: {path}: {error}") from error
+    several = isinstance(getattr(settings, credential.setting), tuple)
+    return msgspec.structs.replace(settings, **{credential.setting: (value,) if several else value})
+
+
+def _kept_secret(path: Path, make: Callable[[], str]) -> tuple[str, bool]:
+    """Return the secret in the file, and whether it was made just now."""
+    make_folder("MILEPOST_HOME", path.parent)
+    if not path.exists():
+        secret = make()
+        # Written whole before it gets its name, and named by one of those who start together.
+        draft = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
+        try:
+            draft.touch(mode=0o600)
+            draft.write_text(secret + "\n", encoding="ascii")
+            os.link(draft, path)
+        except FileExistsError:
+            pass
+        except OSError as error:
+            raise InvalidSetting(f"MILEPOST_HOME: {path}: {error.strerror}") from error
+        else:
+            return secret, True
+        finally:
+            draft.unlink(missing_ok=True)
+    return _read(path), False
+
+
+def _read(path: Path) -> str:
+    try:
+        secret = path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidSetting(f"MILEPOST_HOME: {path} cannot be read: {error}") from error
+    if not secret:
+        raise InvalidSetting(f"{path} is empty; delete it to get a new one")
+    return secret

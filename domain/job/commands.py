@@ -1,0 +1,173 @@
+"""What may be asked of a job: each command decides, from the job and the keys that are taken.
+
+A command runs inside the transaction that appends its facts, so what it sees is the truth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+import msgspec
+
+from domain.errors import (
+    AgentTaken,
+    CallbackConflict,
+    JobAlreadyRegistered,
+    JobInProgress,
+    JobNotFound,
+    RegistrationConflict,
+)
+from domain.job.callback import Callback
+from domain.job.events import Fact, JobQueued
+from domain.job.keys import Key, agent_key, callback_key, in_progress_key, registration_key
+from domain.job.provisioning_job import ProvisioningJob
+
+
+class Decision(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """Facts to append and names to take for them, or the earlier key that answers already.
+
+    `claims` and `pointers` map keys, which shall point at the last of the facts, to digests.
+    """
+
+    facts: Sequence[Fact] = ()
+    claims: Mapping[str, str] = {}
+    pointers: Mapping[str, str] = {}
+    earlier: Key | None = None
+    warning: str | None = None
+
+
+class Command(Protocol):
+    """A request about one job; `names` are the keys that it needs to see."""
+
+    @property
+    def job_id(self) -> str: ...
+
+    @property
+    def names(self) -> tuple[str, ...]: ...
+
+    def decide(self, job: ProvisioningJob, keys: Mapping[str, Key], now: datetime) -> Decision:
+        """Decide, or raise a `Refused`."""
+        ...
+
+
+class RecordCallback(msgspec.Struct, frozen=True, gc=False):
+    """Record a callback; a redelivery gets the first receipt."""
+
+    callback: Callback
+
+    @property
+    def job_id(self) -> str:
+        return self.callback.job_id
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        callback_id = self.callback.callback_id
+        return (callback_key(self.job_id, callback_id),) if callback_id else ()
+
+    def decide(self, job: ProvisioningJob, keys: Mapping[str, Key], now: datetime) -> Decision:
+        digest = self.callback.digest or ""
+        for name in self.names:
+            if name in keys:
+                if keys[name].digest != digest:
+                    raise CallbackConflict
+                return Decision(earlier=keys[name])
+        facts = job.report(self.callback, now)
+        return Decision(
+            facts=facts,
+            claims=dict.fromkeys(self.names, digest),
+            warning=job.warning(self.callback, facts),
+        )
+
+
+class QueueJob(msgspec.Struct, frozen=True, kw_only=True):
+    """Register a job; the same idempotency key with the same `digest` gets the same job.
+
+    `owner` is the user that the caller's token is bound to: keys of different owners are apart.
+    """
+
+    job_id: str
+    agent_id: str
+    workflow: str
+    user_id: str | None = None
+    region: str = "us-east"
+    idempotency_key: str | None = None
+    digest: str | None = None
+    requested_by: str | None = None
+    owner: str | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        asked = (self._request, self._turn, agent_key(self.agent_id))
+        return tuple(name for name in asked if name)
+
+    @property
+    def _request(self) -> str:
+        key = self.idempotency_key
+        return registration_key(self.owner, key) if key else ""
+
+    @property
+    def _turn(self) -> str:
+        return in_progress_key(self.user_id) if self.user_id else ""
+
+    def decide(self, job: ProvisioningJob, keys: Mapping[str, Key], now: datetime) -> Decision:
+        digest = self.digest or ""
+        if earlier := keys.get(self._request):
+            if earlier.digest != digest:
+                raise RegistrationConflict
+            return Decision(earlier=earlier)
+        if self.owner is not None and job.version > 0:
+            # Its first callbacks came from somebody else's workflow, for all we know.
+            raise JobAlreadyRegistered
+        if (agent := keys.get(agent_key(self.agent_id))) and not self._may_take(agent):
+            raise AgentTaken
+        queued = JobQueued(
+            recorded_at=now,
+            agent_id=self.agent_id,
+            user_id=self.user_id,
+            region=self.region,
+            workflow=self.workflow,
+            idempotency_key=self.idempotency_key,
+            requested_by=self.requested_by,
+            owner=self.owner,
+            digest=self.digest,
+        )
+        facts = job.queue(queued)
+        if self._turn in keys and job.in_progress:
+            raise JobInProgress.of(keys[self._turn].job_id)
+        return Decision(
+            facts=facts,
+            claims={self._request: digest} if self._request else {},
+            pointers={agent_key(self.agent_id): self.user_id or ""},
+        )
+
+    def _may_take(self, agent: Key) -> bool:
+        # The key of an agent carries its user. An agent of nobody can be given to somebody, but
+        # not by a token that is bound to that somebody.
+        if agent.digest == (self.user_id or ""):
+            return True
+        return agent.digest == "" and self.owner is None
+
+
+class StopJob(msgspec.Struct, frozen=True):
+    """Ask the job's running instance to stop."""
+
+    job_id: str
+    requested_by: str | None
+    names: tuple[str, ...] = ()
+
+    def decide(self, job: ProvisioningJob, keys: Mapping[str, Key], now: datetime) -> Decision:
+        if job.version == 0:
+            raise JobNotFound
+        return Decision(facts=job.stop(self.requested_by, now))
+
+
+class TimeOutJob(msgspec.Struct, frozen=True):
+    """Fail the job if it has been silent for too long by now; otherwise change nothing."""
+
+    job_id: str
+    names: tuple[str, ...] = ()
+
+    def decide(self, job: ProvisioningJob, keys: Mapping[str, Key], now: datetime) -> Decision:
+        return Decision(facts=job.time_out(now))

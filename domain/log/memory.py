@@ -1,0 +1,138 @@
+"""The event store in memory: for tests, and as the shortest reading of the contract."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import msgspec
+from eventsourcing import popo
+from eventsourcing.persistence import (
+    ApplicationRecorder,
+    IntegrityError,
+    Notification,
+    StoredEvent,
+)
+
+from domain.job.keys import Key
+from domain.log.snapshots import Snapshot
+from domain.log.store import MAX_TAIL, Append, Filling, Found, Recalled, StoreNotEmpty
+from domain.log.stored import Stored
+
+
+class MemoryRecorder(popo.POPOApplicationRecorder):
+    """Keep events, keys and snapshots in dictionaries under one lock."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._keys: dict[str, Key] = {}
+        self._snapshots: dict[str, Snapshot] = {}
+
+    def create_table(self) -> None:
+        """Do nothing: there are no tables."""
+
+    def transact(
+        self,
+        known: Mapping[str, int],
+        names: Collection[str],
+        decide: Callable[[Found], Append],
+    ) -> Sequence[int]:
+        """See `JobStore.transact`."""
+        with self._database_lock:
+            tail = self._tail(known)[: MAX_TAIL + 1]
+            append = decide(
+                Found(tail, {name: self._located(name) for name in names if name in self._keys})
+            )
+            if not append.events:
+                return ()
+            positions = self.insert_events(append.events)
+            for name, job_id in append.releases:
+                if name in self._keys and self._keys[name].job_id == job_id:
+                    del self._keys[name]
+            for key in append.claims:
+                self._keys.setdefault(key.name, key)
+            for key in append.pointers:
+                self._keys[key.name] = key
+            for snapshot in append.snapshots:
+                self._snapshots[snapshot.job_id] = snapshot
+            return positions or ()
+
+    @contextmanager
+    def filling(self) -> Iterator[Filling]:
+        """See `JobStore.filling`; here a position is a place in a list, so there can be no gaps."""
+        with self._database_lock:
+            if events := len(self._stored_events):
+                raise StoreNotEmpty.of(events)
+            filling = MemoryRecorder()
+            yield filling
+            self._stored_events = filling._stored_events
+            self._stored_events_index = filling._stored_events_index
+            self._keys, self._snapshots = filling._keys, filling._snapshots
+        self._notify_listeners()
+
+    def append(
+        self,
+        events: Sequence[Notification],
+        claims: Sequence[Key] = (),
+        pointers: Sequence[Key] = (),
+        snapshots: Sequence[Snapshot] = (),
+    ) -> None:
+        """See `Filling.append`."""
+        places = [len(self._stored_events) + number for number, _ in enumerate(events, start=1)]
+        if places != [event.id for event in events]:
+            raise IntegrityError("there are no gaps between positions in memory")
+        self._insert_events(
+            [StoredEvent(e.originator_id, e.originator_version, e.topic, e.state) for e in events]
+        )
+        for key in claims:
+            self._keys.setdefault(key.name, key)
+        for key in pointers:
+            self._keys[key.name] = key
+        for snapshot in snapshots:
+            self._snapshots[snapshot.job_id] = snapshot
+
+    def log(self, after: int, limit: int) -> Sequence[Stored]:
+        """See `JobStore.log`."""
+        with self._database_lock:
+            events = self.select_notifications(after, limit, inclusive_of_start=False)
+            return [
+                Stored(e.id, str(e.originator_id), e.originator_version, e.topic, bytes(e.state))
+                for e in events
+            ]
+
+    def recall(self, job_ids: Collection[str]) -> Recalled:
+        """See `JobStore.recall`."""
+        with self._database_lock:
+            snapshots = [
+                snapshot
+                for job_id in job_ids
+                if (snapshot := self._snapshots.get(job_id))
+                and snapshot.version in self._stored_events_index[job_id]
+            ]
+            known = dict.fromkeys(job_ids, 0)
+            known |= {snapshot.job_id: snapshot.version + 1 for snapshot in snapshots}
+            return Recalled(snapshots, self._tail(known))
+
+    def _tail(self, known: Mapping[str, int]) -> Sequence[StoredEvent]:
+        tail: list[StoredEvent] = []
+        for job_id, version in known.items():
+            tail += self.select_events(job_id, gt=version - 1)
+        return tail
+
+    def key(self, name: str) -> Key | None:
+        """Return a key as it stands."""
+        with self._database_lock:
+            return self._located(name) if name in self._keys else None
+
+    def _located(self, name: str) -> Key:
+        key = self._keys[name]
+        index = self._stored_events_index[key.job_id][key.version]
+        return msgspec.structs.replace(key, position=index + 1)
+
+
+class Factory(popo.POPOFactory):
+    """Make in-memory recorders."""
+
+    def application_recorder(self) -> ApplicationRecorder:
+        """Return a store of its own."""
+        return MemoryRecorder()

@@ -1,0 +1,350 @@
+"""The event store in PostgreSQL; its twin is `sqlite.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, LiteralString
+from uuid import UUID
+
+import msgspec
+from eventsourcing import postgres
+from eventsourcing.persistence import (
+    InfrastructureFactory,
+    InterfaceError,
+    Notification,
+    OperationalError,
+    StoredEvent,
+)
+from eventsourcing.utils import EnvType
+from psycopg import ClientCursor
+
+from domain.job.keys import Key
+from domain.log.postgres_datastore import PostgresDatastore
+from domain.log.snapshots import Snapshot
+from domain.log.store import (
+    MAX_TAIL,
+    Append,
+    Filling,
+    Found,
+    NothingDecided,
+    Recalled,
+    StoreNotEmpty,
+    recalled,
+)
+from domain.log.stored import Stored
+
+CREATE = (
+    """CREATE TABLE IF NOT EXISTS milepost_events (
+         notification_id bigserial,
+         originator_id text NOT NULL,
+         originator_version bigint NOT NULL,
+         topic text NOT NULL,
+         state bytea NOT NULL,
+         PRIMARY KEY (originator_id, originator_version))""",
+    """CREATE UNIQUE INDEX IF NOT EXISTS milepost_events_position
+         ON milepost_events (notification_id)""",
+    """CREATE TABLE IF NOT EXISTS milepost_keys (
+         name text PRIMARY KEY,
+         job_id text NOT NULL,
+         version bigint NOT NULL,
+         digest text NOT NULL)""",
+    """CREATE TABLE IF NOT EXISTS milepost_snapshots (
+         job_id text PRIMARY KEY,
+         version bigint NOT NULL,
+         shape text NOT NULL,
+         state bytea NOT NULL)""",
+)
+TABLES = ("milepost_events", "milepost_keys", "milepost_snapshots")
+# One writer at a time, so that positions become visible in order: a reader that has seen a position
+# has seen all before it. Not LOCK TABLE, which waits for VACUUM and lets ANALYZE wait.
+BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"  # what is seen is seen after the lock is taken
+LOCK = "SELECT pg_advisory_xact_lock(hashtext('milepost events'))"
+# Rows travel as one JSON text: the driver adapts one string, however many rows there are.
+INSERT_EVENTS = """
+    INSERT INTO milepost_events (originator_id, originator_version, topic, state)
+    SELECT originator_id, originator_version, topic, decode(state, 'base64')
+      FROM ROWS FROM (
+           json_to_recordset(%s::json)
+           AS (originator_id text, originator_version bigint, topic text, state text)
+           ) WITH ORDINALITY AS event (originator_id, originator_version, topic, state, place)
+     ORDER BY place
+    RETURNING notification_id
+"""
+NOTIFY = "NOTIFY milepost_events"
+INSERT_PLACED = """
+    INSERT INTO milepost_events
+           (originator_id, originator_version, topic, state, notification_id)
+    SELECT originator_id, originator_version, topic, decode(state, 'base64'), id
+      FROM json_to_recordset(%s::json) AS event
+           (originator_id text, originator_version bigint, topic text, state text, id bigint)
+"""
+COUNT_EVENTS = "SELECT COUNT(*) FROM milepost_events"
+# Without events, keys and snapshots are of events that are gone.
+FORGET = "DELETE FROM milepost_keys; DELETE FROM milepost_snapshots"
+# Who fills may be slow: the events may come over a pipe.
+WAIT_FOR_EVENTS = "SET LOCAL idle_in_transaction_session_timeout = 0"
+GO_ON = """
+    SELECT setval(pg_get_serial_sequence('milepost_events', 'notification_id'),
+                  max(notification_id))
+      FROM milepost_events
+"""
+# LATERAL and OFFSET 0, here and below: however small the tables were when this was planned, and
+# whatever is known of them, each job or name is looked up by the index.
+SELECT_TAIL = f"""
+    SELECT e.originator_id, e.originator_version, e.topic,
+           CASE WHEN e.originator_version > known.version::bigint THEN e.state ELSE '' END
+      FROM json_each_text(%s::json) AS known (id, version)
+     CROSS JOIN LATERAL (
+           SELECT originator_id, originator_version, topic, state
+             FROM milepost_events
+            WHERE originator_id = known.id AND originator_version >= known.version::bigint
+            ORDER BY originator_version OFFSET 0) AS e
+     LIMIT {MAX_TAIL + 1}
+"""
+# A snapshot that is ahead of its events is none: those were restored from before it was taken.
+SELECT_RECALLED = """
+    SELECT e.originator_id, e.originator_version, e.shape, e.topic, e.state
+      FROM json_array_elements_text(%s::json) AS cold (job_id)
+      LEFT JOIN LATERAL (
+           SELECT job_id, version, shape, state
+             FROM milepost_snapshots AS kept
+            WHERE job_id = cold.job_id
+              AND EXISTS (SELECT FROM milepost_events
+                           WHERE originator_id = cold.job_id
+                             AND originator_version = kept.version OFFSET 0)
+            OFFSET 0) AS s ON true
+     CROSS JOIN LATERAL (
+           SELECT s.job_id, s.version, s.shape, NULL, s.state WHERE s.version IS NOT NULL
+            UNION ALL
+           SELECT originator_id, originator_version, NULL, topic, state
+             FROM milepost_events
+            WHERE originator_id = cold.job_id AND originator_version > COALESCE(s.version, 0)
+            ORDER BY 2) AS e (originator_id, originator_version, shape, topic, state)
+"""
+SELECT_EVENTS = """
+    SELECT originator_id, originator_version, topic, state
+      FROM milepost_events
+     WHERE originator_id = %s AND originator_version > %s
+       AND (%s::bigint IS NULL OR originator_version <= %s)
+     ORDER BY originator_version LIMIT %s
+"""
+SELECT_EVENTS_DOWN = SELECT_EVENTS.replace("LIMIT", "DESC LIMIT")
+STORED: LiteralString = "notification_id, originator_id, originator_version, topic, state"
+SELECT_LOG: LiteralString = f"""
+    SELECT {STORED} FROM milepost_events
+     WHERE notification_id > %s ORDER BY notification_id LIMIT %s
+"""
+SELECT_NOTIFICATIONS = """
+    SELECT originator_id, originator_version, topic, state, notification_id
+      FROM milepost_events
+     WHERE notification_id > %s AND (%s::bigint IS NULL OR notification_id <= %s)
+       AND (%s::text[] = '{}' OR topic = ANY (%s))
+     ORDER BY notification_id LIMIT %s
+"""
+SELECT_KEYS = """
+    SELECT k.name, k.job_id, k.version, k.digest, e.notification_id
+      FROM json_array_elements_text(%s::json) AS asked (name)
+     CROSS JOIN LATERAL (SELECT * FROM milepost_keys WHERE name = asked.name OFFSET 0) AS k
+     CROSS JOIN LATERAL (
+           SELECT notification_id
+             FROM milepost_events
+            WHERE originator_id = k.job_id AND originator_version = k.version OFFSET 0) AS e
+"""
+CLAIM_KEYS = """
+    INSERT INTO milepost_keys SELECT name, job_id, version, digest
+      FROM json_to_recordset(%s::json) AS key (name text, job_id text, version bigint, digest text)
+    ON CONFLICT (name) DO NOTHING
+"""
+POINT_KEYS = """
+    INSERT INTO milepost_keys SELECT name, job_id, version, digest
+      FROM json_to_recordset(%s::json) AS key (name text, job_id text, version bigint, digest text)
+    ON CONFLICT (name) DO UPDATE
+    SET job_id = excluded.job_id, version = excluded.version, digest = excluded.digest
+"""
+RELEASE_KEYS = """
+    DELETE FROM milepost_keys AS key
+     USING json_to_recordset(%s::json) AS held (name text, job_id text)
+     WHERE key.name = held.name AND key.job_id = held.job_id
+"""
+KEEP_SNAPSHOTS = """
+    INSERT INTO milepost_snapshots SELECT job_id, version, shape, decode(state, 'base64')
+      FROM json_to_recordset(%s::json) AS snapshot
+           (job_id text, version bigint, shape text, state text)
+    ON CONFLICT (job_id) DO UPDATE
+    SET version = excluded.version, shape = excluded.shape, state = excluded.state
+"""
+
+
+class PostgresRecorder(postgres.PostgresApplicationRecorder):
+    """Keep events, keys and snapshots in one PostgreSQL database."""
+
+    datastore: PostgresDatastore
+
+    def create_table(self) -> None:
+        """Create the tables that are not there yet."""
+        self.datastore.create(TABLES, CREATE)
+
+    def transact(
+        self,
+        known: Mapping[str, int],
+        names: Collection[str],
+        decide: Callable[[Found], Append],
+    ) -> Sequence[int]:
+        """See `JobStore.transact`."""
+        decided = False
+        try:
+            with self.datastore.spelled_out() as cursor:
+                found = _look(cursor, known, names)
+                decided = True
+                return _write(cursor, decide(found))
+        except (InterfaceError, OperationalError) as error:
+            if decided:
+                raise
+            self.datastore.discard_dead(error)
+            raise NothingDecided(str(error)) from error
+
+    def recall(self, job_ids: Collection[str]) -> Recalled:
+        """See `JobStore.recall`."""
+        rows = self.datastore.rows(SELECT_RECALLED, (as_json(list(job_ids)),))
+        return recalled(tuple(row.values()) for row in rows)
+
+    @contextmanager
+    def filling(self) -> Iterator[Filling]:
+        """See `JobStore.filling`."""
+        with self.datastore.spelled_out() as cursor:
+            cursor.execute(f"{BEGIN};{WAIT_FOR_EVENTS};{LOCK}")
+            [(events,)] = cursor.execute(COUNT_EVENTS)
+            if events:
+                raise StoreNotEmpty.of(events)
+            cursor.execute(FORGET)
+            yield _Filling(cursor)
+            cursor.execute(f"{GO_ON};{NOTIFY};COMMIT")
+
+    def _insert_stored_events(
+        self, curs: Any, stored_events: Sequence[StoredEvent], **_: Any
+    ) -> None:
+        # The library's own insert needs a composite type; JSON does the same.
+        curs.execute(LOCK)
+        curs.execute(NOTIFY)
+        curs.execute(INSERT_EVENTS, (as_json(stored_events),))
+
+    def log(self, after: int, limit: int) -> Sequence[Stored]:
+        """See `JobStore.log`."""
+        return self.datastore.stored(SELECT_LOG, (after, limit))
+
+    def select_events(
+        self,
+        originator_id: UUID | str,
+        *,
+        gt: int | None = None,
+        lte: int | None = None,
+        desc: bool = False,
+        limit: int | None = None,
+    ) -> Sequence[StoredEvent]:
+        """Return a job's events; unlike the library, do not try ten times."""
+        rows = self.datastore.rows(
+            SELECT_EVENTS_DOWN if desc else SELECT_EVENTS, (originator_id, gt or 0, lte, lte, limit)
+        )
+        return [StoredEvent(*row.values()) for row in rows]
+
+    def select_notifications(
+        self,
+        start: int | None,
+        limit: int,
+        stop: int | None = None,
+        topics: Sequence[str] = (),
+        *,
+        inclusive_of_start: bool = True,
+    ) -> Sequence[Notification]:
+        """Return events in order of position; unlike the library, do not try ten times."""
+        after = (start or 0) - (1 if inclusive_of_start else 0)
+        rows = self.datastore.tuples(
+            SELECT_NOTIFICATIONS, (after, stop, stop, list(topics), list(topics), limit)
+        )
+        return [
+            Notification(job_id, version, topic, state, id=position)
+            for job_id, version, topic, state, position in rows
+        ]
+
+
+class _Filling:
+    def __init__(self, cursor: ClientCursor[Any]) -> None:
+        self._cursor = cursor
+
+    def append(
+        self,
+        events: Sequence[Notification],
+        claims: Sequence[Key] = (),
+        pointers: Sequence[Key] = (),
+        snapshots: Sequence[Snapshot] = (),
+    ) -> None:
+        """See `Filling.append`."""
+        for statement, rows in (
+            (INSERT_PLACED, events),
+            (CLAIM_KEYS, claims),
+            (POINT_KEYS, pointers),
+            (KEEP_SNAPSHOTS, snapshots),
+        ):
+            self._cursor.execute(statement, (as_json(rows),))
+
+    def recall(self, job_ids: Collection[str]) -> Recalled:
+        """See `Recalling.recall`."""
+        return recalled(self._cursor.execute(SELECT_RECALLED, (as_json(list(job_ids)),)))
+
+    def select_events(self, originator_id: str) -> Sequence[StoredEvent]:
+        """See `Recalling.select_events`."""
+        rows = self._cursor.execute(SELECT_EVENTS, (originator_id, 0, None, None, None))
+        return [StoredEvent(*row) for row in rows]
+
+
+def _look(cursor: ClientCursor[Any], known: Mapping[str, int], names: Collection[str]) -> Found:
+    """Begin, take the lock and see what is there, in one round trip."""
+    parts, parameters = [BEGIN, LOCK, SELECT_TAIL], [as_json(known)]
+    if names:
+        parts.append(SELECT_KEYS)
+        parameters.append(as_json(names))
+    cursor.execute(";".join(parts), parameters)
+    for _ in (BEGIN, LOCK):
+        cursor.nextset()
+    tail = [StoredEvent(*row) for row in cursor.fetchall()]
+    keys = [Key(*row) for row in cursor.fetchall()] if names and cursor.nextset() else []
+    return Found(tail, {key.name: key for key in keys})
+
+
+def _write(cursor: ClientCursor[Any], append: Append) -> Sequence[int]:
+    """Store everything and commit, in one round trip; return the events' positions."""
+    if not append.events:
+        cursor.execute("COMMIT")
+        return ()
+    parts, parameters = [INSERT_EVENTS, NOTIFY], [as_json(append.events)]
+    if append.releases:
+        parts.append(RELEASE_KEYS)
+        parameters.append(as_json([{"name": name, "job_id": job} for name, job in append.releases]))
+    if append.claims:
+        parts.append(CLAIM_KEYS)
+        parameters.append(as_json(append.claims))
+    if append.pointers:
+        parts.append(POINT_KEYS)
+        parameters.append(as_json(append.pointers))
+    if append.snapshots:
+        parts.append(KEEP_SNAPSHOTS)
+        parameters.append(as_json(append.snapshots))
+    cursor.execute(";".join([*parts, "COMMIT"]), parameters)
+    return [position for (position,) in cursor.fetchall()]
+
+
+def as_json(value: Any) -> str:
+    """Return any number of rows as one parameter."""
+    return msgspec.json.encode(value).decode()
+
+
+class Factory(postgres.PostgresFactory):
+    """Make recorders on the database named by `DATABASE_URL`."""
+
+    application_recorder_class = PostgresRecorder
+    datastore: PostgresDatastore
+
+    def __init__(self, env: EnvType) -> None:
+        InfrastructureFactory.__init__(self, env)
+        self.datastore = PostgresDatastore(self.env.get("DATABASE_URL") or "")

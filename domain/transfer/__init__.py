@@ -1,0 +1,1 @@
+"""Transfer: the log as a file, out of one store and into another."""

@@ -1,0 +1,175 @@
+"""Taking events out: all, or those that are asked for, in order of position and a few at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from eventsourcing.persistence import Notification
+
+from domain.evidence.merkle import Frontier
+from domain.job.events import JobQueued, Time
+from domain.log.mapper import JobEventMapper
+from domain.log.store import JobStore
+from domain.log.stored import Stored
+from domain.transfer.jsonl import CannotOpen, Portable, as_stored, opened
+from domain.transfer.manifest import Manifest, Root
+
+BATCH = 1000
+"""How many events are held at a time."""
+
+
+class Selection(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Which events to export; None does not filter.
+
+    `user_id` is the owner of the job. `since` and, exclusively, `until` are about `recorded_at`;
+    positions are from and up to and with.
+    """
+
+    job_id: str | None = None
+    user_id: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    from_position: int | None = None
+    to_position: int | None = None
+
+    @property
+    def filters(self) -> dict[str, Any]:
+        """What was asked for, as a manifest says it."""
+        found: dict[str, Any] = msgspec.to_builtins(self)
+        return found
+
+
+class _Recorded(msgspec.Struct):
+    recorded_at: Time
+
+
+_recorded = msgspec.json.Decoder(_Recorded)
+
+
+class Export:
+    """One pass over a log up to a position, and what there is to say about it afterwards."""
+
+    def __init__(
+        self,
+        store: JobStore,
+        mapper: JobEventMapper,
+        selection: Selection,
+        stop: int,
+        *,
+        sealed: bool = False,
+    ) -> None:
+        self._store, self._mapper = store, mapper
+        self._selection = selection
+        self._sealed = sealed and mapper.seals
+        self.first = selection.from_position or 1
+        self.stop = min(stop, selection.to_position or stop)
+        self._tree = None if selection.filters else Frontier()
+        self._events = self._begun = 0
+        self._jobs: set[str] = set()
+        self._positions: tuple[int, int] | None = None
+
+    @property
+    def decrypted(self) -> bool:
+        """True when what the cipher protects in the store is legible in the export."""
+        return bool(self._mapper.cipher) and not self._sealed
+
+    def batches(self) -> Iterator[tuple[int, Sequence[Portable]]]:
+        """Yield how far the log is read, and the events of that part that were asked for.
+
+        Raises `CannotOpen` for one that cannot be decrypted, decompressed or dated.
+        """
+        wanted = self._wanted()
+        after = self.first - 1
+        while after < self.stop:
+            found = self._store.select_notifications(
+                after, BATCH, self.stop, inclusive_of_start=False
+            )
+            if not found:
+                return
+            after = found[-1].id
+            yield after, self._counted([each for each in found if wanted(each)])
+
+    def manifest(self, milepost_version: str, made_at: datetime, **file: Any) -> Manifest:
+        """Return what was exported; `file` tells its format, length and digest."""
+        first, last = self._positions or (None, None)
+        return Manifest(
+            **file,
+            milepost_version=milepost_version,
+            made_at=made_at,
+            complete=self._tree is not None,
+            filters=self._selection.filters,
+            first_position=first,
+            last_position=last,
+            events=self._events,
+            jobs=len(self._jobs) if self._tree is None else self._begun,
+            sealed=self._sealed,
+            decrypted=self.decrypted,
+            decompressed=bool(self._mapper.compressor) and not self._sealed,
+            merkle=Root.of(self._tree) if self._tree else None,
+            signed=False,
+        )
+
+    def _counted(self, stored: Sequence[Notification]) -> list[Portable]:
+        if not stored:
+            return []
+        self._events += len(stored)
+        self._positions = (self._positions or (stored[0].id,))[0], stored[-1].id
+        if self._tree is None:
+            self._jobs.update(str(each.originator_id) for each in stored)
+        else:
+            # Every job of a whole log has its first event there: no need to remember them.
+            self._begun += sum(each.originator_version == 1 for each in stored)
+            self._tree = self._tree.grown(map(leaf, stored))
+        carried = as_stored if self._sealed else opened
+        return [carried(each, self._mapper) for each in stored]
+
+    def _wanted(self) -> Callable[[Notification], bool]:
+        jobs = self._jobs_wanted()
+        since, until = self._selection.since, self._selection.until
+
+        def wanted(stored: Notification) -> bool:
+            if jobs is not None and stored.originator_id not in jobs:
+                return False
+            if since is None and until is None:
+                return True
+            recorded_at = self._recorded_at(stored)
+            return (since is None or since <= recorded_at) and (
+                until is None or recorded_at < until
+            )
+
+        return wanted
+
+    def _jobs_wanted(self) -> set[str] | None:
+        job_id, user_id = self._selection.job_id, self._selection.user_id
+        if user_id is None:
+            return None if job_id is None else {job_id}
+        return {found for found in self._jobs_of(user_id) if job_id is None or found == job_id}
+
+    def _jobs_of(self, user_id: str) -> Iterator[str]:
+        # From the log, not the read model: it may be behind. And first, because a job's callbacks
+        # may come before its registration.
+        topics = self._mapper.shapes.topics([JobQueued])
+        after = 0
+        while found := self._store.select_notifications(
+            after, BATCH, self.stop, topics, inclusive_of_start=False
+        ):
+            after = found[-1].id
+            for stored in found:
+                fact = self._mapper.to_domain_event(stored).fact
+                if isinstance(fact, JobQueued) and fact.user_id == user_id:
+                    yield str(stored.originator_id)
+
+    def _recorded_at(self, stored: Notification) -> datetime:
+        try:
+            return _recorded.decode(opened(stored, self._mapper).state).recorded_at
+        except msgspec.MsgspecError as error:
+            raise CannotOpen(f"The event at position {stored.id} has no time: {error}.") from error
+
+
+def leaf(stored: Notification) -> bytes:
+    """Return the leaf hash of a stored event."""
+    job_id, version = str(stored.originator_id), stored.originator_version
+    return Stored(stored.id, job_id, version, stored.topic, bytes(stored.state)).leaf

@@ -1,0 +1,186 @@
+"""Taking a whole log in: every event at its position and version, with its bytes, or none."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from hashlib import sha256
+from itertools import islice
+
+import msgspec
+from eventsourcing.persistence import Notification
+
+from domain.evidence.merkle import Frontier
+from domain.job.events import JobEvent
+from domain.job.keys_taken import DerivedKeys
+from domain.job.provisioning_job import evolve
+from domain.log.mapper import JobEventMapper
+from domain.log.recall import Folded, recall
+from domain.log.snapshots import Snapshot, take
+from domain.log.store import Filling, JobStore
+from domain.log.stored import Stored
+from domain.transfer.jsonl import InvalidExport, Portable, decode
+from domain.transfer.manifest import Manifest, Root
+
+BATCH = 1000
+REMEMBERED_JOBS = 20_000
+"""How many jobs' states are kept; others are recalled when their next event comes."""
+SNAPSHOT_AFTER = 10
+"""How many events of a job that is forgotten may have to be folded again."""
+
+
+class Imported(msgspec.Struct, frozen=True, kw_only=True):
+    """What was taken in. `unread` events were kept and could not be read, so they took no names.
+
+    `merkle` is the tree of what is stored now; None if it was sealed anew, which makes another one.
+    """
+
+    events: int
+    jobs: int
+    last_position: int
+    unread: int
+    merkle: Root | None
+
+
+def fill(
+    store: JobStore,
+    mapper: JobEventMapper,
+    lines: Iterable[bytes],
+    manifest: Manifest | None,
+    progress: Callable[[int], object] = lambda length: None,
+    *,
+    batch: int = BATCH,
+    remembered: int = REMEMBERED_JOBS,
+) -> Imported:
+    """Fill an empty store from the lines of an export; `progress` hears how many bytes are read.
+
+    Raises `StoreNotEmpty`, or `InvalidExport`, with the line, for what is not a whole log or not
+    what the manifest says. Then nothing is stored.
+    """
+    intake = _Intake(mapper, remembered)
+    with store.filling() as filling:
+        numbered = enumerate(lines, start=1)
+        while some := list(islice(numbered, batch)):
+            intake.take(some, filling)
+            progress(intake.length)
+        filling.append((), intake.keys.in_progress(), ())
+        if manifest:
+            intake.check(manifest)
+    return intake.result()
+
+
+class _Intake:
+    def __init__(self, mapper: JobEventMapper, remembered: int) -> None:
+        self.keys = DerivedKeys()
+        self.length = 0
+        self._mapper = mapper
+        self._remembered = remembered
+        self._digest = sha256()
+        self._tree = Frontier()
+        self._jobs: OrderedDict[str, Folded] = OrderedDict()
+        self._position = self._begun = self._unread = 0
+        self._sealed_anew = False
+
+    def take(self, batch: Sequence[tuple[int, bytes]], filling: Filling) -> None:
+        """Append a batch of lines, with the keys that their events take."""
+        events = [(number, self._read(number, line)) for number, line in batch]
+        cold = {event.job_id for _, event in events} - self._jobs.keys()
+        self._jobs.update(recall(filling, cold, self._mapper))
+        stored = [self._placed(number, event) for number, event in events]
+        self._tree = self._tree.grown(_leaf(event) for _, event in events)
+        filling.append(stored, *self.keys.taken(), self._forgotten())
+
+    def check(self, manifest: Manifest) -> None:
+        """Raise `InvalidExport` if this is not what the manifest says."""
+        found = self.length, self._digest.hexdigest(), self._tree.size
+        if found != (manifest.length, manifest.sha256, manifest.events):
+            raise InvalidExport(
+                f"The file is not the one of its manifest: {found[2]:,} events in {found[0]:,} "
+                f"bytes with SHA-256 {found[1]}, where there should be {manifest.events:,} in "
+                f"{manifest.length:,} with {manifest.sha256}."
+            )
+        if manifest.as_stored and manifest.merkle != Root.of(self._tree):
+            raise InvalidExport("The events do not have the Merkle root that the manifest says.")
+
+    def result(self) -> Imported:
+        """Say what was taken in."""
+        return Imported(
+            events=self._tree.size,
+            jobs=self._begun,
+            last_position=self._position,
+            unread=self._unread,
+            merkle=None if self._sealed_anew else Root.of(self._tree),
+        )
+
+    def _read(self, number: int, line: bytes) -> Portable:
+        self._digest.update(line)
+        self.length += len(line)
+        try:
+            return decode(line)
+        except InvalidExport as error:
+            raise InvalidExport(f"Line {number}: {error}.") from error
+
+    def _forgotten(self) -> list[Snapshot]:
+        """Forget the jobs that had no event for longest; return snapshots to recall them from."""
+        taken = []
+        while len(self._jobs) > self._remembered:
+            _, folded = self._jobs.popitem(last=False)
+            new = folded.job.version - folded.snapshot_version
+            if folded.whole and new >= SNAPSHOT_AFTER:
+                taken.append(take(folded.job, self._mapper))
+        return taken
+
+    def _placed(self, number: int, event: Portable) -> Notification:
+        folded = self._jobs[event.job_id]
+        if event.position <= self._position:
+            raise InvalidExport(
+                f"Line {number}: position {event.position} comes after {self._position}."
+            )
+        if event.version != folded.job.version + 1:
+            raise InvalidExport(
+                f"Line {number}: version {event.version} of job {event.job_id!r} comes where "
+                f"{folded.job.version + 1} should; this is not a whole log."
+            )
+        plain = self._opened(number, event)
+        self._position = event.position
+        self._begun += event.version == 1
+        self._jobs[event.job_id] = self._folded(folded, event, plain)
+        self._jobs.move_to_end(event.job_id)
+        stored = event.state if event.sealed else self._mapper.seal(event.state)
+        self._sealed_anew |= stored is not event.state
+        return Notification(event.job_id, event.version, event.topic, stored, event.position)
+
+    def _opened(self, number: int, event: Portable) -> bytes:
+        if not event.sealed:
+            return event.state
+        if not self._mapper.seals:
+            raise InvalidExport(
+                f"Line {number}: the event is sealed; set CIPHER_KEY and COMPRESSOR_TOPIC to what "
+                "they were where it was stored."
+            )
+        try:
+            return self._mapper.unseal(event.state)
+        except Exception as error:  # a cipher or a compressor may raise what it likes
+            raise InvalidExport(
+                f"Line {number}: the event cannot be opened with this CIPHER_KEY and "
+                f"COMPRESSOR_TOPIC: {error or type(error).__name__}."
+            ) from error
+
+    def _folded(self, folded: Folded, event: Portable, plain: bytes) -> Folded:
+        before, whole = folded.job, folded.whole
+        try:
+            fact = self._mapper.shapes.read(event.topic, plain)
+        except Exception:
+            # As everywhere: an event that cannot be read stops none after it.
+            self._unread += 1
+            self.keys.pass_over()
+            after, whole = msgspec.structs.replace(before, version=event.version), False
+        else:
+            told = JobEvent(event.job_id, event.version, fact, event.position)
+            after = evolve(before, told)
+            self.keys.follow(before, told, after)
+        return Folded(after, folded.snapshot_version, whole)
+
+
+def _leaf(event: Portable) -> bytes:
+    return Stored(event.position, event.job_id, event.version, event.topic, event.state).leaf

@@ -1,0 +1,120 @@
+"""Events as they travel between stores: a line of JSON each, which gives the stored bytes back."""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from typing import Annotated, Any
+
+import msgspec
+from eventsourcing.persistence import Notification
+
+from domain.errors import MilepostError
+from domain.log.mapper import JobEventMapper
+
+FORMAT, FORMAT_VERSION = "jsonl", 1
+MAX_LINE_BYTES = 16 * 2**20
+"""More than any event takes; who reads lines need not hold a longer one."""
+
+Number = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
+Text = Annotated[str, msgspec.Meta(min_length=1, pattern=r"^[^\x00]*$")]
+
+
+class InvalidExport(MilepostError):
+    """What should be imported is not an export, not all of it, or not as it was written."""
+
+
+class CannotOpen(MilepostError):
+    """A stored event cannot be decrypted or decompressed with the present settings."""
+
+
+class Portable(msgspec.Struct, frozen=True):
+    """An event, its place and its bytes; `sealed` ones are as a cipher or compressor left them."""
+
+    position: int
+    job_id: str
+    version: int
+    topic: str
+    state: bytes
+    sealed: bool = False
+
+
+class _Line(msgspec.Struct, forbid_unknown_fields=True):
+    position: Number
+    job_id: Text
+    version: Number
+    topic: Text
+    state: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    state_base64: str | msgspec.UnsetType = msgspec.UNSET
+    sealed_base64: str | msgspec.UnsetType = msgspec.UNSET
+
+
+_decoder = msgspec.json.Decoder(_Line)
+_encoder = msgspec.json.Encoder()
+
+
+def opened(stored: Notification, mapper: JobEventMapper) -> Portable:
+    """Return a stored event, decrypted and decompressed; raise `CannotOpen`."""
+    try:
+        plain = mapper.unseal(stored.state)
+    except Exception as error:  # a cipher or a compressor may raise what it likes
+        raise CannotOpen(
+            f"The event at position {stored.id} cannot be opened with this CIPHER_KEY and "
+            f"COMPRESSOR_TOPIC: {error or type(error).__name__}."
+        ) from error
+    return _portable(stored, plain, sealed=False)
+
+
+def as_stored(stored: Notification, mapper: JobEventMapper) -> Portable:
+    """Return a stored event as it is; it is sealed if the mapper seals."""
+    return _portable(stored, stored.state, sealed=mapper.seals)
+
+
+def _portable(stored: Notification, state: bytes, *, sealed: bool) -> Portable:
+    job_id, version = str(stored.originator_id), stored.originator_version
+    return Portable(stored.id, job_id, version, stored.topic, bytes(state), sealed)
+
+
+def encode(event: Portable) -> bytes:
+    """Return the line of an event, with its newline."""
+    line = _Line(event.position, event.job_id, event.version, event.topic)
+    if event.sealed:
+        line.sealed_base64 = b64encode(event.state).decode()
+    elif _is_plain(event.state):
+        line.state = msgspec.Raw(event.state)
+    else:
+        line.state_base64 = b64encode(event.state).decode()
+    return _encoder.encode(line) + b"\n"
+
+
+def decode(line: bytes) -> Portable:
+    """Return the event of a line; raise `InvalidExport` that says what is wrong with it."""
+    if not line.endswith(b"\n"):
+        raise InvalidExport("it has no end, or is longer than an event can be")
+    try:
+        line.decode()  # what is inlined is taken as it is, so this must be seen to
+        read = _decoder.decode(line)
+        state, sealed = _state(read)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise InvalidExport(str(error)) from error
+    return Portable(read.position, read.job_id, read.version, read.topic, state, sealed)
+
+
+def _state(line: _Line) -> tuple[bytes, bool]:
+    given: list[Any] = [
+        value
+        for value in (line.state, line.state_base64, line.sealed_base64)
+        if value is not msgspec.UNSET
+    ]
+    if len(given) != 1:
+        raise InvalidExport("an event has one of state, state_base64 and sealed_base64")
+    if isinstance(line.state, msgspec.Raw):
+        return bytes(line.state), False
+    return b64decode(given[0], validate=True), line.sealed_base64 is not msgspec.UNSET
+
+
+def _is_plain(state: bytes) -> bool:
+    """Tell whether these bytes are what any writer of compact JSON makes of the value in them."""
+    try:
+        return msgspec.json.encode(msgspec.json.decode(state)) == state
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return False

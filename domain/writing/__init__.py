@@ -1,0 +1,1 @@
+"""Writing: commands that wait are decided and committed together."""

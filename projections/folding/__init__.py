@@ -1,0 +1,1 @@
+"""Folding: from stored events and rows to present states, with snapshots for long jobs."""

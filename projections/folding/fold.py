@@ -1,0 +1,83 @@
+"""Folding stored events into a view, for the projector and for reads alike."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+
+from eventsourcing.persistence import MapperDeserialisationError
+
+from domain.job.events import JobEvent
+from domain.log.mapper import JobEventMapper
+from domain.log.stored import Stored
+from projections.read_model.contract import SetAside, Sighting
+from projections.views.view import State, UnreadableDocument, View
+
+log = logging.getLogger("milepost.projections")
+
+
+Decoded = Sequence[tuple[Stored, JobEvent | MapperDeserialisationError]]
+"""Stored events, each with what it says or why that cannot be read."""
+
+
+def decoded(events: Iterable[Stored], mapper: JobEventMapper) -> Decoded:
+    """Read stored events, once for all views."""
+    found: list[tuple[Stored, JobEvent | MapperDeserialisationError]] = []
+    for stored in events:
+        try:
+            found.append((stored, mapper.read(stored)))
+        except MapperDeserialisationError as error:
+            found.append((stored, error))
+    return found
+
+
+def fold(view: View[State], state: State, events: Decoded, set_aside: list[SetAside]) -> State:
+    """Fold events that come after the state; one that cannot be is passed over and set aside."""
+    for stored, event in events:
+        if stored.version <= state.version:
+            continue
+        if isinstance(event, MapperDeserialisationError):
+            set_aside.append(_told(view, stored, str(event)))
+            state = view.passed_over(state, stored.version, stored.position)
+            continue
+        try:
+            state = view.evolve(state, event)
+        except Exception as error:
+            # Whatever is wrong with our folding of one event, the others go on.
+            set_aside.append(_told(view, stored, repr(error)))
+            state = view.passed_over(state, stored.version, stored.position)
+    return state
+
+
+def _told(view: View[State], stored: Stored, error: str) -> SetAside:
+    position, job_id, version, topic, _ = stored
+    return SetAside(position, str(job_id), version, topic, error, view.name)
+
+
+def begin(
+    view: View[State],
+    job_id: str,
+    document: str | None,
+    mapper: JobEventMapper,
+    history: Callable[[str], Iterable[Stored]],
+    set_aside: list[SetAside],
+) -> State:
+    """Return the state of a document; in the place of one that cannot be read, fold the history."""
+    try:
+        return view.load(job_id, document)
+    except UnreadableDocument as error:
+        log.warning("%s; folding the whole history", error)
+        return fold(view, view.load(job_id, None), decoded(history(job_id), mapper), set_aside)
+
+
+def fold_sighting(
+    view: View[State],
+    sighting: Sighting,
+    mapper: JobEventMapper,
+    history: Callable[[str], Iterable[Stored]],
+    set_aside: list[SetAside],
+) -> State:
+    """Return a job's state: its row, and the events that the row has not folded yet."""
+    job_id, document = sighting.job_id, sighting.document
+    state = begin(view, job_id, document, mapper, history, set_aside)
+    return fold(view, state, decoded(sighting.tail, mapper), set_aside)

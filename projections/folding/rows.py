@@ -1,0 +1,29 @@
+"""What is stored of a view's state: the document, and the columns by which it is found."""
+
+from __future__ import annotations
+
+from domain.workflows.definition import Workflows
+from projections.read_model.contract import InstanceRow, Row
+from projections.views.instance import Instance
+from projections.views.timeline import Timeline
+from projections.views.view import Views
+
+
+def instance_row(state: Instance, views: Views, workflows: Workflows) -> InstanceRow:
+    """Return the row of an instance."""
+    return InstanceRow(
+        state.job_id,
+        state.version,
+        views.instance.dump(state),
+        state.first_position,
+        state.agent_id,
+        state.user_id,
+        state.status,
+        state.current_step(workflows),
+        state.attempt.silent_since,
+    )
+
+
+def timeline_row(state: Timeline, views: Views) -> Row:
+    """Return the row of a timeline."""
+    return Row(state.job_id, state.version, views.timeline.dump(state))

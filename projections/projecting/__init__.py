@@ -1,0 +1,1 @@
+"""Projecting: the process that follows the log and writes the rows."""

@@ -1,0 +1,137 @@
+"""One step of the projector: events in batches, folded, and rows and position in one commit."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict, defaultdict
+from collections.abc import Collection, Sequence
+
+import msgspec
+
+from domain.log.store import JobStore
+from domain.log.stored import Stored
+from projections.folding.job_fold import Folded, JobFold, New
+from projections.read_model.contract import ReadModel, SetAside
+
+log = logging.getLogger("milepost.projector")
+
+BATCH = 10_000
+BATCHES = 4
+"""How many batches are folded at most before their rows are written: of a job that comes in many
+of them, only the last state is."""
+RETRIED = 1000
+"""How many events that were set aside are tried again at most."""
+HELD_JOBS = 4_000
+"""How many jobs' states are held, about, until their rows are written."""
+REMEMBERED_JOBS = 5_000
+"""How many jobs' states are kept from one batch to the next; with more, rows are written sooner."""
+
+
+class Stepper:
+    """Takes a read model on by the events after its position, and remembers where jobs stood."""
+
+    def __init__(
+        self,
+        store: JobStore,
+        read_model: ReadModel,
+        fold: JobFold,
+        *,
+        batch: int = BATCH,
+        batches: int = BATCHES,
+    ) -> None:
+        self._store = store
+        self._read_model = read_model
+        self._fold = fold
+        self.batch = batch
+        self._batches = batches
+        self._remembered: OrderedDict[str, Folded] = OrderedDict()
+        self._remembered_at = 0
+        self._generation = 0
+
+    def begin(self) -> None:
+        """Forget what was remembered, and step on from what the read model has now."""
+        # In another one's turn rows may have been folded anew without the position moving.
+        self._remembered.clear()
+        # Before anything is read: whoever puts other tables in the place of these makes `apply`
+        # fail, and that ends the turn.
+        self._generation = self._read_model.edition().generation
+
+    def is_of_these_tables(self) -> bool:
+        """Tell whether nothing took the place of the tables that were there at the beginning."""
+        return self._read_model.edition().generation == self._generation
+
+    def step(self) -> int:
+        """Fold what comes next and write it; return how many events that was.
+
+        Raises `PositionMoved` if somebody else has moved the read model on.
+        """
+        # Who else moves it makes `apply` fail, and that ends the turn.
+        since = self._remembered_at if self._remembered else self._read_model.position()
+        position, count, new = since, 0, New()
+        for _ in range(self._batches):
+            events = self._store.log(position, self.batch)
+            if events:
+                self._fold_in(events, new)
+                position, count = events[-1].position, count + len(events)
+            if len(events) < self.batch or len(new.states) >= HELD_JOBS:
+                break
+        if count:
+            self._read_model.apply(self._fold.changes(since, position, new, self._generation))
+            self._remember(position, new)
+        return count
+
+    def try_again(self) -> None:
+        """Fold anew the jobs whose events were set aside: this release may understand them."""
+        job_ids = sorted({event.job_id for event in self._read_model.set_aside(RETRIED)})
+        if job_ids:
+            log.info("folding %d jobs anew whose events had been set aside", len(job_ids))
+            position, new = self._read_model.position(), New()
+            for job_id in job_ids:
+                self._fold_on(self._fold.beginning(job_id), self._read_model.history(job_id), new)
+            changes = self._fold.changes(position, position, new, self._generation)
+            self._read_model.apply(msgspec.structs.replace(changes, tried_again=job_ids))
+
+    def _fold_in(self, events: Sequence[Stored], new: New) -> None:
+        by_job = defaultdict[str, list[Stored]](list)
+        for event in events:
+            by_job[str(event.job_id)].append(event)
+        beginnings = self._beginnings(by_job, new)
+        for states, history in zip(beginnings, by_job.values(), strict=True):
+            self._fold_on(states, history, new)
+
+    def _fold_on(self, before: Folded, events: Sequence[Stored], new: New) -> None:
+        after = self._fold.folded(before, events, new.set_aside)
+        new.snapshots += self._fold.snapshots(before, after)
+        new.states[after[0].job_id] = after
+
+    def _beginnings(self, job_ids: Collection[str], new: New) -> Sequence[Folded]:
+        """Return the states of these jobs as they stand: known, remembered, or from their rows."""
+        known = {
+            job_id: states
+            for job_id in job_ids
+            if (states := new.states.get(job_id) or self._remembered.get(job_id))
+        }
+        unknown = [job_id for job_id in job_ids if job_id not in known]
+        views = self._fold.views
+        instances, timelines = (
+            self._read_model.documents(name, unknown) if unknown else {}
+            for name in (views.instance.name, views.timeline.name)
+        )
+        return [
+            known.get(job_id)
+            or self._loaded(job_id, instances.get(job_id), timelines.get(job_id), new.set_aside)
+            for job_id in job_ids
+        ]
+
+    def _loaded(
+        self, job_id: str, instance: str | None, timeline: str | None, set_aside: list[SetAside]
+    ) -> Folded:
+        return self._fold.loaded(job_id, instance, timeline, self._read_model.history, set_aside)
+
+    def _remember(self, position: int, new: New) -> None:
+        self._remembered_at = position
+        for job_id, states in new.states.items():
+            self._remembered[job_id] = states
+            self._remembered.move_to_end(job_id)
+        while len(self._remembered) > REMEMBERED_JOBS:
+            self._remembered.popitem(last=False)

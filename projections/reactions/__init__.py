@@ -1,0 +1,1 @@
+"""Reactions: what Milepost does by itself when a job needs it."""

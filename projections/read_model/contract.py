@@ -1,0 +1,230 @@
+"""The contract of the read model: rows that are folded from events, and how far they go.
+
+Rows and position change in one transaction. The stores beside this file (`memory.py`, `sqlite.py`,
+`postgres.py`) keep the rows in the database that holds the events, so that one statement reads a
+row together with the events it has not folded yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Protocol
+
+import msgspec
+
+from domain.errors import MilepostError
+from domain.log.stored import Stored
+
+SHAPE = "1"
+"""Counted up with every change of what the rows hold or of how they are folded.
+
+Of two releases the one with the larger number is the newer one: it makes the rows anew, beside the
+ones that are served. The older one leaves them as they are.
+"""
+
+
+NEWEST = 2**62
+"""Beyond every version, position and number of rows."""
+
+
+class PositionMoved(MilepostError):
+    """Another projector moved the read model on, or a rebuild put other tables in its place."""
+
+
+class Row(msgspec.Struct, frozen=True, gc=False):
+    """A view's document about one job, as of that job's version."""
+
+    job_id: str
+    version: int
+    document: str
+
+
+class InstanceRow(msgspec.Struct, frozen=True, gc=False):
+    """The instance's document, and the columns by which instances are found."""
+
+    job_id: str
+    version: int
+    document: str
+    first_position: int
+    agent_id: str | None
+    user_id: str | None
+    status: str
+    current_step: str | None
+    silent_since: datetime | None
+
+
+class SetAside(msgspec.Struct, frozen=True, gc=False):
+    """An event that could not be folded, and why."""
+
+    position: int
+    job_id: str
+    version: int
+    topic: str
+    error: str
+    view: str = "instances"
+
+
+class Sighting(msgspec.Struct, frozen=True):
+    """A row, if there is one, and the events of its job that it has not folded yet."""
+
+    job_id: str
+    document: str | None
+    tail: Sequence[Stored]
+
+
+class ViewSnapshot(msgspec.Struct, frozen=True, gc=False):
+    """A view's document about one job as it was at an earlier version.
+
+    All events up to there were recorded by `recorded_at`.
+    """
+
+    job_id: str
+    view: str
+    version: int
+    recorded_at: datetime
+    document: str
+
+
+class Changes(msgspec.Struct, frozen=True):
+    """What one batch of events changes; `since` is the position that it starts from.
+
+    `tried_again` are jobs whose events that were set aside, and whose snapshots, are forgotten
+    before `set_aside` and `snapshots` are added. `generation` is the one that the folding began
+    with.
+    """
+
+    since: int
+    position: int
+    instances: Sequence[InstanceRow] = ()
+    timelines: Sequence[Row] = ()
+    set_aside: Sequence[SetAside] = ()
+    tried_again: Sequence[str] = ()
+    snapshots: Sequence[ViewSnapshot] = ()
+    generation: int = 0
+
+
+class Edition(msgspec.Struct, frozen=True):
+    """Which rows these are: their shape, and a number that no other tables had before."""
+
+    shape: str
+    generation: int
+
+    def is_older_than(self, shape: str) -> bool:
+        """Tell whether an older release made the rows than the one with this shape."""
+        return int(self.shape) < int(shape)
+
+
+class JobFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which jobs to list; None does not filter. `before` is a `first_position`."""
+
+    agent_id: str | None = None
+    user_id: str | None = None
+    status: str | None = None
+    before: int | None = None
+    limit: int = 50
+
+
+class Turn(Protocol):
+    """The right to project, held by one projector per database."""
+
+    def wait(self, seconds: float) -> None:
+        """Return when there may be new events, or after that many seconds."""
+        ...
+
+
+class ReadModel(Protocol):
+    """Rows of the views. Every method may raise the library's `PersistenceError`.
+
+    `shape` is the one that this release folds. Rows of another one are listed as they are, but
+    sighted by nobody: there, the whole history is the tail.
+    """
+
+    @property
+    def shape(self) -> str:
+        """The shape of the rows that are written here."""
+        ...
+
+    def prepare(self) -> None:
+        """Create the tables that are not there yet."""
+        ...
+
+    def edition(self) -> Edition:
+        """Return which rows these are."""
+        ...
+
+    def rebuilt_position(self) -> int | None:
+        """Return how far a rebuild is that is under way or was interrupted; None without one."""
+        ...
+
+    def position(self) -> int:
+        """Return the position up to which every event is folded."""
+        ...
+
+    def newest_position(self) -> int:
+        """Return the position of the newest event, 0 if there is none."""
+        ...
+
+    def documents(self, view: str, job_ids: Collection[str]) -> Mapping[str, str]:
+        """Return the documents of these jobs, by job id."""
+        ...
+
+    def apply(self, changes: Changes) -> None:
+        """Write the batch and its position.
+
+        Raises `PositionMoved` if that is not where the batch starts, or the rows have another
+        shape or generation.
+        """
+        ...
+
+    def sight(self, view: str, job_id: str) -> Sighting:
+        """Return the job's row and unfolded events, in one statement."""
+        ...
+
+    def history(
+        self, job_id: str, after: int = 0, until: int = NEWEST, limit: int = NEWEST
+    ) -> Sequence[Stored]:
+        """Return the job's events of the versions after `after` and up to `until`, in order."""
+        ...
+
+    def snapshot(
+        self, view: str, job_id: str, until: int, recorded_by: datetime | None = None
+    ) -> ViewSnapshot | None:
+        """Return the job's newest snapshot that is not beyond that version, nor that time."""
+        ...
+
+    def log(self, after: int, limit: int, user_id: str | None = None) -> Sequence[Stored]:
+        """Return the events after that position, in order of position.
+
+        With a user, those of jobs that are known as theirs, as far as the read model goes.
+        """
+        ...
+
+    def sight_agent(self, agent_id: str) -> Sighting | None:
+        """Return the same of the instance of the agent's newest job; None without one."""
+        ...
+
+    def instances(self, wanted: JobFilter) -> Sequence[Row]:
+        """Return instances, the newest first, at most `limit` of them."""
+        ...
+
+    def counts(self) -> Mapping[str, int]:
+        """Return how many instances there are of each status."""
+        ...
+
+    def silent(self, before: datetime) -> Sequence[str]:
+        """Return ids of provisioning jobs that have been silent since before that time."""
+        ...
+
+    def set_aside(self, limit: int = 100) -> Sequence[SetAside]:
+        """Return the newest events that could not be folded."""
+        ...
+
+    def wake(self) -> None:
+        """Tell the projector, whichever process it is in, that there are new events."""
+        ...
+
+    def turn(self) -> AbstractContextManager[Turn | None]:
+        """Take the projector's turn, or get None while another one has it."""
+        ...

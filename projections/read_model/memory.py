@@ -1,0 +1,200 @@
+"""The read model in memory: for tests, and as the shortest reading of the contract."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from threading import Event, Lock, RLock
+
+from domain.job.keys import agent_key
+from domain.log.memory import MemoryRecorder
+from domain.log.stored import Stored
+from projections.read_model.contract import (
+    NEWEST,
+    SHAPE,
+    Changes,
+    Edition,
+    InstanceRow,
+    JobFilter,
+    PositionMoved,
+    Row,
+    SetAside,
+    Sighting,
+    Turn,
+    ViewSnapshot,
+)
+
+
+class MemoryReadModel:
+    """Keep rows in dictionaries under the event store's lock.
+
+    They end with the process, so that they are never of another shape, nor rebuilt.
+    """
+
+    def __init__(self, recorder: MemoryRecorder, shape: str = SHAPE) -> None:
+        self.shape = shape
+        self._recorder = recorder
+        self._lock: RLock = recorder._database_lock
+        self._projecting = Lock()
+        self._woken = Event()
+        self._position = 0
+        self._instances: dict[str, InstanceRow] = {}
+        self._timelines: dict[str, Row] = {}
+        self._set_aside: dict[tuple[int, str], SetAside] = {}
+        self._snapshots: dict[tuple[str, str, int], ViewSnapshot] = {}
+
+    def prepare(self) -> None:
+        """Do nothing: there are no tables."""
+
+    def edition(self) -> Edition:
+        """See `ReadModel.edition`."""
+        return Edition(self.shape, 0)
+
+    def rebuilt_position(self) -> int | None:
+        """See `ReadModel.rebuilt_position`."""
+        return None
+
+    def position(self) -> int:
+        """See `ReadModel.position`."""
+        return self._position
+
+    def newest_position(self) -> int:
+        """See `ReadModel.newest_position`."""
+        return self._recorder.max_notification_id() or 0
+
+    def documents(self, view: str, job_ids: Collection[str]) -> Mapping[str, str]:
+        """See `ReadModel.documents`."""
+        with self._lock:
+            rows = self._rows(view)
+            return {job_id: rows[job_id].document for job_id in job_ids if job_id in rows}
+
+    def apply(self, changes: Changes) -> None:
+        """See `ReadModel.apply`."""
+        with self._lock:
+            if self._position != changes.since:
+                raise PositionMoved
+            self._position = changes.position
+            self._instances |= {row.job_id: row for row in changes.instances}
+            self._timelines |= {row.job_id: row for row in changes.timelines}
+            for place, event in list(self._set_aside.items()):
+                if event.job_id in changes.tried_again:
+                    del self._set_aside[place]
+            for kept in list(self._snapshots):
+                if kept[0] in changes.tried_again:
+                    del self._snapshots[kept]
+            self._snapshots |= {(s.job_id, s.view, s.version): s for s in changes.snapshots}
+            self._set_aside |= {(event.position, event.view): event for event in changes.set_aside}
+
+    def sight(self, view: str, job_id: str) -> Sighting:
+        """See `ReadModel.sight`."""
+        with self._lock:
+            row = self._rows(view).get(job_id)
+            after = row.version if row else 0
+            tail = [event for event in self.history(job_id) if event.version > after]
+            return Sighting(job_id, row.document if row else None, tail)
+
+    def history(
+        self, job_id: str, after: int = 0, until: int = NEWEST, limit: int = NEWEST
+    ) -> Sequence[Stored]:
+        """See `ReadModel.history`."""
+        return [
+            event
+            for event in self._recorder.log(0, NEWEST)
+            if event.job_id == job_id and after < event.version <= until
+        ][:limit]
+
+    def snapshot(
+        self, view: str, job_id: str, until: int, recorded_by: datetime | None = None
+    ) -> ViewSnapshot | None:
+        """See `ReadModel.snapshot`."""
+        with self._lock:
+            usable = [
+                kept
+                for kept in self._snapshots.values()
+                if (kept.job_id, kept.view) == (job_id, view)
+                and kept.version <= until
+                and (recorded_by is None or kept.recorded_at <= recorded_by)
+            ]
+        return max(usable, key=lambda kept: kept.version, default=None)
+
+    def log(self, after: int, limit: int, user_id: str | None = None) -> Sequence[Stored]:
+        """See `ReadModel.log`."""
+        with self._lock:
+            stored = self._recorder.log(after, NEWEST)
+            if user_id is not None:
+                own = {row.job_id for row in self._instances.values() if row.user_id == user_id}
+                stored = [
+                    event
+                    for event in stored
+                    if event.job_id in own and event.position <= self._position
+                ]
+            return stored[:limit]
+
+    def sight_agent(self, agent_id: str) -> Sighting | None:
+        """See `ReadModel.sight_agent`."""
+        with self._lock:
+            key = self._recorder.key(agent_key(agent_id))
+            return self.sight("instances", key.job_id) if key else None
+
+    def instances(self, wanted: JobFilter) -> Sequence[Row]:
+        """See `ReadModel.instances`."""
+        with self._lock:
+            found = [
+                row
+                for row in self._instances.values()
+                if wanted.agent_id in (None, row.agent_id)
+                and wanted.user_id in (None, row.user_id)
+                and wanted.status in (None, row.status)
+                and (wanted.before is None or row.first_position < wanted.before)
+            ]
+        found.sort(key=lambda row: -row.first_position)
+        return [Row(row.job_id, row.version, row.document) for row in found[: wanted.limit]]
+
+    def counts(self) -> Mapping[str, int]:
+        """See `ReadModel.counts`."""
+        with self._lock:
+            return Counter(row.status for row in self._instances.values())
+
+    def silent(self, before: datetime) -> Sequence[str]:
+        """See `ReadModel.silent`."""
+        with self._lock:
+            return [
+                row.job_id
+                for row in self._instances.values()
+                if row.status == "provisioning" and row.silent_since and row.silent_since < before
+            ]
+
+    def set_aside(self, limit: int = 100) -> Sequence[SetAside]:
+        """See `ReadModel.set_aside`."""
+        with self._lock:
+            return [self._set_aside[place] for place in sorted(self._set_aside)[::-1][:limit]]
+
+    def wake(self) -> None:
+        """See `ReadModel.wake`."""
+        self._woken.set()
+
+    @contextmanager
+    def turn(self) -> Iterator[Turn | None]:
+        """See `ReadModel.turn`."""
+        if not self._projecting.acquire(blocking=False):
+            yield None
+            return
+        try:
+            yield _Turn(self._woken)
+        finally:
+            self._projecting.release()
+
+    def _rows(self, view: str) -> Mapping[str, InstanceRow] | Mapping[str, Row]:
+        return self._instances if view == "instances" else self._timelines
+
+
+class _Turn:
+    def __init__(self, woken: Event) -> None:
+        self._woken = woken
+
+    def wait(self, seconds: float) -> None:
+        """See `Turn.wait`."""
+        self._woken.wait(seconds)
+        self._woken.clear()

@@ -1,0 +1,426 @@
+"""The read model in the PostgreSQL database of the events; its twin is `sqlite.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any, Final, LiteralString
+
+import psycopg
+from eventsourcing.persistence import OperationalError
+from psycopg.rows import DictRow
+
+from domain.job.keys import agent_key
+from domain.log.postgres import STORED, PostgresRecorder, as_json
+from domain.log.postgres_datastore import ONE_AT_A_TIME, PostgresDatastore
+from domain.log.stored import Stored
+from projections.read_model.contract import (
+    NEWEST,
+    SHAPE,
+    Changes,
+    Edition,
+    JobFilter,
+    PositionMoved,
+    Row,
+    SetAside,
+    Sighting,
+    Turn,
+    ViewSnapshot,
+)
+from projections.read_model.postgres_lookup import Lookup, bigint, text
+from projections.read_model.tables import Tables
+
+TABLES: Final = Tables(
+    (
+        "milepost_instances",
+        "milepost_timelines",
+        "milepost_set_aside",
+        "milepost_view_snapshots",
+    )
+)
+"""Every table of rows: what a rebuild makes anew."""
+CREATE_EDITIONS: LiteralString = """
+    CREATE TABLE IF NOT EXISTS milepost_read_model (
+      tables text PRIMARY KEY,
+      shape text NOT NULL,
+      position bigint NOT NULL,
+      generation bigint NOT NULL)
+"""
+# What changes with every callback is in no index, and pages have room: so PostgreSQL updates in
+# place (HOT) and need not touch the indexes.
+CREATE: tuple[LiteralString, ...] = (
+    """CREATE TABLE IF NOT EXISTS milepost_instances (
+         job_id text PRIMARY KEY,
+         version bigint NOT NULL,
+         document text NOT NULL,
+         first_position bigint NOT NULL,
+         agent_id text,
+         user_id text,
+         status text NOT NULL,
+         current_step text,
+         silent_since timestamptz) WITH (fillfactor = 70)""",
+    """CREATE TABLE IF NOT EXISTS milepost_timelines (
+         job_id text PRIMARY KEY,
+         version bigint NOT NULL,
+         document text NOT NULL) WITH (fillfactor = 70)""",
+    """CREATE TABLE IF NOT EXISTS milepost_set_aside (
+         position bigint NOT NULL,
+         job_id text NOT NULL,
+         version bigint NOT NULL,
+         topic text NOT NULL,
+         error text NOT NULL,
+         view text NOT NULL,
+         PRIMARY KEY (position, view))""",
+    """CREATE TABLE IF NOT EXISTS milepost_view_snapshots (
+         job_id text NOT NULL,
+         view text NOT NULL,
+         version bigint NOT NULL,
+         recorded_at timestamptz NOT NULL,
+         document text NOT NULL,
+         PRIMARY KEY (job_id, view, version))""",
+)
+INDEX: tuple[LiteralString, ...] = (
+    """CREATE INDEX IF NOT EXISTS milepost_instances_newest
+         ON milepost_instances (first_position)""",
+    """CREATE INDEX IF NOT EXISTS milepost_instances_agent
+         ON milepost_instances (agent_id, first_position)""",
+    """CREATE INDEX IF NOT EXISTS milepost_instances_user
+         ON milepost_instances (user_id, first_position)""",
+    """CREATE INDEX IF NOT EXISTS milepost_instances_status
+         ON milepost_instances (status, first_position)""",
+)
+UPGRADE: tuple[LiteralString, ...] = (
+    "ALTER TABLE milepost_read_model RENAME TO milepost_read_model_before",
+    CREATE_EDITIONS,
+    """INSERT INTO milepost_read_model
+       SELECT 'served', shape, position, 0 FROM milepost_read_model_before""",
+    "DROP TABLE milepost_read_model_before",
+)
+"""For a table from before there were generations: its rows stay where they are."""
+SELECT_IS_OLDER: LiteralString = """
+    SELECT count(*) FILTER (WHERE attname = 'shape') = 1
+       AND count(*) FILTER (WHERE attname = 'generation') = 0 AS is_older
+      FROM pg_attribute
+     WHERE attrelid = to_regclass('milepost_read_model') AND NOT attisdropped
+"""
+BEGIN_EDITION: LiteralString = """
+    INSERT INTO milepost_read_model
+    SELECT 'served', %s, 0, COALESCE(MAX(generation) + 1, 0) FROM milepost_read_model
+    ON CONFLICT (tables) DO NOTHING
+"""
+SELECT_EDITION: LiteralString = """
+    SELECT shape, position, generation FROM milepost_read_model WHERE tables = 'served'
+"""
+SELECT_NEWEST = "SELECT COALESCE(MAX(notification_id), 0) AS position FROM milepost_events"
+# LATERAL and OFFSET 0: however small the tables were when this was planned, it goes by the indexes.
+SELECT_DOCUMENTS: dict[str, LiteralString] = {
+    "instances": """
+        SELECT kept.job_id, kept.document
+          FROM json_array_elements_text(%s::json) AS wanted (job_id)
+         CROSS JOIN LATERAL (
+               SELECT job_id, document FROM milepost_instances
+                WHERE job_id = wanted.job_id OFFSET 0) AS kept
+    """,
+}
+SELECT_DOCUMENTS["timelines"] = SELECT_DOCUMENTS["instances"].replace("instances", "timelines")
+# Not waiting for the disk: what a crash takes away is folded again from the events.
+BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL synchronous_commit = off"
+MOVE: LiteralString = """
+    UPDATE milepost_read_model SET position = %s
+     WHERE tables = 'served' AND position = %s AND shape = %s AND generation = %s
+"""
+# Rows travel as one JSON text: the driver adapts one string, however many rows there are.
+UPSERT_INSTANCES = """
+    INSERT INTO milepost_instances
+    SELECT * FROM json_to_recordset(%s::json) AS row (
+           job_id text, version bigint, document text, first_position bigint, agent_id text,
+           user_id text, status text, current_step text, silent_since timestamptz)
+    ON CONFLICT (job_id) DO UPDATE SET
+      version = excluded.version, document = excluded.document,
+      first_position = excluded.first_position, agent_id = excluded.agent_id,
+      user_id = excluded.user_id, status = excluded.status,
+      current_step = excluded.current_step, silent_since = excluded.silent_since
+"""
+UPSERT_TIMELINES = """
+    INSERT INTO milepost_timelines
+    SELECT * FROM json_to_recordset(%s::json) AS row (job_id text, version bigint, document text)
+    ON CONFLICT (job_id) DO UPDATE SET version = excluded.version, document = excluded.document
+"""
+UPSERT_SET_ASIDE = """
+    INSERT INTO milepost_set_aside
+    SELECT * FROM json_to_recordset(%s::json) AS row (
+           position bigint, job_id text, version bigint, topic text, error text, view text)
+    ON CONFLICT (position, view) DO UPDATE SET error = excluded.error
+"""
+FORGET_SET_ASIDE = """
+    DELETE FROM milepost_set_aside WHERE job_id IN (SELECT json_array_elements_text(%s::json))
+"""
+SELECT_HISTORY: LiteralString = f"""
+    SELECT {STORED} FROM milepost_events
+     WHERE originator_id = %s AND originator_version > %s AND originator_version <= %s
+     ORDER BY originator_version LIMIT %s
+"""
+FORGET_SNAPSHOTS = """
+    DELETE FROM milepost_view_snapshots
+     WHERE job_id IN (SELECT json_array_elements_text(%s::json))
+"""
+KEEP_SNAPSHOTS = """
+    INSERT INTO milepost_view_snapshots
+    SELECT * FROM json_to_recordset(%s::json) AS row (
+           job_id text, view text, version bigint, recorded_at timestamptz, document text)
+    ON CONFLICT (job_id, view, version) DO UPDATE SET
+      recorded_at = excluded.recorded_at, document = excluded.document
+"""
+SELECT_SNAPSHOT: LiteralString = """
+    SELECT job_id, view, version, recorded_at, document FROM milepost_view_snapshots
+     WHERE job_id = %s AND view = %s AND version <= %s
+       AND (%s::timestamptz IS NULL OR recorded_at <= %s)
+       AND (SELECT shape FROM milepost_read_model WHERE tables = 'served') = '{shape}'
+     ORDER BY version DESC LIMIT 1
+"""
+# By the jobs of the user, not by the positions of everybody: hence the + 0.
+SELECT_LOG_OF = """
+    SELECT e.notification_id, e.originator_id, e.originator_version, e.topic, e.state
+      FROM milepost_read_model AS reached
+     CROSS JOIN LATERAL (SELECT job_id FROM milepost_instances WHERE user_id = %s OFFSET 0) AS own
+     CROSS JOIN LATERAL (
+           SELECT originator_id, originator_version, topic, state, notification_id
+             FROM milepost_events
+            WHERE originator_id = own.job_id AND notification_id + 0 > %s
+              AND notification_id + 0 <= reached.position
+            ORDER BY originator_version LIMIT %s) AS e
+     WHERE reached.tables = 'served'
+     ORDER BY e.notification_id LIMIT %s
+"""
+# A row of another shape is none: then the whole history is the tail.
+SIGHT: dict[str, LiteralString] = {
+    "instances": """
+        SELECT wanted.job_id, kept.document,
+               e.originator_version, e.topic, e.state, e.notification_id
+          FROM (SELECT %s AS job_id) AS wanted
+          LEFT JOIN LATERAL (
+               SELECT version, document FROM milepost_instances
+                WHERE job_id = wanted.job_id
+                  AND (SELECT shape FROM milepost_read_model WHERE tables = 'served') = '{shape}'
+               OFFSET 0) AS kept ON true
+          LEFT JOIN LATERAL (
+               SELECT originator_version, topic, state, notification_id
+                 FROM milepost_events
+                WHERE originator_id = wanted.job_id
+                  AND originator_version > COALESCE(kept.version, 0)
+                ORDER BY originator_version OFFSET 0) AS e ON true
+    """,
+}
+SIGHT["timelines"] = SIGHT["instances"].replace("instances", "timelines")
+SIGHT_AGENT: LiteralString = SIGHT["instances"].replace(
+    "(SELECT %s AS job_id)", "(SELECT job_id FROM milepost_keys WHERE name = %s)"
+)
+SELECT_INSTANCES: LiteralString = """
+    SELECT job_id, version, document FROM milepost_instances
+     WHERE {filters} ORDER BY first_position DESC LIMIT %s
+"""
+FILTERS: dict[str, LiteralString] = {
+    "agent_id": "agent_id = %s",
+    "user_id": "user_id = %s",
+    "status": "status = %s",
+    "before": "first_position < %s",
+}
+SELECT_COUNTS = "SELECT status, COUNT(*) AS count FROM milepost_instances GROUP BY status"
+SELECT_SILENT = """
+    SELECT job_id FROM milepost_instances
+     WHERE status = 'provisioning' AND silent_since < %s ORDER BY silent_since LIMIT 1000
+"""
+SELECT_SET_ASIDE = """
+    SELECT position, job_id, version, topic, error, view
+      FROM milepost_set_aside ORDER BY position DESC, view LIMIT %s
+"""
+TAKE_TURN = "SELECT pg_try_advisory_lock(hashtext('milepost projector')) AS taken"
+LISTEN = "LISTEN milepost_events"
+
+
+class PostgresReadModel:
+    """Keep rows beside the events; with `rebuilt`, in the tables of a rebuild."""
+
+    def __init__(
+        self, recorder: PostgresRecorder, shape: LiteralString = SHAPE, *, rebuilt: bool = False
+    ) -> None:
+        self.shape: LiteralString = shape
+        self._recorder = recorder
+        self._datastore: PostgresDatastore = recorder.datastore
+        self._on: Callable[[LiteralString], LiteralString] = TABLES.turned if rebuilt else str
+        columns = (text, text, bigint, text, bytes, bigint)
+        self._sight = {
+            view: Lookup(self._datastore, f"sight_{view}", sight(statement, shape), columns)
+            for view, statement in SIGHT.items()
+        }
+        self._sight_agent = Lookup(
+            self._datastore, "sight_agent", sight(SIGHT_AGENT, shape), columns
+        )
+
+    def prepare(self) -> None:
+        """See `ReadModel.prepare`."""
+        if self._rows(SELECT_IS_OLDER)[0]["is_older"]:
+            self._upgrade()
+        self._datastore.create(
+            ("milepost_read_model", *TABLES.names), (CREATE_EDITIONS, *CREATE, *INDEX)
+        )
+        if not self._rows(SELECT_EDITION):
+            with self._datastore.transaction(commit=True) as cursor:
+                cursor.execute(BEGIN_EDITION, (self.shape,))
+
+    def _upgrade(self) -> None:
+        with self._datastore.transaction(commit=True) as cursor:
+            cursor.execute(ONE_AT_A_TIME)
+            found = cursor.execute(SELECT_IS_OLDER).fetchone()
+            if found and found["is_older"]:  # nobody else was faster
+                for statement in UPGRADE:
+                    cursor.execute(statement)
+
+    def edition(self) -> Edition:
+        """See `ReadModel.edition`."""
+        found = self._edition()
+        return Edition(found["shape"], found["generation"])
+
+    def rebuilt_position(self) -> int | None:
+        """See `ReadModel.rebuilt_position`."""
+        found = self._rows(TABLES.turned(SELECT_EDITION))
+        return found[0]["position"] if found else None
+
+    def position(self) -> int:
+        """See `ReadModel.position`."""
+        return int(self._edition()["position"])
+
+    def _edition(self) -> DictRow:
+        found = self._rows(SELECT_EDITION)
+        if not found:
+            raise PositionMoved("The tables of the rebuild are gone.")
+        return found[0]
+
+    def newest_position(self) -> int:
+        """See `ReadModel.newest_position`."""
+        return int(self._rows(SELECT_NEWEST)[0]["position"])
+
+    def documents(self, view: str, job_ids: Collection[str]) -> Mapping[str, str]:
+        """See `ReadModel.documents`."""
+        rows = self._rows(SELECT_DOCUMENTS[view], as_json(job_ids))
+        return {row["job_id"]: row["document"] for row in rows}
+
+    def apply(self, changes: Changes) -> None:
+        """See `ReadModel.apply`."""
+        parts = [BEGIN, MOVE]
+        parameters: list[Any] = [changes.position, changes.since, self.shape, changes.generation]
+        for statement, rows in (
+            (UPSERT_INSTANCES, changes.instances),
+            (UPSERT_TIMELINES, changes.timelines),
+            (FORGET_SET_ASIDE, changes.tried_again),
+            (UPSERT_SET_ASIDE, changes.set_aside),
+            (FORGET_SNAPSHOTS, changes.tried_again),
+            (KEEP_SNAPSHOTS, changes.snapshots),
+        ):
+            if rows:
+                parts.append(statement)
+                parameters.append(as_json(rows))
+        with self._datastore.spelled_out() as cursor:
+            cursor.execute(self._on(";".join(parts)), parameters)
+            for _ in BEGIN.split(";"):
+                cursor.nextset()
+            if cursor.rowcount != 1:
+                raise PositionMoved
+            cursor.execute("COMMIT")
+
+    def sight(self, view: str, job_id: str) -> Sighting:
+        """See `ReadModel.sight`."""
+        return _sighting(self._sight[view].rows(job_id))
+
+    def history(
+        self, job_id: str, after: int = 0, until: int = NEWEST, limit: int = NEWEST
+    ) -> Sequence[Stored]:
+        """See `ReadModel.history`."""
+        return self._datastore.stored(SELECT_HISTORY, (job_id, after, until, limit))
+
+    def snapshot(
+        self, view: str, job_id: str, until: int, recorded_by: datetime | None = None
+    ) -> ViewSnapshot | None:
+        """See `ReadModel.snapshot`."""
+        statement = sight(SELECT_SNAPSHOT, self.shape)
+        for row in self._rows(statement, job_id, view, until, recorded_by, recorded_by):
+            return ViewSnapshot(**row)
+        return None
+
+    def log(self, after: int, limit: int, user_id: str | None = None) -> Sequence[Stored]:
+        """See `ReadModel.log`."""
+        if user_id is None:
+            return self._recorder.log(after, limit)
+        return self._datastore.stored(SELECT_LOG_OF, (user_id, after, limit, limit))
+
+    def sight_agent(self, agent_id: str) -> Sighting | None:
+        """See `ReadModel.sight_agent`."""
+        rows = self._sight_agent.rows(agent_key(agent_id))
+        return _sighting(rows) if rows else None
+
+    def instances(self, wanted: JobFilter) -> Sequence[Row]:
+        """See `ReadModel.instances`."""
+        given = {name: value for name in FILTERS if (value := getattr(wanted, name)) is not None}
+        filters = " AND ".join(FILTERS[name] for name in given) or "TRUE"
+        statement = SELECT_INSTANCES.format(filters=filters)
+        rows = self._rows(statement, *given.values(), wanted.limit)
+        return [Row(**row) for row in rows]
+
+    def counts(self) -> Mapping[str, int]:
+        """See `ReadModel.counts`."""
+        return {row["status"]: row["count"] for row in self._rows(SELECT_COUNTS)}
+
+    def silent(self, before: datetime) -> Sequence[str]:
+        """See `ReadModel.silent`."""
+        return [row["job_id"] for row in self._rows(SELECT_SILENT, before)]
+
+    def set_aside(self, limit: int = 100) -> Sequence[SetAside]:
+        """See `ReadModel.set_aside`."""
+        return [SetAside(**row) for row in self._rows(SELECT_SET_ASIDE, limit)]
+
+    def wake(self) -> None:
+        """Do nothing: every append notifies."""
+
+    @contextmanager
+    def turn(self) -> Iterator[Turn | None]:
+        """See `ReadModel.turn`."""
+        # A session lock on a connection of its own: gone with the process, however it ends.
+        try:
+            with psycopg.connect(**self._datastore.conninfo, autocommit=True) as connection:
+                taken = connection.execute(TAKE_TURN).fetchone()
+                if not (taken and taken[0]):
+                    yield None
+                    return
+                connection.execute(LISTEN)
+                yield _Turn(connection)
+        except psycopg.Error as error:
+            raise OperationalError(str(error)) from error
+
+    def _rows(self, statement: LiteralString, *parameters: Any) -> list[DictRow]:
+        return self._datastore.rows(self._on(statement), parameters)
+
+
+class _Turn:
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        self._connection = connection
+
+    def wait(self, seconds: float) -> None:
+        """See `Turn.wait`."""
+        for _ in self._connection.notifies(timeout=seconds, stop_after=1):
+            pass
+
+
+def sight(statement: LiteralString, shape: LiteralString) -> LiteralString:
+    """Return the statement for a release of this shape."""
+    return statement.replace("{shape}", shape)
+
+
+def _sighting(rows: Sequence[tuple[Any, ...]]) -> Sighting:
+    job_id, document = rows[0][:2]
+    tail = [
+        Stored(position, job_id, version, topic, state)
+        for _, _, version, topic, state, position in rows
+        if version is not None
+    ]
+    return Sighting(job_id, document, tail)

@@ -1,0 +1,99 @@
+"""Asking PostgreSQL one thing by one name, at little more than libpq's own price."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final, LiteralString, TypeAlias
+from weakref import WeakSet
+
+import psycopg
+from psycopg import Connection
+from psycopg.pq import DiagnosticField, ExecStatus, Format
+from psycopg.pq.abc import PGresult
+
+from domain.log.postgres_datastore import PostgresDatastore
+
+Column: TypeAlias = Callable[[bytes], Any]
+
+SOON_SECONDS: Final = 0.25
+"""How long to queue for a connection before it is left to the datastore's patience."""
+UNKNOWN_STATEMENT: Final = b"26000"
+
+
+def text(sent: bytes) -> str:
+    """Read a text column."""
+    return sent.decode()
+
+
+def bigint(sent: bytes) -> int:
+    """Read a bigint column."""
+    return int.from_bytes(sent, "big", signed=True)
+
+
+class Lookup:
+    """A prepared statement of one text parameter; `columns` read what it returns.
+
+    A cursor costs more than the statement that it runs: it parses, looks for adapters, makes rows
+    of any type. So this asks libpq, and leaves whatever is not an answer to the datastore, which
+    knows about errors, dead connections, servers that are away and other encodings.
+    """
+
+    def __init__(
+        self,
+        datastore: PostgresDatastore,
+        name: str,
+        statement: LiteralString,
+        columns: Sequence[Column],
+    ) -> None:
+        self._datastore = datastore
+        self._name = f"milepost_{name}".encode()
+        self._statement: LiteralString = statement
+        self._columns = tuple(columns)
+        self._prepared: WeakSet[Connection[Any]] = WeakSet()
+
+    def rows(self, parameter: str) -> list[tuple[Any, ...]]:
+        """Return the rows; raise the library's `PersistenceError`."""
+        answer = self._answer(parameter.encode())
+        if answer is None:
+            asked_again = self._datastore.rows(self._statement, (parameter,))
+            return [tuple(row.values()) for row in asked_again]
+        return [
+            tuple(
+                None if (sent := answer.get_value(row, place)) is None else read(sent)
+                for place, read in enumerate(self._columns)
+            )
+            for row in range(answer.ntuples)
+        ]
+
+    def _answer(self, parameter: bytes) -> PGresult | None:
+        pool = self._datastore.pool
+        try:
+            connection = pool.getconn(SOON_SECONDS)
+        except psycopg.OperationalError:  # the pool is not open yet, or the server is away
+            return None
+        try:
+            if connection not in self._prepared and not self._prepare(connection):
+                return None
+            # Binary, so that a NUL character is refused instead of ending the parameter.
+            result = connection.pgconn.exec_prepared(
+                self._name, [parameter], [Format.BINARY], Format.BINARY
+            )
+        except psycopg.OperationalError:  # the connection has died
+            return None
+        finally:
+            pool.putconn(connection)
+        if result.status == ExecStatus.TUPLES_OK:
+            return result
+        if result.error_field(DiagnosticField.SQLSTATE) == UNKNOWN_STATEMENT:
+            # After a rollback the driver throws out all that is prepared, ours too.
+            self._prepared.discard(connection)
+        return None
+
+    def _prepare(self, connection: Connection[Any]) -> bool:
+        statement = self._statement.replace("%s", "$1").encode()
+        if connection.info.encoding != "utf-8":
+            return False
+        if connection.pgconn.prepare(self._name, statement).status != ExecStatus.COMMAND_OK:
+            return False
+        self._prepared.add(connection)
+        return True

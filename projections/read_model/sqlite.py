@@ -1,0 +1,395 @@
+"""The read model in the SQLite file of the events; its twin is `postgres.py`."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, LiteralString
+
+import msgspec
+
+from domain.job.keys import agent_key
+from domain.log.sqlite import STORED, SQLiteDatastore, SQLiteRecorder
+from domain.log.stored import Stored
+from projections.read_model.contract import (
+    NEWEST,
+    SHAPE,
+    Changes,
+    Edition,
+    InstanceRow,
+    JobFilter,
+    PositionMoved,
+    Row,
+    SetAside,
+    Sighting,
+    Turn,
+    ViewSnapshot,
+)
+from projections.read_model.doorbell import Doorbell
+from projections.read_model.tables import Tables
+
+TABLES: Final = Tables(
+    (
+        "milepost_instances",
+        "milepost_timelines",
+        "milepost_set_aside",
+        "milepost_view_snapshots",
+    )
+)
+"""Every table of rows: what a rebuild makes anew."""
+CREATE_EDITIONS = """
+    CREATE TABLE IF NOT EXISTS milepost_read_model (
+      tables TEXT PRIMARY KEY,
+      shape TEXT NOT NULL,
+      position INTEGER NOT NULL,
+      generation INTEGER NOT NULL) WITHOUT ROWID
+"""
+CREATE: tuple[LiteralString, ...] = (
+    """CREATE TABLE IF NOT EXISTS milepost_instances (
+         job_id TEXT PRIMARY KEY,
+         version INTEGER NOT NULL,
+         document TEXT NOT NULL,
+         first_position INTEGER NOT NULL,
+         agent_id TEXT,
+         user_id TEXT,
+         status TEXT NOT NULL,
+         current_step TEXT,
+         silent_since TEXT) WITHOUT ROWID""",
+    """CREATE TABLE IF NOT EXISTS milepost_timelines (
+         job_id TEXT PRIMARY KEY,
+         version INTEGER NOT NULL,
+         document TEXT NOT NULL) WITHOUT ROWID""",
+    """CREATE TABLE IF NOT EXISTS milepost_set_aside (
+         position INTEGER NOT NULL,
+         job_id TEXT NOT NULL,
+         version INTEGER NOT NULL,
+         topic TEXT NOT NULL,
+         error TEXT NOT NULL,
+         view TEXT NOT NULL,
+         PRIMARY KEY (position, view)) WITHOUT ROWID""",
+    """CREATE TABLE IF NOT EXISTS milepost_view_snapshots (
+         job_id TEXT NOT NULL,
+         view TEXT NOT NULL,
+         version INTEGER NOT NULL,
+         recorded_at TEXT NOT NULL,
+         document TEXT NOT NULL,
+         PRIMARY KEY (job_id, view, version))""",
+)
+INDEXED: Final[Mapping[str, str]] = {
+    "newest": "first_position",
+    "agent": "agent_id,first_position",
+    "user": "user_id,first_position",
+    "status": "status,first_position",
+}
+"""The columns of the instances that have an index."""
+# What an index is for tells which it is: it keeps its name for ever, so those of a rebuild have
+# others.
+SELECT_INDEXED = """
+    SELECT (SELECT group_concat(name) FROM (
+            SELECT COALESCE(name, '?') AS name FROM pragma_index_info(list.name) ORDER BY seqno))
+      FROM pragma_index_list('milepost_instances') AS list WHERE NOT list.partial
+"""
+UPGRADE: tuple[LiteralString, ...] = (
+    "ALTER TABLE milepost_read_model RENAME TO milepost_read_model_before",
+    CREATE_EDITIONS,
+    """INSERT INTO milepost_read_model
+       SELECT 'served', shape, position, 0 FROM milepost_read_model_before""",
+    "DROP TABLE milepost_read_model_before",
+)
+"""For a table from before there were generations: its rows stay where they are."""
+SELECT_IS_OLDER = """
+    SELECT EXISTS (SELECT 1 FROM pragma_table_info('milepost_read_model'))
+       AND NOT EXISTS (SELECT 1 FROM pragma_table_info('milepost_read_model')
+                        WHERE name = 'generation')
+"""
+BEGIN_EDITION: LiteralString = """
+    INSERT INTO milepost_read_model
+    SELECT 'served', ?, 0, COALESCE(MAX(generation) + 1, 0) FROM milepost_read_model WHERE TRUE
+    ON CONFLICT (tables) DO NOTHING
+"""
+SELECT_EDITION: LiteralString = """
+    SELECT shape, position, generation FROM milepost_read_model WHERE tables = 'served'
+"""
+SELECT_NEWEST = "SELECT COALESCE(MAX(notification_id), 0) FROM milepost_events"
+SELECT_DOCUMENTS: dict[str, LiteralString] = {
+    view: f"""
+        SELECT job_id, document FROM milepost_{view}
+         WHERE job_id IN (SELECT value FROM json_each(?))
+    """
+    for view in ("instances", "timelines")
+}
+MOVE: LiteralString = """
+    UPDATE milepost_read_model SET position = ?
+     WHERE tables = 'served' AND position = ? AND shape = ? AND generation = ?
+"""
+UPSERT_INSTANCE: LiteralString = """
+    INSERT INTO milepost_instances VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (job_id) DO UPDATE SET
+      version = excluded.version, document = excluded.document,
+      first_position = excluded.first_position, agent_id = excluded.agent_id,
+      user_id = excluded.user_id, status = excluded.status,
+      current_step = excluded.current_step, silent_since = excluded.silent_since
+"""
+UPSERT_TIMELINE: LiteralString = """
+    INSERT INTO milepost_timelines VALUES (?, ?, ?)
+    ON CONFLICT (job_id) DO UPDATE SET version = excluded.version, document = excluded.document
+"""
+UPSERT_SET_ASIDE: LiteralString = """
+    INSERT INTO milepost_set_aside VALUES (?, ?, ?, ?, ?, ?)
+    ON CONFLICT (position, view) DO UPDATE SET error = excluded.error
+"""
+FORGET_SET_ASIDE: LiteralString = "DELETE FROM milepost_set_aside WHERE job_id = ?"
+SELECT_HISTORY = f"""
+    SELECT {STORED} FROM milepost_events
+     WHERE originator_id = ? AND originator_version > ? AND originator_version <= ?
+     ORDER BY originator_version LIMIT ?
+"""
+FORGET_SNAPSHOTS: LiteralString = "DELETE FROM milepost_view_snapshots WHERE job_id = ?"
+KEEP_SNAPSHOT: LiteralString = """
+    INSERT INTO milepost_view_snapshots VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT (job_id, view, version) DO UPDATE SET
+      recorded_at = excluded.recorded_at, document = excluded.document
+"""
+SELECT_SNAPSHOT = """
+    SELECT version, recorded_at, document FROM milepost_view_snapshots
+     WHERE job_id = ? AND view = ? AND version <= ? AND (? IS NULL OR recorded_at <= ?)
+       AND (SELECT shape FROM milepost_read_model WHERE tables = 'served') = ?
+     ORDER BY version DESC LIMIT 1
+"""
+# By the jobs of the user, not by the positions of everybody: hence the +.
+SELECT_LOG_OF = f"""
+    SELECT {STORED} FROM milepost_events
+     WHERE notification_id IN (
+           SELECT theirs.notification_id
+             FROM milepost_instances AS own
+            CROSS JOIN milepost_events AS theirs ON theirs.originator_id = own.job_id
+            WHERE own.user_id = ? AND +theirs.notification_id > ?
+              AND +theirs.notification_id <= (
+                   SELECT position FROM milepost_read_model WHERE tables = 'served')
+            ORDER BY theirs.notification_id LIMIT ?)
+     ORDER BY notification_id
+"""
+# A row of another shape is none: then the whole history is the tail.
+SIGHT: dict[str, LiteralString] = {
+    view: f"""
+        SELECT wanted.job_id, kept.document,
+               e.originator_version, e.topic, e.state, e.notification_id
+          FROM (SELECT ? AS job_id) AS wanted
+          LEFT JOIN milepost_{view} AS kept
+            ON kept.job_id = wanted.job_id
+           AND (SELECT shape FROM milepost_read_model WHERE tables = 'served') = ?
+          LEFT JOIN milepost_events AS e
+            ON e.originator_id = wanted.job_id
+           AND e.originator_version > COALESCE(kept.version, 0)
+         ORDER BY e.originator_version
+    """
+    for view in ("instances", "timelines")
+}
+SIGHT_AGENT: LiteralString = SIGHT["instances"].replace(
+    "(SELECT ? AS job_id)", "(SELECT job_id FROM milepost_keys WHERE name = ?)"
+)
+SELECT_INSTANCES: LiteralString = """
+    SELECT job_id, version, document FROM milepost_instances
+     WHERE {filters} ORDER BY first_position DESC LIMIT ?
+"""
+FILTERS: dict[str, LiteralString] = {
+    "agent_id": "agent_id = ?",
+    "user_id": "user_id = ?",
+    "status": "status = ?",
+    "before": "first_position < ?",
+}
+SELECT_COUNTS = "SELECT status, COUNT(*) FROM milepost_instances GROUP BY status"
+SELECT_SILENT = (
+    "SELECT job_id FROM milepost_instances WHERE status = 'provisioning' AND silent_since < ? "
+    "ORDER BY silent_since LIMIT 1000"
+)
+SELECT_SET_ASIDE = """
+    SELECT position, job_id, version, topic, error, view
+      FROM milepost_set_aside ORDER BY position DESC, view LIMIT ?
+"""
+
+
+class SQLiteReadModel:
+    """Keep rows beside the events; with `rebuilt`, in the tables of a rebuild."""
+
+    def __init__(
+        self, recorder: SQLiteRecorder, shape: str = SHAPE, *, rebuilt: bool = False
+    ) -> None:
+        self.shape = shape
+        self._recorder = recorder
+        self._datastore: SQLiteDatastore = recorder.datastore
+        self._on: Callable[[LiteralString], LiteralString] = TABLES.turned if rebuilt else str
+        # SQLite cannot LISTEN.
+        self._bell = Doorbell(Path(f"{self._datastore.pool.db_name}-bell"))
+
+    def prepare(self) -> None:
+        """See `ReadModel.prepare`."""
+        with self._datastore.writing() as cursor:
+            (is_older,) = cursor.execute(SELECT_IS_OLDER).fetchone()
+            for statement in (*(UPGRADE if is_older else ()), CREATE_EDITIONS, *CREATE):
+                cursor.execute(statement)
+            cursor.execute(BEGIN_EDITION, (self.shape,))
+            generation = cursor.execute(SELECT_EDITION).fetchone()["generation"]
+            there = {row[0] for row in cursor.execute(SELECT_INDEXED).fetchall()}
+            for columns, statement in indexes("milepost_instances", generation).items():
+                if columns not in there:
+                    cursor.execute(statement)
+
+    def edition(self) -> Edition:
+        """See `ReadModel.edition`."""
+        found = self._edition()
+        return Edition(found["shape"], found["generation"])
+
+    def rebuilt_position(self) -> int | None:
+        """See `ReadModel.rebuilt_position`."""
+        found = self._rows(TABLES.turned(SELECT_EDITION))
+        return found[0]["position"] if found else None
+
+    def position(self) -> int:
+        """See `ReadModel.position`."""
+        return int(self._edition()["position"])
+
+    def _edition(self) -> sqlite3.Row:
+        found: list[sqlite3.Row] = self._rows(SELECT_EDITION)
+        if not found:
+            raise PositionMoved("The tables of the rebuild are gone.")
+        return found[0]
+
+    def newest_position(self) -> int:
+        """See `ReadModel.newest_position`."""
+        return int(self._rows(SELECT_NEWEST)[0][0])
+
+    def documents(self, view: str, job_ids: Collection[str]) -> Mapping[str, str]:
+        """See `ReadModel.documents`."""
+        wanted = msgspec.json.encode(list(job_ids)).decode()
+        return {row[0]: row[1] for row in self._rows(SELECT_DOCUMENTS[view], wanted)}
+
+    def apply(self, changes: Changes) -> None:
+        """See `ReadModel.apply`."""
+        with self._datastore.writing() as cursor:
+            moved = (changes.position, changes.since, self.shape, changes.generation)
+            if cursor.execute(self._on(MOVE), moved).rowcount != 1:
+                raise PositionMoved
+            for statement, rows in (
+                (UPSERT_INSTANCE, map(_columns, changes.instances)),
+                (UPSERT_TIMELINE, map(msgspec.structs.astuple, changes.timelines)),
+                (FORGET_SET_ASIDE, ((job_id,) for job_id in changes.tried_again)),
+                (UPSERT_SET_ASIDE, map(msgspec.structs.astuple, changes.set_aside)),
+                (FORGET_SNAPSHOTS, ((job_id,) for job_id in changes.tried_again)),
+                (KEEP_SNAPSHOT, map(_kept, changes.snapshots)),
+            ):
+                cursor.executemany(self._on(statement), rows)
+
+    def sight(self, view: str, job_id: str) -> Sighting:
+        """See `ReadModel.sight`."""
+        return _sighting(self._rows(SIGHT[view], job_id, self.shape))
+
+    def history(
+        self, job_id: str, after: int = 0, until: int = NEWEST, limit: int = NEWEST
+    ) -> Sequence[Stored]:
+        """See `ReadModel.history`."""
+        return self._datastore.stored(SELECT_HISTORY, (job_id, after, until, limit))
+
+    def snapshot(
+        self, view: str, job_id: str, until: int, recorded_by: datetime | None = None
+    ) -> ViewSnapshot | None:
+        """See `ReadModel.snapshot`."""
+        latest = _text(recorded_by) if recorded_by else None
+        for row in self._rows(SELECT_SNAPSHOT, job_id, view, until, latest, latest, self.shape):
+            version, recorded_at, document = row
+            moment = datetime.fromisoformat(recorded_at)
+            return ViewSnapshot(job_id, view, version, moment, document)
+        return None
+
+    def log(self, after: int, limit: int, user_id: str | None = None) -> Sequence[Stored]:
+        """See `ReadModel.log`."""
+        if user_id is None:
+            return self._recorder.log(after, limit)
+        return self._datastore.stored(SELECT_LOG_OF, (user_id, after, limit))
+
+    def sight_agent(self, agent_id: str) -> Sighting | None:
+        """See `ReadModel.sight_agent`."""
+        rows = self._rows(SIGHT_AGENT, agent_key(agent_id), self.shape)
+        return _sighting(rows) if rows else None
+
+    def instances(self, wanted: JobFilter) -> Sequence[Row]:
+        """See `ReadModel.instances`."""
+        given = {name: value for name in FILTERS if (value := getattr(wanted, name)) is not None}
+        filters = " AND ".join(FILTERS[name] for name in given) or "TRUE"
+        statement = SELECT_INSTANCES.format(filters=filters)
+        return [Row(*row) for row in self._rows(statement, *given.values(), wanted.limit)]
+
+    def counts(self) -> Mapping[str, int]:
+        """See `ReadModel.counts`."""
+        return {row[0]: row[1] for row in self._rows(SELECT_COUNTS)}
+
+    def silent(self, before: datetime) -> Sequence[str]:
+        """See `ReadModel.silent`."""
+        return [row[0] for row in self._rows(SELECT_SILENT, _text(before))]
+
+    def set_aside(self, limit: int = 100) -> Sequence[SetAside]:
+        """See `ReadModel.set_aside`."""
+        return [SetAside(*row) for row in self._rows(SELECT_SET_ASIDE, limit)]
+
+    def wake(self) -> None:
+        """See `ReadModel.wake`."""
+        self._bell.ring()
+
+    @contextmanager
+    def turn(self) -> Iterator[Turn | None]:
+        """See `ReadModel.turn`."""
+        # A lock on a file beside the database: gone with the process, however it ends.
+        path = f"{self._datastore.pool.db_name}-projector"
+        lock_file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        try:
+            fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield None
+        else:
+            with self._bell.listen() as listener:
+                yield listener
+        finally:
+            os.close(lock_file)
+
+    def _rows(self, statement: LiteralString, *parameters: Any) -> list[Any]:
+        with self._datastore.reading() as cursor:
+            return cursor.execute(self._on(statement), parameters).fetchall()
+
+
+def indexes(table: str, generation: int) -> Mapping[str, str]:
+    """Return, by their columns, the statements that make the indexes of tables of a generation."""
+    suffix = f"_{generation}" if generation else ""
+    return {
+        columns: f"CREATE INDEX milepost_instances_{name}{suffix} ON {table} ({columns})"
+        for name, columns in INDEXED.items()
+    }
+
+
+def _sighting(rows: Sequence[Any]) -> Sighting:
+    job_id, document = rows[0][:2]
+    tail = [
+        Stored(position, job_id, version, topic, state)
+        for _, _, version, topic, state, position in rows
+        if version is not None
+    ]
+    return Sighting(job_id, document, tail)
+
+
+def _columns(row: InstanceRow) -> tuple[Any, ...]:
+    *columns, silent_since = msgspec.structs.astuple(row)
+    return (*columns, _text(silent_since) if silent_since else None)
+
+
+def _kept(snapshot: ViewSnapshot) -> tuple[Any, ...]:
+    job_id, view, version, recorded_at, document = msgspec.structs.astuple(snapshot)
+    return job_id, view, version, _text(recorded_at), document
+
+
+def _text(moment: datetime) -> str:
+    # Always of one length, so that the order of the texts is the order of the times.
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")

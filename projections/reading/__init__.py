@@ -1,0 +1,1 @@
+"""Reading: one job, many jobs, their history and their past."""

@@ -1,0 +1,125 @@
+"""Reading: a job's present state is never stale, lists are as of the read model's position."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from threading import BoundedSemaphore, Event
+from time import monotonic
+
+import msgspec
+
+from domain.log.mapper import JobEventMapper
+from domain.log.store import translated
+from projections.folding.fold import fold_sighting
+from projections.read_model.contract import JobFilter, ReadModel, SetAside, Sighting
+from projections.views.instance import Instance
+from projections.views.timeline import Timeline
+from projections.views.view import State, View, Views
+
+POLL_SECONDS = 0.01
+MAX_WAITERS = 8
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """The log's and the read model's positions, and the newest events that were set aside.
+
+    `shape` is that of the rows that are served; `rebuilt_position` is how far a rebuild is that is
+    under way or was interrupted.
+    """
+
+    log_position: int
+    read_model_position: int
+    set_aside: Sequence[SetAside]
+    shape: str
+    rebuilt_position: int | None
+
+    @property
+    def lag_events(self) -> int:
+        """How many positions the read model is behind."""
+        return max(0, self.log_position - self.read_model_position)
+
+
+class Reader:
+    """Answers from rows plus unfolded events. Every method may raise `StoreUnavailable`."""
+
+    def __init__(self, read_model: ReadModel, mapper: JobEventMapper) -> None:
+        self._read_model = read_model
+        self._mapper = mapper
+        self._views = Views(mapper.cipher)
+        self._waiters = BoundedSemaphore(MAX_WAITERS)
+
+    def instance(self, job_id: str) -> Instance | None:
+        """Return a job's instance, None if nothing was ever heard of it."""
+        with translated():
+            sighting = self._read_model.sight("instances", job_id)
+            found = self._fold(self._views.instance, sighting)
+        return found if found.version else None
+
+    def instance_of(self, agent_id: str) -> Instance | None:
+        """Return the instance of the agent's newest job, None if no job is registered for it."""
+        with translated():
+            sighting = self._read_model.sight_agent(agent_id)
+            return self._fold(self._views.instance, sighting) if sighting else None
+
+    def timeline(self, job_id: str) -> Timeline | None:
+        """Return a job's timeline, None if nothing was ever heard of it."""
+        with translated():
+            sighting = self._read_model.sight("timelines", job_id)
+            found = self._fold(self._views.timeline, sighting)
+        return found if found.version else None
+
+    def instances(self, wanted: JobFilter) -> Sequence[Instance]:
+        """Return instances as of the read model's position, the newest first."""
+        with translated():
+            return [
+                self._fold(self._views.instance, Sighting(row.job_id, row.document, ()))
+                for row in self._read_model.instances(wanted)
+            ]
+
+    def standing(self) -> Standing:
+        """Return how far the read model is behind the log."""
+        with translated():
+            return Standing(
+                self._read_model.newest_position(),
+                self._read_model.position(),
+                self._read_model.set_aside(),
+                self._read_model.edition().shape,
+                self._read_model.rebuilt_position(),
+            )
+
+    def counts(self) -> Mapping[str, int]:
+        """Return how many instances there are of each status, as of the read model's position."""
+        with translated():
+            return self._read_model.counts()
+
+    def wait_for(self, position: int, seconds: float) -> bool:
+        """Wait until the read model has reached the position; False if it has not in time.
+
+        False at once for a position that no event has, and when too many wait already: waiting
+        takes a thread from those who serve.
+        """
+        with translated():
+            if position > self._read_model.newest_position():
+                return False
+        if not self._waiters.acquire(blocking=False):
+            return False
+        try:
+            return self._wait_for(position, seconds)
+        finally:
+            self._waiters.release()
+
+    def _wait_for(self, position: int, seconds: float) -> bool:
+        deadline = monotonic() + seconds
+        while True:
+            with translated():
+                if self._read_model.position() >= position:
+                    return True
+            if monotonic() >= deadline:
+                return False
+            Event().wait(POLL_SECONDS)
+
+    def _fold(self, view: View[State], sighting: Sighting) -> State:
+        # The projector tells what was passed over; a reader has nobody to tell.
+        passed_over: list[SetAside] = []
+        history = self._read_model.history
+        return fold_sighting(view, sighting, self._mapper, history, passed_over)

@@ -1,0 +1,112 @@
+"""Time travel: a view of a job as it stood after one of its events, or at some time.
+
+At a time, that is after the last event of the longest beginning of its history that was recorded by
+then. The fold is the projector's; it starts from the nearest snapshot, if there is one that can be
+read.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from itertools import takewhile
+
+import msgspec
+from eventsourcing.persistence import MapperDeserialisationError
+
+from domain.errors import NotFound
+from domain.job.events import JobEvent
+from domain.log.mapper import JobEventMapper
+from projections.folding.fold import Decoded, decoded, fold
+from projections.read_model.contract import NEWEST, ReadModel
+from projections.views.instance import Instance
+from projections.views.view import State, UnreadableDocument, View
+
+log = logging.getLogger("milepost.projections")
+
+READ = 1_000
+"""How many events are read at a time."""
+
+
+class NoSuchMoment(NotFound):
+    """The job has no such moment."""
+
+
+class Place(msgspec.Struct, frozen=True):
+    """A place in a job's history: after its event of this version, or at this time."""
+
+    version: int | None = None
+    at: datetime | None = None
+
+
+def checked(place: Place, present: Instance) -> Place:
+    """Return the place if the job has it; raise `NoSuchMoment` that says what it has."""
+    began = present.created_at
+    if place.at and (began is None or place.at < began):
+        when = f"at {began.isoformat()}" if began else "with an event that cannot be read"
+        raise NoSuchMoment(f"The job began {when}.")
+    if place.version == 0:
+        when = f", at {began.isoformat()}" if began else ""
+        raise NoSuchMoment(f"The job began with version 1{when}.")
+    if place.version and place.version > present.version:
+        raise NoSuchMoment(f"The job's newest version is {present.version}.")
+    return place
+
+
+def newest_of(jobs: Iterable[Instance], at: datetime) -> Instance:
+    """Return the job that was registered last by that time; raise `NoSuchMoment` if none was."""
+    registered = sorted((job.queued_at, job.first_position, job) for job in jobs if job.queued_at)
+    if not registered:
+        raise NoSuchMoment("When the agent's jobs were registered cannot be read.")
+    by_then = [job for job in registered if job[0] <= at]
+    if not by_then:
+        raise NoSuchMoment(
+            f"The agent's first job was registered at {registered[0][0].isoformat()}."
+        )
+    return by_then[-1][-1]
+
+
+def travel(
+    view: View[State], job_id: str, place: Place, read_model: ReadModel, mapper: JobEventMapper
+) -> State:
+    """Return the state of a view at that place."""
+    until = NEWEST if place.version is None else place.version
+    if until == 0:
+        return view.load(job_id, None)
+    state = _nearest(view, job_id, until, place.at, read_model)
+    for events in _after(state.version, job_id, until, read_model, mapper):
+        by_then = list(takewhile(lambda event: _is_by(place.at, event[1]), events))
+        # What cannot be folded was told when it was projected.
+        state = fold(view, state, by_then, [])
+        if len(by_then) < len(events):
+            break
+    return state
+
+
+def _nearest(
+    view: View[State], job_id: str, until: int, at: datetime | None, read_model: ReadModel
+) -> State:
+    kept = read_model.snapshot(view.name, job_id, until, at)
+    try:
+        return view.load(job_id, kept.document if kept else None)
+    except UnreadableDocument as error:
+        log.warning("%s; folding the whole history", error)
+        return view.load(job_id, None)
+
+
+def _after(
+    version: int, job_id: str, until: int, read_model: ReadModel, mapper: JobEventMapper
+) -> Iterator[Decoded]:
+    while version < until and (events := read_model.history(job_id, version, until, READ)):
+        yield decoded(events, mapper)
+        version = events[-1].version
+        if len(events) < READ:
+            return
+
+
+def _is_by(at: datetime | None, event: JobEvent | MapperDeserialisationError) -> bool:
+    # An event that cannot be read does not say when it was; it goes with the one before it.
+    if at is None or isinstance(event, MapperDeserialisationError):
+        return True
+    return event.fact.recorded_at <= at

@@ -1,0 +1,1 @@
+"""Rebuilding: making the rows anew beside a running server."""

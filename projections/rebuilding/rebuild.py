@@ -1,0 +1,212 @@
+"""Rebuilding: the whole history folded into new tables, which then take the served ones' place.
+
+Callbacks and reads go on meanwhile. What was folded is kept when a rebuild is interrupted, and the
+next one goes on from there.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection
+from threading import Event
+from time import monotonic
+
+import msgspec
+
+from domain.errors import MilepostError
+from domain.log.mapper import JobEventMapper
+from domain.log.store import JobStore
+from domain.workflows.definition import Workflows
+from projections.folding.job_fold import JobFold
+from projections.projecting.projector import Projector
+from projections.read_model.contract import ReadModel
+from projections.rebuilding.comparison import PROJECTIONS, Comparison, Difference
+from projections.rebuilding.contract import RebuildForbidden, Shadow
+from projections.rebuilding.first_pass import PAGE, Past
+
+log = logging.getLogger("milepost.rebuild")
+
+BATCH, BATCHES = 2_000, 10
+"""How many events that came in meanwhile are folded before their rows are written: many, because
+each job of them is written once; not more, because of their memory, and SQLite lets nobody else
+write meanwhile."""
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.01, 2.0
+"""Between attempts to swap: at first a projector was faster; then somebody reads for long."""
+
+
+class RebuildUnderWay(MilepostError):
+    """Another rebuild of this database is under way."""
+
+
+class RebuildInterrupted(MilepostError):
+    """The rebuild was interrupted; the next one goes on from where it was."""
+
+
+class Rebuilt(msgspec.Struct, frozen=True):
+    """What a rebuild did. `differences` is None where the served rows had another shape."""
+
+    began_at: int
+    position: int
+    events: int
+    seconds: float
+    differences: int | None
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """How far a rebuild is: events folded by it, its position and the log's."""
+
+    events: int
+    position: int
+    newest_position: int
+
+
+class Rebuild:
+    """Makes the rows of a read model anew, of this release's shape."""
+
+    def __init__(
+        self,
+        store: JobStore,
+        read_model: ReadModel,
+        shadow: Shadow,
+        mapper: JobEventMapper,
+        workflows: Workflows,
+        *,
+        batch: int = BATCH,
+        batches: int = BATCHES,
+        page: int = PAGE,
+    ) -> None:
+        self._store = store
+        self._read_model = read_model
+        self._shadow = shadow
+        self._mapper = mapper
+        self._workflows = workflows
+        self._batch, self._batches, self._page = batch, batches, page
+        self._standing_by_for: str | None = None
+
+    def run(
+        self,
+        *,
+        afresh: bool = False,
+        wanted: Collection[str] = PROJECTIONS,
+        on_progress: Callable[[Progress], object] = lambda _: None,
+        on_difference: Callable[[Difference], object] = lambda _: None,
+        stop: Event | None = None,
+    ) -> Rebuilt:
+        """Fold everything into new tables, compare them with those served, and swap.
+
+        The tables always go together, because their rows stand at one position; `wanted` are the
+        views that are compared. Raises `RebuildUnderWay`, `RebuildForbidden`, or
+        `RebuildInterrupted` once `stop` is set. With `afresh`, what an interrupted one left is not
+        gone on with.
+        """
+        stop = stop or Event()
+        with self._shadow.taken() as taken:
+            if not taken:
+                raise RebuildUnderWay
+            began, events = monotonic(), 0
+            self.take_away(stop)
+            if stop.is_set():
+                raise RebuildInterrupted
+            began_at = self._shadow.begin(afresh=afresh)
+            rows = self._shadow.read_model
+
+            def after_each(folded: int, position: int | None = None) -> None:
+                nonlocal events
+                events += folded
+                position = rows.position() if position is None else position
+                on_progress(Progress(events, position, self._read_model.newest_position()))
+                if stop.is_set():
+                    raise RebuildInterrupted
+
+            after_each(0)
+            fold = JobFold(self._mapper, self._workflows)
+            Past(self._shadow, fold, page=self._page).catch_up(after_each)
+            projector = Projector(
+                self._store,
+                rows,
+                self._mapper,
+                self._workflows,
+                batch=self._batch,
+                batches=self._batches,
+            )
+            projector.catch_up(after_each)
+            self._shadow.settle()
+            differences = self._compared(wanted, on_difference)
+            pause = SHORTEST_PAUSE
+            while True:
+                projector.catch_up(after_each)
+                position = rows.position()
+                if self._shadow.swap():
+                    return Rebuilt(began_at, position, events, monotonic() - began, differences)
+                after_each(0)
+                stop.wait(pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
+
+    def comparison(self, wanted: Collection[str] = PROJECTIONS) -> Comparison:
+        """Return what compares the served rows with the events."""
+        return Comparison(self._read_model, self._shadow, self._mapper, self._workflows, wanted)
+
+    def drop(self) -> bool:
+        """Drop what an interrupted rebuild left; return whether there was anything.
+
+        Raises `RebuildUnderWay`.
+        """
+        with self._shadow.taken() as taken:
+            if not taken:
+                raise RebuildUnderWay
+            return self._shadow.drop()
+
+    def take_away(self, stop: Event | None = None) -> None:
+        """Take away what was replaced or dropped, slice by slice, until `stop` is set.
+
+        Whoever is interrupted leaves the rest to the projector, or to the next one.
+        """
+        stop, began = stop or Event(), monotonic()
+        while not stop.is_set() and self._shadow.clear():
+            # As long again for the others: who waits for SQLite's lock looks for it now and then.
+            stop.wait(monotonic() - began)
+            began = monotonic()
+
+    def is_current(self, stop: Event) -> bool:
+        """Tell whether the served rows have this release's shape; of older ones, make them so.
+
+        Rows of a newer release are left alone: two releases side by side must not take turns in
+        rebuilding.
+        """
+        served, shape = self._read_model.edition(), self._read_model.shape
+        if served.shape == shape:
+            self._standing_by_for = None
+            return True
+        if not served.is_older_than(shape):
+            self._stand_by(
+                f"the read model is of a newer release (shape {served.shape}, here {shape}); "
+                "standing by, and leaving it alone"
+            )
+            return False
+        try:
+            log.info("rebuilding the read model: it has shape %s, here %s", served.shape, shape)
+            rebuilt = self.run(stop=stop)
+        except RebuildInterrupted:
+            return False
+        except (RebuildUnderWay, RebuildForbidden) as error:
+            self._stand_by(str(error) or str(error.__doc__))
+            return False
+        log.info("rebuilt the read model: %d events, %.1f s", rebuilt.events, rebuilt.seconds)
+        return True
+
+    def _compared(
+        self, wanted: Collection[str], on_difference: Callable[[Difference], object]
+    ) -> int | None:
+        if self._read_model.edition().shape != self._read_model.shape:
+            return None
+        differences = 0
+        for difference in self.comparison(wanted).with_rebuilt():
+            differences += 1
+            on_difference(difference)
+        return differences
+
+    def _stand_by(self, reason: str) -> None:
+        # Asked every second: said once.
+        if reason != self._standing_by_for:
+            self._standing_by_for = reason
+            log.warning("%s", reason)

@@ -1,0 +1,63 @@
+"""The tree in memory: for tests, and as the shortest reading of the contract."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from threading import RLock
+
+from domain.log.memory import MemoryRecorder
+from domain.log.stored import Stored
+from projections.tree.contract import Grown, Head, Place, Tile, TreeBroken, TreeMoved
+
+
+class MemoryTree:
+    """Keep tiles in a dictionary under the event store's lock."""
+
+    def __init__(self, recorder: MemoryRecorder) -> None:
+        self._recorder = recorder
+        self._lock: RLock = recorder._database_lock
+        self._head = Head()
+        self._tiles: dict[Place, Tile] = {}
+
+    def prepare(self) -> None:
+        """Do nothing: there are no tables."""
+
+    def head(self) -> Head:
+        """See `TreeStore.head`."""
+        return self._head
+
+    def tiles(self, wanted: Sequence[Place]) -> Mapping[Place, Tile]:
+        """See `TreeStore.tiles`."""
+        with self._lock:
+            return {place: self._tiles[place] for place in wanted if place in self._tiles}
+
+    def append(self, since: Head, head: Head, grown: Sequence[Grown]) -> None:
+        """See `TreeStore.append`."""
+        with self._lock:
+            if self._head != since:
+                raise TreeMoved
+            for each in grown:
+                stored = self._tiles.get((each.tile.level, each.tile.index))
+                if (len(stored) if stored else 0) != each.kept:
+                    raise TreeBroken
+            self._tiles |= {(each.tile.level, each.tile.index): each.tile for each in grown}
+            self._head = head
+
+    def tile_of(self, position: int) -> Tile | None:
+        """See `TreeStore.tile_of`."""
+        with self._lock:
+            for tile in self._tiles.values():
+                if position in tile.leaf_positions():
+                    return tile
+            return None
+
+    def log(self, after: int, limit: int) -> Sequence[Stored]:
+        """See `TreeStore.log`."""
+        return self._recorder.log(after, limit)
+
+    def event(self, job_id: str, version: int) -> Stored | None:
+        """See `TreeStore.event`."""
+        for stored in self.log(0, 2**31):
+            if (stored.job_id, stored.version) == (job_id, version):
+                return stored
+        return None

@@ -1,0 +1,126 @@
+"""The tree in the PostgreSQL database of the events; its twin is `tree_sqlite.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import LiteralString
+
+import msgspec
+
+from domain.evidence.merkle import HASH_BYTES
+from domain.log.postgres import STORED, PostgresRecorder, as_json
+from domain.log.postgres_datastore import ONE_AT_A_TIME, PostgresDatastore
+from domain.log.stored import Stored
+from projections.tree.contract import Grown, Head, Place, Tile, TreeBroken, TreeMoved
+
+TABLES = ("milepost_tree", "milepost_tree_head")
+CREATE: tuple[LiteralString, ...] = (
+    """CREATE TABLE IF NOT EXISTS milepost_tree (
+         level integer NOT NULL,
+         tile bigint NOT NULL,
+         hashes bytea NOT NULL,
+         positions bytea NOT NULL,
+         first_position bigint,
+         last_position bigint,
+         PRIMARY KEY (level, tile))""",
+    """CREATE INDEX IF NOT EXISTS milepost_tree_position
+         ON milepost_tree (last_position) WHERE level = 0""",
+    """CREATE TABLE IF NOT EXISTS milepost_tree_head (
+         size bigint NOT NULL, position bigint NOT NULL)""",
+)
+# A head that was lost is not made anew: the tree would begin anew with it.
+BEGIN = """
+    INSERT INTO milepost_tree_head SELECT 0, 0
+     WHERE NOT EXISTS (SELECT FROM milepost_tree_head)
+       AND NOT EXISTS (SELECT FROM milepost_tree)
+"""
+SELECT_HEAD = "SELECT size, position FROM milepost_tree_head"
+# LATERAL and OFFSET 0: however small the tables were when this was planned, it goes by the index.
+SELECT_TILES = """
+    SELECT t.*
+      FROM json_array_elements(%s::json) AS wanted
+     CROSS JOIN LATERAL (
+           SELECT level, tile AS index, hashes, positions FROM milepost_tree
+            WHERE level = (wanted->>0)::int AND tile = (wanted->>1)::bigint OFFSET 0) AS t
+"""
+SELECT_TILE_OF = """
+    SELECT level, tile AS index, hashes, positions FROM milepost_tree
+     WHERE level = 0 AND last_position >= %s ORDER BY last_position LIMIT 1
+"""
+# Not waiting for the disk: what a crash takes away is hashed again from the same events.
+NOT_WAITING = "SET LOCAL synchronous_commit = off"
+MOVE = "UPDATE milepost_tree_head SET size = %s, position = %s WHERE size = %s AND position = %s"
+INSERT_TILE = "INSERT INTO milepost_tree VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING"
+GROW_TILE = """
+    UPDATE milepost_tree
+       SET hashes = %(hashes)s, positions = %(positions)s,
+           first_position = %(first)s, last_position = %(last)s
+     WHERE level = %(level)s AND tile = %(index)s AND length(hashes) = %(kept)s
+"""
+SELECT_EVENT: LiteralString = f"""
+    SELECT {STORED} FROM milepost_events WHERE originator_id = %s AND originator_version = %s
+"""
+
+
+class PostgresTree:
+    """Keep tiles beside the events."""
+
+    def __init__(self, recorder: PostgresRecorder) -> None:
+        self._recorder = recorder
+        self._datastore: PostgresDatastore = recorder.datastore
+
+    def prepare(self) -> None:
+        """See `TreeStore.prepare`."""
+        self._datastore.create(TABLES, CREATE)
+        if not self._datastore.rows(SELECT_HEAD):
+            with self._datastore.transaction(commit=True) as cursor:
+                cursor.execute(ONE_AT_A_TIME)
+                cursor.execute(BEGIN)
+
+    def head(self) -> Head:
+        """See `TreeStore.head`."""
+        found = self._datastore.rows(SELECT_HEAD)
+        if len(found) != 1:
+            raise TreeBroken("the tree has no head any more")
+        return Head(**found[0])
+
+    def tiles(self, wanted: Sequence[Place]) -> Mapping[Place, Tile]:
+        """See `TreeStore.tiles`."""
+        rows = self._datastore.rows(SELECT_TILES, (as_json(wanted),))
+        return {(row["level"], row["index"]): Tile(**row) for row in rows}
+
+    def append(self, since: Head, head: Head, grown: Sequence[Grown]) -> None:
+        """See `TreeStore.append`."""
+        with self._datastore.transaction(commit=True) as cursor:
+            cursor.execute(NOT_WAITING)
+            cursor.execute(MOVE, (head.size, head.position, since.size, since.position))
+            if cursor.rowcount != 1:
+                raise TreeMoved
+            for each in grown:
+                tile, (first, last) = each.tile, each.bounds
+                if each.kept:
+                    told = msgspec.structs.asdict(tile)
+                    kept = each.kept * HASH_BYTES
+                    cursor.execute(GROW_TILE, {**told, "first": first, "last": last, "kept": kept})
+                else:
+                    cursor.execute(INSERT_TILE, (*msgspec.structs.astuple(tile), first, last))
+                if cursor.rowcount != 1:
+                    raise TreeBroken(
+                        f"tile {tile.index} of level {tile.level} is not as it was left"
+                    )
+
+    def tile_of(self, position: int) -> Tile | None:
+        """See `TreeStore.tile_of`."""
+        for row in self._datastore.rows(SELECT_TILE_OF, (position,)):
+            tile = Tile(**row)
+            return tile if position in tile.leaf_positions() else None
+        return None
+
+    def log(self, after: int, limit: int) -> Sequence[Stored]:
+        """See `TreeStore.log`."""
+        return self._recorder.log(after, limit)
+
+    def event(self, job_id: str, version: int) -> Stored | None:
+        """See `TreeStore.event`."""
+        found = self._datastore.stored(SELECT_EVENT, (job_id, version))
+        return found[0] if found else None

@@ -1,0 +1,118 @@
+"""Evidence: how far the tree goes, its roots, and proofs that an event is in it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from domain.errors import MilepostError
+from domain.evidence import merkle
+from domain.evidence.merkle import HASH_BYTES
+from domain.log.store import translated
+from domain.log.stored import Stored
+from projections.tree.contract import TILE, Head, TreeBroken, TreeStore
+from projections.tree.grower import checked
+from projections.tree.tiles import Nodes
+
+
+class NotInTreeYet(MilepostError):
+    """The tree does not go as far yet."""
+
+
+class Growth(msgspec.Struct, frozen=True):
+    """How far the tree goes, and why it does not go on, if so."""
+
+    size: int
+    position: int
+    fault: str | None = None
+
+    def lag(self, log_position: int) -> int:
+        """Return how many positions the tree is behind the log."""
+        return max(0, log_position - self.position)
+
+
+class Root(msgspec.Struct, frozen=True):
+    """The root of the tree's first leaves, and the position of the last one's event."""
+
+    size: int
+    root: bytes
+    position: int
+
+
+class Proof(msgspec.Struct, frozen=True):
+    """An event's leaf, and the hashes that lead from it to the root (RFC 9162, 2.1.3)."""
+
+    event: Stored
+    leaf_index: int
+    root: Root
+    hashes: list[bytes]
+
+
+class Evidence:
+    """Answers from the tree. Every method may raise `StoreUnavailable`."""
+
+    def __init__(self, tree: TreeStore) -> None:
+        self._tree = tree
+
+    def growth(self) -> Growth:
+        """Return how far the tree goes, and whether the log still has its last event."""
+        with translated():
+            head = Head()
+            try:
+                head = self._tree.head()
+                checked(self._tree, head, 0)
+            except TreeBroken as error:
+                return Growth(head.size, head.position, str(error))
+        return Growth(head.size, head.position)
+
+    def root(self, size: int | None = None) -> Root:
+        """Return the root of the first `size` leaves; None is all.
+
+        Raises `NotInTreeYet`, or `TreeBroken` if the log lost or changed what was hashed last.
+        """
+        with translated():
+            head = self._tree.head()
+            checked(self._tree, head, 0)
+            return self._root(Nodes(self._tree), head, size)
+
+    def proof(self, job_id: str, version: int, size: int | None = None) -> Proof | None:
+        """Prove that an event is among the first `size` leaves; None if there is no such event.
+
+        Raises `NotInTreeYet`, or `TreeBroken` if the event is not what was hashed.
+        """
+        with translated():
+            event = self._tree.event(job_id, version)
+            if event is None:
+                return None
+            head, nodes = self._tree.head(), Nodes(self._tree)
+            root = self._root(nodes, head, size)
+            if event.position > root.position:
+                raise NotInTreeYet(f"The tree ends before this event, at size {root.size}.")
+            tile = self._tree.tile_of(event.position)
+            if tile is None:
+                raise TreeBroken(f"the event at position {event.position} is not in the tree")
+            place = tile.leaf_positions().index(event.position)
+            if tile.hashes[place * HASH_BYTES : (place + 1) * HASH_BYTES] != event.leaf:
+                raise TreeBroken(f"the event at position {event.position} is not what was hashed")
+            index = tile.index * TILE + place
+            hashes = merkle.inclusion_proof(index, root.size, nodes.node)
+            return Proof(event, index, root, hashes)
+
+    def extension(self, first: int, size: int | None = None) -> tuple[Root, list[bytes]]:
+        """Prove that the tree extends the one of its first leaves (RFC 9162, 2.1.4).
+
+        Raises `NotInTreeYet`, `InvalidProof` for what has no proof, or `TreeBroken`.
+        """
+        with translated():
+            nodes = Nodes(self._tree)
+            root = self._root(nodes, self._tree.head(), size)
+            if first > root.size:
+                raise NotInTreeYet(f"The tree's size is {root.size}.")
+            return root, merkle.consistency_proof(first, root.size, nodes.node)
+
+    def _root(self, nodes: Nodes, head: Head, size: int | None) -> Root:
+        if size is None or size == head.size:
+            return Root(head.size, nodes.frontier(head.size).root, head.position)
+        if size > head.size:
+            raise NotInTreeYet(f"The tree's size is {head.size}.")
+        position = nodes.position(size - 1) if size else 0
+        return Root(size, nodes.frontier(size).root, position)

@@ -1,0 +1,118 @@
+"""The tree in the SQLite file of the events; its twin is `tree_postgres.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from domain.evidence.merkle import HASH_BYTES
+from domain.log.sqlite import STORED, SQLiteDatastore, SQLiteRecorder
+from domain.log.stored import Stored
+from projections.tree.contract import Grown, Head, Place, Tile, TreeBroken, TreeMoved
+
+CREATE = (
+    """CREATE TABLE IF NOT EXISTS milepost_tree (
+         level INTEGER NOT NULL,
+         tile INTEGER NOT NULL,
+         hashes BLOB NOT NULL,
+         positions BLOB NOT NULL,
+         first_position INTEGER,
+         last_position INTEGER,
+         PRIMARY KEY (level, tile))""",
+    """CREATE INDEX IF NOT EXISTS milepost_tree_position
+         ON milepost_tree (last_position) WHERE level = 0""",
+    """CREATE TABLE IF NOT EXISTS milepost_tree_head (
+         size INTEGER NOT NULL, position INTEGER NOT NULL)""",
+)
+# A head that was lost is not made anew: the tree would begin anew with it.
+BEGIN = """
+    INSERT INTO milepost_tree_head SELECT 0, 0
+     WHERE NOT EXISTS (SELECT 1 FROM milepost_tree_head)
+       AND NOT EXISTS (SELECT 1 FROM milepost_tree)
+"""
+SELECT_HEAD = "SELECT size, position FROM milepost_tree_head"
+SELECT_TILES = """
+    SELECT t.level, t.tile, CAST(t.hashes AS BLOB), CAST(t.positions AS BLOB)
+      FROM json_each(?) AS wanted
+      JOIN milepost_tree AS t
+        ON t.level = json_extract(wanted.value, '$[0]')
+       AND t.tile = json_extract(wanted.value, '$[1]')
+"""
+SELECT_TILE_OF = """
+    SELECT level, tile, CAST(hashes AS BLOB), CAST(positions AS BLOB) FROM milepost_tree
+     WHERE level = 0 AND last_position >= ? ORDER BY last_position LIMIT 1
+"""
+MOVE = "UPDATE milepost_tree_head SET size = ?, position = ? WHERE size = ? AND position = ?"
+INSERT_TILE = "INSERT INTO milepost_tree VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+GROW_TILE = """
+    UPDATE milepost_tree SET hashes = ?3, positions = ?4, first_position = ?5, last_position = ?6
+     WHERE level = ?1 AND tile = ?2 AND length(hashes) = ?7
+"""
+SELECT_EVENT = f"""
+    SELECT {STORED} FROM milepost_events WHERE originator_id = ? AND originator_version = ?
+"""
+
+
+class SQLiteTree:
+    """Keep tiles beside the events."""
+
+    def __init__(self, recorder: SQLiteRecorder) -> None:
+        self._recorder = recorder
+        self._datastore: SQLiteDatastore = recorder.datastore
+
+    def prepare(self) -> None:
+        """See `TreeStore.prepare`."""
+        with self._datastore.writing() as cursor:
+            for statement in (*CREATE, BEGIN):
+                cursor.execute(statement)
+
+    def head(self) -> Head:
+        """See `TreeStore.head`."""
+        found = self._rows(SELECT_HEAD)
+        if len(found) != 1:
+            raise TreeBroken("the tree has no head any more")
+        return Head(*found[0])
+
+    def tiles(self, wanted: Sequence[Place]) -> Mapping[Place, Tile]:
+        """See `TreeStore.tiles`."""
+        rows = self._rows(SELECT_TILES, msgspec.json.encode(wanted).decode())
+        return {(row[0], row[1]): Tile(*row) for row in rows}
+
+    def append(self, since: Head, head: Head, grown: Sequence[Grown]) -> None:
+        """See `TreeStore.append`."""
+        with self._datastore.writing() as cursor:
+            cursor.execute(MOVE, (head.size, head.position, since.size, since.position))
+            if cursor.rowcount != 1:
+                raise TreeMoved
+            for each in grown:
+                columns = (*msgspec.structs.astuple(each.tile), *each.bounds)
+                if each.kept:
+                    cursor.execute(GROW_TILE, (*columns, each.kept * HASH_BYTES))
+                else:
+                    cursor.execute(INSERT_TILE, columns)
+                if cursor.rowcount != 1:
+                    raise TreeBroken(
+                        f"tile {each.tile.index} of level {each.tile.level} is not as it was left"
+                    )
+
+    def tile_of(self, position: int) -> Tile | None:
+        """See `TreeStore.tile_of`."""
+        for row in self._rows(SELECT_TILE_OF, position):
+            tile = Tile(*row)
+            return tile if position in tile.leaf_positions() else None
+        return None
+
+    def log(self, after: int, limit: int) -> Sequence[Stored]:
+        """See `TreeStore.log`."""
+        return self._recorder.log(after, limit)
+
+    def event(self, job_id: str, version: int) -> Stored | None:
+        """See `TreeStore.event`."""
+        found = self._datastore.stored(SELECT_EVENT, (job_id, version))
+        return found[0] if found else None
+
+    def _rows(self, statement: str, *parameters: Any) -> list[Any]:
+        with self._datastore.reading() as cursor:
+            return cursor.execute(statement, parameters).fetchall()

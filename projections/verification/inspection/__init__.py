@@ -1,0 +1,1 @@
+"""What verifying reads, on SQLite and PostgreSQL."""

@@ -1,0 +1,154 @@
+"""The contract of what verifying reads: rows as they are, in pages, each one a short statement.
+
+So nothing is locked, no transaction stays open beside a busy server, and memory stays flat. The
+stores beside this file (`inspection_sqlite.py`, `inspection_postgres.py`) read; they never write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple, Protocol
+
+from domain.log.snapshots import Snapshot
+from domain.log.stored import Stored
+from projections.tree.contract import Tile
+
+BEFORE_ALL = ("", -(2**63))
+"""A job and version that come before all others."""
+AFTER_LAST = 2**63 - 1
+"""A version that comes after all others of a job."""
+
+
+def utc_text(moment: datetime) -> str:
+    """Return a time as a column of SQLite has it."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+class KeptTile(NamedTuple):
+    """A tile, and the positions by which it is found."""
+
+    tile: Tile
+    first_position: int | None
+    last_position: int | None
+
+
+class KeptRow(NamedTuple):
+    """A row of the read model: its document, and every other column."""
+
+    document: str
+    columns: Mapping[str, Any]
+
+    @property
+    def version(self) -> int:
+        """The version that it says it is of."""
+        return int(self.columns["version"])
+
+
+class KeptView(NamedTuple):
+    """A snapshot of a view; `recorded_at` is as `utc_text` writes it."""
+
+    job_id: str
+    version: int
+    view: str
+    recorded_at: str
+    document: str
+
+
+class KeptAside(NamedTuple):
+    """An event that, it is said, a view could not fold."""
+
+    position: int
+    view: str
+    job_id: str
+    version: int
+    topic: str
+
+
+class LostSnapshot(NamedTuple):
+    """A snapshot whose event is not there; of a job, where it is of no view."""
+
+    job_id: str
+    view: str
+    version: int
+
+
+class KeptKey(NamedTuple):
+    """A key, and of its event the position, if there is one; the rest where it was asked for."""
+
+    name: str
+    job_id: str
+    version: int
+    digest: str
+    position: int | None
+    topic: str = ""
+    state: bytes = b""
+
+    @property
+    def event(self) -> Stored | None:
+        """The event that it points at."""
+        if self.position is None:
+            return None
+        return Stored(self.position, self.job_id, self.version, self.topic, self.state)
+
+
+class Inspection(Protocol):
+    """Reads of everything. Every method may raise the library's `PersistenceError`."""
+
+    def histories(self, after: tuple[str, int], limit: int) -> Sequence[Stored]:
+        """Return events in order of job and version, from the one after these."""
+        ...
+
+    def count(self, upto: int) -> int:
+        """Return how many events there are up to this position."""
+        ...
+
+    def tiles(self, level: int, first: int, limit: int) -> Sequence[KeptTile]:
+        """Return tiles of a level in order, from the one with this index."""
+        ...
+
+    def rows(self, view: str, job_ids: Collection[str]) -> Mapping[str, KeptRow]:
+        """Return the view's rows of these jobs. Times are as `utc_text` writes them."""
+        ...
+
+    def set_aside(self, job_ids: Collection[str]) -> Sequence[KeptAside]:
+        """Return what events of these jobs were set aside, of those that are there."""
+        ...
+
+    def set_aside_without_events(
+        self, after: tuple[int, str], limit: int, job_id: str | None = None
+    ) -> Sequence[KeptAside]:
+        """Return what was set aside and is not there, in order, from after these."""
+        ...
+
+    def rows_without_events(self, view: str, after: str, limit: int) -> Mapping[str, KeptRow]:
+        """Return the view's rows of jobs that have no event, in order, from after this job."""
+        ...
+
+    def jobs_with_view_snapshots(self, job_ids: Collection[str]) -> Collection[str]:
+        """Return those of these jobs that have snapshots of their views."""
+        ...
+
+    def view_snapshots(
+        self, job_id: str, after: tuple[int, str], upto: int, limit: int
+    ) -> Sequence[KeptView]:
+        """Return a job's in order of version and view, from after these, up to a version."""
+        ...
+
+    def job_snapshots(self, job_ids: Collection[str]) -> Sequence[Snapshot]:
+        """Return the snapshots of these jobs, from which decisions begin."""
+        ...
+
+    def snapshots_without_events(
+        self, after: tuple[str, str, int], limit: int, job_id: str | None = None
+    ) -> Sequence[LostSnapshot]:
+        """Return snapshots of both kinds without their event, in order, from after this one."""
+        ...
+
+    def keys(self, names: Collection[str]) -> Mapping[str, KeptKey]:
+        """Return those of these keys that there are, without the events that they point at."""
+        ...
+
+    def keys_with_events(self, after: str, limit: int) -> Sequence[KeptKey]:
+        """Return keys in order, from after this name, each with the event that it points at."""
+        ...

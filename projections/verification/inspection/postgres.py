@@ -1,0 +1,219 @@
+"""Reading the PostgreSQL database to verify it; its twin is `inspection_sqlite.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any, LiteralString
+
+from domain.log.postgres import STORED, PostgresRecorder, as_json
+from domain.log.postgres_datastore import PostgresDatastore
+from domain.log.snapshots import Snapshot
+from domain.log.stored import Stored
+from projections.tree.contract import Tile
+from projections.verification.inspection.contract import (
+    KeptAside,
+    KeptKey,
+    KeptRow,
+    KeptTile,
+    KeptView,
+    LostSnapshot,
+    utc_text,
+)
+
+SELECT_HISTORIES: LiteralString = f"""
+    SELECT {STORED} FROM milepost_events
+     WHERE (originator_id, originator_version) > (%s, %s)
+     ORDER BY originator_id, originator_version LIMIT %s
+"""
+COUNT_EVENTS = "SELECT COUNT(*) AS events FROM milepost_events WHERE notification_id <= %s"
+SELECT_TILES = """
+    SELECT level, tile, hashes, positions, first_position, last_position
+      FROM milepost_tree WHERE level = %s AND tile >= %s ORDER BY tile LIMIT %s
+"""
+COLUMNS: dict[str, LiteralString] = {
+    "instances": """kept.document, kept.version, kept.first_position, kept.agent_id,
+           kept.user_id, kept.status, kept.current_step, kept.silent_since""",
+    "timelines": "kept.document, kept.version",
+}
+SELECT_ROWS: dict[str, LiteralString] = {
+    "instances": f"""
+        SELECT kept.job_id, {COLUMNS["instances"]}
+          FROM json_array_elements_text(%s::json) AS wanted (job_id)
+         CROSS JOIN LATERAL (
+               SELECT * FROM milepost_instances WHERE job_id = wanted.job_id OFFSET 0) AS kept
+    """,
+    "timelines": f"""
+        SELECT kept.job_id, {COLUMNS["timelines"]}
+          FROM json_array_elements_text(%s::json) AS wanted (job_id)
+         CROSS JOIN LATERAL (
+               SELECT * FROM milepost_timelines WHERE job_id = wanted.job_id OFFSET 0) AS kept
+    """,
+}
+SELECT_WITHOUT_EVENTS: dict[str, LiteralString] = {
+    "instances": f"""
+        SELECT kept.job_id, {COLUMNS["instances"]} FROM milepost_instances AS kept
+         WHERE kept.job_id > %s
+           AND NOT EXISTS (SELECT FROM milepost_events WHERE originator_id = kept.job_id OFFSET 0)
+         ORDER BY kept.job_id LIMIT %s
+    """,
+    "timelines": f"""
+        SELECT kept.job_id, {COLUMNS["timelines"]} FROM milepost_timelines AS kept
+         WHERE kept.job_id > %s
+           AND NOT EXISTS (SELECT FROM milepost_events WHERE originator_id = kept.job_id OFFSET 0)
+         ORDER BY kept.job_id LIMIT %s
+    """,
+}
+ASIDE: LiteralString = "aside.position, aside.view, aside.job_id, aside.version, aside.topic"
+SELECT_SET_ASIDE: LiteralString = f"""
+    SELECT {ASIDE} FROM milepost_set_aside AS aside
+     CROSS JOIN LATERAL (
+           SELECT originator_id, originator_version FROM milepost_events
+            WHERE notification_id = aside.position OFFSET 0) AS e
+     WHERE aside.job_id IN (SELECT json_array_elements_text(%s::json))
+       AND e.originator_id = aside.job_id AND e.originator_version = aside.version
+     ORDER BY aside.position, aside.view
+"""
+SELECT_LOST_ASIDE: LiteralString = f"""
+    SELECT {ASIDE} FROM milepost_set_aside AS aside
+     WHERE (position, view) > (%s, %s) AND (%s::text IS NULL OR job_id = %s)
+       AND NOT EXISTS (SELECT FROM milepost_events
+                        WHERE notification_id = aside.position AND originator_id = aside.job_id
+                          AND originator_version = aside.version AND topic = aside.topic
+                       OFFSET 0)
+     ORDER BY position, view LIMIT %s
+"""
+SELECT_JOBS_WITH_SNAPSHOTS = """
+    SELECT wanted.job_id FROM json_array_elements_text(%s::json) AS wanted (job_id)
+     WHERE EXISTS (SELECT FROM milepost_view_snapshots WHERE job_id = wanted.job_id OFFSET 0)
+"""
+# Whoever writes infinity there is to be told of, too.
+SELECT_VIEW_SNAPSHOTS = """
+    SELECT job_id, version, view,
+           COALESCE(to_char(recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'),
+                    recorded_at::text) AS recorded_at,
+           document
+      FROM milepost_view_snapshots
+     WHERE job_id = %s AND (version, view) > (%s, %s) AND version <= %s
+     ORDER BY version, view LIMIT %s
+"""
+SELECT_JOB_SNAPSHOTS = """
+    SELECT kept.* FROM json_array_elements_text(%s::json) AS wanted (job_id)
+     CROSS JOIN LATERAL (
+           SELECT job_id, version, shape, state FROM milepost_snapshots
+            WHERE job_id = wanted.job_id OFFSET 0) AS kept
+"""
+SELECT_LOST_SNAPSHOTS = """
+    SELECT job_id, view, version
+      FROM (SELECT job_id, view, version FROM milepost_view_snapshots
+             UNION ALL
+            SELECT job_id, '', version FROM milepost_snapshots) AS kept
+     WHERE (job_id, view, version) > (%s, %s, %s) AND (%s::text IS NULL OR job_id = %s)
+       AND NOT EXISTS (SELECT FROM milepost_events
+                        WHERE originator_id = kept.job_id AND originator_version = kept.version
+                       OFFSET 0)
+     ORDER BY job_id, view, version LIMIT %s
+"""
+SELECT_KEYS = """
+    SELECT key.name, key.job_id, key.version, key.digest, e.notification_id AS position
+      FROM json_array_elements_text(%s::json) AS wanted (name)
+     CROSS JOIN LATERAL (SELECT * FROM milepost_keys WHERE name = wanted.name OFFSET 0) AS key
+      LEFT JOIN LATERAL (
+           SELECT notification_id FROM milepost_events
+            WHERE originator_id = key.job_id AND originator_version = key.version
+           OFFSET 0) AS e ON true
+"""
+SELECT_KEYS_WITH_EVENTS = """
+    SELECT key.name, key.job_id, key.version, key.digest,
+           e.notification_id AS position, e.topic, e.state
+      FROM (SELECT * FROM milepost_keys WHERE name > %s ORDER BY name LIMIT %s) AS key
+      LEFT JOIN LATERAL (
+           SELECT notification_id, topic, state FROM milepost_events
+            WHERE originator_id = key.job_id AND originator_version = key.version
+           OFFSET 0) AS e ON true
+     ORDER BY key.name
+"""
+
+
+class PostgresInspection:
+    """Read what the database has."""
+
+    def __init__(self, recorder: PostgresRecorder) -> None:
+        self._datastore: PostgresDatastore = recorder.datastore
+
+    def histories(self, after: tuple[str, int], limit: int) -> Sequence[Stored]:
+        """See `Inspection.histories`."""
+        return self._datastore.stored(SELECT_HISTORIES, (*after, limit))
+
+    def count(self, upto: int) -> int:
+        """See `Inspection.count`."""
+        return int(self._datastore.rows(COUNT_EVENTS, (upto,))[0]["events"])
+
+    def tiles(self, level: int, first: int, limit: int) -> Sequence[KeptTile]:
+        """See `Inspection.tiles`."""
+        rows = self._datastore.tuples(SELECT_TILES, (level, first, limit))
+        return [KeptTile(Tile(*row[:4]), *row[4:]) for row in rows]
+
+    def rows(self, view: str, job_ids: Collection[str]) -> Mapping[str, KeptRow]:
+        """See `Inspection.rows`."""
+        return _kept(self._datastore.rows(SELECT_ROWS[view], (as_json(list(job_ids)),)))
+
+    def set_aside(self, job_ids: Collection[str]) -> Sequence[KeptAside]:
+        """See `Inspection.set_aside`."""
+        rows = self._datastore.rows(SELECT_SET_ASIDE, (as_json(list(job_ids)),))
+        return [KeptAside(**row) for row in rows]
+
+    def set_aside_without_events(
+        self, after: tuple[int, str], limit: int, job_id: str | None = None
+    ) -> Sequence[KeptAside]:
+        """See `Inspection.set_aside_without_events`."""
+        rows = self._datastore.rows(SELECT_LOST_ASIDE, (*after, job_id, job_id, limit))
+        return [KeptAside(**row) for row in rows]
+
+    def rows_without_events(self, view: str, after: str, limit: int) -> Mapping[str, KeptRow]:
+        """See `Inspection.rows_without_events`."""
+        return _kept(self._datastore.rows(SELECT_WITHOUT_EVENTS[view], (after, limit)))
+
+    def jobs_with_view_snapshots(self, job_ids: Collection[str]) -> Collection[str]:
+        """See `Inspection.jobs_with_view_snapshots`."""
+        rows = self._datastore.rows(SELECT_JOBS_WITH_SNAPSHOTS, (as_json(list(job_ids)),))
+        return {row["job_id"] for row in rows}
+
+    def view_snapshots(
+        self, job_id: str, after: tuple[int, str], upto: int, limit: int
+    ) -> Sequence[KeptView]:
+        """See `Inspection.view_snapshots`."""
+        rows = self._datastore.rows(SELECT_VIEW_SNAPSHOTS, (job_id, *after, upto, limit))
+        return [KeptView(**row) for row in rows]
+
+    def job_snapshots(self, job_ids: Collection[str]) -> Sequence[Snapshot]:
+        """See `Inspection.job_snapshots`."""
+        rows = self._datastore.rows(SELECT_JOB_SNAPSHOTS, (as_json(list(job_ids)),))
+        return [Snapshot(**row) for row in rows]
+
+    def snapshots_without_events(
+        self, after: tuple[str, str, int], limit: int, job_id: str | None = None
+    ) -> Sequence[LostSnapshot]:
+        """See `Inspection.snapshots_without_events`."""
+        rows = self._datastore.rows(SELECT_LOST_SNAPSHOTS, (*after, job_id, job_id, limit))
+        return [LostSnapshot(**row) for row in rows]
+
+    def keys(self, names: Collection[str]) -> Mapping[str, KeptKey]:
+        """See `Inspection.keys`."""
+        rows = self._datastore.rows(SELECT_KEYS, (as_json(list(names)),))
+        return {row["name"]: KeptKey(**row) for row in rows}
+
+    def keys_with_events(self, after: str, limit: int) -> Sequence[KeptKey]:
+        """See `Inspection.keys_with_events`."""
+        rows = self._datastore.rows(SELECT_KEYS_WITH_EVENTS, (after, limit))
+        return [KeptKey(**row) for row in rows]
+
+
+def _kept(rows: Sequence[dict[str, Any]]) -> dict[str, KeptRow]:
+    found: dict[str, KeptRow] = {}
+    for columns in rows:
+        silent_since = columns.get("silent_since")
+        if isinstance(silent_since, datetime):
+            columns["silent_since"] = utc_text(silent_since)
+        found[columns.pop("job_id")] = KeptRow(columns.pop("document"), columns)
+    return found

@@ -1,0 +1,199 @@
+"""Reading the SQLite file to verify it; its twin is `inspection_postgres.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from domain.log.snapshots import Snapshot
+from domain.log.sqlite import STORED, SQLiteDatastore, SQLiteRecorder
+from domain.log.stored import Stored
+from projections.tree.contract import Tile
+from projections.verification.inspection.contract import (
+    KeptAside,
+    KeptKey,
+    KeptRow,
+    KeptTile,
+    KeptView,
+    LostSnapshot,
+)
+
+SELECT_HISTORIES = f"""
+    SELECT {STORED} FROM milepost_events
+     WHERE (originator_id, originator_version) > (?, ?)
+     ORDER BY originator_id, originator_version LIMIT ?
+"""
+# All are counted by the smallest index, and few come after what is hashed.
+COUNT_EVENTS = """
+    SELECT (SELECT COUNT(*) FROM milepost_events)
+         - (SELECT COUNT(*) FROM milepost_events WHERE notification_id > ?)
+"""
+SELECT_TILES = """
+    SELECT level, tile, CAST(hashes AS BLOB), CAST(positions AS BLOB),
+           first_position, last_position
+      FROM milepost_tree WHERE level = ? AND tile >= ? ORDER BY tile LIMIT ?
+"""
+COLUMNS = {
+    "instances": """kept.document, kept.version, kept.first_position, kept.agent_id,
+           kept.user_id, kept.status, kept.current_step, kept.silent_since""",
+    "timelines": "kept.document, kept.version",
+}
+SELECT_ROWS = {
+    view: f"""
+        SELECT kept.job_id, {columns}
+          FROM json_each(?) AS wanted
+          JOIN milepost_{view} AS kept ON kept.job_id = wanted.value
+    """
+    for view, columns in COLUMNS.items()
+}
+SELECT_WITHOUT_EVENTS = {
+    view: f"""
+        SELECT kept.job_id, {columns} FROM milepost_{view} AS kept
+         WHERE kept.job_id > ?
+           AND NOT EXISTS (SELECT 1 FROM milepost_events WHERE originator_id = kept.job_id)
+         ORDER BY kept.job_id LIMIT ?
+    """
+    for view, columns in COLUMNS.items()
+}
+ASIDE = "aside.position, aside.view, aside.job_id, aside.version, aside.topic"
+SELECT_SET_ASIDE = f"""
+    SELECT {ASIDE} FROM milepost_set_aside AS aside
+      JOIN milepost_events AS e ON e.notification_id = aside.position
+     WHERE aside.job_id IN (SELECT value FROM json_each(?))
+       AND e.originator_id = aside.job_id AND e.originator_version = aside.version
+     ORDER BY aside.position, aside.view
+"""
+SELECT_LOST_ASIDE = f"""
+    SELECT {ASIDE} FROM milepost_set_aside AS aside
+     WHERE (position, view) > (?1, ?2) AND (?3 IS NULL OR job_id = ?3)
+       AND NOT EXISTS (SELECT 1 FROM milepost_events
+                        WHERE notification_id = aside.position AND originator_id = aside.job_id
+                          AND originator_version = aside.version AND topic = aside.topic)
+     ORDER BY position, view LIMIT ?4
+"""
+SELECT_JOBS_WITH_SNAPSHOTS = """
+    SELECT wanted.value FROM json_each(?) AS wanted
+     WHERE EXISTS (SELECT 1 FROM milepost_view_snapshots WHERE job_id = wanted.value)
+"""
+SELECT_VIEW_SNAPSHOTS = """
+    SELECT job_id, version, view, recorded_at, document FROM milepost_view_snapshots
+     WHERE job_id = ? AND (version, view) > (?, ?) AND version <= ?
+     ORDER BY version, view LIMIT ?
+"""
+SELECT_JOB_SNAPSHOTS = """
+    SELECT kept.job_id, kept.version, kept.shape, CAST(kept.state AS BLOB)
+      FROM json_each(?) AS wanted
+      JOIN milepost_snapshots AS kept ON kept.job_id = wanted.value
+"""
+SELECT_LOST_SNAPSHOTS = """
+    SELECT job_id, view, version
+      FROM (SELECT job_id, view, version FROM milepost_view_snapshots
+             UNION ALL
+            SELECT job_id, '', version FROM milepost_snapshots) AS kept
+     WHERE (job_id, view, version) > (?1, ?2, ?3) AND (?4 IS NULL OR job_id = ?4)
+       AND NOT EXISTS (SELECT 1 FROM milepost_events
+                        WHERE originator_id = kept.job_id AND originator_version = kept.version)
+     ORDER BY job_id, view, version LIMIT ?5
+"""
+SELECT_KEYS = """
+    SELECT key.name, key.job_id, key.version, key.digest, e.notification_id
+      FROM json_each(?) AS wanted
+      JOIN milepost_keys AS key ON key.name = wanted.value
+      LEFT JOIN milepost_events AS e
+        ON e.originator_id = key.job_id AND e.originator_version = key.version
+"""
+SELECT_KEYS_WITH_EVENTS = """
+    SELECT key.name, key.job_id, key.version, key.digest,
+           e.notification_id, e.topic, CAST(e.state AS BLOB)
+      FROM milepost_keys AS key
+      LEFT JOIN milepost_events AS e
+        ON e.originator_id = key.job_id AND e.originator_version = key.version
+     WHERE key.name > ? ORDER BY key.name LIMIT ?
+"""
+
+
+class SQLiteInspection:
+    """Read what the file has."""
+
+    def __init__(self, recorder: SQLiteRecorder) -> None:
+        self._datastore: SQLiteDatastore = recorder.datastore
+
+    def histories(self, after: tuple[str, int], limit: int) -> Sequence[Stored]:
+        """See `Inspection.histories`."""
+        return self._datastore.stored(SELECT_HISTORIES, (*after, limit))
+
+    def count(self, upto: int) -> int:
+        """See `Inspection.count`."""
+        return int(self._rows(COUNT_EVENTS, upto)[0][0])
+
+    def tiles(self, level: int, first: int, limit: int) -> Sequence[KeptTile]:
+        """See `Inspection.tiles`."""
+        rows = self._rows(SELECT_TILES, level, first, limit)
+        return [KeptTile(Tile(*row[:4]), *row[4:]) for row in map(tuple, rows)]
+
+    def rows(self, view: str, job_ids: Collection[str]) -> Mapping[str, KeptRow]:
+        """See `Inspection.rows`."""
+        return _kept(self._rows(SELECT_ROWS[view], _json(job_ids)))
+
+    def set_aside(self, job_ids: Collection[str]) -> Sequence[KeptAside]:
+        """See `Inspection.set_aside`."""
+        return [KeptAside(*row) for row in self._rows(SELECT_SET_ASIDE, _json(job_ids))]
+
+    def set_aside_without_events(
+        self, after: tuple[int, str], limit: int, job_id: str | None = None
+    ) -> Sequence[KeptAside]:
+        """See `Inspection.set_aside_without_events`."""
+        rows = self._rows(SELECT_LOST_ASIDE, *after, job_id, limit)
+        return [KeptAside(*row) for row in rows]
+
+    def rows_without_events(self, view: str, after: str, limit: int) -> Mapping[str, KeptRow]:
+        """See `Inspection.rows_without_events`."""
+        return _kept(self._rows(SELECT_WITHOUT_EVENTS[view], after, limit))
+
+    def jobs_with_view_snapshots(self, job_ids: Collection[str]) -> Collection[str]:
+        """See `Inspection.jobs_with_view_snapshots`."""
+        return {row[0] for row in self._rows(SELECT_JOBS_WITH_SNAPSHOTS, _json(job_ids))}
+
+    def view_snapshots(
+        self, job_id: str, after: tuple[int, str], upto: int, limit: int
+    ) -> Sequence[KeptView]:
+        """See `Inspection.view_snapshots`."""
+        rows = self._rows(SELECT_VIEW_SNAPSHOTS, job_id, *after, upto, limit)
+        return [KeptView(*row) for row in rows]
+
+    def job_snapshots(self, job_ids: Collection[str]) -> Sequence[Snapshot]:
+        """See `Inspection.job_snapshots`."""
+        return [Snapshot(*row) for row in self._rows(SELECT_JOB_SNAPSHOTS, _json(job_ids))]
+
+    def snapshots_without_events(
+        self, after: tuple[str, str, int], limit: int, job_id: str | None = None
+    ) -> Sequence[LostSnapshot]:
+        """See `Inspection.snapshots_without_events`."""
+        rows = self._rows(SELECT_LOST_SNAPSHOTS, *after, job_id, limit)
+        return [LostSnapshot(*row) for row in rows]
+
+    def keys(self, names: Collection[str]) -> Mapping[str, KeptKey]:
+        """See `Inspection.keys`."""
+        return {row[0]: KeptKey(*row) for row in self._rows(SELECT_KEYS, _json(names))}
+
+    def keys_with_events(self, after: str, limit: int) -> Sequence[KeptKey]:
+        """See `Inspection.keys_with_events`."""
+        return [KeptKey(*row) for row in self._rows(SELECT_KEYS_WITH_EVENTS, after, limit)]
+
+    def _rows(self, statement: str, *parameters: Any) -> list[Any]:
+        with self._datastore.reading() as cursor:
+            return cursor.execute(statement, parameters).fetchall()
+
+
+def _kept(rows: Sequence[Any]) -> dict[str, KeptRow]:
+    found: dict[str, KeptRow] = {}
+    for row in rows:
+        columns = dict(row)
+        found[columns.pop("job_id")] = KeptRow(columns.pop("document"), columns)
+    return found
+
+
+def _json(value: Collection[str]) -> str:
+    return msgspec.json.encode(list(value)).decode()

@@ -1,0 +1,1 @@
+"""Checks of what is derived from the log: rows, snapshots, keys and set-aside events."""

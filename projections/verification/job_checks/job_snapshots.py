@@ -1,0 +1,84 @@
+"""Kept snapshots of jobs, from which decisions begin, against what the events come to."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import msgspec
+from eventsourcing.persistence import MapperDeserialisationError
+
+from domain.job.provisioning_job import ProvisioningJob, evolve
+from domain.log.mapper import JobEventMapper
+from domain.log.snapshots import SHAPE, Snapshot, restore
+from projections.folding.fold import Decoded
+from projections.verification.differences import Difference, of_states
+from projections.verification.findings import Finding, Report, shortened
+from projections.verification.inspection.contract import Inspection
+
+
+class _Followed(msgspec.Struct):
+    """A job on its way to its snapshot."""
+
+    snapshot: Snapshot
+    job: ProvisioningJob
+
+
+class JobSnapshots:
+    """Folds the jobs that have a snapshot, as decisions do, up to it.
+
+    One of another shape says nothing to this release, and none is taken of a job with an event that
+    cannot be read: neither is compared.
+    """
+
+    def __init__(self, inspection: Inspection, mapper: JobEventMapper, report: Report) -> None:
+        self._inspection = inspection
+        self._mapper = mapper
+        self._report = report
+        self._followed: dict[str, _Followed] = {}
+
+    def begin(self, job_ids: Collection[str]) -> None:
+        """Look which of these jobs, of which nothing was read so far, have a snapshot."""
+        for kept in self._inspection.job_snapshots(job_ids):
+            if kept.shape == SHAPE:
+                self._followed[kept.job_id] = _Followed(kept, ProvisioningJob(kept.job_id))
+
+    def follow(self, job_id: str, read: Decoded) -> None:
+        """Fold a job's next events; report a snapshot that is not what they come to."""
+        followed = self._followed.get(job_id)
+        if followed is None:
+            return None
+        for stored, event in read:
+            if isinstance(event, MapperDeserialisationError):
+                return self.end([job_id])
+            followed.job = evolve(followed.job, event)
+            if stored.version == followed.snapshot.version:
+                self._compare(followed, stored.position)
+                return self.end([job_id])
+        return None
+
+    def end(self, job_ids: Collection[str]) -> None:
+        """Forget these jobs: a snapshot that they have not come to is newer, or of no event."""
+        for job_id in job_ids:
+            self._followed.pop(job_id, None)
+
+    def _compare(self, followed: _Followed, position: int) -> None:
+        kept, job = followed.snapshot, followed.job
+        there = restore(kept, self._mapper)
+        if there == job:
+            return
+        unreadable: Difference = (
+            "state",
+            "one of this job and version that can be read",
+            "another",
+        )
+        for what, expected, found in of_states(job, there) if there else [unreadable]:
+            self._report(
+                Finding(
+                    kind="snapshot",
+                    position=position,
+                    job_id=kept.job_id,
+                    version=kept.version,
+                    expected=f"snapshot {what} {shortened(expected)}, as the events have it",
+                    found=shortened(found),
+                )
+            )

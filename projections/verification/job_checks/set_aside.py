@@ -1,0 +1,80 @@
+"""Events that could not be folded, against those of which it is said that they were set aside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from projections.projecting.stepper import RETRIED
+from projections.verification.findings import Finding, Report, shortened
+from projections.verification.inspection.contract import BEFORE_ALL, Inspection, KeptAside
+from projections.verification.inspection.job_history import History
+from projections.verification.inspection.log_pages import PAGE
+
+TRY_AGAIN = (
+    "one that this release can fold; if an older one set it aside, restart milepost serve, which "
+    f"tries the newest {RETRIED:,} again, or run milepost rebuild; then verify again"
+)
+
+
+class Asides:
+    """Lets events be set aside only where they cannot be folded.
+
+    Rows and snapshots are right without an event that was set aside. So whoever says that of an
+    event that can be folded could have it left out of them.
+    """
+
+    def __init__(self, inspection: Inspection, report: Report) -> None:
+        self._inspection = inspection
+        self._report = report
+
+    def check(self, histories: Sequence[History], folded: int, *, are_ours: bool) -> int:
+        """Report what is wrong with these jobs; return how many events are known to be unfolded.
+
+        `folded` is how far the projector was before this. What was set aside is `ours` if it was by
+        a release of our shape.
+        """
+        kept = self._inspection.set_aside([history.job_id for history in histories])
+        by_job: dict[str, list[KeptAside]] = {}
+        for aside in kept:
+            by_job.setdefault(aside.job_id, []).append(aside)
+        known = 0
+        for history in histories:
+            asides = by_job.get(history.job_id, [])
+            known += self._tell_unreadable(history, asides, folded)
+            if are_ours:
+                self._tell_readable(history, asides)
+        return known
+
+    def check_lost(self, job_id: str | None = None) -> None:
+        """Report what was set aside and is not there; of one job, where it is given."""
+        after = (BEFORE_ALL[1], "")
+        while lost := self._inspection.set_aside_without_events(after, PAGE, job_id):
+            for aside in lost:
+                expected = f"{aside.topic}, which {aside.view} set aside, to be there"
+                self._report(Finding.at(aside, "aside", expected=expected, found="no such event"))
+            after = (lost[-1].position, lost[-1].view)
+
+    def _tell_unreadable(self, history: History, asides: Sequence[KeptAside], folded: int) -> int:
+        """Report events that cannot be folded although the projector could fold them once.
+
+        Return of how many others that is known, or the projector has yet to see.
+        """
+        # What no view can read is set aside once for all of them.
+        set_aside = {aside.position for aside in asides}
+        by_position = {event.position: event for event in history.passed_over}
+        known = 0
+        for event in by_position.values():
+            if event.position in set_aside or event.position > folded:
+                known += 1
+                continue
+            expected, found = "an event that can be read, or was set aside", shortened(event.error)
+            self._report(Finding.at(event, "unreadable", expected=expected, found=found))
+        return known
+
+    def _tell_readable(self, history: History, asides: Sequence[KeptAside]) -> None:
+        passed_over = {(event.position, event.view) for event in history.passed_over}
+        for aside in asides:
+            if aside.position <= history.position:
+                if (aside.position, aside.view) not in passed_over:
+                    expected = f"an event that {aside.view} cannot fold, since it was set aside"
+                    self._report(Finding.at(aside, "aside", expected=expected, found=TRY_AGAIN))

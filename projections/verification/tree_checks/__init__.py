@@ -1,0 +1,1 @@
+"""Checks of the log against its tree, checkpoints and proofs."""

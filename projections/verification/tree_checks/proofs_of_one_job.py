@@ -1,0 +1,89 @@
+"""One job's events against the tree: each is proven to be in it, and in every checkpoint since."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from domain.evidence import merkle
+from domain.evidence.checkpoints import Checkpoint
+from domain.log.stored import Stored
+from projections.tree.contract import TILE, Head, TreeBroken, TreeStore
+from projections.tree.tiles import Nodes
+from projections.verification.findings import Finding, Kind, Report
+from projections.verification.inspection.contract import Inspection
+from projections.verification.inspection.job_history import events
+from projections.verification.tree_checks.suspects import Leaf, Suspects
+
+
+class OneJob:
+    """Proves the events of one job; the hashes above them are the tree's own.
+
+    That is enough: no other event has hashes that lead from it to a root that was signed.
+    """
+
+    def __init__(
+        self,
+        tree: TreeStore,
+        inspection: Inspection,
+        head: Head,
+        checkpoints: Sequence[Checkpoint],
+        suspects: Suspects,
+        report: Report,
+    ) -> None:
+        self._tree = tree
+        self._inspection = inspection
+        self._head = head
+        self._suspects = suspects
+        self._report = report
+        self._nodes = Nodes(tree)
+        self._signed = [(c.size, c.root, f"the checkpoint of {c.made_at}") for c in checkpoints]
+        if head.size:
+            self._signed.append((head.size, self._nodes.frontier(head.size).root, "the tree"))
+
+    def check(self, job_id: str) -> None:
+        """Check every event that the tree has reached; raise `TreeBroken`."""
+        for event in events(self._inspection, job_id):
+            if event.position <= self._head.position:
+                self._check(event)
+
+    def check_size(self) -> None:
+        """Report that events are gone, or too many.
+
+        Whose leaf has lost its event, the tree cannot tell; but how many events it has.
+        """
+        size, position = self._head.size, self._head.position
+        there = self._inspection.count(position)
+        expected = f"{size} events up to position {position}, as many as were hashed"
+        if there < size:
+            found = f"{size - there} fewer; milepost verify, without --job, says which are gone"
+            self._report(Finding(kind="missing", expected=expected, found=found))
+        if there > size:
+            found = f"{there - size} more; milepost verify, without --job, says which were added"
+            self._report(Finding(kind="added", expected=expected, found=found))
+
+    def _check(self, event: Stored) -> None:
+        tile = self._tree.tile_of(event.position)
+        if tile is None:
+            return self._suspects.add(None, event)
+        place = tile.leaf_positions().index(event.position)
+        [there] = tile.nodes(place, place + 1)
+        index = tile.index * TILE + place
+        if there != event.leaf:
+            self._suspects.add(Leaf(index, event.position, there), event)
+        for size, root, name in self._signed:
+            if index < size:
+                try:
+                    self._prove(event, index, size, root)
+                except (TreeBroken, merkle.InvalidProof) as error:
+                    kind: Kind = "tile" if name == "the tree" else "checkpoint"
+                    self._tell(kind, event, name, str(error))
+        return None
+
+    def _prove(self, event: Stored, index: int, size: int, root: bytes) -> None:
+        hashes = merkle.inclusion_proof(index, size, self._nodes.node)
+        if merkle.root_of_inclusion(index, size, event.leaf, hashes) != root:
+            raise merkle.InvalidProof("it is not: the proof leads to another root")
+
+    def _tell(self, kind: Kind, event: Stored, name: str, fault: str) -> None:
+        expected = f"the event to be in {name}"
+        self._report(Finding.at(event, kind, expected=expected, found=fault))

@@ -1,0 +1,1 @@
+"""Views: pure folds from a job's facts to what people see."""

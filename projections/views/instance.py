@@ -1,0 +1,152 @@
+"""The instance: the present state of one job, as a page or a program reads it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+
+from domain.job import attempt as attempts
+from domain.job.attempt import Attempt
+from domain.job.events import (
+    AttemptStarted,
+    Fact,
+    JobEvent,
+    JobQueued,
+    JobTimedOut,
+    Received,
+    RollbackRequested,
+    RollbackWithdrawn,
+    StopRequested,
+)
+from domain.workflows.definition import Workflows
+
+InstanceStatus = Literal["pending", "provisioning", "running", "stopping", "stopped", "failed"]
+
+
+class Instance(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """A job's present state. `first_position` orders jobs; `workflow` is `name@version`.
+
+    `ahead_at` is the time of an earlier event that was recorded later than the last one, as by
+    another host's clock.
+    """
+
+    job_id: str
+    version: int = 0
+    position: int = 0
+    first_position: int = 0
+    agent_id: str | None = None
+    user_id: str | None = None
+    region: str | None = None
+    workflow: str | None = None
+    created_at: datetime | None = None
+    queued_at: datetime | None = None
+    updated_at: datetime | None = None
+    ahead_at: datetime | None = None
+    attempt: Attempt = Attempt()
+    stop_requested_at: datetime | None = None
+    rollback_requested_at: datetime | None = None
+
+    @property
+    def status(self) -> InstanceStatus:
+        """The seed's word for how the instance stands."""
+        status = self.attempt.status
+        if status == "queued":
+            return "pending"
+        return "stopping" if status == "running" and self.stop_requested_at else status
+
+    @property
+    def recorded_up_to(self) -> datetime | None:
+        """The time by which every event up to here had been recorded."""
+        return self.ahead_at or self.updated_at
+
+    def current_step(self, workflows: Workflows) -> str | None:
+        """The furthest step of the attempt; None before the first one and after the end."""
+        if self.attempt.status != "provisioning":
+            return None
+        return furthest(self.attempt, workflows, self.workflow)
+
+    def failed_at_step(self, workflows: Workflows) -> str | None:
+        """The known step that the attempt had reached when it failed."""
+        final = self.attempt.final
+        if final is None or final.status != "failed":
+            return None
+        ranks = workflows.ranks(self.workflow)
+        reached = [name for name in (*self.attempt.steps_reached, final.step) if name in ranks]
+        if reached:
+            return max(reached, key=lambda name: (ranks[name or ""], name))
+        return final.failed_step if final.failed_step in ranks else None
+
+
+def furthest(attempt: Attempt, workflows: Workflows, workflow: str | None) -> str | None:
+    """Return the furthest known step that was reached, else the latest unknown one."""
+    ranks = workflows.ranks(workflow)
+    steps = attempt.steps_reached
+    known = [name for name in steps if name in ranks]
+    if known:
+        return max(known, key=lambda name: (ranks[name], name))
+    return max(steps, key=lambda name: (steps[name].at, name), default=None)
+
+
+def passed_over(instance: Instance, version: int, position: int) -> Instance:
+    """Move on past an event that means nothing here, or cannot be read."""
+    return msgspec.structs.replace(
+        instance,
+        version=version,
+        position=position,
+        first_position=instance.first_position or position,
+    )
+
+
+def evolve(instance: Instance, event: JobEvent) -> Instance:
+    """Fold one event, and move on whatever it was."""
+    fact = event.fact
+    return msgspec.structs.replace(
+        instance,
+        version=event.originator_version,
+        position=event.position,
+        first_position=instance.first_position or event.position,
+        created_at=instance.created_at or fact.recorded_at,
+        updated_at=fact.recorded_at,
+        ahead_at=_ahead(instance, fact),
+        **_changes(instance, fact),
+    )
+
+
+def _changes(instance: Instance, fact: Fact) -> dict[str, Any]:
+    """Return what a fact changes; a callback that an earlier attempt sent changes nothing."""
+    match fact:
+        case Received():
+            if instance.attempt.precedes(fact):
+                return {}
+            return {"attempt": attempts.evolve(instance.attempt, fact)}
+        case JobQueued() if instance.queued_at is None:
+            return {
+                "agent_id": fact.agent_id,
+                "user_id": fact.user_id,
+                "region": fact.region,
+                "workflow": fact.workflow,
+                "queued_at": fact.recorded_at,
+            }
+        case AttemptStarted() if fact.number > instance.attempt.number:
+            return {
+                "attempt": attempts.next_attempt(instance.attempt, fact),
+                "stop_requested_at": None,
+                "rollback_requested_at": None,
+            }
+        case StopRequested():
+            return {"stop_requested_at": fact.recorded_at}
+        case RollbackRequested():
+            return {"rollback_requested_at": fact.recorded_at}
+        case RollbackWithdrawn():
+            return {"rollback_requested_at": None}
+        case JobTimedOut():
+            return {"attempt": attempts.evolve(instance.attempt, fact)}
+        case _:
+            return {}
+
+
+def _ahead(instance: Instance, fact: Fact) -> datetime | None:
+    latest = instance.recorded_up_to
+    return latest if latest and latest > fact.recorded_at else None

@@ -1,0 +1,57 @@
+"""What a person sees of a job's progress, derived when it is read.
+
+So that a relabelled step needs no rebuild, and a page never computes anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from domain.workflows.definition import UiStatus, Workflow
+from projections.views.instance import InstanceStatus
+
+
+class ShownStep(msgspec.Struct, frozen=True):
+    """A UI step and how it stands."""
+
+    id: str
+    label: str
+    status: UiStatus
+
+
+def ui_steps(
+    workflow: Workflow,
+    status: InstanceStatus,
+    current_step: str | None = None,
+    failed_at_step: str | None = None,
+) -> list[ShownStep]:
+    """Return the workflow's UI steps, each with its status (seed contract, "Steps")."""
+    return list(_shown(workflow, *_frontier(workflow, status, current_step, failed_at_step)))
+
+
+def _frontier(
+    workflow: Workflow, status: InstanceStatus, current_step: str | None, failed_at: str | None
+) -> tuple[str | None, UiStatus]:
+    """Return the UI step that everything before is completed of, and its own status."""
+    activated_by = workflow.activated_by()
+    match status:
+        case "pending":
+            return workflow.waiting, "active"
+        case "provisioning":
+            return activated_by.get(current_step or "", workflow.started), "active"
+        case "failed":
+            return activated_by.get(failed_at or "", workflow.blame), "error"
+        case "running" | "stopping" | "stopped":
+            return None, "completed"
+
+
+def _shown(workflow: Workflow, frontier: str | None, at_frontier: UiStatus) -> Iterator[ShownStep]:
+    status: UiStatus = "completed"
+    for step in workflow.ui_steps:
+        if step.id == frontier:
+            yield ShownStep(step.id, step.label, at_frontier)
+            status = "pending"
+        else:
+            yield ShownStep(step.id, step.label, status)

@@ -1,0 +1,81 @@
+"""The views that are kept: for each, where its fold starts and how it goes on."""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+import msgspec
+from eventsourcing.persistence import Cipher
+
+from domain.errors import MilepostError
+from domain.job.events import JobEvent
+from projections.views import instance, timeline
+from projections.views.instance import Instance
+from projections.views.timeline import Timeline
+
+State = TypeVar("State", bound=Instance | Timeline)
+
+
+class UnreadableDocument(MilepostError):
+    """A document of the read model cannot be read; the events it was folded from still can."""
+
+
+class View(Generic[State]):
+    """A fold over one job's events, and its state as a stored document.
+
+    Documents are JSON; with a cipher, base64 of the encrypted JSON.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        state: type[State],
+        evolve: Callable[[State, JobEvent], State],
+        passed_over: Callable[[State, int, int], State],
+        cipher: Cipher | None,
+    ) -> None:
+        self.name = name
+        self.evolve: Callable[[State, JobEvent], State] = evolve
+        self.passed_over: Callable[[State, int, int], State] = passed_over
+        self._initial = state
+        self._cipher = cipher
+        self._encoder = msgspec.json.Encoder()
+        self._decoder: msgspec.json.Decoder[State] = msgspec.json.Decoder(state)
+
+    def dump(self, state: State) -> str:
+        """Return the document to store."""
+        document = self._encoder.encode(state)
+        if self._cipher:
+            document = b64encode(self._cipher.encrypt(document))
+        return document.decode()
+
+    def load(self, job_id: str, document: str | None) -> State:
+        """Return the state of a stored document, or the beginning where there is none.
+
+        Raises `UnreadableDocument` for what is no document of this view, as after the cipher's
+        key was changed.
+        """
+        if document is None:
+            return self._initial(job_id)
+        try:
+            plain = str(document).encode()  # in SQLite it may be bytes
+            if self._cipher:
+                plain = self._cipher.decrypt(b64decode(plain))
+            state: State = self._decoder.decode(plain)
+        except ValueError as error:  # of base64, the cipher and msgspec alike
+            raise UnreadableDocument(f"{self.name} of {job_id!r}: {error}") from error
+        return state
+
+
+class Views:
+    """The two views, over one cipher."""
+
+    def __init__(self, cipher: Cipher | None = None) -> None:
+        self.instance = View[Instance](
+            "instances", Instance, instance.evolve, instance.passed_over, cipher
+        )
+        self.timeline = View[Timeline](
+            "timelines", Timeline, timeline.evolve, timeline.passed_over, cipher
+        )

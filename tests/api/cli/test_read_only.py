@@ -1,0 +1,82 @@
+"""An auditor with an account that may only read, or on a standby, can look at everything."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from tests.api.cli.test_jobs_status_tokens import Shell
+from tests.api.cli.test_verify import settle
+from tests.api.conftest import Site
+from tests.conftest import Deployment
+
+
+@pytest.fixture
+def lived(postgres: Deployment) -> Site:
+    """A site with some history, folded and hashed."""
+    site = Site(postgres)
+    site.register()
+    site.report(status="provisioning", step="vm_created")
+    site.report(status="running", server_ip="203.0.113.7")
+    settle(site)
+    return site
+
+
+@pytest.fixture
+def account(lived: Site) -> Iterator[str]:
+    """The database by an account that may read all tables, and nothing else."""
+    role, url = f"auditor_{uuid4().hex}", lived.deployment.env["DATABASE_URL"]
+    with psycopg.connect(url, autocommit=True) as owner:
+        schema = str(owner.execute("SELECT current_schema()").fetchone()[0])  # type: ignore[index]
+        names = {"r": sql.Identifier(role), "s": sql.Identifier(schema)}
+        for statement in (
+            "CREATE ROLE {r} LOGIN",
+            "GRANT USAGE ON SCHEMA {s} TO {r}",
+            "GRANT SELECT ON ALL TABLES IN SCHEMA {s} TO {r}",
+        ):
+            owner.execute(sql.SQL(statement).format(**names))
+        assert "postgres@" in url
+        yield url.replace("postgres@", f"{role}@")
+        owner.execute(sql.SQL("DROP OWNED BY {r}; DROP ROLE {r}").format(**names))
+
+
+@pytest.fixture
+def standby(lived: Site) -> str:
+    """The database as a standby has it: every transaction is read-only."""
+    url = lived.deployment.env["DATABASE_URL"]
+    assert "options=" in url
+    read_only = quote("-cdefault_transaction_read_only=on ")
+    return url.replace("options=", f"target_session_attrs=any&options={read_only}")
+
+
+@pytest.fixture(params=["account", "standby"])
+def auditor(request: pytest.FixtureRequest, tmp_path: Path) -> Shell:
+    """A shell of somebody who cannot write."""
+    url = request.getfixturevalue(request.param)
+    with (
+        psycopg.connect(url) as connection,
+        pytest.raises(psycopg.Error, match=r"denied|read-only"),
+    ):
+        connection.execute("DELETE FROM milepost_events")
+    return Shell(MILEPOST_HOME=str(tmp_path / "home"), MILEPOST_DATABASE_URL=url)
+
+
+def test_who_cannot_write_can_look_at_everything(auditor: Shell) -> None:
+    assert auditor.lines("verify")[-1]["findings"] == 0
+    assert [event["version"] for event in auditor.lines("audit", "job-1")] == [1, 2, 3]
+    assert [job["status"] for job in auditor.lines("jobs")] == ["running"]
+    assert auditor.json("status")["lag_events"] == 0
+
+
+def test_who_cannot_write_can_take_everything_along(auditor: Shell, tmp_path: Path) -> None:
+    auditor("export", str(tmp_path / "export.jsonl"))
+
+    exported = (tmp_path / "export.jsonl").read_text().splitlines()
+    assert [json.loads(line)["version"] for line in exported] == [1, 2, 3]

@@ -1,0 +1,228 @@
+"""Conditional reads: a strong tag that changes whenever the answer does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NoReturn
+
+import msgspec
+import pytest
+from werkzeug.test import EnvironBuilder
+
+from domain.workflows.definition import Workflows
+from domain.workflows.files import SHIPPED, load
+from tests.api.conftest import ADMIN, MACHINE, Site, app_over, bearer, problem_of
+from tests.conftest import Clock, Deployment
+
+INSTANCE, JOB, TIMELINE = (
+    "/api/agents/agent-1/instance",
+    "/api/jobs/job-1",
+    "/api/jobs/job-1/timeline",
+)
+PATHS = pytest.mark.parametrize("path", [INSTANCE, JOB, TIMELINE])
+EVERYTHING: list[dict[str, str]] = [
+    {"status": "provisioning"},
+    {"type": "heartbeat"},
+    {"status": "provisioning", "step": "vm_created"},
+    {"status": "provisioning", "step": "coffee_made"},
+    {"status": "failed", "error": "exit 1"},
+    {"status": "provisioning"},
+    {"status": "running", **MACHINE},
+    {"type": "heartbeat"},
+]
+
+
+class NotForUse(Workflows):
+    """Definitions that nothing may be made from."""
+
+    def recorded(self, ref: str | None) -> NoReturn:
+        raise AssertionError
+
+    def ranks(self, ref: str | None) -> NoReturn:
+        raise AssertionError
+
+
+def tag(site: Site, path: str) -> str:
+    return site.get(path).headers["ETag"]
+
+
+def status(site: Site, path: str, condition: str) -> int:
+    return site.get(path, headers={"If-None-Match": condition}).status_code
+
+
+@PATHS
+def test_a_read_has_a_strong_tag_and_asks_caches_to_check(site: Site, path: str) -> None:
+    site.register()
+
+    answer = site.get(path)
+
+    assert answer.headers["ETag"].startswith('"')
+    assert answer.headers["ETag"].endswith('"')
+    assert answer.headers["Cache-Control"] == "private, no-cache"
+
+
+@PATHS
+def test_what_the_client_has_already_is_304_without_a_body(site: Site, path: str) -> None:
+    site.register()
+    known = tag(site, path)
+
+    answer = site.get(path, headers={"If-None-Match": known})
+
+    assert (answer.status_code, answer.data) == (304, b"")
+    assert answer.headers["ETag"] == known
+    assert answer.headers["Cache-Control"] == "private, no-cache"
+    assert "Content-Type" not in answer.headers
+
+
+@PATHS
+@pytest.mark.parametrize("folded", [True, False])
+def test_a_304_is_answered_before_anything_is_made_of_the_job(
+    site: Site, path: str, folded: bool
+) -> None:
+    site.register()
+    site.report(status="provisioning", step="vm_created")
+    if folded:
+        site.project()
+    known = tag(site, path)
+    definitions = NotForUse(site.services.workflows, site.services.workflows.default.ref)
+    client = app_over(msgspec.structs.replace(site.services, workflows=definitions)).test_client()
+
+    answer = client.get(path, headers={**bearer(ADMIN), "If-None-Match": known})
+
+    assert answer.status_code == 304
+    assert client.get(path, headers=bearer(ADMIN)).status_code == 500
+
+
+@PATHS
+def test_a_304_goes_in_one_piece(memory_site: Site, path: str) -> None:
+    """Of what is no list, the server asks for the next piece, and threads change places."""
+    memory_site.register()
+    headers = {**bearer(ADMIN), "If-None-Match": tag(memory_site, path)}
+    environ = EnvironBuilder(path, headers=[*headers.items()]).get_environ()
+
+    assert memory_site.app(environ, lambda *_: print) == [b""]
+
+
+@PATHS
+def test_the_tag_stays_while_nothing_happens(site: Site, path: str) -> None:
+    site.register()
+    site.report(status="provisioning", step="vm_created")
+    before = tag(site, path)
+
+    site.clock.advance(3600)
+    site.register("job-2", "agent-2", "user-2")
+    site.report("job-2", status="provisioning")
+    assert tag(site, path) == before
+    site.project()
+
+    assert tag(site, path) == before
+
+
+@PATHS
+def test_the_tag_changes_with_every_event(site: Site, path: str) -> None:
+    site.register()
+    tags = [tag(site, path)]
+
+    for fields in EVERYTHING:
+        site.report(**fields)
+        tags.append(tag(site, path))
+    site.stop()
+    tags.append(tag(site, path))
+
+    assert len(set(tags)) == len(tags)
+
+
+def test_a_running_instances_tag_changes_with_its_uptime(site: Site) -> None:
+    site.register()
+    site.report(status="running", **MACHINE)
+    known = tag(site, INSTANCE)
+
+    site.clock.advance(0.9)
+    assert status(site, INSTANCE, known) == 304
+
+    site.clock.advance(0.1)
+    answer = site.get(INSTANCE, headers={"If-None-Match": known})
+    assert answer.status_code == 200
+    assert answer.json
+    assert answer.json["uptime"] == 1
+    assert answer.headers["ETag"] != known
+    assert status(site, JOB, tag(site, JOB)) == 304
+
+
+def test_an_agents_new_job_of_the_same_version_has_another_tag(site: Site) -> None:
+    site.register("job-1")
+    known = tag(site, INSTANCE)
+    site.report("job-1", status="failed")
+
+    site.register("job-2")
+
+    answer = site.get(INSTANCE, headers={"If-None-Match": known})
+    assert answer.status_code == 200
+    assert answer.json
+    assert answer.json["instance"]["id"] == "job-2"
+    assert site.job("job-2")["version"] == 1
+
+
+def test_a_relabelled_step_changes_the_tag(tmp_path: Path, clock: Clock) -> None:
+    definition = (SHIPPED / "vm.toml").read_text()
+    tags = []
+    for label in ("Queued", "Waiting"):
+        folder = tmp_path / label
+        folder.mkdir()
+        text = definition.replace('name = "vm"', 'name = "mine"').replace('"Queued"', f'"{label}"')
+        (folder / "mine.toml").write_text(text)
+        deployment = Deployment({"PERSISTENCE_MODULE": "domain.log.memory"}, load(folder), clock)
+        site = Site(deployment)
+        site.register()
+        assert site.instance()["steps"][0]["label"] == label
+        tags.append(tag(site, INSTANCE))
+        deployment.close()
+
+    assert len(set(tags)) == 2
+
+
+@PATHS
+def test_one_tag_of_a_list_is_enough(memory_site: Site, path: str) -> None:
+    memory_site.register()
+    known = tag(memory_site, path)
+
+    assert status(memory_site, path, f'"other", {known}, "third"') == 304
+    assert status(memory_site, path, '"other", "third"') == 200
+    assert status(memory_site, path, "*") == 304
+    assert status(memory_site, path, "") == 200
+    assert status(memory_site, path, known.strip('"') + "x") == 200
+
+
+@PATHS
+def test_a_tag_that_a_proxy_made_weak_is_still_known(memory_site: Site, path: str) -> None:
+    """RFC 9110, 13.1.2: If-None-Match compares weakly; nginx weakens what it compresses."""
+    memory_site.register()
+
+    assert status(memory_site, path, f"W/{tag(memory_site, path)}") == 304
+
+
+def test_a_tag_that_was_true_once_is_not_known(memory_site: Site) -> None:
+    memory_site.register()
+    old = tag(memory_site, JOB)
+    memory_site.report(status="provisioning")
+
+    assert status(memory_site, JOB, old) == 200
+
+
+def test_what_is_not_there_has_no_tag(memory_site: Site) -> None:
+    answer = memory_site.get("/api/jobs/nobody", headers={"If-None-Match": "*"})
+
+    problem_of(answer, 404)
+    assert "ETag" not in answer.headers
+
+
+def test_a_read_and_its_condition_are_the_same_before_and_after_projecting(site: Site) -> None:
+    site.register()
+    site.report(status="running", **MACHINE)
+    known = {path: tag(site, path) for path in (INSTANCE, JOB, TIMELINE)}
+
+    site.project()
+
+    assert {path: status(site, path, value) for path, value in known.items()} == dict.fromkeys(
+        known, 304
+    )

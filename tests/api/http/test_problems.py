@@ -1,0 +1,300 @@
+"""Problem documents: every error has a kind, a stable type, and says no more than it should."""
+
+from __future__ import annotations
+
+import logging
+import pkgutil
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+
+import api
+import domain
+import projections
+from api import create_app
+from api.errors import BadRequest, InvalidFields, ReadModelBehind
+from api.http import problems
+from api.http.problems import KINDS, sentence
+from api.settings.config import InvalidSetting, Settings
+from api.wiring import Services, open_services
+from domain.errors import (
+    InvalidDefinition,
+    MilepostError,
+    NotFound,
+    QueueFull,
+    Refused,
+    StoreUnavailable,
+    Unavailable,
+)
+from domain.evidence.checkpoints import InvalidCheckpoint, InvalidKey
+from domain.log.store import StoreNotEmpty
+from domain.transfer.jsonl import CannotOpen, InvalidExport
+from projections.read_model.contract import PositionMoved
+from projections.rebuilding.contract import RebuildForbidden
+from projections.rebuilding.rebuild import RebuildInterrupted, RebuildUnderWay
+from projections.tree.contract import TreeMoved
+from projections.verification.run import OtherVerification
+from projections.views.view import UnreadableDocument
+from tests.api.conftest import ADMIN, SECRET, Site, bearer, body_of, like_jq, problem_of, sign
+
+FAMILIES = {MilepostError, BadRequest, Refused, NotFound, Unavailable}
+"""Never raised themselves."""
+BEFORE_SERVING = {InvalidSetting, InvalidDefinition}
+"""They stop the start: settings and definitions are read before the first request."""
+BEHIND_THE_SCENES = {PositionMoved, TreeMoved, UnreadableDocument}
+"""Between projectors, which answer nobody."""
+REBUILDING = {RebuildForbidden, RebuildInterrupted, RebuildUnderWay}
+"""Of `milepost rebuild`, which says them in one line."""
+COMMANDS = {InvalidCheckpoint, InvalidKey, OtherVerification}
+"""Of `milepost checkpoint` and `milepost verify`, which say them in one line."""
+MOVING = {CannotOpen, InvalidExport, StoreNotEmpty}
+"""Of `milepost export` and `milepost import`, which say them in one line."""
+TYPES = {
+    "agent-not-found",
+    "agent-taken",
+    "callback-conflict",
+    "event-not-found",
+    "invalid-fields",
+    "invalid-json",
+    "invalid-signature",
+    "invalid-token",
+    "job-already-registered",
+    "job-in-progress",
+    "job-not-found",
+    "log-altered",
+    "missing-job-id",
+    "missing-scope",
+    "missing-status-or-type",
+    "missing-token",
+    "no-checkpoint-key",
+    "no-such-proof",
+    "not-in-tree-yet",
+    "nothing-to-stop",
+    "queue-full",
+    "read-model-behind",
+    "registration-conflict",
+    "store-unavailable",
+    "unknown-status",
+    "unknown-workflow",
+}
+"""Published: programs compare with them, so none of them may ever change."""
+
+
+def everything_that_can_go_wrong() -> set[type[MilepostError]]:
+    """Return every class of error in the source."""
+    for package in (domain, projections, api):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            import_module(module.name)
+
+    def below(kind: type[MilepostError]) -> Iterator[type[MilepostError]]:
+        yield kind
+        for child in kind.__subclasses__():
+            yield from below(child)
+
+    ours = ("domain", "projections", "api")
+    return {kind for kind in below(MilepostError) if kind.__module__.split(".")[0] in ours}
+
+
+def test_every_error_that_reaches_a_client_has_a_kind() -> None:
+    behind = BEFORE_SERVING | BEHIND_THE_SCENES | REBUILDING | COMMANDS | MOVING
+    exempt = FAMILIES | behind
+
+    assert everything_that_can_go_wrong() - exempt == set(KINDS)
+
+
+def test_types_are_published_once_and_for_ever() -> None:
+    slugs = [kind.slug for kind in KINDS.values()]
+
+    assert len(set(slugs)) == len(slugs)
+    assert set(slugs) >= TYPES
+    assert problems.PREFIX == "urn:milepost:problem:"
+
+
+def test_every_kind_has_a_title_of_its_own_and_an_error_status() -> None:
+    titles = [kind.title for kind in KINDS.values()]
+
+    assert len(set(titles)) == len(titles)
+    assert all(400 <= kind.status < 600 for kind in KINDS.values())
+
+
+def test_an_errors_docstring_is_what_it_says() -> None:
+    for kind in KINDS.keys() - {InvalidFields} - set(InvalidFields.__subclasses__()):
+        said = sentence(kind())
+        assert said
+        assert "\n" not in said
+
+
+# A route that fails
+
+
+def failing(services: Services, error: Exception) -> FlaskClient:
+    """Return a client of an application with a route that raises."""
+    app = create_app(services)
+
+    def fail() -> str:
+        raise error
+
+    app.add_url_rule("/fail", view_func=fail)
+    return app.test_client()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        *(kind() for kind in KINDS if not issubclass(kind, InvalidFields)),
+        *(kind({"field": ["is wrong"]}) for kind in KINDS if issubclass(kind, InvalidFields)),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_each_error_becomes_the_problem_of_its_kind(
+    memory_site: Site, error: MilepostError
+) -> None:
+    kind = KINDS[type(error)]
+
+    answer = failing(memory_site.services, error).get("/fail")
+
+    problem = problem_of(answer, kind.status, kind.slug)
+    assert problem["title"] == kind.title
+    assert problem["instance"] == "/fail"
+    assert problem.get("error") == kind.error
+    assert ("Retry-After" in answer.headers) == (kind.status == 503 or kind.passes)
+
+
+@pytest.mark.parametrize("error", [ReadModelBehind("later"), StoreUnavailable("away"), QueueFull()])
+def test_what_passes_says_when_to_try_again(memory_site: Site, error: MilepostError) -> None:
+    answer = failing(memory_site.services, error).get("/fail")
+
+    problem_of(answer, 503)
+    assert int(answer.headers["Retry-After"]) > 0
+
+
+def test_a_bug_is_a_500_that_says_nothing_and_logs_everything(
+    memory_site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = failing(memory_site.services, ZeroDivisionError("the password is hunter2"))
+
+    answer = client.get("/fail")
+
+    problem = problem_of(answer, 500, "internal-error")
+    assert "hunter2" not in answer.text
+    assert "ZeroDivisionError" not in answer.text
+    assert "log" in problem["detail"]
+    [record] = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert record.exc_info
+    assert "hunter2" in str(record.exc_info[1])
+
+
+# What nobody raises on purpose
+
+
+def test_an_unknown_path_is_not_found(memory_site: Site) -> None:
+    for path in ("/nowhere", "/api", "/api/agents/agent-1", "/api/webhooks/gitlab"):
+        problem = problem_of(memory_site.client.get(path), 404, "not-found")
+        assert problem["instance"] == path
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("GET", "/api/callbacks", {"POST", "OPTIONS"}),
+        ("DELETE", "/api/jobs", {"GET", "HEAD", "POST", "OPTIONS"}),
+        ("POST", "/api/agents/agent-1/instance", {"GET", "HEAD", "DELETE", "OPTIONS"}),
+        ("PUT", "/livez", {"GET", "HEAD", "OPTIONS"}),
+    ],
+)
+def test_a_wrong_method_is_answered_with_the_right_ones(
+    memory_site: Site, method: str, path: str, allowed: set[str]
+) -> None:
+    answer = memory_site.client.open(path, method=method)
+
+    problem_of(answer, 405, "method-not-allowed")
+    assert set(answer.headers["Allow"].split(", ")) == allowed
+
+
+def test_a_body_that_is_too_large_has_a_type_of_its_own(memory_site: Site) -> None:
+    """By RFC 9110's name for it, in every version of Python."""
+    answer = memory_site.callback(b"x" * 70_000)
+
+    problem_of(answer, 413, "content-too-large")
+
+
+def test_every_answer_is_hardened(memory_site: Site) -> None:
+    for answer in (
+        memory_site.client.get("/livez"),
+        memory_site.client.get("/nowhere"),
+        memory_site.client.get("/api/docs"),
+        memory_site.unsigned(b"{}"),
+    ):
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Referrer-Policy"] == "no-referrer"
+
+
+# A database that is away
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def away(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Services]:
+    """Services whose database cannot be reached."""
+    no_file = tmp_path / "a-folder-named-hunter2"
+    no_file.mkdir()
+    url = {
+        "sqlite": f"sqlite:///{no_file}",
+        "postgresql": f"postgresql://somebody:hunter2@/hunter2?host={tmp_path}",
+    }[request.param]
+    services = open_services(
+        Settings(home=tmp_path, database_url=url, callback_secrets=(SECRET,), admin_token=ADMIN)
+    )
+    yield services
+    services.close()
+
+
+def test_a_database_that_is_away_is_a_503_without_its_words(
+    away: Services, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = create_app(away).test_client()
+    raw = like_jq({"job_id": "job-1", "status": "provisioning"})
+
+    answer = client.post("/api/callbacks", data=raw, headers={"X-Signature": sign(raw)})
+
+    problem = problem_of(answer, 503, "store-unavailable")
+    assert problem["detail"].startswith("The database does not answer")
+    assert answer.headers["Retry-After"] == "2"
+    assert "hunter2" not in answer.text
+    assert str(tmp_path) not in answer.text
+    assert any("POST /api/callbacks" in record.getMessage() for record in caplog.records)
+
+
+@pytest.mark.parametrize("away", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("path", "token"),
+    [
+        ("/api/jobs/job-1", ADMIN),
+        ("/api/jobs/job-1/timeline", ADMIN),
+        ("/api/jobs", ADMIN),
+        ("/api/jobs?min_position=1", ADMIN),
+        ("/api/jobs", "mp_0123456789ab_x"),
+        ("/api/agents/agent-1/instance", ADMIN),
+        ("/metrics", ADMIN),
+        ("/readyz", ""),
+    ],
+)
+def test_no_route_reads_from_a_database_that_is_away(away: Services, path: str, token: str) -> None:
+    answer = create_app(away).test_client().get(path, headers=bearer(token))
+
+    problem_of(answer, 503, "store-unavailable")
+    assert "hunter2" not in answer.text
+
+
+def test_a_process_whose_database_is_away_is_still_alive(away: Services) -> None:
+    client = create_app(away).test_client()
+
+    assert body_of(client.get("/livez")) == {"status": "alive"}
+    raw = b"not json"
+    problem_of(
+        client.post("/api/callbacks", data=raw, headers={"X-Signature": sign(raw)}),
+        400,
+        "invalid-json",
+    )

@@ -1,0 +1,363 @@
+"""Posting callbacks: receipts, redelivery, warnings, and what is kept of a body."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from domain.job.events import HeartbeatReceived, Received, StatusReported, StepReported
+from tests.api.conftest import (
+    CALLBACKS,
+    MACHINE,
+    SECRET,
+    WEBHOOK,
+    Site,
+    body_of,
+    like_jq,
+    problem_of,
+    sign,
+)
+from tests.conftest import Deployment
+
+STEP = {"job_id": "job-1", "status": "provisioning", "step": "vm_created"}
+
+
+def delivery(site: Site, body: bytes, message_id: str, attempt: int = 0) -> dict[str, str]:
+    """Sign as Standard Webhooks: the id stays the same over retries, the timestamp does not."""
+    timestamp = str(int(site.clock().timestamp()) + attempt)
+    message = f"{message_id}.{timestamp}.".encode() + body
+    digest = hmac.new(SECRET.encode(), message, hashlib.sha256).digest()
+    return {
+        "webhook-id": message_id,
+        "webhook-timestamp": timestamp,
+        "webhook-signature": f"v1,{base64.b64encode(digest).decode()}",
+    }
+
+
+# Receipts
+
+
+def test_a_receipt_says_where_the_callback_is_stored(site: Site) -> None:
+    site.register()
+    site.register("job-2", "agent-2", "user-2")
+
+    first = site.report("job-1", status="provisioning")
+    second = site.report("job-2", status="provisioning")
+    third = site.report("job-1", status="running", **MACHINE)
+
+    assert (first["job_id"], first["version"]) == ("job-1", 2)
+    assert (second["job_id"], second["version"]) == ("job-2", 2)
+    assert (third["job_id"], third["version"]) == ("job-1", 4)
+    assert first["position"] < second["position"] < third["position"] == site.position
+
+
+def test_a_receipt_is_read_at_once_without_the_projector(site: Site) -> None:
+    site.register()
+
+    receipt = site.report(**_less(STEP))
+
+    job = site.job()
+    assert (job["version"], job["position"]) == (receipt["version"], receipt["position"])
+    assert job["current_step"] == "vm_created"
+    assert site.deployment.read_model.position() == 0
+
+
+def test_reading_is_the_same_before_and_after_projecting(site: Site) -> None:
+    site.register()
+    site.report(**_less(STEP))
+    site.project()
+    site.report(status="provisioning", step="ansible_started")
+    before = site.instance(), site.job(), site.read("/api/jobs/job-1/timeline")
+
+    site.project()
+
+    assert (site.instance(), site.job(), site.read("/api/jobs/job-1/timeline")) == before
+    assert before[1]["current_step"] == "ansible_started"
+
+
+def test_both_routes_tell_the_same_job(site: Site) -> None:
+    site.callback(STEP, path=WEBHOOK)
+    site.callback({**STEP, "step": "ansible_started"}, path=CALLBACKS)
+
+    assert [fact.step for fact in site.facts() if isinstance(fact, StepReported)] == [
+        "vm_created",
+        "ansible_started",
+    ]
+
+
+def test_the_content_type_of_a_callback_does_not_matter(memory_site: Site) -> None:
+    """`curl -d` says that it sends a form."""
+    raw = like_jq(STEP)
+    for kind in ("application/json", "application/x-www-form-urlencoded", "text/plain", ""):
+        answer = memory_site.unsigned(raw, {"X-Signature": sign(raw), "Content-Type": kind})
+        assert answer.status_code == 200, answer.text
+
+
+# Redelivery
+
+
+def test_a_repeated_callback_without_an_id_is_recorded_every_time(site: Site) -> None:
+    """Every authentic callback is a fact; only an id makes it the same one."""
+    receipts = [site.report(**_less(STEP)) for _ in range(2)]
+
+    assert [receipt["duplicate"] for receipt in receipts] == [False, False]
+    assert len(site.facts()) == 2
+
+
+def test_a_delivery_with_the_same_webhook_id_is_recorded_once(site: Site) -> None:
+    raw = like_jq(STEP)
+
+    first = site.unsigned(raw, delivery(site, raw, "msg_1"))
+    site.report(status="provisioning", step="ansible_started")
+    again = site.unsigned(raw, delivery(site, raw, "msg_1", attempt=7))
+
+    assert body_of(again) == _less(body_of(first), "warning") | {"duplicate": True}
+    assert len(site.facts()) == 2
+    [fact, _] = site.facts()
+    assert isinstance(fact, Received)
+    assert fact.callback_id == "msg_1"
+
+
+def test_a_callback_with_the_same_idempotency_key_is_recorded_once(site: Site) -> None:
+    first, again = (site.callback(STEP, headers={"Idempotency-Key": "key-1"}) for _ in range(2))
+
+    assert body_of(again) == _less(body_of(first), "warning") | {"duplicate": True}
+    assert len(site.facts()) == 1
+
+
+def test_a_callback_with_the_same_callback_id_is_recorded_once(site: Site) -> None:
+    first, again = (site.callback({**STEP, "callback_id": "cb-1"}) for _ in range(2))
+
+    assert body_of(again) == _less(body_of(first), "warning") | {"duplicate": True}
+    assert len(site.facts()) == 1
+
+
+def test_a_redelivery_of_two_facts_gets_the_first_receipt(site: Site) -> None:
+    running = {"job_id": "job-1", "status": "running", "callback_id": "cb-1", **MACHINE}
+
+    first, again = body_of(site.callback(running)), body_of(site.callback(running))
+
+    assert (first["version"], again["version"]) == (2, 2)
+    assert again["position"] == first["position"] == site.position
+
+
+def test_a_redelivery_is_known_on_both_routes_and_in_another_process(
+    databases: Deployment,
+) -> None:
+    site = Site(databases)
+    here = site.callback({**STEP, "callback_id": "cb-1"}, path=WEBHOOK)
+    second = databases.again()
+    try:
+        there = Site(second).callback({**STEP, "callback_id": "cb-1"}, path=CALLBACKS)
+    finally:
+        second.close()
+
+    assert body_of(there)["duplicate"]
+    assert body_of(there)["position"] == body_of(here)["position"]
+    assert len(site.facts()) == 1
+
+
+def test_another_body_under_the_same_id_is_a_conflict(site: Site) -> None:
+    raw, other = like_jq(STEP), like_jq({**STEP, "step": "ansible_started"})
+    site.unsigned(raw, delivery(site, raw, "msg_1"))
+    site.callback(raw, headers={"Idempotency-Key": "key-1"})
+    site.callback({**STEP, "callback_id": "cb-1"})
+    before = site.position
+
+    for answer in (
+        site.unsigned(other, delivery(site, other, "msg_1")),
+        site.callback(other, headers={"Idempotency-Key": "key-1"}),
+        site.callback({**STEP, "callback_id": "cb-1", "step": "ansible_started"}),
+    ):
+        problem_of(answer, 409, "callback-conflict")
+    assert site.position == before
+
+
+def test_the_same_content_written_differently_is_another_body(site: Site) -> None:
+    fields = {**STEP, "callback_id": "cb-1"}
+    site.callback(like_jq(fields))
+
+    problem_of(site.callback(json.dumps(fields).encode()), 409)
+
+
+def test_an_id_belongs_to_its_job(site: Site) -> None:
+    first = site.callback({**STEP, "callback_id": "cb-1"})
+    second = site.callback({**STEP, "job_id": "job-2", "callback_id": "cb-1"})
+
+    assert [body_of(first)["duplicate"], body_of(second)["duplicate"]] == [False, False]
+
+
+def test_the_signed_id_goes_before_the_others(site: Site) -> None:
+    raw = like_jq({**STEP, "callback_id": "in-the-body"})
+    headers = {**delivery(site, raw, "msg_1"), "Idempotency-Key": "in-a-header"}
+
+    site.unsigned(raw, headers)
+    site.callback(raw, headers={"Idempotency-Key": "in-a-header"})
+    site.callback(raw)
+
+    ids = [fact.callback_id for fact in site.facts() if isinstance(fact, Received)]
+    assert ids == ["msg_1", "in-the-body"], "an unsigned header must not make a replay new"
+    first = site.facts()[0]
+    assert isinstance(first, Received)
+    assert first.extra == {"callback_id": "in-the-body"}
+
+
+@pytest.mark.parametrize("length", [201, 6000])
+def test_an_id_in_a_header_is_as_short_as_any_other(site: Site, length: int) -> None:
+    raw = like_jq(STEP)
+    # Digits of a hash, because a database may compress what repeats.
+    long = "".join(hashlib.sha256(bytes([place])).hexdigest() for place in range(100))[:length]
+
+    by_key = site.callback(raw, headers={"Idempotency-Key": long})
+    by_webhook = site.unsigned(raw, delivery(site, raw, long))
+
+    problem_of(by_key, 400, "invalid-fields")
+    problem_of(by_webhook, 400, "invalid-fields")
+    assert site.position == 0
+
+
+def test_an_id_of_200_characters_in_a_header_is_fine(site: Site) -> None:
+    raw = like_jq(STEP)
+
+    assert site.unsigned(raw, delivery(site, raw, "m" * 200)).status_code == 200
+    assert site.callback(raw, headers={"Idempotency-Key": "k" * 200}).status_code == 200
+
+
+# Warnings
+
+
+def test_a_callback_for_an_unknown_job_is_kept_with_a_warning(site: Site) -> None:
+    receipt = site.report("nobody's", status="provisioning", step="vm_created")
+
+    assert receipt["warning"] == 'job "nobody\'s" is not registered'
+    job = site.job("nobody's")
+    assert (job["registered"], job["current_step"], job["agent_id"]) == (False, "vm_created", None)
+
+
+@pytest.mark.parametrize("end", ["running", "failed"])
+@pytest.mark.parametrize("late", [{"type": "heartbeat"}, {"status": "provisioning", "step": "x"}])
+def test_a_callback_for_a_finished_job_is_kept_and_changes_nothing(
+    site: Site, end: str, late: dict[str, str]
+) -> None:
+    site.register()
+    site.report(status="provisioning")
+    site.report(status=end)
+    before = site.job()
+
+    receipt = site.report(**late)
+
+    assert receipt["warning"].startswith(f"job 'job-1' is already {end}, so this changes nothing")
+    retried = end == "failed" and "step" in late
+    assert ("without a step starts the next attempt" in receipt["warning"]) == retried
+    moved = {"version", "position", "updated_at"}
+    after = site.job()
+    assert {key: after[key] for key in after.keys() - moved} == {
+        key: before[key] for key in before.keys() - moved
+    }
+    assert after["version"] == before["version"] + 1
+
+
+def test_a_callback_in_good_order_has_no_warning(site: Site) -> None:
+    site.register()
+
+    for fields in ({}, {"step": "vm_created"}, {"step": "coffee_made"}):
+        assert "warning" not in site.report(status="provisioning", **fields)
+    assert "warning" not in site.report(type="heartbeat")
+    assert "warning" not in site.report(status="failed", step="provision")
+
+
+# What is kept
+
+
+def test_known_fields_without_a_place_are_kept_beside_the_unknown(site: Site) -> None:
+    site.report(type="heartbeat", status="provisioning", step="x", server_id="srv-1", load=0.5)
+
+    [fact] = site.facts()
+    assert isinstance(fact, HeartbeatReceived)
+    assert fact.extra == {
+        "load": 0.5,
+        "status": "provisioning",
+        "step": "x",
+        "server_id": "srv-1",
+    }
+
+
+def test_unknown_fields_are_kept_as_they_came(site: Site) -> None:
+    extra: dict[str, Any] = {
+        "used_snapshot": False,
+        "mode": "",
+        "nothing": None,
+        "a.b": {"c.d": [1, 2.5, -0.0, True, None, "ü€😀"]},
+        "job": {"id": 7},
+        "extra": {"extra": 1},
+        "recorded_at": "never",
+        "": "no name",
+        "big": 2**64 - 1,
+        "small": -(2**63),
+    }
+
+    site.report(**extra, status="provisioning")
+
+    [fact] = site.facts()
+    assert isinstance(fact, StatusReported)
+    assert msgspec.json.encode(fact.extra, order="sorted") == msgspec.json.encode(
+        extra, order="sorted"
+    )
+
+
+def test_a_body_as_the_workflow_writes_it_is_understood(site: Site) -> None:
+    """Shell variables that were not set come as empty strings."""
+    raw = b"""{
+  "job_id": "job-1",
+  "status": "failed",
+  "type": "",
+  "step": "",
+  "workflow_run_id": "",
+  "error": "",
+  "failed_step": "unknown",
+  "server_id": "",
+  "server_ip": "",
+  "tailscale_ip": "",
+  "callback_id": "",
+  "occurred_at": "",
+  "mode": "full"
+}
+"""
+    answer = site.callback(raw)
+
+    assert answer.status_code == 200
+    [fact] = site.facts()
+    digest = hashlib.sha256(raw).hexdigest()
+    assert isinstance(fact, StatusReported)
+    assert fact == StatusReported(
+        recorded_at=site.clock(),
+        status="failed",
+        failed_step="unknown",
+        signed_by=fact.signed_by,
+        digest=digest,
+        extra={"mode": "full"},
+    )
+
+
+def test_a_long_error_is_kept_whole(site: Site) -> None:
+    error = "fatal: [srv-1]: UNREACHABLE! => ünreachable\n" * 1000
+
+    site.register()
+    site.report(status="failed", error=error)
+
+    assert site.instance()["instance"]["error"] == error
+
+
+def test_a_callback_method_other_than_post_is_refused(memory_site: Site) -> None:
+    for path in (WEBHOOK, CALLBACKS):
+        problem_of(memory_site.get(path), 405)
+
+
+def _less(fields: dict[str, Any], name: str = "job_id") -> dict[str, Any]:
+    return {key: value for key, value in fields.items() if key != name}

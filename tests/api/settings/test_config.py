@@ -1,0 +1,493 @@
+"""Settings: read once from the environment, checked, and never shown where they are secret."""
+
+from __future__ import annotations
+
+import base64
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
+from typing import Any
+
+import pytest
+
+from api.settings.config import InvalidSetting, Settings, from_environment, make_home
+from api.settings.credentials import with_credentials, with_kept_checkpoint_key
+from domain.evidence.checkpoints import PrivateKey
+
+SIGNER = PrivateKey.generate("milepost.example")
+KEY = base64.b64encode(b"k" * 32).decode()
+TOKEN = "a-token-of-16-or-more"  # noqa: S105  of nothing
+SECRET = "a-secret-of-8-or-more"  # noqa: S105  of nothing
+POSTGRES = "postgresql://localhost/milepost"
+
+ReadAs = tuple[str, str, dict[str, Any]]
+
+
+def settings_that_are_read(folder: Path) -> list[ReadAs]:
+    """Return each variable with a value and what the settings are then."""
+    url = f"sqlite:///{folder}/other.db"
+    return [
+        ("MILEPOST_HOME", str(folder), {"home": folder}),
+        ("MILEPOST_DATABASE_URL", url, {"database_url": url, "sqlite_file": folder / "other.db"}),
+        ("MILEPOST_DATABASE_URL", POSTGRES, {"database_url": POSTGRES, "database": "postgresql"}),
+        ("MILEPOST_CALLBACK_SECRET", SECRET, {"callback_secrets": (SECRET,)}),
+        ("GITHUB_CALLBACK_SECRET", SECRET, {"callback_secrets": (SECRET,)}),
+        ("MILEPOST_ADMIN_TOKEN", TOKEN, {"admin_token": TOKEN}),
+        ("MILEPOST_CHECKPOINT_KEY", SIGNER.secret(), {"checkpoint_keys": (SIGNER.secret(),)}),
+        (
+            "MILEPOST_CHECKPOINT_TRUSTED",
+            str(SIGNER.public),
+            {"checkpoint_trusted": (str(SIGNER.public),)},
+        ),
+        ("MILEPOST_WORKFLOWS", str(folder), {"workflows": folder}),
+        ("MILEPOST_HOST", "0.0.0.0", {"host": "0.0.0.0"}),  # noqa: S104  nobody listens
+        ("MILEPOST_PORT", "8080", {"port": 8080}),
+        ("MILEPOST_WORKERS", "1", {"workers": 1}),
+        ("MILEPOST_ONE_CORE", "off", {"one_core": False}),
+        ("CIPHER_KEY", KEY, {"store": {"CIPHER_KEY": KEY, "CIPHER_TOPIC": _AES}}),
+        ("COMPRESSOR_TOPIC", "zlib", {"store": {"COMPRESSOR_TOPIC": "zlib"}}),
+    ]
+
+
+_AES = "eventsourcing.cryptography:AESCipher"
+
+
+def fault(**environment: str) -> str:
+    """Return what is said of an environment that cannot be used: one line."""
+    with pytest.raises(InvalidSetting) as caught:
+        from_environment(environment)
+    said = str(caught.value)
+    assert "\n" not in said
+    return said
+
+
+# Values
+
+
+def test_an_empty_environment_has_the_documented_defaults() -> None:
+    settings = from_environment({})
+
+    assert settings == Settings(
+        home=Path(".milepost"), database_url="sqlite:///.milepost/milepost.db"
+    )
+    assert (settings.host, settings.port, settings.workers) == ("127.0.0.1", 8000, 1)
+    assert settings.database == "sqlite"
+    assert settings.sqlite_file == Path(".milepost/milepost.db")
+
+
+def test_every_variable_is_read(tmp_path: Path) -> None:
+    for name, value, expected in settings_that_are_read(tmp_path):
+        settings = from_environment({name: value})
+        assert {field: getattr(settings, field) for field in expected} == expected, name
+
+
+def test_every_variable_is_read_from_the_file_that_name_file_names(tmp_path: Path) -> None:
+    file = tmp_path / "value"
+    for name, value, expected in settings_that_are_read(tmp_path):
+        file.write_text(f"{value}\n")
+        settings = from_environment({f"{name}_FILE": str(file)})
+        assert {field: getattr(settings, field) for field in expected} == expected, name
+
+
+def test_a_variable_and_its_file_together_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "value"
+    for name, value, _ in settings_that_are_read(tmp_path):
+        file.write_text(value)
+        said = fault(**{name: value, f"{name}_FILE": str(file)})
+        assert said.startswith(f"{name}:")
+        assert f"{name}_FILE" in said
+
+
+def test_an_empty_variable_is_an_unset_one(tmp_path: Path) -> None:
+    names = {name for name, _, _ in settings_that_are_read(tmp_path)}
+
+    assert from_environment(dict.fromkeys(names, "")) == from_environment({})
+    assert from_environment({f"{name}_FILE": "" for name in names}) == from_environment({})
+
+
+def test_a_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    empty, latin = tmp_path / "empty", tmp_path / "latin"
+    empty.write_text(" \n")
+    latin.write_bytes("Zürich".encode("latin-1"))
+
+    for path in (tmp_path / "nowhere", tmp_path, empty, latin):
+        said = fault(MILEPOST_ADMIN_TOKEN_FILE=str(path))
+        assert said.startswith("MILEPOST_ADMIN_TOKEN_FILE:")
+        assert str(path) in said
+
+
+def test_command_line_options_go_before_the_environment() -> None:
+    environment = {"MILEPOST_HOST": "::1", "MILEPOST_PORT": "1", "MILEPOST_WORKERS": "1"}
+
+    settings = from_environment(
+        {**environment, "MILEPOST_DATABASE_URL": POSTGRES}, host="127.0.0.2", port=2, workers=3
+    )
+
+    assert (settings.host, settings.port, settings.workers) == ("127.0.0.2", 2, 3)
+
+
+def test_the_database_is_in_the_home_unless_it_is_said(tmp_path: Path) -> None:
+    settings = from_environment({"MILEPOST_HOME": str(tmp_path)})
+
+    assert settings.sqlite_file == tmp_path / "milepost.db"
+
+
+def test_a_path_in_a_url_is_unescaped() -> None:
+    settings = from_environment({"MILEPOST_DATABASE_URL": "sqlite:////srv/my%20data/m.db"})
+
+    assert settings.sqlite_file == Path("/srv/my data/m.db")
+
+
+def test_several_secrets_are_separated_by_commas() -> None:
+    settings = from_environment({"MILEPOST_CALLBACK_SECRET": f" {SECRET}1 ,{SECRET}2,"})
+
+    assert settings.callback_secrets == (f"{SECRET}1", f"{SECRET}2")
+
+
+def test_our_name_for_the_secret_goes_before_the_seeds() -> None:
+    settings = from_environment(
+        {"MILEPOST_CALLBACK_SECRET": f"{SECRET}1", "GITHUB_CALLBACK_SECRET": f"{SECRET}2"}
+    )
+
+    assert settings.callback_secrets == (f"{SECRET}1",)
+
+
+def test_settings_are_frozen() -> None:
+    settings: Any = from_environment({})
+
+    with pytest.raises(AttributeError):
+        settings.port = 1
+
+
+# Values that cannot be used
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MILEPOST_DATABASE_URL", "mysql://localhost/milepost"),
+        ("MILEPOST_DATABASE_URL", "sqlite://"),
+        ("MILEPOST_DATABASE_URL", "sqlite:///"),
+        ("MILEPOST_DATABASE_URL", "milepost.db"),
+        ("MILEPOST_DATABASE_URL", "postgresql+psycopg://localhost/milepost"),
+        ("MILEPOST_DATABASE_URL", "postgresql://[::1/milepost"),
+        ("MILEPOST_DATABASE_URL", "postgresql://localhost/milepost?no_such_option=1"),
+        ("MILEPOST_DATABASE_URL", "postgresql://localhost:many/milepost"),
+        ("MILEPOST_CALLBACK_SECRET", "short"),
+        ("MILEPOST_CALLBACK_SECRET", f"{SECRET},short"),
+        ("MILEPOST_CALLBACK_SECRET", " , ,"),
+        ("MILEPOST_CALLBACK_SECRET", "whsec_not base64!"),
+        ("MILEPOST_CALLBACK_SECRET", "whsec_AA=="),
+        ("GITHUB_CALLBACK_SECRET", "short"),
+        ("MILEPOST_ADMIN_TOKEN", "short"),
+        ("MILEPOST_ADMIN_TOKEN", "with spaces in the middle"),
+        ("MILEPOST_ADMIN_TOKEN", "with-a-tab-\t-in-the-middle"),
+        ("MILEPOST_ADMIN_TOKEN", "with-a-newline-\n-in-the-middle"),
+        ("MILEPOST_ADMIN_TOKEN", "zürich-zürich-zürich"),
+        ("MILEPOST_WORKFLOWS", "/nowhere/at/all"),
+        ("MILEPOST_PORT", "0"),
+        ("MILEPOST_PORT", "65536"),
+        ("MILEPOST_PORT", "http"),
+        ("MILEPOST_PORT", "-1"),
+        ("MILEPOST_PORT", "80.0"),
+        ("MILEPOST_PORT", "\uff18\uff10"),
+        ("MILEPOST_PORT", "9" * 5000),
+        ("MILEPOST_WORKERS", "0"),
+        ("MILEPOST_WORKERS", "65"),
+        ("MILEPOST_WORKERS", "two"),
+        ("MILEPOST_ONE_CORE", "0"),
+        ("CIPHER_KEY", "not base64!"),
+        ("CIPHER_KEY", base64.b64encode(b"k" * 15).decode()),
+        ("COMPRESSOR_TOPIC", "no_such_module"),
+    ],
+)
+def test_a_value_that_cannot_be_used_stops_the_start_and_names_its_variable(
+    name: str, value: str
+) -> None:
+    assert fault(**{name: value}).startswith(f"{name}:")
+
+
+def test_a_cipher_needs_its_key_and_must_be_there() -> None:
+    assert fault(CIPHER_TOPIC=_AES).startswith("CIPHER_KEY:")
+    assert fault(CIPHER_TOPIC="no_such_module:Cipher", CIPHER_KEY=KEY).startswith("CIPHER_TOPIC:")
+
+
+def test_sqlite_takes_one_worker() -> None:
+    said = fault(MILEPOST_WORKERS="2")
+
+    assert said.startswith("MILEPOST_WORKERS:")
+    assert "MILEPOST_DATABASE_URL" in said
+    with pytest.raises(InvalidSetting):
+        from_environment({}, workers=2)
+    assert from_environment({"MILEPOST_DATABASE_URL": POSTGRES}, workers=2).workers == 2
+
+
+def test_what_is_said_of_a_bad_secret_does_not_show_it() -> None:
+    for name, value in (
+        ("MILEPOST_CALLBACK_SECRET", "hunter2"),
+        ("MILEPOST_CALLBACK_SECRET", f"{SECRET},hunter2"),
+        ("MILEPOST_CALLBACK_SECRET", "whsec_hunter2!"),
+        ("MILEPOST_ADMIN_TOKEN", "hunter2"),
+        ("CIPHER_KEY", "hunter2"),
+    ):
+        assert "hunter2" not in fault(**{name: value})
+
+
+# What may be shown
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://host/db", "postgresql://host/db"),
+        ("postgresql://user@host:5433/db", "postgresql://user@host:5433/db"),
+        ("postgresql://user:hunter2@host/db", "postgresql://user@host/db"),
+        ("postgres://user:hunter2@host/db", "postgresql://user@host/db"),
+        ("postgresql://user:p%40hunter2@h1:1,h2:2/db", "postgresql://user@h1:1,h2:2/db"),
+        ("postgresql://user:hunter2#x@host/db", "postgresql://user@host/db"),
+        ("postgresql://user:hunter2?x@host/db", "postgresql://user@host/db"),
+        ("postgresql://host/db?user=user&password=hunter2", "postgresql://user@host/db"),
+        (
+            "postgresql://user:hunter2@/db?host=/run/postgresql",
+            "postgresql://user@/db?host=/run/postgresql",
+        ),
+        ("sqlite:////srv/milepost.db", "sqlite:////srv/milepost.db"),
+    ],
+)
+def test_a_database_is_shown_without_its_password(url: str, shown: str) -> None:
+    assert from_environment({"MILEPOST_DATABASE_URL": url}).shown_database == shown
+
+
+@pytest.mark.parametrize("character", "/@")
+def test_a_password_that_should_have_been_escaped_is_not_shown_either(character: str) -> None:
+    """Such a URL means something else to the database; whoever wrote it wants to hear so."""
+    said = fault(MILEPOST_DATABASE_URL=f"postgresql://user:hunter2{character}x@host/db")
+
+    assert said.startswith("MILEPOST_DATABASE_URL:")
+    assert "hunter2" not in said
+
+
+def test_settings_can_be_printed_without_telling_secrets() -> None:
+    settings = from_environment(
+        {
+            "MILEPOST_DATABASE_URL": "postgresql://user:hunter2@host/db",
+            "MILEPOST_CALLBACK_SECRET": SECRET,
+            "MILEPOST_ADMIN_TOKEN": TOKEN,
+            "CIPHER_KEY": KEY,
+            "MILEPOST_CHECKPOINT_KEY": SIGNER.secret(),
+        }
+    )
+
+    for secret in ("hunter2", SECRET, TOKEN, KEY, SIGNER.secret()):
+        assert secret not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback"),
+    [
+        ("127.0.0.1", True),
+        ("127.1.2.3", True),
+        ("::1", True),
+        ("localhost", True),
+        ("0.0.0.0", False),  # noqa: S104  nobody listens
+        ("::", False),
+        ("192.0.2.1", False),
+        ("milepost.example", False),
+    ],
+)
+def test_only_this_machine_reaches_a_loopback_address(host: str, loopback: bool) -> None:
+    assert from_environment({"MILEPOST_HOST": host}).listens_on_loopback == loopback
+
+
+# Credentials that Milepost makes itself
+
+
+def test_credentials_are_made_once_and_kept_for_this_user_alone(tmp_path: Path) -> None:
+    configured = from_environment({"MILEPOST_HOME": str(tmp_path / "a" / "home")})
+
+    first, made = with_credentials(configured)
+    second, made_again = with_credentials(configured)
+
+    assert made == {
+        "callback secret": first.callback_secrets[0],
+        "admin token": first.admin_token,
+        "checkpoint key": str(first.signers[0].public),
+    }
+    assert made_again == {}
+    assert second == first
+    assert first.generated == ("callback secret", "admin token", "checkpoint key")
+    assert first.callback_secrets[0] != first.admin_token
+    for name in ("callback-secret", "admin-token", "checkpoint-key"):
+        file = configured.home / name
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        assert len(file.read_text().strip()) >= 32
+    assert stat.S_IMODE(configured.home.stat().st_mode) == 0o700
+
+
+def test_configured_credentials_are_not_made(tmp_path: Path) -> None:
+    configured = from_environment(
+        {
+            "MILEPOST_HOME": str(tmp_path / "home"),
+            "MILEPOST_CALLBACK_SECRET": SECRET,
+            "MILEPOST_ADMIN_TOKEN": TOKEN,
+            "MILEPOST_CHECKPOINT_KEY": SIGNER.secret(),
+        }
+    )
+
+    assert with_credentials(configured) == (configured, {})
+    assert not configured.home.exists()
+
+
+def test_only_what_is_missing_is_made(tmp_path: Path) -> None:
+    configured = from_environment(
+        {"MILEPOST_HOME": str(tmp_path), "MILEPOST_CALLBACK_SECRET": SECRET}
+    )
+
+    filled, made = with_credentials(configured)
+
+    assert filled.callback_secrets == (SECRET,)
+    assert tuple(made) == filled.generated == ("admin token", "checkpoint key")
+
+
+def test_what_was_made_can_be_configured(tmp_path: Path) -> None:
+    home = from_environment({"MILEPOST_HOME": str(tmp_path)})
+    filled, _ = with_credentials(home)
+
+    same = from_environment(
+        {
+            "MILEPOST_CALLBACK_SECRET_FILE": str(tmp_path / "callback-secret"),
+            "MILEPOST_ADMIN_TOKEN_FILE": str(tmp_path / "admin-token"),
+            "MILEPOST_CHECKPOINT_KEY_FILE": str(tmp_path / "checkpoint-key"),
+        }
+    )
+
+    assert same.checkpoint_keys == filled.checkpoint_keys
+    assert same.callback_secrets == filled.callback_secrets
+    assert same.admin_token == filled.admin_token
+
+
+def test_servers_that_start_together_make_one_set(tmp_path: Path) -> None:
+    """Repeated, because what could go wrong goes wrong now and then."""
+    together = Barrier(8)
+
+    def start(home: Path) -> tuple[Settings, dict[str, str]]:
+        together.wait()
+        return with_credentials(from_environment({"MILEPOST_HOME": str(home)}))
+
+    with ThreadPoolExecutor(8) as pool:
+        for number in range(50):
+            started = list(pool.map(start, [tmp_path / str(number)] * 8))
+
+            assert len({settings.admin_token for settings, _ in started}) == 1
+            assert len({settings.callback_secrets for settings, _ in started}) == 1
+            assert len({settings.checkpoint_keys for settings, _ in started}) == 1
+            makers = [name for _, made in started for name in made]
+            assert sorted(makers) == ["admin token", "callback secret", "checkpoint key"]
+
+
+def test_an_emptied_credential_is_not_taken_for_one(tmp_path: Path) -> None:
+    (tmp_path / "admin-token").write_text("\n")
+
+    with pytest.raises(InvalidSetting, match="admin-token is empty"):
+        with_credentials(from_environment({"MILEPOST_HOME": str(tmp_path)}))
+
+
+def test_a_checkpoint_key_that_was_edited_is_not_taken_for_one(tmp_path: Path) -> None:
+    (tmp_path / "checkpoint-key").write_text(SIGNER.secret()[:-8])
+
+    configured = from_environment({"MILEPOST_HOME": str(tmp_path)})
+    for fill in (with_credentials, with_kept_checkpoint_key):
+        with pytest.raises(InvalidSetting, match=r"^MILEPOST_HOME: .*checkpoint-key: ") as caught:
+            fill(configured)
+        assert SIGNER.secret()[-40:-8] not in str(caught.value)
+
+
+def test_a_kept_checkpoint_key_is_found_and_none_is_made(tmp_path: Path) -> None:
+    """A key that a command made, in another home than the server's, would sign for another log."""
+    configured = from_environment({"MILEPOST_HOME": str(tmp_path)})
+    assert with_kept_checkpoint_key(configured) == configured
+    assert list(tmp_path.iterdir()) == []
+
+    made, _ = with_credentials(configured)
+
+    assert with_kept_checkpoint_key(configured).checkpoint_keys == made.checkpoint_keys
+    named = from_environment(
+        {"MILEPOST_HOME": str(tmp_path), "MILEPOST_CHECKPOINT_KEY": SIGNER.secret()}
+    )
+    assert with_kept_checkpoint_key(named) == named
+
+
+def test_while_keys_rotate_all_of_them_sign_and_are_trusted() -> None:
+    new, elsewhere = PrivateKey.generate(SIGNER.name), PrivateKey.generate("elsewhere")
+    settings = from_environment(
+        {
+            "MILEPOST_CHECKPOINT_KEY": f"{new.secret()}, {SIGNER.secret()}",
+            "MILEPOST_CHECKPOINT_TRUSTED": str(elsewhere.public),
+        }
+    )
+
+    assert [str(key.public) for key in settings.signers] == [str(new.public), str(SIGNER.public)]
+    assert [str(key) for key in settings.trusted] == [
+        str(new.public),
+        str(SIGNER.public),
+        str(elsewhere.public),
+    ]
+
+
+def test_checkpoint_keys_that_cannot_be_used_are_refused_without_being_shown() -> None:
+    secret = SIGNER.secret()
+    other = PrivateKey.generate("other.example").secret()
+    for value in ("nonsense", str(SIGNER.public), secret[:-4], f"{secret},{other}"):
+        said = fault(MILEPOST_CHECKPOINT_KEY=value)
+        assert said.startswith("MILEPOST_CHECKPOINT_KEY: ")
+        assert secret[-40:-4] not in said
+    for value in ("nonsense", secret, str(SIGNER.public)[:-4]):
+        said = fault(MILEPOST_CHECKPOINT_TRUSTED=value)
+        assert said.startswith("MILEPOST_CHECKPOINT_TRUSTED: ")
+        assert secret[-40:-4] not in said
+
+
+def test_a_home_that_cannot_be_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    for home in (tmp_path / "file", tmp_path / "file" / "home"):
+        settings = from_environment({"MILEPOST_HOME": str(home)})
+        with pytest.raises(InvalidSetting, match=r"^MILEPOST_HOME: "):
+            with_credentials(settings)
+        with pytest.raises(InvalidSetting, match=r"^MILEPOST_HOME: "):
+            make_home(settings)
+
+
+def test_a_folder_for_the_database_that_cannot_be_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    settings = from_environment(
+        {
+            "MILEPOST_HOME": str(tmp_path),
+            "MILEPOST_DATABASE_URL": f"sqlite:///{tmp_path}/file/milepost.db",
+        }
+    )
+
+    with pytest.raises(InvalidSetting, match=r"^MILEPOST_DATABASE_URL: "):
+        make_home(settings)
+
+
+def test_folders_are_made_for_this_user_alone(tmp_path: Path) -> None:
+    settings = from_environment(
+        {
+            "MILEPOST_HOME": str(tmp_path / "home"),
+            "MILEPOST_DATABASE_URL": f"sqlite:///{tmp_path}/data/milepost.db",
+        }
+    )
+
+    make_home(settings)
+    make_home(settings)
+
+    for folder in ("home", "data"):
+        assert stat.S_IMODE((tmp_path / folder).stat().st_mode) == 0o700
+
+
+def test_reading_settings_writes_nothing(tmp_path: Path) -> None:
+    from_environment({"MILEPOST_HOME": str(tmp_path / "home")})
+
+    assert list(tmp_path.iterdir()) == []

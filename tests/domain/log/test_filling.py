@@ -1,0 +1,206 @@
+"""An empty store is filled in one transaction, at the positions that the events have."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg
+import pytest
+from eventsourcing.persistence import IntegrityError, Notification, StoredEvent
+
+from domain.job.keys import Key
+from domain.log.snapshots import Snapshot
+from domain.log.store import Append, JobStore, StoreNotEmpty
+from domain.workflows.definition import Workflows
+from tests.conftest import Clock, Deployment
+from tests.support.looking import key_of
+
+
+def event(position: int, job_id: str = "job", version: int | None = None) -> Notification:
+    return Notification(job_id, version or position, "HeartbeatReceived", b"{}", position)
+
+
+def fill(store: JobStore, *events: Notification, claims: tuple[Key, ...] = ()) -> None:
+    with store.filling() as filling:
+        filling.append(events, claims, ())
+
+
+def positions(store: JobStore) -> list[int]:
+    return [stored.id for stored in store.select_notifications(None, 1000)]
+
+
+def append(store: JobStore, *events: StoredEvent) -> list[int]:
+    return list(store.transact({}, [], lambda _: Append(events)))
+
+
+def test_events_are_there_as_they_were(stores: Deployment) -> None:
+    given = [Notification("ä/☁", 1, "Any:2", bytes(range(256)), 1), event(2, "b", 1)]
+
+    fill(stores.milepost.store, *given)
+
+    assert stores.milepost.store.select_notifications(None, 10) == given
+
+
+def test_gaps_between_positions_stay(databases: Deployment) -> None:
+    """A rolled-back transaction may have left them."""
+    store = databases.milepost.store
+
+    fill(store, event(3, version=1), event(70_000, version=2))
+
+    assert positions(store) == [3, 70_000]
+
+
+def test_new_events_get_positions_after_the_largest(databases: Deployment) -> None:
+    store = databases.milepost.store
+    fill(store, event(3, version=1), event(70_000, version=2))
+
+    assert append(store, StoredEvent("job", 3, "T", b""))[0] > 70_000
+    another = databases.again()
+    assert append(another.milepost.store, StoredEvent("job", 4, "T", b""))[0] > 70_001
+    another.close()
+
+
+def test_keys_are_claimed_if_free_and_pointers_move(stores: Deployment) -> None:
+    store = stores.milepost.store
+    with store.filling() as filling:
+        filling.append(
+            [event(1), event(2)],
+            [Key("a", "job", 1, "x"), Key("a", "job", 2)],
+            [Key("b", "job", 1)],
+        )
+        filling.append([event(3)], [Key("a", "job", 3)], [Key("b", "job", 3, "y")])
+
+    assert key_of(store, "a") == Key("a", "job", 1, "x", 1)
+    assert key_of(store, "b") == Key("b", "job", 3, "y", 3)
+
+
+def test_what_was_appended_so_far_can_be_recalled(stores: Deployment) -> None:
+    with stores.milepost.store.filling() as filling:
+        filling.append([event(1, "a", 1), event(2, "b", 1)])
+        filling.append([event(3, "a", 2)])
+
+        found = filling.recall(["a", "c"])
+
+    assert [(e.originator_id, e.originator_version) for e in found.tail] == [("a", 1), ("a", 2)]
+    assert list(found.snapshots) == []
+
+
+def test_snapshots_are_kept_and_recalled_with_what_comes_after(stores: Deployment) -> None:
+    """While it is filled, and afterwards."""
+    store, snapshot = stores.milepost.store, Snapshot("job", 2, "1", b"state")
+    with store.filling() as filling:
+        filling.append([event(1), event(2)], snapshots=[snapshot])
+        filling.append([event(3)])
+        inside, all_of_it = filling.recall(["job"]), filling.select_events("job")
+
+    for found in (inside, store.recall(["job"])):
+        assert list(found.snapshots) == [snapshot]
+        assert [e.originator_version for e in found.tail] == [3]
+    assert [e.originator_version for e in all_of_it] == [1, 2, 3]
+
+
+def test_a_store_with_events_is_not_filled(stores: Deployment) -> None:
+    store = stores.milepost.store
+    append(store, StoredEvent("job", 1, "T", b""), StoredEvent("job", 2, "T", b""))
+
+    with pytest.raises(StoreNotEmpty, match="has 2 events"):
+        fill(store, event(3))
+
+    assert positions(store) == [1, 2]
+
+
+def test_filling_nothing_leaves_an_empty_store(stores: Deployment) -> None:
+    fill(stores.milepost.store)
+
+    assert positions(stores.milepost.store) == []
+    assert len(append(stores.milepost.store, StoredEvent("job", 1, "T", b""))) == 1
+
+
+def test_an_error_leaves_nothing_behind(stores: Deployment) -> None:
+    """More often than there are connections; and the store can be filled and used after it."""
+    store = stores.milepost.store
+    for _ in range(25):
+        with pytest.raises(LookupError, match="not today"):
+            fill_half(store)
+
+    assert positions(store) == []
+    assert key_of(store, "name") is None
+    fill(store, event(1))
+    assert len(append(store, StoredEvent("job", 2, "T", b""))) == 1
+
+
+def fill_half(store: JobStore) -> None:
+    with store.filling() as filling:
+        filling.append([event(1)], [Key("name", "job", 1)])
+        raise LookupError("not today")
+
+
+@pytest.mark.parametrize("twice", [event(1), event(2, version=1), event(1, "other", 1)])
+def test_a_place_is_taken_once(databases: Deployment, twice: Notification) -> None:
+    store = databases.milepost.store
+
+    with pytest.raises(IntegrityError):
+        fill(store, event(1), twice)
+
+    assert positions(store) == []
+
+
+def test_who_writes_meanwhile_waits_and_finds_it_filled(databases: Deployment) -> None:
+    """From another process: the new event comes after all that is filled in."""
+    store, other = databases.milepost.store, databases.again()
+    with ThreadPoolExecutor(1) as pool:
+        with store.filling() as filling:
+            filling.append([event(1), event(2)])
+            waiting = pool.submit(append, other.milepost.store, StoredEvent("other", 1, "T", b""))
+            filling.append([event(30, version=3)])
+        assert waiting.result()[0] > 30
+
+    assert positions(store)[:3] == [1, 2, 30]
+    other.close()
+
+
+def test_who_reads_meanwhile_sees_nothing_of_it(databases: Deployment) -> None:
+    other = databases.again()
+    with databases.milepost.store.filling() as filling:
+        filling.append([event(1)])
+        assert positions(other.milepost.store) == []
+    other.close()
+
+
+def test_what_was_kept_of_events_that_are_gone_goes_too(databases: Deployment) -> None:
+    """A snapshot or a key of an older life must not speak for the events that come in."""
+    store = databases.milepost.store
+    stale = Snapshot("job", 1, "1", b"{}")
+    store.transact(
+        {},
+        [],
+        lambda _: Append(
+            [StoredEvent("job", 1, "T", b"")], claims=[Key("old", "job", 1)], snapshots=[stale]
+        ),
+    )
+    empty_events(databases)
+
+    fill(store, event(1))
+
+    assert key_of(store, "old") is None
+    assert list(store.recall(["job"]).snapshots) == []
+
+
+def empty_events(made: Deployment) -> None:
+    """Delete the events, as somebody with SQL can."""
+    recorder = made.milepost.recorder
+    with recorder.datastore.transaction(commit=True) as cursor:  # type: ignore[attr-defined]
+        cursor.execute("DELETE FROM milepost_events")
+
+
+def test_who_listens_is_told(postgres_dsn: str, workflows: Workflows, clock: Clock) -> None:
+    """So a projector that sleeps goes on; SQLite's bell is rung by whoever fills."""
+    env = {"PERSISTENCE_MODULE": "domain.log.postgres", "DATABASE_URL": postgres_dsn}
+    made = Deployment(env, workflows, clock)
+    with psycopg.connect(postgres_dsn, autocommit=True) as listener:
+        listener.execute("LISTEN milepost_events")
+
+        fill(made.milepost.store, event(1))
+
+        assert [each.channel for each in listener.notifies(timeout=30, stop_after=1)]
+    made.close()

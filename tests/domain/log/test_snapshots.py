@@ -1,0 +1,453 @@
+"""Snapshots: they spare reading, and decide nothing."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+import psycopg
+import pytest
+from eventsourcing.cryptography import AESCipher
+from eventsourcing.persistence import IntegrityError, JSONTranscoder, StoredEvent
+from eventsourcing.utils import Environment
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from domain.errors import NothingToStop
+from domain.job.attempt import MAX_STEPS, Attempt
+from domain.job.callback import Callback
+from domain.job.commands import QueueJob, RecordCallback, StopJob
+from domain.job.events import (
+    AttemptStarted,
+    Fact,
+    HeartbeatReceived,
+    JobEvent,
+    JobQueued,
+    JobTimedOut,
+    MetadataReported,
+    RollbackRequested,
+    StatusReported,
+    StepReported,
+    StopRequested,
+)
+from domain.job.provisioning_job import ProvisioningJob
+from domain.log.mapper import JobEventMapper
+from domain.log.recall import Folded, fold, recall
+from domain.log.snapshots import EVERY, SHAPE, Snapshot, restore, take
+from domain.log.store import MAX_TAIL, Append, TooMuchMissed
+from domain.workflows.definition import Workflows
+from domain.writing.batch import Batch, Receipt
+from tests.conftest import NOON, Clock, Deployment
+from tests.support.looking import look
+from tests.support.strategies import events, facts, numbered
+
+PLAIN = JobEventMapper(JSONTranscoder())
+HEARTBEAT = Callback(job_id="job", type="heartbeat")
+
+
+def step(number: int) -> Callback:
+    return Callback(job_id="job", status="provisioning", step=f"step-{number}", server_id="srv-1")
+
+
+def long_ago(made: Deployment, count: int, *, unreadable: int = 0) -> None:
+    """Store a history as a release did that took no snapshots."""
+    history: list[Fact] = [
+        StatusReported(recorded_at=NOON, status="provisioning"),
+        *(StepReported(recorded_at=NOON, step=f"step-{number % 300}") for number in range(count)),
+    ]
+    stored = [
+        StoredEvent("job", event.originator_version, "JobPainted", b"{}")
+        if event.originator_version == unreadable
+        else made.milepost.mapper.to_stored_event(event)
+        for event in numbered(history[:count])
+    ]
+    made.milepost.store.transact({}, [], lambda _: Append(stored))
+
+
+def live(made: Deployment, count: int, batch: int = 7) -> None:
+    """Record that many callbacks, a few in each transaction."""
+    for first in range(0, count, batch):
+        numbers = range(first, min(first + batch, count))
+        made.milepost._commit([RecordCallback(step(number)) for number in numbers])
+
+
+def from_the_first_event(made: Deployment) -> ProvisioningJob:
+    stored = made.milepost.store.select_events("job")
+    return fold(Folded(ProvisioningJob("job")), stored, made.milepost.mapper).job
+
+
+def cold(made: Deployment) -> Folded:
+    """Return the job as a process knows it that has just started."""
+    return recall(made.milepost.store, ["job"], made.milepost.mapper)["job"]
+
+
+def snapshots(made: Deployment) -> list[int]:
+    """Return the versions of the snapshots that there are of the job."""
+    return [snapshot.version for snapshot in made.milepost.store.recall(["job"]).snapshots]
+
+
+def versions(made: Deployment) -> list[int]:
+    return [stored.originator_version for stored in made.milepost.store.select_events("job")]
+
+
+@contextmanager
+def another_process(made: Deployment) -> Iterator[Deployment]:
+    another = made.again()
+    yield another
+    another.close()
+
+
+def execute(made: Deployment, statement: Any) -> None:
+    """Do something to the tables behind Milepost's back."""
+    if "SQLITE_DBNAME" in made.env:
+        with sqlite3.connect(made.env["SQLITE_DBNAME"]) as connection:
+            connection.execute(statement)
+        connection.close()
+    else:
+        with psycopg.connect(made.env["DATABASE_URL"]) as opened:
+            opened.execute(statement)
+
+
+# What they hold
+
+
+@settings(deadline=None, max_examples=200)
+@given(history=events(facts()), cut=st.integers(0, 25))
+def test_a_job_that_goes_on_from_its_snapshot_is_the_fold_of_all_its_events(
+    workflows: Workflows, history: list[JobEvent], cut: int
+) -> None:
+    """Wherever the snapshot was taken, and whatever came before and after."""
+    made = Deployment({"PERSISTENCE_MODULE": "domain.log.memory"}, workflows, Clock())
+    mapper = made.milepost.mapper
+    stored = [mapper.to_stored_event(event) for event in history]
+    before = fold(Folded(ProvisioningJob("job")), stored[:cut], mapper)
+    append = Append(stored, snapshots=[take(before.job, mapper)])
+    made.milepost.store.transact({}, [], lambda _: append)
+
+    assert cold(made).job == from_the_first_event(made)
+    assert made.milepost.find("job") == from_the_first_event(made)
+    made.close()
+
+
+def test_a_long_job_is_loaded_as_if_all_its_events_were_folded(stores: Deployment) -> None:
+    live(stores, 250)
+
+    assert snapshots(stores) == [210]
+    assert cold(stores) == Folded(from_the_first_event(stores), 210)
+    assert stores.milepost.find("job") == from_the_first_event(stores)
+
+
+def test_a_snapshot_does_not_grow_with_the_history() -> None:
+    steps = [StepReported(recorded_at=NOON, step=f"{number:04}") for number in range(900)]
+    stored = [PLAIN.to_stored_event(event) for event in numbered([*steps])]
+    start = Folded(ProvisioningJob("job"))
+
+    sizes = {len(take(fold(start, stored[:n], PLAIN).job, PLAIN).state) for n in (MAX_STEPS, 900)}
+
+    assert len(sizes) == 1
+
+
+# When they are taken
+
+
+def test_a_cold_callback_reads_few_events_of_a_long_job(stores: Deployment) -> None:
+    """However the callbacks were spread over transactions."""
+    live(stores, 1000)
+    for number in range(EVERY):
+        read = stores.milepost.store.recall(["job"])
+        assert len(read.tail) < EVERY + 7
+        stores.milepost.record(step(number))
+
+    assert versions(stores) == list(range(1, 1000 + EVERY + 1))
+
+
+def test_jobs_are_recalled_side_by_side(stores: Deployment) -> None:
+    """Those with a snapshot, those without one, and those that nobody has heard of."""
+    live(stores, 105, batch=105)
+    stores.milepost.record(HEARTBEAT)
+    stores.milepost.record(msgspec.structs.replace(HEARTBEAT, job_id="short"))
+
+    read = stores.milepost.store.recall(["short", "job", "nobody"])
+
+    assert [(each.job_id, each.version) for each in read.snapshots] == [("job", 105)]
+    tail = {(each.originator_id, each.originator_version) for each in read.tail}
+    assert tail == {("job", 106), ("short", 1)}
+    jobs = recall(stores.milepost.store, ["short", "job", "nobody"], stores.milepost.mapper)
+    assert {job_id: each.job.version for job_id, each in jobs.items()} == {
+        "short": 1,
+        "job": 106,
+        "nobody": 0,
+    }
+
+
+def test_a_short_job_has_no_snapshot(stores: Deployment) -> None:
+    live(stores, EVERY - 1)
+    assert snapshots(stores) == []
+
+    stores.milepost.record(HEARTBEAT)
+    assert snapshots(stores) == [EVERY]
+
+
+def test_a_job_from_before_there_were_snapshots_gets_one_with_its_next_callback(
+    stores: Deployment,
+) -> None:
+    long_ago(stores, 1234)
+    assert snapshots(stores) == []
+
+    assert stores.milepost.record(HEARTBEAT).version == 1235
+
+    assert snapshots(stores) == [1235]
+    assert cold(stores).job == from_the_first_event(stores)
+
+
+def test_a_refusal_leaves_no_snapshot_and_does_not_put_off_the_next(stores: Deployment) -> None:
+    long_ago(stores, EVERY)
+
+    with pytest.raises(NothingToStop):
+        stores.milepost.stop("job")
+    assert snapshots(stores) == []
+
+    stores.milepost.record(HEARTBEAT)
+    assert snapshots(stores) == [EVERY + 1]
+
+
+def test_a_refusal_beside_others_keeps_nobody_from_a_snapshot(stores: Deployment) -> None:
+    long_ago(stores, EVERY)
+
+    refused, receipt = stores.milepost._commit(
+        [StopJob("job", None), RecordCallback(msgspec.structs.replace(HEARTBEAT, job_id="other"))]
+    )
+
+    assert isinstance(refused, NothingToStop)
+    assert isinstance(receipt, Receipt)
+    assert snapshots(stores) == [EVERY]
+
+
+def test_a_transaction_that_fails_leaves_no_snapshot(stores: Deployment) -> None:
+    long_ago(stores, 1)
+    store, mapper = stores.milepost.store, stores.milepost.mapper
+    again = store.select_events("job")
+    wrong = take(ProvisioningJob("job", 1), mapper)
+
+    with pytest.raises(IntegrityError):
+        store.transact({}, [], lambda _: Append(again, snapshots=[wrong]))
+    assert store.transact({}, [], lambda _: Append(snapshots=[wrong])) == ()
+
+    assert snapshots(stores) == []
+
+
+def test_a_job_with_an_event_that_cannot_be_read_gets_no_snapshot(stores: Deployment) -> None:
+    """A later release may read it, and must find it."""
+    long_ago(stores, 150, unreadable=120)
+
+    for _ in range(3):
+        stores.milepost.record(HEARTBEAT)
+
+    assert snapshots(stores) == []
+    assert not cold(stores).whole
+    assert stores.milepost.find("job").version == 153
+
+
+def test_a_job_gets_no_snapshot_after_an_event_that_cannot_be_read(stores: Deployment) -> None:
+    """Also when it comes from elsewhere while the job is known; the snapshot before it stays."""
+    live(stores, 150)
+    kept = snapshots(stores)
+    unreadable = StoredEvent("job", 151, "JobPainted", b"{}")
+    stores.milepost.store.transact({}, [], lambda _: Append([unreadable]))
+
+    live(stores, 150)
+
+    assert snapshots(stores) == kept
+    assert versions(stores) == list(range(1, 302))
+    assert cold(stores) == Folded(from_the_first_event(stores), kept[0], whole=False)
+
+
+# That they decide nothing
+
+
+def test_two_processes_that_write_in_turn_leave_no_gap(databases: Deployment) -> None:
+    with another_process(databases) as another:
+        receipts = [
+            (another if number % 2 else databases).milepost.record(step(number))
+            for number in range(230)
+        ]
+
+        assert [receipt.version for receipt in receipts] == list(range(1, 231))
+        assert another.milepost.find("job") == from_the_first_event(databases)
+    assert len(databases.milepost.store.recall(["job"]).tail) < EVERY
+    assert cold(databases).job == from_the_first_event(databases)
+
+
+def test_every_process_that_starts_goes_on_from_the_snapshot(databases: Deployment) -> None:
+    live(databases, 150)
+
+    for number in range(151, 156):
+        with another_process(databases) as another:
+            assert another.milepost.record(HEARTBEAT).version == number
+
+    assert versions(databases) == list(range(1, 156))
+    assert cold(databases).job == from_the_first_event(databases)
+
+
+def much_happens(made: Deployment) -> None:
+    """Let another process record more of the job, of which this one knows one event."""
+    missed = [
+        made.milepost.mapper.to_stored_event(event)
+        for event in numbered([HeartbeatReceived(recorded_at=NOON)] * (MAX_TAIL + 2))
+    ]
+    newest = take(ProvisioningJob("job", MAX_TAIL + 2), PLAIN)
+    made.milepost.store.transact({}, [], lambda _: Append(missed[1:], snapshots=[newest]))
+
+
+def test_a_process_that_missed_much_of_a_job_goes_on_from_the_snapshot(
+    stores: Deployment,
+) -> None:
+    """As when another one had the job for days: what it missed is not folded under the lock."""
+    stores.milepost.record(HEARTBEAT)
+    much_happens(stores)
+    found = look(stores.milepost.store, {"job": 1})
+    assert len(found.tail) == MAX_TAIL + 1
+
+    with pytest.raises(TooMuchMissed):
+        Batch([RecordCallback(HEARTBEAT)], {}, PLAIN, stores.clock).decide(found)
+    assert stores.milepost.record(HEARTBEAT).version == MAX_TAIL + 3
+
+    assert cold(stores).job == from_the_first_event(stores)
+
+
+def test_what_was_missed_of_a_job_costs_no_other_job_its_place_in_memory(
+    databases: Deployment,
+) -> None:
+    """The other one is not read again, or it would be seen that its registration is gone."""
+    other = Callback(job_id="other", type="heartbeat")
+    databases.milepost.queue(QueueJob(job_id="other", agent_id="agent", workflow="vm@1"))
+    databases.milepost.record(other)
+    databases.milepost.record(HEARTBEAT)
+    much_happens(databases)
+    execute(databases, "DELETE FROM milepost_events WHERE topic = 'JobQueued'")
+
+    assert databases.milepost.record(HEARTBEAT).version == MAX_TAIL + 3
+
+    assert databases.milepost.record(other).warning is None
+    with another_process(databases) as another:
+        assert another.milepost.record(other).warning == "job 'other' is not registered"
+
+
+def test_deleting_the_snapshots_changes_nothing(databases: Deployment) -> None:
+    live(databases, 150)
+    before = cold(databases).job
+
+    execute(databases, "DELETE FROM milepost_snapshots")
+
+    assert snapshots(databases) == []
+    assert databases.milepost.find("job") == before
+    assert databases.milepost.record(HEARTBEAT).version == 151
+    with another_process(databases) as another:
+        assert another.milepost.record(HEARTBEAT).version == 152
+    assert snapshots(databases) == [152]
+    assert cold(databases).job == from_the_first_event(databases)
+
+
+def sealed_with(key: str) -> JobEventMapper:
+    settings = {"CIPHER_TOPIC": "eventsourcing.cryptography:AESCipher", "CIPHER_KEY": key}
+    return JobEventMapper(JSONTranscoder(), cipher=AESCipher(Environment("", settings)))
+
+
+WRONG = ProvisioningJob("job", 150, stop_requested=True)
+USELESS: dict[str, Callable[[], Snapshot]] = {
+    "of another shape": lambda: msgspec.structs.replace(take(WRONG, PLAIN), shape="0"),
+    "sealed with another key": lambda: take(WRONG, sealed_with(AESCipher.create_key(16))),
+    "garbage": lambda: Snapshot("job", 150, SHAPE, b"\x00\xff"),
+    "nothing": lambda: Snapshot("job", 150, SHAPE, b""),
+    "of no job": lambda: Snapshot("job", 150, SHAPE, b"null"),
+    "of another job": lambda: Snapshot("job", 150, SHAPE, b'{"id":"other","version":150}'),
+    "of another version": lambda: Snapshot("job", 150, SHAPE, b'{"id":"job","version":149}'),
+}
+
+
+@pytest.mark.parametrize("what", USELESS)
+def test_a_snapshot_that_cannot_be_used_is_ignored_and_replaced(
+    stores: Deployment, what: str
+) -> None:
+    long_ago(stores, 160)
+    tick = stores.milepost.mapper.to_stored_event(
+        JobEvent("job", 161, HeartbeatReceived(recorded_at=NOON))
+    )
+    append = Append([tick], snapshots=[USELESS[what]()])
+    stores.milepost.store.transact({}, [], lambda _: append)
+    assert snapshots(stores) == [150]
+
+    assert stores.milepost.find("job") == from_the_first_event(stores)
+    assert stores.milepost.record(HEARTBEAT).version == 162
+
+    assert snapshots(stores) == [162]
+    assert cold(stores).job == from_the_first_event(stores)
+
+
+def test_a_snapshot_that_is_ahead_of_the_events_is_ignored(databases: Deployment) -> None:
+    """As after older events were restored, or lost in a failover."""
+    live(databases, 150)
+    execute(databases, "DELETE FROM milepost_events WHERE originator_version > 50")
+
+    with another_process(databases) as another:
+        assert another.milepost.find("job").version == 50
+        assert another.milepost.record(HEARTBEAT).version == 51
+
+    assert versions(databases) == list(range(1, 52))
+
+
+def test_a_database_of_an_older_release_gets_the_table(databases: Deployment) -> None:
+    long_ago(databases, 150)
+    execute(databases, "DROP TABLE milepost_snapshots")
+
+    with another_process(databases) as newer:
+        assert newer.milepost.record(HEARTBEAT).version == 151
+        assert snapshots(newer) == [151]
+
+
+# Their shape
+
+LIFE: list[Fact] = [
+    JobQueued(recorded_at=NOON, agent_id="agent", user_id="ada", workflow="vm@1"),
+    StatusReported(recorded_at=NOON, status="provisioning", workflow_run_id="4711"),
+    JobTimedOut(recorded_at=NOON, attempt=1, silent_since=NOON, error="Timeout"),
+    AttemptStarted(recorded_at=NOON, number=2, occurred_at=NOON, workflow_run_id="4712"),
+    StatusReported(recorded_at=NOON, status="provisioning"),
+    StepReported(recorded_at=NOON, occurred_at=NOON, step="vm_created", server_id="srv-1"),
+    MetadataReported(recorded_at=NOON, server_ip="203.0.113.7", tailscale_ip="100.64.0.7"),
+    HeartbeatReceived(recorded_at=NOON),
+    StatusReported(recorded_at=NOON, status="failed", error="boom", failed_step="provision"),
+    RollbackRequested(recorded_at=NOON, attempt=2, server_id="srv-1"),
+    StopRequested(recorded_at=NOON),
+]
+AT_NOON = '"recorded_at":"2026-03-02T12:00:00Z"'
+OCCURRED = '"occurred_at":"2026-03-02T12:00:00Z"'
+STORED = {
+    "1": '{"id":"job","version":11,'
+    f'"queued":{{{AT_NOON},"agent_id":"agent","user_id":"ada","workflow":"vm@1"}},'
+    '"attempt":{"number":2,"opened_at":"2026-03-02T12:00:00Z","earlier_run_ids":["4711"],'
+    f'"run_id":{{"value":"4712",{OCCURRED}}},"claim":{{{AT_NOON}}},"announced":true,'
+    f'"heard_at":"2026-03-02T12:00:00Z","steps":{{"vm_created":{{{AT_NOON},{OCCURRED}}}}},'
+    f'"final":{{"status":"failed","moment":{{{AT_NOON}}},"error":"boom",'
+    f'"failed_step":"provision"}},"server_id":{{"value":"srv-1",{OCCURRED}}},'
+    '"server_ip":{"value":"203.0.113.7"},"tailscale_ip":{"value":"100.64.0.7"}},'
+    '"stop_requested":true,"rollback_requested":true}'
+}
+
+
+def test_a_job_that_is_kept_otherwise_has_a_shape_of_another_name() -> None:
+    """Whoever changes what a snapshot holds, or how it is folded, also changes `SHAPE`."""
+    life = map(PLAIN.to_stored_event, numbered(LIFE))
+    job = fold(Folded(ProvisioningJob("job")), life, PLAIN).job
+
+    snapshot = take(job, PLAIN)
+
+    assert restore(snapshot, PLAIN) == job
+    assert {SHAPE: snapshot.state.decode()} == STORED
+    # Nothing is left out of this comparison: every field has another value than its default.
+    kept = msgspec.json.decode(snapshot.state)
+    assert tuple(kept) == ProvisioningJob.__struct_fields__
+    assert tuple(kept["attempt"]) == Attempt.__struct_fields__

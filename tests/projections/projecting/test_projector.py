@@ -1,0 +1,613 @@
+"""The projector: every event is folded exactly once, whatever happens in between."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from threading import Event, Thread
+from time import monotonic
+from typing import Any, Literal, cast
+
+import psycopg
+import pytest
+from eventsourcing.persistence import OperationalError, StoredEvent
+
+from domain.job.callback import Callback
+from domain.job.commands import QueueJob
+from domain.log.store import Append
+from projections.folding.job_fold import JobFold
+from projections.projecting.projector import Projector
+from projections.projecting.stepper import Stepper
+from projections.read_model.contract import (
+    Changes,
+    InstanceRow,
+    JobFilter,
+    ReadModel,
+    Row,
+    SetAside,
+)
+from projections.views.instance import Instance
+from projections.views.timeline import Timeline
+from projections.views.view import State, View, Views
+from tests.conftest import Clock, Deployment
+from tests.support.tampering import Database
+
+PATIENCE = 20.0
+"""How long a test waits for what must happen, before it fails."""
+
+JOBS = ("one", "two", "three")
+STEPS = ("vm_created", "network_configured", "ansible_started", "coffee_made")
+VIEWS = Views()
+
+
+class Crash(Exception):
+    """The process ended here."""
+
+
+class UnreliableReadModel:
+    """A read model whose `apply` ends the process before or after it, as planned."""
+
+    def __init__(self, real: ReadModel, plan: list[Literal["before", "after", "never"]]) -> None:
+        self._real, self._plan = real, plan
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    def apply(self, changes: Changes) -> None:
+        crash = self._plan.pop(0) if self._plan else "never"
+        if crash == "before":
+            raise Crash
+        self._real.apply(changes)
+        if crash == "after":
+            raise Crash
+
+
+def projector(made: Deployment, read_model: object = None, **options: Any) -> Projector:
+    return Projector(
+        made.milepost.store,
+        cast("ReadModel", read_model or made.read_model),
+        made.milepost.mapper,
+        made.workflows,
+        **options,
+    )
+
+
+def lived(made: Deployment, clock: Clock, times: int = 60, seed: int = 7) -> None:
+    """Let many things happen to a few jobs."""
+    chance = random.Random(seed)
+    for job_id in JOBS:
+        if made.milepost.find(job_id).queued is None:
+            made.milepost.queue(QueueJob(job_id=job_id, agent_id=f"of-{job_id}", workflow="vm@1"))
+    for _ in range(times):
+        clock.advance(chance.choice((1, 30, 200)))
+        job_id = chance.choice(JOBS)
+        made.milepost.record(
+            chance.choice(
+                (
+                    Callback(job_id=job_id, type="heartbeat"),
+                    Callback(job_id=job_id, status="provisioning"),
+                    Callback(job_id=job_id, status="provisioning", step=chance.choice(STEPS)),
+                    Callback(job_id=job_id, status="failed", error="boom", server_id="srv-1"),
+                )
+            )
+        )
+
+
+def heartbeat(made: Deployment, job_id: str = "one") -> int:
+    position = made.milepost.record(Callback(job_id=job_id, type="heartbeat")).position
+    made.read_model.wake()
+    assert position is not None
+    return position
+
+
+def folded(made: Deployment, view: View[State], state: State) -> State:
+    """Fold a job's events directly."""
+    for stored in made.milepost.store.select_notifications(None, 10_000):
+        if stored.originator_id == state.job_id:
+            state = view.evolve(state, made.milepost.mapper.to_domain_event(stored))
+    return state
+
+
+def loaded(view: View[State], documents: Mapping[str, str]) -> dict[str, State]:
+    return {job_id: view.load(job_id, document) for job_id, document in documents.items()}
+
+
+def assert_every_row_is_right(made: Deployment) -> None:
+    """Rows are what one fold of their job's events gives, and they go as far as the events do."""
+    assert loaded(VIEWS.instance, made.read_model.documents("instances", JOBS)) == {
+        job_id: folded(made, VIEWS.instance, Instance(job_id)) for job_id in JOBS
+    }
+    assert loaded(VIEWS.timeline, made.read_model.documents("timelines", JOBS)) == {
+        job_id: folded(made, VIEWS.timeline, Timeline(job_id)) for job_id in JOBS
+    }
+    assert made.read_model.position() == made.read_model.newest_position()
+
+
+def assert_every_read_is_right(made: Deployment) -> None:
+    """Reads are what one fold of the job's events gives, however far the rows go."""
+    for job_id in JOBS:
+        instance = folded(made, VIEWS.instance, Instance(job_id))
+        assert made.reader.instance(job_id) == instance
+        assert made.reader.instance_of(f"of-{job_id}") == instance
+        assert made.reader.timeline(job_id) == folded(made, VIEWS.timeline, Timeline(job_id))
+
+
+@contextmanager
+def running(*projectors: Projector) -> Iterator[list[Event]]:
+    """Run projectors, a thread each, until their events are set or the block ends."""
+    stops = [Event() for _ in projectors]
+    threads = [
+        Thread(target=each.run, args=(stop,)) for each, stop in zip(projectors, stops, strict=True)
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        yield stops
+    finally:
+        for stop in stops:
+            stop.set()
+        for thread in threads:
+            thread.join(PATIENCE)
+    assert not any(thread.is_alive() for thread in threads)
+
+
+# Catching up
+
+
+def test_catching_up_folds_every_event(stores: Deployment, clock: Clock) -> None:
+    lived(stores, clock)
+    events = len(stores.milepost.store.select_notifications(None, 10_000))
+
+    assert stores.projector.catch_up() == events
+    assert stores.projector.catch_up() == 0
+
+    assert_every_row_is_right(stores)
+
+
+def test_catching_up_in_batches_of_any_size_gives_the_same_rows(
+    stores: Deployment, clock: Clock
+) -> None:
+    chance = random.Random(11)
+    for seed in range(6):
+        lived(stores, clock, times=chance.randint(1, 20), seed=seed)
+
+        projector(stores, batch=chance.randint(1, 9), batches=chance.randint(1, 4)).catch_up()
+
+        assert_every_row_is_right(stores)
+
+
+def test_far_behind_a_job_that_comes_in_many_batches_is_written_once(
+    stores: Deployment, clock: Clock
+) -> None:
+    lived(stores, clock)
+    written: list[Changes] = []
+
+    class Recording(UnreliableReadModel):
+        def apply(self, changes: Changes) -> None:
+            written.append(changes)
+            super().apply(changes)
+
+    projector(stores, Recording(stores.read_model, []), batch=2, batches=1000).catch_up()
+
+    [changes] = written
+    assert sorted(row.job_id for row in changes.instances) == sorted(JOBS)
+    assert sorted(row.job_id for row in changes.timelines) == sorted(JOBS)
+    assert_every_row_is_right(stores)
+
+
+def test_a_list_shows_what_was_projected(stores: Deployment, clock: Clock) -> None:
+    lived(stores, clock)
+    assert list(stores.reader.instances(JobFilter())) == []
+
+    stores.projector.catch_up()
+
+    listed = stores.reader.instances(JobFilter())
+    assert [instance.job_id for instance in listed] == ["three", "two", "one"]
+    assert [stores.reader.instance(instance.job_id) for instance in listed] == list(listed)
+
+
+# Exactly once
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_crash_between_any_two_steps_loses_and_doubles_nothing(
+    stores: Deployment, clock: Clock, seed: int
+) -> None:
+    """Rows and position commit together, so whoever comes next goes on from there."""
+    chance = random.Random(seed)
+    lived(stores, clock, seed=seed)
+    plan = [chance.choice(("before", "after", "never")) for _ in range(12)]
+    unreliable = UnreliableReadModel(stores.read_model, [*plan])  # type: ignore[list-item]
+    crashes = 0
+    while True:
+        try:
+            sizes = {"batch": chance.randint(1, 9), "batches": chance.randint(1, 3)}
+            projector(stores, unreliable, **sizes).catch_up()
+            break
+        except Crash:
+            crashes += 1
+            assert_every_read_is_right(stores)
+
+    assert crashes > 0
+    assert_every_row_is_right(stores)
+
+
+def test_another_process_goes_on_where_one_ended(databases: Deployment, clock: Clock) -> None:
+    lived(databases, clock)
+    unreliable = UnreliableReadModel(databases.read_model, ["never", "never", "after"])
+    with pytest.raises(Crash):
+        projector(databases, unreliable, batch=5, batches=1).catch_up()
+    another = databases.again()
+    events = len(another.milepost.store.select_notifications(None, 10_000))
+
+    assert another.projector.catch_up() == events - 15
+
+    assert_every_row_is_right(another)
+    another.close()
+
+
+def test_two_that_project_at_once_fold_nothing_twice(stores: Deployment, clock: Clock) -> None:
+    """The slower one is refused, whole batch by whole batch."""
+    lived(stores, clock)
+
+    class Overtaken(UnreliableReadModel):
+        def apply(self, changes: Changes) -> None:
+            projector(stores, batch=3).catch_up()
+            super().apply(changes)
+
+    slower = projector(stores, Overtaken(stores.read_model, []), batch=7)
+    with running(slower):
+        assert stores.reader.wait_for(stores.read_model.newest_position(), PATIENCE)
+
+    assert_every_row_is_right(stores)
+
+
+# Events that cannot be folded
+
+
+def test_an_event_that_cannot_be_read_is_set_aside_and_the_rest_goes_on(
+    stores: Deployment,
+) -> None:
+    stores.milepost.record(Callback(job_id="one", status="provisioning"))
+    [unknown, broken] = stores.milepost.store.transact(
+        {},
+        [],
+        lambda _: Append(
+            [
+                StoredEvent("one", 2, "JobPainted", b"{}"),
+                StoredEvent("two", 1, "StepReported", b'{"step":'),
+            ]
+        ),
+    )
+    for job_id in ("one", "two"):
+        stores.milepost.record(Callback(job_id=job_id, status="provisioning", step="vm_created"))
+
+    assert stores.projector.catch_up() == 5
+
+    second, first = stores.read_model.set_aside()
+    assert first == SetAside(unknown, "one", 2, "JobPainted", first.error)
+    assert first.error.endswith("unknown event 'JobPainted'")
+    assert (second.position, second.job_id, second.version) == (broken, "two", 1)
+    assert second.topic == "StepReported"
+    assert "unreadable StepReported: " in second.error
+    for job_id, version in (("one", 3), ("two", 2)):
+        instance = stores.reader.instance(job_id)
+        assert instance is not None
+        assert (instance.version, set(instance.attempt.steps)) == (version, {"vm_created"})
+
+
+def test_an_event_that_cannot_be_read_is_set_aside_once(stores: Deployment) -> None:
+    """Although two views pass over it."""
+    unknown = StoredEvent("one", 1, "JobPainted", b"{}")
+    stores.milepost.store.transact({}, [], lambda _: Append([unknown]))
+
+    stores.projector.catch_up()
+    stores.projector.catch_up()
+
+    assert len(stores.read_model.set_aside()) == 1
+    instance = stores.reader.instance("one")
+    assert instance is not None
+    assert instance.version == 1
+
+
+def test_reads_pass_over_an_event_that_cannot_be_read(stores: Deployment) -> None:
+    """Also before the projector has set it aside."""
+    unknown = StoredEvent("one", 1, "JobPainted", b"{}")
+    stores.milepost.store.transact({}, [], lambda _: Append([unknown]))
+    stores.milepost.record(Callback(job_id="one", status="provisioning"))
+
+    before = stores.reader.instance("one"), stores.reader.timeline("one")
+    stores.projector.catch_up()
+
+    assert before[0] is not None
+    assert (before[0].version, before[0].status) == (2, "provisioning")
+    assert (stores.reader.instance("one"), stores.reader.timeline("one")) == before
+
+
+# Reading without it
+
+
+def test_reads_are_right_although_the_projector_never_ran(stores: Deployment, clock: Clock) -> None:
+    lived(stores, clock)
+
+    assert_every_read_is_right(stores)
+    assert stores.read_model.position() == 0
+
+
+def test_reads_are_right_however_far_the_projector_is(stores: Deployment, clock: Clock) -> None:
+    for seed in range(4):
+        lived(stores, clock, times=8, seed=seed)
+        assert_every_read_is_right(stores)
+        projector(stores, batch=seed + 1).catch_up()
+        assert_every_read_is_right(stores)
+
+
+def test_nobody_is_found_who_was_never_heard_of(stores: Deployment) -> None:
+    assert stores.reader.instance("nobody") is None
+    assert stores.reader.instance_of("nobody") is None
+    assert stores.reader.timeline("nobody") is None
+
+
+def test_waiting_for_a_position_tells_whether_it_was_reached(stores: Deployment) -> None:
+    position = heartbeat(stores)
+    assert not stores.reader.wait_for(position, 0)
+
+    stores.projector.catch_up()
+
+    assert stores.reader.wait_for(position, 0)
+    assert not stores.reader.wait_for(position + 1, 0)
+
+
+# Running
+
+
+def test_a_running_projector_folds_what_comes_and_ends_when_it_is_told_to(
+    stores: Deployment,
+) -> None:
+    first = heartbeat(stores)
+
+    with running(stores.projector):
+        assert stores.reader.wait_for(first, PATIENCE)
+        assert stores.reader.wait_for(heartbeat(stores), PATIENCE)
+        assert stores.reader.wait_for(heartbeat(stores, "two"), PATIENCE)
+
+    heartbeat(stores)
+    assert stores.read_model.position() < stores.read_model.newest_position()
+
+
+def test_new_events_wake_who_waits_for_them(stores: Deployment) -> None:
+    """However long it would have waited."""
+    woken = Event()
+    with stores.read_model.turn() as turn:
+        assert turn is not None
+
+        def wait() -> None:
+            turn.wait(10 * PATIENCE)
+            woken.set()
+
+        thread = Thread(target=wait, daemon=True)
+        thread.start()
+        heartbeat(stores)
+        assert woken.wait(PATIENCE)
+        thread.join(PATIENCE)
+
+
+def test_events_of_another_process_wake_who_waits_for_them(databases: Deployment) -> None:
+    another = databases.again()
+
+    with running(databases.projector):
+        assert databases.reader.wait_for(heartbeat(another), PATIENCE)
+        assert databases.reader.wait_for(heartbeat(another), PATIENCE)
+
+    another.close()
+
+
+def test_a_projector_calls_back_every_second(stores: Deployment) -> None:
+    """After it has folded what there was."""
+    position, idle = heartbeat(stores), Event()
+    folded_when_idle: list[int] = []
+
+    def when_idle() -> None:
+        folded_when_idle.append(stores.read_model.position())
+        idle.set()
+
+    with running(projector(stores, every_second=when_idle)):
+        assert idle.wait(PATIENCE)
+
+    assert folded_when_idle[0] == position
+
+
+def test_a_second_projector_stands_by_and_takes_over(databases: Deployment) -> None:
+    another = databases.again()
+    first_idle, second_idle = Event(), Event()
+    first = projector(databases, every_second=first_idle.set)
+    second = projector(another, every_second=second_idle.set)
+
+    with running(first) as [stop_first]:
+        assert first_idle.wait(PATIENCE)
+        with running(second):
+            assert databases.reader.wait_for(heartbeat(databases), PATIENCE)
+            assert not second_idle.is_set()
+            stop_first.set()
+            assert second_idle.wait(PATIENCE)
+            assert databases.reader.wait_for(heartbeat(databases), PATIENCE)
+
+    another.close()
+
+
+def test_a_database_that_comes_back_is_projected_again(stores: Deployment) -> None:
+    class Away(UnreliableReadModel):
+        def apply(self, changes: Changes) -> None:
+            try:
+                super().apply(changes)
+            except Crash:
+                raise OperationalError("the database is away") from None
+
+    position = heartbeat(stores)
+
+    with running(projector(stores, Away(stores.read_model, ["before"]))):
+        assert stores.reader.wait_for(position, PATIENCE)
+
+
+def test_a_projector_survives_the_loss_of_its_connections(
+    postgres: Deployment, postgres_server_dsn: str
+) -> None:
+    """As after the server was restarted."""
+    idle = Event()
+    with running(projector(postgres, every_second=idle.set)):
+        assert idle.wait(PATIENCE)
+        with psycopg.connect(postgres_server_dsn, autocommit=True) as server:
+            server.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s",
+                (psycopg.conninfo.conninfo_to_dict(postgres.env["DATABASE_URL"])["dbname"],),
+            )
+
+        assert postgres.reader.wait_for(heartbeat(postgres), PATIENCE)
+
+
+# Rows that are wrong, and releases that differ
+
+
+def broken(made: Deployment, job_id: str) -> None:
+    """Put rows there that no release can read, as a changed key of the cipher does."""
+    position = made.read_model.position()
+    made.read_model.apply(
+        Changes(
+            position,
+            position,
+            [InstanceRow(job_id, 1, "no document", 1, None, None, "pending", None, None)],
+            [Row(job_id, 1, "no document")],
+        )
+    )
+
+
+def test_a_row_that_cannot_be_read_is_folded_anew_and_stops_nothing(stores: Deployment) -> None:
+    for job_id in JOBS:
+        heartbeat(stores, job_id)
+    stores.projector.catch_up()
+    broken(stores, "one")
+
+    instance = stores.reader.instance("one")
+    listed = stores.reader.instances(JobFilter())
+    assert instance is not None
+    assert instance.version == 1
+    assert {each.job_id for each in listed} == {*JOBS}
+    heartbeat(stores, "one")
+    heartbeat(stores, "two")
+    projector(stores).catch_up()
+
+    assert_every_row_is_right(stores)
+
+
+def test_what_was_set_aside_is_folded_when_a_release_understands_it(stores: Deployment) -> None:
+    """The event is there; only the reading of it failed."""
+    stores.milepost.record(Callback(job_id="one", status="running"))
+    position = stores.read_model.newest_position()
+    stores.projector.catch_up()
+    aside = SetAside(position, "one", 1, "StatusReported", "unknown event")
+    as_if_unread = Instance("one", 1, position, position)
+    stores.read_model.apply(
+        Changes(
+            position,
+            position,
+            [InstanceRow("one", 1, dumped(as_if_unread), 1, None, None, "pending", None, None)],
+            set_aside=[aside],
+        )
+    )
+
+    with running(projector(stores)):
+        wait_until(lambda: not stores.read_model.set_aside())
+
+    instance = stores.reader.instance("one")
+    assert instance is not None
+    assert instance.status == "running"
+
+
+def test_what_another_one_folded_anew_is_not_undone_by_what_is_remembered(
+    stores: Deployment,
+) -> None:
+    """The position stands where this projector left it; the rows do not."""
+    stores.milepost.record(Callback(job_id="one", status="running"))
+    stores.projector.catch_up()
+    rewritten(stores, Instance("one", 1, 1, 1))
+    returning = projector(stores)
+    heartbeat(stores)
+    with running(returning):
+        wait_until(lambda: is_caught_up(stores))
+    rewritten(stores, folded(stores, VIEWS.instance, Instance("one")))
+
+    with running(returning):
+        heartbeat(stores)
+        wait_until(lambda: is_caught_up(stores))
+
+    rows = loaded(VIEWS.instance, stores.read_model.documents("instances", ["one"]))
+    assert rows == {"one": folded(stores, VIEWS.instance, Instance("one"))}
+
+
+def is_caught_up(made: Deployment) -> bool:
+    return made.read_model.position() == made.read_model.newest_position()
+
+
+def rewritten(made: Deployment, state: Instance) -> None:
+    """Put another state into the row of "one", as somebody does who folds it anew."""
+    position = made.read_model.position()
+    document, status = dumped(state), state.status
+    row = InstanceRow("one", state.version, document, 1, None, None, status, None, None)
+    made.read_model.apply(Changes(position, position, [row]))
+
+
+def test_a_view_that_fails_is_set_aside_by_name(stores: Deployment) -> None:
+    """The instance is right, and nobody is left to wonder about the timeline."""
+    fold = JobFold(stores.milepost.mapper, stores.workflows)
+    fold.views.timeline.evolve = fails
+    heartbeat(stores)
+
+    Stepper(stores.milepost.store, stores.read_model, fold).step()
+
+    [aside] = stores.read_model.set_aside()
+    assert (aside.view, aside.error) == ("timelines", "ZeroDivisionError('a bug')")
+
+
+def fails(*_: object) -> Any:
+    raise ZeroDivisionError("a bug")
+
+
+def dumped(instance: Instance) -> str:
+    return Views().instance.dump(instance)
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = monotonic() + PATIENCE
+    while not condition():
+        assert monotonic() < deadline
+        Event().wait(0.01)
+
+
+def test_jobs_of_which_nothing_can_be_read_are_listed_one_by_one(stores: Deployment) -> None:
+    """They have a place in the order too, so that no page loses any."""
+    unreadable = [StoredEvent(job_id, 1, "JobPainted", b"{}") for job_id in JOBS]
+    stores.milepost.store.transact({}, [], lambda _: Append(unreadable))
+    stores.projector.catch_up()
+
+    listed, before = list[str](), None
+    while page := stores.reader.instances(JobFilter(limit=1, before=before)):
+        listed.append(page[0].job_id)
+        before = page[0].first_position
+
+    assert listed == [*reversed(JOBS)]
+
+
+def test_an_id_that_is_no_text_does_not_stop_the_others(sqlite: Deployment, clock: Clock) -> None:
+    odd = [StoredEvent("odd", 1, "JobPainted", b"{}"), StoredEvent("even", 1, "JobPainted", b"{}")]
+    sqlite.milepost.store.transact({}, [], lambda _: Append(odd))
+    Database(sqlite).run(
+        "UPDATE milepost_events SET originator_id = CAST('odd' AS BLOB) WHERE originator_id = 'odd'"
+    )
+    projector(sqlite).catch_up()
+    lived(sqlite, clock)
+
+    with running(projector(sqlite)):
+        wait_until(lambda: sqlite.read_model.position() == sqlite.read_model.newest_position())
+
+    assert_every_row_is_right(sqlite)

@@ -1,0 +1,469 @@
+"""The contract of the read model, kept by all of them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import cast
+
+import msgspec
+import pytest
+from eventsourcing.persistence import PersistenceError
+
+from domain.job.callback import Callback
+from domain.job.commands import QueueJob
+from projections.read_model.contract import (
+    Changes,
+    InstanceRow,
+    JobFilter,
+    PositionMoved,
+    ReadModel,
+    Row,
+    SetAside,
+    Sighting,
+    ViewSnapshot,
+)
+from tests.conftest import NOON, Deployment
+from tests.support.strategies import minute
+
+
+def row(
+    job_id: str,
+    first_position: int = 1,
+    status: str = "pending",
+    agent_id: str | None = "agent",
+    user_id: str | None = "ada",
+    silent_since: datetime | None = None,
+    version: int = 1,
+) -> InstanceRow:
+    return InstanceRow(
+        job_id,
+        version,
+        f"document of {job_id} at {version}",
+        first_position,
+        agent_id,
+        user_id,
+        status,
+        None,
+        silent_since,
+    )
+
+
+def applied(read_model: ReadModel, *rows: InstanceRow) -> None:
+    read_model.apply(Changes(read_model.position(), read_model.position() + 1, rows))
+
+
+def listed(read_model: ReadModel, wanted: JobFilter) -> list[str]:
+    return [found.job_id for found in read_model.instances(wanted)]
+
+
+def everything(read_model: ReadModel) -> tuple[object, ...]:
+    return (
+        read_model.position(),
+        [msgspec.structs.astuple(found) for found in read_model.instances(JobFilter())],
+        dict(read_model.documents("timelines", ["one", "two"])),
+        list(read_model.set_aside()),
+    )
+
+
+def heartbeat(made: Deployment, job_id: str = "job") -> int:
+    position = made.milepost.record(Callback(job_id=job_id, type="heartbeat")).position
+    assert position is not None
+    return position
+
+
+def versions(sighting: Sighting) -> list[int]:
+    return [stored.version for stored in sighting.tail]
+
+
+# Rows and position
+
+
+def test_an_empty_read_model_has_nothing(stores: Deployment) -> None:
+    read_model = stores.read_model
+
+    assert (read_model.position(), read_model.newest_position()) == (0, 0)
+    assert read_model.documents("instances", ["one"]) == {}
+    assert list(read_model.instances(JobFilter())) == []
+    assert dict(read_model.counts()) == {}
+    assert list(read_model.silent(NOON)) == []
+    assert list(read_model.set_aside()) == []
+
+
+def test_rows_and_position_are_written_together(stores: Deployment) -> None:
+    read_model = stores.read_model
+    aside = SetAside(5, "two", 1, "JobPainted", "unknown event")
+
+    read_model.apply(
+        Changes(0, 7, [row("one")], [Row("one", 1, "timeline of one")], [aside]),
+    )
+
+    assert read_model.position() == 7
+    assert read_model.documents("instances", ["one", "two"]) == {"one": "document of one at 1"}
+    assert read_model.documents("timelines", ["one", "two"]) == {"one": "timeline of one"}
+    assert list(read_model.set_aside()) == [aside]
+
+
+def test_a_row_is_replaced(stores: Deployment) -> None:
+    applied(stores.read_model, row("one", status="pending"))
+    moved = row("one", 3, "running", "other", "bob", version=4)
+
+    applied(stores.read_model, moved)
+
+    assert list(stores.read_model.instances(JobFilter())) == [Row("one", 4, moved.document)]
+    assert dict(stores.read_model.counts()) == {"running": 1}
+    assert listed(stores.read_model, JobFilter(user_id="bob", agent_id="other")) == ["one"]
+
+
+def test_a_batch_without_rows_moves_the_position(stores: Deployment) -> None:
+    stores.read_model.apply(Changes(0, 9))
+
+    assert stores.read_model.position() == 9
+
+
+@pytest.mark.parametrize("since", [0, 2, 8])
+def test_a_batch_from_another_position_is_refused_and_writes_nothing(
+    stores: Deployment, since: int
+) -> None:
+    stores.read_model.apply(Changes(0, 7, [row("one")], [Row("one", 1, "timeline")]))
+    before = everything(stores.read_model)
+
+    with pytest.raises(PositionMoved):
+        stores.read_model.apply(
+            Changes(
+                since,
+                9,
+                [row("one", status="failed"), row("two")],
+                [Row("two", 1, "timeline")],
+                [SetAside(8, "two", 1, "JobPainted", "unknown event")],
+            )
+        )
+
+    assert everything(stores.read_model) == before
+    stores.read_model.apply(Changes(7, 8))
+
+
+def test_a_batch_that_cannot_be_written_whole_is_not_written_at_all(
+    databases: Deployment,
+) -> None:
+    """Whichever of its writes fails: the rows and the position are one commit."""
+    databases.read_model.apply(Changes(0, 7, [row("one")], [Row("one", 1, "timeline")]))
+    before = everything(databases.read_model)
+    nothing = cast("str", None)
+    timeline, aside = Row("two", 1, "timeline"), SetAside(8, "two", 1, "JobPainted", nothing)
+
+    for changes in (
+        Changes(7, 9, [row("two"), row("three", status=nothing)]),
+        Changes(7, 9, [row("two")], [timeline, Row("three", 1, nothing)]),
+        Changes(7, 9, [row("two")], [timeline], [aside]),
+    ):
+        with pytest.raises(PersistenceError):
+            databases.read_model.apply(changes)
+        assert everything(databases.read_model) == before
+
+    databases.read_model.apply(Changes(7, 9, [row("two")], [timeline]))
+
+
+def test_the_newest_position_is_that_of_the_newest_event(stores: Deployment) -> None:
+    heartbeat(stores)
+    newest = heartbeat(stores)
+
+    assert stores.read_model.newest_position() == newest
+
+
+def test_a_document_keeps_every_character(stores: Deployment) -> None:
+    document = '{"error": "Zürich ☁ \\u0000 \' \\" %s ? {}"}'
+    job_id = "a/b'c\"d%20☁"
+
+    read = msgspec.structs.replace(row(job_id), document=document)
+    applied(stores.read_model, read)
+
+    assert stores.read_model.documents("instances", [job_id]) == {job_id: document}
+    assert stores.read_model.sight("instances", job_id).document == document
+
+
+# Sighting one job
+
+
+@pytest.mark.parametrize("view", ["instances", "timelines"])
+def test_a_sighting_is_the_row_and_what_it_has_not_folded(stores: Deployment, view: str) -> None:
+    """In every state between nothing and all folded."""
+    positions = [heartbeat(stores), heartbeat(stores, "other"), heartbeat(stores)]
+
+    unfolded = stores.read_model.sight(view, "job")
+    assert (unfolded.job_id, unfolded.document, versions(unfolded)) == ("job", None, [1, 2])
+    assert [stored.position for stored in unfolded.tail] == [positions[0], positions[2]]
+    assert unfolded.tail[0].topic == "HeartbeatReceived"
+    assert bytes(unfolded.tail[0].state).startswith(b'{"recorded_at":')
+
+    for folded, tail in ((1, [2]), (2, []), (3, [])):
+        since = stores.read_model.position()
+        version_row = row("job", version=folded)
+        timeline = Row("job", folded, version_row.document)
+        stores.read_model.apply(Changes(since, since + 1, [version_row], [timeline]))
+        sighting = stores.read_model.sight(view, "job")
+        assert sighting.document == version_row.document
+        assert versions(sighting) == tail
+
+
+def test_a_sighting_of_a_job_that_nobody_heard_of_is_empty(stores: Deployment) -> None:
+    heartbeat(stores)
+
+    assert stores.read_model.sight("instances", "nobody") == Sighting("nobody", None, [])
+
+
+def test_a_sighting_of_an_agent_is_one_of_its_newest_job(stores: Deployment) -> None:
+    for job_id in ("one", "two"):
+        stores.milepost.queue(QueueJob(job_id=job_id, agent_id="agent", workflow="vm@1"))
+        stores.milepost.record(Callback(job_id=job_id, status="running"))
+
+    found = stores.read_model.sight_agent("agent")
+    assert found == stores.read_model.sight("instances", "two")
+    stores.projector.catch_up()
+    found = stores.read_model.sight_agent("agent")
+    assert found == stores.read_model.sight("instances", "two")
+    assert found is not None
+    assert found.document is not None
+    assert stores.read_model.sight_agent("nobody") is None
+
+
+# Lists
+
+
+def test_instances_are_listed_the_newest_first(stores: Deployment) -> None:
+    applied(stores.read_model, row("one", 10), row("three", 30), row("two", 20))
+
+    assert listed(stores.read_model, JobFilter()) == ["three", "two", "one"]
+
+
+def test_instances_are_filtered(stores: Deployment) -> None:
+    applied(
+        stores.read_model,
+        row("one", 1, "running", "a", "ada"),
+        row("two", 2, "failed", "a", "ada"),
+        row("three", 3, "running", "b", "bob"),
+        row("four", 4, "pending", None, None),
+    )
+
+    for wanted, found in (
+        (JobFilter(), ["four", "three", "two", "one"]),
+        (JobFilter(agent_id="a"), ["two", "one"]),
+        (JobFilter(user_id="bob"), ["three"]),
+        (JobFilter(status="running"), ["three", "one"]),
+        (JobFilter(user_id="ada", status="running"), ["one"]),
+        (JobFilter(agent_id="a", user_id="ada", status="failed", before=3), ["two"]),
+        (JobFilter(agent_id="a", user_id="bob"), []),
+        (JobFilter(status=""), []),
+    ):
+        assert listed(stores.read_model, wanted) == found
+
+
+def test_a_cursor_goes_on_where_the_page_before_ended(stores: Deployment) -> None:
+    applied(stores.read_model, *(row(f"job-{place}", place) for place in range(1, 8)))
+    pages = []
+    before: int | None = None
+    while page := listed(stores.read_model, JobFilter(before=before, limit=3)):
+        pages.append(page)
+        before = int(page[-1].removeprefix("job-"))
+
+    assert pages == [["job-7", "job-6", "job-5"], ["job-4", "job-3", "job-2"], ["job-1"]]
+
+
+def test_instances_are_counted_by_status(stores: Deployment) -> None:
+    applied(
+        stores.read_model, row("one", status="running"), row("two"), row("three", status="running")
+    )
+
+    assert dict(stores.read_model.counts()) == {"running": 2, "pending": 1}
+
+
+def test_silent_jobs_are_those_that_were_silent_before(stores: Deployment) -> None:
+    """To the microsecond, and whatever zone the time is given in."""
+    applied(
+        stores.read_model,
+        row("longest", status="provisioning", silent_since=minute(1)),
+        row("just", status="provisioning", silent_since=minute(5) - timedelta(microseconds=1)),
+        row("not yet", status="provisioning", silent_since=minute(5)),
+        row("alive", status="provisioning", silent_since=minute(6) + timedelta(milliseconds=5)),
+        row("ended", status="provisioning", silent_since=None),
+    )
+
+    assert sorted(stores.read_model.silent(minute(5))) == ["just", "longest"]
+    elsewhere = datetime.fromisoformat("2026-03-02T14:05:00+02:00")
+    assert sorted(stores.read_model.silent(elsewhere)) == ["just", "longest"]
+    assert sorted(stores.read_model.silent(minute(7))) == ["alive", "just", "longest", "not yet"]
+
+
+def test_a_job_that_is_heard_of_again_is_no_longer_silent(stores: Deployment) -> None:
+    applied(stores.read_model, row("one", silent_since=NOON))
+
+    applied(stores.read_model, row("one", silent_since=None, version=2))
+
+    assert list(stores.read_model.silent(minute(60))) == []
+
+
+def test_the_newest_of_what_was_set_aside_comes_first(stores: Deployment) -> None:
+    aside = [SetAside(place, "job", place, "JobPainted", "unknown event") for place in (3, 1, 2)]
+    stores.read_model.apply(Changes(0, 3, set_aside=aside))
+
+    assert [event.position for event in stores.read_model.set_aside()] == [3, 2, 1]
+    assert [event.position for event in stores.read_model.set_aside(limit=2)] == [3, 2]
+
+
+# Preparing
+
+
+def test_preparing_again_changes_nothing(stores: Deployment) -> None:
+    heartbeat(stores, "one")
+    stores.projector.catch_up()
+    before = everything(stores.read_model)
+
+    stores.read_model.prepare()
+
+    assert before[0] != 0
+    assert everything(stores.read_model) == before
+
+
+def test_rows_outlive_the_process(databases: Deployment) -> None:
+    heartbeat(databases, "one")
+    databases.projector.catch_up()
+
+    another = databases.again()
+
+    assert everything(another.read_model) == everything(databases.read_model)
+    another.close()
+
+
+# Turns
+
+
+def test_one_projector_has_the_turn_at_a_time(stores: Deployment) -> None:
+    with stores.read_model.turn() as first, stores.read_model.turn() as second:
+        assert first is not None
+        assert second is None
+
+    with stores.read_model.turn() as third:
+        assert third is not None
+
+
+def test_one_process_has_the_turn_at_a_time(databases: Deployment) -> None:
+    another = databases.again()
+
+    with databases.read_model.turn() as first, another.read_model.turn() as second:
+        assert first is not None
+        assert second is None
+
+    with another.read_model.turn() as third:
+        assert third is not None
+    another.close()
+
+
+def test_a_turn_ends_with_an_exception_too(stores: Deployment) -> None:
+    with pytest.raises(LookupError), stores.read_model.turn():
+        raise LookupError
+
+    with stores.read_model.turn() as turn:
+        assert turn is not None
+
+
+def test_databases_have_turns_of_their_own(stores: Deployment, memory: Deployment) -> None:
+    with stores.read_model.turn(), memory.read_model.turn() as turn:
+        assert turn is not None
+
+
+# The past
+
+
+def kept(version: int, at: int, job_id: str = "one", view: str = "instances") -> ViewSnapshot:
+    return ViewSnapshot(job_id, view, version, minute(at), f"{view} of {job_id} at {version}")
+
+
+def test_a_snapshot_is_the_newest_that_is_not_beyond_what_is_asked_for(
+    stores: Deployment,
+) -> None:
+    read_model = stores.read_model
+    first, second = kept(10, 1), kept(20, 2)
+    others = [kept(15, 1, "two"), kept(15, 1, view="timelines")]
+    read_model.apply(Changes(0, 1, snapshots=[second, first, *others]))
+
+    for until, recorded_by, found in (
+        (9, None, None),
+        (10, None, first),
+        (19, None, first),
+        (20, None, second),
+        (10**9, None, second),
+        (20, minute(2), second),
+        (20, minute(2) - timedelta(microseconds=1), first),
+        (20, minute(0), None),
+    ):
+        assert read_model.snapshot("instances", "one", until, recorded_by) == found
+    assert read_model.snapshot("instances", "three", 20) is None
+
+
+def test_a_snapshot_is_kept_with_the_batch_or_not_at_all(stores: Deployment) -> None:
+    with pytest.raises(PositionMoved):
+        stores.read_model.apply(Changes(5, 6, snapshots=[kept(10, 1)]))
+
+    assert stores.read_model.snapshot("instances", "one", 10) is None
+
+
+def test_a_snapshot_is_replaced_and_forgotten_with_what_was_set_aside(stores: Deployment) -> None:
+    read_model = stores.read_model
+    read_model.apply(Changes(0, 1, snapshots=[kept(10, 1), kept(10, 1, "two")]))
+    again = kept(10, 3)
+
+    read_model.apply(Changes(1, 2, snapshots=[again]))
+    assert read_model.snapshot("instances", "one", 10) == again
+    read_model.apply(Changes(2, 3, tried_again=["one"], snapshots=[kept(9, 1)]))
+
+    assert read_model.snapshot("instances", "one", 10) == kept(9, 1)
+    assert read_model.snapshot("instances", "two", 10) == kept(10, 1, "two")
+
+
+def test_a_part_of_a_history(stores: Deployment) -> None:
+    for _ in range(5):
+        heartbeat(stores)
+        heartbeat(stores, "another")
+
+    def part(*asked: int) -> list[int]:
+        return [event.version for event in stores.read_model.history("job", *asked)]
+
+    assert part() == [1, 2, 3, 4, 5]
+    assert part(2) == [3, 4, 5]
+    assert part(2, 4) == [3, 4]
+    assert part(1, 5, 2) == [2, 3]
+    assert part(5) == []
+
+
+def test_the_log_goes_on_after_a_position(stores: Deployment) -> None:
+    positions = [heartbeat(stores, job_id) for job_id in ("one", "two", "one")]
+
+    def log(after: int, limit: int = 10) -> list[int]:
+        return [event.position for event in stores.read_model.log(after, limit)]
+
+    assert log(0) == positions
+    assert log(0, 2) == positions[:2]
+    assert log(positions[0]) == positions[1:]
+    assert log(positions[-1]) == []
+
+
+def test_the_log_of_a_user_is_that_of_the_jobs_that_are_known_as_theirs(
+    stores: Deployment,
+) -> None:
+    for job_id, user_id in (("one", "ada"), ("two", "bob")):
+        stores.milepost.queue(
+            QueueJob(job_id=job_id, agent_id=job_id, user_id=user_id, workflow="vm@1")
+        )
+    first, second, third = (heartbeat(stores, job_id) for job_id in ("one", "two", "one"))
+    stores.projector.catch_up()
+    later = heartbeat(stores, "one")
+
+    def log(after: int, user_id: str, limit: int = 10) -> list[int]:
+        return [event.position for event in stores.read_model.log(after, limit, user_id)]
+
+    assert log(0, "ada") == [1, first, third]
+    assert log(1, "ada", 1) == [first]
+    assert log(first, "ada") == [third]
+    assert log(0, "bob") == [2, second]
+    assert log(0, "eve") == []
+    stores.projector.catch_up()
+    assert log(first, "ada") == [third, later]

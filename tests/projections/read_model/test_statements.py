@@ -1,0 +1,120 @@
+"""How PostgreSQL goes about the statements that callbacks and reads wait for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+from typing import Any
+
+import pytest
+
+from domain.log.postgres import (
+    SELECT_EVENTS,
+    SELECT_KEYS,
+    SELECT_LOG,
+    SELECT_NOTIFICATIONS,
+    SELECT_RECALLED,
+    SELECT_TAIL,
+    PostgresRecorder,
+)
+from projections.read_model.contract import SHAPE
+from projections.read_model.postgres import (
+    SELECT_DOCUMENTS,
+    SELECT_EDITION,
+    SELECT_HISTORY,
+    SELECT_SNAPSHOT,
+    SIGHT,
+    SIGHT_AGENT,
+    sight,
+)
+from projections.rebuilding import postgres as postgres_shadow
+from projections.tree.postgres import SELECT_EVENT, SELECT_TILE_OF, SELECT_TILES
+from projections.verification.inspection import postgres as inspection_postgres
+from projections.verification.inspection.postgres import (
+    SELECT_HISTORIES,
+    SELECT_JOB_SNAPSHOTS,
+    SELECT_JOBS_WITH_SNAPSHOTS,
+    SELECT_KEYS_WITH_EVENTS,
+    SELECT_ROWS,
+    SELECT_VIEW_SNAPSHOTS,
+)
+from projections.verification.inspection.postgres import SELECT_TILES as SELECT_TILES_OF_A_LEVEL
+from tests.conftest import Deployment
+
+HOT = {
+    "tail": SELECT_TAIL,
+    "recalled": SELECT_RECALLED,
+    "keys": SELECT_KEYS,
+    "events": SELECT_EVENTS,
+    "notifications": SELECT_NOTIFICATIONS,
+    "sight of instances": sight(SIGHT["instances"], SHAPE),
+    "sight of timelines": sight(SIGHT["timelines"], SHAPE),
+    "sight of an agent": sight(SIGHT_AGENT, SHAPE),
+    "edition": SELECT_EDITION,
+    "instances": SELECT_DOCUMENTS["instances"],
+    "timelines": SELECT_DOCUMENTS["timelines"],
+    "history": SELECT_HISTORY,
+    "log": SELECT_LOG,
+    "snapshot of a view": sight(SELECT_SNAPSHOT, SHAPE),
+    "tiles": SELECT_TILES,
+    "the tile of a position": SELECT_TILE_OF,
+    "an event": SELECT_EVENT,
+    "tiles of a level": SELECT_TILES_OF_A_LEVEL,
+    "histories": SELECT_HISTORIES,
+    "the past of a rebuild": postgres_shadow.SELECT_HISTORIES,
+    "rows of instances": SELECT_ROWS["instances"],
+    "rows of timelines": SELECT_ROWS["timelines"],
+    "jobs with snapshots of views": SELECT_JOBS_WITH_SNAPSHOTS,
+    "snapshots of views": SELECT_VIEW_SNAPSHOTS,
+    "snapshots of jobs": SELECT_JOB_SNAPSHOTS,
+    "keys to verify": inspection_postgres.SELECT_KEYS,
+    "keys with their events": SELECT_KEYS_WITH_EVENTS,
+}
+LOOKED_UP_BY = {
+    "milepost_events": ("originator_version", "notification_id", "ROW(originator_id,"),
+    "milepost_keys": ("name",),
+    "milepost_snapshots": ("job_id",),
+    "milepost_instances": ("job_id",),
+    "milepost_timelines": ("job_id",),
+    "milepost_view_snapshots": ("job_id",),
+    "milepost_read_model": ("tables",),
+    "milepost_tree": ("level", "last_position"),
+}
+
+
+def numbered(statement: str) -> str:
+    """Return the statement with its parameters as the server counts them."""
+    first, *others = statement.split("%s")
+    numbers = count(1)
+    return first + "".join(f"${next(numbers)}{other}" for other in others)
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for part in plan.get("Plans", ()):
+        yield from nodes(part)
+
+
+@pytest.mark.parametrize("what", HOT)
+def test_a_hot_statement_looks_up_what_it_needs_however_small_the_tables_were(
+    postgres: Deployment, what: str
+) -> None:
+    """The plan that is kept for any parameters, made when the statistics said: all is empty.
+
+    Never a whole table, nor a whole index, nor a job's whole history to filter it afterwards.
+    """
+    recorder = postgres.milepost.recorder
+    assert isinstance(recorder, PostgresRecorder)
+    explain: Any = f"EXPLAIN (GENERIC_PLAN, FORMAT JSON) {numbered(HOT[what])}"
+    with recorder.datastore.get_connection() as connection:
+        connection.execute("ANALYZE")
+        explained = connection.execute(explain).fetchone()
+
+    assert explained is not None
+    plan = list(nodes(explained["QUERY PLAN"][0]["Plan"]))
+    assert [node for node in plan if "Seq Scan" in node["Node Type"]] == []
+    scans = [node for node in plan if "Relation Name" in node]
+    assert scans
+    for scan in scans:
+        columns = LOOKED_UP_BY[scan["Relation Name"]]
+        assert any(f"({column} " in scan.get("Index Cond", "") for column in columns), scan

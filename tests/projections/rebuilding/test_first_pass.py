@@ -1,0 +1,375 @@
+"""The past of a rebuild: every row is written once, and no interruption loses an event."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal, cast
+
+import msgspec
+import pytest
+from eventsourcing.persistence import StoredEvent
+
+from domain.job.events import StopRequested
+from domain.log.store import Append
+from projections.folding.job_fold import JobFold
+from projections.projecting.projector import Projector
+from projections.read_model.contract import Changes, PositionMoved, ReadModel
+from projections.reading.time_travel import Place, travel
+from projections.rebuilding.comparison import PROJECTIONS
+from projections.rebuilding.contract import Shadow
+from projections.rebuilding.first_pass import Past
+from projections.rebuilding.rebuild import Progress, Rebuild
+from projections.views.view import Views
+from tests.conftest import NOON, Clock, Deployment
+from tests.projections.projecting.test_projector import (
+    JOBS,
+    Crash,
+    UnreliableReadModel,
+    assert_every_row_is_right,
+    heartbeat,
+    lived,
+    projector,
+)
+from tests.projections.rebuilding.test_rebuild import rows
+from tests.support.tampering import Database
+
+LONG = 2_500
+When = Literal["before", "after", "never"]
+
+
+class UnreliableShadow:
+    """Tables whose `apply` ends the process as planned, and so does the end of the past."""
+
+    def __init__(self, real: Shadow, plan: list[When]) -> None:
+        self._real, self._plan = real, plan
+        self.read_model = UnreliableReadModel(real.read_model, plan)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    def end_past(self, generation: int, position: int, until: int) -> None:
+        crash = self._plan.pop(0) if self._plan else "never"
+        if crash == "before":
+            raise Crash
+        self._real.end_past(generation, position, until)
+        if crash == "after":
+            raise Crash
+
+
+class Noting(UnreliableReadModel):
+    """A read model that notes what is written."""
+
+    def __init__(self, real: ReadModel, written: list[Changes]) -> None:
+        super().__init__(real, [])
+        self._written = written
+
+    def apply(self, changes: Changes) -> None:
+        self._written.append(changes)
+        super().apply(changes)
+
+
+class Recording(UnreliableShadow):
+    """Tables that remember what was written to them."""
+
+    def __init__(self, real: Shadow) -> None:
+        super().__init__(real, [])
+        self.written: list[Changes] = []
+        self.read_model = Noting(real.read_model, self.written)
+
+
+def over(made: Deployment, shadow: object, page: int = 10) -> Rebuild:
+    """Return a rebuild over these tables that takes many steps."""
+    return Rebuild(
+        made.milepost.store,
+        made.read_model,
+        cast("Shadow", shadow),
+        made.milepost.mapper,
+        made.workflows,
+        batch=3,
+        batches=1,
+        page=page,
+    )
+
+
+def past(made: Deployment, page: int = 10) -> Past:
+    return Past(made.shadow, JobFold(made.milepost.mapper, made.workflows), page=page)
+
+
+def unreadable(made: Deployment, job_id: str, version: int) -> None:
+    events = [StoredEvent(job_id, version, "JobPainted", b"{}")]
+    made.milepost.store.transact({}, [], lambda _: Append(events))
+
+
+def long_job(made: Deployment, job_id: str = "long", events: int = LONG) -> None:
+    state = msgspec.json.encode(StopRequested(recorded_at=NOON))
+    requests = [
+        StoredEvent(job_id, version, "StopRequested", state) for version in range(1, events + 1)
+    ]
+    made.milepost.store.transact({}, [], lambda _: Append(requests))
+
+
+# Once
+
+
+def test_every_row_of_the_past_is_written_once(databases: Deployment, clock: Clock) -> None:
+    """However the jobs took turns, and however little is read at once."""
+    lived(databases, clock)
+    shadow = Recording(databases.shadow)
+
+    over(databases, shadow, page=7).run()
+
+    for view in (
+        [row.job_id for changes in shadow.written for row in changes.instances],
+        [row.job_id for changes in shadow.written for row in changes.timelines],
+    ):
+        assert view == sorted(JOBS)
+    assert_every_row_is_right(databases)
+
+
+def test_a_job_is_not_held_as_a_whole(databases: Deployment) -> None:
+    """What does not belong into its rows is written before it has ended."""
+    long_job(databases)
+    unreadable(databases, "long", LONG + 1)
+    shadow = Recording(databases.shadow)
+
+    over(databases, shadow, page=400).run()
+
+    kept = [[each.version for each in changes.snapshots] for changes in shadow.written]
+    assert kept[:2] == [[1000, 1000], [2000, 2000]]
+    assert [changes.set_aside != [] for changes in shadow.written] == [False, False, True, False]
+    assert [len(changes.instances) for changes in shadow.written] == [0, 0, 0, 1]
+
+
+# Never ahead
+
+
+def test_the_past_is_what_the_log_had_when_the_rebuild_began(
+    databases: Deployment, clock: Clock
+) -> None:
+    """So no row is ever ahead of the position at which the past ends."""
+    lived(databases, clock)
+    databases.projector.catch_up()
+    before, position = rows(databases), databases.read_model.position()
+    databases.shadow.begin()
+    for job_id in (*JOBS, "another"):
+        heartbeat(databases, job_id)
+
+    past(databases).catch_up(lambda *_: None)
+
+    for view in PROJECTIONS:
+        folded = databases.shadow.rows(view, "", 100)
+        assert {row.job_id: row for row in folded} == before[view]
+    assert databases.shadow.read_model.position() == position
+    assert databases.shadow.past() is None
+
+
+def test_what_comes_in_while_the_past_is_folded_is_folded_after_it(
+    databases: Deployment, clock: Clock
+) -> None:
+    """Of jobs whose rows are there, of those to come, and of new ones before and after them."""
+    lived(databases, clock)
+    reports = iter(range(6))
+
+    def report(_: Progress) -> None:
+        if next(reports, None) is not None:
+            for job_id in (*JOBS, "another", "zero"):
+                heartbeat(databases, job_id)
+
+    rebuilt = over(databases, databases.shadow).run(on_progress=report)
+
+    assert_every_row_is_right(databases)
+    assert rebuilt.events == rebuilt.position == databases.read_model.newest_position()
+    assert list(databases.read_model.documents("instances", ["another", "zero"])) != []
+    assert [
+        each for _, found in databases.rebuild.comparison().with_events() for each in found
+    ] == []
+
+
+def test_half_a_past_is_not_served(databases: Deployment, clock: Clock) -> None:
+    """Also where those that are served are not further."""
+    lived(databases, clock)
+    databases.shadow.begin()
+    assert databases.read_model.position() == 0
+
+    assert not databases.shadow.swap()
+
+    past(databases).catch_up(lambda *_: None)
+    projector(databases, databases.shadow.read_model).catch_up()
+    databases.shadow.settle()
+    assert databases.shadow.swap()
+    assert_every_row_is_right(databases)
+
+
+def test_a_past_that_the_log_has_lost_is_not_gone_on_with(
+    databases: Deployment, clock: Clock
+) -> None:
+    lived(databases, clock)
+    with pytest.raises(Crash):
+        over(databases, UnreliableShadow(databases.shadow, ["never", "after"])).run()
+    left = databases.read_model.rebuilt_position()
+    assert left
+    assert left < databases.read_model.newest_position() - 1
+    Database(databases).run(
+        "DELETE FROM milepost_events WHERE notification_id = ?",
+        [databases.read_model.newest_position()],
+    )
+
+    assert databases.rebuild.run().began_at == 0
+
+    assert_every_row_is_right(databases)
+
+
+# Interruptions
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_an_interruption_at_any_write_loses_nothing(
+    databases: Deployment, clock: Clock, when: When
+) -> None:
+    """In the past and after it; and new events come in before it is gone on with."""
+    lived(databases, clock, times=30)
+    long_job(databases, "painted", 12)
+    unreadable(databases, "painted", 13)
+    databases.projector.catch_up()
+    aside, painted = list(databases.read_model.set_aside()), of_painted(databases)
+    ended_in: list[bool] = []
+
+    def some() -> None:
+        for job_id in JOBS:
+            heartbeat(databases, job_id)
+
+    for writes in range(100):
+        never: list[When] = ["never"]
+        plan = never * writes + [when]
+        with_crash = over(databases, UnreliableShadow(databases.shadow, plan), page=9)
+        try:
+            with_crash.run(afresh=True, on_progress=once(some))
+        except Crash:
+            ended_in.append(databases.shadow.past() is None)
+        else:
+            break
+        heartbeat(databases, "three")
+        databases.projector.catch_up()
+
+        another = databases.again()
+        rebuilt = over(another, another.shadow, page=9).run()
+        another.close()
+
+        assert rebuilt.differences == 0
+        assert list(databases.read_model.set_aside()) == aside != []
+        assert of_painted(databases) == painted != {}
+        assert_every_row_is_right(databases)
+
+    assert ended_in == sorted(ended_in)
+    assert {*ended_in} == {False, True}, "in the past, and after it"
+    assert_every_row_is_right(databases)
+
+
+def of_painted(made: Deployment) -> Any:
+    return {view: made.read_model.documents(view, ["painted"]) for view in PROJECTIONS}
+
+
+def test_who_is_interrupted_again_and_again_comes_to_the_end(
+    databases: Deployment, clock: Clock
+) -> None:
+    lived(databases, clock)
+    crashes, folded = 0, 0
+
+    def count(progress: Progress) -> None:
+        nonlocal folded
+        folded = max(folded, progress.position)
+
+    while True:
+        try:
+            shadow = UnreliableShadow(databases.shadow, ["never", "before"])
+            over(databases, shadow, page=50).run(on_progress=count)
+            break
+        except Crash:
+            crashes += 1
+            heartbeat(databases)
+
+    assert crashes > 1
+    assert folded == databases.read_model.newest_position()
+    assert_every_row_is_right(databases)
+
+
+def test_two_that_fold_the_same_past_do_not_mix(databases: Deployment, clock: Clock) -> None:
+    """As when the lock of the first was lost with its connection: one of them gives way."""
+    lived(databases, clock)
+    databases.shadow.begin()
+    second = past(databases, page=1000)
+
+    def overtaken() -> None:
+        second.catch_up(lambda *_: None)
+
+    with pytest.raises(PositionMoved):
+        past(databases, page=10).catch_up(once(overtaken))
+
+    projector(databases, databases.shadow.read_model).catch_up()
+    databases.shadow.settle()
+    assert databases.shadow.swap()
+    assert_every_row_is_right(databases)
+
+
+def test_who_was_overtaken_by_another_rebuild_does_not_take_its_tables_for_its_own(
+    databases: Deployment, clock: Clock
+) -> None:
+    """The first one's are dropped, events come, the second begins; then the first one wakes."""
+    lived(databases, clock)
+    databases.shadow.begin()
+
+    def replaced() -> None:
+        assert databases.shadow.drop()
+        heartbeat(databases, "later")
+        databases.shadow.begin()
+
+    with pytest.raises(PositionMoved):
+        past(databases, page=1000).catch_up(once(replaced))
+
+    past(databases, page=1000).catch_up(lambda *_: None)
+    projector(databases, databases.shadow.read_model).catch_up()
+    databases.shadow.settle()
+    assert databases.shadow.swap()
+    assert_every_row_is_right(databases)
+
+
+def once(work: Callable[..., object]) -> Callable[..., object]:
+    left = iter([work])
+    return lambda *_: next(left, lambda: None)()
+
+
+# Long jobs
+
+
+def test_time_travel_answers_after_a_rebuild_as_before(databases: Deployment) -> None:
+    """And has a snapshot of every thousandth version to begin from."""
+    long_job(databases)
+    heartbeat(databases, "long")
+    Projector(
+        databases.milepost.store,
+        databases.read_model,
+        databases.milepost.mapper,
+        databases.workflows,
+        batch=700,
+    ).catch_up()
+    before = travelled(databases)
+
+    over(databases, databases.shadow, page=700).run()
+
+    assert travelled(databases) == before
+    for view in PROJECTIONS:
+        for until, version in ((999, None), (1000, 1000), (1999, 1000), (LONG, 2000)):
+            kept = databases.read_model.snapshot(view, "long", until)
+            assert (kept and kept.version) == version
+
+
+def travelled(made: Deployment) -> list[Any]:
+    versions = (1, 999, 1000, 1001, 1500, 2000, 2001, LONG, LONG + 1)
+    views, read_model, mapper = Views(), made.read_model, made.milepost.mapper
+    return [
+        (
+            travel(views.instance, "long", Place(version), read_model, mapper),
+            travel(views.timeline, "long", Place(version), read_model, mapper),
+        )
+        for version in versions
+    ]

@@ -1,0 +1,340 @@
+"""What holds of the folds whatever arrives, and in whatever order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from domain.job.callback import Callback
+from domain.job.commands import QueueJob
+from domain.job.events import Fact, JobEvent, JobQueued, StopRequested
+from domain.job.provisioning_job import ProvisioningJob
+from domain.job.provisioning_job import evolve as evolve_job
+from domain.workflows.definition import Workflows
+from projections.projecting.projector import Projector
+from projections.views import instance as instances
+from projections.views import timeline as timelines
+from projections.views.instance import Instance
+from projections.views.timeline import Timeline
+from projections.views.ui_steps import ui_steps
+from projections.views.view import State, View, Views
+from tests.conftest import NOON, Clock, Deployment
+from tests.support.strategies import (
+    WORKFLOWS,
+    callbacks,
+    events,
+    facts,
+    finals,
+    heartbeats,
+    minute,
+    moments,
+    provisioning,
+    reached,
+)
+
+VIEWS = Views()
+
+
+class Story(msgspec.Struct):
+    """A job as it is lived through: both folds, side by side."""
+
+    now: Any = NOON
+    job: ProvisioningJob = ProvisioningJob("job")
+    instance: Instance = Instance("job")
+
+    def tell(self, happening: Callback | JobQueued | str) -> None:
+        """Let something happen, half a minute after the last thing."""
+        self.now += timedelta(seconds=30)
+        for fact in self._facts(happening):
+            event = JobEvent("job", self.job.version + 1, fact, self.job.version + 1)
+            self.job = evolve_job(self.job, event)
+            self.instance = instances.evolve(self.instance, event)
+
+    def _facts(self, happening: Callback | JobQueued | str) -> Sequence[Fact]:
+        if isinstance(happening, Callback):
+            return self.job.report(happening, self.now)
+        if isinstance(happening, JobQueued):
+            return [] if self.job.queued else self.job.queue(happening)
+        if happening == "stop":
+            running = self.job.attempt.status == "running" and not self.job.stop_requested
+            return self.job.stop("ada", self.now) if running else []
+        self.now += timedelta(seconds=901)
+        return self.job.time_out(self.now)
+
+
+def story(happenings: Iterable[Callback | JobQueued | str]) -> Story:
+    told = Story()
+    for happening in happenings:
+        told.tell(happening)
+    return told
+
+
+queued = st.builds(
+    JobQueued,
+    recorded_at=st.just(NOON),
+    agent_id=st.just("agent"),
+    user_id=st.just("ada"),
+    workflow=st.sampled_from(WORKFLOWS),
+)
+
+
+def shown(instance: Instance, workflows: Workflows) -> dict[str, Any]:
+    """Return what people see of a job, but for when things arrived."""
+    attempt = instance.attempt
+    final = attempt.final
+    current, failed_at = instance.current_step(workflows), instance.failed_at_step(workflows)
+    words = {
+        name: word.value if word else None
+        for name in ("server_id", "server_ip", "tailscale_ip", "run_id")
+        for word in (getattr(attempt, name),)
+    }
+    return {
+        "status": instance.status,
+        "current_step": current,
+        "failed_at_step": failed_at,
+        "claimed_at": attempt.claimed_at,
+        "final": final and (final.status, final.error, final.moment.at, final.inferred),
+        "attempt": attempt.number,
+        "steps": ui_steps(
+            workflows.recorded(instance.workflow), instance.status, current, failed_at
+        ),
+        **words,
+    }
+
+
+@st.composite
+def one_attempt_in_two_orders(draw: st.DrawFn) -> tuple[list[Any], list[Any]]:
+    """Draw one attempt's callbacks, timed by their senders, in two orders with repetitions."""
+    early, late = st.integers(0, 6).map(minute), st.integers(6, 12).map(minute)
+    sent: list[Any] = [
+        *draw(st.lists(provisioning(early), max_size=2)),
+        *draw(st.lists(reached(moments), max_size=6)),
+        *draw(st.lists(heartbeats(moments), max_size=2)),
+        *draw(st.lists(finals(late), max_size=3)),
+    ]
+    # The first registration counts, so there is one.
+    registration = [draw(queued)]
+    one = draw(st.permutations(sent + registration))
+    repeated = draw(st.lists(st.sampled_from(sent), max_size=4)) if sent else []
+    return one, draw(st.permutations(sent + registration + repeated))
+
+
+@settings(deadline=None, max_examples=250)
+@given(orders=one_attempt_in_two_orders())
+def test_timed_callbacks_of_one_attempt_end_the_same_in_any_order(
+    workflows: Workflows, orders: tuple[list[Any], list[Any]]
+) -> None:
+    """Late, early, repeated: where the senders' clocks are known, arrival does not matter."""
+    one, other = orders
+
+    assert shown(story(one).instance, workflows) == shown(story(other).instance, workflows)
+
+
+anything = st.one_of(
+    callbacks(st.none()), callbacks(st.none() | moments), queued, st.sampled_from(["stop", "wait"])
+)
+# Steps more often than ends: little happens to a job that has ended.
+lives: st.SearchStrategy[list[Callback | JobQueued | str]] = st.lists(
+    reached(st.none()) | reached(st.none() | moments) | anything, max_size=25
+)
+
+
+@settings(deadline=None, max_examples=200)
+@given(happenings=lives)
+def test_no_sequence_produces_an_impossible_state(
+    workflows: Workflows, happenings: list[Callback | JobQueued | str]
+) -> None:
+    told = Story()
+    for happening in happenings:
+        told.tell(happening)
+        instance = told.instance
+        current = instance.current_step(workflows)
+        has_steps = instance.attempt.status == "provisioning" and bool(instance.attempt.steps)
+        assert (current is not None) == has_steps
+        if instance.status != "failed":
+            assert instance.failed_at_step(workflows) is None
+        steps = ui_steps(
+            workflows.recorded(instance.workflow),
+            instance.status,
+            current,
+            instance.failed_at_step(workflows),
+        )
+        statuses = [step.status for step in steps]
+        at_frontier = [status for status in statuses if status in ("active", "error")]
+        assert len(at_frontier) == (0 if instance.status in ("running", "stopping") else 1)
+        reached_end = statuses.index(at_frontier[0]) if at_frontier else len(statuses)
+        assert set(statuses[:reached_end]) <= {"completed"}
+        assert set(statuses[reached_end + 1 :]) <= {"pending"}
+
+
+@settings(deadline=None, max_examples=200)
+@given(happenings=lives)
+def test_nothing_but_a_new_attempt_leaves_the_end(
+    workflows: Workflows, happenings: list[Callback | JobQueued | str]
+) -> None:
+    """And a new attempt follows a failure alone."""
+    told = Story()
+    for happening in happenings:
+        before = told.job.attempt
+        told.tell(happening)
+        after = told.job.attempt
+        if after.number == before.number:
+            assert before.final is None or after.final is not None
+        else:
+            assert (after.number, before.status) == (before.number + 1, "failed")
+
+
+@settings(deadline=None, max_examples=200)
+@given(happenings=lives)
+def test_progress_never_runs_backwards_within_an_attempt(
+    workflows: Workflows, happenings: list[Callback | JobQueued | str]
+) -> None:
+    told = Story()
+    furthest: dict[tuple[int, str | None], int] = {}
+    for happening in happenings:
+        told.tell(happening)
+        ranks = workflows.ranks(told.instance.workflow)
+        if current := told.instance.current_step(workflows):
+            place = (told.instance.attempt.number, told.instance.workflow)
+            rank = ranks.get(current, -1)
+            assert rank >= furthest.get(place, -1)
+            furthest[place] = rank
+
+
+@settings(deadline=None, max_examples=200)
+@given(happenings=lives)
+def test_the_job_and_its_instance_agree_on_the_attempt(
+    happenings: list[Callback | JobQueued | str],
+) -> None:
+    told = Story()
+    for happening in happenings:
+        told.tell(happening)
+        assert told.job.attempt == told.instance.attempt
+        assert told.job.version == told.instance.version
+
+
+@settings(deadline=None, max_examples=200)
+@given(history=events(facts()))
+def test_the_job_and_its_instance_agree_even_on_nonsense(history: list[JobEvent]) -> None:
+    job, instance = ProvisioningJob("job"), Instance("job")
+    for event in history:
+        job, instance = evolve_job(job, event), instances.evolve(instance, event)
+
+    assert job.attempt == instance.attempt
+
+
+def folded(view: View[State], state: State, history: Iterable[JobEvent]) -> State:
+    for event in history:
+        state = view.evolve(state, event)
+    return state
+
+
+@settings(deadline=None, max_examples=200)
+@given(history=events(facts()), cut=st.integers(0, 25))
+def test_folding_may_be_interrupted_anywhere(history: list[JobEvent], cut: int) -> None:
+    """A stored document continues as if the fold had never stopped."""
+    check_interruption(VIEWS.instance, Instance("job"), history, cut)
+    check_interruption(VIEWS.timeline, Timeline("job"), history, cut)
+
+
+def check_interruption(view: View[State], start: State, history: list[JobEvent], cut: int) -> None:
+    kept = view.dump(folded(view, start, history[:cut]))
+
+    continued = folded(view, view.load("job", kept), history[cut:])
+
+    assert continued == folded(view, start, history)
+
+
+requests = st.tuples(st.sampled_from(["job-1", "job-2", "job-3"]), anything)
+
+
+@settings(deadline=None, max_examples=100)
+@given(asked=st.lists(requests, max_size=25), batches=st.lists(st.integers(1, 7), max_size=6))
+def test_projecting_in_batches_of_any_size_is_folding(
+    workflows: Workflows, asked: list[tuple[str, Any]], batches: list[int]
+) -> None:
+    """Rows hold what one uninterrupted fold of the job's events gives."""
+    clock = Clock()
+    made = Deployment({"PERSISTENCE_MODULE": "domain.log.memory"}, workflows, clock)
+    sizes = iter(batches)
+    for number, (job_id, happening) in enumerate(asked):
+        clock.advance(30)
+        ask(made, clock, job_id, happening)
+        if number % 4 == 3:
+            projector(made, next(sizes, 1000)).catch_up()
+    projector(made, next(sizes, 3)).catch_up()
+
+    history = made.milepost.recorder.select_notifications(None, 10_000)
+    for job_id in {str(stored.originator_id) for stored in history}:
+        own = [
+            made.milepost.mapper.to_domain_event(stored)
+            for stored in history
+            if stored.originator_id == job_id
+        ]
+        [row] = made.read_model.documents("instances", [job_id]).values()
+        assert VIEWS.instance.load(job_id, row) == folded(VIEWS.instance, Instance(job_id), own)
+        [row] = made.read_model.documents("timelines", [job_id]).values()
+        assert VIEWS.timeline.load(job_id, row) == folded(VIEWS.timeline, Timeline(job_id), own)
+    made.close()
+
+
+def ask(made: Deployment, clock: Clock, job_id: str, happening: Any) -> None:
+    if isinstance(happening, Callback):
+        made.milepost.record(msgspec.structs.replace(happening, job_id=job_id))
+    elif isinstance(happening, JobQueued):
+        if made.milepost.find(job_id).queued is None:
+            made.milepost.queue(
+                QueueJob(job_id=job_id, agent_id=f"of-{job_id}", workflow=happening.workflow)
+            )
+    elif happening == "stop":
+        job = made.milepost.find(job_id)
+        if job.attempt.status == "running" and not job.stop_requested:
+            made.milepost.stop(job_id)
+    else:
+        clock.advance(901)
+        made.milepost.time_out(job_id)
+
+
+def projector(made: Deployment, batch: int) -> Projector:
+    return Projector(
+        made.milepost.store, made.read_model, made.milepost.mapper, made.workflows, batch=batch
+    )
+
+
+misplaced = st.builds(
+    JobEvent,
+    st.sampled_from(["job", "", "other"]),
+    st.integers(-(2**31), 2**31),
+    facts(),
+    st.integers(-(2**31), 2**31),
+)
+
+
+@settings(deadline=None, max_examples=200)
+@given(history=st.lists(misplaced, max_size=25))
+def test_evolving_never_raises(workflows: Workflows, history: list[JobEvent]) -> None:
+    """Not for any facts in any order, under any version."""
+    job, instance, timeline = ProvisioningJob("job"), Instance("job"), Timeline("job")
+    for event in history:
+        job = evolve_job(job, event)
+        instance = instances.evolve(instance, event)
+        timeline = timelines.evolve(timeline, event)
+        instance.current_step(workflows)
+        instance.failed_at_step(workflows)
+        version = event.originator_version
+        assert (job.version, instance.version, timeline.version) == (version, version, version)
+        assert (instance.position, timeline.position) == (event.position, event.position)
+
+
+def test_a_stop_that_nobody_could_ask_for_does_not_stop_the_fold() -> None:
+    """The smallest of the weird histories, spelled out."""
+    instance = instances.evolve(
+        Instance("job"), JobEvent("job", 1, StopRequested(recorded_at=NOON), 1)
+    )
+
+    assert instance.status == "pending"

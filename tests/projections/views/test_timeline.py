@@ -1,0 +1,204 @@
+"""The timeline, folded from what happened."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import msgspec
+
+from domain.job.attempt import MAX_STEPS, Moment
+from domain.job.events import (
+    AttemptStarted,
+    Fact,
+    HeartbeatReceived,
+    JobQueued,
+    JobTimedOut,
+    RollbackRequested,
+    StatusReported,
+    StepReported,
+    StopRequested,
+)
+from projections.views.timeline import GAP, MAX_GAPS, Gap, Timeline, evolve
+from tests.conftest import NOON
+from tests.support.strategies import minute, numbered
+
+QUEUED = JobQueued(recorded_at=NOON, agent_id="agent", user_id="ada", workflow="vm@1")
+PROVISIONING = StatusReported(recorded_at=NOON, status="provisioning", workflow_run_id="1")
+FAILED = StatusReported(recorded_at=minute(1), status="failed", error="boom")
+RETRY = AttemptStarted(
+    recorded_at=minute(30), number=2, occurred_at=minute(30), workflow_run_id="2"
+)
+AGAIN = StatusReported(recorded_at=minute(30), status="provisioning", workflow_run_id="2")
+
+
+def step(name: str, at: int, run_id: str | None = None) -> StepReported:
+    return StepReported(recorded_at=minute(at), step=name, workflow_run_id=run_id)
+
+
+def heartbeat(seconds: float) -> HeartbeatReceived:
+    return HeartbeatReceived(recorded_at=NOON + timedelta(seconds=seconds))
+
+
+def folded(*facts: Fact) -> Timeline:
+    timeline = Timeline("job")
+    for event in numbered(list(facts)):
+        timeline = evolve(timeline, event)
+    return timeline
+
+
+def test_a_timeline_begins_with_one_attempt() -> None:
+    [chapter] = folded(QUEUED).chapters
+
+    assert (chapter.attempt.number, chapter.attempt.status) == (1, "queued")
+    assert (folded(QUEUED).agent_id, folded(QUEUED).queued_at) == ("agent", NOON)
+
+
+def test_a_second_registration_changes_nothing() -> None:
+    other = msgspec.structs.replace(QUEUED, agent_id="other")
+
+    assert folded(QUEUED, other) == msgspec.structs.replace(folded(QUEUED), version=2, position=20)
+
+
+def test_every_step_has_its_moment() -> None:
+    [chapter] = folded(QUEUED, PROVISIONING, step("vm_created", 1), step("tea_made", 2)).chapters
+
+    assert chapter.attempt.steps == {
+        "vm_created": Moment(minute(1)),
+        "tea_made": Moment(minute(2)),
+    }
+
+
+def test_a_silence_of_two_minutes_is_no_gap() -> None:
+    [chapter] = folded(PROVISIONING, heartbeat(GAP.total_seconds())).chapters
+
+    assert chapter.gaps == ()
+
+
+def test_a_longer_silence_is_a_gap() -> None:
+    [chapter] = folded(PROVISIONING, heartbeat(60), heartbeat(180.001)).chapters
+
+    assert chapter.gaps == (Gap(minute(1), NOON + timedelta(seconds=180.001)),)
+
+
+def test_any_callback_ends_a_silence() -> None:
+    [chapter] = folded(PROVISIONING, step("vm_created", 2), heartbeat(240)).chapters
+
+    assert chapter.gaps == ()
+
+
+def test_waiting_in_the_queue_is_no_gap() -> None:
+    late = msgspec.structs.replace(PROVISIONING, recorded_at=minute(10))
+
+    assert folded(QUEUED, late).chapters[0].gaps == ()
+
+
+def test_the_silence_before_the_end_is_a_gap_and_the_one_after_it_is_not() -> None:
+    failed = msgspec.structs.replace(FAILED, recorded_at=minute(5))
+
+    [chapter] = folded(PROVISIONING, failed, heartbeat(1200)).chapters
+
+    assert chapter.gaps == (Gap(NOON, minute(5)),)
+
+
+def test_a_timeout_is_a_gap() -> None:
+    timed_out = JobTimedOut(recorded_at=minute(16), attempt=1, silent_since=NOON, error="Timeout")
+
+    [chapter] = folded(PROVISIONING, timed_out, heartbeat(1200)).chapters
+
+    assert chapter.gaps == (Gap(NOON, minute(16)),)
+    assert chapter.attempt.status == "failed"
+
+
+def test_the_newest_gaps_are_kept() -> None:
+    heartbeats = [heartbeat(number * 300) for number in range(MAX_GAPS + 20)]
+
+    [chapter] = folded(PROVISIONING, *heartbeats).chapters
+
+    assert len(chapter.gaps) == MAX_GAPS
+    assert chapter.gaps[-1].until == heartbeats[-1].recorded_at
+
+
+def test_a_step_that_was_first_reported_after_the_end_is_late() -> None:
+    """It changes no progress, but it is told."""
+    [chapter] = folded(PROVISIONING, FAILED, step("vm_created", 2), step("vm_created", 3)).chapters
+
+    assert chapter.attempt.steps == {}
+    assert chapter.late == {"vm_created": Moment(minute(2))}
+
+
+def test_a_step_that_was_reached_is_never_late() -> None:
+    [chapter] = folded(PROVISIONING, step("vm_created", 0), FAILED, step("vm_created", 2)).chapters
+
+    assert set(chapter.attempt.steps) == {"vm_created"}
+    assert chapter.late == {}
+
+
+def test_late_steps_are_limited_too() -> None:
+    late = [step(f"step-{number}", 2) for number in range(MAX_STEPS + 5)]
+
+    assert len(folded(PROVISIONING, FAILED, *late).chapters[0].late) == MAX_STEPS
+
+
+def test_a_retry_opens_a_chapter_and_the_earlier_one_stays() -> None:
+    earlier = folded(QUEUED, PROVISIONING, step("vm_created", 1), FAILED)
+
+    first, second = folded(
+        QUEUED, PROVISIONING, step("vm_created", 1), FAILED, RETRY, AGAIN
+    ).chapters
+
+    assert first == earlier.chapters[0]
+    assert (second.attempt.number, second.attempt.status) == (2, "provisioning")
+    assert second.gaps == ()
+
+
+def test_an_attempt_that_has_started_opens_no_second_chapter() -> None:
+    assert len(folded(PROVISIONING, FAILED, RETRY, RETRY).chapters) == 2
+
+
+def test_a_late_callback_of_the_first_run_is_told_in_the_first_chapter() -> None:
+    told = (PROVISIONING, FAILED, RETRY, AGAIN)
+    before, present = folded(*told).chapters
+
+    first, second = folded(*told, step("vm_created", 31, run_id="1")).chapters
+
+    assert second == present
+    assert first.attempt == before.attempt
+    assert set(first.late) == {"vm_created"}
+
+
+def test_a_callback_of_the_second_run_is_told_in_the_second_chapter() -> None:
+    first, second = folded(
+        PROVISIONING, FAILED, RETRY, AGAIN, step("vm_created", 31, run_id="2")
+    ).chapters
+
+    assert set(second.attempt.steps) == {"vm_created"}
+    assert first.attempt.steps == {}
+
+
+def test_a_late_callback_of_the_first_of_three_runs_is_told_in_no_later_chapter() -> None:
+    third = msgspec.structs.replace(RETRY, number=3, workflow_run_id="3", recorded_at=minute(60))
+    told = (
+        PROVISIONING,
+        msgspec.structs.replace(FAILED, workflow_run_id="1"),
+        RETRY,
+        AGAIN,
+        msgspec.structs.replace(FAILED, recorded_at=minute(31), workflow_run_id="2"),
+        third,
+        msgspec.structs.replace(AGAIN, workflow_run_id="3", recorded_at=minute(60)),
+    )
+    *_, present = folded(*told).chapters
+
+    *_, last = folded(*told, step("vm_created", 61, run_id="1")).chapters
+
+    assert last == present
+
+
+def test_requests_move_the_version_only() -> None:
+    before = folded(QUEUED, PROVISIONING)
+
+    for fact in (
+        StopRequested(recorded_at=minute(1)),
+        RollbackRequested(recorded_at=minute(1), attempt=1),
+    ):
+        after = folded(QUEUED, PROVISIONING, fact)
+        assert after == msgspec.structs.replace(before, version=3, position=30)
