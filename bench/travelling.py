@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from statistics import median
 from time import perf_counter
 
-from api import create_app
+from api.app import create_app
 from api.wiring import Services
 from bench.contenders import Mismatch
 from bench.effort import Effort

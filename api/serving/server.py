@@ -132,7 +132,7 @@ def _projecting(settings: Settings) -> Iterator[None]:
 
 def load(settings: Settings, parent: int, folder: Path, first_core: int) -> Callable[..., Any]:
     """Return the application inside a worker; `folder` is that of this server's workers."""
-    from api import create_app
+    from api.app import create_app
     from api.http.signatures import key_id
     from api.wiring import open_services
 

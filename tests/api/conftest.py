@@ -21,7 +21,7 @@ from psycopg import sql
 from werkzeug.test import TestResponse
 
 from api import tokens
-from api import create_app
+from api.app import create_app
 from api.http.flask_app import App
 from api.settings.config import Settings
 from api.tokens import Scope, TokenStore

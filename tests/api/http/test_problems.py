@@ -14,7 +14,7 @@ from flask.testing import FlaskClient
 import api
 import domain
 import projections
-from api import create_app
+from api.app import create_app
 from api.errors import BadRequest, InvalidFields, ReadModelBehind
 from api.http import problems
 from api.http.problems import KINDS, sentence
