@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from domain.errors import MilepostError
+from domain.errors import MilepostError, StoreUnavailable
 
 
 class BadRequest(MilepostError):
@@ -72,6 +72,16 @@ class EventNotFound(MilepostError):
 
 class NoCheckpointKey(MilepostError):
     """There is no key to sign checkpoints with."""
+
+
+def sentence(error: MilepostError) -> str:
+    """Return the error's message: its own, or the first line of its class's docstring.
+
+    A `StoreUnavailable` is answered with the latter: the database's words name hosts and files,
+    so they are for the log.
+    """
+    said = "" if isinstance(error, StoreUnavailable) else str(error)
+    return said or (type(error).__doc__ or "").strip().splitlines()[0]
 
 
 def _sentences(faults: Any, path: str = "") -> Sequence[str]:

@@ -21,7 +21,7 @@ from api.cli.terminal.output import INTERRUPTED, printable
 from api.cli.tokens import tokens
 from api.cli.verify import verify
 from api.cli.workflows import workflows
-from api.http.problems import sentence
+from api.errors import sentence
 from domain.errors import MilepostError, StoreUnavailable
 
 

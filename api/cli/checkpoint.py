@@ -8,7 +8,7 @@ from time import monotonic
 import click
 
 from api.cli.terminal.output import opened
-from api.routes.checkpoints import signed
+from api.representations.checkpoint import signed
 from api.settings.config import from_environment
 from api.settings.credentials import with_kept_checkpoint_key
 from api.wiring import Services

@@ -11,6 +11,7 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from api import errors as asked
+from api.errors import sentence
 from api.http.blueprint import PROBLEM
 from domain import errors as domain
 from domain.errors import MilepostError
@@ -191,9 +192,6 @@ KINDS: dict[type[MilepostError], Kind] = {
     domain.QueueFull: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "queue-full", "Too busy"),
 }
 
-# The database's own words are for the log: they name hosts and files.
-PRIVATE = (domain.StoreUnavailable,)
-
 
 def install(app: Flask) -> None:
     """Answer every error with a problem document."""
@@ -213,12 +211,6 @@ def problem(status: int, slug: str, title: str, detail: str = "", **members: obj
     if status == HTTPStatus.UNAUTHORIZED and slug.endswith("-token"):
         response.headers["WWW-Authenticate"] = 'Bearer realm="milepost"'
     return response
-
-
-def sentence(error: MilepostError) -> str:
-    """Return the error's message: its own, or the first line of its class's docstring."""
-    said = "" if isinstance(error, PRIVATE) else str(error)
-    return said or (type(error).__doc__ or "").strip().splitlines()[0]
 
 
 def _ended(said: str) -> str:

@@ -8,16 +8,16 @@ from typing import Any, cast
 
 from flask import Response
 
-from api.errors import EventNotFound, NoCheckpointKey
+from api.errors import EventNotFound
 from api.http.access import principal, services
 from api.http.answers import answer
 from api.http.blueprint import Blueprint
+from api.representations.checkpoint import signed
 from api.routes.jobs import show
 from api.schemas.answers import ExtensionSchema, ProofSchema
 from api.schemas.requests import ExtensionQuerySchema, ProofQuerySchema
 from api.wiring import Services
 from domain.errors import JobNotFound
-from domain.evidence.checkpoints import Checkpoint, signed_note
 from projections.tree.proofs import Root
 
 bp = Blueprint("checkpoints", __name__, description="Evidence that nothing was changed")
@@ -72,15 +72,6 @@ def proof(query: dict[str, Any], job_id: str, version: int) -> Response:
             **_shown(here, found.root, found.hashes),
         }
     )
-
-
-def signed(here: Services, root: Root) -> str:
-    """Return the checkpoint of this root, signed with every key there is."""
-    keys = here.settings.signers
-    if not keys:
-        raise NoCheckpointKey
-    made = Checkpoint(keys[0].name, root.size, root.root, root.position, here.clock())
-    return signed_note(made.text, keys)
 
 
 def _shown(here: Services, root: Root, hashes: Sequence[bytes]) -> dict[str, Any]:

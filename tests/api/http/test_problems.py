@@ -15,9 +15,9 @@ import api
 import domain
 import projections
 from api.app import create_app
-from api.errors import BadRequest, InvalidFields, ReadModelBehind
+from api.errors import BadRequest, InvalidFields, ReadModelBehind, sentence
 from api.http import problems
-from api.http.problems import KINDS, sentence
+from api.http.problems import KINDS
 from api.settings.config import InvalidSetting, Settings
 from api.wiring import Services, open_services
 from domain.errors import (

@@ -1,0 +1,17 @@
+"""A checkpoint as text: a root of the tree, signed."""
+
+from __future__ import annotations
+
+from api.errors import NoCheckpointKey
+from api.wiring import Services
+from domain.evidence.checkpoints import Checkpoint, signed_note
+from projections.tree.proofs import Root
+
+
+def signed(here: Services, root: Root) -> str:
+    """Return the checkpoint of this root, signed with every key; raise `NoCheckpointKey`."""
+    keys = here.settings.signers
+    if not keys:
+        raise NoCheckpointKey
+    made = Checkpoint(keys[0].name, root.size, root.root, root.position, here.clock())
+    return signed_note(made.text, keys)
