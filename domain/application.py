@@ -22,7 +22,7 @@ from domain.log.mapper import JobEventMapper
 from domain.log.recall import Folded, recall
 from domain.log.store import JobStore, NothingDecided, TooMuchMissed, translated
 from domain.writing.batch import Batch, Receipt
-from domain.writing.group_commit import GroupCommit
+from domain.writing.batching import GroupCommit
 
 log = logging.getLogger("milepost")
 

@@ -12,7 +12,7 @@ from typing import TypeVar
 import pytest
 
 from domain.errors import QueueFull, StoreUnavailable
-from domain.writing.group_commit import GroupCommit
+from domain.writing.batching import GroupCommit
 
 Done = TypeVar("Done")
 
