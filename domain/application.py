@@ -1,6 +1,6 @@
 """The use cases: record a callback, queue a job, stop it, time it out, find it.
 
-Every write goes through one group commit; the transaction that appends also decides.
+Every write goes through one committer; the transaction that appends also decides.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from domain.log.mapper import JobEventMapper
 from domain.log.recall import Folded, recall
 from domain.log.store import JobStore, NothingDecided, TooMuchMissed, translated
 from domain.writing.batch import Batch, Receipt
-from domain.writing.batching import GroupCommit
+from domain.writing.batching import Batching, Inbox, Ticket
 
 log = logging.getLogger("milepost")
 
@@ -55,7 +55,7 @@ class Milepost(Application[str]):
         self._clock = clock
         self._listeners: list[Callable[[], None]] = []
         self._jobs: OrderedDict[str, Folded] = OrderedDict()
-        self._group = GroupCommit[Command, Receipt](self._commit)
+        self._committer = Batching[Command, Receipt](self._commit, name="committer")
 
     def construct_env(self, name: str, env: EnvType | None = None) -> Environment:
         """Use the given settings only: the process environment is read once, elsewhere."""
@@ -67,10 +67,23 @@ class Milepost(Application[str]):
 
     def record(self, callback: Callback) -> Receipt:
         """Append the callback's facts; raise `CallbackConflict` for an id with another body."""
-        receipt = self._group.submit(RecordCallback(callback))
-        if receipt.warning:
-            log.warning("callback recorded all the same: %s", receipt.warning)
-        return receipt
+        return self._committer.submit(RecordCallback(callback))
+
+    def post(self, callback: Callback, inbox: Inbox, tag: object) -> Ticket[Command, Receipt]:
+        """Record a callback without waiting: the inbox gets its receipt, or what `record` raises.
+
+        Raises `QueueFull`.
+        """
+        return self._committer.post(RecordCallback(callback), inbox, tag)
+
+    def overdue(self) -> StoreUnavailable:
+        """Return the error of a caller that has waited for a receipt long enough."""
+        return self._committer.overdue()
+
+    @property
+    def patience(self) -> float:
+        """How many seconds a caller waits for its receipt."""
+        return self._committer.patience
 
     def queue(self, registration: QueueJob) -> Receipt:
         """Register a job.
@@ -78,20 +91,25 @@ class Milepost(Application[str]):
         Raises `JobAlreadyRegistered`, `JobInProgress` (the user has another one), or
         `RegistrationConflict` (the idempotency key was used with another digest).
         """
-        return self._group.submit(registration)
+        return self._committer.submit(registration)
 
     def stop(self, job_id: str, requested_by: str | None = None) -> Receipt:
         """Ask the running instance to stop; raise `NothingToStop` or `JobNotFound`."""
-        return self._group.submit(StopJob(job_id, requested_by))
+        return self._committer.submit(StopJob(job_id, requested_by))
 
     def time_out(self, job_id: str) -> Receipt:
         """Fail the job if it has been silent for too long; otherwise change nothing."""
-        return self._group.submit(TimeOutJob(job_id))
+        return self._committer.submit(TimeOutJob(job_id))
 
     def find(self, job_id: str) -> ProvisioningJob:
         """Return the job as its events stand now; version 0 if there are none."""
         with translated():
             return recall(self.store, [job_id], self.mapper)[job_id].job
+
+    def close(self) -> None:
+        """Do what waits, then close the connections."""
+        self._committer.close()
+        super().close()
 
     def _commit(self, commands: Sequence[Command]) -> Sequence[Receipt | Exception]:
         """Decide the commands in order on fresh state and store what they decided, all at once."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 from collections.abc import Callable
 from datetime import datetime
@@ -30,6 +31,8 @@ from domain.job.callback import Callback
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
+
+log = logging.getLogger("milepost")
 
 bp = Blueprint("callbacks", __name__, description="What workflows post; signed, without a token")
 
@@ -96,6 +99,8 @@ def take(header: Headers, body: bytes, here: Services) -> Plain:
         )
     )
     (DUPLICATE if receipt.duplicate else RECORDED).inc()
+    if receipt.warning:
+        log.warning("callback recorded all the same: %s", receipt.warning)
     answer = {
         "received": True,
         "job_id": receipt.job_id,

@@ -1,113 +1,205 @@
-"""Group commit by leader and followers.
+"""Batching: requests that wait are worked on together, in one thread, in order of arrival.
 
-A caller that finds no commit under way becomes the leader and commits at once whatever has queued;
-callers that arrive meanwhile queue up, and the first of them leads the next commit. No thread of
-its own, no added latency when idle, one fsync for many when busy.
+The thread takes everything that waits as soon as it has finished the batch before. So an idle
+batching adds no wait, and a busy one pays once for many requests: one fsync, or one statement.
+Whoever posts a request is never held up by the work: a caller in a thread waits for its outcome
+at most `patience` seconds, an event loop gets the outcomes of a whole batch in one call.
 """
 
 from __future__ import annotations
 
-from collections import deque
+import weakref
 from collections.abc import Callable, Sequence
-from threading import Lock
-from typing import Generic, TypeVar
+from queue import Empty, SimpleQueue
+from threading import Lock, Thread
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 from domain.errors import QueueFull, StoreUnavailable
 
 Request = TypeVar("Request")
 Result = TypeVar("Result")
 
-MAX_BATCH = 256
-MAX_WAITING = 4096
-PATIENCE_SECONDS = 15.0
-"""How long a follower waits; longer than any commit of a database that answers."""
+MAX_BATCH: Final = 256
+MAX_WAITING: Final = 4096
+PATIENCE_SECONDS: Final = 15.0
+"""How long a caller waits; longer than any batch of a database that answers."""
+CLOSING_SECONDS: Final = 5.0
+"""How long closing waits for the batch under way."""
 
 
-class GroupCommit(Generic[Request, Result]):
-    """Collect what many threads want committed and commit it together, in order of arrival.
+class Ticket(Generic[Request, Result]):
+    """A request that waits, and its outcome once there is one: a result, or what to raise.
 
-    `commit` takes requests and returns, for each, its result or the exception to raise in its
-    caller. If `commit` itself raises, nothing of the batch was stored and every caller hears so.
+    An `abandoned` ticket that is not in a batch yet never gets into one. `tag` is the inbox's own.
+    """
+
+    __slots__ = ("abandoned", "inbox", "outcome", "request", "tag")
+
+    def __init__(self, request: Request, inbox: Inbox, tag: Any = None) -> None:
+        self.request = request
+        self.inbox = inbox
+        self.tag = tag
+        self.outcome: Result | BaseException | None = None
+        self.abandoned = False
+
+
+class Inbox(Protocol):
+    """Where outcomes go."""
+
+    def settle(self, tickets: Sequence[Ticket[Any, Any]]) -> None:
+        """Take the tickets of one batch, which have their outcomes; return at once, never raise.
+
+        The batching's thread calls this.
+        """
+        ...
+
+
+class Batching(Generic[Request, Result]):
+    """One thread that does all that waits at once.
+
+    `work` takes requests and returns, for each, its result or the exception to raise in its
+    caller. If `work` itself raises, every caller of the batch gets that. The thread begins with
+    the first request and ends with `close`, or when nobody refers to the batching any more.
     """
 
     def __init__(
         self,
-        commit: Callable[[Sequence[Request]], Sequence[Result | Exception]],
+        work: Callable[[Sequence[Request]], Sequence[Result | Exception]],
+        *,
+        name: str = "batching",
         max_batch: int = MAX_BATCH,
         max_waiting: int = MAX_WAITING,
         patience: float = PATIENCE_SECONDS,
     ) -> None:
-        self._commit = commit
+        self.patience = patience
+        self._work = work
+        self._name = name
         self._max_batch = max_batch
         self._max_waiting = max_waiting
-        self._patience = patience
-        self._mutex = Lock()
-        self._waiting: deque[_Ticket[Request, Result]] = deque()
-        self._committing = False
+        self._queue: SimpleQueue[Ticket[Request, Result] | None] = SimpleQueue()
+        self._starting = Lock()
+        self._thread: Thread | None = None
+        weakref.finalize(self, self._queue.put, None)
 
     def submit(self, request: Request) -> Result:
-        """Return the request's result once it is committed.
+        """Return the request's result.
 
-        Raises `QueueFull` if too many wait, and `StoreUnavailable` if no commit ends in time; then
-        the request may yet be committed if its commit had begun.
+        Raises `QueueFull` if too many wait, and `StoreUnavailable` if there is no outcome within
+        `patience` seconds; a request whose batch had begun may then be done all the same.
         """
-        ticket = _Ticket[Request, Result](request)
-        with self._mutex:
-            if len(self._waiting) >= self._max_waiting:
-                raise QueueFull
-            self._waiting.append(ticket)
-            leads = not self._committing
-            self._committing = True
-        if not leads and not ticket.called.acquire(timeout=self._patience):
-            self._give_up(ticket)
-        if ticket.outcome is None:
-            self._lead()
-        assert ticket.outcome is not None
-        if isinstance(ticket.outcome, BaseException):
-            raise ticket.outcome
-        return ticket.outcome
-
-    def _give_up(self, ticket: _Ticket[Request, Result]) -> None:
-        """Stop waiting for a commit that hangs, unless it has just ended."""
-        with self._mutex:
-            is_called = ticket.leads or ticket.outcome is not None
-            if not is_called and ticket in self._waiting:
-                self._waiting.remove(ticket)
-        if is_called:
-            # The call is on its way; it has to arrive before this ticket may call others.
-            ticket.called.acquire()
-            return
-        raise StoreUnavailable(f"no commit has ended for {self._patience} s")
-
-    def _lead(self) -> None:
-        with self._mutex:
-            size = min(len(self._waiting), self._max_batch)
-            batch = [self._waiting.popleft() for _ in range(size)]
+        call = _Call()
+        ticket: Ticket[Request, Result] = self.post(request, call)
         try:
-            outcomes: Sequence[Result | BaseException] = self._commit([t.request for t in batch])
-        except BaseException as error:  # also Ctrl-C: no follower may be left waiting for ever
-            outcomes = [error] * size
-        for ticket, outcome in zip(batch, outcomes, strict=True):
-            ticket.outcome = outcome
-        with self._mutex:
-            successor = self._waiting[0] if self._waiting else None
-            self._committing = successor is not None
-            if successor:
-                successor.leads = True
-        for ticket in batch:
-            ticket.called.release()
-        if successor:
-            successor.called.release()
+            is_done = call.done.acquire(timeout=self.patience)
+        except BaseException:  # Ctrl-C in the waiting thread: nobody wants the outcome any more
+            ticket.abandoned = True
+            raise
+        ticket.abandoned = not is_done
+        outcome = ticket.outcome
+        if outcome is None:
+            raise self.overdue()
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome
+
+    def post(self, request: Request, inbox: Inbox, tag: Any = None) -> Ticket[Request, Result]:
+        """Let the request wait; its ticket goes to the inbox with its outcome.
+
+        Raises `QueueFull` if too many wait. Never blocks.
+        """
+        if self._queue.qsize() >= self._max_waiting:
+            raise QueueFull
+        ticket = Ticket[Request, Result](request, inbox, tag)
+        self._queue.put(ticket)
+        if self._thread is None:
+            self._start()
+        return ticket
+
+    def overdue(self) -> StoreUnavailable:
+        """Return the error of a request that has waited for longer than `patience` seconds."""
+        return StoreUnavailable(f"the {self._name} has not answered for {self.patience:g} s")
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait, without those in the batch under way."""
+        return self._queue.qsize()
+
+    def close(self) -> None:
+        """End the thread once it has done what waits; give up after some seconds."""
+        with self._starting:
+            thread = self._thread
+        if thread is not None:
+            self._queue.put(None)
+            thread.join(CLOSING_SECONDS)
+
+    def _start(self) -> None:
+        with self._starting:
+            if self._thread is None:
+                self._thread = Thread(
+                    target=_serve,
+                    args=(self._queue, weakref.ref(self), self._max_batch),
+                    name=self._name,
+                    daemon=True,  # a database that hangs must not keep a process alive
+                )
+                self._thread.start()
+
+    def _do(self, batch: Sequence[Ticket[Request, Result]]) -> None:
+        tickets = [ticket for ticket in batch if not ticket.abandoned]
+        if not tickets:
+            return
+        try:
+            results = self._work([ticket.request for ticket in tickets])
+            for ticket, result in zip(tickets, results, strict=True):
+                ticket.outcome = result
+        except BaseException as error:  # a refusal, a bug or an exit: the callers get it, not we
+            for ticket in tickets:
+                ticket.outcome = error
+        by_inbox: dict[Inbox, list[Ticket[Request, Result]]] = {}
+        for ticket in tickets:
+            by_inbox.setdefault(ticket.inbox, []).append(ticket)
+        for inbox, settled in by_inbox.items():
+            inbox.settle(settled)
 
 
-class _Ticket(Generic[Request, Result]):
-    """A request in the queue; `called` opens when it is committed, or is to lead."""
+class _Call:
+    """The inbox of one caller that waits in its own thread."""
 
-    __slots__ = ("called", "leads", "outcome", "request")
+    __slots__ = ("done",)
 
-    def __init__(self, request: Request) -> None:
-        self.request = request
-        self.outcome: Result | BaseException | None = None
-        self.leads = False
-        self.called = Lock()
-        self.called.acquire()
+    def __init__(self) -> None:
+        self.done = Lock()
+        self.done.acquire()
+
+    def settle(self, tickets: Sequence[Ticket[Any, Any]]) -> None:
+        self.done.release()
+
+
+def _serve(
+    queue: SimpleQueue[Ticket[Request, Result] | None],
+    # Weak, so that a batching that nobody refers to any more can go, and its thread with it.
+    batching: weakref.ref[Batching[Request, Result]],
+    max_batch: int,
+) -> None:
+    while (first := queue.get()) is not None:
+        batch = [first, *_waiting(queue, max_batch - 1)]
+        if (present := batching()) is None:
+            return
+        present._do(batch)
+        # The next request may be long in coming; until then this thread refers to nothing.
+        del present, batch, first
+
+
+def _waiting(
+    queue: SimpleQueue[Ticket[Request, Result] | None], most: int
+) -> list[Ticket[Request, Result]]:
+    found: list[Ticket[Request, Result]] = []
+    while len(found) < most:
+        try:
+            ticket = queue.get_nowait()
+        except Empty:
+            break
+        if ticket is None:
+            queue.put(None)  # the end comes after this batch
+            break
+        found.append(ticket)
+    return found

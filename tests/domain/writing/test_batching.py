@@ -1,18 +1,21 @@
-"""Group commit, with real threads."""
+"""Batching, with real threads."""
 
 from __future__ import annotations
 
+import gc
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from threading import Barrier, Condition, Event, Lock, Thread
+from queue import SimpleQueue
+from threading import Barrier, Event, Lock, Thread
 from time import monotonic
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
 from domain.errors import QueueFull, StoreUnavailable
-from domain.writing.batching import GroupCommit
+from domain.writing.batching import Batching, Ticket
 
 Done = TypeVar("Done")
 
@@ -41,25 +44,25 @@ class Store:
         return [f"done {request}" for request in requests]
 
 
-class Queue(GroupCommit[int, str]):
-    """A group commit whose submissions can be waited for."""
-
-    def __init__(
-        self,
-        commit: Callable[[Sequence[int]], Sequence[str | Exception]],
-        max_batch: int = 256,
-        max_waiting: int = 4096,
-    ) -> None:
-        super().__init__(commit, max_batch, max_waiting)
-        self._arrived = Condition(self._mutex)
+class Queue(Batching[int, str]):
+    """A batching whose submissions can be waited for."""
 
     def wait_for(self, number: int) -> None:
         """Return once that many requests are waiting."""
         deadline = monotonic() + PATIENCE
-        with self._arrived:
-            while len(self._waiting) < number:
-                assert monotonic() < deadline
-                self._arrived.wait(0.001)
+        while self.waiting < number:
+            assert monotonic() < deadline
+            Event().wait(0.001)
+
+
+class Letters:
+    """An inbox that keeps what it gets, a list for each batch."""
+
+    def __init__(self) -> None:
+        self.batches: SimpleQueue[list[tuple[object, object]]] = SimpleQueue()
+
+    def settle(self, tickets: Sequence[Ticket[Any, Any]]) -> None:
+        self.batches.put([(ticket.tag, ticket.outcome) for ticket in tickets])
 
 
 def started(call: Callable[[], Done]) -> Future[Done]:
@@ -251,8 +254,8 @@ def test_a_full_queue_takes_no_more() -> None:
     assert 4 not in [request for batch in store.batches for request in batch]
 
 
-def test_a_follower_of_a_commit_that_hangs_hears_so() -> None:
-    """Who was not taken into the commit is surely not committed later."""
+def test_every_caller_of_work_that_hangs_has_a_deadline() -> None:
+    """The first caller, too. A request that was not begun in time is never done later."""
     began, let_go = Event(), Event()
     committed: list[str] = []
 
@@ -262,41 +265,111 @@ def test_a_follower_of_a_commit_that_hangs_hears_so() -> None:
         committed.extend(requests)
         return list(requests)
 
-    group = GroupCommit[str, str](commit, patience=0.05)
-    with ThreadPoolExecutor(1) as pool:
-        leader = pool.submit(group.submit, "first")
-        assert began.wait(PATIENCE)
-        with pytest.raises(StoreUnavailable):
-            group.submit("second")
-        let_go.set()
-        assert leader.result(PATIENCE) == "first"
+    batching = Batching[str, str](commit, name="committer", patience=0.05)
+    first = started(lambda: batching.submit("first"))
+    assert began.wait(PATIENCE)
+    with pytest.raises(StoreUnavailable, match="committer has not answered"):
+        batching.submit("second")
+    with pytest.raises(StoreUnavailable):
+        first.result(PATIENCE)
+    let_go.set()
 
-    assert group.submit("third") == "third"
+    assert batching.submit("third") == "third"
     assert committed == ["first", "third"]
 
 
-def test_followers_that_lose_patience_as_they_are_called_are_answered_all_the_same() -> None:
-    """Patience may end in the very moment in which a follower is told to lead."""
+def test_callers_that_lose_patience_as_they_are_answered_get_one_or_the_other() -> None:
+    """Patience may end in the very moment in which the outcome comes."""
     committed: list[int] = []
 
     def commit(requests: Sequence[int]) -> list[int]:
         committed.extend(requests)
-        Event().wait(0.0002)  # about as long as a follower's patience
+        Event().wait(0.0002)  # about as long as a caller's patience
         return list(requests)
 
-    group = GroupCommit[int, int](commit, patience=0.0002)
+    batching = Batching[int, int](commit, patience=0.0002)
     answered: list[int] = []
 
     def submit(number: int) -> None:
         try:
-            answered.append(group.submit(number))
+            answered.append(batching.submit(number))
         except StoreUnavailable:
             return
 
     with ThreadPoolExecutor(8) as pool:
-        for future in [pool.submit(submit, number) for number in range(20_000)]:
+        for future in [pool.submit(submit, number) for number in range(5_000)]:
             future.result(PATIENCE)
 
     assert len(committed) == len(set(committed))
     assert set(answered) <= set(committed)
-    assert group.submit(-1) == -1, "nobody leads any more"
+    batching.patience = PATIENCE
+    assert batching.submit(-1) == -1, "the thread has ended"
+
+
+def test_posting_never_waits_and_a_batch_is_settled_in_one_call() -> None:
+    store, letters = Store(), Letters()
+    queue = Queue(store.commit)
+    store.gate.clear()
+
+    queue.post(0, letters, "a")
+    assert store.entered.wait(PATIENCE)
+    queue.post(1, letters, "b")
+    queue.post(2, letters, "c")
+    store.gate.set()
+
+    assert letters.batches.get(timeout=PATIENCE) == [("a", "done 0")]
+    assert letters.batches.get(timeout=PATIENCE) == [("b", "done 1"), ("c", "done 2")]
+
+
+def test_an_abandoned_ticket_is_not_worked_on() -> None:
+    store, letters = Store(), Letters()
+    queue = Queue(store.commit)
+    store.gate.clear()
+
+    queue.post(0, letters)
+    assert store.entered.wait(PATIENCE)
+    queue.post(1, letters).abandoned = True
+    queue.post(2, letters)
+    store.gate.set()
+    letters.batches.get(timeout=PATIENCE)
+    letters.batches.get(timeout=PATIENCE)
+
+    assert store.batches == [[0], [2]]
+
+
+def test_work_that_returns_too_few_results_is_an_error_for_every_caller() -> None:
+    """Nobody gets another caller's result, and the thread lives on."""
+    batching = Batching[int, int](lambda requests: [] if 1 in requests else list(requests))
+
+    with pytest.raises(ValueError, match="shorter"):
+        batching.submit(1)
+
+    assert batching.submit(2) == 2
+
+
+def test_closing_does_what_waits() -> None:
+    store, letters = Store(), Letters()
+    queue = Queue(store.commit)
+    store.gate.clear()
+    queue.post(0, letters)
+    assert store.entered.wait(PATIENCE)
+    queue.post(1, letters)
+    closed = started(queue.close)
+    store.gate.set()
+
+    closed.result(PATIENCE)
+
+    assert store.batches == [[0], [1]]
+
+
+def test_the_thread_ends_with_its_batching() -> None:
+    """A program that opens and forgets stores must not gather threads."""
+    batching = Batching[int, int](list, name="forgotten")
+    batching.submit(1)
+    [thread] = [each for each in threading.enumerate() if each.name == "forgotten"]
+
+    del batching
+    gc.collect()
+
+    thread.join(PATIENCE)
+    assert not thread.is_alive()
