@@ -26,7 +26,7 @@ from api.wiring import Services
 
 def create_app(services: Services) -> App:
     """Return the web application over these services."""
-    app = App(__name__, (callbacks.glance, instances.glance))
+    app = App(__name__)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.extensions["milepost"] = services
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of the default provider

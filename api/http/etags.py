@@ -6,10 +6,10 @@ import hashlib
 from collections.abc import Sequence
 from functools import lru_cache
 
-from flask import Response
 from werkzeug.http import parse_etags, quote_etag
 
 from api.http.headers import Headers, header
+from api.http.messages import Answer
 from projections.read_model.contract import SHAPE
 
 LASTING_SECONDS = 300
@@ -31,10 +31,14 @@ def etag(position: int, fingerprint: str, *varying: object) -> str:
     return ".".join(str(part) for part in parts if part is not None)
 
 
-def not_modified(tag: str, headers: Sequence[tuple[str, str]] = ()) -> Response | None:
-    """Return a 304 if the client has this representation already, else None."""
-    known = is_known(tag, header)
-    return Response(status=304, headers=headers or tagged(tag)) if known else None
+def not_modified(
+    tag: str, headers: Sequence[tuple[str, str]] = (), header: Headers = header
+) -> Answer | None:
+    """Return a 304 if the client has this representation already, else None.
+
+    `header` are the request's headers; Flask's present request has them if it is left out.
+    """
+    return Answer(304, headers or tagged(tag)) if is_known(tag, header) else None
 
 
 def is_known(tag: str, header: Headers) -> bool:

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import closing
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
-from flask import Flask, Request
+from flask import Flask, Request, Response
 from flask.sessions import NullSession, SessionInterface, SessionMixin
 from werkzeug.routing import MapAdapter
 from werkzeug.wsgi import ClosingIterator
 
-from api.http.answers import Plain
-from api.wiring import Services
+from api.http.messages import Answer
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 MANY_BYTES: Final = 1 << 16
 CAREFUL: Final = (("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer"))
+"""Headers of every answer, which make browsers careful."""
 
 
 class Sessionless(SessionInterface):
-    """No sessions: everybody shows a token or a signature with every request."""
+    """No sessions: every request shows a token or a signature."""
 
     nobody = NullSession()
 
@@ -31,22 +31,19 @@ class Sessionless(SessionInterface):
         return self.nobody
 
 
-Glance: TypeAlias = Callable[["WSGIEnvironment", Services], Plain | None]
-"""Answers a request at a glance, or returns None, or raises what a view would raise."""
-
-
 class App(Flask):
-    """An application whose answers make browsers careful, the short ones in one piece.
-
-    `glances` are asked before Flask makes anything of a request: what comes by the thousand costs
-    half as much so. Whatever they do not know, and every error, is Flask's.
-    """
+    """An application whose views return `Answer`, and whose short answers are sent in one piece."""
 
     session_interface = Sessionless()
 
-    def __init__(self, name: str, glances: Sequence[Glance]) -> None:
+    def __init__(self, name: str) -> None:
         super().__init__(name, static_folder=None)
-        self.glances = glances
+
+    def make_response(self, rv: Any) -> Response:
+        """Return what a view returned as one of Flask's responses."""
+        if isinstance(rv, Answer):
+            return Response(rv.body, rv.status, rv.headers)
+        return super().make_response(rv)
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
         """Match by method and path alone: none of our routes asks for a host."""
@@ -65,25 +62,6 @@ class App(Flask):
 
     def wsgi_app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request; see PEP 3333."""
-        here = self.extensions["milepost"]
-        try:
-            for glance in self.glances:
-                if plain := glance(environ, here):
-                    start_response(plain.status, [*plain.headers, *CAREFUL])
-                    return [plain.body]
-        except Exception as error:
-            # Handled as Flask handles what a view raises.
-            with self.request_context(environ):
-                response = self.finalize_request(self.handle_user_exception(error))
-                return self._whole(response, environ, start_response)
-        return self._whole(super().wsgi_app, environ, start_response)
-
-    def _whole(
-        self,
-        application: WSGIApplication,
-        environ: WSGIEnvironment,
-        start_response: StartResponse,
-    ) -> Iterable[bytes]:
         short = False
 
         def start(status: str, headers: list[tuple[str, str]], *exc: Any) -> Any:
@@ -92,10 +70,10 @@ class App(Flask):
             short = int(dict(headers).get("Content-Length", unsaid)) < MANY_BYTES
             return start_response(status, [*headers, *CAREFUL], *exc)
 
-        body = application(environ, start)
+        body = super().wsgi_app(environ, start)
         if not short:
             return body
-        # A list is sent at once; of anything else the server asks for the next piece, and each
-        # time threads change places.
+        # A server sends a list at once. For an iterator it asks for the next piece, and threads
+        # change places each time.
         with closing(cast(ClosingIterator, body)):
             return [b"".join(body)]

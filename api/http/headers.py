@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import cache
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from flask import request
 
@@ -14,17 +14,8 @@ Headers: TypeAlias = Callable[[str], str | None]
 
 def header(name: str) -> str | None:
     """Return a header's value, None if the request has none of that name."""
-    return headers_in(request.environ)(name)
-
-
-def headers_in(environ: Mapping[str, Any]) -> Headers:
-    """Return the headers of a WSGI request."""
-
-    def look_up(name: str) -> str | None:
-        value: str | None = environ.get(_key(name))
-        return value
-
-    return look_up
+    value: str | None = request.environ.get(_key(name))
+    return value
 
 
 @cache

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import NamedTuple
 
 import msgspec
-from flask import Flask, Response, request
+from flask import Response, request
 from werkzeug.exceptions import HTTPException
 
 from api import errors as asked
 from api.errors import sentence
 from api.http.blueprint import PROBLEM
+from api.http.flask_app import App
+from api.http.messages import Answer
 from domain import errors as domain
 from domain.errors import MilepostError
 from domain.evidence.merkle import InvalidProof
@@ -193,63 +196,81 @@ KINDS: dict[type[MilepostError], Kind] = {
 }
 
 
-def install(app: Flask) -> None:
+def install(app: App) -> None:
     """Answer every error with a problem document."""
-    app.register_error_handler(MilepostError, _explained)
-    app.register_error_handler(HTTPException, _from_http)
-    app.register_error_handler(Exception, _unexplained)
+
+    def explained(error: Exception) -> Response:
+        return app.make_response(problem_of(error, request.method, request.path))
+
+    app.register_error_handler(Exception, explained)
+    app.register_error_handler(HTTPException, explained)
 
 
-def problem(status: int, slug: str, title: str, detail: str = "", **members: object) -> Response:
+def problem_of(error: Exception, method: str, path: str) -> Answer:
+    """Return the problem document of whatever a view for this method and path has raised."""
+    if isinstance(error, MilepostError):
+        return _explained(error, method, path)
+    if isinstance(error, HTTPException):
+        return _from_http(error, path)
+    return _unexplained(error, method, path)
+
+
+def problem(
+    status: int, slug: str, title: str, detail: str, path: str, **members: object
+) -> Answer:
     """Return a problem document; members that are None are left out."""
     document = {"type": PREFIX + slug, "title": title, "status": int(status), "detail": detail}
-    document |= {"instance": request.path, **members}
+    document |= {"instance": path, **members}
     body = msgspec.json.encode({k: v for k, v in document.items() if v not in (None, "")})
-    response = Response(body + b"\n", int(status), mimetype=PROBLEM)
+    headers = [("Content-Type", PROBLEM)]
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
-        response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+        headers.append(("Retry-After", str(RETRY_AFTER_SECONDS)))
     if status == HTTPStatus.UNAUTHORIZED and slug.endswith("-token"):
-        response.headers["WWW-Authenticate"] = 'Bearer realm="milepost"'
-    return response
+        headers.append(("WWW-Authenticate", 'Bearer realm="milepost"'))
+    return Answer(int(status), headers, body + b"\n")
 
 
 def _ended(said: str) -> str:
-    # What a person gets as one line of an error has no full stop.
+    # The command line prints the same sentences as one line, without a full stop.
     return said if said.endswith((".", "?", "!")) else f"{said}."
 
 
-def _explained(error: MilepostError) -> Response:
+def _explained(error: MilepostError, method: str, path: str) -> Answer:
     kind = KINDS[type(error)]
     if isinstance(error, asked.InvalidSignature):
-        log.warning("%s %s: %s", request.method, request.path, sentence(error))
+        log.warning("%s %s: %s", method, path, sentence(error))
     if isinstance(error, domain.Unavailable):
-        log.error("%s %s: %s", request.method, request.path, error or sentence(error))
+        log.error("%s %s: %s", method, path, error or sentence(error))
     detail = " ".join(part for part in (_ended(sentence(error)), kind.advice) if part)
     fields = error.fields if isinstance(error, asked.InvalidFields) else None
-    found = problem(kind.status, kind.slug, kind.title, detail, error=kind.error, errors=fields)
-    if kind.passes:
-        found.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    members = {"error": kind.error, "errors": fields}
+    found = problem(kind.status, kind.slug, kind.title, detail, path, **members)
+    if kind.passes and kind.status != HTTPStatus.SERVICE_UNAVAILABLE:
+        return _with(found, [("Retry-After", str(RETRY_AFTER_SECONDS))])
     return found
 
 
-def _from_http(error: HTTPException) -> Response:
+def _from_http(error: HTTPException, path: str) -> Answer:
     status = error.code or HTTPStatus.INTERNAL_SERVER_ERROR
     # Not the standard library's phrases, which change from one Python to the next.
     title = "Content Too Large" if status == 413 else error.name
     slug = title.lower().replace(" ", "-")
-    response = problem(status, slug, title, error.description or "")
-    for name, value in error.get_headers():
-        if name.lower() not in ("content-type", "content-length"):
-            response.headers[name] = value
-    return response
+    ours = ("content-type", "content-length")
+    theirs = [pair for pair in error.get_headers() if pair[0].lower() not in ours]
+    return _with(problem(status, slug, title, error.description or "", path), theirs)
 
 
-def _unexplained(error: Exception) -> Response:
+def _unexplained(error: Exception, method: str, path: str) -> Answer:
     # A bug of ours: the trace goes to the log, never to the client.
-    log.exception("%s %s", request.method, request.path, exc_info=error)
+    log.exception("%s %s", method, path, exc_info=error)
     return problem(
         HTTPStatus.INTERNAL_SERVER_ERROR,
         "internal-error",
         "Internal error",
         "Something went wrong inside Milepost; the log has the details.",
+        path,
     )
+
+
+def _with(answer: Answer, headers: Sequence[tuple[str, str]]) -> Answer:
+    return answer._replace(headers=[*answer.headers, *headers])

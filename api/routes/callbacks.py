@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import re
 from collections.abc import Callable
 from datetime import datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import msgspec
-from flask import Response, request
 from marshmallow import ValidationError
 
 from api.errors import InvalidFields, MissingJobId, MissingStatusOrType, UnknownStatus
-from api.http.access import services
-from api.http.answers import Plain, in_json
+from api.http.answers import in_json
 from api.http.blueprint import Blueprint
-from api.http.bodies import body_of, whole_body
-from api.http.headers import Headers, headers_in
+from api.http.flask_door import through_flask
+from api.http.headers import Headers
 from api.http.idempotency import checked, idempotency_key, parameter
 from api.http.json_body import parse_object
+from api.http.messages import Answer, Door, Request
 from api.http.signatures import Sender, verify
 from api.routes.metrics import DUPLICATE, RECORDED
 from api.schemas.answers import ReceiptSchema
@@ -29,15 +27,11 @@ from api.schemas.requests import CallbackSchema
 from api.wiring import Services
 from domain.job.callback import Callback
 
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
-
 log = logging.getLogger("milepost")
 
 bp = Blueprint("callbacks", __name__, description="What workflows post; signed, without a token")
 
 PATHS: Final = ("/api/webhooks/github", "/api/callbacks")
-PLAIN_LENGTH: Final = re.compile("[0-9]{1,9}")
 NOT_OF_A_HEARTBEAT: Final = (
     "status",
     "step",
@@ -63,7 +57,7 @@ _DOC: Final = {
 
 
 @bp.route(PATHS[0], methods=["POST"], endpoint="webhook")
-@bp.route(PATHS[1], methods=["POST"])
+@bp.route(PATHS[1], methods=["POST"], endpoint="receive")
 @bp.doc(**_DOC)
 @bp.response(200, ReceiptSchema)
 @bp.problem(400, "Malformed")
@@ -71,36 +65,15 @@ _DOC: Final = {
 @bp.problem(409, "Callback id used with another body")
 @bp.problem(413, "Larger than 64 KiB")
 @bp.problem(503, "Not stored now; try again")
-def receive() -> Response:
+def webhook() -> Answer:
     """Record a callback; both routes do the same."""
-    return take(headers_in(request.environ), whole_body(), services()).response()
+    return through_flask(receive)
 
 
-def glance(environ: WSGIEnvironment, here: Services) -> Plain | None:
-    """Answer as `receive` does, for bodies of a known length; None for other requests."""
-    length = environ.get("CONTENT_LENGTH", "")
-    if environ.get("PATH_INFO") not in PATHS or environ["REQUEST_METHOD"] != "POST":
-        return None
-    if "HTTP_TRANSFER_ENCODING" in environ or not PLAIN_LENGTH.fullmatch(length):
-        return None
-    return take(headers_in(environ), body_of(int(length), environ["wsgi.input"]), here)
-
-
-def take(header: Headers, body: bytes, here: Services) -> Plain:
+async def receive(request: Request, door: Door) -> Answer:
     """Verify, load and record a callback; answer with its receipt."""
-    sender = verify(header, body, here.settings.callback_secrets, here.clock())
-    callback = load(parse_object(body), _schema(here.clock))
-    receipt = here.milepost.record(
-        msgspec.structs.replace(
-            callback,
-            signed_by=sender.signed_by,
-            **_delivery(header, sender, callback),
-            digest=hashlib.sha256(body).hexdigest(),
-        )
-    )
+    receipt = await door.record(authentic(request.header, request.body, door.services))
     (DUPLICATE if receipt.duplicate else RECORDED).inc()
-    if receipt.warning:
-        log.warning("callback recorded all the same: %s", receipt.warning)
     answer = {
         "received": True,
         "job_id": receipt.job_id,
@@ -109,12 +82,26 @@ def take(header: Headers, body: bytes, here: Services) -> Plain:
         "duplicate": receipt.duplicate,
     }
     if receipt.warning:
+        log.warning("callback recorded all the same: %s", receipt.warning)
         answer["warning"] = receipt.warning
     return in_json(answer)
 
 
+def authentic(header: Headers, body: bytes, here: Services) -> Callback:
+    """Return the callback that these bytes are, with who signed it; raise a `BadRequest`."""
+    sender = verify(header, body, here.settings.callback_secrets, here.clock())
+    callback = load(parse_object(body), _schema(here.clock))
+    return msgspec.structs.replace(
+        callback,
+        signed_by=sender.signed_by,
+        **_delivery(header, sender, callback),
+        digest=hashlib.sha256(body).hexdigest(),
+    )
+
+
 def _delivery(header: Headers, sender: Sender, callback: Callback) -> dict[str, Any]:
-    # What is signed goes before what anybody could have put on the way.
+    # Prefer the signed ids (webhook-id, then callback_id in the body) to Idempotency-Key, which no
+    # signature covers.
     signed = checked("webhook-id", sender.callback_id) if sender.callback_id else None
     if signed and callback.callback_id:
         return {

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from flask import Response, jsonify
-
 from api.http.access import services
+from api.http.answers import in_json
 from api.http.blueprint import Blueprint
+from api.http.flask_door import through_flask
+from api.http.messages import Answer, Door, Request
 
 bp = Blueprint("health", __name__, description="For load balancers and operators")
 
 
 @bp.route("/livez")
 @bp.response(200, description="The process answers")
-def livez() -> Response:
+def livez() -> Answer:
     """Answer while the process lives."""
-    return jsonify({"status": "alive"})
+    return through_flask(alive)
+
+
+async def alive(request: Request, door: Door) -> Answer:
+    """Say that the process answers."""
+    return in_json({"status": "alive"})
 
 
 @bp.route("/readyz")
 @bp.response(200, description="Ready")
 @bp.problem(503, "The database is away")
-def readyz() -> Response:
+def readyz() -> Answer:
     """Tell whether the database answers and how far behind the read model and the tree are.
 
     `set_aside` counts events that could not be folded, up to 100; `milepost status` shows them.
@@ -29,7 +35,7 @@ def readyz() -> Response:
     """
     here = services()
     standing, growth = here.reader.standing(), here.evidence.growth()
-    return jsonify(
+    return in_json(
         {
             "status": "ready",
             "database": here.settings.database,

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any
 
-from flask import Response
 from marshmallow import EXCLUDE
 
 from api.errors import AgentNotFound
-from api.http.access import admitted, principal, services
-from api.http.answers import Plain, answer, in_json
+from api.http.access import principal, services
+from api.http.answers import in_json
 from api.http.blueprint import Blueprint
-from api.http.etags import etag, is_known, not_modified, tagged
-from api.http.headers import Headers, header, headers_in
+from api.http.etags import etag, not_modified, tagged
+from api.http.flask_door import through_flask
+from api.http.messages import Answer, Door, Request
 from api.representations.difference import difference_body
 from api.representations.job import instance_body, uptime
 from api.schemas.answers import InstanceSchema
@@ -25,12 +24,7 @@ from projections.read_model.contract import NEWEST, JobFilter
 from projections.reading.time_travel import Place, newest_of
 from projections.views.instance import Instance
 
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
-
 bp = Blueprint("instances", __name__, description="An agent's instance, as pages read it")
-
-PLAIN_PATH: Final = re.compile("/api/agents/([A-Za-z0-9._~:@-]{1,200})/instance")
 
 
 @bp.route("/api/agents/<id:agent_id>/instance")
@@ -42,30 +36,30 @@ PLAIN_PATH: Final = re.compile("/api/agents/([A-Za-z0-9._~:@-]{1,200})/instance"
 @bp.alt_response(304, description="Not modified")
 @bp.problem(400, "Malformed")
 @bp.problem(404, "No such agent, or not yours, or it has no such moment")
-def show(query: dict[str, Any], agent_id: str) -> Response:
+def show(query: dict[str, Any], agent_id: str) -> Answer:
     """Show the instance of the agent's newest job as it stands, as it stood, or what differs.
 
     At a time, that is what a page showed then: the instance of the job that was the newest. A
     version is one of the job that is the newest now.
     """
-    here, caller = services(), principal()
     if not query:
-        return _shown(agent_id, caller, header, here).response()
-    newest = _visible(agent_id, caller, here)
+        return through_flask(present, agent_id=agent_id)
+    here, caller = services(), principal()
+    newest = _visible(here.reader.instance_of(agent_id), caller)
     if "start" in query:
         places = (query["start"], query.get("end", Place()))
         before, after = (_at(place, agent_id, newest, caller, here) for place in places)
         tag = etag(after.position, here.workflows.fingerprint, before.position)
         now = here.clock()
         body = difference_body(before, after, lambda each: instance_body(each, here.workflows, now))
-        return not_modified(tag) or answer(body, headers=tagged(tag))
+        return not_modified(tag) or in_json(body, headers=tagged(tag))
     place = Place(**query)
     instance = _at(place, agent_id, newest, caller, here)
     # How long it had been running is as of then, too.
     then = min(place.at or instance.updated_at or here.clock(), here.clock())
     tag = etag(instance.position, here.workflows.fingerprint, uptime(instance, then))
     body = instance_body(instance, here.workflows, then)
-    return not_modified(tag) or answer(body, headers=tagged(tag))
+    return not_modified(tag) or in_json(body, headers=tagged(tag))
 
 
 def _at(
@@ -82,21 +76,14 @@ def _at(
     return here.history.instance(present or then, place)
 
 
-def glance(environ: WSGIEnvironment, here: Services) -> Plain | None:
-    """Answer as `show` does, for ids that are plain in a path; None for other requests."""
-    asked = PLAIN_PATH.fullmatch(environ.get("PATH_INFO", ""))
-    if not asked or environ["REQUEST_METHOD"] != "GET" or environ.get("QUERY_STRING"):
-        return None
-    header = headers_in(environ)
-    return _shown(asked[1], admitted(header, here, "read"), header, here)
-
-
-def _shown(agent_id: str, caller: Principal, header: Headers, here: Services) -> Plain:
-    now, instance = here.clock(), _visible(agent_id, caller, here)
+async def present(request: Request, door: Door, agent_id: str) -> Answer:
+    """Show the instance of the agent's newest job as it stands."""
+    here, caller = door.services, await door.admit(request.header, "read")
+    instance = _visible(await door.instance_of(agent_id), caller)
+    now = here.clock()
     tag = etag(instance.position, here.workflows.fingerprint, uptime(instance, now))
-    if is_known(tag, header):
-        return Plain("304 NOT MODIFIED", tagged(tag))
-    return in_json(instance_body(instance, here.workflows, now), tagged(tag))
+    known = not_modified(tag, header=request.header)
+    return known or in_json(instance_body(instance, here.workflows, now), headers=tagged(tag))
 
 
 @bp.route("/api/agents/<id:agent_id>/instance", methods=["DELETE"])
@@ -104,18 +91,17 @@ def _shown(agent_id: str, caller: Principal, header: Headers, here: Services) ->
 @bp.response(200, InstanceSchema)
 @bp.problem(400, "Not running")
 @bp.problem(404, "No such agent, or not yours")
-def stop(agent_id: str) -> Response:
+def stop(agent_id: str) -> Answer:
     """Ask the running instance to stop."""
     here, caller = services(), principal()
-    job_id = _visible(agent_id, caller, here).job_id
+    job_id = _visible(here.reader.instance_of(agent_id), caller).job_id
     receipt = here.milepost.stop(job_id, requested_by=caller.name)
     stopped = here.reader.instance(receipt.job_id)
     assert stopped is not None  # the receipt says that it is stored
-    return answer(instance_body(stopped, here.workflows, here.clock()))
+    return in_json(instance_body(stopped, here.workflows, here.clock()))
 
 
-def _visible(agent_id: str, caller: Principal, here: Services) -> Instance:
-    instance = here.reader.instance_of(agent_id)
+def _visible(instance: Instance | None, caller: Principal) -> Instance:
     if instance is None or not caller.sees(instance.user_id):
         raise AgentNotFound
     return instance

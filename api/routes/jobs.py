@@ -7,15 +7,16 @@ from typing import Any, cast
 from uuid import uuid4
 
 import msgspec
-from flask import Response, url_for
+from flask import url_for
 
 from api.errors import InvalidFields, MissingScope, ReadModelBehind
 from api.http.access import principal, services
-from api.http.answers import answer
+from api.http.answers import in_json
 from api.http.blueprint import Blueprint
 from api.http.etags import etag, lasting, not_modified, tagged
 from api.http.headers import header
 from api.http.idempotency import idempotency_key, parameter
+from api.http.messages import Answer
 from api.http.paging import next_page
 from api.representations.difference import difference_body, is_settled
 from api.representations.job import job_body, timeline_body
@@ -41,7 +42,7 @@ MIN_POSITION_WAIT_SECONDS = 5.0
 @bp.problem(400, "Malformed")
 @bp.problem(409, "Taken, or another job in progress")
 @bp.doc(parameters=[parameter("The same key returns the same job")])
-def register(body: dict[str, Any]) -> Response:
+def register(body: dict[str, Any]) -> Answer:
     """Register a job, before its workflow is dispatched."""
     here, caller = services(), principal()
     if not caller.sees(body.setdefault("user_id", caller.user_id)):
@@ -63,7 +64,7 @@ def register(body: dict[str, Any]) -> Response:
     assert instance is not None  # the receipt says that it is stored
     shown = {**job_body(instance, here.workflows), "duplicate": receipt.duplicate}
     location = url_for("jobs.show", job_id=receipt.job_id)
-    return answer(shown, 201, [("Location", location)])
+    return in_json(shown, 201, [("Location", location)])
 
 
 @bp.route("/api/jobs")
@@ -72,21 +73,21 @@ def register(body: dict[str, Any]) -> Response:
 @bp.response(200, JobListSchema)
 @bp.problem(400, "Malformed")
 @bp.problem(503, "min_position was not reached in time")
-def index(query: dict[str, Any]) -> Response:
+def index(query: dict[str, Any]) -> Answer:
     """List jobs, the newest first; the Link header names the next page."""
     here, caller = services(), principal()
     position = query.pop("min_position", 0)
     if position and not here.reader.wait_for(position, MIN_POSITION_WAIT_SECONDS):
         raise ReadModelBehind(f"The read model has not reached position {position} yet.")
     if not caller.sees(query.setdefault("user_id", caller.user_id)):
-        return answer({"jobs": []})
+        return in_json({"jobs": []})
     limit, cursor = query.pop("limit"), query.pop("cursor", None)
     before = _before(cursor) if cursor else None
     found = here.reader.instances(JobFilter(**query, before=before, limit=limit + 1))
     page = found[:limit]
     bodies = [job_body(instance, here.workflows) for instance in page]
     links = [next_page(cursor=f"p{page[-1].first_position}")] if len(found) > limit else []
-    return answer({"jobs": bodies}, headers=links)
+    return in_json({"jobs": bodies}, headers=links)
 
 
 @bp.route("/api/jobs/<id:job_id>")
@@ -96,7 +97,7 @@ def index(query: dict[str, Any]) -> Response:
 @bp.alt_response(304, description="Not modified")
 @bp.problem(400, "Malformed")
 @bp.problem(404, "No such job, or not yours, or it has no such moment")
-def show(query: dict[str, Any], job_id: str) -> Response:
+def show(query: dict[str, Any], job_id: str) -> Answer:
     """Show a job as it stands, as it stood, or what differs between two moments.
 
     At a time, it is as after the last event of the longest beginning of its history that was
@@ -114,10 +115,10 @@ def show(query: dict[str, Any], job_id: str) -> Response:
     headers = lasting(tag) if is_settled(place, instance, present) else tagged(tag)
     if known := not_modified(tag, headers):
         return known
-    return answer(job_body(instance, here.workflows), headers=headers)
+    return in_json(job_body(instance, here.workflows), headers=headers)
 
 
-def _difference(start: Place, end: Place, present: Instance) -> Response:
+def _difference(start: Place, end: Place, present: Instance) -> Answer:
     here = services()
     before, after = (here.history.instance(present, place) for place in (start, end))
     tag = etag(after.position, here.workflows.fingerprint, before.position)
@@ -126,7 +127,7 @@ def _difference(start: Place, end: Place, present: Instance) -> Response:
     if known := not_modified(tag, headers):
         return known
     body = difference_body(before, after, lambda each: job_body(each, here.workflows))
-    return answer(body, headers=headers)
+    return in_json(body, headers=headers)
 
 
 @bp.route("/api/jobs/<id:job_id>/timeline")
@@ -134,18 +135,18 @@ def _difference(start: Place, end: Place, present: Instance) -> Response:
 @bp.response(200, TimelineSchema)
 @bp.alt_response(304, description="Not modified")
 @bp.problem(404, "No such job, or not yours")
-def timeline(job_id: str) -> Response:
+def timeline(job_id: str) -> Answer:
     """Show a job's attempts: steps, durations, and the silences between."""
     here = services()
     found = here.reader.timeline(job_id)
     if found is None and here.reader.instance(f"{job_id}/timeline"):
-        return cast(Response, show(job_id=f"{job_id}/timeline"))  # a job may be called so
+        return cast(Answer, show(job_id=f"{job_id}/timeline"))  # a job may be called so
     if found is None or not principal().sees(found.user_id):
         raise JobNotFound
     tag = etag(found.position, here.workflows.fingerprint)
     if known := not_modified(tag):
         return known
-    return answer(timeline_body(found, here.workflows), headers=tagged(tag))
+    return in_json(timeline_body(found, here.workflows), headers=tagged(tag))
 
 
 def _before(cursor: str) -> int:

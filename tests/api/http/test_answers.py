@@ -8,12 +8,11 @@ from functools import reduce
 from typing import Any
 
 from eventsourcing.persistence import StoredEvent
-from flask import Response
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from marshmallow import Schema, fields
 
-from api.http.answers import answer
+from api.http.answers import in_json
 from api.representations.difference import difference_body
 from api.representations.event import page_body
 from api.representations.job import instance_body, job_body, timeline_body
@@ -50,9 +49,9 @@ def instance_of(history: list[JobEvent]) -> Instance:
 
 
 def written(body: object) -> Any:
-    response: Response = answer(body)
-    assert response.content_type == "application/json"
-    return json.loads(response.get_data())
+    answer = in_json(body)
+    assert answer.headers == [("Content-Type", "application/json")]
+    return json.loads(answer.body)
 
 
 def assert_as_described(body: object, schema: Schema) -> None:

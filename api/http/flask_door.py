@@ -1,0 +1,49 @@
+"""The Flask door: a view of plain values answers the request that Flask has in hand."""
+
+from __future__ import annotations
+
+from flask import request
+
+from api.http.access import admitted, services
+from api.http.bodies import whole_body
+from api.http.headers import Headers, header
+from api.http.messages import Answer, Request, View
+from api.tokens import Principal, Scope
+from api.wiring import Services
+from domain.job.callback import Callback
+from domain.writing.batch import Receipt
+from projections.views.instance import Instance
+
+
+class FlaskDoor:
+    """Does at once what a view waits for; see `Door`."""
+
+    def __init__(self, services: Services) -> None:
+        self.services = services
+
+    async def admit(self, header: Headers, scope: Scope) -> Principal:
+        """See `Door.admit`."""
+        return admitted(header, self.services, scope)
+
+    async def record(self, callback: Callback) -> Receipt:
+        """See `Door.record`."""
+        return self.services.milepost.record(callback)
+
+    async def instance_of(self, agent_id: str) -> Instance | None:
+        """See `Door.instance_of`."""
+        return self.services.reader.instance_of(agent_id)
+
+
+def through_flask(view: View, **parameters: str) -> Answer:
+    """Return the view's answer to the present request, or raise what it raises."""
+    body = whole_body() if request.method == "POST" else b""
+    query = request.query_string.decode("latin-1")
+    asked = Request(request.method, request.path, query, header, body)
+    # A coroutine that is never made to wait runs to its end in one step; no event loop is needed.
+    steps = view(asked, FlaskDoor(services()), **parameters).__await__()
+    try:
+        next(steps)
+    except StopIteration as end:
+        answer: Answer = end.value
+        return answer
+    raise RuntimeError(f"{view} waits for something that the Flask door does not do at once")
