@@ -66,6 +66,10 @@ class ReadModelBehind(MilepostError):
     """The read model has not reached this position yet."""
 
 
+class Draining(MilepostError):
+    """The server is about to end, and answers only what is under way."""
+
+
 class EventNotFound(MilepostError):
     """The job has no event with this version."""
 

@@ -55,9 +55,10 @@ class Services(msgspec.Struct, frozen=True):
     reader: Reader
     history: History
     tree: TreeStore
-    tokens: TokenStore
+    tokens: RememberedTokens
     workflows: Workflows
     clock: Callable[[], datetime]
+    is_draining: Callable[[], bool] = lambda: False
 
     def prepare(self) -> None:
         """Create every table that is not there yet; raise `StoreUnavailable`."""

@@ -9,7 +9,9 @@ from threading import Event
 import click
 
 from api.cli.terminal.output import opened
-from api.serving import server as served
+from api.serving.listening import is_taken
+from api.serving.logs import log_to_stderr
+from api.serving.server import run
 from api.settings.config import Settings, from_environment
 from api.settings.credentials import credential_files, with_credentials
 from api.wiring import open_services
@@ -27,7 +29,10 @@ TRY_IT = """\
 @click.option("--port", type=click.IntRange(1, 65535), help="Port (MILEPOST_PORT, 8000).")
 @click.option("--workers", type=click.IntRange(1, 64), help="Processes (MILEPOST_WORKERS, 1).")
 @click.option("--no-projector", is_flag=True, help="Leave projecting to `milepost project`.")
-def serve(host: str | None, port: int | None, workers: int | None, no_projector: bool) -> None:
+@click.option("--wsgi", is_flag=True, help="Answer everything through Flask, in 32 threads.")
+def serve(
+    host: str | None, port: int | None, workers: int | None, no_projector: bool, wsgi: bool
+) -> None:
     """Serve callbacks and reads, and keep the read model up to date."""
     configured = from_environment(host=host, port=port, workers=workers)
     needs_credentials = not (configured.callback_secrets and configured.admin_token)
@@ -36,7 +41,7 @@ def serve(host: str | None, port: int | None, workers: int | None, no_projector:
             f"refusing to listen on {configured.host} with generated credentials: set "
             "MILEPOST_CALLBACK_SECRET and MILEPOST_ADMIN_TOKEN"
         )
-    if served.is_taken(configured):
+    if is_taken(configured):
         raise click.ClickException(
             f"port {configured.port} on {configured.host} is in use; choose another with --port"
         )
@@ -47,7 +52,7 @@ def serve(host: str | None, port: int | None, workers: int | None, no_projector:
     finally:
         services.close()
     _greet(settings, made)
-    served.run(settings, project=not no_projector)
+    run(settings, project=not no_projector, wsgi=wsgi)
 
 
 @click.command()
@@ -59,7 +64,7 @@ def project() -> None:
     stop = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    served.log_to_stderr()
+    log_to_stderr()
     with opened() as services:
         click.echo(f"Projecting {services.settings.shown_database}; Ctrl-C stops.", err=True)
         services.projector().run(stop)

@@ -10,7 +10,7 @@ from flask import current_app, g
 
 from api.errors import InvalidToken, MissingScope, MissingToken
 from api.http.headers import Headers, header
-from api.tokens import Principal, Scope, authenticate
+from api.tokens import Principal, Scope, TokenLookup, authenticate
 from api.wiring import Services
 from domain.log.store import translated
 
@@ -36,7 +36,8 @@ def needs(
     def decorate(view: Callable[Parameters, Answer]) -> Callable[Parameters, Answer]:
         @wraps(view)
         def guarded(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Answer:
-            g.principal = admitted(header, services(), scope)
+            here = services()
+            g.principal = admitted(header, here.tokens, here.settings.admin_token, scope)
             return view(*args, **kwargs)
 
         return guarded
@@ -44,8 +45,8 @@ def needs(
     return decorate
 
 
-def admitted(header: Headers, here: Services, scope: Scope) -> Principal:
-    """Return whoever sent a request with these headers and has the scope.
+def admitted(header: Headers, tokens: TokenLookup, admin_token: str, scope: Scope) -> Principal:
+    """Return the sender of a request with these headers, if its token grants the scope.
 
     Raises `MissingToken`, `InvalidToken` or `MissingScope`.
     """
@@ -56,7 +57,7 @@ def admitted(header: Headers, here: Services, scope: Scope) -> Principal:
     if scheme.lower() != "bearer" or not token.strip():
         raise InvalidToken
     with translated():
-        caller = authenticate(token.strip(), here.tokens, here.settings.admin_token)
+        caller = authenticate(token.strip(), tokens, admin_token)
     if not caller.may(scope):
         raise MissingScope(f"The token {caller.name!r} lacks the scope {scope!r}.")
     return caller

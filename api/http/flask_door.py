@@ -23,7 +23,8 @@ class FlaskDoor:
 
     async def admit(self, header: Headers, scope: Scope) -> Principal:
         """See `Door.admit`."""
-        return admitted(header, self.services, scope)
+        here = self.services
+        return admitted(header, here.tokens, here.settings.admin_token, scope)
 
     async def record(self, callback: Callback) -> Receipt:
         """See `Door.record`."""

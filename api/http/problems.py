@@ -113,6 +113,7 @@ KINDS: dict[type[MilepostError], Kind] = {
         "Read model behind",
         "Try again, and look at /readyz if it stays behind.",
     ),
+    asked.Draining: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "draining", "Server about to end"),
     asked.EventNotFound: Kind(
         HTTPStatus.NOT_FOUND,
         "event-not-found",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from api.errors import Draining
 from api.http.access import services
 from api.http.answers import in_json
 from api.http.blueprint import Blueprint
@@ -25,7 +26,7 @@ async def alive(request: Request, door: Door) -> Answer:
 
 @bp.route("/readyz")
 @bp.response(200, description="Ready")
-@bp.problem(503, "The database is away")
+@bp.problem(503, "The database is away, or the server is about to end")
 def readyz() -> Answer:
     """Tell whether the database answers and how far behind the read model and the tree are.
 
@@ -34,6 +35,8 @@ def readyz() -> Answer:
     `tree` is `growing`, or what stopped it.
     """
     here = services()
+    if here.is_draining():
+        raise Draining
     standing, growth = here.reader.standing(), here.evidence.growth()
     return in_json(
         {

@@ -52,7 +52,15 @@ class Principal(msgspec.Struct, frozen=True):
         return self.user_id is None or self.user_id == user_id
 
 
-class TokenStore(Protocol):
+class TokenLookup(Protocol):
+    """Where a token is found."""
+
+    def find(self, token_id: str) -> Token | None:
+        """Return a token by its id, revoked ones too."""
+        ...
+
+
+class TokenStore(TokenLookup, Protocol):
     """Where tokens are kept."""
 
     def prepare(self) -> None:
@@ -61,10 +69,6 @@ class TokenStore(Protocol):
 
     def add(self, token: Token) -> None:
         """Keep a new token."""
-        ...
-
-    def find(self, token_id: str) -> Token | None:
-        """Return a token by its id, revoked ones too."""
         ...
 
     def all(self) -> Sequence[Token]:
@@ -88,7 +92,7 @@ def create(
     return token, text
 
 
-def authenticate(text: str, store: TokenStore, admin_token: str) -> Principal:
+def authenticate(text: str, store: TokenLookup, admin_token: str) -> Principal:
     """Return whose token this is; raise `InvalidToken`."""
     given = text.encode("utf-8", "surrogateescape")
     if admin_token and hmac.compare_digest(given, admin_token.encode()):

@@ -31,17 +31,21 @@ class RememberedTokens:
 
     def find(self, token_id: str) -> Token | None:
         """Return a token by its id, as it was at most five seconds ago."""
-        now = self._clock()
-        until, token = self._found.get(token_id, (now, None))
-        if now < until:
+        if token := self.remembered(token_id):
             return token
         found = self._store.find(token_id)
         # What opens nothing is asked for anew: it may be made meanwhile, and anybody can guess ids.
         if found and not found.revoked_at:
             if len(self._found) >= MAX_REMEMBERED:
                 self._found.clear()
-            self._found[token_id] = (now + REMEMBERED_SECONDS, found)
+            self._found[token_id] = (self._clock() + REMEMBERED_SECONDS, found)
         return found
+
+    def remembered(self, token_id: str) -> Token | None:
+        """Return a token as it was at most five seconds ago; None if the store must be asked."""
+        now = self._clock()
+        until, token = self._found.get(token_id, (now, None))
+        return token if now < until else None
 
     def all(self) -> Sequence[Token]:
         """See `TokenStore.all`."""

@@ -61,6 +61,10 @@ class Reader:
             sighting = self._read_model.sight_agent(agent_id)
             return self._fold(self._views.instance, sighting) if sighting else None
 
+    def instances_of(self, agent_ids: Sequence[str]) -> Sequence[Instance | None]:
+        """Return what `instance_of` returns, for each of these agents."""
+        return [self.instance_of(agent_id) for agent_id in agent_ids]
+
     def timeline(self, job_id: str) -> Timeline | None:
         """Return a job's timeline, None if nothing was ever heard of it."""
         with translated():

@@ -27,6 +27,7 @@ from api.settings.config import Settings
 from api.tokens import Scope, TokenStore
 from api.tokens.memory import MemoryTokens
 from api.tokens.postgres import PostgresTokens
+from api.tokens.remembered import RememberedTokens
 from api.tokens.sqlite import SQLiteTokens
 from api.wiring import Services
 from domain.evidence.checkpoints import PrivateKey
@@ -76,7 +77,7 @@ class Site:
             reader=deployment.reader,
             history=deployment.history,
             tree=deployment.tree,
-            tokens=token_store(deployment),
+            tokens=RememberedTokens(token_store(deployment)),
             workflows=deployment.workflows,
             clock=deployment.clock,
         )

@@ -1,0 +1,53 @@
+"""Deadlines for many things that wait equally long, at the price of a look twice a second."""
+
+from __future__ import annotations
+
+from asyncio import AbstractEventLoop, TimerHandle
+from collections import deque
+from collections.abc import Callable
+from typing import Final, Generic, TypeVar
+
+Waiting = TypeVar("Waiting")
+
+LOOK_SECONDS: Final = 0.5
+"""How much later than its deadline an expiry may come."""
+
+
+class Deadlines(Generic[Waiting]):
+    """Expire what has waited for longer than `seconds` and is not done.
+
+    A timer for each of thousands of requests a second would cost more than what it guards, and
+    almost none would ever ring.
+    """
+
+    def __init__(
+        self,
+        loop: AbstractEventLoop,
+        seconds: float,
+        is_done: Callable[[Waiting], bool],
+        expire: Callable[[Waiting], None],
+    ) -> None:
+        self._loop = loop
+        self._seconds = seconds
+        self._is_done = is_done
+        self._expire = expire
+        self._waiting: deque[tuple[float, Waiting]] = deque()
+        self._timer: TimerHandle | None = None
+
+    def add(self, waiting: Waiting) -> None:
+        """Expire this in `seconds` seconds, unless it is done by then."""
+        self._waiting.append((self._loop.time() + self._seconds, waiting))
+        if self._timer is None:
+            self._timer = self._loop.call_later(LOOK_SECONDS, self._look)
+
+    def _look(self) -> None:
+        now = self._loop.time()
+        while self._waiting:
+            until, waiting = self._waiting[0]
+            is_done = self._is_done(waiting)
+            if not is_done and now < until:
+                break
+            self._waiting.popleft()
+            if not is_done:
+                self._expire(waiting)
+        self._timer = self._loop.call_later(LOOK_SECONDS, self._look) if self._waiting else None
