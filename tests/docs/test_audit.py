@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.e2e.conftest import make_server  # noqa: F401  (a fixture)
-from tests.e2e.server import MILEPOST, TOKEN, Server
+from tests.support.server import MILEPOST, TOKEN, Server
 
 DOCS = Path(__file__).parents[2] / "docs"
 AUDIT = (DOCS / "audit.md").read_text(encoding="utf-8")

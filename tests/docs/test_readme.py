@@ -13,7 +13,7 @@ import pytest
 
 from api.settings import config
 from tests.e2e.conftest import make_server  # noqa: F401  (a fixture)
-from tests.e2e.server import MILEPOST, Server
+from tests.support.server import MILEPOST, Server
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

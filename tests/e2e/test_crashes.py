@@ -9,7 +9,7 @@ import sys
 from tests.e2e.conftest import Make
 from tests.e2e.inspection import assert_nothing_lost_nothing_doubled
 from tests.e2e.load import Load
-from tests.e2e.server import MILEPOST, Server, port_is_free
+from tests.support.server import MILEPOST, Server, port_is_free
 
 KILLS = 20
 

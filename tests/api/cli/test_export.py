@@ -20,9 +20,9 @@ from domain.workflows.definition import Workflows
 from tests.api.cli.test_jobs_status_tokens import Shell
 from tests.conftest import NOON, Clock, Deployment, store_env
 from tests.domain.log.test_mapper import CIPHER
-from tests.e2e.server import MILEPOST
 from tests.support.lives import live
 from tests.support.moving import beside
+from tests.support.server import MILEPOST
 
 EVENTS = 15
 

@@ -17,7 +17,7 @@ from domain.workflows.files import SHIPPED
 from projections.read_model.contract import SHAPE
 from tests.api.conftest import MACHINE, Site, everything_in, kind_of, problem_of
 from tests.conftest import Deployment
-from tests.e2e.server import free_port
+from tests.support.server import free_port
 
 VARIABLES = (
     "MILEPOST_HOME",

@@ -19,7 +19,7 @@ from domain.log.store import Append
 from projections.tree.grower import Grower
 from tests.api.cli.test_jobs_status_tokens import ESCAPE, Shell, empty, shell  # noqa: F401  (fixtures)
 from tests.api.conftest import SIGNER, Site
-from tests.e2e.server import MILEPOST
+from tests.support.server import MILEPOST
 from tests.support.tampering import Database
 
 EDIT = "UPDATE milepost_events SET topic = 'MetadataReported' WHERE notification_id = 3"
