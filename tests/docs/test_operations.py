@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from domain.workflows.definition import Workflows
-from tests.conftest import Clock, Deployment, store_env
+from tests.support.deployment import Clock, Deployment, store_env
 from tests.support.lives import live
 from tests.support.server import MILEPOST
 

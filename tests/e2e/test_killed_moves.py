@@ -17,8 +17,7 @@ import pytest
 from eventsourcing.persistence import Notification
 
 from domain.workflows.definition import Workflows
-from tests.conftest import Clock, Deployment, store_env
-from tests.support.moving import url_of
+from tests.support.deployment import Clock, Deployment, store_env, url_of
 from tests.support.server import MILEPOST, PATIENCE_SECONDS
 
 EVENTS, JOBS = 10_000, 400

@@ -10,7 +10,7 @@ from werkzeug.test import TestResponse
 
 from api.http.flask_app import App
 from api.routes.callbacks import PATHS, glance
-from tests.api.conftest import ADMIN, SECRET, Site, app_over, bearer, like_jq, sign
+from tests.support.site import ADMIN, SECRET, Site, app_over, bearer, like_jq, sign
 
 INSTANCE = "/api/agents/agent-1/instance"
 CALLBACK = like_jq({"job_id": "job-1", "status": "provisioning", "callback_id": "delivery-1"})
