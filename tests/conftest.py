@@ -3,108 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from domain.application import Milepost
 from domain.workflows.definition import Workflows
 from domain.workflows.files import load
-from projections.projecting.projector import Projector
-from projections.read_model.contract import SHAPE, ReadModel
-from projections.read_model.memory import MemoryReadModel
-from projections.read_model.postgres import PostgresReadModel
-from projections.read_model.sqlite import SQLiteReadModel
-from projections.reading.history import History
-from projections.reading.reader import Reader
-from projections.rebuilding.contract import Shadow
-from projections.rebuilding.postgres import PostgresShadow
-from projections.rebuilding.rebuild import Rebuild
-from projections.rebuilding.sqlite import SQLiteShadow
-from projections.tree.contract import TreeStore
-from projections.tree.memory import MemoryTree
-from projections.tree.postgres import PostgresTree
-from projections.tree.sqlite import SQLiteTree
+from tests.support.deployment import Clock, Deployment, store_env
 from tests.support.postgres_server import PostgresServer, create_database
-
-NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
-
-
-class Clock:
-    """A clock that stands until it is moved."""
-
-    def __init__(self, now: datetime = NOON) -> None:
-        self.now = now
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def advance(self, seconds: float) -> datetime:
-        """Move on, and return the new time."""
-        self.now += timedelta(seconds=seconds)
-        return self.now
-
-
-class Deployment:
-    """Everything over one store, as the server wires it; the projector runs when told to."""
-
-    def __init__(
-        self, env: dict[str, str], workflows: Workflows, clock: Clock, shape: str = SHAPE
-    ) -> None:
-        self.env, self.workflows, self.clock = env, workflows, clock
-        self.milepost = Milepost(env, clock=clock)
-        kind, recorder = env["PERSISTENCE_MODULE"], self.milepost.recorder
-        self.read_model: ReadModel = READ_MODELS[kind](recorder, shape)
-        self.shadow = SHADOWS[kind](recorder, shape)
-        self.tree: TreeStore = TREES[kind](recorder)
-        self.read_model.prepare()
-        self.tree.prepare()
-        self.reader = Reader(self.read_model, self.milepost.mapper)
-        self.history = History(self.read_model, self.milepost.mapper)
-        self.projector = Projector(
-            self.milepost.store, self.read_model, self.milepost.mapper, workflows
-        )
-        self.rebuild = Rebuild(
-            self.milepost.store, self.read_model, self.shadow, self.milepost.mapper, workflows
-        )
-
-    def again(self, shape: str = SHAPE) -> Deployment:
-        """Return what a second process over the same database has (not for memory).
-
-        With another shape, it is one of another release.
-        """
-        return Deployment(self.env, self.workflows, self.clock, shape)
-
-    def close(self) -> None:
-        """Close the connections."""
-        self.milepost.close()
-
-
-READ_MODELS: dict[str, Callable[[Any, Any], ReadModel]] = {
-    "domain.log.memory": MemoryReadModel,
-    "domain.log.sqlite": SQLiteReadModel,
-    "domain.log.postgres": PostgresReadModel,
-}
-
-TREES: dict[str, Callable[[Any], TreeStore]] = {
-    "domain.log.memory": MemoryTree,
-    "domain.log.sqlite": SQLiteTree,
-    "domain.log.postgres": PostgresTree,
-}
-
-
-def no_shadow(*_: object) -> Any:
-    """Return what nothing can be asked: rows in memory are never rebuilt."""
-
-
-SHADOWS: dict[str, Callable[[Any, Any], Shadow]] = {
-    "domain.log.memory": no_shadow,
-    "domain.log.sqlite": SQLiteShadow,
-    "domain.log.postgres": PostgresShadow,
-}
+from tests.support.server import Make, Server
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -142,17 +50,6 @@ def postgres_server_dsn() -> Iterator[str]:
 def postgres_dsn(postgres_server_dsn: str) -> str:
     """An empty PostgreSQL database."""
     return create_database(postgres_server_dsn)
-
-
-def store_env(kind: str, request: pytest.FixtureRequest) -> dict[str, str]:
-    """Return the library's settings for an empty store of that kind."""
-    if kind == "memory":
-        return {"PERSISTENCE_MODULE": "domain.log.memory"}
-    if kind == "sqlite":
-        folder: Path = request.getfixturevalue("tmp_path")
-        return {"PERSISTENCE_MODULE": "domain.log.sqlite", "SQLITE_DBNAME": str(folder / "test.db")}
-    dsn: str = request.getfixturevalue("postgres_dsn")
-    return {"PERSISTENCE_MODULE": "domain.log.postgres", "DATABASE_URL": dsn}
 
 
 def deployment(
@@ -204,3 +101,20 @@ def postgres(
 ) -> Iterator[Deployment]:
     """A deployment on a PostgreSQL database."""
     yield from deployment("postgres", request, workflows, clock)
+
+
+@pytest.fixture
+def make_server(tmp_path: Path) -> Iterator[Make]:
+    """Make servers that are ended when the test ends."""
+    made: list[Server] = []
+
+    def make(database_url: str | None = None, *options: str) -> Server:
+        home = tmp_path / f"server-{len(made)}"
+        home.mkdir()
+        server = Server(home, database_url, *options)
+        made.append(server)
+        return server
+
+    yield make
+    for server in made:
+        server.kill()

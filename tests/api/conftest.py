@@ -2,262 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import json
-from collections.abc import Mapping, Sequence
-from copy import copy
-from datetime import UTC, datetime
-from functools import cache
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
 from urllib.parse import quote
 from uuid import uuid4
 
 import psycopg
 import pytest
-from flask.testing import FlaskClient
 from psycopg import sql
-from werkzeug.test import TestResponse
 
-from api import tokens
-from api.app import create_app
-from api.http.flask_app import App
-from api.settings.config import Settings
-from api.tokens import Scope, TokenStore
-from api.tokens.memory import MemoryTokens
-from api.tokens.postgres import PostgresTokens
-from api.tokens.remembered import RememberedTokens
-from api.tokens.sqlite import SQLiteTokens
-from api.wiring import Services
-from domain.evidence.checkpoints import PrivateKey
-from domain.job.events import Fact
-from projections.reactions.watchdog import Watchdog
-from tests.conftest import Deployment
+from tests.support.deployment import Deployment
+from tests.support.front import FrontDoor
 from tests.support.postgres_server import create_database
-
-SECRET = "correct horse battery staple"  # noqa: S105  of nothing
-ADMIN = "the-admin-token-of-the-tests"
-SIGNER = PrivateKey.generate("milepost.example")
-WEBHOOK, CALLBACKS = "/api/webhooks/github", "/api/callbacks"
-MACHINE = {"server_id": "srv-1", "server_ip": "203.0.113.7", "tailscale_ip": "100.64.0.7"}
-
-
-def sign(body: bytes, secret: str = SECRET) -> str:
-    """Return the seed's signature of the body."""
-    return hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
-
-
-def like_jq(fields: Mapping[str, object]) -> bytes:
-    """Write JSON as `jq -n` does: on several lines, with a newline at the end."""
-    return json.dumps(fields, indent=2, ensure_ascii=False).encode() + b"\n"
-
-
-class Site:
-    """The web application over a deployment; the projector runs when told to."""
-
-    def __init__(
-        self,
-        deployment: Deployment,
-        secrets: Sequence[str] = (SECRET,),
-        checkpoint_keys: Sequence[str] = (SIGNER.secret(),),
-    ) -> None:
-        self.deployment, self.clock = deployment, deployment.clock
-        self.services = Services(
-            settings=Settings(
-                home=Path("unused"),
-                database_url="postgresql://" if kind_of(deployment) == "postgres" else "sqlite:///",
-                callback_secrets=tuple(secrets),
-                admin_token=ADMIN,
-                checkpoint_keys=tuple(checkpoint_keys),
-            ),
-            milepost=deployment.milepost,
-            read_model=deployment.read_model,
-            shadow=deployment.shadow,
-            reader=deployment.reader,
-            history=deployment.history,
-            tree=deployment.tree,
-            tokens=RememberedTokens(token_store(deployment)),
-            workflows=deployment.workflows,
-            clock=deployment.clock,
-        )
-        self.services.prepare()
-        self.app = app_over(self.services)
-        self.client: FlaskClient = self.app.test_client()
-
-    @property
-    def position(self) -> int:
-        """The position of the newest event."""
-        return self.deployment.read_model.newest_position()
-
-    def callback(
-        self,
-        body: Mapping[str, object] | bytes,
-        *,
-        path: str = WEBHOOK,
-        secret: str = SECRET,
-        headers: Mapping[str, str] | None = None,
-    ) -> TestResponse:
-        """Post a signed callback."""
-        raw = body if isinstance(body, bytes) else like_jq(body)
-        return self.unsigned(raw, {"X-Signature": sign(raw, secret), **(headers or {})}, path)
-
-    def unsigned(
-        self, body: bytes, headers: Mapping[str, str] | None = None, path: str = WEBHOOK
-    ) -> TestResponse:
-        """Post a callback with these headers only."""
-        return self.client.post(path, data=body, headers=dict(headers or {}))
-
-    def report(self, job_id: str = "job-1", **fields: object) -> dict[str, Any]:
-        """Post a callback that is taken, and return its receipt."""
-        answer = self.callback({"job_id": job_id, **fields})
-        assert answer.status_code == 200, answer.text
-        return body_of(answer)
-
-    def get(
-        self, path: str, token: str = ADMIN, headers: Mapping[str, str] | None = None
-    ) -> TestResponse:
-        """Ask with a token."""
-        return self.client.get(path, headers={**bearer(token), **(headers or {})})
-
-    def read(self, path: str, token: str = ADMIN) -> dict[str, Any]:
-        """Ask for something that is there, and return it."""
-        answer = self.get(path, token)
-        assert answer.status_code == 200, answer.text
-        return body_of(answer)
-
-    def stop(self, agent_id: str = "agent-1", token: str = ADMIN) -> TestResponse:
-        """Ask the agent's instance to stop."""
-        return self.client.delete(f"/api/agents/{agent_id}/instance", headers=bearer(token))
-
-    def post_job(
-        self, body: object, token: str = ADMIN, headers: Mapping[str, str] | None = None
-    ) -> TestResponse:
-        """Ask for a job to be registered."""
-        return self.client.post(
-            "/api/jobs", json=body, headers={**bearer(token), **(headers or {})}
-        )
-
-    def register(
-        self,
-        job_id: str = "job-1",
-        agent_id: str = "agent-1",
-        user_id: str = "user-1",
-        *,
-        token: str = ADMIN,
-        **fields: str,
-    ) -> dict[str, Any]:
-        """Register a job and return it."""
-        body = {"job_id": job_id, "agent_id": agent_id, "user_id": user_id, **fields}
-        answer = self.post_job(body, token)
-        assert answer.status_code == 201, answer.text
-        return body_of(answer)
-
-    def instance(self, agent_id: str = "agent-1", token: str = ADMIN) -> dict[str, Any]:
-        """Return what a page reads of the agent."""
-        return self.read(f"/api/agents/{agent_id}/instance", token)
-
-    def job(self, job_id: str = "job-1", token: str = ADMIN) -> dict[str, Any]:
-        """Return the job."""
-        return self.read(f"/api/jobs/{job_id}", token)
-
-    def facts(self, job_id: str = "job-1") -> list[Fact]:
-        """Return what is stored about a job, in order."""
-        milepost = self.deployment.milepost
-        stored = milepost.store.select_events(job_id)
-        return [milepost.mapper.to_domain_event(row).fact for row in stored]
-
-    def token(self, *scopes: Scope, user_id: str | None = None, name: str = "somebody") -> str:
-        """Make a token and return its text."""
-        return tokens.create(self.services.tokens, name, scopes, user_id, self.clock())[1]
-
-    def project(self) -> None:
-        """Let the read model catch up."""
-        self.deployment.projector.catch_up()
-
-    def watch(self) -> None:
-        """Let the read model catch up and the watchdog look."""
-        self.project()
-        Watchdog(self.deployment.milepost, self.deployment.read_model, self.clock).check()
-
-
-@cache
-def _app_over_nothing() -> App:
-    nothing: Any = None
-    return create_app(nothing)
-
-
-def app_over(services: Services) -> App:
-    """Return the application over these services.
-
-    A copy of one that is made once: generating the documentation takes longer than most tests.
-    """
-    made = copy(_app_over_nothing())
-    made.extensions = {**made.extensions, "milepost": services}
-    return made
-
-
-def kind_of(deployment: Deployment) -> str:
-    """Return `memory`, `sqlite` or `postgres`."""
-    return deployment.env["PERSISTENCE_MODULE"].removeprefix("domain.log.")
-
-
-def token_store(deployment: Deployment) -> TokenStore:
-    """Return the tokens beside the events."""
-    makers: dict[str, type[SQLiteTokens] | type[PostgresTokens]] = {
-        "sqlite": SQLiteTokens,
-        "postgres": PostgresTokens,
-    }
-    make: Any = makers.get(kind_of(deployment))
-    recorder: Any = deployment.milepost.recorder
-    made: TokenStore = make(recorder.datastore) if make else MemoryTokens()
-    return made
-
-
-def everything_in(site: Site) -> bytes:
-    """Return the bytes of the database's files, or its table of tokens as text."""
-    env = site.deployment.env
-    if kind_of(site.deployment) == "sqlite":
-        database = Path(env["SQLITE_DBNAME"])
-        return b"".join(path.read_bytes() for path in database.parent.glob(f"{database.name}*"))
-    with psycopg.connect(env["DATABASE_URL"]) as connection:
-        return str(connection.execute("SELECT * FROM milepost_tokens").fetchall()).encode()
-
-
-def bearer(token: str) -> dict[str, str]:
-    """Return the header that carries a token."""
-    return {"Authorization": f"Bearer {token}"}
-
-
-def body_of(answer: TestResponse) -> dict[str, Any]:
-    """Return the JSON object of an answer."""
-    found = json.loads(answer.data)
-    assert isinstance(found, dict)
-    return found
-
-
-def problem_of(answer: TestResponse, status: int, slug: str | None = None) -> dict[str, Any]:
-    """Return the problem document of an answer, once it is seen to be a clear one."""
-    assert answer.status_code == status, answer.text
-    assert answer.content_type == "application/problem+json"
-    found = body_of(answer)
-    assert found["type"].startswith("urn:milepost:problem:")
-    assert slug in (None, found["type"].removeprefix("urn:milepost:problem:")), found
-    assert found["status"] == status
-    assert isinstance(found["title"], str)
-    assert found["title"]
-    assert isinstance(found["detail"], str)
-    assert found["detail"]
-    assert "Traceback" not in answer.text
-    assert 'File "' not in answer.text
-    return found
-
-
-def moment(text: str) -> datetime:
-    """Return the time in an answer, which says its offset."""
-    found = datetime.fromisoformat(text)
-    assert found.tzinfo is not None
-    return found.astimezone(UTC)
+from tests.support.site import Site
 
 
 @pytest.fixture(scope="session")
@@ -277,19 +33,42 @@ def postgres_dsn(shared_database: str) -> str:
     return f"{shared_database}{separator}options={quote(options)}"
 
 
+@pytest.fixture(scope="session")
+def front_door() -> Iterator[FrontDoor]:
+    """One server for all tests of a session."""
+    with FrontDoor().serving() as door:
+        yield door
+
+
 @pytest.fixture
-def site(stores: Deployment) -> Site:
+def door() -> FrontDoor | None:
+    """The door of the sites: None for Flask's; folders about HTTP run their tests at each."""
+    return None
+
+
+def opened(deployment: Deployment, door: FrontDoor | None) -> Iterator[Site]:
+    """Yield a site whose client comes through that door."""
+    site = Site(deployment)
+    if door is None:
+        yield site
+        return
+    with door.opened(site.app, site.services) as site.client:
+        yield site
+
+
+@pytest.fixture
+def site(stores: Deployment, door: FrontDoor | None) -> Iterator[Site]:
     """The application on each store in turn."""
-    return Site(stores)
+    yield from opened(stores, door)
 
 
 @pytest.fixture
-def memory_site(memory: Deployment) -> Site:
+def memory_site(memory: Deployment, door: FrontDoor | None) -> Iterator[Site]:
     """The application in memory, for what no store has a part in."""
-    return Site(memory)
+    yield from opened(memory, door)
 
 
 @pytest.fixture
-def database_site(databases: Deployment) -> Site:
+def database_site(databases: Deployment, door: FrontDoor | None) -> Iterator[Site]:
     """The application on each database in turn."""
-    return Site(databases)
+    yield from opened(databases, door)

@@ -14,7 +14,6 @@ from domain.job.events import CATALOGUE, Fact, topic_of
 from domain.log.upcasting import SHAPES, UPCASTERS
 from domain.transfer.jsonl import encode
 from domain.workflows.definition import Workflows
-from tests.conftest import Deployment
 from tests.corpus.reading import (
     RELEASES,
     events,
@@ -25,7 +24,8 @@ from tests.corpus.reading import (
     recorded,
     states,
 )
-from tests.support.moving import beside
+from tests.support.deployment import Deployment
+from tests.support.shell import beside
 
 releases = pytest.mark.parametrize("release", sorted(path.name for path in RELEASES.iterdir()))
 FACTS = [

@@ -5,11 +5,9 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
-from tests.e2e.conftest import make_server  # noqa: F401  (a fixture)
-from tests.e2e.server import MILEPOST, TOKEN, Server
+from tests.support.server import MILEPOST, TOKEN, Make
 
 DOCS = Path(__file__).parents[2] / "docs"
 AUDIT = (DOCS / "audit.md").read_text(encoding="utf-8")
@@ -34,9 +32,7 @@ def test_the_script_is_ten_lines() -> None:
     assert ";" not in SCRIPT
 
 
-def test_a_proof_is_fetched_and_checked_as_it_says(
-    make_server: Callable[[], Server],  # noqa: F811
-) -> None:
+def test_a_proof_is_fetched_and_checked_as_it_says(make_server: Make) -> None:
     server = make_server().start()
     for _ in range(4):
         server.callback({"job_id": "job-1", "type": "heartbeat"})

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from domain.workflows.definition import Workflows
-from tests.conftest import Clock, Deployment, store_env
-from tests.e2e.server import MILEPOST
+from tests.support.deployment import Clock, Deployment, store_env
 from tests.support.lives import live
+from tests.support.server import MILEPOST
 
 ROOT = Path(__file__).parents[2]
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")

@@ -12,18 +12,16 @@ from pathlib import Path
 import pytest
 
 from api.settings import config
-from tests.e2e.conftest import make_server  # noqa: F401  (a fixture)
-from tests.e2e.server import MILEPOST, Server
+from tests.support.server import MILEPOST, Make, Server
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture
-def first_start(make_server: object) -> Server:  # noqa: F811
+def first_start(make_server: Make) -> Server:
     """A server as `make run` starts it: nothing configured, in an empty folder."""
-    assert callable(make_server)
-    server: Server = make_server()
+    server = make_server()
     for name in list(server.env):
         if name.startswith("MILEPOST_"):
             del server.env[name]

@@ -23,7 +23,7 @@ from domain.job.commands import Command, QueueJob, RecordCallback, StopJob, Time
 from domain.job.keys import in_progress_key
 from domain.log.store import Append
 from domain.writing.batch import Receipt
-from tests.conftest import NOON, Clock, Deployment
+from tests.support.deployment import NOON, Clock, Deployment
 from tests.support.looking import key_of
 
 WHOLE: dict[str, Any] = {

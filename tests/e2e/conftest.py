@@ -2,31 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
-
 import pytest
 
-from tests.e2e.server import Server
-
-Make = Callable[..., Server]
-
-
-@pytest.fixture
-def make_server(tmp_path: Path) -> Iterator[Make]:
-    """Make servers that are ended when the test ends."""
-    made: list[Server] = []
-
-    def make(database_url: str | None = None, *options: str) -> Server:
-        home = tmp_path / f"server-{len(made)}"
-        home.mkdir()
-        server = Server(home, database_url, *options)
-        made.append(server)
-        return server
-
-    yield make
-    for server in made:
-        server.kill()
+from tests.support.server import Make, Server
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -14,7 +14,7 @@ from projections.views import instance, timeline
 from projections.views.instance import Instance
 from projections.views.timeline import Timeline
 from tests.e2e.load import Load
-from tests.e2e.server import Server
+from tests.support.server import Server
 
 
 @contextmanager

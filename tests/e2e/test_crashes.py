@@ -6,10 +6,9 @@ import random
 import subprocess
 import sys
 
-from tests.e2e.conftest import Make
 from tests.e2e.inspection import assert_nothing_lost_nothing_doubled
 from tests.e2e.load import Load
-from tests.e2e.server import MILEPOST, Server, port_is_free
+from tests.support.server import MILEPOST, Make, Server, port_is_free
 
 KILLS = 20
 

@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 
 from domain.evidence.checkpoints import PublicKey, opened_checkpoint
-from tests.e2e.conftest import Make
-from tests.e2e.server import MILEPOST, Server
+from tests.support.server import MILEPOST, Make, Server
 
 DOCS = Path(__file__).parents[2] / "docs"
 WRONG = b64encode(b"w" * 32).decode()

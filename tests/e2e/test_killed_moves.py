@@ -17,9 +17,8 @@ import pytest
 from eventsourcing.persistence import Notification
 
 from domain.workflows.definition import Workflows
-from tests.conftest import Clock, Deployment, store_env
-from tests.e2e.server import MILEPOST, PATIENCE_SECONDS
-from tests.support.moving import url_of
+from tests.support.deployment import Clock, Deployment, store_env, url_of
+from tests.support.server import MILEPOST, PATIENCE_SECONDS
 
 EVENTS, JOBS = 10_000, 400
 KILLS = 6

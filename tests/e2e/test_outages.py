@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.conftest import Make
 from tests.e2e.inspection import assert_nothing_lost_nothing_doubled
 from tests.e2e.load import Load
 from tests.support.postgres_server import PostgresServer
+from tests.support.server import Make
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.e2e.server import TOKEN, Server
+from tests.support.server import TOKEN, Server
 
 QUIET = (
     "--no-sandbox",

@@ -19,11 +19,10 @@ from eventsourcing.persistence import StoredEvent
 
 from domain.job.events import StopRequested
 from domain.log.store import Append
-from tests.conftest import NOON
-from tests.e2e.conftest import Make
 from tests.e2e.inspection import assert_nothing_lost_nothing_doubled, database_of
 from tests.e2e.load import Load
-from tests.e2e.server import MILEPOST, Server
+from tests.support.deployment import NOON
+from tests.support.server import MILEPOST, Make, Server
 
 KILLS = 6
 HISTORY, OLD_JOBS = 50_000, 100

@@ -7,8 +7,7 @@ import subprocess
 from pathlib import Path
 
 from domain.evidence.checkpoints import PrivateKey
-from tests.e2e.conftest import Make
-from tests.e2e.server import MILEPOST, Server
+from tests.support.server import MILEPOST, Make, Server
 
 
 def serve(server: Server, *options: str) -> subprocess.CompletedProcess[str]:

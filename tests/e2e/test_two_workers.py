@@ -12,10 +12,9 @@ import pytest
 from prometheus_client.mmap_dict import MmapedDict
 
 from api.serving import cores
-from tests.e2e.conftest import Make
 from tests.e2e.inspection import assert_nothing_lost_nothing_doubled, database_of, whole_log
 from tests.e2e.load import Load, at_once
-from tests.e2e.server import Answer, Server
+from tests.support.server import Answer, Make, Server
 
 
 @pytest.fixture

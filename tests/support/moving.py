@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.api.cli.test_jobs_status_tokens import Shell
-from tests.api.conftest import Site, kind_of
-from tests.conftest import Deployment, store_env
+from tests.support.deployment import Deployment, store_env
+from tests.support.shell import Shell, beside
+from tests.support.site import Site
 
 PAIRS = [
     pytest.param(("sqlite", "postgres"), id="sqlite to postgres"),
@@ -45,19 +45,6 @@ class Move:
         self.export(*options)
         self.take_in()
         return Site(self.new)
-
-
-def beside(made: Deployment, folder: Path, **settings: str) -> Shell:
-    """Return a shell whose settings name the database."""
-    home = str(folder / "home")
-    return Shell(MILEPOST_HOME=home, MILEPOST_DATABASE_URL=url_of(made), **settings)
-
-
-def url_of(made: Deployment) -> str:
-    """Return how a database is named in the settings."""
-    if kind_of(made) == "sqlite":
-        return f"sqlite:///{made.env['SQLITE_DBNAME']}"
-    return made.env["DATABASE_URL"]
 
 
 @contextmanager

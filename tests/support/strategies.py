@@ -22,7 +22,7 @@ from domain.job.events import (
     StepReported,
     StopRequested,
 )
-from tests.conftest import NOON
+from tests.support.deployment import NOON
 
 STEPS = (
     "vm_created",
@@ -49,6 +49,8 @@ moments = st.integers(0, 12).map(minute)
 times = st.datetimes(
     timezones=st.sampled_from([UTC, timezone(timedelta(hours=14)), timezone(-timedelta(hours=9))])
 )
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1)
+"""Any text that both databases store: PostgreSQL stores neither NUL nor half a surrogate pair."""
 json_values: st.SearchStrategy[Any] = st.recursive(
     st.none()
     | st.booleans()

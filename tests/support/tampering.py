@@ -9,7 +9,7 @@ from typing import Any, LiteralString
 
 import psycopg
 
-from tests.conftest import Deployment
+from tests.support.deployment import Deployment
 
 
 class Database:

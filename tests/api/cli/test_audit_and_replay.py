@@ -19,18 +19,8 @@ from api.cli.terminal import trail
 from api.cli.terminal.playing import Frame, frames, on_screen, play
 from domain.log.store import Append
 from projections.reading.entries import Wanted
-from tests.api.cli.test_jobs_status_tokens import ESCAPE, Shell
-from tests.api.conftest import MACHINE, Site, kind_of
-from tests.conftest import Deployment
-
-
-@pytest.fixture
-def shell(databases: Deployment, tmp_path: Path) -> Shell:
-    """A shell beside the site on each database."""
-    env = databases.env
-    sqlite = f"sqlite:///{env.get('SQLITE_DBNAME')}"
-    url = sqlite if kind_of(databases) == "sqlite" else env["DATABASE_URL"]
-    return Shell(MILEPOST_HOME=str(tmp_path / "home"), MILEPOST_DATABASE_URL=url)
+from tests.support.shell import ESCAPE, Shell
+from tests.support.site import MACHINE, Site
 
 
 def lived(site: Site) -> None:

@@ -17,13 +17,13 @@ from domain.evidence.checkpoints import (
     parse_checkpoint,
 )
 from projections.tree.grower import Grower
-from tests.api.cli.test_jobs_status_tokens import Shell, empty, shell  # noqa: F401  (fixtures)
-from tests.api.conftest import SIGNER, Site
+from tests.support.shell import Shell
+from tests.support.site import SIGNER, Site
 from tests.support.tampering import Database
 
 
 @pytest.fixture
-def signing(shell: Shell) -> Shell:  # noqa: F811
+def signing(shell: Shell) -> Shell:
     """A shell that knows the key that signs."""
     return Shell(
         **{name: value for name, value in shell.environment.items() if value is not None},
@@ -80,7 +80,7 @@ def test_a_log_that_lost_what_was_signed_gets_no_checkpoint(
     assert "position 2" in signing.json("status")["tree_fault"]
 
 
-def test_the_key_that_was_made_at_the_first_start_signs(empty: Shell, tmp_path: Path) -> None:  # noqa: F811
+def test_the_key_that_was_made_at_the_first_start_signs(empty: Shell, tmp_path: Path) -> None:
     empty("init-db")
     assert "there is no checkpoint key here" in empty.fails("checkpoint")
     assert "there is no checkpoint key here" in empty.fails("checkpoint", "--key")
@@ -96,7 +96,7 @@ def test_public_keys_are_printed_and_no_private_one(signing: Shell) -> None:
     assert signing("checkpoint", "--key") == f"{SIGNER.public}\n"
 
 
-def test_a_new_key_is_printed_for_a_configuration(empty: Shell, tmp_path: Path) -> None:  # noqa: F811
+def test_a_new_key_is_printed_for_a_configuration(empty: Shell, tmp_path: Path) -> None:
     result = empty.run("checkpoint", "--new-key", "log.example")
 
     key = PrivateKey.parse(result.stdout)
@@ -109,7 +109,7 @@ def test_a_new_key_is_printed_for_a_configuration(empty: Shell, tmp_path: Path) 
     assert empty.run("checkpoint", "--new-key", "a", "--key").exit_code == 2
 
 
-def test_who_only_looks_makes_no_database(empty: Shell, tmp_path: Path) -> None:  # noqa: F811
+def test_who_only_looks_makes_no_database(empty: Shell, tmp_path: Path) -> None:
     assert empty.fails("checkpoint").startswith("Error: there is no database at ")
     assert not (tmp_path / "home").exists()
 

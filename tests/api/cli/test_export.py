@@ -17,12 +17,11 @@ from domain.evidence.checkpoints import PrivateKey
 from domain.transfer.exporting import Export, Selection
 from domain.transfer.manifest import loaded
 from domain.workflows.definition import Workflows
-from tests.api.cli.test_jobs_status_tokens import Shell
-from tests.conftest import NOON, Clock, Deployment, store_env
-from tests.domain.log.test_mapper import CIPHER
-from tests.e2e.server import MILEPOST
+from tests.support.deployment import NOON, Clock, Deployment, store_env
 from tests.support.lives import live
-from tests.support.moving import beside
+from tests.support.sealing import CIPHER
+from tests.support.server import MILEPOST
+from tests.support.shell import Shell, beside
 
 EVENTS = 15
 
@@ -38,12 +37,6 @@ def lived(databases: Deployment) -> Deployment:
 def shell(lived: Deployment, tmp_path: Path) -> Shell:
     """A shell beside it."""
     return beside(lived, tmp_path)
-
-
-@pytest.fixture
-def empty(tmp_path: Path) -> Shell:
-    """A shell with nothing but a home."""
-    return Shell(MILEPOST_HOME=str(tmp_path / "home"))
 
 
 @pytest.fixture

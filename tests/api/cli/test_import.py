@@ -17,10 +17,11 @@ from domain.evidence.checkpoints import PrivateKey
 from domain.transfer.jsonl import InvalidExport
 from domain.transfer.manifest import dumped
 from projections.tree.grower import Grower
-from tests.conftest import Deployment, store_env
-from tests.domain.transfer.test_manifest import MANIFEST
+from tests.support.deployment import Deployment, store_env
 from tests.support.lives import live
-from tests.support.moving import PAIRS, Move, beside, moving
+from tests.support.manifest import MANIFEST
+from tests.support.moving import PAIRS, Move, moving
+from tests.support.shell import beside
 from tests.support.tampering import Database
 
 EVENTS = 15

@@ -2,97 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import socket
-from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
-from api.cli import main
 from domain.workflows.files import SHIPPED
 from projections.read_model.contract import SHAPE
-from tests.api.conftest import MACHINE, Site, everything_in, kind_of, problem_of
-from tests.conftest import Deployment
-from tests.e2e.server import free_port
+from tests.support.server import free_port
+from tests.support.shell import ESCAPE, Shell
+from tests.support.site import MACHINE, Site, everything_in, problem_of
 
-VARIABLES = (
-    "MILEPOST_HOME",
-    "MILEPOST_DATABASE_URL",
-    "MILEPOST_CALLBACK_SECRET",
-    "GITHUB_CALLBACK_SECRET",
-    "MILEPOST_ADMIN_TOKEN",
-    "MILEPOST_CHECKPOINT_KEY",
-    "MILEPOST_CHECKPOINT_TRUSTED",
-    "MILEPOST_WORKFLOWS",
-    "MILEPOST_HOST",
-    "MILEPOST_PORT",
-    "MILEPOST_WORKERS",
-    "MILEPOST_ONE_CORE",
-)
 CREDENTIALS = {
     "MILEPOST_CALLBACK_SECRET": "a-secret-of-the-tests",
     "MILEPOST_ADMIN_TOKEN": "a-token-of-the-tests",
 }
-ESCAPE = "\x1b"
-
-
-class Shell:
-    """Somebody at a terminal, with these variables and no others."""
-
-    def __init__(self, **environment: str) -> None:
-        unset: dict[str, str | None] = {}
-        for name in VARIABLES:
-            unset |= {name: None, f"{name}_FILE": None}
-        self.environment: Mapping[str, str | None] = {**unset, **environment}
-
-    def run(self, *arguments: str) -> Result:
-        """Run a command and return what became of it."""
-        return CliRunner().invoke(main, arguments, env=self.environment, color=True)
-
-    def __call__(self, *arguments: str) -> str:
-        """Run a command that goes well and return what it prints."""
-        result = self.run(*arguments)
-        assert result.exit_code == 0, result.output
-        return result.stdout
-
-    def json(self, *arguments: str) -> Any:
-        """Run a command with --json and return its one document."""
-        return json.loads(self(*arguments, "--json"))
-
-    def lines(self, *arguments: str) -> list[Any]:
-        """Run a command with --json and return its documents, one a line."""
-        return [json.loads(line) for line in self(*arguments, "--json").splitlines()]
-
-    def fails(self, *arguments: str) -> str:
-        """Run a command that fails and return the one line that it says."""
-        result = self.run(*arguments)
-        assert result.exit_code == 1, result.output
-        assert isinstance(result.exception, SystemExit), repr(result.exception)
-        assert result.stdout == ""
-        assert result.stderr.startswith("Error: ")
-        assert result.stderr.count("\n") == 1
-        return result.stderr
-
-
-@pytest.fixture
-def shell(databases: Deployment, tmp_path: Path) -> Shell:
-    """A shell beside the site on each database."""
-    env = databases.env
-    url = {
-        "sqlite": f"sqlite:///{env.get('SQLITE_DBNAME')}",
-        "postgres": env.get("DATABASE_URL", ""),
-    }[kind_of(databases)]
-    return Shell(MILEPOST_HOME=str(tmp_path / "home"), MILEPOST_DATABASE_URL=url)
-
-
-@pytest.fixture
-def empty(tmp_path: Path) -> Shell:
-    """A shell with nothing but a home."""
-    return Shell(MILEPOST_HOME=str(tmp_path / "home"))
 
 
 # init-db, status

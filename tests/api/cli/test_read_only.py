@@ -12,10 +12,9 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests.api.cli.test_jobs_status_tokens import Shell
-from tests.api.cli.test_verify import settle
-from tests.api.conftest import Site
-from tests.conftest import Deployment
+from tests.support.deployment import Deployment, settle
+from tests.support.shell import Shell
+from tests.support.site import Site
 
 
 @pytest.fixture
@@ -25,7 +24,7 @@ def lived(postgres: Deployment) -> Site:
     site.register()
     site.report(status="provisioning", step="vm_created")
     site.report(status="running", server_ip="203.0.113.7")
-    settle(site)
+    settle(postgres)
     return site
 
 

@@ -8,11 +8,9 @@ import pytest
 
 from domain.job.callback import Callback
 from projections.read_model.contract import Changes, InstanceRow
-from tests.api.cli.test_jobs_status_tokens import ESCAPE, Shell, empty, shell
-from tests.api.conftest import Site
-from tests.projections.rebuilding.test_rebuild import edited as sql
-
-__all__ = ["empty", "shell"]  # fixtures
+from tests.support.shell import ESCAPE, Shell
+from tests.support.site import Site
+from tests.support.tampering import Database
 
 
 def lived(site: Site) -> None:
@@ -163,7 +161,7 @@ def test_what_a_swap_would_break_is_one_line_and_nothing_changes(
         if "SQLITE_DBNAME" in database_site.deployment.env
         else ("VIEW mine AS SELECT job_id FROM milepost_timelines", "VIEW mine")
     )
-    sql(database_site.deployment, f"CREATE {made}")
+    Database(database_site.deployment).run(f"CREATE {made}")
 
     assert shell.fails("rebuild") == (
         f"Error: The {drop.lower()} depends on the table milepost_timelines, which a rebuild "
@@ -171,7 +169,7 @@ def test_what_a_swap_would_break_is_one_line_and_nothing_changes(
     )
 
     assert database_site.job()["current_step"] == "vm_created"
-    sql(database_site.deployment, f"DROP {drop}")
+    Database(database_site.deployment).run(f"DROP {drop}")
     assert shell.json("rebuild")["began_at"] == 0
 
 

@@ -16,17 +16,17 @@ from eventsourcing.persistence import StoredEvent
 
 from domain.evidence.checkpoints import PrivateKey, signed_note
 from domain.log.store import Append
-from projections.tree.grower import Grower
-from tests.api.cli.test_jobs_status_tokens import ESCAPE, Shell, empty, shell  # noqa: F401  (fixtures)
-from tests.api.conftest import SIGNER, Site
-from tests.e2e.server import MILEPOST
+from tests.support.deployment import settle
+from tests.support.server import MILEPOST
+from tests.support.shell import ESCAPE, Shell
+from tests.support.site import SIGNER, Site
 from tests.support.tampering import Database
 
 EDIT = "UPDATE milepost_events SET topic = 'MetadataReported' WHERE notification_id = 3"
 
 
 @pytest.fixture
-def auditor(shell: Shell) -> Shell:  # noqa: F811
+def auditor(shell: Shell) -> Shell:
     """A shell that trusts our key, and has no private one."""
     return Shell(
         **{name: value for name, value in shell.environment.items() if value is not None},
@@ -42,13 +42,8 @@ def lived(database_site: Site) -> Site:
     for _ in range(3):
         database_site.report(type="heartbeat")
     database_site.report("job-2", type="heartbeat")
-    settle(database_site)
+    settle(database_site.deployment)
     return database_site
-
-
-def settle(site: Site) -> None:
-    site.project()
-    Grower(site.deployment.tree).catch_up()
 
 
 def lines(result: Result) -> list[Any]:
@@ -109,7 +104,7 @@ def test_one_job_is_verified_alone(auditor: Shell, lived: Site, tmp_path: Path) 
 def test_checkpoints_are_held_against_the_log(auditor: Shell, lived: Site, tmp_path: Path) -> None:
     first = kept(lived, tmp_path, "first")
     lived.report(type="heartbeat")
-    settle(lived)
+    settle(lived.deployment)
     second = kept(lived, tmp_path, "second")
 
     said = auditor("verify", "--checkpoint", first, "--checkpoint", second)
@@ -126,7 +121,7 @@ def test_checkpoints_are_held_against_the_log(auditor: Shell, lived: Site, tmp_p
 
 def test_a_checkpoint_that_nobody_trusted_signed_is_refused(
     auditor: Shell,
-    shell: Shell,  # noqa: F811
+    shell: Shell,
     lived: Site,
     tmp_path: Path,
 ) -> None:
@@ -163,7 +158,7 @@ def test_what_callbacks_and_intruders_say_does_not_steer_the_terminal(
     )
 
 
-def test_there_is_something_to_say_of_no_database(empty: Shell, tmp_path: Path) -> None:  # noqa: F811
+def test_there_is_something_to_say_of_no_database(empty: Shell, tmp_path: Path) -> None:
     assert empty.fails("verify").startswith("Error: there is no database at ")
     assert not (tmp_path / "home").exists()
     empty("init-db")
@@ -177,7 +172,7 @@ def test_ctrl_c_keeps_how_far_it_was(auditor: Shell, lived: Site, tmp_path: Path
         for version in range(1, 2_001)
     ]
     lived.deployment.milepost.store.transact({}, [], lambda _: Append(rows))
-    settle(lived)
+    settle(lived.deployment)
     Database(lived.deployment).run(
         "UPDATE milepost_events SET topic = 'X' WHERE notification_id > 6"
     )

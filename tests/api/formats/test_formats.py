@@ -20,8 +20,7 @@ from api.formats.cloudevents import SOURCE, batch, cloudevents
 from api.formats.spreadsheet import CSV, FIELDS, GUARD, guarded
 from domain.job.events import CATALOGUE, Received
 from domain.transfer.jsonl import Portable
-from tests.domain.transfer.test_jsonl import texts
-from tests.support.strategies import facts, json_values
+from tests.support.strategies import facts, json_values, texts
 
 STATE = b'{"recorded_at":"2026-03-02T12:00:00Z","step":"vm_created","extra":{"load":0.5}}'
 EVENT = Portable(7, "job-1", 2, "StepReported", STATE)

@@ -26,7 +26,7 @@ from projections.reading.history import History
 from projections.views import instance, timeline
 from projections.views.instance import Instance
 from projections.views.timeline import Timeline
-from tests.conftest import Clock, Deployment
+from tests.support.deployment import Clock, Deployment
 from tests.support.strategies import WORKFLOWS, facts, json_values, numbered, times
 
 SHIPPED = load()

@@ -11,8 +11,8 @@ from werkzeug.test import EnvironBuilder
 
 from domain.workflows.definition import Workflows
 from domain.workflows.files import SHIPPED, load
-from tests.api.conftest import ADMIN, MACHINE, Site, app_over, bearer, problem_of
-from tests.conftest import Clock, Deployment
+from tests.support.deployment import Clock, Deployment
+from tests.support.site import ADMIN, MACHINE, Site, app_over, bearer, problem_of
 
 INSTANCE, JOB, TIMELINE = (
     "/api/agents/agent-1/instance",

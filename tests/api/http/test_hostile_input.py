@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from api.http.bodies import MAX_BODY_BYTES
 from domain.job.events import Received
-from tests.api.conftest import CALLBACKS, MACHINE, WEBHOOK, Site, bearer, body_of, problem_of, sign
-from tests.conftest import NOON
+from tests.support.deployment import NOON
+from tests.support.site import CALLBACKS, MACHINE, WEBHOOK, Site, bearer, body_of, problem_of, sign
 
 HEAD = b'{"job_id": "job-1", "status": "provisioning", '
 FIELDS = (

@@ -16,8 +16,8 @@ from api.errors import InvalidSignature
 from api.http.signatures import Sender, key_id, verify
 from api.settings.config import from_environment
 from domain.job.events import Received
-from tests.api.conftest import SECRET, Site, problem_of, sign
-from tests.conftest import NOON, Clock, Deployment
+from tests.support.deployment import NOON, Clock, Deployment
+from tests.support.site import SECRET, Site, problem_of, sign
 
 BODY = b'{"job_id": "job-1", "status": "provisioning"}'
 STANDARD_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # noqa: S105  of nothing

@@ -12,7 +12,8 @@ import msgspec
 import pytest
 
 from domain.job.events import HeartbeatReceived, Received, StatusReported, StepReported
-from tests.api.conftest import (
+from tests.support.deployment import Deployment
+from tests.support.site import (
     CALLBACKS,
     MACHINE,
     SECRET,
@@ -23,7 +24,6 @@ from tests.api.conftest import (
     problem_of,
     sign,
 )
-from tests.conftest import Deployment
 
 STEP = {"job_id": "job-1", "status": "provisioning", "step": "vm_created"}
 

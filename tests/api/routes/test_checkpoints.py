@@ -14,7 +14,7 @@ import pytest
 from domain.evidence import merkle
 from domain.evidence.checkpoints import Checkpoint, PrivateKey, opened_note, parse_checkpoint
 from projections.tree.grower import Grower
-from tests.api.conftest import SIGNER, Site, body_of, problem_of
+from tests.support.site import SIGNER, Site, body_of, problem_of
 from tests.support.tampering import Database
 
 SCRIPT = Path(__file__).parents[3] / "docs" / "check_proof.py"

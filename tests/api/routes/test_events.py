@@ -10,7 +10,7 @@ import pytest
 from eventsourcing.persistence import StoredEvent
 
 from domain.log.store import Append
-from tests.api.conftest import MACHINE, Site, body_of, problem_of
+from tests.support.site import MACHINE, Site, body_of, problem_of
 
 NEXT = re.compile(r'^<([^>]+)>; rel="next"$')
 EVENT = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from eventsourcing.persistence import StoredEvent
 
-from tests.api.conftest import Site, body_of
+from tests.support.site import Site, body_of
 
 
 def test_a_process_is_alive_without_asking_anything(memory_site: Site) -> None:

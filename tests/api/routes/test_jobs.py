@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from domain.job.events import JobQueued
-from tests.api.conftest import ADMIN, MACHINE, Site, bearer, body_of, moment, problem_of
+from tests.support.site import ADMIN, MACHINE, Site, bearer, body_of, moment, problem_of
 
 NEXT = re.compile(r'^<([^>]+)>; rel="next"$')
 JOB = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from prometheus_client.parser import text_string_to_metric_families
 
 from projections.tree.grower import Grower
-from tests.api.conftest import MACHINE, Site
+from tests.support.site import MACHINE, Site
 from tests.support.tampering import Database
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]

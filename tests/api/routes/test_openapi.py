@@ -9,7 +9,7 @@ import pytest
 from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import validate
 
-from tests.api.conftest import ADMIN, MACHINE, SECRET, Site, bearer, body_of
+from tests.support.site import ADMIN, MACHINE, SECRET, Site, bearer, body_of
 
 PAGES = ("docs", "api-docs", "pages")
 PARAMETER = re.compile(r"<\w+:(\w+)>")

@@ -15,7 +15,8 @@ from domain.job.events import (
     StatusReported,
     StepReported,
 )
-from tests.api.conftest import (
+from tests.support.deployment import NOON, Deployment
+from tests.support.site import (
     CALLBACKS,
     MACHINE,
     WEBHOOK,
@@ -26,7 +27,6 @@ from tests.api.conftest import (
     problem_of,
     sign,
 )
-from tests.conftest import NOON, Deployment
 
 PATHS = (WEBHOOK, CALLBACKS)
 RUNNING = {"status": "running", **MACHINE}

@@ -8,7 +8,7 @@ from api.errors import InvalidToken
 from api.tokens import authenticate, create
 from api.tokens.memory import MemoryTokens
 from api.tokens.remembered import MAX_REMEMBERED, REMEMBERED_SECONDS, RememberedTokens
-from tests.conftest import NOON
+from tests.support.deployment import NOON
 
 
 class Seconds:

@@ -20,7 +20,7 @@ from domain.job.events import (
 )
 from domain.job.provisioning_job import ProvisioningJob
 from domain.job.provisioning_job import evolve as evolve_job
-from tests.conftest import NOON
+from tests.support.deployment import NOON
 from tests.support.strategies import minute
 
 PROVISIONING = StatusReported(recorded_at=NOON, status="provisioning")

@@ -15,7 +15,7 @@ from domain.job.events import (
     StatusReported,
     StepReported,
 )
-from tests.conftest import NOON
+from tests.support.deployment import NOON
 
 MACHINE: dict[str, Any] = {
     "server_id": "srv-1",

@@ -16,7 +16,7 @@ from domain.job.keys import Key
 from domain.log.memory import MemoryRecorder
 from domain.transfer.importing import fill
 from domain.transfer.jsonl import encode, opened
-from tests.conftest import Clock
+from tests.support.deployment import Clock
 
 JOBS = ("job-1", "job/2", "job-3")
 USERS = ("ada", "ada", "bob")

@@ -22,7 +22,7 @@ from domain.job.events import (
     StopRequested,
 )
 from domain.job.provisioning_job import ProvisioningJob, evolve
-from tests.conftest import NOON
+from tests.support.deployment import NOON
 from tests.support.strategies import events, facts, minute
 
 QUEUED = JobQueued(recorded_at=NOON, agent_id="agent", user_id="ada", workflow="vm@1")

@@ -12,7 +12,7 @@ from domain.job.keys import Key
 from domain.log.snapshots import Snapshot
 from domain.log.store import Append, JobStore, StoreNotEmpty
 from domain.workflows.definition import Workflows
-from tests.conftest import Clock, Deployment
+from tests.support.deployment import Clock, Deployment
 from tests.support.looking import key_of
 
 

@@ -42,14 +42,9 @@ from domain.log.mapper import JobEventMapper
 from domain.log.snapshots import EVERY
 from domain.workflows.definition import Workflows
 from projections.read_model.contract import JobFilter
-from tests.conftest import NOON, Clock, Deployment, store_env
+from tests.support.deployment import NOON, Clock, Deployment, store_env
+from tests.support.sealing import CIPHER, COMPRESSOR
 from tests.support.strategies import facts, json_values
-
-CIPHER = {
-    "CIPHER_TOPIC": "eventsourcing.cryptography:AESCipher",
-    "CIPHER_KEY": b64encode(bytes(range(32))).decode(),
-}
-COMPRESSOR = {"COMPRESSOR_TOPIC": "zlib"}
 
 
 def plain() -> JobEventMapper:

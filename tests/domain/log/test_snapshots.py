@@ -40,7 +40,7 @@ from domain.log.snapshots import EVERY, SHAPE, Snapshot, restore, take
 from domain.log.store import MAX_TAIL, Append, TooMuchMissed
 from domain.workflows.definition import Workflows
 from domain.writing.batch import Batch, Receipt
-from tests.conftest import NOON, Clock, Deployment
+from tests.support.deployment import NOON, Clock, Deployment
 from tests.support.looking import look
 from tests.support.strategies import events, facts, numbered
 

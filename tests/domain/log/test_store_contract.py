@@ -26,7 +26,7 @@ from domain.log.sqlite import SQLiteRecorder
 from domain.log.store import Append, Found, JobStore
 from domain.log.stored import Stored
 from domain.writing.batch import Receipt
-from tests.conftest import Deployment
+from tests.support.deployment import Deployment
 from tests.support.looking import key_of, look
 from tests.support.tampering import Database
 

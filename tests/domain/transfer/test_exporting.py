@@ -14,9 +14,9 @@ from domain.log.store import Append
 from domain.transfer import exporting
 from domain.transfer.exporting import Export, Selection
 from domain.transfer.jsonl import CannotOpen, Portable
-from tests.conftest import NOON, Deployment, store_env
-from tests.domain.log.test_mapper import CIPHER, COMPRESSOR
+from tests.support.deployment import NOON, Deployment, store_env
 from tests.support.lives import live
+from tests.support.sealing import CIPHER, COMPRESSOR
 
 
 def exported(

@@ -10,9 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.transfer.jsonl import MAX_LINE_BYTES, InvalidExport, Portable, decode, encode
-from tests.support.strategies import json_values
+from tests.support.strategies import json_values, texts
 
-texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1)
 numbers = st.integers(1, 2**63 - 1)
 states = st.binary() | json_values.map(lambda value: json.dumps(value).encode())
 PLAIN = '{"recorded_at":"2026-03-02T12:00:00Z","error":"Zürich ☁","load":0.5}'.encode()

@@ -10,28 +10,9 @@ import pytest
 
 from domain.evidence.checkpoints import InvalidCheckpoint, PrivateKey, parse_checkpoint
 from domain.transfer.jsonl import InvalidExport
-from domain.transfer.manifest import HEADING, Manifest, Root, dumped, loaded
-from tests.conftest import NOON
+from domain.transfer.manifest import HEADING, Manifest, dumped, loaded
+from tests.support.manifest import MANIFEST
 
-MANIFEST = Manifest(
-    format="jsonl",
-    format_version=1,
-    milepost_version="0.1.0",
-    made_at=NOON,
-    complete=True,
-    filters={},
-    first_position=1,
-    last_position=9,
-    events=8,
-    jobs=2,
-    length=4711,
-    sha256="ab" * 32,
-    sealed=False,
-    decrypted=False,
-    decompressed=False,
-    merkle=Root(8, b"r" * 32),
-    signed=False,
-)
 SIGNED = msgspec.structs.replace(MANIFEST, signed=True)
 KEY, OTHER = PrivateKey.generate("milepost.example"), PrivateKey.generate("milepost.example")
 

@@ -3,154 +3,46 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from threading import Event, Thread
-from time import monotonic
-from typing import Any, Literal, cast
+from typing import Any
 
 import psycopg
 import pytest
 from eventsourcing.persistence import OperationalError, StoredEvent
 
 from domain.job.callback import Callback
-from domain.job.commands import QueueJob
 from domain.log.store import Append
 from projections.folding.job_fold import JobFold
-from projections.projecting.projector import Projector
 from projections.projecting.stepper import Stepper
 from projections.read_model.contract import (
     Changes,
     InstanceRow,
     JobFilter,
-    ReadModel,
     Row,
     SetAside,
 )
 from projections.views.instance import Instance
-from projections.views.timeline import Timeline
-from projections.views.view import State, View, Views
-from tests.conftest import Clock, Deployment
+from projections.views.view import Views
+from tests.support.deployment import Clock, Deployment
+from tests.support.projecting import (
+    PATIENCE,
+    Crash,
+    UnreliableReadModel,
+    projector,
+    running,
+    wait_until,
+)
+from tests.support.rows import (
+    JOBS,
+    VIEWS,
+    assert_every_read_is_right,
+    assert_every_row_is_right,
+    folded,
+    heartbeat,
+    lived,
+    loaded,
+)
 from tests.support.tampering import Database
-
-PATIENCE = 20.0
-"""How long a test waits for what must happen, before it fails."""
-
-JOBS = ("one", "two", "three")
-STEPS = ("vm_created", "network_configured", "ansible_started", "coffee_made")
-VIEWS = Views()
-
-
-class Crash(Exception):
-    """The process ended here."""
-
-
-class UnreliableReadModel:
-    """A read model whose `apply` ends the process before or after it, as planned."""
-
-    def __init__(self, real: ReadModel, plan: list[Literal["before", "after", "never"]]) -> None:
-        self._real, self._plan = real, plan
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._real, name)
-
-    def apply(self, changes: Changes) -> None:
-        crash = self._plan.pop(0) if self._plan else "never"
-        if crash == "before":
-            raise Crash
-        self._real.apply(changes)
-        if crash == "after":
-            raise Crash
-
-
-def projector(made: Deployment, read_model: object = None, **options: Any) -> Projector:
-    return Projector(
-        made.milepost.store,
-        cast("ReadModel", read_model or made.read_model),
-        made.milepost.mapper,
-        made.workflows,
-        **options,
-    )
-
-
-def lived(made: Deployment, clock: Clock, times: int = 60, seed: int = 7) -> None:
-    """Let many things happen to a few jobs."""
-    chance = random.Random(seed)
-    for job_id in JOBS:
-        if made.milepost.find(job_id).queued is None:
-            made.milepost.queue(QueueJob(job_id=job_id, agent_id=f"of-{job_id}", workflow="vm@1"))
-    for _ in range(times):
-        clock.advance(chance.choice((1, 30, 200)))
-        job_id = chance.choice(JOBS)
-        made.milepost.record(
-            chance.choice(
-                (
-                    Callback(job_id=job_id, type="heartbeat"),
-                    Callback(job_id=job_id, status="provisioning"),
-                    Callback(job_id=job_id, status="provisioning", step=chance.choice(STEPS)),
-                    Callback(job_id=job_id, status="failed", error="boom", server_id="srv-1"),
-                )
-            )
-        )
-
-
-def heartbeat(made: Deployment, job_id: str = "one") -> int:
-    position = made.milepost.record(Callback(job_id=job_id, type="heartbeat")).position
-    made.read_model.wake()
-    assert position is not None
-    return position
-
-
-def folded(made: Deployment, view: View[State], state: State) -> State:
-    """Fold a job's events directly."""
-    for stored in made.milepost.store.select_notifications(None, 10_000):
-        if stored.originator_id == state.job_id:
-            state = view.evolve(state, made.milepost.mapper.to_domain_event(stored))
-    return state
-
-
-def loaded(view: View[State], documents: Mapping[str, str]) -> dict[str, State]:
-    return {job_id: view.load(job_id, document) for job_id, document in documents.items()}
-
-
-def assert_every_row_is_right(made: Deployment) -> None:
-    """Rows are what one fold of their job's events gives, and they go as far as the events do."""
-    assert loaded(VIEWS.instance, made.read_model.documents("instances", JOBS)) == {
-        job_id: folded(made, VIEWS.instance, Instance(job_id)) for job_id in JOBS
-    }
-    assert loaded(VIEWS.timeline, made.read_model.documents("timelines", JOBS)) == {
-        job_id: folded(made, VIEWS.timeline, Timeline(job_id)) for job_id in JOBS
-    }
-    assert made.read_model.position() == made.read_model.newest_position()
-
-
-def assert_every_read_is_right(made: Deployment) -> None:
-    """Reads are what one fold of the job's events gives, however far the rows go."""
-    for job_id in JOBS:
-        instance = folded(made, VIEWS.instance, Instance(job_id))
-        assert made.reader.instance(job_id) == instance
-        assert made.reader.instance_of(f"of-{job_id}") == instance
-        assert made.reader.timeline(job_id) == folded(made, VIEWS.timeline, Timeline(job_id))
-
-
-@contextmanager
-def running(*projectors: Projector) -> Iterator[list[Event]]:
-    """Run projectors, a thread each, until their events are set or the block ends."""
-    stops = [Event() for _ in projectors]
-    threads = [
-        Thread(target=each.run, args=(stop,)) for each, stop in zip(projectors, stops, strict=True)
-    ]
-    for thread in threads:
-        thread.start()
-    try:
-        yield stops
-    finally:
-        for stop in stops:
-            stop.set()
-        for thread in threads:
-            thread.join(PATIENCE)
-    assert not any(thread.is_alive() for thread in threads)
-
 
 # Catching up
 
@@ -575,13 +467,6 @@ def fails(*_: object) -> Any:
 
 def dumped(instance: Instance) -> str:
     return Views().instance.dump(instance)
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = monotonic() + PATIENCE
-    while not condition():
-        assert monotonic() < deadline
-        Event().wait(0.01)
 
 
 def test_jobs_of_which_nothing_can_be_read_are_listed_one_by_one(stores: Deployment) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from domain.job.callback import Callback
 from projections.reactions.watchdog import Watchdog
-from tests.conftest import Clock, Deployment
+from tests.support.deployment import Clock, Deployment
 
 
 def provisioning(made: Deployment, job_id: str) -> None:

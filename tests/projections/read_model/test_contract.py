@@ -22,7 +22,7 @@ from projections.read_model.contract import (
     Sighting,
     ViewSnapshot,
 )
-from tests.conftest import NOON, Deployment
+from tests.support.deployment import NOON, Deployment
 from tests.support.strategies import minute
 
 

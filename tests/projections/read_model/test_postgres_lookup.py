@@ -17,7 +17,7 @@ from domain.log.postgres_datastore import POOL_SIZE, PostgresDatastore
 from projections.read_model import postgres
 from projections.read_model.contract import SHAPE
 from projections.read_model.postgres_lookup import Lookup, bigint, text
-from tests.conftest import Deployment
+from tests.support.deployment import Deployment
 
 SIGHT = {view: postgres.sight(each, SHAPE) for view, each in postgres.SIGHT.items()}
 SIGHT_AGENT = postgres.sight(postgres.SIGHT_AGENT, SHAPE)

@@ -39,7 +39,7 @@ from projections.verification.inspection.postgres import (
     SELECT_VIEW_SNAPSHOTS,
 )
 from projections.verification.inspection.postgres import SELECT_TILES as SELECT_TILES_OF_A_LEVEL
-from tests.conftest import Deployment
+from tests.support.deployment import Deployment
 
 HOT = {
     "tail": SELECT_TAIL,

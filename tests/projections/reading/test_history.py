@@ -31,7 +31,7 @@ from projections.reading.history import History, Page
 from projections.views import instance, timeline
 from projections.views.instance import Instance
 from projections.views.timeline import Timeline
-from tests.conftest import NOON, Clock, Deployment, store_env
+from tests.support.deployment import NOON, Clock, Deployment, store_env
 from tests.support.strategies import events, facts, minute, moments
 
 ALL = Wanted()

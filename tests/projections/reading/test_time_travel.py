@@ -30,7 +30,7 @@ from projections.reading.time_travel import NoSuchMoment, Place, checked, newest
 from projections.views.instance import Instance
 from projections.views.timeline import Timeline
 from projections.views.view import Views
-from tests.conftest import NOON, Clock, Deployment
+from tests.support.deployment import NOON, Clock, Deployment
 from tests.support.strategies import facts, minute, moments
 
 VIEWS = Views()

@@ -20,17 +20,10 @@ from projections.rebuilding.contract import Shadow
 from projections.rebuilding.first_pass import Past
 from projections.rebuilding.rebuild import Progress, Rebuild
 from projections.views.view import Views
-from tests.conftest import NOON, Clock, Deployment
-from tests.projections.projecting.test_projector import (
-    JOBS,
-    Crash,
-    UnreliableReadModel,
-    assert_every_row_is_right,
-    heartbeat,
-    lived,
-    projector,
-)
-from tests.projections.rebuilding.test_rebuild import rows
+from tests.support.deployment import NOON, Clock, Deployment
+from tests.support.projecting import Crash, UnreliableReadModel, projector
+from tests.support.rebuilding import rows
+from tests.support.rows import JOBS, assert_every_row_is_right, heartbeat, lived
 from tests.support.tampering import Database
 
 LONG = 2_500

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
 from typing import Any, cast
@@ -17,41 +17,30 @@ from domain.job.callback import Callback
 from domain.log.sqlite import SQLiteRecorder
 from domain.log.store import Append
 from domain.workflows.definition import Workflows
-from projections.folding.job_fold import JobFold
 from projections.projecting.projector import Projector
 from projections.read_model import postgres as in_postgres
 from projections.read_model import sqlite as in_sqlite
 from projections.read_model.contract import (
     SHAPE,
     Changes,
-    InstanceRow,
     JobFilter,
     PositionMoved,
     Row,
 )
-from projections.rebuilding.comparison import PROJECTIONS, Comparison, Difference
+from projections.rebuilding.comparison import Difference
 from projections.rebuilding.contract import RebuildForbidden
-from projections.rebuilding.first_pass import Past
 from projections.rebuilding.rebuild import Progress, Rebuild, RebuildInterrupted, RebuildUnderWay
-from tests.conftest import Clock, Deployment
-from tests.projections.projecting.test_projector import (
+from tests.support.deployment import Clock, Deployment
+from tests.support.projecting import PATIENCE, Crash, projector, running, wait_until
+from tests.support.rebuilding import NEWER, differences, folded_beside, rows
+from tests.support.rows import (
     JOBS,
-    PATIENCE,
     assert_every_read_is_right,
     assert_every_row_is_right,
     heartbeat,
     lived,
-    projector,
-    running,
-    wait_until,
 )
 from tests.support.tampering import Database
-
-NEWER = "2"
-
-
-class Crash(Exception):
-    """The process ended here."""
 
 
 def rebuild(made: Deployment, batch: int) -> Rebuild:
@@ -66,23 +55,6 @@ def rebuild(made: Deployment, batch: int) -> Rebuild:
         batches=1,
         page=batch,
     )
-
-
-def folded_beside(made: Deployment) -> None:
-    """Do what a rebuild does until it swaps."""
-    made.shadow.begin()
-    Past(made.shadow, JobFold(made.milepost.mapper, made.workflows)).catch_up(lambda *_: None)
-    projector(made, made.shadow.read_model).catch_up()
-    made.shadow.settle()
-
-
-def rows(made: Deployment) -> Mapping[str, Mapping[str, Row | InstanceRow]]:
-    with made.shadow.moment() as moment:
-        return {view: moment.rows(view, JOBS) for view in PROJECTIONS}
-
-
-def differences(comparison: Comparison) -> list[Difference]:
-    return [difference for _, found in comparison.with_events() for difference in found]
 
 
 def edited(made: Deployment, statement: Any) -> None:

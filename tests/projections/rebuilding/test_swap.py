@@ -16,9 +16,9 @@ from domain.log.store import Append
 from projections.rebuilding.contract import RebuildForbidden
 from projections.rebuilding.rebuild import Progress, RebuildInterrupted
 from projections.rebuilding.sqlite import SLICE
-from tests.conftest import NOON, Clock, Deployment
-from tests.projections.projecting.test_projector import assert_every_row_is_right, heartbeat, lived
-from tests.projections.rebuilding.test_rebuild import NEWER, differences, folded_beside
+from tests.support.deployment import NOON, Clock, Deployment
+from tests.support.rebuilding import NEWER, differences, folded_beside
+from tests.support.rows import assert_every_row_is_right, heartbeat, lived
 from tests.support.tampering import Database
 
 MANY = 2 * SLICE + 50

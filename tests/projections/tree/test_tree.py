@@ -20,7 +20,7 @@ from projections.tree.contract import TILE, Grown, Head, Place, Tile, TreeBroken
 from projections.tree.grower import Grower
 from projections.tree.proofs import Evidence, NotInTreeYet
 from projections.tree.tiles import Nodes, grown, tails
-from tests.conftest import Deployment
+from tests.support.deployment import Deployment
 from tests.support.tampering import Database
 
 LEAVES = [merkle.leaf_hash(str(number).encode()) for number in range(TILE * 3)]

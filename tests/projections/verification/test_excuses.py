@@ -7,8 +7,9 @@ from threading import Event
 import pytest
 
 from projections.projecting.projector import Projector
-from tests.conftest import Deployment
-from tests.projections.verification.conftest import (
+from tests.support.deployment import Deployment
+from tests.support.tampering import Database
+from tests.support.verifying import (
     forget_rows,
     of_older_release,
     place,
@@ -16,7 +17,6 @@ from tests.projections.verification.conftest import (
     verify_job,
     without,
 )
-from tests.support.tampering import Database
 
 STEP = place(148)
 """A step of job a, which is its version 50."""

@@ -13,17 +13,10 @@ from domain.job.commands import QueueJob
 from domain.log.snapshots import SHAPE
 from domain.workflows.definition import Workflows
 from projections.projecting.projector import Projector
-from tests.conftest import Clock, Deployment, store_env
-from tests.projections.verification.conftest import (
-    CIPHER,
-    append,
-    forget_rows,
-    of_older_release,
-    settle,
-    verify,
-    verify_job,
-)
+from tests.support.deployment import Clock, Deployment, settle, store_env
+from tests.support.sealing import CIPHER
 from tests.support.tampering import Database
+from tests.support.verifying import append, forget_rows, of_older_release, verify, verify_job
 
 VIEWS = ("instances", "timelines")
 EVENTS = 230

@@ -14,15 +14,9 @@ from domain.job.keys import Key
 from domain.log.store import Append
 from projections.verification.findings import Finding
 from projections.verification.inspection.log_pages import PAGE
-from tests.conftest import NOON, Deployment
-from tests.projections.verification.conftest import (
-    carried_over,
-    settle,
-    verification,
-    verify,
-    verify_job,
-)
+from tests.support.deployment import NOON, Deployment, settle
 from tests.support.tampering import Database
+from tests.support.verifying import carried_over, verification, verify, verify_job
 
 Places = set[tuple[str, int | None, str | None, int | None]]
 

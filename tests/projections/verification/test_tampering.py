@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from projections.tree.grower import Grower
-from tests.conftest import Deployment
-from tests.projections.verification.conftest import (
+from tests.support.deployment import Deployment, settle
+from tests.support.tampering import Database
+from tests.support.verifying import (
     EACH,
     GAP_AFTER,
     JOBS,
@@ -17,11 +18,9 @@ from tests.projections.verification.conftest import (
     checkpoint,
     fold_anew,
     place,
-    settle,
     verify,
     verify_job,
 )
-from tests.support.tampering import Database
 
 N = 100
 """The number of an event in the middle of the first tile: version 34 of job a, at position 100."""

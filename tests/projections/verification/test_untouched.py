@@ -24,21 +24,20 @@ from domain.workflows.definition import Workflows
 from projections.projecting.projector import Projector
 from projections.tree.grower import Grower
 from projections.verification.inspection.contract import Inspection, KeptRow
-from tests.conftest import NOON, Clock, Deployment, store_env
-from tests.projections.verification.conftest import (
-    CIPHER,
+from tests.support.deployment import NOON, Clock, Deployment, settle, store_env
+from tests.support.sealing import CIPHER
+from tests.support.tampering import Database
+from tests.support.verifying import (
     LAST,
     append,
     carried_over,
     checkpoint,
     inspection,
-    settle,
     skip_positions,
     verification,
     verify,
     verify_job,
 )
-from tests.support.tampering import Database
 
 TURNS: tuple[Status, ...] = ("failed", "provisioning", "provisioning", "running")
 STEPS = ("vm_created", "network_configured", "ansible_started", "coffee_made")

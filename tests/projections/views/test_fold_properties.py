@@ -23,7 +23,7 @@ from projections.views.instance import Instance
 from projections.views.timeline import Timeline
 from projections.views.ui_steps import ui_steps
 from projections.views.view import State, View, Views
-from tests.conftest import NOON, Clock, Deployment
+from tests.support.deployment import NOON, Clock, Deployment
 from tests.support.strategies import (
     WORKFLOWS,
     callbacks,

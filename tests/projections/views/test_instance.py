@@ -19,7 +19,7 @@ from domain.job.events import (
 )
 from domain.workflows.definition import Workflows
 from projections.views.instance import Instance, evolve
-from tests.conftest import NOON
+from tests.support.deployment import NOON
 from tests.support.strategies import minute, numbered
 
 QUEUED = JobQueued(

@@ -19,7 +19,7 @@ from domain.job.events import (
     StopRequested,
 )
 from projections.views.timeline import GAP, MAX_GAPS, Gap, Timeline, evolve
-from tests.conftest import NOON
+from tests.support.deployment import NOON
 from tests.support.strategies import minute, numbered
 
 QUEUED = JobQueued(recorded_at=NOON, agent_id="agent", user_id="ada", workflow="vm@1")

@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -143,6 +143,10 @@ class Server:
         answer = self.get(f"/api/agents/{agent_id}/instance")
         assert answer.status == 200, answer
         return answer.body
+
+
+Make = Callable[..., Server]
+"""Makes a server of the arguments that `Server` takes after its folder."""
 
 
 def free_port() -> int:

@@ -1,0 +1,197 @@
+"""A history that is known to the event, and somebody who verifies it or tampers with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+import msgspec
+
+from domain.evidence.checkpoints import Checkpoint
+from domain.job.events import (
+    CATALOGUE,
+    Fact,
+    HeartbeatReceived,
+    JobEvent,
+    StatusReported,
+    StepReported,
+)
+from domain.log.store import Append
+from domain.log.stored import Stored
+from domain.log.upcasting import Shapes
+from projections.tree.grower import Grower
+from projections.tree.proofs import Evidence
+from projections.verification.findings import Finding
+from projections.verification.inspection.contract import Inspection
+from projections.verification.inspection.postgres import PostgresInspection
+from projections.verification.inspection.sqlite import SQLiteInspection
+from projections.verification.run import State, Summary, Verification
+from tests.support.deployment import NOON, Deployment
+from tests.support.tampering import Database
+
+JOBS = "abc"
+EACH = 200
+GAP_AFTER, GAP = 300, 5
+"""The positions from 301 to 305 are those of a transaction that was rolled back."""
+LAST = len(JOBS) * EACH + GAP
+
+
+class Place(NamedTuple):
+    """Where an event stands: its number in the log from 1, its position, its job and version."""
+
+    number: int
+    position: int
+    job_id: str
+    version: int
+
+
+def place(number: int) -> Place:
+    """Return where the history has its n-th event: the three jobs take turns."""
+    position = number if number <= GAP_AFTER else number + GAP
+    turn, job = divmod(number - 1, len(JOBS))
+    return Place(number, position, JOBS[job], turn + 1)
+
+
+def fact(version: int) -> Fact:
+    """Return what the n-th event of a job says."""
+    at = NOON + timedelta(seconds=version)
+    if version == 2:
+        return StatusReported(recorded_at=at, status="provisioning", workflow_run_id="run-1")
+    if version in (50, 150):
+        return StepReported(recorded_at=at, step="vm_created" if version == 50 else "coffee_made")
+    return HeartbeatReceived(recorded_at=at)
+
+
+def append(made: Deployment, events: Iterable[tuple[str, int]]) -> None:
+    """Append events of these jobs and versions, all at once."""
+    to_row = made.milepost.mapper.to_stored_event
+    rows = [to_row(JobEvent(job_id, version, fact(version))) for job_id, version in events]
+    made.milepost.store.transact({}, [], lambda _: Append(rows))
+
+
+def skip_positions(made: Deployment, count: int) -> None:
+    """Leave a gap in the positions, as transactions do that are rolled back."""
+    database = Database(made)
+    if database.is_sqlite:
+        database.run("UPDATE sqlite_sequence SET seq = seq + ?", [count])
+    else:
+        database.rows(
+            "SELECT nextval('milepost_events_notification_id_seq') FROM generate_series(1, ?::int)",
+            [count],
+        )
+
+
+def of_older_release(made: Deployment, unknown: str) -> Deployment:
+    """Return what a release has over this store that cannot read these events yet."""
+    older = made.again()
+    older.milepost.mapper.shapes = without(unknown)
+    return older
+
+
+def without(unknown: str) -> Shapes:
+    """Return what a release reads that does not know these events."""
+    return Shapes({topic: fact for topic, fact in CATALOGUE.items() if topic != unknown}, {})
+
+
+def inspection(made: Deployment) -> Inspection:
+    """Return what reads this database."""
+    recorder: Any = made.milepost.recorder
+    kind = SQLiteInspection if Database(made).is_sqlite else PostgresInspection
+    return kind(recorder)
+
+
+def verification(
+    made: Deployment,
+    report: Callable[[Finding], None],
+    checkpoints: Sequence[Checkpoint] = (),
+    reads: Inspection | None = None,
+) -> Verification:
+    """Return a verification of this store."""
+    return Verification(
+        made.tree,
+        reads or inspection(made),
+        made.read_model,
+        made.milepost.mapper,
+        made.workflows,
+        checkpoints,
+        report,
+    )
+
+
+class Verified(NamedTuple):
+    """What was found, and what it came to."""
+
+    findings: list[Finding]
+    summary: Summary
+
+    @property
+    def places(self) -> set[tuple[str, int | None, str | None, int | None]]:
+        """What was found where."""
+        return {(f.kind, f.position, f.job_id, f.version) for f in self.findings}
+
+    def one(self, kind: str, position: int | None = None) -> Finding:
+        """Return the one finding of this kind, there."""
+        [found] = [f for f in self.findings if f.kind == kind and position in (None, f.position)]
+        return found
+
+
+def verify(made: Deployment, *checkpoints: Checkpoint) -> Verified:
+    """Verify this store, from beginning to end."""
+    findings: list[Finding] = []
+    one = verification(made, findings.append, checkpoints)
+    state = one.begin("here", NOON)
+    summary = one.run(state, "here", lambda _: None)
+    assert summary.findings == len(findings)
+    return Verified(findings, summary)
+
+
+def verify_job(made: Deployment, job_id: str, *checkpoints: Checkpoint) -> Verified:
+    """Verify one job."""
+    findings: list[Finding] = []
+    summary = verification(made, findings.append, checkpoints).one_job(job_id, NOON)
+    return Verified(findings, summary)
+
+
+def carried_over(state: State) -> State:
+    """Return the state as another process reads it."""
+    return msgspec.json.decode(msgspec.json.encode(state), type=State)
+
+
+def checkpoint(made: Deployment, size: int | None = None) -> Checkpoint:
+    """Return what was signed when the log had that size."""
+    root = Evidence(made.tree).root(size)
+    return Checkpoint("log.example", root.size, root.root, root.position, NOON)
+
+
+def at(made: Deployment, number: int) -> Stored:
+    """Return the n-th event of the history as it is stored."""
+    where = place(number)
+    found = made.tree.event(where.job_id, where.version)
+    assert found is not None
+    assert found.position == where.position
+    return found
+
+
+def begin_the_tree_anew(made: Deployment) -> None:
+    """Hash the log as it is now into another tree, as somebody does who wants to hide something."""
+    database = Database(made)
+    database.run("DELETE FROM milepost_tree")
+    database.run("UPDATE milepost_tree_head SET size = 0, position = 0")
+    Grower(made.tree).catch_up()
+
+
+def forget_rows(made: Deployment) -> None:
+    """Leave no row of the read model, as if nothing had been folded yet."""
+    database = Database(made)
+    for table in ("instances", "timelines", "set_aside", "view_snapshots"):
+        database.run(f"DELETE FROM milepost_{table}")
+    database.run("UPDATE milepost_read_model SET position = 0")
+
+
+def fold_anew(made: Deployment) -> None:
+    """Fold the log as it is now into other rows."""
+    forget_rows(made)
+    another = made.again()
+    another.projector.catch_up()
+    another.close()
