@@ -1,8 +1,9 @@
 """Check that an event is in Milepost's log, without Milepost: check_proof.py PROOF [CHECKPOINT].
 
-PROOF is the answer of GET /api/jobs/JOB/events/VERSION/proof (RFC 9162, 2.1.3.2). CHECKPOINT is one
-that you kept yourself; get the proof with ?size= its second line. --key name+id+key also checks the
-signature, which needs the `cryptography` package.
+PROOF is the answer of GET /api/jobs/JOB/events/VERSION/proof (RFC 9162, 2.1.3.2). CHECKPOINT is a
+checkpoint that you kept yourself. Its second line is the size to ask for: get the proof with
+?size=SIZE. The option --key name+id+key also checks the signature, and needs the `cryptography`
+package.
 """
 
 import argparse
@@ -54,7 +55,7 @@ def fault(proof, checkpoint, key):
     if int(size) != proof["tree_size"]:
         return f"the proof is for {proof['tree_size']} events, the checkpoint for {size}"
     if not 0 <= proof["leaf_index"] < proof["tree_size"]:
-        return "the proof is for no leaf of the tree"
+        return "the tree does not have the proof's leaf"
     if root(proof) != signed_root:
         return "the event and the hashes do not lead to the checkpoint's root"
     if key and not is_signed(checkpoint, key):
@@ -66,7 +67,12 @@ def main():
     """Print whether the proof holds; exit with 1 if it does not."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("proof", type=Path, help="a file with the server's answer")
-    parser.add_argument("checkpoint", type=Path, nargs="?", help="the server's own, if left out")
+    parser.add_argument(
+        "checkpoint",
+        type=Path,
+        nargs="?",
+        help="the checkpoint that you kept; without it, the server's own",
+    )
     parser.add_argument("--key", help="the public key that the log's operator published")
     given = parser.parse_args()
     try:
@@ -80,9 +86,9 @@ def main():
         sys.exit(1)
     print(f"holds: {proof['entry']} is in the log of {proof['tree_size']} events")
     if not given.key:
-        print("who signed the checkpoint was not asked: no --key")
+        print("the signature of the checkpoint was not checked: no --key was given")
     if not kept:
-        print("the checkpoint is the server's own word: give the one that you kept")
+        print("the checkpoint is the server's own word: give the checkpoint that you kept")
 
 
 if __name__ == "__main__":

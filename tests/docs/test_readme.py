@@ -87,8 +87,17 @@ def test_every_setting_is_in_the_readme() -> None:
 
 
 def test_links_lead_somewhere() -> None:
-    for document in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
-        for target in re.findall(
-            r"\]\((?!https?:)([^)#]+)\)", document.read_text(encoding="utf-8")
-        ):
-            assert (document.parent / target).exists(), f"{document.name}: {target}"
+    """A link names a file that is there, and a heading of it where it names one."""
+    for document in (ROOT / "README.md", *(ROOT / "docs").rglob("*.md")):
+        # A link inside code is an example of one.
+        text = re.sub(r"`[^`]*`", "", document.read_text(encoding="utf-8"))
+        for target, heading in re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)", text):
+            path = document.parent / target if target else document
+            assert path.exists(), f"{document.name}: {target}"
+            assert not heading or heading in headings(path), f"{document.name}: {target}#{heading}"
+
+
+def headings(document: Path) -> set[str]:
+    """Return the names by which links lead to the document's headings, as GitHub makes them."""
+    lines = re.findall(r"^#+ (.*)$", document.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", line.lower()).replace(" ", "-") for line in lines}
