@@ -14,6 +14,7 @@ from rich.console import Console
 
 from bench import (
     auditing,
+    before,
     callbacks,
     growth,
     latency,
@@ -32,6 +33,7 @@ from bench.load import MissingWrk, require_wrk
 from bench.stage import Stage
 
 CLAIMS: dict[str, Callable[[Stage, Effort], Iterator[Line]]] = {
+    "before": before.run,
     "callbacks": callbacks.run,
     "growth": growth.run,
     "latency": latency.run,

@@ -70,7 +70,7 @@ def _milepost(
 ) -> Iterator[Callable[[], float]]:
     database = stage.postgres()
     register(database, effort.jobs, stage.folder / "home")
-    with stage.milepost(database, "--workers", str(workers), **settings) as server:
+    with stage.milepost(database, "--workers", str(workers), settings=settings) as server:
         yield recording(stage, server, database, steps(effort.jobs), effort.seconds)
 
 

@@ -29,7 +29,7 @@ def run(stage: Stage, effort: Effort) -> Iterator[Line]:
         )
         for status, wanted, requests in (
             (200, 0.4, reads(effort.jobs)),
-            (304, 0.6, _conditional(server, effort.jobs)),
+            (304, 0.6, conditional(server, effort.jobs)),
         ):
             ours = plain(stage, server, requests, effort.seconds)
             pair = alternate(ours, theirs, effort.pairs)
@@ -41,7 +41,8 @@ def run(stage: Stage, effort: Effort) -> Iterator[Line]:
             )
 
 
-def _conditional(server: Server, jobs: int) -> list[Request]:
+def conditional(server: Server, jobs: int) -> list[Request]:
+    """Return reads of each job's agent by a client that has the answer already."""
     connection = http.client.HTTPConnection("127.0.0.1", server.port)
     conditional = []
     for each in reads(jobs):

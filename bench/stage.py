@@ -16,6 +16,7 @@ from time import monotonic
 from types import TracebackType
 from uuid import uuid4
 
+import psutil
 import psycopg
 
 from api.serving.cores import usable
@@ -38,10 +39,10 @@ class Stage:
     def __enter__(self) -> Stage:
         self.folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
         if not self._given:
-            server = PostgresServer(fsync=True)
-            self._stack.callback(server.remove)
-            server.start()
-            self._dsn = server.dsn
+            self._postgres = PostgresServer(fsync=True)
+            self._stack.callback(self._postgres.remove)
+            self._postgres.start()
+            self._dsn = self._postgres.dsn
         return self
 
     def __exit__(
@@ -51,6 +52,14 @@ class Stage:
         trace: TracebackType | None,
     ) -> None:
         self._stack.close()
+
+    def database_processes(self) -> list[psutil.Process]:
+        """Return the processes of PostgreSQL, if this run has started it; else none."""
+        if self._given:
+            return []
+        pid = (self._postgres.folder / "postmaster.pid").read_text().splitlines()[0]
+        postmaster = psutil.Process(int(pid))
+        return [postmaster, *postmaster.children()]
 
     def postgres(self) -> str:
         """Return the URL of an empty PostgreSQL database."""
@@ -71,8 +80,17 @@ class Stage:
         return f"{os.cpu_count()} cores, Python {python}, PostgreSQL {found[0]}, fsync {found[1]}"
 
     @contextmanager
-    def milepost(self, database: str, *options: str, **settings: str) -> Iterator[Server]:
-        """Run `milepost serve` over a database, as anybody would."""
+    def milepost(
+        self,
+        database: str,
+        *options: str,
+        program: Path | None = None,
+        settings: Mapping[str, str] = {},
+    ) -> Iterator[Server]:
+        """Run `milepost serve` over a database, as anybody would.
+
+        `program` is the command of another release, which brings its own modules.
+        """
         environment = {
             "MILEPOST_HOME": str(self.folder / "home"),
             "MILEPOST_DATABASE_URL": database,
@@ -80,7 +98,9 @@ class Stage:
             "MILEPOST_ADMIN_TOKEN": ADMIN_TOKEN,
             **settings,
         }
-        command = [str(Path(sys.executable).with_name("milepost")), "serve", *options]
+        if program:
+            environment["PYTHONPATH"] = ""
+        command = [str(program or Path(sys.executable).with_name("milepost")), "serve", *options]
         with self._server(command, environment) as server:
             yield server
 
@@ -112,7 +132,7 @@ class Stage:
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [*command, "--port", str(port)],
-                env={**os.environ, **environment, "PYTHONPATH": str(ROOT)},
+                env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
                 cwd=self.folder,
                 stdout=output,
                 stderr=output,

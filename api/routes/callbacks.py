@@ -89,7 +89,7 @@ async def receive(request: Request, door: Door) -> Answer:
 
 def authentic(header: Headers, body: bytes, here: Services) -> Callback:
     """Return the callback that these bytes are, with who signed it; raise a `BadRequest`."""
-    sender = verify(header, body, here.settings.callback_secrets, here.clock())
+    sender = verify(header, body, here.settings.callback_secrets, here.clock)
     callback = load(parse_object(body), _schema(here.clock))
     return msgspec.structs.replace(
         callback,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from functools import cache
 
 from flask import Response
 from prometheus_client import (
@@ -12,6 +13,7 @@ from prometheus_client import (
     Counter,
     generate_latest,
     multiprocess,
+    values,
 )
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -24,6 +26,9 @@ from projections.tree.proofs import Evidence
 
 bp = Blueprint("metrics", __name__, description="For Prometheus")
 
+if "PROMETHEUS_MULTIPROC_DIR" in os.environ:  # set by `milepost serve` for its workers
+    # Workers are spawned, so their number stays; asking for it at each count is a system call.
+    values.ValueClass = values.MultiProcessValue(cache(os.getpid))  # type: ignore[no-untyped-call]
 COUNTERS = CollectorRegistry()
 _CALLBACKS = Counter(
     "milepost_callbacks", "Callbacks answered with a receipt", ["outcome"], registry=COUNTERS
@@ -41,7 +46,7 @@ def metrics() -> Response:
         raise MissingScope("Metrics are about everybody's jobs; this token is bound to a user.")
     registry = CollectorRegistry()
     registry.register(_Database(services().reader, services().evidence))
-    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:  # set by `milepost serve` for its workers
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         counters = b""
     else:

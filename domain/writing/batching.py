@@ -109,7 +109,7 @@ class Batching(Generic[Request, Result]):
         """
         if self._queue.qsize() >= self._max_waiting:
             raise QueueFull
-        ticket = Ticket[Request, Result](request, inbox, tag)
+        ticket: Ticket[Request, Result] = Ticket(request, inbox, tag)
         self._queue.put(ticket)
         if self._thread is None:
             self._start()

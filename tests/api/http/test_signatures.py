@@ -47,7 +47,7 @@ def standard(
 
 
 def verified(headers: Mapping[str, str], *secrets: str, body: bytes = BODY) -> Sender:
-    return verify(Headers(dict(headers)).get, body, secrets or (SECRET,), NOON)
+    return verify(Headers(dict(headers)).get, body, secrets or (SECRET,), Clock())
 
 
 def refused(headers: Mapping[str, str], *secrets: str, body: bytes = BODY) -> str:
@@ -326,7 +326,7 @@ def test_a_token_is_no_signature(memory_site: Site) -> None:
 def test_without_a_secret_nothing_verifies() -> None:
     for headers in (seed(secret=""), github(secret=""), standard(secret=b"")):
         with pytest.raises(InvalidSignature, match="no callback secret"):
-            verify(Headers(headers).get, BODY, (), NOON)
+            verify(Headers(headers).get, BODY, (), Clock())
 
 
 def test_a_key_id_names_a_key_and_does_not_show_it() -> None:
@@ -349,4 +349,4 @@ def test_a_secret_that_the_settings_take_verifies() -> None:
 def test_the_window_is_counted_from_the_servers_clock_in_any_time_zone() -> None:
     local = NOON.astimezone() + timedelta(seconds=300)
 
-    assert verify(Headers(standard()).get, BODY, (SECRET,), local)
+    assert verify(Headers(standard()).get, BODY, (SECRET,), Clock(local))
