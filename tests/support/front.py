@@ -6,8 +6,11 @@ import asyncio
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from http.client import HTTPConnection
+from socket import socket
 from threading import Event, Thread
+from time import monotonic
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from granian.constants import HTTPModes, Interfaces
 from granian.server.embed import Server
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 PATIENCE_SECONDS = 30
+ASCII_WITHOUT_SPACE = "".join(map(chr, range(0x21, 0x7F)))
 
 
 class FrontDoor:
@@ -33,7 +37,6 @@ class FrontDoor:
     def __init__(self) -> None:
         self._port = free_port()
         self._front: Front | None = None
-        self._listens = Event()
         self._loop: asyncio.AbstractEventLoop | None = None
 
     @contextmanager
@@ -41,7 +44,7 @@ class FrontDoor:
         """Serve until the context is left."""
         thread = Thread(target=asyncio.run, args=(self._serve(),), daemon=True)
         thread.start()
-        assert self._listens.wait(PATIENCE_SECONDS)
+        self._wait_until_it_listens()
         try:
             yield self
         finally:
@@ -61,6 +64,15 @@ class FrontDoor:
             self._front.__rsgi_del__(self._loop)
             self._front = None
 
+    def _wait_until_it_listens(self) -> None:
+        deadline = monotonic() + PATIENCE_SECONDS
+        while True:
+            with socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self._port)) == 0:
+                    return
+            assert monotonic() < deadline
+            Event().wait(0.01)
+
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._server = Server(
@@ -72,7 +84,6 @@ class FrontDoor:
             websockets=False,
             log_enabled=False,
         )
-        self._server.on_startup(self._listens.set)
         await self._server.serve()
 
     async def _answer(self, scope: Any, protocol: Any) -> None:
@@ -85,12 +96,13 @@ class FrontDoor:
         # A WSGI application, because werkzeug's client speaks to nothing else.
         connection = HTTPConnection("127.0.0.1", self._port, timeout=PATIENCE_SECONDS)
         try:
-            connection.putrequest(environ["REQUEST_METHOD"], environ["REQUEST_URI"], True, True)
+            target = quote(environ["REQUEST_URI"].encode("latin-1"), safe=ASCII_WITHOUT_SPACE)
+            connection.putrequest(environ["REQUEST_METHOD"], target, True, True)
             for name, value in _headers(environ):
                 connection.putheader(name, value.encode("latin-1"))
             # The server may answer, and hang up, before it has read a body that is too large.
             with suppress(BrokenPipeError, ConnectionResetError):
-                connection.endheaders(environ["wsgi.input"].read(_length(environ)))
+                _send_body(connection, environ)
             response = connection.getresponse()
             body = response.read()
             start_response(f"{response.status} {response.reason}", response.getheaders())
@@ -99,8 +111,11 @@ class FrontDoor:
             connection.close()
 
 
-def _length(environ: WSGIEnvironment) -> int:
-    return int(environ.get("CONTENT_LENGTH") or 0)
+def _send_body(connection: HTTPConnection, environ: WSGIEnvironment) -> None:
+    if "HTTP_TRANSFER_ENCODING" in environ:
+        connection.endheaders([environ["wsgi.input"].read()], encode_chunked=True)
+    else:
+        connection.endheaders(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)))
 
 
 def _headers(environ: WSGIEnvironment) -> Iterator[tuple[str, str]]:
