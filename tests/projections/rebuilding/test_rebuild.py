@@ -45,6 +45,7 @@ from tests.projections.projecting.test_projector import (
     running,
     wait_until,
 )
+from tests.support.chores import EverySecond
 from tests.support.tampering import Database
 
 NEWER = "2"
@@ -837,9 +838,9 @@ def test_an_older_release_beside_a_newer_one_stays_harmless(
 def test_an_older_release_hands_over_although_nothing_happens(databases: Deployment) -> None:
     """Who has the turn watches over timeouts too."""
     newer, idle, taken_over = databases.again(NEWER), Event(), Event()
-    with running(release(databases, every_second=idle.set)):
+    with running(release(databases, chores=[EverySecond(idle.set)])):
         assert idle.wait(PATIENCE)
-        with running(release(newer, every_second=taken_over.set)):
+        with running(release(newer, chores=[EverySecond(taken_over.set)])):
             assert taken_over.wait(PATIENCE)
 
     newer.close()

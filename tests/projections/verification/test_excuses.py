@@ -16,6 +16,7 @@ from tests.projections.verification.conftest import (
     verify_job,
     without,
 )
+from tests.support.chores import EverySecond
 from tests.support.tampering import Database
 
 STEP = place(148)
@@ -39,7 +40,7 @@ def restarted(made: Deployment) -> None:
         made.read_model,
         made.milepost.mapper,
         made.workflows,
-        every_second=stop.set,
+        chores=[EverySecond(stop.set)],
     ).run(stop)
 
 
