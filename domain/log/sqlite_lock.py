@@ -34,7 +34,11 @@ BEGIN: Final = "BEGIN IMMEDIATE"
 
 
 class NextWriterLock:
-    """The lock of one SQLite file; `path` is the lock's own file, which the first writer makes."""
+    """The lock of one SQLite file; `path` is the lock's own file.
+
+    The first writer that has to wait makes the file. So a command that only reads, and only makes
+    sure that the tables exist, leaves no file beside a database that nobody else writes.
+    """
 
     def __init__(
         self,
@@ -53,9 +57,11 @@ class NextWriterLock:
 
         Raises `sqlite3.OperationalError` if another transaction holds it for `busy_seconds`.
         """
+        if not self._path.exists() and _has_begun_at_once(connection):
+            return
         with self.held() as held:
             if held:
-                self._begin_soon(connection)
+                _begin_within(self._busy_seconds, connection)
             else:
                 connection.execute(BEGIN)
 
@@ -97,20 +103,34 @@ class NextWriterLock:
                 return True
             sleep(LOOK_SECONDS)
 
-    def _begin_soon(self, connection: sqlite3.Connection) -> None:
-        deadline = monotonic() + self._busy_seconds
-        connection.execute(BUSY_AT_ONCE)
-        try:
-            while True:
-                try:
-                    connection.execute(BEGIN)
-                except sqlite3.OperationalError as error:
-                    # The lower byte names the error, the others its occasion.
-                    is_busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
-                    if not is_busy or monotonic() >= deadline:
-                        raise
-                else:
-                    return
-                sleep(LOOK_SECONDS)
-        finally:
-            connection.execute(BUSY_TIMEOUT)
+
+def _has_begun_at_once(connection: sqlite3.Connection) -> bool:
+    try:
+        _begin_within(0, connection)
+    except sqlite3.OperationalError as error:
+        if _is_busy(error):
+            return False
+        raise
+    return True
+
+
+def _begin_within(seconds: float, connection: sqlite3.Connection) -> None:
+    deadline = monotonic() + seconds
+    connection.execute(BUSY_AT_ONCE)
+    try:
+        while True:
+            try:
+                connection.execute(BEGIN)
+            except sqlite3.OperationalError as error:
+                if not _is_busy(error) or monotonic() >= deadline:
+                    raise
+            else:
+                return
+            sleep(LOOK_SECONDS)
+    finally:
+        connection.execute(BUSY_TIMEOUT)
+
+
+def _is_busy(error: sqlite3.Error) -> bool:
+    # The lower byte names the error, the other bytes its occasion.
+    return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY

@@ -268,12 +268,36 @@ def numbers(datastore: SQLiteDatastore) -> list[int]:
         return [row[0] for row in cursor.execute("SELECT number FROM numbers").fetchall()]
 
 
-def test_reading_takes_no_lock_and_makes_no_file(datastore: SQLiteDatastore, path: Path) -> None:
-    path.unlink()
-
+def test_on_a_quiet_database_no_file_is_made(datastore: SQLiteDatastore, path: Path) -> None:
+    """As by a command that only reads, after it has made sure that the tables exist."""
+    with datastore.writing() as cursor:
+        cursor.execute("CREATE TABLE IF NOT EXISTS numbers (number INTEGER)")
     assert numbers(datastore) == []
 
     assert not path.exists()
+
+
+def test_the_first_writer_that_has_to_wait_makes_the_file(
+    datastore: SQLiteDatastore, database: Connect, path: Path
+) -> None:
+    busy, begun = database(), Event()
+    busy.execute("BEGIN IMMEDIATE")
+
+    def write() -> None:
+        with datastore.writing():
+            begun.set()
+
+    waiting = Thread(target=write)
+    waiting.start()
+    deadline = monotonic() + LONG
+    while not path.exists():
+        assert monotonic() < deadline
+        Event().wait(0.001)
+    assert not begun.is_set()
+    busy.execute("COMMIT")
+
+    assert begun.wait(LONG)
+    waiting.join(LONG)
 
 
 def test_a_reader_reads_while_another_one_waits_to_write(
@@ -289,9 +313,7 @@ def test_writers_exclude_one_another_with_and_without_the_lock(
     datastore: SQLiteDatastore, tmp_path: Path, path: Path, can_lock: bool
 ) -> None:
     """SQLite's own lock keeps the rows right."""
-    if not can_lock:
-        path.unlink()
-        path.mkdir()
+    path.touch() if can_lock else path.mkdir()
     with closing(sqlite3.connect(tmp_path / "test.db", timeout=0)) as stranger:
         with datastore.writing() as cursor:
             cursor.execute("INSERT INTO numbers VALUES (1)")
