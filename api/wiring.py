@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
 import msgspec
-from eventsourcing.persistence import PersistenceError
 
 from api.settings.config import Settings, make_home
 from api.tokens import TokenStore
@@ -27,6 +25,7 @@ from projections.read_model.postgres import PostgresReadModel
 from projections.read_model.sqlite import SQLiteReadModel
 from projections.reading.history import History
 from projections.reading.reader import Reader
+from projections.rebuilding.cleaner import Cleaner
 from projections.rebuilding.contract import Shadow
 from projections.rebuilding.postgres import PostgresShadow
 from projections.rebuilding.rebuild import Rebuild
@@ -41,8 +40,6 @@ from projections.verification.inspection.contract import Inspection
 from projections.verification.inspection.postgres import PostgresInspection
 from projections.verification.inspection.sqlite import SQLiteInspection
 from projections.verification.run import Verification
-
-log = logging.getLogger("milepost")
 
 
 class Services(msgspec.Struct, frozen=True):
@@ -69,29 +66,20 @@ class Services(msgspec.Struct, frozen=True):
             self.tokens.prepare()
 
     def projector(self) -> Projector:
-        """Return a projector that lets the watchdog look and the tree grow every second.
+        """Return a projector with its chores: watchdog, tree and cleaner.
 
-        Before it projects, rows of an older release's shape are rebuilt. Of what a rebuild has
-        replaced a slice is taken away every second: nobody waits for that.
+        Before it projects, it rebuilds rows that have the shape of an older release.
         """
-        watchdog = Watchdog(self.milepost, self.read_model, self.clock)
-
-        def every_second() -> None:
-            watchdog.check()
-            try:
-                self.shadow.clear()
-            except PersistenceError as error:
-                # It is in nobody's way, and must not be in the projector's.
-                log.info("what a rebuild has replaced is still there, trying again: %s", error)
-
         return Projector(
             self.milepost.store,
             self.read_model,
             self.milepost.mapper,
             self.workflows,
-            when_active=watchdog.be_patient,
-            every_second=every_second,
-            beside=Grower(self.tree, batch=TILE).grow,
+            chores=(
+                Watchdog(self.milepost, self.read_model, self.clock),
+                Grower(self.tree, batch=TILE),
+                Cleaner(self.shadow),
+            ),
             may_project=self.rebuild().is_current,
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -18,6 +19,7 @@ from eventsourcing.persistence import (
 
 from domain.job.keys import Key
 from domain.log.snapshots import Snapshot
+from domain.log.sqlite_lock import BUSY_TIMEOUT, NextWriterLock
 from domain.log.store import MAX_TAIL, Append, Filling, Found, Recalled, StoreNotEmpty, recalled
 from domain.log.stored import Stored
 
@@ -116,7 +118,7 @@ KEEP_SNAPSHOT = """
 """
 
 # FULL: a commit is on the disk before it is acknowledged, also when the power fails.
-PRAGMAS = ("PRAGMA synchronous=FULL", "PRAGMA busy_timeout=5000")
+PRAGMAS = ("PRAGMA synchronous=FULL", BUSY_TIMEOUT)
 
 
 class DurableConnectionPool(sqlite.SQLiteConnectionPool):
@@ -138,14 +140,14 @@ class SQLiteDatastore(sqlite.SQLiteDatastore):
     def __init__(self, db_name: str, **options: Any) -> None:
         super().__init__(db_name, **options)
         self.pool = DurableConnectionPool(db_name=db_name)
+        self._next_writer = NextWriterLock(Path(f"{db_name}-next-writer"))
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Cursor]:
         """Yield a cursor in a transaction that holds the write lock; commit, or roll back."""
         with self.get_connection(commit=True) as connection:
             with translated(), connection.cursor() as cursor:
-                # IMMEDIATE: a transaction that reads first could not be sure to write later.
-                cursor.execute("BEGIN IMMEDIATE")
+                self._next_writer.begin(cursor.connection)
                 try:
                     yield cursor
                 except BaseException:

@@ -1,1 +1,1 @@
-"""Projecting: the process that follows the log and writes the rows."""
+"""Projecting: follow the log, write the rows, and do the chores beside."""

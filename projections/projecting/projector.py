@@ -1,9 +1,9 @@
-"""The projector: takes its turn, steps on while there are events, and sleeps until more come."""
+"""The projector: follow the log, keep the rows up to date, and sleep until more events come."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from threading import Event
 from time import monotonic
 
@@ -13,27 +13,32 @@ from domain.errors import Unavailable
 from domain.log.mapper import JobEventMapper
 from domain.log.store import JobStore
 from domain.workflows.definition import Workflows
+from projections.chore import AT_ONCE, Chore
 from projections.folding.job_fold import JobFold
 from projections.folding.snapshots import EVERY
+from projections.projecting.chores import Chores
 from projections.projecting.stepper import BATCH, BATCHES, Stepper
 from projections.read_model.contract import PositionMoved, ReadModel, Turn
 
 log = logging.getLogger("milepost.projector")
 
 GATHER_SECONDS = 0.012
-"""How far apart the steps of a projector that keeps up begin at least."""
+"""The shortest time from the beginning of a step to the next, while the projector keeps up."""
 GATHER_SHARE = 2
-"""How many times as long as a step takes it is until the next one."""
+"""After a step of t seconds, the next one waits until GATHER_SHARE * t have passed since it began.
+
+Of the two times, the longer one counts."""
 LOOK_SECONDS = 1.0
-"""How often an idle projector looks whether it should stop, and a waiting one for its turn."""
+"""How often an idle projector asks whether it should stop, and a waiting one asks for the lock."""
 
 
 class Projector:
-    """Keeps a read model up to date with an event store; any number may run, one is active.
+    """Keep a read model up to date with an event store.
 
-    `when_active` is called whenever it is this projector's turn, `every_second` during it. `beside`
-    does a piece of other work then, and after every step for as long as it returns True.
-    `may_project` tells whether the served rows are of this release, and may make them so first.
+    Any number of projectors may run over one database. The one that holds the projector's lock is
+    active: it projects, and it does the chores beside. Before a projector asks for the lock, it
+    asks `may_project`, which says whether the served rows have the shape of this release and may
+    rebuild them first.
     """
 
     def __init__(
@@ -46,17 +51,13 @@ class Projector:
         batch: int = BATCH,
         batches: int = BATCHES,
         snapshot_every: int = EVERY,
-        when_active: Callable[[], object] = lambda: None,
-        every_second: Callable[[], object] = lambda: None,
-        beside: Callable[[], bool] = lambda: False,
+        chores: Sequence[Chore] = (),
         may_project: Callable[[Event], bool] = lambda _: True,
     ) -> None:
         self._read_model = read_model
         fold = JobFold(mapper, workflows, snapshot_every)
         self._steps = Stepper(store, read_model, fold, batch=batch, batches=batches)
-        self._when_active = when_active
-        self._every_second = every_second
-        self._beside = beside
+        self._chores = Chores(chores)
         self._may_project = may_project
 
     def run(self, stop: Event) -> None:
@@ -64,22 +65,25 @@ class Projector:
         while not stop.is_set():
             try:
                 if self._may_project(stop):
-                    with self._read_model.turn() as turn:
-                        if turn:
+                    with self._read_model.turn() as lock:
+                        if lock:
                             log.info("projecting")
-                            self._when_active()
-                            self._take(turn, stop)
+                            self._project(lock, stop)
             except (PersistenceError, Unavailable) as error:
                 log.warning("the database is away, trying again: %s", error)
             except PositionMoved:
                 log.warning("another projector or a rebuild was faster, starting again from there")
             except Exception:
-                # A bug of ours must be seen, as a growing lag and here, and not end the thread.
+                # A bug of ours must be seen, as a growing lag and in the log, and must not end
+                # the thread.
                 log.exception("cannot go on, trying again")
             stop.wait(LOOK_SECONDS)
 
     def catch_up(self, after_each: Callable[[int], object] = lambda _: None) -> int:
-        """Fold every event there is, tell how many after each batch; return how many there were."""
+        """Fold every event of the log; return how many events that was.
+
+        After each batch, call `after_each` with the number of its events.
+        """
         self._steps.begin()
         folded = 0
         while (count := self._steps.step()) > 0:
@@ -87,23 +91,24 @@ class Projector:
             after_each(count)
         return folded
 
-    def _take(self, turn: Turn, stop: Event) -> None:
+    def _project(self, lock: Turn, stop: Event) -> None:
         self._steps.begin()
         self._steps.try_again()
-        due, more = 0.0, False
+        self._chores.begin()
+        look_at = 0.0
         while not stop.is_set():
             began = monotonic()
             folded = self._steps.step()
-            if monotonic() >= due:
+            if monotonic() >= look_at:
                 if not self._steps.is_of_these_tables():
                     raise PositionMoved
-                self._every_second()
-                due, more = monotonic() + LOOK_SECONDS, True
-            more = more and self._beside()
-            if folded < self._steps.batch and not more:
+                look_at = monotonic() + LOOK_SECONDS
+            chore_due_in = self._chores.step()
+            if folded < self._steps.batch and chore_due_in > AT_ONCE:
                 worked = monotonic() - began
-                turn.wait(LOOK_SECONDS)
-                # The first event after a pause is folded at once; of many, some gather, because a
-                # step costs about the same for one as for fifty, and who answers needs the cores.
+                lock.wait(min(LOOK_SECONDS, chore_due_in))
+                # The first event after a pause is folded at once. Of many events some gather,
+                # because a step costs about the same for one event as for fifty, and the
+                # processes that answer requests need the cores.
                 gathered = began + max(GATHER_SECONDS, worked * GATHER_SHARE)
                 stop.wait(max(0.0, gathered - monotonic()))

@@ -1,4 +1,4 @@
-"""One step of the projector: events in batches, folded, and rows and position in one commit."""
+"""One step of the projector: read events in batches, fold them, commit rows and position."""
 
 from __future__ import annotations
 
@@ -16,19 +16,20 @@ from projections.read_model.contract import ReadModel, SetAside
 log = logging.getLogger("milepost.projector")
 
 BATCH = 10_000
+"""How many events one read of the log returns at most."""
 BATCHES = 4
-"""How many batches are folded at most before their rows are written: of a job that comes in many
-of them, only the last state is."""
+"""How many batches one step folds at most before it writes the rows. Of a job that occurs in
+several batches, it writes only the last state."""
 RETRIED = 1000
-"""How many events that were set aside are tried again at most."""
+"""How many of the events that were set aside are tried again at most."""
 HELD_JOBS = 4_000
-"""How many jobs' states are held, about, until their rows are written."""
+"""A step reads no further batch once it holds the states of this many jobs."""
 REMEMBERED_JOBS = 5_000
-"""How many jobs' states are kept from one batch to the next; with more, rows are written sooner."""
+"""How many jobs' states are remembered from one step to the next."""
 
 
 class Stepper:
-    """Takes a read model on by the events after its position, and remembers where jobs stood."""
+    """Fold the events after a read model's position into its rows; remember the jobs' states."""
 
     def __init__(
         self,
@@ -49,23 +50,25 @@ class Stepper:
         self._generation = 0
 
     def begin(self) -> None:
-        """Forget what was remembered, and step on from what the read model has now."""
-        # In another one's turn rows may have been folded anew without the position moving.
+        """Forget the remembered states, and go on from the read model's present position."""
+        # While another projector held the lock, it may have folded rows anew without moving the
+        # position.
         self._remembered.clear()
-        # Before anything is read: whoever puts other tables in the place of these makes `apply`
-        # fail, and that ends the turn.
+        # The generation is read before any row: if a rebuild replaces the tables after this line,
+        # `apply` fails, and the projector gives the lock back.
         self._generation = self._read_model.edition().generation
 
     def is_of_these_tables(self) -> bool:
-        """Tell whether nothing took the place of the tables that were there at the beginning."""
+        """Tell whether the served tables are still those that `begin` found."""
         return self._read_model.edition().generation == self._generation
 
     def step(self) -> int:
-        """Fold what comes next and write it; return how many events that was.
+        """Fold the next events and write their rows; return how many events that was.
 
-        Raises `PositionMoved` if somebody else has moved the read model on.
+        Raises `PositionMoved` if another process has moved the read model's position.
         """
-        # Who else moves it makes `apply` fail, and that ends the turn.
+        # The position is not read again while states are remembered: if another process has moved
+        # it, `apply` fails.
         since = self._remembered_at if self._remembered else self._read_model.position()
         position, count, new = since, 0, New()
         for _ in range(self._batches):
@@ -81,7 +84,7 @@ class Stepper:
         return count
 
     def try_again(self) -> None:
-        """Fold anew the jobs whose events were set aside: this release may understand them."""
+        """Fold the jobs anew that have events set aside: this release may understand them."""
         job_ids = sorted({event.job_id for event in self._read_model.set_aside(RETRIED)})
         if job_ids:
             log.info("folding %d jobs anew whose events had been set aside", len(job_ids))
@@ -105,7 +108,7 @@ class Stepper:
         new.states[after[0].job_id] = after
 
     def _beginnings(self, job_ids: Collection[str], new: New) -> Sequence[Folded]:
-        """Return the states of these jobs as they stand: known, remembered, or from their rows."""
+        """Return the states of these jobs: from this step, remembered ones, or from their rows."""
         known = {
             job_id: states
             for job_id in job_ids

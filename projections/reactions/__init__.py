@@ -1,1 +1,1 @@
-"""Reactions: what Milepost does by itself when a job needs it."""
+"""Reactions: chores in which Milepost itself acts on a job, such as the watchdog."""

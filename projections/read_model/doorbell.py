@@ -1,7 +1,8 @@
-"""A bell between processes, for databases that cannot call anybody: a named pipe beside the file.
+"""The doorbell: wake the projector in another process, where the database cannot do it.
 
-Whoever has committed rings; the projector sleeps until then. Nothing depends on a ring that is
-heard: a projector looks by itself from time to time.
+The bell is a named pipe beside the database's file. A process that has committed rings it, and the
+projector sleeps until then. Nothing depends on a single ring: an idle projector also looks for
+events by itself from time to time.
 """
 
 from __future__ import annotations
@@ -15,20 +16,20 @@ from pathlib import Path
 from threading import Event
 
 LOOK_SECONDS = 0.25
-"""How often to look where the file system has no pipes."""
+"""How long a listener sleeps where the file system has no named pipes."""
 
 
 class Doorbell:
-    """The bell at this path; any thread may ring."""
+    """The bell at this path. Any thread of any process may ring it."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def ring(self) -> None:
-        """Wake whoever listens, in any process, if anybody does."""
-        # Opened for each ring, which costs nothing beside the commit before it: nothing is left
-        # open that somebody would have to close.
-        with suppress(OSError):  # nobody listens, or it is full of rings already
+        """Wake the listener, in any process, without waiting; without a listener, do nothing."""
+        # The pipe is opened for each ring, so that no file stays open that somebody would have to
+        # close. Compared with the commit before it, that costs nothing.
+        with suppress(OSError):  # there is no listener, or the pipe is full of rings already
             pipe = _pipe(self._path, os.O_WRONLY)
             try:
                 os.write(pipe, b"!")
@@ -37,7 +38,7 @@ class Doorbell:
 
     @contextmanager
     def listen(self) -> Iterator[Listener]:
-        """Hear rings from now on."""
+        """Yield a listener that hears every ring from now on."""
         pipe = self._opened()
         try:
             yield Listener(pipe)
@@ -49,21 +50,25 @@ class Doorbell:
         try:
             with suppress(FileExistsError):
                 os.mkfifo(self._path, 0o600)
-            # Also for writing, so that it never comes to an end when a writer leaves.
+            # The listener opens the pipe for writing too: so the pipe has a writer at all times,
+            # and reading never meets the end of the file.
             return _pipe(self._path, os.O_RDWR)
         except OSError:
-            # A file system without pipes, or without a right to make one.
+            # The file system has no named pipes, or this account may not make one.
             return None
 
 
 class Listener:
-    """Waits for the bell."""
+    """Waits for the bell; without a pipe, for a short time."""
 
     def __init__(self, pipe: int | None) -> None:
         self._pipe = pipe
 
     def wait(self, seconds: float) -> None:
-        """Return when somebody has rung since the last time, or after that many seconds."""
+        """Return once the bell has rung since the last call, or after that many seconds.
+
+        Any number of rings since the last call count as one.
+        """
         if self._pipe is None:
             Event().wait(min(seconds, LOOK_SECONDS))
             return
@@ -74,7 +79,7 @@ class Listener:
 
 
 def _pipe(path: Path, access: int) -> int:
-    """Open a named pipe; raise OSError for anything else, which somebody may have put there."""
+    """Open the named pipe; raise OSError for any other file that somebody put in its place."""
     pipe = os.open(path, access | os.O_NONBLOCK | os.O_NOFOLLOW)
     if not stat.S_ISFIFO(os.fstat(pipe).st_mode):
         os.close(pipe)

@@ -1,13 +1,12 @@
-"""Growing the tree: what was appended to the log since is hashed and appended to the tree."""
+"""The grower: hash the events that were appended to the log, and append the hashes to the tree."""
 
 from __future__ import annotations
 
 import logging
 
-from eventsourcing.persistence import PersistenceError
-
 from domain.evidence.merkle import HASH_BYTES
 from domain.log.stored import Stored
+from projections.chore import AT_ONCE, IDLE_SECONDS
 from projections.tree.contract import TILE, Head, TreeBroken, TreeMoved, TreeStore
 from projections.tree.tiles import grown, tails
 
@@ -17,52 +16,46 @@ BATCH = 8 * TILE
 
 
 class Grower:
-    """Keeps the tree up with the log; of any number, whoever projects grows it.
+    """A chore: let the tree grow with the log.
 
-    It goes on only from a log that still has the tree's last event as it was hashed. From another
-    one, which lost events or got others, it stops and says so: what it would append could never
-    be proven to extend what was signed before.
+    The grower goes on only while the log has the tree's last event as it was hashed. A log that
+    lost events, or that has other events, makes the grower stop and log the fault: nobody could
+    prove that new leaves extend the tree that was signed before.
     """
 
     def __init__(self, tree: TreeStore, batch: int = BATCH) -> None:
         self._tree = tree
         self._batch = batch
-        self._told = ""
+        self._logged_fault = ""
 
-    def grow(self) -> bool:
-        """Append a batch, if it can be; tell whether there is more. What is wrong, the log says.
+    def begin(self) -> None:
+        """Do nothing: the tree's head says which event is next."""
 
-        Raises nothing but the library's `PersistenceError`.
-        """
+    def step(self) -> float:
+        """Append at most one batch; return seconds until the next step is due."""
         try:
-            count = self._step()
+            count = self._append()
         except TreeBroken as error:
-            self._tell(str(error))
-            return False
+            self._log_once(str(error))
+            return IDLE_SECONDS
         except TreeMoved:
             log.warning("another process appended to the tree, starting again from there")
-            return True
-        except PersistenceError:
-            raise
-        except Exception:
-            # A bug of ours must be seen, here and as a growing lag, and not disturb the projector.
-            log.exception("the tree cannot grow, trying again")
-            return False
-        self._told = ""
-        return count == self._batch
-
-    def _tell(self, fault: str) -> None:
-        # Once, and again when it is something else: this is called every second.
-        if fault != self._told:
-            log.error("the tree does not grow any more: %s; see milepost verify", fault)
-        self._told = fault
+            return AT_ONCE
+        self._logged_fault = ""
+        return AT_ONCE if count == self._batch else IDLE_SECONDS
 
     def catch_up(self) -> None:
-        """Append all that the log has; raise `TreeBroken` or `TreeMoved`."""
-        while self._step():
+        """Append all events that the log has; raise `TreeBroken` or `TreeMoved`."""
+        while self._append():
             pass
 
-    def _step(self) -> int:
+    def _log_once(self, fault: str) -> None:
+        # The projector asks every second, and the fault stays until an operator acts.
+        if fault != self._logged_fault:
+            log.error("the tree does not grow any more: %s; see milepost verify", fault)
+        self._logged_fault = fault
+
+    def _append(self) -> int:
         head = self._tree.head()
         events = checked(self._tree, head, self._batch)
         if events:
@@ -74,7 +67,10 @@ class Grower:
 
 
 def checked(tree: TreeStore, head: Head, limit: int) -> list[Stored]:
-    """Return events that come after the tree's last one; raise `TreeBroken` if that is changed."""
+    """Return at most `limit` events that come after the tree's last one.
+
+    Raises `TreeBroken` if the log does not have the tree's last event as it was hashed.
+    """
     if head.size == 0:
         return list(tree.log(0, limit))
     events = list(tree.log(head.position - 1, limit + 1))

@@ -82,7 +82,9 @@ def test_the_commands_pasted_one_after_the_other_show_what_the_readme_says(
 def test_every_setting_is_in_the_readme() -> None:
     source = Path(config.__file__).read_text(encoding="utf-8")
 
-    for name in set(re.findall(r'"((?:MILEPOST|GITHUB|CIPHER|COMPRESSOR)_[A-Z_]+)"', source)):
+    names = set(re.findall(r'"((?:MILEPOST|GITHUB|CIPHER|COMPRESSOR)_[A-Z_]+)"', source))
+    assert {"MILEPOST_HOME", "MILEPOST_DATABASE_URL", "CIPHER_KEY"} <= names, "not in this file"
+    for name in names:
         assert f"`{name}`" in README, name
 
 

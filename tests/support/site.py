@@ -172,7 +172,7 @@ class Site:
     def watch(self) -> None:
         """Let the read model catch up and the watchdog look."""
         self.project()
-        Watchdog(self.deployment.milepost, self.deployment.read_model, self.clock).check()
+        Watchdog(self.deployment.milepost, self.deployment.read_model, self.clock).step()
 
 
 @cache

@@ -76,8 +76,8 @@ def test_a_file_has_every_event_and_a_manifest_beside_it(shell: Shell, file: Pat
 def test_only_its_user_can_read_it(shell: Shell, file: Path) -> None:
     shell("export", str(file))
 
-    for path in file.parent.iterdir():
-        assert path.stat().st_mode & 0o777 == 0o600
+    modes = {path.name: path.stat().st_mode & 0o777 for path in file.parent.iterdir()}
+    assert modes == dict.fromkeys((file.name, f"{file.name}.manifest.json"), 0o600)
 
 
 def test_standard_output_gets_the_same_bytes(shell: Shell, file: Path, tmp_path: Path) -> None:

@@ -79,3 +79,23 @@ def test_who_cannot_write_can_take_everything_along(auditor: Shell, tmp_path: Pa
 
     exported = (tmp_path / "export.jsonl").read_text().splitlines()
     assert [json.loads(line)["version"] for line in exported] == [1, 2, 3]
+
+
+def test_who_only_looks_leaves_no_file_beside_a_sqlite_database(
+    sqlite: Deployment, tmp_path: Path
+) -> None:
+    site = Site(sqlite)
+    site.register()
+    site.report(status="running", server_ip="203.0.113.7")
+    settle(sqlite)
+    file = Path(sqlite.env["SQLITE_DBNAME"])
+    shell = Shell(MILEPOST_HOME=str(tmp_path / "home"), MILEPOST_DATABASE_URL=f"sqlite:///{file}")
+
+    assert shell.lines("verify")[-1]["findings"] == 0
+    assert [event["version"] for event in shell.lines("audit", "job-1")][:1] == [1]
+    assert [job["status"] for job in shell.lines("jobs")] == ["running"]
+    assert shell.json("status")["lag_events"] == 0
+
+    # SQLite's own are there because the test has the database open.
+    there = {path.name for path in file.parent.glob(f"{file.name}*")}
+    assert there == {file.name, f"{file.name}-wal", f"{file.name}-shm"}

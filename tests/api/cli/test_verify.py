@@ -151,6 +151,7 @@ def test_what_callbacks_and_intruders_say_does_not_steer_the_terminal(
     result = auditor.run("verify")
 
     assert result.exit_code == 1
+    assert "evil" in result.stdout
     assert ESCAPE not in result.stdout
     assert all(
         line.startswith(("version", "Ver", "Root", "The", "Ev", "No --checkpoint"))

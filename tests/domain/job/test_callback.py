@@ -120,7 +120,10 @@ def test_every_fact_carries_what_the_callback_says_of_itself(fields: dict[str, A
         "workflow_run_id": "4711",
     }
 
-    for fact in facts(**fields, **said):
+    made = facts(**fields, **said)
+
+    assert made
+    for fact in made:
         assert fact.recorded_at == NOON
         assert {name: getattr(fact, name) for name in said} == said
 

@@ -23,6 +23,7 @@ from projections.read_model.contract import (
 )
 from projections.views.instance import Instance
 from projections.views.view import Views
+from tests.support.chores import EverySecond
 from tests.support.deployment import Clock, Deployment
 from tests.support.projecting import (
     PATIENCE,
@@ -268,24 +269,35 @@ def test_a_running_projector_folds_what_comes_and_ends_when_it_is_told_to(
     assert stores.read_model.position() < stores.read_model.newest_position()
 
 
-def test_new_events_wake_who_waits_for_them(stores: Deployment) -> None:
-    """However long it would have waited."""
+def wakes(writing: Deployment, projecting: Deployment) -> bool:
+    """Tell whether an event ends the sleep of a projector that would sleep for very long."""
     woken = Event()
-    with stores.read_model.turn() as turn:
-        assert turn is not None
+    with projecting.read_model.turn() as lock:
+        assert lock is not None
 
         def wait() -> None:
-            turn.wait(10 * PATIENCE)
+            lock.wait(10 * PATIENCE)
             woken.set()
 
         thread = Thread(target=wait, daemon=True)
         thread.start()
-        heartbeat(stores)
-        assert woken.wait(PATIENCE)
-        thread.join(PATIENCE)
+        heartbeat(writing)
+        return woken.wait(PATIENCE)
 
 
-def test_events_of_another_process_wake_who_waits_for_them(databases: Deployment) -> None:
+def test_new_events_wake_the_projector(stores: Deployment) -> None:
+    assert wakes(stores, stores)
+
+
+def test_events_of_another_process_wake_the_projector(databases: Deployment) -> None:
+    another = databases.again()
+
+    assert wakes(another, databases)
+
+    another.close()
+
+
+def test_events_of_another_process_are_projected(databases: Deployment) -> None:
     another = databases.again()
 
     with running(databases.projector):
@@ -295,7 +307,7 @@ def test_events_of_another_process_wake_who_waits_for_them(databases: Deployment
     another.close()
 
 
-def test_a_projector_calls_back_every_second(stores: Deployment) -> None:
+def test_a_projector_does_its_chores_every_second(stores: Deployment) -> None:
     """After it has folded what there was."""
     position, idle = heartbeat(stores), Event()
     folded_when_idle: list[int] = []
@@ -304,7 +316,7 @@ def test_a_projector_calls_back_every_second(stores: Deployment) -> None:
         folded_when_idle.append(stores.read_model.position())
         idle.set()
 
-    with running(projector(stores, every_second=when_idle)):
+    with running(projector(stores, chores=[EverySecond(when_idle)])):
         assert idle.wait(PATIENCE)
 
     assert folded_when_idle[0] == position
@@ -313,8 +325,8 @@ def test_a_projector_calls_back_every_second(stores: Deployment) -> None:
 def test_a_second_projector_stands_by_and_takes_over(databases: Deployment) -> None:
     another = databases.again()
     first_idle, second_idle = Event(), Event()
-    first = projector(databases, every_second=first_idle.set)
-    second = projector(another, every_second=second_idle.set)
+    first = projector(databases, chores=[EverySecond(first_idle.set)])
+    second = projector(another, chores=[EverySecond(second_idle.set)])
 
     with running(first) as [stop_first]:
         assert first_idle.wait(PATIENCE)
@@ -347,7 +359,7 @@ def test_a_projector_survives_the_loss_of_its_connections(
 ) -> None:
     """As after the server was restarted."""
     idle = Event()
-    with running(projector(postgres, every_second=idle.set)):
+    with running(projector(postgres, chores=[EverySecond(idle.set)])):
         assert idle.wait(PATIENCE)
         with psycopg.connect(postgres_server_dsn, autocommit=True) as server:
             server.execute(

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
+from domain.errors import StoreUnavailable
 from domain.job.callback import Callback
-from projections.reactions.watchdog import Watchdog
+from domain.job.provisioning_job import SILENCE_LIMIT_SECONDS
+from projections.chore import AT_ONCE, IDLE_SECONDS
+from projections.reactions.watchdog import SLICE, Watchdog
 from tests.support.deployment import Clock, Deployment
 
 
@@ -41,7 +46,7 @@ def test_exactly_the_jobs_that_are_due_time_out(
     clock.advance(900)
     stores.projector.catch_up()
 
-    assert watchdog.check() == 1
+    watchdog.step()
 
     assert status(stores, "silent") == "failed"
     for job_id, stands in (
@@ -61,7 +66,7 @@ def test_a_job_that_timed_out_says_for_how_long_it_was_silent(
     stores.projector.catch_up()
     clock.advance(1234.5)
 
-    watchdog.check()
+    watchdog.step()
 
     instance = stores.reader.instance("job")
     assert instance is not None
@@ -80,9 +85,10 @@ def test_a_row_that_lags_cannot_fail_a_job_that_is_alive(
     clock.advance(899)
     heartbeat(stores, "alive")
     stores.milepost.record(Callback(job_id="ended", status="running"))
-    clock.advance(2)
+    limit = clock.advance(2) - timedelta(seconds=SILENCE_LIMIT_SECONDS)
 
-    assert watchdog.check() == 2
+    assert set(stores.read_model.silent(limit)) == {"alive", "ended"}
+    watchdog.step()
 
     assert (status(stores, "alive"), status(stores, "ended")) == ("provisioning", "running")
     assert stores.milepost.find("alive").version == 2
@@ -95,12 +101,13 @@ def test_a_job_times_out_once_although_its_row_lags(
     stores.projector.catch_up()
     clock.advance(901)
 
-    watchdog.check()
-    watchdog.check()
+    watchdog.step()
+    watchdog.step()
 
     assert stores.milepost.find("job").version == 2
     stores.projector.catch_up()
-    assert watchdog.check() == 0
+    watchdog.step()
+    assert stores.milepost.find("job").version == 2
 
 
 def test_a_retry_that_falls_silent_times_out_again(
@@ -110,7 +117,7 @@ def test_a_retry_that_falls_silent_times_out_again(
         provisioning(stores, "job")
         stores.projector.catch_up()
         clock.advance(901)
-        watchdog.check()
+        watchdog.step()
 
     job = stores.milepost.find("job")
     assert (job.attempt.number, job.attempt.status) == (2, "failed")
@@ -122,8 +129,8 @@ def test_two_watchdogs_fail_a_job_once(databases: Deployment, clock: Clock) -> N
     clock.advance(901)
     another = databases.again()
 
-    Watchdog(databases.milepost, databases.read_model, clock).check()
-    Watchdog(another.milepost, another.read_model, clock).check()
+    Watchdog(databases.milepost, databases.read_model, clock).step()
+    Watchdog(another.milepost, another.read_model, clock).step()
 
     assert another.milepost.find("job").version == 2
     another.close()
@@ -138,11 +145,82 @@ def test_nothing_times_out_soon_after_nobody_could_be_heard(
     stores.projector.catch_up()
     clock.advance(1200)
 
-    watchdog.be_patient()
-    assert watchdog.check() == 0
+    watchdog.begin()
+    watchdog.step()
+    assert (status(stores, "alive"), status(stores, "dead")) == ("provisioning", "provisioning")
     clock.advance(60)
     heartbeat(stores, "alive")
     clock.advance(90)
-    watchdog.check()
+    watchdog.step()
 
     assert (status(stores, "alive"), status(stores, "dead")) == ("provisioning", "failed")
+
+
+def test_many_silent_jobs_are_judged_in_slices(memory: Deployment, clock: Clock) -> None:
+    """So that projecting goes on between the slices."""
+    jobs = [f"job-{number}" for number in range(2 * SLICE + 1)]
+    for job_id in jobs:
+        provisioning(memory, job_id)
+    memory.projector.catch_up()
+    clock.advance(901)
+    watchdog = Watchdog(memory.milepost, memory.read_model, clock)
+
+    def failed() -> int:
+        return sum(status(memory, job_id) == "failed" for job_id in jobs)
+
+    seen = [(watchdog.step(), failed()) for _ in range(3)]
+
+    assert seen == [(AT_ONCE, SLICE), (AT_ONCE, 2 * SLICE), (IDLE_SECONDS, len(jobs))]
+
+
+class Troubled:
+    """A Milepost that cannot judge one of the jobs."""
+
+    def __init__(self, made: Deployment, job_id: str, error: Exception) -> None:
+        self._made, self._job_id, self._error = made, job_id, error
+
+    def time_out(self, job_id: str) -> object:
+        """Time out any other job."""
+        if job_id == self._job_id:
+            raise self._error
+        return self._made.milepost.time_out(job_id)
+
+
+def test_a_job_that_cannot_be_judged_keeps_no_other_from_it(
+    memory: Deployment, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log says so once, however often the watchdog asks."""
+    for job_id in ("first", "second", "third"):
+        provisioning(memory, job_id)
+        clock.advance(1)
+    memory.projector.catch_up()
+    clock.advance(901)
+    troubled = Troubled(memory, "first", ZeroDivisionError("a bug"))
+    watchdog = Watchdog(troubled, memory.read_model, clock)  # type: ignore[arg-type]
+
+    watchdog.step()
+    watchdog.step()
+
+    assert [status(memory, job_id) for job_id in ("first", "second", "third")] == [
+        "provisioning",
+        "failed",
+        "failed",
+    ]
+    logged = [each.getMessage() for each in caplog.records if each.name == "milepost.watchdog"]
+    assert logged == ["job 'first' could not be timed out"]
+
+
+def test_a_database_that_is_away_is_no_fault_of_the_job(memory: Deployment, clock: Clock) -> None:
+    """The watchdog ends its slice with the error, and the caller lets it begin anew."""
+    for job_id in ("first", "second"):
+        provisioning(memory, job_id)
+        clock.advance(1)
+    memory.projector.catch_up()
+    clock.advance(901)
+    troubled = Troubled(memory, "first", StoreUnavailable("away"))
+    watchdog = Watchdog(troubled, memory.read_model, clock)  # type: ignore[arg-type]
+
+    with pytest.raises(StoreUnavailable):
+        watchdog.step()
+
+    assert status(memory, "second") == "provisioning"

@@ -30,6 +30,7 @@ from projections.read_model.contract import (
 from projections.rebuilding.comparison import Difference
 from projections.rebuilding.contract import RebuildForbidden
 from projections.rebuilding.rebuild import Progress, Rebuild, RebuildInterrupted, RebuildUnderWay
+from tests.support.chores import EverySecond
 from tests.support.deployment import Clock, Deployment
 from tests.support.projecting import PATIENCE, Crash, projector, running, wait_until
 from tests.support.rebuilding import NEWER, differences, folded_beside, rows
@@ -809,9 +810,9 @@ def test_an_older_release_beside_a_newer_one_stays_harmless(
 def test_an_older_release_hands_over_although_nothing_happens(databases: Deployment) -> None:
     """Who has the turn watches over timeouts too."""
     newer, idle, taken_over = databases.again(NEWER), Event(), Event()
-    with running(release(databases, every_second=idle.set)):
+    with running(release(databases, chores=[EverySecond(idle.set)])):
         assert idle.wait(PATIENCE)
-        with running(release(newer, every_second=taken_over.set)):
+        with running(release(newer, chores=[EverySecond(taken_over.set)])):
             assert taken_over.wait(PATIENCE)
 
     newer.close()

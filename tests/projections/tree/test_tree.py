@@ -15,6 +15,7 @@ from domain.evidence import merkle
 from domain.evidence.merkle import Frontier
 from domain.job.commands import QueueJob
 from domain.log.store import Append
+from projections.chore import AT_ONCE, IDLE_SECONDS
 from projections.projecting.projector import Projector
 from projections.tree.contract import TILE, Grown, Head, Place, Tile, TreeBroken, TreeMoved
 from projections.tree.grower import Grower
@@ -203,7 +204,7 @@ def test_a_grower_that_is_behind_says_that_there_is_more(stores: Deployment) -> 
     heartbeats(stores, 5)
     grower = Grower(stores.tree, batch=2)
 
-    assert [grower.grow() for _ in range(4)] == [True, True, False, False]
+    assert [grower.step() for _ in range(4)] == [AT_ONCE, AT_ONCE, IDLE_SECONDS, IDLE_SECONDS]
 
 
 def test_two_growers_make_one_tree(databases: Deployment) -> None:
@@ -212,7 +213,7 @@ def test_two_growers_make_one_tree(databases: Deployment) -> None:
     growers = [Grower(each.tree, batch=50) for each in others]
 
     def grow(grower: Grower) -> None:
-        while grower.grow():
+        while grower.step() == AT_ONCE:
             pass
 
     threads = [Thread(target=grow, args=(grower,)) for grower in growers]
@@ -237,7 +238,7 @@ def test_a_projector_grows_the_tree_beside_its_own_work(databases: Deployment) -
         databases.read_model,
         databases.milepost.mapper,
         databases.workflows,
-        beside=grower.grow,
+        chores=[grower],
     )
     thread = Thread(target=projector.run, args=(stop,))
     thread.start()
@@ -282,7 +283,7 @@ def test_a_tree_whose_log_lost_something_stops_and_says_so(
     before = Database(databases).rows("SELECT * FROM milepost_tree")
 
     with caplog.at_level(logging.ERROR):
-        assert [grower.grow() for _ in range(3)] == [False] * 3
+        assert [grower.step() for _ in range(3)] == [IDLE_SECONDS] * 3
 
     assert len(caplog.records) == 1
     assert fault in caplog.text

@@ -7,6 +7,7 @@ from threading import Event
 import pytest
 
 from projections.projecting.projector import Projector
+from tests.support.chores import EverySecond
 from tests.support.deployment import Deployment
 from tests.support.tampering import Database
 from tests.support.verifying import (
@@ -39,7 +40,7 @@ def restarted(made: Deployment) -> None:
         made.read_model,
         made.milepost.mapper,
         made.workflows,
-        every_second=stop.set,
+        chores=[EverySecond(stop.set)],
     ).run(stop)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from projections.chore import IDLE_SECONDS
 from projections.tree.grower import Grower
 from tests.support.deployment import Deployment, settle
 from tests.support.tampering import Database
@@ -259,7 +260,7 @@ def test_a_tail_that_was_cut_off_is_found(history: Deployment) -> None:
     missing = {("missing", LAST - lost, None, None) for lost in range(10)}
     assert missing <= verified.places
     assert "10 events fewer" in verified.one("checkpoint").found
-    assert not Grower(history.tree).grow()
+    assert Grower(history.tree).step() == IDLE_SECONDS
     assert missing <= verify(history).places, "the tree does not follow"
 
 
@@ -484,7 +485,7 @@ def test_a_tree_that_stopped_still_has_what_was_lost(history: Deployment) -> Non
     """A log that lost its end, and goes on: the tree keeps what it had."""
     Database(history).run("DELETE FROM milepost_events WHERE notification_id = ?", [LAST])
     append(history, [("c", EACH), ("c", EACH + 1)])
-    assert not Grower(history.tree).grow()
+    assert Grower(history.tree).step() == IDLE_SECONDS
 
     assert ("missing", LAST, None, None) in verify(history).places or (
         "changed",

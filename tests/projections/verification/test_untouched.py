@@ -197,7 +197,7 @@ def test_a_server_may_go_on_while_its_log_is_verified(databases: Deployment) -> 
         beside.workflows,
         batch=50,
         snapshot_every=20,
-        beside=grower.grow,
+        chores=[grower],
     )
     append(databases, [("long", version) for version in range(1, 3_001)])
     stop, written = Event(), 0

@@ -1,0 +1,21 @@
+"""The cleaner: delete the rows that a rebuild has replaced."""
+
+from __future__ import annotations
+
+from projections.chore import IDLE_SECONDS
+from projections.rebuilding.contract import Shadow
+
+
+class Cleaner:
+    """A chore: delete one slice of the replaced rows a second, so that no writer waits for it."""
+
+    def __init__(self, shadow: Shadow) -> None:
+        self._shadow = shadow
+
+    def begin(self) -> None:
+        """Do nothing: the database knows which rows were replaced."""
+
+    def step(self) -> float:
+        """Delete one slice, if there is any; return seconds until the next step is due."""
+        self._shadow.clear()
+        return IDLE_SECONDS
