@@ -12,7 +12,7 @@ from eventsourcing.persistence import Notification
 
 from domain.evidence.merkle import Frontier
 from domain.job.events import JobEvent
-from domain.job.keys_taken import DerivedKeys
+from domain.job.key_changes import DerivedKeys
 from domain.job.provisioning_job import evolve
 from domain.log.mapper import JobEventMapper
 from domain.log.recall import Folded, recall

@@ -5,8 +5,8 @@ from __future__ import annotations
 from eventsourcing.persistence import MapperDeserialisationError
 
 from domain.job.events import JobEvent, JobQueued, RollbackRequested, RollbackWithdrawn
+from domain.job.key_changes import NamesTaken
 from domain.job.keys import in_progress_key
-from domain.job.keys_taken import NamesTaken
 from domain.log.mapper import JobEventMapper
 from domain.log.stored import Stored
 from projections.tree.contract import TreeStore

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from domain.job.events import JobEvent
+from domain.job.key_changes import NamesTaken
 from domain.job.keys import Key, agent_key, in_progress_key
-from domain.job.keys_taken import NamesTaken
 from domain.job.provisioning_job import ProvisioningJob
 from projections.folding.fold import Decoded
 from projections.verification.findings import Finding, Report, shortened
