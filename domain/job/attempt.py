@@ -195,15 +195,6 @@ def evolve(attempt: Attempt, fact: Fact) -> Attempt:
             return attempt
 
 
-def may_end(fact: Fact) -> bool:
-    """Tell whether the fact is of a kind that can end an attempt."""
-    match fact:
-        case JobTimedOut() | StatusReported(status="running" | "failed"):
-            return True
-        case _:
-            return False
-
-
 def next_attempt(previous: Attempt, started: AttemptStarted) -> Attempt:
     """Open the attempt after `previous`."""
     run_id = started.workflow_run_id

@@ -5,7 +5,7 @@ A command runs inside the transaction that appends its facts, so what it sees is
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Protocol
 
@@ -20,20 +20,15 @@ from domain.errors import (
     RegistrationConflict,
 )
 from domain.job.callback import Callback
-from domain.job.events import Fact, JobQueued
+from domain.job.events import JobQueued
 from domain.job.keys import Key, agent_key, callback_key, in_progress_key, registration_key
-from domain.job.provisioning_job import ProvisioningJob
+from domain.job.provisioning_job import Outcome, ProvisioningJob
 
 
-class Decision(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """Facts to append and names to take for them, or the earlier key that answers already.
+class Decision(msgspec.Struct, frozen=True, gc=False):
+    """The answer to a command: an outcome to store, or the earlier key that answers already."""
 
-    `claims` and `pointers` map keys, which shall point at the last of the facts, to digests.
-    """
-
-    facts: Sequence[Fact] = ()
-    claims: Mapping[str, str] = {}
-    pointers: Mapping[str, str] = {}
+    outcome: Outcome
     earlier: Key | None = None
     warning: str | None = None
 
@@ -67,18 +62,13 @@ class RecordCallback(msgspec.Struct, frozen=True, gc=False):
         return (callback_key(self.job_id, callback_id),) if callback_id else ()
 
     def decide(self, job: ProvisioningJob, keys: Mapping[str, Key], now: datetime) -> Decision:
-        digest = self.callback.digest or ""
         for name in self.names:
-            if name in keys:
-                if keys[name].digest != digest:
+            if earlier := keys.get(name):
+                if earlier.digest != (self.callback.digest or ""):
                     raise CallbackConflict
-                return Decision(earlier=keys[name])
-        facts = job.report(self.callback, now)
-        return Decision(
-            facts=facts,
-            claims=dict.fromkeys(self.names, digest),
-            warning=job.warning(self.callback, facts),
-        )
+                return Decision(Outcome(job), earlier)
+        outcome = job.report(self.callback, now)
+        return Decision(outcome, warning=job.warning(self.callback, outcome))
 
 
 class QueueJob(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,7 +89,7 @@ class QueueJob(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def names(self) -> tuple[str, ...]:
-        asked = (self._request, self._turn, agent_key(self.agent_id))
+        asked = (self._request, self._in_progress, agent_key(self.agent_id))
         return tuple(name for name in asked if name)
 
     @property
@@ -108,15 +98,14 @@ class QueueJob(msgspec.Struct, frozen=True, kw_only=True):
         return registration_key(self.owner, key) if key else ""
 
     @property
-    def _turn(self) -> str:
+    def _in_progress(self) -> str:
         return in_progress_key(self.user_id) if self.user_id else ""
 
     def decide(self, job: ProvisioningJob, keys: Mapping[str, Key], now: datetime) -> Decision:
-        digest = self.digest or ""
         if earlier := keys.get(self._request):
-            if earlier.digest != digest:
+            if earlier.digest != (self.digest or ""):
                 raise RegistrationConflict
-            return Decision(earlier=earlier)
+            return Decision(Outcome(job), earlier)
         if self.owner is not None and job.version > 0:
             # Its first callbacks came from somebody else's workflow, for all we know.
             raise JobAlreadyRegistered
@@ -133,14 +122,10 @@ class QueueJob(msgspec.Struct, frozen=True, kw_only=True):
             owner=self.owner,
             digest=self.digest,
         )
-        facts = job.queue(queued)
-        if self._turn in keys and job.in_progress:
-            raise JobInProgress.of(keys[self._turn].job_id)
-        return Decision(
-            facts=facts,
-            claims={self._request: digest} if self._request else {},
-            pointers={agent_key(self.agent_id): self.user_id or ""},
-        )
+        outcome = job.queue(queued)
+        if self._in_progress in keys and job.in_progress:
+            raise JobInProgress.of(keys[self._in_progress].job_id)
+        return Decision(outcome)
 
     def _may_take(self, agent: Key) -> bool:
         # The key of an agent carries its user. An agent of nobody can be given to somebody, but
@@ -160,7 +145,7 @@ class StopJob(msgspec.Struct, frozen=True):
     def decide(self, job: ProvisioningJob, keys: Mapping[str, Key], now: datetime) -> Decision:
         if job.version == 0:
             raise JobNotFound
-        return Decision(facts=job.stop(self.requested_by, now))
+        return Decision(job.stop(self.requested_by, now))
 
 
 class TimeOutJob(msgspec.Struct, frozen=True):
@@ -170,4 +155,4 @@ class TimeOutJob(msgspec.Struct, frozen=True):
     names: tuple[str, ...] = ()
 
     def decide(self, job: ProvisioningJob, keys: Mapping[str, Key], now: datetime) -> Decision:
-        return Decision(facts=job.time_out(now))
+        return Decision(job.time_out(now))

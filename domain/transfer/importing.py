@@ -12,13 +12,13 @@ from eventsourcing.persistence import Notification
 
 from domain.evidence.merkle import Frontier
 from domain.job.events import JobEvent
-from domain.job.key_changes import DerivedKeys
 from domain.job.provisioning_job import evolve
 from domain.log.mapper import JobEventMapper
 from domain.log.recall import Folded, recall
 from domain.log.snapshots import Snapshot, take
 from domain.log.store import Filling, JobStore
 from domain.log.stored import Stored
+from domain.transfer.derived_keys import DerivedKeys
 from domain.transfer.jsonl import InvalidExport, Portable, decode
 from domain.transfer.manifest import Manifest, Root
 
@@ -63,7 +63,7 @@ def fill(
         while some := list(islice(numbered, batch)):
             intake.take(some, filling)
             progress(intake.length)
-        filling.append((), intake.keys.in_progress(), ())
+        intake.finish(filling)
         if manifest:
             intake.check(manifest)
     return intake.result()
@@ -71,7 +71,7 @@ def fill(
 
 class _Intake:
     def __init__(self, mapper: JobEventMapper, remembered: int) -> None:
-        self.keys = DerivedKeys()
+        self._keys = DerivedKeys()
         self.length = 0
         self._mapper = mapper
         self._remembered = remembered
@@ -88,7 +88,13 @@ class _Intake:
         self._jobs.update(recall(filling, cold, self._mapper))
         stored = [self._placed(number, event) for number, event in events]
         self._tree = self._tree.grown(_leaf(event) for _, event in events)
-        filling.append(stored, *self.keys.taken(), self._forgotten())
+        filling.append(stored, *self._keys.take(), self._forgotten())
+
+    def finish(self, filling: Filling) -> None:
+        """Append the keys that are known once the last event was taken in."""
+        self._keys.end_command()
+        claims, pointers = self._keys.take()
+        filling.append((), [*claims, *self._keys.in_progress], pointers)
 
     def check(self, manifest: Manifest) -> None:
         """Raise `InvalidExport` if this is not what the manifest says."""
@@ -173,12 +179,12 @@ class _Intake:
         except Exception:
             # As everywhere: an event that cannot be read stops none after it.
             self._unread += 1
-            self.keys.pass_over()
+            self._keys.end_command()
             after, whole = msgspec.structs.replace(before, version=event.version), False
         else:
             told = JobEvent(event.job_id, event.version, fact, event.position)
             after = evolve(before, told)
-            self.keys.follow(before, told, after)
+            self._keys.follow(before, told, after)
         return Folded(after, folded.snapshot_version, whole)
 
 

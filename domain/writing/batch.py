@@ -10,9 +10,10 @@ import msgspec
 from eventsourcing.persistence import StoredEvent
 
 from domain.job.commands import Command, Decision
-from domain.job.events import JobEvent, JobTimedOut, RollbackRequested
-from domain.job.keys import Key, in_progress_key
-from domain.job.provisioning_job import ProvisioningJob, evolve
+from domain.job.events import JobTimedOut, RollbackRequested
+from domain.job.key_changes import key_changes
+from domain.job.keys import Key
+from domain.job.provisioning_job import ProvisioningJob
 from domain.log.mapper import JobEventMapper
 from domain.log.recall import Folded, fold
 from domain.log.snapshots import Snapshot, take
@@ -52,7 +53,7 @@ class Batch:
             for command in commands
         }
         self.names = {name for command in commands for name in command.names}
-        self._outcomes: list[Decision | Exception] = []
+        self._decisions: list[Decision | Exception] = []
         self._versions: list[int] = []
         self._events: list[StoredEvent] = []
         self._claims: dict[str, Key] = {}
@@ -94,7 +95,7 @@ class Batch:
                 self._accept(command.job_id, decision, keys)
             except Exception as refusal:
                 # A refusal or a bug: its own caller hears it, and nobody else in the batch.
-                self._outcomes.append(refusal)
+                self._decisions.append(refusal)
                 self._versions.append(job.version)
         return Append(
             self._events,
@@ -106,38 +107,26 @@ class Batch:
 
     def _accept(self, job_id: str, decision: Decision, keys: dict[str, Key]) -> None:
         folded = self.jobs[job_id]
-        before = job = folded.job
-        events: list[StoredEvent] = []
-        for fact in decision.facts:
-            event = JobEvent(job_id, job.version + 1, fact)
-            events.append(self._mapper.to_stored_event(event))
-            job = evolve(job, event)
+        job, events = decision.outcome.job, decision.outcome.events
+        stored = [self._mapper.to_stored_event(event) for event in events]
+        changes = key_changes(folded.job, events, job)
         # From here on nothing can fail: all of a command is accepted, or nothing.
-        self._events += events
+        self._events += stored
         self.jobs[job_id] = Folded(job, folded.snapshot_version, folded.whole)
-        for name, digest in decision.claims.items():
-            keys[name] = self._claims[name] = Key(name, job_id, job.version, digest)
-        for name, digest in decision.pointers.items():
-            keys[name] = self._pointers[name] = Key(name, job_id, job.version, digest)
-        self._keep_in_progress(before, job, keys)
-        self._outcomes.append(decision)
-        self._versions.append(job.version)
-
-    def _keep_in_progress(
-        self, before: ProvisioningJob, job: ProvisioningJob, keys: dict[str, Key]
-    ) -> None:
-        """Let the user's key follow whether this job is in progress."""
-        if job.queued is None or job.queued.user_id is None:
-            return
-        name = in_progress_key(job.queued.user_id)
-        if job.asks_for_its_turn(before):
-            if name not in keys:
-                keys[name] = self._claims[name] = Key(name, job.id, job.version)
-        elif job.ends_its_turn(before):
-            self._releases.append((name, job.id))
-            if name in keys and keys[name].job_id == job.id:
+        for key in changes.claims:
+            keys[key.name] = self._claims[key.name] = key
+        for key in changes.pointers:
+            keys[key.name] = self._pointers[key.name] = key
+        wanted = changes.in_progress
+        if wanted and wanted.name not in keys:
+            keys[wanted.name] = self._claims[wanted.name] = wanted
+        if name := changes.released:
+            self._releases.append((name, job_id))
+            if name in keys and keys[name].job_id == job_id:
                 del keys[name]
                 self._claims.pop(name, None)
+        self._decisions.append(decision)
+        self._versions.append(job.version)
 
     def _snapshots(self) -> list[Snapshot]:
         """Take the snapshots that are due."""
@@ -159,7 +148,7 @@ class Batch:
             if isinstance(outcome, Exception)
             else self._receipt(command.job_id, outcome, version, placed)
             for command, outcome, version in zip(
-                self._commands, self._outcomes, self._versions, strict=True
+                self._commands, self._decisions, self._versions, strict=True
             )
         ]
 
@@ -172,7 +161,8 @@ class Batch:
             return Receipt(
                 job_id=key.job_id, version=key.version, position=position, duplicate=True
             )
-        for fact in decision.facts:
+        for event in decision.outcome.events:
+            fact = event.fact
             if isinstance(fact, JobTimedOut):
                 log.warning("job %r timed out: %s", job_id, fact.error)
             if isinstance(fact, RollbackRequested):
@@ -182,6 +172,6 @@ class Batch:
         return Receipt(
             job_id=job_id,
             version=version,
-            position=placed[job_id, version] if decision.facts else None,
+            position=placed[job_id, version] if decision.outcome.events else None,
             warning=decision.warning,
         )
