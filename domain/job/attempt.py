@@ -163,12 +163,12 @@ class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only
 def evolve(attempt: Attempt, fact: Fact) -> Attempt:
     """Fold one fact into the attempt that it belongs to."""
     match fact:
+        case StepReported():
+            return _with_step(_with_machine(attempt, fact), fact.step, _moment(fact))
         case HeartbeatReceived():
             if attempt.final or attempt.claim is None:
                 return attempt
             return msgspec.structs.replace(attempt, heard_at=fact.recorded_at)
-        case StepReported():
-            return _with_step(_with_machine(attempt, fact), fact.step, _moment(fact))
         case StatusReported(status="provisioning"):
             return msgspec.structs.replace(
                 _claimed(_with_machine(attempt, fact), _moment(fact)), announced=True
@@ -238,21 +238,21 @@ def _ended(attempt: Attempt, final: Final) -> Attempt:
 
 
 def _with_machine(attempt: Attempt, fact: Machine) -> Attempt:
-    if not (fact.server_id or fact.server_ip or fact.tailscale_ip or fact.workflow_run_id):
-        return attempt
-    given: dict[str, Word] = {}
-    for field, attribute in (
-        ("server_id", "server_id"),
-        ("server_ip", "server_ip"),
-        ("tailscale_ip", "tailscale_ip"),
-        ("run_id", "workflow_run_id"),
+    changed: dict[str, Word] = {}
+    for field, value in (
+        ("server_id", fact.server_id),
+        ("server_ip", fact.server_ip),
+        ("tailscale_ip", fact.tailscale_ip),
+        ("run_id", fact.workflow_run_id),
     ):
-        value: str | None = getattr(fact, attribute)
         if value:
-            word = _later(getattr(attempt, field), Word(value, fact.occurred_at))
-            if word is not getattr(attempt, field):
-                given[field] = word
-    return msgspec.structs.replace(attempt, **given) if given else attempt
+            old: Word | None = getattr(attempt, field)
+            if old and old.value == value and old.occurred_at == fact.occurred_at:
+                continue  # almost every callback repeats what is known
+            newest = _later(old, Word(value, fact.occurred_at))
+            if newest is not old:
+                changed[field] = newest
+    return msgspec.structs.replace(attempt, **changed) if changed else attempt
 
 
 def _later(old: Word | None, new: Word) -> Word:

@@ -46,7 +46,7 @@ class ProvisioningJob(msgspec.Struct, frozen=True, gc=False, omit_defaults=True)
     @property
     def in_progress(self) -> bool:
         """True while the job is queued or provisioning."""
-        return self.attempt.status in ("queued", "provisioning")
+        return self.attempt.final is None
 
     def queue(self, fact: JobQueued) -> Outcome:
         """Register the job, before or after its first callback; raise `JobAlreadyRegistered`."""
