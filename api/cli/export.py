@@ -22,7 +22,7 @@ from api.formats import Format
 from api.formats.cloudevents import SOURCE, URI_REFERENCE, batch, cloudevents
 from api.formats.spreadsheet import CSV
 from domain.errors import JobNotFound
-from domain.evidence.checkpoints import PrivateKey
+from domain.evidence.checkpoint import PrivateKey
 from domain.log.store import translated
 from domain.transfer.exporting import Export, Selection
 from domain.transfer.jsonl import FORMAT, FORMAT_VERSION, encode

@@ -12,7 +12,7 @@ from api.cli.terminal.output import INTERRUPTED, as_json, counted, opened, print
 from api.cli.terminal.progress import progress
 from api.settings.config import Settings
 from api.wiring import Services
-from domain.evidence.checkpoints import Checkpoint, InvalidCheckpoint, opened_checkpoint
+from domain.evidence.checkpoint import Checkpoint, InvalidCheckpoint, opened_checkpoint
 from projections.verification.findings import Finding
 from projections.verification.run import State, Summary, Verification
 

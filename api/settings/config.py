@@ -20,7 +20,7 @@ from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
 from domain.errors import MilepostError
-from domain.evidence.checkpoints import InvalidKey, PrivateKey, PublicKey
+from domain.evidence.checkpoint import InvalidKey, PrivateKey, PublicKey
 
 CIPHER = "eventsourcing.cryptography:AESCipher"
 DEFAULT_THREADS = 32

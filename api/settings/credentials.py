@@ -11,7 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from api.settings.config import InvalidSetting, Settings, make_folder
-from domain.evidence.checkpoints import InvalidKey, PrivateKey
+from domain.evidence.checkpoint import InvalidKey, PrivateKey
 
 KEY_NAME = "milepost"
 """The name of a checkpoint key that nobody named."""

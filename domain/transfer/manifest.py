@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from domain.evidence.checkpoints import (
+from domain.evidence.checkpoint import (
     InvalidCheckpoint,
     PrivateKey,
     PublicKey,

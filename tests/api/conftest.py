@@ -29,7 +29,7 @@ from api.tokens.memory import MemoryTokens
 from api.tokens.postgres import PostgresTokens
 from api.tokens.sqlite import SQLiteTokens
 from api.wiring import Services
-from domain.evidence.checkpoints import PrivateKey
+from domain.evidence.checkpoint import PrivateKey
 from domain.job.events import Fact
 from projections.reactions.watchdog import Watchdog
 from tests.conftest import Deployment

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from domain.evidence.checkpoints import PublicKey, opened_checkpoint
+from domain.evidence.checkpoint import PublicKey, opened_checkpoint
 from tests.e2e.conftest import Make
 from tests.e2e.server import MILEPOST, Server
 

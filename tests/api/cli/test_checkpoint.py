@@ -9,7 +9,7 @@ import pytest
 
 from api.settings.config import from_environment
 from api.settings.credentials import with_credentials
-from domain.evidence.checkpoints import (
+from domain.evidence.checkpoint import (
     Checkpoint,
     PrivateKey,
     PublicKey,

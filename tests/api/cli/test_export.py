@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from api.cli.export import FORMATS, write
-from domain.evidence.checkpoints import PrivateKey
+from domain.evidence.checkpoint import PrivateKey
 from domain.transfer.exporting import Export, Selection
 from domain.transfer.manifest import loaded
 from domain.workflows.definition import Workflows

@@ -29,7 +29,7 @@ from domain.errors import (
     StoreUnavailable,
     Unavailable,
 )
-from domain.evidence.checkpoints import InvalidCheckpoint, InvalidKey
+from domain.evidence.checkpoint import InvalidCheckpoint, InvalidKey
 from domain.log.store import StoreNotEmpty
 from domain.transfer.jsonl import CannotOpen, InvalidExport
 from projections.read_model.contract import PositionMoved

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from domain.evidence import merkle
-from domain.evidence.checkpoints import Checkpoint, PrivateKey, opened_note, parse_checkpoint
+from domain.evidence.checkpoint import Checkpoint, PrivateKey, opened_note, parse_checkpoint
 from projections.tree.grower import Grower
 from tests.api.conftest import SIGNER, Site, body_of, problem_of
 from tests.support.tampering import Database

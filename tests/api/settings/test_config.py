@@ -13,7 +13,7 @@ import pytest
 
 from api.settings.config import InvalidSetting, Settings, from_environment, make_home
 from api.settings.credentials import with_credentials, with_kept_checkpoint_key
-from domain.evidence.checkpoints import PrivateKey
+from domain.evidence.checkpoint import PrivateKey
 
 SIGNER = PrivateKey.generate("milepost.example")
 KEY = base64.b64encode(b"k" * 32).decode()

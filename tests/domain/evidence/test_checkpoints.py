@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from domain.evidence.checkpoints import (
+from domain.evidence.checkpoint import (
     Checkpoint,
     InvalidCheckpoint,
     InvalidKey,

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from domain.evidence.checkpoints import InvalidCheckpoint, PrivateKey, parse_checkpoint
+from domain.evidence.checkpoint import InvalidCheckpoint, PrivateKey, parse_checkpoint
 from domain.transfer.jsonl import InvalidExport
 from domain.transfer.manifest import HEADING, Manifest, Root, dumped, loaded
 from tests.conftest import NOON

@@ -13,7 +13,7 @@ import pytest
 from eventsourcing.persistence import StoredEvent
 
 from domain.errors import JobAlreadyRegistered, JobInProgress, JobNotFound
-from domain.evidence.checkpoints import Checkpoint
+from domain.evidence.checkpoint import Checkpoint
 from domain.evidence.merkle import Frontier
 from domain.job.callback import Callback, Status
 from domain.job.commands import QueueJob
