@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 from eventsourcing.persistence import PersistenceError
 
-from api.settings.config import Settings, make_home
+from api.settings.home import make_home
+from api.settings.settings import Settings
 from api.tokens import TokenStore
 from api.tokens.postgres import PostgresTokens
 from api.tokens.remembered import RememberedTokens

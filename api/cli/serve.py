@@ -10,8 +10,9 @@ import click
 
 from api.cli.terminal.output import opened
 from api.serving import server as served
-from api.settings.config import Settings, from_environment
+from api.settings.config import from_environment
 from api.settings.credentials import credential_files, with_credentials
+from api.settings.settings import Settings
 from api.wiring import open_services
 
 TRY_IT = """\

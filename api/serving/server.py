@@ -25,7 +25,8 @@ from threading import Event, Thread
 from typing import Any, Final
 
 from api.serving import cores
-from api.settings.config import DEFAULT_THREADS, InvalidSetting, Settings
+from api.settings.settings import DEFAULT_THREADS, Settings
+from api.settings.variables import InvalidSetting
 
 LOGGING: Final[dict[str, Any]] = {
     "version": 1,

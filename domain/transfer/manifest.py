@@ -12,14 +12,9 @@ from typing import Any
 
 import msgspec
 
-from domain.evidence.checkpoint import (
-    InvalidCheckpoint,
-    PrivateKey,
-    PublicKey,
-    opened_note,
-    signed_note,
-)
 from domain.evidence.merkle import Frontier
+from domain.evidence.signed_note import InvalidCheckpoint, opened_note, signed_note
+from domain.evidence.signing_keys import PrivateKey, PublicKey
 from domain.transfer.jsonl import FORMAT, FORMAT_VERSION, InvalidExport
 
 HEADING = "milepost export manifest 1\n"

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from domain.evidence.checkpoint import PublicKey, opened_checkpoint
+from domain.evidence.checkpoint import opened_checkpoint
+from domain.evidence.signing_keys import PublicKey
 from tests.e2e.conftest import Make
 from tests.e2e.server import MILEPOST, Server
 

@@ -6,7 +6,7 @@ import stat
 import subprocess
 from pathlib import Path
 
-from domain.evidence.checkpoint import PrivateKey
+from domain.evidence.signing_keys import PrivateKey
 from tests.e2e.conftest import Make
 from tests.e2e.server import MILEPOST, Server
 

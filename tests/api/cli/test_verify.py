@@ -14,7 +14,8 @@ import pytest
 from click.testing import Result
 from eventsourcing.persistence import StoredEvent
 
-from domain.evidence.checkpoint import PrivateKey, signed_note
+from domain.evidence.signed_note import signed_note
+from domain.evidence.signing_keys import PrivateKey
 from domain.log.store import Append
 from projections.tree.grower import Grower
 from tests.api.cli.test_jobs_status_tokens import ESCAPE, Shell, empty, shell  # noqa: F401  (fixtures)
