@@ -93,7 +93,7 @@ def export(
         job_id = selection.job_id
         if job_id is not None and not here.read_model.history(job_id, limit=1):
             raise JobNotFound(f"There is no job {job_id!r}.")
-        taken = Export(
+        exported = Export(
             here.milepost.store,
             here.milepost.mapper,
             selection,
@@ -101,8 +101,8 @@ def export(
             sealed=sealed,
         )
         keys = here.settings.signers
-        made = write(taken, FORMATS[name](source), target, manifest_path, keys, here.clock())
-    _report(made, taken, target, manifest_path, as_json)
+        made = write(exported, FORMATS[name](source), target, manifest_path, keys, here.clock())
+    _report(made, exported, target, manifest_path, as_json)
 
 
 def _selection(selected: dict[str, Any]) -> Selection:
@@ -115,9 +115,9 @@ def _selection(selected: dict[str, Any]) -> Selection:
 
 
 def _report(
-    made: Manifest, taken: Export, target: Path | None, manifest_path: Path | None, as_json: bool
+    made: Manifest, exported: Export, target: Path | None, manifest_path: Path | None, as_json: bool
 ) -> None:
-    if taken.decrypted:
+    if exported.decrypted:
         click.echo(
             "Decrypted: everything that is encrypted in the store is legible in this export "
             "(--sealed leaves it as it is).",

@@ -28,7 +28,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
 
     @property
     def text(self) -> str:
-        """The lines that are signed: origin, size, root, and two extensions."""
+        """The signed lines: origin, size, root, and two extensions."""
         root, made = b64encode(self.root).decode(), self.made_at.isoformat()
         return f"{self.origin}\n{self.size}\n{root}\nposition {self.position}\nmade-at {made}\n"
 
@@ -36,8 +36,8 @@ class Checkpoint(msgspec.Struct, frozen=True):
 def opened_checkpoint(note: str, keys: Iterable[PublicKey]) -> Checkpoint:
     """Return a checkpoint that a trusted key of the log itself has signed.
 
-    Raises `InvalidCheckpoint`. A key's name is the origin of what it signs; so one that is trusted
-    for another log is not for this one.
+    Raises `InvalidCheckpoint`. A key's name is the origin of the checkpoints that it signs, so a
+    key that is trusted for another log is not trusted for this one.
     """
     origin = note.split("\n", 1)[0]
     text, _ = opened_note(note, (key for key in keys if key.name == origin))
@@ -45,7 +45,7 @@ def opened_checkpoint(note: str, keys: Iterable[PublicKey]) -> Checkpoint:
 
 
 def parse_checkpoint(text: str) -> Checkpoint:
-    """Read the lines that are signed; raise `InvalidCheckpoint`."""
+    """Read the signed lines; raise `InvalidCheckpoint`."""
     lines = text.removesuffix("\n").split("\n")
     try:
         origin, size, root, *extensions = lines

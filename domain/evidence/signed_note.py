@@ -22,7 +22,7 @@ def signed_note(text: str, keys: Iterable[PrivateKey]) -> str:
 def opened_note(note: str, keys: Iterable[PublicKey]) -> tuple[str, PublicKey]:
     """Return the text of a signed note and a trusted key that signed it.
 
-    Raises `InvalidCheckpoint` if none did, or a trusted key's signature is wrong.
+    Raises `InvalidCheckpoint` if no trusted key signed it or a trusted key's signature is wrong.
     """
     text, blank, signatures = note.rpartition("\n\n")
     if not blank:

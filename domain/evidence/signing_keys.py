@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from domain.errors import MilepostError
 
 ED25519 = b"\x01"
-"""The byte that says so, before a key and in what its id is the hash of."""
+"""The algorithm byte of Ed25519. It precedes the key, also in the data whose hash is its id."""
 KEY_ID_BYTES = 4
 PRIVATE = "PRIVATE+KEY+"
 
@@ -22,7 +22,7 @@ class InvalidKey(MilepostError):
 
 
 class PublicKey:
-    """A named key that signatures are checked with, written `name+id+key`."""
+    """A named key that checks signatures, written `name+id+key`."""
 
     def __init__(self, name: str, key: Ed25519PublicKey) -> None:
         self.name = name
@@ -63,7 +63,7 @@ class PrivateKey:
 
     @classmethod
     def generate(cls, name: str) -> PrivateKey:
-        """Make a new key; raise `InvalidKey` for a name that none can have."""
+        """Make a new key; raise `InvalidKey` for a name that no key can have."""
         return cls(checked_name(name), Ed25519PrivateKey.generate())
 
     @classmethod
@@ -82,11 +82,11 @@ class PrivateKey:
 
     @property
     def name(self) -> str:
-        """The name of the key, which is the origin of what it signs."""
+        """The name of the key, which is the origin of the checkpoints that it signs."""
         return self.public.name
 
     def secret(self) -> str:
-        """Return the key to store; it is no `str()`, so that no log shows it."""
+        """Return the key as text to store. This is not `str()`, so that no log shows it."""
         return PRIVATE + _written(self.name, self.public.id, self._key.private_bytes_raw())
 
     def sign(self, text: str) -> str:
@@ -96,7 +96,7 @@ class PrivateKey:
 
 
 def checked_name(name: str) -> str:
-    """Return the name; raise `InvalidKey` unless it has something, and no space or plus."""
+    """Return the name; raise `InvalidKey` if it is empty, not printable, or has a space or plus."""
     if not name or "+" in name or any(char.isspace() or not char.isprintable() for char in name):
         raise InvalidKey("a checkpoint key's name has no spaces and no +")
     return name
@@ -107,7 +107,7 @@ def _written(name: str, key_id: bytes, raw: bytes) -> str:
 
 
 def _parts(text: str) -> tuple[str, str, bytes]:
-    # Base64 has a plus in its alphabet, a name and an id have none.
+    # The base64 part may contain a plus; the name and the id cannot, so split twice at most.
     try:
         name, key_id, encoded = text.strip().split("+", 2)
         raw = b64decode(encoded, validate=True)

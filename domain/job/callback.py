@@ -1,4 +1,4 @@
-"""One message from a workflow, and the facts that it states (seed contract, "Routing")."""
+"""One message from a workflow and the facts that it states (seed contract, "Routing")."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Status = Literal["provisioning", "running", "failed"]
 
 
 class Callback(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """An authentic, well-formed callback; absent and empty fields are None."""
+    """An authentic, well-formed callback. Absent and empty fields are None."""
 
     job_id: str
     type: str | None = None

@@ -1,6 +1,7 @@
-"""What may be asked of a job: each command decides, from the job and the keys that are taken.
+"""The commands that a job takes. Each decides from the job and from the keys that exist.
 
-A command runs inside the transaction that appends its facts, so what it sees is the truth.
+A command decides inside the transaction that appends its events, so no other process can change
+what it sees.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
 
 
 class Command(Protocol):
-    """A request about one job; `names` are the keys that it needs to see."""
+    """A request about one job. `names` are the names of the keys that it has to see."""
 
     @property
     def job_id(self) -> str: ...
@@ -48,7 +49,7 @@ class Command(Protocol):
 
 
 class RecordCallback(msgspec.Struct, frozen=True, gc=False):
-    """Record a callback; a redelivery gets the first receipt."""
+    """Record a callback. A redelivery gets the first receipt."""
 
     callback: Callback
 
@@ -72,9 +73,9 @@ class RecordCallback(msgspec.Struct, frozen=True, gc=False):
 
 
 class QueueJob(msgspec.Struct, frozen=True, kw_only=True):
-    """Register a job; the same idempotency key with the same `digest` gets the same job.
+    """Register a job. The same idempotency key with the same `digest` gets the same job.
 
-    `owner` is the user that the caller's token is bound to: keys of different owners are apart.
+    `owner` is the user that the caller's token is bound to. Each owner has idempotency keys apart.
     """
 
     job_id: str
@@ -107,7 +108,7 @@ class QueueJob(msgspec.Struct, frozen=True, kw_only=True):
                 raise RegistrationConflict
             return Decision(Outcome(job), earlier)
         if self.owner is not None and job.version > 0:
-            # Its first callbacks came from somebody else's workflow, for all we know.
+            # Another user's workflow may have sent the first callbacks of this job.
             raise JobAlreadyRegistered
         if (agent := keys.get(agent_key(self.agent_id))) and not self._may_take(agent):
             raise AgentTaken
@@ -128,8 +129,8 @@ class QueueJob(msgspec.Struct, frozen=True, kw_only=True):
         return Decision(outcome)
 
     def _may_take(self, agent: Key) -> bool:
-        # The key of an agent carries its user. An agent of nobody can be given to somebody, but
-        # not by a token that is bound to that somebody.
+        # The digest of an agent's key is its user. An agent without a user can be given to one,
+        # but a token that is bound to this user cannot give it.
         if agent.digest == (self.user_id or ""):
             return True
         return agent.digest == "" and self.owner is None
@@ -149,7 +150,7 @@ class StopJob(msgspec.Struct, frozen=True):
 
 
 class TimeOutJob(msgspec.Struct, frozen=True):
-    """Fail the job if it has been silent for too long by now; otherwise change nothing."""
+    """Fail the job if it has been silent for too long; otherwise change nothing."""
 
     job_id: str
     names: tuple[str, ...] = ()

@@ -1,6 +1,6 @@
-"""The aggregate: what a provisioning job may do next, decided from immutable state.
+"""The aggregate: what a provisioning job does next, decided from immutable state.
 
-Deciding may refuse; evolving never does.
+Deciding may refuse. Evolving never does.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from domain.job.events import (
 )
 
 SILENCE_LIMIT_SECONDS = 900
-"""A provisioning job that was silent for longer than this has failed (seed contract, "Jobs")."""
+"""A provisioning job fails when it is silent for longer than this (seed contract, "Jobs")."""
 
 MAX_RETRIES = 3
 """How many retries a job is meant to have; callbacks of further ones are not refused."""
 
 
 class ProvisioningJob(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """What decisions need to know of a job, folded from its events; version 0 has none."""
+    """What decisions need to know of a job, folded from its events. At version 0 it has none."""
 
     id: str
     version: int = 0
@@ -55,7 +55,7 @@ class ProvisioningJob(msgspec.Struct, frozen=True, gc=False, omit_defaults=True)
         return Outcome(self).then(fact)
 
     def report(self, callback: Callback, now: datetime) -> Outcome:
-        """Record a callback and what follows from it. Never refuses."""
+        """Record a callback and decide what follows from it. This never refuses."""
         outcome = Outcome(self)
         for fact in callback.facts(now):
             if isinstance(fact, StatusReported) and self._starts_again(fact):
@@ -146,7 +146,7 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
 
 
 def evolve(job: ProvisioningJob, event: JobEvent) -> ProvisioningJob:
-    """Fold one event; total over every sequence of events."""
+    """Fold one event. Every sequence of events can be folded."""
     fact, version = event.fact, event.originator_version
     match fact:
         case Received() if job.attempt.precedes(fact):

@@ -23,9 +23,9 @@ log = logging.getLogger("milepost")
 
 
 class Receipt(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """Proof that something is stored: the job's version and the log's position after it.
+    """Proof that a command is stored: the version of its job and the position of its last event.
 
-    A command that changed nothing has the job's present version and no position.
+    The receipt of a command that changed nothing has the job's present version and no position.
     """
 
     job_id: str
@@ -36,7 +36,7 @@ class Receipt(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class Batch:
-    """Commands that are decided together, and what becomes of them."""
+    """Decide commands together, in order, and answer each once their events are stored."""
 
     def __init__(
         self,
@@ -62,18 +62,18 @@ class Batch:
 
     @property
     def known(self) -> dict[str, int]:
-        """The version of every job as far as it is folded."""
+        """The version up to which each job is folded."""
         return {job_id: folded.job.version for job_id, folded in self.jobs.items()}
 
     def decide(self, found: Found) -> Append:
-        """Run every command; one that refuses harms no other.
+        """Run every command and return what to store. A command that refuses stops no other.
 
-        Raises `TooMuchMissed`, or `NothingDecided` if what the jobs were folded from is not there
-        any more.
+        Raises `TooMuchMissed`, or `NothingDecided` if events that a job was folded from are no
+        longer in the log.
         """
         if len(found.tail) > MAX_TAIL:
-            # Another process had them for long. Folding all that here would keep everybody waiting
-            # for the lock; recalling the jobs does it without the lock, and from their snapshots.
+            # Another process wrote to these jobs for long. Folding its events here would make all
+            # writers wait for the lock. Recalling the jobs takes no lock and uses snapshots.
             raise TooMuchMissed(f"more than {MAX_TAIL} events since the jobs were last seen")
         known = self.known
         lost = {job_id for job_id, version in known.items() if version}
@@ -84,7 +84,7 @@ class Batch:
             else:
                 self.jobs[job_id] = fold(self.jobs[job_id], (stored,), self._mapper)
         if lost:
-            # As after a failover to a database that is a moment older.
+            # This happens after a failover to a standby that lacks the newest events.
             raise NothingDecided(f"the log has lost events of {len(lost)} jobs")
         keys = dict(found.keys)
         now = self._clock()
@@ -94,7 +94,7 @@ class Batch:
                 decision = command.decide(job, keys, now)
                 self._accept(command.job_id, decision, keys)
             except Exception as refusal:
-                # A refusal or a bug: its own caller hears it, and nobody else in the batch.
+                # A refusal or a bug: only the caller of this command gets it.
                 self._decisions.append(refusal)
                 self._versions.append(job.version)
         return Append(
@@ -110,7 +110,7 @@ class Batch:
         job, events = decision.outcome.job, decision.outcome.events
         stored = [self._mapper.to_stored_event(event) for event in events]
         changes = key_changes(folded.job, events, job)
-        # From here on nothing can fail: all of a command is accepted, or nothing.
+        # Nothing below can fail, so a command is accepted as a whole or not at all.
         self._events += stored
         self.jobs[job_id] = Folded(job, folded.snapshot_version, folded.whole)
         for key in changes.claims:
@@ -138,7 +138,7 @@ class Batch:
         return taken
 
     def receipts(self, positions: Sequence[int]) -> list[Receipt | Exception]:
-        """Answer every command, in order, once the events have their positions."""
+        """Return the answer to every command, in order, from the positions of the stored events."""
         placed = {
             (str(event.originator_id), event.originator_version): position
             for event, position in zip(self._events, positions, strict=True)

@@ -49,7 +49,7 @@ def _is_there(path: Path) -> bool:
 
 
 def write(
-    taken: Export,
+    exported: Export,
     form: Format,
     target: Path | None,
     manifest_path: Path | None,
@@ -58,16 +58,18 @@ def write(
 ) -> Manifest:
     """Write the export and then, last, the manifest that says it is whole."""
     if target is None:
-        written = _write(taken, form, sys.stdout.buffer, lambda position: None)
+        written = _write(exported, form, sys.stdout.buffer, lambda position: None)
         sys.stdout.buffer.flush()
     else:
         with whole_file(target) as sink, progress("exporting", "positions") as reached:
-            reached(0, taken.stop)
-            written = _write(taken, form, sink, lambda position: reached(position, taken.stop))
+            reached(0, exported.stop)
+            written = _write(
+                exported, form, sink, lambda position: reached(position, exported.stop)
+            )
             if manifest_path:
-                # So that an older one never speaks of this file.
+                # An older manifest must never describe this file.
                 manifest_path.unlink(missing_ok=True)
-    manifest = taken.manifest(
+    manifest = exported.manifest(
         version("milepost"), now, format=form.name, format_version=form.version, **written
     )
     manifest = msgspec.structs.replace(manifest, signed=bool(keys))
@@ -78,7 +80,7 @@ def write(
 
 
 def _write(
-    taken: Export, form: Format, sink: BinaryIO, reached: Callable[[int], object]
+    exported: Export, form: Format, sink: BinaryIO, reached: Callable[[int], object]
 ) -> dict[str, Any]:
     length, digest = 0, hashlib.sha256()
 
@@ -90,7 +92,7 @@ def _write(
 
     put(form.before)
     begun = False
-    for position, events in taken.batches():
+    for position, events in exported.batches():
         if events:
             put((form.between if begun else b"") + form.between.join(map(form.write, events)))
             begun = True

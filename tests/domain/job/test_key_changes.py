@@ -20,7 +20,7 @@ from domain.log.recall import Folded
 from domain.log.store import Found
 from domain.transfer.derived_keys import DerivedKeys
 from domain.transfer.importing import fill
-from domain.transfer.jsonl import encode, opened
+from domain.transfer.jsonl import encode, unsealed
 from domain.writing.batch import Batch
 from tests.conftest import Clock
 
@@ -87,7 +87,7 @@ def test_the_events_of_commands_tell_the_keys_that_they_took(
 
     new = Milepost(MEMORY, clock=clock)
     stored = old.store.select_notifications(None, 10_000)
-    lines = [encode(opened(event, old.mapper)) for event in stored]
+    lines = [encode(unsealed(event, old.mapper)) for event in stored]
     fill(new.store, new.mapper, lines, None, batch=batch, remembered=remembered)
 
     assert keys(new) == keys(old)
@@ -167,7 +167,7 @@ def test_a_retry_gets_the_in_progress_key_once_the_other_job_has_ended() -> None
         ask(old, Clock(), command)
         new = Milepost(MEMORY)
         stored = old.store.select_notifications(None, 100)
-        fill(new.store, new.mapper, [encode(opened(event, old.mapper)) for event in stored], None)
+        fill(new.store, new.mapper, [encode(unsealed(event, old.mapper)) for event in stored], None)
         assert keys(new) == keys(old)
         found = keys(new).values()
         holders.append(next((key.job_id for key in found if "in-progress" in key.name), None))
