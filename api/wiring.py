@@ -8,13 +8,14 @@ from typing import Any
 
 import msgspec
 
-from api.settings.config import Settings, make_home
+from api.settings.home import make_home
+from api.settings.settings import Settings
 from api.tokens import TokenStore
 from api.tokens.postgres import PostgresTokens
 from api.tokens.remembered import RememberedTokens
 from api.tokens.sqlite import SQLiteTokens
 from domain.application import Milepost, utc_now
-from domain.evidence.checkpoints import Checkpoint
+from domain.evidence.checkpoint import Checkpoint
 from domain.log.store import translated
 from domain.workflows.definition import Workflows
 from domain.workflows.files import load

@@ -37,7 +37,7 @@ def utc_now() -> datetime:
 class Milepost(Application[str]):
     """The application over one event store.
 
-    `env` are the eventsourcing library's settings (see `api.config`). A receipt means that the
+    `env` are the eventsourcing library's settings (see `api.settings`). A receipt means that the
     events survive `kill -9` and a power cut. Every method that writes may raise
     `StoreUnavailable` or `QueueFull`.
     """
@@ -58,11 +58,11 @@ class Milepost(Application[str]):
         self._committer = Batching[Command, Receipt](self._commit, name="committer")
 
     def construct_env(self, name: str, env: EnvType | None = None) -> Environment:
-        """Use the given settings only: the process environment is read once, elsewhere."""
+        """Use only the given settings: `api.settings` has read the process environment already."""
         return Environment("", env)
 
     def when_committed(self, listener: Callable[[], None]) -> None:
-        """Call the listener, briefly and in the committing thread, after every commit."""
+        """Call the listener in the committing thread after every commit. It must return at once."""
         self._listeners.append(listener)
 
     def record(self, callback: Callback) -> Receipt:
@@ -88,8 +88,8 @@ class Milepost(Application[str]):
     def queue(self, registration: QueueJob) -> Receipt:
         """Register a job.
 
-        Raises `JobAlreadyRegistered`, `JobInProgress` (the user has another one), or
-        `RegistrationConflict` (the idempotency key was used with another digest).
+        Raises `JobAlreadyRegistered`, `JobInProgress` (the user has another job in progress),
+        `AgentTaken`, or `RegistrationConflict` (the idempotency key has another digest).
         """
         return self._committer.submit(registration)
 
@@ -102,7 +102,7 @@ class Milepost(Application[str]):
         return self._committer.submit(TimeOutJob(job_id))
 
     def find(self, job_id: str) -> ProvisioningJob:
-        """Return the job as its events stand now; version 0 if there are none."""
+        """Return the job, folded from all its events; version 0 if it has none."""
         with translated():
             return recall(self.store, [job_id], self.mapper)[job_id].job
 
@@ -112,19 +112,19 @@ class Milepost(Application[str]):
         super().close()
 
     def _commit(self, commands: Sequence[Command]) -> Sequence[Receipt | Exception]:
-        """Decide the commands in order on fresh state and store what they decided, all at once."""
+        """Decide the commands in order on fresh state and store their events in one transaction."""
         try:
             with translated():
                 try:
                     batch, positions = self._attempt(commands)
                 except TooMuchMissed:
-                    # What is known of other jobs is no worse for it.
+                    # Only these jobs are stale; the cache of the other jobs stays right.
                     for command in commands:
                         self._jobs.pop(command.job_id, None)
                     batch, positions = self._attempt(commands)
                 except NothingDecided:
-                    # What is known is too old, or too new: the database that answers next may be
-                    # another one, a moment older.
+                    # The connection was dead or the cache does not fit the database: after a
+                    # failover, another database may answer, which lacks the newest events.
                     self._jobs.clear()
                     batch, positions = self._attempt(commands)
         except StoreUnavailable:
@@ -140,7 +140,7 @@ class Milepost(Application[str]):
         batch = Batch(commands, self._jobs, self.mapper, self._clock)
         cold = [job_id for job_id, version in batch.known.items() if version == 0]
         if cold:
-            # Histories are read before the write lock is taken, so that no other process waits.
+            # Read histories before taking the write lock, so that no other process waits.
             batch.jobs.update(recall(self.store, cold, self.mapper))
         return batch, self.store.transact(batch.known, batch.names, batch.decide)
 

@@ -12,7 +12,7 @@ from api.representations.checkpoint import signed
 from api.settings.config import from_environment
 from api.settings.credentials import with_kept_checkpoint_key
 from api.wiring import Services
-from domain.evidence.checkpoints import InvalidKey, PrivateKey
+from domain.evidence.signing_keys import InvalidKey, PrivateKey
 from domain.log.store import translated
 from projections.tree.contract import TreeBroken
 from projections.tree.grower import Grower

@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
 import sys
 from base64 import b64encode
-from collections.abc import Callable, Sequence
-from datetime import datetime
-from importlib.metadata import version
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import click
 import msgspec
 
+from api.cli.terminal.export_file import manifest_of, refuse_to_replace, write
 from api.cli.terminal.options import When
 from api.cli.terminal.output import as_json, counted, opened, print_json
-from api.cli.terminal.progress import progress
-from api.cli.terminal.whole_file import whole_file
 from api.formats import Format
 from api.formats.cloudevents import SOURCE, URI_REFERENCE, batch, cloudevents
 from api.formats.spreadsheet import CSV
 from domain.errors import JobNotFound
-from domain.evidence.checkpoints import PrivateKey
 from domain.log.store import translated
 from domain.transfer.exporting import Export, Selection
 from domain.transfer.jsonl import FORMAT, FORMAT_VERSION, encode
-from domain.transfer.manifest import Manifest, dumped
+from domain.transfer.manifest import Manifest
 
 JSONL = Format(FORMAT, FORMAT_VERSION, encode)
 FORMATS: dict[str, Callable[[str], Format]] = {
@@ -93,12 +88,12 @@ def export(
         raise click.UsageError("an export is not for a terminal; name a FILE, or pipe it on")
     if target:
         manifest_path = manifest_path or manifest_of(target)
-    _refuse_to_replace([path for path in (target, manifest_path) if path], force)
+    refuse_to_replace([path for path in (target, manifest_path) if path], force)
     with opened(only_if_there=True, with_key=True) as here, translated():
         job_id = selection.job_id
         if job_id is not None and not here.read_model.history(job_id, limit=1):
             raise JobNotFound(f"There is no job {job_id!r}.")
-        taken = Export(
+        exported = Export(
             here.milepost.store,
             here.milepost.mapper,
             selection,
@@ -106,64 +101,8 @@ def export(
             sealed=sealed,
         )
         keys = here.settings.signers
-        made = write(taken, FORMATS[name](source), target, manifest_path, keys, here.clock())
-    _report(made, taken, target, manifest_path, as_json)
-
-
-def manifest_of(target: Path) -> Path:
-    """Return where the manifest of a file is unless somebody says otherwise."""
-    return target.with_name(f"{target.name}.manifest.json")
-
-
-def write(
-    taken: Export,
-    form: Format,
-    target: Path | None,
-    manifest_path: Path | None,
-    keys: Sequence[PrivateKey],
-    now: datetime,
-) -> Manifest:
-    """Write the export and then, last, the manifest that says it is whole."""
-    if target is None:
-        written = _write(taken, form, sys.stdout.buffer, lambda position: None)
-        sys.stdout.buffer.flush()
-    else:
-        with whole_file(target) as sink, progress("exporting", "positions") as reached:
-            reached(0, taken.stop)
-            written = _write(taken, form, sink, lambda position: reached(position, taken.stop))
-            if manifest_path:
-                # So that an older one never speaks of this file.
-                manifest_path.unlink(missing_ok=True)
-    manifest = taken.manifest(
-        version("milepost"), now, format=form.name, format_version=form.version, **written
-    )
-    manifest = msgspec.structs.replace(manifest, signed=bool(keys))
-    if manifest_path:
-        with whole_file(manifest_path) as sink:
-            sink.write(dumped(manifest, keys))
-    return manifest
-
-
-def _write(
-    taken: Export, form: Format, sink: BinaryIO, reached: Callable[[int], object]
-) -> dict[str, Any]:
-    length, digest = 0, hashlib.sha256()
-
-    def put(content: bytes) -> None:
-        nonlocal length
-        length += len(content)
-        digest.update(content)
-        sink.write(content)
-
-    put(form.before)
-    begun = False
-    for position, events in taken.batches():
-        if events:
-            put((form.between if begun else b"") + form.between.join(map(form.write, events)))
-            begun = True
-        reached(position)
-    put(form.after)
-    return {"length": length, "sha256": digest.hexdigest()}
+        made = write(exported, FORMATS[name](source), target, manifest_path, keys, here.clock())
+    _report(made, exported, target, manifest_path, as_json)
 
 
 def _selection(selected: dict[str, Any]) -> Selection:
@@ -175,31 +114,10 @@ def _selection(selected: dict[str, Any]) -> Selection:
     return found
 
 
-def _refuse_to_replace(paths: Sequence[Path], force: bool) -> None:
-    for path in paths:
-        if not path.parent.is_dir():
-            raise click.ClickException(
-                f"{path} cannot be written: there is no folder {path.parent}"
-            )
-        if not _is_there(path):
-            continue
-        if not path.is_file():
-            raise click.ClickException(f"{path} is no file, so it cannot be replaced")
-        if not force:
-            raise click.ClickException(f"{path} is there already; replace it with --force")
-
-
-def _is_there(path: Path) -> bool:
-    try:
-        return path.exists()
-    except OSError as error:
-        raise click.ClickException(f"{path} cannot be written: {error.strerror}") from error
-
-
 def _report(
-    made: Manifest, taken: Export, target: Path | None, manifest_path: Path | None, as_json: bool
+    made: Manifest, exported: Export, target: Path | None, manifest_path: Path | None, as_json: bool
 ) -> None:
-    if taken.decrypted:
+    if exported.decrypted:
         click.echo(
             "Decrypted: everything that is encrypted in the store is legible in this export "
             "(--sealed leaves it as it is).",

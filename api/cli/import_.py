@@ -12,12 +12,12 @@ from typing import BinaryIO
 import click
 import msgspec
 
-from api.cli.export import manifest_of
+from api.cli.terminal.export_file import manifest_of
 from api.cli.terminal.output import as_json, counted, opened, print_json
 from api.cli.terminal.progress import progress
 from api.settings.config import from_environment
 from api.wiring import Services
-from domain.evidence.checkpoints import PublicKey
+from domain.evidence.signing_keys import PublicKey
 from domain.log.store import translated
 from domain.transfer.importing import Imported, fill
 from domain.transfer.jsonl import MAX_LINE_BYTES

@@ -12,8 +12,9 @@ from api.cli.terminal.output import opened
 from api.serving.listening import is_taken
 from api.serving.logs import log_to_stderr
 from api.serving.server import run
-from api.settings.config import Settings, from_environment
+from api.settings.config import from_environment
 from api.settings.credentials import credential_files, with_credentials
+from api.settings.settings import Settings
 from api.wiring import open_services
 
 TRY_IT = """\

@@ -10,9 +10,10 @@ import msgspec
 
 from api.cli.terminal.output import INTERRUPTED, as_json, counted, opened, print_json, printable
 from api.cli.terminal.progress import progress
-from api.settings.config import Settings
+from api.settings.settings import Settings
 from api.wiring import Services
-from domain.evidence.checkpoints import Checkpoint, InvalidCheckpoint, opened_checkpoint
+from domain.evidence.checkpoint import Checkpoint, opened_checkpoint
+from domain.evidence.signed_note import InvalidCheckpoint
 from projections.verification.findings import Finding
 from projections.verification.run import State, Summary, Verification
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from api.errors import NoCheckpointKey
 from api.wiring import Services
-from domain.evidence.checkpoints import Checkpoint, signed_note
+from domain.evidence.checkpoint import Checkpoint
+from domain.evidence.signed_note import signed_note
 from projections.tree.proofs import Root
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from domain.job.attempt import Word
+from domain.job.attempt import ReportedValue
 from domain.job.provisioning_job import MAX_RETRIES
 from domain.workflows.definition import Workflow, Workflows
 from projections.views.instance import Instance
@@ -170,5 +170,5 @@ def _text(moment: datetime | None) -> str | None:
     return moment.isoformat() if moment else None
 
 
-def _value(word: Word | None) -> str | None:
+def _value(word: ReportedValue | None) -> str | None:
     return word.value if word else None

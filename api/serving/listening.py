@@ -6,7 +6,8 @@ import errno
 import socket
 from typing import Any
 
-from api.settings.config import InvalidSetting, Settings
+from api.settings.settings import Settings
+from api.settings.variables import InvalidSetting
 
 
 def is_taken(settings: Settings) -> bool:

@@ -20,7 +20,7 @@ from api.serving.draining import Draining
 from api.serving.listening import resolve
 from api.serving.logs import LOGGING, log_to_stderr
 from api.serving.worker import load
-from api.settings.config import DEFAULT_THREADS, Settings
+from api.settings.settings import DEFAULT_THREADS, Settings
 
 MAX_CONNECTIONS: Final = 16_384
 """How many connections a worker has at once; further ones wait to be accepted."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from api.settings.config import Settings
+from api.settings.settings import Settings
 
 PARENT_LOOK_SECONDS = 0.25
 

@@ -10,8 +10,10 @@ from typing import NamedTuple
 
 import msgspec
 
-from api.settings.config import InvalidSetting, Settings, make_folder
-from domain.evidence.checkpoints import InvalidKey, PrivateKey
+from api.settings.home import make_folder
+from api.settings.settings import Settings
+from api.settings.variables import InvalidSetting
+from domain.evidence.signing_keys import InvalidKey, PrivateKey
 
 KEY_NAME = "milepost"
 """The name of a checkpoint key that nobody named."""

@@ -1,7 +1,8 @@
-"""Merkle trees over the log: RFC 9162's hashing and proofs, over nodes that are kept elsewhere.
+"""Merkle trees over the log: RFC 9162's hashing and proofs, over nodes that the caller stores.
 
 A node is named by level and index: leaves are level 0, and node (l, i) covers the leaves from
-i · 2^l up to (i + 1) · 2^l. Only complete nodes are ever kept, and they never change.
+i · 2^l up to, but not including, (i + 1) · 2^l. Only complete nodes are stored, and they never
+change.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ from domain.errors import MilepostError
 
 HASH_BYTES = 32
 EMPTY = sha256(b"").digest()
-"""The root of a tree without leaves."""
+"""The root of a tree without leaves (RFC 9162, 2.1.1)."""
 
 Node = Callable[[int, int], bytes]
-"""Gives the hash of the complete node of this level and index."""
+"""Returns the hash of the complete node at this level and index."""
 
 
 class InvalidProof(MilepostError):
@@ -26,7 +27,7 @@ class InvalidProof(MilepostError):
 
 
 def entry(position: int, job_id: str, version: int, topic: str, stored: bytes) -> bytes:
-    """Return what a leaf is the hash of: where an event stands, a newline, its stored bytes.
+    """Return the data of a leaf: an event's place, a newline, and its stored bytes.
 
     The first line is the JSON array `[position,"job id",version,"topic"]` without spaces, as
     UTF-8.
@@ -45,27 +46,28 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 
 
 def parents(hashes: Sequence[bytes]) -> list[bytes]:
-    """Return the complete nodes of the level above; a last one without a sibling waits."""
+    """Return the complete nodes of the level above. A last node without a sibling gets none yet."""
     return [node_hash(*hashes[at : at + 2]) for at in range(0, len(hashes) - 1, 2)]
 
 
 def covering(hashes: Sequence[bytes]) -> bytes:
-    """Return the complete node over these, of which there is a power of two."""
+    """Return the complete node over these nodes, whose number is a power of two."""
     while len(hashes) > 1:
         hashes = parents(hashes)
     return hashes[0]
 
 
 class Frontier(msgspec.Struct, frozen=True):
-    """A tree's size and its complete subtrees, from the left, which is all it takes to grow it."""
+    """A tree's size and the roots of its complete subtrees, from the left: enough to grow it."""
 
     size: int = 0
     peaks: tuple[bytes, ...] = ()
 
     def grown(self, nodes: Iterable[bytes], level: int = 0) -> Frontier:
-        """Return the frontier after these leaf hashes were appended.
+        """Return the frontier after these leaf hashes are appended.
 
-        Or, of another level, complete nodes, where the size has room for such as a whole.
+        With a level above 0, `nodes` are complete nodes of that level, and the size must be a
+        multiple of the 2^level leaves that each of them covers.
         """
         size, peaks = self.size >> level, list(self.peaks)
         for node in nodes:
@@ -110,7 +112,7 @@ def consistency_proof(first: int, size: int, node: Node) -> list[bytes]:
     """Return the hashes that prove the first leaves unchanged (RFC 9162, 2.1.4.1)."""
     if not 0 < first <= size:
         raise InvalidProof(f"a tree of {size} leaves extends none of {first}")
-    # The largest complete subtree that ends the old tree is where the proof starts.
+    # The proof starts at the largest complete subtree that ends the old tree.
     level = (first & -first).bit_length() - 1
     index = (first >> level) - 1
     parts = [] if first == 1 << level else [(index << level, (index + 1) << level)]
@@ -187,8 +189,8 @@ def _covering(leaves: tuple[int, int], node: Node) -> bytes:
 
 
 def _siblings(leaf: int, size: int, least: int = 0) -> list[tuple[int, int]]:
-    # The ranges of leaves beside the way from this leaf to the root, from below; those that are
-    # no higher than `least` belong to the node that the way starts from.
+    # Returns the ranges of leaves beside the path from this leaf to the root, lowest first. Ranges
+    # up to the level `least` belong to the node that the path starts from and are left out.
     found, start, stop = [], 0, size
     while stop - start > 1 << least:
         half = start + (1 << (stop - start - 1).bit_length() - 1)

@@ -1,4 +1,5 @@
 """The job.
 
-Its facts, what a callback says, and what may happen next. Pure: no database, no library, no clock.
+This room holds the job's facts, the callbacks that state them and the decisions about what happens
+next. It is pure: it knows no database, no event store and no clock.
 """

@@ -1,8 +1,8 @@
-"""One try of a job, as a pure fold.
+"""One attempt of a job, as a pure fold.
 
-Everything kept here merges: the earliest claim, the earliest sighting of each step, the earliest
-final status, the latest word on the machine. Where the senders' clocks are known (`occurred_at`)
-the order of arrival therefore does not matter; where they are not, the order of arrival decides.
+Every part of the state merges: the earliest claim, the earliest report of each step, the earliest
+final status, the latest values of the machine. Where the callbacks carry their senders' clocks
+(`occurred_at`), the order of arrival therefore does not matter. Where they do not, it decides.
 """
 
 from __future__ import annotations
@@ -24,52 +24,52 @@ from domain.job.events import (
 )
 
 MAX_STEPS = 200
-"""Distinct step names kept in an attempt's state; the events keep them all."""
+"""An attempt's state holds at most this many distinct step names; the events hold all of them."""
 MAX_EARLIER_RUNS = 10
-"""How many earlier runs of a job are told apart by their ids."""
+"""An attempt remembers the ids of at most this many earlier runs of its job."""
 
 
-class Moment(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """When something happened, by the server's clock and, if it was told, the sender's."""
+class Timestamp(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """When something happened, by the server's clock and, if the callback said it, the sender's."""
 
     recorded_at: datetime
     occurred_at: datetime | None = None
 
     @property
     def at(self) -> datetime:
-        """The sender's time if known, else ours."""
+        """The sender's time if it is known, else the server's."""
         return self.occurred_at or self.recorded_at
 
-    def surely_before(self, other: Moment) -> bool:
-        """True when both senders' clocks are known and this one is earlier."""
+    def surely_before(self, other: Timestamp) -> bool:
+        """True when both senders' times are known and this one is earlier."""
         return bool(self.occurred_at and other.occurred_at and self.occurred_at < other.occurred_at)
 
-    def surely_by(self, other: Moment) -> bool:
-        """True when both senders' clocks are known and this one is not later."""
+    def surely_by(self, other: Timestamp) -> bool:
+        """True when both senders' times are known and this one is not later."""
         return bool(
             self.occurred_at and other.occurred_at and self.occurred_at <= other.occurred_at
         )
 
 
-class Word(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """The latest value somebody gave for a field."""
+class ReportedValue(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """The latest value that a callback gave for a field."""
 
     value: str
     occurred_at: datetime | None = None
 
 
 class Final(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):
-    """How the attempt ended. `inferred` marks Milepost's own conclusion from silence."""
+    """How the attempt ended. `inferred` means that Milepost concluded it from the job's silence."""
 
     status: Literal["running", "failed"]
-    moment: Moment
+    moment: Timestamp
     error: str | None = None
     step: str | None = None
     failed_step: str | None = None
     inferred: bool = False
 
     def yields_to(self, other: Final) -> bool:
-        """True when `other` is the better account of the end."""
+        """True when `other` replaces this one: it is not inferred as this is, or it is earlier."""
         if self.inferred != other.inferred:
             return self.inferred
         if not (self.moment.occurred_at and other.moment.occurred_at):
@@ -77,7 +77,7 @@ class Final(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=T
         return other._rank() < self._rank()
 
     def _rank(self) -> tuple[datetime, str, str, str, str]:
-        # The earliest final status wins; the rest only makes ties independent of arrival.
+        # The earliest final status wins. The other fields break ties without regard to arrival.
         return (
             self.moment.at,
             self.status,
@@ -88,55 +88,55 @@ class Final(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=T
 
 
 class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):
-    """The state of one try. `number` counts from 1."""
+    """The state of one attempt. `number` counts from 1."""
 
     number: int = 1
     opened_at: datetime | None = None
     earlier_run_ids: tuple[str, ...] = ()
-    run_id: Word | None = None
-    claim: Moment | None = None
+    run_id: ReportedValue | None = None
+    claim: Timestamp | None = None
     announced: bool = False
     heard_at: datetime | None = None
-    steps: dict[str, Moment] = {}
+    steps: dict[str, Timestamp] = {}
     final: Final | None = None
-    server_id: Word | None = None
-    server_ip: Word | None = None
-    tailscale_ip: Word | None = None
+    server_id: ReportedValue | None = None
+    server_ip: ReportedValue | None = None
+    tailscale_ip: ReportedValue | None = None
 
     @property
     def status(self) -> Literal["queued", "provisioning", "running", "failed"]:
-        """`queued` until the workflow is heard of, then `provisioning` until the final status."""
+        """`queued` until the workflow reports, then `provisioning` until the final status."""
         if self.final:
             return self.final.status
         return "provisioning" if self.claim else "queued"
 
     @property
     def claimed_at(self) -> datetime | None:
-        """When the workflow took the job, unless it is known to have ended before."""
+        """When the workflow claimed the job; None if the attempt surely ended before that."""
         if self.claim is None or (self.final and self.final.moment.surely_before(self.claim)):
             return None
         return self.claim.at
 
     @property
     def silent_since(self) -> datetime | None:
-        """When the workflow was last heard of, by our clock; None unless it is provisioning."""
+        """When the workflow last reported, by our clock; None unless it is provisioning."""
         if self.final or self.claim is None:
             return None
         return self.heard_at or self.claim.recorded_at
 
     @property
-    def steps_reached(self) -> dict[str, Moment]:
-        """The steps reported before the end, as far as the clocks can tell."""
+    def steps_reached(self) -> dict[str, Timestamp]:
+        """The steps that were reached before the end; steps of unknown order count as reached."""
         if self.final is None:
             return self.steps
         end = self.final.moment
         return {name: seen for name, seen in self.steps.items() if not end.surely_before(seen)}
 
     def reopens_on(self, fact: StatusReported) -> bool:
-        """Tell whether this `provisioning` status is a retry, not a late or repeated first one."""
+        """Tell whether this `provisioning` status starts a retry, not repeats the first one."""
         if fact.status != "provisioning" or self.final is None or self.final.status != "failed":
             return False
-        moment = Moment(fact.recorded_at, fact.occurred_at)
+        moment = Timestamp(fact.recorded_at, fact.occurred_at)
         if self.final.moment.surely_before(moment):
             return True
         if moment.surely_by(self.final.moment):
@@ -163,12 +163,12 @@ class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only
 def evolve(attempt: Attempt, fact: Fact) -> Attempt:
     """Fold one fact into the attempt that it belongs to."""
     match fact:
+        case StepReported():
+            return _with_step(_with_machine(attempt, fact), fact.step, _moment(fact))
         case HeartbeatReceived():
             if attempt.final or attempt.claim is None:
                 return attempt
             return msgspec.structs.replace(attempt, heard_at=fact.recorded_at)
-        case StepReported():
-            return _with_step(_with_machine(attempt, fact), fact.step, _moment(fact))
         case StatusReported(status="provisioning"):
             return msgspec.structs.replace(
                 _claimed(_with_machine(attempt, fact), _moment(fact)), announced=True
@@ -187,7 +187,7 @@ def evolve(attempt: Attempt, fact: Fact) -> Attempt:
         case Machine():
             return _with_machine(attempt, fact)
         case JobTimedOut() if fact.attempt == attempt.number:
-            end = Moment(fact.recorded_at)
+            end = Timestamp(fact.recorded_at)
             return _ended(
                 attempt, Final(status="failed", moment=end, error=fact.error, inferred=True)
             )
@@ -195,17 +195,8 @@ def evolve(attempt: Attempt, fact: Fact) -> Attempt:
             return attempt
 
 
-def may_end(fact: Fact) -> bool:
-    """Tell whether the fact is of a kind that can end an attempt."""
-    match fact:
-        case JobTimedOut() | StatusReported(status="running" | "failed"):
-            return True
-        case _:
-            return False
-
-
 def next_attempt(previous: Attempt, started: AttemptStarted) -> Attempt:
-    """Open the attempt after `previous`."""
+    """Return the attempt that this event starts after `previous`."""
     run_id = started.workflow_run_id
     earlier = previous.earlier_run_ids
     if previous.run_id:
@@ -214,21 +205,21 @@ def next_attempt(previous: Attempt, started: AttemptStarted) -> Attempt:
         number=started.number,
         opened_at=started.occurred_at,
         earlier_run_ids=earlier,
-        run_id=Word(run_id, started.occurred_at) if run_id else None,
+        run_id=ReportedValue(run_id, started.occurred_at) if run_id else None,
     )
 
 
-def _moment(fact: Received) -> Moment:
-    return Moment(fact.recorded_at, fact.occurred_at)
+def _moment(fact: Received) -> Timestamp:
+    return Timestamp(fact.recorded_at, fact.occurred_at)
 
 
-def _claimed(attempt: Attempt, moment: Moment) -> Attempt:
+def _claimed(attempt: Attempt, moment: Timestamp) -> Attempt:
     if attempt.claim is None or moment.surely_before(attempt.claim):
         return msgspec.structs.replace(attempt, claim=moment)
     return attempt
 
 
-def _with_step(attempt: Attempt, step: str, moment: Moment) -> Attempt:
+def _with_step(attempt: Attempt, step: str, moment: Timestamp) -> Attempt:
     if attempt.final and not moment.surely_by(attempt.final.moment):
         return attempt
     attempt = _claimed(attempt, moment)
@@ -247,24 +238,24 @@ def _ended(attempt: Attempt, final: Final) -> Attempt:
 
 
 def _with_machine(attempt: Attempt, fact: Machine) -> Attempt:
-    if not (fact.server_id or fact.server_ip or fact.tailscale_ip or fact.workflow_run_id):
-        return attempt
-    given: dict[str, Word] = {}
-    for field, attribute in (
-        ("server_id", "server_id"),
-        ("server_ip", "server_ip"),
-        ("tailscale_ip", "tailscale_ip"),
-        ("run_id", "workflow_run_id"),
+    changed: dict[str, ReportedValue] = {}
+    for field, value in (
+        ("server_id", fact.server_id),
+        ("server_ip", fact.server_ip),
+        ("tailscale_ip", fact.tailscale_ip),
+        ("run_id", fact.workflow_run_id),
     ):
-        value: str | None = getattr(fact, attribute)
         if value:
-            word = _later(getattr(attempt, field), Word(value, fact.occurred_at))
-            if word is not getattr(attempt, field):
-                given[field] = word
-    return msgspec.structs.replace(attempt, **given) if given else attempt
+            old: ReportedValue | None = getattr(attempt, field)
+            if old and old.value == value and old.occurred_at == fact.occurred_at:
+                continue  # almost every callback repeats what is known
+            newest = _later(old, ReportedValue(value, fact.occurred_at))
+            if newest is not old:
+                changed[field] = newest
+    return msgspec.structs.replace(attempt, **changed) if changed else attempt
 
 
-def _later(old: Word | None, new: Word) -> Word:
+def _later(old: ReportedValue | None, new: ReportedValue) -> ReportedValue:
     if old is None or not (old.occurred_at and new.occurred_at):
         return new
     return max(old, new, key=lambda word: (word.occurred_at, word.value))

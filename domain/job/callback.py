@@ -1,4 +1,4 @@
-"""One message from a workflow, and the facts that it states (seed contract, "Routing")."""
+"""One message from a workflow and the facts that it states (seed contract, "Routing")."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Status = Literal["provisioning", "running", "failed"]
 
 
 class Callback(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """An authentic, well-formed callback; absent and empty fields are None."""
+    """An authentic, well-formed callback. Absent and empty fields are None."""
 
     job_id: str
     type: str | None = None
@@ -37,48 +37,92 @@ class Callback(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     digest: str | None = None
     extra: dict[str, Any] = {}
 
-    @property
-    def machine(self) -> dict[str, str | None]:
-        """What the callback says of the machine."""
-        return {
-            "server_id": self.server_id,
-            "server_ip": self.server_ip,
-            "tailscale_ip": self.tailscale_ip,
-        }
-
     def facts(self, recorded_at: datetime) -> list[Received]:
-        """State the callback as facts: two for `running` with a whole machine, else one."""
-        said = {
-            "recorded_at": recorded_at,
-            "callback_id": self.callback_id,
-            "occurred_at": self.occurred_at,
-            "signed_by": self.signed_by,
-            "digest": self.digest,
-            "workflow_run_id": self.workflow_run_id,
-        }
-        machine = self.machine
+        """Return the facts that the callback states.
+
+        `running` with a whole machine is two facts: the machine, then the status. Every other
+        callback is one fact.
+        """
         if self.type == "heartbeat":
-            return [HeartbeatReceived(**said, extra=self._extra("status", "step", *_REST))]  # type: ignore[arg-type]
+            return [self._heartbeat(recorded_at)]
         if self.status == "provisioning" and self.step:
-            extra = self._extra("type", "error", "failed_step")
-            return [StepReported(**said, **machine, step=self.step, extra=extra)]  # type: ignore[arg-type]
+            return [self._step(recorded_at, self.step)]
         assert self.status is not None  # the schema asks for a status or a type
-        whole = self.status == "running" and all(machine.values())
-        status = StatusReported(
-            **said,  # type: ignore[arg-type]
-            **({} if whole else machine),  # type: ignore[arg-type]
-            status=self.status,
+        if self.status == "running" and self.server_id and self.server_ip and self.tailscale_ip:
+            return [self._metadata(recorded_at), self._status(recorded_at, self.status, False)]
+        return [self._status(recorded_at, self.status, True)]
+
+    # The fields are spelt out: merging dictionaries took five times as long as making the fact.
+
+    def _heartbeat(self, recorded_at: datetime) -> HeartbeatReceived:
+        return HeartbeatReceived(
+            recorded_at=recorded_at,
+            callback_id=self.callback_id,
+            occurred_at=self.occurred_at,
+            signed_by=self.signed_by,
+            digest=self.digest,
+            workflow_run_id=self.workflow_run_id,
+            extra=self._extra(*_NOT_OF_A_HEARTBEAT),
+        )
+
+    def _step(self, recorded_at: datetime, step: str) -> StepReported:
+        return StepReported(
+            recorded_at=recorded_at,
+            callback_id=self.callback_id,
+            occurred_at=self.occurred_at,
+            signed_by=self.signed_by,
+            digest=self.digest,
+            workflow_run_id=self.workflow_run_id,
+            server_id=self.server_id,
+            server_ip=self.server_ip,
+            tailscale_ip=self.tailscale_ip,
+            step=step,
+            extra=self._extra("type", "error", "failed_step"),
+        )
+
+    def _metadata(self, recorded_at: datetime) -> MetadataReported:
+        return MetadataReported(
+            recorded_at=recorded_at,
+            callback_id=self.callback_id,
+            occurred_at=self.occurred_at,
+            signed_by=self.signed_by,
+            digest=self.digest,
+            workflow_run_id=self.workflow_run_id,
+            server_id=self.server_id,
+            server_ip=self.server_ip,
+            tailscale_ip=self.tailscale_ip,
+        )
+
+    def _status(self, recorded_at: datetime, status: Status, with_machine: bool) -> StatusReported:
+        return StatusReported(
+            recorded_at=recorded_at,
+            callback_id=self.callback_id,
+            occurred_at=self.occurred_at,
+            signed_by=self.signed_by,
+            digest=self.digest,
+            workflow_run_id=self.workflow_run_id,
+            server_id=self.server_id if with_machine else None,
+            server_ip=self.server_ip if with_machine else None,
+            tailscale_ip=self.tailscale_ip if with_machine else None,
+            status=status,
             step=self.step,
             failed_step=self.failed_step,
             error=self.error,
             extra=self._extra("type"),
         )
-        return [MetadataReported(**said, **machine), status] if whole else [status]  # type: ignore[arg-type]
 
     def _extra(self, *fields: str) -> dict[str, Any]:
-        # Known fields that this kind of fact has no place for are kept with the unknown ones.
-        kept = {name: value for name in fields if (value := getattr(self, name)) is not None}
-        return {**self.extra, **kept} if kept else self.extra
+        # Known fields that this kind of fact has no place for are stored with the unknown ones.
+        known = {name: value for name in fields if (value := getattr(self, name)) is not None}
+        return {**self.extra, **known} if known else self.extra
 
 
-_REST = ("error", "failed_step", "server_id", "server_ip", "tailscale_ip")
+_NOT_OF_A_HEARTBEAT = (
+    "status",
+    "step",
+    "error",
+    "failed_step",
+    "server_id",
+    "server_ip",
+    "tailscale_ip",
+)

@@ -1,11 +1,12 @@
-"""What may be asked of a job: each command decides, from the job and the keys that are taken.
+"""The commands that a job takes. Each decides from the job and from the keys that exist.
 
-A command runs inside the transaction that appends its facts, so what it sees is the truth.
+A command decides inside the transaction that appends its events, so no other process can change
+what it sees.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Protocol
 
@@ -20,26 +21,21 @@ from domain.errors import (
     RegistrationConflict,
 )
 from domain.job.callback import Callback
-from domain.job.events import Fact, JobQueued
+from domain.job.events import JobQueued
 from domain.job.keys import Key, agent_key, callback_key, in_progress_key, registration_key
-from domain.job.provisioning_job import ProvisioningJob
+from domain.job.provisioning_job import Outcome, ProvisioningJob
 
 
-class Decision(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """Facts to append and names to take for them, or the earlier key that answers already.
+class Decision(msgspec.Struct, frozen=True, gc=False):
+    """The answer to a command: an outcome to store, or the earlier key that answers already."""
 
-    `claims` and `pointers` map keys, which shall point at the last of the facts, to digests.
-    """
-
-    facts: Sequence[Fact] = ()
-    claims: Mapping[str, str] = {}
-    pointers: Mapping[str, str] = {}
+    outcome: Outcome
     earlier: Key | None = None
     warning: str | None = None
 
 
 class Command(Protocol):
-    """A request about one job; `names` are the keys that it needs to see."""
+    """A request about one job. `names` are the names of the keys that it has to see."""
 
     @property
     def job_id(self) -> str: ...
@@ -53,7 +49,7 @@ class Command(Protocol):
 
 
 class RecordCallback(msgspec.Struct, frozen=True, gc=False):
-    """Record a callback; a redelivery gets the first receipt."""
+    """Record a callback. A redelivery gets the first receipt."""
 
     callback: Callback
 
@@ -67,24 +63,19 @@ class RecordCallback(msgspec.Struct, frozen=True, gc=False):
         return (callback_key(self.job_id, callback_id),) if callback_id else ()
 
     def decide(self, job: ProvisioningJob, keys: Mapping[str, Key], now: datetime) -> Decision:
-        digest = self.callback.digest or ""
         for name in self.names:
-            if name in keys:
-                if keys[name].digest != digest:
+            if earlier := keys.get(name):
+                if earlier.digest != (self.callback.digest or ""):
                     raise CallbackConflict
-                return Decision(earlier=keys[name])
-        facts = job.report(self.callback, now)
-        return Decision(
-            facts=facts,
-            claims=dict.fromkeys(self.names, digest),
-            warning=job.warning(self.callback, facts),
-        )
+                return Decision(Outcome(job), earlier)
+        outcome = job.report(self.callback, now)
+        return Decision(outcome, warning=job.warning(self.callback, outcome))
 
 
 class QueueJob(msgspec.Struct, frozen=True, kw_only=True):
-    """Register a job; the same idempotency key with the same `digest` gets the same job.
+    """Register a job. The same idempotency key with the same `digest` gets the same job.
 
-    `owner` is the user that the caller's token is bound to: keys of different owners are apart.
+    `owner` is the user that the caller's token is bound to. Each owner has idempotency keys apart.
     """
 
     job_id: str
@@ -99,7 +90,7 @@ class QueueJob(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def names(self) -> tuple[str, ...]:
-        asked = (self._request, self._turn, agent_key(self.agent_id))
+        asked = (self._request, self._in_progress, agent_key(self.agent_id))
         return tuple(name for name in asked if name)
 
     @property
@@ -108,17 +99,16 @@ class QueueJob(msgspec.Struct, frozen=True, kw_only=True):
         return registration_key(self.owner, key) if key else ""
 
     @property
-    def _turn(self) -> str:
+    def _in_progress(self) -> str:
         return in_progress_key(self.user_id) if self.user_id else ""
 
     def decide(self, job: ProvisioningJob, keys: Mapping[str, Key], now: datetime) -> Decision:
-        digest = self.digest or ""
         if earlier := keys.get(self._request):
-            if earlier.digest != digest:
+            if earlier.digest != (self.digest or ""):
                 raise RegistrationConflict
-            return Decision(earlier=earlier)
+            return Decision(Outcome(job), earlier)
         if self.owner is not None and job.version > 0:
-            # Its first callbacks came from somebody else's workflow, for all we know.
+            # Another user's workflow may have sent the first callbacks of this job.
             raise JobAlreadyRegistered
         if (agent := keys.get(agent_key(self.agent_id))) and not self._may_take(agent):
             raise AgentTaken
@@ -133,18 +123,14 @@ class QueueJob(msgspec.Struct, frozen=True, kw_only=True):
             owner=self.owner,
             digest=self.digest,
         )
-        facts = job.queue(queued)
-        if self._turn in keys and job.in_progress:
-            raise JobInProgress.of(keys[self._turn].job_id)
-        return Decision(
-            facts=facts,
-            claims={self._request: digest} if self._request else {},
-            pointers={agent_key(self.agent_id): self.user_id or ""},
-        )
+        outcome = job.queue(queued)
+        if self._in_progress in keys and job.in_progress:
+            raise JobInProgress.of(keys[self._in_progress].job_id)
+        return Decision(outcome)
 
     def _may_take(self, agent: Key) -> bool:
-        # The key of an agent carries its user. An agent of nobody can be given to somebody, but
-        # not by a token that is bound to that somebody.
+        # The digest of an agent's key is its user. An agent without a user can be given to one,
+        # but a token that is bound to this user cannot give it.
         if agent.digest == (self.user_id or ""):
             return True
         return agent.digest == "" and self.owner is None
@@ -160,14 +146,14 @@ class StopJob(msgspec.Struct, frozen=True):
     def decide(self, job: ProvisioningJob, keys: Mapping[str, Key], now: datetime) -> Decision:
         if job.version == 0:
             raise JobNotFound
-        return Decision(facts=job.stop(self.requested_by, now))
+        return Decision(job.stop(self.requested_by, now))
 
 
 class TimeOutJob(msgspec.Struct, frozen=True):
-    """Fail the job if it has been silent for too long by now; otherwise change nothing."""
+    """Fail the job if it has been silent for too long; otherwise change nothing."""
 
     job_id: str
     names: tuple[str, ...] = ()
 
     def decide(self, job: ProvisioningJob, keys: Mapping[str, Key], now: datetime) -> Decision:
-        return Decision(facts=job.time_out(now))
+        return Decision(job.time_out(now))

@@ -1,7 +1,8 @@
-"""The catalogue of facts: what a callback said, and what Milepost decided.
+"""The catalogue of facts: what callbacks said and what Milepost decided.
 
-A fact is stored as plain JSON under its class's name. Its shape is for ever: a new field has a
-default, a breaking change is a new shape with an upcaster from the old one (`docs/evolution.md`).
+A fact is stored as plain JSON under the name of its class. A shape that was stored never changes: a
+new field has a default, and a breaking change is a new shape with an upcaster from the old one
+(`docs/evolution.md`).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ Time = Annotated[datetime, msgspec.Meta(tz=True)]
 class Fact(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """Something that happened; `recorded_at` is the server's clock (UTC).
 
-    `SHAPE` counts the breaking changes of a class; from the second shape on, the topic tells it.
+    `SHAPE` counts a class's shapes from 1. From the second shape on, the topic contains it.
     """
 
     SHAPE: ClassVar[int] = 1
@@ -30,7 +31,7 @@ class Received(Fact, frozen=True, kw_only=True, omit_defaults=True):
 
     `occurred_at` is the sender's clock, if given. `signed_by` names scheme and key, as
     `x-signature:3f2a90c1`. `digest` is the SHA-256 of the raw body, in hex. `extra` holds every
-    payload field that Milepost does not know, untouched.
+    payload field that Milepost does not know, unchanged.
     """
 
     callback_id: str | None = None
@@ -76,7 +77,7 @@ class JobQueued(Fact, frozen=True, kw_only=True, omit_defaults=True):
     """The job was registered.
 
     `workflow` is `name@version`, the definition that it runs with. `owner` is the user that the
-    requesting token was bound to, `digest` the SHA-256 of what was asked for.
+    requesting token was bound to, `digest` the SHA-256 of the request.
     """
 
     agent_id: str
@@ -98,7 +99,7 @@ class AttemptStarted(Fact, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class JobTimedOut(Fact, frozen=True, kw_only=True, omit_defaults=True):
-    """Milepost inferred that the attempt is dead: nothing was heard since `silent_since`."""
+    """Milepost inferred that the attempt is dead: no callback has come since `silent_since`."""
 
     attempt: int
     silent_since: Time
@@ -112,7 +113,7 @@ class StopRequested(Fact, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class RollbackRequested(Fact, frozen=True, kw_only=True, omit_defaults=True):
-    """The attempt failed and left a machine behind that somebody should remove."""
+    """The attempt failed and left a machine behind, which has to be removed."""
 
     attempt: int
     server_id: str | None = None
@@ -126,7 +127,7 @@ class RollbackWithdrawn(Fact, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def topic_of(fact: type[Fact]) -> str:
-    """Return what a fact's rows are called: `StepReported`, later perhaps `StepReported:2`."""
+    """Return the topic of a fact's rows: `StepReported`, `StepReported:2` for shape 2."""
     return fact.__name__ if fact.SHAPE == 1 else f"{fact.__name__}:{fact.SHAPE}"
 
 
@@ -150,8 +151,8 @@ CATALOGUE: dict[str, type[Fact]] = {
 class JobEvent(msgspec.Struct, frozen=True, gc=False):
     """A fact at its place: the `originator_version`-th event of the job `originator_id`.
 
-    The two names are the eventsourcing library's; versions count from 1 without gaps. `position`
-    is the event's number in the whole store, or 0 where nobody asked for it.
+    The eventsourcing library chose both names. Versions count from 1 without gaps. `position` is
+    the event's number in the whole store, or 0 where it is unknown or not asked for.
     """
 
     originator_id: str

@@ -1,7 +1,8 @@
-"""Names that must be unique, decided in the transaction that appends.
+"""Keys: unique names, each of which points at the event that claimed it.
 
-A key points at the event that took it. Keys live in a table beside the events, never in a job's
-state, so that no state grows with its history; all of them can be derived from the events again.
+The transaction that appends the event writes the key. Keys are rows beside the events and no part
+of a job's state, so that the state does not grow with its history. All of them can be derived from
+the events.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ import msgspec
 
 
 class Key(msgspec.Struct, frozen=True, gc=False):
-    """A taken name. `digest` tells whether the one who asks again asks for the same thing.
+    """A unique name and its event. A repeated request has the same `digest` as the first one.
 
-    `position` is known once the event that took it is stored.
+    `position` is None until the event is stored.
     """
 
     name: str
@@ -31,7 +32,7 @@ def callback_key(job_id: str, callback_id: str) -> str:
 
 
 def registration_key(owner: str | None, idempotency_key: str) -> str:
-    """Name a registration request; a token bound to a user has names of its own."""
+    """Name a registration request. Each user that tokens are bound to has names apart."""
     return f"registration/{_quoted(owner or '')}/{idempotency_key}"
 
 
@@ -47,5 +48,5 @@ def agent_key(agent_id: str) -> str:
 
 @lru_cache(maxsize=1024)
 def _quoted(text: str) -> str:
-    # A job has many callbacks, and whoever reads a log asks for all of them.
+    # A job has many callbacks, so reading a log asks for the same id again and again.
     return quote(text, safe="")

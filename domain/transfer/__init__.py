@@ -1,1 +1,1 @@
-"""Transfer: the log as a file, out of one store and into another."""
+"""Transfer: export a log to a file and import it into another store."""

@@ -1,4 +1,4 @@
-"""Taking events out: all, or those that are asked for, in order of position and a few at a time."""
+"""Exporting events, all or a selection, in order of position and in small batches."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from domain.job.events import JobQueued, Time
 from domain.log.mapper import JobEventMapper
 from domain.log.store import JobStore
 from domain.log.stored import Stored
-from domain.transfer.jsonl import CannotOpen, Portable, as_stored, opened
+from domain.transfer.jsonl import CannotOpen, Portable, as_stored, unsealed
 from domain.transfer.manifest import Manifest, Root
 
 BATCH = 1000
-"""How many events are held at a time."""
+"""At most this many events are in memory at a time."""
 
 
 class Selection(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Which events to export; None does not filter.
 
-    `user_id` is the owner of the job. `since` and, exclusively, `until` are about `recorded_at`;
-    positions are from and up to and with.
+    `user_id` is the owner of the job. `recorded_at` is at or after `since` and before `until`. Both
+    positions are inclusive.
     """
 
     job_id: str | None = None
@@ -37,7 +37,7 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def filters(self) -> dict[str, Any]:
-        """What was asked for, as a manifest says it."""
+        """The filters that are set, as the manifest contains them."""
         found: dict[str, Any] = msgspec.to_builtins(self)
         return found
 
@@ -50,7 +50,7 @@ _recorded = msgspec.json.Decoder(_Recorded)
 
 
 class Export:
-    """One pass over a log up to a position, and what there is to say about it afterwards."""
+    """One pass over a log up to a position, and afterwards the manifest of what it exported."""
 
     def __init__(
         self,
@@ -73,13 +73,13 @@ class Export:
 
     @property
     def decrypted(self) -> bool:
-        """True when what the cipher protects in the store is legible in the export."""
+        """True when the store is encrypted and the export is not."""
         return bool(self._mapper.cipher) and not self._sealed
 
     def batches(self) -> Iterator[tuple[int, Sequence[Portable]]]:
-        """Yield how far the log is read, and the events of that part that were asked for.
+        """Yield the position up to which the log is read, and the selected events of that part.
 
-        Raises `CannotOpen` for one that cannot be decrypted, decompressed or dated.
+        Raises `CannotOpen` for an event that cannot be decrypted or decompressed or has no time.
         """
         wanted = self._wanted()
         after = self.first - 1
@@ -93,7 +93,7 @@ class Export:
             yield after, self._counted([each for each in found if wanted(each)])
 
     def manifest(self, milepost_version: str, made_at: datetime, **file: Any) -> Manifest:
-        """Return what was exported; `file` tells its format, length and digest."""
+        """Return the manifest of what was exported; `file` has format, length and digest."""
         first, last = self._positions or (None, None)
         return Manifest(
             **file,
@@ -120,10 +120,10 @@ class Export:
         if self._tree is None:
             self._jobs.update(str(each.originator_id) for each in stored)
         else:
-            # Every job of a whole log has its first event there: no need to remember them.
+            # A whole log contains every job's first event, so count those and store no ids.
             self._begun += sum(each.originator_version == 1 for each in stored)
             self._tree = self._tree.grown(map(leaf, stored))
-        carried = as_stored if self._sealed else opened
+        carried = as_stored if self._sealed else unsealed
         return [carried(each, self._mapper) for each in stored]
 
     def _wanted(self) -> Callable[[Notification], bool]:
@@ -149,8 +149,8 @@ class Export:
         return {found for found in self._jobs_of(user_id) if job_id is None or found == job_id}
 
     def _jobs_of(self, user_id: str) -> Iterator[str]:
-        # From the log, not the read model: it may be behind. And first, because a job's callbacks
-        # may come before its registration.
+        # The log says it, because the read model may be behind. This pass comes before the export,
+        # because a job's callbacks may precede its registration.
         topics = self._mapper.shapes.topics([JobQueued])
         after = 0
         while found := self._store.select_notifications(
@@ -164,7 +164,7 @@ class Export:
 
     def _recorded_at(self, stored: Notification) -> datetime:
         try:
-            return _recorded.decode(opened(stored, self._mapper).state).recorded_at
+            return _recorded.decode(unsealed(stored, self._mapper).state).recorded_at
         except msgspec.MsgspecError as error:
             raise CannotOpen(f"The event at position {stored.id} has no time: {error}.") from error
 

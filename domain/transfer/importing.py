@@ -1,4 +1,4 @@
-"""Taking a whole log in: every event at its position and version, with its bytes, or none."""
+"""Importing a whole log: every event with its position, version and bytes, or nothing."""
 
 from __future__ import annotations
 
@@ -12,27 +12,28 @@ from eventsourcing.persistence import Notification
 
 from domain.evidence.merkle import Frontier
 from domain.job.events import JobEvent
-from domain.job.keys_taken import DerivedKeys
 from domain.job.provisioning_job import evolve
 from domain.log.mapper import JobEventMapper
 from domain.log.recall import Folded, recall
 from domain.log.snapshots import Snapshot, take
 from domain.log.store import Filling, JobStore
 from domain.log.stored import Stored
+from domain.transfer.derived_keys import DerivedKeys
 from domain.transfer.jsonl import InvalidExport, Portable, decode
 from domain.transfer.manifest import Manifest, Root
 
 BATCH = 1000
 REMEMBERED_JOBS = 20_000
-"""How many jobs' states are kept; others are recalled when their next event comes."""
+"""States of this many jobs stay in memory. Another job is recalled when its next event comes."""
 SNAPSHOT_AFTER = 10
-"""How many events of a job that is forgotten may have to be folded again."""
+"""A job that leaves memory gets a snapshot if it has this many events since the last one."""
 
 
 class Imported(msgspec.Struct, frozen=True, kw_only=True):
-    """What was taken in. `unread` events were kept and could not be read, so they took no names.
+    """What was imported. `unread` events are stored but could not be read, so they have no keys.
 
-    `merkle` is the tree of what is stored now; None if it was sealed anew, which makes another one.
+    `merkle` is the tree over the stored bytes. It is None if the events were sealed anew, because
+    the new bytes have another tree.
     """
 
     events: int
@@ -52,10 +53,10 @@ def fill(
     batch: int = BATCH,
     remembered: int = REMEMBERED_JOBS,
 ) -> Imported:
-    """Fill an empty store from the lines of an export; `progress` hears how many bytes are read.
+    """Fill an empty store from the lines of an export; `progress` gets the number of bytes read.
 
-    Raises `StoreNotEmpty`, or `InvalidExport`, with the line, for what is not a whole log or not
-    what the manifest says. Then nothing is stored.
+    Raises `StoreNotEmpty`, or `InvalidExport` if the lines are no whole log or do not match the
+    manifest; the message names the line. Then nothing is stored.
     """
     intake = _Intake(mapper, remembered)
     with store.filling() as filling:
@@ -63,7 +64,7 @@ def fill(
         while some := list(islice(numbered, batch)):
             intake.take(some, filling)
             progress(intake.length)
-        filling.append((), intake.keys.in_progress(), ())
+        intake.finish(filling)
         if manifest:
             intake.check(manifest)
     return intake.result()
@@ -71,7 +72,7 @@ def fill(
 
 class _Intake:
     def __init__(self, mapper: JobEventMapper, remembered: int) -> None:
-        self.keys = DerivedKeys()
+        self._keys = DerivedKeys()
         self.length = 0
         self._mapper = mapper
         self._remembered = remembered
@@ -82,16 +83,22 @@ class _Intake:
         self._sealed_anew = False
 
     def take(self, batch: Sequence[tuple[int, bytes]], filling: Filling) -> None:
-        """Append a batch of lines, with the keys that their events take."""
+        """Append a batch of lines and the keys of the commands that end in it."""
         events = [(number, self._read(number, line)) for number, line in batch]
         cold = {event.job_id for _, event in events} - self._jobs.keys()
         self._jobs.update(recall(filling, cold, self._mapper))
         stored = [self._placed(number, event) for number, event in events]
         self._tree = self._tree.grown(_leaf(event) for _, event in events)
-        filling.append(stored, *self.keys.taken(), self._forgotten())
+        filling.append(stored, *self._keys.take(), self._forgotten())
+
+    def finish(self, filling: Filling) -> None:
+        """Append the keys that are known only after the last event."""
+        self._keys.end_command()
+        claims, pointers = self._keys.take()
+        filling.append((), [*claims, *self._keys.in_progress], pointers)
 
     def check(self, manifest: Manifest) -> None:
-        """Raise `InvalidExport` if this is not what the manifest says."""
+        """Raise `InvalidExport` if the lines do not match the manifest."""
         found = self.length, self._digest.hexdigest(), self._tree.size
         if found != (manifest.length, manifest.sha256, manifest.events):
             raise InvalidExport(
@@ -103,7 +110,7 @@ class _Intake:
             raise InvalidExport("The events do not have the Merkle root that the manifest says.")
 
     def result(self) -> Imported:
-        """Say what was taken in."""
+        """Return what was imported."""
         return Imported(
             events=self._tree.size,
             jobs=self._begun,
@@ -121,7 +128,7 @@ class _Intake:
             raise InvalidExport(f"Line {number}: {error}.") from error
 
     def _forgotten(self) -> list[Snapshot]:
-        """Forget the jobs that had no event for longest; return snapshots to recall them from."""
+        """Drop the least recently used jobs from memory; return snapshots to recall them from."""
         taken = []
         while len(self._jobs) > self._remembered:
             _, folded = self._jobs.popitem(last=False)
@@ -171,14 +178,14 @@ class _Intake:
         try:
             fact = self._mapper.shapes.read(event.topic, plain)
         except Exception:
-            # As everywhere: an event that cannot be read stops none after it.
+            # An event that cannot be read must not stop the events after it.
             self._unread += 1
-            self.keys.pass_over()
+            self._keys.end_command()
             after, whole = msgspec.structs.replace(before, version=event.version), False
         else:
-            told = JobEvent(event.job_id, event.version, fact, event.position)
-            after = evolve(before, told)
-            self.keys.follow(before, told, after)
+            job_event = JobEvent(event.job_id, event.version, fact, event.position)
+            after = evolve(before, job_event)
+            self._keys.follow(before, job_event, after)
         return Folded(after, folded.snapshot_version, whole)
 
 

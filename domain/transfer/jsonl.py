@@ -1,4 +1,4 @@
-"""Events as they travel between stores: a line of JSON each, which gives the stored bytes back."""
+"""Events as lines of JSON, from which the exact stored bytes can be restored."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from domain.log.mapper import JobEventMapper
 
 FORMAT, FORMAT_VERSION = "jsonl", 1
 MAX_LINE_BYTES = 16 * 2**20
-"""More than any event takes; who reads lines need not hold a longer one."""
+"""The longest line that a reader accepts, in bytes. No event is that long."""
 
 Number = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
 Text = Annotated[str, msgspec.Meta(min_length=1, pattern=r"^[^\x00]*$")]
@@ -28,7 +28,7 @@ class CannotOpen(MilepostError):
 
 
 class Portable(msgspec.Struct, frozen=True):
-    """An event, its place and its bytes; `sealed` ones are as a cipher or compressor left them."""
+    """An event with its place and bytes. If `sealed`, they are encrypted or compressed."""
 
     position: int
     job_id: str
@@ -52,7 +52,7 @@ _decoder = msgspec.json.Decoder(_Line)
 _encoder = msgspec.json.Encoder()
 
 
-def opened(stored: Notification, mapper: JobEventMapper) -> Portable:
+def unsealed(stored: Notification, mapper: JobEventMapper) -> Portable:
     """Return a stored event, decrypted and decompressed; raise `CannotOpen`."""
     try:
         plain = mapper.unseal(stored.state)
@@ -65,7 +65,7 @@ def opened(stored: Notification, mapper: JobEventMapper) -> Portable:
 
 
 def as_stored(stored: Notification, mapper: JobEventMapper) -> Portable:
-    """Return a stored event as it is; it is sealed if the mapper seals."""
+    """Return a stored event with its stored bytes. It is sealed if the mapper seals."""
     return _portable(stored, stored.state, sealed=mapper.seals)
 
 
@@ -87,11 +87,11 @@ def encode(event: Portable) -> bytes:
 
 
 def decode(line: bytes) -> Portable:
-    """Return the event of a line; raise `InvalidExport` that says what is wrong with it."""
+    """Return the event of a line; raise `InvalidExport`, which says what is wrong."""
     if not line.endswith(b"\n"):
         raise InvalidExport("it has no end, or is longer than an event can be")
     try:
-        line.decode()  # what is inlined is taken as it is, so this must be seen to
+        line.decode()  # inlined JSON is not decoded below, so check here that it is UTF-8
         read = _decoder.decode(line)
         state, sealed = _state(read)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
@@ -113,7 +113,7 @@ def _state(line: _Line) -> tuple[bytes, bool]:
 
 
 def _is_plain(state: bytes) -> bool:
-    """Tell whether these bytes are what any writer of compact JSON makes of the value in them."""
+    """Tell whether decoding and encoding these bytes as compact JSON gives the same bytes."""
     try:
         return msgspec.json.encode(msgspec.json.decode(state)) == state
     except (msgspec.MsgspecError, ValueError, RecursionError):

@@ -1,7 +1,7 @@
-"""The manifest of an export: what is in the file, so that another can tell whether it has it all.
+"""The manifest of an export: what the file contains, so that a reader can check it.
 
-Its canonical text is a line that says what it is and a line of JSON. C2SP's `signed-note` signs
-that text, with the keys that sign checkpoints.
+Its canonical text is a heading and a line of JSON. A C2SP `signed-note` signs that text with the
+keys that sign checkpoints.
 """
 
 from __future__ import annotations
@@ -12,18 +12,13 @@ from typing import Any
 
 import msgspec
 
-from domain.evidence.checkpoints import (
-    InvalidCheckpoint,
-    PrivateKey,
-    PublicKey,
-    opened_note,
-    signed_note,
-)
 from domain.evidence.merkle import Frontier
+from domain.evidence.signed_note import InvalidCheckpoint, opened_note, signed_note
+from domain.evidence.signing_keys import PrivateKey, PublicKey
 from domain.transfer.jsonl import FORMAT, FORMAT_VERSION, InvalidExport
 
 HEADING = "milepost export manifest 1\n"
-"""Says what is signed, so that no signature under a manifest can be taken for another's."""
+"""The first signed line, so that a manifest's signature cannot be used under another text."""
 
 
 class Root(msgspec.Struct, frozen=True):
@@ -34,17 +29,17 @@ class Root(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, frontier: Frontier) -> Root:
-        """Return what a grown tree comes to."""
+        """Return the size and root of a frontier's tree."""
         return cls(frontier.size, frontier.root)
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """What an export holds.
 
-    `complete` says that it is the whole log as it stood: nothing was filtered. `sha256`, in hex,
-    and `length`, in bytes, are the file's. `sealed` lines hold bytes as a cipher or a compressor
-    left them; of `decrypted` or `decompressed` ones the stored bytes were others. `merkle` is the
-    log's, if the export is complete.
+    `complete` means that the file holds the whole log, without a filter. `sha256`, in hex, and
+    `length`, in bytes, are the file's. `sealed` means that the lines hold encrypted or compressed
+    bytes. `decrypted` or `decompressed` means that the log's bytes differ from the file's. `merkle`
+    is the log's tree, if the export is complete.
     """
 
     format: str
@@ -67,11 +62,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def as_stored(self) -> bool:
-        """True when the file has the bytes that the log has."""
+        """True when the file holds the same bytes as the log."""
         return not (self.decrypted or self.decompressed)
 
     def check_importable(self) -> None:
-        """Raise `InvalidExport` unless a store can be made of the export."""
+        """Raise `InvalidExport` unless the export can be imported."""
         if (self.format, self.format_version) != (FORMAT, FORMAT_VERSION):
             raise InvalidExport(
                 f"It is {self.format} {self.format_version}; "
@@ -93,9 +88,9 @@ def dumped(manifest: Manifest, keys: Sequence[PrivateKey] = ()) -> bytes:
 
 
 def loaded(content: bytes, trusted: Sequence[PublicKey] = ()) -> Manifest:
-    """Read a manifest's file; raise `InvalidExport` for what is none.
+    """Read a manifest's file; raise `InvalidExport` if it is no manifest.
 
-    With trusted keys, one of them must have signed it; without, no signature is looked at.
+    With trusted keys, one of them must have signed it. Without, signatures are not checked.
     """
     try:
         members = msgspec.json.decode(content, type=dict[str, Any])

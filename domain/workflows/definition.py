@@ -17,14 +17,14 @@ UiStatus = Literal["completed", "active", "pending", "error"]
 
 
 class UiStep(msgspec.Struct, frozen=True):
-    """A stage as a person sees it."""
+    """A stage of the workflow as a person sees it."""
 
     id: str
     label: str
 
 
 class Step(msgspec.Struct, frozen=True):
-    """A workflow step, and the UI step that is active once it is reached."""
+    """A workflow step and the UI step that is active once the job has reached it."""
 
     id: str
     activates: str
@@ -32,7 +32,7 @@ class Step(msgspec.Struct, frozen=True):
 
 
 class Workflow(msgspec.Struct, frozen=True, kw_only=True):
-    """A definition. `steps` stand in the order in which they are reached.
+    """A definition. `steps` are in the order in which a job reaches them.
 
     `waiting` is the UI step that is active while the job is queued, `started` while it is
     provisioning and no known step is reached, `blame` the one at fault when a job fails so early.
@@ -65,7 +65,7 @@ class Workflow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Workflows:
-    """The definitions at hand: immutable, looked up by `name@version` or by name."""
+    """The loaded definitions: immutable, looked up by `name@version` or by name."""
 
     def __init__(self, workflows: Iterable[Workflow], default: str) -> None:
         self._by_ref = {workflow.ref: workflow for workflow in workflows}

@@ -16,7 +16,7 @@ SHIPPED = Path(__file__).parent
 
 
 def load(folder: Path | None = None) -> Workflows:
-    """Load the shipped definitions and those of `folder`, whose default goes before ours.
+    """Load the shipped definitions and those of `folder`, whose default replaces ours.
 
     Raises `InvalidDefinition`.
     """
@@ -121,7 +121,7 @@ def _refuse_unknown_fields(path: Path, document: dict[str, object], lines: _Line
 
 
 class _Lines:
-    """Where each `key = value` of a simple TOML file stands; the parser does not tell."""
+    """The lines of each `key = value` in a simple TOML file, which the parser does not report."""
 
     def __init__(self, text: str) -> None:
         self._lines: dict[tuple[str, int, str], int] = {}

@@ -1,1 +1,1 @@
-"""Writing: commands that wait are decided and committed together."""
+"""Writing: waiting commands are decided and committed together."""

@@ -10,9 +10,10 @@ import msgspec
 from eventsourcing.persistence import StoredEvent
 
 from domain.job.commands import Command, Decision
-from domain.job.events import JobEvent, JobTimedOut, RollbackRequested
-from domain.job.keys import Key, in_progress_key
-from domain.job.provisioning_job import ProvisioningJob, evolve
+from domain.job.events import JobTimedOut, RollbackRequested
+from domain.job.key_changes import key_changes
+from domain.job.keys import Key
+from domain.job.provisioning_job import ProvisioningJob
 from domain.log.mapper import JobEventMapper
 from domain.log.recall import Folded, fold
 from domain.log.snapshots import Snapshot, take
@@ -22,9 +23,9 @@ log = logging.getLogger("milepost")
 
 
 class Receipt(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """Proof that something is stored: the job's version and the log's position after it.
+    """Proof that a command is stored: the version of its job and the position of its last event.
 
-    A command that changed nothing has the job's present version and no position.
+    The receipt of a command that changed nothing has the job's present version and no position.
     """
 
     job_id: str
@@ -35,7 +36,7 @@ class Receipt(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class Batch:
-    """Commands that are decided together, and what becomes of them."""
+    """Decide commands together, in order, and answer each once their events are stored."""
 
     def __init__(
         self,
@@ -52,7 +53,7 @@ class Batch:
             for command in commands
         }
         self.names = {name for command in commands for name in command.names}
-        self._outcomes: list[Decision | Exception] = []
+        self._decisions: list[Decision | Exception] = []
         self._versions: list[int] = []
         self._events: list[StoredEvent] = []
         self._claims: dict[str, Key] = {}
@@ -61,18 +62,18 @@ class Batch:
 
     @property
     def known(self) -> dict[str, int]:
-        """The version of every job as far as it is folded."""
+        """The version up to which each job is folded."""
         return {job_id: folded.job.version for job_id, folded in self.jobs.items()}
 
     def decide(self, found: Found) -> Append:
-        """Run every command; one that refuses harms no other.
+        """Run every command and return what to store. A command that refuses stops no other.
 
-        Raises `TooMuchMissed`, or `NothingDecided` if what the jobs were folded from is not there
-        any more.
+        Raises `TooMuchMissed`, or `NothingDecided` if events that a job was folded from are no
+        longer in the log.
         """
         if len(found.tail) > MAX_TAIL:
-            # Another process had them for long. Folding all that here would keep everybody waiting
-            # for the lock; recalling the jobs does it without the lock, and from their snapshots.
+            # Another process wrote to these jobs for long. Folding its events here would make all
+            # writers wait for the lock. Recalling the jobs takes no lock and uses snapshots.
             raise TooMuchMissed(f"more than {MAX_TAIL} events since the jobs were last seen")
         known = self.known
         lost = {job_id for job_id, version in known.items() if version}
@@ -83,7 +84,7 @@ class Batch:
             else:
                 self.jobs[job_id] = fold(self.jobs[job_id], (stored,), self._mapper)
         if lost:
-            # As after a failover to a database that is a moment older.
+            # This happens after a failover to a standby that lacks the newest events.
             raise NothingDecided(f"the log has lost events of {len(lost)} jobs")
         keys = dict(found.keys)
         now = self._clock()
@@ -93,8 +94,8 @@ class Batch:
                 decision = command.decide(job, keys, now)
                 self._accept(command.job_id, decision, keys)
             except Exception as refusal:
-                # A refusal or a bug: its own caller hears it, and nobody else in the batch.
-                self._outcomes.append(refusal)
+                # A refusal or a bug: only the caller of this command gets it.
+                self._decisions.append(refusal)
                 self._versions.append(job.version)
         return Append(
             self._events,
@@ -106,38 +107,26 @@ class Batch:
 
     def _accept(self, job_id: str, decision: Decision, keys: dict[str, Key]) -> None:
         folded = self.jobs[job_id]
-        before = job = folded.job
-        events: list[StoredEvent] = []
-        for fact in decision.facts:
-            event = JobEvent(job_id, job.version + 1, fact)
-            events.append(self._mapper.to_stored_event(event))
-            job = evolve(job, event)
-        # From here on nothing can fail: all of a command is accepted, or nothing.
-        self._events += events
+        job, events = decision.outcome.job, decision.outcome.events
+        stored = [self._mapper.to_stored_event(event) for event in events]
+        changes = key_changes(folded.job, events, job)
+        # Nothing below can fail, so a command is accepted as a whole or not at all.
+        self._events += stored
         self.jobs[job_id] = Folded(job, folded.snapshot_version, folded.whole)
-        for name, digest in decision.claims.items():
-            keys[name] = self._claims[name] = Key(name, job_id, job.version, digest)
-        for name, digest in decision.pointers.items():
-            keys[name] = self._pointers[name] = Key(name, job_id, job.version, digest)
-        self._keep_in_progress(before, job, keys)
-        self._outcomes.append(decision)
-        self._versions.append(job.version)
-
-    def _keep_in_progress(
-        self, before: ProvisioningJob, job: ProvisioningJob, keys: dict[str, Key]
-    ) -> None:
-        """Let the user's key follow whether this job is in progress."""
-        if job.queued is None or job.queued.user_id is None:
-            return
-        name = in_progress_key(job.queued.user_id)
-        if job.asks_for_its_turn(before):
-            if name not in keys:
-                keys[name] = self._claims[name] = Key(name, job.id, job.version)
-        elif job.ends_its_turn(before):
-            self._releases.append((name, job.id))
-            if name in keys and keys[name].job_id == job.id:
+        for key in changes.claims:
+            keys[key.name] = self._claims[key.name] = key
+        for key in changes.pointers:
+            keys[key.name] = self._pointers[key.name] = key
+        wanted = changes.in_progress
+        if wanted and wanted.name not in keys:
+            keys[wanted.name] = self._claims[wanted.name] = wanted
+        if name := changes.released:
+            self._releases.append((name, job_id))
+            if name in keys and keys[name].job_id == job_id:
                 del keys[name]
                 self._claims.pop(name, None)
+        self._decisions.append(decision)
+        self._versions.append(job.version)
 
     def _snapshots(self) -> list[Snapshot]:
         """Take the snapshots that are due."""
@@ -149,7 +138,7 @@ class Batch:
         return taken
 
     def receipts(self, positions: Sequence[int]) -> list[Receipt | Exception]:
-        """Answer every command, in order, once the events have their positions."""
+        """Return the answer to every command, in order, from the positions of the stored events."""
         placed = {
             (str(event.originator_id), event.originator_version): position
             for event, position in zip(self._events, positions, strict=True)
@@ -159,7 +148,7 @@ class Batch:
             if isinstance(outcome, Exception)
             else self._receipt(command.job_id, outcome, version, placed)
             for command, outcome, version in zip(
-                self._commands, self._outcomes, self._versions, strict=True
+                self._commands, self._decisions, self._versions, strict=True
             )
         ]
 
@@ -172,7 +161,8 @@ class Batch:
             return Receipt(
                 job_id=key.job_id, version=key.version, position=position, duplicate=True
             )
-        for fact in decision.facts:
+        for event in decision.outcome.events:
+            fact = event.fact
             if isinstance(fact, JobTimedOut):
                 log.warning("job %r timed out: %s", job_id, fact.error)
             if isinstance(fact, RollbackRequested):
@@ -182,6 +172,6 @@ class Batch:
         return Receipt(
             job_id=job_id,
             version=version,
-            position=placed[job_id, version] if decision.facts else None,
+            position=placed[job_id, version] if decision.outcome.events else None,
             warning=decision.warning,
         )

@@ -9,7 +9,7 @@ from datetime import datetime
 import msgspec
 
 from domain.errors import JobNotFound, MilepostError
-from domain.evidence.checkpoints import Checkpoint
+from domain.evidence.checkpoint import Checkpoint
 from domain.log.mapper import JobEventMapper
 from domain.log.store import translated
 from domain.workflows.definition import Workflows

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from domain.job import attempt as attempts
-from domain.job.attempt import MAX_STEPS, Attempt, Moment
+from domain.job.attempt import MAX_STEPS, Attempt, Timestamp
 from domain.job.events import (
     AttemptStarted,
     Fact,
@@ -39,7 +39,7 @@ class Chapter(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     attempt: Attempt = Attempt()
     last_contact: datetime | None = None
     gaps: tuple[Gap, ...] = ()
-    late: dict[str, Moment] = {}
+    late: dict[str, Timestamp] = {}
 
 
 class Timeline(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -116,7 +116,7 @@ def _told(chapter: Chapter, fact: Received) -> Chapter:
             gaps = _added(chapter, Gap(since, fact.recorded_at))
     if isinstance(fact, StepReported) and len(late) < MAX_STEPS:
         if fact.step not in attempt.steps and fact.step not in late:
-            late = late | {fact.step: Moment(fact.recorded_at, fact.occurred_at)}
+            late = late | {fact.step: Timestamp(fact.recorded_at, fact.occurred_at)}
     return Chapter(attempt, fact.recorded_at, gaps, late)
 
 

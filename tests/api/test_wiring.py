@@ -10,7 +10,7 @@ from os.path import samestat
 from pathlib import Path
 from threading import Event
 
-from api.settings.config import Settings
+from api.settings.settings import Settings
 from api.wiring import open_services
 from domain.job.callback import Callback
 

@@ -534,7 +534,24 @@ def test_a_retry_and_the_end_of_the_other_job_in_one_batch_free_the_user(
     stores.milepost.queue(registration("three"))
 
 
-def test_the_end_of_the_other_job_and_a_retry_in_one_batch_give_the_retry_its_turn(
+def test_a_redelivery_takes_no_key_for_its_job(stores: Deployment) -> None:
+    """It appends nothing, so it changes nothing: also not in a batch that does append."""
+    queued_and_provisioning(stores, "one")
+    stores.milepost.record(failed("one"))
+    queued_and_provisioning(stores, "two")
+    retry = RecordCallback(provisioning("one", callback_id="again", body="00ff"))
+    commit(stores, retry)
+    stores.milepost.record(running("two"))
+
+    again, registered = commit(stores, retry, registration("three"))
+
+    assert isinstance(again, Receipt)
+    assert again.duplicate
+    assert isinstance(registered, Receipt)
+    assert holder(stores) == "three"
+
+
+def test_the_end_of_the_other_job_and_a_retry_in_one_batch_give_the_retry_the_key(
     stores: Deployment,
 ) -> None:
     queued_and_provisioning(stores, "one")

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from domain.evidence.checkpoints import PublicKey, opened_checkpoint
+from domain.evidence.checkpoint import opened_checkpoint
+from domain.evidence.signing_keys import PublicKey
 from tests.support.server import MILEPOST, Make, Server
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -6,7 +6,7 @@ import stat
 import subprocess
 from pathlib import Path
 
-from domain.evidence.checkpoints import PrivateKey
+from domain.evidence.signing_keys import PrivateKey
 from tests.support.server import MILEPOST, Make, Server
 
 

@@ -18,14 +18,14 @@ from werkzeug.test import Client, TestResponse
 from api import tokens
 from api.app import create_app
 from api.http.flask_app import App
-from api.settings.config import Settings
+from api.settings.settings import Settings
 from api.tokens import Scope, TokenStore
 from api.tokens.memory import MemoryTokens
 from api.tokens.postgres import PostgresTokens
 from api.tokens.remembered import RememberedTokens
 from api.tokens.sqlite import SQLiteTokens
 from api.wiring import Services
-from domain.evidence.checkpoints import PrivateKey
+from domain.evidence.signing_keys import PrivateKey
 from domain.job.events import Fact
 from projections.reactions.watchdog import Watchdog
 from tests.support.deployment import Deployment, kind_of

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from domain.evidence.checkpoints import Checkpoint
+from domain.evidence.checkpoint import Checkpoint
 from domain.job.events import (
     CATALOGUE,
     Fact,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from eventsourcing.persistence import MapperDeserialisationError
 
 from domain.job.events import JobEvent, JobQueued, RollbackRequested, RollbackWithdrawn
+from domain.job.key_changes import lasting_keys, same_command
 from domain.job.keys import in_progress_key
-from domain.job.keys_taken import NamesTaken
 from domain.log.mapper import JobEventMapper
 from domain.log.stored import Stored
 from projections.tree.contract import TreeStore
@@ -63,24 +63,20 @@ class Keys:
             self._report(Finding.at(key, "key", expected=expected, found=fault))
 
     def _fault(self, key: KeptKey, stored: Stored) -> str | None:
-        names = NamesTaken()
         event = self._read(stored)
-        if event and isinstance(event.fact, RollbackRequested | RollbackWithdrawn):
+        if event is None:
+            return None
+        command = [event]
+        if isinstance(event.fact, RollbackRequested | RollbackWithdrawn):
             # The callback that it was decided with comes just before it.
             before = self._tree.event(key.job_id, key.version - 1)
             callback = self._read(before) if before else None
             if callback is None:
                 return None
-            names.follow(callback)
-        if event is None:
-            return None
-        names.follow(event)
-        claims, pointers = names.taken()
-        digests = {
-            taken.name: taken.digest
-            for taken in (*claims, *pointers)
-            if taken.version == key.version
-        }
+            if same_command(callback, event):
+                command = [callback, event]
+        claims, pointers = lasting_keys(command)
+        digests = {taken.name: taken.digest for taken in (*claims, *pointers)}
         if key.name not in digests:
             return f"{stored.topic}, which did not take it"
         if key.digest != (digest := digests[key.name]):

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from domain.job.events import JobEvent
+from domain.job.key_changes import lasting_keys, same_command
 from domain.job.keys import Key, agent_key, in_progress_key
-from domain.job.keys_taken import NamesTaken
 from domain.job.provisioning_job import ProvisioningJob
 from projections.folding.fold import Decoded
 from projections.verification.findings import Finding, Report, shortened
@@ -28,7 +28,7 @@ class Names:
         self._inspection = inspection
         self._upto = upto
         self._report = report
-        self._names = NamesTaken()
+        self._command: list[JobEvent] = []
         self._taken: list[Key] = []
 
     def follow(self, read: Decoded) -> None:
@@ -36,19 +36,26 @@ class Names:
         for stored, event in read:
             if stored.position > self._upto:
                 continue
-            if isinstance(event, JobEvent):
-                self._names.follow(event)
-            else:
-                self._names.pass_over()
-        self._taken += self._names.settled()
+            if not isinstance(event, JobEvent):
+                self._end_command()
+                continue
+            if self._command and not same_command(self._command[-1], event):
+                self._end_command()
+            self._command.append(event)
         if len(self._taken) >= PAGE:
             self._look_up([])
 
     def end(self, histories: Sequence[History]) -> None:
         """Check what these jobs took, all of whose events were followed."""
-        self._names.pass_over()
-        self._taken += self._names.settled()
+        self._end_command()
         self._look_up(histories)
+
+    def _end_command(self) -> None:
+        if self._command:
+            claims, pointers = lasting_keys(self._command)
+            self._taken += claims
+            self._taken += pointers
+            self._command = []
 
     def _look_up(self, histories: Sequence[History]) -> None:
         taken, self._taken = self._taken, []

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from domain.evidence.checkpoints import Checkpoint
+from domain.evidence.checkpoint import Checkpoint
 from domain.evidence.merkle import EMPTY, Frontier
 from projections.tree.contract import HEIGHT, TILE, TreeBroken, TreeStore
 from projections.tree.tiles import Nodes

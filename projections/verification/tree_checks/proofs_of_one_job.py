@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from domain.evidence import merkle
-from domain.evidence.checkpoints import Checkpoint
+from domain.evidence.checkpoint import Checkpoint
 from domain.log.stored import Stored
 from projections.tree.contract import TILE, Head, TreeBroken, TreeStore
 from projections.tree.tiles import Nodes

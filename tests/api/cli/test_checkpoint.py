@@ -9,13 +9,9 @@ import pytest
 
 from api.settings.config import from_environment
 from api.settings.credentials import with_credentials
-from domain.evidence.checkpoints import (
-    Checkpoint,
-    PrivateKey,
-    PublicKey,
-    opened_note,
-    parse_checkpoint,
-)
+from domain.evidence.checkpoint import Checkpoint, parse_checkpoint
+from domain.evidence.signed_note import opened_note
+from domain.evidence.signing_keys import PrivateKey, PublicKey
 from projections.tree.grower import Grower
 from tests.support.shell import Shell
 from tests.support.site import SIGNER, Site

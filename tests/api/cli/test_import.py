@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from api.cli import main
 from api.cli.import_ import read
-from domain.evidence.checkpoints import PrivateKey
+from domain.evidence.signing_keys import PrivateKey
 from domain.transfer.jsonl import InvalidExport
 from domain.transfer.manifest import dumped
 from projections.tree.grower import Grower

@@ -14,7 +14,8 @@ import pytest
 from click.testing import Result
 from eventsourcing.persistence import StoredEvent
 
-from domain.evidence.checkpoints import PrivateKey, signed_note
+from domain.evidence.signed_note import signed_note
+from domain.evidence.signing_keys import PrivateKey
 from domain.log.store import Append
 from tests.support.deployment import settle
 from tests.support.server import MILEPOST

@@ -18,7 +18,8 @@ from api.app import create_app
 from api.errors import BadRequest, InvalidFields, ReadModelBehind, sentence
 from api.http import problems
 from api.http.problems import KINDS
-from api.settings.config import InvalidSetting, Settings
+from api.settings.settings import Settings
+from api.settings.variables import InvalidSetting
 from api.wiring import Services, open_services
 from domain.errors import (
     InvalidDefinition,
@@ -29,7 +30,8 @@ from domain.errors import (
     StoreUnavailable,
     Unavailable,
 )
-from domain.evidence.checkpoints import InvalidCheckpoint, InvalidKey
+from domain.evidence.signed_note import InvalidCheckpoint
+from domain.evidence.signing_keys import InvalidKey
 from domain.log.store import StoreNotEmpty
 from domain.transfer.jsonl import CannotOpen, InvalidExport
 from projections.read_model.contract import PositionMoved

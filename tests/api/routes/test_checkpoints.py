@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from domain.evidence import merkle
-from domain.evidence.checkpoints import Checkpoint, PrivateKey, opened_note, parse_checkpoint
+from domain.evidence.checkpoint import Checkpoint, parse_checkpoint
+from domain.evidence.signed_note import opened_note
+from domain.evidence.signing_keys import PrivateKey
 from projections.tree.grower import Grower
 from tests.support.site import SIGNER, Site, body_of, problem_of
 from tests.support.tampering import Database

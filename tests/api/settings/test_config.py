@@ -11,9 +11,12 @@ from typing import Any
 
 import pytest
 
-from api.settings.config import InvalidSetting, Settings, from_environment, make_home
+from api.settings.config import from_environment
 from api.settings.credentials import with_credentials, with_kept_checkpoint_key
-from domain.evidence.checkpoints import PrivateKey
+from api.settings.home import make_home
+from api.settings.settings import Settings
+from api.settings.variables import InvalidSetting
+from domain.evidence.signing_keys import PrivateKey
 
 SIGNER = PrivateKey.generate("milepost.example")
 KEY = base64.b64encode(b"k" * 32).decode()

@@ -7,17 +7,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from domain.evidence.checkpoints import (
-    Checkpoint,
-    InvalidCheckpoint,
-    InvalidKey,
-    PrivateKey,
-    PublicKey,
-    opened_checkpoint,
-    opened_note,
-    parse_checkpoint,
-    signed_note,
-)
+from domain.evidence.checkpoint import Checkpoint, opened_checkpoint, parse_checkpoint
+from domain.evidence.signed_note import InvalidCheckpoint, opened_note, signed_note
+from domain.evidence.signing_keys import InvalidKey, PrivateKey, PublicKey
 
 # The example of the specification of signed notes and of golang.org/x/mod/sumdb/note's tests.
 PETER = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"

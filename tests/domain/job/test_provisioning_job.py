@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 
 import msgspec
@@ -44,11 +45,11 @@ def callback(**said: object) -> Callback:
 
 
 def test_queueing_states_the_registration() -> None:
-    assert job_after().queue(QUEUED) == [QUEUED]
+    assert job_after().queue(QUEUED).facts == [QUEUED]
 
 
 def test_a_job_may_be_queued_after_its_first_callback() -> None:
-    assert job_after(PROVISIONING).queue(QUEUED) == [QUEUED]
+    assert job_after(PROVISIONING).queue(QUEUED).facts == [QUEUED]
 
 
 def test_a_job_is_queued_once() -> None:
@@ -72,7 +73,7 @@ def test_a_job_is_in_progress_until_it_has_ended() -> None:
 def test_a_running_instance_can_be_asked_to_stop() -> None:
     asked = job_after(QUEUED, RUNNING).stop("ada", minute(9))
 
-    assert asked == [StopRequested(recorded_at=minute(9), requested_by="ada")]
+    assert asked.facts == [StopRequested(recorded_at=minute(9), requested_by="ada")]
 
 
 @pytest.mark.parametrize(
@@ -90,13 +91,13 @@ def test_there_is_nothing_to_stop_unless_it_is_running(history: tuple[Fact, ...]
 
 
 def test_a_silence_of_900_seconds_is_borne() -> None:
-    assert job_after(PROVISIONING).time_out(NOON + timedelta(seconds=900)) == []
+    assert job_after(PROVISIONING).time_out(NOON + timedelta(seconds=900)).facts == []
 
 
 def test_a_silence_of_more_than_900_seconds_fails_the_job() -> None:
     late = NOON + timedelta(seconds=900.001)
 
-    assert job_after(PROVISIONING).time_out(late) == [
+    assert job_after(PROVISIONING).time_out(late).facts == [
         JobTimedOut(
             recorded_at=late,
             attempt=1,
@@ -107,7 +108,7 @@ def test_a_silence_of_more_than_900_seconds_fails_the_job() -> None:
 
 
 def test_the_message_counts_whole_seconds() -> None:
-    [timed_out] = job_after(PROVISIONING).time_out(NOON + timedelta(seconds=1234.9))
+    [timed_out] = job_after(PROVISIONING).time_out(NOON + timedelta(seconds=1234.9)).facts
 
     assert isinstance(timed_out, JobTimedOut)
     assert timed_out.error == "Timeout: No heartbeat for 1234s"
@@ -116,27 +117,27 @@ def test_the_message_counts_whole_seconds() -> None:
 def test_silence_counts_from_the_last_heartbeat() -> None:
     heartbeat = callback(type="heartbeat").facts(minute(10))
 
-    assert job_after(PROVISIONING, *heartbeat).time_out(minute(25)) == []
-    assert job_after(PROVISIONING, *heartbeat).time_out(minute(26)) != []
+    assert job_after(PROVISIONING, *heartbeat).time_out(minute(25)).facts == []
+    assert job_after(PROVISIONING, *heartbeat).time_out(minute(26)).facts != []
 
 
 @pytest.mark.parametrize(
     "history", [(), (QUEUED,), (PROVISIONING, RUNNING), (PROVISIONING, FAILED)]
 )
 def test_only_a_provisioning_job_times_out(history: tuple[Fact, ...]) -> None:
-    assert job_after(*history).time_out(minute(10_000)) == []
+    assert job_after(*history).time_out(minute(10_000)).facts == []
 
 
 def test_a_job_times_out_once() -> None:
-    history = (PROVISIONING, *job_after(PROVISIONING).time_out(minute(16)))
+    history = (PROVISIONING, *job_after(PROVISIONING).time_out(minute(16)).facts)
 
-    assert job_after(*history).time_out(minute(60)) == []
+    assert job_after(*history).time_out(minute(60)).facts == []
 
 
 def test_a_failure_asks_for_a_rollback_of_the_machine() -> None:
-    facts_after = job_after(PROVISIONING, MACHINE).report(callback(status="failed"), minute(5))
+    outcome = job_after(PROVISIONING, MACHINE).report(callback(status="failed"), minute(5))
 
-    assert facts_after == [
+    assert outcome.facts == [
         StatusReported(recorded_at=minute(5), status="failed"),
         RollbackRequested(
             recorded_at=minute(5), attempt=1, server_id="srv-1", server_ip="203.0.113.7"
@@ -145,19 +146,19 @@ def test_a_failure_asks_for_a_rollback_of_the_machine() -> None:
 
 
 def test_a_failure_that_names_the_machine_itself_asks_for_its_rollback() -> None:
-    *_, last = job_after().report(callback(status="failed", server_id="srv-1"), minute(5))
+    *_, last = job_after().report(callback(status="failed", server_id="srv-1"), minute(5)).facts
 
     assert last == RollbackRequested(recorded_at=minute(5), attempt=1, server_id="srv-1")
 
 
 def test_a_failure_without_a_machine_asks_for_no_rollback() -> None:
-    assert job_after(PROVISIONING).report(callback(status="failed"), minute(5)) == [
+    assert job_after(PROVISIONING).report(callback(status="failed"), minute(5)).facts == [
         StatusReported(recorded_at=minute(5), status="failed")
     ]
 
 
 def test_a_timeout_asks_for_a_rollback_too() -> None:
-    *_, last = job_after(PROVISIONING, MACHINE).time_out(minute(16))
+    *_, last = job_after(PROVISIONING, MACHINE).time_out(minute(16)).facts
 
     assert isinstance(last, RollbackRequested)
 
@@ -165,7 +166,7 @@ def test_a_timeout_asks_for_a_rollback_too() -> None:
 def test_a_machine_that_becomes_known_after_the_failure_is_wanted_rolled_back() -> None:
     late = callback(status="provisioning", step="vm_created", server_id="srv-1")
 
-    *_, last = job_after(PROVISIONING, FAILED).report(late, minute(6))
+    *_, last = job_after(PROVISIONING, FAILED).report(late, minute(6)).facts
 
     assert last == RollbackRequested(recorded_at=minute(6), attempt=1, server_id="srv-1")
 
@@ -178,7 +179,7 @@ def test_a_rollback_is_requested_once() -> None:
         callback(status="provisioning", step="vm_created", server_id="srv-2"),
         callback(type="heartbeat"),
     ):
-        history += job_after(*history).report(word, minute(6))
+        history += job_after(*history).report(word, minute(6)).facts
 
     assert sum(isinstance(fact, RollbackRequested) for fact in history) == 1
 
@@ -191,7 +192,7 @@ def test_every_attempt_may_request_its_own_rollback() -> None:
         callback(status="provisioning"),
         callback(status="failed", server_id="srv-2"),
     ):
-        history += job_after(*history).report(word, minute(6))
+        history += job_after(*history).report(word, minute(6)).facts
 
     wanted = [fact for fact in history if isinstance(fact, RollbackRequested)]
     assert [(fact.attempt, fact.server_id) for fact in wanted] == [(1, "srv-1"), (2, "srv-2")]
@@ -202,21 +203,22 @@ def test_a_running_job_wants_no_rollback() -> None:
         status="running", server_id="srv-1", server_ip="203.0.113.7", tailscale_ip="100.64.0.7"
     )
 
-    reported = job_after(PROVISIONING).report(whole, minute(5))
+    reported = job_after(PROVISIONING).report(whole, minute(5)).facts
 
     assert not any(isinstance(fact, RollbackRequested) for fact in reported)
 
 
 def test_a_job_that_runs_after_all_wants_no_rollback() -> None:
     """The real final status wins over our inference before the rollback is decided."""
-    timed_out = job_after(PROVISIONING).time_out(minute(16))
+    timed_out = job_after(PROVISIONING).time_out(minute(16)).facts
     whole = callback(
         status="running", server_id="srv-1", server_ip="203.0.113.7", tailscale_ip="100.64.0.7"
     )
 
     job = job_after(PROVISIONING, *timed_out)
 
-    assert not any(isinstance(fact, RollbackRequested) for fact in job.report(whole, minute(17)))
+    reported = job.report(whole, minute(17)).facts
+    assert not any(isinstance(fact, RollbackRequested) for fact in reported)
 
 
 def test_a_retry_can_be_stopped_although_the_first_attempt_was() -> None:
@@ -226,9 +228,9 @@ def test_a_retry_can_be_stopped_although_the_first_attempt_was() -> None:
         FAILED,
     ]
     for word in (callback(status="provisioning"), callback(status="running")):
-        history += job_after(*history).report(word, minute(6))
+        history += job_after(*history).report(word, minute(6)).facts
 
-    assert job_after(*history).stop(None, minute(7)) != []
+    assert job_after(*history).stop(None, minute(7)).facts != []
 
 
 def warning(job: ProvisioningJob, word: Callback) -> str | None:
@@ -255,7 +257,7 @@ def test_a_callback_that_is_as_it_should_be_is_not_warned_of() -> None:
         callback(status="provisioning", step="vm_created"),
         callback(status="provisioning"),
     )
-    timed_out = job_after(QUEUED, PROVISIONING).time_out(minute(60))
+    timed_out = job_after(QUEUED, PROVISIONING).time_out(minute(60)).facts
 
     assert warning(job_after(QUEUED, PROVISIONING), step) is None
     assert warning(job_after(QUEUED), callback(status="failed")) is None
@@ -267,15 +269,20 @@ def test_a_callback_that_is_as_it_should_be_is_not_warned_of() -> None:
 @settings(deadline=None)
 @given(events(facts()))
 def test_whatever_happened_a_job_still_decides(history: list[JobEvent]) -> None:
-    """Reporting and timing out never raise, whatever the history."""
-    job = ProvisioningJob("job")
-    for event in history:
-        job = evolve(job, event)
+    """Reporting and timing out never raise, and the outcome's job is the fold of its events."""
+    job = after(ProvisioningJob("job"), history)
 
-    for status in ("provisioning", "running", "failed"):
-        assert job.report(callback(status=status, server_id="srv-1"), NOON)
-    assert job.report(callback(type="heartbeat"), NOON)
-    job.time_out(NOON)
+    words = [callback(status=status, **LIVE) for status in ("provisioning", "running", "failed")]
+    outcomes = [job.report(word, NOON) for word in (*words, callback(type="heartbeat"))]
+    assert all(outcome.events for outcome in outcomes)
+    for outcome in (*outcomes, job.time_out(NOON)):
+        assert outcome.job == after(job, outcome.events)
+
+
+def after(job: ProvisioningJob, events: Iterable[JobEvent]) -> ProvisioningJob:
+    for event in events:
+        job = evolve(job, event)
+    return job
 
 
 # A retry of an attempt that never announced itself, and machines that are wanted
@@ -288,9 +295,8 @@ def run(**said: object) -> Callback:
 def played(*callbacks: Callback) -> tuple[ProvisioningJob, list[Fact]]:
     job, facts = ProvisioningJob("job"), list[Fact]()
     for callback in callbacks:
-        for fact in job.report(callback, NOON):
-            facts.append(fact)
-            job = evolve(job, JobEvent("job", job.version + 1, fact))
+        outcome = job.report(callback, NOON)
+        job, facts = outcome.job, facts + outcome.facts
     return job, facts
 
 
@@ -318,10 +324,9 @@ def test_a_machine_that_says_it_runs_is_not_rolled_back_whatever_became_of_the_a
 
 def test_a_rollback_after_a_timeout_is_withdrawn_when_the_machine_turns_out_to_run() -> None:
     job, _ = played(run(status="provisioning", step="vm_created", server_id="srv-1"))
-    for fact in job.time_out(NOON + timedelta(seconds=901)):
-        job = evolve(job, JobEvent("job", job.version + 1, fact))
+    job = job.time_out(NOON + timedelta(seconds=901)).job
     assert job.rollback_requested
 
-    facts = job.report(run(status="running"), NOON + timedelta(seconds=902))
+    facts = job.report(run(status="running"), NOON + timedelta(seconds=902)).facts
 
     assert isinstance(facts[-1], RollbackWithdrawn)

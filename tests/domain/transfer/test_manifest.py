@@ -8,7 +8,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from domain.evidence.checkpoints import InvalidCheckpoint, PrivateKey, parse_checkpoint
+from domain.evidence.checkpoint import parse_checkpoint
+from domain.evidence.signed_note import InvalidCheckpoint
+from domain.evidence.signing_keys import PrivateKey
 from domain.transfer.jsonl import InvalidExport
 from domain.transfer.manifest import HEADING, Manifest, dumped, loaded
 from tests.support.manifest import MANIFEST

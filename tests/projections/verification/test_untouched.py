@@ -13,13 +13,13 @@ import pytest
 from eventsourcing.persistence import StoredEvent
 
 from domain.errors import JobAlreadyRegistered, JobInProgress, JobNotFound
-from domain.evidence.checkpoints import Checkpoint
+from domain.evidence.checkpoint import Checkpoint
 from domain.evidence.merkle import Frontier
 from domain.job.callback import Callback, Status
 from domain.job.commands import QueueJob
 from domain.log.store import Append
 from domain.transfer.importing import fill
-from domain.transfer.jsonl import encode, opened
+from domain.transfer.jsonl import encode, unsealed
 from domain.workflows.definition import Workflows
 from projections.projecting.projector import Projector
 from projections.tree.grower import Grower
@@ -278,7 +278,7 @@ def test_nothing_is_found_in_an_imported_store(
     try:
         live(source, chance, 300)
         stored = source.milepost.store.select_notifications(None, 10_000)
-        lines = [encode(opened(event, source.milepost.mapper)) for event in stored]
+        lines = [encode(unsealed(event, source.milepost.mapper)) for event in stored]
     finally:
         source.close()
     fill(databases.milepost.store, databases.milepost.mapper, lines, None, batch=7, remembered=2)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from domain.job.callback import Callback
 from domain.job.commands import QueueJob
-from domain.job.events import Fact, JobEvent, JobQueued, StopRequested
-from domain.job.provisioning_job import ProvisioningJob
+from domain.job.events import JobEvent, JobQueued, StopRequested
+from domain.job.provisioning_job import Outcome, ProvisioningJob
 from domain.job.provisioning_job import evolve as evolve_job
 from domain.workflows.definition import Workflows
 from projections.projecting.projector import Projector
@@ -50,19 +50,20 @@ class Story(msgspec.Struct):
     def tell(self, happening: Callback | JobQueued | str) -> None:
         """Let something happen, half a minute after the last thing."""
         self.now += timedelta(seconds=30)
-        for fact in self._facts(happening):
-            event = JobEvent("job", self.job.version + 1, fact, self.job.version + 1)
-            self.job = evolve_job(self.job, event)
-            self.instance = instances.evolve(self.instance, event)
+        outcome = self._outcome(happening)
+        for event in outcome.events:
+            placed = msgspec.structs.replace(event, position=event.originator_version)
+            self.instance = instances.evolve(self.instance, placed)
+        self.job = outcome.job
 
-    def _facts(self, happening: Callback | JobQueued | str) -> Sequence[Fact]:
+    def _outcome(self, happening: Callback | JobQueued | str) -> Outcome:
         if isinstance(happening, Callback):
             return self.job.report(happening, self.now)
         if isinstance(happening, JobQueued):
-            return [] if self.job.queued else self.job.queue(happening)
+            return Outcome(self.job) if self.job.queued else self.job.queue(happening)
         if happening == "stop":
             running = self.job.attempt.status == "running" and not self.job.stop_requested
-            return self.job.stop("ada", self.now) if running else []
+            return self.job.stop("ada", self.now) if running else Outcome(self.job)
         self.now += timedelta(seconds=901)
         return self.job.time_out(self.now)
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import msgspec
 
-from domain.job.attempt import MAX_STEPS, Moment
+from domain.job.attempt import MAX_STEPS, Timestamp
 from domain.job.events import (
     AttemptStarted,
     Fact,
@@ -63,8 +63,8 @@ def test_every_step_has_its_moment() -> None:
     [chapter] = folded(QUEUED, PROVISIONING, step("vm_created", 1), step("tea_made", 2)).chapters
 
     assert chapter.attempt.steps == {
-        "vm_created": Moment(minute(1)),
-        "tea_made": Moment(minute(2)),
+        "vm_created": Timestamp(minute(1)),
+        "tea_made": Timestamp(minute(2)),
     }
 
 
@@ -123,7 +123,7 @@ def test_a_step_that_was_first_reported_after_the_end_is_late() -> None:
     [chapter] = folded(PROVISIONING, FAILED, step("vm_created", 2), step("vm_created", 3)).chapters
 
     assert chapter.attempt.steps == {}
-    assert chapter.late == {"vm_created": Moment(minute(2))}
+    assert chapter.late == {"vm_created": Timestamp(minute(2))}
 
 
 def test_a_step_that_was_reached_is_never_late() -> None:

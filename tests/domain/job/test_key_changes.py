@@ -1,23 +1,30 @@
-"""The keys that the events tell are the keys that were taken when they were decided."""
+"""The keys that follow from the events are the keys that were taken when they were decided."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
 
+from eventsourcing.persistence import StoredEvent
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.application import Milepost
 from domain.errors import JobNotFound, Refused
 from domain.job.callback import Callback
-from domain.job.commands import QueueJob
-from domain.job.keys import Key
+from domain.job.commands import Command, QueueJob, RecordCallback, StopJob, TimeOutJob
+from domain.job.keys import Key, in_progress_key
+from domain.job.provisioning_job import ProvisioningJob, evolve
 from domain.log.memory import MemoryRecorder
+from domain.log.recall import Folded
+from domain.log.store import Found
+from domain.transfer.derived_keys import DerivedKeys
 from domain.transfer.importing import fill
-from domain.transfer.jsonl import encode, opened
+from domain.transfer.jsonl import encode, unsealed
+from domain.writing.batch import Batch
 from tests.support.deployment import Clock
 
+MEMORY = {"PERSISTENCE_MODULE": "domain.log.memory"}
 JOBS = ("job-1", "job/2", "job-3")
 USERS = ("ada", "ada", "bob")
 maybe_ids = st.none() | st.sampled_from(["id-1", "id-2", "id/3"])
@@ -56,6 +63,14 @@ asked = st.one_of(
     st.integers(60, 1200),
 )
 """A job id asks it to stop, a number lets so many seconds pass and the watchdog look."""
+one_command: st.SearchStrategy[Command] = st.one_of(
+    st.builds(RecordCallback, callbacks),
+    st.builds(RecordCallback, callbacks),
+    st.builds(RecordCallback, heartbeats),
+    registrations,
+    st.builds(StopJob, st.sampled_from(JOBS), st.none()),
+    st.builds(TimeOutJob, st.sampled_from(JOBS)),
+)
 
 
 @settings(deadline=None, max_examples=150)
@@ -65,17 +80,56 @@ def test_the_events_of_commands_tell_the_keys_that_they_took(
 ) -> None:
     """Whatever was asked, in whatever pieces it is taken in, and whatever is forgotten between."""
     clock = Clock()
-    old = Milepost({"PERSISTENCE_MODULE": "domain.log.memory"}, clock=clock)
+    old = Milepost(MEMORY, clock=clock)
     for command in commands:
         clock.now += timedelta(seconds=1)
         ask(old, clock, command)
 
-    new = Milepost({"PERSISTENCE_MODULE": "domain.log.memory"}, clock=clock)
+    new = Milepost(MEMORY, clock=clock)
     stored = old.store.select_notifications(None, 10_000)
-    lines = [encode(opened(event, old.mapper)) for event in stored]
+    lines = [encode(unsealed(event, old.mapper)) for event in stored]
     fill(new.store, new.mapper, lines, None, batch=batch, remembered=remembered)
 
     assert keys(new) == keys(old)
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.lists(st.lists(one_command, min_size=1, max_size=5), min_size=2, max_size=12))
+def test_a_batch_takes_the_keys_that_follow_from_its_events(
+    batches: Sequence[Sequence[Command]],
+) -> None:
+    """Each command of a batch alone; which job of a user is in progress may depend on its order."""
+    clock, mapper, derived = Clock(), Milepost(MEMORY).mapper, DerivedKeys()
+    jobs: dict[str, Folded] = {}
+    keys: dict[str, Key] = {}
+    for commands in batches:
+        clock.advance(600)
+        batch = Batch(commands, jobs, mapper, clock)
+        known = [StoredEvent(job_id, version, "", b"") for job_id, version in batch.known.items()]
+        seen = {name: keys[name] for name in batch.names if name in keys}
+
+        append = batch.decide(Found([event for event in known if event.originator_version], seen))
+
+        after = {job_id: folded.job for job_id, folded in jobs.items()}
+        for stored in append.events:
+            event = mapper.to_domain_event(stored)
+            before = after.get(event.originator_id, ProvisioningJob(event.originator_id))
+            after[event.originator_id] = evolve(before, event)
+            derived.follow(before, event, after[event.originator_id])
+        derived.end_command()
+        claims, pointers = derived.take()
+        lasting = [key for key in append.claims if not key.name.startswith(in_progress_key(""))]
+        assert by_name(claims) == by_name(lasting)
+        assert by_name(pointers) == by_name(append.pointers)
+        jobs |= batch.jobs
+        keys |= by_name(append.claims) | by_name(append.pointers)
+        for name, job_id in append.releases:
+            if name in keys and keys[name].job_id == job_id:
+                del keys[name]
+
+
+def by_name(keys: Sequence[Key]) -> dict[str, Key]:
+    return {key.name: key for key in keys}
 
 
 def ask(milepost: Milepost, clock: Clock, command: Callback | QueueJob | str | int) -> None:
@@ -96,10 +150,10 @@ def ask(milepost: Milepost, clock: Clock, command: Callback | QueueJob | str | i
         pass
 
 
-def test_a_retry_gets_its_turn_when_the_other_job_has_ended_and_not_before() -> None:
-    """The same that the commands decide, told from the events alone, after every one of them."""
-    old = Milepost({"PERSISTENCE_MODULE": "domain.log.memory"})
-    turns = []
+def test_a_retry_gets_the_in_progress_key_once_the_other_job_has_ended() -> None:
+    """The events alone give the same as the commands decided, after every one of them."""
+    old = Milepost(MEMORY)
+    holders = []
     for command in (
         QueueJob(job_id="first", agent_id="a", user_id="ada", workflow="vm@1"),
         Callback(job_id="first", status="failed", workflow_run_id="1"),
@@ -111,13 +165,14 @@ def test_a_retry_gets_its_turn_when_the_other_job_has_ended_and_not_before() -> 
         Callback(job_id="first", type="heartbeat"),
     ):
         ask(old, Clock(), command)
-        new = Milepost({"PERSISTENCE_MODULE": "domain.log.memory"})
+        new = Milepost(MEMORY)
         stored = old.store.select_notifications(None, 100)
-        fill(new.store, new.mapper, [encode(opened(event, old.mapper)) for event in stored], None)
+        fill(new.store, new.mapper, [encode(unsealed(event, old.mapper)) for event in stored], None)
         assert keys(new) == keys(old)
-        turns.append(next((k.job_id for k in keys(new).values() if "in-progress" in k.name), None))
+        found = keys(new).values()
+        holders.append(next((key.job_id for key in found if "in-progress" in key.name), None))
 
-    assert turns == ["first", None, "second", "second", "second", "second", None, "first"]
+    assert holders == ["first", None, "second", "second", "second", "second", None, "first"]
 
 
 def keys(milepost: Milepost) -> dict[str, Key]:

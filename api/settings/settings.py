@@ -1,0 +1,84 @@
+"""Settings: what the environment says, checked and frozen."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from itertools import zip_longest
+from pathlib import Path
+from urllib.parse import unquote
+
+import msgspec
+from psycopg.conninfo import conninfo_to_dict
+
+from domain.evidence.signing_keys import PrivateKey, PublicKey
+
+DEFAULT_THREADS = 32
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the environment says. `generated` names the credentials that Milepost made itself."""
+
+    home: Path
+    database_url: str
+    callback_secrets: tuple[str, ...] = ()
+    admin_token: str = ""
+    checkpoint_keys: tuple[str, ...] = ()
+    checkpoint_trusted: tuple[str, ...] = ()
+    generated: tuple[str, ...] = ()
+    workflows: Path | None = None
+    host: str = "127.0.0.1"
+    port: int = 8000
+    workers: int = 1
+    one_core: bool = True
+    store: dict[str, str] = {}
+
+    @property
+    def database(self) -> str:
+        """The kind of database: `sqlite` or `postgresql`."""
+        return "sqlite" if self.database_url.startswith("sqlite:") else "postgresql"
+
+    @property
+    def shown_database(self) -> str:
+        """The database as it may be printed: without a password."""
+        if self.database == "sqlite":
+            return self.database_url
+        parts = conninfo_to_dict(self.database_url)
+        user = f"{parts['user']}@" if parts.get("user") else ""
+        host, dbname = str(parts.get("host") or ""), parts.get("dbname") or ""
+        if host.startswith("/"):  # a Unix socket
+            return f"postgresql://{user}/{dbname}?host={host}"
+        ports = f"{parts.get('port') or ''}".split(",")
+        pairs = zip_longest(host.split(","), ports, fillvalue="")
+        hosts = ",".join(f"{each}:{port}" if port else each for each, port in pairs)
+        return f"postgresql://{user}{hosts}/{dbname}"
+
+    def __repr__(self) -> str:
+        """Show where the server is, and no secret."""
+        where = f"{self.host}:{self.port} workers={self.workers}"
+        return f"<Settings {self.home} {self.shown_database} {where}>"
+
+    @property
+    def signers(self) -> list[PrivateKey]:
+        """The keys that sign checkpoints."""
+        return [PrivateKey.parse(key) for key in self.checkpoint_keys]
+
+    @property
+    def trusted(self) -> list[PublicKey]:
+        """The keys whose checkpoints are trusted: our own and the configured ones."""
+        named = [PublicKey.parse(key) for key in self.checkpoint_trusted]
+        return [*(key.public for key in self.signers), *named]
+
+    @property
+    def sqlite_file(self) -> Path:
+        """The path in `sqlite:///relative` or `sqlite:////absolute`."""
+        return Path(unquote(self.database_url.removeprefix("sqlite:///")))
+
+    @property
+    def listens_on_loopback(self) -> bool:
+        """True when only this machine can connect."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return False

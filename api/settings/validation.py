@@ -1,0 +1,130 @@
+"""What each variable must be: each function returns a checked value or raises `InvalidSetting`."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from pathlib import Path
+
+from eventsourcing.utils import TopicError, resolve_topic
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
+
+from api.settings.variables import InvalidSetting, Variables
+from domain.evidence.signing_keys import InvalidKey, PrivateKey, PublicKey
+
+CIPHER = "eventsourcing.cryptography:AESCipher"
+
+
+def database_url(url: str | None, home: Path) -> str:
+    """Return the database's URL; without one, an SQLite file in `home`."""
+    if url is None:
+        return f"sqlite:///{home / 'milepost.db'}"
+    if url.startswith("sqlite:///") and len(url) > len("sqlite:///"):
+        return url
+    if url.startswith(("postgresql://", "postgres://")):
+        _check_conninfo(url)
+        return url
+    raise InvalidSetting("MILEPOST_DATABASE_URL: wants sqlite:///PATH or postgresql://…")
+
+
+def _check_conninfo(url: str) -> None:
+    # The message leaves out the URL and libpq's own message: both contain the password.
+    fault = (
+        "MILEPOST_DATABASE_URL: is no URL that PostgreSQL understands; "
+        "percent-encode special characters in the password"
+    )
+    try:
+        parts = conninfo_to_dict(url)
+    except ProgrammingError:
+        raise InvalidSetting(fault) from None
+    ports = str(parts.get("port") or "").split(",")
+    if "@" in str(parts.get("host") or "") or not all(p.isdigit() or p == "" for p in ports):
+        raise InvalidSetting(fault)
+
+
+def callback_secrets(env: Variables) -> tuple[str, ...]:
+    """Return the secrets that sign callbacks."""
+    name = "MILEPOST_CALLBACK_SECRET"
+    value = env.get(name)
+    if value is None:
+        name = "GITHUB_CALLBACK_SECRET"
+        value = env.get(name)
+    given = _listed(value)
+    for secret in given:
+        if len(secret) < 8:
+            raise InvalidSetting(f"{name}: a secret has at least 8 characters")
+        if secret.startswith("whsec_"):
+            try:
+                key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+            except binascii.Error:
+                raise InvalidSetting(f"{name}: whsec_ is not followed by base64") from None
+            if len(key) < 8:
+                raise InvalidSetting(f"{name}: a whsec_ key has at least 8 bytes")
+    if value and not given:
+        raise InvalidSetting(f"{name}: holds no secret")
+    return given
+
+
+def admin_token(value: str | None) -> str:
+    """Return the admin token, or an empty text if none is configured."""
+    if value and (len(value) < 16 or not all("!" <= character <= "~" for character in value)):
+        raise InvalidSetting("MILEPOST_ADMIN_TOKEN: wants 16 or more ASCII characters, no spaces")
+    return value or ""
+
+
+def checkpoint_keys(value: str | None) -> tuple[str, ...]:
+    """Return the private keys that sign checkpoints."""
+    given = _listed(value)
+    try:
+        names = {PrivateKey.parse(key).name for key in given}
+    except InvalidKey as error:
+        raise InvalidSetting(f"MILEPOST_CHECKPOINT_KEY: {error}") from error
+    if len(names) > 1:
+        raise InvalidSetting("MILEPOST_CHECKPOINT_KEY: the keys of one log have one name")
+    return given
+
+
+def checkpoint_trusted(value: str | None) -> tuple[str, ...]:
+    """Return the public keys of others whose checkpoints are trusted."""
+    given = _listed(value)
+    try:
+        for key in given:
+            PublicKey.parse(key)
+    except InvalidKey as error:
+        raise InvalidSetting(f"MILEPOST_CHECKPOINT_TRUSTED: {error}") from error
+    return given
+
+
+def _listed(value: str | None) -> tuple[str, ...]:
+    return tuple(part.strip() for part in (value or "").split(",") if part.strip())
+
+
+def workflows_folder(value: str | None) -> Path | None:
+    """Return the folder of workflow definitions."""
+    if value and not Path(value).is_dir():
+        raise InvalidSetting(f"MILEPOST_WORKFLOWS: {value} is not a folder")
+    return Path(value) if value else None
+
+
+def store_settings(env: Variables) -> dict[str, str]:
+    """Return the eventsourcing library's settings for cipher and compressor."""
+    names = ("CIPHER_TOPIC", "CIPHER_KEY", "COMPRESSOR_TOPIC")
+    given = {name: value for name in names if (value := env.get(name))}
+    if "CIPHER_KEY" in given:
+        given.setdefault("CIPHER_TOPIC", CIPHER)
+        try:
+            key = base64.b64decode(given["CIPHER_KEY"], validate=True)
+        except binascii.Error:
+            key = b""
+        if len(key) not in (16, 24, 32):
+            raise InvalidSetting("CIPHER_KEY: wants 16, 24 or 32 bytes in base64")
+    elif "CIPHER_TOPIC" in given:
+        raise InvalidSetting("CIPHER_KEY: is needed with CIPHER_TOPIC")
+    for name in ("CIPHER_TOPIC", "COMPRESSOR_TOPIC"):
+        if name in given:
+            try:
+                resolve_topic(given[name])
+            except TopicError as error:
+                raise InvalidSetting(f"{name}: {error}") from error
+    return given

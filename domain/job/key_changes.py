@@ -1,0 +1,108 @@
+"""Which keys change with the events of one command.
+
+The commands, import and verify all ask `key_changes` or its part `lasting_keys`. The rules need
+nothing but the events, so keys need not travel with an export.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from domain.job.events import (
+    AttemptStarted,
+    JobEvent,
+    JobQueued,
+    JobTimedOut,
+    MetadataReported,
+    Received,
+    RollbackRequested,
+    RollbackWithdrawn,
+    StatusReported,
+)
+from domain.job.keys import Key, agent_key, callback_key, in_progress_key, registration_key
+from domain.job.provisioning_job import ProvisioningJob
+
+
+class KeyChanges(msgspec.Struct, frozen=True, gc=False):
+    """The keys that one command claims, moves and releases.
+
+    `claims` are names that the command takes for ever. `pointers` are names that move to it from
+    wherever they pointed. `in_progress` is the user's key for the one job in progress; the job gets
+    it if no other job of the user has it. `released` is the name of that key once the job has
+    ended; the key is dropped if this job has it.
+    """
+
+    claims: Sequence[Key] = ()
+    pointers: Sequence[Key] = ()
+    in_progress: Key | None = None
+    released: str | None = None
+
+
+NO_CHANGES = KeyChanges()
+
+
+def key_changes(
+    before: ProvisioningJob, events: Sequence[JobEvent], after: ProvisioningJob
+) -> KeyChanges:
+    """Return what the events of one command, which led from `before` to `after`, do to the keys.
+
+    Every key points at the last of the events, because a receipt names that version.
+    """
+    if not events:
+        return NO_CHANGES
+    claims, pointers = lasting_keys(events)
+    queued = after.queued
+    if queued is None or queued.user_id is None:
+        return KeyChanges(claims, pointers)
+    was_in_progress = before.queued is not None and before.in_progress
+    if not after.in_progress:
+        released = in_progress_key(queued.user_id) if was_in_progress else None
+        return KeyChanges(claims, pointers, None, released)
+    if was_in_progress and after.attempt.number == 1:
+        return KeyChanges(claims, pointers)
+    # A retry asks again with every callback: the user's other job may have ended meanwhile.
+    return KeyChanges(claims, pointers, _key(in_progress_key(queued.user_id), events[-1]))
+
+
+def lasting_keys(events: Sequence[JobEvent]) -> tuple[Sequence[Key], Sequence[Key]]:
+    """Return the claims and the pointers of one command's events; see `KeyChanges`."""
+    claims: dict[str, Key] = {}
+    pointers: dict[str, Key] = {}
+    last = events[-1]
+    for event in events:
+        fact = event.fact
+        if isinstance(fact, Received):
+            if fact.callback_id:
+                name = callback_key(event.originator_id, fact.callback_id)
+                claims[name] = _key(name, last, fact.digest)
+        elif isinstance(fact, JobQueued):
+            if fact.idempotency_key:
+                name = registration_key(fact.owner, fact.idempotency_key)
+                claims[name] = _key(name, last, fact.digest)
+            name = agent_key(fact.agent_id)
+            pointers[name] = _key(name, last, fact.user_id)
+    return tuple(claims.values()), tuple(pointers.values())
+
+
+def same_command(earlier: JobEvent, event: JobEvent) -> bool:
+    """Tell whether one command decided both events, of which the second is the next in the log."""
+    place = event.originator_id, event.originator_version - 1
+    if (earlier.originator_id, earlier.originator_version) != place:
+        return False
+    match earlier.fact, event.fact:
+        case AttemptStarted(), _:
+            # An attempt never starts alone: the status that opens it comes next.
+            return True
+        case MetadataReported(callback_id=first), StatusReported(callback_id=second):
+            return first == second
+        case ((Received() | JobTimedOut()), (RollbackRequested() | RollbackWithdrawn())):
+            return True
+        case _:
+            return False
+
+
+def _key(name: str, event: JobEvent, digest: str | None = None) -> Key:
+    position = event.position or None
+    return Key(name, event.originator_id, event.originator_version, digest or "", position)
