@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -108,10 +109,10 @@ def make_server(tmp_path: Path) -> Iterator[Make]:
     """Make servers that are ended when the test ends."""
     made: list[Server] = []
 
-    def make(database_url: str | None = None, *options: str) -> Server:
+    def make(*arguments: Any, **options: Any) -> Server:
         home = tmp_path / f"server-{len(made)}"
         home.mkdir()
-        server = Server(home, database_url, *options)
+        server = Server(home, *arguments, **options)
         made.append(server)
         return server
 

@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -36,11 +36,17 @@ class Answer(NamedTuple):
 class Server:
     """A server with known credentials on a free port; start it as often as needed."""
 
-    def __init__(self, home: Path, database_url: str | None = None, *options: str) -> None:
+    def __init__(
+        self,
+        home: Path,
+        database_url: str | None = None,
+        *options: str,
+        command: Sequence[str | Path] = (MILEPOST,),
+    ) -> None:
         self.home = home
         self.port = free_port()
         self.log = home / "server.log"
-        self._options = options
+        self._command = [*command, "serve", "--port", str(self.port), *options]
         self.env = {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
@@ -62,10 +68,14 @@ class Server:
         """Start it, and return when it is ready."""
         if self.process is not None:
             self.process.wait(PATIENCE_SECONDS)
-        command = [str(MILEPOST), "serve", "--port", str(self.port), *self._options]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                command, env=self.env, cwd=self.home, stdout=log, stderr=log, start_new_session=True
+                self._command,
+                env=self.env,
+                cwd=self.home,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
         self.until(lambda: self.get("/readyz").status == 200, "is not ready")
         return self

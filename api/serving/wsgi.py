@@ -1,0 +1,31 @@
+"""The application for a WSGI server of the operator's choice, such as gunicorn."""
+
+from __future__ import annotations
+
+import atexit
+
+from api.app import create_app
+from api.http.flask_app import App
+from api.settings.config import InvalidSetting, from_environment
+from api.settings.credentials import with_credentials
+from api.wiring import open_services
+
+
+def application() -> App:
+    """Return the application over the database that the environment names, and make its tables.
+
+    It does not project: `milepost project` does, in a process beside the server. Raises
+    `InvalidSetting`, and `StoreUnavailable` when the database does not answer.
+    """
+    configured = from_environment()
+    if not (configured.callback_secrets and configured.admin_token):
+        # `milepost serve` generates them on a loopback address; this address is unknown here.
+        raise InvalidSetting(
+            "set MILEPOST_CALLBACK_SECRET and MILEPOST_ADMIN_TOKEN: "
+            "only `milepost serve` generates credentials"
+        )
+    settings, _ = with_credentials(configured)
+    services = open_services(settings)
+    atexit.register(services.close)
+    services.prepare()
+    return create_app(services)
