@@ -6,8 +6,9 @@ import atexit
 
 from api.app import create_app
 from api.http.flask_app import App
-from api.settings.config import InvalidSetting, from_environment
+from api.settings.config import from_environment
 from api.settings.credentials import with_credentials
+from api.settings.variables import InvalidSetting
 from api.wiring import open_services
 
 
