@@ -9,10 +9,10 @@ from domain.job.keys import in_progress_key
 from domain.job.keys_taken import NamesTaken
 from domain.log.mapper import JobEventMapper
 from domain.log.stored import Stored
+from projections.comparing.job_history import events
 from projections.tree.contract import TreeStore
 from projections.verification.findings import Finding, Report, shortened
 from projections.verification.inspection.contract import Inspection, KeptKey
-from projections.verification.inspection.job_history import events
 from projections.verification.inspection.log_pages import PAGE
 
 TURNS = in_progress_key("")

@@ -10,12 +10,13 @@ import msgspec
 from domain.log.mapper import JobEventMapper
 from domain.log.stored import Stored
 from domain.workflows.definition import Workflows
+from projections.comparing.contract import AFTER_LAST, BEFORE_ALL
+from projections.comparing.job_history import History, pages
 from projections.folding.fold import decoded
 from projections.read_model.contract import SHAPE, ReadModel
 from projections.tree.contract import TreeBroken
 from projections.verification.findings import Finding, Report
-from projections.verification.inspection.contract import AFTER_LAST, BEFORE_ALL, Inspection
-from projections.verification.inspection.job_history import History, pages
+from projections.verification.inspection.contract import Inspection
 from projections.verification.inspection.log_pages import PAGE
 from projections.verification.job_checks.job_snapshots import JobSnapshots
 from projections.verification.job_checks.keys_from_events import Names

@@ -11,10 +11,10 @@ from domain.job.events import JobEvent
 from domain.job.keys import Key, agent_key, in_progress_key
 from domain.job.keys_taken import NamesTaken
 from domain.job.provisioning_job import ProvisioningJob
+from projections.comparing.job_history import History
 from projections.folding.fold import Decoded
 from projections.verification.findings import Finding, Report, shortened
 from projections.verification.inspection.contract import Inspection, KeptKey
-from projections.verification.inspection.job_history import History
 from projections.verification.inspection.log_pages import PAGE
 
 AGENTS = agent_key("")

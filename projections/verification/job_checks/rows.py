@@ -14,13 +14,14 @@ from eventsourcing.persistence import MapperDeserialisationError
 
 from domain.log.mapper import JobEventMapper
 from domain.workflows.definition import Workflows
+from projections.comparing.contract import utc_text
+from projections.comparing.differences import Difference, of_documents
+from projections.comparing.job_history import events
 from projections.folding.fold import decoded, fold
 from projections.folding.rows import instance_row
 from projections.read_model.contract import ReadModel, SetAside
-from projections.verification.differences import Difference, of_documents
 from projections.verification.findings import Finding, Report, shortened
-from projections.verification.inspection.contract import Inspection, KeptRow, utc_text
-from projections.verification.inspection.job_history import events
+from projections.verification.inspection.contract import Inspection, KeptRow
 from projections.verification.inspection.log_pages import PAGE
 from projections.views.instance import Instance
 from projections.views.view import State, UnreadableDocument, View, Views

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from projections.comparing.contract import BEFORE_ALL
+from projections.comparing.job_history import History
 from projections.projecting.stepper import RETRIED
 from projections.verification.findings import Finding, Report, shortened
-from projections.verification.inspection.contract import BEFORE_ALL, Inspection, KeptAside
-from projections.verification.inspection.job_history import History
+from projections.verification.inspection.contract import Inspection, KeptAside
 from projections.verification.inspection.log_pages import PAGE
 
 TRY_AGAIN = (

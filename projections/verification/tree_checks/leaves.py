@@ -9,9 +9,10 @@ import msgspec
 from domain.evidence import merkle
 from domain.evidence.merkle import HASH_BYTES
 from domain.log.stored import Stored
+from projections.comparing.contract import BEFORE_ALL
 from projections.tree.contract import POSITION_BYTES, TILE, Head, TreeStore
 from projections.verification.findings import Finding, Report
-from projections.verification.inspection.contract import BEFORE_ALL, Inspection, KeptTile
+from projections.verification.inspection.contract import Inspection, KeptTile
 from projections.verification.inspection.log_pages import PAGE, Events
 from projections.verification.tree_checks.checkpoints import Roots
 from projections.verification.tree_checks.suspects import Leaf, Suspects

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from domain.evidence import merkle
 from domain.evidence.checkpoints import Checkpoint
 from domain.log.stored import Stored
+from projections.comparing.job_history import events
 from projections.tree.contract import TILE, Head, TreeBroken, TreeStore
 from projections.tree.tiles import Nodes
 from projections.verification.findings import Finding, Kind, Report
 from projections.verification.inspection.contract import Inspection
-from projections.verification.inspection.job_history import events
 from projections.verification.tree_checks.suspects import Leaf, Suspects
 
 

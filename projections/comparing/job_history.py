@@ -8,13 +8,15 @@ from itertools import chain
 from eventsourcing.persistence import MapperDeserialisationError
 
 from domain.log.stored import Stored
+from projections.comparing.contract import BEFORE_ALL, ServedRows
 from projections.folding.fold import Decoded, fold
 from projections.read_model.contract import SetAside
-from projections.verification.inspection.contract import BEFORE_ALL, Inspection
-from projections.verification.inspection.log_pages import PAGE
 from projections.views.instance import Instance
 from projections.views.timeline import Timeline
 from projections.views.view import Views
+
+PAGE = 2_048
+"""How many events are read at once."""
 
 
 class History:
@@ -47,7 +49,7 @@ def _without(read: Decoded, positions: Collection[int]) -> Decoded:
     return [(stored, aside if stored.position in positions else event) for stored, event in read]
 
 
-def pages(inspection: Inspection, job_id: str, first: int = PAGE) -> Iterator[list[Stored]]:
+def pages(inspection: ServedRows, job_id: str, first: int = PAGE) -> Iterator[list[Stored]]:
     """Read a job's events in order, page by page, the first page of at most so many."""
     after, limit = BEFORE_ALL[1], first
     while page := inspection.histories((job_id, after), limit):
@@ -58,6 +60,6 @@ def pages(inspection: Inspection, job_id: str, first: int = PAGE) -> Iterator[li
         after, limit = events[-1].version, PAGE
 
 
-def events(inspection: Inspection, job_id: str, first: int = PAGE) -> Iterator[Stored]:
+def events(inspection: ServedRows, job_id: str, first: int = PAGE) -> Iterator[Stored]:
     """Read a job's events in order, one after the other."""
     return chain.from_iterable(pages(inspection, job_id, first))
