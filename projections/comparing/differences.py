@@ -1,4 +1,4 @@
-"""Where two states of a view differ, as exactly as can be."""
+"""Where two states of a view differ, as exactly as the difference can be narrowed down."""
 
 from __future__ import annotations
 
@@ -10,32 +10,35 @@ import msgspec
 from projections.views.view import State, UnreadableDocument, View
 
 Difference = tuple[str, object, object]
-"""What differs, what is expected, what is there."""
+"""The name of what differs, its expected and its actual value."""
 
 
 def of_documents(view: View[State], state: State, document: str) -> list[Difference]:
-    """Say where a document differs from the state that it should hold."""
+    """Return where a document differs from the state that it must hold.
+
+    The names are paths that begin with `document`, as in `document.attempt.steps`.
+    """
     try:
-        there = view.load(state.job_id, document)
+        actual = view.load(state.job_id, document)
     except UnreadableDocument as error:
         return [("document", "a document that can be read", str(error))]
-    return of_states(state, there)
+    return of_states(state, actual, "document")
 
 
-def of_states(expected: msgspec.Struct, there: msgspec.Struct) -> list[Difference]:
-    """Say where one state differs from another."""
-    if expected == there:
+def of_states(expected: msgspec.Struct, actual: msgspec.Struct, path: str = "") -> list[Difference]:
+    """Return where one state differs from another; the names are paths below `path`."""
+    if expected == actual:
         return []
-    return list(_narrowed("", msgspec.to_builtins(expected), msgspec.to_builtins(there)))
+    return list(_narrowed(path, msgspec.to_builtins(expected), msgspec.to_builtins(actual)))
 
 
-def _narrowed(path: str, expected: Any, there: Any) -> Iterator[Difference]:
-    if isinstance(expected, dict) and isinstance(there, dict):
-        for name in {**expected, **there}:
+def _narrowed(path: str, expected: Any, actual: Any) -> Iterator[Difference]:
+    if isinstance(expected, dict) and isinstance(actual, dict):
+        for name in {**expected, **actual}:
             inner = f"{path}.{name}" if path else str(name)
-            yield from _narrowed(inner, expected.get(name), there.get(name))
-    elif isinstance(expected, tuple) and isinstance(there, tuple) and len(expected) == len(there):
-        for place, pair in enumerate(zip(expected, there, strict=True)):
-            yield from _narrowed(f"{path}[{place}]", *pair)
-    elif expected != there:
-        yield path, expected, there
+            yield from _narrowed(inner, expected.get(name), actual.get(name))
+    elif isinstance(expected, tuple) and isinstance(actual, tuple) and len(expected) == len(actual):
+        for index, pair in enumerate(zip(expected, actual, strict=True)):
+            yield from _narrowed(f"{path}[{index}]", *pair)
+    elif expected != actual:
+        yield path, expected, actual

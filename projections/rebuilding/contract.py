@@ -6,7 +6,7 @@ are never rebuilt.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -14,7 +14,7 @@ import msgspec
 
 from domain.errors import MilepostError
 from domain.log.stored import Stored
-from projections.read_model.contract import InstanceRow, ReadModel, Row
+from projections.read_model.contract import ReadModel, Row
 
 
 class RebuildForbidden(MilepostError):
@@ -41,22 +41,6 @@ class Left(msgspec.Struct, frozen=True):
 
     until: int
     after: str
-
-
-class Moment(Protocol):
-    """The log and the served rows, all as of one moment."""
-
-    def position(self) -> int:
-        """Return the position up to which the rows are folded."""
-        ...
-
-    def rows(self, view: str, job_ids: Sequence[str]) -> Mapping[str, Row | InstanceRow]:
-        """Return the rows of these jobs, by job id."""
-        ...
-
-    def events(self, job_ids: Sequence[str]) -> Iterator[Stored]:
-        """Return these jobs' events one by one, a job's together and in order."""
-        ...
 
 
 class Shadow(Protocol):
@@ -115,18 +99,6 @@ class Shadow(Protocol):
         """Take away a slice of what was replaced or dropped; return whether there was any."""
         ...
 
-    def jobs(self, after: str, limit: int) -> Sequence[str]:
-        """Return ids of jobs in the log that come after this one, in the database's order."""
-        ...
-
-    def strangers(self, view: str) -> Sequence[str]:
-        """Return ids of served rows whose job the log does not know."""
-        ...
-
-    def moment(self) -> AbstractContextManager[Moment]:
-        """Look at the log and the served rows; not for long, because it holds back cleaning."""
-        ...
-
-    def rows(self, view: str, after: str, limit: int) -> Sequence[Row | InstanceRow]:
-        """Return rows of these tables by job id, those that come after this one."""
+    def rows(self, view: str, after: str, limit: int) -> Sequence[Row]:
+        """Return documents of these tables in order of job id, from after this job."""
         ...

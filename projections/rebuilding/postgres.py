@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final, LiteralString
+from typing import Final, LiteralString
 
 import psycopg
 from eventsourcing.persistence import (
     OperationalError,
     ProgrammingError,
 )
-from psycopg import Connection
 from psycopg.errors import InsufficientPrivilege, LockNotAvailable
-from psycopg.rows import DictRow, tuple_row
 
-from domain.log.postgres import STORED, PostgresRecorder, as_json
+from domain.log.postgres import STORED, PostgresRecorder
 from domain.log.postgres_datastore import ONE_AT_A_TIME
 from domain.log.stored import Stored
-from projections.read_model.contract import SHAPE, InstanceRow, PositionMoved, Row
+from projections.read_model.contract import SHAPE, PositionMoved, Row
 from projections.read_model.postgres import (
     CREATE,
     INDEX,
@@ -27,7 +25,7 @@ from projections.read_model.postgres import (
     TABLES,
     PostgresReadModel,
 )
-from projections.rebuilding.contract import Left, Moment, RebuildForbidden
+from projections.rebuilding.contract import Left, RebuildForbidden
 
 TAKE: Final = "SELECT pg_try_advisory_lock(hashtext('milepost rebuild')) AS taken"
 DROP: Final[LiteralString] = f"DROP TABLE IF EXISTS {', '.join(TABLES.names)}"
@@ -141,33 +139,13 @@ RENAME_INDEXES: Final = """
       JOIN pg_index ON indrelid = served::regclass
       JOIN pg_class ON pg_class.oid = indexrelid
 """
-SELECT_JOBS: Final = """
-    SELECT originator_id AS job_id
-      FROM milepost_events WHERE originator_id > %s AND originator_version = 1
-     ORDER BY originator_id LIMIT %s
-"""
 SELECT_ROWS: Final[dict[str, LiteralString]] = {
-    "instances": """
-        SELECT job_id, version, document, first_position, agent_id, user_id, status, current_step,
-               silent_since
-          FROM milepost_instances
-    """,
-    "timelines": "SELECT job_id, version, document FROM milepost_timelines",
+    view: TABLES.turned(
+        f"SELECT job_id, version, document FROM milepost_{view}"
+        " WHERE job_id > %s ORDER BY job_id LIMIT %s"
+    )
+    for view in ("instances", "timelines")
 }
-AFTER: Final[LiteralString] = " WHERE job_id > %s ORDER BY job_id LIMIT %s"
-OF_JOBS: Final[LiteralString] = (
-    " WHERE job_id = ANY (ARRAY (SELECT json_array_elements_text(%s::json)))"
-)
-OF_STRANGERS: Final[LiteralString] = """
-    WHERE NOT EXISTS (SELECT FROM milepost_events WHERE originator_id = job_id) ORDER BY job_id
-"""
-SELECT_EVENTS: Final = f"""
-    SELECT {STORED} FROM milepost_events
-     WHERE originator_id = ANY (ARRAY (SELECT json_array_elements_text(%s::json)))
-     ORDER BY originator_id, originator_version
-"""
-ONE_MOMENT: Final = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
-KINDS: Final[dict[str, type[Row | InstanceRow]]] = {"instances": InstanceRow, "timelines": Row}
 
 
 class PostgresShadow:
@@ -276,46 +254,6 @@ class PostgresShadow:
         """Return False: to drop a table takes no time here, so that they are gone at once."""
         return False
 
-    def jobs(self, after: str, limit: int) -> Sequence[str]:
-        """See `Shadow.jobs`."""
-        return [row["job_id"] for row in self._datastore.rows(SELECT_JOBS, (after, limit))]
-
-    def strangers(self, view: str) -> Sequence[str]:
-        """See `Shadow.strangers`."""
-        return [row["job_id"] for row in self._datastore.rows(SELECT_ROWS[view] + OF_STRANGERS)]
-
-    @contextmanager
-    def moment(self) -> Iterator[Moment]:
-        """See `Shadow.moment`."""
-        with self._datastore.get_connection() as connection, connection.transaction():
-            connection.execute(ONE_MOMENT)
-            yield _Moment(connection)
-
-    def rows(self, view: str, after: str, limit: int) -> Sequence[Row | InstanceRow]:
+    def rows(self, view: str, after: str, limit: int) -> Sequence[Row]:
         """See `Shadow.rows`."""
-        statement = TABLES.turned(SELECT_ROWS[view] + AFTER)
-        return [KINDS[view](**row) for row in self._datastore.rows(statement, (after, limit))]
-
-
-class _Moment:
-    def __init__(self, connection: Connection[DictRow]) -> None:
-        self._connection = connection
-
-    def position(self) -> int:
-        """See `Moment.position`."""
-        found = self._connection.execute(SELECT_EDITION).fetchone()
-        return int(found["position"]) if found else 0
-
-    def rows(self, view: str, job_ids: Sequence[str]) -> Mapping[str, Row | InstanceRow]:
-        """See `Moment.rows`."""
-        found = self._connection.execute(SELECT_ROWS[view] + OF_JOBS, (as_json(job_ids),))
-        return {row["job_id"]: KINDS[view](**row) for row in found}
-
-    def events(self, job_ids: Sequence[str]) -> Iterator[Stored]:
-        """See `Moment.events`."""
-        # A cursor of the server's, so that a long history is never here as a whole.
-        cursor: Any = self._connection.cursor("milepost_history", row_factory=tuple_row)
-        with cursor:
-            cursor.itersize = 2000
-            cursor.execute(SELECT_EVENTS, (as_json(job_ids),))
-            yield from map(Stored._make, cursor)
+        return [Row(**row) for row in self._datastore.rows(SELECT_ROWS[view], (after, limit))]

@@ -17,10 +17,12 @@ from domain.errors import MilepostError
 from domain.log.mapper import JobEventMapper
 from domain.log.store import JobStore
 from domain.workflows.definition import Workflows
+from projections.comparing.contract import ServedRows
+from projections.comparing.rows import VIEWS, RowDifference
 from projections.folding.job_fold import JobFold
 from projections.projecting.projector import Projector
 from projections.read_model.contract import ReadModel
-from projections.rebuilding.comparison import PROJECTIONS, Comparison, Difference
+from projections.rebuilding.comparison import Comparison
 from projections.rebuilding.contract import RebuildForbidden, Shadow
 from projections.rebuilding.first_pass import PAGE, Past
 
@@ -68,6 +70,7 @@ class Rebuild:
         store: JobStore,
         read_model: ReadModel,
         shadow: Shadow,
+        reads: ServedRows,
         mapper: JobEventMapper,
         workflows: Workflows,
         *,
@@ -78,6 +81,7 @@ class Rebuild:
         self._store = store
         self._read_model = read_model
         self._shadow = shadow
+        self._reads = reads
         self._mapper = mapper
         self._workflows = workflows
         self._batch, self._batches, self._page = batch, batches, page
@@ -87,9 +91,9 @@ class Rebuild:
         self,
         *,
         afresh: bool = False,
-        wanted: Collection[str] = PROJECTIONS,
+        wanted: Collection[str] = VIEWS,
         on_progress: Callable[[Progress], object] = lambda _: None,
-        on_difference: Callable[[Difference], object] = lambda _: None,
+        on_difference: Callable[[RowDifference], object] = lambda _: None,
         stop: Event | None = None,
     ) -> Rebuilt:
         """Fold everything into new tables, compare them with those served, and swap.
@@ -142,9 +146,11 @@ class Rebuild:
                 stop.wait(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
 
-    def comparison(self, wanted: Collection[str] = PROJECTIONS) -> Comparison:
+    def comparison(self, wanted: Collection[str] = VIEWS) -> Comparison:
         """Return what compares the served rows with the events."""
-        return Comparison(self._read_model, self._shadow, self._mapper, self._workflows, wanted)
+        return Comparison(
+            self._reads, self._read_model, self._shadow, self._mapper, self._workflows, wanted
+        )
 
     def drop(self) -> bool:
         """Drop what an interrupted rebuild left; return whether there was anything.
@@ -195,7 +201,7 @@ class Rebuild:
         return True
 
     def _compared(
-        self, wanted: Collection[str], on_difference: Callable[[Difference], object]
+        self, wanted: Collection[str], on_difference: Callable[[RowDifference], object]
     ) -> int | None:
         if self._read_model.edition().shape != self._read_model.shape:
             return None

@@ -6,16 +6,15 @@ import fcntl
 import os
 import re
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from datetime import datetime
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final, LiteralString
 
 import msgspec
 
 from domain.log.sqlite import STORED, SQLiteRecorder
 from domain.log.stored import Stored
-from projections.read_model.contract import SHAPE, InstanceRow, PositionMoved, Row
+from projections.read_model.contract import SHAPE, PositionMoved, Row
 from projections.read_model.sqlite import (
     CREATE,
     SELECT_EDITION,
@@ -24,7 +23,7 @@ from projections.read_model.sqlite import (
     SQLiteReadModel,
     indexes,
 )
-from projections.rebuilding.contract import Left, Moment, RebuildForbidden
+from projections.rebuilding.contract import Left, RebuildForbidden
 
 # Another number than those have that were here.
 BEGIN_EDITION: Final = """
@@ -101,29 +100,13 @@ SERVE: Final = """
                            OR milepost_read_model.position > (
                               SELECT COALESCE(MAX(notification_id), 0) FROM milepost_events)))
 """
-SELECT_JOBS: Final = """
-    SELECT originator_id
-      FROM milepost_events WHERE originator_id > ? AND originator_version = 1
-     ORDER BY originator_id LIMIT ?
-"""
 SELECT_ROWS: Final[dict[str, LiteralString]] = {
-    "instances": """
-        SELECT job_id, version, document, first_position, agent_id, user_id, status, current_step,
-               silent_since
-          FROM milepost_instances
-    """,
-    "timelines": "SELECT job_id, version, document FROM milepost_timelines",
+    view: TABLES.turned(
+        f"SELECT job_id, version, document FROM milepost_{view}"
+        " WHERE job_id > ? ORDER BY job_id LIMIT ?"
+    )
+    for view in ("instances", "timelines")
 }
-AFTER: Final[LiteralString] = " WHERE job_id > ? ORDER BY job_id LIMIT ?"
-OF_JOBS: Final[LiteralString] = " WHERE job_id IN (SELECT value FROM json_each(?))"
-OF_STRANGERS: Final[LiteralString] = """
-    WHERE NOT EXISTS (SELECT 1 FROM milepost_events WHERE originator_id = job_id) ORDER BY job_id
-"""
-SELECT_EVENTS: Final = f"""
-    SELECT {STORED} FROM milepost_events
-     WHERE originator_id IN (SELECT value FROM json_each(?))
-     ORDER BY originator_id, originator_version
-"""
 
 
 class SQLiteShadow:
@@ -224,51 +207,13 @@ class SQLiteShadow:
                     cursor.execute(f"DROP TABLE {name}")
         return True
 
-    def jobs(self, after: str, limit: int) -> Sequence[str]:
-        """See `Shadow.jobs`."""
-        return [row[0] for row in self._rows(SELECT_JOBS, after, limit)]
-
-    def strangers(self, view: str) -> Sequence[str]:
-        """See `Shadow.strangers`."""
-        return [row[0] for row in self._rows(SELECT_ROWS[view] + OF_STRANGERS)]
-
-    @contextmanager
-    def moment(self) -> Iterator[Moment]:
-        """See `Shadow.moment`."""
-        with self._datastore.reading() as cursor:
-            cursor.execute("BEGIN")
-            try:
-                yield _Moment(cursor.connection)
-            finally:
-                cursor.execute("ROLLBACK")
-
-    def rows(self, view: str, after: str, limit: int) -> Sequence[Row | InstanceRow]:
+    def rows(self, view: str, after: str, limit: int) -> Sequence[Row]:
         """See `Shadow.rows`."""
-        statement = TABLES.turned(SELECT_ROWS[view] + AFTER)
-        return [_row(row) for row in self._rows(statement, after, limit)]
+        return [Row(*row) for row in self._rows(SELECT_ROWS[view], after, limit)]
 
     def _rows(self, statement: str, *parameters: Any) -> list[Any]:
         with self._datastore.reading() as cursor:
             return cursor.execute(statement, parameters).fetchall()
-
-
-class _Moment:
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-
-    def position(self) -> int:
-        """See `Moment.position`."""
-        found = self._connection.execute(SELECT_EDITION).fetchone()
-        return int(found["position"]) if found else 0
-
-    def rows(self, view: str, job_ids: Sequence[str]) -> Mapping[str, Row | InstanceRow]:
-        """See `Moment.rows`."""
-        found = self._connection.execute(SELECT_ROWS[view] + OF_JOBS, (_json(job_ids),))
-        return {row["job_id"]: _row(row) for row in found}
-
-    def events(self, job_ids: Sequence[str]) -> Iterator[Stored]:
-        """See `Moment.events`."""
-        yield from map(Stored._make, self._connection.execute(SELECT_EVENTS, (_json(job_ids),)))
 
 
 def _ours(tables: Sequence[Any]) -> list[tuple[str, str]]:
@@ -294,15 +239,6 @@ def _rename(cursor: sqlite3.Cursor, table: str, name: str) -> None:
         cursor.execute(f"ALTER TABLE {table} RENAME TO {name}")
     finally:
         cursor.execute("PRAGMA legacy_alter_table=OFF")
-
-
-def _row(row: sqlite3.Row) -> Row | InstanceRow:
-    columns = dict(row)
-    if "silent_since" not in columns:
-        return Row(**columns)
-    with suppress(TypeError, ValueError):  # of one that somebody has edited
-        columns["silent_since"] = datetime.fromisoformat(columns["silent_since"])
-    return InstanceRow(**columns)
 
 
 def _json(names: Sequence[str]) -> str:

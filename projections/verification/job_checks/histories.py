@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from itertools import groupby
+from collections.abc import Callable, Collection, Iterable
 
 import msgspec
 
@@ -11,20 +10,19 @@ from domain.log.mapper import JobEventMapper
 from domain.log.stored import Stored
 from domain.workflows.definition import Workflows
 from projections.comparing.contract import AFTER_LAST, BEFORE_ALL
-from projections.comparing.job_history import History, pages
+from projections.comparing.job_history import History, jobs_by_page, pages
+from projections.comparing.rows import RowComparison, RowDifference
 from projections.folding.fold import decoded
 from projections.read_model.contract import SHAPE, ReadModel
-from projections.tree.contract import TreeBroken
 from projections.verification.findings import Finding, Report
 from projections.verification.inspection.contract import Inspection
 from projections.verification.inspection.log_pages import PAGE
 from projections.verification.job_checks.job_snapshots import JobSnapshots
 from projections.verification.job_checks.keys_from_events import Names
-from projections.verification.job_checks.rows import Rows
+from projections.verification.job_checks.rows import row_findings
 from projections.verification.job_checks.set_aside import Asides
 from projections.verification.job_checks.view_snapshots import ViewSnapshots
 from projections.verification.tree_checks.suspects import Suspects
-from projections.views.view import Views
 
 JOBS_AT_ONCE = 256
 TOLD_ONE_BY_ONE = 20
@@ -60,16 +58,13 @@ class Histories:
         self._inspection = inspection
         self._read_model = read_model
         self._mapper = mapper
-        views = Views(mapper.cipher)
         self._suspects = suspects
         self._report = report
         self.standing = standing
         # Rows of another release's shape are folded anew before they are used.
         self.are_rows_comparable = read_model.edition().shape == SHAPE
-        among = (views, inspection, read_model, mapper, workflows, report)
-        self._instances = Rows(views.instance, *among)
-        self._timelines = Rows(views.timeline, *among)
-        self._views = ViewSnapshots(views, inspection, mapper, report)
+        self._rows = RowComparison(inspection, read_model, mapper, workflows)
+        self._views = ViewSnapshots(self._rows.views, inspection, mapper, report)
         self._jobs = JobSnapshots(inspection, mapper, report)
         self._asides = Asides(inspection, report)
         self._names = Names(inspection, upto, report)
@@ -80,24 +75,18 @@ class Histories:
         job_id = self.standing.job_id
         after = BEFORE_ALL if job_id is None else (job_id, AFTER_LAST)
         history: History | None = None
-        while page := self._inspection.histories(after, PAGE):
-            self._begin({event.job_id for event in page} - {history.job_id if history else None})
-            for job_id, events in groupby(page, key=lambda event: event.job_id):
+        for page in jobs_by_page(self._inspection, after):
+            self._begin({id_ for id_, _ in page} - {history.job_id if history else None})
+            for job_id, events in page:
                 if history is None or history.job_id != job_id:
                     self._end(history)
                     history = History(job_id)
-                self._go_on(history, list(events))
-            if (page[-1].job_id, page[-1].version) == after:
-                raise TreeBroken(
-                    f"the row at position {page[-1].position} has values of other types"
-                )
-            after = (page[-1].job_id, page[-1].version)
-            advance(len(page))
+                self._go_on(history, events)
+            advance(sum(len(events) for _, events in page))
         self._end(history)
         self._compare()
         if self.are_rows_comparable:
-            self._instances.check_strangers()
-            self._timelines.check_strangers()
+            self._tell_rows(self._rows.without_events())
         self._asides.check_lost()
         self._tell_lost_snapshots()
 
@@ -177,8 +166,8 @@ class Histories:
         folded = self._read_model.position()
         known = self._asides.check(done, folded, are_ours=self.are_rows_comparable)
         if self.are_rows_comparable:
-            self._instances.check([history.instance for history in done])
-            self._timelines.check([history.timeline for history in done])
+            states = [(history.instance, history.timeline) for history in done]
+            self._tell_rows(self._rows.differences(states))
         self._views.end(job_ids)
         self._jobs.end(job_ids)
         self._names.end(done)
@@ -188,6 +177,13 @@ class Histories:
             self.standing.events + sum(history.events for history in done),
             self.standing.set_aside + known,
         )
+
+    def _tell_rows(self, differences: Iterable[RowDifference]) -> None:
+        for difference in differences:
+            # What is set aside although it can be folded is a finding of its own.
+            if not difference.is_set_aside:
+                for finding in row_findings(difference):
+                    self._report(finding)
 
     def _tell_lost_snapshots(self, job_id: str | None = None) -> None:
         after = ("", "", BEFORE_ALL[1])

@@ -13,10 +13,10 @@ from domain.log.mapper import JobEventMapper
 from projections.comparing.contract import utc_text
 from projections.comparing.differences import Difference, of_documents
 from projections.comparing.job_history import History, pages
+from projections.comparing.rows import LOOKS
 from projections.folding.fold import Decoded, decoded
 from projections.verification.findings import Finding, Report, shortened
 from projections.verification.inspection.contract import Inspection, KeptView
-from projections.verification.job_checks.rows import LOOKS
 from projections.views.view import Views
 
 DOCUMENTS = 64

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from domain.job.callback import Callback
-from projections.read_model.contract import Changes, InstanceRow
 from tests.api.cli.test_jobs_status_tokens import ESCAPE, Shell, empty, shell
 from tests.api.conftest import Site
 from tests.projections.rebuilding.test_rebuild import edited as sql
+from tests.support.tampering import Database
 
 __all__ = ["empty", "shell"]  # fixtures
 
@@ -25,13 +23,8 @@ def lived(site: Site) -> None:
 
 def edited(site: Site, job_id: str = "job-1", status: str = "running") -> None:
     """Let a row say something else than the events."""
-    read_model = site.deployment.read_model
-    with site.deployment.shadow.moment() as moment:
-        row: Any = moment.rows("instances", [job_id])[job_id]
-    columns = {name: getattr(row, name) for name in row.__struct_fields__}
-    wrong = InstanceRow(**{**columns, "status": status})
-    position, generation = read_model.position(), read_model.edition().generation
-    read_model.apply(Changes(position, position, [wrong], generation=generation))
+    statement = "UPDATE milepost_instances SET status = ? WHERE job_id = ?"
+    assert Database(site.deployment).run(statement, [status, job_id]) == 1
 
 
 def test_a_rebuild_says_what_it_did(shell: Shell, database_site: Site) -> None:
