@@ -203,7 +203,7 @@ def test_a_release_with_another_shape_serves_the_old_rows_until_the_new_are_ther
 
     with database_of(server) as services:
         # As if another host of the same release were rebuilding, until there was a good look.
-        with services.shadow.taken():
+        with services.shadow.lock():
             server.start()
             load.start()
             try:

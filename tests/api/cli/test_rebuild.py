@@ -137,7 +137,7 @@ def test_an_empty_database_is_rebuilt_to_nothing(shell: Shell, database_site: Si
 def test_a_second_rebuild_is_refused_in_one_line(shell: Shell, database_site: Site) -> None:
     lived(database_site)
 
-    with database_site.deployment.shadow.taken() as taken:
+    with database_site.deployment.shadow.lock() as taken:
         assert taken
         for options in ([], ["--restart"], ["--discard"]):
             said = shell.fails("rebuild", *options)

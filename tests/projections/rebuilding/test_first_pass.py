@@ -17,7 +17,7 @@ from projections.projecting.projector import Projector
 from projections.read_model.contract import Changes, PositionMoved, ReadModel
 from projections.reading.time_travel import Place, travel
 from projections.rebuilding.contract import Shadow
-from projections.rebuilding.first_pass import Past
+from projections.rebuilding.first_pass import FirstPass
 from projections.rebuilding.rebuild import Progress, Rebuild
 from projections.views.view import Views
 from tests.conftest import NOON, Clock, Deployment
@@ -47,11 +47,11 @@ class UnreliableShadow:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._real, name)
 
-    def end_past(self, generation: int, position: int, until: int) -> None:
+    def end_first_pass(self, generation: int, position: int, until: int) -> None:
         crash = self._plan.pop(0) if self._plan else "never"
         if crash == "before":
             raise Crash
-        self._real.end_past(generation, position, until)
+        self._real.end_first_pass(generation, position, until)
         if crash == "after":
             raise Crash
 
@@ -92,8 +92,8 @@ def over(made: Deployment, shadow: object, page: int = 10) -> Rebuild:
     )
 
 
-def past(made: Deployment, page: int = 10) -> Past:
-    return Past(made.shadow, JobFold(made.milepost.mapper, made.workflows), page=page)
+def past(made: Deployment, page: int = 10) -> FirstPass:
+    return FirstPass(made.shadow, JobFold(made.milepost.mapper, made.workflows), page=page)
 
 
 def unreadable(made: Deployment, job_id: str, version: int) -> None:
@@ -163,7 +163,7 @@ def test_the_past_is_what_the_log_had_when_the_rebuild_began(
             job_id: row.document for job_id, row in before[view].items()
         }
     assert databases.shadow.read_model.position() == position
-    assert databases.shadow.past() is None
+    assert databases.shadow.first_pass() is None
 
 
 def test_what_comes_in_while_the_past_is_folded_is_folded_after_it(
@@ -198,7 +198,7 @@ def test_half_a_past_is_not_served(databases: Deployment, clock: Clock) -> None:
 
     past(databases).catch_up(lambda *_: None)
     projector(databases, databases.shadow.read_model).catch_up()
-    databases.shadow.settle()
+    databases.shadow.make_indexes()
     assert databases.shadow.swap()
     assert_every_row_is_right(databases)
 
@@ -248,7 +248,7 @@ def test_an_interruption_at_any_write_loses_nothing(
         try:
             with_crash.run(afresh=True, on_progress=once(some))
         except Crash:
-            ended_in.append(databases.shadow.past() is None)
+            ended_in.append(databases.shadow.first_pass() is None)
         else:
             break
         heartbeat(databases, "three")
@@ -309,7 +309,7 @@ def test_two_that_fold_the_same_past_do_not_mix(databases: Deployment, clock: Cl
         past(databases, page=10).catch_up(once(overtaken))
 
     projector(databases, databases.shadow.read_model).catch_up()
-    databases.shadow.settle()
+    databases.shadow.make_indexes()
     assert databases.shadow.swap()
     assert_every_row_is_right(databases)
 
@@ -331,7 +331,7 @@ def test_who_was_overtaken_by_another_rebuild_does_not_take_its_tables_for_its_o
 
     past(databases, page=1000).catch_up(lambda *_: None)
     projector(databases, databases.shadow.read_model).catch_up()
-    databases.shadow.settle()
+    databases.shadow.make_indexes()
     assert databases.shadow.swap()
     assert_every_row_is_right(databases)
 

@@ -31,7 +31,7 @@ from projections.read_model.contract import (
 )
 from projections.rebuilding.comparison import Comparison
 from projections.rebuilding.contract import RebuildForbidden
-from projections.rebuilding.first_pass import Past
+from projections.rebuilding.first_pass import FirstPass
 from projections.rebuilding.rebuild import Progress, Rebuild, RebuildInterrupted, RebuildUnderWay
 from projections.verification.inspection.contract import KeptRow
 from tests.conftest import Clock, Deployment
@@ -73,9 +73,9 @@ def rebuild(made: Deployment, batch: int) -> Rebuild:
 def folded_beside(made: Deployment) -> None:
     """Do what a rebuild does until it swaps."""
     made.shadow.begin()
-    Past(made.shadow, JobFold(made.milepost.mapper, made.workflows)).catch_up(lambda *_: None)
+    FirstPass(made.shadow, JobFold(made.milepost.mapper, made.workflows)).catch_up(lambda *_: None)
     projector(made, made.shadow.read_model).catch_up()
-    made.shadow.settle()
+    made.shadow.make_indexes()
 
 
 def rows(made: Deployment) -> Mapping[str, Mapping[str, KeptRow]]:
