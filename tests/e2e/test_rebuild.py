@@ -28,8 +28,8 @@ from tests.e2e.server import MILEPOST, Server
 KILLS = 6
 HISTORY, OLD_JOBS = 50_000, 100
 NEXT_RELEASE = """
-from projections import read_model
-read_model.SHAPE = "2"
+from projections.read_model import contract
+contract.SHAPE = "2"
 """
 
 
