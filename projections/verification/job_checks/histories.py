@@ -1,4 +1,4 @@
-"""Every job's history: versions, order, whether it can be read, and the rows it comes to."""
+"""Every job's history: versions, order, events that cannot be read, rows, snapshots, keys."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from projections.verification.job_checks.view_snapshots import ViewSnapshots
 from projections.verification.tree_checks.suspects import Suspects
 
 JOBS_AT_ONCE = 256
-TOLD_ONE_BY_ONE = 20
-"""How many missing versions in a row are told one by one."""
+REPORTED_ONE_BY_ONE = 20
+"""How many consecutive missing versions are reported one by one."""
 
 
-class Standing(msgspec.Struct, frozen=True):
-    """How far this is: all jobs up to this one, and how many jobs and events those were.
+class Progress(msgspec.Struct, frozen=True):
+    """How far the check is: the last checked job, and the numbers of checked jobs and events.
 
-    `set_aside` counts events that cannot be folded, and are known for it.
+    `set_aside` counts events that cannot be folded and are set aside, or not projected yet.
     """
 
     job_id: str | None = None
@@ -42,7 +42,7 @@ class Standing(msgspec.Struct, frozen=True):
 
 
 class Histories:
-    """Checks jobs in order of their ids; memory is that of some hundred jobs."""
+    """Checks jobs in order of their ids; holds some hundred jobs in memory."""
 
     def __init__(
         self,
@@ -53,15 +53,15 @@ class Histories:
         suspects: Suspects,
         upto: int,
         report: Report,
-        standing: Standing,
+        progress: Progress,
     ) -> None:
         self._inspection = inspection
         self._read_model = read_model
         self._mapper = mapper
         self._suspects = suspects
         self._report = report
-        self.standing = standing
-        # Rows of another release's shape are folded anew before they are used.
+        self.progress = progress
+        # Rows of another release's shape are not used for answers, so they are not compared.
         self.are_rows_comparable = read_model.edition().shape == SHAPE
         self._rows = RowComparison(inspection, read_model, mapper, workflows)
         self._views = ViewSnapshots(self._rows.views, inspection, mapper, report)
@@ -71,8 +71,8 @@ class Histories:
         self._done: list[History] = []
 
     def check(self, advance: Callable[[int], object]) -> None:
-        """Check all jobs, and the rows that have none; tell `advance` how many events, at times."""
-        job_id = self.standing.job_id
+        """Check all jobs, and rows without a job; call `advance` with the events of each page."""
+        job_id = self.progress.job_id
         after = BEFORE_ALL if job_id is None else (job_id, AFTER_LAST)
         history: History | None = None
         for page in jobs_by_page(self._inspection, after):
@@ -91,7 +91,7 @@ class Histories:
         self._tell_lost_snapshots()
 
     def check_one(self, job_id: str) -> int:
-        """Check one job; return how many events it has."""
+        """Check one job; return the number of its events."""
         history = History(job_id)
         self._begin([job_id])
         for events in pages(self._inspection, job_id):
@@ -103,7 +103,7 @@ class Histories:
         return history.events
 
     def _begin(self, job_ids: Collection[str]) -> None:
-        """Prepare for jobs of which nothing was read so far."""
+        """Prepare for jobs whose first events come next."""
         self._jobs.begin(job_ids)
         if self.are_rows_comparable:
             self._views.begin(job_ids)
@@ -124,13 +124,13 @@ class Histories:
         self._names.follow(read)
 
     def _tell_versions(self, history: History, event: Stored) -> None:
-        """Report the versions that are missing before this event, or that it cannot have."""
+        """Report the versions that are missing before this event, or its impossible version."""
         missing = range(history.version + 1, event.version)
         gone = self._suspects.missing_between(history.position, event.position)
         known = dict(zip(missing, gone, strict=True)) if len(gone) == len(missing) else {}
-        for version in missing[:TOLD_ONE_BY_ONE]:
+        for version in missing[:REPORTED_ONE_BY_ONE]:
             self._tell_missing(event, version, known.get(version))
-        if len(missing) > TOLD_ONE_BY_ONE or not missing:
+        if len(missing) > REPORTED_ONE_BY_ONE or not missing:
             expected, found = f"version {history.version + 1}", f"version {event.version}"
             self._report(Finding.at(event, "version", expected=expected, found=found))
 
@@ -157,12 +157,12 @@ class Histories:
             self._compare()
 
     def _compare(self) -> None:
-        """Check the rows of the jobs that were read, and what could not be read of them."""
+        """Check rows, snapshots, keys and unreadable events of the jobs that were read."""
         done, self._done = self._done, []
         if not done:
             return
         job_ids = [history.job_id for history in done]
-        # In this order: what was set aside up to there is known by then.
+        # The position is read first: events up to it that could not be folded are set aside by now.
         folded = self._read_model.position()
         known = self._asides.check(done, folded, are_ours=self.are_rows_comparable)
         if self.are_rows_comparable:
@@ -171,11 +171,11 @@ class Histories:
         self._views.end(job_ids)
         self._jobs.end(job_ids)
         self._names.end(done)
-        self.standing = Standing(
+        self.progress = Progress(
             job_ids[-1],
-            self.standing.jobs + len(done),
-            self.standing.events + sum(history.events for history in done),
-            self.standing.set_aside + known,
+            self.progress.jobs + len(done),
+            self.progress.events + sum(history.events for history in done),
+            self.progress.set_aside + known,
         )
 
     def _tell_rows(self, differences: Iterable[RowDifference]) -> None:
