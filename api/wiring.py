@@ -90,6 +90,7 @@ class Services(msgspec.Struct, frozen=True):
             self.milepost.store,
             self.read_model,
             self.shadow,
+            self.inspection,
             self.milepost.mapper,
             self.workflows,
         )

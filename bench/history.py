@@ -124,7 +124,7 @@ def settle(dsn: str, home: Path) -> None:
 def from_the_beginning(services: Services) -> Projector:
     """Return a projector that has everything before it, beside the rows that are served."""
     services.shadow.begin(afresh=True)
-    services.shadow.settle()  # it has the same indexes to write
+    services.shadow.make_indexes()  # it has the same indexes to write
     milepost, rows = services.milepost, services.shadow.read_model
     return Projector(milepost.store, rows, milepost.mapper, services.workflows)
 

@@ -13,16 +13,15 @@ from api.cli.terminal.output import as_json, counted, opened, print_json, print_
 from api.cli.terminal.progress import progress
 from api.wiring import Services
 from domain.log.store import translated
-from projections.rebuilding import rebuild as engine
-from projections.rebuilding.comparison import PROJECTIONS, Difference
-from projections.rebuilding.rebuild import RebuildInterrupted, Rebuilt
+from projections.comparing.rows import VIEWS, RowDifference
+from projections.rebuilding.rebuild import Progress, RebuildInterrupted, Rebuilt
 
 SHOWN = 20
 """How many differences a person is shown."""
 
 
 @click.command()
-@click.argument("projection", required=False, type=click.Choice(PROJECTIONS))
+@click.argument("projection", required=False, type=click.Choice(VIEWS))
 @click.option("--dry-run", is_flag=True, help="Only compare; exit 1 if anything differs.")
 @click.option("--restart", is_flag=True, help="Do not go on with an interrupted one.")
 @click.option("--discard", is_flag=True, help="Drop what an interrupted one left, and no more.")
@@ -38,7 +37,7 @@ def rebuild(
     """
     if dry_run + restart + discard > 1:
         raise click.UsageError("--dry-run, --restart and --discard exclude one another")
-    wanted = (projection,) if projection else PROJECTIONS
+    wanted = (projection,) if projection else VIEWS
     with opened(only_if_there=True) as here, translated():
         if discard:
             return _discard(here, as_json)
@@ -71,36 +70,40 @@ def _compare(here: Services, wanted: Sequence[str], as_json: bool) -> None:
         raise click.ClickException(
             "the served rows are of another release's shape, and cannot be compared"
         )
-    told, compared, jobs = _Told(as_json), 0, sum(here.reader.counts().values())
+    differences, compared, jobs = _Differences(as_json), 0, sum(here.reader.counts().values())
     with progress("comparing", "jobs") as reached:
         reached(compared, jobs)
-        for count, differences in here.rebuild().comparison(wanted).with_events():
+        for count, found in here.rebuild().comparison(wanted).with_events():
             compared += count
             reached(compared, max(compared, jobs))
-            for difference in differences:
-                told(difference)
+            for difference in found:
+                differences(difference)
     if not as_json:
-        told.show()
+        differences.show()
         click.echo(
             f"Compared {counted(compared, 'job')} with their events: "
-            + (f"{counted(told.count, 'difference')}." if told.count else "nothing differs.")
+            + (
+                f"{counted(differences.count, 'difference')}."
+                if differences.count
+                else "nothing differs."
+            )
         )
-    if told.count:
+    if differences.count:
         raise click.exceptions.Exit(1)
 
 
 def _rebuild(here: Services, wanted: Sequence[str], afresh: bool, as_json: bool) -> None:
-    told, seen = _Told(as_json), engine.Progress(0, 0, 0)
+    differences, seen = _Differences(as_json), Progress(0, 0, 0)
     with progress("rebuilding", "positions") as reached:
 
-        def on_progress(far: engine.Progress) -> None:
+        def on_progress(far: Progress) -> None:
             nonlocal seen
             seen = far
             reached(far.position, far.newest_position)
 
         try:
             rebuilt = here.rebuild().run(
-                afresh=afresh, wanted=wanted, on_progress=on_progress, on_difference=told
+                afresh=afresh, wanted=wanted, on_progress=on_progress, on_difference=differences
             )
         except KeyboardInterrupt as error:
             kept = here.read_model.rebuilt_position() or 0
@@ -111,7 +114,7 @@ def _rebuild(here: Services, wanted: Sequence[str], afresh: bool, as_json: bool)
     if as_json:
         print_json({**msgspec.structs.asdict(rebuilt), "seconds": round(rebuilt.seconds, 3)})
     else:
-        told.show()
+        differences.show()
         click.echo(_said(rebuilt))
     _take_away(here)
 
@@ -130,42 +133,50 @@ def _said(rebuilt: Rebuilt) -> str:
     )
 
 
-class _Told:
-    """Prints differences for a program as they are found; keeps some to show to a person."""
+class _Differences:
+    """Prints each difference for a program when it is found; shows the first ones to a person."""
 
     def __init__(self, as_json: bool) -> None:
         self.count = 0
         self._as_json = as_json
-        self._kept: list[Difference] = []
+        self._shown: list[RowDifference] = []
 
-    def __call__(self, difference: Difference) -> None:
+    def __call__(self, difference: RowDifference) -> None:
         self.count += 1
         if self._as_json:
-            print_json(msgspec.structs.asdict(difference))
-        elif len(self._kept) < SHOWN:
-            self._kept.append(difference)
+            print_json(
+                {
+                    "job_id": difference.job_id,
+                    "view": difference.view,
+                    "there": difference.actual,
+                    "expected": difference.expected,
+                }
+            )
+        elif len(self._shown) < SHOWN:
+            self._shown.append(difference)
 
     def show(self) -> None:
         rows = [
-            (each.job_id, each.view, name, there, expected)
-            for each in self._kept
-            for name, there, expected in _sides(each)
+            (each.job_id, each.view, name, actual, expected)
+            for each in self._shown
+            for name, actual, expected in _values(each)
         ]
         if rows:
             print_table(("Job", "View", "What", "There", "Expected"), rows, "")
-        if self.count > len(self._kept):
-            click.echo(f"… and {self.count - len(self._kept):,} more (--json tells all)")
+        if self.count > len(self._shown):
+            click.echo(f"… and {self.count - len(self._shown):,} more (--json tells all)")
 
 
-def _sides(difference: Difference) -> Iterator[tuple[str, str, str]]:
-    there, expected = difference.there, difference.expected
-    if there is None or expected is None:
-        yield "row", "none" if there is None else "there", "none" if expected is None else "there"
+def _values(difference: RowDifference) -> Iterator[tuple[str, str, str]]:
+    """Return the name of what differs, its actual and its expected value, as they are shown."""
+    actual, expected = difference.actual, difference.expected
+    if actual is None or expected is None:
+        yield "row", "there" if actual else "none", "there" if expected else "none"
         return
     for name in expected:
-        yield name, _short(there[name]), _short(expected[name])
+        yield name, _shortened(actual[name]), _shortened(expected[name])
 
 
-def _short(value: object) -> str:
+def _shortened(value: object) -> str:
     text = value if isinstance(value, str) else msgspec.json.encode(value, enc_hook=str).decode()
     return text if len(text) <= 60 else f"{text[:59]}…"

@@ -1,1 +1,1 @@
-"""Rebuilding: making the rows anew beside a running server."""
+"""Rebuilding: fold the rows anew beside a running server, and swap the tables."""

@@ -1,12 +1,12 @@
-"""The contract of a rebuild's tables, and of what they are compared with.
+"""The contract of the tables of a rebuild.
 
-The twins are `sqlite_shadow.py` and `postgres_shadow.py`. Rows in memory end with their process and
-are never rebuilt.
+The twins are `sqlite.py` and `postgres.py`. Rows in memory end with their process and are never
+rebuilt.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -14,119 +14,101 @@ import msgspec
 
 from domain.errors import MilepostError
 from domain.log.stored import Stored
-from projections.read_model.contract import InstanceRow, ReadModel, Row
+from projections.read_model.contract import ReadModel, Row
 
 
 class RebuildForbidden(MilepostError):
-    """Other tables cannot take the place of the present ones."""
+    """The tables of a rebuild cannot be swapped with the served ones."""
 
     @classmethod
     def to_this_account(cls, error: Exception) -> RebuildForbidden:
-        """Say what the database forbids."""
+        """Name what the database forbids to this account."""
         return cls(
             f"A rebuild makes tables, which takes the account that owns the present ones. {error}"
         )
 
     @classmethod
     def by(cls, what: str, table: str) -> RebuildForbidden:
-        """Say what would be lost with the table, or does not let go of it."""
+        """Name an object that the swap would break, or that would be lost with the table."""
         return cls(
             f"The {what} depends on the table {table}, which a rebuild replaces: drop it before "
             "the rebuild, and make it again after."
         )
 
 
-class Left(msgspec.Struct, frozen=True):
-    """What is left of the past of a rebuild: events up to a position, of jobs after this one."""
+class FirstPassLeft(msgspec.Struct, frozen=True):
+    """What is left of the first pass: events up to position `until` of the jobs after `after`."""
 
     until: int
     after: str
 
 
-class Moment(Protocol):
-    """The log and the served rows, all as of one moment."""
+def can_go_on(shape: str, left_shape: str, reached: int, newest: int) -> bool:
+    """Tell whether a rebuild can go on with the tables that an interrupted one left.
 
-    def position(self) -> int:
-        """Return the position up to which the rows are folded."""
-        ...
-
-    def rows(self, view: str, job_ids: Sequence[str]) -> Mapping[str, Row | InstanceRow]:
-        """Return the rows of these jobs, by job id."""
-        ...
-
-    def events(self, job_ids: Sequence[str]) -> Iterator[Stored]:
-        """Return these jobs' events one by one, a job's together and in order."""
-        ...
+    Their rows must have this `shape`. `reached` is the later of their position and the end of their
+    first pass. It is after `newest`, the log's last position, where an older log was restored.
+    """
+    return left_shape == shape and reached <= newest
 
 
 class Shadow(Protocol):
-    """Tables beside the served ones, which nobody reads before they take their place."""
+    """The tables of a rebuild, beside the served ones. Nobody reads them before the swap."""
 
     @property
     def read_model(self) -> ReadModel:
-        """The rows in these tables, to be folded like any other."""
+        """The rows in these tables, which are folded like the served ones."""
         ...
 
-    def taken(self) -> AbstractContextManager[bool]:
-        """Take the right to rebuild, held by one per database; False while another has it."""
+    def lock(self) -> AbstractContextManager[bool]:
+        """Hold the lock of rebuilds, one per database; yield False while another process has it."""
         ...
 
     def begin(self, *, afresh: bool = False) -> int:
-        """Go on with what an interrupted rebuild of this shape left, or with empty tables.
+        """Keep the tables that an interrupted rebuild of this shape left, or make empty ones.
 
-        Of empty tables the past is what the log has now. Returns the position to go on from.
-        Raises `RebuildForbidden`, also for what somebody has made that depends on a served table.
+        With `afresh`, always make empty ones. Their first pass ends where the log ends now. Returns
+        the position up to which these tables are folded. Raises `RebuildForbidden`, also where a
+        user's own view, trigger or the like depends on a served table.
         """
         ...
 
-    def past(self) -> Left | None:
-        """Return what is left of the past; None once it is over."""
+    def first_pass(self) -> FirstPassLeft | None:
+        """Return what is left of the first pass; None when it has ended."""
         ...
 
     def histories(self, after: tuple[str, int], until: int, limit: int) -> Sequence[Stored]:
-        """Return events up to that position in order of job and version, those after this one."""
+        """Return events in order of job and version, after this one and up to position `until`."""
         ...
 
-    def end_past(self, generation: int, position: int, until: int) -> None:
-        """Say that all up to there is folded; from then on rows are folded by position.
+    def end_first_pass(self, generation: int, position: int, until: int) -> None:
+        """Set the position to `until`: every event up to it is folded. The first pass has ended.
 
-        Raises `PositionMoved` if these tables are not of that generation, at that position and
-        with that end any more: somebody else has begun anew meanwhile.
+        Raises `PositionMoved` if the tables have another generation, position or end of the first
+        pass by now: another process has begun a rebuild afresh.
         """
         ...
 
-    def settle(self) -> None:
-        """Prepare the folded rows to be served."""
+    def make_indexes(self) -> None:
+        """Make the indexes that the folded rows need before they are served."""
         ...
 
     def swap(self) -> bool:
-        """Serve these tables in the place of those that were, in one transaction.
+        """Serve these tables in place of the served ones, in one transaction.
 
-        False, and nothing has changed, while the past is not over, they are behind what is served,
-        or cannot be had. Raises `RebuildForbidden`.
+        Returns False and changes nothing while the first pass has not ended, these rows are behind
+        the served ones, or another transaction holds the tables. Raises `RebuildForbidden`.
         """
         ...
 
     def drop(self) -> bool:
-        """Drop these tables; return whether there was a rebuild of them."""
+        """Drop these tables; return whether a rebuild had made any."""
         ...
 
     def clear(self) -> bool:
-        """Take away a slice of what was replaced or dropped; return whether there was any."""
+        """Delete a slice of the replaced and dropped tables; return whether there was one."""
         ...
 
-    def jobs(self, after: str, limit: int) -> Sequence[str]:
-        """Return ids of jobs in the log that come after this one, in the database's order."""
-        ...
-
-    def strangers(self, view: str) -> Sequence[str]:
-        """Return ids of served rows whose job the log does not know."""
-        ...
-
-    def moment(self) -> AbstractContextManager[Moment]:
-        """Look at the log and the served rows; not for long, because it holds back cleaning."""
-        ...
-
-    def rows(self, view: str, after: str, limit: int) -> Sequence[Row | InstanceRow]:
-        """Return rows of these tables by job id, those that come after this one."""
+    def rows(self, view: str, after: str, limit: int) -> Sequence[Row]:
+        """Return documents of these tables in order of job id, from after this job."""
         ...

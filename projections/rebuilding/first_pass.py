@@ -1,7 +1,7 @@
-"""The past of a rebuild: what the log had when it began, folded one job after the other.
+"""The first pass of a rebuild: the events that the log had at its beginning, job by job.
 
-By position, the jobs of a log take turns, and each turn would write their rows again. Job by job,
-every row is written once. What came in since is folded by position afterwards, by the projector.
+In order of position the events of many jobs alternate, and a row would be written again and again.
+Job by job, each row is written once. The projector then folds later events by position.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from projections.read_model.contract import NEWEST
 from projections.rebuilding.contract import RebuildForbidden, Shadow
 
 PAGE = 4_000
-"""How many events are read at once. The jobs that end among them are written in one transaction:
-not more, because SQLite lets nobody else write meanwhile."""
+"""How many events are read at once. One transaction writes the jobs that end among them, and no
+more: no other process can write to SQLite meanwhile."""
 
 
-class Past:
-    """Folds into a rebuild's tables what is left of its past.
+class FirstPass:
+    """Folds what is left of the first pass into the tables of a rebuild.
 
-    Jobs come in the database's order, and rows of whole jobs are written, so that the last row
-    tells where to go on. Until the past is over, the position counts the events of the jobs that
-    are there.
+    Jobs are folded in the database's order, and a row is written when its job is folded to the end.
+    So an interrupted first pass goes on after the job of the last row. Until it ends, the position
+    counts the events of the jobs that are written.
     """
 
     def __init__(self, shadow: Shadow, fold: JobFold, *, page: int = PAGE) -> None:
@@ -39,11 +39,11 @@ class Past:
         self._of_ended = 0
 
     def catch_up(self, after_each: Callable[[int, int], object]) -> None:
-        """Fold it all; tell after each page how many events it had, and the position.
+        """Fold all of it; call `after_each` with the number of events of a page and the position.
 
-        That is ahead of what is kept by the events of the one job that is not at its end.
+        The reported position includes events of the unfinished job, which are not stored yet.
         """
-        left = self._shadow.past()
+        left = self._shadow.first_pass()
         if left is None:
             return
         rows = self._shadow.read_model
@@ -62,11 +62,11 @@ class Past:
             after_each(len(events), self._position + self._of_open)
         self._end_open()
         self._write()
-        self._shadow.end_past(self._generation, self._position, left.until)
+        self._shadow.end_first_pass(self._generation, self._position, left.until)
         after_each(0, left.until)
 
     def _fold_in(self, events: Sequence[Stored]) -> None:
-        # Also cut where a snapshot is due, so that it is of that version.
+        # Each part ends where a snapshot is due, so that the snapshot is of that version.
         every = self._fold.snapshot_every
         for (job_id, _), some in groupby(
             events,
@@ -90,7 +90,7 @@ class Past:
         self._open, self._of_open = None, 0
 
     def _write(self) -> None:
-        """Write the jobs that have ended; of the one that has not, what would only be held."""
+        """Write the finished jobs; of the unfinished one, its snapshots and what it set aside."""
         new, since = self._new, self._position
         if new.states or new.set_aside or new.snapshots:
             self._position += self._of_ended

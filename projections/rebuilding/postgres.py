@@ -1,24 +1,24 @@
-"""A rebuild's tables in PostgreSQL; its twin is `sqlite_shadow.py`."""
+"""A rebuild's tables in PostgreSQL; its twin is `sqlite.py`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final, LiteralString
+from typing import Final, LiteralString
 
 import psycopg
 from eventsourcing.persistence import (
     OperationalError,
     ProgrammingError,
 )
-from psycopg import Connection
+from psycopg import Cursor
 from psycopg.errors import InsufficientPrivilege, LockNotAvailable
-from psycopg.rows import DictRow, tuple_row
+from psycopg.rows import DictRow
 
-from domain.log.postgres import STORED, PostgresRecorder, as_json
+from domain.log.postgres import STORED, PostgresRecorder
 from domain.log.postgres_datastore import ONE_AT_A_TIME
 from domain.log.stored import Stored
-from projections.read_model.contract import SHAPE, InstanceRow, PositionMoved, Row
+from projections.read_model.contract import SHAPE, PositionMoved, Row
 from projections.read_model.postgres import (
     CREATE,
     INDEX,
@@ -27,11 +27,11 @@ from projections.read_model.postgres import (
     TABLES,
     PostgresReadModel,
 )
-from projections.rebuilding.contract import Left, Moment, RebuildForbidden
+from projections.rebuilding.contract import FirstPassLeft, RebuildForbidden, can_go_on
 
-TAKE: Final = "SELECT pg_try_advisory_lock(hashtext('milepost rebuild')) AS taken"
+LOCK_REBUILDS: Final = "SELECT pg_try_advisory_lock(hashtext('milepost rebuild'))"
 DROP: Final[LiteralString] = f"DROP TABLE IF EXISTS {', '.join(TABLES.names)}"
-# Another number than those have that were here.
+# A generation number that no earlier tables had.
 BEGIN_EDITION: Final = """
     INSERT INTO milepost_read_model
     SELECT 'rebuilt', %s, 0, MAX(generation) + 1 FROM milepost_read_model
@@ -48,7 +48,7 @@ SELECT_PAST: Final = "SELECT position FROM milepost_read_model WHERE tables = 'p
 SELECT_LAST: Final[LiteralString] = TABLES.turned(
     "SELECT job_id FROM milepost_instances ORDER BY job_id DESC LIMIT 1"
 )
-# By the key of jobs and versions, not by positions: hence the + 0.
+# The + 0 keeps PostgreSQL from the index of positions: it reads by the key of job and version.
 SELECT_HISTORIES: Final = f"""
     SELECT {STORED} FROM milepost_events
      WHERE (originator_id, originator_version) > (%s, %s) AND notification_id + 0 <= %s
@@ -63,16 +63,16 @@ END_PAST: Final = """
 """
 FORGET_PAST: Final = "DELETE FROM milepost_read_model WHERE tables = 'past'"
 END_EDITION: Final = "DELETE FROM milepost_read_model WHERE tables IN ('rebuilt', 'past')"
-# What is left of dropped tables is their number, which no others must get: whoever still folds into
-# them would take the others for theirs.
+# A row keeps the generation number of dropped tables until the next tables have a higher one. A
+# process that still folds into the dropped tables would else take the next ones for its own.
 FORGET_DROPPED: Final = """
     DELETE FROM milepost_read_model
      WHERE tables = 'dropped'
        AND EXISTS (SELECT FROM milepost_read_model WHERE tables = 'rebuilt')
 """
 DROP_EDITION: Final = "UPDATE milepost_read_model SET tables = 'dropped' WHERE tables = 'rebuilt'"
-# What DROP would not go without; triggers and policies, which would be gone without a word. What is
-# part of one of the tables goes with it.
+# Objects that make DROP fail, and triggers and policies, which DROP removes and says nothing. Parts
+# of a table, such as its indexes and its row type, do not count.
 SELECT_DEPENDENTS: Final = """
     WITH served AS (
          SELECT oid, oid::regclass::text AS name, reltype FROM pg_class
@@ -101,7 +101,7 @@ SELECT_DEPENDENTS: Final = """
     SELECT 'policy ' || polname, name FROM pg_policy JOIN served ON served.oid = polrelid
      ORDER BY 1 LIMIT 1
 """
-# Whoever may use a served table may use the one that takes its place.
+# Every role keeps its rights on the table that replaces a served one.
 SAME_RIGHTS: Final = """
     SELECT format('GRANT %%s ON %%I TO %%s', acl.privilege_type, rebuilt,
                   CASE acl.grantee WHEN 0 THEN 'PUBLIC'
@@ -117,9 +117,9 @@ SAME_OWNER: Final = """
       JOIN pg_class ON pg_class.oid = to_regclass(served)
 """
 ANALYZE: Final[LiteralString] = f"ANALYZE {', '.join(TABLES.rebuilt)}"
-# While this waits for somebody who reads for long, all others wait for this: so not for long.
+# While the swap waits for a long reader, every other reader waits for the swap: 0.2 s at most.
 SOON: Final = "SET LOCAL lock_timeout = '200ms'"
-# The row is also what a projector moves first: it waits, and then finds another generation.
+# A projector updates the same row first: it waits, and then finds another generation.
 SERVE: Final = """
     UPDATE milepost_read_model AS served
        SET shape = rebuilt.shape, position = rebuilt.position, generation = rebuilt.generation
@@ -129,7 +129,7 @@ SERVE: Final = """
        AND (rebuilt.position >= served.position
             OR served.position > (SELECT COALESCE(MAX(notification_id), 0) FROM milepost_events))
 """
-LOCK: Final[LiteralString] = f"LOCK TABLE {', '.join(TABLES.names)} IN ACCESS EXCLUSIVE MODE"
+LOCK_TABLES: Final[LiteralString] = f"LOCK TABLE {', '.join(TABLES.names)} IN ACCESS EXCLUSIVE MODE"
 RENAME: Final[tuple[LiteralString, ...]] = tuple(
     f"ALTER TABLE {rebuilt} RENAME TO {served}"
     for served, rebuilt in zip(TABLES.names, TABLES.rebuilt, strict=True)
@@ -141,33 +141,13 @@ RENAME_INDEXES: Final = """
       JOIN pg_index ON indrelid = served::regclass
       JOIN pg_class ON pg_class.oid = indexrelid
 """
-SELECT_JOBS: Final = """
-    SELECT originator_id AS job_id
-      FROM milepost_events WHERE originator_id > %s AND originator_version = 1
-     ORDER BY originator_id LIMIT %s
-"""
 SELECT_ROWS: Final[dict[str, LiteralString]] = {
-    "instances": """
-        SELECT job_id, version, document, first_position, agent_id, user_id, status, current_step,
-               silent_since
-          FROM milepost_instances
-    """,
-    "timelines": "SELECT job_id, version, document FROM milepost_timelines",
+    view: TABLES.turned(
+        f"SELECT job_id, version, document FROM milepost_{view}"
+        " WHERE job_id > %s ORDER BY job_id LIMIT %s"
+    )
+    for view in ("instances", "timelines")
 }
-AFTER: Final[LiteralString] = " WHERE job_id > %s ORDER BY job_id LIMIT %s"
-OF_JOBS: Final[LiteralString] = (
-    " WHERE job_id = ANY (ARRAY (SELECT json_array_elements_text(%s::json)))"
-)
-OF_STRANGERS: Final[LiteralString] = """
-    WHERE NOT EXISTS (SELECT FROM milepost_events WHERE originator_id = job_id) ORDER BY job_id
-"""
-SELECT_EVENTS: Final = f"""
-    SELECT {STORED} FROM milepost_events
-     WHERE originator_id = ANY (ARRAY (SELECT json_array_elements_text(%s::json)))
-     ORDER BY originator_id, originator_version
-"""
-ONE_MOMENT: Final = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
-KINDS: Final[dict[str, type[Row | InstanceRow]]] = {"instances": InstanceRow, "timelines": Row}
 
 
 class PostgresShadow:
@@ -178,13 +158,13 @@ class PostgresShadow:
         self._datastore = recorder.datastore
 
     @contextmanager
-    def taken(self) -> Iterator[bool]:
-        """See `Shadow.taken`."""
-        # A session lock on a connection of its own: gone with the process, however it ends.
+    def lock(self) -> Iterator[bool]:
+        """See `Shadow.lock`."""
+        # The server releases a session lock when the process ends, however it ends.
         try:
             with psycopg.connect(**self._datastore.conninfo, autocommit=True) as connection:
-                taken = connection.execute(TAKE).fetchone()
-                yield bool(taken and taken[0])
+                locked = connection.execute(LOCK_REBUILDS).fetchone()
+                yield bool(locked and locked[0])
         except psycopg.Error as error:
             raise OperationalError(str(error)) from error
 
@@ -193,50 +173,48 @@ class PostgresShadow:
         try:
             with self._datastore.transaction(commit=True) as cursor:
                 cursor.execute(ONE_AT_A_TIME)
-                names = list(TABLES.names)
-                for dependent in cursor.execute(SELECT_DEPENDENTS, (names,)).fetchall():
-                    raise RebuildForbidden.by(dependent["what"], dependent["name"])
+                _refuse_dependents(cursor)
                 left = cursor.execute(TABLES.turned(SELECT_EDITION)).fetchone()
                 past = cursor.execute(SELECT_PAST).fetchone()
                 found = cursor.execute(SELECT_NEWEST).fetchone()
                 newest = int(found["position"]) if found else 0
-                if left and left["shape"] == self.read_model.shape and not afresh:
-                    if max(left["position"], past["position"] if past else 0) <= newest:
+                if left and not afresh:
+                    reached = max(left["position"], past["position"] if past else 0)
+                    if can_go_on(self.read_model.shape, left["shape"], reached, newest):
                         return int(left["position"])
                 for statement in (DROP, *CREATE):
                     cursor.execute(TABLES.turned(statement))
                 cursor.execute(BEGIN_EDITION, (self.read_model.shape,))
                 cursor.execute(BEGIN_PAST, (newest,))
                 for made in (SAME_RIGHTS, SAME_OWNER):
-                    for row in cursor.execute(made, (names, list(TABLES.rebuilt))).fetchall():
-                        cursor.execute(row["statement"])
+                    _run_made(cursor, made, list(TABLES.names), list(TABLES.rebuilt))
                 return 0
         except ProgrammingError as error:
             if isinstance(error.__cause__, InsufficientPrivilege):
                 raise RebuildForbidden.to_this_account(error) from error
             raise
 
-    def past(self) -> Left | None:
-        """See `Shadow.past`."""
+    def first_pass(self) -> FirstPassLeft | None:
+        """See `Shadow.first_pass`."""
         found = self._datastore.rows(SELECT_PAST)
         if not found:
             return None
         last = self._datastore.rows(SELECT_LAST)
-        return Left(found[0]["position"], last[0]["job_id"] if last else "")
+        return FirstPassLeft(found[0]["position"], last[0]["job_id"] if last else "")
 
     def histories(self, after: tuple[str, int], until: int, limit: int) -> Sequence[Stored]:
         """See `Shadow.histories`."""
         return self._datastore.stored(SELECT_HISTORIES, (*after, until, limit))
 
-    def end_past(self, generation: int, position: int, until: int) -> None:
-        """See `Shadow.end_past`."""
+    def end_first_pass(self, generation: int, position: int, until: int) -> None:
+        """See `Shadow.end_first_pass`."""
         with self._datastore.transaction(commit=True) as cursor:
             if cursor.execute(END_PAST, (generation, position, until)).rowcount != 1:
                 raise PositionMoved
             cursor.execute(FORGET_PAST)
 
-    def settle(self) -> None:
-        """Make the indexes, which would only have slowed the folding, and let them be known."""
+    def make_indexes(self) -> None:
+        """Make the indexes only now, because they would have slowed the folding; then analyze."""
         with self._datastore.transaction(commit=True) as cursor:
             for statement in INDEX:
                 cursor.execute(TABLES.turned(statement))
@@ -249,15 +227,13 @@ class PostgresShadow:
                 cursor.execute(SOON)
                 if cursor.execute(SERVE, (self.read_model.shape,)).rowcount != 1:
                     return False
-                for statement in (END_EDITION, LOCK):
+                for statement in (END_EDITION, LOCK_TABLES):
                     cursor.execute(statement)
-                # Once more: what was made since the beginning would be lost.
-                for each in cursor.execute(SELECT_DEPENDENTS, (list(TABLES.names),)).fetchall():
-                    raise RebuildForbidden.by(each["what"], each["name"])
+                # Look once more: an object made since the beginning would be lost.
+                _refuse_dependents(cursor)
                 for statement in (DROP, *RENAME):
                     cursor.execute(statement)
-                for row in cursor.execute(RENAME_INDEXES, (list(TABLES.names),)).fetchall():
-                    cursor.execute(row["statement"])
+                _run_made(cursor, RENAME_INDEXES, list(TABLES.names))
         except OperationalError as error:
             if isinstance(error.__cause__, LockNotAvailable):
                 return False
@@ -273,49 +249,20 @@ class PostgresShadow:
             return cursor.execute(DROP_EDITION).rowcount > 0
 
     def clear(self) -> bool:
-        """Return False: to drop a table takes no time here, so that they are gone at once."""
+        """Return False: PostgreSQL drops a table at once, so none is left to delete in slices."""
         return False
 
-    def jobs(self, after: str, limit: int) -> Sequence[str]:
-        """See `Shadow.jobs`."""
-        return [row["job_id"] for row in self._datastore.rows(SELECT_JOBS, (after, limit))]
-
-    def strangers(self, view: str) -> Sequence[str]:
-        """See `Shadow.strangers`."""
-        return [row["job_id"] for row in self._datastore.rows(SELECT_ROWS[view] + OF_STRANGERS)]
-
-    @contextmanager
-    def moment(self) -> Iterator[Moment]:
-        """See `Shadow.moment`."""
-        with self._datastore.get_connection() as connection, connection.transaction():
-            connection.execute(ONE_MOMENT)
-            yield _Moment(connection)
-
-    def rows(self, view: str, after: str, limit: int) -> Sequence[Row | InstanceRow]:
+    def rows(self, view: str, after: str, limit: int) -> Sequence[Row]:
         """See `Shadow.rows`."""
-        statement = TABLES.turned(SELECT_ROWS[view] + AFTER)
-        return [KINDS[view](**row) for row in self._datastore.rows(statement, (after, limit))]
+        return [Row(**row) for row in self._datastore.rows(SELECT_ROWS[view], (after, limit))]
 
 
-class _Moment:
-    def __init__(self, connection: Connection[DictRow]) -> None:
-        self._connection = connection
+def _refuse_dependents(cursor: Cursor[DictRow]) -> None:
+    for row in cursor.execute(SELECT_DEPENDENTS, (list(TABLES.names),)).fetchall():
+        raise RebuildForbidden.by(row["what"], row["name"])
 
-    def position(self) -> int:
-        """See `Moment.position`."""
-        found = self._connection.execute(SELECT_EDITION).fetchone()
-        return int(found["position"]) if found else 0
 
-    def rows(self, view: str, job_ids: Sequence[str]) -> Mapping[str, Row | InstanceRow]:
-        """See `Moment.rows`."""
-        found = self._connection.execute(SELECT_ROWS[view] + OF_JOBS, (as_json(job_ids),))
-        return {row["job_id"]: KINDS[view](**row) for row in found}
-
-    def events(self, job_ids: Sequence[str]) -> Iterator[Stored]:
-        """See `Moment.events`."""
-        # A cursor of the server's, so that a long history is never here as a whole.
-        cursor: Any = self._connection.cursor("milepost_history", row_factory=tuple_row)
-        with cursor:
-            cursor.itersize = 2000
-            cursor.execute(SELECT_EVENTS, (as_json(job_ids),))
-            yield from map(Stored._make, cursor)
+def _run_made(cursor: Cursor[DictRow], made: LiteralString, *tables: list[LiteralString]) -> None:
+    """Run the statements that a query makes for these tables."""
+    for row in cursor.execute(made, tables).fetchall():
+        cursor.execute(row["statement"])

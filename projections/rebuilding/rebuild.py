@@ -1,7 +1,7 @@
-"""Rebuilding: the whole history folded into new tables, which then take the served ones' place.
+"""Rebuilding: fold the whole history into new tables, then swap them with the served ones.
 
-Callbacks and reads go on meanwhile. What was folded is kept when a rebuild is interrupted, and the
-next one goes on from there.
+Callbacks and reads go on meanwhile. An interrupted rebuild keeps what it has folded, and the next
+one goes on from there.
 """
 
 from __future__ import annotations
@@ -17,21 +17,24 @@ from domain.errors import MilepostError
 from domain.log.mapper import JobEventMapper
 from domain.log.store import JobStore
 from domain.workflows.definition import Workflows
+from projections.comparing.contract import ServedRows
+from projections.comparing.rows import VIEWS, RowDifference
 from projections.folding.job_fold import JobFold
 from projections.projecting.projector import Projector
 from projections.read_model.contract import ReadModel
-from projections.rebuilding.comparison import PROJECTIONS, Comparison, Difference
+from projections.rebuilding.comparison import Comparison
 from projections.rebuilding.contract import RebuildForbidden, Shadow
-from projections.rebuilding.first_pass import PAGE, Past
+from projections.rebuilding.first_pass import PAGE, FirstPass
 
 log = logging.getLogger("milepost.rebuild")
 
 BATCH, BATCHES = 2_000, 10
-"""How many events that came in meanwhile are folded before their rows are written: many, because
-each job of them is written once; not more, because of their memory, and SQLite lets nobody else
-write meanwhile."""
+"""BATCH times BATCHES events after the first pass are folded before their rows are written. Many,
+because each job among them is written once. No more, because they are held in memory and no other
+process can write to SQLite meanwhile."""
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.01, 2.0
-"""Between attempts to swap: at first a projector was faster; then somebody reads for long."""
+"""Seconds between attempts to swap. The first attempts wait for a projector that was faster, later
+ones for a transaction that reads for long."""
 
 
 class RebuildUnderWay(MilepostError):
@@ -43,7 +46,7 @@ class RebuildInterrupted(MilepostError):
 
 
 class Rebuilt(msgspec.Struct, frozen=True):
-    """What a rebuild did. `differences` is None where the served rows had another shape."""
+    """What a rebuild did. `differences` is None if the served rows had another shape."""
 
     began_at: int
     position: int
@@ -53,7 +56,7 @@ class Rebuilt(msgspec.Struct, frozen=True):
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """How far a rebuild is: events folded by it, its position and the log's."""
+    """How far a rebuild is: the events that it folded, its position and the log's last one."""
 
     events: int
     position: int
@@ -61,13 +64,14 @@ class Progress(msgspec.Struct, frozen=True):
 
 
 class Rebuild:
-    """Makes the rows of a read model anew, of this release's shape."""
+    """Folds the rows of a read model anew, in the shape of this release."""
 
     def __init__(
         self,
         store: JobStore,
         read_model: ReadModel,
         shadow: Shadow,
+        reads: ServedRows,
         mapper: JobEventMapper,
         workflows: Workflows,
         *,
@@ -78,6 +82,7 @@ class Rebuild:
         self._store = store
         self._read_model = read_model
         self._shadow = shadow
+        self._reads = reads
         self._mapper = mapper
         self._workflows = workflows
         self._batch, self._batches, self._page = batch, batches, page
@@ -87,21 +92,20 @@ class Rebuild:
         self,
         *,
         afresh: bool = False,
-        wanted: Collection[str] = PROJECTIONS,
+        wanted: Collection[str] = VIEWS,
         on_progress: Callable[[Progress], object] = lambda _: None,
-        on_difference: Callable[[Difference], object] = lambda _: None,
+        on_difference: Callable[[RowDifference], object] = lambda _: None,
         stop: Event | None = None,
     ) -> Rebuilt:
         """Fold everything into new tables, compare them with those served, and swap.
 
-        The tables always go together, because their rows stand at one position; `wanted` are the
-        views that are compared. Raises `RebuildUnderWay`, `RebuildForbidden`, or
-        `RebuildInterrupted` once `stop` is set. With `afresh`, what an interrupted one left is not
-        gone on with.
+        All tables are rebuilt together, because all rows have one position; only the `wanted` views
+        are compared. With `afresh`, the tables of an interrupted rebuild are not used. Raises
+        `RebuildUnderWay`, `RebuildForbidden`, or `RebuildInterrupted` when `stop` is set.
         """
         stop = stop or Event()
-        with self._shadow.taken() as taken:
-            if not taken:
+        with self._shadow.lock() as is_held:
+            if not is_held:
                 raise RebuildUnderWay
             began, events = monotonic(), 0
             self.take_away(stop)
@@ -120,7 +124,7 @@ class Rebuild:
 
             after_each(0)
             fold = JobFold(self._mapper, self._workflows)
-            Past(self._shadow, fold, page=self._page).catch_up(after_each)
+            FirstPass(self._shadow, fold, page=self._page).catch_up(after_each)
             projector = Projector(
                 self._store,
                 rows,
@@ -130,7 +134,7 @@ class Rebuild:
                 batches=self._batches,
             )
             projector.catch_up(after_each)
-            self._shadow.settle()
+            self._shadow.make_indexes()
             differences = self._compared(wanted, on_difference)
             pause = SHORTEST_PAUSE
             while True:
@@ -142,36 +146,38 @@ class Rebuild:
                 stop.wait(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
 
-    def comparison(self, wanted: Collection[str] = PROJECTIONS) -> Comparison:
-        """Return what compares the served rows with the events."""
-        return Comparison(self._read_model, self._shadow, self._mapper, self._workflows, wanted)
+    def comparison(self, wanted: Collection[str] = VIEWS) -> Comparison:
+        """Return the comparison of the served rows with the events."""
+        return Comparison(
+            self._reads, self._read_model, self._shadow, self._mapper, self._workflows, wanted
+        )
 
     def drop(self) -> bool:
-        """Drop what an interrupted rebuild left; return whether there was anything.
+        """Drop the tables of an interrupted rebuild; return whether there were any.
 
         Raises `RebuildUnderWay`.
         """
-        with self._shadow.taken() as taken:
-            if not taken:
+        with self._shadow.lock() as is_held:
+            if not is_held:
                 raise RebuildUnderWay
             return self._shadow.drop()
 
     def take_away(self, stop: Event | None = None) -> None:
-        """Take away what was replaced or dropped, slice by slice, until `stop` is set.
+        """Delete replaced and dropped tables, slice by slice, until `stop` is set.
 
-        Whoever is interrupted leaves the rest to the projector, or to the next one.
+        After an interruption, the projector or the next rebuild deletes the rest.
         """
         stop, began = stop or Event(), monotonic()
         while not stop.is_set() and self._shadow.clear():
-            # As long again for the others: who waits for SQLite's lock looks for it now and then.
+            # After a slice of t seconds, pause for t: writers that wait for SQLite's lock poll it.
             stop.wait(monotonic() - began)
             began = monotonic()
 
     def is_current(self, stop: Event) -> bool:
-        """Tell whether the served rows have this release's shape; of older ones, make them so.
+        """Tell whether the served rows have this release's shape; rebuild rows of an older one.
 
-        Rows of a newer release are left alone: two releases side by side must not take turns in
-        rebuilding.
+        Rows of a newer release stay as they are. Else two releases side by side would rebuild
+        each other's rows for ever.
         """
         served, shape = self._read_model.edition(), self._read_model.shape
         if served.shape == shape:
@@ -195,7 +201,7 @@ class Rebuild:
         return True
 
     def _compared(
-        self, wanted: Collection[str], on_difference: Callable[[Difference], object]
+        self, wanted: Collection[str], on_difference: Callable[[RowDifference], object]
     ) -> int | None:
         if self._read_model.edition().shape != self._read_model.shape:
             return None
@@ -206,7 +212,7 @@ class Rebuild:
         return differences
 
     def _stand_by(self, reason: str) -> None:
-        # Asked every second: said once.
+        # The projector asks every second; the log says it once.
         if reason != self._standing_by_for:
             self._standing_by_for = reason
             log.warning("%s", reason)

@@ -1,4 +1,4 @@
-"""A rebuild's tables in SQLite; its twin is `postgres_shadow.py`."""
+"""A rebuild's tables in SQLite; its twin is `postgres.py`."""
 
 from __future__ import annotations
 
@@ -6,16 +6,15 @@ import fcntl
 import os
 import re
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from datetime import datetime
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final, LiteralString
 
 import msgspec
 
 from domain.log.sqlite import STORED, SQLiteRecorder
 from domain.log.stored import Stored
-from projections.read_model.contract import SHAPE, InstanceRow, PositionMoved, Row
+from projections.read_model.contract import SHAPE, PositionMoved, Row
 from projections.read_model.sqlite import (
     CREATE,
     SELECT_EDITION,
@@ -24,9 +23,9 @@ from projections.read_model.sqlite import (
     SQLiteReadModel,
     indexes,
 )
-from projections.rebuilding.contract import Left, Moment, RebuildForbidden
+from projections.rebuilding.contract import FirstPassLeft, RebuildForbidden, can_go_on
 
-# Another number than those have that were here.
+# A generation number that no earlier tables had.
 BEGIN_EDITION: Final = """
     INSERT INTO milepost_read_model
     SELECT 'rebuilt', ?, 0, MAX(generation) + 1 FROM milepost_read_model WHERE TRUE
@@ -43,7 +42,7 @@ BEGIN_PAST: Final = """
 SELECT_PAST: Final = "SELECT position FROM milepost_read_model WHERE tables = 'past'"
 REBUILT_INSTANCES: Final[LiteralString] = TABLES.turned("milepost_instances")
 SELECT_LAST: Final = f"SELECT job_id FROM {REBUILT_INSTANCES} ORDER BY job_id DESC LIMIT 1"
-# By the key of jobs and versions, not by positions: hence the +.
+# The + keeps SQLite from the index of positions: it reads by the key of job and version.
 SELECT_HISTORIES: Final = f"""
     SELECT {STORED} FROM milepost_events
      WHERE (originator_id, originator_version) > (?, ?) AND +notification_id <= ?
@@ -58,25 +57,26 @@ END_PAST: Final = """
 """
 FORGET_PAST: Final = "DELETE FROM milepost_read_model WHERE tables = 'past'"
 END_EDITION: Final = "DELETE FROM milepost_read_model WHERE tables IN ('rebuilt', 'past')"
-# What is left of dropped tables is their number, which no others must get: whoever still folds into
-# them would take the others for theirs.
+# A row keeps the generation number of dropped tables until the next tables have a higher one. A
+# process that still folds into the dropped tables would else take the next ones for its own.
 FORGET_DROPPED: Final = """
     DELETE FROM milepost_read_model
      WHERE tables = 'dropped'
        AND EXISTS (SELECT 1 FROM milepost_read_model WHERE tables = 'rebuilt')
 """
 DROP_EDITION: Final = "UPDATE milepost_read_model SET tables = 'dropped' WHERE tables = 'rebuilt'"
-# A trigger goes with its table, without a word. Views and foreign keys go by the name.
+# SQLite drops a trigger with its table and says nothing. Views and foreign keys refer to the table
+# by its name, so they refer to the new one after the swap.
 SELECT_TRIGGER: Final = """
     SELECT 'trigger ' || name, tbl_name FROM sqlite_master
      WHERE type = 'trigger' AND tbl_name IN (SELECT value FROM json_each(?)) LIMIT 1
 """
-SELECT_THERE: Final = """
+SELECT_EXISTING: Final = """
     SELECT name FROM sqlite_master
      WHERE type = 'table' AND name IN (SELECT value FROM json_each(?))
 """
-# To drop a big table takes its time, and the write lock: it gets another name, and is emptied in
-# slices before.
+# Dropping a big table holds the write lock for long. So a table is renamed first, then emptied in
+# slices, then dropped.
 DROPPED: Final = "milepost_dropped_"
 SELECT_DROPPED: Final = f"""
     SELECT name, (SELECT group_concat(name) FROM (
@@ -87,8 +87,8 @@ IS_DROPPED: Final = re.compile(
     f"{DROPPED}(rebuilt_)?({'|'.join(n.removeprefix('milepost_') for n in TABLES.names)})_[0-9]+"
 )
 SLICE: Final = 200
-"""How many rows are taken away under one lock."""
-# The row is also what a projector moves: after this it finds another generation.
+"""How many rows are deleted under one write lock."""
+# A projector at work updates the same row: after this it finds another generation.
 SERVE: Final = """
     UPDATE milepost_read_model
        SET (shape, position, generation) = (
@@ -101,29 +101,13 @@ SERVE: Final = """
                            OR milepost_read_model.position > (
                               SELECT COALESCE(MAX(notification_id), 0) FROM milepost_events)))
 """
-SELECT_JOBS: Final = """
-    SELECT originator_id
-      FROM milepost_events WHERE originator_id > ? AND originator_version = 1
-     ORDER BY originator_id LIMIT ?
-"""
 SELECT_ROWS: Final[dict[str, LiteralString]] = {
-    "instances": """
-        SELECT job_id, version, document, first_position, agent_id, user_id, status, current_step,
-               silent_since
-          FROM milepost_instances
-    """,
-    "timelines": "SELECT job_id, version, document FROM milepost_timelines",
+    view: TABLES.turned(
+        f"SELECT job_id, version, document FROM milepost_{view}"
+        " WHERE job_id > ? ORDER BY job_id LIMIT ?"
+    )
+    for view in ("instances", "timelines")
 }
-AFTER: Final[LiteralString] = " WHERE job_id > ? ORDER BY job_id LIMIT ?"
-OF_JOBS: Final[LiteralString] = " WHERE job_id IN (SELECT value FROM json_each(?))"
-OF_STRANGERS: Final[LiteralString] = """
-    WHERE NOT EXISTS (SELECT 1 FROM milepost_events WHERE originator_id = job_id) ORDER BY job_id
-"""
-SELECT_EVENTS: Final = f"""
-    SELECT {STORED} FROM milepost_events
-     WHERE originator_id IN (SELECT value FROM json_each(?))
-     ORDER BY originator_id, originator_version
-"""
 
 
 class SQLiteShadow:
@@ -134,18 +118,18 @@ class SQLiteShadow:
         self._datastore = recorder.datastore
 
     @contextmanager
-    def taken(self) -> Iterator[bool]:
-        """See `Shadow.taken`."""
-        # A lock on a file beside the database: gone with the process, however it ends.
+    def lock(self) -> Iterator[bool]:
+        """See `Shadow.lock`."""
+        # The system releases a lock on a file when the process ends, however it ends.
         path = f"{self._datastore.pool.db_name}-rebuild"
         lock_file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         try:
-            taken = True
+            is_held = True
             try:
                 fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                taken = False
-            yield taken
+                is_held = False
+            yield is_held
         finally:
             os.close(lock_file)
 
@@ -156,39 +140,41 @@ class SQLiteShadow:
             left = cursor.execute(TABLES.turned(SELECT_EDITION)).fetchone()
             past = cursor.execute(SELECT_PAST).fetchone()
             newest = cursor.execute(SELECT_NEWEST).fetchone()[0]
-            if left and left["shape"] == self.read_model.shape and not afresh:
-                if max(left["position"], past["position"] if past else 0) <= newest:
+            if left and not afresh:
+                reached = max(left["position"], past["position"] if past else 0)
+                if can_go_on(self.read_model.shape, left["shape"], reached, newest):
                     return int(left["position"])
-            _put_aside(cursor, TABLES.rebuilt, left["generation"] if left else 0)
+            _mark_dropped(cursor, TABLES.rebuilt, left["generation"] if left else 0)
             generation = cursor.execute(BEGIN_EDITION, (self.read_model.shape,)).fetchone()[0]
             cursor.execute(BEGIN_PAST, (newest,))
-            # Rows come in order, so that indexes cost little now, and a long lock in the end.
+            # Rows come in order, so the indexes cost little now. At the end, making them would hold
+            # the write lock for long.
             for statement in map(TABLES.turned, CREATE):
                 cursor.execute(statement)
             for statement in indexes(REBUILT_INSTANCES, generation).values():
                 cursor.execute(statement)
             return 0
 
-    def past(self) -> Left | None:
-        """See `Shadow.past`."""
+    def first_pass(self) -> FirstPassLeft | None:
+        """See `Shadow.first_pass`."""
         for until in self._rows(SELECT_PAST):
             last = self._rows(SELECT_LAST)
-            return Left(until[0], last[0][0] if last else "")
+            return FirstPassLeft(until[0], last[0][0] if last else "")
         return None
 
     def histories(self, after: tuple[str, int], until: int, limit: int) -> Sequence[Stored]:
         """See `Shadow.histories`."""
         return self._datastore.stored(SELECT_HISTORIES, (*after, until, limit))
 
-    def end_past(self, generation: int, position: int, until: int) -> None:
-        """See `Shadow.end_past`."""
+    def end_first_pass(self, generation: int, position: int, until: int) -> None:
+        """See `Shadow.end_first_pass`."""
         with self._datastore.writing() as cursor:
             if cursor.execute(END_PAST, (generation, position, until)).rowcount != 1:
                 raise PositionMoved
             cursor.execute(FORGET_PAST)
 
-    def settle(self) -> None:
-        """Do nothing: the indexes were made with the tables."""
+    def make_indexes(self) -> None:
+        """Do nothing: `begin` makes the indexes with the tables."""
 
     def swap(self) -> bool:
         """See `Shadow.swap`."""
@@ -196,10 +182,10 @@ class SQLiteShadow:
             served = cursor.execute(SELECT_EDITION).fetchone()
             if cursor.execute(SERVE, (self.read_model.shape,)).rowcount != 1:
                 return False
-            # Once more: what was made since the beginning would be lost, or do its work.
+            # Look once more: a trigger made since the beginning would be lost, or would run.
             _refuse_triggers(cursor)
             cursor.execute(END_EDITION)
-            _put_aside(cursor, TABLES.names, served["generation"])
+            _mark_dropped(cursor, TABLES.names, served["generation"])
             for table, rebuilt in zip(TABLES.names, TABLES.rebuilt, strict=True):
                 _rename(cursor, rebuilt, table)
         return True
@@ -208,14 +194,14 @@ class SQLiteShadow:
         """See `Shadow.drop`."""
         with self._datastore.writing() as cursor:
             left = cursor.execute(TABLES.turned(SELECT_EDITION)).fetchone()
-            _put_aside(cursor, TABLES.rebuilt, left["generation"] if left else 0)
+            _mark_dropped(cursor, TABLES.rebuilt, left["generation"] if left else 0)
             for statement in (FORGET_DROPPED, FORGET_PAST):
                 cursor.execute(statement)
             return cursor.execute(DROP_EDITION).rowcount > 0
 
     def clear(self) -> bool:
         """See `Shadow.clear`."""
-        if not _ours(self._rows(SELECT_DROPPED)):  # nobody has to wait to hear that
+        if not _ours(self._rows(SELECT_DROPPED)):  # a read, so that no writer waits for this answer
             return False
         with self._datastore.writing() as cursor:
             for name, key in _ours(cursor.execute(SELECT_DROPPED).fetchall())[:1]:
@@ -224,51 +210,13 @@ class SQLiteShadow:
                     cursor.execute(f"DROP TABLE {name}")
         return True
 
-    def jobs(self, after: str, limit: int) -> Sequence[str]:
-        """See `Shadow.jobs`."""
-        return [row[0] for row in self._rows(SELECT_JOBS, after, limit)]
-
-    def strangers(self, view: str) -> Sequence[str]:
-        """See `Shadow.strangers`."""
-        return [row[0] for row in self._rows(SELECT_ROWS[view] + OF_STRANGERS)]
-
-    @contextmanager
-    def moment(self) -> Iterator[Moment]:
-        """See `Shadow.moment`."""
-        with self._datastore.reading() as cursor:
-            cursor.execute("BEGIN")
-            try:
-                yield _Moment(cursor.connection)
-            finally:
-                cursor.execute("ROLLBACK")
-
-    def rows(self, view: str, after: str, limit: int) -> Sequence[Row | InstanceRow]:
+    def rows(self, view: str, after: str, limit: int) -> Sequence[Row]:
         """See `Shadow.rows`."""
-        statement = TABLES.turned(SELECT_ROWS[view] + AFTER)
-        return [_row(row) for row in self._rows(statement, after, limit)]
+        return [Row(*row) for row in self._rows(SELECT_ROWS[view], after, limit)]
 
     def _rows(self, statement: str, *parameters: Any) -> list[Any]:
         with self._datastore.reading() as cursor:
             return cursor.execute(statement, parameters).fetchall()
-
-
-class _Moment:
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-
-    def position(self) -> int:
-        """See `Moment.position`."""
-        found = self._connection.execute(SELECT_EDITION).fetchone()
-        return int(found["position"]) if found else 0
-
-    def rows(self, view: str, job_ids: Sequence[str]) -> Mapping[str, Row | InstanceRow]:
-        """See `Moment.rows`."""
-        found = self._connection.execute(SELECT_ROWS[view] + OF_JOBS, (_json(job_ids),))
-        return {row["job_id"]: _row(row) for row in found}
-
-    def events(self, job_ids: Sequence[str]) -> Iterator[Stored]:
-        """See `Moment.events`."""
-        yield from map(Stored._make, self._connection.execute(SELECT_EVENTS, (_json(job_ids),)))
 
 
 def _ours(tables: Sequence[Any]) -> list[tuple[str, str]]:
@@ -280,29 +228,20 @@ def _refuse_triggers(cursor: sqlite3.Cursor) -> None:
         raise RebuildForbidden.by(what, table)
 
 
-def _put_aside(cursor: sqlite3.Cursor, tables: Sequence[str], generation: int) -> None:
-    """Give those of these tables that there are a name under which they are taken away."""
-    for row in cursor.execute(SELECT_THERE, (_json(tables),)).fetchall():
+def _mark_dropped(cursor: sqlite3.Cursor, tables: Sequence[str], generation: int) -> None:
+    """Rename those of these tables that exist, so that `clear` finds and deletes them."""
+    for row in cursor.execute(SELECT_EXISTING, (_json(tables),)).fetchall():
         kind = row["name"].removeprefix("milepost_")
         _rename(cursor, row["name"], f"{DROPPED}{kind}_{generation}")
 
 
 def _rename(cursor: sqlite3.Cursor, table: str, name: str) -> None:
-    # Without "legacy", views would follow the table, and one that somebody has broken forbids it.
+    # Without "legacy", views would follow the renamed table, and a broken view would forbid it.
     cursor.execute("PRAGMA legacy_alter_table=ON")
     try:
         cursor.execute(f"ALTER TABLE {table} RENAME TO {name}")
     finally:
         cursor.execute("PRAGMA legacy_alter_table=OFF")
-
-
-def _row(row: sqlite3.Row) -> Row | InstanceRow:
-    columns = dict(row)
-    if "silent_since" not in columns:
-        return Row(**columns)
-    with suppress(TypeError, ValueError):  # of one that somebody has edited
-        columns["silent_since"] = datetime.fromisoformat(columns["silent_since"])
-    return InstanceRow(**columns)
 
 
 def _json(names: Sequence[str]) -> str:

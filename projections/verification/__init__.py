@@ -1,1 +1,1 @@
-"""Verifying: the log against its tree, checkpoints, rows, snapshots, keys. It never writes."""
+"""Verifying: hold the log against tree, checkpoints, rows, snapshots and keys; write nothing."""

@@ -1,4 +1,4 @@
-"""Findings: what verifying found to be other than it must be, and exactly where."""
+"""Findings: what is not as it must be, and exactly where."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ Kind = Literal[
 
 
 class Placed(Protocol):
-    """Whatever has a place: an event, or what says something of one."""
+    """An event, or a record about one: both name the event's position, job and version."""
 
     @property
     def position(self) -> int | None:
-        """Its number in the log."""
+        """The event's number in the log."""
 
     @property
     def job_id(self) -> str:
-        """Its job."""
+        """The event's job."""
 
     @property
     def version(self) -> int:
-        """Its number in the job."""
+        """The event's number in its job."""
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that is not as it must be. What does not apply, or nobody can tell, is None."""
+    """Something that is not as it must be. A field is None if it does not apply or is unknown."""
 
     kind: Kind
     position: int | None = None
@@ -52,7 +52,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def at(cls, event: Placed, kind: Kind, *, expected: str, found: str) -> Finding:
-        """Say what is wrong with an event."""
+        """Return the finding about an event."""
         return cls(
             kind=kind,
             position=event.position,
@@ -63,22 +63,22 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def __str__(self) -> str:
-        """Tell it in one line."""
+        """Return the finding as one line."""
         places = (
             ("position", self.position),
             ("job", None if self.job_id is None else repr(self.job_id)),
             ("version", self.version),
         )
         where = ", ".join(f"{name} {value}" for name, value in places if value is not None)
-        told = f"{self.kind:10} {where}: " if where else f"{self.kind:10} "
-        return f"{told}expected {self.expected}; found {self.found}"
+        place = f"{self.kind:10} {where}: " if where else f"{self.kind:10} "
+        return f"{place}expected {self.expected}; found {self.found}"
 
 
 Report: TypeAlias = Callable[[Finding], None]
-"""Takes a finding, as soon as it is sure."""
+"""Takes a finding when it is certain."""
 
 
 def shortened(value: object) -> str:
-    """Return what a finding shows of a value."""
+    """Return a value as a text of at most 200 characters."""
     text = value if isinstance(value, str) else msgspec.json.encode(value, enc_hook=str).decode()
     return text if len(text) <= 200 else f"{text[:199]}…"

@@ -1,4 +1,4 @@
-"""Verifying from beginning to end, and going on with it after an interruption."""
+"""Verify everything, or one job; an interrupted verification can be resumed."""
 
 from __future__ import annotations
 
@@ -28,34 +28,35 @@ from projections.verification.tree_checks.proofs_of_one_job import OneJob
 from projections.verification.tree_checks.suspects import Suspects
 
 Advance = Callable[[int], object]
-"""Takes how many events were read since the last time; each is read twice."""
+"""Takes the number of events that were read since the call before. Each event is read twice."""
 
 
 class OtherVerification(MilepostError):
-    """What was interrupted was to verify something else: start anew, without --resume."""
+    """The interrupted verification was of something else: start anew, without --resume."""
 
 
 class State(msgspec.Struct, frozen=True):
     """How far a verification is, so that another process can go on with it.
 
-    `head` is how far the tree went at its beginning, `upto` how far the log. `asked` tells what is
-    verified: the database, and the checkpoints by size and root. `key` is the last name checked.
+    `head` is the tree's size and last position when the verification began, `upto` the log's last
+    position then. `asked` names the database and the checkpoints by size and root. `key` is the
+    last name that was checked.
     """
 
     began_at: datetime
     asked: tuple[str, ...]
     head: Head
     upto: int
-    leaves: leaves.Standing = leaves.Standing()
+    leaves: leaves.Progress = leaves.Progress()
     are_leaves_done: bool = False
-    histories: histories.Standing = histories.Standing()
+    histories: histories.Progress = histories.Progress()
     are_histories_done: bool = False
     key: str = ""
     findings: int = 0
 
 
 class Summary(msgspec.Struct, frozen=True):
-    """What was verified. `root` is that of the log's `events` events, in base64.
+    """What was verified. `root` is the root, in base64, of a tree of the log's `events` events.
 
     Of these the tree had `tree_size`; it had not reached the others yet. `rows_compared` is False
     while rows of another release's shape are served. `set_aside` counts events that cannot
@@ -75,9 +76,9 @@ class Summary(msgspec.Struct, frozen=True):
 
 
 class Verification:
-    """Reads everything once in order of position and once job by job, and writes nothing.
+    """Reads the log once in order of position and once job by job, and writes nothing.
 
-    It is safe beside a busy server: what is appended meanwhile is left for the next time.
+    It may run beside a busy server: events that are appended meanwhile are not verified.
     """
 
     def __init__(
@@ -104,15 +105,15 @@ class Verification:
         self._keys: Keys | None = None
 
     def begin(self, database: str, now: datetime) -> State:
-        """Return the beginning of a verification of what there is now; raise `StoreUnavailable`."""
+        """Return the state of a verification that begins now; raise `StoreUnavailable`."""
         with translated():
-            # In this order: the log is at least as long as the tree.
+            # The tree is read before the log, so that the log is at least as long.
             head = self._head()
             upto = max(head.position, self._read_model.newest_position())
         return State(now, self._asked(database), head, upto)
 
     def run(self, state: State, database: str, advance: Advance) -> Summary:
-        """Verify from there on; raise `StoreUnavailable`, or `OtherVerification`."""
+        """Verify from this state on; raise `StoreUnavailable` or `OtherVerification`."""
         if state.asked != self._asked(database):
             raise OtherVerification
         self._state, self._found = state, state.findings
@@ -124,13 +125,13 @@ class Verification:
 
     @property
     def state(self) -> State:
-        """How far it is, whenever it is interrupted; what does not fit so far is reported."""
-        self._suspects.tell()
-        standing = self._leaves.standing if self._leaves else self._state.leaves
-        jobs = self._histories.standing if self._histories else self._state.histories
+        """How far the verification is. Reports first what it has found and not reported yet."""
+        self._suspects.report_all()
+        progress = self._leaves.progress if self._leaves else self._state.leaves
+        jobs = self._histories.progress if self._histories else self._state.histories
         return msgspec.structs.replace(
             self._state,
-            leaves=standing,
+            leaves=progress,
             are_leaves_done=self._state.are_leaves_done,
             histories=jobs,
             key=self._keys.after if self._keys else self._state.key,
@@ -138,7 +139,7 @@ class Verification:
         )
 
     def one_job(self, job_id: str, now: datetime) -> Summary:
-        """Verify one job: its history, what is kept of it, and its place in tree and checkpoints.
+        """Verify one job: its history, rows, snapshots, keys, and proofs in tree and checkpoints.
 
         Raises `JobNotFound`, or `StoreUnavailable`.
         """
@@ -160,7 +161,7 @@ class Verification:
                     Finding(kind="tile", expected="a tree that can be read", found=str(error))
                 )
             check_head(self._tree, self._inspection, self._state.head, self._tell)
-            self._suspects.tell()
+            self._suspects.report_all()
             self._histories = self._made_histories()
             events = self._histories.check_one(job_id)
             if not events and not self._has_rows(job_id):
@@ -184,21 +185,21 @@ class Verification:
                 state.leaves,
             )
             self._leaves.check(advance)
-            self._state = msgspec.structs.replace(state, leaves=self._leaves.standing)
+            self._state = msgspec.structs.replace(state, leaves=self._leaves.progress)
             check_inner(self._tree, self._state.leaves.sums, self._tell)
             check_head(self._tree, self._inspection, state.head, self._tell)
             roots = self._state.leaves.roots
             check_checkpoints(roots, self._checkpoints, self._tree, self._tell)
-            self._suspects.tell()
+            self._suspects.report_all()
             self._state = msgspec.structs.replace(self._state, are_leaves_done=True)
 
     def _check_histories(self, advance: Advance) -> None:
         self._histories = self._made_histories()
         if not self._state.are_histories_done:
             self._histories.check(advance)
-            standing = self._histories.standing
+            progress = self._histories.progress
             self._state = msgspec.structs.replace(
-                self._state, histories=standing, are_histories_done=True
+                self._state, histories=progress, are_histories_done=True
             )
 
     def _made_histories(self) -> Histories:
@@ -224,19 +225,19 @@ class Verification:
         try:
             return self._tree.head()
         except TreeBroken:
-            return Head()  # it is reported when its turn comes
+            return Head()  # `check_head` reports it
 
     def _summary(self) -> Summary:
-        assert self._histories is not None  # whoever asks has come to an end
+        assert self._histories is not None  # the histories are checked by now
         state, frontier = self._state, self._state.leaves.roots.frontier
         return Summary(
             events=frontier.size,
-            jobs=self._histories.standing.jobs,
+            jobs=self._histories.progress.jobs,
             position=state.upto,
             root=b64encode(frontier.root).decode(),
             tree_size=state.head.size,
             checkpoints=len(self._checkpoints),
-            set_aside=self._histories.standing.set_aside,
+            set_aside=self._histories.progress.set_aside,
             rows_compared=self._histories.are_rows_comparable,
             findings=self._found,
             began_at=state.began_at,

@@ -27,8 +27,8 @@ from tests.support.server import MILEPOST, Make, Server
 KILLS = 6
 HISTORY, OLD_JOBS = 50_000, 100
 NEXT_RELEASE = """
-from projections import read_model
-read_model.SHAPE = "2"
+from projections.read_model import contract
+contract.SHAPE = "2"
 """
 
 
@@ -202,7 +202,7 @@ def test_a_release_with_another_shape_serves_the_old_rows_until_the_new_are_ther
 
     with database_of(server) as services:
         # As if another host of the same release were rebuilding, until there was a good look.
-        with services.shadow.taken():
+        with services.shadow.lock():
             server.start()
             load.start()
             try:

@@ -27,6 +27,9 @@ from projections.tree.grower import Grower
 from projections.tree.memory import MemoryTree
 from projections.tree.postgres import PostgresTree
 from projections.tree.sqlite import SQLiteTree
+from projections.verification.inspection.contract import Inspection
+from projections.verification.inspection.postgres import PostgresInspection
+from projections.verification.inspection.sqlite import SQLiteInspection
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
@@ -57,6 +60,7 @@ class Deployment:
         kind, recorder = env["PERSISTENCE_MODULE"], self.milepost.recorder
         self.read_model: ReadModel = READ_MODELS[kind](recorder, shape)
         self.shadow = SHADOWS[kind](recorder, shape)
+        self.inspection = INSPECTIONS[kind](recorder)
         self.tree: TreeStore = TREES[kind](recorder)
         self.read_model.prepare()
         self.tree.prepare()
@@ -66,7 +70,12 @@ class Deployment:
             self.milepost.store, self.read_model, self.milepost.mapper, workflows
         )
         self.rebuild = Rebuild(
-            self.milepost.store, self.read_model, self.shadow, self.milepost.mapper, workflows
+            self.milepost.store,
+            self.read_model,
+            self.shadow,
+            self.inspection,
+            self.milepost.mapper,
+            workflows,
         )
 
     def again(self, shape: str = SHAPE) -> Deployment:
@@ -103,6 +112,12 @@ SHADOWS: dict[str, Callable[[Any, Any], Shadow]] = {
     "domain.log.memory": no_shadow,
     "domain.log.sqlite": SQLiteShadow,
     "domain.log.postgres": PostgresShadow,
+}
+
+INSPECTIONS: dict[str, Callable[[Any], Inspection]] = {
+    "domain.log.memory": no_shadow,
+    "domain.log.sqlite": SQLiteInspection,
+    "domain.log.postgres": PostgresInspection,
 }
 
 

@@ -7,22 +7,11 @@ stores beside this file (`inspection_sqlite.py`, `inspection_postgres.py`) read;
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, NamedTuple, Protocol
 
 from domain.log.snapshots import Snapshot
 from domain.log.stored import Stored
 from projections.tree.contract import Tile
-
-BEFORE_ALL = ("", -(2**63))
-"""A job and version that come before all others."""
-AFTER_LAST = 2**63 - 1
-"""A version that comes after all others of a job."""
-
-
-def utc_text(moment: datetime) -> str:
-    """Return a time as a column of SQLite has it."""
-    return moment.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 class KeptTile(NamedTuple):

@@ -10,6 +10,7 @@ from domain.log.postgres import STORED, PostgresRecorder, as_json
 from domain.log.postgres_datastore import PostgresDatastore
 from domain.log.snapshots import Snapshot
 from domain.log.stored import Stored
+from projections.comparing.contract import utc_text
 from projections.tree.contract import Tile
 from projections.verification.inspection.contract import (
     KeptAside,
@@ -18,7 +19,6 @@ from projections.verification.inspection.contract import (
     KeptTile,
     KeptView,
     LostSnapshot,
-    utc_text,
 )
 
 SELECT_HISTORIES: LiteralString = f"""

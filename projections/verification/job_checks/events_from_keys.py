@@ -1,4 +1,4 @@
-"""The keys, one after the other: each points at an event that took its name."""
+"""The keys against the events: each key points at an event that took its name."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from domain.job.key_changes import lasting_keys, same_command
 from domain.job.keys import in_progress_key
 from domain.log.mapper import JobEventMapper
 from domain.log.stored import Stored
+from projections.comparing.job_history import events
 from projections.tree.contract import TreeStore
 from projections.verification.findings import Finding, Report, shortened
 from projections.verification.inspection.contract import Inspection, KeptKey
-from projections.verification.inspection.job_history import events
 from projections.verification.inspection.log_pages import PAGE
 
-TURNS = in_progress_key("")
-"""What the names of users' jobs in progress begin with."""
+IN_PROGRESS = in_progress_key("")
+"""The names of users' jobs in progress begin with this."""
 
 
 class Keys:
-    """Checks the keys in order of their names; those of events after `upto` are left out.
+    """Checks the keys of events up to `upto`, in order of their names.
 
-    An event that cannot be read may have taken any name.
+    An event that cannot be read may have taken any name, so a key that points at it is right.
     """
 
     def __init__(
@@ -40,10 +40,10 @@ class Keys:
         self._upto = upto
         self._report = report
         self.after = after
-        """The name up to which all are checked."""
+        """All keys up to this name are checked."""
 
     def check(self) -> None:
-        """Check every key from there on."""
+        """Check every key after that name."""
         while keys := self._inspection.keys_with_events(self.after, PAGE):
             for key in keys:
                 stored = key.event
@@ -55,10 +55,10 @@ class Keys:
             self.after = keys[-1].name
 
     def _check(self, key: KeptKey, stored: Stored) -> None:
-        is_turn = key.name.startswith(TURNS)
-        fault = self._fault_of_turn(key) if is_turn else self._fault(key, stored)
+        is_in_progress = key.name.startswith(IN_PROGRESS)
+        fault = self._fault_of_job_in_progress(key) if is_in_progress else self._fault(key, stored)
         if fault:
-            what = "a job of the user whose it is" if is_turn else "the event that took it"
+            what = "a job of the user whose it is" if is_in_progress else "the event that took it"
             expected = f"the name {shortened(key.name)!r} to point at {what}"
             self._report(Finding.at(key, "key", expected=expected, found=fault))
 
@@ -68,7 +68,7 @@ class Keys:
             return None
         command = [event]
         if isinstance(event.fact, RollbackRequested | RollbackWithdrawn):
-            # The callback that it was decided with comes just before it.
+            # The event before it is the callback that it was decided with.
             before = self._tree.event(key.job_id, key.version - 1)
             callback = self._read(before) if before else None
             if callback is None:
@@ -83,10 +83,10 @@ class Keys:
             return f"the digest {shortened(key.digest)!r} in the place of {shortened(digest)!r}"
         return None
 
-    def _fault_of_turn(self, key: KeptKey) -> str | None:
+    def _fault_of_job_in_progress(self, key: KeptKey) -> str | None:
         if key.digest:
             return f"the digest {shortened(key.digest)!r}, where there is none"
-        # Most jobs begin with what is looked for.
+        # Most jobs begin with their registration.
         for stored in events(self._inspection, key.job_id, first=1):
             event = self._read(stored)
             if event is None:

@@ -1,39 +1,38 @@
-"""Every job's history: versions, order, whether it can be read, and the rows it comes to."""
+"""Every job's history: versions, order, events that cannot be read, rows, snapshots, keys."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from itertools import groupby
+from collections.abc import Callable, Collection, Iterable
 
 import msgspec
 
 from domain.log.mapper import JobEventMapper
 from domain.log.stored import Stored
 from domain.workflows.definition import Workflows
+from projections.comparing.contract import AFTER_LAST, BEFORE_ALL
+from projections.comparing.job_history import History, jobs_by_page, pages
+from projections.comparing.rows import RowComparison, RowDifference
 from projections.folding.fold import decoded
 from projections.read_model.contract import SHAPE, ReadModel
-from projections.tree.contract import TreeBroken
 from projections.verification.findings import Finding, Report
-from projections.verification.inspection.contract import AFTER_LAST, BEFORE_ALL, Inspection
-from projections.verification.inspection.job_history import History, pages
+from projections.verification.inspection.contract import Inspection
 from projections.verification.inspection.log_pages import PAGE
 from projections.verification.job_checks.job_snapshots import JobSnapshots
 from projections.verification.job_checks.keys_from_events import Names
-from projections.verification.job_checks.rows import Rows
+from projections.verification.job_checks.rows import row_findings
 from projections.verification.job_checks.set_aside import Asides
 from projections.verification.job_checks.view_snapshots import ViewSnapshots
 from projections.verification.tree_checks.suspects import Suspects
-from projections.views.view import Views
 
 JOBS_AT_ONCE = 256
-TOLD_ONE_BY_ONE = 20
-"""How many missing versions in a row are told one by one."""
+REPORTED_ONE_BY_ONE = 20
+"""How many consecutive missing versions are reported one by one."""
 
 
-class Standing(msgspec.Struct, frozen=True):
-    """How far this is: all jobs up to this one, and how many jobs and events those were.
+class Progress(msgspec.Struct, frozen=True):
+    """How far the check is: the last checked job, and the numbers of checked jobs and events.
 
-    `set_aside` counts events that cannot be folded, and are known for it.
+    `set_aside` counts events that cannot be folded and are set aside, or not projected yet.
     """
 
     job_id: str | None = None
@@ -43,7 +42,7 @@ class Standing(msgspec.Struct, frozen=True):
 
 
 class Histories:
-    """Checks jobs in order of their ids; memory is that of some hundred jobs."""
+    """Checks jobs in order of their ids; holds some hundred jobs in memory."""
 
     def __init__(
         self,
@@ -54,54 +53,45 @@ class Histories:
         suspects: Suspects,
         upto: int,
         report: Report,
-        standing: Standing,
+        progress: Progress,
     ) -> None:
         self._inspection = inspection
         self._read_model = read_model
         self._mapper = mapper
-        views = Views(mapper.cipher)
         self._suspects = suspects
         self._report = report
-        self.standing = standing
-        # Rows of another release's shape are folded anew before they are used.
+        self.progress = progress
+        # Rows of another release's shape are not used for answers, so they are not compared.
         self.are_rows_comparable = read_model.edition().shape == SHAPE
-        among = (views, inspection, read_model, mapper, workflows, report)
-        self._instances = Rows(views.instance, *among)
-        self._timelines = Rows(views.timeline, *among)
-        self._views = ViewSnapshots(views, inspection, mapper, report)
+        self._rows = RowComparison(inspection, read_model, mapper, workflows)
+        self._views = ViewSnapshots(self._rows.views, inspection, mapper, report)
         self._jobs = JobSnapshots(inspection, mapper, report)
         self._asides = Asides(inspection, report)
         self._names = Names(inspection, upto, report)
         self._done: list[History] = []
 
     def check(self, advance: Callable[[int], object]) -> None:
-        """Check all jobs, and the rows that have none; tell `advance` how many events, at times."""
-        job_id = self.standing.job_id
+        """Check all jobs, and rows without a job; call `advance` with the events of each page."""
+        job_id = self.progress.job_id
         after = BEFORE_ALL if job_id is None else (job_id, AFTER_LAST)
         history: History | None = None
-        while page := self._inspection.histories(after, PAGE):
-            self._begin({event.job_id for event in page} - {history.job_id if history else None})
-            for job_id, events in groupby(page, key=lambda event: event.job_id):
+        for page in jobs_by_page(self._inspection, after):
+            self._begin({id_ for id_, _ in page} - {history.job_id if history else None})
+            for job_id, events in page:
                 if history is None or history.job_id != job_id:
                     self._end(history)
                     history = History(job_id)
-                self._go_on(history, list(events))
-            if (page[-1].job_id, page[-1].version) == after:
-                raise TreeBroken(
-                    f"the row at position {page[-1].position} has values of other types"
-                )
-            after = (page[-1].job_id, page[-1].version)
-            advance(len(page))
+                self._go_on(history, events)
+            advance(sum(len(events) for _, events in page))
         self._end(history)
         self._compare()
         if self.are_rows_comparable:
-            self._instances.check_strangers()
-            self._timelines.check_strangers()
+            self._tell_rows(self._rows.without_events())
         self._asides.check_lost()
         self._tell_lost_snapshots()
 
     def check_one(self, job_id: str) -> int:
-        """Check one job; return how many events it has."""
+        """Check one job; return the number of its events."""
         history = History(job_id)
         self._begin([job_id])
         for events in pages(self._inspection, job_id):
@@ -113,7 +103,7 @@ class Histories:
         return history.events
 
     def _begin(self, job_ids: Collection[str]) -> None:
-        """Prepare for jobs of which nothing was read so far."""
+        """Prepare for jobs whose first events come next."""
         self._jobs.begin(job_ids)
         if self.are_rows_comparable:
             self._views.begin(job_ids)
@@ -134,13 +124,13 @@ class Histories:
         self._names.follow(read)
 
     def _tell_versions(self, history: History, event: Stored) -> None:
-        """Report the versions that are missing before this event, or that it cannot have."""
+        """Report the versions that are missing before this event, or its impossible version."""
         missing = range(history.version + 1, event.version)
         gone = self._suspects.missing_between(history.position, event.position)
         known = dict(zip(missing, gone, strict=True)) if len(gone) == len(missing) else {}
-        for version in missing[:TOLD_ONE_BY_ONE]:
+        for version in missing[:REPORTED_ONE_BY_ONE]:
             self._tell_missing(event, version, known.get(version))
-        if len(missing) > TOLD_ONE_BY_ONE or not missing:
+        if len(missing) > REPORTED_ONE_BY_ONE or not missing:
             expected, found = f"version {history.version + 1}", f"version {event.version}"
             self._report(Finding.at(event, "version", expected=expected, found=found))
 
@@ -167,26 +157,33 @@ class Histories:
             self._compare()
 
     def _compare(self) -> None:
-        """Check the rows of the jobs that were read, and what could not be read of them."""
+        """Check rows, snapshots, keys and unreadable events of the jobs that were read."""
         done, self._done = self._done, []
         if not done:
             return
         job_ids = [history.job_id for history in done]
-        # In this order: what was set aside up to there is known by then.
+        # The position is read first: events up to it that could not be folded are set aside by now.
         folded = self._read_model.position()
         known = self._asides.check(done, folded, are_ours=self.are_rows_comparable)
         if self.are_rows_comparable:
-            self._instances.check([history.instance for history in done])
-            self._timelines.check([history.timeline for history in done])
+            states = [(history.instance, history.timeline) for history in done]
+            self._tell_rows(self._rows.differences(states))
         self._views.end(job_ids)
         self._jobs.end(job_ids)
         self._names.end(done)
-        self.standing = Standing(
+        self.progress = Progress(
             job_ids[-1],
-            self.standing.jobs + len(done),
-            self.standing.events + sum(history.events for history in done),
-            self.standing.set_aside + known,
+            self.progress.jobs + len(done),
+            self.progress.events + sum(history.events for history in done),
+            self.progress.set_aside + known,
         )
+
+    def _tell_rows(self, differences: Iterable[RowDifference]) -> None:
+        for difference in differences:
+            # What is set aside although it can be folded is a finding of its own.
+            if not difference.is_set_aside:
+                for finding in row_findings(difference):
+                    self._report(finding)
 
     def _tell_lost_snapshots(self, job_id: str | None = None) -> None:
         after = ("", "", BEFORE_ALL[1])

@@ -1,4 +1,4 @@
-"""Kept snapshots of jobs, from which decisions begin, against what the events come to."""
+"""Stored snapshots of jobs, from which decisions begin, against what the events come to."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from eventsourcing.persistence import MapperDeserialisationError
 from domain.job.provisioning_job import ProvisioningJob, evolve
 from domain.log.mapper import JobEventMapper
 from domain.log.snapshots import SHAPE, Snapshot, restore
+from projections.comparing.differences import Difference, of_states
 from projections.folding.fold import Decoded
-from projections.verification.differences import Difference, of_states
 from projections.verification.findings import Finding, Report, shortened
 from projections.verification.inspection.contract import Inspection
 
 
 class _Followed(msgspec.Struct):
-    """A job on its way to its snapshot."""
+    """A job folded up to an event before the one of its snapshot."""
 
     snapshot: Snapshot
     job: ProvisioningJob
@@ -26,8 +26,8 @@ class _Followed(msgspec.Struct):
 class JobSnapshots:
     """Folds the jobs that have a snapshot, as decisions do, up to it.
 
-    One of another shape says nothing to this release, and none is taken of a job with an event that
-    cannot be read: neither is compared.
+    Two kinds are not compared: a snapshot of another shape, which this release does not use, and
+    the snapshot of a job with an event that cannot be read.
     """
 
     def __init__(self, inspection: Inspection, mapper: JobEventMapper, report: Report) -> None:
@@ -37,7 +37,7 @@ class JobSnapshots:
         self._followed: dict[str, _Followed] = {}
 
     def begin(self, job_ids: Collection[str]) -> None:
-        """Look which of these jobs, of which nothing was read so far, have a snapshot."""
+        """Look up the snapshots of jobs whose first events come next."""
         for kept in self._inspection.job_snapshots(job_ids):
             if kept.shape == SHAPE:
                 self._followed[kept.job_id] = _Followed(kept, ProvisioningJob(kept.job_id))
@@ -57,7 +57,7 @@ class JobSnapshots:
         return None
 
     def end(self, job_ids: Collection[str]) -> None:
-        """Forget these jobs: a snapshot that they have not come to is newer, or of no event."""
+        """Forget these jobs. A snapshot that was not compared is newer, or its event is missing."""
         for job_id in job_ids:
             self._followed.pop(job_id, None)
 

@@ -1,6 +1,6 @@
-"""The names that a job's events took, against the keys: each is there and points where it must.
+"""The names that a job's events took against the keys: each exists and points at its event.
 
-A key is written in the transaction of its event, so it is there as soon as that is.
+One transaction writes an event and its keys, so a key exists as soon as its event does.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from domain.job.events import JobEvent
 from domain.job.key_changes import lasting_keys, same_command
 from domain.job.keys import Key, agent_key, in_progress_key
 from domain.job.provisioning_job import ProvisioningJob
+from projections.comparing.job_history import History
 from projections.folding.fold import Decoded
 from projections.verification.findings import Finding, Report, shortened
 from projections.verification.inspection.contract import Inspection, KeptKey
-from projections.verification.inspection.job_history import History
 from projections.verification.inspection.log_pages import PAGE
 
 AGENTS = agent_key("")
-"""What the names of agents' newest jobs begin with."""
+"""The names of agents' newest jobs begin with this."""
 
 
 class Names:
-    """Looks up what the events up to `upto` took, some thousand names at a time."""
+    """Looks up the names that events up to `upto` took, some thousand names at a time."""
 
     def __init__(self, inspection: Inspection, upto: int, report: Report) -> None:
         self._inspection = inspection
@@ -32,7 +32,7 @@ class Names:
         self._taken: list[Key] = []
 
     def follow(self, read: Decoded) -> None:
-        """Take a job's next events."""
+        """Collect the names that a job's next events took."""
         for stored, event in read:
             if stored.position > self._upto:
                 continue
@@ -46,7 +46,7 @@ class Names:
             self._look_up([])
 
     def end(self, histories: Sequence[History]) -> None:
-        """Check what these jobs took, all of whose events were followed."""
+        """Check the names of these jobs, whose last events were followed."""
         self._end_command()
         self._look_up(histories)
 
@@ -59,24 +59,24 @@ class Names:
 
     def _look_up(self, histories: Sequence[History]) -> None:
         taken, self._taken = self._taken, []
-        turns = {
+        in_progress = {
             history.job_id: in_progress_key(user_id)
             for history in histories
             if (user_id := history.instance.user_id)
         }
         found: dict[str, KeptKey] = {}
-        names = list({*(key.name for key in taken), *turns.values()})
+        names = list({*(key.name for key in taken), *in_progress.values()})
         for start in range(0, len(names), PAGE):
             found |= self._inspection.keys(names[start : start + PAGE])
         for key in taken:
             self._check(key, found.get(key.name))
         for history in histories:
-            if history.job_id in turns:
-                self._check_turn(history, found.get(turns[history.job_id]))
+            if history.job_id in in_progress:
+                self._check_job_in_progress(history, found.get(in_progress[history.job_id]))
 
     def _check(self, taken: Key, there: KeptKey | None) -> None:
         if there and there.name.startswith(AGENTS):
-            # An agent's points at its newest registration; that it is one, `Keys` finds out.
+            # An agent's name points at its newest registration. `Keys` checks that it is one.
             if (there.position or 0) > (taken.position or 0):
                 return
         if there is None:
@@ -91,12 +91,12 @@ class Names:
         expected = f"the name {name!r}, which was taken here, with the digest {digest!r}"
         self._report(Finding.at(taken, "key", expected=expected, found=found))
 
-    def _check_turn(self, history: History, there: KeptKey | None) -> None:
-        """Report a job that has its user's turn although it has ended."""
+    def _check_job_in_progress(self, history: History, there: KeptKey | None) -> None:
+        """Report a job that ended and still counts as its user's job in progress."""
         if there is None or there.job_id != history.job_id or history.passed_over:
             return
         if there.version > history.version:
-            return  # it was taken just now, as by a retry
+            return  # a later event took it just now, as a retry does
         job = ProvisioningJob(history.job_id, attempt=history.instance.attempt)
         if not job.in_progress:
             name = shortened(there.name)

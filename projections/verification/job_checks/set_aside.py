@@ -1,13 +1,14 @@
-"""Events that could not be folded, against those of which it is said that they were set aside."""
+"""Events that cannot be folded against the events that the read model set aside."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from projections.comparing.contract import BEFORE_ALL
+from projections.comparing.job_history import History
 from projections.projecting.stepper import RETRIED
 from projections.verification.findings import Finding, Report, shortened
-from projections.verification.inspection.contract import BEFORE_ALL, Inspection, KeptAside
-from projections.verification.inspection.job_history import History
+from projections.verification.inspection.contract import Inspection, KeptAside
 from projections.verification.inspection.log_pages import PAGE
 
 TRY_AGAIN = (
@@ -17,10 +18,10 @@ TRY_AGAIN = (
 
 
 class Asides:
-    """Lets events be set aside only where they cannot be folded.
+    """Reports foldable events that are set aside, and unfoldable ones that are not.
 
-    Rows and snapshots are right without an event that was set aside. So whoever says that of an
-    event that can be folded could have it left out of them.
+    A row without an event that is set aside counts as right. So a forger could hide an event from
+    rows and snapshots by setting it aside.
     """
 
     def __init__(self, inspection: Inspection, report: Report) -> None:
@@ -28,10 +29,10 @@ class Asides:
         self._report = report
 
     def check(self, histories: Sequence[History], folded: int, *, are_ours: bool) -> int:
-        """Report what is wrong with these jobs; return how many events are known to be unfolded.
+        """Report wrong events of these jobs; return the number of events that are unfolded rightly.
 
-        `folded` is how far the projector was before this. What was set aside is `ours` if it was by
-        a release of our shape.
+        `folded` is the read model's position before this call. `are_ours` is False if a release of
+        another shape wrote what is set aside.
         """
         kept = self._inspection.set_aside([history.job_id for history in histories])
         by_job: dict[str, list[KeptAside]] = {}
@@ -46,7 +47,7 @@ class Asides:
         return known
 
     def check_lost(self, job_id: str | None = None) -> None:
-        """Report what was set aside and is not there; of one job, where it is given."""
+        """Report events that are set aside and are not in the log; of one job if it is given."""
         after = (BEFORE_ALL[1], "")
         while lost := self._inspection.set_aside_without_events(after, PAGE, job_id):
             for aside in lost:
@@ -55,11 +56,11 @@ class Asides:
             after = (lost[-1].position, lost[-1].view)
 
     def _tell_unreadable(self, history: History, asides: Sequence[KeptAside], folded: int) -> int:
-        """Report events that cannot be folded although the projector could fold them once.
+        """Report events that cannot be folded and that the projector did not set aside.
 
-        Return of how many others that is known, or the projector has yet to see.
+        Returns the number of the other ones: they are set aside, or not projected yet.
         """
-        # What no view can read is set aside once for all of them.
+        # An event that no view can read is set aside once, under the first view.
         set_aside = {aside.position for aside in asides}
         by_position = {event.position: event for event in history.passed_over}
         known = 0

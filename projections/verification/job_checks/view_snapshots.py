@@ -1,7 +1,7 @@
-"""Kept snapshots of the views against what the events come to at their versions.
+"""Stored snapshots of the views against what the events come to at their versions.
 
-Time travel and the history begin from them, so a forged one would tell another past. One that is
-not there is no finding: they are a cache.
+Time travel and the history begin from a snapshot, so a forged one would show another past. A
+missing snapshot is no finding, because snapshots are a cache.
 """
 
 from __future__ import annotations
@@ -10,16 +10,17 @@ from bisect import bisect_right
 from collections.abc import Collection, Iterator, Sequence
 
 from domain.log.mapper import JobEventMapper
+from projections.comparing.contract import utc_text
+from projections.comparing.differences import Difference, of_documents
+from projections.comparing.job_history import History, pages
+from projections.comparing.rows import LOOKS
 from projections.folding.fold import Decoded, decoded
-from projections.verification.differences import Difference, of_documents
 from projections.verification.findings import Finding, Report, shortened
-from projections.verification.inspection.contract import Inspection, KeptView, utc_text
-from projections.verification.inspection.job_history import History, pages
-from projections.verification.job_checks.rows import LOOKS
+from projections.verification.inspection.contract import Inspection, KeptView
 from projections.views.view import Views
 
 DOCUMENTS = 64
-"""How many documents are held at once: those of a long job are large."""
+"""How many documents are in memory at once: the documents of a long job are large."""
 
 
 class ViewSnapshots:
@@ -36,11 +37,11 @@ class ViewSnapshots:
         self._doubtful: set[str] = set()
 
     def begin(self, job_ids: Collection[str]) -> None:
-        """Look which of these jobs, of which nothing was read so far, have snapshots."""
+        """Look up which jobs have snapshots; the first events of these jobs come next."""
         self._kept.update(self._inspection.jobs_with_view_snapshots(job_ids))
 
     def fold(self, history: History, read: Decoded) -> None:
-        """Fold a job's next events and compare on the way; `end` tells what does not fit."""
+        """Fold a job's next events and compare its snapshots; `end` reports what differs."""
         if history.job_id not in self._kept:
             return history.fold(self._views, read)
         for kept in self._on_the_way([history], read):
@@ -49,15 +50,15 @@ class ViewSnapshots:
         return None
 
     def end(self, job_ids: Collection[str]) -> None:
-        """Tell what is wrong with snapshots of these jobs that did not fit, if it still is."""
+        """Look again at snapshots of these jobs that differed, and report those that still do."""
         self._kept -= set(job_ids)
         for job_id in self._doubtful.intersection(job_ids):
             self._look_again(job_id)
         self._doubtful -= set(job_ids)
 
     def _look_again(self, job_id: str) -> None:
-        # An older release may have set aside what this one can read: its snapshots are right
-        # without that. Of an event that no view can read, only the instance says so.
+        # An older release may have set aside an event that this one can read: its snapshots are
+        # right without that event. An event that no view can read is set aside for instances only.
         aside = self._inspection.set_aside([job_id])
         everything = {each.position for each in aside}
         ours, theirs = (
@@ -73,21 +74,21 @@ class ViewSnapshots:
                 self._settle(kept, histories)
 
     def _settle(self, kept: KeptView, histories: Sequence[History]) -> None:
-        """Report a snapshot that fits none of the histories, and stays as it is."""
+        """Report a snapshot that differs from all the histories at two looks in a row."""
         for _ in range(LOOKS):
             if not all(self._differences(kept, history) for history in histories):
                 return None
             there = self._between(kept.job_id, kept.version, kept.version)
             now = next((each for each in there if each.view == kept.view), None)
             if now is None:
-                return None  # forgotten meanwhile: events that were set aside are tried again
+                return None  # deleted meanwhile: the projector tries again what is set aside
             if now == kept:
                 return self._tell(kept, histories[0])
             kept = now
         return None
 
     def _on_the_way(self, histories: Sequence[History], read: Decoded) -> Iterator[KeptView]:
-        """Fold events; stop at every snapshot of one of their versions."""
+        """Fold events; yield each snapshot when its version is folded."""
         versions = [stored.version for stored, _ in read]
         done = 0
         for kept in self._between(histories[0].job_id, versions[0], versions[-1]):

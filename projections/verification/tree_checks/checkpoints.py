@@ -1,4 +1,4 @@
-"""Roots of the log, from its events: at its end, and at the sizes of checkpoints that were kept."""
+"""Roots of the log, computed from its events: at its end, and at the sizes of checkpoints."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from projections.verification.findings import Finding, Report
 
 
 class Met(msgspec.Struct, frozen=True):
-    """What the events come to at the size of a checkpoint, and the last one's position."""
+    """The root of the events at the size of a checkpoint, and the last event's position."""
 
     size: int
     root: bytes
@@ -23,7 +23,7 @@ class Met(msgspec.Struct, frozen=True):
 
 
 class Roots(msgspec.Struct, frozen=True):
-    """The frontier of the events so far, and the roots that it had where somebody asks."""
+    """The frontier of the events so far, and the roots at the sizes of checkpoints."""
 
     frontier: Frontier = Frontier()
     met: tuple[Met, ...] = ()
@@ -35,7 +35,7 @@ class Roots(msgspec.Struct, frozen=True):
         asked: Sequence[int],
         root: bytes = b"",
     ) -> Roots:
-        """Return what it is after these leaves; `root` spares the work, if it is theirs."""
+        """Return the roots after these leaves; a given `root` over them is not computed again."""
         size, met = self.frontier.size, list(self.met)
         for wanted in asked:
             if size < wanted <= size + len(leaves):
@@ -49,7 +49,7 @@ class Roots(msgspec.Struct, frozen=True):
 def check_checkpoints(
     roots: Roots, checkpoints: Sequence[Checkpoint], tree: TreeStore, report: Report
 ) -> None:
-    """Report every checkpoint that the log does not extend, and since when that is so."""
+    """Report every checkpoint that the log does not extend, and the last one that it does."""
     met = {each.size: each for each in (Met(0, EMPTY, 0), *roots.met)}
     kept: Checkpoint | None = None
     for checkpoint in sorted(checkpoints, key=lambda each: each.size):

@@ -1,4 +1,4 @@
-"""The tiles above the leaves, and how far the tree says that it goes."""
+"""The tiles above the leaves, and the tree's size and last position."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from projections.verification.tree_checks.leaves import UNKNOWN
 
 
 def check_inner(tree: TreeStore, sums: bytes, report: Report) -> None:
-    """Hold each level against what the tiles below it add up to, from `sums` of the leaves."""
+    """Hold each level against the hashes over the tiles below it; `sums` are those of level 0."""
     level = 1
     while sums:
         above = b""
@@ -45,7 +45,7 @@ def check_head(tree: TreeStore, inspection: Inspection, head: Head, report: Repo
         expected = f"position {positions[place]}, that of leaf {head.size - 1}"
         report(Finding(kind="head", expected=expected, found=f"position {head.position}"))
     try:
-        # Read after the tiles, so that it has come at least as far as they.
+        # The size is read after the tiles, so it covers at least their leaves.
         size = tree.head().size
     except TreeBroken as error:
         report(Finding(kind="head", expected="the size of the tree", found=str(error)))

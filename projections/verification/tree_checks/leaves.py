@@ -9,22 +9,23 @@ import msgspec
 from domain.evidence import merkle
 from domain.evidence.merkle import HASH_BYTES
 from domain.log.stored import Stored
+from projections.comparing.contract import BEFORE_ALL
 from projections.tree.contract import POSITION_BYTES, TILE, Head, TreeStore
 from projections.verification.findings import Finding, Report
-from projections.verification.inspection.contract import BEFORE_ALL, Inspection, KeptTile
+from projections.verification.inspection.contract import Inspection, KeptTile
 from projections.verification.inspection.log_pages import PAGE, Events
 from projections.verification.tree_checks.checkpoints import Roots
 from projections.verification.tree_checks.suspects import Leaf, Suspects
 
 TILES_AT_ONCE = 32
 UNKNOWN = b"\0" * HASH_BYTES
-"""In the place of what a tile that cannot be read adds up to."""
+"""Stands for the hash over a tile that cannot be read."""
 
 
-class Standing(msgspec.Struct, frozen=True):
-    """How far this is: whole tiles, and every event up to a position.
+class Progress(msgspec.Struct, frozen=True):
+    """How far the check is: the number of whole tiles, and the position of the last event.
 
-    `sums` are what the leaf tiles add up to, one hash after the other.
+    `sums` are the hashes over the leaf tiles, one after the other.
     """
 
     tiles: int = 0
@@ -36,7 +37,8 @@ class Standing(msgspec.Struct, frozen=True):
 class Leaves:
     """Checks the events up to `upto` against a tree that goes as far as `head`.
 
-    `asked` are sizes at which the log's root is wanted. Memory grows by 32 bytes in 256 events.
+    `asked` are the sizes at which the log's root is computed. Memory grows by 32 bytes per 256
+    events.
     """
 
     def __init__(
@@ -48,7 +50,7 @@ class Leaves:
         asked: Sequence[int],
         suspects: Suspects,
         report: Report,
-        standing: Standing,
+        progress: Progress,
     ) -> None:
         self._tree = tree
         self._inspection = inspection
@@ -56,31 +58,31 @@ class Leaves:
         self._asked = asked
         self._suspects = suspects
         self._report = report
-        self._standing, self._sums = standing, bytearray(standing.sums)
-        self._events = Events(tree, standing.position, upto)
+        self._progress, self._sums = progress, bytearray(progress.sums)
+        self._events = Events(tree, progress.position, upto)
 
     @property
-    def standing(self) -> Standing:
-        """How far this is; beside it, the sums grow in place."""
-        sums = bytes(self._sums[: self._standing.tiles * HASH_BYTES])
-        return msgspec.structs.replace(self._standing, sums=sums)
+    def progress(self) -> Progress:
+        """How far the check is, with a copy of the sums, which grow in place."""
+        sums = bytes(self._sums[: self._progress.tiles * HASH_BYTES])
+        return msgspec.structs.replace(self._progress, sums=sums)
 
     def check(self, advance: Callable[[int], object]) -> None:
-        """Check every leaf and event; tell `advance` how many events, again and again."""
+        """Check every leaf and event; call `advance` with the number of events of each tile."""
         for index, kept in self._tiles():
             advance(self._check(index, min(TILE, self._head.size - index * TILE), kept))
-        # What comes now the tree has not reached yet.
+        # The tree has no leaves of the events that follow yet.
         while events := self._events.take(PAGE):
             leaves = [event.leaf for event in events]
             roots = self._grown(events, leaves)
-            self._standing = msgspec.structs.replace(
-                self._standing, position=events[-1].position, roots=roots
+            self._progress = msgspec.structs.replace(
+                self._progress, position=events[-1].position, roots=roots
             )
             advance(len(events))
 
     def _tiles(self) -> Iterator[tuple[int, KeptTile | None]]:
         whole = -(-self._head.size // TILE)
-        for start in range(self._standing.tiles, whole, TILES_AT_ONCE):
+        for start in range(self._progress.tiles, whole, TILES_AT_ONCE):
             kept = self._inspection.tiles(0, start, TILES_AT_ONCE)
             by_index = {each.tile.index: each for each in kept}
             for index in range(start, min(start + TILES_AT_ONCE, whole)):
@@ -91,7 +93,7 @@ class Leaves:
         if tile is None:
             events = self._events.take(count)
             leaves = [event.leaf for event in events]
-            position, roots, total = self._standing.position, self._grown(events, leaves), UNKNOWN
+            position, roots, total = self._progress.position, self._grown(events, leaves), UNKNOWN
         else:
             hashes, positions = tile
             position = positions[-1]
@@ -103,14 +105,14 @@ class Leaves:
             if not same:
                 total = self._compare(index, tile, events, leaves, total)
         self._sums += total if count == TILE else b""
-        self._standing = Standing(
+        self._progress = Progress(
             index + 1, max(position, events[-1].position if events else position), roots
         )
         return len(events)
 
     def _grown(self, events: Sequence[Stored], leaves: list[bytes], root: bytes = b"") -> Roots:
         positions = [event.position for event in events]
-        return self._standing.roots.grown(leaves, positions, self._asked, root)
+        return self._progress.roots.grown(leaves, positions, self._asked, root)
 
     def _readable(
         self, index: int, count: int, kept: KeptTile | None
@@ -121,7 +123,7 @@ class Leaves:
             self._report(Finding(kind="tile", expected=place, found="none"))
             return None
         tile = kept.tile
-        # It may have grown since; what was there then is to be there now.
+        # The tile may have grown since the head was read, and cannot have lost leaves.
         if len(tile.hashes) < count * HASH_BYTES or len(tile.positions) < count * POSITION_BYTES:
             found = f"{len(tile.hashes)} bytes of hashes, {len(tile.positions)} of positions"
             self._report(Finding(kind="tile", expected=place, found=found))
@@ -132,7 +134,7 @@ class Leaves:
             expected = f"{place} to be found by its positions {first} and {last}"
             found = f"{kept.first_position} and {kept.last_position}"
             self._report(Finding(kind="tile", expected=expected, found=found))
-        before = self._standing.position
+        before = self._progress.position
         for position in positions[:count]:
             if position <= before:
                 expected, found = f"{place}, its positions growing", f"{position} after {before}"
@@ -149,10 +151,10 @@ class Leaves:
         leaves: list[bytes],
         total: bytes,
     ) -> bytes:
-        """Say what differs; return what the level above must have."""
+        """Report what differs; return the hash that the level above must have."""
         hashes, positions = tile
         if [event.position for event in events] == positions and len(leaves) == TILE:
-            # Where the level above has what the events add up to, it is the tile that was edited.
+            # If the level above has the hash over the events, the tile was edited, not the events.
             if merkle.covering(leaves) == (above := self._above(index)):
                 for place, (there, expected) in enumerate(zip(hashes, leaves, strict=True)):
                     if there != expected:

@@ -1,4 +1,4 @@
-"""One job's events against the tree: each is proven to be in it, and in every checkpoint since."""
+"""One job's events against the tree: each is proven to be in it and in each later checkpoint."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from collections.abc import Sequence
 from domain.evidence import merkle
 from domain.evidence.checkpoint import Checkpoint
 from domain.log.stored import Stored
+from projections.comparing.job_history import events
 from projections.tree.contract import TILE, Head, TreeBroken, TreeStore
 from projections.tree.tiles import Nodes
 from projections.verification.findings import Finding, Kind, Report
 from projections.verification.inspection.contract import Inspection
-from projections.verification.inspection.job_history import events
 from projections.verification.tree_checks.suspects import Leaf, Suspects
 
 
 class OneJob:
-    """Proves the events of one job; the hashes above them are the tree's own.
+    """Proves the events of one job with the hashes that the tree has above them.
 
-    That is enough: no other event has hashes that lead from it to a root that was signed.
+    Only the event that was hashed has a proof that leads to a signed root.
     """
 
     def __init__(
@@ -47,9 +47,9 @@ class OneJob:
                 self._check(event)
 
     def check_size(self) -> None:
-        """Report that events are gone, or too many.
+        """Report that the log has fewer or more events than the tree has leaves.
 
-        Whose leaf has lost its event, the tree cannot tell; but how many events it has.
+        The number alone does not tell which events are missing or were added.
         """
         size, position = self._head.size, self._head.position
         there = self._inspection.count(position)

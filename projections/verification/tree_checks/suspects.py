@@ -1,7 +1,7 @@
-"""Events and leaves that do not fit: what was where, as far as the hashes can tell.
+"""Events and leaves that do not fit one another: what was changed, as far as hashes can tell.
 
-A hash says nothing of what it was made of; but one can try. What is tried are other places for the
-events that do not fit, other names for them, and the job and version that a history lacks.
+A hash does not reveal its event, but it can be compared with guesses: events at other positions,
+under other topics, and as the job and version that a history lacks.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from domain.log.stored import Stored
 from projections.verification.findings import Finding, Report
 
 TRIED = 64
-"""How many places and events are tried with one another; of more, only where they are is told."""
+"""How many leaves and events are compared with one another; more are reported without a guess."""
 PARTS = ("state", "topic", "version", "job_id")
 NAMES = {"job_id": "job"}
 
@@ -29,9 +29,9 @@ class Leaf(NamedTuple):
 
 
 class Suspects:
-    """Takes what does not fit, and reports it once all of that is known.
+    """Collects leaves and events that do not fit, and reports them when all are known.
 
-    What was reported is remembered, for who finds that a job lacks a version.
+    It remembers them after the report, for a check that finds that a job lacks a version.
     """
 
     def __init__(self, report: Report) -> None:
@@ -39,12 +39,12 @@ class Suspects:
         self._places: list[tuple[Leaf, Stored | None]] = []
         self._added: list[Stored] = []
         self._missing: list[int] = []
-        self._told: list[tuple[Leaf, Stored | None]] = []
+        self._reported: list[tuple[Leaf, Stored | None]] = []
 
     def add(self, leaf: Leaf | None, event: Stored | None) -> None:
-        """Take a leaf and the event that stands in its place, or one without the other."""
+        """Collect a leaf and the event at its position, or one without the other."""
         if leaf is None:
-            assert event is not None  # what does not fit is one or the other
+            assert event is not None  # a call has a leaf, an event or both
             if len(self._added) < TRIED:
                 self._added.append(event)
             else:
@@ -54,8 +54,8 @@ class Suspects:
         else:
             self._report(_changed(leaf, event) if event else _missing(leaf))
 
-    def tell(self) -> None:
-        """Report everything, with what can be told of it."""
+    def report_all(self) -> None:
+        """Report everything that was collected, with the best guess about it."""
         events = [event for _, event in self._places if event] + self._added
         for leaf, own in self._places:
             finding = _explained(leaf, own, events)
@@ -64,7 +64,7 @@ class Suspects:
             self._report(finding or (_changed(leaf, own) if own else _missing(leaf)))
         for event in self._added:
             self._report(_added(event, self._formerly_at(event)))
-        self._told += self._places
+        self._reported += self._places
         self._places, self._added = [], []
 
     def _formerly_at(self, event: Stored) -> str:
@@ -74,12 +74,12 @@ class Suspects:
         return ""
 
     def missing_between(self, first: int, last: int) -> Sequence[int]:
-        """Return positions of events that are gone, after one position and before another."""
+        """Return the positions of missing events, after one position and before another."""
         return [position for position in self._missing if first < position < last]
 
     def formerly(self, job_id: str, version: int) -> Stored | None:
-        """Return the event that was this version of the job when it was hashed, as it is now."""
-        for leaf, own in self._told:
+        """Return the event, as it is now, that was this version of the job when it was hashed."""
+        for leaf, own in self._reported:
             if own:
                 was = own._replace(job_id=job_id, version=version)
                 if was.leaf == leaf.hash:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from domain.job.callback import Callback
-from projections.read_model.contract import Changes, InstanceRow
 from tests.support.shell import ESCAPE, Shell
 from tests.support.site import Site
 from tests.support.tampering import Database
@@ -23,13 +20,8 @@ def lived(site: Site) -> None:
 
 def edited(site: Site, job_id: str = "job-1", status: str = "running") -> None:
     """Let a row say something else than the events."""
-    read_model = site.deployment.read_model
-    with site.deployment.shadow.moment() as moment:
-        row: Any = moment.rows("instances", [job_id])[job_id]
-    columns = {name: getattr(row, name) for name in row.__struct_fields__}
-    wrong = InstanceRow(**{**columns, "status": status})
-    position, generation = read_model.position(), read_model.edition().generation
-    read_model.apply(Changes(position, position, [wrong], generation=generation))
+    statement = "UPDATE milepost_instances SET status = ? WHERE job_id = ?"
+    assert Database(site.deployment).run(statement, [status, job_id]) == 1
 
 
 def test_a_rebuild_says_what_it_did(shell: Shell, database_site: Site) -> None:
@@ -142,7 +134,7 @@ def test_an_empty_database_is_rebuilt_to_nothing(shell: Shell, database_site: Si
 def test_a_second_rebuild_is_refused_in_one_line(shell: Shell, database_site: Site) -> None:
     lived(database_site)
 
-    with database_site.deployment.shadow.taken() as taken:
+    with database_site.deployment.shadow.lock() as taken:
         assert taken
         for options in ([], ["--restart"], ["--discard"]):
             said = shell.fails("rebuild", *options)

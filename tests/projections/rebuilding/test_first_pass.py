@@ -11,13 +11,13 @@ from eventsourcing.persistence import StoredEvent
 
 from domain.job.events import StopRequested
 from domain.log.store import Append
+from projections.comparing.rows import VIEWS
 from projections.folding.job_fold import JobFold
 from projections.projecting.projector import Projector
 from projections.read_model.contract import Changes, PositionMoved, ReadModel
 from projections.reading.time_travel import Place, travel
-from projections.rebuilding.comparison import PROJECTIONS
 from projections.rebuilding.contract import Shadow
-from projections.rebuilding.first_pass import Past
+from projections.rebuilding.first_pass import FirstPass
 from projections.rebuilding.rebuild import Progress, Rebuild
 from projections.views.view import Views
 from tests.support.deployment import NOON, Clock, Deployment
@@ -40,11 +40,11 @@ class UnreliableShadow:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._real, name)
 
-    def end_past(self, generation: int, position: int, until: int) -> None:
+    def end_first_pass(self, generation: int, position: int, until: int) -> None:
         crash = self._plan.pop(0) if self._plan else "never"
         if crash == "before":
             raise Crash
-        self._real.end_past(generation, position, until)
+        self._real.end_first_pass(generation, position, until)
         if crash == "after":
             raise Crash
 
@@ -76,6 +76,7 @@ def over(made: Deployment, shadow: object, page: int = 10) -> Rebuild:
         made.milepost.store,
         made.read_model,
         cast("Shadow", shadow),
+        made.inspection,
         made.milepost.mapper,
         made.workflows,
         batch=3,
@@ -84,8 +85,8 @@ def over(made: Deployment, shadow: object, page: int = 10) -> Rebuild:
     )
 
 
-def past(made: Deployment, page: int = 10) -> Past:
-    return Past(made.shadow, JobFold(made.milepost.mapper, made.workflows), page=page)
+def past(made: Deployment, page: int = 10) -> FirstPass:
+    return FirstPass(made.shadow, JobFold(made.milepost.mapper, made.workflows), page=page)
 
 
 def unreadable(made: Deployment, job_id: str, version: int) -> None:
@@ -149,11 +150,13 @@ def test_the_past_is_what_the_log_had_when_the_rebuild_began(
 
     past(databases).catch_up(lambda *_: None)
 
-    for view in PROJECTIONS:
+    for view in VIEWS:
         folded = databases.shadow.rows(view, "", 100)
-        assert {row.job_id: row for row in folded} == before[view]
+        assert {row.job_id: row.document for row in folded} == {
+            job_id: row.document for job_id, row in before[view].items()
+        }
     assert databases.shadow.read_model.position() == position
-    assert databases.shadow.past() is None
+    assert databases.shadow.first_pass() is None
 
 
 def test_what_comes_in_while_the_past_is_folded_is_folded_after_it(
@@ -188,7 +191,7 @@ def test_half_a_past_is_not_served(databases: Deployment, clock: Clock) -> None:
 
     past(databases).catch_up(lambda *_: None)
     projector(databases, databases.shadow.read_model).catch_up()
-    databases.shadow.settle()
+    databases.shadow.make_indexes()
     assert databases.shadow.swap()
     assert_every_row_is_right(databases)
 
@@ -238,7 +241,7 @@ def test_an_interruption_at_any_write_loses_nothing(
         try:
             with_crash.run(afresh=True, on_progress=once(some))
         except Crash:
-            ended_in.append(databases.shadow.past() is None)
+            ended_in.append(databases.shadow.first_pass() is None)
         else:
             break
         heartbeat(databases, "three")
@@ -259,7 +262,7 @@ def test_an_interruption_at_any_write_loses_nothing(
 
 
 def of_painted(made: Deployment) -> Any:
-    return {view: made.read_model.documents(view, ["painted"]) for view in PROJECTIONS}
+    return {view: made.read_model.documents(view, ["painted"]) for view in VIEWS}
 
 
 def test_who_is_interrupted_again_and_again_comes_to_the_end(
@@ -299,7 +302,7 @@ def test_two_that_fold_the_same_past_do_not_mix(databases: Deployment, clock: Cl
         past(databases, page=10).catch_up(once(overtaken))
 
     projector(databases, databases.shadow.read_model).catch_up()
-    databases.shadow.settle()
+    databases.shadow.make_indexes()
     assert databases.shadow.swap()
     assert_every_row_is_right(databases)
 
@@ -321,7 +324,7 @@ def test_who_was_overtaken_by_another_rebuild_does_not_take_its_tables_for_its_o
 
     past(databases, page=1000).catch_up(lambda *_: None)
     projector(databases, databases.shadow.read_model).catch_up()
-    databases.shadow.settle()
+    databases.shadow.make_indexes()
     assert databases.shadow.swap()
     assert_every_row_is_right(databases)
 
@@ -350,7 +353,7 @@ def test_time_travel_answers_after_a_rebuild_as_before(databases: Deployment) ->
     over(databases, databases.shadow, page=700).run()
 
     assert travelled(databases) == before
-    for view in PROJECTIONS:
+    for view in VIEWS:
         for until, version in ((999, None), (1000, 1000), (1999, 1000), (LONG, 2000)):
             kept = databases.read_model.snapshot(view, "long", until)
             assert (kept and kept.version) == version

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
-from typing import Any, cast
+from typing import Any
 
 import psycopg
 import pytest
@@ -17,6 +17,7 @@ from domain.job.callback import Callback
 from domain.log.sqlite import SQLiteRecorder
 from domain.log.store import Append
 from domain.workflows.definition import Workflows
+from projections.comparing.rows import RowDifference
 from projections.projecting.projector import Projector
 from projections.read_model import postgres as in_postgres
 from projections.read_model import sqlite as in_sqlite
@@ -27,7 +28,6 @@ from projections.read_model.contract import (
     PositionMoved,
     Row,
 )
-from projections.rebuilding.comparison import Difference
 from projections.rebuilding.contract import RebuildForbidden
 from projections.rebuilding.rebuild import Progress, Rebuild, RebuildInterrupted, RebuildUnderWay
 from tests.support.chores import EverySecond
@@ -50,6 +50,7 @@ def rebuild(made: Deployment, batch: int) -> Rebuild:
         made.milepost.store,
         made.read_model,
         made.shadow,
+        made.inspection,
         made.milepost.mapper,
         made.workflows,
         batch=batch,
@@ -266,14 +267,14 @@ def test_a_row_that_was_edited_is_told_and_mended(
     edited(databases, statement)
 
     [told] = differences(databases.rebuild.comparison())
-    seen: list[Difference] = []
+    seen: list[RowDifference] = []
     rebuilt = databases.rebuild.run(on_difference=seen.append)
 
     assert (told.job_id, told.view) == ("one", view)
-    assert told.there is not None
+    assert told.actual is not None
     assert told.expected is not None
-    assert name in told.there
-    assert told.there[name] != told.expected.get(name)
+    assert name in told.actual
+    assert told.actual[name] != told.expected.get(name)
     assert seen == [told]
     assert rebuilt.differences == 1
     assert rows(databases) == before
@@ -313,7 +314,7 @@ def test_a_row_that_claims_events_that_are_gone_is_told(
         "DELETE FROM milepost_events WHERE notification_id ="
         " (SELECT max(notification_id) FROM milepost_events)",
     )
-    seen: list[Difference] = []
+    seen: list[RowDifference] = []
 
     databases.rebuild.run(on_difference=seen.append)
 
@@ -347,36 +348,37 @@ def test_rows_that_are_missing_and_rows_of_nobody_are_told_and_mended(
     edited(databases, "INSERT INTO milepost_timelines VALUES ('nobody', 1, '{}')")
 
     told = differences(databases.rebuild.comparison())
-    seen: list[Difference] = []
+    seen: list[RowDifference] = []
     databases.rebuild.run(on_difference=seen.append)
 
     assert [(each.job_id, each.view) for each in told] == [
         ("two", "timelines"),
         ("nobody", "timelines"),
     ]
-    assert told[0].there is None
+    assert told[0].actual is None
     assert told[1].expected is None
     assert seen == told
     assert rows(databases) == before
-    assert databases.shadow.strangers("timelines") == []
+    assert databases.inspection.rows_without_events("timelines", "", 10) == {}
 
 
 def test_a_row_that_has_missed_an_event_is_told(databases: Deployment, clock: Clock) -> None:
     lived(databases, clock)
     databases.projector.catch_up()
-    stale = cast("Row", rows(databases)["timelines"]["one"])
+    before = rows(databases)["timelines"]["one"]
+    stale = Row("one", before.version, before.document)
     heartbeat(databases)
     databases.projector.catch_up()
     position = databases.read_model.position()
     databases.read_model.apply(Changes(position, position, timelines=[stale]))
 
     [told] = differences(databases.rebuild.comparison())
-    seen: list[Difference] = []
+    seen: list[RowDifference] = []
     databases.rebuild.run(on_difference=seen.append)
 
     assert (told.job_id, told.view) == ("one", "timelines")
-    assert told.there is not None
-    assert told.there["version"] == stale.version
+    assert told.actual is not None
+    assert told.actual["version"] == stale.version
     assert seen == [told]
 
 

@@ -95,7 +95,7 @@ def test_a_document_of_another_version_is_found(kept: Deployment, view: str) -> 
 
     assert verified.places == {("snapshot", 180, "long", 180)}
     assert any(
-        f.expected.startswith(f"snapshot of {view} version 180") and f.found == "60"
+        f.expected.startswith(f"snapshot of {view} document.version 180") and f.found == "60"
         for f in verified.findings
     )
     assert verify_job(kept, "long").findings == verified.findings
@@ -118,7 +118,7 @@ def test_a_document_of_another_version_is_found(kept: Deployment, view: str) -> 
         (
             "UPDATE milepost_view_snapshots SET version = 121 WHERE version = 120",
             ("snapshot", 121, "long", 121),
-            " version 121, as the events have it",
+            " document.version 121, as the events have it",
         ),
         (
             "UPDATE milepost_view_snapshots SET version = 231 WHERE version = 230",

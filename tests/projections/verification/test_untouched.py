@@ -238,6 +238,7 @@ def test_a_server_may_go_on_while_its_log_is_verified(databases: Deployment) -> 
         thread.start()
     try:
         sizes = [verify(databases) for _ in range(6)]
+        compared = list(databases.rebuild.comparison().with_events())
     finally:
         stop.set()
         for thread in threads:
@@ -245,6 +246,7 @@ def test_a_server_may_go_on_while_its_log_is_verified(databases: Deployment) -> 
         beside.close()
 
     assert [verified.findings for verified in sizes] == [[]] * 6
+    assert [differences for _, differences in compared if differences] == []
     assert sizes[-1].summary.events > sizes[0].summary.events >= 3_000
     assert written
 
