@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from api.tokens import Token
-from domain.log.sqlite import SQLiteDatastore
+from domain.log.sqlite_datastore import SQLiteDatastore
 
 CREATE = """
     CREATE TABLE IF NOT EXISTS milepost_tokens (

@@ -14,7 +14,8 @@ from typing import Any, Final, LiteralString
 import msgspec
 
 from domain.job.keys import agent_key
-from domain.log.sqlite import STORED, SQLiteDatastore, SQLiteRecorder
+from domain.log.sqlite import STORED, SQLiteRecorder
+from domain.log.sqlite_datastore import SQLiteDatastore
 from domain.log.stored import Stored
 from projections.read_model.contract import (
     NEWEST,

@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 
 from domain.evidence.merkle import HASH_BYTES
-from domain.log.sqlite import STORED, SQLiteDatastore, SQLiteRecorder
+from domain.log.sqlite import STORED, SQLiteRecorder
+from domain.log.sqlite_datastore import SQLiteDatastore
 from domain.log.stored import Stored
 from projections.tree.contract import Grown, Head, Place, Tile, TreeBroken, TreeMoved
 

@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 
 from domain.log.snapshots import Snapshot
-from domain.log.sqlite import STORED, SQLiteDatastore, SQLiteRecorder
+from domain.log.sqlite import STORED, SQLiteRecorder
+from domain.log.sqlite_datastore import SQLiteDatastore
 from domain.log.stored import Stored
 from projections.tree.contract import Tile
 from projections.verification.inspection.contract import (

@@ -1,0 +1,79 @@
+"""Connections to a SQLite file: pooled, durable, and with transactions that surely write."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from eventsourcing import sqlite
+from eventsourcing.persistence import IntegrityError, OperationalError
+
+from domain.log.stored import Stored
+
+# FULL: a commit is on the disk before it is acknowledged, also when the power fails.
+PRAGMAS = ("PRAGMA synchronous=FULL", "PRAGMA busy_timeout=5000")
+
+
+class DurableConnectionPool(sqlite.SQLiteConnectionPool):
+    """A pool whose connections wait for the disk."""
+
+    def _create_connection(self) -> sqlite.SQLiteConnection:
+        try:
+            connection = super()._create_connection()
+            for pragma in PRAGMAS:
+                connection.cursor().execute(pragma)
+        except sqlite3.Error as error:
+            raise OperationalError(f"{self.db_name}: {error}") from error
+        return connection
+
+
+class SQLiteDatastore(sqlite.SQLiteDatastore):
+    """The library's datastore, with durable connections and a transaction that surely writes."""
+
+    def __init__(self, db_name: str, **options: Any) -> None:
+        super().__init__(db_name, **options)
+        self.pool = DurableConnectionPool(db_name=db_name)
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Cursor]:
+        """Yield a cursor in a transaction that holds the write lock; commit, or roll back."""
+        with self.get_connection(commit=True) as connection:
+            with translated(), connection.cursor() as cursor:
+                # IMMEDIATE: a transaction that reads first could not be sure to write later.
+                cursor.execute("BEGIN IMMEDIATE")
+                try:
+                    yield cursor
+                except BaseException:
+                    connection.rollback()
+                    raise
+                connection.commit()
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Cursor]:
+        """Yield a cursor for one statement, which sees one moment of the database."""
+        with self.get_connection(commit=False) as connection:
+            with translated(), connection.cursor() as cursor:
+                yield cursor
+
+    def stored(self, statement: str, parameters: Sequence[Any] = ()) -> list[Stored]:
+        """Read events; the columns are those of `Stored`."""
+        with self.reading() as cursor:
+            cursor.row_factory = _stored_row
+            return cursor.execute(statement, parameters).fetchall()
+
+
+def _stored_row(_: sqlite3.Cursor, row: tuple[Any, ...]) -> Stored:
+    return Stored._make(row)
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Raise the library's errors for the driver's."""
+    try:
+        yield
+    except sqlite3.IntegrityError as error:
+        raise IntegrityError(error) from error
+    except sqlite3.Error as error:
+        raise OperationalError(error) from error
