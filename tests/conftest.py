@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from api.databases import Kit, kit_over
+from api.tokens.memory import MemoryTokens
 from domain.application import Milepost
+from domain.log.memory import MemoryRecorder
 from domain.workflows.definition import Workflows
 from domain.workflows.files import load
 from projections.projecting.projector import Projector
-from projections.read_model.contract import SHAPE, ReadModel
+from projections.read_model.contract import SHAPE
 from projections.read_model.memory import MemoryReadModel
-from projections.read_model.postgres import PostgresReadModel
-from projections.read_model.sqlite import SQLiteReadModel
 from projections.reading.history import History
 from projections.reading.reader import Reader
-from projections.rebuilding.contract import Shadow
-from projections.rebuilding.postgres import PostgresShadow
 from projections.rebuilding.rebuild import Rebuild
-from projections.rebuilding.sqlite import SQLiteShadow
-from projections.tree.contract import TreeStore
 from projections.tree.memory import MemoryTree
-from projections.tree.postgres import PostgresTree
-from projections.tree.sqlite import SQLiteTree
 from tests.support.postgres_server import PostgresServer, create_database
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -56,10 +51,16 @@ class Deployment:
     ) -> None:
         self.env, self.workflows, self.clock = env, workflows, clock
         self.milepost = Milepost(env, clock=clock)
-        kind, recorder = env["PERSISTENCE_MODULE"], self.milepost.recorder
-        self.read_model: ReadModel = READ_MODELS[kind](recorder, shape)
-        self.shadow = SHADOWS[kind](recorder, shape)
-        self.tree: TreeStore = TREES[kind](recorder)
+        recorder = self.milepost.recorder
+        if isinstance(recorder, MemoryRecorder):
+            self.kit = in_memory(recorder, shape)
+        else:
+            self.kit = kit_over(recorder, shape)
+        self.read_model, self.shadow, self.tree = (
+            self.kit.read_model,
+            self.kit.shadow,
+            self.kit.tree,
+        )
         self.read_model.prepare()
         self.tree.prepare()
         self.reader = Reader(self.read_model, self.milepost.mapper)
@@ -83,28 +84,11 @@ class Deployment:
         self.milepost.close()
 
 
-READ_MODELS: dict[str, Callable[[Any, Any], ReadModel]] = {
-    "domain.log.memory": MemoryReadModel,
-    "domain.log.sqlite": SQLiteReadModel,
-    "domain.log.postgres": PostgresReadModel,
-}
-
-TREES: dict[str, Callable[[Any], TreeStore]] = {
-    "domain.log.memory": MemoryTree,
-    "domain.log.sqlite": SQLiteTree,
-    "domain.log.postgres": PostgresTree,
-}
-
-
-def no_shadow(*_: object) -> Any:
-    """Return what nothing can be asked: rows in memory are never rebuilt."""
-
-
-SHADOWS: dict[str, Callable[[Any, Any], Shadow]] = {
-    "domain.log.memory": no_shadow,
-    "domain.log.sqlite": SQLiteShadow,
-    "domain.log.postgres": PostgresShadow,
-}
+def in_memory(recorder: MemoryRecorder, shape: str) -> Kit:
+    """Return a kit without what memory lacks: its rows are never rebuilt, its tables not edited."""
+    lacking: Any = None
+    rows, tree = MemoryReadModel(recorder, shape), MemoryTree(recorder)
+    return Kit(rows, lacking, tree, lacking, MemoryTokens())
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -24,10 +24,7 @@ from api import tokens
 from api.app import create_app
 from api.http.flask_app import App
 from api.settings.config import Settings
-from api.tokens import Scope, TokenStore
-from api.tokens.memory import MemoryTokens
-from api.tokens.postgres import PostgresTokens
-from api.tokens.sqlite import SQLiteTokens
+from api.tokens import Scope
 from api.wiring import Services
 from domain.evidence.checkpoints import PrivateKey
 from domain.job.events import Fact
@@ -76,7 +73,8 @@ class Site:
             reader=deployment.reader,
             history=deployment.history,
             tree=deployment.tree,
-            tokens=token_store(deployment),
+            inspection=deployment.kit.inspection,
+            tokens=deployment.kit.tokens,
             workflows=deployment.workflows,
             clock=deployment.clock,
         )
@@ -199,18 +197,6 @@ def app_over(services: Services) -> App:
 def kind_of(deployment: Deployment) -> str:
     """Return `memory`, `sqlite` or `postgres`."""
     return deployment.env["PERSISTENCE_MODULE"].removeprefix("domain.log.")
-
-
-def token_store(deployment: Deployment) -> TokenStore:
-    """Return the tokens beside the events."""
-    makers: dict[str, type[SQLiteTokens] | type[PostgresTokens]] = {
-        "sqlite": SQLiteTokens,
-        "postgres": PostgresTokens,
-    }
-    make: Any = makers.get(kind_of(deployment))
-    recorder: Any = deployment.milepost.recorder
-    made: TokenStore = make(recorder.datastore) if make else MemoryTokens()
-    return made
 
 
 def everything_in(site: Site) -> bytes:

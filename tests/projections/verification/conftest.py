@@ -5,7 +5,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 import pytest
@@ -27,8 +27,6 @@ from projections.tree.grower import Grower
 from projections.tree.proofs import Evidence
 from projections.verification.findings import Finding
 from projections.verification.inspection.contract import Inspection
-from projections.verification.inspection.postgres import PostgresInspection
-from projections.verification.inspection.sqlite import SQLiteInspection
 from projections.verification.run import State, Summary, Verification
 from tests.conftest import NOON, Deployment
 from tests.support.tampering import Database
@@ -127,13 +125,6 @@ def history(databases: Deployment) -> Deployment:
     return databases
 
 
-def inspection(made: Deployment) -> Inspection:
-    """Return what reads this database."""
-    recorder: Any = made.milepost.recorder
-    kind = SQLiteInspection if Database(made).is_sqlite else PostgresInspection
-    return kind(recorder)
-
-
 def verification(
     made: Deployment,
     report: Callable[[Finding], None],
@@ -143,7 +134,7 @@ def verification(
     """Return a verification of this store."""
     return Verification(
         made.tree,
-        reads or inspection(made),
+        reads or made.kit.inspection,
         made.read_model,
         made.milepost.mapper,
         made.workflows,

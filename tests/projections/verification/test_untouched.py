@@ -31,7 +31,6 @@ from tests.projections.verification.conftest import (
     append,
     carried_over,
     checkpoint,
-    inspection,
     settle,
     skip_positions,
     verification,
@@ -295,7 +294,7 @@ def test_nothing_is_found_in_an_imported_store(
 def test_a_row_is_looked_at_again_before_it_is_called_wrong(
     history: Deployment, unsettled: int
 ) -> None:
-    reads = cast("Inspection", Moving(inspection(history), unsettled))
+    reads = cast("Inspection", Moving(history.kit.inspection, unsettled))
     one = verification(history, print, reads=reads)
 
     assert one.one_job("a", NOON).findings == 0
