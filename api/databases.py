@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import LiteralString
+from typing import Any, LiteralString
 
 import msgspec
 from eventsourcing.persistence import ApplicationRecorder
@@ -12,6 +12,9 @@ from api.tokens import TokenStore
 from api.tokens.postgres import PostgresTokens
 from api.tokens.sqlite import SQLiteTokens
 from domain.log.postgres import PostgresRecorder
+from domain.log.schema.postgres import PostgresSchema
+from domain.log.schema.sqlite import SQLiteSchema
+from domain.log.schema.steps import Schema
 from domain.log.sqlite import SQLiteRecorder
 from projections.read_model.contract import SHAPE, ReadModel
 from projections.read_model.postgres import PostgresReadModel
@@ -30,6 +33,7 @@ from projections.verification.inspection.sqlite import SQLiteInspection
 class Kit(msgspec.Struct, frozen=True):
     """Everything that Milepost keeps in the database of one log, beside the log itself."""
 
+    schema: Schema[Any]
     read_model: ReadModel
     shadow: Shadow
     tree: TreeStore
@@ -55,6 +59,13 @@ def kit_over(recorder: ApplicationRecorder, shape: LiteralString = SHAPE) -> Kit
     match recorder:
         case SQLiteRecorder():
             return Kit(
+                SQLiteSchema(
+                    recorder.datastore,
+                    SQLiteRecorder.part,
+                    SQLiteReadModel.part,
+                    SQLiteTree.part,
+                    SQLiteTokens.part,
+                ),
                 SQLiteReadModel(recorder, shape),
                 SQLiteShadow(recorder, shape),
                 SQLiteTree(recorder),
@@ -63,6 +74,13 @@ def kit_over(recorder: ApplicationRecorder, shape: LiteralString = SHAPE) -> Kit
             )
         case PostgresRecorder():
             return Kit(
+                PostgresSchema(
+                    recorder.datastore,
+                    PostgresRecorder.part,
+                    PostgresReadModel.part,
+                    PostgresTree.part,
+                    PostgresTokens.part,
+                ),
                 PostgresReadModel(recorder, shape),
                 PostgresShadow(recorder, shape),
                 PostgresTree(recorder),

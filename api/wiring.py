@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import Any
 
 import msgspec
 from eventsourcing.persistence import PersistenceError
@@ -15,6 +16,7 @@ from api.tokens import TokenStore
 from api.tokens.remembered import RememberedTokens
 from domain.application import Milepost, utc_now
 from domain.evidence.checkpoints import Checkpoint
+from domain.log.schema.steps import Schema
 from domain.log.store import translated
 from domain.workflows.definition import Workflows
 from domain.workflows.files import load
@@ -40,6 +42,7 @@ class Services(msgspec.Struct, frozen=True):
 
     settings: Settings
     milepost: Milepost
+    schema: Schema[Any]
     read_model: ReadModel
     shadow: Shadow
     reader: Reader
@@ -51,12 +54,19 @@ class Services(msgspec.Struct, frozen=True):
     clock: Callable[[], datetime]
 
     def prepare(self) -> None:
-        """Create every table that is not there yet; raise `StoreUnavailable`."""
+        """Apply the schema steps that the database lacks, and begin its rows and its tree.
+
+        Raises `StoreUnavailable`, or `SchemaBehind` if this account may not make what is missing.
+        """
         with translated():
-            self.milepost.store.create_table()
+            self.schema.apply()
             self.read_model.prepare()
             self.tree.prepare()
-            self.tokens.prepare()
+
+    def check(self) -> None:
+        """Raise `SchemaBehind` if the database lacks a table or a column; write nothing."""
+        with translated():
+            self.schema.check()
 
     def projector(self) -> Projector:
         """Return a projector that lets the watchdog look and the tree grow every second.
@@ -133,6 +143,7 @@ def open_services(settings: Settings, clock: Callable[[], datetime] = utc_now) -
     return Services(
         settings=settings,
         milepost=milepost,
+        schema=kit.schema,
         read_model=kit.read_model,
         shadow=kit.shadow,
         reader=Reader(kit.read_model, milepost.mapper),

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from eventsourcing.persistence import PersistenceError
 
 from api.databases import Kit, kit_over
 from api.tokens.memory import MemoryTokens
 from domain.application import Milepost
 from domain.log.memory import MemoryRecorder
+from domain.log.schema.steps import Part, Schema, Step, Tables
 from domain.workflows.definition import Workflows
 from domain.workflows.files import load
 from projections.projecting.projector import Projector
@@ -61,6 +63,7 @@ class Deployment:
             self.kit.shadow,
             self.kit.tree,
         )
+        self.kit.schema.apply()
         self.read_model.prepare()
         self.tree.prepare()
         self.reader = Reader(self.read_model, self.milepost.mapper)
@@ -84,11 +87,24 @@ class Deployment:
         self.milepost.close()
 
 
+class NoTables(Schema[None]):
+    """The schema of what is in memory: no part, and so no step."""
+
+    def _tables(self) -> Tables:
+        return Tables(frozenset(), frozenset())
+
+    def _apply(self, part: Part[None], step: Step[None]) -> Tables:
+        raise AssertionError(f"memory needs no {step}")
+
+    def _forbids(self, error: PersistenceError) -> bool:
+        return False
+
+
 def in_memory(recorder: MemoryRecorder, shape: str) -> Kit:
     """Return a kit without what memory lacks: its rows are never rebuilt, its tables not edited."""
     lacking: Any = None
     rows, tree = MemoryReadModel(recorder, shape), MemoryTree(recorder)
-    return Kit(rows, lacking, tree, lacking, MemoryTokens())
+    return Kit(NoTables(), rows, lacking, tree, lacking, MemoryTokens())
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -94,7 +94,7 @@ def export(
     if target:
         manifest_path = manifest_path or manifest_of(target)
     _refuse_to_replace([path for path in (target, manifest_path) if path], force)
-    with opened(only_if_there=True, with_key=True) as here, translated():
+    with opened(only_looks=True, with_key=True) as here, translated():
         job_id = selection.job_id
         if job_id is not None and not here.read_model.history(job_id, limit=1):
             raise JobNotFound(f"There is no job {job_id!r}.")

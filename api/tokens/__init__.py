@@ -55,10 +55,6 @@ class Principal(msgspec.Struct, frozen=True):
 class TokenStore(Protocol):
     """Where tokens are kept."""
 
-    def prepare(self) -> None:
-        """Create the table."""
-        ...
-
     def add(self, token: Token) -> None:
         """Keep a new token."""
         ...

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, LiteralString
+from typing import Any, ClassVar, LiteralString
 from uuid import UUID
 
 import msgspec
@@ -21,6 +21,8 @@ from psycopg import ClientCursor
 
 from domain.job.keys import Key
 from domain.log.postgres_datastore import PostgresDatastore
+from domain.log.schema.postgres import PostgresPart, PostgresSchema
+from domain.log.schema.steps import Part, Step, each
 from domain.log.snapshots import Snapshot
 from domain.log.store import (
     MAX_TAIL,
@@ -34,7 +36,7 @@ from domain.log.store import (
 )
 from domain.log.stored import Stored
 
-CREATE = (
+CREATE: tuple[LiteralString, ...] = (
     """CREATE TABLE IF NOT EXISTS milepost_events (
          notification_id bigserial,
          originator_id text NOT NULL,
@@ -55,7 +57,9 @@ CREATE = (
          shape text NOT NULL,
          state bytea NOT NULL)""",
 )
-TABLES = ("milepost_events", "milepost_keys", "milepost_snapshots")
+PART: PostgresPart = Part(
+    "log", (Step(1, ("milepost_events", "milepost_keys", "milepost_snapshots"), each(*CREATE)),)
+)
 # One writer at a time, so that positions become visible in order: a reader that has seen a position
 # has seen all before it. Not LOCK TABLE, which waits for VACUUM and lets ANALYZE wait.
 BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"  # what is seen is seen after the lock is taken
@@ -179,11 +183,13 @@ KEEP_SNAPSHOTS = """
 class PostgresRecorder(postgres.PostgresApplicationRecorder):
     """Keep events, keys and snapshots in one PostgreSQL database."""
 
+    part: ClassVar = PART
+
     datastore: PostgresDatastore
 
     def create_table(self) -> None:
-        """Create the tables that are not there yet."""
-        self.datastore.create(TABLES, CREATE)
+        """Apply the log's own schema steps, as the library asks where nothing else does."""
+        PostgresSchema(self.datastore, PART).apply()
 
     def transact(
         self,

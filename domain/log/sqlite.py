@@ -5,20 +5,22 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar, LiteralString
 
 import msgspec
 from eventsourcing import sqlite
 from eventsourcing.persistence import Notification, StoredEvent
 
 from domain.job.keys import Key
+from domain.log.schema.sqlite import SQLitePart, SQLiteSchema
+from domain.log.schema.steps import Part, Step, each
 from domain.log.snapshots import Snapshot
 from domain.log.sqlite_datastore import SQLiteDatastore, translated
 from domain.log.store import MAX_TAIL, Append, Filling, Found, Recalled, StoreNotEmpty, recalled
 from domain.log.stored import Stored
 
 # AUTOINCREMENT, so that the position of a deleted newest event is never given out again.
-CREATE = (
+CREATE: tuple[LiteralString, ...] = (
     """CREATE TABLE IF NOT EXISTS milepost_events (
          notification_id INTEGER PRIMARY KEY AUTOINCREMENT,
          originator_id TEXT NOT NULL,
@@ -36,6 +38,9 @@ CREATE = (
          version INTEGER NOT NULL,
          shape TEXT NOT NULL,
          state BLOB NOT NULL)""",
+)
+PART: SQLitePart = Part(
+    "log", (Step(1, ("milepost_events", "milepost_keys", "milepost_snapshots"), each(*CREATE)),)
 )
 INSERT_EVENT = """
     INSERT INTO milepost_events (originator_id, originator_version, topic, state)
@@ -115,15 +120,17 @@ KEEP_SNAPSHOT = """
 class SQLiteRecorder(sqlite.SQLiteApplicationRecorder):
     """Keep events, keys and snapshots in one SQLite file."""
 
+    part: ClassVar = PART
+
     datastore: SQLiteDatastore
 
     def __init__(self, datastore: SQLiteDatastore, events_table_name: str = "milepost_events"):
         super().__init__(datastore, events_table_name)
         self.insert_events_statement = INSERT_EVENT
 
-    def construct_create_table_statements(self) -> list[str]:
-        """Give the library our tables."""
-        return list(CREATE)
+    def create_table(self) -> None:
+        """Apply the log's own schema steps, as the library asks where nothing else does."""
+        SQLiteSchema(self.datastore, PART).apply()
 
     def transact(
         self,

@@ -136,10 +136,6 @@ class JobStore(Recalling, Protocol):
         """
         ...
 
-    def create_table(self) -> None:
-        """Create the tables that are not there yet."""
-        ...
-
     def log(self, after: int, limit: int) -> Sequence[Stored]:
         """Return events of the whole store in order of position, from the one after `after`."""
         ...

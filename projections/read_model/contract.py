@@ -29,6 +29,13 @@ NEWEST = 2**62
 """Beyond every version, position and number of rows."""
 
 
+GONE = (
+    "The row with the position of these tables is gone. Of a rebuild, another process dropped it; "
+    "of the served tables, milepost init-db makes it again."
+)
+"""What a store of rows says when it has lost its own position."""
+
+
 class PositionMoved(MilepostError):
     """Another projector moved the read model on, or a rebuild put other tables in its place."""
 
@@ -147,7 +154,7 @@ class ReadModel(Protocol):
         ...
 
     def prepare(self) -> None:
-        """Create the tables that are not there yet."""
+        """Begin at position 0 with rows of this release's shape, unless rows were begun before."""
         ...
 
     def edition(self) -> Edition:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, Final, LiteralString
+from typing import Any, ClassVar, Final, LiteralString
 
 import psycopg
 from eventsourcing.persistence import OperationalError
@@ -13,9 +13,12 @@ from psycopg.rows import DictRow
 
 from domain.job.keys import agent_key
 from domain.log.postgres import STORED, PostgresRecorder, as_json
-from domain.log.postgres_datastore import ONE_AT_A_TIME, PostgresDatastore
+from domain.log.postgres_datastore import PostgresDatastore
+from domain.log.schema.postgres import PostgresCursor, PostgresPart
+from domain.log.schema.steps import Part, Step, each
 from domain.log.stored import Stored
 from projections.read_model.contract import (
+    GONE,
     NEWEST,
     SHAPE,
     Changes,
@@ -104,6 +107,16 @@ SELECT_IS_OLDER: LiteralString = """
       FROM pg_attribute
      WHERE attrelid = to_regclass('milepost_read_model') AND NOT attisdropped
 """
+
+
+def _make(cursor: PostgresCursor) -> None:
+    [found] = cursor.execute(SELECT_IS_OLDER).fetchall()
+    each(*(UPGRADE if found["is_older"] else ()), CREATE_EDITIONS, *CREATE, *INDEX)(cursor)
+
+
+PART: PostgresPart = Part(
+    "read model", (Step(1, ("milepost_read_model.generation", *TABLES.names), _make),)
+)
 BEGIN_EDITION: LiteralString = """
     INSERT INTO milepost_read_model
     SELECT 'served', %s, 0, COALESCE(MAX(generation) + 1, 0) FROM milepost_read_model
@@ -242,6 +255,8 @@ LISTEN = "LISTEN milepost_events"
 class PostgresReadModel:
     """Keep rows beside the events; with `rebuilt`, in the tables of a rebuild."""
 
+    part: ClassVar = PART
+
     def __init__(
         self, recorder: PostgresRecorder, shape: LiteralString = SHAPE, *, rebuilt: bool = False
     ) -> None:
@@ -260,22 +275,9 @@ class PostgresReadModel:
 
     def prepare(self) -> None:
         """See `ReadModel.prepare`."""
-        if self._rows(SELECT_IS_OLDER)[0]["is_older"]:
-            self._upgrade()
-        self._datastore.create(
-            ("milepost_read_model", *TABLES.names), (CREATE_EDITIONS, *CREATE, *INDEX)
-        )
         if not self._rows(SELECT_EDITION):
             with self._datastore.transaction(commit=True) as cursor:
                 cursor.execute(BEGIN_EDITION, (self.shape,))
-
-    def _upgrade(self) -> None:
-        with self._datastore.transaction(commit=True) as cursor:
-            cursor.execute(ONE_AT_A_TIME)
-            found = cursor.execute(SELECT_IS_OLDER).fetchone()
-            if found and found["is_older"]:  # nobody else was faster
-                for statement in UPGRADE:
-                    cursor.execute(statement)
 
     def edition(self) -> Edition:
         """See `ReadModel.edition`."""
@@ -294,7 +296,7 @@ class PostgresReadModel:
     def _edition(self) -> DictRow:
         found = self._rows(SELECT_EDITION)
         if not found:
-            raise PositionMoved("The tables of the rebuild are gone.")
+            raise PositionMoved(GONE)
         return found[0]
 
     def newest_position(self) -> int:

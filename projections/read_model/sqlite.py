@@ -9,15 +9,18 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, LiteralString
+from typing import Any, ClassVar, Final, LiteralString
 
 import msgspec
 
 from domain.job.keys import agent_key
+from domain.log.schema.sqlite import SQLitePart
+from domain.log.schema.steps import Part, Step, each
 from domain.log.sqlite import STORED, SQLiteRecorder
 from domain.log.sqlite_datastore import SQLiteDatastore
 from domain.log.stored import Stored
 from projections.read_model.contract import (
+    GONE,
     NEWEST,
     SHAPE,
     Changes,
@@ -108,6 +111,21 @@ SELECT_IS_OLDER = """
        AND NOT EXISTS (SELECT 1 FROM pragma_table_info('milepost_read_model')
                         WHERE name = 'generation')
 """
+
+
+def _make(cursor: sqlite3.Cursor) -> None:
+    (is_older,) = cursor.execute(SELECT_IS_OLDER).fetchone()
+    each(*(UPGRADE if is_older else ()), CREATE_EDITIONS, *CREATE)(cursor)
+    (generation,) = cursor.execute(SELECT_GENERATION).fetchone()
+    existing = {row[0] for row in cursor.execute(SELECT_INDEXED).fetchall()}
+    for columns, statement in indexes("milepost_instances", generation).items():
+        if columns not in existing:
+            cursor.execute(statement)
+
+
+PART: SQLitePart = Part(
+    "read model", (Step(1, ("milepost_read_model.generation", *TABLES.names), _make),)
+)
 BEGIN_EDITION: LiteralString = """
     INSERT INTO milepost_read_model
     SELECT 'served', ?, 0, COALESCE(MAX(generation) + 1, 0) FROM milepost_read_model WHERE TRUE
@@ -115,6 +133,11 @@ BEGIN_EDITION: LiteralString = """
 """
 SELECT_EDITION: LiteralString = """
     SELECT shape, position, generation FROM milepost_read_model WHERE tables = 'served'
+"""
+# The generation that BEGIN_EDITION gives to tables that are not served yet.
+SELECT_GENERATION = """
+    SELECT COALESCE(MAX(generation) FILTER (WHERE tables = 'served'), MAX(generation) + 1, 0)
+      FROM milepost_read_model
 """
 SELECT_NEWEST = "SELECT COALESCE(MAX(notification_id), 0) FROM milepost_events"
 SELECT_DOCUMENTS: dict[str, LiteralString] = {
@@ -218,6 +241,8 @@ SELECT_SET_ASIDE = """
 class SQLiteReadModel:
     """Keep rows beside the events; with `rebuilt`, in the tables of a rebuild."""
 
+    part: ClassVar = PART
+
     def __init__(
         self, recorder: SQLiteRecorder, shape: str = SHAPE, *, rebuilt: bool = False
     ) -> None:
@@ -230,16 +255,9 @@ class SQLiteReadModel:
 
     def prepare(self) -> None:
         """See `ReadModel.prepare`."""
-        with self._datastore.writing() as cursor:
-            (is_older,) = cursor.execute(SELECT_IS_OLDER).fetchone()
-            for statement in (*(UPGRADE if is_older else ()), CREATE_EDITIONS, *CREATE):
-                cursor.execute(statement)
-            cursor.execute(BEGIN_EDITION, (self.shape,))
-            generation = cursor.execute(SELECT_EDITION).fetchone()["generation"]
-            there = {row[0] for row in cursor.execute(SELECT_INDEXED).fetchall()}
-            for columns, statement in indexes("milepost_instances", generation).items():
-                if columns not in there:
-                    cursor.execute(statement)
+        if not self._rows(SELECT_EDITION):
+            with self._datastore.writing() as cursor:
+                cursor.execute(BEGIN_EDITION, (self.shape,))
 
     def edition(self) -> Edition:
         """See `ReadModel.edition`."""
@@ -258,7 +276,7 @@ class SQLiteReadModel:
     def _edition(self) -> sqlite3.Row:
         found: list[sqlite3.Row] = self._rows(SELECT_EDITION)
         if not found:
-            raise PositionMoved("The tables of the rebuild are gone.")
+            raise PositionMoved(GONE)
         return found[0]
 
     def newest_position(self) -> int:

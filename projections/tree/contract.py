@@ -87,7 +87,7 @@ class TreeStore(Protocol):
     """Tiles beside the events. Every method may raise the library's `PersistenceError`."""
 
     def prepare(self) -> None:
-        """Create the tables that are not there yet."""
+        """Begin with no leaves, unless the tree was begun before."""
         ...
 
     def head(self) -> Head:

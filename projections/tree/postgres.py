@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import LiteralString
+from typing import ClassVar, LiteralString
 
 import msgspec
 
 from domain.evidence.merkle import HASH_BYTES
 from domain.log.postgres import STORED, PostgresRecorder, as_json
 from domain.log.postgres_datastore import ONE_AT_A_TIME, PostgresDatastore
+from domain.log.schema.postgres import PostgresPart
+from domain.log.schema.steps import Part, Step, each
 from domain.log.stored import Stored
 from projections.tree.contract import Grown, Head, Place, Tile, TreeBroken, TreeMoved
 
-TABLES = ("milepost_tree", "milepost_tree_head")
 CREATE: tuple[LiteralString, ...] = (
     """CREATE TABLE IF NOT EXISTS milepost_tree (
          level integer NOT NULL,
@@ -27,6 +28,9 @@ CREATE: tuple[LiteralString, ...] = (
          ON milepost_tree (last_position) WHERE level = 0""",
     """CREATE TABLE IF NOT EXISTS milepost_tree_head (
          size bigint NOT NULL, position bigint NOT NULL)""",
+)
+PART: PostgresPart = Part(
+    "tree", (Step(1, ("milepost_tree", "milepost_tree_head"), each(*CREATE)),)
 )
 # A head that was lost is not made anew: the tree would begin anew with it.
 BEGIN = """
@@ -65,13 +69,14 @@ SELECT_EVENT: LiteralString = f"""
 class PostgresTree:
     """Keep tiles beside the events."""
 
+    part: ClassVar = PART
+
     def __init__(self, recorder: PostgresRecorder) -> None:
         self._recorder = recorder
         self._datastore: PostgresDatastore = recorder.datastore
 
     def prepare(self) -> None:
         """See `TreeStore.prepare`."""
-        self._datastore.create(TABLES, CREATE)
         if not self._datastore.rows(SELECT_HEAD):
             with self._datastore.transaction(commit=True) as cursor:
                 cursor.execute(ONE_AT_A_TIME)

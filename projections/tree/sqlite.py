@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar, LiteralString
 
 import msgspec
 
 from domain.evidence.merkle import HASH_BYTES
+from domain.log.schema.sqlite import SQLitePart
+from domain.log.schema.steps import Part, Step, each
 from domain.log.sqlite import STORED, SQLiteRecorder
 from domain.log.sqlite_datastore import SQLiteDatastore
 from domain.log.stored import Stored
 from projections.tree.contract import Grown, Head, Place, Tile, TreeBroken, TreeMoved
 
-CREATE = (
+CREATE: tuple[LiteralString, ...] = (
     """CREATE TABLE IF NOT EXISTS milepost_tree (
          level INTEGER NOT NULL,
          tile INTEGER NOT NULL,
@@ -27,6 +29,7 @@ CREATE = (
     """CREATE TABLE IF NOT EXISTS milepost_tree_head (
          size INTEGER NOT NULL, position INTEGER NOT NULL)""",
 )
+PART: SQLitePart = Part("tree", (Step(1, ("milepost_tree", "milepost_tree_head"), each(*CREATE)),))
 # A head that was lost is not made anew: the tree would begin anew with it.
 BEGIN = """
     INSERT INTO milepost_tree_head SELECT 0, 0
@@ -59,15 +62,17 @@ SELECT_EVENT = f"""
 class SQLiteTree:
     """Keep tiles beside the events."""
 
+    part: ClassVar = PART
+
     def __init__(self, recorder: SQLiteRecorder) -> None:
         self._recorder = recorder
         self._datastore: SQLiteDatastore = recorder.datastore
 
     def prepare(self) -> None:
         """See `TreeStore.prepare`."""
-        with self._datastore.writing() as cursor:
-            for statement in (*CREATE, BEGIN):
-                cursor.execute(statement)
+        if not self._rows(SELECT_HEAD):
+            with self._datastore.writing() as cursor:
+                cursor.execute(BEGIN)
 
     def head(self) -> Head:
         """See `TreeStore.head`."""

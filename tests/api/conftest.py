@@ -68,6 +68,7 @@ class Site:
                 checkpoint_keys=tuple(checkpoint_keys),
             ),
             milepost=deployment.milepost,
+            schema=deployment.kit.schema,
             read_model=deployment.read_model,
             shadow=deployment.shadow,
             reader=deployment.reader,

@@ -12,10 +12,11 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests.api.cli.test_jobs_status_tokens import Shell
+from tests.api.cli.test_jobs_status_tokens import Shell, shell  # noqa: F401  (a fixture)
 from tests.api.cli.test_verify import settle
 from tests.api.conftest import Site
 from tests.conftest import Deployment
+from tests.support.tampering import Database
 
 
 @pytest.fixture
@@ -73,6 +74,28 @@ def test_who_cannot_write_can_look_at_everything(auditor: Shell) -> None:
     assert [event["version"] for event in auditor.lines("audit", "job-1")] == [1, 2, 3]
     assert [job["status"] for job in auditor.lines("jobs")] == ["running"]
     assert auditor.json("status")["lag_events"] == 0
+
+
+def test_commands_that_look_make_no_table(
+    shell: Shell,  # noqa: F811
+    database_site: Site,
+) -> None:
+    database = Database(database_site.deployment)
+    database_site.register()
+    database_site.project()
+    database.run("DROP TABLE milepost_schema")
+
+    for command in ("status", "jobs", "audit job-1", "verify", "tokens list"):
+        shell(*command.split())
+    with pytest.raises(Exception, match="milepost_schema"):
+        database.rows("SELECT * FROM milepost_schema")
+    database.run("DROP TABLE milepost_tree_head")
+
+    for command in ("status", "verify", "rebuild --dry-run"):
+        said = shell.fails(*command.split())
+        assert (
+            said == "Error: the database has no milepost_tree_head; milepost init-db creates it\n"
+        )
 
 
 def test_who_cannot_write_can_take_everything_along(auditor: Shell, tmp_path: Path) -> None:
