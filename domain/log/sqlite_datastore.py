@@ -30,7 +30,7 @@ class DurableConnectionPool(sqlite.SQLiteConnectionPool):
 
 
 class SQLiteDatastore(sqlite.SQLiteDatastore):
-    """The library's datastore, with durable connections and a transaction that surely writes."""
+    """The library's datastore; connections are durable, a transaction holds the write lock."""
 
     def __init__(self, db_name: str, **options: Any) -> None:
         super().__init__(db_name, **options)
@@ -41,7 +41,7 @@ class SQLiteDatastore(sqlite.SQLiteDatastore):
         """Yield a cursor in a transaction that holds the write lock; commit, or roll back."""
         with self.get_connection(commit=True) as connection:
             with translated(), connection.cursor() as cursor:
-                # IMMEDIATE: a transaction that reads first could not be sure to write later.
+                # IMMEDIATE takes the write lock now; a transaction that reads first may not get it.
                 cursor.execute("BEGIN IMMEDIATE")
                 try:
                     yield cursor

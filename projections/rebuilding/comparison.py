@@ -76,7 +76,7 @@ class Comparison:
                 with self._shadow.moment() as moment:
                     served_to = moment.position()
                     served = moment.rows(view, [row.job_id for row in rebuilt])
-                newest = self._read_model.newest_position()
+                newest = self._read_model.log.newest_position()
                 for row in rebuilt:
                     there = served.get(row.job_id)
                     if there is None or there.version != row.version:

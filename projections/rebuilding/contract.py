@@ -83,10 +83,6 @@ class Shadow(Protocol):
         """Return what is left of the past; None once it is over."""
         ...
 
-    def histories(self, after: tuple[str, int], until: int, limit: int) -> Sequence[Stored]:
-        """Return events up to that position in order of job and version, those after this one."""
-        ...
-
     def end_past(self, generation: int, position: int, until: int) -> None:
         """Say that all up to there is folded; from then on rows are folded by position.
 

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import re
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Final, LiteralString
 
-import msgspec
-
-from domain.log.sqlite import STORED, SQLiteRecorder
+from domain.log.file_lock import file_lock
+from domain.log.parameters import as_json
+from domain.log.reading.sqlite import SELECT_NEWEST, STORED
+from domain.log.sqlite import SQLiteRecorder
 from domain.log.stored import Stored
 from projections.read_model.contract import SHAPE, InstanceRow, PositionMoved, Row
 from projections.read_model.sqlite import (
     CREATE,
     SELECT_EDITION,
-    SELECT_NEWEST,
     TABLES,
     SQLiteReadModel,
     indexes,
@@ -43,12 +42,6 @@ BEGIN_PAST: Final = """
 SELECT_PAST: Final = "SELECT position FROM milepost_read_model WHERE tables = 'past'"
 REBUILT_INSTANCES: Final[LiteralString] = TABLES.turned("milepost_instances")
 SELECT_LAST: Final = f"SELECT job_id FROM {REBUILT_INSTANCES} ORDER BY job_id DESC LIMIT 1"
-# By the key of jobs and versions, not by positions: hence the +.
-SELECT_HISTORIES: Final = f"""
-    SELECT {STORED} FROM milepost_events
-     WHERE (originator_id, originator_version) > (?, ?) AND +notification_id <= ?
-     ORDER BY originator_id, originator_version LIMIT ?
-"""
 END_PAST: Final = """
     UPDATE milepost_read_model AS rebuilt SET position = past.position
       FROM milepost_read_model AS past
@@ -136,18 +129,8 @@ class SQLiteShadow:
     @contextmanager
     def taken(self) -> Iterator[bool]:
         """See `Shadow.taken`."""
-        # A lock on a file beside the database: gone with the process, however it ends.
-        path = f"{self._datastore.pool.db_name}-rebuild"
-        lock_file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-        try:
-            taken = True
-            try:
-                fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                taken = False
-            yield taken
-        finally:
-            os.close(lock_file)
+        with file_lock(Path(f"{self._datastore.pool.db_name}-rebuild")) as is_ours:
+            yield is_ours
 
     def begin(self, *, afresh: bool = False) -> int:
         """See `Shadow.begin`."""
@@ -175,10 +158,6 @@ class SQLiteShadow:
             last = self._rows(SELECT_LAST)
             return Left(until[0], last[0][0] if last else "")
         return None
-
-    def histories(self, after: tuple[str, int], until: int, limit: int) -> Sequence[Stored]:
-        """See `Shadow.histories`."""
-        return self._datastore.stored(SELECT_HISTORIES, (*after, until, limit))
 
     def end_past(self, generation: int, position: int, until: int) -> None:
         """See `Shadow.end_past`."""
@@ -263,12 +242,14 @@ class _Moment:
 
     def rows(self, view: str, job_ids: Sequence[str]) -> Mapping[str, Row | InstanceRow]:
         """See `Moment.rows`."""
-        found = self._connection.execute(SELECT_ROWS[view] + OF_JOBS, (_json(job_ids),))
+        found = self._connection.execute(SELECT_ROWS[view] + OF_JOBS, (as_json(list(job_ids)),))
         return {row["job_id"]: _row(row) for row in found}
 
     def events(self, job_ids: Sequence[str]) -> Iterator[Stored]:
         """See `Moment.events`."""
-        yield from map(Stored._make, self._connection.execute(SELECT_EVENTS, (_json(job_ids),)))
+        yield from map(
+            Stored._make, self._connection.execute(SELECT_EVENTS, (as_json(list(job_ids)),))
+        )
 
 
 def _ours(tables: Sequence[Any]) -> list[tuple[str, str]]:
@@ -276,13 +257,13 @@ def _ours(tables: Sequence[Any]) -> list[tuple[str, str]]:
 
 
 def _refuse_triggers(cursor: sqlite3.Cursor) -> None:
-    for what, table in cursor.execute(SELECT_TRIGGER, (_json(TABLES.names),)).fetchall():
+    for what, table in cursor.execute(SELECT_TRIGGER, (as_json(TABLES.names),)).fetchall():
         raise RebuildForbidden.by(what, table)
 
 
 def _put_aside(cursor: sqlite3.Cursor, tables: Sequence[str], generation: int) -> None:
     """Give those of these tables that there are a name under which they are taken away."""
-    for row in cursor.execute(SELECT_THERE, (_json(tables),)).fetchall():
+    for row in cursor.execute(SELECT_THERE, (as_json(tables),)).fetchall():
         kind = row["name"].removeprefix("milepost_")
         _rename(cursor, row["name"], f"{DROPPED}{kind}_{generation}")
 
@@ -303,7 +284,3 @@ def _row(row: sqlite3.Row) -> Row | InstanceRow:
     with suppress(TypeError, ValueError):  # of one that somebody has edited
         columns["silent_since"] = datetime.fromisoformat(columns["silent_since"])
     return InstanceRow(**columns)
-
-
-def _json(names: Sequence[str]) -> str:
-    return msgspec.json.encode(list(names)).decode()

@@ -76,8 +76,8 @@ class Grower:
 def checked(tree: TreeStore, head: Head, limit: int) -> list[Stored]:
     """Return events that come after the tree's last one; raise `TreeBroken` if that is changed."""
     if head.size == 0:
-        return list(tree.log(0, limit))
-    events = list(tree.log(head.position - 1, limit + 1))
+        return list(tree.log.events(0, limit))
+    events = list(tree.log.events(head.position - 1, limit + 1))
     if not events or events[0].position != head.position:
         others = "; others come after it" if events else ", nor is any after it"
         raise TreeBroken(

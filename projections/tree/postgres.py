@@ -1,4 +1,4 @@
-"""The tree in the PostgreSQL database of the events; its twin is `tree_sqlite.py`."""
+"""The tree in the PostgreSQL database of the events; its twin is `sqlite.py`."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import ClassVar, LiteralString
 import msgspec
 
 from domain.evidence.merkle import HASH_BYTES
-from domain.log.postgres import STORED, PostgresRecorder, as_json
+from domain.log.parameters import as_json
+from domain.log.postgres import PostgresRecorder
 from domain.log.postgres_datastore import ONE_AT_A_TIME, PostgresDatastore
 from domain.log.schema.postgres import PostgresPart
 from domain.log.schema.steps import Part, Step, each
-from domain.log.stored import Stored
 from projections.tree.contract import Grown, Head, Place, Tile, TreeBroken, TreeMoved
 
 CREATE: tuple[LiteralString, ...] = (
@@ -61,9 +61,6 @@ GROW_TILE = """
            first_position = %(first)s, last_position = %(last)s
      WHERE level = %(level)s AND tile = %(index)s AND length(hashes) = %(kept)s
 """
-SELECT_EVENT: LiteralString = f"""
-    SELECT {STORED} FROM milepost_events WHERE originator_id = %s AND originator_version = %s
-"""
 
 
 class PostgresTree:
@@ -72,7 +69,7 @@ class PostgresTree:
     part: ClassVar = PART
 
     def __init__(self, recorder: PostgresRecorder) -> None:
-        self._recorder = recorder
+        self.log = recorder
         self._datastore: PostgresDatastore = recorder.datastore
 
     def prepare(self) -> None:
@@ -120,12 +117,3 @@ class PostgresTree:
             tile = Tile(**row)
             return tile if position in tile.leaf_positions() else None
         return None
-
-    def log(self, after: int, limit: int) -> Sequence[Stored]:
-        """See `TreeStore.log`."""
-        return self._recorder.log(after, limit)
-
-    def event(self, job_id: str, version: int) -> Stored | None:
-        """See `TreeStore.event`."""
-        found = self._datastore.stored(SELECT_EVENT, (job_id, version))
-        return found[0] if found else None

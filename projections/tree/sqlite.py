@@ -1,4 +1,4 @@
-"""The tree in the SQLite file of the events; its twin is `tree_postgres.py`."""
+"""The tree in the SQLite file of the events; its twin is `postgres.py`."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any, ClassVar, LiteralString
 import msgspec
 
 from domain.evidence.merkle import HASH_BYTES
+from domain.log.parameters import as_json
 from domain.log.schema.sqlite import SQLitePart
 from domain.log.schema.steps import Part, Step, each
-from domain.log.sqlite import STORED, SQLiteRecorder
+from domain.log.sqlite import SQLiteRecorder
 from domain.log.sqlite_datastore import SQLiteDatastore
-from domain.log.stored import Stored
 from projections.tree.contract import Grown, Head, Place, Tile, TreeBroken, TreeMoved
 
 CREATE: tuple[LiteralString, ...] = (
@@ -54,9 +54,6 @@ GROW_TILE = """
     UPDATE milepost_tree SET hashes = ?3, positions = ?4, first_position = ?5, last_position = ?6
      WHERE level = ?1 AND tile = ?2 AND length(hashes) = ?7
 """
-SELECT_EVENT = f"""
-    SELECT {STORED} FROM milepost_events WHERE originator_id = ? AND originator_version = ?
-"""
 
 
 class SQLiteTree:
@@ -65,7 +62,7 @@ class SQLiteTree:
     part: ClassVar = PART
 
     def __init__(self, recorder: SQLiteRecorder) -> None:
-        self._recorder = recorder
+        self.log = recorder
         self._datastore: SQLiteDatastore = recorder.datastore
 
     def prepare(self) -> None:
@@ -83,7 +80,7 @@ class SQLiteTree:
 
     def tiles(self, wanted: Sequence[Place]) -> Mapping[Place, Tile]:
         """See `TreeStore.tiles`."""
-        rows = self._rows(SELECT_TILES, msgspec.json.encode(wanted).decode())
+        rows = self._rows(SELECT_TILES, as_json(wanted))
         return {(row[0], row[1]): Tile(*row) for row in rows}
 
     def append(self, since: Head, head: Head, grown: Sequence[Grown]) -> None:
@@ -109,15 +106,6 @@ class SQLiteTree:
             tile = Tile(*row)
             return tile if position in tile.leaf_positions() else None
         return None
-
-    def log(self, after: int, limit: int) -> Sequence[Stored]:
-        """See `TreeStore.log`."""
-        return self._recorder.log(after, limit)
-
-    def event(self, job_id: str, version: int) -> Stored | None:
-        """See `TreeStore.event`."""
-        found = self._datastore.stored(SELECT_EVENT, (job_id, version))
-        return found[0] if found else None
 
     def _rows(self, statement: str, *parameters: Any) -> list[Any]:
         with self._datastore.reading() as cursor:

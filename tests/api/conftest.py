@@ -86,7 +86,7 @@ class Site:
     @property
     def position(self) -> int:
         """The position of the newest event."""
-        return self.deployment.read_model.newest_position()
+        return self.deployment.read_model.log.newest_position()
 
     def callback(
         self,
@@ -162,8 +162,8 @@ class Site:
     def facts(self, job_id: str = "job-1") -> list[Fact]:
         """Return what is stored about a job, in order."""
         milepost = self.deployment.milepost
-        stored = milepost.store.select_events(job_id)
-        return [milepost.mapper.to_domain_event(row).fact for row in stored]
+        stored = milepost.store.history(job_id)
+        return [milepost.mapper.read(row).fact for row in stored]
 
     def token(self, *scopes: Scope, user_id: str | None = None, name: str = "somebody") -> str:
         """Make a token and return its text."""

@@ -7,8 +7,9 @@ from itertools import chain
 
 from eventsourcing.persistence import MapperDeserialisationError
 
+from domain.log.mapper import Decoded
 from domain.log.stored import Stored
-from projections.folding.fold import Decoded, fold
+from projections.folding.fold import fold
 from projections.read_model.contract import SetAside
 from projections.verification.inspection.contract import BEFORE_ALL, Inspection
 from projections.verification.inspection.log_pages import PAGE
@@ -50,7 +51,7 @@ def _without(read: Decoded, positions: Collection[int]) -> Decoded:
 def pages(inspection: Inspection, job_id: str, first: int = PAGE) -> Iterator[list[Stored]]:
     """Read a job's events in order, page by page, the first page of at most so many."""
     after, limit = BEFORE_ALL[1], first
-    while page := inspection.histories((job_id, after), limit):
+    while page := inspection.log.histories((job_id, after), limit):
         if events := [event for event in page if event.job_id == job_id]:
             yield events
         if len(events) < len(page):

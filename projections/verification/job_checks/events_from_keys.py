@@ -67,7 +67,7 @@ class Keys:
         event = self._read(stored)
         if event and isinstance(event.fact, RollbackRequested | RollbackWithdrawn):
             # The callback that it was decided with comes just before it.
-            before = self._tree.event(key.job_id, key.version - 1)
+            before = self._tree.log.event(key.job_id, key.version - 1)
             callback = self._read(before) if before else None
             if callback is None:
                 return None

@@ -7,10 +7,9 @@ from itertools import groupby
 
 import msgspec
 
-from domain.log.mapper import JobEventMapper
+from domain.log.mapper import JobEventMapper, decoded
 from domain.log.stored import Stored
 from domain.workflows.definition import Workflows
-from projections.folding.fold import decoded
 from projections.read_model.contract import SHAPE, ReadModel
 from projections.tree.contract import TreeBroken
 from projections.verification.findings import Finding, Report
@@ -79,7 +78,7 @@ class Histories:
         job_id = self.standing.job_id
         after = BEFORE_ALL if job_id is None else (job_id, AFTER_LAST)
         history: History | None = None
-        while page := self._inspection.histories(after, PAGE):
+        while page := self._inspection.log.histories(after, PAGE):
             self._begin({event.job_id for event in page} - {history.job_id if history else None})
             for job_id, events in groupby(page, key=lambda event: event.job_id):
                 if history is None or history.job_id != job_id:

@@ -11,7 +11,7 @@ from domain.job.events import JobEvent
 from domain.job.keys import Key, agent_key, in_progress_key
 from domain.job.keys_taken import NamesTaken
 from domain.job.provisioning_job import ProvisioningJob
-from projections.folding.fold import Decoded
+from domain.log.mapper import Decoded
 from projections.verification.findings import Finding, Report, shortened
 from projections.verification.inspection.contract import Inspection, KeptKey
 from projections.verification.inspection.job_history import History

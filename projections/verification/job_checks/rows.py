@@ -12,14 +12,15 @@ from typing import Any, Generic
 import msgspec
 from eventsourcing.persistence import MapperDeserialisationError
 
-from domain.log.mapper import JobEventMapper
+from domain.log.mapper import JobEventMapper, decoded
+from domain.log.parameters import utc_text
 from domain.workflows.definition import Workflows
-from projections.folding.fold import decoded, fold
+from projections.folding.fold import fold
 from projections.folding.rows import instance_row
 from projections.read_model.contract import ReadModel, SetAside
 from projections.verification.differences import Difference, of_documents
 from projections.verification.findings import Finding, Report, shortened
-from projections.verification.inspection.contract import Inspection, KeptRow, utc_text
+from projections.verification.inspection.contract import Inspection, KeptRow
 from projections.verification.inspection.job_history import events
 from projections.verification.inspection.log_pages import PAGE
 from projections.views.instance import Instance

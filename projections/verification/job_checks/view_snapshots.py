@@ -9,11 +9,11 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Collection, Iterator, Sequence
 
-from domain.log.mapper import JobEventMapper
-from projections.folding.fold import Decoded, decoded
+from domain.log.mapper import Decoded, JobEventMapper, decoded
+from domain.log.parameters import utc_text
 from projections.verification.differences import Difference, of_documents
 from projections.verification.findings import Finding, Report, shortened
-from projections.verification.inspection.contract import Inspection, KeptView, utc_text
+from projections.verification.inspection.contract import Inspection, KeptView
 from projections.verification.inspection.job_history import History, pages
 from projections.verification.job_checks.rows import LOOKS
 from projections.views.view import Views

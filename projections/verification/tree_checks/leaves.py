@@ -57,7 +57,7 @@ class Leaves:
         self._suspects = suspects
         self._report = report
         self._standing, self._sums = standing, bytearray(standing.sums)
-        self._events = Events(tree, standing.position, upto)
+        self._events = Events(tree.log, standing.position, upto)
 
     @property
     def standing(self) -> Standing:

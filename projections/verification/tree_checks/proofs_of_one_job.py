@@ -52,7 +52,7 @@ class OneJob:
         Whose leaf has lost its event, the tree cannot tell; but how many events it has.
         """
         size, position = self._head.size, self._head.position
-        there = self._inspection.count(position)
+        there = self._inspection.log.count(position)
         expected = f"{size} events up to position {position}, as many as were hashed"
         if there < size:
             found = f"{size - there} fewer; milepost verify, without --job, says which are gone"

@@ -71,7 +71,7 @@ def test_the_events_of_commands_tell_the_keys_that_they_took(
         ask(old, clock, command)
 
     new = Milepost({"PERSISTENCE_MODULE": "domain.log.memory"}, clock=clock)
-    stored = old.store.select_notifications(None, 10_000)
+    stored = old.store.events(0, 10_000)
     lines = [encode(opened(event, old.mapper)) for event in stored]
     fill(new.store, new.mapper, lines, None, batch=batch, remembered=remembered)
 
@@ -112,7 +112,7 @@ def test_a_retry_gets_its_turn_when_the_other_job_has_ended_and_not_before() -> 
     ):
         ask(old, Clock(), command)
         new = Milepost({"PERSISTENCE_MODULE": "domain.log.memory"})
-        stored = old.store.select_notifications(None, 100)
+        stored = old.store.events(0, 100)
         fill(new.store, new.mapper, [encode(opened(event, old.mapper)) for event in stored], None)
         assert keys(new) == keys(old)
         turns.append(next((k.job_id for k in keys(new).values() if "in-progress" in k.name), None))

@@ -251,7 +251,7 @@ def test_what_is_made_during_a_rebuild_forbids_its_swap(postgres: Deployment, cl
         postgres.rebuild.run(on_progress=make)
     with pytest.raises(RebuildForbidden, match="view own depends on the table milepost_instances"):
         postgres.rebuild.run()
-    newest = postgres.read_model.newest_position()
+    newest = postgres.read_model.log.newest_position()
     assert postgres.read_model.rebuilt_position() == newest
     database.run("DROP VIEW own")
 

@@ -119,7 +119,7 @@ def history(databases: Deployment) -> Deployment:
     skip_positions(databases, GAP)
     append(databases, [p[2:] for p in places[GAP_AFTER:]])
     settle(databases)
-    assert [(e.position, e.job_id, e.version) for e in databases.tree.log(0, 1000)] == [
+    assert [(e.position, e.job_id, e.version) for e in databases.tree.log.events(0, 1000)] == [
         p[1:] for p in places
     ]
     return databases
@@ -191,7 +191,7 @@ def checkpoint(made: Deployment, size: int | None = None) -> Checkpoint:
 def at(made: Deployment, number: int) -> Stored:
     """Return the n-th event of the history as it is stored."""
     where = place(number)
-    found = made.tree.event(where.job_id, where.version)
+    found = made.tree.log.event(where.job_id, where.version)
     assert found is not None
     assert found.position == where.position
     return found
