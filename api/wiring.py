@@ -1,4 +1,4 @@
-"""Wiring: the one place that knows which parts go together for which database."""
+"""Wiring: everything over one database, put together for the web, the command line and tests."""
 
 from __future__ import annotations
 
@@ -8,38 +8,29 @@ from typing import Any
 
 import msgspec
 
+from api.databases import kit_over, log_in
 from api.settings.home import make_home
 from api.settings.settings import Settings
-from api.tokens import TokenStore
-from api.tokens.postgres import PostgresTokens
 from api.tokens.remembered import RememberedTokens
-from api.tokens.sqlite import SQLiteTokens
 from domain.application import Milepost, utc_now
 from domain.evidence.checkpoint import Checkpoint
+from domain.log.schema.steps import Schema
 from domain.log.store import translated
 from domain.workflows.definition import Workflows
 from domain.workflows.files import load
 from projections.projecting.projector import Projector
 from projections.reactions.watchdog import Watchdog
 from projections.read_model.contract import ReadModel
-from projections.read_model.postgres import PostgresReadModel
-from projections.read_model.sqlite import SQLiteReadModel
 from projections.reading.history import History
 from projections.reading.reader import Reader
 from projections.rebuilding.cleaner import Cleaner
 from projections.rebuilding.contract import Shadow
-from projections.rebuilding.postgres import PostgresShadow
 from projections.rebuilding.rebuild import Rebuild
-from projections.rebuilding.sqlite import SQLiteShadow
 from projections.tree.contract import TILE, TreeStore
 from projections.tree.grower import Grower
-from projections.tree.postgres import PostgresTree
 from projections.tree.proofs import Evidence
-from projections.tree.sqlite import SQLiteTree
 from projections.verification.findings import Finding
 from projections.verification.inspection.contract import Inspection
-from projections.verification.inspection.postgres import PostgresInspection
-from projections.verification.inspection.sqlite import SQLiteInspection
 from projections.verification.run import Verification
 
 
@@ -48,23 +39,32 @@ class Services(msgspec.Struct, frozen=True):
 
     settings: Settings
     milepost: Milepost
+    schema: Schema[Any]
     read_model: ReadModel
     shadow: Shadow
     reader: Reader
     history: History
     tree: TreeStore
+    inspection: Inspection
     tokens: RememberedTokens
     workflows: Workflows
     clock: Callable[[], datetime]
     is_draining: Callable[[], bool] = lambda: False
 
     def prepare(self) -> None:
-        """Create every table that is not there yet; raise `StoreUnavailable`."""
+        """Apply the schema steps that the database lacks, and begin its rows and its tree.
+
+        Raises `StoreUnavailable`, or `SchemaBehind` if this account may not make what is missing.
+        """
         with translated():
-            self.milepost.store.create_table()
+            self.schema.apply()
             self.read_model.prepare()
             self.tree.prepare()
-            self.tokens.prepare()
+
+    def check(self) -> None:
+        """Raise `SchemaBehind` if the database lacks a table or a column; write nothing."""
+        with translated():
+            self.schema.check()
 
     def projector(self) -> Projector:
         """Return a projector with its chores: watchdog, tree and cleaner.
@@ -94,14 +94,6 @@ class Services(msgspec.Struct, frozen=True):
             self.milepost.mapper,
             self.workflows,
         )
-
-    @property
-    def inspection(self) -> Inspection:
-        """What verifying reads."""
-        recorder: Any = self.milepost.recorder
-        if self.settings.database == "sqlite":
-            return SQLiteInspection(recorder)
-        return PostgresInspection(recorder)
 
     def verification(
         self, checkpoints: Sequence[Checkpoint], report: Callable[[Finding], None]
@@ -134,37 +126,21 @@ def open_services(settings: Settings, clock: Callable[[], datetime] = utc_now) -
     """
     workflows = load(settings.workflows)
     make_home(settings)
-    env = {"ORIGINATOR_ID_TYPE": "text", "CREATE_TABLE": "no", **settings.store}
-    if settings.database == "sqlite":
-        env |= {
-            "PERSISTENCE_MODULE": "domain.log.sqlite",
-            "SQLITE_DBNAME": str(settings.sqlite_file),
-        }
-    else:
-        env |= {"PERSISTENCE_MODULE": "domain.log.postgres", "DATABASE_URL": settings.database_url}
+    env = {"ORIGINATOR_ID_TYPE": "text", "CREATE_TABLE": "no", **settings.store, **log_in(settings)}
     milepost = Milepost(env, clock=clock)
-    recorder: Any = milepost.recorder
-    read_model: ReadModel
-    shadow: Shadow
-    tree: TreeStore
-    tokens: TokenStore
-    if settings.database == "sqlite":
-        read_model, shadow = SQLiteReadModel(recorder), SQLiteShadow(recorder)
-        tree, tokens = SQLiteTree(recorder), SQLiteTokens(recorder.datastore)
-    else:
-        read_model, shadow = PostgresReadModel(recorder), PostgresShadow(recorder)
-        tree = PostgresTree(recorder)
-        tokens = PostgresTokens(recorder.datastore)
-    milepost.when_committed(read_model.wake)
+    kit = kit_over(milepost.recorder)
+    milepost.when_committed(kit.read_model.wake)
     return Services(
         settings=settings,
         milepost=milepost,
-        read_model=read_model,
-        shadow=shadow,
-        reader=Reader(read_model, milepost.mapper),
-        history=History(read_model, milepost.mapper),
-        tree=tree,
-        tokens=RememberedTokens(tokens),
+        schema=kit.schema,
+        read_model=kit.read_model,
+        shadow=kit.shadow,
+        reader=Reader(kit.read_model, milepost.mapper),
+        history=History(kit.read_model, milepost.mapper),
+        tree=kit.tree,
+        inspection=kit.inspection,
+        tokens=RememberedTokens(kit.tokens),
         workflows=workflows,
         clock=clock,
     )

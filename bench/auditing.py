@@ -67,8 +67,8 @@ def run(stage: Stage, effort: Effort) -> Iterator[Line]:
 def _decoded(application: Milepost) -> float:
     """Return how many events are read and decoded a second."""
     position, seen, began = 0, 0, perf_counter()
-    store, mapper = application.store, application.mapper
-    while rows := store.select_notifications(position, BATCH, inclusive_of_start=False):
+    recorder, mapper = application.recorder, application.mapper
+    while rows := recorder.select_notifications(position, BATCH, inclusive_of_start=False):
         for row in rows:
             mapper.to_domain_event(row)
         position, seen = rows[-1].id, seen + len(rows)

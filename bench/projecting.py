@@ -33,9 +33,11 @@ def run(stage: Stage, effort: Effort) -> Iterator[Line]:
                 raise AssertionError(f"{folded} events were folded, not {events}")
             return folded / (perf_counter() - began)
 
+        recorder = services.milepost.recorder
+
         def decode() -> float:
             position, seen, began = 0, 0, perf_counter()
-            while rows := store.select_notifications(position, BATCH, inclusive_of_start=False):
+            while rows := recorder.select_notifications(position, BATCH, inclusive_of_start=False):
                 for row in rows:
                     mapper.to_domain_event(row)
                 position, seen = rows[-1].id, seen + len(rows)
@@ -43,7 +45,7 @@ def run(stage: Stage, effort: Effort) -> Iterator[Line]:
 
         def decode_lean() -> float:
             position, seen, began = 0, 0, perf_counter()
-            while rows := store.log(position, BATCH):
+            while rows := store.events(position, BATCH):
                 for row in rows:
                     mapper.read(row)
                 position, seen = rows[-1].position, seen + len(rows)

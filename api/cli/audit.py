@@ -48,7 +48,7 @@ def audit(
     if version is not None and at is not None:
         raise click.UsageError("--version and --at are two ways to say one thing; give one")
     wanted = Wanted(kinds=[*chain(*kinds)], since=since, until=until, attempt=attempt)
-    with opened(only_if_there=True) as here:
+    with opened(only_looks=True) as here:
         present = here.reader.instance(job_id)
         if present is None:
             raise JobNotFound(f"There is no job {job_id!r}.")

@@ -60,7 +60,7 @@ def checkpoint(show_key: bool, new_key: str | None, seconds: float) -> None:
         except TreeBroken as error:
             raise click.ClickException(f"{error}; see milepost verify") from error
         click.echo(signed(here, root), nl=False)
-        if root.position < (newest := here.read_model.newest_position()):
+        if root.position < (newest := here.read_model.log.newest_position()):
             click.echo(
                 f"It covers {root.size} events, up to position {root.position}; "
                 f"the log is at {newest}.",
@@ -82,7 +82,7 @@ def _catch_up(here: Services, seconds: float) -> None:
     """Bring the tree up to what the log has now, or wait for the projector that does."""
     deadline = monotonic() + seconds
     with translated():
-        wanted = here.read_model.newest_position()
+        wanted = here.read_model.log.newest_position()
         with here.read_model.turn() as turn:
             if turn:
                 return Grower(here.tree).catch_up()

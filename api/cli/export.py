@@ -89,15 +89,15 @@ def export(
     if target:
         manifest_path = manifest_path or manifest_of(target)
     refuse_to_replace([path for path in (target, manifest_path) if path], force)
-    with opened(only_if_there=True, with_key=True) as here, translated():
+    with opened(only_looks=True, with_key=True) as here, translated():
         job_id = selection.job_id
-        if job_id is not None and not here.read_model.history(job_id, limit=1):
+        if job_id is not None and not here.read_model.log.history(job_id, limit=1):
             raise JobNotFound(f"There is no job {job_id!r}.")
         exported = Export(
             here.milepost.store,
             here.milepost.mapper,
             selection,
-            here.read_model.newest_position(),
+            here.read_model.log.newest_position(),
             sealed=sealed,
         )
         keys = here.settings.signers

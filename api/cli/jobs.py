@@ -58,7 +58,7 @@ def jobs(
     as_json: bool,
 ) -> None:
     """List jobs, the newest first, or show JOB_ID and its timeline."""
-    with opened(only_if_there=True) as here:
+    with opened(only_looks=True) as here:
         if job_id is not None:
             return _show(here, job_id, as_json)
         wanted = JobFilter(agent_id=agent_id, user_id=user_id, status=status, limit=limit)

@@ -36,7 +36,7 @@ def replay(context: click.Context, job_id: str, speed: float, attempt: int | Non
     """
     if not isfinite(speed):
         raise click.UsageError("--speed wants a number")
-    with opened(only_if_there=True) as here:
+    with opened(only_looks=True) as here:
         if here.reader.instance(job_id) is None:
             raise JobNotFound(f"There is no job {job_id!r}.")
         seen = frames(here.history.entries(job_id, Wanted()), here.workflows, attempt)

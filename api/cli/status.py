@@ -11,7 +11,7 @@ from api.cli.terminal.output import as_json, counted, opened, print_json, print_
 @as_json
 def status(as_json: bool) -> None:
     """Show how far log, read model and tree are, and count the jobs."""
-    with opened(only_if_there=True) as here:
+    with opened(only_looks=True) as here:
         standing, counts = here.reader.standing(), dict(here.reader.counts())
         growth = here.evidence.growth()
         database, shape = here.settings.shown_database, here.read_model.shape

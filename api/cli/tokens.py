@@ -52,7 +52,7 @@ def create(name: str, scopes: tuple[Scope, ...], user_id: str | None, as_json: b
 @as_json
 def list_tokens(as_json: bool) -> None:
     """List the tokens, not their texts."""
-    with opened(only_if_there=True) as here:
+    with opened(only_looks=True) as here:
         found = here.tokens.all()
     if as_json:
         for token in found:

@@ -44,7 +44,7 @@ def verify(files: tuple[Path, ...], job_id: str | None, resume: bool, as_json: b
     """
     if job_id is not None and resume:
         raise click.UsageError("--job and --resume exclude one another")
-    with opened(only_if_there=True, with_key=True) as here:
+    with opened(only_looks=True, with_key=True) as here:
         checkpoints = [_checkpoint(file, here.settings) for file in files]
         told = _Told(as_json)
         verification = here.verification(checkpoints, told)

@@ -20,7 +20,8 @@ from api.schemas.history import DifferenceSchema
 from api.schemas.queries import PlaceQuerySchema
 from api.tokens import Principal
 from api.wiring import Services
-from projections.read_model.contract import NEWEST, JobFilter
+from domain.log.reading.contract import NEWEST
+from projections.read_model.contract import JobFilter
 from projections.reading.time_travel import Place, newest_of
 from projections.views.instance import Instance
 

@@ -9,7 +9,7 @@ from marshmallow import RAISE, Schema, ValidationError, fields, validate, valida
 
 from api.schemas.fields import Listed, When, moment
 from domain.job.events import CATALOGUE
-from projections.read_model.contract import NEWEST
+from domain.log.reading.contract import NEWEST
 from projections.reading.time_travel import Place
 
 TIME: Final = {"type": "string", "format": "date-time"}

@@ -63,10 +63,6 @@ class TokenLookup(Protocol):
 class TokenStore(TokenLookup, Protocol):
     """Where tokens are kept."""
 
-    def prepare(self) -> None:
-        """Create the table."""
-        ...
-
     def add(self, token: Token) -> None:
         """Keep a new token."""
         ...

@@ -15,9 +15,6 @@ class MemoryTokens:
     def __init__(self) -> None:
         self._tokens: dict[str, Token] = {}
 
-    def prepare(self) -> None:
-        """See `TokenStore.prepare`."""
-
     def add(self, token: Token) -> None:
         """See `TokenStore.add`."""
         self._tokens[token.id] = token

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import msgspec
 
 from api.tokens import Token
 from domain.log.postgres_datastore import PostgresDatastore
+from domain.log.schema.postgres import PostgresPart
+from domain.log.schema.steps import Part, Step, each
 
 CREATE = """
     CREATE TABLE IF NOT EXISTS milepost_tokens (
@@ -19,6 +22,7 @@ CREATE = """
       created_at text NOT NULL,
       revoked_at text)
 """
+PART: PostgresPart = Part("tokens", (Step(1, ("milepost_tokens",), each(CREATE)),))
 INSERT = "INSERT INTO milepost_tokens VALUES (%s, %s, %s, %s, %s, %s, %s)"
 SELECT = "SELECT * FROM milepost_tokens WHERE id = %s"
 SELECT_ALL = "SELECT * FROM milepost_tokens ORDER BY created_at, id"
@@ -28,12 +32,10 @@ REVOKE = "UPDATE milepost_tokens SET revoked_at = %s WHERE id = %s AND revoked_a
 class PostgresTokens:
     """Keep tokens beside the events."""
 
+    part: ClassVar = PART
+
     def __init__(self, datastore: PostgresDatastore) -> None:
         self._datastore = datastore
-
-    def prepare(self) -> None:
-        """See `TokenStore.prepare`."""
-        self._datastore.create(("milepost_tokens",), (CREATE,))
 
     def add(self, token: Token) -> None:
         """See `TokenStore.add`."""

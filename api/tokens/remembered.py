@@ -21,10 +21,6 @@ class RememberedTokens:
         self._clock = clock
         self._found: dict[str, tuple[float, Token]] = {}
 
-    def prepare(self) -> None:
-        """See `TokenStore.prepare`."""
-        self._store.prepare()
-
     def add(self, token: Token) -> None:
         """See `TokenStore.add`."""
         self._store.add(token)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import msgspec
 
 from api.tokens import Token
-from domain.log.sqlite import SQLiteDatastore
+from domain.log.schema.sqlite import SQLitePart
+from domain.log.schema.steps import Part, Step, each
+from domain.log.sqlite_datastore import SQLiteDatastore
 
 CREATE = """
     CREATE TABLE IF NOT EXISTS milepost_tokens (
@@ -19,6 +22,7 @@ CREATE = """
       created_at TEXT NOT NULL,
       revoked_at TEXT)
 """
+PART: SQLitePart = Part("tokens", (Step(1, ("milepost_tokens",), each(CREATE)),))
 INSERT = "INSERT INTO milepost_tokens VALUES (?, ?, ?, ?, ?, ?, ?)"
 SELECT = "SELECT * FROM milepost_tokens WHERE id = ?"
 SELECT_ALL = "SELECT * FROM milepost_tokens ORDER BY created_at, id"
@@ -28,13 +32,10 @@ REVOKE = "UPDATE milepost_tokens SET revoked_at = ? WHERE id = ? AND revoked_at 
 class SQLiteTokens:
     """Keep tokens beside the events."""
 
+    part: ClassVar = PART
+
     def __init__(self, datastore: SQLiteDatastore) -> None:
         self._datastore = datastore
-
-    def prepare(self) -> None:
-        """See `TokenStore.prepare`."""
-        with self._datastore.writing() as cursor:
-            cursor.execute(CREATE)
 
     def add(self, token: Token) -> None:
         """See `TokenStore.add`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -36,7 +37,7 @@ class JobEventMapper(Mapper[str]):
         return self._event(position, job_id, version, stored_event.topic, stored_event.state)
 
     def read(self, stored: Stored) -> JobEvent:
-        """Do the same for a row as we read them ourselves."""
+        """Return the event of a row of our own reading; raise `MapperDeserialisationError`."""
         position, job_id, version, topic, state = stored
         return self._event(position, str(job_id), version, topic, state)
 
@@ -67,3 +68,18 @@ class JobEventMapper(Mapper[str]):
         if self.cipher:
             stored = self.cipher.decrypt(stored)
         return self.compressor.decompress(stored) if self.compressor else stored
+
+
+Decoded = Sequence[tuple[Stored, JobEvent | MapperDeserialisationError]]
+"""Stored events, each with what it says or with the reason why it cannot be read."""
+
+
+def decoded(events: Iterable[Stored], mapper: JobEventMapper) -> Decoded:
+    """Read stored events, once for every fold: one that cannot be read must not stop the others."""
+    found: list[tuple[Stored, JobEvent | MapperDeserialisationError]] = []
+    for stored in events:
+        try:
+            found.append((stored, mapper.read(stored)))
+        except MapperDeserialisationError as error:
+            found.append((stored, error))
+    return found

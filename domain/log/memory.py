@@ -10,13 +10,13 @@ from eventsourcing import popo
 from eventsourcing.persistence import (
     ApplicationRecorder,
     IntegrityError,
-    Notification,
     StoredEvent,
 )
 
 from domain.job.keys import Key
+from domain.log.reading.contract import NEWEST, Recalled
 from domain.log.snapshots import Snapshot
-from domain.log.store import MAX_TAIL, Append, Filling, Found, Recalled, StoreNotEmpty
+from domain.log.store import MAX_TAIL, Append, Filling, Found, StoreNotEmpty
 from domain.log.stored import Stored
 
 
@@ -72,18 +72,16 @@ class MemoryRecorder(popo.POPOApplicationRecorder):
 
     def append(
         self,
-        events: Sequence[Notification],
+        events: Sequence[Stored],
         claims: Sequence[Key] = (),
         pointers: Sequence[Key] = (),
         snapshots: Sequence[Snapshot] = (),
     ) -> None:
         """See `Filling.append`."""
         places = [len(self._stored_events) + number for number, _ in enumerate(events, start=1)]
-        if places != [event.id for event in events]:
+        if places != [event.position for event in events]:
             raise IntegrityError("there are no gaps between positions in memory")
-        self._insert_events(
-            [StoredEvent(e.originator_id, e.originator_version, e.topic, e.state) for e in events]
-        )
+        self._insert_events([StoredEvent(e.job_id, e.version, e.topic, e.state) for e in events])
         for key in claims:
             self._keys.setdefault(key.name, key)
         for key in pointers:
@@ -91,14 +89,49 @@ class MemoryRecorder(popo.POPOApplicationRecorder):
         for snapshot in snapshots:
             self._snapshots[snapshot.job_id] = snapshot
 
-    def log(self, after: int, limit: int) -> Sequence[Stored]:
-        """See `JobStore.log`."""
+    def newest_position(self) -> int:
+        """See `Log.newest_position`."""
+        return self.max_notification_id() or 0
+
+    def events(
+        self, after: int, limit: int, until: int = NEWEST, topics: Sequence[str] = ()
+    ) -> Sequence[Stored]:
+        """See `Log.events`."""
         with self._database_lock:
-            events = self.select_notifications(after, limit, inclusive_of_start=False)
+            found = self.select_notifications(after, limit, until, topics, inclusive_of_start=False)
             return [
                 Stored(e.id, str(e.originator_id), e.originator_version, e.topic, bytes(e.state))
-                for e in events
+                for e in found
             ]
+
+    def history(
+        self, job_id: str, after: int = 0, until: int = NEWEST, limit: int = NEWEST
+    ) -> Sequence[Stored]:
+        """See `Recalling.history`."""
+        with self._database_lock:
+            index = self._stored_events_index[job_id]
+            found = self.select_events(job_id, gt=after, lte=until)[:limit]
+            return [
+                Stored(
+                    index[e.originator_version] + 1, job_id, e.originator_version, e.topic, e.state
+                )
+                for e in found
+            ]
+
+    def histories(
+        self, after: tuple[str, int], limit: int, until: int = NEWEST
+    ) -> Sequence[Stored]:
+        """See `Log.histories`."""
+        found = [e for e in self.events(0, NEWEST, until) if (e.job_id, e.version) > after]
+        return sorted(found, key=lambda event: (event.job_id, event.version))[:limit]
+
+    def event(self, job_id: str, version: int) -> Stored | None:
+        """See `Log.event`."""
+        return next(iter(self.history(job_id, version - 1, version)), None)
+
+    def count(self, upto: int) -> int:
+        """See `Log.count`."""
+        return len(self.events(0, NEWEST, upto))
 
     def recall(self, job_ids: Collection[str]) -> Recalled:
         """See `JobStore.recall`."""
@@ -113,10 +146,10 @@ class MemoryRecorder(popo.POPOApplicationRecorder):
             known |= {snapshot.job_id: snapshot.version + 1 for snapshot in snapshots}
             return Recalled(snapshots, self._tail(known))
 
-    def _tail(self, known: Mapping[str, int]) -> Sequence[StoredEvent]:
-        tail: list[StoredEvent] = []
+    def _tail(self, known: Mapping[str, int]) -> Sequence[Stored]:
+        tail: list[Stored] = []
         for job_id, version in known.items():
-            tail += self.select_events(job_id, gt=version - 1)
+            tail += self.history(job_id, version - 1)
         return tail
 
     def key(self, name: str) -> Key | None:

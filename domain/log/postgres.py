@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, LiteralString
-from uuid import UUID
+from typing import Any, ClassVar, LiteralString
 
-import msgspec
 from eventsourcing import postgres
 from eventsourcing.persistence import (
     InfrastructureFactory,
     InterfaceError,
-    Notification,
     OperationalError,
     StoredEvent,
 )
@@ -20,7 +17,12 @@ from eventsourcing.utils import EnvType
 from psycopg import ClientCursor
 
 from domain.job.keys import Key
+from domain.log.parameters import as_json
 from domain.log.postgres_datastore import PostgresDatastore
+from domain.log.reading.contract import NEWEST, Recalled, recalled
+from domain.log.reading.postgres import SELECT_HISTORY, SELECT_RECALLED, PostgresLog
+from domain.log.schema.postgres import PostgresPart, PostgresSchema
+from domain.log.schema.steps import Part, Step, each
 from domain.log.snapshots import Snapshot
 from domain.log.store import (
     MAX_TAIL,
@@ -28,13 +30,11 @@ from domain.log.store import (
     Filling,
     Found,
     NothingDecided,
-    Recalled,
     StoreNotEmpty,
-    recalled,
 )
 from domain.log.stored import Stored
 
-CREATE = (
+CREATE: tuple[LiteralString, ...] = (
     """CREATE TABLE IF NOT EXISTS milepost_events (
          notification_id bigserial,
          originator_id text NOT NULL,
@@ -55,7 +55,9 @@ CREATE = (
          shape text NOT NULL,
          state bytea NOT NULL)""",
 )
-TABLES = ("milepost_events", "milepost_keys", "milepost_snapshots")
+PART: PostgresPart = Part(
+    "log", (Step(1, ("milepost_events", "milepost_keys", "milepost_snapshots"), each(*CREATE)),)
+)
 # One writer at a time, so that positions become visible in order: a reader that has seen a position
 # has seen all before it. Not LOCK TABLE, which waits for VACUUM and lets ANALYZE wait.
 BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"  # what is seen is seen after the lock is taken
@@ -75,9 +77,9 @@ NOTIFY = "NOTIFY milepost_events"
 INSERT_PLACED = """
     INSERT INTO milepost_events
            (originator_id, originator_version, topic, state, notification_id)
-    SELECT originator_id, originator_version, topic, decode(state, 'base64'), id
+    SELECT job_id, version, topic, decode(state, 'base64'), position
       FROM json_to_recordset(%s::json) AS event
-           (originator_id text, originator_version bigint, topic text, state text, id bigint)
+           (job_id text, version bigint, topic text, state text, position bigint)
 """
 COUNT_EVENTS = "SELECT COUNT(*) FROM milepost_events"
 # Without events, keys and snapshots are of events that are gone.
@@ -92,55 +94,15 @@ GO_ON = """
 # LATERAL and OFFSET 0, here and below: however small the tables were when this was planned, and
 # whatever is known of them, each job or name is looked up by the index.
 SELECT_TAIL = f"""
-    SELECT e.originator_id, e.originator_version, e.topic,
+    SELECT e.notification_id, e.originator_id, e.originator_version, e.topic,
            CASE WHEN e.originator_version > known.version::bigint THEN e.state ELSE '' END
       FROM json_each_text(%s::json) AS known (id, version)
      CROSS JOIN LATERAL (
-           SELECT originator_id, originator_version, topic, state
+           SELECT notification_id, originator_id, originator_version, topic, state
              FROM milepost_events
             WHERE originator_id = known.id AND originator_version >= known.version::bigint
             ORDER BY originator_version OFFSET 0) AS e
      LIMIT {MAX_TAIL + 1}
-"""
-# A snapshot that is ahead of its events is none: those were restored from before it was taken.
-SELECT_RECALLED = """
-    SELECT e.originator_id, e.originator_version, e.shape, e.topic, e.state
-      FROM json_array_elements_text(%s::json) AS cold (job_id)
-      LEFT JOIN LATERAL (
-           SELECT job_id, version, shape, state
-             FROM milepost_snapshots AS kept
-            WHERE job_id = cold.job_id
-              AND EXISTS (SELECT FROM milepost_events
-                           WHERE originator_id = cold.job_id
-                             AND originator_version = kept.version OFFSET 0)
-            OFFSET 0) AS s ON true
-     CROSS JOIN LATERAL (
-           SELECT s.job_id, s.version, s.shape, NULL, s.state WHERE s.version IS NOT NULL
-            UNION ALL
-           SELECT originator_id, originator_version, NULL, topic, state
-             FROM milepost_events
-            WHERE originator_id = cold.job_id AND originator_version > COALESCE(s.version, 0)
-            ORDER BY 2) AS e (originator_id, originator_version, shape, topic, state)
-"""
-SELECT_EVENTS = """
-    SELECT originator_id, originator_version, topic, state
-      FROM milepost_events
-     WHERE originator_id = %s AND originator_version > %s
-       AND (%s::bigint IS NULL OR originator_version <= %s)
-     ORDER BY originator_version LIMIT %s
-"""
-SELECT_EVENTS_DOWN = SELECT_EVENTS.replace("LIMIT", "DESC LIMIT")
-STORED: LiteralString = "notification_id, originator_id, originator_version, topic, state"
-SELECT_LOG: LiteralString = f"""
-    SELECT {STORED} FROM milepost_events
-     WHERE notification_id > %s ORDER BY notification_id LIMIT %s
-"""
-SELECT_NOTIFICATIONS = """
-    SELECT originator_id, originator_version, topic, state, notification_id
-      FROM milepost_events
-     WHERE notification_id > %s AND (%s::bigint IS NULL OR notification_id <= %s)
-       AND (%s::text[] = '{}' OR topic = ANY (%s))
-     ORDER BY notification_id LIMIT %s
 """
 SELECT_KEYS = """
     SELECT k.name, k.job_id, k.version, k.digest, e.notification_id
@@ -176,14 +138,16 @@ KEEP_SNAPSHOTS = """
 """
 
 
-class PostgresRecorder(postgres.PostgresApplicationRecorder):
+class PostgresRecorder(PostgresLog, postgres.PostgresApplicationRecorder):
     """Keep events, keys and snapshots in one PostgreSQL database."""
+
+    part: ClassVar = PART
 
     datastore: PostgresDatastore
 
     def create_table(self) -> None:
-        """Create the tables that are not there yet."""
-        self.datastore.create(TABLES, CREATE)
+        """Apply the log's own schema steps, as the library asks where nothing else does."""
+        PostgresSchema(self.datastore, PART).apply()
 
     def transact(
         self,
@@ -203,11 +167,6 @@ class PostgresRecorder(postgres.PostgresApplicationRecorder):
                 raise
             self.datastore.discard_dead(error)
             raise NothingDecided(str(error)) from error
-
-    def recall(self, job_ids: Collection[str]) -> Recalled:
-        """See `JobStore.recall`."""
-        rows = self.datastore.rows(SELECT_RECALLED, (as_json(list(job_ids)),))
-        return recalled(tuple(row.values()) for row in rows)
 
     @contextmanager
     def filling(self) -> Iterator[Filling]:
@@ -229,44 +188,6 @@ class PostgresRecorder(postgres.PostgresApplicationRecorder):
         curs.execute(NOTIFY)
         curs.execute(INSERT_EVENTS, (as_json(stored_events),))
 
-    def log(self, after: int, limit: int) -> Sequence[Stored]:
-        """See `JobStore.log`."""
-        return self.datastore.stored(SELECT_LOG, (after, limit))
-
-    def select_events(
-        self,
-        originator_id: UUID | str,
-        *,
-        gt: int | None = None,
-        lte: int | None = None,
-        desc: bool = False,
-        limit: int | None = None,
-    ) -> Sequence[StoredEvent]:
-        """Return a job's events; unlike the library, do not try ten times."""
-        rows = self.datastore.rows(
-            SELECT_EVENTS_DOWN if desc else SELECT_EVENTS, (originator_id, gt or 0, lte, lte, limit)
-        )
-        return [StoredEvent(*row.values()) for row in rows]
-
-    def select_notifications(
-        self,
-        start: int | None,
-        limit: int,
-        stop: int | None = None,
-        topics: Sequence[str] = (),
-        *,
-        inclusive_of_start: bool = True,
-    ) -> Sequence[Notification]:
-        """Return events in order of position; unlike the library, do not try ten times."""
-        after = (start or 0) - (1 if inclusive_of_start else 0)
-        rows = self.datastore.tuples(
-            SELECT_NOTIFICATIONS, (after, stop, stop, list(topics), list(topics), limit)
-        )
-        return [
-            Notification(job_id, version, topic, state, id=position)
-            for job_id, version, topic, state, position in rows
-        ]
-
 
 class _Filling:
     def __init__(self, cursor: ClientCursor[Any]) -> None:
@@ -274,14 +195,14 @@ class _Filling:
 
     def append(
         self,
-        events: Sequence[Notification],
+        events: Sequence[Stored],
         claims: Sequence[Key] = (),
         pointers: Sequence[Key] = (),
         snapshots: Sequence[Snapshot] = (),
     ) -> None:
         """See `Filling.append`."""
         for statement, rows in (
-            (INSERT_PLACED, events),
+            (INSERT_PLACED, [event._asdict() for event in events]),
             (CLAIM_KEYS, claims),
             (POINT_KEYS, pointers),
             (KEEP_SNAPSHOTS, snapshots),
@@ -292,10 +213,12 @@ class _Filling:
         """See `Recalling.recall`."""
         return recalled(self._cursor.execute(SELECT_RECALLED, (as_json(list(job_ids)),)))
 
-    def select_events(self, originator_id: str) -> Sequence[StoredEvent]:
-        """See `Recalling.select_events`."""
-        rows = self._cursor.execute(SELECT_EVENTS, (originator_id, 0, None, None, None))
-        return [StoredEvent(*row) for row in rows]
+    def history(
+        self, job_id: str, after: int = 0, until: int = NEWEST, limit: int = NEWEST
+    ) -> Sequence[Stored]:
+        """See `Recalling.history`."""
+        rows = self._cursor.execute(SELECT_HISTORY, (job_id, after, until, limit))
+        return [Stored(*row) for row in rows]
 
 
 def _look(cursor: ClientCursor[Any], known: Mapping[str, int], names: Collection[str]) -> Found:
@@ -307,7 +230,7 @@ def _look(cursor: ClientCursor[Any], known: Mapping[str, int], names: Collection
     cursor.execute(";".join(parts), parameters)
     for _ in (BEGIN, LOCK):
         cursor.nextset()
-    tail = [StoredEvent(*row) for row in cursor.fetchall()]
+    tail = [Stored(*row) for row in cursor.fetchall()]
     keys = [Key(*row) for row in cursor.fetchall()] if names and cursor.nextset() else []
     return Found(tail, {key.name: key for key in keys})
 
@@ -332,11 +255,6 @@ def _write(cursor: ClientCursor[Any], append: Append) -> Sequence[int]:
         parameters.append(as_json(append.snapshots))
     cursor.execute(";".join([*parts, "COMMIT"]), parameters)
     return [position for (position,) in cursor.fetchall()]
-
-
-def as_json(value: Any) -> str:
-    """Return any number of rows as one parameter."""
-    return msgspec.json.encode(value).decode()
 
 
 class Factory(postgres.PostgresFactory):

@@ -40,8 +40,6 @@ DEFAULTS: dict[str, Any] = {
     "target_session_attrs": "read-write",
 }
 ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtext('milepost schema'))"
-FIND_TABLES = "SELECT count(to_regclass(name)) AS found FROM unnest(%s::text[]) AS name"
-SHOW_ENCODING = "SHOW server_encoding"
 
 
 class PostgresDatastore(postgres.PostgresDatastore):
@@ -102,22 +100,6 @@ class PostgresDatastore(postgres.PostgresDatastore):
             finally:
                 if not connection.closed:
                     connection.rollback()
-
-    def create(self, tables: Sequence[str], statements: Sequence[LiteralString]) -> None:
-        """Create the tables, unless all are there: then no right to create is needed.
-
-        Raises `OperationalError` for a database that cannot hold every character.
-        """
-        if self.rows(FIND_TABLES, (list(tables),))[0]["found"] == len(tables):
-            return
-        encoding = self.rows(SHOW_ENCODING)[0]["server_encoding"]
-        if encoding != "UTF8":
-            raise OperationalError(f"the database is encoded in {encoding}; Milepost needs UTF8")
-        with self.transaction(commit=True) as cursor:
-            # Of two processes that try at once, one waits for the other.
-            cursor.execute(ONE_AT_A_TIME)
-            for statement in statements:
-                cursor.execute(statement)
 
     def rows(self, statement: LiteralString, parameters: Sequence[Any] = ()) -> list[DictRow]:
         """Run one reading statement; if its connection turns out dead, once more on a live one."""

@@ -1,6 +1,6 @@
-"""A job as it stood at one of its versions, kept so that the events up to there need not be read.
+"""A job's state at one of its versions, stored so that the events before it need not be read.
 
-Snapshots are a cache: whatever they say can be folded from the events again.
+Snapshots are a cache: everything in them can be folded from the events again.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from domain.log.mapper import JobEventMapper
 SHAPE = "1"
 """Changes with every change of `ProvisioningJob`, of what is in it, or of how it is folded.
 
-Snapshots of another shape are passed over and the events folded, so that none is ever misread.
+A snapshot of another shape is passed over, and the job's events are folded instead.
 """
 EVERY = 100
 """How many events a job gets before its next snapshot is due."""

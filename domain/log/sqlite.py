@@ -5,26 +5,24 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, LiteralString
 
 import msgspec
 from eventsourcing import sqlite
-from eventsourcing.persistence import (
-    IntegrityError,
-    Notification,
-    OperationalError,
-    StoredEvent,
-)
 
 from domain.job.keys import Key
+from domain.log.parameters import as_json
+from domain.log.reading.contract import NEWEST, Recalled
+from domain.log.reading.sqlite import SELECT_HISTORY, SQLiteLog, recall_by
+from domain.log.schema.sqlite import SQLitePart, SQLiteSchema
+from domain.log.schema.steps import Part, Step, each
 from domain.log.snapshots import Snapshot
-from domain.log.sqlite_lock import BUSY_TIMEOUT, NextWriterLock
-from domain.log.store import MAX_TAIL, Append, Filling, Found, Recalled, StoreNotEmpty, recalled
+from domain.log.sqlite_datastore import SQLiteDatastore, translated
+from domain.log.store import MAX_TAIL, Append, Filling, Found, StoreNotEmpty
 from domain.log.stored import Stored
 
 # AUTOINCREMENT, so that the position of a deleted newest event is never given out again.
-CREATE = (
+CREATE: tuple[LiteralString, ...] = (
     """CREATE TABLE IF NOT EXISTS milepost_events (
          notification_id INTEGER PRIMARY KEY AUTOINCREMENT,
          originator_id TEXT NOT NULL,
@@ -43,6 +41,9 @@ CREATE = (
          shape TEXT NOT NULL,
          state BLOB NOT NULL)""",
 )
+PART: SQLitePart = Part(
+    "log", (Step(1, ("milepost_events", "milepost_keys", "milepost_snapshots"), each(*CREATE)),)
+)
 INSERT_EVENT = """
     INSERT INTO milepost_events (originator_id, originator_version, topic, state)
     VALUES (?, ?, ?, ?)
@@ -56,47 +57,13 @@ COUNT_EVENTS = "SELECT COUNT(*) FROM milepost_events"
 # Without events, keys and snapshots are of events that are gone.
 FORGET = ("DELETE FROM milepost_keys", "DELETE FROM milepost_snapshots")
 SELECT_TAIL = f"""
-    SELECT e.originator_id, e.originator_version, e.topic,
+    SELECT e.notification_id, e.originator_id, e.originator_version, e.topic,
            iif(e.originator_version > json_extract(known.value, '$[1]'), e.state, x'')
       FROM json_each(?) AS known
       JOIN milepost_events AS e
         ON e.originator_id = json_extract(known.value, '$[0]')
        AND e.originator_version >= json_extract(known.value, '$[1]')
      ORDER BY e.originator_id, e.originator_version LIMIT {MAX_TAIL + 1}
-"""
-# A snapshot that is ahead of its events is none: those were restored from before it was taken.
-SELECT_RECALLED = """
-    WITH cold AS (
-         SELECT wanted.value AS job_id, s.version, s.shape, s.state
-           FROM json_each(?) AS wanted
-           LEFT JOIN milepost_snapshots AS s
-             ON s.job_id = wanted.value
-            AND EXISTS (SELECT 1 FROM milepost_events
-                         WHERE originator_id = s.job_id AND originator_version = s.version))
-    SELECT job_id, version, shape, NULL AS topic, state FROM cold WHERE version IS NOT NULL
-     UNION ALL
-    SELECT e.originator_id, e.originator_version, NULL, e.topic, e.state
-      FROM cold
-      JOIN milepost_events AS e
-        ON e.originator_id = cold.job_id AND e.originator_version > COALESCE(cold.version, 0)
-     ORDER BY 1, 2
-"""
-SELECT_EVENTS = """
-    SELECT originator_id, originator_version, topic, state
-      FROM milepost_events WHERE originator_id = ? ORDER BY originator_version
-"""
-# Bytes, also where somebody wrote text over them.
-STORED = "notification_id, originator_id, originator_version, topic, CAST(state AS BLOB)"
-SELECT_LOG = f"""
-    SELECT {STORED} FROM milepost_events
-     WHERE notification_id > ? ORDER BY notification_id LIMIT ?
-"""
-SELECT_NOTIFICATIONS = """
-    SELECT originator_id, originator_version, topic, CAST(state AS BLOB), notification_id
-      FROM milepost_events
-     WHERE notification_id > ? AND (? IS NULL OR notification_id <= ?)
-       AND (? = '[]' OR topic IN (SELECT value FROM json_each(?)))
-     ORDER BY notification_id LIMIT ?
 """
 SELECT_KEYS = """
     SELECT k.name, k.job_id, k.version, k.digest, e.notification_id
@@ -117,75 +84,11 @@ KEEP_SNAPSHOT = """
     SET version = excluded.version, shape = excluded.shape, state = excluded.state
 """
 
-# FULL: a commit is on the disk before it is acknowledged, also when the power fails.
-PRAGMAS = ("PRAGMA synchronous=FULL", BUSY_TIMEOUT)
 
-
-class DurableConnectionPool(sqlite.SQLiteConnectionPool):
-    """A pool whose connections wait for the disk."""
-
-    def _create_connection(self) -> sqlite.SQLiteConnection:
-        try:
-            connection = super()._create_connection()
-            for pragma in PRAGMAS:
-                connection.cursor().execute(pragma)
-        except sqlite3.Error as error:
-            raise OperationalError(f"{self.db_name}: {error}") from error
-        return connection
-
-
-class SQLiteDatastore(sqlite.SQLiteDatastore):
-    """The library's datastore, with durable connections and a transaction that surely writes."""
-
-    def __init__(self, db_name: str, **options: Any) -> None:
-        super().__init__(db_name, **options)
-        self.pool = DurableConnectionPool(db_name=db_name)
-        self._next_writer = NextWriterLock(Path(f"{db_name}-next-writer"))
-
-    @contextmanager
-    def writing(self) -> Iterator[sqlite3.Cursor]:
-        """Yield a cursor in a transaction that holds the write lock; commit, or roll back."""
-        with self.get_connection(commit=True) as connection:
-            with translated(), connection.cursor() as cursor:
-                self._next_writer.begin(cursor.connection)
-                try:
-                    yield cursor
-                except BaseException:
-                    connection.rollback()
-                    raise
-                connection.commit()
-
-    @contextmanager
-    def reading(self) -> Iterator[sqlite3.Cursor]:
-        """Yield a cursor for one statement, which sees one moment of the database."""
-        with self.get_connection(commit=False) as connection:
-            with translated(), connection.cursor() as cursor:
-                yield cursor
-
-    def stored(self, statement: str, parameters: Sequence[Any] = ()) -> list[Stored]:
-        """Read events; the columns are those of `Stored`."""
-        with self.reading() as cursor:
-            cursor.row_factory = _stored_row
-            return cursor.execute(statement, parameters).fetchall()
-
-
-def _stored_row(_: sqlite3.Cursor, row: tuple[Any, ...]) -> Stored:
-    return Stored._make(row)
-
-
-@contextmanager
-def translated() -> Iterator[None]:
-    """Raise the library's errors for the driver's."""
-    try:
-        yield
-    except sqlite3.IntegrityError as error:
-        raise IntegrityError(error) from error
-    except sqlite3.Error as error:
-        raise OperationalError(error) from error
-
-
-class SQLiteRecorder(sqlite.SQLiteApplicationRecorder):
+class SQLiteRecorder(SQLiteLog, sqlite.SQLiteApplicationRecorder):
     """Keep events, keys and snapshots in one SQLite file."""
+
+    part: ClassVar = PART
 
     datastore: SQLiteDatastore
 
@@ -193,9 +96,9 @@ class SQLiteRecorder(sqlite.SQLiteApplicationRecorder):
         super().__init__(datastore, events_table_name)
         self.insert_events_statement = INSERT_EVENT
 
-    def construct_create_table_statements(self) -> list[str]:
-        """Give the library our tables."""
-        return list(CREATE)
+    def create_table(self) -> None:
+        """Apply the log's own schema steps, as the library asks where nothing else does."""
+        SQLiteSchema(self.datastore, PART).apply()
 
     def transact(
         self,
@@ -206,7 +109,7 @@ class SQLiteRecorder(sqlite.SQLiteApplicationRecorder):
         """See `JobStore.transact`."""
         with self.datastore.writing() as cursor:
             tail = _tail(cursor, known)
-            cursor.execute(SELECT_KEYS, (_json(list(names)),))
+            cursor.execute(SELECT_KEYS, (as_json(list(names)),))
             keys = {row["name"]: Key(*row) for row in cursor.fetchall()}
             append = decide(Found(tail, keys))
             if not append.events:
@@ -228,31 +131,6 @@ class SQLiteRecorder(sqlite.SQLiteApplicationRecorder):
                 cursor.execute(statement)
             yield _Filling(cursor)
 
-    def select_notifications(
-        self,
-        start: int | None,
-        limit: int,
-        stop: int | None = None,
-        topics: Sequence[str] = (),
-        *,
-        inclusive_of_start: bool = True,
-    ) -> Sequence[Notification]:
-        """Return events in order of position; the library's looks for a column named rowid."""
-        after = (start or 0) - (1 if inclusive_of_start else 0)
-        wanted = _json(list(topics))
-        with self.datastore.reading() as cursor:
-            cursor.execute(SELECT_NOTIFICATIONS, (after, stop, stop, wanted, wanted, limit))
-            return [Notification(*row) for row in cursor.fetchall()]
-
-    def log(self, after: int, limit: int) -> Sequence[Stored]:
-        """See `JobStore.log`."""
-        return self.datastore.stored(SELECT_LOG, (after, limit))
-
-    def recall(self, job_ids: Collection[str]) -> Recalled:
-        """See `JobStore.recall`."""
-        with self.datastore.reading() as cursor:
-            return _recall(cursor, job_ids)
-
 
 class _Filling:
     def __init__(self, cursor: sqlite3.Cursor) -> None:
@@ -260,14 +138,14 @@ class _Filling:
 
     def append(
         self,
-        events: Sequence[Notification],
+        events: Sequence[Stored],
         claims: Sequence[Key] = (),
         pointers: Sequence[Key] = (),
         snapshots: Sequence[Snapshot] = (),
     ) -> None:
         """See `Filling.append`; AUTOINCREMENT goes on after the largest position by itself."""
         with translated():
-            rows = [(e.originator_id, e.originator_version, e.topic, e.state, e.id) for e in events]
+            rows = [(e.job_id, e.version, e.topic, e.state, e.position) for e in events]
             self._cursor.executemany(INSERT_PLACED, rows)
             self._cursor.executemany(CLAIM_KEY, [_row(key) for key in claims])
             self._cursor.executemany(POINT_KEY, [_row(key) for key in pointers])
@@ -275,30 +153,23 @@ class _Filling:
 
     def recall(self, job_ids: Collection[str]) -> Recalled:
         """See `Recalling.recall`."""
-        return _recall(self._cursor, job_ids)
+        return recall_by(self._cursor, job_ids)
 
-    def select_events(self, originator_id: str) -> Sequence[StoredEvent]:
-        """See `Recalling.select_events`."""
-        self._cursor.execute(SELECT_EVENTS, (originator_id,))
-        return [StoredEvent(*row) for row in self._cursor.fetchall()]
-
-
-def _tail(cursor: sqlite3.Cursor, known: Mapping[str, int]) -> list[StoredEvent]:
-    cursor.execute(SELECT_TAIL, (_json(list(known.items())),))
-    return [StoredEvent(*row) for row in cursor.fetchall()]
+    def history(
+        self, job_id: str, after: int = 0, until: int = NEWEST, limit: int = NEWEST
+    ) -> Sequence[Stored]:
+        """See `Recalling.history`."""
+        self._cursor.execute(SELECT_HISTORY, (job_id, after, until, limit))
+        return [Stored(*row) for row in self._cursor.fetchall()]
 
 
-def _recall(cursor: sqlite3.Cursor, job_ids: Collection[str]) -> Recalled:
-    cursor.execute(SELECT_RECALLED, (_json(list(job_ids)),))
-    return recalled(map(tuple, cursor.fetchall()))
+def _tail(cursor: sqlite3.Cursor, known: Mapping[str, int]) -> list[Stored]:
+    cursor.execute(SELECT_TAIL, (as_json(list(known.items())),))
+    return [Stored(*row) for row in cursor.fetchall()]
 
 
 def _row(key: Key) -> tuple[str, str, int, str]:
     return key.name, key.job_id, key.version, key.digest
-
-
-def _json(value: Any) -> str:
-    return msgspec.json.encode(value).decode()
 
 
 class Factory(sqlite.SQLiteFactory):

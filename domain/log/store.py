@@ -1,22 +1,22 @@
 """The contract of the event store: one transaction that looks, decides and appends.
 
 The stores beside this file (`memory.py`, `sqlite.py`, `postgres.py`) are the eventsourcing
-library's recorders with this one method more. Deciding inside the transaction, after its lock is
-taken, is what makes versions contiguous and keys unique without a conflict to retry.
+library's recorders, which also read the log as `reading/contract.py` says. The transaction decides
+after it has taken its lock. So versions are contiguous and keys are unique, and no conflict has to
+be retried.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, Protocol
+from typing import Protocol
 
 import msgspec
 from eventsourcing.persistence import (
     DatabaseError,
     InterfaceError,
     InternalError,
-    Notification,
     OperationalError,
     ProgrammingError,
     StoredEvent,
@@ -24,23 +24,24 @@ from eventsourcing.persistence import (
 
 from domain.errors import MilepostError, StoreUnavailable
 from domain.job.keys import Key
+from domain.log.reading.contract import Log, Recalling
 from domain.log.snapshots import Snapshot
 from domain.log.stored import Stored
 
 MAX_TAIL = 10_000
-"""How many events of its jobs, taken together, a transaction may have missed."""
+"""The most events, of all its jobs together, that a transaction folds under the lock."""
 
 
 class NothingDecided(OperationalError):
-    """The connection was dead or the known versions old; afresh, with nothing known, it may do."""
+    """Nothing was written: dead connection or stale versions. Retry once with an empty cache."""
 
 
 class TooMuchMissed(NothingDecided):
-    """More has happened to these jobs, elsewhere, than is folded under the lock."""
+    """Other processes appended more than `MAX_TAIL` events to these jobs; recall them first."""
 
 
 class StoreNotEmpty(MilepostError):
-    """The store has events already, and only an empty one can be filled."""
+    """The store has events already; only an empty store can be filled."""
 
     @classmethod
     def of(cls, events: int) -> StoreNotEmpty:
@@ -49,13 +50,13 @@ class StoreNotEmpty(MilepostError):
 
 
 class Found(msgspec.Struct, frozen=True):
-    """What the transaction sees: events from the known versions on, and the keys that are taken.
+    """What the transaction reads before it decides: newer events, and the keys asked for.
 
-    Of a known event it sees that it is there, without its state; of more than `MAX_TAIL`, one too
-    many.
+    The event of each known version is returned without its state, as proof that it still exists.
+    At most `MAX_TAIL` + 1 events are returned.
     """
 
-    tail: Sequence[StoredEvent]
+    tail: Sequence[Stored]
     keys: Mapping[str, Key]
 
 
@@ -74,34 +75,12 @@ class Append(msgspec.Struct, frozen=True):
     snapshots: Sequence[Snapshot] = ()
 
 
-class Recalled(msgspec.Struct, frozen=True):
-    """What is stored of some jobs: their snapshots, and every event after those, in order."""
-
-    snapshots: Sequence[Snapshot]
-    tail: Sequence[StoredEvent]
-
-
-class Recalling(Protocol):
-    """What jobs can be folded from."""
-
-    def recall(self, job_ids: Collection[str]) -> Recalled:
-        """Return snapshots of these jobs and the events after them, as of one moment.
-
-        A snapshot that is ahead of its job's events is left out. Takes no lock.
-        """
-        ...
-
-    def select_events(self, originator_id: str) -> Sequence[StoredEvent]:
-        """Return the events of a job, in order."""
-        ...
-
-
 class Filling(Recalling, Protocol):
     """The one transaction that fills an empty store; it sees what it has appended."""
 
     def append(
         self,
-        events: Sequence[Notification],
+        events: Sequence[Stored],
         claims: Sequence[Key] = (),
         pointers: Sequence[Key] = (),
         snapshots: Sequence[Snapshot] = (),
@@ -110,7 +89,7 @@ class Filling(Recalling, Protocol):
         ...
 
 
-class JobStore(Recalling, Protocol):
+class JobStore(Log, Protocol):
     """A library recorder that can also look, decide and append in one transaction."""
 
     def transact(
@@ -131,45 +110,10 @@ class JobStore(Recalling, Protocol):
     def filling(self) -> AbstractContextManager[Filling]:
         """Fill an empty store; raise `StoreNotEmpty`.
 
-        What is appended is there once the context is left, durably, and all of it, or nothing if
-        it is left with an error or the process dies. New events then get positions after those.
+        All that was appended is durable once the context is left without an error; otherwise
+        nothing is stored. Later events get positions above those that were filled in.
         """
         ...
-
-    def create_table(self) -> None:
-        """Create the tables that are not there yet."""
-        ...
-
-    def log(self, after: int, limit: int) -> Sequence[Stored]:
-        """Return events of the whole store in order of position, from the one after `after`."""
-        ...
-
-    def select_notifications(
-        self,
-        start: int | None,
-        limit: int,
-        stop: int | None = None,
-        topics: Sequence[str] = (),
-        *,
-        inclusive_of_start: bool = True,
-    ) -> Sequence[Notification]:
-        """Return events of the whole store in order of position, from or after `start`.
-
-        Up to and with `stop`, of these topics, where they are given.
-        """
-        ...
-
-
-def recalled(rows: Iterable[tuple[Any, ...]]) -> Recalled:
-    """Tell snapshots from events, in rows that have a shape or a topic."""
-    snapshots: list[Snapshot] = []
-    tail: list[StoredEvent] = []
-    for job_id, version, shape, topic, state in rows:
-        if topic is None:
-            snapshots.append(Snapshot(job_id, version, shape, state))
-        else:
-            tail.append(StoredEvent(job_id, version, topic, state))
-    return Recalled(snapshots, tail)
 
 
 @contextmanager

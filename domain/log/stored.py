@@ -1,4 +1,4 @@
-"""An event as its row has it: what the log is read as, hashed as, and folded from."""
+"""An event as its row holds it. The log is read, hashed and folded in this form."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from domain.evidence import merkle
 class Stored(NamedTuple):
     """An event's row, with the bytes of its state, encrypted or not.
 
-    Where somebody has written bytes over a job's id, as SQLite allows, they are here as they are
-    there; folds spell such an id out with `str`.
+    SQLite lets an editor write bytes over a job's id. Such an id is returned as it is, so that its
+    hash differs; a fold converts it with `str`.
     """
 
     position: int
@@ -22,10 +22,10 @@ class Stored(NamedTuple):
 
     @property
     def entry(self) -> bytes:
-        """What its leaf in the tree is the hash of."""
+        """The bytes that are hashed for its leaf in the tree."""
         return merkle.entry(*self)
 
     @property
     def leaf(self) -> bytes:
-        """The hash that the tree has of it."""
+        """Its hash in the tree."""
         return merkle.leaf_hash(self.entry)

@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from eventsourcing.persistence import Notification
 
 from domain.evidence.merkle import Frontier
 from domain.job.events import JobQueued, Time
@@ -84,12 +83,10 @@ class Export:
         wanted = self._wanted()
         after = self.first - 1
         while after < self.stop:
-            found = self._store.select_notifications(
-                after, BATCH, self.stop, inclusive_of_start=False
-            )
+            found = self._store.events(after, BATCH, self.stop)
             if not found:
                 return
-            after = found[-1].id
+            after = found[-1].position
             yield after, self._counted([each for each in found if wanted(each)])
 
     def manifest(self, milepost_version: str, made_at: datetime, **file: Any) -> Manifest:
@@ -112,26 +109,26 @@ class Export:
             signed=False,
         )
 
-    def _counted(self, stored: Sequence[Notification]) -> list[Portable]:
+    def _counted(self, stored: Sequence[Stored]) -> list[Portable]:
         if not stored:
             return []
         self._events += len(stored)
-        self._positions = (self._positions or (stored[0].id,))[0], stored[-1].id
+        self._positions = (self._positions or (stored[0].position,))[0], stored[-1].position
         if self._tree is None:
-            self._jobs.update(str(each.originator_id) for each in stored)
+            self._jobs.update(str(each.job_id) for each in stored)
         else:
             # A whole log contains every job's first event, so count those and store no ids.
-            self._begun += sum(each.originator_version == 1 for each in stored)
-            self._tree = self._tree.grown(map(leaf, stored))
+            self._begun += sum(each.version == 1 for each in stored)
+            self._tree = self._tree.grown(each.leaf for each in stored)
         carried = as_stored if self._sealed else unsealed
         return [carried(each, self._mapper) for each in stored]
 
-    def _wanted(self) -> Callable[[Notification], bool]:
+    def _wanted(self) -> Callable[[Stored], bool]:
         jobs = self._jobs_wanted()
         since, until = self._selection.since, self._selection.until
 
-        def wanted(stored: Notification) -> bool:
-            if jobs is not None and stored.originator_id not in jobs:
+        def wanted(stored: Stored) -> bool:
+            if jobs is not None and stored.job_id not in jobs:
                 return False
             if since is None and until is None:
                 return True
@@ -153,23 +150,17 @@ class Export:
         # because a job's callbacks may precede its registration.
         topics = self._mapper.shapes.topics([JobQueued])
         after = 0
-        while found := self._store.select_notifications(
-            after, BATCH, self.stop, topics, inclusive_of_start=False
-        ):
-            after = found[-1].id
+        while found := self._store.events(after, BATCH, self.stop, topics):
+            after = found[-1].position
             for stored in found:
-                fact = self._mapper.to_domain_event(stored).fact
+                fact = self._mapper.read(stored).fact
                 if isinstance(fact, JobQueued) and fact.user_id == user_id:
-                    yield str(stored.originator_id)
+                    yield str(stored.job_id)
 
-    def _recorded_at(self, stored: Notification) -> datetime:
+    def _recorded_at(self, stored: Stored) -> datetime:
         try:
             return _recorded.decode(unsealed(stored, self._mapper).state).recorded_at
         except msgspec.MsgspecError as error:
-            raise CannotOpen(f"The event at position {stored.id} has no time: {error}.") from error
-
-
-def leaf(stored: Notification) -> bytes:
-    """Return the leaf hash of a stored event."""
-    job_id, version = str(stored.originator_id), stored.originator_version
-    return Stored(stored.id, job_id, version, stored.topic, bytes(stored.state)).leaf
+            raise CannotOpen(
+                f"The event at position {stored.position} has no time: {error}."
+            ) from error

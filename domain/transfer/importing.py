@@ -8,7 +8,6 @@ from hashlib import sha256
 from itertools import islice
 
 import msgspec
-from eventsourcing.persistence import Notification
 
 from domain.evidence.merkle import Frontier
 from domain.job.events import JobEvent
@@ -137,7 +136,7 @@ class _Intake:
                 taken.append(take(folded.job, self._mapper))
         return taken
 
-    def _placed(self, number: int, event: Portable) -> Notification:
+    def _placed(self, number: int, event: Portable) -> Stored:
         folded = self._jobs[event.job_id]
         if event.position <= self._position:
             raise InvalidExport(
@@ -155,7 +154,7 @@ class _Intake:
         self._jobs.move_to_end(event.job_id)
         stored = event.state if event.sealed else self._mapper.seal(event.state)
         self._sealed_anew |= stored is not event.state
-        return Notification(event.job_id, event.version, event.topic, stored, event.position)
+        return Stored(event.position, event.job_id, event.version, event.topic, stored)
 
     def _opened(self, number: int, event: Portable) -> bytes:
         if not event.sealed:

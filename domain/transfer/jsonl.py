@@ -6,10 +6,10 @@ from base64 import b64decode, b64encode
 from typing import Annotated, Any
 
 import msgspec
-from eventsourcing.persistence import Notification
 
 from domain.errors import MilepostError
 from domain.log.mapper import JobEventMapper
+from domain.log.stored import Stored
 
 FORMAT, FORMAT_VERSION = "jsonl", 1
 MAX_LINE_BYTES = 16 * 2**20
@@ -52,26 +52,26 @@ _decoder = msgspec.json.Decoder(_Line)
 _encoder = msgspec.json.Encoder()
 
 
-def unsealed(stored: Notification, mapper: JobEventMapper) -> Portable:
+def unsealed(stored: Stored, mapper: JobEventMapper) -> Portable:
     """Return a stored event, decrypted and decompressed; raise `CannotOpen`."""
     try:
         plain = mapper.unseal(stored.state)
     except Exception as error:  # a cipher or a compressor may raise what it likes
         raise CannotOpen(
-            f"The event at position {stored.id} cannot be opened with this CIPHER_KEY and "
+            f"The event at position {stored.position} cannot be opened with this CIPHER_KEY and "
             f"COMPRESSOR_TOPIC: {error or type(error).__name__}."
         ) from error
     return _portable(stored, plain, sealed=False)
 
 
-def as_stored(stored: Notification, mapper: JobEventMapper) -> Portable:
+def as_stored(stored: Stored, mapper: JobEventMapper) -> Portable:
     """Return a stored event with its stored bytes. It is sealed if the mapper seals."""
     return _portable(stored, stored.state, sealed=mapper.seals)
 
 
-def _portable(stored: Notification, state: bytes, *, sealed: bool) -> Portable:
-    job_id, version = str(stored.originator_id), stored.originator_version
-    return Portable(stored.id, job_id, version, stored.topic, bytes(state), sealed)
+def _portable(stored: Stored, state: bytes, *, sealed: bool) -> Portable:
+    job_id = str(stored.job_id)
+    return Portable(stored.position, job_id, stored.version, stored.topic, bytes(state), sealed)
 
 
 def encode(event: Portable) -> bytes:

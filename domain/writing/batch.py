@@ -78,8 +78,8 @@ class Batch:
         known = self.known
         lost = {job_id for job_id, version in known.items() if version}
         for stored in found.tail:
-            job_id = str(stored.originator_id)
-            if stored.originator_version == known[job_id]:
+            job_id = str(stored.job_id)
+            if stored.version == known[job_id]:
                 lost.remove(job_id)
             else:
                 self.jobs[job_id] = fold(self.jobs[job_id], (stored,), self._mapper)

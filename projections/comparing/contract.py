@@ -6,20 +6,14 @@ Each method is one short statement, so that no transaction stays open beside a b
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from domain.log.stored import Stored
+from domain.log.reading.contract import Log
 
 BEFORE_ALL = ("", -(2**63))
 """A job and version that come before all others."""
 AFTER_LAST = 2**63 - 1
 """A version that comes after all others of a job."""
-
-
-def utc_text(moment: datetime) -> str:
-    """Return a time as a column of SQLite has it."""
-    return moment.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 class ServedRow(Protocol):
@@ -53,8 +47,9 @@ class SetAsideEvent(Protocol):
 class ServedRows(Protocol):
     """Reads of the log and of the served rows. Each may raise the library's `PersistenceError`."""
 
-    def histories(self, after: tuple[str, int], limit: int) -> Sequence[Stored]:
-        """Return events in order of job and version, from the one after these."""
+    @property
+    def log(self) -> Log:
+        """The log of the same database."""
         ...
 
     def rows(self, view: str, job_ids: Collection[str]) -> Mapping[str, ServedRow]:

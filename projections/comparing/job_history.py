@@ -8,9 +8,10 @@ from operator import attrgetter
 
 from eventsourcing.persistence import MapperDeserialisationError
 
+from domain.log.mapper import Decoded
 from domain.log.stored import Stored
 from projections.comparing.contract import BEFORE_ALL, ServedRows
-from projections.folding.fold import Decoded, fold
+from projections.folding.fold import fold
 from projections.read_model.contract import SetAside
 from projections.tree.contract import TreeBroken
 from projections.views.instance import Instance
@@ -60,7 +61,7 @@ def jobs_by_page(
     Each page has jobs with some of their events; the last job of a page may go on in the next one.
     Raises `TreeBroken` for a row whose values have types that no order can be made of.
     """
-    while page := reads.histories(after, PAGE):
+    while page := reads.log.histories(after, PAGE):
         yield [(job_id, list(events)) for job_id, events in groupby(page, attrgetter("job_id"))]
         last = (page[-1].job_id, page[-1].version)
         if last == after:
@@ -71,7 +72,7 @@ def jobs_by_page(
 def pages(reads: ServedRows, job_id: str, first: int = PAGE) -> Iterator[list[Stored]]:
     """Read one job's events in order, page by page; the first page has at most `first` events."""
     after, limit = BEFORE_ALL[1], first
-    while page := reads.histories((job_id, after), limit):
+    while page := reads.log.histories((job_id, after), limit):
         if events := [event for event in page if event.job_id == job_id]:
             yield events
         if len(events) < len(page):

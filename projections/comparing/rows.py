@@ -17,13 +17,14 @@ from typing import Any, Final, Generic
 
 import msgspec
 
-from domain.log.mapper import JobEventMapper
+from domain.log.mapper import JobEventMapper, decoded
+from domain.log.parameters import utc_text
 from domain.log.stored import Stored
 from domain.workflows.definition import Workflows
-from projections.comparing.contract import ServedRow, ServedRows, utc_text
+from projections.comparing.contract import ServedRow, ServedRows
 from projections.comparing.differences import Difference, of_documents
 from projections.comparing.job_history import PAGE, pages, without
-from projections.folding.fold import decoded, fold
+from projections.folding.fold import fold
 from projections.folding.job_fold import Folded
 from projections.folding.rows import instance_row
 from projections.read_model.contract import ReadModel, SetAside

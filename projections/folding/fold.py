@@ -3,32 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 
 from eventsourcing.persistence import MapperDeserialisationError
 
-from domain.job.events import JobEvent
-from domain.log.mapper import JobEventMapper
+from domain.log.mapper import Decoded, JobEventMapper, decoded
 from domain.log.stored import Stored
 from projections.read_model.contract import SetAside, Sighting
 from projections.views.view import State, UnreadableDocument, View
 
 log = logging.getLogger("milepost.projections")
-
-
-Decoded = Sequence[tuple[Stored, JobEvent | MapperDeserialisationError]]
-"""Stored events, each with what it says or why that cannot be read."""
-
-
-def decoded(events: Iterable[Stored], mapper: JobEventMapper) -> Decoded:
-    """Read stored events, once for all views."""
-    found: list[tuple[Stored, JobEvent | MapperDeserialisationError]] = []
-    for stored in events:
-        try:
-            found.append((stored, mapper.read(stored)))
-        except MapperDeserialisationError as error:
-            found.append((stored, error))
-    return found
 
 
 def fold(view: View[State], state: State, events: Decoded, set_aside: list[SetAside]) -> State:

@@ -6,10 +6,10 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
-from domain.log.mapper import JobEventMapper
+from domain.log.mapper import JobEventMapper, decoded
 from domain.log.stored import Stored
 from domain.workflows.definition import Workflows
-from projections.folding.fold import begin, decoded, fold
+from projections.folding.fold import begin, fold
 from projections.folding.rows import instance_row, timeline_row
 from projections.folding.snapshots import EVERY, due, taken
 from projections.read_model.contract import Changes, InstanceRow, Row, SetAside, ViewSnapshot

@@ -72,7 +72,7 @@ class Stepper:
         since = self._remembered_at if self._remembered else self._read_model.position()
         position, count, new = since, 0, New()
         for _ in range(self._batches):
-            events = self._store.log(position, self.batch)
+            events = self._store.events(position, self.batch)
             if events:
                 self._fold_in(events, new)
                 position, count = events[-1].position, count + len(events)
@@ -90,7 +90,7 @@ class Stepper:
             log.info("folding %d jobs anew whose events had been set aside", len(job_ids))
             position, new = self._read_model.position(), New()
             for job_id in job_ids:
-                self._fold_on(self._fold.beginning(job_id), self._read_model.history(job_id), new)
+                self._fold_on(self._fold.beginning(job_id), self._store.history(job_id), new)
             changes = self._fold.changes(position, position, new, self._generation)
             self._read_model.apply(msgspec.structs.replace(changes, tried_again=job_ids))
 
@@ -129,7 +129,7 @@ class Stepper:
     def _loaded(
         self, job_id: str, instance: str | None, timeline: str | None, set_aside: list[SetAside]
     ) -> Folded:
-        return self._fold.loaded(job_id, instance, timeline, self._read_model.history, set_aside)
+        return self._fold.loaded(job_id, instance, timeline, self._store.history, set_aside)
 
     def _remember(self, position: int, new: New) -> None:
         self._remembered_at = position

@@ -10,27 +10,31 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
 from domain.errors import MilepostError
+from domain.log.reading.contract import Log
 from domain.log.stored import Stored
 
 SHAPE = "1"
-"""Counted up with every change of what the rows hold or of how they are folded.
+"""A number that every change of what the rows hold, or of how they are folded, counts up.
 
-Of two releases the one with the larger number is the newer one: it makes the rows anew, beside the
-ones that are served. The older one leaves them as they are.
+The release with the larger number is the newer one: it folds new rows beside the served ones. An
+older release leaves newer rows alone.
 """
 
 
-NEWEST = 2**62
-"""Beyond every version, position and number of rows."""
+GONE = (
+    "The row with the position of these tables is gone. Of a rebuild, another process dropped it; "
+    "of the served tables, milepost init-db makes it again."
+)
+"""What a store of rows says when it has lost its own position."""
 
 
 class PositionMoved(MilepostError):
-    """Another projector moved the read model on, or a rebuild put other tables in its place."""
+    """Another projector moved the read model on, or a rebuild replaced its tables."""
 
 
 class Row(msgspec.Struct, frozen=True, gc=False):
@@ -67,11 +71,25 @@ class SetAside(msgspec.Struct, frozen=True, gc=False):
 
 
 class Sighting(msgspec.Struct, frozen=True):
-    """A row, if there is one, and the events of its job that it has not folded yet."""
+    """A job's row, if it has one, and the job's events that the row has not folded yet."""
 
     job_id: str
     document: str | None
     tail: Sequence[Stored]
+
+    @classmethod
+    def of(cls, rows: Sequence[Sequence[Any]]) -> Sighting:
+        """Put together what one statement found: a row for each event, or one without an event.
+
+        Each has the job id, the document, and of the event version, topic, state and position.
+        """
+        job_id, document = rows[0][:2]
+        tail = [
+            Stored(position, job_id, version, topic, state)
+            for _, _, version, topic, state, position in rows
+            if version is not None
+        ]
+        return cls(job_id, document, tail)
 
 
 class ViewSnapshot(msgspec.Struct, frozen=True, gc=False):
@@ -88,11 +106,10 @@ class ViewSnapshot(msgspec.Struct, frozen=True, gc=False):
 
 
 class Changes(msgspec.Struct, frozen=True):
-    """What one batch of events changes; `since` is the position that it starts from.
+    """What one batch of events changes; it starts from the position `since`.
 
-    `tried_again` are jobs whose events that were set aside, and whose snapshots, are forgotten
-    before `set_aside` and `snapshots` are added. `generation` is the one that the folding began
-    with.
+    Events that were set aside, and snapshots, of the jobs in `tried_again` are deleted before
+    `set_aside` and `snapshots` are added. `generation` is that of the rows when folding began.
     """
 
     since: int
@@ -106,7 +123,7 @@ class Changes(msgspec.Struct, frozen=True):
 
 
 class Edition(msgspec.Struct, frozen=True):
-    """Which rows these are: their shape, and a number that no other tables had before."""
+    """The identity of rows: their shape, and a generation number that no earlier tables had."""
 
     shape: str
     generation: int
@@ -137,17 +154,22 @@ class Turn(Protocol):
 class ReadModel(Protocol):
     """Rows of the views. Every method may raise the library's `PersistenceError`.
 
-    `shape` is the one that this release folds. Rows of another one are listed as they are, but
-    sighted by nobody: there, the whole history is the tail.
+    `shape` is the shape that this release folds. Rows of another shape are listed as they are. A
+    sighting ignores them: its tail is the job's whole history.
     """
 
     @property
+    def log(self) -> Log:
+        """The log that the rows are folded from."""
+        ...
+
+    @property
     def shape(self) -> str:
-        """The shape of the rows that are written here."""
+        """The shape of the rows that this release writes."""
         ...
 
     def prepare(self) -> None:
-        """Create the tables that are not there yet."""
+        """Begin at position 0 with rows of this release's shape, unless rows were begun before."""
         ...
 
     def edition(self) -> Edition:
@@ -155,15 +177,11 @@ class ReadModel(Protocol):
         ...
 
     def rebuilt_position(self) -> int | None:
-        """Return how far a rebuild is that is under way or was interrupted; None without one."""
+        """Return the position of an unfinished rebuild, None if there is none."""
         ...
 
     def position(self) -> int:
         """Return the position up to which every event is folded."""
-        ...
-
-    def newest_position(self) -> int:
-        """Return the position of the newest event, 0 if there is none."""
         ...
 
     def documents(self, view: str, job_ids: Collection[str]) -> Mapping[str, str]:
@@ -182,27 +200,21 @@ class ReadModel(Protocol):
         """Return the job's row and unfolded events, in one statement."""
         ...
 
-    def history(
-        self, job_id: str, after: int = 0, until: int = NEWEST, limit: int = NEWEST
-    ) -> Sequence[Stored]:
-        """Return the job's events of the versions after `after` and up to `until`, in order."""
-        ...
-
     def snapshot(
         self, view: str, job_id: str, until: int, recorded_by: datetime | None = None
     ) -> ViewSnapshot | None:
         """Return the job's newest snapshot that is not beyond that version, nor that time."""
         ...
 
-    def log(self, after: int, limit: int, user_id: str | None = None) -> Sequence[Stored]:
-        """Return the events after that position, in order of position.
+    def events_of(self, user_id: str, after: int, limit: int) -> Sequence[Stored]:
+        """Return events after that position, in order, of the jobs that belong to the user.
 
-        With a user, those of jobs that are known as theirs, as far as the read model goes.
+        Which jobs those are is known up to the read model's position; later events are left out.
         """
         ...
 
     def sight_agent(self, agent_id: str) -> Sighting | None:
-        """Return the same of the instance of the agent's newest job; None without one."""
+        """Sight the instance of the agent's newest job; None if the agent has no job."""
         ...
 
     def instances(self, wanted: JobFilter) -> Sequence[Row]:

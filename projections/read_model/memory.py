@@ -10,9 +10,9 @@ from threading import Event, Lock, RLock
 
 from domain.job.keys import agent_key
 from domain.log.memory import MemoryRecorder
+from domain.log.reading.contract import NEWEST
 from domain.log.stored import Stored
 from projections.read_model.contract import (
-    NEWEST,
     SHAPE,
     Changes,
     Edition,
@@ -35,7 +35,7 @@ class MemoryReadModel:
 
     def __init__(self, recorder: MemoryRecorder, shape: str = SHAPE) -> None:
         self.shape = shape
-        self._recorder = recorder
+        self.log = recorder
         self._lock: RLock = recorder._database_lock
         self._projecting = Lock()
         self._woken = Event()
@@ -59,10 +59,6 @@ class MemoryReadModel:
     def position(self) -> int:
         """See `ReadModel.position`."""
         return self._position
-
-    def newest_position(self) -> int:
-        """See `ReadModel.newest_position`."""
-        return self._recorder.max_notification_id() or 0
 
     def documents(self, view: str, job_ids: Collection[str]) -> Mapping[str, str]:
         """See `ReadModel.documents`."""
@@ -92,18 +88,8 @@ class MemoryReadModel:
         with self._lock:
             row = self._rows(view).get(job_id)
             after = row.version if row else 0
-            tail = [event for event in self.history(job_id) if event.version > after]
+            tail = self.log.history(job_id, after)
             return Sighting(job_id, row.document if row else None, tail)
-
-    def history(
-        self, job_id: str, after: int = 0, until: int = NEWEST, limit: int = NEWEST
-    ) -> Sequence[Stored]:
-        """See `ReadModel.history`."""
-        return [
-            event
-            for event in self._recorder.log(0, NEWEST)
-            if event.job_id == job_id and after < event.version <= until
-        ][:limit]
 
     def snapshot(
         self, view: str, job_id: str, until: int, recorded_by: datetime | None = None
@@ -119,23 +105,17 @@ class MemoryReadModel:
             ]
         return max(usable, key=lambda kept: kept.version, default=None)
 
-    def log(self, after: int, limit: int, user_id: str | None = None) -> Sequence[Stored]:
-        """See `ReadModel.log`."""
+    def events_of(self, user_id: str, after: int, limit: int) -> Sequence[Stored]:
+        """See `ReadModel.events_of`."""
         with self._lock:
-            stored = self._recorder.log(after, NEWEST)
-            if user_id is not None:
-                own = {row.job_id for row in self._instances.values() if row.user_id == user_id}
-                stored = [
-                    event
-                    for event in stored
-                    if event.job_id in own and event.position <= self._position
-                ]
-            return stored[:limit]
+            own = {row.job_id for row in self._instances.values() if row.user_id == user_id}
+            events = self.log.events(after, NEWEST, self._position)
+            return [event for event in events if event.job_id in own][:limit]
 
     def sight_agent(self, agent_id: str) -> Sighting | None:
         """See `ReadModel.sight_agent`."""
         with self._lock:
-            key = self._recorder.key(agent_key(agent_id))
+            key = self.log.key(agent_key(agent_id))
             return self.sight("instances", key.job_id) if key else None
 
     def instances(self, wanted: JobFilter) -> Sequence[Row]:

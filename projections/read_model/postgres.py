@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, Final, LiteralString
+from typing import Any, ClassVar, Final, LiteralString
 
 import psycopg
 from eventsourcing.persistence import OperationalError
 from psycopg.rows import DictRow
 
 from domain.job.keys import agent_key
-from domain.log.postgres import STORED, PostgresRecorder, as_json
-from domain.log.postgres_datastore import ONE_AT_A_TIME, PostgresDatastore
+from domain.log.parameters import as_json
+from domain.log.postgres import PostgresRecorder
+from domain.log.postgres_datastore import PostgresDatastore
+from domain.log.schema.postgres import PostgresCursor, PostgresPart
+from domain.log.schema.steps import Part, Step, each
 from domain.log.stored import Stored
 from projections.read_model.contract import (
-    NEWEST,
+    GONE,
     SHAPE,
     Changes,
     Edition,
@@ -97,13 +100,23 @@ UPGRADE: tuple[LiteralString, ...] = (
        SELECT 'served', shape, position, 0 FROM milepost_read_model_before""",
     "DROP TABLE milepost_read_model_before",
 )
-"""For a table from before there were generations: its rows stay where they are."""
+"""Gives generations to the table of a release that had none; its rows keep their position."""
 SELECT_IS_OLDER: LiteralString = """
     SELECT count(*) FILTER (WHERE attname = 'shape') = 1
        AND count(*) FILTER (WHERE attname = 'generation') = 0 AS is_older
       FROM pg_attribute
      WHERE attrelid = to_regclass('milepost_read_model') AND NOT attisdropped
 """
+
+
+def _make(cursor: PostgresCursor) -> None:
+    [found] = cursor.execute(SELECT_IS_OLDER).fetchall()
+    each(*(UPGRADE if found["is_older"] else ()), CREATE_EDITIONS, *CREATE, *INDEX)(cursor)
+
+
+PART: PostgresPart = Part(
+    "read model", (Step(1, ("milepost_read_model.generation", *TABLES.names), _make),)
+)
 BEGIN_EDITION: LiteralString = """
     INSERT INTO milepost_read_model
     SELECT 'served', %s, 0, COALESCE(MAX(generation) + 1, 0) FROM milepost_read_model
@@ -112,7 +125,6 @@ BEGIN_EDITION: LiteralString = """
 SELECT_EDITION: LiteralString = """
     SELECT shape, position, generation FROM milepost_read_model WHERE tables = 'served'
 """
-SELECT_NEWEST = "SELECT COALESCE(MAX(notification_id), 0) AS position FROM milepost_events"
 # LATERAL and OFFSET 0: however small the tables were when this was planned, it goes by the indexes.
 SELECT_DOCUMENTS: dict[str, LiteralString] = {
     "instances": """
@@ -156,11 +168,6 @@ UPSERT_SET_ASIDE = """
 FORGET_SET_ASIDE = """
     DELETE FROM milepost_set_aside WHERE job_id IN (SELECT json_array_elements_text(%s::json))
 """
-SELECT_HISTORY: LiteralString = f"""
-    SELECT {STORED} FROM milepost_events
-     WHERE originator_id = %s AND originator_version > %s AND originator_version <= %s
-     ORDER BY originator_version LIMIT %s
-"""
 FORGET_SNAPSHOTS = """
     DELETE FROM milepost_view_snapshots
      WHERE job_id IN (SELECT json_array_elements_text(%s::json))
@@ -180,7 +187,7 @@ SELECT_SNAPSHOT: LiteralString = """
      ORDER BY version DESC LIMIT 1
 """
 # By the jobs of the user, not by the positions of everybody: hence the + 0.
-SELECT_LOG_OF = """
+SELECT_EVENTS_OF = """
     SELECT e.notification_id, e.originator_id, e.originator_version, e.topic, e.state
       FROM milepost_read_model AS reached
      CROSS JOIN LATERAL (SELECT job_id FROM milepost_instances WHERE user_id = %s OFFSET 0) AS own
@@ -242,11 +249,13 @@ LISTEN = "LISTEN milepost_events"
 class PostgresReadModel:
     """Keep rows beside the events; with `rebuilt`, in the tables of a rebuild."""
 
+    part: ClassVar = PART
+
     def __init__(
         self, recorder: PostgresRecorder, shape: LiteralString = SHAPE, *, rebuilt: bool = False
     ) -> None:
         self.shape: LiteralString = shape
-        self._recorder = recorder
+        self.log = recorder
         self._datastore: PostgresDatastore = recorder.datastore
         self._on: Callable[[LiteralString], LiteralString] = TABLES.turned if rebuilt else str
         columns = (text, text, bigint, text, bytes, bigint)
@@ -260,22 +269,9 @@ class PostgresReadModel:
 
     def prepare(self) -> None:
         """See `ReadModel.prepare`."""
-        if self._rows(SELECT_IS_OLDER)[0]["is_older"]:
-            self._upgrade()
-        self._datastore.create(
-            ("milepost_read_model", *TABLES.names), (CREATE_EDITIONS, *CREATE, *INDEX)
-        )
         if not self._rows(SELECT_EDITION):
             with self._datastore.transaction(commit=True) as cursor:
                 cursor.execute(BEGIN_EDITION, (self.shape,))
-
-    def _upgrade(self) -> None:
-        with self._datastore.transaction(commit=True) as cursor:
-            cursor.execute(ONE_AT_A_TIME)
-            found = cursor.execute(SELECT_IS_OLDER).fetchone()
-            if found and found["is_older"]:  # nobody else was faster
-                for statement in UPGRADE:
-                    cursor.execute(statement)
 
     def edition(self) -> Edition:
         """See `ReadModel.edition`."""
@@ -294,12 +290,8 @@ class PostgresReadModel:
     def _edition(self) -> DictRow:
         found = self._rows(SELECT_EDITION)
         if not found:
-            raise PositionMoved("The tables of the rebuild are gone.")
+            raise PositionMoved(GONE)
         return found[0]
-
-    def newest_position(self) -> int:
-        """See `ReadModel.newest_position`."""
-        return int(self._rows(SELECT_NEWEST)[0]["position"])
 
     def documents(self, view: str, job_ids: Collection[str]) -> Mapping[str, str]:
         """See `ReadModel.documents`."""
@@ -331,13 +323,7 @@ class PostgresReadModel:
 
     def sight(self, view: str, job_id: str) -> Sighting:
         """See `ReadModel.sight`."""
-        return _sighting(self._sight[view].rows(job_id))
-
-    def history(
-        self, job_id: str, after: int = 0, until: int = NEWEST, limit: int = NEWEST
-    ) -> Sequence[Stored]:
-        """See `ReadModel.history`."""
-        return self._datastore.stored(SELECT_HISTORY, (job_id, after, until, limit))
+        return Sighting.of(self._sight[view].rows(job_id))
 
     def snapshot(
         self, view: str, job_id: str, until: int, recorded_by: datetime | None = None
@@ -348,16 +334,14 @@ class PostgresReadModel:
             return ViewSnapshot(**row)
         return None
 
-    def log(self, after: int, limit: int, user_id: str | None = None) -> Sequence[Stored]:
-        """See `ReadModel.log`."""
-        if user_id is None:
-            return self._recorder.log(after, limit)
-        return self._datastore.stored(SELECT_LOG_OF, (user_id, after, limit, limit))
+    def events_of(self, user_id: str, after: int, limit: int) -> Sequence[Stored]:
+        """See `ReadModel.events_of`."""
+        return self._datastore.stored(SELECT_EVENTS_OF, (user_id, after, limit, limit))
 
     def sight_agent(self, agent_id: str) -> Sighting | None:
         """See `ReadModel.sight_agent`."""
         rows = self._sight_agent.rows(agent_key(agent_id))
-        return _sighting(rows) if rows else None
+        return Sighting.of(rows) if rows else None
 
     def instances(self, wanted: JobFilter) -> Sequence[Row]:
         """See `ReadModel.instances`."""
@@ -414,13 +398,3 @@ class _Turn:
 def sight(statement: LiteralString, shape: LiteralString) -> LiteralString:
     """Return the statement for a release of this shape."""
     return statement.replace("{shape}", shape)
-
-
-def _sighting(rows: Sequence[tuple[Any, ...]]) -> Sighting:
-    job_id, document = rows[0][:2]
-    tail = [
-        Stored(position, job_id, version, topic, state)
-        for _, _, version, topic, state, position in rows
-        if version is not None
-    ]
-    return Sighting(job_id, document, tail)

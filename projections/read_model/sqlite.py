@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import sqlite3
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, LiteralString
+from typing import Any, ClassVar, Final, LiteralString
 
 import msgspec
 
 from domain.job.keys import agent_key
-from domain.log.sqlite import STORED, SQLiteDatastore, SQLiteRecorder
+from domain.log.file_lock import file_lock
+from domain.log.parameters import as_json, utc_text
+from domain.log.reading.sqlite import STORED
+from domain.log.schema.sqlite import SQLitePart
+from domain.log.schema.steps import Part, Step, each
+from domain.log.sqlite import SQLiteRecorder
+from domain.log.sqlite_datastore import SQLiteDatastore
 from domain.log.stored import Stored
 from projections.read_model.contract import (
-    NEWEST,
+    GONE,
     SHAPE,
     Changes,
     Edition,
@@ -87,8 +91,8 @@ INDEXED: Final[Mapping[str, str]] = {
     "status": "status,first_position",
 }
 """The columns of the instances that have an index."""
-# What an index is for tells which it is: it keeps its name for ever, so those of a rebuild have
-# others.
+# SQLite cannot rename an index, and a rebuild gives its indexes new names: columns identify an
+# index, not its name.
 SELECT_INDEXED = """
     SELECT (SELECT group_concat(name) FROM (
             SELECT COALESCE(name, '?') AS name FROM pragma_index_info(list.name) ORDER BY seqno))
@@ -101,12 +105,27 @@ UPGRADE: tuple[LiteralString, ...] = (
        SELECT 'served', shape, position, 0 FROM milepost_read_model_before""",
     "DROP TABLE milepost_read_model_before",
 )
-"""For a table from before there were generations: its rows stay where they are."""
+"""Gives generations to the table of a release that had none; its rows keep their position."""
 SELECT_IS_OLDER = """
     SELECT EXISTS (SELECT 1 FROM pragma_table_info('milepost_read_model'))
        AND NOT EXISTS (SELECT 1 FROM pragma_table_info('milepost_read_model')
                         WHERE name = 'generation')
 """
+
+
+def _make(cursor: sqlite3.Cursor) -> None:
+    (is_older,) = cursor.execute(SELECT_IS_OLDER).fetchone()
+    each(*(UPGRADE if is_older else ()), CREATE_EDITIONS, *CREATE)(cursor)
+    (generation,) = cursor.execute(SELECT_GENERATION).fetchone()
+    existing = {row[0] for row in cursor.execute(SELECT_INDEXED).fetchall()}
+    for columns, statement in indexes("milepost_instances", generation).items():
+        if columns not in existing:
+            cursor.execute(statement)
+
+
+PART: SQLitePart = Part(
+    "read model", (Step(1, ("milepost_read_model.generation", *TABLES.names), _make),)
+)
 BEGIN_EDITION: LiteralString = """
     INSERT INTO milepost_read_model
     SELECT 'served', ?, 0, COALESCE(MAX(generation) + 1, 0) FROM milepost_read_model WHERE TRUE
@@ -115,7 +134,11 @@ BEGIN_EDITION: LiteralString = """
 SELECT_EDITION: LiteralString = """
     SELECT shape, position, generation FROM milepost_read_model WHERE tables = 'served'
 """
-SELECT_NEWEST = "SELECT COALESCE(MAX(notification_id), 0) FROM milepost_events"
+# The generation that BEGIN_EDITION gives to tables that are not served yet.
+SELECT_GENERATION = """
+    SELECT COALESCE(MAX(generation) FILTER (WHERE tables = 'served'), MAX(generation) + 1, 0)
+      FROM milepost_read_model
+"""
 SELECT_DOCUMENTS: dict[str, LiteralString] = {
     view: f"""
         SELECT job_id, document FROM milepost_{view}
@@ -144,11 +167,6 @@ UPSERT_SET_ASIDE: LiteralString = """
     ON CONFLICT (position, view) DO UPDATE SET error = excluded.error
 """
 FORGET_SET_ASIDE: LiteralString = "DELETE FROM milepost_set_aside WHERE job_id = ?"
-SELECT_HISTORY = f"""
-    SELECT {STORED} FROM milepost_events
-     WHERE originator_id = ? AND originator_version > ? AND originator_version <= ?
-     ORDER BY originator_version LIMIT ?
-"""
 FORGET_SNAPSHOTS: LiteralString = "DELETE FROM milepost_view_snapshots WHERE job_id = ?"
 KEEP_SNAPSHOT: LiteralString = """
     INSERT INTO milepost_view_snapshots VALUES (?, ?, ?, ?, ?)
@@ -162,7 +180,7 @@ SELECT_SNAPSHOT = """
      ORDER BY version DESC LIMIT 1
 """
 # By the jobs of the user, not by the positions of everybody: hence the +.
-SELECT_LOG_OF = f"""
+SELECT_EVENTS_OF = f"""
     SELECT {STORED} FROM milepost_events
      WHERE notification_id IN (
            SELECT theirs.notification_id
@@ -217,11 +235,13 @@ SELECT_SET_ASIDE = """
 class SQLiteReadModel:
     """Keep rows beside the events; with `rebuilt`, in the tables of a rebuild."""
 
+    part: ClassVar = PART
+
     def __init__(
         self, recorder: SQLiteRecorder, shape: str = SHAPE, *, rebuilt: bool = False
     ) -> None:
         self.shape = shape
-        self._recorder = recorder
+        self.log = recorder
         self._datastore: SQLiteDatastore = recorder.datastore
         self._on: Callable[[LiteralString], LiteralString] = TABLES.turned if rebuilt else str
         # SQLite cannot LISTEN.
@@ -229,16 +249,9 @@ class SQLiteReadModel:
 
     def prepare(self) -> None:
         """See `ReadModel.prepare`."""
-        with self._datastore.writing() as cursor:
-            (is_older,) = cursor.execute(SELECT_IS_OLDER).fetchone()
-            for statement in (*(UPGRADE if is_older else ()), CREATE_EDITIONS, *CREATE):
-                cursor.execute(statement)
-            cursor.execute(BEGIN_EDITION, (self.shape,))
-            generation = cursor.execute(SELECT_EDITION).fetchone()["generation"]
-            there = {row[0] for row in cursor.execute(SELECT_INDEXED).fetchall()}
-            for columns, statement in indexes("milepost_instances", generation).items():
-                if columns not in there:
-                    cursor.execute(statement)
+        if not self._rows(SELECT_EDITION):
+            with self._datastore.writing() as cursor:
+                cursor.execute(BEGIN_EDITION, (self.shape,))
 
     def edition(self) -> Edition:
         """See `ReadModel.edition`."""
@@ -257,16 +270,12 @@ class SQLiteReadModel:
     def _edition(self) -> sqlite3.Row:
         found: list[sqlite3.Row] = self._rows(SELECT_EDITION)
         if not found:
-            raise PositionMoved("The tables of the rebuild are gone.")
+            raise PositionMoved(GONE)
         return found[0]
-
-    def newest_position(self) -> int:
-        """See `ReadModel.newest_position`."""
-        return int(self._rows(SELECT_NEWEST)[0][0])
 
     def documents(self, view: str, job_ids: Collection[str]) -> Mapping[str, str]:
         """See `ReadModel.documents`."""
-        wanted = msgspec.json.encode(list(job_ids)).decode()
+        wanted = as_json(list(job_ids))
         return {row[0]: row[1] for row in self._rows(SELECT_DOCUMENTS[view], wanted)}
 
     def apply(self, changes: Changes) -> None:
@@ -287,35 +296,27 @@ class SQLiteReadModel:
 
     def sight(self, view: str, job_id: str) -> Sighting:
         """See `ReadModel.sight`."""
-        return _sighting(self._rows(SIGHT[view], job_id, self.shape))
-
-    def history(
-        self, job_id: str, after: int = 0, until: int = NEWEST, limit: int = NEWEST
-    ) -> Sequence[Stored]:
-        """See `ReadModel.history`."""
-        return self._datastore.stored(SELECT_HISTORY, (job_id, after, until, limit))
+        return Sighting.of(self._rows(SIGHT[view], job_id, self.shape))
 
     def snapshot(
         self, view: str, job_id: str, until: int, recorded_by: datetime | None = None
     ) -> ViewSnapshot | None:
         """See `ReadModel.snapshot`."""
-        latest = _text(recorded_by) if recorded_by else None
+        latest = utc_text(recorded_by) if recorded_by else None
         for row in self._rows(SELECT_SNAPSHOT, job_id, view, until, latest, latest, self.shape):
             version, recorded_at, document = row
             moment = datetime.fromisoformat(recorded_at)
             return ViewSnapshot(job_id, view, version, moment, document)
         return None
 
-    def log(self, after: int, limit: int, user_id: str | None = None) -> Sequence[Stored]:
-        """See `ReadModel.log`."""
-        if user_id is None:
-            return self._recorder.log(after, limit)
-        return self._datastore.stored(SELECT_LOG_OF, (user_id, after, limit))
+    def events_of(self, user_id: str, after: int, limit: int) -> Sequence[Stored]:
+        """See `ReadModel.events_of`."""
+        return self._datastore.stored(SELECT_EVENTS_OF, (user_id, after, limit))
 
     def sight_agent(self, agent_id: str) -> Sighting | None:
         """See `ReadModel.sight_agent`."""
         rows = self._rows(SIGHT_AGENT, agent_key(agent_id), self.shape)
-        return _sighting(rows) if rows else None
+        return Sighting.of(rows) if rows else None
 
     def instances(self, wanted: JobFilter) -> Sequence[Row]:
         """See `ReadModel.instances`."""
@@ -330,7 +331,7 @@ class SQLiteReadModel:
 
     def silent(self, before: datetime) -> Sequence[str]:
         """See `ReadModel.silent`."""
-        return [row[0] for row in self._rows(SELECT_SILENT, _text(before))]
+        return [row[0] for row in self._rows(SELECT_SILENT, utc_text(before))]
 
     def set_aside(self, limit: int = 100) -> Sequence[SetAside]:
         """See `ReadModel.set_aside`."""
@@ -343,18 +344,12 @@ class SQLiteReadModel:
     @contextmanager
     def turn(self) -> Iterator[Turn | None]:
         """See `ReadModel.turn`."""
-        # A lock on a file beside the database: gone with the process, however it ends.
-        path = f"{self._datastore.pool.db_name}-projector"
-        lock_file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-        try:
-            fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield None
-        else:
+        with file_lock(Path(f"{self._datastore.pool.db_name}-projector")) as is_ours:
+            if not is_ours:
+                yield None
+                return
             with self._bell.listen() as listener:
                 yield listener
-        finally:
-            os.close(lock_file)
 
     def _rows(self, statement: LiteralString, *parameters: Any) -> list[Any]:
         with self._datastore.reading() as cursor:
@@ -370,26 +365,11 @@ def indexes(table: str, generation: int) -> Mapping[str, str]:
     }
 
 
-def _sighting(rows: Sequence[Any]) -> Sighting:
-    job_id, document = rows[0][:2]
-    tail = [
-        Stored(position, job_id, version, topic, state)
-        for _, _, version, topic, state, position in rows
-        if version is not None
-    ]
-    return Sighting(job_id, document, tail)
-
-
 def _columns(row: InstanceRow) -> tuple[Any, ...]:
     *columns, silent_since = msgspec.structs.astuple(row)
-    return (*columns, _text(silent_since) if silent_since else None)
+    return (*columns, utc_text(silent_since) if silent_since else None)
 
 
 def _kept(snapshot: ViewSnapshot) -> tuple[Any, ...]:
     job_id, view, version, recorded_at, document = msgspec.structs.astuple(snapshot)
-    return job_id, view, version, _text(recorded_at), document
-
-
-def _text(moment: datetime) -> str:
-    # Always of one length, so that the order of the texts is the order of the times.
-    return moment.astimezone(UTC).isoformat(timespec="microseconds")
+    return job_id, view, version, utc_text(recorded_at), document

@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from domain.log.mapper import JobEventMapper
+from domain.log.mapper import JobEventMapper, decoded
+from domain.log.reading.contract import NEWEST
 from domain.log.store import translated
 from domain.log.stored import Stored
-from projections.folding.fold import decoded
 from projections.folding.snapshots import EVERY
-from projections.read_model.contract import NEWEST, ReadModel
+from projections.read_model.contract import ReadModel
 from projections.reading.entries import Entry, Standing, Wanted, audit
 from projections.reading.time_travel import Place, checked, travel
 from projections.views.instance import Instance
@@ -71,7 +71,7 @@ class History:
         with translated():
             after = self._skipping(job_id, after, wanted)
             scanned = limit + 1 if wanted.everything else self._scanned
-            stored = self._read_model.history(job_id, after, limit=scanned)
+            stored = self._read_model.log.history(job_id, after, limit=scanned)
             standings = {job_id: self._standing(job_id, after)} if stored else {}
             return self._page(stored, _version, after, limit, scanned, standings, wanted)
 
@@ -82,7 +82,10 @@ class History:
         """
         with translated():
             scanned = limit + 1 if wanted.everything else self._scanned
-            stored = self._read_model.log(after, scanned, user_id)
+            if user_id is None:
+                stored = self._read_model.log.events(after, scanned)
+            else:
+                stored = self._read_model.events_of(user_id, after, scanned)
             return self._page(stored, _position, after, limit, scanned, {}, wanted)
 
     def entries(self, job_id: str, wanted: Wanted) -> Iterator[Entry]:

@@ -84,7 +84,7 @@ class Reader:
         """Return how far the read model is behind the log."""
         with translated():
             return Standing(
-                self._read_model.newest_position(),
+                self._read_model.log.newest_position(),
                 self._read_model.position(),
                 self._read_model.set_aside(),
                 self._read_model.edition().shape,
@@ -103,7 +103,7 @@ class Reader:
         takes a thread from those who serve.
         """
         with translated():
-            if position > self._read_model.newest_position():
+            if position > self._read_model.log.newest_position():
                 return False
         if not self._waiters.acquire(blocking=False):
             return False
@@ -125,5 +125,5 @@ class Reader:
     def _fold(self, view: View[State], sighting: Sighting) -> State:
         # The projector tells what was passed over; a reader has nobody to tell.
         passed_over: list[SetAside] = []
-        history = self._read_model.history
+        history = self._read_model.log.history
         return fold_sighting(view, sighting, self._mapper, history, passed_over)

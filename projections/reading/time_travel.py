@@ -17,9 +17,10 @@ from eventsourcing.persistence import MapperDeserialisationError
 
 from domain.errors import NotFound
 from domain.job.events import JobEvent
-from domain.log.mapper import JobEventMapper
-from projections.folding.fold import Decoded, decoded, fold
-from projections.read_model.contract import NEWEST, ReadModel
+from domain.log.mapper import Decoded, JobEventMapper, decoded
+from domain.log.reading.contract import NEWEST
+from projections.folding.fold import fold
+from projections.read_model.contract import ReadModel
 from projections.views.instance import Instance
 from projections.views.view import State, UnreadableDocument, View
 
@@ -98,7 +99,7 @@ def _nearest(
 def _after(
     version: int, job_id: str, until: int, read_model: ReadModel, mapper: JobEventMapper
 ) -> Iterator[Decoded]:
-    while version < until and (events := read_model.history(job_id, version, until, READ)):
+    while version < until and (events := read_model.log.history(job_id, version, until, READ)):
         yield decoded(events, mapper)
         version = events[-1].version
         if len(events) < READ:

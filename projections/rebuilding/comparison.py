@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from itertools import islice
 
-from domain.log.mapper import JobEventMapper
+from domain.log.mapper import JobEventMapper, decoded
 from domain.workflows.definition import Workflows
 from projections.comparing.contract import ServedRows
 from projections.comparing.job_history import History, jobs_by_page
 from projections.comparing.rows import VIEWS, RowComparison, RowDifference
-from projections.folding.fold import decoded
 from projections.read_model.contract import ReadModel, Row
 from projections.rebuilding.contract import Shadow
 from projections.views.view import State, UnreadableDocument, View

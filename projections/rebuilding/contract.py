@@ -13,7 +13,6 @@ from typing import Protocol
 import msgspec
 
 from domain.errors import MilepostError
-from domain.log.stored import Stored
 from projections.read_model.contract import ReadModel, Row
 
 
@@ -75,10 +74,6 @@ class Shadow(Protocol):
 
     def first_pass(self) -> FirstPassLeft | None:
         """Return what is left of the first pass; None when it has ended."""
-        ...
-
-    def histories(self, after: tuple[str, int], until: int, limit: int) -> Sequence[Stored]:
-        """Return events in order of job and version, after this one and up to position `until`."""
         ...
 
     def end_first_pass(self, generation: int, position: int, until: int) -> None:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import groupby
 
+from domain.log.reading.contract import NEWEST
 from domain.log.stored import Stored
 from projections.folding.job_fold import Folded, JobFold, New
-from projections.read_model.contract import NEWEST
 from projections.rebuilding.contract import RebuildForbidden, Shadow
 
 PAGE = 4_000
@@ -49,7 +49,7 @@ class FirstPass:
         rows = self._shadow.read_model
         self._generation, self._position = rows.edition().generation, rows.position()
         after = (left.after, NEWEST)
-        while events := self._shadow.histories(after, left.until, self._page):
+        while events := rows.log.histories(after, self._page, left.until):
             last, before = events[-1], after
             after = (str(last.job_id), last.version)
             if after == before:

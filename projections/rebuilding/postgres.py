@@ -15,15 +15,14 @@ from psycopg import Cursor
 from psycopg.errors import InsufficientPrivilege, LockNotAvailable
 from psycopg.rows import DictRow
 
-from domain.log.postgres import STORED, PostgresRecorder
+from domain.log.postgres import PostgresRecorder
 from domain.log.postgres_datastore import ONE_AT_A_TIME
-from domain.log.stored import Stored
+from domain.log.reading.postgres import SELECT_NEWEST
 from projections.read_model.contract import SHAPE, PositionMoved, Row
 from projections.read_model.postgres import (
     CREATE,
     INDEX,
     SELECT_EDITION,
-    SELECT_NEWEST,
     TABLES,
     PostgresReadModel,
 )
@@ -48,12 +47,6 @@ SELECT_PAST: Final = "SELECT position FROM milepost_read_model WHERE tables = 'p
 SELECT_LAST: Final[LiteralString] = TABLES.turned(
     "SELECT job_id FROM milepost_instances ORDER BY job_id DESC LIMIT 1"
 )
-# The + 0 keeps PostgreSQL from the index of positions: it reads by the key of job and version.
-SELECT_HISTORIES: Final = f"""
-    SELECT {STORED} FROM milepost_events
-     WHERE (originator_id, originator_version) > (%s, %s) AND notification_id + 0 <= %s
-     ORDER BY originator_id, originator_version LIMIT %s
-"""
 END_PAST: Final = """
     UPDATE milepost_read_model AS rebuilt SET position = past.position
       FROM milepost_read_model AS past
@@ -201,10 +194,6 @@ class PostgresShadow:
             return None
         last = self._datastore.rows(SELECT_LAST)
         return FirstPassLeft(found[0]["position"], last[0]["job_id"] if last else "")
-
-    def histories(self, after: tuple[str, int], until: int, limit: int) -> Sequence[Stored]:
-        """See `Shadow.histories`."""
-        return self._datastore.stored(SELECT_HISTORIES, (*after, until, limit))
 
     def end_first_pass(self, generation: int, position: int, until: int) -> None:
         """See `Shadow.end_first_pass`."""

@@ -118,7 +118,7 @@ class Rebuild:
                 nonlocal events
                 events += folded
                 position = rows.position() if position is None else position
-                on_progress(Progress(events, position, self._read_model.newest_position()))
+                on_progress(Progress(events, position, self._read_model.log.newest_position()))
                 if stop.is_set():
                     raise RebuildInterrupted
 

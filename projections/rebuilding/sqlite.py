@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final, LiteralString
 
-import msgspec
-
-from domain.log.sqlite import STORED, SQLiteRecorder
-from domain.log.stored import Stored
+from domain.log.file_lock import file_lock
+from domain.log.parameters import as_json
+from domain.log.reading.sqlite import SELECT_NEWEST
+from domain.log.sqlite import SQLiteRecorder
 from projections.read_model.contract import SHAPE, PositionMoved, Row
 from projections.read_model.sqlite import (
     CREATE,
     SELECT_EDITION,
-    SELECT_NEWEST,
     TABLES,
     SQLiteReadModel,
     indexes,
@@ -42,12 +40,6 @@ BEGIN_PAST: Final = """
 SELECT_PAST: Final = "SELECT position FROM milepost_read_model WHERE tables = 'past'"
 REBUILT_INSTANCES: Final[LiteralString] = TABLES.turned("milepost_instances")
 SELECT_LAST: Final = f"SELECT job_id FROM {REBUILT_INSTANCES} ORDER BY job_id DESC LIMIT 1"
-# The + keeps SQLite from the index of positions: it reads by the key of job and version.
-SELECT_HISTORIES: Final = f"""
-    SELECT {STORED} FROM milepost_events
-     WHERE (originator_id, originator_version) > (?, ?) AND +notification_id <= ?
-     ORDER BY originator_id, originator_version LIMIT ?
-"""
 END_PAST: Final = """
     UPDATE milepost_read_model AS rebuilt SET position = past.position
       FROM milepost_read_model AS past
@@ -120,18 +112,8 @@ class SQLiteShadow:
     @contextmanager
     def lock(self) -> Iterator[bool]:
         """See `Shadow.lock`."""
-        # The system releases a lock on a file when the process ends, however it ends.
-        path = f"{self._datastore.pool.db_name}-rebuild"
-        lock_file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-        try:
-            is_held = True
-            try:
-                fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                is_held = False
+        with file_lock(Path(f"{self._datastore.pool.db_name}-rebuild")) as is_held:
             yield is_held
-        finally:
-            os.close(lock_file)
 
     def begin(self, *, afresh: bool = False) -> int:
         """See `Shadow.begin`."""
@@ -161,10 +143,6 @@ class SQLiteShadow:
             last = self._rows(SELECT_LAST)
             return FirstPassLeft(until[0], last[0][0] if last else "")
         return None
-
-    def histories(self, after: tuple[str, int], until: int, limit: int) -> Sequence[Stored]:
-        """See `Shadow.histories`."""
-        return self._datastore.stored(SELECT_HISTORIES, (*after, until, limit))
 
     def end_first_pass(self, generation: int, position: int, until: int) -> None:
         """See `Shadow.end_first_pass`."""
@@ -224,13 +202,13 @@ def _ours(tables: Sequence[Any]) -> list[tuple[str, str]]:
 
 
 def _refuse_triggers(cursor: sqlite3.Cursor) -> None:
-    for what, table in cursor.execute(SELECT_TRIGGER, (_json(TABLES.names),)).fetchall():
+    for what, table in cursor.execute(SELECT_TRIGGER, (as_json(TABLES.names),)).fetchall():
         raise RebuildForbidden.by(what, table)
 
 
 def _mark_dropped(cursor: sqlite3.Cursor, tables: Sequence[str], generation: int) -> None:
     """Rename those of these tables that exist, so that `clear` finds and deletes them."""
-    for row in cursor.execute(SELECT_EXISTING, (_json(tables),)).fetchall():
+    for row in cursor.execute(SELECT_EXISTING, (as_json(tables),)).fetchall():
         kind = row["name"].removeprefix("milepost_")
         _rename(cursor, row["name"], f"{DROPPED}{kind}_{generation}")
 
@@ -242,7 +220,3 @@ def _rename(cursor: sqlite3.Cursor, table: str, name: str) -> None:
         cursor.execute(f"ALTER TABLE {table} RENAME TO {name}")
     finally:
         cursor.execute("PRAGMA legacy_alter_table=OFF")
-
-
-def _json(names: Sequence[str]) -> str:
-    return msgspec.json.encode(list(names)).decode()

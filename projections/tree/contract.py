@@ -16,7 +16,7 @@ import msgspec
 
 from domain.errors import MilepostError
 from domain.evidence.merkle import HASH_BYTES
-from domain.log.stored import Stored
+from domain.log.reading.contract import Log
 
 HEIGHT = 8
 TILE = 1 << HEIGHT
@@ -32,9 +32,9 @@ class TreeMoved(MilepostError):
 
 
 class TreeBroken(MilepostError):
-    """The log, or the tree itself, is not what it was when the tree was grown.
+    """The log or the tree has changed since the tree was grown.
 
-    milepost verify says what is different, and where.
+    milepost verify says what changed, and where.
     """
 
 
@@ -71,7 +71,7 @@ class Tile(msgspec.Struct, frozen=True):
 
 
 class Grown(msgspec.Struct, frozen=True):
-    """A tile as it is to be, and how many hashes of it are stored already."""
+    """A tile as it shall be stored, and how many of its hashes are stored already."""
 
     tile: Tile
     kept: int
@@ -86,16 +86,21 @@ class Grown(msgspec.Struct, frozen=True):
 class TreeStore(Protocol):
     """Tiles beside the events. Every method may raise the library's `PersistenceError`."""
 
+    @property
+    def log(self) -> Log:
+        """The log that is hashed."""
+        ...
+
     def prepare(self) -> None:
-        """Create the tables that are not there yet."""
+        """Begin with no leaves, unless the tree was begun before."""
         ...
 
     def head(self) -> Head:
-        """Return how far the tree goes; raise `TreeBroken` if that is not there any more."""
+        """Return how far the tree goes; raise `TreeBroken` if that record is lost."""
         ...
 
     def tiles(self, wanted: Sequence[Place]) -> Mapping[Place, Tile]:
-        """Return those of these tiles that there are."""
+        """Return the wanted tiles that exist."""
         ...
 
     def append(self, since: Head, head: Head, grown: Sequence[Grown]) -> None:
@@ -108,12 +113,4 @@ class TreeStore(Protocol):
 
     def tile_of(self, position: int) -> Tile | None:
         """Return the tile of level 0 that has the leaf of this position, if there is one."""
-        ...
-
-    def log(self, after: int, limit: int) -> Sequence[Stored]:
-        """Return events in order of position, from the one after `after`."""
-        ...
-
-    def event(self, job_id: str, version: int) -> Stored | None:
-        """Return the event of a job with this version, if there is one."""
         ...

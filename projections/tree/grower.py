@@ -72,8 +72,8 @@ def checked(tree: TreeStore, head: Head, limit: int) -> list[Stored]:
     Raises `TreeBroken` if the log does not have the tree's last event as it was hashed.
     """
     if head.size == 0:
-        return list(tree.log(0, limit))
-    events = list(tree.log(head.position - 1, limit + 1))
+        return list(tree.log.events(0, limit))
+    events = list(tree.log.events(head.position - 1, limit + 1))
     if not events or events[0].position != head.position:
         others = "; others come after it" if events else ", nor is any after it"
         raise TreeBroken(

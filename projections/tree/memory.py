@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from threading import RLock
 
 from domain.log.memory import MemoryRecorder
-from domain.log.stored import Stored
 from projections.tree.contract import Grown, Head, Place, Tile, TreeBroken, TreeMoved
 
 
@@ -14,7 +13,7 @@ class MemoryTree:
     """Keep tiles in a dictionary under the event store's lock."""
 
     def __init__(self, recorder: MemoryRecorder) -> None:
-        self._recorder = recorder
+        self.log = recorder
         self._lock: RLock = recorder._database_lock
         self._head = Head()
         self._tiles: dict[Place, Tile] = {}
@@ -50,14 +49,3 @@ class MemoryTree:
                 if position in tile.leaf_positions():
                     return tile
             return None
-
-    def log(self, after: int, limit: int) -> Sequence[Stored]:
-        """See `TreeStore.log`."""
-        return self._recorder.log(after, limit)
-
-    def event(self, job_id: str, version: int) -> Stored | None:
-        """See `TreeStore.event`."""
-        for stored in self.log(0, 2**31):
-            if (stored.job_id, stored.version) == (job_id, version):
-                return stored
-        return None

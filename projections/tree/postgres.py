@@ -1,19 +1,20 @@
-"""The tree in the PostgreSQL database of the events; its twin is `tree_sqlite.py`."""
+"""The tree in the PostgreSQL database of the events; its twin is `sqlite.py`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import LiteralString
+from typing import ClassVar, LiteralString
 
 import msgspec
 
 from domain.evidence.merkle import HASH_BYTES
-from domain.log.postgres import STORED, PostgresRecorder, as_json
+from domain.log.parameters import as_json
+from domain.log.postgres import PostgresRecorder
 from domain.log.postgres_datastore import ONE_AT_A_TIME, PostgresDatastore
-from domain.log.stored import Stored
+from domain.log.schema.postgres import PostgresPart
+from domain.log.schema.steps import Part, Step, each
 from projections.tree.contract import Grown, Head, Place, Tile, TreeBroken, TreeMoved
 
-TABLES = ("milepost_tree", "milepost_tree_head")
 CREATE: tuple[LiteralString, ...] = (
     """CREATE TABLE IF NOT EXISTS milepost_tree (
          level integer NOT NULL,
@@ -27,6 +28,9 @@ CREATE: tuple[LiteralString, ...] = (
          ON milepost_tree (last_position) WHERE level = 0""",
     """CREATE TABLE IF NOT EXISTS milepost_tree_head (
          size bigint NOT NULL, position bigint NOT NULL)""",
+)
+PART: PostgresPart = Part(
+    "tree", (Step(1, ("milepost_tree", "milepost_tree_head"), each(*CREATE)),)
 )
 # A head that was lost is not made anew: the tree would begin anew with it.
 BEGIN = """
@@ -57,21 +61,19 @@ GROW_TILE = """
            first_position = %(first)s, last_position = %(last)s
      WHERE level = %(level)s AND tile = %(index)s AND length(hashes) = %(kept)s
 """
-SELECT_EVENT: LiteralString = f"""
-    SELECT {STORED} FROM milepost_events WHERE originator_id = %s AND originator_version = %s
-"""
 
 
 class PostgresTree:
     """Keep tiles beside the events."""
 
+    part: ClassVar = PART
+
     def __init__(self, recorder: PostgresRecorder) -> None:
-        self._recorder = recorder
+        self.log = recorder
         self._datastore: PostgresDatastore = recorder.datastore
 
     def prepare(self) -> None:
         """See `TreeStore.prepare`."""
-        self._datastore.create(TABLES, CREATE)
         if not self._datastore.rows(SELECT_HEAD):
             with self._datastore.transaction(commit=True) as cursor:
                 cursor.execute(ONE_AT_A_TIME)
@@ -115,12 +117,3 @@ class PostgresTree:
             tile = Tile(**row)
             return tile if position in tile.leaf_positions() else None
         return None
-
-    def log(self, after: int, limit: int) -> Sequence[Stored]:
-        """See `TreeStore.log`."""
-        return self._recorder.log(after, limit)
-
-    def event(self, job_id: str, version: int) -> Stored | None:
-        """See `TreeStore.event`."""
-        found = self._datastore.stored(SELECT_EVENT, (job_id, version))
-        return found[0] if found else None

@@ -80,7 +80,7 @@ class Evidence:
         Raises `NotInTreeYet`, or `TreeBroken` if the event is not what was hashed.
         """
         with translated():
-            event = self._tree.event(job_id, version)
+            event = self._tree.log.event(job_id, version)
             if event is None:
                 return None
             head, nodes = self._tree.head(), Nodes(self._tree)

@@ -1,18 +1,21 @@
-"""The tree in the SQLite file of the events; its twin is `tree_postgres.py`."""
+"""The tree in the SQLite file of the events; its twin is `postgres.py`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar, LiteralString
 
 import msgspec
 
 from domain.evidence.merkle import HASH_BYTES
-from domain.log.sqlite import STORED, SQLiteDatastore, SQLiteRecorder
-from domain.log.stored import Stored
+from domain.log.parameters import as_json
+from domain.log.schema.sqlite import SQLitePart
+from domain.log.schema.steps import Part, Step, each
+from domain.log.sqlite import SQLiteRecorder
+from domain.log.sqlite_datastore import SQLiteDatastore
 from projections.tree.contract import Grown, Head, Place, Tile, TreeBroken, TreeMoved
 
-CREATE = (
+CREATE: tuple[LiteralString, ...] = (
     """CREATE TABLE IF NOT EXISTS milepost_tree (
          level INTEGER NOT NULL,
          tile INTEGER NOT NULL,
@@ -26,6 +29,7 @@ CREATE = (
     """CREATE TABLE IF NOT EXISTS milepost_tree_head (
          size INTEGER NOT NULL, position INTEGER NOT NULL)""",
 )
+PART: SQLitePart = Part("tree", (Step(1, ("milepost_tree", "milepost_tree_head"), each(*CREATE)),))
 # A head that was lost is not made anew: the tree would begin anew with it.
 BEGIN = """
     INSERT INTO milepost_tree_head SELECT 0, 0
@@ -50,23 +54,22 @@ GROW_TILE = """
     UPDATE milepost_tree SET hashes = ?3, positions = ?4, first_position = ?5, last_position = ?6
      WHERE level = ?1 AND tile = ?2 AND length(hashes) = ?7
 """
-SELECT_EVENT = f"""
-    SELECT {STORED} FROM milepost_events WHERE originator_id = ? AND originator_version = ?
-"""
 
 
 class SQLiteTree:
     """Keep tiles beside the events."""
 
+    part: ClassVar = PART
+
     def __init__(self, recorder: SQLiteRecorder) -> None:
-        self._recorder = recorder
+        self.log = recorder
         self._datastore: SQLiteDatastore = recorder.datastore
 
     def prepare(self) -> None:
         """See `TreeStore.prepare`."""
-        with self._datastore.writing() as cursor:
-            for statement in (*CREATE, BEGIN):
-                cursor.execute(statement)
+        if not self._rows(SELECT_HEAD):
+            with self._datastore.writing() as cursor:
+                cursor.execute(BEGIN)
 
     def head(self) -> Head:
         """See `TreeStore.head`."""
@@ -77,7 +80,7 @@ class SQLiteTree:
 
     def tiles(self, wanted: Sequence[Place]) -> Mapping[Place, Tile]:
         """See `TreeStore.tiles`."""
-        rows = self._rows(SELECT_TILES, msgspec.json.encode(wanted).decode())
+        rows = self._rows(SELECT_TILES, as_json(wanted))
         return {(row[0], row[1]): Tile(*row) for row in rows}
 
     def append(self, since: Head, head: Head, grown: Sequence[Grown]) -> None:
@@ -103,15 +106,6 @@ class SQLiteTree:
             tile = Tile(*row)
             return tile if position in tile.leaf_positions() else None
         return None
-
-    def log(self, after: int, limit: int) -> Sequence[Stored]:
-        """See `TreeStore.log`."""
-        return self._recorder.log(after, limit)
-
-    def event(self, job_id: str, version: int) -> Stored | None:
-        """See `TreeStore.event`."""
-        found = self._datastore.stored(SELECT_EVENT, (job_id, version))
-        return found[0] if found else None
 
     def _rows(self, statement: str, *parameters: Any) -> list[Any]:
         with self._datastore.reading() as cursor:

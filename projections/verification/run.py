@@ -109,7 +109,7 @@ class Verification:
         with translated():
             # The tree is read before the log, so that the log is at least as long.
             head = self._head()
-            upto = max(head.position, self._read_model.newest_position())
+            upto = max(head.position, self._read_model.log.newest_position())
         return State(now, self._asked(database), head, upto)
 
     def run(self, state: State, database: str, advance: Advance) -> Summary:
@@ -144,7 +144,7 @@ class Verification:
         Raises `JobNotFound`, or `StoreUnavailable`.
         """
         with translated():
-            self._state = State(now, (), self._head(), self._read_model.newest_position())
+            self._state = State(now, (), self._head(), self._read_model.log.newest_position())
             try:
                 one = OneJob(
                     self._tree,

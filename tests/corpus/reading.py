@@ -7,18 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from eventsourcing.persistence import JSONTranscoder, MapperDeserialisationError, Notification
+from eventsourcing.persistence import JSONTranscoder, MapperDeserialisationError
 
 from api.representations.job import job_body, timeline_body
 from domain.application import Milepost
 from domain.job.provisioning_job import ProvisioningJob
-from domain.log.mapper import JobEventMapper
+from domain.log.mapper import JobEventMapper, decoded
 from domain.log.recall import Folded
 from domain.log.recall import fold as fold_job
 from domain.log.stored import Stored
 from domain.transfer.jsonl import Portable, decode
 from domain.workflows.definition import Workflows
-from projections.folding.fold import decoded, fold
+from projections.folding.fold import fold
 from projections.views.instance import Instance
 from projections.views.timeline import Timeline
 from projections.views.view import Views
@@ -44,7 +44,7 @@ def facts(stored: Iterable[Portable]) -> Iterator[Any]:
     """Tell what each event says, with the fields that have their defaults."""
     for event in stored:
         try:
-            fact = MAPPER.to_domain_event(notification(event)).fact
+            fact = MAPPER.read(stored_as(event)).fact
         except MapperDeserialisationError:
             yield plain({"position": event.position, "fact": None})
             continue
@@ -59,9 +59,8 @@ def states(stored: Iterable[Portable], workflows: Workflows) -> Iterator[Any]:
     timelines: dict[str, Timeline] = {}
     jobs: dict[str, Folded] = {}
     for event in stored:
-        job_id, row = event.job_id, notification(event)
-        place = Stored(event.position, job_id, event.version, event.topic, event.state)
-        read, aside = decoded([place], MAPPER), list[Any]()
+        job_id, row = event.job_id, stored_as(event)
+        read, aside = decoded([row], MAPPER), list[Any]()
         instances[job_id] = instance = fold(
             views.instance, instances.get(job_id, views.instance.load(job_id, None)), read, aside
         )
@@ -88,9 +87,9 @@ def keys(milepost: Milepost, names: Iterable[str]) -> Iterator[Any]:
     yield from (plain(found[name]) for name in sorted(found))
 
 
-def notification(event: Portable) -> Notification:
+def stored_as(event: Portable) -> Stored:
     """Return the event as a store returns it."""
-    return Notification(event.job_id, event.version, event.topic, event.state, event.position)
+    return Stored(event.position, event.job_id, event.version, event.topic, event.state)
 
 
 def whole(value: Any) -> Any:

@@ -19,10 +19,10 @@ from tests.corpus.reading import (
     events,
     facts,
     keys,
-    notification,
     plain,
     recorded,
     states,
+    stored_as,
 )
 from tests.support.deployment import Deployment
 from tests.support.shell import beside
@@ -71,8 +71,8 @@ def test_a_file_of_stored_events_is_imported_as_it_is(
 
     shell("import", str(RELEASES / release / "events.jsonl"), "--no-manifest")
 
-    rows = databases.milepost.store.select_notifications(None, 10_000)
-    assert rows == [notification(event) for event in stored]
+    rows = databases.milepost.store.events(0, 10_000)
+    assert rows == [stored_as(event) for event in stored]
     databases.projector.catch_up()
     last = {state["job"]["id"]: state for state in recorded(release, "states")}
     for job_id, state in last.items():

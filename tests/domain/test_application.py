@@ -69,11 +69,11 @@ def registration(
 
 
 def versions(made: Deployment, job_id: str) -> list[int]:
-    return [event.originator_version for event in made.milepost.store.select_events(job_id)]
+    return [event.version for event in made.milepost.store.history(job_id)]
 
 
 def topics(made: Deployment, job_id: str) -> list[str]:
-    return [event.topic for event in made.milepost.store.select_events(job_id)]
+    return [event.topic for event in made.milepost.store.history(job_id)]
 
 
 def commit(made: Deployment, *commands: Command) -> Sequence[Receipt | Exception]:
@@ -100,15 +100,15 @@ def test_a_receipt_tells_version_and_position(stores: Deployment) -> None:
         ("one", 2),
     ]
     positions = [each.position for each in (first, other, second)]
-    notified = stores.milepost.store.select_notifications(None, 10)
-    assert positions == [event.id for event in notified]
+    notified = stores.milepost.store.events(0, 10)
+    assert positions == [event.position for event in notified]
 
 
 def test_a_callback_of_two_facts_gets_the_place_of_the_last(stores: Deployment) -> None:
     receipt = stores.milepost.record(running())
 
     assert receipt.version == 2
-    assert receipt.position == stores.milepost.store.select_notifications(None, 10)[-1].id
+    assert receipt.position == stores.milepost.store.events(0, 10)[-1].position
     assert topics(stores, "job") == ["MetadataReported", "StatusReported"]
 
 

@@ -29,8 +29,8 @@ def database_of(server: Server) -> Iterator[Services]:
 
 def whole_log(services: Services) -> list[JobEvent]:
     """Return every event in order of position."""
-    stored = services.milepost.store.select_notifications(None, 10_000_000)
-    return [services.milepost.mapper.to_domain_event(each) for each in stored]
+    stored = services.milepost.store.events(0, 10_000_000)
+    return [services.milepost.mapper.read(each) for each in stored]
 
 
 def assert_nothing_lost_nothing_doubled(server: Server, load: Load) -> None:

@@ -14,8 +14,8 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from eventsourcing.persistence import Notification
 
+from domain.log.stored import Stored
 from domain.workflows.definition import Workflows
 from tests.support.deployment import Clock, Deployment, store_env, url_of
 from tests.support.server import MILEPOST, PATIENCE_SECONDS
@@ -84,9 +84,9 @@ def fill(made: Deployment) -> None:
             filling.append([event(n) for n in range(start, start + 1000)], (), ())
 
 
-def event(number: int) -> Notification:
+def event(number: int) -> Stored:
     job_id, version = f"job-{number % JOBS}", number // JOBS + 1
-    return Notification(job_id, version, "HeartbeatReceived", STATE % number, number + 1)
+    return Stored(number + 1, job_id, version, "HeartbeatReceived", STATE % number)
 
 
 def until(condition: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
@@ -189,7 +189,7 @@ def feed(process: subprocess.Popen[bytes], content: bytes, *, close: bool) -> No
 
 
 def count(made: Deployment) -> int:
-    return len(made.milepost.store.select_notifications(None, 10 * EVENTS))
+    return len(made.milepost.store.events(0, 10 * EVENTS))
 
 
 @databases

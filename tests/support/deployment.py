@@ -2,34 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from eventsourcing.persistence import PersistenceError
 
+from api.databases import Kit, kit_over
+from api.tokens.memory import MemoryTokens
 from domain.application import Milepost
+from domain.log.memory import MemoryRecorder
+from domain.log.schema.steps import Part, Schema, Step, Tables
 from domain.workflows.definition import Workflows
 from projections.projecting.projector import Projector
-from projections.read_model.contract import SHAPE, ReadModel
+from projections.read_model.contract import SHAPE
 from projections.read_model.memory import MemoryReadModel
-from projections.read_model.postgres import PostgresReadModel
-from projections.read_model.sqlite import SQLiteReadModel
 from projections.reading.history import History
 from projections.reading.reader import Reader
-from projections.rebuilding.contract import Shadow
-from projections.rebuilding.postgres import PostgresShadow
 from projections.rebuilding.rebuild import Rebuild
-from projections.rebuilding.sqlite import SQLiteShadow
-from projections.tree.contract import TreeStore
 from projections.tree.grower import Grower
 from projections.tree.memory import MemoryTree
-from projections.tree.postgres import PostgresTree
-from projections.tree.sqlite import SQLiteTree
-from projections.verification.inspection.contract import Inspection
-from projections.verification.inspection.postgres import PostgresInspection
-from projections.verification.inspection.sqlite import SQLiteInspection
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
@@ -57,11 +50,14 @@ class Deployment:
     ) -> None:
         self.env, self.workflows, self.clock = env, workflows, clock
         self.milepost = Milepost(env, clock=clock)
-        kind, recorder = env["PERSISTENCE_MODULE"], self.milepost.recorder
-        self.read_model: ReadModel = READ_MODELS[kind](recorder, shape)
-        self.shadow = SHADOWS[kind](recorder, shape)
-        self.inspection = INSPECTIONS[kind](recorder)
-        self.tree: TreeStore = TREES[kind](recorder)
+        recorder = self.milepost.recorder
+        if isinstance(recorder, MemoryRecorder):
+            self.kit = in_memory(recorder, shape)
+        else:
+            self.kit = kit_over(recorder, shape)
+        self.read_model, self.shadow = self.kit.read_model, self.kit.shadow
+        self.tree, self.inspection = self.kit.tree, self.kit.inspection
+        self.kit.schema.apply()
         self.read_model.prepare()
         self.tree.prepare()
         self.reader = Reader(self.read_model, self.milepost.mapper)
@@ -90,35 +86,24 @@ class Deployment:
         self.milepost.close()
 
 
-READ_MODELS: dict[str, Callable[[Any, Any], ReadModel]] = {
-    "domain.log.memory": MemoryReadModel,
-    "domain.log.sqlite": SQLiteReadModel,
-    "domain.log.postgres": PostgresReadModel,
-}
+class NoTables(Schema[None]):
+    """The schema of what is in memory: no part, and so no step."""
+
+    def _tables(self) -> Tables:
+        return Tables(frozenset(), frozenset())
+
+    def _apply(self, part: Part[None], step: Step[None]) -> Tables:
+        raise AssertionError(f"memory needs no {step}")
+
+    def _forbids(self, error: PersistenceError) -> bool:
+        return False
 
 
-TREES: dict[str, Callable[[Any], TreeStore]] = {
-    "domain.log.memory": MemoryTree,
-    "domain.log.sqlite": SQLiteTree,
-    "domain.log.postgres": PostgresTree,
-}
-
-
-def no_shadow(*_: object) -> Any:
-    """Return what nothing can be asked: rows in memory are never rebuilt."""
-
-
-SHADOWS: dict[str, Callable[[Any, Any], Shadow]] = {
-    "domain.log.memory": no_shadow,
-    "domain.log.sqlite": SQLiteShadow,
-    "domain.log.postgres": PostgresShadow,
-}
-
-INSPECTIONS: dict[str, Callable[[Any], Inspection]] = {
-    "domain.log.memory": no_shadow,
-    "domain.log.sqlite": SQLiteInspection,
-    "domain.log.postgres": PostgresInspection,
-}
+def in_memory(recorder: MemoryRecorder, shape: str) -> Kit:
+    """Return a kit without what memory lacks: its rows are never rebuilt, its tables not edited."""
+    lacking: Any = None
+    rows, tree = MemoryReadModel(recorder, shape), MemoryTree(recorder)
+    return Kit(NoTables(), rows, lacking, tree, lacking, MemoryTokens())
 
 
 def store_env(kind: str, request: pytest.FixtureRequest) -> dict[str, str]:

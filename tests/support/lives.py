@@ -39,4 +39,4 @@ def live(made: Deployment) -> int:
     clock.advance(1000)
     milepost.time_out("stray")
     milepost.queue(QueueJob(job_id="waiting", agent_id="agent-2", user_id="bob", workflow="vm@1"))
-    return made.read_model.newest_position()
+    return made.read_model.log.newest_position()

@@ -48,9 +48,9 @@ def heartbeat(made: Deployment, job_id: str = "one") -> int:
 
 def folded(made: Deployment, view: View[State], state: State) -> State:
     """Fold a job's events directly."""
-    for stored in made.milepost.store.select_notifications(None, 10_000):
-        if stored.originator_id == state.job_id:
-            state = view.evolve(state, made.milepost.mapper.to_domain_event(stored))
+    for stored in made.milepost.store.events(0, 10_000):
+        if stored.job_id == state.job_id:
+            state = view.evolve(state, made.milepost.mapper.read(stored))
     return state
 
 
@@ -67,7 +67,7 @@ def assert_every_row_is_right(made: Deployment) -> None:
     assert loaded(VIEWS.timeline, made.read_model.documents("timelines", JOBS)) == {
         job_id: folded(made, VIEWS.timeline, Timeline(job_id)) for job_id in JOBS
     }
-    assert made.read_model.position() == made.read_model.newest_position()
+    assert made.read_model.position() == made.read_model.log.newest_position()
 
 
 def assert_every_read_is_right(made: Deployment) -> None:

@@ -19,11 +19,8 @@ from api import tokens
 from api.app import create_app
 from api.http.flask_app import App
 from api.settings.settings import Settings
-from api.tokens import Scope, TokenStore
-from api.tokens.memory import MemoryTokens
-from api.tokens.postgres import PostgresTokens
+from api.tokens import Scope
 from api.tokens.remembered import RememberedTokens
-from api.tokens.sqlite import SQLiteTokens
 from api.wiring import Services
 from domain.evidence.signing_keys import PrivateKey
 from domain.job.events import Fact
@@ -66,12 +63,14 @@ class Site:
                 checkpoint_keys=tuple(checkpoint_keys),
             ),
             milepost=deployment.milepost,
+            schema=deployment.kit.schema,
             read_model=deployment.read_model,
             shadow=deployment.shadow,
             reader=deployment.reader,
             history=deployment.history,
             tree=deployment.tree,
-            tokens=RememberedTokens(token_store(deployment)),
+            inspection=deployment.kit.inspection,
+            tokens=RememberedTokens(deployment.kit.tokens),
             workflows=deployment.workflows,
             clock=deployment.clock,
         )
@@ -82,7 +81,7 @@ class Site:
     @property
     def position(self) -> int:
         """The position of the newest event."""
-        return self.deployment.read_model.newest_position()
+        return self.deployment.read_model.log.newest_position()
 
     def callback(
         self,
@@ -158,8 +157,8 @@ class Site:
     def facts(self, job_id: str = "job-1") -> list[Fact]:
         """Return what is stored about a job, in order."""
         milepost = self.deployment.milepost
-        stored = milepost.store.select_events(job_id)
-        return [milepost.mapper.to_domain_event(row).fact for row in stored]
+        stored = milepost.store.history(job_id)
+        return [milepost.mapper.read(row).fact for row in stored]
 
     def token(self, *scopes: Scope, user_id: str | None = None, name: str = "somebody") -> str:
         """Make a token and return its text."""
@@ -188,18 +187,6 @@ def app_over(services: Services) -> App:
     """
     made = copy(_app_over_nothing())
     made.extensions = {**made.extensions, "milepost": services}
-    return made
-
-
-def token_store(deployment: Deployment) -> TokenStore:
-    """Return the tokens beside the events."""
-    makers: dict[str, type[SQLiteTokens] | type[PostgresTokens]] = {
-        "sqlite": SQLiteTokens,
-        "postgres": PostgresTokens,
-    }
-    make: Any = makers.get(kind_of(deployment))
-    recorder: Any = deployment.milepost.recorder
-    made: TokenStore = make(recorder.datastore) if make else MemoryTokens()
     return made
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
@@ -24,8 +24,6 @@ from projections.tree.grower import Grower
 from projections.tree.proofs import Evidence
 from projections.verification.findings import Finding
 from projections.verification.inspection.contract import Inspection
-from projections.verification.inspection.postgres import PostgresInspection
-from projections.verification.inspection.sqlite import SQLiteInspection
 from projections.verification.run import State, Summary, Verification
 from tests.support.deployment import NOON, Deployment
 from tests.support.tampering import Database
@@ -94,13 +92,6 @@ def without(unknown: str) -> Shapes:
     return Shapes({topic: fact for topic, fact in CATALOGUE.items() if topic != unknown}, {})
 
 
-def inspection(made: Deployment) -> Inspection:
-    """Return what reads this database."""
-    recorder: Any = made.milepost.recorder
-    kind = SQLiteInspection if Database(made).is_sqlite else PostgresInspection
-    return kind(recorder)
-
-
 def verification(
     made: Deployment,
     report: Callable[[Finding], None],
@@ -110,7 +101,7 @@ def verification(
     """Return a verification of this store."""
     return Verification(
         made.tree,
-        reads or inspection(made),
+        reads or made.inspection,
         made.read_model,
         made.milepost.mapper,
         made.workflows,
@@ -167,7 +158,7 @@ def checkpoint(made: Deployment, size: int | None = None) -> Checkpoint:
 def at(made: Deployment, number: int) -> Stored:
     """Return the n-th event of the history as it is stored."""
     where = place(number)
-    found = made.tree.event(where.job_id, where.version)
+    found = made.tree.log.event(where.job_id, where.version)
     assert found is not None
     assert found.position == where.position
     return found

@@ -33,23 +33,34 @@ STYLES = {
 
 
 @contextmanager
-def opened(*, only_if_there: bool = False, with_key: bool = False) -> Iterator[Services]:
-    """Open the services that the environment names, with their tables, and close them.
+def opened(
+    *, only_if_there: bool = False, only_looks: bool = False, with_key: bool = False
+) -> Iterator[Services]:
+    """Open the services that the environment names, and close them.
 
-    Commands that only look make no database where there is none. Those that have to do with
-    checkpoints get the key that was made at the first start, if there is one.
+    The schema's steps are applied first. A command that `only_looks` applies none, so that an
+    account that may only read can run it; it refuses a database that lacks a table. Such a command,
+    and one that works `only_if_there` is a database, makes no SQLite file. With `with_key`, the
+    checkpoint key that was made at the first start is filled in, if there is one.
     """
     settings = from_environment()
     if with_key:
         settings = with_kept_checkpoint_key(settings)
-    if only_if_there and settings.database == "sqlite" and not settings.sqlite_file.exists():
+    if (
+        (only_if_there or only_looks)
+        and settings.database == "sqlite"
+        and not settings.sqlite_file.exists()
+    ):
         raise click.ClickException(
             f"there is no database at {settings.sqlite_file}; run this where `milepost serve` "
             "runs, or set MILEPOST_HOME or MILEPOST_DATABASE_URL"
         )
     services = open_services(settings)
     try:
-        services.prepare()
+        if only_looks:
+            services.check()
+        else:
+            services.prepare()
         yield services
     finally:
         services.close()

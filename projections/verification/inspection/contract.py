@@ -1,7 +1,7 @@
 """The contract of what verifying reads: rows as they are, in pages, each one a short statement.
 
 So nothing is locked, no transaction stays open beside a busy server, and memory stays flat. The
-stores beside this file (`inspection_sqlite.py`, `inspection_postgres.py`) read; they never write.
+stores beside this file (`sqlite.py`, `postgres.py`) read; they never write.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
+from domain.log.reading.contract import Log
 from domain.log.snapshots import Snapshot
 from domain.log.stored import Stored
 from projections.tree.contract import Tile
@@ -84,12 +85,9 @@ class KeptKey(NamedTuple):
 class Inspection(Protocol):
     """Reads of everything. Every method may raise the library's `PersistenceError`."""
 
-    def histories(self, after: tuple[str, int], limit: int) -> Sequence[Stored]:
-        """Return events in order of job and version, from the one after these."""
-        ...
-
-    def count(self, upto: int) -> int:
-        """Return how many events there are up to this position."""
+    @property
+    def log(self) -> Log:
+        """The log that is inspected."""
         ...
 
     def tiles(self, level: int, first: int, limit: int) -> Sequence[KeptTile]:

@@ -6,8 +6,8 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from operator import attrgetter
 
+from domain.log.reading.contract import Log
 from domain.log.stored import Stored
-from projections.tree.contract import TreeStore
 
 PAGE = 2_048
 POSITION = attrgetter("position")
@@ -16,8 +16,8 @@ POSITION = attrgetter("position")
 class Events:
     """The events after one position, up to another."""
 
-    def __init__(self, tree: TreeStore, after: int, upto: int) -> None:
-        self._tree = tree
+    def __init__(self, log: Log, after: int, upto: int) -> None:
+        self._log = log
         self._after, self._upto = after, upto
         self._page: Sequence[Stored] = ()
         self._at = 0
@@ -45,7 +45,7 @@ class Events:
     def _has_more(self) -> bool:
         """Tell whether the page has more events; of one that has not, read the next."""
         if self._at == len(self._page) and self._after < self._upto:
-            page = self._tree.log(self._after, PAGE)
+            page = self._log.events(self._after, PAGE)
             self._page, self._at = page[: bisect_right(page, self._upto, key=POSITION)], 0
             # Where there is none any more, there will be none.
             self._after = self._page[-1].position if len(self._page) == PAGE else self._upto

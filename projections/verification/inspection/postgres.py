@@ -1,4 +1,4 @@
-"""Reading the PostgreSQL database to verify it; its twin is `inspection_sqlite.py`."""
+"""Reading the PostgreSQL database to verify it; its twin is `sqlite.py`."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, LiteralString
 
-from domain.log.postgres import STORED, PostgresRecorder, as_json
+from domain.log.parameters import as_json, utc_text
+from domain.log.postgres import PostgresRecorder
 from domain.log.postgres_datastore import PostgresDatastore
 from domain.log.snapshots import Snapshot
-from domain.log.stored import Stored
-from projections.comparing.contract import utc_text
 from projections.tree.contract import Tile
 from projections.verification.inspection.contract import (
     KeptAside,
@@ -21,12 +20,6 @@ from projections.verification.inspection.contract import (
     LostSnapshot,
 )
 
-SELECT_HISTORIES: LiteralString = f"""
-    SELECT {STORED} FROM milepost_events
-     WHERE (originator_id, originator_version) > (%s, %s)
-     ORDER BY originator_id, originator_version LIMIT %s
-"""
-COUNT_EVENTS = "SELECT COUNT(*) AS events FROM milepost_events WHERE notification_id <= %s"
 SELECT_TILES = """
     SELECT level, tile, hashes, positions, first_position, last_position
       FROM milepost_tree WHERE level = %s AND tile >= %s ORDER BY tile LIMIT %s
@@ -139,15 +132,8 @@ class PostgresInspection:
     """Read what the database has."""
 
     def __init__(self, recorder: PostgresRecorder) -> None:
+        self.log = recorder
         self._datastore: PostgresDatastore = recorder.datastore
-
-    def histories(self, after: tuple[str, int], limit: int) -> Sequence[Stored]:
-        """See `Inspection.histories`."""
-        return self._datastore.stored(SELECT_HISTORIES, (*after, limit))
-
-    def count(self, upto: int) -> int:
-        """See `Inspection.count`."""
-        return int(self._datastore.rows(COUNT_EVENTS, (upto,))[0]["events"])
 
     def tiles(self, level: int, first: int, limit: int) -> Sequence[KeptTile]:
         """See `Inspection.tiles`."""

@@ -1,15 +1,14 @@
-"""Reading the SQLite file to verify it; its twin is `inspection_postgres.py`."""
+"""Reading the SQLite file to verify it; its twin is `postgres.py`."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-import msgspec
-
+from domain.log.parameters import as_json
 from domain.log.snapshots import Snapshot
-from domain.log.sqlite import STORED, SQLiteDatastore, SQLiteRecorder
-from domain.log.stored import Stored
+from domain.log.sqlite import SQLiteRecorder
+from domain.log.sqlite_datastore import SQLiteDatastore
 from projections.tree.contract import Tile
 from projections.verification.inspection.contract import (
     KeptAside,
@@ -20,16 +19,6 @@ from projections.verification.inspection.contract import (
     LostSnapshot,
 )
 
-SELECT_HISTORIES = f"""
-    SELECT {STORED} FROM milepost_events
-     WHERE (originator_id, originator_version) > (?, ?)
-     ORDER BY originator_id, originator_version LIMIT ?
-"""
-# All are counted by the smallest index, and few come after what is hashed.
-COUNT_EVENTS = """
-    SELECT (SELECT COUNT(*) FROM milepost_events)
-         - (SELECT COUNT(*) FROM milepost_events WHERE notification_id > ?)
-"""
 SELECT_TILES = """
     SELECT level, tile, CAST(hashes AS BLOB), CAST(positions AS BLOB),
            first_position, last_position
@@ -118,15 +107,8 @@ class SQLiteInspection:
     """Read what the file has."""
 
     def __init__(self, recorder: SQLiteRecorder) -> None:
+        self.log = recorder
         self._datastore: SQLiteDatastore = recorder.datastore
-
-    def histories(self, after: tuple[str, int], limit: int) -> Sequence[Stored]:
-        """See `Inspection.histories`."""
-        return self._datastore.stored(SELECT_HISTORIES, (*after, limit))
-
-    def count(self, upto: int) -> int:
-        """See `Inspection.count`."""
-        return int(self._rows(COUNT_EVENTS, upto)[0][0])
 
     def tiles(self, level: int, first: int, limit: int) -> Sequence[KeptTile]:
         """See `Inspection.tiles`."""
@@ -135,11 +117,11 @@ class SQLiteInspection:
 
     def rows(self, view: str, job_ids: Collection[str]) -> Mapping[str, KeptRow]:
         """See `Inspection.rows`."""
-        return _kept(self._rows(SELECT_ROWS[view], _json(job_ids)))
+        return _kept(self._rows(SELECT_ROWS[view], as_json(list(job_ids))))
 
     def set_aside(self, job_ids: Collection[str]) -> Sequence[KeptAside]:
         """See `Inspection.set_aside`."""
-        return [KeptAside(*row) for row in self._rows(SELECT_SET_ASIDE, _json(job_ids))]
+        return [KeptAside(*row) for row in self._rows(SELECT_SET_ASIDE, as_json(list(job_ids)))]
 
     def set_aside_without_events(
         self, after: tuple[int, str], limit: int, job_id: str | None = None
@@ -154,7 +136,7 @@ class SQLiteInspection:
 
     def jobs_with_view_snapshots(self, job_ids: Collection[str]) -> Collection[str]:
         """See `Inspection.jobs_with_view_snapshots`."""
-        return {row[0] for row in self._rows(SELECT_JOBS_WITH_SNAPSHOTS, _json(job_ids))}
+        return {row[0] for row in self._rows(SELECT_JOBS_WITH_SNAPSHOTS, as_json(list(job_ids)))}
 
     def view_snapshots(
         self, job_id: str, after: tuple[int, str], upto: int, limit: int
@@ -165,7 +147,7 @@ class SQLiteInspection:
 
     def job_snapshots(self, job_ids: Collection[str]) -> Sequence[Snapshot]:
         """See `Inspection.job_snapshots`."""
-        return [Snapshot(*row) for row in self._rows(SELECT_JOB_SNAPSHOTS, _json(job_ids))]
+        return [Snapshot(*row) for row in self._rows(SELECT_JOB_SNAPSHOTS, as_json(list(job_ids)))]
 
     def snapshots_without_events(
         self, after: tuple[str, str, int], limit: int, job_id: str | None = None
@@ -176,7 +158,7 @@ class SQLiteInspection:
 
     def keys(self, names: Collection[str]) -> Mapping[str, KeptKey]:
         """See `Inspection.keys`."""
-        return {row[0]: KeptKey(*row) for row in self._rows(SELECT_KEYS, _json(names))}
+        return {row[0]: KeptKey(*row) for row in self._rows(SELECT_KEYS, as_json(list(names)))}
 
     def keys_with_events(self, after: str, limit: int) -> Sequence[KeptKey]:
         """See `Inspection.keys_with_events`."""
@@ -193,7 +175,3 @@ def _kept(rows: Sequence[Any]) -> dict[str, KeptRow]:
         columns = dict(row)
         found[columns.pop("job_id")] = KeptRow(columns.pop("document"), columns)
     return found
-
-
-def _json(value: Collection[str]) -> str:
-    return msgspec.json.encode(list(value)).decode()

@@ -69,7 +69,7 @@ class Keys:
         command = [event]
         if isinstance(event.fact, RollbackRequested | RollbackWithdrawn):
             # The event before it is the callback that it was decided with.
-            before = self._tree.event(key.job_id, key.version - 1)
+            before = self._tree.log.event(key.job_id, key.version - 1)
             callback = self._read(before) if before else None
             if callback is None:
                 return None

@@ -6,13 +6,12 @@ from collections.abc import Callable, Collection, Iterable
 
 import msgspec
 
-from domain.log.mapper import JobEventMapper
+from domain.log.mapper import JobEventMapper, decoded
 from domain.log.stored import Stored
 from domain.workflows.definition import Workflows
 from projections.comparing.contract import AFTER_LAST, BEFORE_ALL
 from projections.comparing.job_history import History, jobs_by_page, pages
 from projections.comparing.rows import RowComparison, RowDifference
-from projections.folding.fold import decoded
 from projections.read_model.contract import SHAPE, ReadModel
 from projections.verification.findings import Finding, Report
 from projections.verification.inspection.contract import Inspection

@@ -8,10 +8,9 @@ import msgspec
 from eventsourcing.persistence import MapperDeserialisationError
 
 from domain.job.provisioning_job import ProvisioningJob, evolve
-from domain.log.mapper import JobEventMapper
+from domain.log.mapper import Decoded, JobEventMapper
 from domain.log.snapshots import SHAPE, Snapshot, restore
 from projections.comparing.differences import Difference, of_states
-from projections.folding.fold import Decoded
 from projections.verification.findings import Finding, Report, shortened
 from projections.verification.inspection.contract import Inspection
 

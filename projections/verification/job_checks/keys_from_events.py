@@ -11,8 +11,8 @@ from domain.job.events import JobEvent
 from domain.job.key_changes import lasting_keys, same_command
 from domain.job.keys import Key, agent_key, in_progress_key
 from domain.job.provisioning_job import ProvisioningJob
+from domain.log.mapper import Decoded
 from projections.comparing.job_history import History
-from projections.folding.fold import Decoded
 from projections.verification.findings import Finding, Report, shortened
 from projections.verification.inspection.contract import Inspection, KeptKey
 from projections.verification.inspection.log_pages import PAGE

@@ -9,12 +9,11 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Collection, Iterator, Sequence
 
-from domain.log.mapper import JobEventMapper
-from projections.comparing.contract import utc_text
+from domain.log.mapper import Decoded, JobEventMapper, decoded
+from domain.log.parameters import utc_text
 from projections.comparing.differences import Difference, of_documents
 from projections.comparing.job_history import History, pages
 from projections.comparing.rows import LOOKS
-from projections.folding.fold import Decoded, decoded
 from projections.verification.findings import Finding, Report, shortened
 from projections.verification.inspection.contract import Inspection, KeptView
 from projections.views.view import Views

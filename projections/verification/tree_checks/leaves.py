@@ -59,7 +59,7 @@ class Leaves:
         self._suspects = suspects
         self._report = report
         self._progress, self._sums = progress, bytearray(progress.sums)
-        self._events = Events(tree, progress.position, upto)
+        self._events = Events(tree.log, progress.position, upto)
 
     @property
     def progress(self) -> Progress:

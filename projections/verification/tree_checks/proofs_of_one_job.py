@@ -52,7 +52,7 @@ class OneJob:
         The number alone does not tell which events are missing or were added.
         """
         size, position = self._head.size, self._head.position
-        there = self._inspection.count(position)
+        there = self._inspection.log.count(position)
         expected = f"{size} events up to position {position}, as many as were hashed"
         if there < size:
             found = f"{size - there} fewer; milepost verify, without --job, says which are gone"

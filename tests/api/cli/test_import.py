@@ -37,7 +37,7 @@ def move(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Move]:
 
 
 def count(made: Deployment) -> int:
-    return len(made.milepost.store.select_notifications(None, 1000))
+    return len(made.milepost.store.events(0, 1000))
 
 
 def refused(move: Move, *options: str) -> str:

@@ -198,6 +198,6 @@ def test_an_encrypted_store_moves_opened(sealed_move: Move, tmp_path: Path) -> N
     sealed_move.at(sealed_move.new)("export", str(again))
     assert again.read_bytes() == sealed_move.file.read_bytes()
     assert b"provisioning" in again.read_bytes()
-    stored = sealed_move.new.milepost.store.select_events("job-1")
+    stored = sealed_move.new.milepost.store.history("job-1")
     assert b"provisioning" not in b"".join(row.state for row in stored)
     assert new.job() == old.job()

@@ -15,6 +15,7 @@ from psycopg import sql
 from tests.support.deployment import Deployment, settle
 from tests.support.shell import Shell
 from tests.support.site import Site
+from tests.support.tampering import Database
 
 
 @pytest.fixture
@@ -72,6 +73,28 @@ def test_who_cannot_write_can_look_at_everything(auditor: Shell) -> None:
     assert [event["version"] for event in auditor.lines("audit", "job-1")] == [1, 2, 3]
     assert [job["status"] for job in auditor.lines("jobs")] == ["running"]
     assert auditor.json("status")["lag_events"] == 0
+
+
+def test_commands_that_look_make_no_table(
+    shell: Shell,
+    database_site: Site,
+) -> None:
+    database = Database(database_site.deployment)
+    database_site.register()
+    database_site.project()
+    database.run("DROP TABLE milepost_schema")
+
+    for command in ("status", "jobs", "audit job-1", "verify", "tokens list"):
+        shell(*command.split())
+    with pytest.raises(Exception, match="milepost_schema"):
+        database.rows("SELECT * FROM milepost_schema")
+    database.run("DROP TABLE milepost_tree_head")
+
+    for command in ("status", "verify", "rebuild --dry-run"):
+        said = shell.fails(*command.split())
+        assert (
+            said == "Error: the database has no milepost_tree_head; milepost init-db creates it\n"
+        )
 
 
 def test_who_cannot_write_can_take_everything_along(auditor: Shell, tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def test_a_checkpoint_says_how_far_the_log_goes_and_is_signed(site: Site) -> Non
     assert answer.status_code == 200
     assert answer.content_type == "text/plain; charset=utf-8"
     made = opened(answer.text)
-    events = site.deployment.tree.log(0, 100)
+    events = site.deployment.tree.log.events(0, 100)
     frontier = merkle.Frontier().grown(event.leaf for event in events)
     assert made == Checkpoint(
         SIGNER.name, len(events), frontier.root, site.position, site.clock.now
@@ -83,7 +83,7 @@ def test_a_proof_has_all_that_the_script_needs(site: Site, tmp_path: Path) -> No
 
     proof = site.read(PROOF)
 
-    stored = site.deployment.tree.log(0, 100)[1]
+    stored = site.deployment.tree.log.events(0, 100)[1]
     assert proof["entry"] == f'[{stored.position},"job-1",2,"{stored.topic}"]'
     assert b64decode(proof["stored"]) == stored.state
     made = opened(proof["checkpoint"])

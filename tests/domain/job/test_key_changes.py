@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from eventsourcing.persistence import StoredEvent
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,6 +17,7 @@ from domain.job.provisioning_job import ProvisioningJob, evolve
 from domain.log.memory import MemoryRecorder
 from domain.log.recall import Folded
 from domain.log.store import Found
+from domain.log.stored import Stored
 from domain.transfer.derived_keys import DerivedKeys
 from domain.transfer.importing import fill
 from domain.transfer.jsonl import encode, unsealed
@@ -86,7 +86,7 @@ def test_the_events_of_commands_tell_the_keys_that_they_took(
         ask(old, clock, command)
 
     new = Milepost(MEMORY, clock=clock)
-    stored = old.store.select_notifications(None, 10_000)
+    stored = old.store.events(0, 10_000)
     lines = [encode(unsealed(event, old.mapper)) for event in stored]
     fill(new.store, new.mapper, lines, None, batch=batch, remembered=remembered)
 
@@ -105,10 +105,10 @@ def test_a_batch_takes_the_keys_that_follow_from_its_events(
     for commands in batches:
         clock.advance(600)
         batch = Batch(commands, jobs, mapper, clock)
-        known = [StoredEvent(job_id, version, "", b"") for job_id, version in batch.known.items()]
+        known = [Stored(0, job_id, version, "", b"") for job_id, version in batch.known.items()]
         seen = {name: keys[name] for name in batch.names if name in keys}
 
-        append = batch.decide(Found([event for event in known if event.originator_version], seen))
+        append = batch.decide(Found([event for event in known if event.version], seen))
 
         after = {job_id: folded.job for job_id, folded in jobs.items()}
         for stored in append.events:
@@ -166,7 +166,7 @@ def test_a_retry_gets_the_in_progress_key_once_the_other_job_has_ended() -> None
     ):
         ask(old, Clock(), command)
         new = Milepost(MEMORY)
-        stored = old.store.select_notifications(None, 100)
+        stored = old.store.events(0, 100)
         fill(new.store, new.mapper, [encode(unsealed(event, old.mapper)) for event in stored], None)
         assert keys(new) == keys(old)
         found = keys(new).values()

@@ -6,27 +6,28 @@ from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
-from eventsourcing.persistence import IntegrityError, Notification, StoredEvent
+from eventsourcing.persistence import IntegrityError, StoredEvent
 
 from domain.job.keys import Key
 from domain.log.snapshots import Snapshot
 from domain.log.store import Append, JobStore, StoreNotEmpty
+from domain.log.stored import Stored
 from domain.workflows.definition import Workflows
 from tests.support.deployment import Clock, Deployment
 from tests.support.looking import key_of
 
 
-def event(position: int, job_id: str = "job", version: int | None = None) -> Notification:
-    return Notification(job_id, version or position, "HeartbeatReceived", b"{}", position)
+def event(position: int, job_id: str = "job", version: int | None = None) -> Stored:
+    return Stored(position, job_id, version or position, "HeartbeatReceived", b"{}")
 
 
-def fill(store: JobStore, *events: Notification, claims: tuple[Key, ...] = ()) -> None:
+def fill(store: JobStore, *events: Stored, claims: tuple[Key, ...] = ()) -> None:
     with store.filling() as filling:
         filling.append(events, claims, ())
 
 
 def positions(store: JobStore) -> list[int]:
-    return [stored.id for stored in store.select_notifications(None, 1000)]
+    return [stored.position for stored in store.events(0, 1000)]
 
 
 def append(store: JobStore, *events: StoredEvent) -> list[int]:
@@ -34,11 +35,11 @@ def append(store: JobStore, *events: StoredEvent) -> list[int]:
 
 
 def test_events_are_there_as_they_were(stores: Deployment) -> None:
-    given = [Notification("ä/☁", 1, "Any:2", bytes(range(256)), 1), event(2, "b", 1)]
+    given = [Stored(1, "ä/☁", 1, "Any:2", bytes(range(256))), event(2, "b", 1)]
 
     fill(stores.milepost.store, *given)
 
-    assert stores.milepost.store.select_notifications(None, 10) == given
+    assert stores.milepost.store.events(0, 10) == given
 
 
 def test_gaps_between_positions_stay(databases: Deployment) -> None:
@@ -81,7 +82,7 @@ def test_what_was_appended_so_far_can_be_recalled(stores: Deployment) -> None:
 
         found = filling.recall(["a", "c"])
 
-    assert [(e.originator_id, e.originator_version) for e in found.tail] == [("a", 1), ("a", 2)]
+    assert [(e.job_id, e.version) for e in found.tail] == [("a", 1), ("a", 2)]
     assert list(found.snapshots) == []
 
 
@@ -91,12 +92,12 @@ def test_snapshots_are_kept_and_recalled_with_what_comes_after(stores: Deploymen
     with store.filling() as filling:
         filling.append([event(1), event(2)], snapshots=[snapshot])
         filling.append([event(3)])
-        inside, all_of_it = filling.recall(["job"]), filling.select_events("job")
+        inside, all_of_it = filling.recall(["job"]), filling.history("job")
 
     for found in (inside, store.recall(["job"])):
         assert list(found.snapshots) == [snapshot]
-        assert [e.originator_version for e in found.tail] == [3]
-    assert [e.originator_version for e in all_of_it] == [1, 2, 3]
+        assert [e.version for e in found.tail] == [3]
+    assert [e.version for e in all_of_it] == [1, 2, 3]
 
 
 def test_a_store_with_events_is_not_filled(stores: Deployment) -> None:
@@ -136,7 +137,7 @@ def fill_half(store: JobStore) -> None:
 
 
 @pytest.mark.parametrize("twice", [event(1), event(2, version=1), event(1, "other", 1)])
-def test_a_place_is_taken_once(databases: Deployment, twice: Notification) -> None:
+def test_a_place_is_taken_once(databases: Deployment, twice: Stored) -> None:
     store = databases.milepost.store
 
     with pytest.raises(IntegrityError):

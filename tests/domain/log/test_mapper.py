@@ -270,7 +270,7 @@ def test_a_sealed_store_reads_like_a_plain_one(
     assert before[0] is not None
     assert before[0].attempt.final is not None
     assert before[0].attempt.final.error == SECRETS[0]
-    assert made.projector.catch_up() == made.read_model.newest_position()
+    assert made.projector.catch_up() == made.read_model.log.newest_position()
     assert made.read_model.set_aside() == []
 
     another = made.again()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -38,6 +38,7 @@ from domain.log.mapper import JobEventMapper
 from domain.log.recall import Folded, fold, recall
 from domain.log.snapshots import EVERY, SHAPE, Snapshot, restore, take
 from domain.log.store import MAX_TAIL, Append, TooMuchMissed
+from domain.log.stored import Stored
 from domain.workflows.definition import Workflows
 from domain.writing.batch import Batch, Receipt
 from tests.support.deployment import NOON, Clock, Deployment
@@ -75,7 +76,7 @@ def live(made: Deployment, count: int, batch: int = 7) -> None:
 
 
 def from_the_first_event(made: Deployment) -> ProvisioningJob:
-    stored = made.milepost.store.select_events("job")
+    stored = made.milepost.store.history("job")
     return fold(Folded(ProvisioningJob("job")), stored, made.milepost.mapper).job
 
 
@@ -89,8 +90,16 @@ def snapshots(made: Deployment) -> list[int]:
     return [snapshot.version for snapshot in made.milepost.store.recall(["job"]).snapshots]
 
 
+def placed(events: Iterable[StoredEvent]) -> list[Stored]:
+    """Return events as they are read once they are stored."""
+    return [
+        Stored(place, str(e.originator_id), e.originator_version, e.topic, e.state)
+        for place, e in enumerate(events, start=1)
+    ]
+
+
 def versions(made: Deployment) -> list[int]:
-    return [stored.originator_version for stored in made.milepost.store.select_events("job")]
+    return [stored.version for stored in made.milepost.store.history("job")]
 
 
 @contextmanager
@@ -123,7 +132,7 @@ def test_a_job_that_goes_on_from_its_snapshot_is_the_fold_of_all_its_events(
     made = Deployment({"PERSISTENCE_MODULE": "domain.log.memory"}, workflows, Clock())
     mapper = made.milepost.mapper
     stored = [mapper.to_stored_event(event) for event in history]
-    before = fold(Folded(ProvisioningJob("job")), stored[:cut], mapper)
+    before = fold(Folded(ProvisioningJob("job")), placed(stored[:cut]), mapper)
     append = Append(stored, snapshots=[take(before.job, mapper)])
     made.milepost.store.transact({}, [], lambda _: append)
 
@@ -145,7 +154,9 @@ def test_a_snapshot_does_not_grow_with_the_history() -> None:
     stored = [PLAIN.to_stored_event(event) for event in numbered([*steps])]
     start = Folded(ProvisioningJob("job"))
 
-    sizes = {len(take(fold(start, stored[:n], PLAIN).job, PLAIN).state) for n in (MAX_STEPS, 900)}
+    sizes = {
+        len(take(fold(start, placed(stored[:n]), PLAIN).job, PLAIN).state) for n in (MAX_STEPS, 900)
+    }
 
     assert len(sizes) == 1
 
@@ -173,7 +184,7 @@ def test_jobs_are_recalled_side_by_side(stores: Deployment) -> None:
     read = stores.milepost.store.recall(["short", "job", "nobody"])
 
     assert [(each.job_id, each.version) for each in read.snapshots] == [("job", 105)]
-    tail = {(each.originator_id, each.originator_version) for each in read.tail}
+    tail = {(each.job_id, each.version) for each in read.tail}
     assert tail == {("job", 106), ("short", 1)}
     jobs = recall(stores.milepost.store, ["short", "job", "nobody"], stores.milepost.mapper)
     assert {job_id: each.job.version for job_id, each in jobs.items()} == {
@@ -229,7 +240,7 @@ def test_a_refusal_beside_others_keeps_nobody_from_a_snapshot(stores: Deployment
 def test_a_transaction_that_fails_leaves_no_snapshot(stores: Deployment) -> None:
     long_ago(stores, 1)
     store, mapper = stores.milepost.store, stores.milepost.mapper
-    again = store.select_events("job")
+    again = stores.milepost.recorder.select_events("job")
     wrong = take(ProvisioningJob("job", 1), mapper)
 
     with pytest.raises(IntegrityError):
@@ -441,7 +452,7 @@ STORED = {
 def test_a_job_that_is_kept_otherwise_has_a_shape_of_another_name() -> None:
     """Whoever changes what a snapshot holds, or how it is folded, also changes `SHAPE`."""
     life = map(PLAIN.to_stored_event, numbered(LIFE))
-    job = fold(Folded(ProvisioningJob("job")), life, PLAIN).job
+    job = fold(Folded(ProvisioningJob("job")), placed(life), PLAIN).job
 
     snapshot = take(job, PLAIN)
 

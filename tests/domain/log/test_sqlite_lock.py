@@ -16,7 +16,7 @@ from time import monotonic
 import pytest
 from eventsourcing.persistence import OperationalError
 
-from domain.log.sqlite import SQLiteDatastore
+from domain.log.sqlite_datastore import SQLiteDatastore
 from domain.log.sqlite_lock import BUSY_SECONDS, NextWriterLock
 
 LONG = 20.0

@@ -9,12 +9,12 @@ from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path
 from threading import Event, Thread
-from typing import LiteralString
+from typing import Any, LiteralString
 from uuid import uuid4
 
 import psycopg
 import pytest
-from eventsourcing.persistence import IntegrityError, StoredEvent
+from eventsourcing.persistence import ApplicationRecorder, IntegrityError, StoredEvent
 from psycopg import conninfo, sql
 
 from domain.errors import StoreUnavailable
@@ -47,8 +47,7 @@ def append(
 
 def places(store: JobStore) -> list[tuple[int, str, int]]:
     return [
-        (stored.id, str(stored.originator_id), stored.originator_version)
-        for stored in store.select_notifications(None, 10_000)
+        (stored.position, str(stored.job_id), stored.version) for stored in store.events(0, 10_000)
     ]
 
 
@@ -89,7 +88,7 @@ def test_a_transaction_sees_the_events_from_the_known_version_on_in_order(
 
     found = look(store, {"b": 1, "a": 0, "d": 0})
 
-    tail = [(stored.originator_id, stored.originator_version) for stored in found.tail]
+    tail = [(stored.job_id, stored.version) for stored in found.tail]
     assert [each for each in tail if each[0] == "b"] == [("b", 1), ("b", 2), ("b", 3)]
     assert [each for each in tail if each[0] == "a"] == [("a", 1)]
     assert len(tail) == 4
@@ -104,8 +103,8 @@ def test_a_job_may_have_any_name(memory: Deployment, job_id: str, tmp_path: Path
     for store in (memory.milepost.store, sqlite.milepost.store):
         append(store, event(job_id, 1), claims=[Key(job_id, job_id, 1)])
         found = look(store, {job_id: 0}, [job_id])
-        assert [stored.originator_id for stored in found.tail] == [job_id]
-        assert [stored.originator_id for stored in store.recall([job_id]).tail] == [job_id]
+        assert [stored.job_id for stored in found.tail] == [job_id]
+        assert [stored.job_id for stored in store.recall([job_id]).tail] == [job_id]
         assert found.keys[job_id].job_id == job_id
     sqlite.close()
 
@@ -216,13 +215,12 @@ def test_events_are_selected_in_order_and_from_where_one_likes(stores: Deploymen
     store = stores.milepost.store
     positions = append(store, *(event("one", version) for version in range(1, 8)))
 
-    assert [stored.originator_version for stored in store.select_events("one")] == [*range(1, 8)]
-    from_third = store.select_notifications(positions[2], 3)
-    assert [stored.id for stored in from_third] == list(positions[2:5])
-    after_third = store.select_notifications(positions[2], 3, inclusive_of_start=False)
-    assert [stored.id for stored in after_third] == list(positions[3:6])
-    assert list(store.select_notifications(positions[-1], 3, inclusive_of_start=False)) == []
-    assert list(store.select_events("nobody")) == []
+    assert [stored.version for stored in store.history("one")] == [*range(1, 8)]
+    assert [stored.position for stored in store.events(positions[2], 3)] == list(positions[3:6])
+    until_fifth = store.events(positions[2], 3, positions[4])
+    assert [stored.position for stored in until_fifth] == list(positions[3:5])
+    assert list(store.events(positions[-1], 3)) == []
+    assert list(store.history("nobody")) == []
 
 
 def test_many_threads_append_without_a_gap(stores: Deployment) -> None:
@@ -296,7 +294,7 @@ class Follower:
     def follow(self, stop: Event) -> None:
         while True:
             last_look = stop.is_set()
-            visible = [stored.id for stored in self._store.select_notifications(None, 10_000)]
+            visible = [stored.position for stored in self._store.events(0, 10_000)]
             newest = self.seen[-1] if self.seen else 0
             self.missed |= {position for position in visible if position < newest} - set(self.seen)
             self.seen += [position for position in visible if position > newest]
@@ -519,7 +517,7 @@ def test_a_role_that_may_not_create_needs_no_right_to_where_all_is_there(
 def test_the_log_is_read_from_any_position_as_far_as_is_wanted(stores: Deployment) -> None:
     store = stores.milepost.store
     append(store, event("one", 1), event("two", 1), event("one", 2))
-    first, second, third = store.log(0, 10)
+    first, second, third = store.events(0, 10)
 
     assert [(each.job_id, each.version) for each in (first, second, third)] == [
         ("one", 1),
@@ -527,10 +525,10 @@ def test_the_log_is_read_from_any_position_as_far_as_is_wanted(stores: Deploymen
         ("one", 2),
     ]
     assert [each.position for each in (first, second, third)] == [
-        stored.id for stored in store.select_notifications(None, 10)
+        stored.id for stored in store_as_recorder(stores).select_notifications(None, 10)
     ]
-    assert list(store.log(first.position, 1)) == [second]
-    assert list(store.log(third.position, 10)) == []
+    assert list(store.events(first.position, 1)) == [second]
+    assert list(store.events(third.position, 10)) == []
 
 
 def test_stored_bytes_are_bytes_also_where_somebody_wrote_text_over_them(
@@ -539,7 +537,46 @@ def test_stored_bytes_are_bytes_also_where_somebody_wrote_text_over_them(
     append(sqlite.milepost.store, event("one", 1))
     Database(sqlite).run("UPDATE milepost_events SET state = CAST(state AS TEXT)")
 
-    [stored] = sqlite.milepost.store.select_notifications(None, 10)
+    [stored] = sqlite.milepost.store.events(0, 10)
 
     assert stored.state == b"{}"
-    assert sqlite.milepost.store.log(0, 10) == [Stored(1, "one", 1, "HeartbeatReceived", b"{}")]
+    assert sqlite.milepost.store.events(0, 10) == [Stored(1, "one", 1, "HeartbeatReceived", b"{}")]
+
+
+def test_the_library_reads_the_same_events(stores: Deployment) -> None:
+    """Whoever comes with the library's own tools gets what we read, in its own types."""
+    recorder = store_as_recorder(stores)
+    append(stores.milepost.store, *(event("one", version) for version in range(1, 5)))
+
+    notified = recorder.select_notifications(2, 2)
+    assert [(n.id, n.originator_id, n.originator_version) for n in notified] == [
+        (2, "one", 2),
+        (3, "one", 3),
+    ]
+    from_there = recorder.select_notifications(2, 9, 3, inclusive_of_start=False)
+    assert [n.id for n in from_there] == [3]
+    assert recorder.select_notifications(None, 9, topics=["Other"]) == []
+    newest = recorder.select_events("one", lte=3, desc=True, limit=1)
+    assert [e.originator_version for e in newest] == [3]
+    assert [e.originator_version for e in recorder.select_events("one", gt=1, limit=2)] == [2, 3]
+
+
+def test_events_are_read_by_job_and_version(stores: Deployment) -> None:
+    store = stores.milepost.store
+    append(store, event("b", 1), event("a", 1), event("b", 2), event("a", 2))
+
+    def read(*asked: Any) -> list[tuple[str, int]]:
+        return [(each.job_id, each.version) for each in store.histories(*asked)]
+
+    assert read(("", 0), 9) == [("a", 1), ("a", 2), ("b", 1), ("b", 2)]
+    assert read(("a", 1), 2) == [("a", 2), ("b", 1)]
+    assert read(("", 0), 9, 3) == [("a", 1), ("b", 1), ("b", 2)]
+    assert [store.count(upto) for upto in (0, 3, 99)] == [0, 3, 4]
+    assert store.event("b", 2) == store.events(2, 1)[0]
+    assert store.event("b", 3) is None
+    assert store.newest_position() == 4
+
+
+def store_as_recorder(made: Deployment) -> ApplicationRecorder:
+    """Return the store as the library knows it."""
+    return made.milepost.recorder

@@ -132,7 +132,7 @@ def test_old_rows_are_folded_as_todays_facts_and_stay_as_they_are(stores: Deploy
     assert before is not None
     assert before.current_step(stores.workflows) == "vm_created"
     assert stores.read_model.set_aside() == []
-    [kept] = store.select_events("job")
+    [kept] = store.history("job")
     assert (kept.topic, kept.state) == ("MachineCreated", state)
 
 

@@ -7,10 +7,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from eventsourcing.persistence import Notification, StoredEvent
+from eventsourcing.persistence import StoredEvent
 
 from domain.evidence.merkle import Frontier, entry, leaf_hash
 from domain.log.store import Append
+from domain.log.stored import Stored
 from domain.transfer import exporting
 from domain.transfer.exporting import Export, Selection
 from domain.transfer.jsonl import CannotOpen, Portable
@@ -23,14 +24,14 @@ def exported(
     made: Deployment, stop: int | None = None, sealed: bool = False, **selected: Any
 ) -> tuple[Export, list[Portable]]:
     """Export, and return all that came."""
-    upto = made.read_model.newest_position() if stop is None else stop
+    upto = made.read_model.log.newest_position() if stop is None else stop
     milepost = made.milepost
     taken = Export(milepost.store, milepost.mapper, Selection(**selected), upto, sealed=sealed)
     return taken, [event for _, some in taken.batches() for event in some]
 
 
-def log(made: Deployment) -> list[Notification]:
-    return list(made.milepost.store.select_notifications(None, 1000))
+def log(made: Deployment) -> list[Stored]:
+    return list(made.milepost.store.events(0, 1000))
 
 
 def manifest(taken: Export) -> Any:
@@ -43,7 +44,7 @@ def test_the_whole_log_is_exported_in_order(stores: Deployment) -> None:
     taken, events = exported(stores)
 
     assert [(e.position, e.job_id, e.version, e.topic, e.state) for e in events] == [
-        (e.id, e.originator_id, e.originator_version, e.topic, e.state) for e in log(stores)
+        (e.position, e.job_id, e.version, e.topic, e.state) for e in log(stores)
     ]
     made = manifest(taken)
     assert (made.complete, made.filters) == (True, {})
@@ -55,7 +56,7 @@ def test_the_whole_log_is_exported_in_order(stores: Deployment) -> None:
 def test_the_manifest_of_the_whole_log_has_its_merkle_root(stores: Deployment) -> None:
     live(stores)
     leaves = [
-        leaf_hash(entry(e.id, str(e.originator_id), e.originator_version, e.topic, e.state))
+        leaf_hash(entry(e.position, str(e.job_id), e.version, e.topic, e.state))
         for e in log(stores)
     ]
 
@@ -73,7 +74,7 @@ def test_what_comes_after_the_beginning_is_not_exported(stores: Deployment) -> N
 
     taken, events = exported(stores, stop)
 
-    assert [event.position for event in events] == [e.id for e in log(stores)[:-1]]
+    assert [event.position for event in events] == [e.position for e in log(stores)[:-1]]
     assert manifest(taken).complete
 
 
@@ -106,7 +107,7 @@ def test_events_of_a_job_or_of_a_users_jobs(
 
     taken, events = exported(stores, **selected)
 
-    assert [e.position for e in events] == [e.id for e in log(stores) if e.originator_id in jobs]
+    assert [e.position for e in events] == [e.position for e in log(stores) if e.job_id in jobs]
     made = manifest(taken)
     assert (made.complete, made.merkle, made.filters) == (False, None, selected)
     assert (made.events, made.jobs) == (len(events), len(jobs))
@@ -115,7 +116,7 @@ def test_events_of_a_job_or_of_a_users_jobs(
 def test_events_of_a_time(stores: Deployment) -> None:
     """Since is with, until is without."""
     live(stores)
-    times = [stores.milepost.mapper.to_domain_event(e).fact.recorded_at for e in log(stores)]
+    times = [stores.milepost.mapper.read(e).fact.recorded_at for e in log(stores)]
     since, until = NOON + timedelta(seconds=2), NOON + timedelta(seconds=5)
 
     _, events = exported(stores, since=since, until=until)
@@ -123,7 +124,7 @@ def test_events_of_a_time(stores: Deployment) -> None:
     chosen = [since <= time < until for time in times]
     assert 3 < sum(chosen) < len(chosen)
     assert [e.position for e in events] == [
-        e.id for e, is_chosen in zip(log(stores), chosen, strict=True) if is_chosen
+        e.position for e, is_chosen in zip(log(stores), chosen, strict=True) if is_chosen
     ]
 
 

@@ -15,6 +15,7 @@ from domain.job.callback import Callback
 from domain.job.events import JobEvent
 from domain.log.mapper import JobEventMapper
 from domain.log.store import Append, StoreNotEmpty
+from domain.log.stored import Stored
 from domain.transfer.exporting import Export, Selection
 from domain.transfer.importing import SNAPSHOT_AFTER, Imported, fill
 from domain.transfer.jsonl import FORMAT, FORMAT_VERSION, InvalidExport, encode
@@ -29,7 +30,7 @@ Taken = tuple[list[bytes], Manifest]
 
 def export(made: Deployment, *, sealed: bool = False) -> Taken:
     """Return the lines and the manifest of an export of all."""
-    stop = made.read_model.newest_position()
+    stop = made.read_model.log.newest_position()
     taken = Export(made.milepost.store, made.milepost.mapper, Selection(), stop, sealed=sealed)
     lines = [encode(event) for _, some in taken.batches() for event in some]
     content = b"".join(lines)
@@ -43,7 +44,7 @@ def take_in(made: Deployment, taken: Taken) -> Imported:
 
 
 def rows(made: Deployment) -> list[Any]:
-    return list(made.milepost.store.select_notifications(None, 1000))
+    return list(made.milepost.store.events(0, 1000))
 
 
 @pytest.fixture
@@ -295,9 +296,9 @@ class Counting(JobEventMapper):
 
     calls = 0
 
-    def to_domain_event(self, stored_event: StoredEvent) -> JobEvent:
+    def read(self, stored: Stored) -> JobEvent:
         Counting.calls += 1
-        return super().to_domain_event(stored_event)
+        return super().read(stored)
 
 
 def test_jobs_that_take_turns_are_not_folded_from_their_beginnings(

@@ -148,7 +148,7 @@ def test_a_row_without_an_event_that_is_set_aside_is_told_by_the_dry_run(
 
 
 def test_what_is_set_aside_by_mistake_makes_no_row_wrong_that_waits(lived: Deployment) -> None:
-    event = lived.tree.event(JOB, 2)
+    event = lived.tree.log.event(JOB, 2)
     assert event is not None
     Database(lived).run(
         "INSERT INTO milepost_set_aside (position, job_id, version, topic, error, view)"

@@ -50,7 +50,7 @@ from tests.support.tampering import Database
 
 def test_catching_up_folds_every_event(stores: Deployment, clock: Clock) -> None:
     lived(stores, clock)
-    events = len(stores.milepost.store.select_notifications(None, 10_000))
+    events = len(stores.milepost.store.events(0, 10_000))
 
     assert stores.projector.catch_up() == events
     assert stores.projector.catch_up() == 0
@@ -132,7 +132,7 @@ def test_another_process_goes_on_where_one_ended(databases: Deployment, clock: C
     with pytest.raises(Crash):
         projector(databases, unreliable, batch=5, batches=1).catch_up()
     another = databases.again()
-    events = len(another.milepost.store.select_notifications(None, 10_000))
+    events = len(another.milepost.store.events(0, 10_000))
 
     assert another.projector.catch_up() == events - 15
 
@@ -151,7 +151,7 @@ def test_two_that_project_at_once_fold_nothing_twice(stores: Deployment, clock: 
 
     slower = projector(stores, Overtaken(stores.read_model, []), batch=7)
     with running(slower):
-        assert stores.reader.wait_for(stores.read_model.newest_position(), PATIENCE)
+        assert stores.reader.wait_for(stores.read_model.log.newest_position(), PATIENCE)
 
     assert_every_row_is_right(stores)
 
@@ -266,7 +266,7 @@ def test_a_running_projector_folds_what_comes_and_ends_when_it_is_told_to(
         assert stores.reader.wait_for(heartbeat(stores, "two"), PATIENCE)
 
     heartbeat(stores)
-    assert stores.read_model.position() < stores.read_model.newest_position()
+    assert stores.read_model.position() < stores.read_model.log.newest_position()
 
 
 def wakes(writing: Deployment, projecting: Deployment) -> bool:
@@ -407,7 +407,7 @@ def test_a_row_that_cannot_be_read_is_folded_anew_and_stops_nothing(stores: Depl
 def test_what_was_set_aside_is_folded_when_a_release_understands_it(stores: Deployment) -> None:
     """The event is there; only the reading of it failed."""
     stores.milepost.record(Callback(job_id="one", status="running"))
-    position = stores.read_model.newest_position()
+    position = stores.read_model.log.newest_position()
     stores.projector.catch_up()
     aside = SetAside(position, "one", 1, "StatusReported", "unknown event")
     as_if_unread = Instance("one", 1, position, position)
@@ -450,7 +450,7 @@ def test_what_another_one_folded_anew_is_not_undone_by_what_is_remembered(
 
 
 def is_caught_up(made: Deployment) -> bool:
-    return made.read_model.position() == made.read_model.newest_position()
+    return made.read_model.position() == made.read_model.log.newest_position()
 
 
 def rewritten(made: Deployment, state: Instance) -> None:
@@ -505,6 +505,6 @@ def test_an_id_that_is_no_text_does_not_stop_the_others(sqlite: Deployment, cloc
     lived(sqlite, clock)
 
     with running(projector(sqlite)):
-        wait_until(lambda: sqlite.read_model.position() == sqlite.read_model.newest_position())
+        wait_until(lambda: sqlite.read_model.position() == sqlite.read_model.log.newest_position())
 
     assert_every_row_is_right(sqlite)

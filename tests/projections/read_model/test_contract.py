@@ -81,7 +81,7 @@ def versions(sighting: Sighting) -> list[int]:
 def test_an_empty_read_model_has_nothing(stores: Deployment) -> None:
     read_model = stores.read_model
 
-    assert (read_model.position(), read_model.newest_position()) == (0, 0)
+    assert (read_model.position(), read_model.log.newest_position()) == (0, 0)
     assert read_model.documents("instances", ["one"]) == {}
     assert list(read_model.instances(JobFilter())) == []
     assert dict(read_model.counts()) == {}
@@ -167,7 +167,7 @@ def test_the_newest_position_is_that_of_the_newest_event(stores: Deployment) -> 
     heartbeat(stores)
     newest = heartbeat(stores)
 
-    assert stores.read_model.newest_position() == newest
+    assert stores.read_model.log.newest_position() == newest
 
 
 def test_a_document_keeps_every_character(stores: Deployment) -> None:
@@ -425,7 +425,7 @@ def test_a_part_of_a_history(stores: Deployment) -> None:
         heartbeat(stores, "another")
 
     def part(*asked: int) -> list[int]:
-        return [event.version for event in stores.read_model.history("job", *asked)]
+        return [event.version for event in stores.read_model.log.history("job", *asked)]
 
     assert part() == [1, 2, 3, 4, 5]
     assert part(2) == [3, 4, 5]
@@ -438,7 +438,7 @@ def test_the_log_goes_on_after_a_position(stores: Deployment) -> None:
     positions = [heartbeat(stores, job_id) for job_id in ("one", "two", "one")]
 
     def log(after: int, limit: int = 10) -> list[int]:
-        return [event.position for event in stores.read_model.log(after, limit)]
+        return [event.position for event in stores.read_model.log.events(after, limit)]
 
     assert log(0) == positions
     assert log(0, 2) == positions[:2]
@@ -458,7 +458,7 @@ def test_the_log_of_a_user_is_that_of_the_jobs_that_are_known_as_theirs(
     later = heartbeat(stores, "one")
 
     def log(after: int, user_id: str, limit: int = 10) -> list[int]:
-        return [event.position for event in stores.read_model.log(after, limit, user_id)]
+        return [event.position for event in stores.read_model.events_of(user_id, after, limit)]
 
     assert log(0, "ada") == [1, first, third]
     assert log(1, "ada", 1) == [first]

@@ -9,29 +9,30 @@ from typing import Any
 import pytest
 
 from domain.log.postgres import (
-    SELECT_EVENTS,
     SELECT_KEYS,
-    SELECT_LOG,
-    SELECT_NOTIFICATIONS,
-    SELECT_RECALLED,
     SELECT_TAIL,
     PostgresRecorder,
+)
+from domain.log.reading.postgres import (
+    SELECT_EVENT,
+    SELECT_EVENTS,
+    SELECT_HISTORIES,
+    SELECT_HISTORY,
+    SELECT_RECALLED,
+    SELECT_SOME_EVENTS,
 )
 from projections.read_model.contract import SHAPE
 from projections.read_model.postgres import (
     SELECT_DOCUMENTS,
     SELECT_EDITION,
-    SELECT_HISTORY,
     SELECT_SNAPSHOT,
     SIGHT,
     SIGHT_AGENT,
     sight,
 )
-from projections.rebuilding import postgres as postgres_shadow
-from projections.tree.postgres import SELECT_EVENT, SELECT_TILE_OF, SELECT_TILES
+from projections.tree.postgres import SELECT_TILE_OF, SELECT_TILES
 from projections.verification.inspection import postgres as inspection_postgres
 from projections.verification.inspection.postgres import (
-    SELECT_HISTORIES,
     SELECT_JOB_SNAPSHOTS,
     SELECT_JOBS_WITH_SNAPSHOTS,
     SELECT_KEYS_WITH_EVENTS,
@@ -45,8 +46,7 @@ HOT = {
     "tail": SELECT_TAIL,
     "recalled": SELECT_RECALLED,
     "keys": SELECT_KEYS,
-    "events": SELECT_EVENTS,
-    "notifications": SELECT_NOTIFICATIONS,
+    "some events": SELECT_SOME_EVENTS,
     "sight of instances": sight(SIGHT["instances"], SHAPE),
     "sight of timelines": sight(SIGHT["timelines"], SHAPE),
     "sight of an agent": sight(SIGHT_AGENT, SHAPE),
@@ -54,14 +54,13 @@ HOT = {
     "instances": SELECT_DOCUMENTS["instances"],
     "timelines": SELECT_DOCUMENTS["timelines"],
     "history": SELECT_HISTORY,
-    "log": SELECT_LOG,
+    "events": SELECT_EVENTS,
     "snapshot of a view": sight(SELECT_SNAPSHOT, SHAPE),
     "tiles": SELECT_TILES,
     "the tile of a position": SELECT_TILE_OF,
     "an event": SELECT_EVENT,
     "tiles of a level": SELECT_TILES_OF_A_LEVEL,
     "histories": SELECT_HISTORIES,
-    "the past of a rebuild": postgres_shadow.SELECT_HISTORIES,
     "rows of instances": SELECT_ROWS["instances"],
     "rows of timelines": SELECT_ROWS["timelines"],
     "jobs with snapshots of views": SELECT_JOBS_WITH_SNAPSHOTS,

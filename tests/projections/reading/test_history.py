@@ -93,7 +93,7 @@ def test_each_event_comes_with_the_job_before_and_after_it(stores: Deployment) -
     lived(stores)
     state = Instance("job")
 
-    for entry, stored in zip(everything(stores), stores.read_model.history("job"), strict=True):
+    for entry, stored in zip(everything(stores), stores.read_model.log.history("job"), strict=True):
         event = stores.milepost.mapper.read(stored)
         after = instance.evolve(state, event)
         assert (entry.stored, entry.fact) == (stored, event.fact)

@@ -7,7 +7,7 @@ from base64 import b64encode
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from eventsourcing.persistence import JSONTranscoder, StoredEvent
@@ -19,13 +19,14 @@ from domain.job.callback import Callback
 from domain.job.commands import QueueJob
 from domain.job.events import CATALOGUE, Fact, JobEvent
 from domain.log.mapper import JobEventMapper
+from domain.log.reading.contract import NEWEST
 from domain.log.store import Append
 from domain.log.stored import Stored
 from domain.log.upcasting import Shapes, Upcaster
 from domain.workflows.definition import Workflows
 from domain.workflows.files import load
 from projections.projecting.projector import Projector
-from projections.read_model.contract import NEWEST, Changes, ReadModel, ViewSnapshot
+from projections.read_model.contract import Changes, ReadModel, ViewSnapshot
 from projections.reading.time_travel import NoSuchMoment, Place, checked, newest_of, travel
 from projections.views.instance import Instance
 from projections.views.timeline import Timeline
@@ -101,7 +102,7 @@ def by(history: Sequence[Fact | None], at: datetime) -> int:
 
 
 class Reads:
-    """A read model that remembers which versions were read."""
+    """A read model, and its log, that remembers which versions were read."""
 
     def __init__(self, real: ReadModel) -> None:
         self._real = real
@@ -110,10 +111,14 @@ class Reads:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._real, name)
 
+    @property
+    def log(self) -> Self:
+        return self
+
     def history(
         self, job_id: str, after: int = 0, until: int = NEWEST, limit: int = NEWEST
     ) -> Sequence[Stored]:
-        found = self._real.history(job_id, after, until, limit)
+        found = self._real.log.history(job_id, after, until, limit)
         self.versions += [stored.version for stored in found]
         return found
 
@@ -168,7 +173,7 @@ def test_every_store_travels_alike(stores: Deployment, clock: Clock, every: int)
     state = Instance("job"), Timeline("job")
     was = [state]
     history: list[Fact | None] = []
-    for stored in stores.read_model.history("job"):
+    for stored in stores.read_model.log.history("job"):
         event = mapper.read(stored)
         state = VIEWS.instance.evolve(state[0], event), VIEWS.timeline.evolve(state[1], event)
         was.append(state)

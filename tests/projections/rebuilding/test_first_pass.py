@@ -174,7 +174,7 @@ def test_what_comes_in_while_the_past_is_folded_is_folded_after_it(
     rebuilt = over(databases, databases.shadow).run(on_progress=report)
 
     assert_every_row_is_right(databases)
-    assert rebuilt.events == rebuilt.position == databases.read_model.newest_position()
+    assert rebuilt.events == rebuilt.position == databases.read_model.log.newest_position()
     assert list(databases.read_model.documents("instances", ["another", "zero"])) != []
     assert [
         each for _, found in databases.rebuild.comparison().with_events() for each in found
@@ -204,10 +204,10 @@ def test_a_past_that_the_log_has_lost_is_not_gone_on_with(
         over(databases, UnreliableShadow(databases.shadow, ["never", "after"])).run()
     left = databases.read_model.rebuilt_position()
     assert left
-    assert left < databases.read_model.newest_position() - 1
+    assert left < databases.read_model.log.newest_position() - 1
     Database(databases).run(
         "DELETE FROM milepost_events WHERE notification_id = ?",
-        [databases.read_model.newest_position()],
+        [databases.read_model.log.newest_position()],
     )
 
     assert databases.rebuild.run().began_at == 0
@@ -285,7 +285,7 @@ def test_who_is_interrupted_again_and_again_comes_to_the_end(
             heartbeat(databases)
 
     assert crashes > 1
-    assert folded == databases.read_model.newest_position()
+    assert folded == databases.read_model.log.newest_position()
     assert_every_row_is_right(databases)
 
 

@@ -197,7 +197,7 @@ def test_the_tables_look_afterwards_as_they_were_made(databases: Deployment, clo
         databases.rebuild.take_away()
         assert schema(databases) == before
 
-        databases.read_model.prepare()
+        databases.kit.schema.apply()
         assert schema(databases) == before
 
 

@@ -29,7 +29,7 @@ LEAVES = [merkle.leaf_hash(str(number).encode()) for number in range(TILE * 3)]
 
 def heartbeats(made: Deployment, count: int, job_id: str = "one") -> None:
     """Append many at once."""
-    known = len(made.milepost.store.select_events(job_id))
+    known = len(made.milepost.store.history(job_id))
     events = [
         StoredEvent(job_id, known + place, "HeartbeatReceived", b'{"recorded_at":%d}' % place)
         for place in range(1, count + 1)
@@ -39,13 +39,13 @@ def heartbeats(made: Deployment, count: int, job_id: str = "one") -> None:
 
 def root_of_log(made: Deployment, size: int | None = None) -> bytes:
     """Return the root that the log has, from all its events."""
-    events = made.tree.log(0, 1_000_000)
+    events = made.tree.log.events(0, 1_000_000)
     return Frontier().grown(event.leaf for event in events[:size]).root
 
 
 def rolled_back(made: Deployment) -> None:
     """Leave a gap in the positions, where the database does."""
-    taken = made.tree.log(0, 1)[0]
+    taken = made.tree.log.events(0, 1)[0]
     event = StoredEvent(taken.job_id, taken.version, taken.topic, taken.state)
     with pytest.raises(IntegrityError):
         made.milepost.recorder.insert_events([event])
@@ -165,15 +165,15 @@ def test_an_event_is_found_by_its_job_and_version(stores: Deployment) -> None:
     stores.milepost.queue(QueueJob(job_id="a/b ü", agent_id="agent", workflow="vm@1"))
     heartbeats(stores, 2)
 
-    found = stores.tree.event("one", 2)
-    assert found == stores.tree.log(0, 10)[2]
+    found = stores.tree.log.event("one", 2)
+    assert found == stores.tree.log.events(0, 10)[2]
     assert found is not None
     assert (found.position, found.topic) == (3, "HeartbeatReceived")
-    first = stores.tree.event("a/b ü", 1)
+    first = stores.tree.log.event("a/b ü", 1)
     assert first is not None
     assert first.state.startswith(b'{"recorded_at":')
-    assert stores.tree.event("one", 3) is None
-    assert stores.tree.event("two", 1) is None
+    assert stores.tree.log.event("one", 3) is None
+    assert stores.tree.log.event("two", 1) is None
 
 
 # Growing
@@ -187,14 +187,14 @@ def test_every_event_gets_a_leaf_whatever_the_batches(stores: Deployment) -> Non
         grower.catch_up()
 
         head = stores.tree.head()
-        events = stores.tree.log(0, 10_000)
+        events = stores.tree.log.events(0, 10_000)
         assert (head.size, head.position) == (len(events), events[-1].position)
         assert Evidence(stores.tree).root().root == root_of_log(stores)
 
 
 def test_what_is_encrypted_is_hashed_as_it_is_stored(stores: Deployment) -> None:
     heartbeats(stores, 1)
-    [event] = stores.tree.log(0, 10)
+    [event] = stores.tree.log.events(0, 10)
 
     entry = b'[1,"one",1,"HeartbeatReceived"]\n{"recorded_at":1}'
     assert event.leaf == merkle.leaf_hash(entry)
@@ -306,7 +306,7 @@ def test_every_event_is_proven_to_be_in_every_tree_since(stores: Deployment) -> 
     for size in range(1, 14):
         root = evidence.root(size)
         assert root.root == root_of_log(stores, size)
-        assert root.position == stores.tree.log(0, size)[-1].position
+        assert root.position == stores.tree.log.events(0, size)[-1].position
         for version in range(1, size + 1):
             proof = evidence.proof("one", version, size)
             assert proof is not None
@@ -365,4 +365,4 @@ def test_growth_tells_how_far_the_tree_is_behind(stores: Deployment) -> None:
     growth = Evidence(stores.tree).growth()
 
     assert msgspec.structs.astuple(growth) == (5, 5, None)
-    assert growth.lag(stores.read_model.newest_position()) == 2
+    assert growth.lag(stores.read_model.log.newest_position()) == 2

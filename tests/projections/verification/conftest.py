@@ -21,7 +21,7 @@ def history(databases: Deployment) -> Deployment:
     skip_positions(databases, GAP)
     append(databases, [p[2:] for p in places[GAP_AFTER:]])
     settle(databases)
-    assert [(e.position, e.job_id, e.version) for e in databases.tree.log(0, 1000)] == [
+    assert [(e.position, e.job_id, e.version) for e in databases.tree.log.events(0, 1000)] == [
         p[1:] for p in places
     ]
     return databases

@@ -32,7 +32,6 @@ from tests.support.verifying import (
     append,
     carried_over,
     checkpoint,
-    inspection,
     skip_positions,
     verification,
     verify,
@@ -57,7 +56,7 @@ def live(made: Deployment, chance: random.Random, times: int) -> None:
         if action == 0:
             skip_positions(made, chance.randrange(1, 4))
         elif action == 1:
-            version = len(made.milepost.store.select_events(job_id)) + 1
+            version = len(made.milepost.store.history(job_id)) + 1
             unreadable = StoredEvent(job_id, version, "FromTheFuture", b"\xff{}")
             append_rows(made, unreadable)
         elif action == 2 and made.milepost.find(job_id).queued is None:
@@ -132,7 +131,7 @@ def test_nothing_is_found_in_an_untouched_store(
             live(made, chance, 60)
             findings, summary = verify(made, *kept)
             assert findings == []
-            events = made.tree.log(0, 10_000)
+            events = made.tree.log.events(0, 10_000)
             assert summary.events == len(events)
             assert summary.jobs == len({event.job_id for event in events})
             kept.append(checkpoint(made))
@@ -152,7 +151,7 @@ def test_an_empty_store_has_nothing_to_find(databases: Deployment) -> None:
 
 
 def test_the_summary_tells_the_root_of_the_log(history: Deployment) -> None:
-    events = history.tree.log(0, 1_000)
+    events = history.tree.log.events(0, 1_000)
     root = b64encode(Frontier().grown(event.leaf for event in events).root).decode()
     append(history, [("a", 201)])
 
@@ -279,7 +278,7 @@ def test_nothing_is_found_in_an_imported_store(
     source, chance = Deployment(env, workflows, Clock()), random.Random(5)
     try:
         live(source, chance, 300)
-        stored = source.milepost.store.select_notifications(None, 10_000)
+        stored = source.milepost.store.events(0, 10_000)
         lines = [encode(unsealed(event, source.milepost.mapper)) for event in stored]
     finally:
         source.close()
@@ -296,7 +295,7 @@ def test_nothing_is_found_in_an_imported_store(
 def test_a_row_is_looked_at_again_before_it_is_called_wrong(
     history: Deployment, unsettled: int
 ) -> None:
-    reads = cast("Inspection", Moving(inspection(history), unsettled))
+    reads = cast("Inspection", Moving(history.kit.inspection, unsettled))
     one = verification(history, print, reads=reads)
 
     assert one.one_job("a", NOON).findings == 0

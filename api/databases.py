@@ -1,0 +1,91 @@
+"""Databases: which parts go together for each kind of database. Only this module chooses."""
+
+from __future__ import annotations
+
+from typing import Any, LiteralString
+
+import msgspec
+from eventsourcing.persistence import ApplicationRecorder
+
+from api.settings.settings import Settings
+from api.tokens import TokenStore
+from api.tokens.postgres import PostgresTokens
+from api.tokens.sqlite import SQLiteTokens
+from domain.log.postgres import PostgresRecorder
+from domain.log.schema.postgres import PostgresSchema
+from domain.log.schema.sqlite import SQLiteSchema
+from domain.log.schema.steps import Schema
+from domain.log.sqlite import SQLiteRecorder
+from projections.read_model.contract import SHAPE, ReadModel
+from projections.read_model.postgres import PostgresReadModel
+from projections.read_model.sqlite import SQLiteReadModel
+from projections.rebuilding.contract import Shadow
+from projections.rebuilding.postgres import PostgresShadow
+from projections.rebuilding.sqlite import SQLiteShadow
+from projections.tree.contract import TreeStore
+from projections.tree.postgres import PostgresTree
+from projections.tree.sqlite import SQLiteTree
+from projections.verification.inspection.contract import Inspection
+from projections.verification.inspection.postgres import PostgresInspection
+from projections.verification.inspection.sqlite import SQLiteInspection
+
+
+class Kit(msgspec.Struct, frozen=True):
+    """Everything that Milepost keeps in the database of one log, beside the log itself."""
+
+    schema: Schema[Any]
+    read_model: ReadModel
+    shadow: Shadow
+    tree: TreeStore
+    inspection: Inspection
+    tokens: TokenStore
+
+
+def log_in(settings: Settings) -> dict[str, str]:
+    """Return the eventsourcing library's settings that open the log in the configured database."""
+    if settings.database == "sqlite":
+        return {
+            "PERSISTENCE_MODULE": "domain.log.sqlite",
+            "SQLITE_DBNAME": str(settings.sqlite_file),
+        }
+    return {"PERSISTENCE_MODULE": "domain.log.postgres", "DATABASE_URL": settings.database_url}
+
+
+def kit_over(recorder: ApplicationRecorder, shape: LiteralString = SHAPE) -> Kit:
+    """Return the kit of the database that holds this log; its rows have that shape.
+
+    Raises `TypeError` for a recorder of another kind of database.
+    """
+    match recorder:
+        case SQLiteRecorder():
+            return Kit(
+                SQLiteSchema(
+                    recorder.datastore,
+                    SQLiteRecorder.part,
+                    SQLiteReadModel.part,
+                    SQLiteTree.part,
+                    SQLiteTokens.part,
+                ),
+                SQLiteReadModel(recorder, shape),
+                SQLiteShadow(recorder, shape),
+                SQLiteTree(recorder),
+                SQLiteInspection(recorder),
+                SQLiteTokens(recorder.datastore),
+            )
+        case PostgresRecorder():
+            return Kit(
+                PostgresSchema(
+                    recorder.datastore,
+                    PostgresRecorder.part,
+                    PostgresReadModel.part,
+                    PostgresTree.part,
+                    PostgresTokens.part,
+                ),
+                PostgresReadModel(recorder, shape),
+                PostgresShadow(recorder, shape),
+                PostgresTree(recorder),
+                PostgresInspection(recorder),
+                PostgresTokens(recorder.datastore),
+            )
+        case _:
+            raise TypeError(f"There is no kit for {type(recorder).__name__}.")

@@ -1,0 +1,91 @@
+"""Schema steps of a PostgreSQL database; its twin is `sqlite.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+from eventsourcing.persistence import OperationalError, PersistenceError
+from psycopg import Cursor
+from psycopg.errors import InsufficientPrivilege, ReadOnlySqlTransaction
+from psycopg.rows import DictRow
+
+from domain.log.postgres_datastore import ONE_AT_A_TIME, PostgresDatastore
+from domain.log.schema.steps import Part, Schema, Step, Tables
+
+# Every account may read it: an account that serves learns from it that it has nothing to create.
+CREATE = """
+    CREATE TABLE milepost_schema (
+      part text NOT NULL,
+      step bigint NOT NULL,
+      applied_at timestamptz NOT NULL DEFAULT now(),
+      PRIMARY KEY (part, step));
+    GRANT SELECT ON milepost_schema TO PUBLIC
+"""
+SELECT_EXISTING = """
+    SELECT name FROM unnest(%s::text[]) AS name
+     WHERE EXISTS (
+           SELECT FROM pg_attribute
+            WHERE attrelid = to_regclass(split_part(name, '.', 1)) AND NOT attisdropped
+              AND split_part(name, '.', 2) IN ('', attname))
+"""
+SELECT_APPLIED = "SELECT part, step FROM milepost_schema"
+# A step that is applied again undoes those after it: an index goes with its table.
+FORGET_LATER = "DELETE FROM milepost_schema WHERE part = %s AND step >= %s"
+RECORD = "INSERT INTO milepost_schema (part, step) VALUES (%s, %s)"
+# What another process committed before it let go of the lock is seen after the lock is taken.
+SEE_COMMITTED = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED"
+SHOW_ENCODING = "SHOW server_encoding"
+
+PostgresCursor: TypeAlias = Cursor[DictRow]
+PostgresPart: TypeAlias = Part[PostgresCursor]
+
+
+class PostgresSchema(Schema[PostgresCursor]):
+    """The steps of the tables in one database.
+
+    A database that cannot hold every character is refused before anything is made in it.
+    """
+
+    def __init__(self, datastore: PostgresDatastore, *parts: PostgresPart) -> None:
+        super().__init__(*parts)
+        self._datastore = datastore
+
+    def _tables(self) -> Tables:
+        return self._read(self._datastore.rows)
+
+    def _read(self, rows: Callable[..., Sequence[DictRow]]) -> Tables:
+        found = rows(SELECT_EXISTING, (["milepost_schema", *self._names],))
+        existing = frozenset(row["name"] for row in found)
+        applied = rows(SELECT_APPLIED) if "milepost_schema" in existing else ()
+        return Tables(frozenset((row["part"], row["step"]) for row in applied), existing)
+
+    def _apply(self, part: PostgresPart, step: Step[PostgresCursor]) -> Tables:
+        with self._datastore.transaction(commit=True) as cursor:
+
+            def rows(statement: Any, parameters: Sequence[Any] = ()) -> Sequence[DictRow]:
+                return cursor.execute(statement, parameters).fetchall()
+
+            cursor.execute(SEE_COMMITTED)
+            cursor.execute(ONE_AT_A_TIME)
+            tables = self._read(rows)
+            if tables.await_step(part, step):
+                if "milepost_schema" not in tables.existing:
+                    _refuse_other_encodings(cursor)
+                    cursor.execute(CREATE)
+                if tables.miss(step) or not step.makes:
+                    step.run(cursor)
+                cursor.execute(FORGET_LATER, (part.name, step.number))
+                cursor.execute(RECORD, (part.name, step.number))
+            return self._read(rows)
+
+    def _forbids(self, error: PersistenceError) -> bool:
+        return isinstance(error.__cause__, InsufficientPrivilege | ReadOnlySqlTransaction)
+
+
+def _refuse_other_encodings(cursor: PostgresCursor) -> None:
+    [row] = cursor.execute(SHOW_ENCODING).fetchall()
+    if row["server_encoding"] != "UTF8":
+        raise OperationalError(
+            f"the database is encoded in {row['server_encoding']}; Milepost needs UTF8"
+        )

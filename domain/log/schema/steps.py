@@ -1,0 +1,154 @@
+"""Numbered schema steps (migrations): what each makes, and in which order they are applied.
+
+Each twin that has tables lists its steps in a `Part`. The table `milepost_schema` records which
+steps were applied to this database. A step and its record are committed in one transaction, under a
+lock that one process has at a time. So steps may be applied by several processes at once, and an
+interruption leaves whole steps only.
+"""
+
+from __future__ import annotations
+
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from typing import Generic, LiteralString, NamedTuple, Protocol, TypeVar
+
+from eventsourcing.persistence import PersistenceError
+
+from domain.errors import MilepostError
+
+log = logging.getLogger("milepost.schema")
+
+C = TypeVar("C")
+"""The cursor of the database's driver."""
+
+
+class SchemaBehind(MilepostError):
+    """The database lacks a table or a column that this release needs."""
+
+
+class Step(NamedTuple, Generic[C]):
+    """One change of the schema. Its number and what it does never change once it is released.
+
+    `makes` names its tables and columns, as `table` or `table.column`. `run` makes those of them
+    that are missing; it runs again when somebody has dropped some. A step that makes neither, such
+    as one that makes an index, runs once, and again after an earlier step of its part.
+    """
+
+    number: int
+    makes: Sequence[str]
+    run: Callable[[C], object]
+
+
+class Part(NamedTuple, Generic[C]):
+    """The steps of the tables that one twin reads and writes, in order."""
+
+    name: str
+    steps: Sequence[Step[C]]
+
+
+class Tables(NamedTuple):
+    """What a database has: the applied steps by part and number, and the names that exist."""
+
+    applied: frozenset[tuple[str, int]]
+    existing: frozenset[str]
+
+    def miss(self, step: Step[C]) -> bool:
+        """Tell whether something is missing that the step makes."""
+        return not self.existing.issuperset(step.makes)
+
+    def await_step(self, part: Part[C], step: Step[C]) -> bool:
+        """Tell whether the step is to be applied or recorded."""
+        return (part.name, step.number) not in self.applied or self.miss(step)
+
+
+class Schema(ABC, Generic[C]):
+    """The steps of one database. Every method may raise the library's `PersistenceError`."""
+
+    def __init__(self, *parts: Part[C]) -> None:
+        self._parts = parts
+        self._names = [name for _, step in self._steps() for name in step.makes]
+
+    def apply(self) -> None:
+        """Apply the steps that the database lacks, in order; change nothing where it lacks none.
+
+        A step is only recorded, and not run, where everything that it makes exists: a release from
+        before the record made that. Steps of a newer release are left alone. Raises
+        `SchemaBehind` if this account may not make what is missing.
+        """
+        tables = self._tables()
+        self._tell_newer(tables)
+        for part, step in self._steps():
+            if tables.await_step(part, step):
+                try:
+                    tables = self._apply(part, step)
+                except PersistenceError as error:
+                    if not self._forbids(error):
+                        raise
+                    if self._is_usable(tables):
+                        log.info("this account may not record the schema's steps: %s", error)
+                        return
+                    raise SchemaBehind(
+                        f"{error}; run milepost init-db with the account that owns the tables"
+                    ) from error
+
+    def check(self) -> None:
+        """Raise `SchemaBehind` if a table or a column is missing; write nothing."""
+        tables = self._tables()
+        for _, step in self._steps():
+            for name in step.makes:
+                if name not in tables.existing:
+                    raise SchemaBehind(f"the database has no {name}; milepost init-db creates it")
+
+    def _steps(self) -> Iterator[tuple[Part[C], Step[C]]]:
+        for part in self._parts:
+            for step in part.steps:
+                yield part, step
+
+    def _is_usable(self, tables: Tables) -> bool:
+        return all(
+            step.makes and not tables.miss(step)
+            for part, step in self._steps()
+            if tables.await_step(part, step)
+        )
+
+    def _tell_newer(self, tables: Tables) -> None:
+        known = {part.name: len(part.steps) for part in self._parts}
+        for name, number in sorted(tables.applied):
+            if name in known and number > known[name]:
+                log.info(
+                    "a newer release applied step %d of the %s; this release knows %d and goes on",
+                    number,
+                    name,
+                    known[name],
+                )
+
+    @abstractmethod
+    def _tables(self) -> Tables:
+        """Return what the database has."""
+
+    @abstractmethod
+    def _apply(self, part: Part[C], step: Step[C]) -> Tables:
+        """Apply and record a step, if the database still lacks it; return what it has then."""
+
+    @abstractmethod
+    def _forbids(self, error: PersistenceError) -> bool:
+        """Tell whether the error says that this account may not write."""
+
+
+class Executes(Protocol):
+    """A cursor of either driver."""
+
+    def execute(self, statement: LiteralString, /) -> object:
+        """Run a statement."""
+        ...
+
+
+def each(*statements: LiteralString) -> Callable[[Executes], None]:
+    """Return what runs these statements, one after the other."""
+
+    def run(cursor: Executes) -> None:
+        for statement in statements:
+            cursor.execute(statement)
+
+    return run

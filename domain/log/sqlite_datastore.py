@@ -1,0 +1,81 @@
+"""Connections to a SQLite file: pooled, durable, and with transactions that surely write."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from eventsourcing import sqlite
+from eventsourcing.persistence import IntegrityError, OperationalError
+
+from domain.log.sqlite_lock import BUSY_TIMEOUT, NextWriterLock
+from domain.log.stored import Stored
+
+# FULL: a commit is on the disk before it is acknowledged, also when the power fails.
+PRAGMAS = ("PRAGMA synchronous=FULL", BUSY_TIMEOUT)
+
+
+class DurableConnectionPool(sqlite.SQLiteConnectionPool):
+    """A pool whose connections wait for the disk."""
+
+    def _create_connection(self) -> sqlite.SQLiteConnection:
+        try:
+            connection = super()._create_connection()
+            for pragma in PRAGMAS:
+                connection.cursor().execute(pragma)
+        except sqlite3.Error as error:
+            raise OperationalError(f"{self.db_name}: {error}") from error
+        return connection
+
+
+class SQLiteDatastore(sqlite.SQLiteDatastore):
+    """The library's datastore; connections are durable, a transaction holds the write lock."""
+
+    def __init__(self, db_name: str, **options: Any) -> None:
+        super().__init__(db_name, **options)
+        self.pool = DurableConnectionPool(db_name=db_name)
+        self._next_writer = NextWriterLock(Path(f"{db_name}-next-writer"))
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Cursor]:
+        """Yield a cursor in a transaction that holds the write lock; commit, or roll back."""
+        with self.get_connection(commit=True) as connection:
+            with translated(), connection.cursor() as cursor:
+                self._next_writer.begin(cursor.connection)
+                try:
+                    yield cursor
+                except BaseException:
+                    connection.rollback()
+                    raise
+                connection.commit()
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Cursor]:
+        """Yield a cursor for one statement, which sees one moment of the database."""
+        with self.get_connection(commit=False) as connection:
+            with translated(), connection.cursor() as cursor:
+                yield cursor
+
+    def stored(self, statement: str, parameters: Sequence[Any] = ()) -> list[Stored]:
+        """Read events; the columns are those of `Stored`."""
+        with self.reading() as cursor:
+            cursor.row_factory = _stored_row
+            return cursor.execute(statement, parameters).fetchall()
+
+
+def _stored_row(_: sqlite3.Cursor, row: tuple[Any, ...]) -> Stored:
+    return Stored._make(row)
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Raise the library's errors for the driver's."""
+    try:
+        yield
+    except sqlite3.IntegrityError as error:
+        raise IntegrityError(error) from error
+    except sqlite3.Error as error:
+        raise OperationalError(error) from error

@@ -1,0 +1,126 @@
+"""The tables of a database are there for every account and from every release before."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from subprocess import PIPE, Popen
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from domain.job.callback import Callback
+from domain.log.schema.steps import SchemaBehind
+from tests.support.deployment import Deployment
+from tests.support.site import Site
+from tests.support.tampering import Database
+
+MILEPOST = Path(sys.executable).with_name("milepost")
+ALL = [("log", 1), ("read model", 1), ("tokens", 1), ("tree", 1)]
+BEFORE_THE_TREE = (
+    "DROP TABLE milepost_tree",
+    "DROP TABLE milepost_tree_head",
+    "DROP TABLE milepost_view_snapshots",
+    "DROP TABLE milepost_snapshots",
+)
+BEFORE_GENERATIONS = (
+    "CREATE TABLE before (shape text NOT NULL, position bigint NOT NULL)",
+    "INSERT INTO before SELECT shape, position FROM milepost_read_model",
+    "DROP TABLE milepost_read_model",
+    "ALTER TABLE before RENAME TO milepost_read_model",
+)
+
+
+def applied(made: Deployment) -> list[tuple[str, int]]:
+    """Return the steps that are recorded."""
+    return [
+        (row[0], row[1])
+        for row in Database(made).rows("SELECT part, step FROM milepost_schema ORDER BY part")
+    ]
+
+
+@pytest.mark.parametrize("missing", [(), BEFORE_THE_TREE, BEFORE_GENERATIONS])
+def test_a_database_of_an_older_release_gets_what_it_lacks(
+    database_site: Site, missing: tuple[str, ...]
+) -> None:
+    site, made = database_site, database_site.deployment
+    site.register()
+    site.report(status="provisioning")
+    site.project()
+    position = made.read_model.position()
+    for statement in (*missing, "DROP TABLE milepost_schema"):
+        Database(made).run(statement)
+
+    again = made.again()
+    Site(again).report(status="running")
+
+    assert applied(made) == ALL
+    assert again.read_model.position() == position
+    assert Site(again).job()["status"] == "running"
+    again.close()
+
+
+def test_processes_that_start_at_once_make_the_tables_once(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    addresses = [f"sqlite:///{tmp_path}/new.db", request.getfixturevalue("postgres_dsn")]
+    for address in addresses:
+        settings = {"MILEPOST_HOME": str(tmp_path), "MILEPOST_DATABASE_URL": address}
+        started = [Popen([MILEPOST, "init-db"], env=settings, stderr=PIPE) for _ in range(3)]
+        said = [process.communicate(timeout=60)[1] for process in started]
+        assert [process.returncode for process in started] == [0, 0, 0], said
+
+
+@pytest.fixture
+def account(postgres: Deployment) -> Iterator[str]:
+    """The database by an account that may read and write all tables, and make none."""
+    role, url = f"serving_{uuid4().hex}", postgres.env["DATABASE_URL"]
+    with psycopg.connect(url, autocommit=True) as owner:
+        schema = str(owner.execute("SELECT current_schema()").fetchone()[0])  # type: ignore[index]
+        names = {"r": sql.Identifier(role), "s": sql.Identifier(schema)}
+        owner.execute("DROP TABLE milepost_schema")
+        for statement in (
+            "CREATE ROLE {r} LOGIN",
+            "GRANT USAGE ON SCHEMA {s} TO {r}",
+            "GRANT ALL ON ALL TABLES IN SCHEMA {s} TO {r}",
+            "GRANT ALL ON ALL SEQUENCES IN SCHEMA {s} TO {r}",
+        ):
+            owner.execute(sql.SQL(statement).format(**names))
+        yield url.replace("postgres@", f"{role}@")
+        owner.execute(sql.SQL("DROP OWNED BY {r}; DROP ROLE {r}").format(**names))
+
+
+def by(made: Deployment, address: str) -> Deployment:
+    """Return the deployment of another account; it prepares as the server does."""
+    env = {**made.env, "DATABASE_URL": address, "CREATE_TABLE": "no"}
+    return Deployment(env, made.workflows, made.clock)
+
+
+def test_an_account_that_may_not_create_serves_a_database_of_an_older_release(
+    postgres: Deployment, account: str
+) -> None:
+    served = by(postgres, account)
+    served.milepost.record(Callback(job_id="job", type="heartbeat"))
+    served.close()
+
+
+def test_an_account_that_may_not_create_reads_what_the_owner_recorded(
+    postgres: Deployment, account: str
+) -> None:
+    """Also of a record that was made after the account got its rights."""
+    postgres.kit.schema.apply()
+
+    served = by(postgres, account)
+    served.close()
+
+    assert applied(postgres) == ALL
+
+
+def test_an_account_that_may_not_create_is_told_who_can(postgres: Deployment, account: str) -> None:
+    Database(postgres).run("DROP TABLE milepost_view_snapshots")
+
+    with pytest.raises(SchemaBehind, match="init-db with the account that owns the tables"):
+        by(postgres, account)
