@@ -54,10 +54,6 @@ def run(stage: Stage, effort: Effort) -> Iterator[Line]:
 
         yield _line("2 workers / 1 worker", alternate(two, one, effort.pairs), 1.2)
 
-        with _milepost(stage, effort, workers=1, MILEPOST_ONE_CORE="off") as floating:
-            pair = alternate(one, floating, effort.pairs)
-        yield _line("a worker's threads on one core / where they like", pair, 1)
-
 
 def _line(claim: str, pair: Pair, wanted: float) -> Line:
     detail = f"{pair.ours:,.0f}/s, {pair.theirs:,.0f}/s"
@@ -65,12 +61,10 @@ def _line(claim: str, pair: Pair, wanted: float) -> Line:
 
 
 @contextmanager
-def _milepost(
-    stage: Stage, effort: Effort, *, workers: int, **settings: str
-) -> Iterator[Callable[[], float]]:
+def _milepost(stage: Stage, effort: Effort, *, workers: int) -> Iterator[Callable[[], float]]:
     database = stage.postgres()
     register(database, effort.jobs, stage.folder / "home")
-    with stage.milepost(database, "--workers", str(workers), settings=settings) as server:
+    with stage.milepost(database, "--workers", str(workers)) as server:
         yield recording(stage, server, database, steps(effort.jobs), effort.seconds)
 
 

@@ -12,18 +12,15 @@ from bench.stage import Server, Stage
 
 
 class Setup(NamedTuple):
-    """How a baseline is run: with one core, its threads stay on it."""
+    """How a baseline is run."""
 
     threads: int
     workers: int = 1
-    one_core: bool = False
 
 
 # What baselines are tried with; the best is measured.
 THREADS = (4, 8, 16, 32)
-ONE_WORKER = [
-    Setup(threads, one_core=one_core) for threads in THREADS for one_core in (False, True)
-]
+ONE_WORKER = [Setup(threads) for threads in THREADS]
 TWO_WORKERS = [Setup(threads, workers=2) for threads in THREADS]
 
 

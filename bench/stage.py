@@ -19,7 +19,6 @@ from uuid import uuid4
 import psutil
 import psycopg
 
-from api.serving.cores import usable
 from tests.support.postgres_server import PostgresServer, create_database
 
 SECRET = "a callback secret for measurements"  # noqa: S105  guards nothing
@@ -85,7 +84,6 @@ class Stage:
         database: str,
         *options: str,
         program: Path | None = None,
-        settings: Mapping[str, str] = {},
     ) -> Iterator[Server]:
         """Run `milepost serve` over a database, as anybody would.
 
@@ -96,7 +94,6 @@ class Stage:
             "MILEPOST_DATABASE_URL": database,
             "MILEPOST_CALLBACK_SECRET": SECRET,
             "MILEPOST_ADMIN_TOKEN": ADMIN_TOKEN,
-            **settings,
         }
         if program:
             environment["PYTHONPATH"] = ""
@@ -111,17 +108,13 @@ class Stage:
         database: str = "",
         threads: int = 16,
         workers: int = 1,
-        *,
-        one_core: bool = False,
     ) -> Iterator[Server]:
-        """Run a baseline under the server that Milepost runs under, and placed like it if asked."""
+        """Run a baseline as a WSGI application under the server that Milepost runs under."""
         command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--log-level", "error"]
         command += ["--blocking-threads", str(threads), "--workers", str(workers)]
         if target.endswith("create_app"):
             command.append("--factory")
         environment = {"BENCH_DATABASE_URL": database}
-        if one_core and (cores := usable()):
-            environment["BENCH_ONE_CORE"] = str(cores[0])
         with self._server([*command, f"bench.baselines.{target}"], environment) as server:
             yield server
 

@@ -44,7 +44,6 @@ def from_environment(
         host=host or env.get("MILEPOST_HOST") or "127.0.0.1",
         port=port or env.integer("MILEPOST_PORT", 1, 65535) or 8000,
         workers=workers or env.integer("MILEPOST_WORKERS", 1, 64) or 1,
-        one_core=env.switch("MILEPOST_ONE_CORE", default=True),
     )
     if settings.workers > 1 and settings.database == "sqlite":
         raise InvalidSetting(

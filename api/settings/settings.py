@@ -29,7 +29,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     host: str = "127.0.0.1"
     port: int = 8000
     workers: int = 1
-    one_core: bool = True
     store: dict[str, str] = {}
 
     @property

@@ -43,12 +43,3 @@ class Variables:
                 f"{name}: {value[:20]!r} is not a whole number from {least} to {most}"
             )
         return int(value)
-
-    def switch(self, name: str, *, default: bool) -> bool:
-        """Return whether something is on."""
-        value = self.get(name)
-        if value is None:
-            return default
-        if value not in ("on", "off"):
-            raise InvalidSetting(f"{name}: {value[:20]!r} is neither on nor off")
-        return value == "on"

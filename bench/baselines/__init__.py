@@ -5,12 +5,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import os
 from typing import Any
 
-from flask import Flask, abort, request
+from flask import abort, request
 
-from api.serving.cores import OnOneCore
 from bench.stage import SECRET
 
 
@@ -22,10 +20,3 @@ def verified() -> dict[str, Any]:
         abort(401)
     told: dict[str, Any] = json.loads(body)
     return told
-
-
-def placed(app: Flask) -> Flask:
-    """Keep the threads that answer on the core that BENCH_ONE_CORE names, as Milepost's are."""
-    if core := os.environ.get("BENCH_ONE_CORE"):
-        app.wsgi_app = OnOneCore(app.wsgi_app, int(core))  # type: ignore[method-assign]
-    return app

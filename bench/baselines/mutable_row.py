@@ -9,7 +9,7 @@ import psycopg
 from flask import Flask, jsonify
 from psycopg_pool import ConnectionPool
 
-from bench.baselines import placed, verified
+from bench.baselines import verified
 
 CREATE = """
     CREATE TABLE jobs (id text PRIMARY KEY, agent_id text NOT NULL, status text NOT NULL,
@@ -39,7 +39,7 @@ def fill(dsn: str, jobs: int) -> None:
 
 def create_app() -> Flask:
     """Return the application over the database named by BENCH_DATABASE_URL."""
-    app = placed(Flask(__name__))
+    app = Flask(__name__)
     pool = ConnectionPool(
         os.environ["BENCH_DATABASE_URL"], min_size=16, kwargs={"autocommit": True}, open=True
     )

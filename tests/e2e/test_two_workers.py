@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import psutil
 import pytest
 from prometheus_client.mmap_dict import MmapedDict
 
-from api.serving import cores
 from tests.e2e.inspection import assert_nothing_lost_nothing_doubled, database_of, whole_log
 from tests.e2e.load import Load, at_once
 from tests.support.server import Answer, Make, Server
@@ -97,48 +93,6 @@ def test_fifty_deliveries_at_once_of_one_callback_give_one_event(any_server: Ser
     assert all(answer.body == answers[0].body for answer in answers)
     with database_of(any_server) as services:
         assert len(whole_log(services)) == 2
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux keeps threads on a core")
-def test_each_worker_answers_on_a_core_of_its_own_unless_that_is_switched_off(
-    make_server: Make, postgres_dsn: str
-) -> None:
-    everywhere = sorted(os.sched_getaffinity(0))
-    server = make_server(postgres_dsn, "--workers", "2").start()
-    asked_of_both(server)
-    one, other = cores_by_worker(server)
-    if cores.usable():
-        assert (len(one), len(other)) == (1, 1)
-        assert one != other
-    else:  # with one core there is nothing to choose from
-        assert one == other == everywhere
-
-    server.stop()
-    server.env["MILEPOST_ONE_CORE"] = "off"
-    server.start()
-    asked_of_both(server)
-    assert cores_by_worker(server) == [everywhere, everywhere]
-
-
-def asked_of_both(server: Server) -> None:
-    """Send callbacks until both workers have answered some."""
-
-    def both() -> bool:
-        at_once(20, lambda n: server.callback({"job_id": f"job-{n}", "type": "heartbeat"}))
-        return len(callbacks_by_worker(server)) == 2
-
-    server.until(both, "only one worker was asked")
-
-
-def cores_by_worker(server: Server) -> list[list[int]]:
-    """Return, for each worker, the cores on which the threads that answer may run."""
-    assert server.process is not None
-    found = []
-    for worker in psutil.Process(server.process.pid).children():
-        if "spawn_main" in " ".join(worker.cmdline()):
-            threads = [sorted(os.sched_getaffinity(thread.id)) for thread in worker.threads()]
-            found.append(min(threads, key=len))
-    return found
 
 
 def callbacks_by_worker(server: Server) -> dict[Path, float]:

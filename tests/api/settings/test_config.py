@@ -47,7 +47,6 @@ def settings_that_are_read(folder: Path) -> list[ReadAs]:
         ("MILEPOST_HOST", "0.0.0.0", {"host": "0.0.0.0"}),  # noqa: S104  nobody listens
         ("MILEPOST_PORT", "8080", {"port": 8080}),
         ("MILEPOST_WORKERS", "1", {"workers": 1}),
-        ("MILEPOST_ONE_CORE", "off", {"one_core": False}),
         ("CIPHER_KEY", KEY, {"store": {"CIPHER_KEY": KEY, "CIPHER_TOPIC": _AES}}),
         ("COMPRESSOR_TOPIC", "zlib", {"store": {"COMPRESSOR_TOPIC": "zlib"}}),
     ]
@@ -199,7 +198,6 @@ def test_settings_are_frozen() -> None:
         ("MILEPOST_WORKERS", "0"),
         ("MILEPOST_WORKERS", "65"),
         ("MILEPOST_WORKERS", "two"),
-        ("MILEPOST_ONE_CORE", "0"),
         ("CIPHER_KEY", "not base64!"),
         ("CIPHER_KEY", base64.b64encode(b"k" * 15).decode()),
         ("COMPRESSOR_TOPIC", "no_such_module"),
