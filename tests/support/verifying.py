@@ -87,6 +87,14 @@ def of_older_release(made: Deployment, unknown: str) -> Deployment:
     return older
 
 
+def folded_by_older_release(made: Deployment) -> None:
+    """Let a release fold everything that does not know steps."""
+    forget_rows(made)
+    older = of_older_release(made, "StepReported")
+    older.projector.catch_up()
+    older.close()
+
+
 def without(unknown: str) -> Shapes:
     """Return what a release reads that does not know these events."""
     return Shapes({topic: fact for topic, fact in CATALOGUE.items() if topic != unknown}, {})

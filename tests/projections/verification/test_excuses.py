@@ -11,8 +11,7 @@ from tests.support.chores import EverySecond
 from tests.support.deployment import Deployment
 from tests.support.tampering import Database
 from tests.support.verifying import (
-    forget_rows,
-    of_older_release,
+    folded_by_older_release,
     place,
     verify,
     verify_job,
@@ -22,14 +21,6 @@ from tests.support.verifying import (
 STEP = place(148)
 """A step of job a, which is its version 50."""
 SET_ASIDE = "INSERT INTO milepost_set_aside (position, job_id, version, topic, error, view) VALUES "
-
-
-def folded_by_older_release(made: Deployment) -> None:
-    """Let a release fold everything that does not know steps."""
-    forget_rows(made)
-    older = of_older_release(made, "StepReported")
-    older.projector.catch_up()
-    older.close()
 
 
 def restarted(made: Deployment) -> None:
