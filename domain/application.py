@@ -22,7 +22,7 @@ from domain.log.mapper import JobEventMapper
 from domain.log.recall import Folded, recall
 from domain.log.store import JobStore, NothingDecided, TooMuchMissed, translated
 from domain.writing.batch import Batch, Receipt
-from domain.writing.batching import Batching, Inbox, Ticket
+from domain.writing.batching import Batching
 
 log = logging.getLogger("milepost")
 
@@ -69,21 +69,10 @@ class Milepost(Application[str]):
         """Append the callback's facts; raise `CallbackConflict` for an id with another body."""
         return self._committer.submit(RecordCallback(callback))
 
-    def post(self, callback: Callback, inbox: Inbox, tag: object) -> Ticket[Command, Receipt]:
-        """Record a callback without waiting: the inbox gets its receipt, or what `record` raises.
-
-        Raises `QueueFull`.
-        """
-        return self._committer.post(RecordCallback(callback), inbox, tag)
-
-    def overdue(self) -> StoreUnavailable:
-        """Return the error of a caller that has waited for a receipt long enough."""
-        return self._committer.overdue()
-
     @property
-    def patience(self) -> float:
-        """How many seconds a caller waits for its receipt."""
-        return self._committer.patience
+    def committer(self) -> Batching[Command, Receipt]:
+        """What commits commands. An event loop posts to it, and waits for no thread."""
+        return self._committer
 
     def queue(self, registration: QueueJob) -> Receipt:
         """Register a job.

@@ -76,7 +76,9 @@ class Batching(Generic[Request, Result]):
         self._name = name
         self._max_batch = max_batch
         self._max_waiting = max_waiting
-        self._queue: SimpleQueue[Ticket[Request, Result] | None] = SimpleQueue()
+        self._queue: SimpleQueue[Sequence[Ticket[Request, Result]] | None] = SimpleQueue()
+        self._waiting = 0
+        self._counting = Lock()
         self._starting = Lock()
         self._thread: Thread | None = None
         weakref.finalize(self, self._queue.put, None)
@@ -88,7 +90,8 @@ class Batching(Generic[Request, Result]):
         `patience` seconds; a request whose batch had begun may then be done all the same.
         """
         call = _Call()
-        ticket: Ticket[Request, Result] = self.post(request, call)
+        ticket: Ticket[Request, Result] = Ticket(request, call)
+        self.post([ticket])
         try:
             is_done = call.done.acquire(timeout=self.patience)
         except BaseException:  # Ctrl-C in the waiting thread: nobody wants the outcome any more
@@ -102,18 +105,18 @@ class Batching(Generic[Request, Result]):
             raise outcome
         return outcome
 
-    def post(self, request: Request, inbox: Inbox, tag: Any = None) -> Ticket[Request, Result]:
-        """Let the request wait; its ticket goes to the inbox with its outcome.
+    def post(self, tickets: Sequence[Ticket[Request, Result]]) -> None:
+        """Let requests wait; each ticket goes to its inbox with its outcome.
 
-        Raises `QueueFull` if too many wait. Never blocks.
+        Raises `QueueFull` if too many wait, and then takes none of them. Never blocks.
         """
-        if self._queue.qsize() >= self._max_waiting:
-            raise QueueFull
-        ticket: Ticket[Request, Result] = Ticket(request, inbox, tag)
-        self._queue.put(ticket)
+        with self._counting:
+            if self._waiting + len(tickets) > self._max_waiting:
+                raise QueueFull
+            self._waiting += len(tickets)
+        self._queue.put(tickets)
         if self._thread is None:
             self._start()
-        return ticket
 
     def overdue(self) -> StoreUnavailable:
         """Return the error of a request that has waited for longer than `patience` seconds."""
@@ -121,8 +124,8 @@ class Batching(Generic[Request, Result]):
 
     @property
     def waiting(self) -> int:
-        """How many requests wait, without those in the batch under way."""
-        return self._queue.qsize()
+        """How many requests wait, without those that the thread has taken."""
+        return self._waiting
 
     def close(self) -> None:
         """End the thread once it has done what waits; give up after some seconds."""
@@ -137,11 +140,17 @@ class Batching(Generic[Request, Result]):
             if self._thread is None:
                 self._thread = Thread(
                     target=_serve,
-                    args=(self._queue, weakref.ref(self), self._max_batch),
+                    args=(self._queue, weakref.ref(self)),
                     name=self._name,
                     daemon=True,  # a database that hangs must not keep a process alive
                 )
                 self._thread.start()
+
+    def _take(self, taken: Sequence[Ticket[Request, Result]]) -> None:
+        with self._counting:
+            self._waiting -= len(taken)
+        for first in range(0, len(taken), self._max_batch):
+            self._do(taken[first : first + self._max_batch])
 
     def _do(self, batch: Sequence[Ticket[Request, Result]]) -> None:
         tickets = [ticket for ticket in batch if not ticket.abandoned]
@@ -175,31 +184,29 @@ class _Call:
 
 
 def _serve(
-    queue: SimpleQueue[Ticket[Request, Result] | None],
+    queue: SimpleQueue[Sequence[Ticket[Request, Result]] | None],
     # Weak, so that a batching that nobody refers to any more can go, and its thread with it.
     batching: weakref.ref[Batching[Request, Result]],
-    max_batch: int,
 ) -> None:
     while (first := queue.get()) is not None:
-        batch = [first, *_waiting(queue, max_batch - 1)]
+        taken = [*first, *_all_that_waits(queue)]
         if (present := batching()) is None:
             return
-        present._do(batch)
+        present._take(taken)
         # The next request may be long in coming; until then this thread refers to nothing.
-        del present, batch, first
+        del present, taken, first
 
 
-def _waiting(
-    queue: SimpleQueue[Ticket[Request, Result] | None], most: int
+def _all_that_waits(
+    queue: SimpleQueue[Sequence[Ticket[Request, Result]] | None],
 ) -> list[Ticket[Request, Result]]:
-    found: list[Ticket[Request, Result]] = []
-    while len(found) < most:
+    waiting: list[Ticket[Request, Result]] = []
+    while True:
         try:
-            ticket = queue.get_nowait()
+            tickets = queue.get_nowait()
         except Empty:
-            break
-        if ticket is None:
-            queue.put(None)  # the end comes after this batch
-            break
-        found.append(ticket)
-    return found
+            return waiting
+        if tickets is None:
+            queue.put(None)  # the end comes after these
+            return waiting
+        waiting += tickets

@@ -7,7 +7,7 @@ row together with the events it has not folded yet.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, Protocol
@@ -90,6 +90,17 @@ class Sighting(msgspec.Struct, frozen=True):
             if version is not None
         ]
         return cls(job_id, document, tail)
+
+
+def sightings(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[Sighting | None]:
+    """Put together what one statement found for several names, None for a name without rows.
+
+    Each row has its name first, and then what `Sighting.of` takes.
+    """
+    by_name: dict[str, list[Sequence[Any]]] = {}
+    for row in rows:
+        by_name.setdefault(row[0], []).append(row[1:])
+    return [Sighting.of(by_name[name]) if name in by_name else None for name in names]
 
 
 class ViewSnapshot(msgspec.Struct, frozen=True, gc=False):
@@ -213,8 +224,11 @@ class ReadModel(Protocol):
         """
         ...
 
-    def sight_agent(self, agent_id: str) -> Sighting | None:
-        """Sight the instance of the agent's newest job; None if the agent has no job."""
+    def sight_agents(self, agent_ids: Sequence[str]) -> Sequence[Sighting | None]:
+        """Sight, for each agent, the instance of its newest job; None if the agent has no job.
+
+        One statement reads all of them.
+        """
         ...
 
     def instances(self, wanted: JobFilter) -> Sequence[Row]:

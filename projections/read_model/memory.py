@@ -112,11 +112,11 @@ class MemoryReadModel:
             events = self.log.events(after, NEWEST, self._position)
             return [event for event in events if event.job_id in own][:limit]
 
-    def sight_agent(self, agent_id: str) -> Sighting | None:
-        """See `ReadModel.sight_agent`."""
+    def sight_agents(self, agent_ids: Sequence[str]) -> Sequence[Sighting | None]:
+        """See `ReadModel.sight_agents`."""
         with self._lock:
-            key = self.log.key(agent_key(agent_id))
-            return self.sight("instances", key.job_id) if key else None
+            keys = [self.log.key(agent_key(agent_id)) for agent_id in agent_ids]
+            return [self.sight("instances", key.job_id) if key else None for key in keys]
 
     def instances(self, wanted: JobFilter) -> Sequence[Row]:
         """See `ReadModel.instances`."""

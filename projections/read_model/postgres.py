@@ -30,6 +30,7 @@ from projections.read_model.contract import (
     Sighting,
     Turn,
     ViewSnapshot,
+    sightings,
 )
 from projections.read_model.postgres_lookup import Lookup, bigint, text
 from projections.read_model.tables import Tables
@@ -220,8 +221,18 @@ SIGHT: dict[str, LiteralString] = {
     """,
 }
 SIGHT["timelines"] = SIGHT["instances"].replace("instances", "timelines")
-SIGHT_AGENT: LiteralString = SIGHT["instances"].replace(
-    "(SELECT %s AS job_id)", "(SELECT job_id FROM milepost_keys WHERE name = %s)"
+SIGHT_AGENTS: LiteralString = (
+    SIGHT["instances"]
+    .replace("SELECT wanted.job_id,", "SELECT wanted.name, wanted.job_id,")
+    .replace(
+        "(SELECT %s AS job_id)",
+        """(SELECT asked.name, key.job_id
+              FROM json_array_elements_text(%s::json) AS asked (name)
+              JOIN LATERAL (
+                   SELECT job_id FROM milepost_keys WHERE name = asked.name OFFSET 0
+                   ) AS key ON true)""",
+    )
+    + " ORDER BY wanted.name, e.originator_version"
 )
 SELECT_INSTANCES: LiteralString = """
     SELECT job_id, version, document FROM milepost_instances
@@ -263,8 +274,8 @@ class PostgresReadModel:
             view: Lookup(self._datastore, f"sight_{view}", sight(statement, shape), columns)
             for view, statement in SIGHT.items()
         }
-        self._sight_agent = Lookup(
-            self._datastore, "sight_agent", sight(SIGHT_AGENT, shape), columns
+        self._sight_agents = Lookup(
+            self._datastore, "sight_agents", sight(SIGHT_AGENTS, shape), (text, *columns)
         )
 
     def prepare(self) -> None:
@@ -338,10 +349,10 @@ class PostgresReadModel:
         """See `ReadModel.events_of`."""
         return self._datastore.stored(SELECT_EVENTS_OF, (user_id, after, limit, limit))
 
-    def sight_agent(self, agent_id: str) -> Sighting | None:
-        """See `ReadModel.sight_agent`."""
-        rows = self._sight_agent.rows(agent_key(agent_id))
-        return Sighting.of(rows) if rows else None
+    def sight_agents(self, agent_ids: Sequence[str]) -> Sequence[Sighting | None]:
+        """See `ReadModel.sight_agents`."""
+        names = [agent_key(agent_id) for agent_id in agent_ids]
+        return sightings(names, self._sight_agents.rows(as_json(names)))
 
     def instances(self, wanted: JobFilter) -> Sequence[Row]:
         """See `ReadModel.instances`."""

@@ -33,6 +33,7 @@ from projections.read_model.contract import (
     Sighting,
     Turn,
     ViewSnapshot,
+    sightings,
 )
 from projections.read_model.doorbell import Doorbell
 from projections.read_model.tables import Tables
@@ -208,8 +209,15 @@ SIGHT: dict[str, LiteralString] = {
     """
     for view in ("instances", "timelines")
 }
-SIGHT_AGENT: LiteralString = SIGHT["instances"].replace(
-    "(SELECT ? AS job_id)", "(SELECT job_id FROM milepost_keys WHERE name = ?)"
+SIGHT_AGENTS: LiteralString = (
+    SIGHT["instances"]
+    .replace("SELECT wanted.job_id,", "SELECT wanted.name, wanted.job_id,")
+    .replace(
+        "(SELECT ? AS job_id)",
+        """(SELECT name, job_id FROM milepost_keys
+             WHERE name IN (SELECT value FROM json_each(?)))""",
+    )
+    .replace("ORDER BY e.originator_version", "ORDER BY wanted.name, e.originator_version")
 )
 SELECT_INSTANCES: LiteralString = """
     SELECT job_id, version, document FROM milepost_instances
@@ -313,10 +321,10 @@ class SQLiteReadModel:
         """See `ReadModel.events_of`."""
         return self._datastore.stored(SELECT_EVENTS_OF, (user_id, after, limit))
 
-    def sight_agent(self, agent_id: str) -> Sighting | None:
-        """See `ReadModel.sight_agent`."""
-        rows = self._rows(SIGHT_AGENT, agent_key(agent_id), self.shape)
-        return Sighting.of(rows) if rows else None
+    def sight_agents(self, agent_ids: Sequence[str]) -> Sequence[Sighting | None]:
+        """See `ReadModel.sight_agents`."""
+        names = [agent_key(agent_id) for agent_id in agent_ids]
+        return sightings(names, self._rows(SIGHT_AGENTS, as_json(names), self.shape))
 
     def instances(self, wanted: JobFilter) -> Sequence[Row]:
         """See `ReadModel.instances`."""

@@ -57,13 +57,28 @@ class Reader:
 
     def instance_of(self, agent_id: str) -> Instance | None:
         """Return the instance of the agent's newest job, None if no job is registered for it."""
-        with translated():
-            sighting = self._read_model.sight_agent(agent_id)
-            return self._fold(self._views.instance, sighting) if sighting else None
+        [found] = self.instances_of([agent_id])
+        if isinstance(found, Exception):
+            raise found
+        return found
 
-    def instances_of(self, agent_ids: Sequence[str]) -> Sequence[Instance | None]:
-        """Return what `instance_of` returns, for each of these agents."""
-        return [self.instance_of(agent_id) for agent_id in agent_ids]
+    def instances_of(self, agent_ids: Sequence[str]) -> Sequence[Instance | Exception | None]:
+        """Return for each agent what `instance_of` returns, or the error that it raises.
+
+        One statement reads all of them.
+        """
+        with translated():
+            sightings = self._read_model.sight_agents(agent_ids)
+        return [self._instance(sighting) for sighting in sightings]
+
+    def _instance(self, sighting: Sighting | None) -> Instance | Exception | None:
+        if sighting is None:
+            return None
+        try:
+            with translated():
+                return self._fold(self._views.instance, sighting)
+        except Exception as error:  # a bug about one job is for that job's reader alone
+            return error
 
     def timeline(self, job_id: str) -> Timeline | None:
         """Return a job's timeline, None if nothing was ever heard of it."""

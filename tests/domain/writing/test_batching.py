@@ -311,10 +311,9 @@ def test_posting_never_waits_and_a_batch_is_settled_in_one_call() -> None:
     queue = Queue(store.commit)
     store.gate.clear()
 
-    queue.post(0, letters, "a")
+    queue.post([Ticket(0, letters, "a")])
     assert store.entered.wait(PATIENCE)
-    queue.post(1, letters, "b")
-    queue.post(2, letters, "c")
+    queue.post([Ticket(1, letters, "b"), Ticket(2, letters, "c")])
     store.gate.set()
 
     assert letters.batches.get(timeout=PATIENCE) == [("a", "done 0")]
@@ -326,10 +325,12 @@ def test_an_abandoned_ticket_is_not_worked_on() -> None:
     queue = Queue(store.commit)
     store.gate.clear()
 
-    queue.post(0, letters)
+    queue.post([Ticket(0, letters)])
     assert store.entered.wait(PATIENCE)
-    queue.post(1, letters).abandoned = True
-    queue.post(2, letters)
+    ticket: Ticket[int, str] = Ticket(1, letters)
+    queue.post([ticket])
+    ticket.abandoned = True
+    queue.post([Ticket(2, letters)])
     store.gate.set()
     letters.batches.get(timeout=PATIENCE)
     letters.batches.get(timeout=PATIENCE)
@@ -351,9 +352,9 @@ def test_closing_does_what_waits() -> None:
     store, letters = Store(), Letters()
     queue = Queue(store.commit)
     store.gate.clear()
-    queue.post(0, letters)
+    queue.post([Ticket(0, letters)])
     assert store.entered.wait(PATIENCE)
-    queue.post(1, letters)
+    queue.post([Ticket(1, letters)])
     closed = started(queue.close)
     store.gate.set()
 

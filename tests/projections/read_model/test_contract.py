@@ -216,14 +216,14 @@ def test_a_sighting_of_an_agent_is_one_of_its_newest_job(stores: Deployment) -> 
         stores.milepost.queue(QueueJob(job_id=job_id, agent_id="agent", workflow="vm@1"))
         stores.milepost.record(Callback(job_id=job_id, status="running"))
 
-    found = stores.read_model.sight_agent("agent")
+    [found] = stores.read_model.sight_agents(["agent"])
     assert found == stores.read_model.sight("instances", "two")
     stores.projector.catch_up()
-    found = stores.read_model.sight_agent("agent")
+    [found] = stores.read_model.sight_agents(["agent"])
     assert found == stores.read_model.sight("instances", "two")
     assert found is not None
     assert found.document is not None
-    assert stores.read_model.sight_agent("nobody") is None
+    assert stores.read_model.sight_agents(["nobody"]) == [None]
 
 
 # Lists

@@ -13,6 +13,7 @@ from psycopg.rows import DictRow
 
 from domain.job.callback import Callback
 from domain.job.keys import agent_key
+from domain.log.parameters import as_json
 from domain.log.postgres_datastore import POOL_SIZE, PostgresDatastore
 from projections.read_model import postgres
 from projections.read_model.contract import SHAPE
@@ -20,7 +21,7 @@ from projections.read_model.postgres_lookup import Lookup, bigint, text
 from tests.support.deployment import Deployment
 
 SIGHT = {view: postgres.sight(each, SHAPE) for view, each in postgres.SIGHT.items()}
-SIGHT_AGENT = postgres.sight(postgres.SIGHT_AGENT, SHAPE)
+SIGHT_AGENTS = postgres.sight(postgres.SIGHT_AGENTS, SHAPE)
 COLUMNS = (text, text, bigint, text, bytes, bigint)
 
 
@@ -163,7 +164,11 @@ def test_a_client_of_another_encoding_finds_the_same(postgres: Deployment) -> No
 
 @pytest.mark.parametrize(
     ("statement", "parameter"),
-    [(SIGHT["instances"], "job-1"), (SIGHT["timelines"], "job-1"), (SIGHT_AGENT, agent_key("a"))],
+    [
+        (SIGHT["instances"], "job-1"),
+        (SIGHT["timelines"], "job-1"),
+        (SIGHT_AGENTS, as_json([agent_key("a")])),
+    ],
 )
 def test_a_plan_made_while_the_table_is_small_finds_events_by_their_job(
     postgres: Deployment, datastore: Datastore, statement: LiteralString, parameter: str

@@ -27,7 +27,7 @@ from projections.read_model.postgres import (
     SELECT_EDITION,
     SELECT_SNAPSHOT,
     SIGHT,
-    SIGHT_AGENT,
+    SIGHT_AGENTS,
     sight,
 )
 from projections.tree.postgres import SELECT_TILE_OF, SELECT_TILES
@@ -49,7 +49,7 @@ HOT = {
     "some events": SELECT_SOME_EVENTS,
     "sight of instances": sight(SIGHT["instances"], SHAPE),
     "sight of timelines": sight(SIGHT["timelines"], SHAPE),
-    "sight of an agent": sight(SIGHT_AGENT, SHAPE),
+    "sight of agents": sight(SIGHT_AGENTS, SHAPE),
     "edition": SELECT_EDITION,
     "instances": SELECT_DOCUMENTS["instances"],
     "timelines": SELECT_DOCUMENTS["timelines"],
