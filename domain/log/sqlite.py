@@ -11,13 +11,13 @@ import msgspec
 from eventsourcing import sqlite
 
 from domain.job.keys import Key
+from domain.log.connections.sqlite import SQLiteDatastore, translated
 from domain.log.parameters import as_json
 from domain.log.reading.contract import NEWEST, Recalled
 from domain.log.reading.sqlite import SELECT_HISTORY, SQLiteLog, recall_by
 from domain.log.schema.sqlite import SQLitePart, SQLiteSchema
 from domain.log.schema.steps import Part, Step, each
 from domain.log.snapshots import Snapshot
-from domain.log.sqlite_datastore import SQLiteDatastore, translated
 from domain.log.store import MAX_TAIL, Append, Filling, Found, StoreNotEmpty
 from domain.log.stored import Stored
 

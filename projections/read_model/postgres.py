@@ -12,9 +12,9 @@ from eventsourcing.persistence import OperationalError
 from psycopg.rows import DictRow
 
 from domain.job.keys import agent_key
+from domain.log.connections.postgres import PostgresDatastore
 from domain.log.parameters import as_json
 from domain.log.postgres import PostgresRecorder
-from domain.log.postgres_datastore import PostgresDatastore
 from domain.log.schema.postgres import PostgresCursor, PostgresPart
 from domain.log.schema.steps import Part, Step, each
 from domain.log.stored import Stored

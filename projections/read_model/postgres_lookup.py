@@ -11,7 +11,7 @@ from psycopg import Connection
 from psycopg.pq import DiagnosticField, ExecStatus, Format
 from psycopg.pq.abc import PGresult
 
-from domain.log.postgres_datastore import PostgresDatastore
+from domain.log.connections.postgres import PostgresDatastore
 
 Column: TypeAlias = Callable[[bytes], Any]
 

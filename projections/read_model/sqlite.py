@@ -12,13 +12,13 @@ from typing import Any, ClassVar, Final, LiteralString
 import msgspec
 
 from domain.job.keys import agent_key
-from domain.log.file_lock import file_lock
+from domain.log.connections.file_lock import file_lock
+from domain.log.connections.sqlite import SQLiteDatastore
 from domain.log.parameters import as_json, utc_text
 from domain.log.reading.sqlite import STORED
 from domain.log.schema.sqlite import SQLitePart
 from domain.log.schema.steps import Part, Step, each
 from domain.log.sqlite import SQLiteRecorder
-from domain.log.sqlite_datastore import SQLiteDatastore
 from domain.log.stored import Stored
 from projections.read_model.contract import (
     GONE,

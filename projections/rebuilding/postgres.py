@@ -15,8 +15,8 @@ from psycopg import Cursor
 from psycopg.errors import InsufficientPrivilege, LockNotAvailable
 from psycopg.rows import DictRow
 
+from domain.log.connections.postgres import ONE_AT_A_TIME
 from domain.log.postgres import PostgresRecorder
-from domain.log.postgres_datastore import ONE_AT_A_TIME
 from domain.log.reading.postgres import SELECT_NEWEST
 from projections.read_model.contract import SHAPE, PositionMoved, Row
 from projections.read_model.postgres import (

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, LiteralString
 
-from domain.log.file_lock import file_lock
+from domain.log.connections.file_lock import file_lock
 from domain.log.parameters import as_json
 from domain.log.reading.sqlite import SELECT_NEWEST
 from domain.log.sqlite import SQLiteRecorder

@@ -8,9 +8,9 @@ from typing import ClassVar, LiteralString
 import msgspec
 
 from domain.evidence.merkle import HASH_BYTES
+from domain.log.connections.postgres import ONE_AT_A_TIME, PostgresDatastore
 from domain.log.parameters import as_json
 from domain.log.postgres import PostgresRecorder
-from domain.log.postgres_datastore import ONE_AT_A_TIME, PostgresDatastore
 from domain.log.schema.postgres import PostgresPart
 from domain.log.schema.steps import Part, Step, each
 from projections.tree.contract import Grown, Head, Place, Tile, TreeBroken, TreeMoved

@@ -8,11 +8,11 @@ from typing import Any, ClassVar, LiteralString
 import msgspec
 
 from domain.evidence.merkle import HASH_BYTES
+from domain.log.connections.sqlite import SQLiteDatastore
 from domain.log.parameters import as_json
 from domain.log.schema.sqlite import SQLitePart
 from domain.log.schema.steps import Part, Step, each
 from domain.log.sqlite import SQLiteRecorder
-from domain.log.sqlite_datastore import SQLiteDatastore
 from projections.tree.contract import Grown, Head, Place, Tile, TreeBroken, TreeMoved
 
 CREATE: tuple[LiteralString, ...] = (

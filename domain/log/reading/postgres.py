@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import LiteralString
 
+from domain.log.connections.postgres import PostgresDatastore
 from domain.log.parameters import as_json
-from domain.log.postgres_datastore import PostgresDatastore
 from domain.log.reading.contract import NEWEST, Recalled, recalled
 from domain.log.reading.library import LibraryReads
 from domain.log.stored import Stored

@@ -6,10 +6,10 @@ import sqlite3
 from collections.abc import Collection, Sequence
 from typing import LiteralString
 
+from domain.log.connections.sqlite import SQLiteDatastore
 from domain.log.parameters import as_json
 from domain.log.reading.contract import NEWEST, Recalled, recalled
 from domain.log.reading.library import LibraryReads
-from domain.log.sqlite_datastore import SQLiteDatastore
 from domain.log.stored import Stored
 
 # Bytes, also where somebody wrote text over them.

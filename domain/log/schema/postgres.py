@@ -10,7 +10,7 @@ from psycopg import Cursor
 from psycopg.errors import InsufficientPrivilege, ReadOnlySqlTransaction
 from psycopg.rows import DictRow
 
-from domain.log.postgres_datastore import ONE_AT_A_TIME, PostgresDatastore
+from domain.log.connections.postgres import ONE_AT_A_TIME, PostgresDatastore
 from domain.log.schema.steps import Part, Schema, Step, Tables
 
 # Every account may read it: an account that serves learns from it that it has nothing to create.

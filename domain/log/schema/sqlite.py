@@ -8,8 +8,8 @@ from typing import TypeAlias
 import msgspec
 from eventsourcing.persistence import PersistenceError
 
+from domain.log.connections.sqlite import SQLiteDatastore
 from domain.log.schema.steps import Part, Schema, Step, Tables
-from domain.log.sqlite_datastore import SQLiteDatastore
 
 CREATE = """
     CREATE TABLE IF NOT EXISTS milepost_schema (

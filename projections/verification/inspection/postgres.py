@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, LiteralString
 
+from domain.log.connections.postgres import PostgresDatastore
 from domain.log.parameters import as_json, utc_text
 from domain.log.postgres import PostgresRecorder
-from domain.log.postgres_datastore import PostgresDatastore
 from domain.log.snapshots import Snapshot
 from projections.tree.contract import Tile
 from projections.verification.inspection.contract import (

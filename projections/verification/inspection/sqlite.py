@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from domain.log.connections.sqlite import SQLiteDatastore
 from domain.log.parameters import as_json
 from domain.log.snapshots import Snapshot
 from domain.log.sqlite import SQLiteRecorder
-from domain.log.sqlite_datastore import SQLiteDatastore
 from projections.tree.contract import Tile
 from projections.verification.inspection.contract import (
     KeptAside,

@@ -13,7 +13,7 @@ from psycopg.rows import DictRow
 
 from domain.job.callback import Callback
 from domain.job.keys import agent_key
-from domain.log.postgres_datastore import POOL_SIZE, PostgresDatastore
+from domain.log.connections.postgres import POOL_SIZE, PostgresDatastore
 from projections.read_model import postgres
 from projections.read_model.contract import SHAPE
 from projections.read_model.postgres_lookup import Lookup, bigint, text

@@ -16,15 +16,15 @@ from time import monotonic
 import pytest
 from eventsourcing.persistence import OperationalError
 
-from domain.log.sqlite_datastore import SQLiteDatastore
-from domain.log.sqlite_lock import BUSY_SECONDS, NextWriterLock
+from domain.log.connections.sqlite import SQLiteDatastore
+from domain.log.connections.sqlite_lock import BUSY_SECONDS, NextWriterLock
 
 LONG = 20.0
 """How many seconds a test waits for what must happen, before it fails."""
 HOLD = """
 import sys
 from pathlib import Path
-from domain.log.sqlite_lock import NextWriterLock
+from domain.log.connections.sqlite_lock import NextWriterLock
 with NextWriterLock(Path(sys.argv[1])).held() as held:
     print("held" if held else "not held", flush=True)
     sys.stdin.read()

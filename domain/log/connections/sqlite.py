@@ -11,7 +11,7 @@ from typing import Any
 from eventsourcing import sqlite
 from eventsourcing.persistence import IntegrityError, OperationalError
 
-from domain.log.sqlite_lock import BUSY_TIMEOUT, NextWriterLock
+from domain.log.connections.sqlite_lock import BUSY_TIMEOUT, NextWriterLock
 from domain.log.stored import Stored
 
 # FULL: a commit is on the disk before it is acknowledged, also when the power fails.
