@@ -1,8 +1,8 @@
-"""The doorbell: wake the projector in another process, where the database cannot do it.
+"""The doorbell: a process that committed wakes the projector where the database cannot do it.
 
-The bell is a named pipe beside the database's file. A process that has committed rings it, and the
-projector sleeps until then. Nothing depends on a single ring: an idle projector also looks for
-events by itself from time to time.
+The bell is a named pipe beside the database's file. A process rings it after a commit, and the
+projector sleeps until then. A lost ring only costs time: an idle projector also reads the log by
+itself, at least once a second.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ BEGIN_PAST: Final = """
        SET shape = excluded.shape, position = excluded.position, generation = excluded.generation
 """
 SELECT_PAST: Final = "SELECT position FROM milepost_read_model WHERE tables = 'past'"
-SELECT_LAST: Final[LiteralString] = TABLES.turned(
+SELECT_LAST: Final[LiteralString] = TABLES.renamed(
     "SELECT job_id FROM milepost_instances ORDER BY job_id DESC LIMIT 1"
 )
 END_PAST: Final = """
@@ -135,7 +135,7 @@ RENAME_INDEXES: Final = """
       JOIN pg_class ON pg_class.oid = indexrelid
 """
 SELECT_ROWS: Final[dict[str, LiteralString]] = {
-    view: TABLES.turned(
+    view: TABLES.renamed(
         f"SELECT job_id, version, document FROM milepost_{view}"
         " WHERE job_id > %s ORDER BY job_id LIMIT %s"
     )
@@ -167,7 +167,7 @@ class PostgresShadow:
             with self._datastore.transaction(commit=True) as cursor:
                 cursor.execute(ONE_AT_A_TIME)
                 _refuse_dependents(cursor)
-                left = cursor.execute(TABLES.turned(SELECT_EDITION)).fetchone()
+                left = cursor.execute(TABLES.renamed(SELECT_EDITION)).fetchone()
                 past = cursor.execute(SELECT_PAST).fetchone()
                 found = cursor.execute(SELECT_NEWEST).fetchone()
                 newest = int(found["position"]) if found else 0
@@ -176,7 +176,7 @@ class PostgresShadow:
                     if can_go_on(self.read_model.shape, left["shape"], reached, newest):
                         return int(left["position"])
                 for statement in (DROP, *CREATE):
-                    cursor.execute(TABLES.turned(statement))
+                    cursor.execute(TABLES.renamed(statement))
                 cursor.execute(BEGIN_EDITION, (self.read_model.shape,))
                 cursor.execute(BEGIN_PAST, (newest,))
                 for made in (SAME_RIGHTS, SAME_OWNER):
@@ -206,7 +206,7 @@ class PostgresShadow:
         """Make the indexes only now, because they would have slowed the folding; then analyze."""
         with self._datastore.transaction(commit=True) as cursor:
             for statement in INDEX:
-                cursor.execute(TABLES.turned(statement))
+                cursor.execute(TABLES.renamed(statement))
             cursor.execute(ANALYZE)
 
     def swap(self) -> bool:
@@ -232,7 +232,7 @@ class PostgresShadow:
     def drop(self) -> bool:
         """See `Shadow.drop`."""
         with self._datastore.transaction(commit=True) as cursor:
-            cursor.execute(TABLES.turned(DROP))
+            cursor.execute(TABLES.renamed(DROP))
             for statement in (FORGET_DROPPED, FORGET_PAST):
                 cursor.execute(statement)
             return cursor.execute(DROP_EDITION).rowcount > 0

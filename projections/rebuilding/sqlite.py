@@ -38,7 +38,7 @@ BEGIN_PAST: Final = """
        SET shape = excluded.shape, position = excluded.position, generation = excluded.generation
 """
 SELECT_PAST: Final = "SELECT position FROM milepost_read_model WHERE tables = 'past'"
-REBUILT_INSTANCES: Final[LiteralString] = TABLES.turned("milepost_instances")
+REBUILT_INSTANCES: Final[LiteralString] = TABLES.renamed("milepost_instances")
 SELECT_LAST: Final = f"SELECT job_id FROM {REBUILT_INSTANCES} ORDER BY job_id DESC LIMIT 1"
 END_PAST: Final = """
     UPDATE milepost_read_model AS rebuilt SET position = past.position
@@ -94,7 +94,7 @@ SERVE: Final = """
                               SELECT COALESCE(MAX(notification_id), 0) FROM milepost_events)))
 """
 SELECT_ROWS: Final[dict[str, LiteralString]] = {
-    view: TABLES.turned(
+    view: TABLES.renamed(
         f"SELECT job_id, version, document FROM milepost_{view}"
         " WHERE job_id > ? ORDER BY job_id LIMIT ?"
     )
@@ -119,7 +119,7 @@ class SQLiteShadow:
         """See `Shadow.begin`."""
         with self._datastore.writing() as cursor:
             _refuse_triggers(cursor)
-            left = cursor.execute(TABLES.turned(SELECT_EDITION)).fetchone()
+            left = cursor.execute(TABLES.renamed(SELECT_EDITION)).fetchone()
             past = cursor.execute(SELECT_PAST).fetchone()
             newest = cursor.execute(SELECT_NEWEST).fetchone()[0]
             if left and not afresh:
@@ -131,7 +131,7 @@ class SQLiteShadow:
             cursor.execute(BEGIN_PAST, (newest,))
             # Rows come in order, so the indexes cost little now. At the end, making them would hold
             # the write lock for long.
-            for statement in map(TABLES.turned, CREATE):
+            for statement in map(TABLES.renamed, CREATE):
                 cursor.execute(statement)
             for statement in indexes(REBUILT_INSTANCES, generation).values():
                 cursor.execute(statement)
@@ -171,7 +171,7 @@ class SQLiteShadow:
     def drop(self) -> bool:
         """See `Shadow.drop`."""
         with self._datastore.writing() as cursor:
-            left = cursor.execute(TABLES.turned(SELECT_EDITION)).fetchone()
+            left = cursor.execute(TABLES.renamed(SELECT_EDITION)).fetchone()
             _mark_dropped(cursor, TABLES.rebuilt, left["generation"] if left else 0)
             for statement in (FORGET_DROPPED, FORGET_PAST):
                 cursor.execute(statement)

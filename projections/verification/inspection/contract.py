@@ -15,7 +15,7 @@ from domain.log.stored import Stored
 from projections.tree.contract import Tile
 
 
-class KeptTile(NamedTuple):
+class StoredTile(NamedTuple):
     """A tile, and the positions by which it is found."""
 
     tile: Tile
@@ -23,7 +23,7 @@ class KeptTile(NamedTuple):
     last_position: int | None
 
 
-class KeptRow(NamedTuple):
+class StoredRow(NamedTuple):
     """A row of the read model: its document, and every other column."""
 
     document: str
@@ -35,7 +35,7 @@ class KeptRow(NamedTuple):
         return int(self.columns["version"])
 
 
-class KeptView(NamedTuple):
+class StoredViewSnapshot(NamedTuple):
     """A snapshot of a view; `recorded_at` is as `utc_text` writes it."""
 
     job_id: str
@@ -45,7 +45,7 @@ class KeptView(NamedTuple):
     document: str
 
 
-class KeptAside(NamedTuple):
+class StoredSetAside(NamedTuple):
     """An event that, it is said, a view could not fold."""
 
     position: int
@@ -63,7 +63,7 @@ class LostSnapshot(NamedTuple):
     version: int
 
 
-class KeptKey(NamedTuple):
+class StoredKey(NamedTuple):
     """A key, and of its event the position, if there is one; the rest where it was asked for."""
 
     name: str
@@ -90,25 +90,25 @@ class Inspection(Protocol):
         """The log that is inspected."""
         ...
 
-    def tiles(self, level: int, first: int, limit: int) -> Sequence[KeptTile]:
+    def tiles(self, level: int, first: int, limit: int) -> Sequence[StoredTile]:
         """Return tiles of a level in order, from the one with this index."""
         ...
 
-    def rows(self, view: str, job_ids: Collection[str]) -> Mapping[str, KeptRow]:
+    def rows(self, view: str, job_ids: Collection[str]) -> Mapping[str, StoredRow]:
         """Return the view's rows of these jobs. Times are as `utc_text` writes them."""
         ...
 
-    def set_aside(self, job_ids: Collection[str]) -> Sequence[KeptAside]:
+    def set_aside(self, job_ids: Collection[str]) -> Sequence[StoredSetAside]:
         """Return what events of these jobs were set aside, of those that are there."""
         ...
 
     def set_aside_without_events(
         self, after: tuple[int, str], limit: int, job_id: str | None = None
-    ) -> Sequence[KeptAside]:
+    ) -> Sequence[StoredSetAside]:
         """Return what was set aside and is not there, in order, from after these."""
         ...
 
-    def rows_without_events(self, view: str, after: str, limit: int) -> Mapping[str, KeptRow]:
+    def rows_without_events(self, view: str, after: str, limit: int) -> Mapping[str, StoredRow]:
         """Return the view's rows of jobs that have no event, in order, from after this job."""
         ...
 
@@ -118,7 +118,7 @@ class Inspection(Protocol):
 
     def view_snapshots(
         self, job_id: str, after: tuple[int, str], upto: int, limit: int
-    ) -> Sequence[KeptView]:
+    ) -> Sequence[StoredViewSnapshot]:
         """Return a job's in order of version and view, from after these, up to a version."""
         ...
 
@@ -132,10 +132,10 @@ class Inspection(Protocol):
         """Return snapshots of both kinds without their event, in order, from after this one."""
         ...
 
-    def keys(self, names: Collection[str]) -> Mapping[str, KeptKey]:
+    def keys(self, names: Collection[str]) -> Mapping[str, StoredKey]:
         """Return those of these keys that there are, without the events that they point at."""
         ...
 
-    def keys_with_events(self, after: str, limit: int) -> Sequence[KeptKey]:
+    def keys_with_events(self, after: str, limit: int) -> Sequence[StoredKey]:
         """Return keys in order, from after this name, each with the event that it points at."""
         ...

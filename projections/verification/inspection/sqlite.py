@@ -11,12 +11,12 @@ from domain.log.snapshots import Snapshot
 from domain.log.sqlite import SQLiteRecorder
 from projections.tree.contract import Tile
 from projections.verification.inspection.contract import (
-    KeptAside,
-    KeptKey,
-    KeptRow,
-    KeptTile,
-    KeptView,
     LostSnapshot,
+    StoredKey,
+    StoredRow,
+    StoredSetAside,
+    StoredTile,
+    StoredViewSnapshot,
 )
 
 SELECT_TILES = """
@@ -110,27 +110,29 @@ class SQLiteInspection:
         self.log = recorder
         self._datastore: SQLiteDatastore = recorder.datastore
 
-    def tiles(self, level: int, first: int, limit: int) -> Sequence[KeptTile]:
+    def tiles(self, level: int, first: int, limit: int) -> Sequence[StoredTile]:
         """See `Inspection.tiles`."""
         rows = self._rows(SELECT_TILES, level, first, limit)
-        return [KeptTile(Tile(*row[:4]), *row[4:]) for row in map(tuple, rows)]
+        return [StoredTile(Tile(*row[:4]), *row[4:]) for row in map(tuple, rows)]
 
-    def rows(self, view: str, job_ids: Collection[str]) -> Mapping[str, KeptRow]:
+    def rows(self, view: str, job_ids: Collection[str]) -> Mapping[str, StoredRow]:
         """See `Inspection.rows`."""
         return _kept(self._rows(SELECT_ROWS[view], as_json(list(job_ids))))
 
-    def set_aside(self, job_ids: Collection[str]) -> Sequence[KeptAside]:
+    def set_aside(self, job_ids: Collection[str]) -> Sequence[StoredSetAside]:
         """See `Inspection.set_aside`."""
-        return [KeptAside(*row) for row in self._rows(SELECT_SET_ASIDE, as_json(list(job_ids)))]
+        return [
+            StoredSetAside(*row) for row in self._rows(SELECT_SET_ASIDE, as_json(list(job_ids)))
+        ]
 
     def set_aside_without_events(
         self, after: tuple[int, str], limit: int, job_id: str | None = None
-    ) -> Sequence[KeptAside]:
+    ) -> Sequence[StoredSetAside]:
         """See `Inspection.set_aside_without_events`."""
         rows = self._rows(SELECT_LOST_ASIDE, *after, job_id, limit)
-        return [KeptAside(*row) for row in rows]
+        return [StoredSetAside(*row) for row in rows]
 
-    def rows_without_events(self, view: str, after: str, limit: int) -> Mapping[str, KeptRow]:
+    def rows_without_events(self, view: str, after: str, limit: int) -> Mapping[str, StoredRow]:
         """See `Inspection.rows_without_events`."""
         return _kept(self._rows(SELECT_WITHOUT_EVENTS[view], after, limit))
 
@@ -140,10 +142,10 @@ class SQLiteInspection:
 
     def view_snapshots(
         self, job_id: str, after: tuple[int, str], upto: int, limit: int
-    ) -> Sequence[KeptView]:
+    ) -> Sequence[StoredViewSnapshot]:
         """See `Inspection.view_snapshots`."""
         rows = self._rows(SELECT_VIEW_SNAPSHOTS, job_id, *after, upto, limit)
-        return [KeptView(*row) for row in rows]
+        return [StoredViewSnapshot(*row) for row in rows]
 
     def job_snapshots(self, job_ids: Collection[str]) -> Sequence[Snapshot]:
         """See `Inspection.job_snapshots`."""
@@ -156,22 +158,22 @@ class SQLiteInspection:
         rows = self._rows(SELECT_LOST_SNAPSHOTS, *after, job_id, limit)
         return [LostSnapshot(*row) for row in rows]
 
-    def keys(self, names: Collection[str]) -> Mapping[str, KeptKey]:
+    def keys(self, names: Collection[str]) -> Mapping[str, StoredKey]:
         """See `Inspection.keys`."""
-        return {row[0]: KeptKey(*row) for row in self._rows(SELECT_KEYS, as_json(list(names)))}
+        return {row[0]: StoredKey(*row) for row in self._rows(SELECT_KEYS, as_json(list(names)))}
 
-    def keys_with_events(self, after: str, limit: int) -> Sequence[KeptKey]:
+    def keys_with_events(self, after: str, limit: int) -> Sequence[StoredKey]:
         """See `Inspection.keys_with_events`."""
-        return [KeptKey(*row) for row in self._rows(SELECT_KEYS_WITH_EVENTS, after, limit)]
+        return [StoredKey(*row) for row in self._rows(SELECT_KEYS_WITH_EVENTS, after, limit)]
 
     def _rows(self, statement: str, *parameters: Any) -> list[Any]:
         with self._datastore.reading() as cursor:
             return cursor.execute(statement, parameters).fetchall()
 
 
-def _kept(rows: Sequence[Any]) -> dict[str, KeptRow]:
-    found: dict[str, KeptRow] = {}
+def _kept(rows: Sequence[Any]) -> dict[str, StoredRow]:
+    found: dict[str, StoredRow] = {}
     for row in rows:
         columns = dict(row)
-        found[columns.pop("job_id")] = KeptRow(columns.pop("document"), columns)
+        found[columns.pop("job_id")] = StoredRow(columns.pop("document"), columns)
     return found

@@ -12,7 +12,7 @@ from domain.log.stored import Stored
 from projections.comparing.contract import BEFORE_ALL
 from projections.tree.contract import POSITION_BYTES, TILE, Head, TreeStore
 from projections.verification.findings import Finding, Report
-from projections.verification.inspection.contract import Inspection, KeptTile
+from projections.verification.inspection.contract import Inspection, StoredTile
 from projections.verification.inspection.log_pages import PAGE, Events
 from projections.verification.tree_checks.checkpoints import Roots
 from projections.verification.tree_checks.suspects import Leaf, Suspects
@@ -80,7 +80,7 @@ class Leaves:
             )
             advance(len(events))
 
-    def _tiles(self) -> Iterator[tuple[int, KeptTile | None]]:
+    def _tiles(self) -> Iterator[tuple[int, StoredTile | None]]:
         whole = -(-self._head.size // TILE)
         for start in range(self._progress.tiles, whole, TILES_AT_ONCE):
             kept = self._inspection.tiles(0, start, TILES_AT_ONCE)
@@ -88,7 +88,7 @@ class Leaves:
             for index in range(start, min(start + TILES_AT_ONCE, whole)):
                 yield index, by_index.get(index)
 
-    def _check(self, index: int, count: int, kept: KeptTile | None) -> int:
+    def _check(self, index: int, count: int, kept: StoredTile | None) -> int:
         tile = self._readable(index, count, kept)
         if tile is None:
             events = self._events.take(count)
@@ -115,7 +115,7 @@ class Leaves:
         return self._progress.roots.grown(leaves, positions, self._asked, root)
 
     def _readable(
-        self, index: int, count: int, kept: KeptTile | None
+        self, index: int, count: int, kept: StoredTile | None
     ) -> tuple[list[bytes], list[int]] | None:
         """Return a tile's hashes and positions; report it if they cannot be what was stored."""
         place = f"tile {index} with leaves {index * TILE} to {index * TILE + count - 1}"

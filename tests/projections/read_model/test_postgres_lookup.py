@@ -1,4 +1,4 @@
-"""Lookups: what a cursor would find, without one, and through whatever happens to connections."""
+"""A lookup returns what a cursor would return, whatever happens to its connection."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ COLUMNS = (text, text, bigint, text, bytes, bigint)
 
 
 class Datastore(PostgresDatastore):
-    """A datastore that counts what it is asked."""
+    """A datastore that counts the statements that it runs."""
 
     asked = 0
 
@@ -133,7 +133,7 @@ def test_a_lookup_waits_for_a_connection_when_all_are_lent(
 def test_a_lookup_is_prepared_again_after_the_driver_has_thrown_it_out(
     postgres: Deployment, datastore: Datastore, sight: Lookup
 ) -> None:
-    """As it does after a rollback, once it has prepared anything itself."""
+    """The driver deallocates statements after a rollback, if it has prepared any itself."""
     reported(postgres)
     for _ in range(POOL_SIZE):
         sight.rows("job-1")

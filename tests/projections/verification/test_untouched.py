@@ -23,7 +23,7 @@ from domain.transfer.jsonl import encode, unsealed
 from domain.workflows.definition import Workflows
 from projections.projecting.projector import Projector
 from projections.tree.grower import Grower
-from projections.verification.inspection.contract import Inspection, KeptRow
+from projections.verification.inspection.contract import Inspection, StoredRow
 from tests.support.deployment import NOON, Clock, Deployment, settle, store_env
 from tests.support.sealing import CIPHER
 from tests.support.tampering import Database
@@ -259,12 +259,12 @@ class Moving:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._real, name)
 
-    def rows(self, view: str, job_ids: Collection[str]) -> Mapping[str, KeptRow]:
+    def rows(self, view: str, job_ids: Collection[str]) -> Mapping[str, StoredRow]:
         found = self._real.rows(view, job_ids)
         if self._unsettled:
             self._unsettled -= 1
             return {
-                job_id: KeptRow(f"{{{self._unsettled}", row.columns)
+                job_id: StoredRow(f"{{{self._unsettled}", row.columns)
                 for job_id, row in found.items()
             }
         return found
