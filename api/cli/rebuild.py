@@ -66,7 +66,7 @@ def _take_away(here: Services) -> None:
 
 
 def _compare(here: Services, wanted: Sequence[str], as_json: bool) -> None:
-    if here.reader.standing().shape != here.read_model.shape:
+    if here.reader.status().shape != here.read_model.shape:
         raise click.ClickException(
             "the served rows are of another release's shape, and cannot be compared"
         )

@@ -15,7 +15,7 @@ from projections.comparing.rows import VIEWS
 from projections.folding.job_fold import JobFold
 from projections.projecting.projector import Projector
 from projections.read_model.contract import Changes, PositionMoved, ReadModel
-from projections.reading.time_travel import Place, travel
+from projections.reading.time_travel import PointInHistory, travel
 from projections.rebuilding.contract import Shadow
 from projections.rebuilding.first_pass import FirstPass
 from projections.rebuilding.rebuild import Progress, Rebuild
@@ -364,8 +364,8 @@ def travelled(made: Deployment) -> list[Any]:
     views, read_model, mapper = Views(), made.read_model, made.milepost.mapper
     return [
         (
-            travel(views.instance, "long", Place(version), read_model, mapper),
-            travel(views.timeline, "long", Place(version), read_model, mapper),
+            travel(views.instance, "long", PointInHistory(version), read_model, mapper),
+            travel(views.timeline, "long", PointInHistory(version), read_model, mapper),
         )
         for version in versions
     ]

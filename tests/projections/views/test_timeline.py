@@ -1,4 +1,4 @@
-"""The timeline, folded from what happened."""
+"""The timeline, folded from facts."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_the_newest_gaps_are_kept() -> None:
 
 
 def test_a_step_that_was_first_reported_after_the_end_is_late() -> None:
-    """It changes no progress, but it is told."""
+    """The step changes no progress, but the timeline shows it."""
     [chapter] = folded(PROVISIONING, FAILED, step("vm_created", 2), step("vm_created", 3)).chapters
 
     assert chapter.attempt.steps == {}
