@@ -17,7 +17,7 @@ from domain.job.commands import QueueJob
 from domain.log.store import Append
 from projections.chore import AT_ONCE, IDLE_SECONDS
 from projections.projecting.projector import Projector
-from projections.tree.contract import TILE, Grown, Head, Place, Tile, TreeBroken, TreeMoved
+from projections.tree.contract import TILE, Grown, Head, Tile, TileId, TreeBroken, TreeMoved
 from projections.tree.grower import Grower
 from projections.tree.proofs import Evidence, NotInTreeYet
 from projections.tree.tiles import Nodes, grown, tails
@@ -59,7 +59,7 @@ def test_tiles_that_grow_in_pieces_have_the_nodes_of_the_whole(seed: int) -> Non
     """Over three levels, as 66,000 leaves have them."""
     chance = random.Random(seed)
     leaves = [chance.randbytes(32) for _ in range(TILE * TILE + 3 * TILE + 5)]
-    kept: dict[Place, Tile] = {}
+    kept: dict[TileId, Tile] = {}
     size, frontier = 0, Frontier()
     while size < len(leaves):
         more = leaves[size : size + chance.choice((1, 100, TILE, 3_000, 40_000))]
@@ -68,13 +68,13 @@ def test_tiles_that_grow_in_pieces_have_the_nodes_of_the_whole(seed: int) -> Non
         for each in grown(size, begun, more, positions):
             place = each.tile.level, each.tile.index
             before = kept.get(place)
-            assert each.kept == (len(before) if before else 0)
+            assert each.stored == (len(before) if before else 0)
             assert before is None or each.tile.hashes.startswith(before.hashes)
             kept[place] = each.tile
         size, frontier = size + len(more), frontier.grown(more)
 
     class Kept:
-        def tiles(self, wanted: Sequence[Place]) -> dict[Place, Tile]:
+        def tiles(self, wanted: Sequence[TileId]) -> dict[TileId, Tile]:
             return {place: kept[place] for place in wanted if place in kept}
 
     nodes = Nodes(Kept())  # type: ignore[arg-type]  # of the contract, this is what it asks for
