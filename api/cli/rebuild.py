@@ -60,7 +60,7 @@ def _take_away(here: Services) -> None:
     try:
         with suppress(KeyboardInterrupt), progress("taking old tables away", "slices") as reached:
             reached(0, None)
-            here.rebuild().take_away()
+            here.rebuild().delete_replaced()
     except PersistenceError as error:
         click.echo(f"The old tables are still there, and go later: {error}", err=True)
 

@@ -49,16 +49,16 @@ END_PAST: Final = """
 """
 FORGET_PAST: Final = "DELETE FROM milepost_read_model WHERE tables = 'past'"
 END_EDITION: Final = "DELETE FROM milepost_read_model WHERE tables IN ('rebuilt', 'past')"
-# A row keeps the generation number of dropped tables until the next tables have a higher one. A
-# process that still folds into the dropped tables would else take the next ones for its own.
+# The row with the generation number of dropped tables stays until new tables have a higher one.
+# Otherwise a process that still folds into the dropped tables would write into the new ones.
 FORGET_DROPPED: Final = """
     DELETE FROM milepost_read_model
      WHERE tables = 'dropped'
        AND EXISTS (SELECT 1 FROM milepost_read_model WHERE tables = 'rebuilt')
 """
 DROP_EDITION: Final = "UPDATE milepost_read_model SET tables = 'dropped' WHERE tables = 'rebuilt'"
-# SQLite drops a trigger with its table and says nothing. Views and foreign keys refer to the table
-# by its name, so they refer to the new one after the swap.
+# SQLite drops a trigger silently with its table. Views and foreign keys refer to a table by its
+# name, so they refer to the new table after the swap.
 SELECT_TRIGGER: Final = """
     SELECT 'trigger ' || name, tbl_name FROM sqlite_master
      WHERE type = 'trigger' AND tbl_name IN (SELECT value FROM json_each(?)) LIMIT 1
@@ -79,8 +79,8 @@ IS_DROPPED: Final = re.compile(
     f"{DROPPED}(rebuilt_)?({'|'.join(n.removeprefix('milepost_') for n in TABLES.names)})_[0-9]+"
 )
 SLICE: Final = 200
-"""How many rows are deleted under one write lock."""
-# A projector at work updates the same row: after this it finds another generation.
+"""The number of rows that one transaction deletes."""
+# The projector updates the same row with each batch: after the swap it sees a new generation.
 SERVE: Final = """
     UPDATE milepost_read_model
        SET (shape, position, generation) = (
@@ -103,7 +103,7 @@ SELECT_ROWS: Final[dict[str, LiteralString]] = {
 
 
 class SQLiteShadow:
-    """Keep the tables of a rebuild beside the served ones."""
+    """The tables of a rebuild, beside the served ones in the same file."""
 
     def __init__(self, recorder: SQLiteRecorder, shape: str = SHAPE) -> None:
         self.read_model = SQLiteReadModel(recorder, shape, rebuilt=True)
@@ -179,10 +179,12 @@ class SQLiteShadow:
 
     def clear(self) -> bool:
         """See `Shadow.clear`."""
-        if not _ours(self._rows(SELECT_DROPPED)):  # a read, so that no writer waits for this answer
+        # Read first: without a table to delete, no writer waits for a write lock.
+        if not _dropped_by_milepost(self._rows(SELECT_DROPPED)):
             return False
         with self._datastore.writing() as cursor:
-            for name, key in _ours(cursor.execute(SELECT_DROPPED).fetchall())[:1]:
+            dropped = _dropped_by_milepost(cursor.execute(SELECT_DROPPED).fetchall())
+            for name, key in dropped[:1]:
                 some = f"SELECT {key} FROM {name} ORDER BY {key} LIMIT {SLICE}"
                 if cursor.execute(f"DELETE FROM {name} WHERE ({key}) IN ({some})").rowcount == 0:
                     cursor.execute(f"DROP TABLE {name}")
@@ -197,7 +199,7 @@ class SQLiteShadow:
             return cursor.execute(statement, parameters).fetchall()
 
 
-def _ours(tables: Sequence[Any]) -> list[tuple[str, str]]:
+def _dropped_by_milepost(tables: Sequence[Any]) -> list[tuple[str, str]]:
     return [(name, key) for name, key in tables if IS_DROPPED.fullmatch(name)]
 
 
@@ -207,14 +209,15 @@ def _refuse_triggers(cursor: sqlite3.Cursor) -> None:
 
 
 def _mark_dropped(cursor: sqlite3.Cursor, tables: Sequence[str], generation: int) -> None:
-    """Rename those of these tables that exist, so that `clear` finds and deletes them."""
+    """Rename the existing ones among these tables, so that `clear` deletes them."""
     for row in cursor.execute(SELECT_EXISTING, (as_json(tables),)).fetchall():
         kind = row["name"].removeprefix("milepost_")
         _rename(cursor, row["name"], f"{DROPPED}{kind}_{generation}")
 
 
 def _rename(cursor: sqlite3.Cursor, table: str, name: str) -> None:
-    # Without "legacy", views would follow the renamed table, and a broken view would forbid it.
+    # Without legacy_alter_table, SQLite would rename the table in views too, and would refuse if a
+    # view is broken.
     cursor.execute("PRAGMA legacy_alter_table=ON")
     try:
         cursor.execute(f"ALTER TABLE {table} RENAME TO {name}")

@@ -194,7 +194,7 @@ def test_the_tables_look_afterwards_as_they_were_made(databases: Deployment, clo
 
     for _ in range(2):
         databases.rebuild.run()
-        databases.rebuild.take_away()
+        databases.rebuild.delete_replaced()
         assert schema(databases) == before
 
         databases.kit.schema.apply()
@@ -554,7 +554,7 @@ def test_what_was_left_can_be_dropped(databases: Deployment, clock: Clock) -> No
 
     assert databases.rebuild.drop()
     assert not databases.rebuild.drop()
-    databases.rebuild.take_away()
+    databases.rebuild.delete_replaced()
 
     assert schema(databases) == before
     assert_every_row_is_right(databases)

@@ -100,7 +100,7 @@ def test_what_an_interrupted_one_left_to_go_goes_with_the_next(sqlite: Deploymen
 
     assert replaced
     assert not replaced & set(to_go(again))
-    again.rebuild.take_away()
+    again.rebuild.delete_replaced()
     assert to_go(again) == []
     assert indexed(again) == WANTED
     assert differences(again.rebuild.comparison()) == []
@@ -125,7 +125,7 @@ def test_who_is_told_to_stop_leaves_the_rest(sqlite: Deployment) -> None:
     stop, before = Event(), to_go(sqlite)
     stop.set()
 
-    sqlite.rebuild.take_away(stop)
+    sqlite.rebuild.delete_replaced(stop)
     with pytest.raises(RebuildInterrupted):
         sqlite.rebuild.run(stop=stop)
 
@@ -169,7 +169,7 @@ def test_views_over_the_tables_show_the_new_ones(sqlite: Deployment, clock: Cloc
     database.run("UPDATE milepost_instances SET status = 'x'")
 
     sqlite.rebuild.run()
-    sqlite.rebuild.take_away()
+    sqlite.rebuild.delete_replaced()
 
     assert database.rows("SELECT * FROM own ORDER BY job_id") == before
     assert_every_row_is_right(sqlite)
