@@ -36,7 +36,7 @@ from domain.job.events import (
 from domain.job.provisioning_job import ProvisioningJob
 from domain.log.mapper import JobEventMapper
 from domain.log.recall import Folded, fold, recall
-from domain.log.snapshots import EVERY, SHAPE, Snapshot, restore, take
+from domain.log.snapshots import EVERY, SHAPE, Snapshot, restore, snapshot_of
 from domain.log.store import MAX_TAIL, Append, TooMuchMissed
 from domain.log.stored import Stored
 from domain.workflows.definition import Workflows
@@ -133,7 +133,7 @@ def test_a_job_that_goes_on_from_its_snapshot_is_the_fold_of_all_its_events(
     mapper = made.milepost.mapper
     stored = [mapper.to_stored_event(event) for event in history]
     before = fold(Folded(ProvisioningJob("job")), placed(stored[:cut]), mapper)
-    append = Append(stored, snapshots=[take(before.job, mapper)])
+    append = Append(stored, snapshots=[snapshot_of(before.job, mapper)])
     made.milepost.store.transact({}, [], lambda _: append)
 
     assert cold(made).job == from_the_first_event(made)
@@ -155,7 +155,8 @@ def test_a_snapshot_does_not_grow_with_the_history() -> None:
     start = Folded(ProvisioningJob("job"))
 
     sizes = {
-        len(take(fold(start, placed(stored[:n]), PLAIN).job, PLAIN).state) for n in (MAX_STEPS, 900)
+        len(snapshot_of(fold(start, placed(stored[:n]), PLAIN).job, PLAIN).state)
+        for n in (MAX_STEPS, 900)
     }
 
     assert len(sizes) == 1
@@ -241,7 +242,7 @@ def test_a_transaction_that_fails_leaves_no_snapshot(stores: Deployment) -> None
     long_ago(stores, 1)
     store, mapper = stores.milepost.store, stores.milepost.mapper
     again = stores.milepost.recorder.select_events("job")
-    wrong = take(ProvisioningJob("job", 1), mapper)
+    wrong = snapshot_of(ProvisioningJob("job", 1), mapper)
 
     with pytest.raises(IntegrityError):
         store.transact({}, [], lambda _: Append(again, snapshots=[wrong]))
@@ -309,7 +310,7 @@ def much_happens(made: Deployment) -> None:
         made.milepost.mapper.to_stored_event(event)
         for event in numbered([HeartbeatReceived(recorded_at=NOON)] * (MAX_TAIL + 2))
     ]
-    newest = take(ProvisioningJob("job", MAX_TAIL + 2), PLAIN)
+    newest = snapshot_of(ProvisioningJob("job", MAX_TAIL + 2), PLAIN)
     made.milepost.store.transact({}, [], lambda _: Append(missed[1:], snapshots=[newest]))
 
 
@@ -369,8 +370,8 @@ def sealed_with(key: str) -> JobEventMapper:
 
 WRONG = ProvisioningJob("job", 150, stop_requested=True)
 USELESS: dict[str, Callable[[], Snapshot]] = {
-    "of another shape": lambda: msgspec.structs.replace(take(WRONG, PLAIN), shape="0"),
-    "sealed with another key": lambda: take(WRONG, sealed_with(AESCipher.create_key(16))),
+    "of another shape": lambda: msgspec.structs.replace(snapshot_of(WRONG, PLAIN), shape="0"),
+    "sealed with another key": lambda: snapshot_of(WRONG, sealed_with(AESCipher.create_key(16))),
     "garbage": lambda: Snapshot("job", 150, SHAPE, b"\x00\xff"),
     "nothing": lambda: Snapshot("job", 150, SHAPE, b""),
     "of no job": lambda: Snapshot("job", 150, SHAPE, b"null"),
@@ -454,7 +455,7 @@ def test_a_job_that_is_kept_otherwise_has_a_shape_of_another_name() -> None:
     life = map(PLAIN.to_stored_event, numbered(LIFE))
     job = fold(Folded(ProvisioningJob("job")), placed(life), PLAIN).job
 
-    snapshot = take(job, PLAIN)
+    snapshot = snapshot_of(job, PLAIN)
 
     assert restore(snapshot, PLAIN) == job
     assert {SHAPE: snapshot.state.decode()} == STORED
