@@ -29,7 +29,7 @@ class MemoryRecorder(popo.POPOApplicationRecorder):
         self._snapshots: dict[str, Snapshot] = {}
 
     def create_table(self) -> None:
-        """Do nothing: there are no tables."""
+        """Do nothing: memory has no tables."""
 
     def transact(
         self,

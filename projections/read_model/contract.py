@@ -96,7 +96,7 @@ class Sighting(msgspec.Struct, frozen=True):
 class ViewSnapshot(msgspec.Struct, frozen=True, gc=False):
     """A view's document about one job as it was at an earlier version.
 
-    All events up to there were recorded by `recorded_at`.
+    All events up to that version were recorded by `recorded_at`.
     """
 
     job_id: str

@@ -46,7 +46,7 @@ class MemoryReadModel:
         self._snapshots: dict[tuple[str, str, int], ViewSnapshot] = {}
 
     def prepare(self) -> None:
-        """Do nothing: there are no tables."""
+        """Do nothing: memory has no tables."""
 
     def edition(self) -> Edition:
         """See `ReadModel.edition`."""

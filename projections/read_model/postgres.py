@@ -50,8 +50,8 @@ CREATE_EDITIONS: LiteralString = """
       position bigint NOT NULL,
       generation bigint NOT NULL)
 """
-# What changes with every callback is in no index, and pages have room: so PostgreSQL updates in
-# place (HOT) and need not touch the indexes.
+# No index has a column that changes with every callback, and pages have free room. So PostgreSQL
+# updates a row in its page (HOT) and changes no index.
 CREATE: tuple[LiteralString, ...] = (
     """CREATE TABLE IF NOT EXISTS milepost_instances (
          job_id text PRIMARY KEY,

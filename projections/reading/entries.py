@@ -1,4 +1,4 @@
-"""The audit: each event of a job, what it said, and what it changed."""
+"""The entries of the audit: each event of a job, with what it said and changed."""
 
 from __future__ import annotations
 
@@ -140,6 +140,6 @@ def attempt_of(fact: Fact, timeline: Timeline) -> int:
 def _raw(stored: Stored, mapper: JobEventMapper) -> Mapping[str, Any]:
     try:
         fields = msgspec.json.decode(mapper.unseal(stored.state))
-    except Exception:  # a cipher or a compressor may raise what it likes
+    except Exception:  # a cipher or a compressor may raise any error
         return {}
     return fields if isinstance(fields, dict) else {}

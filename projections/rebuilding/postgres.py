@@ -153,7 +153,7 @@ class PostgresShadow:
     @contextmanager
     def lock(self) -> Iterator[bool]:
         """See `Shadow.lock`."""
-        # The server releases a session lock when the process ends, however it ends.
+        # The server releases a session lock when the process ends, also when it crashes.
         try:
             with psycopg.connect(**self._datastore.conninfo, autocommit=True) as connection:
                 locked = connection.execute(LOCK_REBUILDS).fetchone()

@@ -1,7 +1,7 @@
 """Rebuilding: fold the whole history into new tables, then swap them with the served ones.
 
-Callbacks and reads go on meanwhile. An interrupted rebuild keeps what it has folded, and the next
-one goes on from there.
+Callbacks and reads go on during a rebuild. An interrupted rebuild leaves the rows that it has
+folded, and the next one goes on from them.
 """
 
 from __future__ import annotations

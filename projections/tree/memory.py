@@ -19,7 +19,7 @@ class MemoryTree:
         self._tiles: dict[TileId, Tile] = {}
 
     def prepare(self) -> None:
-        """Do nothing: there are no tables."""
+        """Do nothing: memory has no tables."""
 
     def head(self) -> Head:
         """See `TreeStore.head`."""
