@@ -115,7 +115,7 @@ def test_a_fact_is_stored_as_plain_json_under_its_own_name(fact: Fact, state: by
     assert plain().to_domain_event(stored).fact == fact
 
 
-def test_every_fact_of_the_catalogue_has_its_stored_shape_here() -> None:
+def test_every_fact_of_the_catalogue_has_its_stored_shape_in_this_test() -> None:
     assert {type(fact).__name__ for fact, _ in STORED} == CATALOGUE.keys()
 
 

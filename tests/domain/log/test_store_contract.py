@@ -531,7 +531,7 @@ def test_the_log_is_read_from_any_position_as_far_as_is_wanted(stores: Deploymen
     assert list(store.events(third.position, 10)) == []
 
 
-def test_stored_bytes_are_bytes_also_where_somebody_wrote_text_over_them(
+def test_a_stored_state_is_read_as_bytes_also_if_it_was_overwritten_with_text(
     sqlite: Deployment,
 ) -> None:
     append(sqlite.milepost.store, event("one", 1))

@@ -129,7 +129,7 @@ def test_where_the_workflow_is_not_defined_any_step_that_was_reached_may_be_curr
     assert [found for _, found in verified(databases)] == ([] if is_right else [step])
 
 
-def test_a_row_without_an_event_that_is_set_aside_is_told_by_the_dry_run(
+def test_the_dry_run_reports_a_row_without_an_event_that_is_set_aside(
     databases: Deployment, clock: Clock
 ) -> None:
     """A rebuild would correct the row. Verifying reports only the set-aside event."""

@@ -205,7 +205,7 @@ def test_a_sighting_is_the_row_and_what_it_has_not_folded(stores: Deployment, vi
         assert versions(sighting) == tail
 
 
-def test_a_sighting_of_a_job_that_nobody_heard_of_is_empty(stores: Deployment) -> None:
+def test_a_sighting_of_an_unknown_job_is_empty(stores: Deployment) -> None:
     heartbeat(stores)
 
     assert stores.read_model.sight("instances", "nobody") == Sighting("nobody", None, [])

@@ -66,7 +66,7 @@ def test_many_rings_wake_once(tmp_path: Path) -> None:
         assert waited_for(listener, SHORT) >= SHORT / 2
 
 
-def test_ringing_where_nobody_listens_does_nothing(tmp_path: Path) -> None:
+def test_ringing_without_a_listener_does_nothing(tmp_path: Path) -> None:
     bell = Doorbell(tmp_path / "bell")
 
     bell.ring()

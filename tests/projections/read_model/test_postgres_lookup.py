@@ -97,7 +97,7 @@ def test_a_lookup_goes_on_when_all_connections_have_died(
     assert sight.rows("job-1") == by_cursor(datastore, "job-1")
 
 
-def test_a_lookup_goes_on_when_the_connections_were_closed_here(
+def test_a_lookup_goes_on_after_this_process_closed_its_connections(
     postgres: Deployment, datastore: Datastore, sight: Lookup
 ) -> None:
     reported(postgres)

@@ -173,7 +173,7 @@ def test_pages_are_the_whole_history_however_long_they_are(stores: Deployment) -
     assert stores.history.of_job("job", 9, 10, ALL) == Page([], 9, more=False)
 
 
-def test_filters_choose_without_changing_what_is_told(stores: Deployment) -> None:
+def test_filters_choose_entries_and_change_none(stores: Deployment) -> None:
     lived(stores)
     whole = everything(stores)
 

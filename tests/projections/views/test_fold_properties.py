@@ -332,7 +332,7 @@ def test_evolving_never_raises(workflows: Workflows, history: list[JobEvent]) ->
         assert (instance.position, timeline.position) == (event.position, event.position)
 
 
-def test_a_stop_that_nobody_could_ask_for_does_not_stop_the_fold() -> None:
+def test_an_impossible_stop_request_does_not_stop_the_fold() -> None:
     """This is the smallest of the impossible histories."""
     instance = instances.evolve(
         Instance("job"), JobEvent("job", 1, StopRequested(recorded_at=NOON), 1)
