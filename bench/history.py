@@ -111,7 +111,7 @@ def settle(dsn: str, home: Path) -> None:
     with services_over(dsn, home) as services:
         # Where jobs take turns in a long log, sooner there than the projector.
         services.rebuild().run()
-        services.rebuild().take_away()
+        services.rebuild().delete_replaced()
     if dsn.startswith("sqlite:///"):
         with closing(sqlite3.connect(dsn.removeprefix("sqlite:///"))) as file:
             file.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -1,7 +1,7 @@
-"""What can go wrong in the domain, one sentence each.
+"""The errors of the domain. The docstring of an error is its message, if it is raised without one.
 
 MilepostError
-├── Refused                     the request makes sense, the job's state forbids it
+├── Refused                     the request is valid, but the job's state forbids it
 │   ├── CallbackConflict
 │   ├── RegistrationConflict
 │   ├── JobAlreadyRegistered
@@ -12,7 +12,7 @@ MilepostError
 │   ├── JobNotFound
 │   └── WorkflowNotFound
 ├── InvalidDefinition           a workflow file that cannot be used
-└── Unavailable                 try again: nothing was stored, or we cannot tell
+└── Unavailable                 try again: nothing was stored, or Milepost cannot know whether
     ├── StoreUnavailable
     └── QueueFull
 """

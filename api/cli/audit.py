@@ -17,7 +17,7 @@ from api.representations.job import shown_steps
 from api.wiring import Services
 from domain.errors import JobNotFound
 from projections.reading.entries import Wanted
-from projections.reading.time_travel import Place
+from projections.reading.time_travel import PointInHistory
 from projections.views.instance import Instance
 
 
@@ -52,7 +52,7 @@ def audit(
         present = here.reader.instance(job_id)
         if present is None:
             raise JobNotFound(f"There is no job {job_id!r}.")
-        end = here.history.instance(present, Place(version, at))
+        end = here.history.instance(present, PointInHistory(version, at))
         entries = takewhile(
             lambda entry: entry.after.version <= end.version, here.history.entries(job_id, wanted)
         )

@@ -83,8 +83,8 @@ def _catch_up(here: Services, seconds: float) -> None:
     deadline = monotonic() + seconds
     with translated():
         wanted = here.read_model.log.newest_position()
-        with here.read_model.turn() as turn:
-            if turn:
+        with here.read_model.projector_lock() as wake_ups:
+            if wake_ups:
                 return Grower(here.tree).catch_up()
         while here.tree.head().position < wanted and monotonic() < deadline:
             if fault := here.evidence.growth().fault:

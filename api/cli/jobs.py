@@ -69,7 +69,7 @@ def jobs(
             return None
         rows = [_row(instance, here) for instance in found]
         headings = ("Job", "Agent", "Status", "Step", "Attempt", "Last event", "Error")
-        if behind := here.reader.standing().lag_events:
+        if behind := here.reader.status().lag_events:
             click.echo(f"The list is {counted(behind, 'position')} behind the log.", err=True)
         return print_table(headings, rows, "No jobs.")
 

@@ -60,13 +60,13 @@ def _take_away(here: Services) -> None:
     try:
         with suppress(KeyboardInterrupt), progress("taking old tables away", "slices") as reached:
             reached(0, None)
-            here.rebuild().take_away()
+            here.rebuild().delete_replaced()
     except PersistenceError as error:
         click.echo(f"The old tables are still there, and go later: {error}", err=True)
 
 
 def _compare(here: Services, wanted: Sequence[str], as_json: bool) -> None:
-    if here.reader.standing().shape != here.read_model.shape:
+    if here.reader.status().shape != here.read_model.shape:
         raise click.ClickException(
             "the served rows are of another release's shape, and cannot be compared"
         )

@@ -12,7 +12,7 @@ from api.cli.terminal.output import as_json, counted, opened, print_json, print_
 def status(as_json: bool) -> None:
     """Show how far log, read model and tree are, and count the jobs."""
     with opened(only_looks=True) as here:
-        standing, counts = here.reader.standing(), dict(here.reader.counts())
+        standing, counts = here.reader.status(), dict(here.reader.counts())
         growth = here.evidence.growth()
         database, shape = here.settings.shown_database, here.read_model.shape
     if as_json:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from api.representations.changes import changes
-from projections.reading.time_travel import Place
+from projections.reading.time_travel import PointInHistory
 from projections.views.instance import Instance
 
 
@@ -21,7 +21,7 @@ def difference_body(
     }
 
 
-def is_settled(place: Place, past: Instance, present: Instance) -> bool:
+def is_settled(place: PointInHistory, past: Instance, present: Instance) -> bool:
     """Tell whether nothing that is still to come can change how the job stood there.
 
     At a time that is so once an event was recorded after it: nothing is ever put in before one.

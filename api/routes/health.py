@@ -37,7 +37,7 @@ def readyz() -> Answer:
     here = services()
     if here.is_draining():
         raise Draining
-    standing, growth = here.reader.standing(), here.evidence.growth()
+    standing, growth = here.reader.status(), here.evidence.growth()
     return in_json(
         {
             "status": "ready",

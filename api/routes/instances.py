@@ -22,7 +22,7 @@ from api.tokens import Principal
 from api.wiring import Services
 from domain.log.reading.contract import NEWEST
 from projections.read_model.contract import JobFilter
-from projections.reading.time_travel import Place, newest_of
+from projections.reading.time_travel import PointInHistory, newest_of
 from projections.views.instance import Instance
 
 bp = Blueprint("instances", __name__, description="An agent's instance, as pages read it")
@@ -48,13 +48,13 @@ def show(query: dict[str, Any], agent_id: str) -> Answer:
     here, caller = services(), principal()
     newest = _visible(here.reader.instance_of(agent_id), caller)
     if "start" in query:
-        places = (query["start"], query.get("end", Place()))
+        places = (query["start"], query.get("end", PointInHistory()))
         before, after = (_at(place, agent_id, newest, caller, here) for place in places)
         tag = etag(after.position, here.workflows.fingerprint, before.position)
         now = here.clock()
         body = difference_body(before, after, lambda each: instance_body(each, here.workflows, now))
         return not_modified(tag) or in_json(body, headers=tagged(tag))
-    place = Place(**query)
+    place = PointInHistory(**query)
     instance = _at(place, agent_id, newest, caller, here)
     # How long it had been running is as of then, too.
     then = min(place.at or instance.updated_at or here.clock(), here.clock())
@@ -64,7 +64,7 @@ def show(query: dict[str, Any], agent_id: str) -> Answer:
 
 
 def _at(
-    place: Place, agent_id: str, newest: Instance, caller: Principal, here: Services
+    place: PointInHistory, agent_id: str, newest: Instance, caller: Principal, here: Services
 ) -> Instance:
     """Return the instance of the agent at that place; raise `NoSuchMoment`."""
     if place.at is None:

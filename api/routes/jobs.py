@@ -27,7 +27,7 @@ from api.schemas.requests import JobQuerySchema, RegistrationSchema
 from domain.errors import JobNotFound
 from domain.job.commands import QueueJob
 from projections.read_model.contract import JobFilter
-from projections.reading.time_travel import Place
+from projections.reading.time_travel import PointInHistory
 from projections.views.instance import Instance
 
 bp = Blueprint("jobs", __name__, description="Provisioning jobs")
@@ -108,8 +108,8 @@ def show(query: dict[str, Any], job_id: str) -> Answer:
     if present is None or not principal().sees(present.user_id):
         raise JobNotFound
     if "start" in query:
-        return _difference(query["start"], query.get("end", Place()), present)
-    place = Place(**query)
+        return _difference(query["start"], query.get("end", PointInHistory()), present)
+    place = PointInHistory(**query)
     instance = here.history.instance(present, place)
     tag = etag(instance.position, here.workflows.fingerprint)
     headers = lasting(tag) if is_settled(place, instance, present) else tagged(tag)
@@ -118,7 +118,7 @@ def show(query: dict[str, Any], job_id: str) -> Answer:
     return in_json(job_body(instance, here.workflows), headers=headers)
 
 
-def _difference(start: Place, end: Place, present: Instance) -> Answer:
+def _difference(start: PointInHistory, end: PointInHistory, present: Instance) -> Answer:
     here = services()
     before, after = (here.history.instance(present, place) for place in (start, end))
     tag = etag(after.position, here.workflows.fingerprint, before.position)

@@ -61,7 +61,7 @@ class _Database(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Read the gauges; the database is the same for every worker."""
-        standing, counts = self._reader.standing(), self._reader.counts()
+        standing, counts = self._reader.status(), self._reader.counts()
         yield GaugeMetricFamily(
             "milepost_log_position", "Position of the newest event", standing.log_position
         )

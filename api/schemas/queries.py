@@ -10,7 +10,7 @@ from marshmallow import RAISE, Schema, ValidationError, fields, validate, valida
 from api.schemas.fields import Listed, When, moment
 from domain.job.events import CATALOGUE
 from domain.log.reading.contract import NEWEST
-from projections.reading.time_travel import Place
+from projections.reading.time_travel import PointInHistory
 
 TIME: Final = {"type": "string", "format": "date-time"}
 
@@ -46,14 +46,14 @@ class HistoryQuerySchema(Schema):
     )
 
 
-class PlaceField(fields.Field[Place]):
+class PlaceField(fields.Field[PointInHistory]):
     """A version, or a time as in RFC 3339."""
 
-    def _deserialize(self, value: Any, *_: Any, **__: Any) -> Place:
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> PointInHistory:
         if value.isascii() and value.isdigit() and len(value) < 19:
-            return Place(version=int(value))
+            return PointInHistory(version=int(value))
         try:
-            return Place(at=moment(value))
+            return PointInHistory(at=moment(value))
         except ValueError:
             raise ValidationError(
                 "Neither a version nor a time like 2026-03-02T14:03:00Z."

@@ -8,7 +8,7 @@ from typing import ClassVar
 import msgspec
 
 from api.tokens import Token
-from domain.log.postgres_datastore import PostgresDatastore
+from domain.log.connections.postgres import PostgresDatastore
 from domain.log.schema.postgres import PostgresPart
 from domain.log.schema.steps import Part, Step, each
 

@@ -8,9 +8,9 @@ from typing import ClassVar
 import msgspec
 
 from api.tokens import Token
+from domain.log.connections.sqlite import SQLiteDatastore
 from domain.log.schema.sqlite import SQLitePart
 from domain.log.schema.steps import Part, Step, each
-from domain.log.sqlite_datastore import SQLiteDatastore
 
 CREATE = """
     CREATE TABLE IF NOT EXISTS milepost_tokens (

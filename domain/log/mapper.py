@@ -1,4 +1,4 @@
-"""Between events and stored rows: the event's own name as topic, plain JSON as state."""
+"""From events to stored rows and back: the topic is the event's own name, the state plain JSON."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _encoder = msgspec.json.Encoder()
 
 
 class JobEventMapper(Mapper[str]):
-    """Store facts as JSON that an auditor can read; compress and encrypt them if configured."""
+    """Writes facts as JSON that an auditor can read; compresses and encrypts it if configured."""
 
     shapes: Shapes = SHAPES
 
@@ -37,7 +37,7 @@ class JobEventMapper(Mapper[str]):
         return self._event(position, job_id, version, stored_event.topic, stored_event.state)
 
     def read(self, stored: Stored) -> JobEvent:
-        """Return the event of a row of our own reading; raise `MapperDeserialisationError`."""
+        """Return the event of a `Stored` row; raise `MapperDeserialisationError`."""
         position, job_id, version, topic, state = stored
         return self._event(position, str(job_id), version, topic, state)
 
@@ -48,13 +48,13 @@ class JobEventMapper(Mapper[str]):
             fact = self.shapes.read(topic, self.unseal(state))
         except UnknownTopic as error:
             raise MapperDeserialisationError(str(error)) from error
-        except Exception as error:  # a cipher, a compressor or an upcaster may raise what it likes
+        except Exception as error:  # a cipher, a compressor or an upcaster may raise any error
             raise MapperDeserialisationError(f"unreadable {topic}: {error}") from error
         return JobEvent(job_id, version, fact, position)
 
     @property
     def seals(self) -> bool:
-        """True when what is stored is not plain JSON."""
+        """True when stored states are not plain JSON."""
         return bool(self.cipher or self.compressor)
 
     def seal(self, plain: bytes) -> bytes:
@@ -71,15 +71,15 @@ class JobEventMapper(Mapper[str]):
 
 
 Decoded = Sequence[tuple[Stored, JobEvent | MapperDeserialisationError]]
-"""Stored events, each with what it says or with the reason why it cannot be read."""
+"""Stored events, each with the decoded event or with the error if it cannot be read."""
 
 
 def decoded(events: Iterable[Stored], mapper: JobEventMapper) -> Decoded:
-    """Read stored events, once for every fold: one that cannot be read must not stop the others."""
-    found: list[tuple[Stored, JobEvent | MapperDeserialisationError]] = []
+    """Decode stored events once for all folds; an unreadable event does not stop the others."""
+    read: list[tuple[Stored, JobEvent | MapperDeserialisationError]] = []
     for stored in events:
         try:
-            found.append((stored, mapper.read(stored)))
+            read.append((stored, mapper.read(stored)))
         except MapperDeserialisationError as error:
-            found.append((stored, error))
-    return found
+            read.append((stored, error))
+    return read

@@ -21,7 +21,7 @@ from domain.log.stored import Stored
 
 
 class MemoryRecorder(popo.POPOApplicationRecorder):
-    """Keep events, keys and snapshots in dictionaries under one lock."""
+    """Store events, keys and snapshots in lists and dictionaries under one lock."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -29,7 +29,7 @@ class MemoryRecorder(popo.POPOApplicationRecorder):
         self._snapshots: dict[str, Snapshot] = {}
 
     def create_table(self) -> None:
-        """Do nothing: there are no tables."""
+        """Do nothing: memory has no tables."""
 
     def transact(
         self,
@@ -59,7 +59,7 @@ class MemoryRecorder(popo.POPOApplicationRecorder):
 
     @contextmanager
     def filling(self) -> Iterator[Filling]:
-        """See `JobStore.filling`; here a position is a place in a list, so there can be no gaps."""
+        """See `JobStore.filling`. In memory a position is an index in a list, so it has no gaps."""
         with self._database_lock:
             if events := len(self._stored_events):
                 raise StoreNotEmpty.of(events)
@@ -78,8 +78,8 @@ class MemoryRecorder(popo.POPOApplicationRecorder):
         snapshots: Sequence[Snapshot] = (),
     ) -> None:
         """See `Filling.append`."""
-        places = [len(self._stored_events) + number for number, _ in enumerate(events, start=1)]
-        if places != [event.position for event in events]:
+        free = [len(self._stored_events) + number for number, _ in enumerate(events, start=1)]
+        if free != [event.position for event in events]:
             raise IntegrityError("there are no gaps between positions in memory")
         self._insert_events([StoredEvent(e.job_id, e.version, e.topic, e.state) for e in events])
         for key in claims:
@@ -98,10 +98,10 @@ class MemoryRecorder(popo.POPOApplicationRecorder):
     ) -> Sequence[Stored]:
         """See `Log.events`."""
         with self._database_lock:
-            found = self.select_notifications(after, limit, until, topics, inclusive_of_start=False)
+            rows = self.select_notifications(after, limit, until, topics, inclusive_of_start=False)
             return [
                 Stored(e.id, str(e.originator_id), e.originator_version, e.topic, bytes(e.state))
-                for e in found
+                for e in rows
             ]
 
     def history(
@@ -110,20 +110,20 @@ class MemoryRecorder(popo.POPOApplicationRecorder):
         """See `Recalling.history`."""
         with self._database_lock:
             index = self._stored_events_index[job_id]
-            found = self.select_events(job_id, gt=after, lte=until)[:limit]
+            rows = self.select_events(job_id, gt=after, lte=until)[:limit]
             return [
                 Stored(
                     index[e.originator_version] + 1, job_id, e.originator_version, e.topic, e.state
                 )
-                for e in found
+                for e in rows
             ]
 
     def histories(
         self, after: tuple[str, int], limit: int, until: int = NEWEST
     ) -> Sequence[Stored]:
         """See `Log.histories`."""
-        found = [e for e in self.events(0, NEWEST, until) if (e.job_id, e.version) > after]
-        return sorted(found, key=lambda event: (event.job_id, event.version))[:limit]
+        later = [e for e in self.events(0, NEWEST, until) if (e.job_id, e.version) > after]
+        return sorted(later, key=lambda event: (event.job_id, event.version))[:limit]
 
     def event(self, job_id: str, version: int) -> Stored | None:
         """See `Log.event`."""
@@ -153,7 +153,7 @@ class MemoryRecorder(popo.POPOApplicationRecorder):
         return tail
 
     def key(self, name: str) -> Key | None:
-        """Return a key as it stands."""
+        """Return the key with this name and the position of its event; None without one."""
         with self._database_lock:
             return self._located(name) if name in self._keys else None
 
@@ -164,8 +164,8 @@ class MemoryRecorder(popo.POPOApplicationRecorder):
 
 
 class Factory(popo.POPOFactory):
-    """Make in-memory recorders."""
+    """Makes recorders in memory."""
 
     def application_recorder(self) -> ApplicationRecorder:
-        """Return a store of its own."""
+        """Return a new, empty store."""
         return MemoryRecorder()

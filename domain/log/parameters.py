@@ -1,4 +1,4 @@
-"""How values travel to a statement, the same in every twin."""
+"""The form in which a statement gets its parameters, the same in every twin."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ def as_json(value: Any) -> str:
     return msgspec.json.encode(value).decode()
 
 
-def utc_text(moment: datetime) -> str:
-    """Return a time as a text column of SQLite has it.
+def utc_text(time: datetime) -> str:
+    """Return a time as the text columns of SQLite have it.
 
-    All such texts have one length, so that their order is the order of the times.
+    All such texts have one length, so their order is the order of the times.
     """
-    return moment.astimezone(UTC).isoformat(timespec="microseconds")
+    return time.astimezone(UTC).isoformat(timespec="microseconds")

@@ -17,8 +17,8 @@ from eventsourcing.utils import EnvType
 from psycopg import ClientCursor
 
 from domain.job.keys import Key
+from domain.log.connections.postgres import PostgresDatastore
 from domain.log.parameters import as_json
-from domain.log.postgres_datastore import PostgresDatastore
 from domain.log.reading.contract import NEWEST, Recalled, recalled
 from domain.log.reading.postgres import SELECT_HISTORY, SELECT_RECALLED, PostgresLog
 from domain.log.schema.postgres import PostgresPart, PostgresSchema

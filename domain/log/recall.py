@@ -1,4 +1,4 @@
-"""Folding stored events into jobs, from a snapshot on where there is one."""
+"""Folding stored events into jobs, from a snapshot on if the job has one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ log = logging.getLogger("milepost")
 class Folded(msgspec.Struct, frozen=True, gc=False):
     """A job's folded state, and the version of its newest snapshot that this process knows.
 
-    The state is not `whole` when an event could not be read and was passed over.
+    The state is not `whole` if the fold passed over an event that cannot be read.
     """
 
     job: ProvisioningJob
@@ -30,7 +30,8 @@ class Folded(msgspec.Struct, frozen=True, gc=False):
     @property
     def snapshot_due(self) -> bool:
         """True when a snapshot would spare the next reader many events."""
-        # A later release may read the event that this one passed over: store no state without it.
+        # A later release may read the event that this release passed over. A snapshot without that
+        # event would hide it, so store none.
         return self.whole and self.job.version - self.snapshot_version >= EVERY
 
 

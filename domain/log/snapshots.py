@@ -11,12 +11,12 @@ from domain.job.provisioning_job import ProvisioningJob
 from domain.log.mapper import JobEventMapper
 
 SHAPE = "1"
-"""Changes with every change of `ProvisioningJob`, of what is in it, or of how it is folded.
+"""The shape of snapshots. Change it with `ProvisioningJob`, its parts, or the way it is folded.
 
-A snapshot of another shape is passed over, and the job's events are folded instead.
+Milepost ignores a snapshot of another shape, and folds the job's events instead.
 """
 EVERY = 100
-"""How many events a job gets before its next snapshot is due."""
+"""The number of events after which a job's next snapshot is due."""
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(ProvisioningJob)
@@ -31,17 +31,20 @@ class Snapshot(msgspec.Struct, frozen=True):
     state: bytes
 
 
-def take(job: ProvisioningJob, mapper: JobEventMapper) -> Snapshot:
-    """Return the job as it can be stored."""
+def snapshot_of(job: ProvisioningJob, mapper: JobEventMapper) -> Snapshot:
+    """Return a snapshot of the job."""
     return Snapshot(job.id, job.version, SHAPE, mapper.seal(_encoder.encode(job)))
 
 
 def restore(snapshot: Snapshot, mapper: JobEventMapper) -> ProvisioningJob | None:
-    """Return the job, or None if it has another shape or cannot be read, as with another key."""
+    """Return the job; None if the snapshot has another shape or cannot be read.
+
+    For example, a snapshot that was encrypted with another key cannot be read.
+    """
     if snapshot.shape != SHAPE:
         return None
     try:
         job = _decoder.decode(mapper.unseal(snapshot.state))
-    except Exception:  # a cipher or a compressor may raise what it likes
+    except Exception:  # a cipher or a compressor may raise any error
         return None
     return job if (job.id, job.version) == (snapshot.job_id, snapshot.version) else None

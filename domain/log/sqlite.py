@@ -11,17 +11,17 @@ import msgspec
 from eventsourcing import sqlite
 
 from domain.job.keys import Key
+from domain.log.connections.sqlite import SQLiteDatastore, translated
 from domain.log.parameters import as_json
 from domain.log.reading.contract import NEWEST, Recalled
 from domain.log.reading.sqlite import SELECT_HISTORY, SQLiteLog, recall_by
 from domain.log.schema.sqlite import SQLitePart, SQLiteSchema
 from domain.log.schema.steps import Part, Step, each
 from domain.log.snapshots import Snapshot
-from domain.log.sqlite_datastore import SQLiteDatastore, translated
 from domain.log.store import MAX_TAIL, Append, Filling, Found, StoreNotEmpty
 from domain.log.stored import Stored
 
-# AUTOINCREMENT, so that the position of a deleted newest event is never given out again.
+# AUTOINCREMENT: SQLite never uses the position of a deleted newest event again.
 CREATE: tuple[LiteralString, ...] = (
     """CREATE TABLE IF NOT EXISTS milepost_events (
          notification_id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -54,7 +54,7 @@ INSERT_PLACED = """
     VALUES (?, ?, ?, ?, ?)
 """
 COUNT_EVENTS = "SELECT COUNT(*) FROM milepost_events"
-# Without events, keys and snapshots are of events that are gone.
+# The log is empty, so any keys and snapshots are left from events that were deleted.
 FORGET = ("DELETE FROM milepost_keys", "DELETE FROM milepost_snapshots")
 SELECT_TAIL = f"""
     SELECT e.notification_id, e.originator_id, e.originator_version, e.topic,
@@ -86,7 +86,7 @@ KEEP_SNAPSHOT = """
 
 
 class SQLiteRecorder(SQLiteLog, sqlite.SQLiteApplicationRecorder):
-    """Keep events, keys and snapshots in one SQLite file."""
+    """Store events, keys and snapshots in one SQLite file."""
 
     part: ClassVar = PART
 
@@ -97,7 +97,7 @@ class SQLiteRecorder(SQLiteLog, sqlite.SQLiteApplicationRecorder):
         self.insert_events_statement = INSERT_EVENT
 
     def create_table(self) -> None:
-        """Apply the log's own schema steps, as the library asks where nothing else does."""
+        """Apply the log's own schema steps; the library calls this when it makes a recorder."""
         SQLiteSchema(self.datastore, PART).apply()
 
     def transact(
@@ -143,7 +143,7 @@ class _Filling:
         pointers: Sequence[Key] = (),
         snapshots: Sequence[Snapshot] = (),
     ) -> None:
-        """See `Filling.append`; AUTOINCREMENT goes on after the largest position by itself."""
+        """See `Filling.append`. AUTOINCREMENT goes on after the largest position by itself."""
         with translated():
             rows = [(e.job_id, e.version, e.topic, e.state, e.position) for e in events]
             self._cursor.executemany(INSERT_PLACED, rows)
@@ -173,7 +173,7 @@ def _row(key: Key) -> tuple[str, str, int, str]:
 
 
 class Factory(sqlite.SQLiteFactory):
-    """Make recorders on a SQLite file."""
+    """Makes recorders on a SQLite file."""
 
     application_recorder_class: type[sqlite.SQLiteApplicationRecorder] = SQLiteRecorder
     datastore: SQLiteDatastore

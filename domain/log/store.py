@@ -1,9 +1,8 @@
-"""The contract of the event store: one transaction that looks, decides and appends.
+"""The contract of the event store: one transaction reads, decides and appends.
 
 The stores beside this file (`memory.py`, `sqlite.py`, `postgres.py`) are the eventsourcing
 library's recorders, which also read the log as `reading/contract.py` says. The transaction decides
-after it has taken its lock. So versions are contiguous and keys are unique, and no conflict has to
-be retried.
+while it holds its lock. So versions have no gaps, keys are unique, and no conflict needs a retry.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from domain.log.snapshots import Snapshot
 from domain.log.stored import Stored
 
 MAX_TAIL = 10_000
-"""The most events, of all its jobs together, that a transaction folds under the lock."""
+"""The most events, of all jobs together, that a transaction folds while it holds the lock."""
 
 
 class NothingDecided(OperationalError):
@@ -45,7 +44,7 @@ class StoreNotEmpty(MilepostError):
 
     @classmethod
     def of(cls, events: int) -> StoreNotEmpty:
-        """Say how many there are."""
+        """Say how many events the store has."""
         return cls(f"The store has {events:,} events already; only an empty one can be filled.")
 
 
@@ -61,11 +60,11 @@ class Found(msgspec.Struct, frozen=True):
 
 
 class Append(msgspec.Struct, frozen=True):
-    """What the transaction shall write.
+    """What the transaction shall write, in the order below. Without events it writes nothing.
 
-    In this order: `releases` are (name, job id) pairs, dropped if that job holds them; `claims`
-    are new keys, kept only if free; `pointers` are keys that move. `snapshots`, one a job, go in
-    the place of older ones. Without events, nothing is written.
+    `releases` are pairs of a name and a job id: delete the key if that job has it. `claims` are new
+    keys: insert each unless its name is in use. `pointers` are keys that now point at these events.
+    `snapshots` replace older ones; each job has at most one.
     """
 
     events: Sequence[StoredEvent] = ()
@@ -76,7 +75,7 @@ class Append(msgspec.Struct, frozen=True):
 
 
 class Filling(Recalling, Protocol):
-    """The one transaction that fills an empty store; it sees what it has appended."""
+    """The one transaction that fills an empty store. It can read what it has appended."""
 
     def append(
         self,
@@ -85,12 +84,12 @@ class Filling(Recalling, Protocol):
         pointers: Sequence[Key] = (),
         snapshots: Sequence[Snapshot] = (),
     ) -> None:
-        """Append events at the positions and versions that they have, and the rest as `Append`."""
+        """Append events at their own positions and versions; for the others see `Append`."""
         ...
 
 
 class JobStore(Log, Protocol):
-    """A library recorder that can also look, decide and append in one transaction."""
+    """A library recorder that can also read, decide and append in one transaction."""
 
     def transact(
         self,
@@ -98,20 +97,20 @@ class JobStore(Log, Protocol):
         names: Collection[str],
         decide: Callable[[Found], Append],
     ) -> Sequence[int]:
-        """Append what `decide` returns and give the positions of its events.
+        """Append what `decide` returns; return the positions of its events.
 
-        `known` maps job ids to the version already known of each; `names` are the keys to look
-        up. Returns after the commit is durable. Raises the library's `PersistenceError` when the
-        database does not answer; then nothing is stored, or, if the connection broke during the
-        commit, that cannot be known.
+        `known` maps a job id to the version that the caller already has; `names` are the keys to
+        look up. Returns after the commit is durable. Raises the library's `PersistenceError` if the
+        database does not answer. Then nothing is stored, except if the connection broke during the
+        commit: in that case the caller cannot know.
         """
         ...
 
     def filling(self) -> AbstractContextManager[Filling]:
         """Fill an empty store; raise `StoreNotEmpty`.
 
-        All that was appended is durable once the context is left without an error; otherwise
-        nothing is stored. Later events get positions above those that were filled in.
+        When the context ends without an error, all appended rows are durable; otherwise nothing is
+        stored. Later events get positions above the appended ones.
         """
         ...
 
@@ -128,6 +127,6 @@ def translated() -> Iterator[None]:
             raise StoreUnavailable(f"{error}; milepost init-db creates the tables") from error
         raise
     except DatabaseError as error:
-        if type(error) is DatabaseError:  # its children are our own mistakes and stay what they are
+        if type(error) is DatabaseError:  # subclasses are bugs of ours and pass unchanged
             raise StoreUnavailable(str(error)) from error
         raise

@@ -1,4 +1,4 @@
-"""An event as its row holds it. The log is read, hashed and folded in this form."""
+"""An event as it is stored. Milepost reads, hashes and folds the log in this form."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from domain.evidence import merkle
 class Stored(NamedTuple):
     """An event's row, with the bytes of its state, encrypted or not.
 
-    SQLite lets an editor write bytes over a job's id. Such an id is returned as it is, so that its
-    hash differs; a fold converts it with `str`.
+    In SQLite, somebody can write bytes into a job's id. A read returns such an id as it is, so its
+    hash differs. A fold converts it with `str`.
     """
 
     position: int
@@ -22,10 +22,10 @@ class Stored(NamedTuple):
 
     @property
     def entry(self) -> bytes:
-        """The bytes that are hashed for its leaf in the tree."""
+        """The bytes whose hash is the event's leaf in the tree."""
         return merkle.entry(*self)
 
     @property
     def leaf(self) -> bytes:
-        """Its hash in the tree."""
+        """The event's leaf: its hash in the tree."""
         return merkle.leaf_hash(self.entry)

@@ -1,7 +1,7 @@
-"""Shapes of facts: which topic each is stored under, and how an old shape becomes today's.
+"""Shapes of facts: the topic of each fact, and the way from an old shape to the present one.
 
-What is stored is never rewritten. A row keeps its topic and its bytes; it is read through the
-upcasters from its shape on, one after the other, into the class that there is now.
+Milepost never rewrites a stored event: the topic and the bytes stay. It reads an old event through
+the upcasters, one after the other from the event's shape on, into the present class.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ class UnknownTopic(ValueError):
 
 
 class Upcaster(NamedTuple):
-    """The step from an old shape to the one after it: its topic, and what changes in the fields."""
+    """The step from an old shape to the next: the next topic, and the change of the fields."""
 
     becomes: str
     change: Callable[[Fields], Fields]
 
 
 UPCASTERS: dict[str, Upcaster] = {}
-"""By the old shape's topic. Empty: every shape that was ever stored is still today's."""
+"""Upcasters by the topic of the old shape. Empty, because no released shape has changed yet."""
 
 
 class Shapes:
-    """Reads what any release has stored, and names what this one stores."""
+    """Reads facts that any release has stored, and knows the topics of this release."""
 
     def __init__(
         self, catalogue: Mapping[str, type[Fact]], upcasters: Mapping[str, Upcaster]
@@ -44,11 +44,11 @@ class Shapes:
         }
         self._upcasters = upcasters
         for topic in upcasters:
-            # A step that leads nowhere, or round, is found when the program starts.
+            # Raise at start, not at a read, if a chain of upcasters ends at no fact or in a circle.
             self.becomes(topic)
 
     def topic(self, fact: Fact) -> str:
-        """Return the topic that a fact is stored under."""
+        """Return the topic under which a fact is stored."""
         return self._topics[type(fact)]
 
     def topics(self, facts: Iterable[type[Fact]]) -> list[str]:
@@ -57,7 +57,7 @@ class Shapes:
         return sorted(t for t in (*self._decoders, *self._upcasters) if self.becomes(t) in today)
 
     def becomes(self, topic: str) -> str:
-        """Return the topic of today's shape of what was stored under this one.
+        """Return the topic of the present shape of events with this topic.
 
         Raises `UnknownTopic`.
         """
@@ -70,7 +70,7 @@ class Shapes:
         return topic
 
     def read(self, topic: str, plain: bytes) -> Fact:
-        """Return the fact; raise `UnknownTopic`, or what an unreadable one raises."""
+        """Return the fact; raise `UnknownTopic`, or the decoder's or an upcaster's error."""
         decoder = self._decoders.get(topic)
         if decoder is not None:
             return decoder.decode(plain)
@@ -80,7 +80,7 @@ class Shapes:
         fields: Fields = msgspec.json.decode(plain, type=dict)
         while upcaster := self._upcasters.get(topic):
             topic, fields = upcaster.becomes, upcaster.change(fields)
-        # Through JSON again, so that the result is held to the same rules as what is stored.
+        # Encode it as JSON again, so the result must fulfil the same rules as a stored fact.
         return msgspec.json.encode(fields)
 
 

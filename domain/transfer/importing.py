@@ -14,7 +14,7 @@ from domain.job.events import JobEvent
 from domain.job.provisioning_job import evolve
 from domain.log.mapper import JobEventMapper
 from domain.log.recall import Folded, recall
-from domain.log.snapshots import Snapshot, take
+from domain.log.snapshots import Snapshot, snapshot_of
 from domain.log.store import Filling, JobStore
 from domain.log.stored import Stored
 from domain.transfer.derived_keys import DerivedKeys
@@ -133,7 +133,7 @@ class _Intake:
             _, folded = self._jobs.popitem(last=False)
             new = folded.job.version - folded.snapshot_version
             if folded.whole and new >= SNAPSHOT_AFTER:
-                taken.append(take(folded.job, self._mapper))
+                taken.append(snapshot_of(folded.job, self._mapper))
         return taken
 
     def _placed(self, number: int, event: Portable) -> Stored:

@@ -16,7 +16,7 @@ from domain.job.keys import Key
 from domain.job.provisioning_job import ProvisioningJob
 from domain.log.mapper import JobEventMapper
 from domain.log.recall import Folded, fold
-from domain.log.snapshots import Snapshot, take
+from domain.log.snapshots import Snapshot, snapshot_of
 from domain.log.store import MAX_TAIL, Append, Found, NothingDecided, TooMuchMissed
 
 log = logging.getLogger("milepost")
@@ -133,7 +133,7 @@ class Batch:
         taken: list[Snapshot] = []
         for job_id, folded in self.jobs.items():
             if folded.snapshot_due:
-                taken.append(take(folded.job, self._mapper))
+                taken.append(snapshot_of(folded.job, self._mapper))
                 self.jobs[job_id] = Folded(folded.job, folded.job.version)
         return taken
 

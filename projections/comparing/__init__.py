@@ -1,1 +1,1 @@
-"""Comparing: fold a job's events, and hold its served rows against what they come to."""
+"""Comparing: fold a job's events, and compare its served rows with the result."""

@@ -45,7 +45,7 @@ class SetAsideEvent(Protocol):
 
 
 class ServedRows(Protocol):
-    """Reads of the log and of the served rows. Each may raise the library's `PersistenceError`."""
+    """Reads the log and the served rows. Each method may raise the library's `PersistenceError`."""
 
     @property
     def log(self) -> Log:
@@ -57,9 +57,9 @@ class ServedRows(Protocol):
         ...
 
     def rows_without_events(self, view: str, after: str, limit: int) -> Mapping[str, ServedRow]:
-        """Return the view's rows of jobs that have no event, in order, from after this job."""
+        """Return the view's rows of jobs without events, by job id, after this job, in order."""
         ...
 
     def set_aside(self, job_ids: Collection[str]) -> Sequence[SetAsideEvent]:
-        """Return the events of these jobs that were set aside and are in the log."""
+        """Return the records of set-aside events of these jobs whose events are in the log."""
         ...

@@ -1,4 +1,4 @@
-"""Where two states of a view differ, as exactly as the difference can be narrowed down."""
+"""The differences between two states of a view, narrowed down to single fields."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Difference = tuple[str, object, object]
 
 
 def of_documents(view: View[State], state: State, document: str) -> list[Difference]:
-    """Return where a document differs from the state that it must hold.
+    """Return the differences between a document and the state that it must hold.
 
     The names are paths that begin with `document`, as in `document.attempt.steps`.
     """
@@ -26,7 +26,7 @@ def of_documents(view: View[State], state: State, document: str) -> list[Differe
 
 
 def of_states(expected: msgspec.Struct, actual: msgspec.Struct, path: str = "") -> list[Difference]:
-    """Return where one state differs from another; the names are paths below `path`."""
+    """Return the differences between two states; the names are paths below `path`."""
     if expected == actual:
         return []
     return list(_narrowed(path, msgspec.to_builtins(expected), msgspec.to_builtins(actual)))

@@ -1,4 +1,4 @@
-"""The log read job by job, and one job folded as far as its events were read."""
+"""The log, read job by job, and one job, folded while its events are read."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from projections.views.timeline import Timeline
 from projections.views.view import Views
 
 PAGE = 2_048
-"""How many events are read at once."""
+"""The most events that one read returns."""
 
 
 class History:
-    """A job, as far as its events were read.
+    """A job after the events that were read so far.
 
-    `without` has two sets of positions. The instance passes over the events at the first ones, the
-    timeline over those at the second ones, as an older release did that could not read them.
+    `without` has two sets of positions. The instance passes over the events at the first positions,
+    the timeline over the events at the second positions: an older release could not read them.
     """
 
     def __init__(
@@ -46,11 +46,11 @@ class History:
 
 
 def without(read: Decoded, positions: Collection[int]) -> Decoded:
-    """Return the same events; those at these positions cannot be read."""
+    """Return the same events, with an error in place of each event at these positions."""
     if not positions:
         return read
-    aside = MapperDeserialisationError("set aside")
-    return [(stored, aside if stored.position in positions else event) for stored, event in read]
+    error = MapperDeserialisationError("set aside")
+    return [(stored, error if stored.position in positions else event) for stored, event in read]
 
 
 def jobs_by_page(
@@ -59,7 +59,7 @@ def jobs_by_page(
     """Read the log in order of job and version, from the event after these.
 
     Each page has jobs with some of their events; the last job of a page may go on in the next one.
-    Raises `TreeBroken` for a row whose values have types that no order can be made of.
+    Raises `TreeBroken` for a row whose values have other types, which have no place in that order.
     """
     while page := reads.log.histories(after, PAGE):
         yield [(job_id, list(events)) for job_id, events in groupby(page, attrgetter("job_id"))]

@@ -1,12 +1,12 @@
-"""Served rows against what their jobs' events come to.
+"""Comparing served rows with the fold of their jobs' events.
 
 A row must have folded every event of its job up to the read model's position, and may have folded
-more. A projector moves rows and position while they are read. So:
+more. A projector changes rows and position while they are read. So:
 
-1. Hold the row against a state that was folded before. If both are the same, the row is right.
-2. Else read the position, then the row, then the job's events. Fold those that the row must have
-   folded and those that it says it has folded.
-3. Report what differs when a second look finds the same row and it still differs.
+1. Compare the row with a state that was folded before. If they are the same, the row is right.
+2. Else read the position, then the row, then the job's events. Fold the events that the row must
+   have folded, and the events that the row claims to have folded.
+3. Report the differences when a second look reads the same row and it still differs.
 """
 
 from __future__ import annotations
@@ -33,17 +33,16 @@ from projections.views.view import State, UnreadableDocument, View, Views
 
 VIEWS: Final = ("instances", "timelines")
 LOOKS: Final = 5
-"""How often a row is read that differs and has changed since the look before."""
+"""The most reads of a row that differs, while it changes from one read to the next."""
 
 
 class RowDifference(msgspec.Struct, frozen=True):
-    """A row that is not what its job's events come to.
+    """A row that differs from the fold of its job's events.
 
-    `expected` and `actual` map the names of what differs, columns and paths in the document, to
-    its values. `actual` is None where the row is missing, `expected` where the job has no events.
-    `version` and `position` are those of the last event that the row must have folded.
-    `is_set_aside` is True where the row is right without events that are set aside although this
-    release can fold them.
+    `expected` and `actual` map the names of differing columns, and paths in the document, to their
+    values. `actual` is None if the row is missing, `expected` if the job has no events. `version`
+    and `position` are those of the last event that the row must have folded. `is_set_aside` is True
+    if the row is right without events that are set aside although this release can fold them.
     """
 
     job_id: str
@@ -56,9 +55,10 @@ class RowDifference(msgspec.Struct, frozen=True):
 
 
 class RowComparison:
-    """Compares the rows of both views, or of those that are `wanted`.
+    """Compares the rows of the `wanted` views.
 
-    Documents are compared by what they mean: the same state may be encrypted or written otherwise.
+    It compares states, not texts: two documents of one state may be encrypted or written
+    differently.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class RowComparison:
         self.by_view = {name: by_view[name] for name in VIEWS if name in wanted}
 
     def differences(self, jobs: Sequence[Folded]) -> Iterator[RowDifference]:
-        """Hold the rows of some jobs against their states, folded as far as events were read."""
+        """Compare the rows of some jobs with their states, folded from the events read so far."""
         for name, rows in self.by_view.items():
             yield from rows.differences([states[VIEWS.index(name)] for states in jobs])
 
@@ -108,7 +108,7 @@ class ViewComparison(Generic[State]):
         self._views = views
 
     def differences(self, states: Sequence[State]) -> Iterator[RowDifference]:
-        """Hold the rows of some jobs against their states, and look again where one differs."""
+        """Compare the rows of some jobs with their states; look again at a row that differs."""
         rows = self._reads.rows(self.view.name, [state.job_id for state in states])
         for state in states:
             row = rows.get(state.job_id)
@@ -135,7 +135,7 @@ class ViewComparison(Generic[State]):
     def _look_again(self, job_id: str) -> RowDifference | None:
         seen: list[ServedRow | None] = []
         for _ in range(LOOKS):
-            # The position is read first: what was folded by then, a row that is read later has.
+            # Read the position first: a row that is read later has folded all events up to it.
             position = self._read_model.position()
             row = self._reads.rows(self.view.name, [job_id]).get(job_id)
             difference = self._difference(job_id, row, position)
@@ -149,21 +149,21 @@ class ViewComparison(Generic[State]):
     ) -> RowDifference | None:
         state = self._folded(job_id, row, position)
         if row is None:
-            # No row is right as long as the projector has not come to the job's first event.
+            # Before the projector reaches the job's first event, it is right that no row exists.
             return self._made(state, self._named(state), None) if state.version else None
-        found = self._between(state, row)
-        if not found:
+        differing = self._between(state, row)
+        if not differing:
             return None
         return self._made(
             state,
-            {name: expected for name, expected, _ in found},
-            {name: actual for name, _, actual in found},
+            {name: expected for name, expected, _ in differing},
+            {name: actual for name, _, actual in differing},
             is_set_aside=self._is_right_without_set_aside(job_id, row, position),
         )
 
     def _is_right_without_set_aside(self, job_id: str, row: ServedRow, position: int) -> bool:
-        # An older release may have set aside what this one can read, for this view or for both,
-        # until a projector of this release tries again.
+        # An older release may have set aside events that this release can read, for one view or
+        # for both. They stay set aside until a projector of this release tries again.
         aside = self._reads.set_aside([job_id])
         of_view = {each.position for each in aside if each.view == self.view.name}
         of_both = {each.position for each in aside}
@@ -180,7 +180,7 @@ class ViewComparison(Generic[State]):
         position: int,
         passed_over: Collection[int] = (),
     ) -> State:
-        """Fold the job's events up to a position, and those that the row says it has folded."""
+        """Fold the job's events up to a position, and those that the row claims to have folded."""
         version = (_version(row) if row else None) or 0
         state = self.view.load(job_id, None)
         unused: list[SetAside] = []
@@ -197,7 +197,7 @@ class ViewComparison(Generic[State]):
         return state
 
     def _between(self, state: State, row: ServedRow) -> list[Difference]:
-        """Return what differs between a state and a row."""
+        """Return the differences between a state and a row."""
         expected = {"version": state.version, **self._columns(state)}
         return [
             (name, value, row.columns[name])
@@ -220,8 +220,8 @@ class ViewComparison(Generic[State]):
     def _may_be_current(self, state: State, step: object) -> bool:
         """Tell whether this may be the current step of a job whose workflow is not defined.
 
-        The order of its steps is then the default's, which may have been another one when the row
-        was folded. So any step that the attempt reached may be the furthest one.
+        Such a job has the steps in the default workflow's order, which may have been different when
+        the row was folded. So any step that the attempt reached may be the furthest one.
         """
         if not isinstance(state, Instance) or state.attempt.status != "provisioning":
             return False
@@ -229,7 +229,7 @@ class ViewComparison(Generic[State]):
         return not is_defined and step in state.attempt.steps_reached
 
     def _named(self, state: State) -> Mapping[str, Any]:
-        """Return the whole row that a state comes to."""
+        """Return all names and values of the row of a state."""
         document = msgspec.to_builtins(state)
         return {
             "version": state.version,
@@ -257,6 +257,6 @@ class ViewComparison(Generic[State]):
 
 
 def _version(row: ServedRow) -> int | None:
-    """Return the version that a row says it is of; None where somebody wrote another type."""
+    """Return the version in a row; None if somebody wrote a value of another type."""
     version = row.columns["version"]
     return version if isinstance(version, int) else None

@@ -1,1 +1,1 @@
-"""Folding: from stored events and rows to present states, with snapshots for long jobs."""
+"""Folding: stored events and rows become states, with snapshots of long jobs."""

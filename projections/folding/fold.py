@@ -16,24 +16,24 @@ log = logging.getLogger("milepost.projections")
 
 
 def fold(view: View[State], state: State, events: Decoded, set_aside: list[SetAside]) -> State:
-    """Fold events that come after the state; one that cannot be is passed over and set aside."""
+    """Fold the events that come after the state; pass over and set aside what cannot be folded."""
     for stored, event in events:
         if stored.version <= state.version:
             continue
         if isinstance(event, MapperDeserialisationError):
-            set_aside.append(_told(view, stored, str(event)))
+            set_aside.append(_set_aside(view, stored, str(event)))
             state = view.passed_over(state, stored.version, stored.position)
             continue
         try:
             state = view.evolve(state, event)
         except Exception as error:
-            # Whatever is wrong with our folding of one event, the others go on.
-            set_aside.append(_told(view, stored, repr(error)))
+            # A bug in the fold of one event must not stop the fold of the others.
+            set_aside.append(_set_aside(view, stored, repr(error)))
             state = view.passed_over(state, stored.version, stored.position)
     return state
 
 
-def _told(view: View[State], stored: Stored, error: str) -> SetAside:
+def _set_aside(view: View[State], stored: Stored, error: str) -> SetAside:
     position, job_id, version, topic, _ = stored
     return SetAside(position, str(job_id), version, topic, error, view.name)
 
@@ -46,7 +46,7 @@ def begin(
     history: Callable[[str], Iterable[Stored]],
     set_aside: list[SetAside],
 ) -> State:
-    """Return the state of a document; in the place of one that cannot be read, fold the history."""
+    """Return the state of a document; fold the whole history if the document cannot be read."""
     try:
         return view.load(job_id, document)
     except UnreadableDocument as error:

@@ -1,4 +1,4 @@
-"""Folding both views of a job together: for the projector, for a rebuild, and for comparing."""
+"""Folding both views of a job together, for the projector and for a rebuild."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from domain.log.stored import Stored
 from domain.workflows.definition import Workflows
 from projections.folding.fold import begin, fold
 from projections.folding.rows import instance_row, timeline_row
-from projections.folding.snapshots import EVERY, due, taken
+from projections.folding.snapshots import EVERY, due, snapshots_of
 from projections.read_model.contract import Changes, InstanceRow, Row, SetAside, ViewSnapshot
 from projections.views.instance import Instance
 from projections.views.timeline import Timeline
@@ -23,7 +23,7 @@ Folded: TypeAlias = tuple[Instance, Timeline]
 
 
 class New:
-    """What folding has come to and is not written yet: states by job, and what goes with them."""
+    """Folded states by job, set-aside events and snapshots, which are not written yet."""
 
     def __init__(self) -> None:
         self.states: dict[str, Folded] = {}
@@ -32,7 +32,7 @@ class New:
 
 
 class JobFold:
-    """Folds a job's events into both views, each event read once."""
+    """Folds a job's events into both views, and decodes each event once."""
 
     def __init__(
         self, mapper: JobEventMapper, workflows: Workflows, snapshot_every: int = EVERY
@@ -54,7 +54,7 @@ class JobFold:
         history: Callable[[str], Iterable[Stored]],
         set_aside: list[SetAside],
     ) -> Folded:
-        """Return the states of two documents; `history` is read where one cannot be."""
+        """Return the states of two documents; fold the `history` if a document cannot be read."""
         return (
             begin(self.views.instance, job_id, instance, self._mapper, history, set_aside),
             begin(self.views.timeline, job_id, timeline, self._mapper, history, set_aside),
@@ -70,7 +70,7 @@ class JobFold:
         )
 
     def rows(self, states: Folded) -> tuple[InstanceRow, Row]:
-        """Return what is stored of a job."""
+        """Return the rows of a job."""
         instance, timeline = states
         return (
             instance_row(instance, self.views, self._workflows),
@@ -78,17 +78,17 @@ class JobFold:
         )
 
     def snapshots(self, before: Folded, after: Folded) -> list[ViewSnapshot]:
-        """Return the views as they are to be kept, if a version went by at which that is due."""
+        """Return snapshots of both views if one was due between the states; else none."""
         if not due(before[0], after[0], self.snapshot_every):
             return []
-        return taken(self.views, *after)
+        return snapshots_of(self.views, *after)
 
     def changes(self, since: int, position: int, new: New, generation: int) -> Changes:
-        """Return what is to be written, and say what was set aside."""
-        # What no view can read is told once.
+        """Return the changes to write; log each event that was set aside."""
+        # An event that neither view can fold has two errors alike: log and store it once.
         once = {(event.position, event.error): event for event in reversed(new.set_aside)}
-        told = sorted(once.values(), key=lambda event: event.position)
-        for event in told:
+        set_aside = sorted(once.values(), key=lambda event: event.position)
+        for event in set_aside:
             log.error("set aside %s: %s", event.view, event)
         rows = [self.rows(states) for states in new.states.values()]
         return Changes(
@@ -96,7 +96,7 @@ class JobFold:
             position,
             [instance for instance, _ in rows],
             [timeline for _, timeline in rows],
-            told,
+            set_aside,
             snapshots=new.snapshots,
             generation=generation,
         )

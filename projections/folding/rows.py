@@ -1,4 +1,4 @@
-"""What is stored of a view's state: the document, and the columns by which it is found."""
+"""The rows of a view's state: the document, and the columns that queries use."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""A job's views as they stood at one of its versions, so that time travel need not read it all.
+"""Snapshots of a job's views at some of its versions: time travel reads only the events after one.
 
-Like the rows they are folded from the events, and a cache: whatever they say can be folded again.
+Snapshots are a cache, like the rows: Milepost can fold them from the events again.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from projections.views.timeline import Timeline
 from projections.views.view import Views
 
 EVERY = 1_000
-"""How many events of a job go by before its views are kept again."""
+"""A snapshot of a job's views is due each time its version reaches a multiple of this."""
 
 
 def due(before: Instance, after: Instance, every: int = EVERY) -> bool:
-    """Tell whether the job has come past a version at which its views are kept."""
+    """Tell whether the job has reached or passed a version at which a snapshot is due."""
     return after.version // every > before.version // every
 
 
-def taken(views: Views, instance: Instance, timeline: Timeline) -> list[ViewSnapshot]:
-    """Return both views of a job as they can be stored; none of a job without a readable event."""
+def snapshots_of(views: Views, instance: Instance, timeline: Timeline) -> list[ViewSnapshot]:
+    """Return snapshots of both views of a job; none for a job without a readable event."""
     recorded_at = instance.recorded_up_to
     if recorded_at is None:
         return []

@@ -18,7 +18,7 @@ from projections.folding.job_fold import JobFold
 from projections.folding.snapshots import EVERY
 from projections.projecting.chores import Chores
 from projections.projecting.stepper import BATCH, BATCHES, Stepper
-from projections.read_model.contract import PositionMoved, ReadModel, Turn
+from projections.read_model.contract import PositionMoved, ReadModel, WakeUps
 
 log = logging.getLogger("milepost.projector")
 
@@ -65,10 +65,10 @@ class Projector:
         while not stop.is_set():
             try:
                 if self._may_project(stop):
-                    with self._read_model.turn() as lock:
-                        if lock:
+                    with self._read_model.projector_lock() as wake_ups:
+                        if wake_ups:
                             log.info("projecting")
-                            self._project(lock, stop)
+                            self._project(wake_ups, stop)
             except (PersistenceError, Unavailable) as error:
                 log.warning("the database is away, trying again: %s", error)
             except PositionMoved:
@@ -91,7 +91,7 @@ class Projector:
             after_each(count)
         return folded
 
-    def _project(self, lock: Turn, stop: Event) -> None:
+    def _project(self, wake_ups: WakeUps, stop: Event) -> None:
         self._steps.begin()
         self._steps.try_again()
         self._chores.begin()
@@ -106,7 +106,7 @@ class Projector:
             chore_due_in = self._chores.step()
             if folded < self._steps.batch and chore_due_in > AT_ONCE:
                 worked = monotonic() - began
-                lock.wait(min(LOOK_SECONDS, chore_due_in))
+                wake_ups.wait(min(LOOK_SECONDS, chore_due_in))
                 # The first event after a pause is folded at once. Of many events some gather,
                 # because a step costs about the same for one event as for fifty, and the
                 # processes that answer requests need the cores.

@@ -1,8 +1,8 @@
-"""The contract of the read model: rows that are folded from events, and how far they go.
+"""The contract of the read model: rows that are folded from events, and their position.
 
 Rows and position change in one transaction. The stores beside this file (`memory.py`, `sqlite.py`,
-`postgres.py`) keep the rows in the database that holds the events, so that one statement reads a
-row together with the events it has not folded yet.
+`postgres.py`) have the rows in the database of the events, so one statement reads a row and the
+events that the row has not folded yet.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from domain.log.reading.contract import Log
 from domain.log.stored import Stored
 
 SHAPE = "1"
-"""A number that every change of what the rows hold, or of how they are folded, counts up.
+"""The version of the rows: add 1 at each change of what rows hold, or of how they are folded.
 
 The release with the larger number is the newer one: it folds new rows beside the served ones. An
 older release leaves newer rows alone.
@@ -30,7 +30,7 @@ GONE = (
     "The row with the position of these tables is gone. Of a rebuild, another process dropped it; "
     "of the served tables, milepost init-db makes it again."
 )
-"""What a store of rows says when it has lost its own position."""
+"""The message of a store of rows that has lost its own position."""
 
 
 class PositionMoved(MilepostError):
@@ -46,7 +46,7 @@ class Row(msgspec.Struct, frozen=True, gc=False):
 
 
 class InstanceRow(msgspec.Struct, frozen=True, gc=False):
-    """The instance's document, and the columns by which instances are found."""
+    """The instance's document, and the columns that queries select and sort by."""
 
     job_id: str
     version: int
@@ -79,9 +79,10 @@ class Sighting(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, rows: Sequence[Sequence[Any]]) -> Sighting:
-        """Put together what one statement found: a row for each event, or one without an event.
+        """Make a sighting of the rows of one statement: a row per event, or one without an event.
 
-        Each has the job id, the document, and of the event version, topic, state and position.
+        The columns are the job's id and document, and the event's version, topic, state and
+        position.
         """
         job_id, document = rows[0][:2]
         tail = [
@@ -106,7 +107,7 @@ def sightings(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[Sight
 class ViewSnapshot(msgspec.Struct, frozen=True, gc=False):
     """A view's document about one job as it was at an earlier version.
 
-    All events up to there were recorded by `recorded_at`.
+    All events up to that version were recorded by `recorded_at`.
     """
 
     job_id: str
@@ -154,19 +155,19 @@ class JobFilter(msgspec.Struct, frozen=True, kw_only=True):
     limit: int = 50
 
 
-class Turn(Protocol):
-    """The right to project, held by one projector per database."""
+class WakeUps(Protocol):
+    """What the holder of the projector's lock waits for while it has nothing to fold."""
 
     def wait(self, seconds: float) -> None:
-        """Return when there may be new events, or after that many seconds."""
+        """Return when the log may have new events, or after that many seconds."""
         ...
 
 
 class ReadModel(Protocol):
     """Rows of the views. Every method may raise the library's `PersistenceError`.
 
-    `shape` is the shape that this release folds. Rows of another shape are listed as they are. A
-    sighting ignores them: its tail is the job's whole history.
+    `shape` is the shape that this release folds. `instances` returns rows of another shape as they
+    are. A sighting ignores such rows: its tail is the job's whole history.
     """
 
     @property
@@ -180,15 +181,15 @@ class ReadModel(Protocol):
         ...
 
     def prepare(self) -> None:
-        """Begin at position 0 with rows of this release's shape, unless rows were begun before."""
+        """Record position 0 and this release's shape, unless a position is recorded already."""
         ...
 
     def edition(self) -> Edition:
-        """Return which rows these are."""
+        """Return the shape and generation of the rows."""
         ...
 
     def rebuilt_position(self) -> int | None:
-        """Return the position of an unfinished rebuild, None if there is none."""
+        """Return the position of an unfinished rebuild; None without one."""
         ...
 
     def position(self) -> int:
@@ -202,8 +203,8 @@ class ReadModel(Protocol):
     def apply(self, changes: Changes) -> None:
         """Write the batch and its position.
 
-        Raises `PositionMoved` if that is not where the batch starts, or the rows have another
-        shape or generation.
+        Raises `PositionMoved` if the rows have another position than `changes.since`, or another
+        shape or generation than the batch was folded for.
         """
         ...
 
@@ -214,13 +215,16 @@ class ReadModel(Protocol):
     def snapshot(
         self, view: str, job_id: str, until: int, recorded_by: datetime | None = None
     ) -> ViewSnapshot | None:
-        """Return the job's newest snapshot that is not beyond that version, nor that time."""
+        """Return the job's newest snapshot of the view up to the version `until`; None without one.
+
+        With `recorded_by`, only snapshots of events that were recorded by then.
+        """
         ...
 
     def events_of(self, user_id: str, after: int, limit: int) -> Sequence[Stored]:
         """Return events after that position, in order, of the jobs that belong to the user.
 
-        Which jobs those are is known up to the read model's position; later events are left out.
+        The rows say which jobs those are, so events after the read model's position are left out.
         """
         ...
 
@@ -232,25 +236,25 @@ class ReadModel(Protocol):
         ...
 
     def instances(self, wanted: JobFilter) -> Sequence[Row]:
-        """Return instances, the newest first, at most `limit` of them."""
+        """Return at most `limit` instances, the newest first."""
         ...
 
     def counts(self) -> Mapping[str, int]:
-        """Return how many instances there are of each status."""
+        """Return the number of instances by status."""
         ...
 
     def silent(self, before: datetime) -> Sequence[str]:
-        """Return ids of provisioning jobs that have been silent since before that time."""
+        """Return the ids of provisioning jobs that have been silent since before that time."""
         ...
 
     def set_aside(self, limit: int = 100) -> Sequence[SetAside]:
-        """Return the newest events that could not be folded."""
+        """Return the newest events that were set aside."""
         ...
 
     def wake(self) -> None:
-        """Tell the projector, whichever process it is in, that there are new events."""
+        """Wake the active projector, in any process: the log has new events."""
         ...
 
-    def turn(self) -> AbstractContextManager[Turn | None]:
-        """Take the projector's turn, or get None while another one has it."""
+    def projector_lock(self) -> AbstractContextManager[WakeUps | None]:
+        """Hold the projector's lock, one per database; yield None while another one holds it."""
         ...

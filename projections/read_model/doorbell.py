@@ -1,8 +1,8 @@
-"""The doorbell: wake the projector in another process, where the database cannot do it.
+"""The doorbell: a process that committed wakes the projector where the database cannot do it.
 
-The bell is a named pipe beside the database's file. A process that has committed rings it, and the
-projector sleeps until then. Nothing depends on a single ring: an idle projector also looks for
-events by itself from time to time.
+The bell is a named pipe beside the database's file. A process rings it after a commit, and the
+projector sleeps until then. A lost ring only costs time: an idle projector also reads the log by
+itself, at least once a second.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from threading import Event
 
 LOOK_SECONDS = 0.25
-"""How long a listener sleeps where the file system has no named pipes."""
+"""The seconds that a listener sleeps on a file system without named pipes."""
 
 
 class Doorbell:
@@ -27,9 +27,9 @@ class Doorbell:
 
     def ring(self) -> None:
         """Wake the listener, in any process, without waiting; without a listener, do nothing."""
-        # The pipe is opened for each ring, so that no file stays open that somebody would have to
-        # close. Compared with the commit before it, that costs nothing.
-        with suppress(OSError):  # there is no listener, or the pipe is full of rings already
+        # Open the pipe for each ring, so that no file stays open that other code would have to
+        # close. The cost is small beside that of the commit before.
+        with suppress(OSError):  # no process listens, or the pipe is full of rings
             pipe = _pipe(self._path, os.O_WRONLY)
             try:
                 os.write(pipe, b"!")
@@ -79,7 +79,7 @@ class Listener:
 
 
 def _pipe(path: Path, access: int) -> int:
-    """Open the named pipe; raise OSError for any other file that somebody put in its place."""
+    """Open the named pipe; raise OSError if the path is a link or another kind of file."""
     pipe = os.open(path, access | os.O_NONBLOCK | os.O_NOFOLLOW)
     if not stat.S_ISFIFO(os.fstat(pipe).st_mode):
         os.close(pipe)

@@ -22,15 +22,15 @@ from projections.read_model.contract import (
     Row,
     SetAside,
     Sighting,
-    Turn,
     ViewSnapshot,
+    WakeUps,
 )
 
 
 class MemoryReadModel:
-    """Keep rows in dictionaries under the event store's lock.
+    """Store rows in dictionaries under the event store's lock.
 
-    They end with the process, so that they are never of another shape, nor rebuilt.
+    The rows end with the process, so they never have another shape, and no rebuild is needed.
     """
 
     def __init__(self, recorder: MemoryRecorder, shape: str = SHAPE) -> None:
@@ -46,7 +46,7 @@ class MemoryReadModel:
         self._snapshots: dict[tuple[str, str, int], ViewSnapshot] = {}
 
     def prepare(self) -> None:
-        """Do nothing: there are no tables."""
+        """Do nothing: memory has no tables."""
 
     def edition(self) -> Edition:
         """See `ReadModel.edition`."""
@@ -74,12 +74,12 @@ class MemoryReadModel:
             self._position = changes.position
             self._instances |= {row.job_id: row for row in changes.instances}
             self._timelines |= {row.job_id: row for row in changes.timelines}
-            for place, event in list(self._set_aside.items()):
+            for event_and_view, event in list(self._set_aside.items()):
                 if event.job_id in changes.tried_again:
-                    del self._set_aside[place]
-            for kept in list(self._snapshots):
-                if kept[0] in changes.tried_again:
-                    del self._snapshots[kept]
+                    del self._set_aside[event_and_view]
+            for job_view_version in list(self._snapshots):
+                if job_view_version[0] in changes.tried_again:
+                    del self._snapshots[job_view_version]
             self._snapshots |= {(s.job_id, s.view, s.version): s for s in changes.snapshots}
             self._set_aside |= {(event.position, event.view): event for event in changes.set_aside}
 
@@ -97,13 +97,13 @@ class MemoryReadModel:
         """See `ReadModel.snapshot`."""
         with self._lock:
             usable = [
-                kept
-                for kept in self._snapshots.values()
-                if (kept.job_id, kept.view) == (job_id, view)
-                and kept.version <= until
-                and (recorded_by is None or kept.recorded_at <= recorded_by)
+                snapshot
+                for snapshot in self._snapshots.values()
+                if (snapshot.job_id, snapshot.view) == (job_id, view)
+                and snapshot.version <= until
+                and (recorded_by is None or snapshot.recorded_at <= recorded_by)
             ]
-        return max(usable, key=lambda kept: kept.version, default=None)
+        return max(usable, key=lambda snapshot: snapshot.version, default=None)
 
     def events_of(self, user_id: str, after: int, limit: int) -> Sequence[Stored]:
         """See `ReadModel.events_of`."""
@@ -121,7 +121,7 @@ class MemoryReadModel:
     def instances(self, wanted: JobFilter) -> Sequence[Row]:
         """See `ReadModel.instances`."""
         with self._lock:
-            found = [
+            matching = [
                 row
                 for row in self._instances.values()
                 if wanted.agent_id in (None, row.agent_id)
@@ -129,8 +129,8 @@ class MemoryReadModel:
                 and wanted.status in (None, row.status)
                 and (wanted.before is None or row.first_position < wanted.before)
             ]
-        found.sort(key=lambda row: -row.first_position)
-        return [Row(row.job_id, row.version, row.document) for row in found[: wanted.limit]]
+        matching.sort(key=lambda row: -row.first_position)
+        return [Row(row.job_id, row.version, row.document) for row in matching[: wanted.limit]]
 
     def counts(self) -> Mapping[str, int]:
         """See `ReadModel.counts`."""
@@ -149,20 +149,21 @@ class MemoryReadModel:
     def set_aside(self, limit: int = 100) -> Sequence[SetAside]:
         """See `ReadModel.set_aside`."""
         with self._lock:
-            return [self._set_aside[place] for place in sorted(self._set_aside)[::-1][:limit]]
+            newest = sorted(self._set_aside, reverse=True)[:limit]
+            return [self._set_aside[event_and_view] for event_and_view in newest]
 
     def wake(self) -> None:
         """See `ReadModel.wake`."""
         self._woken.set()
 
     @contextmanager
-    def turn(self) -> Iterator[Turn | None]:
-        """See `ReadModel.turn`."""
+    def projector_lock(self) -> Iterator[WakeUps | None]:
+        """See `ReadModel.projector_lock`."""
         if not self._projecting.acquire(blocking=False):
             yield None
             return
         try:
-            yield _Turn(self._woken)
+            yield _WakeUps(self._woken)
         finally:
             self._projecting.release()
 
@@ -170,11 +171,11 @@ class MemoryReadModel:
         return self._instances if view == "instances" else self._timelines
 
 
-class _Turn:
+class _WakeUps:
     def __init__(self, woken: Event) -> None:
         self._woken = woken
 
     def wait(self, seconds: float) -> None:
-        """See `Turn.wait`."""
+        """See `WakeUps.wait`."""
         self._woken.wait(seconds)
         self._woken.clear()

@@ -12,9 +12,9 @@ from eventsourcing.persistence import OperationalError
 from psycopg.rows import DictRow
 
 from domain.job.keys import agent_key
+from domain.log.connections.postgres import PostgresDatastore
 from domain.log.parameters import as_json
 from domain.log.postgres import PostgresRecorder
-from domain.log.postgres_datastore import PostgresDatastore
 from domain.log.schema.postgres import PostgresCursor, PostgresPart
 from domain.log.schema.steps import Part, Step, each
 from domain.log.stored import Stored
@@ -28,8 +28,8 @@ from projections.read_model.contract import (
     Row,
     SetAside,
     Sighting,
-    Turn,
     ViewSnapshot,
+    WakeUps,
     sightings,
 )
 from projections.read_model.postgres_lookup import Lookup, bigint, text
@@ -43,7 +43,7 @@ TABLES: Final = Tables(
         "milepost_view_snapshots",
     )
 )
-"""Every table of rows: what a rebuild makes anew."""
+"""The tables of rows. A rebuild makes new ones of all of them."""
 CREATE_EDITIONS: LiteralString = """
     CREATE TABLE IF NOT EXISTS milepost_read_model (
       tables text PRIMARY KEY,
@@ -51,8 +51,8 @@ CREATE_EDITIONS: LiteralString = """
       position bigint NOT NULL,
       generation bigint NOT NULL)
 """
-# What changes with every callback is in no index, and pages have room: so PostgreSQL updates in
-# place (HOT) and need not touch the indexes.
+# No index has a column that changes with every callback, and pages have free room. So PostgreSQL
+# updates a row in its page (HOT) and changes no index.
 CREATE: tuple[LiteralString, ...] = (
     """CREATE TABLE IF NOT EXISTS milepost_instances (
          job_id text PRIMARY KEY,
@@ -101,7 +101,7 @@ UPGRADE: tuple[LiteralString, ...] = (
        SELECT 'served', shape, position, 0 FROM milepost_read_model_before""",
     "DROP TABLE milepost_read_model_before",
 )
-"""Gives generations to the table of a release that had none; its rows keep their position."""
+"""Adds generations to the table of an earlier release; the position stays."""
 SELECT_IS_OLDER: LiteralString = """
     SELECT count(*) FILTER (WHERE attname = 'shape') = 1
        AND count(*) FILTER (WHERE attname = 'generation') = 0 AS is_older
@@ -111,8 +111,8 @@ SELECT_IS_OLDER: LiteralString = """
 
 
 def _make(cursor: PostgresCursor) -> None:
-    [found] = cursor.execute(SELECT_IS_OLDER).fetchall()
-    each(*(UPGRADE if found["is_older"] else ()), CREATE_EDITIONS, *CREATE, *INDEX)(cursor)
+    [row] = cursor.execute(SELECT_IS_OLDER).fetchall()
+    each(*(UPGRADE if row["is_older"] else ()), CREATE_EDITIONS, *CREATE, *INDEX)(cursor)
 
 
 PART: PostgresPart = Part(
@@ -126,24 +126,24 @@ BEGIN_EDITION: LiteralString = """
 SELECT_EDITION: LiteralString = """
     SELECT shape, position, generation FROM milepost_read_model WHERE tables = 'served'
 """
-# LATERAL and OFFSET 0: however small the tables were when this was planned, it goes by the indexes.
+# LATERAL and OFFSET 0: the plan uses the indexes, also if it was made when the tables were small.
 SELECT_DOCUMENTS: dict[str, LiteralString] = {
     "instances": """
-        SELECT kept.job_id, kept.document
+        SELECT stored.job_id, stored.document
           FROM json_array_elements_text(%s::json) AS wanted (job_id)
          CROSS JOIN LATERAL (
                SELECT job_id, document FROM milepost_instances
-                WHERE job_id = wanted.job_id OFFSET 0) AS kept
+                WHERE job_id = wanted.job_id OFFSET 0) AS stored
     """,
 }
 SELECT_DOCUMENTS["timelines"] = SELECT_DOCUMENTS["instances"].replace("instances", "timelines")
-# Not waiting for the disk: what a crash takes away is folded again from the events.
+# The commit does not wait for the disk: rows that a crash loses are folded again from the events.
 BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL synchronous_commit = off"
 MOVE: LiteralString = """
     UPDATE milepost_read_model SET position = %s
      WHERE tables = 'served' AND position = %s AND shape = %s AND generation = %s
 """
-# Rows travel as one JSON text: the driver adapts one string, however many rows there are.
+# All rows are one JSON text: the driver adapts one string for any number of rows.
 UPSERT_INSTANCES = """
     INSERT INTO milepost_instances
     SELECT * FROM json_to_recordset(%s::json) AS row (
@@ -173,7 +173,7 @@ FORGET_SNAPSHOTS = """
     DELETE FROM milepost_view_snapshots
      WHERE job_id IN (SELECT json_array_elements_text(%s::json))
 """
-KEEP_SNAPSHOTS = """
+UPSERT_SNAPSHOTS = """
     INSERT INTO milepost_view_snapshots
     SELECT * FROM json_to_recordset(%s::json) AS row (
            job_id text, view text, version bigint, recorded_at timestamptz, document text)
@@ -187,7 +187,7 @@ SELECT_SNAPSHOT: LiteralString = """
        AND (SELECT shape FROM milepost_read_model WHERE tables = 'served') = '{shape}'
      ORDER BY version DESC LIMIT 1
 """
-# By the jobs of the user, not by the positions of everybody: hence the + 0.
+# The + 0 forbids the index on positions: the user's jobs have fewer events than the whole log.
 SELECT_EVENTS_OF = """
     SELECT e.notification_id, e.originator_id, e.originator_version, e.topic, e.state
       FROM milepost_read_model AS reached
@@ -201,22 +201,22 @@ SELECT_EVENTS_OF = """
      WHERE reached.tables = 'served'
      ORDER BY e.notification_id LIMIT %s
 """
-# A row of another shape is none: then the whole history is the tail.
+# A row of another shape is ignored: then the tail is the job's whole history.
 SIGHT: dict[str, LiteralString] = {
     "instances": """
-        SELECT wanted.job_id, kept.document,
+        SELECT wanted.job_id, stored.document,
                e.originator_version, e.topic, e.state, e.notification_id
           FROM (SELECT %s AS job_id) AS wanted
           LEFT JOIN LATERAL (
                SELECT version, document FROM milepost_instances
                 WHERE job_id = wanted.job_id
                   AND (SELECT shape FROM milepost_read_model WHERE tables = 'served') = '{shape}'
-               OFFSET 0) AS kept ON true
+               OFFSET 0) AS stored ON true
           LEFT JOIN LATERAL (
                SELECT originator_version, topic, state, notification_id
                  FROM milepost_events
                 WHERE originator_id = wanted.job_id
-                  AND originator_version > COALESCE(kept.version, 0)
+                  AND originator_version > COALESCE(stored.version, 0)
                 ORDER BY originator_version OFFSET 0) AS e ON true
     """,
 }
@@ -253,12 +253,12 @@ SELECT_SET_ASIDE = """
     SELECT position, job_id, version, topic, error, view
       FROM milepost_set_aside ORDER BY position DESC, view LIMIT %s
 """
-TAKE_TURN = "SELECT pg_try_advisory_lock(hashtext('milepost projector')) AS taken"
+LOCK_PROJECTOR = "SELECT pg_try_advisory_lock(hashtext('milepost projector'))"
 LISTEN = "LISTEN milepost_events"
 
 
 class PostgresReadModel:
-    """Keep rows beside the events; with `rebuilt`, in the tables of a rebuild."""
+    """Store rows beside the events; with `rebuilt`, in the tables of a rebuild."""
 
     part: ClassVar = PART
 
@@ -268,7 +268,7 @@ class PostgresReadModel:
         self.shape: LiteralString = shape
         self.log = recorder
         self._datastore: PostgresDatastore = recorder.datastore
-        self._on: Callable[[LiteralString], LiteralString] = TABLES.turned if rebuilt else str
+        self._on: Callable[[LiteralString], LiteralString] = TABLES.renamed if rebuilt else str
         columns = (text, text, bigint, text, bytes, bigint)
         self._sight = {
             view: Lookup(self._datastore, f"sight_{view}", sight(statement, shape), columns)
@@ -286,23 +286,23 @@ class PostgresReadModel:
 
     def edition(self) -> Edition:
         """See `ReadModel.edition`."""
-        found = self._edition()
-        return Edition(found["shape"], found["generation"])
+        edition = self._edition()
+        return Edition(edition["shape"], edition["generation"])
 
     def rebuilt_position(self) -> int | None:
         """See `ReadModel.rebuilt_position`."""
-        found = self._rows(TABLES.turned(SELECT_EDITION))
-        return found[0]["position"] if found else None
+        rows = self._rows(TABLES.renamed(SELECT_EDITION))
+        return rows[0]["position"] if rows else None
 
     def position(self) -> int:
         """See `ReadModel.position`."""
         return int(self._edition()["position"])
 
     def _edition(self) -> DictRow:
-        found = self._rows(SELECT_EDITION)
-        if not found:
+        rows = self._rows(SELECT_EDITION)
+        if not rows:
             raise PositionMoved(GONE)
-        return found[0]
+        return rows[0]
 
     def documents(self, view: str, job_ids: Collection[str]) -> Mapping[str, str]:
         """See `ReadModel.documents`."""
@@ -319,7 +319,7 @@ class PostgresReadModel:
             (FORGET_SET_ASIDE, changes.tried_again),
             (UPSERT_SET_ASIDE, changes.set_aside),
             (FORGET_SNAPSHOTS, changes.tried_again),
-            (KEEP_SNAPSHOTS, changes.snapshots),
+            (UPSERT_SNAPSHOTS, changes.snapshots),
         ):
             if rows:
                 parts.append(statement)
@@ -375,20 +375,20 @@ class PostgresReadModel:
         return [SetAside(**row) for row in self._rows(SELECT_SET_ASIDE, limit)]
 
     def wake(self) -> None:
-        """Do nothing: every append notifies."""
+        """Do nothing: every append sends a NOTIFY."""
 
     @contextmanager
-    def turn(self) -> Iterator[Turn | None]:
-        """See `ReadModel.turn`."""
-        # A session lock on a connection of its own: gone with the process, however it ends.
+    def projector_lock(self) -> Iterator[WakeUps | None]:
+        """See `ReadModel.projector_lock`."""
+        # A session lock on a connection of its own: the server releases it when the process ends.
         try:
             with psycopg.connect(**self._datastore.conninfo, autocommit=True) as connection:
-                taken = connection.execute(TAKE_TURN).fetchone()
-                if not (taken and taken[0]):
+                locked = connection.execute(LOCK_PROJECTOR).fetchone()
+                if not (locked and locked[0]):
                     yield None
                     return
                 connection.execute(LISTEN)
-                yield _Turn(connection)
+                yield _WakeUps(connection)
         except psycopg.Error as error:
             raise OperationalError(str(error)) from error
 
@@ -396,12 +396,12 @@ class PostgresReadModel:
         return self._datastore.rows(self._on(statement), parameters)
 
 
-class _Turn:
+class _WakeUps:
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._connection = connection
 
     def wait(self, seconds: float) -> None:
-        """See `Turn.wait`."""
+        """See `WakeUps.wait`."""
         for _ in self._connection.notifies(timeout=seconds, stop_after=1):
             pass
 

@@ -1,4 +1,4 @@
-"""Asking PostgreSQL one thing by one name, at little more than libpq's own price."""
+"""Looking up rows of PostgreSQL by one text, at little more than the cost of libpq itself."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from psycopg import Connection
 from psycopg.pq import DiagnosticField, ExecStatus, Format
 from psycopg.pq.abc import PGresult
 
-from domain.log.postgres_datastore import PostgresDatastore
+from domain.log.connections.postgres import PostgresDatastore
 
 Column: TypeAlias = Callable[[bytes], Any]
 
 SOON_SECONDS: Final = 0.25
-"""How long to queue for a connection before it is left to the datastore's patience."""
+"""How many seconds a lookup waits for a connection before it leaves the query to the datastore."""
 UNKNOWN_STATEMENT: Final = b"26000"
 
 
@@ -31,11 +31,12 @@ def bigint(sent: bytes) -> int:
 
 
 class Lookup:
-    """A prepared statement of one text parameter; `columns` read what it returns.
+    """A prepared statement with one text parameter; `columns` read the values that it returns.
 
-    A cursor costs more than the statement that it runs: it parses, looks for adapters, makes rows
-    of any type. So this asks libpq, and leaves whatever is not an answer to the datastore, which
-    knows about errors, dead connections, servers that are away and other encodings.
+    A cursor costs more than the statement that it runs: it parses, looks for adapters and makes
+    rows of any type. So a lookup calls libpq. If libpq returns no rows but a failure, the lookup
+    runs the statement again through the datastore, which handles errors, dead connections, servers
+    that are away and other encodings.
     """
 
     def __init__(
@@ -59,8 +60,8 @@ class Lookup:
             return [tuple(row.values()) for row in asked_again]
         return [
             tuple(
-                None if (sent := answer.get_value(row, place)) is None else read(sent)
-                for place, read in enumerate(self._columns)
+                None if (sent := answer.get_value(row, column)) is None else read(sent)
+                for column, read in enumerate(self._columns)
             )
             for row in range(answer.ntuples)
         ]
@@ -85,7 +86,7 @@ class Lookup:
         if result.status == ExecStatus.TUPLES_OK:
             return result
         if result.error_field(DiagnosticField.SQLSTATE) == UNKNOWN_STATEMENT:
-            # After a rollback the driver throws out all that is prepared, ours too.
+            # After a rollback the driver deallocates all prepared statements, also this one.
             self._prepared.discard(connection)
         return None
 

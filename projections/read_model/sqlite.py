@@ -12,13 +12,13 @@ from typing import Any, ClassVar, Final, LiteralString
 import msgspec
 
 from domain.job.keys import agent_key
-from domain.log.file_lock import file_lock
+from domain.log.connections.file_lock import file_lock
+from domain.log.connections.sqlite import SQLiteDatastore
 from domain.log.parameters import as_json, utc_text
 from domain.log.reading.sqlite import STORED
 from domain.log.schema.sqlite import SQLitePart
 from domain.log.schema.steps import Part, Step, each
 from domain.log.sqlite import SQLiteRecorder
-from domain.log.sqlite_datastore import SQLiteDatastore
 from domain.log.stored import Stored
 from projections.read_model.contract import (
     GONE,
@@ -31,8 +31,8 @@ from projections.read_model.contract import (
     Row,
     SetAside,
     Sighting,
-    Turn,
     ViewSnapshot,
+    WakeUps,
     sightings,
 )
 from projections.read_model.doorbell import Doorbell
@@ -46,7 +46,7 @@ TABLES: Final = Tables(
         "milepost_view_snapshots",
     )
 )
-"""Every table of rows: what a rebuild makes anew."""
+"""The tables of rows. A rebuild makes new ones of all of them."""
 CREATE_EDITIONS = """
     CREATE TABLE IF NOT EXISTS milepost_read_model (
       tables TEXT PRIMARY KEY,
@@ -91,7 +91,7 @@ INDEXED: Final[Mapping[str, str]] = {
     "user": "user_id,first_position",
     "status": "status,first_position",
 }
-"""The columns of the instances that have an index."""
+"""The indexes of the instances: the columns of each, by the last part of its name."""
 # SQLite cannot rename an index, and a rebuild gives its indexes new names: columns identify an
 # index, not its name.
 SELECT_INDEXED = """
@@ -106,7 +106,7 @@ UPGRADE: tuple[LiteralString, ...] = (
        SELECT 'served', shape, position, 0 FROM milepost_read_model_before""",
     "DROP TABLE milepost_read_model_before",
 )
-"""Gives generations to the table of a release that had none; its rows keep their position."""
+"""Adds generations to the table of an earlier release; the position stays."""
 SELECT_IS_OLDER = """
     SELECT EXISTS (SELECT 1 FROM pragma_table_info('milepost_read_model'))
        AND NOT EXISTS (SELECT 1 FROM pragma_table_info('milepost_read_model')
@@ -169,7 +169,7 @@ UPSERT_SET_ASIDE: LiteralString = """
 """
 FORGET_SET_ASIDE: LiteralString = "DELETE FROM milepost_set_aside WHERE job_id = ?"
 FORGET_SNAPSHOTS: LiteralString = "DELETE FROM milepost_view_snapshots WHERE job_id = ?"
-KEEP_SNAPSHOT: LiteralString = """
+UPSERT_SNAPSHOT: LiteralString = """
     INSERT INTO milepost_view_snapshots VALUES (?, ?, ?, ?, ?)
     ON CONFLICT (job_id, view, version) DO UPDATE SET
       recorded_at = excluded.recorded_at, document = excluded.document
@@ -180,31 +180,31 @@ SELECT_SNAPSHOT = """
        AND (SELECT shape FROM milepost_read_model WHERE tables = 'served') = ?
      ORDER BY version DESC LIMIT 1
 """
-# By the jobs of the user, not by the positions of everybody: hence the +.
+# The + forbids the index on positions: the user's jobs have fewer events than the whole log.
 SELECT_EVENTS_OF = f"""
     SELECT {STORED} FROM milepost_events
      WHERE notification_id IN (
-           SELECT theirs.notification_id
+           SELECT e.notification_id
              FROM milepost_instances AS own
-            CROSS JOIN milepost_events AS theirs ON theirs.originator_id = own.job_id
-            WHERE own.user_id = ? AND +theirs.notification_id > ?
-              AND +theirs.notification_id <= (
+            CROSS JOIN milepost_events AS e ON e.originator_id = own.job_id
+            WHERE own.user_id = ? AND +e.notification_id > ?
+              AND +e.notification_id <= (
                    SELECT position FROM milepost_read_model WHERE tables = 'served')
-            ORDER BY theirs.notification_id LIMIT ?)
+            ORDER BY e.notification_id LIMIT ?)
      ORDER BY notification_id
 """
-# A row of another shape is none: then the whole history is the tail.
+# A row of another shape is ignored: then the tail is the job's whole history.
 SIGHT: dict[str, LiteralString] = {
     view: f"""
-        SELECT wanted.job_id, kept.document,
+        SELECT wanted.job_id, stored.document,
                e.originator_version, e.topic, e.state, e.notification_id
           FROM (SELECT ? AS job_id) AS wanted
-          LEFT JOIN milepost_{view} AS kept
-            ON kept.job_id = wanted.job_id
+          LEFT JOIN milepost_{view} AS stored
+            ON stored.job_id = wanted.job_id
            AND (SELECT shape FROM milepost_read_model WHERE tables = 'served') = ?
           LEFT JOIN milepost_events AS e
             ON e.originator_id = wanted.job_id
-           AND e.originator_version > COALESCE(kept.version, 0)
+           AND e.originator_version > COALESCE(stored.version, 0)
          ORDER BY e.originator_version
     """
     for view in ("instances", "timelines")
@@ -241,7 +241,7 @@ SELECT_SET_ASIDE = """
 
 
 class SQLiteReadModel:
-    """Keep rows beside the events; with `rebuilt`, in the tables of a rebuild."""
+    """Store rows beside the events; with `rebuilt`, in the tables of a rebuild."""
 
     part: ClassVar = PART
 
@@ -251,8 +251,8 @@ class SQLiteReadModel:
         self.shape = shape
         self.log = recorder
         self._datastore: SQLiteDatastore = recorder.datastore
-        self._on: Callable[[LiteralString], LiteralString] = TABLES.turned if rebuilt else str
-        # SQLite cannot LISTEN.
+        self._on: Callable[[LiteralString], LiteralString] = TABLES.renamed if rebuilt else str
+        # SQLite cannot LISTEN, so writers wake the projector through a named pipe.
         self._bell = Doorbell(Path(f"{self._datastore.pool.db_name}-bell"))
 
     def prepare(self) -> None:
@@ -263,23 +263,23 @@ class SQLiteReadModel:
 
     def edition(self) -> Edition:
         """See `ReadModel.edition`."""
-        found = self._edition()
-        return Edition(found["shape"], found["generation"])
+        edition = self._edition()
+        return Edition(edition["shape"], edition["generation"])
 
     def rebuilt_position(self) -> int | None:
         """See `ReadModel.rebuilt_position`."""
-        found = self._rows(TABLES.turned(SELECT_EDITION))
-        return found[0]["position"] if found else None
+        rows = self._rows(TABLES.renamed(SELECT_EDITION))
+        return rows[0]["position"] if rows else None
 
     def position(self) -> int:
         """See `ReadModel.position`."""
         return int(self._edition()["position"])
 
     def _edition(self) -> sqlite3.Row:
-        found: list[sqlite3.Row] = self._rows(SELECT_EDITION)
-        if not found:
+        rows: list[sqlite3.Row] = self._rows(SELECT_EDITION)
+        if not rows:
             raise PositionMoved(GONE)
-        return found[0]
+        return rows[0]
 
     def documents(self, view: str, job_ids: Collection[str]) -> Mapping[str, str]:
         """See `ReadModel.documents`."""
@@ -289,16 +289,16 @@ class SQLiteReadModel:
     def apply(self, changes: Changes) -> None:
         """See `ReadModel.apply`."""
         with self._datastore.writing() as cursor:
-            moved = (changes.position, changes.since, self.shape, changes.generation)
-            if cursor.execute(self._on(MOVE), moved).rowcount != 1:
+            move = (changes.position, changes.since, self.shape, changes.generation)
+            if cursor.execute(self._on(MOVE), move).rowcount != 1:
                 raise PositionMoved
             for statement, rows in (
-                (UPSERT_INSTANCE, map(_columns, changes.instances)),
+                (UPSERT_INSTANCE, map(_instance_columns, changes.instances)),
                 (UPSERT_TIMELINE, map(msgspec.structs.astuple, changes.timelines)),
                 (FORGET_SET_ASIDE, ((job_id,) for job_id in changes.tried_again)),
                 (UPSERT_SET_ASIDE, map(msgspec.structs.astuple, changes.set_aside)),
                 (FORGET_SNAPSHOTS, ((job_id,) for job_id in changes.tried_again)),
-                (KEEP_SNAPSHOT, map(_kept, changes.snapshots)),
+                (UPSERT_SNAPSHOT, map(_snapshot_columns, changes.snapshots)),
             ):
                 cursor.executemany(self._on(statement), rows)
 
@@ -313,8 +313,9 @@ class SQLiteReadModel:
         latest = utc_text(recorded_by) if recorded_by else None
         for row in self._rows(SELECT_SNAPSHOT, job_id, view, until, latest, latest, self.shape):
             version, recorded_at, document = row
-            moment = datetime.fromisoformat(recorded_at)
-            return ViewSnapshot(job_id, view, version, moment, document)
+            return ViewSnapshot(
+                job_id, view, version, datetime.fromisoformat(recorded_at), document
+            )
         return None
 
     def events_of(self, user_id: str, after: int, limit: int) -> Sequence[Stored]:
@@ -350,10 +351,10 @@ class SQLiteReadModel:
         self._bell.ring()
 
     @contextmanager
-    def turn(self) -> Iterator[Turn | None]:
-        """See `ReadModel.turn`."""
-        with file_lock(Path(f"{self._datastore.pool.db_name}-projector")) as is_ours:
-            if not is_ours:
+    def projector_lock(self) -> Iterator[WakeUps | None]:
+        """See `ReadModel.projector_lock`."""
+        with file_lock(Path(f"{self._datastore.pool.db_name}-projector")) as is_held:
+            if not is_held:
                 yield None
                 return
             with self._bell.listen() as listener:
@@ -365,7 +366,7 @@ class SQLiteReadModel:
 
 
 def indexes(table: str, generation: int) -> Mapping[str, str]:
-    """Return, by their columns, the statements that make the indexes of tables of a generation."""
+    """Return the statements that make the indexes of a generation's table, by their columns."""
     suffix = f"_{generation}" if generation else ""
     return {
         columns: f"CREATE INDEX milepost_instances_{name}{suffix} ON {table} ({columns})"
@@ -373,11 +374,11 @@ def indexes(table: str, generation: int) -> Mapping[str, str]:
     }
 
 
-def _columns(row: InstanceRow) -> tuple[Any, ...]:
+def _instance_columns(row: InstanceRow) -> tuple[Any, ...]:
     *columns, silent_since = msgspec.structs.astuple(row)
     return (*columns, utc_text(silent_since) if silent_since else None)
 
 
-def _kept(snapshot: ViewSnapshot) -> tuple[Any, ...]:
+def _snapshot_columns(snapshot: ViewSnapshot) -> tuple[Any, ...]:
     job_id, view, version, recorded_at, document = msgspec.structs.astuple(snapshot)
     return job_id, view, version, utc_text(recorded_at), document

@@ -1,4 +1,4 @@
-"""Which tables a statement is about: the served ones, or those of a rebuild beside them."""
+"""The names of the tables of rows: the served tables, and the tables of a rebuild."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ REBUILT: Final = "'rebuilt'"
 
 
 class Tables:
-    """Statements are written for the served tables; calling this turns one to the others.
+    """Statements name the served tables; `renamed` makes the same statement for a rebuild's tables.
 
-    `names` are the tables of rows. Their indexes are named after them and are turned too. How far
-    the rows go is a row of a table that both share.
+    `names` are the served tables of rows. An index has the name of its table in its own name, so it
+    is renamed too. The position is in a table that both share, in a row of its own for each.
     """
 
     def __init__(self, names: Sequence[LiteralString]) -> None:
         self.names = tuple(names)
         self.rebuilt: tuple[LiteralString, ...] = tuple(map(_rebuilt, names))
-        self.turned = cache(self._turned)
+        self.renamed = cache(self._renamed)
 
-    def _turned(self, statement: LiteralString) -> LiteralString:
-        """Return the statement about the tables of a rebuild."""
+    def _renamed(self, statement: LiteralString) -> LiteralString:
+        """Return the statement with the names of a rebuild's tables."""
         for served, rebuilt in zip(self.names, self.rebuilt, strict=True):
             statement = statement.replace(served, rebuilt)
         return statement.replace(SERVED, REBUILT)

@@ -1,1 +1,1 @@
-"""Reading: one job, many jobs, their history and their past."""
+"""Reading: one job or many, their histories, and their states in the past."""

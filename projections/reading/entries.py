@@ -1,4 +1,4 @@
-"""The audit: each event of a job, what it said, and what it changed."""
+"""The entries of the audit: each event of a job, with what it said and changed."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from projections.views.timeline import Timeline, chapter_of
 from projections.views.view import Views
 
 ENVELOPE = {"recorded_at", "occurred_at", "callback_id", "signed_by", "digest", "extra"}
-"""What an event says of itself; the rest is what it says of the job."""
+"""The fields that an event has about itself; its other fields are about the job."""
 
 
-class Standing(msgspec.Struct, frozen=True):
-    """A job between two of its events: the present attempt, and every one so far."""
+class JobState(msgspec.Struct, frozen=True):
+    """Both views of a job between two of its events."""
 
     instance: Instance
     timeline: Timeline
@@ -40,9 +40,10 @@ class Standing(msgspec.Struct, frozen=True):
 class Entry(msgspec.Struct, frozen=True):
     """An event, and the job before and after it.
 
-    Of an event that cannot be read there is no `fact`; `raw` is what is stored, if that can be
-    seen. `error` says why an event was passed over. `attempt` is the one that it belongs to, which
-    for a late callback is an earlier one than the job's.
+    `fact` is None if the event cannot be read; then `raw` is its stored JSON, empty if that cannot
+    be decrypted either. `error` says why an event was passed over. `attempt` is the number of the
+    attempt that the event belongs to. A late callback belongs to an earlier attempt than the
+    present one.
     """
 
     stored: Stored
@@ -55,12 +56,12 @@ class Entry(msgspec.Struct, frozen=True):
 
     @property
     def recorded_at(self) -> datetime | None:
-        """When it was recorded; of one that does not say it, when the one before it was."""
+        """The time of recording; that of the event before, if the event cannot be read."""
         return self.fact.recorded_at if self.fact else self.before.updated_at
 
     @property
     def said(self) -> dict[str, Any]:
-        """What it says of the job: its known fields, then those that only the sender knew."""
+        """The event's fields about the job: known fields, then the sender's other fields."""
         if self.fact is None:
             return dict(self.raw)
         known = {
@@ -72,7 +73,7 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """Which events to show; what is not given does not filter. Both times are included."""
+    """A filter of events. A field without a value filters nothing; both times are inclusive."""
 
     kinds: Collection[str] = ()
     since: datetime | None = None
@@ -81,11 +82,11 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def everything(self) -> bool:
-        """True when nothing is filtered out."""
+        """True when the filter admits every event."""
         return self == Wanted()
 
     def may_be(self, stored: Stored, event: JobEvent | MapperDeserialisationError) -> bool:
-        """Tell whether the event passes as far as can be told without folding its job."""
+        """Tell whether the filter may admit the event. This needs no fold of the event's job."""
         if self.kinds and stored.topic not in self.kinds:
             return False
         if isinstance(event, MapperDeserialisationError):
@@ -93,38 +94,38 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
         return self._spans(event.fact.recorded_at)
 
     def admits(self, entry: Entry) -> bool:
-        """Tell whether an event that may be shown is to be."""
+        """Tell whether the filter admits an event for which `may_be` is true."""
         return self._spans(entry.recorded_at) and self.attempt in (None, entry.attempt)
 
-    def _spans(self, moment: datetime | None) -> bool:
-        return moment is None or (self.since or moment) <= moment <= (self.until or moment)
+    def _spans(self, time: datetime | None) -> bool:
+        return time is None or (self.since or time) <= time <= (self.until or time)
 
 
 def audit(
-    standing: Standing,
+    state: JobState,
     stored: Stored,
     event: JobEvent | MapperDeserialisationError,
     views: Views,
     mapper: JobEventMapper,
-) -> tuple[Entry, Standing]:
-    """Return what the job's next event did, and how the job stands after it."""
+) -> tuple[Entry, JobState]:
+    """Return the entry of the job's next event, and the job's state after it."""
     passed_over: list[SetAside] = []
     pair = [(stored, event)]
-    after = Standing(
-        fold(views.instance, standing.instance, pair, passed_over),
-        fold(views.timeline, standing.timeline, pair, passed_over),
+    after = JobState(
+        fold(views.instance, state.instance, pair, passed_over),
+        fold(views.timeline, state.timeline, pair, passed_over),
     )
     error = passed_over[0].error if passed_over else None
-    before = standing.instance
+    before = state.instance
     if isinstance(event, MapperDeserialisationError):
         attempt, raw = before.attempt.number, _raw(stored, mapper)
         return Entry(stored, attempt, before, after.instance, error=error, raw=raw), after
-    attempt = attempt_of(event.fact, standing.timeline)
+    attempt = attempt_of(event.fact, state.timeline)
     return Entry(stored, attempt, before, after.instance, event.fact, error), after
 
 
 def attempt_of(fact: Fact, timeline: Timeline) -> int:
-    """Return the number of the attempt that a fact belongs to, given all before it."""
+    """Return the number of the attempt that a fact belongs to, given the timeline before it."""
     match fact:
         case AttemptStarted():
             return fact.number
@@ -138,7 +139,7 @@ def attempt_of(fact: Fact, timeline: Timeline) -> int:
 
 def _raw(stored: Stored, mapper: JobEventMapper) -> Mapping[str, Any]:
     try:
-        found = msgspec.json.decode(mapper.unseal(stored.state))
-    except Exception:  # a cipher or a compressor may raise what it likes
+        fields = msgspec.json.decode(mapper.unseal(stored.state))
+    except Exception:  # a cipher or a compressor may raise any error
         return {}
-    return found if isinstance(found, dict) else {}
+    return fields if isinstance(fields, dict) else {}

@@ -1,4 +1,4 @@
-"""History: what happened, event by event, and how a job stood at any moment of it."""
+"""History: the events with what they changed, and a job's state at any point in its history."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from domain.log.store import translated
 from domain.log.stored import Stored
 from projections.folding.snapshots import EVERY
 from projections.read_model.contract import ReadModel
-from projections.reading.entries import Entry, Standing, Wanted, audit
-from projections.reading.time_travel import Place, checked, travel
+from projections.reading.entries import Entry, JobState, Wanted, audit
+from projections.reading.time_travel import PointInHistory, checked, travel
 from projections.views.instance import Instance
 from projections.views.view import Views
 
 SCANNED = 5_000
-"""How many events a page looks through at most when it is to show some of them only."""
+"""The most events that a page with a filter reads."""
 EARLIEST = datetime.min.replace(tzinfo=UTC)
 AFFORDED = 10_000
-"""About how many events a page of the log reads at most to know how its jobs stood before it."""
+"""About the most earlier events that a page of the log folds to know the states of its jobs."""
 
 
 class Page(msgspec.Struct, frozen=True):
-    """Some events in order; `following` is what to go on after, `more` whether there is more.
+    """Some events in order. The next page begins after `following`, if `more` is true.
 
-    A page can be empty and have more: it looks through a bounded number of events.
+    An empty page can have more after it, because a page reads a bounded number of events.
     """
 
     entries: Sequence[Entry]
@@ -53,32 +53,32 @@ class History:
         self._afforded = afforded
         self._views = Views(mapper.cipher)
 
-    def instance(self, present: Instance, place: Place) -> Instance:
-        """Return a job's instance as it was at that place; raise `NoSuchMoment`.
+    def instance(self, present: Instance, point: PointInHistory) -> Instance:
+        """Return a job's instance at a point in its history; raise `NoSuchMoment`.
 
-        `present` is how it stands now.
+        `present` is the instance after the job's newest event.
         """
-        until = checked(place, present).version or present.version
-        if until == present.version and place.at is None:
+        until = checked(point, present).version or present.version
+        if until == present.version and point.at is None:
             return present
-        wanted = Place(until, place.at)
+        wanted = PointInHistory(until, point.at)
         view, job_id = self._views.instance, present.job_id
         with translated():
             return travel(view, job_id, wanted, self._read_model, self._mapper)
 
     def of_job(self, job_id: str, after: int, limit: int, wanted: Wanted) -> Page:
-        """Return events of the job after that version."""
+        """Return the job's events after that version."""
         with translated():
             after = self._skipping(job_id, after, wanted)
             scanned = limit + 1 if wanted.everything else self._scanned
             stored = self._read_model.log.history(job_id, after, limit=scanned)
-            standings = {job_id: self._standing(job_id, after)} if stored else {}
-            return self._page(stored, _version, after, limit, scanned, standings, wanted)
+            states = {job_id: self._state(job_id, after)} if stored else {}
+            return self._page(stored, _version, after, limit, scanned, states, wanted)
 
     def of_all(self, after: int, limit: int, wanted: Wanted, user_id: str | None = None) -> Page:
-        """Return events after that position; with a user, those of their jobs.
+        """Return events after that position; with a user, only events of the user's jobs.
 
-        Whose a job is, is known as far as the read model goes, and so far the page goes.
+        The rows say which jobs a user has. So a user's page ends at the read model's position.
         """
         with translated():
             scanned = limit + 1 if wanted.everything else self._scanned
@@ -89,7 +89,7 @@ class History:
             return self._page(stored, _position, after, limit, scanned, {}, wanted)
 
     def entries(self, job_id: str, wanted: Wanted) -> Iterator[Entry]:
-        """Return all events of the job, reading as they are asked for."""
+        """Yield all events of the job, and read a page when its first event is needed."""
         page = Page((), 0, more=True)
         while page.more:
             page = self.of_job(job_id, page.following, self._scanned, wanted)
@@ -102,7 +102,7 @@ class History:
         following: int,
         limit: int,
         scanned: int,
-        standings: dict[str, Standing],
+        states: dict[str, JobState],
         wanted: Wanted,
     ) -> Page:
         entries: list[Entry] = []
@@ -112,34 +112,32 @@ class History:
             if len(entries) == limit or (may_be and afforded <= 0):
                 return Page(entries, following, more=True)
             following = number(row)
-            if job_id not in standings:
-                # A job is only folded once there is something to show of it.
+            if job_id not in states:
+                # Fold a job only if the page may show one of its events.
                 if not may_be:
                     continue
                 earlier = row.version - 1
-                standings[job_id] = self._standing(job_id, earlier)
+                states[job_id] = self._state(job_id, earlier)
                 afforded -= min(earlier, EVERY)
-            entry, standings[job_id] = audit(
-                standings[job_id], row, event, self._views, self._mapper
-            )
+            entry, states[job_id] = audit(states[job_id], row, event, self._views, self._mapper)
             if may_be and wanted.admits(entry):
                 entries.append(entry)
         return Page(entries, following, more=len(stored) == scanned)
 
-    def _standing(self, job_id: str, version: int) -> Standing:
-        place, views = Place(version), self._views
-        return Standing(
-            travel(views.instance, job_id, place, self._read_model, self._mapper),
-            travel(views.timeline, job_id, place, self._read_model, self._mapper),
+    def _state(self, job_id: str, version: int) -> JobState:
+        point, views = PointInHistory(version), self._views
+        return JobState(
+            travel(views.instance, job_id, point, self._read_model, self._mapper),
+            travel(views.timeline, job_id, point, self._read_model, self._mapper),
         )
 
     def _skipping(self, job_id: str, after: int, wanted: Wanted) -> int:
-        """Return the version to go on after: nothing up to a snapshot before `since` is wanted."""
+        """Return the version to read after: skip the events up to a snapshot before `since`."""
         if wanted.since is None or wanted.since == EARLIEST:
             return after
         before = wanted.since - timedelta(microseconds=1)
-        kept = self._read_model.snapshot(self._views.instance.name, job_id, NEWEST, before)
-        return max(after, kept.version if kept else 0)
+        snapshot = self._read_model.snapshot(self._views.instance.name, job_id, NEWEST, before)
+        return max(after, snapshot.version if snapshot else 0)
 
 
 def _version(stored: Stored) -> int:

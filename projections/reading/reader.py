@@ -1,4 +1,4 @@
-"""Reading: a job's present state is never stale, lists are as of the read model's position."""
+"""Reading present states: one job's is never stale, lists are as of the read model's position."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ POLL_SECONDS = 0.01
 MAX_WAITERS = 8
 
 
-class Standing(msgspec.Struct, frozen=True):
+class Status(msgspec.Struct, frozen=True):
     """The log's and the read model's positions, and the newest events that were set aside.
 
-    `shape` is that of the rows that are served; `rebuilt_position` is how far a rebuild is that is
-    under way or was interrupted.
+    `shape` is the shape of the served rows. `rebuilt_position` is the position of a rebuild that is
+    under way or was interrupted; None without one.
     """
 
     log_position: int
@@ -49,14 +49,14 @@ class Reader:
         self._waiters = BoundedSemaphore(MAX_WAITERS)
 
     def instance(self, job_id: str) -> Instance | None:
-        """Return a job's instance, None if nothing was ever heard of it."""
+        """Return a job's instance; None if the job has no event."""
         with translated():
             sighting = self._read_model.sight("instances", job_id)
-            found = self._fold(self._views.instance, sighting)
-        return found if found.version else None
+            instance = self._fold(self._views.instance, sighting)
+        return instance if instance.version else None
 
     def instance_of(self, agent_id: str) -> Instance | None:
-        """Return the instance of the agent's newest job, None if no job is registered for it."""
+        """Return the instance of the agent's newest job; None if the agent has no job."""
         [found] = self.instances_of([agent_id])
         if isinstance(found, Exception):
             raise found
@@ -81,11 +81,11 @@ class Reader:
             return error
 
     def timeline(self, job_id: str) -> Timeline | None:
-        """Return a job's timeline, None if nothing was ever heard of it."""
+        """Return a job's timeline; None if the job has no event."""
         with translated():
             sighting = self._read_model.sight("timelines", job_id)
-            found = self._fold(self._views.timeline, sighting)
-        return found if found.version else None
+            timeline = self._fold(self._views.timeline, sighting)
+        return timeline if timeline.version else None
 
     def instances(self, wanted: JobFilter) -> Sequence[Instance]:
         """Return instances as of the read model's position, the newest first."""
@@ -95,10 +95,10 @@ class Reader:
                 for row in self._read_model.instances(wanted)
             ]
 
-    def standing(self) -> Standing:
-        """Return how far the read model is behind the log."""
+    def status(self) -> Status:
+        """Return the positions of the log, the read model and a rebuild, and what was set aside."""
         with translated():
-            return Standing(
+            return Status(
                 self._read_model.log.newest_position(),
                 self._read_model.position(),
                 self._read_model.set_aside(),
@@ -107,15 +107,15 @@ class Reader:
             )
 
     def counts(self) -> Mapping[str, int]:
-        """Return how many instances there are of each status, as of the read model's position."""
+        """Return the number of instances by status, as of the read model's position."""
         with translated():
             return self._read_model.counts()
 
     def wait_for(self, position: int, seconds: float) -> bool:
-        """Wait until the read model has reached the position; False if it has not in time.
+        """Wait until the read model has reached the position; False after that many seconds.
 
-        False at once for a position that no event has, and when too many wait already: waiting
-        takes a thread from those who serve.
+        Returns False at once for a position after the newest event, and while `MAX_WAITERS` callers
+        wait: each of them holds a thread that could answer other requests.
         """
         with translated():
             if position > self._read_model.log.newest_position():
@@ -138,7 +138,7 @@ class Reader:
             Event().wait(POLL_SECONDS)
 
     def _fold(self, view: View[State], sighting: Sighting) -> State:
-        # The projector tells what was passed over; a reader has nobody to tell.
+        # The projector sets aside and logs what it passes over; a read does not log it again.
         passed_over: list[SetAside] = []
         history = self._read_model.log.history
         return fold_sighting(view, sighting, self._mapper, history, passed_over)

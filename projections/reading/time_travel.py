@@ -1,8 +1,8 @@
-"""Time travel: a view of a job as it stood after one of its events, or at some time.
+"""Time travel: a view of a job after one of its events, or at a time.
 
-At a time, that is after the last event of the longest beginning of its history that was recorded by
-then. The fold is the projector's; it starts from the nearest snapshot, if there is one that can be
-read.
+The state at a time is the state after the longest beginning of the job's history in which every
+event was recorded by then. The fold is the projector's. It starts from the nearest snapshot that
+can be read, else from the first event.
 """
 
 from __future__ import annotations
@@ -27,36 +27,36 @@ from projections.views.view import State, UnreadableDocument, View
 log = logging.getLogger("milepost.projections")
 
 READ = 1_000
-"""How many events are read at a time."""
+"""The most events that one read returns."""
 
 
 class NoSuchMoment(NotFound):
     """The job has no such moment."""
 
 
-class Place(msgspec.Struct, frozen=True):
-    """A place in a job's history: after its event of this version, or at this time."""
+class PointInHistory(msgspec.Struct, frozen=True):
+    """A point in a job's history: after its event of this version, or at this time."""
 
     version: int | None = None
     at: datetime | None = None
 
 
-def checked(place: Place, present: Instance) -> Place:
-    """Return the place if the job has it; raise `NoSuchMoment` that says what it has."""
+def checked(point: PointInHistory, present: Instance) -> PointInHistory:
+    """Return the point if the job's history has it; else raise `NoSuchMoment` with the limits."""
     began = present.created_at
-    if place.at and (began is None or place.at < began):
+    if point.at and (began is None or point.at < began):
         when = f"at {began.isoformat()}" if began else "with an event that cannot be read"
         raise NoSuchMoment(f"The job began {when}.")
-    if place.version == 0:
+    if point.version == 0:
         when = f", at {began.isoformat()}" if began else ""
         raise NoSuchMoment(f"The job began with version 1{when}.")
-    if place.version and place.version > present.version:
+    if point.version and point.version > present.version:
         raise NoSuchMoment(f"The job's newest version is {present.version}.")
-    return place
+    return point
 
 
 def newest_of(jobs: Iterable[Instance], at: datetime) -> Instance:
-    """Return the job that was registered last by that time; raise `NoSuchMoment` if none was."""
+    """Return the job that was registered last by that time; raise `NoSuchMoment` without one."""
     registered = sorted((job.queued_at, job.first_position, job) for job in jobs if job.queued_at)
     if not registered:
         raise NoSuchMoment("When the agent's jobs were registered cannot be read.")
@@ -69,16 +69,20 @@ def newest_of(jobs: Iterable[Instance], at: datetime) -> Instance:
 
 
 def travel(
-    view: View[State], job_id: str, place: Place, read_model: ReadModel, mapper: JobEventMapper
+    view: View[State],
+    job_id: str,
+    point: PointInHistory,
+    read_model: ReadModel,
+    mapper: JobEventMapper,
 ) -> State:
-    """Return the state of a view at that place."""
-    until = NEWEST if place.version is None else place.version
+    """Return the state of a view at that point in the job's history."""
+    until = NEWEST if point.version is None else point.version
     if until == 0:
         return view.load(job_id, None)
-    state = _nearest(view, job_id, until, place.at, read_model)
+    state = _nearest(view, job_id, until, point.at, read_model)
     for events in _after(state.version, job_id, until, read_model, mapper):
-        by_then = list(takewhile(lambda event: _is_by(place.at, event[1]), events))
-        # What cannot be folded was told when it was projected.
+        by_then = list(takewhile(lambda event: _is_by(point.at, event[1]), events))
+        # The projector logged and set aside what cannot be folded.
         state = fold(view, state, by_then, [])
         if len(by_then) < len(events):
             break
@@ -88,9 +92,9 @@ def travel(
 def _nearest(
     view: View[State], job_id: str, until: int, at: datetime | None, read_model: ReadModel
 ) -> State:
-    kept = read_model.snapshot(view.name, job_id, until, at)
+    snapshot = read_model.snapshot(view.name, job_id, until, at)
     try:
-        return view.load(job_id, kept.document if kept else None)
+        return view.load(job_id, snapshot.document if snapshot else None)
     except UnreadableDocument as error:
         log.warning("%s; folding the whole history", error)
         return view.load(job_id, None)
@@ -107,7 +111,7 @@ def _after(
 
 
 def _is_by(at: datetime | None, event: JobEvent | MapperDeserialisationError) -> bool:
-    # An event that cannot be read does not say when it was; it goes with the one before it.
+    # An event that cannot be read has no readable time: it counts with the event before it.
     if at is None or isinstance(event, MapperDeserialisationError):
         return True
     return event.fact.recorded_at <= at

@@ -13,9 +13,9 @@ class Cleaner:
         self._shadow = shadow
 
     def begin(self) -> None:
-        """Do nothing: the database knows which rows were replaced."""
+        """Do nothing: the names of the tables tell which ones were replaced."""
 
     def step(self) -> float:
-        """Delete one slice, if there is any; return seconds until the next step is due."""
+        """Delete one slice, if any is left; return the seconds until the next step is due."""
         self._shadow.clear()
         return IDLE_SECONDS

@@ -1,4 +1,4 @@
-"""What the served rows have that the events do not say: all of them, or as a rebuild goes."""
+"""Comparing all served rows with the events, or with the rows that a rebuild folded."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from projections.rebuilding.contract import Shadow
 from projections.views.view import State, UnreadableDocument, View
 
 JOBS = 200
-"""How many jobs' rows are compared at once."""
+"""The number of jobs whose rows one read returns."""
 
 
 class Comparison:
@@ -39,8 +39,8 @@ class Comparison:
     def with_events(self) -> Iterator[tuple[int, list[RowDifference]]]:
         """Fold every job's history and compare it with the served rows.
 
-        Yields, for some jobs at a time, how many were compared and what differs. Raises
-        `TreeBroken` for an event whose row has values of other types.
+        Yields, for some jobs at a time, the number of jobs and the differences. Raises `TreeBroken`
+        for an event whose row has values of other types.
         """
         jobs = self._folded()
         while some := list(islice(jobs, JOBS)):
@@ -49,9 +49,9 @@ class Comparison:
         yield 0, list(self._rows.without_events())
 
     def with_rebuilt(self) -> Iterator[RowDifference]:
-        """Compare the served rows with those of a rebuild, which folded the events already.
+        """Compare the served rows with the rows of a rebuild, which has folded the events already.
 
-        Rows of jobs with an event that the served rows have not folded yet are passed over.
+        It passes over a job if the rebuild has folded events after the served rows' position.
         """
         for rows in self._rows.by_view.values():
             after = ""
@@ -63,10 +63,10 @@ class Comparison:
         yield from self._rows.without_events()
 
     def _folded(self) -> Iterator[History]:
-        """Fold one job after the other, up to the read model's position."""
+        """Fold one job after the other, each up to the read model's position."""
         job: History | None = None
         for page in jobs_by_page(self._reads):
-            # So the rows of a projector that is behind are right at the first look.
+            # Fold only up to the position: then rows that lag behind are right at the first look.
             position = self._read_model.position()
             for job_id, events in page:
                 if job and job.job_id != job_id:
@@ -83,5 +83,6 @@ def _state(view: View[State], row: Row) -> State:
     try:
         return view.load(row.job_id, row.document)
     except UnreadableDocument:
-        # As after the cipher's key was changed: then the served row is held against the events.
+        # For example, somebody changed the cipher's key. An empty state differs from the served
+        # row, so the second look compares the row with the events.
         return view.load(row.job_id, None)

@@ -21,7 +21,7 @@ class RebuildForbidden(MilepostError):
 
     @classmethod
     def to_this_account(cls, error: Exception) -> RebuildForbidden:
-        """Name what the database forbids to this account."""
+        """Say that the database forbids this account to make the tables."""
         return cls(
             f"A rebuild makes tables, which takes the account that owns the present ones. {error}"
         )
@@ -36,23 +36,24 @@ class RebuildForbidden(MilepostError):
 
 
 class FirstPassLeft(msgspec.Struct, frozen=True):
-    """What is left of the first pass: events up to position `until` of the jobs after `after`."""
+    """The rest of the first pass: events up to position `until` of the jobs after `after`."""
 
     until: int
     after: str
 
 
 def can_go_on(shape: str, left_shape: str, reached: int, newest: int) -> bool:
-    """Tell whether a rebuild can go on with the tables that an interrupted one left.
+    """Tell whether a rebuild can go on with the tables that an interrupted rebuild left.
 
     Their rows must have this `shape`. `reached` is the later of their position and the end of their
-    first pass. It is after `newest`, the log's last position, where an older log was restored.
+    first pass. `newest` is the log's last position. If `reached` is after it, somebody restored an
+    older log.
     """
     return left_shape == shape and reached <= newest
 
 
 class Shadow(Protocol):
-    """The tables of a rebuild, beside the served ones. Nobody reads them before the swap."""
+    """The tables of a rebuild, beside the served ones. No reader uses them before the swap."""
 
     @property
     def read_model(self) -> ReadModel:
@@ -64,7 +65,7 @@ class Shadow(Protocol):
         ...
 
     def begin(self, *, afresh: bool = False) -> int:
-        """Keep the tables that an interrupted rebuild of this shape left, or make empty ones.
+        """Go on with the tables that an interrupted rebuild of this shape left, or make empty ones.
 
         With `afresh`, always make empty ones. Their first pass ends where the log ends now. Returns
         the position up to which these tables are folded. Raises `RebuildForbidden`, also where a
@@ -73,14 +74,14 @@ class Shadow(Protocol):
         ...
 
     def first_pass(self) -> FirstPassLeft | None:
-        """Return what is left of the first pass; None when it has ended."""
+        """Return the rest of the first pass; None when it has ended."""
         ...
 
     def end_first_pass(self, generation: int, position: int, until: int) -> None:
         """Set the position to `until`: every event up to it is folded. The first pass has ended.
 
         Raises `PositionMoved` if the tables have another generation, position or end of the first
-        pass by now: another process has begun a rebuild afresh.
+        pass: another process has begun a rebuild afresh in the meantime.
         """
         ...
 
@@ -101,9 +102,9 @@ class Shadow(Protocol):
         ...
 
     def clear(self) -> bool:
-        """Delete a slice of the replaced and dropped tables; return whether there was one."""
+        """Delete a slice of the replaced and dropped tables; return False without one."""
         ...
 
     def rows(self, view: str, after: str, limit: int) -> Sequence[Row]:
-        """Return documents of these tables in order of job id, from after this job."""
+        """Return documents of these tables in order of job id, after this job."""
         ...

@@ -15,16 +15,16 @@ from projections.folding.job_fold import Folded, JobFold, New
 from projections.rebuilding.contract import RebuildForbidden, Shadow
 
 PAGE = 4_000
-"""How many events are read at once. One transaction writes the jobs that end among them, and no
-more: no other process can write to SQLite meanwhile."""
+"""The most events that one read returns. One transaction writes only the jobs that end among them,
+because no other process can write to SQLite during a transaction."""
 
 
 class FirstPass:
-    """Folds what is left of the first pass into the tables of a rebuild.
+    """Folds the rest of the first pass into the tables of a rebuild.
 
     Jobs are folded in the database's order, and a row is written when its job is folded to the end.
-    So an interrupted first pass goes on after the job of the last row. Until it ends, the position
-    counts the events of the jobs that are written.
+    So an interrupted first pass goes on after the job of the last row. Until the first pass ends,
+    the position of the tables is the number of events of the written jobs.
     """
 
     def __init__(self, shadow: Shadow, fold: JobFold, *, page: int = PAGE) -> None:
@@ -35,13 +35,14 @@ class FirstPass:
         self._position = 0
         self._new = New()
         self._open: Folded | None = None
-        self._of_open = 0
-        self._of_ended = 0
+        self._events_of_open = 0
+        self._events_of_ended = 0
 
     def catch_up(self, after_each: Callable[[int, int], object]) -> None:
-        """Fold all of it; call `after_each` with the number of events of a page and the position.
+        """Fold to the end of the first pass.
 
-        The reported position includes events of the unfinished job, which are not stored yet.
+        After each page, call `after_each` with the number of its events and the position. The
+        reported position includes events of the unfinished job, which are not stored yet.
         """
         left = self._shadow.first_pass()
         if left is None:
@@ -59,7 +60,7 @@ class FirstPass:
                 )
             self._fold_in(events)
             self._write()
-            after_each(len(events), self._position + self._of_open)
+            after_each(len(events), self._position + self._events_of_open)
         self._end_open()
         self._write()
         self._shadow.end_first_pass(self._generation, self._position, left.until)
@@ -80,20 +81,20 @@ class FirstPass:
     def _folded(self, before: Folded, events: Sequence[Stored]) -> Folded:
         after = self._fold.folded(before, events, self._new.set_aside)
         self._new.snapshots += self._fold.snapshots(before, after)
-        self._of_open += len(events)
+        self._events_of_open += len(events)
         return after
 
     def _end_open(self) -> None:
         if self._open:
             self._new.states[self._open[0].job_id] = self._open
-            self._of_ended += self._of_open
-        self._open, self._of_open = None, 0
+            self._events_of_ended += self._events_of_open
+        self._open, self._events_of_open = None, 0
 
     def _write(self) -> None:
-        """Write the finished jobs; of the unfinished one, its snapshots and what it set aside."""
+        """Write the finished jobs, and the snapshots and set-aside events of the unfinished job."""
         new, since = self._new, self._position
         if new.states or new.set_aside or new.snapshots:
-            self._position += self._of_ended
+            self._position += self._events_of_ended
             changes = self._fold.changes(since, self._position, new, self._generation)
             self._shadow.read_model.apply(changes)
-        self._new, self._of_ended = New(), 0
+        self._new, self._events_of_ended = New(), 0

@@ -15,8 +15,8 @@ from psycopg import Cursor
 from psycopg.errors import InsufficientPrivilege, LockNotAvailable
 from psycopg.rows import DictRow
 
+from domain.log.connections.postgres import ONE_AT_A_TIME
 from domain.log.postgres import PostgresRecorder
-from domain.log.postgres_datastore import ONE_AT_A_TIME
 from domain.log.reading.postgres import SELECT_NEWEST
 from projections.read_model.contract import SHAPE, PositionMoved, Row
 from projections.read_model.postgres import (
@@ -44,7 +44,7 @@ BEGIN_PAST: Final = """
        SET shape = excluded.shape, position = excluded.position, generation = excluded.generation
 """
 SELECT_PAST: Final = "SELECT position FROM milepost_read_model WHERE tables = 'past'"
-SELECT_LAST: Final[LiteralString] = TABLES.turned(
+SELECT_LAST: Final[LiteralString] = TABLES.renamed(
     "SELECT job_id FROM milepost_instances ORDER BY job_id DESC LIMIT 1"
 )
 END_PAST: Final = """
@@ -56,16 +56,16 @@ END_PAST: Final = """
 """
 FORGET_PAST: Final = "DELETE FROM milepost_read_model WHERE tables = 'past'"
 END_EDITION: Final = "DELETE FROM milepost_read_model WHERE tables IN ('rebuilt', 'past')"
-# A row keeps the generation number of dropped tables until the next tables have a higher one. A
-# process that still folds into the dropped tables would else take the next ones for its own.
+# The row with the generation number of dropped tables stays until new tables have a higher one.
+# Otherwise a process that still folds into the dropped tables would write into the new ones.
 FORGET_DROPPED: Final = """
     DELETE FROM milepost_read_model
      WHERE tables = 'dropped'
        AND EXISTS (SELECT FROM milepost_read_model WHERE tables = 'rebuilt')
 """
 DROP_EDITION: Final = "UPDATE milepost_read_model SET tables = 'dropped' WHERE tables = 'rebuilt'"
-# Objects that make DROP fail, and triggers and policies, which DROP removes and says nothing. Parts
-# of a table, such as its indexes and its row type, do not count.
+# Objects that make DROP fail, and triggers and policies, which DROP removes silently. Parts of a
+# table, such as its indexes and its row type, do not count.
 SELECT_DEPENDENTS: Final = """
     WITH served AS (
          SELECT oid, oid::regclass::text AS name, reltype FROM pg_class
@@ -112,7 +112,7 @@ SAME_OWNER: Final = """
 ANALYZE: Final[LiteralString] = f"ANALYZE {', '.join(TABLES.rebuilt)}"
 # While the swap waits for a long reader, every other reader waits for the swap: 0.2 s at most.
 SOON: Final = "SET LOCAL lock_timeout = '200ms'"
-# A projector updates the same row first: it waits, and then finds another generation.
+# The projector updates the same row first in each batch: it waits, and then sees a new generation.
 SERVE: Final = """
     UPDATE milepost_read_model AS served
        SET shape = rebuilt.shape, position = rebuilt.position, generation = rebuilt.generation
@@ -135,7 +135,7 @@ RENAME_INDEXES: Final = """
       JOIN pg_class ON pg_class.oid = indexrelid
 """
 SELECT_ROWS: Final[dict[str, LiteralString]] = {
-    view: TABLES.turned(
+    view: TABLES.renamed(
         f"SELECT job_id, version, document FROM milepost_{view}"
         " WHERE job_id > %s ORDER BY job_id LIMIT %s"
     )
@@ -144,7 +144,7 @@ SELECT_ROWS: Final[dict[str, LiteralString]] = {
 
 
 class PostgresShadow:
-    """Keep the tables of a rebuild beside the served ones."""
+    """The tables of a rebuild, beside the served ones in the same database."""
 
     def __init__(self, recorder: PostgresRecorder, shape: LiteralString = SHAPE) -> None:
         self.read_model = PostgresReadModel(recorder, shape, rebuilt=True)
@@ -153,7 +153,7 @@ class PostgresShadow:
     @contextmanager
     def lock(self) -> Iterator[bool]:
         """See `Shadow.lock`."""
-        # The server releases a session lock when the process ends, however it ends.
+        # The server releases a session lock when the process ends, also when it crashes.
         try:
             with psycopg.connect(**self._datastore.conninfo, autocommit=True) as connection:
                 locked = connection.execute(LOCK_REBUILDS).fetchone()
@@ -167,16 +167,16 @@ class PostgresShadow:
             with self._datastore.transaction(commit=True) as cursor:
                 cursor.execute(ONE_AT_A_TIME)
                 _refuse_dependents(cursor)
-                left = cursor.execute(TABLES.turned(SELECT_EDITION)).fetchone()
+                left = cursor.execute(TABLES.renamed(SELECT_EDITION)).fetchone()
                 past = cursor.execute(SELECT_PAST).fetchone()
-                found = cursor.execute(SELECT_NEWEST).fetchone()
-                newest = int(found["position"]) if found else 0
+                row = cursor.execute(SELECT_NEWEST).fetchone()
+                newest = int(row["position"]) if row else 0
                 if left and not afresh:
                     reached = max(left["position"], past["position"] if past else 0)
                     if can_go_on(self.read_model.shape, left["shape"], reached, newest):
                         return int(left["position"])
                 for statement in (DROP, *CREATE):
-                    cursor.execute(TABLES.turned(statement))
+                    cursor.execute(TABLES.renamed(statement))
                 cursor.execute(BEGIN_EDITION, (self.read_model.shape,))
                 cursor.execute(BEGIN_PAST, (newest,))
                 for made in (SAME_RIGHTS, SAME_OWNER):
@@ -189,11 +189,11 @@ class PostgresShadow:
 
     def first_pass(self) -> FirstPassLeft | None:
         """See `Shadow.first_pass`."""
-        found = self._datastore.rows(SELECT_PAST)
-        if not found:
+        past = self._datastore.rows(SELECT_PAST)
+        if not past:
             return None
         last = self._datastore.rows(SELECT_LAST)
-        return FirstPassLeft(found[0]["position"], last[0]["job_id"] if last else "")
+        return FirstPassLeft(past[0]["position"], last[0]["job_id"] if last else "")
 
     def end_first_pass(self, generation: int, position: int, until: int) -> None:
         """See `Shadow.end_first_pass`."""
@@ -206,7 +206,7 @@ class PostgresShadow:
         """Make the indexes only now, because they would have slowed the folding; then analyze."""
         with self._datastore.transaction(commit=True) as cursor:
             for statement in INDEX:
-                cursor.execute(TABLES.turned(statement))
+                cursor.execute(TABLES.renamed(statement))
             cursor.execute(ANALYZE)
 
     def swap(self) -> bool:
@@ -232,13 +232,13 @@ class PostgresShadow:
     def drop(self) -> bool:
         """See `Shadow.drop`."""
         with self._datastore.transaction(commit=True) as cursor:
-            cursor.execute(TABLES.turned(DROP))
+            cursor.execute(TABLES.renamed(DROP))
             for statement in (FORGET_DROPPED, FORGET_PAST):
                 cursor.execute(statement)
             return cursor.execute(DROP_EDITION).rowcount > 0
 
     def clear(self) -> bool:
-        """Return False: PostgreSQL drops a table at once, so none is left to delete in slices."""
+        """Return False: PostgreSQL drops a table at once, so slices are not needed."""
         return False
 
     def rows(self, view: str, after: str, limit: int) -> Sequence[Row]:

@@ -1,7 +1,7 @@
 """Rebuilding: fold the whole history into new tables, then swap them with the served ones.
 
-Callbacks and reads go on meanwhile. An interrupted rebuild keeps what it has folded, and the next
-one goes on from there.
+Callbacks and reads go on during a rebuild. An interrupted rebuild leaves the rows that it has
+folded, and the next one goes on from them.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from projections.rebuilding.first_pass import PAGE, FirstPass
 log = logging.getLogger("milepost.rebuild")
 
 BATCH, BATCHES = 2_000, 10
-"""BATCH times BATCHES events after the first pass are folded before their rows are written. Many,
-because each job among them is written once. No more, because they are held in memory and no other
-process can write to SQLite meanwhile."""
+"""After the first pass, a rebuild folds BATCH * BATCHES events before it writes their rows. More
+events mean fewer writes, because it writes each job among them once. But the rows wait in memory,
+and no other process can write to SQLite during the write."""
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.01, 2.0
 """Seconds between attempts to swap. The first attempts wait for a projector that was faster, later
-ones for a transaction that reads for long."""
+attempts for a transaction that reads for long."""
 
 
 class RebuildUnderWay(MilepostError):
@@ -56,7 +56,7 @@ class Rebuilt(msgspec.Struct, frozen=True):
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """How far a rebuild is: the events that it folded, its position and the log's last one."""
+    """A rebuild's number of folded events, its position, and the log's last position."""
 
     events: int
     position: int
@@ -64,7 +64,7 @@ class Progress(msgspec.Struct, frozen=True):
 
 
 class Rebuild:
-    """Folds the rows of a read model anew, in the shape of this release."""
+    """Folds all rows of a read model again, in the shape of this release."""
 
     def __init__(
         self,
@@ -97,7 +97,7 @@ class Rebuild:
         on_difference: Callable[[RowDifference], object] = lambda _: None,
         stop: Event | None = None,
     ) -> Rebuilt:
-        """Fold everything into new tables, compare them with those served, and swap.
+        """Fold the whole log into new tables, compare them with the served tables, and swap.
 
         All tables are rebuilt together, because all rows have one position; only the `wanted` views
         are compared. With `afresh`, the tables of an interrupted rebuild are not used. Raises
@@ -108,7 +108,7 @@ class Rebuild:
             if not is_held:
                 raise RebuildUnderWay
             began, events = monotonic(), 0
-            self.take_away(stop)
+            self.delete_replaced(stop)
             if stop.is_set():
                 raise RebuildInterrupted
             began_at = self._shadow.begin(afresh=afresh)
@@ -153,7 +153,7 @@ class Rebuild:
         )
 
     def drop(self) -> bool:
-        """Drop the tables of an interrupted rebuild; return whether there were any.
+        """Drop the tables of an interrupted rebuild; return whether any existed.
 
         Raises `RebuildUnderWay`.
         """
@@ -162,21 +162,22 @@ class Rebuild:
                 raise RebuildUnderWay
             return self._shadow.drop()
 
-    def take_away(self, stop: Event | None = None) -> None:
+    def delete_replaced(self, stop: Event | None = None) -> None:
         """Delete replaced and dropped tables, slice by slice, until `stop` is set.
 
-        After an interruption, the projector or the next rebuild deletes the rest.
+        If it stops early, the projector or the next rebuild deletes the rest.
         """
         stop, began = stop or Event(), monotonic()
         while not stop.is_set() and self._shadow.clear():
-            # After a slice of t seconds, pause for t: writers that wait for SQLite's lock poll it.
+            # After a slice of t seconds, pause for t seconds: writers that wait for SQLite's lock
+            # only poll it.
             stop.wait(monotonic() - began)
             began = monotonic()
 
     def is_current(self, stop: Event) -> bool:
         """Tell whether the served rows have this release's shape; rebuild rows of an older one.
 
-        Rows of a newer release stay as they are. Else two releases side by side would rebuild
+        It leaves rows of a newer release alone. Otherwise two releases side by side would rebuild
         each other's rows for ever.
         """
         served, shape = self._read_model.edition(), self._read_model.shape
@@ -212,7 +213,7 @@ class Rebuild:
         return differences
 
     def _stand_by(self, reason: str) -> None:
-        # The projector asks every second; the log says it once.
+        # The projector asks every second, so log the same reason only once.
         if reason != self._standing_by_for:
             self._standing_by_for = reason
             log.warning("%s", reason)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, LiteralString
 
-from domain.log.file_lock import file_lock
+from domain.log.connections.file_lock import file_lock
 from domain.log.parameters import as_json
 from domain.log.reading.sqlite import SELECT_NEWEST
 from domain.log.sqlite import SQLiteRecorder
@@ -38,7 +38,7 @@ BEGIN_PAST: Final = """
        SET shape = excluded.shape, position = excluded.position, generation = excluded.generation
 """
 SELECT_PAST: Final = "SELECT position FROM milepost_read_model WHERE tables = 'past'"
-REBUILT_INSTANCES: Final[LiteralString] = TABLES.turned("milepost_instances")
+REBUILT_INSTANCES: Final[LiteralString] = TABLES.renamed("milepost_instances")
 SELECT_LAST: Final = f"SELECT job_id FROM {REBUILT_INSTANCES} ORDER BY job_id DESC LIMIT 1"
 END_PAST: Final = """
     UPDATE milepost_read_model AS rebuilt SET position = past.position
@@ -49,16 +49,16 @@ END_PAST: Final = """
 """
 FORGET_PAST: Final = "DELETE FROM milepost_read_model WHERE tables = 'past'"
 END_EDITION: Final = "DELETE FROM milepost_read_model WHERE tables IN ('rebuilt', 'past')"
-# A row keeps the generation number of dropped tables until the next tables have a higher one. A
-# process that still folds into the dropped tables would else take the next ones for its own.
+# The row with the generation number of dropped tables stays until new tables have a higher one.
+# Otherwise a process that still folds into the dropped tables would write into the new ones.
 FORGET_DROPPED: Final = """
     DELETE FROM milepost_read_model
      WHERE tables = 'dropped'
        AND EXISTS (SELECT 1 FROM milepost_read_model WHERE tables = 'rebuilt')
 """
 DROP_EDITION: Final = "UPDATE milepost_read_model SET tables = 'dropped' WHERE tables = 'rebuilt'"
-# SQLite drops a trigger with its table and says nothing. Views and foreign keys refer to the table
-# by its name, so they refer to the new one after the swap.
+# SQLite drops a trigger silently with its table. Views and foreign keys refer to a table by its
+# name, so they refer to the new table after the swap.
 SELECT_TRIGGER: Final = """
     SELECT 'trigger ' || name, tbl_name FROM sqlite_master
      WHERE type = 'trigger' AND tbl_name IN (SELECT value FROM json_each(?)) LIMIT 1
@@ -79,8 +79,8 @@ IS_DROPPED: Final = re.compile(
     f"{DROPPED}(rebuilt_)?({'|'.join(n.removeprefix('milepost_') for n in TABLES.names)})_[0-9]+"
 )
 SLICE: Final = 200
-"""How many rows are deleted under one write lock."""
-# A projector at work updates the same row: after this it finds another generation.
+"""The number of rows that one transaction deletes."""
+# The projector updates the same row with each batch: after the swap it sees a new generation.
 SERVE: Final = """
     UPDATE milepost_read_model
        SET (shape, position, generation) = (
@@ -94,7 +94,7 @@ SERVE: Final = """
                               SELECT COALESCE(MAX(notification_id), 0) FROM milepost_events)))
 """
 SELECT_ROWS: Final[dict[str, LiteralString]] = {
-    view: TABLES.turned(
+    view: TABLES.renamed(
         f"SELECT job_id, version, document FROM milepost_{view}"
         " WHERE job_id > ? ORDER BY job_id LIMIT ?"
     )
@@ -103,7 +103,7 @@ SELECT_ROWS: Final[dict[str, LiteralString]] = {
 
 
 class SQLiteShadow:
-    """Keep the tables of a rebuild beside the served ones."""
+    """The tables of a rebuild, beside the served ones in the same file."""
 
     def __init__(self, recorder: SQLiteRecorder, shape: str = SHAPE) -> None:
         self.read_model = SQLiteReadModel(recorder, shape, rebuilt=True)
@@ -119,7 +119,7 @@ class SQLiteShadow:
         """See `Shadow.begin`."""
         with self._datastore.writing() as cursor:
             _refuse_triggers(cursor)
-            left = cursor.execute(TABLES.turned(SELECT_EDITION)).fetchone()
+            left = cursor.execute(TABLES.renamed(SELECT_EDITION)).fetchone()
             past = cursor.execute(SELECT_PAST).fetchone()
             newest = cursor.execute(SELECT_NEWEST).fetchone()[0]
             if left and not afresh:
@@ -131,7 +131,7 @@ class SQLiteShadow:
             cursor.execute(BEGIN_PAST, (newest,))
             # Rows come in order, so the indexes cost little now. At the end, making them would hold
             # the write lock for long.
-            for statement in map(TABLES.turned, CREATE):
+            for statement in map(TABLES.renamed, CREATE):
                 cursor.execute(statement)
             for statement in indexes(REBUILT_INSTANCES, generation).values():
                 cursor.execute(statement)
@@ -171,7 +171,7 @@ class SQLiteShadow:
     def drop(self) -> bool:
         """See `Shadow.drop`."""
         with self._datastore.writing() as cursor:
-            left = cursor.execute(TABLES.turned(SELECT_EDITION)).fetchone()
+            left = cursor.execute(TABLES.renamed(SELECT_EDITION)).fetchone()
             _mark_dropped(cursor, TABLES.rebuilt, left["generation"] if left else 0)
             for statement in (FORGET_DROPPED, FORGET_PAST):
                 cursor.execute(statement)
@@ -179,10 +179,12 @@ class SQLiteShadow:
 
     def clear(self) -> bool:
         """See `Shadow.clear`."""
-        if not _ours(self._rows(SELECT_DROPPED)):  # a read, so that no writer waits for this answer
+        # Read first: without a table to delete, no writer waits for a write lock.
+        if not _dropped_by_milepost(self._rows(SELECT_DROPPED)):
             return False
         with self._datastore.writing() as cursor:
-            for name, key in _ours(cursor.execute(SELECT_DROPPED).fetchall())[:1]:
+            dropped = _dropped_by_milepost(cursor.execute(SELECT_DROPPED).fetchall())
+            for name, key in dropped[:1]:
                 some = f"SELECT {key} FROM {name} ORDER BY {key} LIMIT {SLICE}"
                 if cursor.execute(f"DELETE FROM {name} WHERE ({key}) IN ({some})").rowcount == 0:
                     cursor.execute(f"DROP TABLE {name}")
@@ -197,7 +199,7 @@ class SQLiteShadow:
             return cursor.execute(statement, parameters).fetchall()
 
 
-def _ours(tables: Sequence[Any]) -> list[tuple[str, str]]:
+def _dropped_by_milepost(tables: Sequence[Any]) -> list[tuple[str, str]]:
     return [(name, key) for name, key in tables if IS_DROPPED.fullmatch(name)]
 
 
@@ -207,14 +209,15 @@ def _refuse_triggers(cursor: sqlite3.Cursor) -> None:
 
 
 def _mark_dropped(cursor: sqlite3.Cursor, tables: Sequence[str], generation: int) -> None:
-    """Rename those of these tables that exist, so that `clear` finds and deletes them."""
+    """Rename the existing ones among these tables, so that `clear` deletes them."""
     for row in cursor.execute(SELECT_EXISTING, (as_json(tables),)).fetchall():
         kind = row["name"].removeprefix("milepost_")
         _rename(cursor, row["name"], f"{DROPPED}{kind}_{generation}")
 
 
 def _rename(cursor: sqlite3.Cursor, table: str, name: str) -> None:
-    # Without "legacy", views would follow the renamed table, and a broken view would forbid it.
+    # Without legacy_alter_table, SQLite would rename the table in views too, and would refuse if a
+    # view is broken.
     cursor.execute("PRAGMA legacy_alter_table=ON")
     try:
         cursor.execute(f"ALTER TABLE {table} RENAME TO {name}")

@@ -1,1 +1,1 @@
-"""The tree: hashes of the log in tiles, how they grow and what they prove."""
+"""The tree: hashes of the log in tiles, their growth, and the proofs that they give."""

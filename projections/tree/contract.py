@@ -1,10 +1,11 @@
 """The contract of the tree: a hash of every stored event, in order of position, for ever.
 
-The log is hashed as RFC 9162 says (`domain/evidence/merkle.py`) and the hashes are kept in tiles of
-256. A tile of level 0 has the hashes of leaves, one of the level above the roots of complete tiles,
-and so on; so a proof reads a few rows. Tiles only grow, from the left, and are never made anew:
-that would vouch for whatever the log says by then. The stores beside this file (`memory.py`,
-`sqlite.py`, `postgres.py`) keep them in the database of the events, in tables that nothing empties.
+The log is hashed as RFC 9162 says (`domain/evidence/merkle.py`), and tiles have 256 hashes each. A
+tile of level 0 has the hashes of leaves. A tile of a higher level has the roots of complete tiles
+of the level below. So a proof reads a few rows. Tiles only grow, at the end. Milepost never makes
+them anew: new tiles would vouch for events that somebody changed in the meantime. The stores beside
+this file (`memory.py`, `sqlite.py`, `postgres.py`) have the tiles in the database of the events, in
+tables that Milepost never empties.
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ from domain.log.reading.contract import Log
 
 HEIGHT = 8
 TILE = 1 << HEIGHT
-"""How many hashes a complete tile has."""
+"""The number of hashes in a complete tile."""
 POSITION_BYTES = 8
 
-Place = tuple[int, int]
-"""A tile's level and its index in it."""
+TileId = tuple[int, int]
+"""A tile's level, and its index in that level."""
 
 
 class TreeMoved(MilepostError):
@@ -39,7 +40,7 @@ class TreeBroken(MilepostError):
 
 
 class Head(msgspec.Struct, frozen=True):
-    """How many leaves the tree has, and the position of the last one's event."""
+    """The number of leaves of the tree, and the position of the last leaf's event."""
 
     size: int = 0
     position: int = 0
@@ -57,7 +58,7 @@ class Tile(msgspec.Struct, frozen=True):
         return len(self.hashes) // HASH_BYTES
 
     def nodes(self, start: int = 0, stop: int = TILE) -> list[bytes]:
-        """Return the hashes from one place to another."""
+        """Return the hashes from index `start` up to, and without, index `stop`."""
         raw = self.hashes[start * HASH_BYTES : stop * HASH_BYTES]
         return [raw[at : at + HASH_BYTES] for at in range(0, len(raw), HASH_BYTES)]
 
@@ -71,14 +72,14 @@ class Tile(msgspec.Struct, frozen=True):
 
 
 class Grown(msgspec.Struct, frozen=True):
-    """A tile as it shall be stored, and how many of its hashes are stored already."""
+    """A tile to be stored, and the number of its first hashes that are stored already."""
 
     tile: Tile
-    kept: int
+    stored: int
 
     @property
     def bounds(self) -> tuple[int, int] | tuple[None, None]:
-        """The first and last position, at level 0."""
+        """The first and last position at level 0; None for both at higher levels."""
         positions = self.tile.leaf_positions()
         return (positions[0], positions[-1]) if positions else (None, None)
 
@@ -92,25 +93,25 @@ class TreeStore(Protocol):
         ...
 
     def prepare(self) -> None:
-        """Begin with no leaves, unless the tree was begun before."""
+        """Record a head without leaves, unless the tree has a head or tiles already."""
         ...
 
     def head(self) -> Head:
-        """Return how far the tree goes; raise `TreeBroken` if that record is lost."""
+        """Return the tree's head; raise `TreeBroken` if the head is lost."""
         ...
 
-    def tiles(self, wanted: Sequence[Place]) -> Mapping[Place, Tile]:
+    def tiles(self, wanted: Sequence[TileId]) -> Mapping[TileId, Tile]:
         """Return the wanted tiles that exist."""
         ...
 
     def append(self, since: Head, head: Head, grown: Sequence[Grown]) -> None:
-        """Store the tiles and how far the tree goes now, in one transaction.
+        """Store the tiles and the new head, in one transaction. Stored hashes do not change.
 
-        Raises `TreeMoved` if the tree does not end at `since`, and `TreeBroken` if a tile is not as
-        it must be there. No hash that is stored changes.
+        Raises `TreeMoved` if the tree's head is not `since`, and `TreeBroken` if a stored tile does
+        not have the number of hashes that `grown` says.
         """
         ...
 
     def tile_of(self, position: int) -> Tile | None:
-        """Return the tile of level 0 that has the leaf of this position, if there is one."""
+        """Return the tile of level 0 that has the leaf of this position; None without one."""
         ...

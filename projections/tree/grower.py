@@ -18,9 +18,9 @@ BATCH = 8 * TILE
 class Grower:
     """A chore: let the tree grow with the log.
 
-    The grower goes on only while the log has the tree's last event as it was hashed. A log that
-    lost events, or that has other events, makes the grower stop and log the fault: nobody could
-    prove that new leaves extend the tree that was signed before.
+    The grower goes on only while the log has the tree's last event as it was hashed. If the log
+    lost or changed that event, the grower stops and logs the fault: no proof could show that new
+    leaves extend the tree that was signed before.
     """
 
     def __init__(self, tree: TreeStore, batch: int = BATCH) -> None:
@@ -29,7 +29,7 @@ class Grower:
         self._logged_fault = ""
 
     def begin(self) -> None:
-        """Do nothing: the tree's head says which event is next."""
+        """Do nothing: the tree's head tells which event is next."""
 
     def step(self) -> float:
         """Append at most one batch; return seconds until the next step is due."""
@@ -80,9 +80,9 @@ def checked(tree: TreeStore, head: Head, limit: int) -> list[Stored]:
             f"the event at position {head.position}, the last of {head.size} in the tree, "
             f"is not in the log any more{others}"
         )
-    index, place = divmod(head.size - 1, TILE)
+    index, offset = divmod(head.size - 1, TILE)
     tile = tree.tiles([(0, index)]).get((0, index))
-    last = tile.hashes[place * HASH_BYTES : (place + 1) * HASH_BYTES] if tile else None
+    last = tile.hashes[offset * HASH_BYTES : (offset + 1) * HASH_BYTES] if tile else None
     if last != events[0].leaf:
         raise TreeBroken(
             f"the event at position {head.position}, the last of {head.size} in the tree, is not "

@@ -6,29 +6,29 @@ from collections.abc import Mapping, Sequence
 from threading import RLock
 
 from domain.log.memory import MemoryRecorder
-from projections.tree.contract import Grown, Head, Place, Tile, TreeBroken, TreeMoved
+from projections.tree.contract import Grown, Head, Tile, TileId, TreeBroken, TreeMoved
 
 
 class MemoryTree:
-    """Keep tiles in a dictionary under the event store's lock."""
+    """Store tiles in a dictionary under the event store's lock."""
 
     def __init__(self, recorder: MemoryRecorder) -> None:
         self.log = recorder
         self._lock: RLock = recorder._database_lock
         self._head = Head()
-        self._tiles: dict[Place, Tile] = {}
+        self._tiles: dict[TileId, Tile] = {}
 
     def prepare(self) -> None:
-        """Do nothing: there are no tables."""
+        """Do nothing: memory has no tables."""
 
     def head(self) -> Head:
         """See `TreeStore.head`."""
         return self._head
 
-    def tiles(self, wanted: Sequence[Place]) -> Mapping[Place, Tile]:
+    def tiles(self, wanted: Sequence[TileId]) -> Mapping[TileId, Tile]:
         """See `TreeStore.tiles`."""
         with self._lock:
-            return {place: self._tiles[place] for place in wanted if place in self._tiles}
+            return {tile_id: self._tiles[tile_id] for tile_id in wanted if tile_id in self._tiles}
 
     def append(self, since: Head, head: Head, grown: Sequence[Grown]) -> None:
         """See `TreeStore.append`."""
@@ -37,7 +37,7 @@ class MemoryTree:
                 raise TreeMoved
             for each in grown:
                 stored = self._tiles.get((each.tile.level, each.tile.index))
-                if (len(stored) if stored else 0) != each.kept:
+                if (len(stored) if stored else 0) != each.stored:
                     raise TreeBroken
             self._tiles |= {(each.tile.level, each.tile.index): each.tile for each in grown}
             self._head = head

@@ -8,12 +8,12 @@ from typing import ClassVar, LiteralString
 import msgspec
 
 from domain.evidence.merkle import HASH_BYTES
+from domain.log.connections.postgres import ONE_AT_A_TIME, PostgresDatastore
 from domain.log.parameters import as_json
 from domain.log.postgres import PostgresRecorder
-from domain.log.postgres_datastore import ONE_AT_A_TIME, PostgresDatastore
 from domain.log.schema.postgres import PostgresPart
 from domain.log.schema.steps import Part, Step, each
-from projections.tree.contract import Grown, Head, Place, Tile, TreeBroken, TreeMoved
+from projections.tree.contract import Grown, Head, Tile, TileId, TreeBroken, TreeMoved
 
 CREATE: tuple[LiteralString, ...] = (
     """CREATE TABLE IF NOT EXISTS milepost_tree (
@@ -32,14 +32,14 @@ CREATE: tuple[LiteralString, ...] = (
 PART: PostgresPart = Part(
     "tree", (Step(1, ("milepost_tree", "milepost_tree_head"), each(*CREATE)),)
 )
-# A head that was lost is not made anew: the tree would begin anew with it.
+# A lost head stays lost while tiles exist: a new head of size 0 would begin another tree.
 BEGIN = """
     INSERT INTO milepost_tree_head SELECT 0, 0
      WHERE NOT EXISTS (SELECT FROM milepost_tree_head)
        AND NOT EXISTS (SELECT FROM milepost_tree)
 """
 SELECT_HEAD = "SELECT size, position FROM milepost_tree_head"
-# LATERAL and OFFSET 0: however small the tables were when this was planned, it goes by the index.
+# LATERAL and OFFSET 0: the plan uses the index, also if it was made when the table was small.
 SELECT_TILES = """
     SELECT t.*
       FROM json_array_elements(%s::json) AS wanted
@@ -51,7 +51,7 @@ SELECT_TILE_OF = """
     SELECT level, tile AS index, hashes, positions FROM milepost_tree
      WHERE level = 0 AND last_position >= %s ORDER BY last_position LIMIT 1
 """
-# Not waiting for the disk: what a crash takes away is hashed again from the same events.
+# The commit does not wait for the disk: hashes that a crash loses are made again from the events.
 NOT_WAITING = "SET LOCAL synchronous_commit = off"
 MOVE = "UPDATE milepost_tree_head SET size = %s, position = %s WHERE size = %s AND position = %s"
 INSERT_TILE = "INSERT INTO milepost_tree VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING"
@@ -59,12 +59,12 @@ GROW_TILE = """
     UPDATE milepost_tree
        SET hashes = %(hashes)s, positions = %(positions)s,
            first_position = %(first)s, last_position = %(last)s
-     WHERE level = %(level)s AND tile = %(index)s AND length(hashes) = %(kept)s
+     WHERE level = %(level)s AND tile = %(index)s AND length(hashes) = %(stored)s
 """
 
 
 class PostgresTree:
-    """Keep tiles beside the events."""
+    """Store tiles beside the events."""
 
     part: ClassVar = PART
 
@@ -81,12 +81,12 @@ class PostgresTree:
 
     def head(self) -> Head:
         """See `TreeStore.head`."""
-        found = self._datastore.rows(SELECT_HEAD)
-        if len(found) != 1:
+        rows = self._datastore.rows(SELECT_HEAD)
+        if len(rows) != 1:
             raise TreeBroken("the tree has no head any more")
-        return Head(**found[0])
+        return Head(**rows[0])
 
-    def tiles(self, wanted: Sequence[Place]) -> Mapping[Place, Tile]:
+    def tiles(self, wanted: Sequence[TileId]) -> Mapping[TileId, Tile]:
         """See `TreeStore.tiles`."""
         rows = self._datastore.rows(SELECT_TILES, (as_json(wanted),))
         return {(row["level"], row["index"]): Tile(**row) for row in rows}
@@ -100,10 +100,14 @@ class PostgresTree:
                 raise TreeMoved
             for each in grown:
                 tile, (first, last) = each.tile, each.bounds
-                if each.kept:
-                    told = msgspec.structs.asdict(tile)
-                    kept = each.kept * HASH_BYTES
-                    cursor.execute(GROW_TILE, {**told, "first": first, "last": last, "kept": kept})
+                if each.stored:
+                    columns = {
+                        **msgspec.structs.asdict(tile),
+                        "first": first,
+                        "last": last,
+                        "stored": each.stored * HASH_BYTES,
+                    }
+                    cursor.execute(GROW_TILE, columns)
                 else:
                     cursor.execute(INSERT_TILE, (*msgspec.structs.astuple(tile), first, last))
                 if cursor.rowcount != 1:

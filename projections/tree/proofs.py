@@ -1,4 +1,4 @@
-"""Evidence: how far the tree goes, its roots, and proofs that an event is in it."""
+"""Evidence: the tree's size, its roots, inclusion proofs and consistency proofs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class NotInTreeYet(MilepostError):
 
 
 class Growth(msgspec.Struct, frozen=True):
-    """How far the tree goes, and why it does not go on, if so."""
+    """The tree's size and last position, and the fault that stops its growth, if there is one."""
 
     size: int
     position: int
@@ -31,7 +31,7 @@ class Growth(msgspec.Struct, frozen=True):
 
 
 class Root(msgspec.Struct, frozen=True):
-    """The root of the tree's first leaves, and the position of the last one's event."""
+    """The root of the tree's first `size` leaves, and the position of the last leaf's event."""
 
     size: int
     root: bytes
@@ -54,7 +54,7 @@ class Evidence:
         self._tree = tree
 
     def growth(self) -> Growth:
-        """Return how far the tree goes, and whether the log still has its last event."""
+        """Return the tree's size and position, and a fault if the log lost its last event."""
         with translated():
             head = Head()
             try:
@@ -65,9 +65,9 @@ class Evidence:
         return Growth(head.size, head.position)
 
     def root(self, size: int | None = None) -> Root:
-        """Return the root of the first `size` leaves; None is all.
+        """Return the root of the first `size` leaves, of all leaves if `size` is None.
 
-        Raises `NotInTreeYet`, or `TreeBroken` if the log lost or changed what was hashed last.
+        Raises `NotInTreeYet`, or `TreeBroken` if the log lost or changed the last leaf's event.
         """
         with translated():
             head = self._tree.head()
@@ -75,7 +75,7 @@ class Evidence:
             return self._root(Nodes(self._tree), head, size)
 
     def proof(self, job_id: str, version: int, size: int | None = None) -> Proof | None:
-        """Prove that an event is among the first `size` leaves; None if there is no such event.
+        """Prove that an event is among the first `size` leaves; return None without such an event.
 
         Raises `NotInTreeYet`, or `TreeBroken` if the event is not what was hashed.
         """
@@ -90,17 +90,17 @@ class Evidence:
             tile = self._tree.tile_of(event.position)
             if tile is None:
                 raise TreeBroken(f"the event at position {event.position} is not in the tree")
-            place = tile.leaf_positions().index(event.position)
-            if tile.hashes[place * HASH_BYTES : (place + 1) * HASH_BYTES] != event.leaf:
+            offset = tile.leaf_positions().index(event.position)
+            if tile.hashes[offset * HASH_BYTES : (offset + 1) * HASH_BYTES] != event.leaf:
                 raise TreeBroken(f"the event at position {event.position} is not what was hashed")
-            index = tile.index * TILE + place
+            index = tile.index * TILE + offset
             hashes = merkle.inclusion_proof(index, root.size, nodes.node)
             return Proof(event, index, root, hashes)
 
     def extension(self, first: int, size: int | None = None) -> tuple[Root, list[bytes]]:
-        """Prove that the tree extends the one of its first leaves (RFC 9162, 2.1.4).
+        """Prove that the first `size` leaves extend the first `first` leaves (RFC 9162, 2.1.4).
 
-        Raises `NotInTreeYet`, `InvalidProof` for what has no proof, or `TreeBroken`.
+        Raises `NotInTreeYet`, `InvalidProof` for sizes that have no proof, or `TreeBroken`.
         """
         with translated():
             nodes = Nodes(self._tree)

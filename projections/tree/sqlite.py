@@ -8,12 +8,12 @@ from typing import Any, ClassVar, LiteralString
 import msgspec
 
 from domain.evidence.merkle import HASH_BYTES
+from domain.log.connections.sqlite import SQLiteDatastore
 from domain.log.parameters import as_json
 from domain.log.schema.sqlite import SQLitePart
 from domain.log.schema.steps import Part, Step, each
 from domain.log.sqlite import SQLiteRecorder
-from domain.log.sqlite_datastore import SQLiteDatastore
-from projections.tree.contract import Grown, Head, Place, Tile, TreeBroken, TreeMoved
+from projections.tree.contract import Grown, Head, Tile, TileId, TreeBroken, TreeMoved
 
 CREATE: tuple[LiteralString, ...] = (
     """CREATE TABLE IF NOT EXISTS milepost_tree (
@@ -30,7 +30,7 @@ CREATE: tuple[LiteralString, ...] = (
          size INTEGER NOT NULL, position INTEGER NOT NULL)""",
 )
 PART: SQLitePart = Part("tree", (Step(1, ("milepost_tree", "milepost_tree_head"), each(*CREATE)),))
-# A head that was lost is not made anew: the tree would begin anew with it.
+# A lost head stays lost while tiles exist: a new head of size 0 would begin another tree.
 BEGIN = """
     INSERT INTO milepost_tree_head SELECT 0, 0
      WHERE NOT EXISTS (SELECT 1 FROM milepost_tree_head)
@@ -57,7 +57,7 @@ GROW_TILE = """
 
 
 class SQLiteTree:
-    """Keep tiles beside the events."""
+    """Store tiles beside the events."""
 
     part: ClassVar = PART
 
@@ -73,12 +73,12 @@ class SQLiteTree:
 
     def head(self) -> Head:
         """See `TreeStore.head`."""
-        found = self._rows(SELECT_HEAD)
-        if len(found) != 1:
+        rows = self._rows(SELECT_HEAD)
+        if len(rows) != 1:
             raise TreeBroken("the tree has no head any more")
-        return Head(*found[0])
+        return Head(*rows[0])
 
-    def tiles(self, wanted: Sequence[Place]) -> Mapping[Place, Tile]:
+    def tiles(self, wanted: Sequence[TileId]) -> Mapping[TileId, Tile]:
         """See `TreeStore.tiles`."""
         rows = self._rows(SELECT_TILES, as_json(wanted))
         return {(row[0], row[1]): Tile(*row) for row in rows}
@@ -91,8 +91,8 @@ class SQLiteTree:
                 raise TreeMoved
             for each in grown:
                 columns = (*msgspec.structs.astuple(each.tile), *each.bounds)
-                if each.kept:
-                    cursor.execute(GROW_TILE, (*columns, each.kept * HASH_BYTES))
+                if each.stored:
+                    cursor.execute(GROW_TILE, (*columns, each.stored * HASH_BYTES))
                 else:
                     cursor.execute(INSERT_TILE, columns)
                 if cursor.rowcount != 1:

@@ -1,4 +1,4 @@
-"""Between tiles and the nodes of the tree: what grows, and where a node is found."""
+"""From leaves to tiles, and from tiles to the nodes of the tree."""
 
 from __future__ import annotations
 
@@ -11,67 +11,67 @@ from projections.tree.contract import (
     POSITION_BYTES,
     TILE,
     Grown,
-    Place,
     Tile,
+    TileId,
     TreeBroken,
     TreeStore,
 )
 
 
-def tails(size: int) -> list[Place]:
-    """Return the places of the tiles that a tree of this size has begun, from below."""
-    found = []
+def tails(size: int) -> list[TileId]:
+    """Return the ids of the incomplete tiles of a tree of this size, level 0 first."""
+    incomplete = []
     level = 0
     while size:
         if size % TILE:
-            found.append((level, size // TILE))
+            incomplete.append((level, size // TILE))
         level, size = level + 1, size // TILE
-    return found
+    return incomplete
 
 
 def grown(
-    size: int, tiles: Mapping[Place, Tile], leaves: Sequence[bytes], positions: Sequence[int]
+    size: int, tiles: Mapping[TileId, Tile], leaves: Sequence[bytes], positions: Sequence[int]
 ) -> list[Grown]:
-    """Return what becomes of a tree of this size, whose begun tiles are given, with more leaves.
+    """Return the tiles that change when a tree of this size gets more leaves.
 
-    Raises `TreeBroken` if the begun tiles are not those of that size.
+    `tiles` are its incomplete tiles. Raises `TreeBroken` if they are not those of that size.
     """
-    found: list[Grown] = []
+    changed: list[Grown] = []
     level, nodes = 0, list(leaves)
-    told = b"".join(position.to_bytes(POSITION_BYTES) for position in positions)
+    new_positions = b"".join(position.to_bytes(POSITION_BYTES) for position in positions)
     while nodes:
-        index, kept = divmod(size, TILE)
-        begun = tiles.get((level, index)) if kept else None
-        if kept and (begun is None or len(begun) != kept):
-            raise TreeBroken(f"tile {index} of level {level} does not have {kept} hashes")
+        index, stored = divmod(size, TILE)
+        begun = tiles.get((level, index)) if stored else None
+        if stored and (begun is None or len(begun) != stored):
+            raise TreeBroken(f"tile {index} of level {level} does not have {stored} hashes")
         hashes = (begun.hashes if begun else b"") + b"".join(nodes)
-        told = (begun.positions if begun else b"") + told
+        new_positions = (begun.positions if begun else b"") + new_positions
         nodes = []
         for at in range(0, len(hashes), TILE * HASH_BYTES):
-            place = at // HASH_BYTES
+            offset = at // HASH_BYTES
             tile = Tile(
                 level,
-                index + place // TILE,
+                index + offset // TILE,
                 hashes[at : at + TILE * HASH_BYTES],
-                told[place * POSITION_BYTES : (place + TILE) * POSITION_BYTES],
+                new_positions[offset * POSITION_BYTES : (offset + TILE) * POSITION_BYTES],
             )
-            found.append(Grown(tile, 0 if at else kept))
+            changed.append(Grown(tile, 0 if at else stored))
             if len(tile) == TILE:
                 nodes.append(merkle.covering(tile.nodes()))
-        level, size, told = level + 1, size // TILE, b""
-    return found
+        level, size, new_positions = level + 1, size // TILE, b""
+    return changed
 
 
-REMEMBERED = 256
-"""How many tiles are remembered at most, which is some megabytes."""
+CACHED = 256
+"""The most tiles in the cache of `Nodes`. They have a few megabytes."""
 
 
 class Nodes:
-    """The nodes of a tree; a tile that was just read is not read again."""
+    """The nodes of a tree, with a cache of the tiles that were read."""
 
     def __init__(self, tree: TreeStore) -> None:
         self._tree = tree
-        self._tiles: dict[Place, Tile] = {}
+        self._tiles: dict[TileId, Tile] = {}
 
     def node(self, level: int, index: int) -> bytes:
         """Return the hash of a complete node; raise `TreeBroken` if its tile is not whole."""
@@ -83,23 +83,23 @@ class Nodes:
         return merkle.covering(hashes)
 
     def frontier(self, size: int) -> Frontier:
-        """Return the frontier of the first leaves; raise `TreeBroken`."""
+        """Return the frontier of the first `size` leaves; raise `TreeBroken`."""
         return merkle.frontier(size, self.node)
 
     def position(self, leaf: int) -> int:
         """Return the position of a leaf's event; raise `TreeBroken`."""
-        index, place = divmod(leaf, TILE)
+        index, offset = divmod(leaf, TILE)
         positions = self._tile((0, index)).leaf_positions()
-        if place >= len(positions):
+        if offset >= len(positions):
             raise TreeBroken(f"tile {index} of level 0 lacks positions")
-        return positions[place]
+        return positions[offset]
 
-    def _tile(self, place: Place) -> Tile:
-        if place not in self._tiles:
-            found = self._tree.tiles([place])
-            if place not in found:
-                raise TreeBroken(f"tile {place[1]} of level {place[0]} is missing")
-            if len(self._tiles) >= REMEMBERED:
+    def _tile(self, tile_id: TileId) -> Tile:
+        if tile_id not in self._tiles:
+            stored = self._tree.tiles([tile_id])
+            if tile_id not in stored:
+                raise TreeBroken(f"tile {tile_id[1]} of level {tile_id[0]} is missing")
+            if len(self._tiles) >= CACHED:
                 self._tiles.clear()
-            self._tiles[place] = found[place]
-        return self._tiles[place]
+            self._tiles[tile_id] = stored[tile_id]
+        return self._tiles[tile_id]

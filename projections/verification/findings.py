@@ -1,4 +1,4 @@
-"""Findings: what is not as it must be, and exactly where."""
+"""Findings: the events, rows and hashes that are not as they must be."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import Literal, Protocol, TypeAlias
 import msgspec
 
 Kind = Literal[
-    "changed",  # an event that is not what was hashed
+    "changed",  # an event that is not as it was hashed
     "missing",  # an event that was hashed and is not in the log
-    "added",  # an event that is not in the tree although the tree goes on after it
-    "tile",  # a tile that is not what its leaves, or the nodes below it, make it
+    "added",  # an event that is not in the tree, although the tree has later events
+    "tile",  # a tile that does not match its leaves, or the tiles below it
     "head",  # the tree's size or last position
     "checkpoint",  # a signed checkpoint that the log does not extend
-    "version",  # a job's versions, which are to count from 1
-    "order",  # a job's positions, which are to grow with its versions
-    "unreadable",  # an event that this release cannot read, and was not set aside
-    "row",  # a row of the read model that is not what its job's events come to
-    "snapshot",  # a job's state as of one of its versions that is not what its events come to
-    "aside",  # an event that was set aside and can be folded, or is not there
-    "key",  # a unique name that does not point at the event that took it
+    "version",  # a job's versions that do not count from 1 without gaps
+    "order",  # a job's positions that do not grow with its versions
+    "unreadable",  # an event that this release cannot read, and that is not set aside
+    "row",  # a row of the read model that differs from the fold of its job's events
+    "snapshot",  # a snapshot that differs from the fold of its job's events
+    "aside",  # a set-aside event that this release can fold, or that is not in the log
+    "key",  # a unique name that does not point at the event that uses it
 ]
 
 
@@ -41,7 +41,7 @@ class Placed(Protocol):
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that is not as it must be. A field is None if it does not apply or is unknown."""
+    """Something that is not as it must be. A field is None if it is unknown or does not apply."""
 
     kind: Kind
     position: int | None = None
@@ -64,18 +64,18 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
     def __str__(self) -> str:
         """Return the finding as one line."""
-        places = (
+        parts = (
             ("position", self.position),
             ("job", None if self.job_id is None else repr(self.job_id)),
             ("version", self.version),
         )
-        where = ", ".join(f"{name} {value}" for name, value in places if value is not None)
-        place = f"{self.kind:10} {where}: " if where else f"{self.kind:10} "
-        return f"{place}expected {self.expected}; found {self.found}"
+        where = ", ".join(f"{name} {value}" for name, value in parts if value is not None)
+        beginning = f"{self.kind:10} {where}: " if where else f"{self.kind:10} "
+        return f"{beginning}expected {self.expected}; found {self.found}"
 
 
 Report: TypeAlias = Callable[[Finding], None]
-"""Takes a finding when it is certain."""
+"""A function that gets each finding, once it is certain."""
 
 
 def shortened(value: object) -> str:

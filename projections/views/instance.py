@@ -28,8 +28,8 @@ InstanceStatus = Literal["pending", "provisioning", "running", "stopping", "stop
 class Instance(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """A job's present state. `first_position` orders jobs; `workflow` is `name@version`.
 
-    `ahead_at` is the time of an earlier event that was recorded later than the last one, as by
-    another host's clock.
+    `ahead_at` is the latest time of an earlier event, if it is later than that of the last event:
+    another host's clock may be ahead. Else it is None.
     """
 
     job_id: str
@@ -50,7 +50,7 @@ class Instance(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
     @property
     def status(self) -> InstanceStatus:
-        """The seed's word for how the instance stands."""
+        """The instance's status, in the seed contract's words."""
         status = self.attempt.status
         if status == "queued":
             return "pending"
@@ -58,7 +58,7 @@ class Instance(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
     @property
     def recorded_up_to(self) -> datetime | None:
-        """The time by which every event up to here had been recorded."""
+        """The latest time at which an event so far was recorded."""
         return self.ahead_at or self.updated_at
 
     def current_step(self, workflows: Workflows) -> str | None:
@@ -80,7 +80,7 @@ class Instance(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 def furthest(attempt: Attempt, workflows: Workflows, workflow: str | None) -> str | None:
-    """Return the furthest known step that was reached, else the latest unknown one."""
+    """Return the furthest known step that the attempt reached, else the latest unknown step."""
     ranks = workflows.ranks(workflow)
     steps = attempt.steps_reached
     known = [name for name in steps if name in ranks]
@@ -90,7 +90,7 @@ def furthest(attempt: Attempt, workflows: Workflows, workflow: str | None) -> st
 
 
 def passed_over(instance: Instance, version: int, position: int) -> Instance:
-    """Move on past an event that means nothing here, or cannot be read."""
+    """Count an event that cannot be read or folded, and change nothing else."""
     return msgspec.structs.replace(
         instance,
         version=version,
@@ -100,7 +100,7 @@ def passed_over(instance: Instance, version: int, position: int) -> Instance:
 
 
 def evolve(instance: Instance, event: JobEvent) -> Instance:
-    """Fold one event, and move on whatever it was."""
+    """Fold one event; every event moves version and position on."""
     fact = event.fact
     return msgspec.structs.replace(
         instance,

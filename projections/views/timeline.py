@@ -1,4 +1,4 @@
-"""The timeline: each attempt's steps in order, how long they took, and the silences between."""
+"""The timeline: each attempt's steps in order, their durations, and the silences between."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ GAP = timedelta(seconds=120)
 """A silence longer than this is a gap: a heartbeat comes every 60 s, so two are missing."""
 MAX_GAPS = 100
 MAX_CHAPTERS = 50
-"""Attempts kept in a timeline, the newest ones; the events keep them all."""
+"""The most attempts in a timeline, the newest ones; the events have them all."""
 
 
 class Gap(msgspec.Struct, frozen=True, gc=False):
@@ -56,12 +56,12 @@ class Timeline(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 def passed_over(timeline: Timeline, version: int, position: int) -> Timeline:
-    """Move on past an event that means nothing here, or cannot be read."""
+    """Count an event that cannot be read or folded, and change nothing else."""
     return msgspec.structs.replace(timeline, version=version, position=position)
 
 
 def evolve(timeline: Timeline, event: JobEvent) -> Timeline:
-    """Fold one event, and move on whatever it was."""
+    """Fold one event; every event moves version and position on."""
     return msgspec.structs.replace(
         timeline,
         version=event.originator_version,
@@ -75,9 +75,9 @@ def _changes(timeline: Timeline, fact: Fact) -> dict[str, Any]:
     chapters = timeline.chapters
     match fact:
         case Received():
-            place = chapter_of(timeline, fact)
-            told = _told(chapters[place], fact)
-            return {"chapters": (*chapters[:place], told, *chapters[place + 1 :])}
+            index = chapter_of(timeline, fact)
+            continued = _continued(chapters[index], fact)
+            return {"chapters": (*chapters[:index], continued, *chapters[index + 1 :])}
         case JobQueued() if timeline.queued_at is None:
             return {
                 "agent_id": fact.agent_id,
@@ -87,8 +87,8 @@ def _changes(timeline: Timeline, fact: Fact) -> dict[str, Any]:
             }
         case AttemptStarted() if fact.number > chapters[-1].attempt.number:
             attempt = attempts.next_attempt(chapters[-1].attempt, fact)
-            opened = Chapter(attempt, fact.recorded_at)
-            return {"chapters": (*chapters[-MAX_CHAPTERS + 1 :], opened)}
+            started = Chapter(attempt, fact.recorded_at)
+            return {"chapters": (*chapters[-MAX_CHAPTERS + 1 :], started)}
         case JobTimedOut():
             *earlier, latest = chapters
             gap = Gap(fact.silent_since, fact.recorded_at)
@@ -100,14 +100,14 @@ def _changes(timeline: Timeline, fact: Fact) -> dict[str, Any]:
 
 
 def chapter_of(timeline: Timeline, fact: Received) -> int:
-    """Return the place of the chapter that a callback belongs to."""
-    place = len(timeline.chapters) - 1
-    while place > 0 and timeline.chapters[place].attempt.precedes(fact):
-        place -= 1
-    return place
+    """Return the index of the chapter that a callback belongs to."""
+    index = len(timeline.chapters) - 1
+    while index > 0 and timeline.chapters[index].attempt.precedes(fact):
+        index -= 1
+    return index
 
 
-def _told(chapter: Chapter, fact: Received) -> Chapter:
+def _continued(chapter: Chapter, fact: Received) -> Chapter:
     attempt = attempts.evolve(chapter.attempt, fact)
     gaps, late = chapter.gaps, chapter.late
     if chapter.attempt.final is None:

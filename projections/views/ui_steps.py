@@ -1,6 +1,6 @@
-"""What a person sees of a job's progress, derived when it is read.
+"""The UI steps: a job's progress as a person sees it, derived from the workflow at each read.
 
-So that a relabelled step needs no rebuild, and a page never computes anything.
+So a relabelled step needs no rebuild, and a page computes nothing.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from projections.views.instance import InstanceStatus
 
 
 class ShownStep(msgspec.Struct, frozen=True):
-    """A UI step and how it stands."""
+    """A UI step and its status."""
 
     id: str
     label: str
@@ -34,7 +34,7 @@ def ui_steps(
 def _frontier(
     workflow: Workflow, status: InstanceStatus, current_step: str | None, failed_at: str | None
 ) -> tuple[str | None, UiStatus]:
-    """Return the UI step that everything before is completed of, and its own status."""
+    """Return the first UI step that is not completed, None if all are; and that step's status."""
     activated_by = workflow.activated_by()
     match status:
         case "pending":

@@ -1,4 +1,4 @@
-"""The views that are kept: for each, where its fold starts and how it goes on."""
+"""A view: the first state of its fold, how the fold goes on, and the stored document."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ class View(Generic[State]):
         return document.decode()
 
     def load(self, job_id: str, document: str | None) -> State:
-        """Return the state of a stored document, or the beginning where there is none.
+        """Return the state of a stored document; the first state if `document` is None.
 
-        Raises `UnreadableDocument` for what is no document of this view, as after the cipher's
-        key was changed.
+        Raises `UnreadableDocument` if the document is not of this view, or is encrypted with
+        another key.
         """
         if document is None:
             return self._initial(job_id)
@@ -64,7 +64,7 @@ class View(Generic[State]):
             if self._cipher:
                 plain = self._cipher.decrypt(b64decode(plain))
             state: State = self._decoder.decode(plain)
-        except ValueError as error:  # of base64, the cipher and msgspec alike
+        except ValueError as error:  # base64, the cipher and msgspec raise it
             raise UnreadableDocument(f"{self.name} of {job_id!r}: {error}") from error
         return state
 

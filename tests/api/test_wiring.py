@@ -30,8 +30,8 @@ def test_nothing_of_a_sqlite_database_is_held_once_it_is_closed(tmp_path: Path) 
     url = f"sqlite:///{tmp_path / 'milepost.db'}"
     here, another = (open_services(Settings(home=tmp_path, database_url=url)) for _ in range(2))
     here.prepare()
-    with another.read_model.turn() as turn:
-        assert turn is not None
+    with another.read_model.projector_lock() as wake_ups:
+        assert wake_ups is not None
         here.milepost.record(Callback(job_id="job", type="heartbeat"))
         assert "milepost.db" in held(tmp_path)
 

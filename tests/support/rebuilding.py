@@ -8,7 +8,7 @@ from projections.comparing.rows import VIEWS, RowDifference
 from projections.folding.job_fold import JobFold
 from projections.rebuilding.comparison import Comparison
 from projections.rebuilding.first_pass import FirstPass
-from projections.verification.inspection.contract import KeptRow
+from projections.verification.inspection.contract import StoredRow
 from tests.support.deployment import Deployment
 from tests.support.projecting import projector
 from tests.support.rows import JOBS
@@ -24,7 +24,7 @@ def folded_beside(made: Deployment) -> None:
     made.shadow.make_indexes()
 
 
-def rows(made: Deployment) -> Mapping[str, Mapping[str, KeptRow]]:
+def rows(made: Deployment) -> Mapping[str, Mapping[str, StoredRow]]:
     """Return the rows of each view, by job."""
     return {view: made.inspection.rows(view, JOBS) for view in VIEWS}
 

@@ -1,4 +1,4 @@
-"""A history that is known to the event, and somebody who verifies it or tampers with it."""
+"""A history in which every event is known, and ways to verify it and to tamper with it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ LAST = len(JOBS) * EACH + GAP
 
 
 class Place(NamedTuple):
-    """Where an event stands: its number in the log from 1, its position, its job and version."""
+    """An event's number in the log, from 1, its position, its job and its version."""
 
     number: int
     position: int
@@ -45,14 +45,14 @@ class Place(NamedTuple):
 
 
 def place(number: int) -> Place:
-    """Return where the history has its n-th event: the three jobs take turns."""
+    """Return the place of the n-th event of the history; the events of the three jobs alternate."""
     position = number if number <= GAP_AFTER else number + GAP
-    turn, job = divmod(number - 1, len(JOBS))
-    return Place(number, position, JOBS[job], turn + 1)
+    earlier, job = divmod(number - 1, len(JOBS))
+    return Place(number, position, JOBS[job], earlier + 1)
 
 
 def fact(version: int) -> Fact:
-    """Return what the n-th event of a job says."""
+    """Return the fact of a job's event with this version."""
     at = NOON + timedelta(seconds=version)
     if version == 2:
         return StatusReported(recorded_at=at, status="provisioning", workflow_run_id="run-1")
@@ -62,14 +62,14 @@ def fact(version: int) -> Fact:
 
 
 def append(made: Deployment, events: Iterable[tuple[str, int]]) -> None:
-    """Append events of these jobs and versions, all at once."""
+    """Append events of these jobs and versions in one transaction."""
     to_row = made.milepost.mapper.to_stored_event
     rows = [to_row(JobEvent(job_id, version, fact(version))) for job_id, version in events]
     made.milepost.store.transact({}, [], lambda _: Append(rows))
 
 
 def skip_positions(made: Deployment, count: int) -> None:
-    """Leave a gap in the positions, as transactions do that are rolled back."""
+    """Leave a gap in the positions, as rolled-back transactions do."""
     database = Database(made)
     if database.is_sqlite:
         database.run("UPDATE sqlite_sequence SET seq = seq + ?", [count])
@@ -81,7 +81,7 @@ def skip_positions(made: Deployment, count: int) -> None:
 
 
 def of_older_release(made: Deployment, unknown: str) -> Deployment:
-    """Return what a release has over this store that cannot read these events yet."""
+    """Return this store as an older release has it, which cannot read these events."""
     older = made.again()
     older.milepost.mapper.shapes = without(unknown)
     return older
@@ -96,7 +96,7 @@ def folded_by_older_release(made: Deployment) -> None:
 
 
 def without(unknown: str) -> Shapes:
-    """Return what a release reads that does not know these events."""
+    """Return the shapes of a release that does not know these events."""
     return Shapes({topic: fact for topic, fact in CATALOGUE.items() if topic != unknown}, {})
 
 
@@ -119,18 +119,18 @@ def verification(
 
 
 class Verified(NamedTuple):
-    """What was found, and what it came to."""
+    """The findings and the summary of a verification."""
 
     findings: list[Finding]
     summary: Summary
 
     @property
     def places(self) -> set[tuple[str, int | None, str | None, int | None]]:
-        """What was found where."""
+        """The kind, position, job and version of each finding."""
         return {(f.kind, f.position, f.job_id, f.version) for f in self.findings}
 
     def one(self, kind: str, position: int | None = None) -> Finding:
-        """Return the one finding of this kind, there."""
+        """Return the one finding of this kind, at this position if it is given."""
         [found] = [f for f in self.findings if f.kind == kind and position in (None, f.position)]
         return found
 
@@ -158,7 +158,7 @@ def carried_over(state: State) -> State:
 
 
 def checkpoint(made: Deployment, size: int | None = None) -> Checkpoint:
-    """Return what was signed when the log had that size."""
+    """Return the checkpoint of the log's first `size` events."""
     root = Evidence(made.tree).root(size)
     return Checkpoint("log.example", root.size, root.root, root.position, NOON)
 
@@ -166,14 +166,14 @@ def checkpoint(made: Deployment, size: int | None = None) -> Checkpoint:
 def at(made: Deployment, number: int) -> Stored:
     """Return the n-th event of the history as it is stored."""
     where = place(number)
-    found = made.tree.log.event(where.job_id, where.version)
-    assert found is not None
-    assert found.position == where.position
-    return found
+    event = made.tree.log.event(where.job_id, where.version)
+    assert event is not None
+    assert event.position == where.position
+    return event
 
 
 def begin_the_tree_anew(made: Deployment) -> None:
-    """Hash the log as it is now into another tree, as somebody does who wants to hide something."""
+    """Hash the present log into a new tree, to hide a change of the log."""
     database = Database(made)
     database.run("DELETE FROM milepost_tree")
     database.run("UPDATE milepost_tree_head SET size = 0, position = 0")
@@ -181,7 +181,7 @@ def begin_the_tree_anew(made: Deployment) -> None:
 
 
 def forget_rows(made: Deployment) -> None:
-    """Leave no row of the read model, as if nothing had been folded yet."""
+    """Delete all rows of the read model, as if no event were folded yet."""
     database = Database(made)
     for table in ("instances", "timelines", "set_aside", "view_snapshots"):
         database.run(f"DELETE FROM milepost_{table}")
@@ -189,7 +189,7 @@ def forget_rows(made: Deployment) -> None:
 
 
 def fold_anew(made: Deployment) -> None:
-    """Fold the log as it is now into other rows."""
+    """Delete the rows and fold the present log again."""
     forget_rows(made)
     another = made.again()
     another.projector.catch_up()

@@ -1,1 +1,1 @@
-"""Reading the log: every way to ask for events, once per kind of database."""
+"""Reading the log: one contract, and one reader for each kind of database."""

@@ -1,4 +1,4 @@
-"""The contract of reading the log. Every event is a `Stored`, whoever reads it and for what.
+"""The contract of reading the log. Every read returns events as `Stored`.
 
 The recorders of `memory.py`, `sqlite.py` and `postgres.py` one folder up implement it.
 """
@@ -18,26 +18,26 @@ NEWEST: Final = 2**62
 
 
 class Recalled(msgspec.Struct, frozen=True):
-    """What is stored of some jobs: their snapshots, and every event after those, in order."""
+    """The snapshots of some jobs, and all events of these jobs after them, in order."""
 
     snapshots: Sequence[Snapshot]
     tail: Sequence[Stored]
 
 
 class Recalling(Protocol):
-    """Reads what jobs are folded from, before the log decides about them."""
+    """Reads the snapshots and events that jobs are folded from before a transaction decides."""
 
     def recall(self, job_ids: Collection[str]) -> Recalled:
-        """Return snapshots of these jobs and the events after them, as of one moment.
+        """Return the snapshots of these jobs and the events after them, in one consistent read.
 
-        A snapshot that is ahead of its job's events is left out. Takes no lock.
+        It leaves out a snapshot that is ahead of its job's events. It holds no lock.
         """
         ...
 
     def history(
         self, job_id: str, after: int = 0, until: int = NEWEST, limit: int = NEWEST
     ) -> Sequence[Stored]:
-        """Return the job's events of the versions after `after` and up to `until`, in order."""
+        """Return at most `limit` events of the job, of versions after `after` up to `until`."""
         ...
 
 
@@ -45,38 +45,42 @@ class Log(Recalling, Protocol):
     """Reads events. Every method may raise the library's `PersistenceError`."""
 
     def newest_position(self) -> int:
-        """Return the position of the newest event, 0 if there is none."""
+        """Return the position of the newest event; 0 if the log is empty."""
         ...
 
     def events(
         self, after: int, limit: int, until: int = NEWEST, topics: Sequence[str] = ()
     ) -> Sequence[Stored]:
-        """Return events in order of position, those after `after` and up to `until`.
+        """Return at most `limit` events in order of position, after `after` and up to `until`.
 
-        With `topics`, only events of these topics.
+        With `topics`, it returns only events of these topics.
         """
         ...
 
     def histories(
         self, after: tuple[str, int], limit: int, until: int = NEWEST
     ) -> Sequence[Stored]:
-        """Return events in order of job and version, those after this job and version.
+        """Return at most `limit` events in order of job and version, after this job and version.
 
-        Only events up to the position `until` are returned.
+        It returns only events up to the position `until`.
         """
         ...
 
     def event(self, job_id: str, version: int) -> Stored | None:
-        """Return the event of a job with this version, None if there is none."""
+        """Return the event of a job with this version; None if the job has no such event."""
         ...
 
     def count(self, upto: int) -> int:
-        """Return how many events have positions up to this one."""
+        """Return the number of events up to the position `upto`."""
         ...
 
 
 def recalled(rows: Iterable[tuple[Any, ...]]) -> Recalled:
-    """Part snapshots from events. A row has a position or a shape, and then what both have."""
+    """Separate snapshots from events.
+
+    An event's row has a position and a topic, a snapshot's row has a shape. Both have a job id, a
+    version and a state.
+    """
     snapshots: list[Snapshot] = []
     tail: list[Stored] = []
     for position, job_id, version, shape, topic, state in rows:

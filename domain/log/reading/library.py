@@ -1,6 +1,7 @@
-"""What the eventsourcing library asks of a recorder, answered by our own reading of the log.
+"""The reading methods that the eventsourcing library requires of a recorder.
 
-Nothing of ours calls these methods: the library's types end here.
+They answer from Milepost's own reads of the log. Only the library calls them, so no other code
+needs the library's types of stored events.
 """
 
 from __future__ import annotations
@@ -59,8 +60,8 @@ class LibraryReads:
     ) -> Sequence[StoredEvent]:
         """Return a job's events in order of version, or from the newest down."""
         most = NEWEST if limit is None else limit
-        found = self.history(
+        history = self.history(
             str(originator_id), gt or 0, NEWEST if lte is None else lte, NEWEST if desc else most
         )
-        ordered = list(reversed(found))[:most] if desc else found
+        ordered = list(reversed(history))[:most] if desc else history
         return [StoredEvent(e.job_id, e.version, e.topic, e.state) for e in ordered]

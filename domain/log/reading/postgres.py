@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import LiteralString
 
+from domain.log.connections.postgres import PostgresDatastore
 from domain.log.parameters import as_json
-from domain.log.postgres_datastore import PostgresDatastore
 from domain.log.reading.contract import NEWEST, Recalled, recalled
 from domain.log.reading.library import LibraryReads
 from domain.log.stored import Stored
@@ -28,7 +28,7 @@ SELECT_HISTORY: LiteralString = f"""
      WHERE originator_id = %s AND originator_version > %s AND originator_version <= %s
      ORDER BY originator_version LIMIT %s
 """
-# By the key of jobs and versions, not by positions: hence the + 0.
+# The + 0 forbids the index on positions: the order is that of the index on jobs and versions.
 SELECT_HISTORIES: LiteralString = f"""
     SELECT {STORED} FROM milepost_events
      WHERE (originator_id, originator_version) > (%s, %s) AND notification_id + 0 <= %s
@@ -38,19 +38,19 @@ SELECT_EVENT: LiteralString = f"""
     SELECT {STORED} FROM milepost_events WHERE originator_id = %s AND originator_version = %s
 """
 COUNT_EVENTS = "SELECT COUNT(*) AS events FROM milepost_events WHERE notification_id <= %s"
-# LATERAL and OFFSET 0: however small the tables were when this was planned, and whatever is known
-# of them, each job is looked up by the index. A snapshot ahead of its job's events is passed over:
-# the events were restored from before it was taken.
+# LATERAL and OFFSET 0: the plan uses the index for each job, also if it was made when the tables
+# were small, or without statistics.
+# Pass over a snapshot that is ahead of its job's events: somebody restored an older log.
 SELECT_RECALLED = """
     SELECT e.notification_id, e.originator_id, e.originator_version, e.shape, e.topic, e.state
       FROM json_array_elements_text(%s::json) AS cold (job_id)
       LEFT JOIN LATERAL (
            SELECT job_id, version, shape, state
-             FROM milepost_snapshots AS kept
+             FROM milepost_snapshots AS snapshot
             WHERE job_id = cold.job_id
               AND EXISTS (SELECT FROM milepost_events
                            WHERE originator_id = cold.job_id
-                             AND originator_version = kept.version OFFSET 0)
+                             AND originator_version = snapshot.version OFFSET 0)
             OFFSET 0) AS s ON true
      CROSS JOIN LATERAL (
            SELECT NULL::bigint, s.job_id, s.version, s.shape, NULL, s.state
@@ -96,8 +96,8 @@ class PostgresLog(LibraryReads):
 
     def event(self, job_id: str, version: int) -> Stored | None:
         """See `Log.event`."""
-        found = self.datastore.stored(SELECT_EVENT, (job_id, version))
-        return found[0] if found else None
+        events = self.datastore.stored(SELECT_EVENT, (job_id, version))
+        return events[0] if events else None
 
     def count(self, upto: int) -> int:
         """See `Log.count`."""

@@ -6,13 +6,13 @@ import sqlite3
 from collections.abc import Collection, Sequence
 from typing import LiteralString
 
+from domain.log.connections.sqlite import SQLiteDatastore
 from domain.log.parameters import as_json
 from domain.log.reading.contract import NEWEST, Recalled, recalled
 from domain.log.reading.library import LibraryReads
-from domain.log.sqlite_datastore import SQLiteDatastore
 from domain.log.stored import Stored
 
-# Bytes, also where somebody wrote text over them.
+# CAST returns bytes, also if somebody wrote text into the column.
 STORED: LiteralString = (
     "notification_id, originator_id, originator_version, topic, CAST(state AS BLOB)"
 )
@@ -32,7 +32,7 @@ SELECT_HISTORY = f"""
      WHERE originator_id = ? AND originator_version > ? AND originator_version <= ?
      ORDER BY originator_version LIMIT ?
 """
-# By the key of jobs and versions, not by positions: hence the +.
+# The + forbids the index on positions: the order is that of the index on jobs and versions.
 SELECT_HISTORIES = f"""
     SELECT {STORED} FROM milepost_events
      WHERE (originator_id, originator_version) > (?, ?) AND +notification_id <= ?
@@ -41,13 +41,12 @@ SELECT_HISTORIES = f"""
 SELECT_EVENT = f"""
     SELECT {STORED} FROM milepost_events WHERE originator_id = ? AND originator_version = ?
 """
-# The smallest index counts all events, and few come after a position that was hashed.
+# SQLite counts all events in its smallest index, and few events come after a hashed position.
 COUNT_EVENTS = """
     SELECT (SELECT COUNT(*) FROM milepost_events)
          - (SELECT COUNT(*) FROM milepost_events WHERE notification_id > ?)
 """
-# A snapshot ahead of its job's events is passed over: the events were restored from before it was
-# taken.
+# Pass over a snapshot that is ahead of its job's events: somebody restored an older log.
 SELECT_RECALLED = """
     WITH cold AS (
          SELECT wanted.value AS job_id, s.version, s.shape, s.state
@@ -99,8 +98,8 @@ class SQLiteLog(LibraryReads):
 
     def event(self, job_id: str, version: int) -> Stored | None:
         """See `Log.event`."""
-        found = self.datastore.stored(SELECT_EVENT, (job_id, version))
-        return found[0] if found else None
+        events = self.datastore.stored(SELECT_EVENT, (job_id, version))
+        return events[0] if events else None
 
     def count(self, upto: int) -> int:
         """See `Log.count`."""
@@ -114,6 +113,6 @@ class SQLiteLog(LibraryReads):
 
 
 def recall_by(cursor: sqlite3.Cursor, job_ids: Collection[str]) -> Recalled:
-    """Recall these jobs by a cursor that may be in a transaction."""
+    """Recall these jobs with a cursor, which may be in a transaction."""
     cursor.execute(SELECT_RECALLED, (as_json(list(job_ids)),))
     return recalled(map(tuple, cursor.fetchall()))

@@ -1,1 +1,1 @@
-"""The schema: numbered steps that make the tables, and the record of those that were applied."""
+"""The schema: numbered steps that make the tables, and the record of the applied steps."""

@@ -10,10 +10,10 @@ from psycopg import Cursor
 from psycopg.errors import InsufficientPrivilege, ReadOnlySqlTransaction
 from psycopg.rows import DictRow
 
-from domain.log.postgres_datastore import ONE_AT_A_TIME, PostgresDatastore
+from domain.log.connections.postgres import ONE_AT_A_TIME, PostgresDatastore
 from domain.log.schema.steps import Part, Schema, Step, Tables
 
-# Every account may read it: an account that serves learns from it that it has nothing to create.
+# Every account may read the table: it tells the account that serves that all steps are applied.
 CREATE = """
     CREATE TABLE milepost_schema (
       part text NOT NULL,
@@ -30,10 +30,11 @@ SELECT_EXISTING = """
               AND split_part(name, '.', 2) IN ('', attname))
 """
 SELECT_APPLIED = "SELECT part, step FROM milepost_schema"
-# A step that is applied again undoes those after it: an index goes with its table.
+# A step that is applied again makes tables without the indexes of later steps: apply those steps
+# again too.
 FORGET_LATER = "DELETE FROM milepost_schema WHERE part = %s AND step >= %s"
 RECORD = "INSERT INTO milepost_schema (part, step) VALUES (%s, %s)"
-# What another process committed before it let go of the lock is seen after the lock is taken.
+# READ COMMITTED: after this process gets the lock, it sees what the last holder committed.
 SEE_COMMITTED = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED"
 SHOW_ENCODING = "SHOW server_encoding"
 
@@ -44,7 +45,7 @@ PostgresPart: TypeAlias = Part[PostgresCursor]
 class PostgresSchema(Schema[PostgresCursor]):
     """The steps of the tables in one database.
 
-    A database that cannot hold every character is refused before anything is made in it.
+    It refuses a database that cannot store every character, before it makes any table.
     """
 
     def __init__(self, datastore: PostgresDatastore, *parts: PostgresPart) -> None:
@@ -55,8 +56,8 @@ class PostgresSchema(Schema[PostgresCursor]):
         return self._read(self._datastore.rows)
 
     def _read(self, rows: Callable[..., Sequence[DictRow]]) -> Tables:
-        found = rows(SELECT_EXISTING, (["milepost_schema", *self._names],))
-        existing = frozenset(row["name"] for row in found)
+        named = rows(SELECT_EXISTING, (["milepost_schema", *self._names],))
+        existing = frozenset(row["name"] for row in named)
         applied = rows(SELECT_APPLIED) if "milepost_schema" in existing else ()
         return Tables(frozenset((row["part"], row["step"]) for row in applied), existing)
 

@@ -8,8 +8,8 @@ from typing import TypeAlias
 import msgspec
 from eventsourcing.persistence import PersistenceError
 
+from domain.log.connections.sqlite import SQLiteDatastore
 from domain.log.schema.steps import Part, Schema, Step, Tables
-from domain.log.sqlite_datastore import SQLiteDatastore
 
 CREATE = """
     CREATE TABLE IF NOT EXISTS milepost_schema (
@@ -25,7 +25,8 @@ SELECT_EXISTING = """
             WHERE substr(value, instr(value || '.', '.') + 1) IN ('', name))
 """
 SELECT_APPLIED = "SELECT part, step FROM milepost_schema"
-# A step that is applied again undoes those after it: an index goes with its table.
+# A step that is applied again makes tables without the indexes of later steps: apply those steps
+# again too.
 FORGET_LATER = "DELETE FROM milepost_schema WHERE part = ? AND step >= ?"
 RECORD = "INSERT INTO milepost_schema (part, step) VALUES (?, ?)"
 

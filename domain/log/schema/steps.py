@@ -1,9 +1,9 @@
-"""Numbered schema steps (migrations): what each makes, and in which order they are applied.
+"""Numbered schema steps (migrations): the tables that each one makes, and their order.
 
-Each twin that has tables lists its steps in a `Part`. The table `milepost_schema` records which
-steps were applied to this database. A step and its record are committed in one transaction, under a
-lock that one process has at a time. So steps may be applied by several processes at once, and an
-interruption leaves whole steps only.
+Each twin that has tables lists its steps in a `Part`. The table `milepost_schema` records the steps
+that were applied to this database. One transaction commits a step and its record, under a lock that
+one process holds at a time. So several processes may apply steps at once, and after an interruption
+each step is applied as a whole or not at all.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ class SchemaBehind(MilepostError):
 
 
 class Step(NamedTuple, Generic[C]):
-    """One change of the schema. Its number and what it does never change once it is released.
+    """One change of the schema. A released step never changes, neither its number nor its effect.
 
-    `makes` names its tables and columns, as `table` or `table.column`. `run` makes those of them
-    that are missing; it runs again when somebody has dropped some. A step that makes neither, such
-    as one that makes an index, runs once, and again after an earlier step of its part.
+    `makes` names its tables and columns, as `table` or `table.column`. `run` makes the missing
+    ones, and runs again after somebody dropped some. A step without tables and columns, such as a
+    step that makes an index, runs once, and again after an earlier step of its part.
     """
 
     number: int
@@ -48,17 +48,17 @@ class Part(NamedTuple, Generic[C]):
 
 
 class Tables(NamedTuple):
-    """What a database has: the applied steps by part and number, and the names that exist."""
+    """The state of a database: the applied steps by part and number, and the names that exist."""
 
     applied: frozenset[tuple[str, int]]
     existing: frozenset[str]
 
     def miss(self, step: Step[C]) -> bool:
-        """Tell whether something is missing that the step makes."""
+        """Tell whether a table or a column of the step is missing."""
         return not self.existing.issuperset(step.makes)
 
     def await_step(self, part: Part[C], step: Step[C]) -> bool:
-        """Tell whether the step is to be applied or recorded."""
+        """Tell whether the step must be applied or recorded."""
         return (part.name, step.number) not in self.applied or self.miss(step)
 
 
@@ -70,14 +70,14 @@ class Schema(ABC, Generic[C]):
         self._names = [name for _, step in self._steps() for name in step.makes]
 
     def apply(self) -> None:
-        """Apply the steps that the database lacks, in order; change nothing where it lacks none.
+        """Apply the steps that the database lacks, in order; change nothing if it lacks none.
 
-        A step is only recorded, and not run, where everything that it makes exists: a release from
-        before the record made that. Steps of a newer release are left alone. Raises
-        `SchemaBehind` if this account may not make what is missing.
+        If everything that a step makes exists, it is recorded and not run: a release without this
+        record made its tables. Steps of a newer release are ignored. Raises `SchemaBehind` if this
+        account may not make a missing table or column.
         """
         tables = self._tables()
-        self._tell_newer(tables)
+        self._log_newer(tables)
         for part, step in self._steps():
             if tables.await_step(part, step):
                 try:
@@ -112,7 +112,7 @@ class Schema(ABC, Generic[C]):
             if tables.await_step(part, step)
         )
 
-    def _tell_newer(self, tables: Tables) -> None:
+    def _log_newer(self, tables: Tables) -> None:
         known = {part.name: len(part.steps) for part in self._parts}
         for name, number in sorted(tables.applied):
             if name in known and number > known[name]:
@@ -125,11 +125,11 @@ class Schema(ABC, Generic[C]):
 
     @abstractmethod
     def _tables(self) -> Tables:
-        """Return what the database has."""
+        """Return the applied steps and the existing names."""
 
     @abstractmethod
     def _apply(self, part: Part[C], step: Step[C]) -> Tables:
-        """Apply and record a step, if the database still lacks it; return what it has then."""
+        """Apply and record a step if the database still lacks it; return its state after that."""
 
     @abstractmethod
     def _forbids(self, error: PersistenceError) -> bool:
@@ -145,7 +145,7 @@ class Executes(Protocol):
 
 
 def each(*statements: LiteralString) -> Callable[[Executes], None]:
-    """Return what runs these statements, one after the other."""
+    """Return a function that runs these statements in order."""
 
     def run(cursor: Executes) -> None:
         for statement in statements:

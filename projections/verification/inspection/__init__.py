@@ -1,1 +1,1 @@
-"""What verifying reads, on SQLite and PostgreSQL."""
+"""The reads of a verification, on SQLite and PostgreSQL."""

@@ -1,7 +1,8 @@
-"""The contract of what verifying reads: rows as they are, in pages, each one a short statement.
+"""The contract of what verifying reads: rows as they are stored, in pages.
 
-So nothing is locked, no transaction stays open beside a busy server, and memory stays flat. The
-stores beside this file (`sqlite.py`, `postgres.py`) read; they never write.
+Each page is one short statement. So verifying holds no lock, no transaction stays open beside a
+busy server, and memory does not grow. The stores beside this file (`sqlite.py`, `postgres.py`)
+never write.
 """
 
 from __future__ import annotations
@@ -15,15 +16,15 @@ from domain.log.stored import Stored
 from projections.tree.contract import Tile
 
 
-class KeptTile(NamedTuple):
-    """A tile, and the positions by which it is found."""
+class StoredTile(NamedTuple):
+    """A tile, and its columns with the first and last position."""
 
     tile: Tile
     first_position: int | None
     last_position: int | None
 
 
-class KeptRow(NamedTuple):
+class StoredRow(NamedTuple):
     """A row of the read model: its document, and every other column."""
 
     document: str
@@ -31,11 +32,11 @@ class KeptRow(NamedTuple):
 
     @property
     def version(self) -> int:
-        """The version that it says it is of."""
+        """The job's version that the row has folded, as its column says."""
         return int(self.columns["version"])
 
 
-class KeptView(NamedTuple):
+class StoredViewSnapshot(NamedTuple):
     """A snapshot of a view; `recorded_at` is as `utc_text` writes it."""
 
     job_id: str
@@ -45,8 +46,8 @@ class KeptView(NamedTuple):
     document: str
 
 
-class KeptAside(NamedTuple):
-    """An event that, it is said, a view could not fold."""
+class StoredSetAside(NamedTuple):
+    """A record of an event that was set aside because a view could not fold it."""
 
     position: int
     view: str
@@ -56,15 +57,18 @@ class KeptAside(NamedTuple):
 
 
 class LostSnapshot(NamedTuple):
-    """A snapshot whose event is not there; of a job, where it is of no view."""
+    """A snapshot whose event is missing. `view` is empty for a snapshot of a job."""
 
     job_id: str
     view: str
     version: int
 
 
-class KeptKey(NamedTuple):
-    """A key, and of its event the position, if there is one; the rest where it was asked for."""
+class StoredKey(NamedTuple):
+    """A key, and the position of its event, None if the event is missing.
+
+    `keys_with_events` returns the event's topic and state too.
+    """
 
     name: str
     job_id: str
@@ -76,66 +80,66 @@ class KeptKey(NamedTuple):
 
     @property
     def event(self) -> Stored | None:
-        """The event that it points at."""
+        """The event that the key points at; None if the event is missing."""
         if self.position is None:
             return None
         return Stored(self.position, self.job_id, self.version, self.topic, self.state)
 
 
 class Inspection(Protocol):
-    """Reads of everything. Every method may raise the library's `PersistenceError`."""
+    """Reads all that Milepost stores. Every method may raise the library's `PersistenceError`."""
 
     @property
     def log(self) -> Log:
         """The log that is inspected."""
         ...
 
-    def tiles(self, level: int, first: int, limit: int) -> Sequence[KeptTile]:
-        """Return tiles of a level in order, from the one with this index."""
+    def tiles(self, level: int, first: int, limit: int) -> Sequence[StoredTile]:
+        """Return tiles of a level in order, from the index `first` on."""
         ...
 
-    def rows(self, view: str, job_ids: Collection[str]) -> Mapping[str, KeptRow]:
-        """Return the view's rows of these jobs. Times are as `utc_text` writes them."""
+    def rows(self, view: str, job_ids: Collection[str]) -> Mapping[str, StoredRow]:
+        """Return the view's rows of these jobs, by job id. Times are as `utc_text` writes them."""
         ...
 
-    def set_aside(self, job_ids: Collection[str]) -> Sequence[KeptAside]:
-        """Return what events of these jobs were set aside, of those that are there."""
+    def set_aside(self, job_ids: Collection[str]) -> Sequence[StoredSetAside]:
+        """Return the records of set-aside events of these jobs whose events are in the log."""
         ...
 
     def set_aside_without_events(
         self, after: tuple[int, str], limit: int, job_id: str | None = None
-    ) -> Sequence[KeptAside]:
-        """Return what was set aside and is not there, in order, from after these."""
+    ) -> Sequence[StoredSetAside]:
+        """Return the records of set-aside events that are not in the log, after these, in order."""
         ...
 
-    def rows_without_events(self, view: str, after: str, limit: int) -> Mapping[str, KeptRow]:
-        """Return the view's rows of jobs that have no event, in order, from after this job."""
+    def rows_without_events(self, view: str, after: str, limit: int) -> Mapping[str, StoredRow]:
+        """Return the view's rows of jobs without events, by job id, after this job, in order."""
         ...
 
     def jobs_with_view_snapshots(self, job_ids: Collection[str]) -> Collection[str]:
-        """Return those of these jobs that have snapshots of their views."""
+        """Return the ids, among these, of jobs that have snapshots of their views."""
         ...
 
     def view_snapshots(
         self, job_id: str, after: tuple[int, str], upto: int, limit: int
-    ) -> Sequence[KeptView]:
-        """Return a job's in order of version and view, from after these, up to a version."""
+    ) -> Sequence[StoredViewSnapshot]:
+        """Return a job's view snapshots by version and view, after these, up to a version."""
         ...
 
     def job_snapshots(self, job_ids: Collection[str]) -> Sequence[Snapshot]:
-        """Return the snapshots of these jobs, from which decisions begin."""
+        """Return the job snapshots, from which deciding starts, of these jobs."""
         ...
 
     def snapshots_without_events(
         self, after: tuple[str, str, int], limit: int, job_id: str | None = None
     ) -> Sequence[LostSnapshot]:
-        """Return snapshots of both kinds without their event, in order, from after this one."""
+        """Return snapshots of both kinds whose event is missing, after this one, in order."""
         ...
 
-    def keys(self, names: Collection[str]) -> Mapping[str, KeptKey]:
-        """Return those of these keys that there are, without the events that they point at."""
+    def keys(self, names: Collection[str]) -> Mapping[str, StoredKey]:
+        """Return the keys with these names that exist, without the events that they point at."""
         ...
 
-    def keys_with_events(self, after: str, limit: int) -> Sequence[KeptKey]:
-        """Return keys in order, from after this name, each with the event that it points at."""
+    def keys_with_events(self, after: str, limit: int) -> Sequence[StoredKey]:
+        """Return keys after this name, in order, each with the event that it points at."""
         ...

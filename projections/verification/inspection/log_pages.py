@@ -1,4 +1,4 @@
-"""The log, page by page, in whatever portions it is wanted."""
+"""The log, read page by page and returned in the portions that a check needs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ POSITION = attrgetter("position")
 
 
 class Events:
-    """The events after one position, up to another."""
+    """The events after the position `after`, up to the position `upto`, each returned once."""
 
     def __init__(self, log: Log, after: int, upto: int) -> None:
         self._log = log
@@ -23,30 +23,30 @@ class Events:
         self._at = 0
 
     def until(self, position: int) -> list[Stored]:
-        """Return the events up to a position."""
-        found: list[Stored] = []
+        """Return the next events, up to a position."""
+        events: list[Stored] = []
         while self._has_more():
             end = bisect_right(self._page, position, self._at, key=POSITION)
-            found += self._page[self._at : end]
+            events += self._page[self._at : end]
             self._at = end
             if end < len(self._page):
                 break
-        return found
+        return events
 
-    def take(self, count: int) -> list[Stored]:
-        """Return so many events, or as many as there are."""
-        found: list[Stored] = []
-        while len(found) < count and self._has_more():
-            end = min(self._at + count - len(found), len(self._page))
-            found += self._page[self._at : end]
+    def next(self, count: int) -> list[Stored]:
+        """Return the next `count` events; fewer at the end."""
+        events: list[Stored] = []
+        while len(events) < count and self._has_more():
+            end = min(self._at + count - len(events), len(self._page))
+            events += self._page[self._at : end]
             self._at = end
-        return found
+        return events
 
     def _has_more(self) -> bool:
-        """Tell whether the page has more events; of one that has not, read the next."""
+        """Tell whether more events follow; read the next page if this one has ended."""
         if self._at == len(self._page) and self._after < self._upto:
             page = self._log.events(self._after, PAGE)
             self._page, self._at = page[: bisect_right(page, self._upto, key=POSITION)], 0
-            # Where there is none any more, there will be none.
+            # After a page that is not full, no events up to `upto` follow.
             self._after = self._page[-1].position if len(self._page) == PAGE else self._upto
         return self._at < len(self._page)

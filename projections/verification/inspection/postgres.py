@@ -6,18 +6,18 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, LiteralString
 
+from domain.log.connections.postgres import PostgresDatastore
 from domain.log.parameters import as_json, utc_text
 from domain.log.postgres import PostgresRecorder
-from domain.log.postgres_datastore import PostgresDatastore
 from domain.log.snapshots import Snapshot
 from projections.tree.contract import Tile
 from projections.verification.inspection.contract import (
-    KeptAside,
-    KeptKey,
-    KeptRow,
-    KeptTile,
-    KeptView,
     LostSnapshot,
+    StoredKey,
+    StoredRow,
+    StoredSetAside,
+    StoredTile,
+    StoredViewSnapshot,
 )
 
 SELECT_TILES = """
@@ -25,36 +25,36 @@ SELECT_TILES = """
       FROM milepost_tree WHERE level = %s AND tile >= %s ORDER BY tile LIMIT %s
 """
 COLUMNS: dict[str, LiteralString] = {
-    "instances": """kept.document, kept.version, kept.first_position, kept.agent_id,
-           kept.user_id, kept.status, kept.current_step, kept.silent_since""",
-    "timelines": "kept.document, kept.version",
+    "instances": """stored.document, stored.version, stored.first_position, stored.agent_id,
+           stored.user_id, stored.status, stored.current_step, stored.silent_since""",
+    "timelines": "stored.document, stored.version",
 }
 SELECT_ROWS: dict[str, LiteralString] = {
     "instances": f"""
-        SELECT kept.job_id, {COLUMNS["instances"]}
+        SELECT stored.job_id, {COLUMNS["instances"]}
           FROM json_array_elements_text(%s::json) AS wanted (job_id)
          CROSS JOIN LATERAL (
-               SELECT * FROM milepost_instances WHERE job_id = wanted.job_id OFFSET 0) AS kept
+               SELECT * FROM milepost_instances WHERE job_id = wanted.job_id OFFSET 0) AS stored
     """,
     "timelines": f"""
-        SELECT kept.job_id, {COLUMNS["timelines"]}
+        SELECT stored.job_id, {COLUMNS["timelines"]}
           FROM json_array_elements_text(%s::json) AS wanted (job_id)
          CROSS JOIN LATERAL (
-               SELECT * FROM milepost_timelines WHERE job_id = wanted.job_id OFFSET 0) AS kept
+               SELECT * FROM milepost_timelines WHERE job_id = wanted.job_id OFFSET 0) AS stored
     """,
 }
 SELECT_WITHOUT_EVENTS: dict[str, LiteralString] = {
     "instances": f"""
-        SELECT kept.job_id, {COLUMNS["instances"]} FROM milepost_instances AS kept
-         WHERE kept.job_id > %s
-           AND NOT EXISTS (SELECT FROM milepost_events WHERE originator_id = kept.job_id OFFSET 0)
-         ORDER BY kept.job_id LIMIT %s
+        SELECT stored.job_id, {COLUMNS["instances"]} FROM milepost_instances AS stored
+         WHERE stored.job_id > %s
+           AND NOT EXISTS (SELECT FROM milepost_events WHERE originator_id = stored.job_id OFFSET 0)
+         ORDER BY stored.job_id LIMIT %s
     """,
     "timelines": f"""
-        SELECT kept.job_id, {COLUMNS["timelines"]} FROM milepost_timelines AS kept
-         WHERE kept.job_id > %s
-           AND NOT EXISTS (SELECT FROM milepost_events WHERE originator_id = kept.job_id OFFSET 0)
-         ORDER BY kept.job_id LIMIT %s
+        SELECT stored.job_id, {COLUMNS["timelines"]} FROM milepost_timelines AS stored
+         WHERE stored.job_id > %s
+           AND NOT EXISTS (SELECT FROM milepost_events WHERE originator_id = stored.job_id OFFSET 0)
+         ORDER BY stored.job_id LIMIT %s
     """,
 }
 ASIDE: LiteralString = "aside.position, aside.view, aside.job_id, aside.version, aside.topic"
@@ -80,7 +80,7 @@ SELECT_JOBS_WITH_SNAPSHOTS = """
     SELECT wanted.job_id FROM json_array_elements_text(%s::json) AS wanted (job_id)
      WHERE EXISTS (SELECT FROM milepost_view_snapshots WHERE job_id = wanted.job_id OFFSET 0)
 """
-# Whoever writes infinity there is to be told of, too.
+# to_char returns NULL for infinity: report a row with infinity too.
 SELECT_VIEW_SNAPSHOTS = """
     SELECT job_id, version, view,
            COALESCE(to_char(recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'),
@@ -91,19 +91,19 @@ SELECT_VIEW_SNAPSHOTS = """
      ORDER BY version, view LIMIT %s
 """
 SELECT_JOB_SNAPSHOTS = """
-    SELECT kept.* FROM json_array_elements_text(%s::json) AS wanted (job_id)
+    SELECT stored.* FROM json_array_elements_text(%s::json) AS wanted (job_id)
      CROSS JOIN LATERAL (
            SELECT job_id, version, shape, state FROM milepost_snapshots
-            WHERE job_id = wanted.job_id OFFSET 0) AS kept
+            WHERE job_id = wanted.job_id OFFSET 0) AS stored
 """
 SELECT_LOST_SNAPSHOTS = """
     SELECT job_id, view, version
       FROM (SELECT job_id, view, version FROM milepost_view_snapshots
              UNION ALL
-            SELECT job_id, '', version FROM milepost_snapshots) AS kept
+            SELECT job_id, '', version FROM milepost_snapshots) AS stored
      WHERE (job_id, view, version) > (%s, %s, %s) AND (%s::text IS NULL OR job_id = %s)
        AND NOT EXISTS (SELECT FROM milepost_events
-                        WHERE originator_id = kept.job_id AND originator_version = kept.version
+                        WHERE originator_id = stored.job_id AND originator_version = stored.version
                        OFFSET 0)
      ORDER BY job_id, view, version LIMIT %s
 """
@@ -129,36 +129,36 @@ SELECT_KEYS_WITH_EVENTS = """
 
 
 class PostgresInspection:
-    """Read what the database has."""
+    """Reads a PostgreSQL database for a verification; see `Inspection`."""
 
     def __init__(self, recorder: PostgresRecorder) -> None:
         self.log = recorder
         self._datastore: PostgresDatastore = recorder.datastore
 
-    def tiles(self, level: int, first: int, limit: int) -> Sequence[KeptTile]:
+    def tiles(self, level: int, first: int, limit: int) -> Sequence[StoredTile]:
         """See `Inspection.tiles`."""
         rows = self._datastore.tuples(SELECT_TILES, (level, first, limit))
-        return [KeptTile(Tile(*row[:4]), *row[4:]) for row in rows]
+        return [StoredTile(Tile(*row[:4]), *row[4:]) for row in rows]
 
-    def rows(self, view: str, job_ids: Collection[str]) -> Mapping[str, KeptRow]:
+    def rows(self, view: str, job_ids: Collection[str]) -> Mapping[str, StoredRow]:
         """See `Inspection.rows`."""
-        return _kept(self._datastore.rows(SELECT_ROWS[view], (as_json(list(job_ids)),)))
+        return _by_job(self._datastore.rows(SELECT_ROWS[view], (as_json(list(job_ids)),)))
 
-    def set_aside(self, job_ids: Collection[str]) -> Sequence[KeptAside]:
+    def set_aside(self, job_ids: Collection[str]) -> Sequence[StoredSetAside]:
         """See `Inspection.set_aside`."""
         rows = self._datastore.rows(SELECT_SET_ASIDE, (as_json(list(job_ids)),))
-        return [KeptAside(**row) for row in rows]
+        return [StoredSetAside(**row) for row in rows]
 
     def set_aside_without_events(
         self, after: tuple[int, str], limit: int, job_id: str | None = None
-    ) -> Sequence[KeptAside]:
+    ) -> Sequence[StoredSetAside]:
         """See `Inspection.set_aside_without_events`."""
         rows = self._datastore.rows(SELECT_LOST_ASIDE, (*after, job_id, job_id, limit))
-        return [KeptAside(**row) for row in rows]
+        return [StoredSetAside(**row) for row in rows]
 
-    def rows_without_events(self, view: str, after: str, limit: int) -> Mapping[str, KeptRow]:
+    def rows_without_events(self, view: str, after: str, limit: int) -> Mapping[str, StoredRow]:
         """See `Inspection.rows_without_events`."""
-        return _kept(self._datastore.rows(SELECT_WITHOUT_EVENTS[view], (after, limit)))
+        return _by_job(self._datastore.rows(SELECT_WITHOUT_EVENTS[view], (after, limit)))
 
     def jobs_with_view_snapshots(self, job_ids: Collection[str]) -> Collection[str]:
         """See `Inspection.jobs_with_view_snapshots`."""
@@ -167,10 +167,10 @@ class PostgresInspection:
 
     def view_snapshots(
         self, job_id: str, after: tuple[int, str], upto: int, limit: int
-    ) -> Sequence[KeptView]:
+    ) -> Sequence[StoredViewSnapshot]:
         """See `Inspection.view_snapshots`."""
         rows = self._datastore.rows(SELECT_VIEW_SNAPSHOTS, (job_id, *after, upto, limit))
-        return [KeptView(**row) for row in rows]
+        return [StoredViewSnapshot(**row) for row in rows]
 
     def job_snapshots(self, job_ids: Collection[str]) -> Sequence[Snapshot]:
         """See `Inspection.job_snapshots`."""
@@ -184,22 +184,22 @@ class PostgresInspection:
         rows = self._datastore.rows(SELECT_LOST_SNAPSHOTS, (*after, job_id, job_id, limit))
         return [LostSnapshot(**row) for row in rows]
 
-    def keys(self, names: Collection[str]) -> Mapping[str, KeptKey]:
+    def keys(self, names: Collection[str]) -> Mapping[str, StoredKey]:
         """See `Inspection.keys`."""
         rows = self._datastore.rows(SELECT_KEYS, (as_json(list(names)),))
-        return {row["name"]: KeptKey(**row) for row in rows}
+        return {row["name"]: StoredKey(**row) for row in rows}
 
-    def keys_with_events(self, after: str, limit: int) -> Sequence[KeptKey]:
+    def keys_with_events(self, after: str, limit: int) -> Sequence[StoredKey]:
         """See `Inspection.keys_with_events`."""
         rows = self._datastore.rows(SELECT_KEYS_WITH_EVENTS, (after, limit))
-        return [KeptKey(**row) for row in rows]
+        return [StoredKey(**row) for row in rows]
 
 
-def _kept(rows: Sequence[dict[str, Any]]) -> dict[str, KeptRow]:
-    found: dict[str, KeptRow] = {}
+def _by_job(rows: Sequence[dict[str, Any]]) -> dict[str, StoredRow]:
+    by_job: dict[str, StoredRow] = {}
     for columns in rows:
         silent_since = columns.get("silent_since")
         if isinstance(silent_since, datetime):
             columns["silent_since"] = utc_text(silent_since)
-        found[columns.pop("job_id")] = KeptRow(columns.pop("document"), columns)
-    return found
+        by_job[columns.pop("job_id")] = StoredRow(columns.pop("document"), columns)
+    return by_job

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from domain.log.connections.sqlite import SQLiteDatastore
 from domain.log.parameters import as_json
 from domain.log.snapshots import Snapshot
 from domain.log.sqlite import SQLiteRecorder
-from domain.log.sqlite_datastore import SQLiteDatastore
 from projections.tree.contract import Tile
 from projections.verification.inspection.contract import (
-    KeptAside,
-    KeptKey,
-    KeptRow,
-    KeptTile,
-    KeptView,
     LostSnapshot,
+    StoredKey,
+    StoredRow,
+    StoredSetAside,
+    StoredTile,
+    StoredViewSnapshot,
 )
 
 SELECT_TILES = """
@@ -25,24 +25,24 @@ SELECT_TILES = """
       FROM milepost_tree WHERE level = ? AND tile >= ? ORDER BY tile LIMIT ?
 """
 COLUMNS = {
-    "instances": """kept.document, kept.version, kept.first_position, kept.agent_id,
-           kept.user_id, kept.status, kept.current_step, kept.silent_since""",
-    "timelines": "kept.document, kept.version",
+    "instances": """stored.document, stored.version, stored.first_position, stored.agent_id,
+           stored.user_id, stored.status, stored.current_step, stored.silent_since""",
+    "timelines": "stored.document, stored.version",
 }
 SELECT_ROWS = {
     view: f"""
-        SELECT kept.job_id, {columns}
+        SELECT stored.job_id, {columns}
           FROM json_each(?) AS wanted
-          JOIN milepost_{view} AS kept ON kept.job_id = wanted.value
+          JOIN milepost_{view} AS stored ON stored.job_id = wanted.value
     """
     for view, columns in COLUMNS.items()
 }
 SELECT_WITHOUT_EVENTS = {
     view: f"""
-        SELECT kept.job_id, {columns} FROM milepost_{view} AS kept
-         WHERE kept.job_id > ?
-           AND NOT EXISTS (SELECT 1 FROM milepost_events WHERE originator_id = kept.job_id)
-         ORDER BY kept.job_id LIMIT ?
+        SELECT stored.job_id, {columns} FROM milepost_{view} AS stored
+         WHERE stored.job_id > ?
+           AND NOT EXISTS (SELECT 1 FROM milepost_events WHERE originator_id = stored.job_id)
+         ORDER BY stored.job_id LIMIT ?
     """
     for view, columns in COLUMNS.items()
 }
@@ -72,18 +72,18 @@ SELECT_VIEW_SNAPSHOTS = """
      ORDER BY version, view LIMIT ?
 """
 SELECT_JOB_SNAPSHOTS = """
-    SELECT kept.job_id, kept.version, kept.shape, CAST(kept.state AS BLOB)
+    SELECT stored.job_id, stored.version, stored.shape, CAST(stored.state AS BLOB)
       FROM json_each(?) AS wanted
-      JOIN milepost_snapshots AS kept ON kept.job_id = wanted.value
+      JOIN milepost_snapshots AS stored ON stored.job_id = wanted.value
 """
 SELECT_LOST_SNAPSHOTS = """
     SELECT job_id, view, version
       FROM (SELECT job_id, view, version FROM milepost_view_snapshots
              UNION ALL
-            SELECT job_id, '', version FROM milepost_snapshots) AS kept
+            SELECT job_id, '', version FROM milepost_snapshots) AS stored
      WHERE (job_id, view, version) > (?1, ?2, ?3) AND (?4 IS NULL OR job_id = ?4)
        AND NOT EXISTS (SELECT 1 FROM milepost_events
-                        WHERE originator_id = kept.job_id AND originator_version = kept.version)
+                        WHERE originator_id = stored.job_id AND originator_version = stored.version)
      ORDER BY job_id, view, version LIMIT ?5
 """
 SELECT_KEYS = """
@@ -104,35 +104,37 @@ SELECT_KEYS_WITH_EVENTS = """
 
 
 class SQLiteInspection:
-    """Read what the file has."""
+    """Reads a SQLite file for a verification; see `Inspection`."""
 
     def __init__(self, recorder: SQLiteRecorder) -> None:
         self.log = recorder
         self._datastore: SQLiteDatastore = recorder.datastore
 
-    def tiles(self, level: int, first: int, limit: int) -> Sequence[KeptTile]:
+    def tiles(self, level: int, first: int, limit: int) -> Sequence[StoredTile]:
         """See `Inspection.tiles`."""
         rows = self._rows(SELECT_TILES, level, first, limit)
-        return [KeptTile(Tile(*row[:4]), *row[4:]) for row in map(tuple, rows)]
+        return [StoredTile(Tile(*row[:4]), *row[4:]) for row in map(tuple, rows)]
 
-    def rows(self, view: str, job_ids: Collection[str]) -> Mapping[str, KeptRow]:
+    def rows(self, view: str, job_ids: Collection[str]) -> Mapping[str, StoredRow]:
         """See `Inspection.rows`."""
-        return _kept(self._rows(SELECT_ROWS[view], as_json(list(job_ids))))
+        return _by_job(self._rows(SELECT_ROWS[view], as_json(list(job_ids))))
 
-    def set_aside(self, job_ids: Collection[str]) -> Sequence[KeptAside]:
+    def set_aside(self, job_ids: Collection[str]) -> Sequence[StoredSetAside]:
         """See `Inspection.set_aside`."""
-        return [KeptAside(*row) for row in self._rows(SELECT_SET_ASIDE, as_json(list(job_ids)))]
+        return [
+            StoredSetAside(*row) for row in self._rows(SELECT_SET_ASIDE, as_json(list(job_ids)))
+        ]
 
     def set_aside_without_events(
         self, after: tuple[int, str], limit: int, job_id: str | None = None
-    ) -> Sequence[KeptAside]:
+    ) -> Sequence[StoredSetAside]:
         """See `Inspection.set_aside_without_events`."""
         rows = self._rows(SELECT_LOST_ASIDE, *after, job_id, limit)
-        return [KeptAside(*row) for row in rows]
+        return [StoredSetAside(*row) for row in rows]
 
-    def rows_without_events(self, view: str, after: str, limit: int) -> Mapping[str, KeptRow]:
+    def rows_without_events(self, view: str, after: str, limit: int) -> Mapping[str, StoredRow]:
         """See `Inspection.rows_without_events`."""
-        return _kept(self._rows(SELECT_WITHOUT_EVENTS[view], after, limit))
+        return _by_job(self._rows(SELECT_WITHOUT_EVENTS[view], after, limit))
 
     def jobs_with_view_snapshots(self, job_ids: Collection[str]) -> Collection[str]:
         """See `Inspection.jobs_with_view_snapshots`."""
@@ -140,10 +142,10 @@ class SQLiteInspection:
 
     def view_snapshots(
         self, job_id: str, after: tuple[int, str], upto: int, limit: int
-    ) -> Sequence[KeptView]:
+    ) -> Sequence[StoredViewSnapshot]:
         """See `Inspection.view_snapshots`."""
         rows = self._rows(SELECT_VIEW_SNAPSHOTS, job_id, *after, upto, limit)
-        return [KeptView(*row) for row in rows]
+        return [StoredViewSnapshot(*row) for row in rows]
 
     def job_snapshots(self, job_ids: Collection[str]) -> Sequence[Snapshot]:
         """See `Inspection.job_snapshots`."""
@@ -156,22 +158,22 @@ class SQLiteInspection:
         rows = self._rows(SELECT_LOST_SNAPSHOTS, *after, job_id, limit)
         return [LostSnapshot(*row) for row in rows]
 
-    def keys(self, names: Collection[str]) -> Mapping[str, KeptKey]:
+    def keys(self, names: Collection[str]) -> Mapping[str, StoredKey]:
         """See `Inspection.keys`."""
-        return {row[0]: KeptKey(*row) for row in self._rows(SELECT_KEYS, as_json(list(names)))}
+        return {row[0]: StoredKey(*row) for row in self._rows(SELECT_KEYS, as_json(list(names)))}
 
-    def keys_with_events(self, after: str, limit: int) -> Sequence[KeptKey]:
+    def keys_with_events(self, after: str, limit: int) -> Sequence[StoredKey]:
         """See `Inspection.keys_with_events`."""
-        return [KeptKey(*row) for row in self._rows(SELECT_KEYS_WITH_EVENTS, after, limit)]
+        return [StoredKey(*row) for row in self._rows(SELECT_KEYS_WITH_EVENTS, after, limit)]
 
     def _rows(self, statement: str, *parameters: Any) -> list[Any]:
         with self._datastore.reading() as cursor:
             return cursor.execute(statement, parameters).fetchall()
 
 
-def _kept(rows: Sequence[Any]) -> dict[str, KeptRow]:
-    found: dict[str, KeptRow] = {}
+def _by_job(rows: Sequence[Any]) -> dict[str, StoredRow]:
+    by_job: dict[str, StoredRow] = {}
     for row in rows:
         columns = dict(row)
-        found[columns.pop("job_id")] = KeptRow(columns.pop("document"), columns)
-    return found
+        by_job[columns.pop("job_id")] = StoredRow(columns.pop("document"), columns)
+    return by_job

@@ -12,7 +12,7 @@ from domain.log.stored import Stored
 from projections.comparing.job_history import events
 from projections.tree.contract import TreeStore
 from projections.verification.findings import Finding, Report, shortened
-from projections.verification.inspection.contract import Inspection, KeptKey
+from projections.verification.inspection.contract import Inspection, StoredKey
 from projections.verification.inspection.log_pages import PAGE
 
 IN_PROGRESS = in_progress_key("")
@@ -54,7 +54,7 @@ class Keys:
                     self._check(key, stored)
             self.after = keys[-1].name
 
-    def _check(self, key: KeptKey, stored: Stored) -> None:
+    def _check(self, key: StoredKey, stored: Stored) -> None:
         is_in_progress = key.name.startswith(IN_PROGRESS)
         fault = self._fault_of_job_in_progress(key) if is_in_progress else self._fault(key, stored)
         if fault:
@@ -62,7 +62,7 @@ class Keys:
             expected = f"the name {shortened(key.name)!r} to point at {what}"
             self._report(Finding.at(key, "key", expected=expected, found=fault))
 
-    def _fault(self, key: KeptKey, stored: Stored) -> str | None:
+    def _fault(self, key: StoredKey, stored: Stored) -> str | None:
         event = self._read(stored)
         if event is None:
             return None
@@ -83,7 +83,7 @@ class Keys:
             return f"the digest {shortened(key.digest)!r} in the place of {shortened(digest)!r}"
         return None
 
-    def _fault_of_job_in_progress(self, key: KeptKey) -> str | None:
+    def _fault_of_job_in_progress(self, key: StoredKey) -> str | None:
         if key.digest:
             return f"the digest {shortened(key.digest)!r}, where there is none"
         # Most jobs begin with their registration.

@@ -14,7 +14,7 @@ from domain.job.provisioning_job import ProvisioningJob
 from domain.log.mapper import Decoded
 from projections.comparing.job_history import History
 from projections.verification.findings import Finding, Report, shortened
-from projections.verification.inspection.contract import Inspection, KeptKey
+from projections.verification.inspection.contract import Inspection, StoredKey
 from projections.verification.inspection.log_pages import PAGE
 
 AGENTS = agent_key("")
@@ -64,7 +64,7 @@ class Names:
             for history in histories
             if (user_id := history.instance.user_id)
         }
-        found: dict[str, KeptKey] = {}
+        found: dict[str, StoredKey] = {}
         names = list({*(key.name for key in taken), *in_progress.values()})
         for start in range(0, len(names), PAGE):
             found |= self._inspection.keys(names[start : start + PAGE])
@@ -74,7 +74,7 @@ class Names:
             if history.job_id in in_progress:
                 self._check_job_in_progress(history, found.get(in_progress[history.job_id]))
 
-    def _check(self, taken: Key, there: KeptKey | None) -> None:
+    def _check(self, taken: Key, there: StoredKey | None) -> None:
         if there and there.name.startswith(AGENTS):
             # An agent's name points at its newest registration. `Keys` checks that it is one.
             if (there.position or 0) > (taken.position or 0):
@@ -91,7 +91,7 @@ class Names:
         expected = f"the name {name!r}, which was taken here, with the digest {digest!r}"
         self._report(Finding.at(taken, "key", expected=expected, found=found))
 
-    def _check_job_in_progress(self, history: History, there: KeptKey | None) -> None:
+    def _check_job_in_progress(self, history: History, there: StoredKey | None) -> None:
         """Report a job that ended and still counts as its user's job in progress."""
         if there is None or there.job_id != history.job_id or history.passed_over:
             return

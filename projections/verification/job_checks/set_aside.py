@@ -8,7 +8,7 @@ from projections.comparing.contract import BEFORE_ALL
 from projections.comparing.job_history import History
 from projections.projecting.stepper import RETRIED
 from projections.verification.findings import Finding, Report, shortened
-from projections.verification.inspection.contract import Inspection, KeptAside
+from projections.verification.inspection.contract import Inspection, StoredSetAside
 from projections.verification.inspection.log_pages import PAGE
 
 TRY_AGAIN = (
@@ -35,7 +35,7 @@ class Asides:
         another shape wrote what is set aside.
         """
         kept = self._inspection.set_aside([history.job_id for history in histories])
-        by_job: dict[str, list[KeptAside]] = {}
+        by_job: dict[str, list[StoredSetAside]] = {}
         for aside in kept:
             by_job.setdefault(aside.job_id, []).append(aside)
         known = 0
@@ -55,7 +55,9 @@ class Asides:
                 self._report(Finding.at(aside, "aside", expected=expected, found="no such event"))
             after = (lost[-1].position, lost[-1].view)
 
-    def _tell_unreadable(self, history: History, asides: Sequence[KeptAside], folded: int) -> int:
+    def _tell_unreadable(
+        self, history: History, asides: Sequence[StoredSetAside], folded: int
+    ) -> int:
         """Report events that cannot be folded and that the projector did not set aside.
 
         Returns the number of the other ones: they are set aside, or not projected yet.
@@ -72,7 +74,7 @@ class Asides:
             self._report(Finding.at(event, "unreadable", expected=expected, found=found))
         return known
 
-    def _tell_readable(self, history: History, asides: Sequence[KeptAside]) -> None:
+    def _tell_readable(self, history: History, asides: Sequence[StoredSetAside]) -> None:
         passed_over = {(event.position, event.view) for event in history.passed_over}
         for aside in asides:
             if aside.position <= history.position:

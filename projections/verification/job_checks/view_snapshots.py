@@ -15,7 +15,7 @@ from projections.comparing.differences import Difference, of_documents
 from projections.comparing.job_history import History, pages
 from projections.comparing.rows import LOOKS
 from projections.verification.findings import Finding, Report, shortened
-from projections.verification.inspection.contract import Inspection, KeptView
+from projections.verification.inspection.contract import Inspection, StoredViewSnapshot
 from projections.views.view import Views
 
 DOCUMENTS = 64
@@ -72,7 +72,7 @@ class ViewSnapshots:
             for kept in self._on_the_way(histories, read):
                 self._settle(kept, histories)
 
-    def _settle(self, kept: KeptView, histories: Sequence[History]) -> None:
+    def _settle(self, kept: StoredViewSnapshot, histories: Sequence[History]) -> None:
         """Report a snapshot that differs from all the histories at two looks in a row."""
         for _ in range(LOOKS):
             if not all(self._differences(kept, history) for history in histories):
@@ -86,7 +86,9 @@ class ViewSnapshots:
             kept = now
         return None
 
-    def _on_the_way(self, histories: Sequence[History], read: Decoded) -> Iterator[KeptView]:
+    def _on_the_way(
+        self, histories: Sequence[History], read: Decoded
+    ) -> Iterator[StoredViewSnapshot]:
         """Fold events; yield each snapshot when its version is folded."""
         versions = [stored.version for stored, _ in read]
         done = 0
@@ -100,13 +102,13 @@ class ViewSnapshots:
         for history in histories:
             history.fold(self._views, read[done:])
 
-    def _between(self, job_id: str, first: int, last: int) -> Iterator[KeptView]:
+    def _between(self, job_id: str, first: int, last: int) -> Iterator[StoredViewSnapshot]:
         after = first, ""
         while page := self._inspection.view_snapshots(job_id, after, last, DOCUMENTS):
             yield from page
             after = page[-1].version, page[-1].view
 
-    def _differences(self, kept: KeptView, history: History) -> list[Difference]:
+    def _differences(self, kept: StoredViewSnapshot, history: History) -> list[Difference]:
         found: list[Difference] = []
         if kept.view == self._views.instance.name:
             found += of_documents(self._views.instance, history.instance, kept.document)
@@ -120,7 +122,7 @@ class ViewSnapshots:
             found.append(("recorded_at", expected, kept.recorded_at))
         return found
 
-    def _tell(self, kept: KeptView, history: History) -> None:
+    def _tell(self, kept: StoredViewSnapshot, history: History) -> None:
         for what, expected, there in self._differences(kept, history):
             self._report(
                 Finding(

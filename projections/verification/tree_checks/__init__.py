@@ -1,1 +1,1 @@
-"""Checks of the log against its tree, checkpoints and proofs."""
+"""Checks of the log against its tree and its checkpoints."""

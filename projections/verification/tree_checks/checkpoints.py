@@ -1,4 +1,4 @@
-"""Roots of the log, computed from its events: at its end, and at the sizes of checkpoints."""
+"""Check checkpoints against roots that are computed from the events of the log."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from projections.tree.tiles import Nodes
 from projections.verification.findings import Finding, Report
 
 
-class Met(msgspec.Struct, frozen=True):
-    """The root of the events at the size of a checkpoint, and the last event's position."""
+class RootAtSize(msgspec.Struct, frozen=True):
+    """The root of the first `size` events, and the last one's position."""
 
     size: int
     root: bytes
@@ -23,10 +23,10 @@ class Met(msgspec.Struct, frozen=True):
 
 
 class Roots(msgspec.Struct, frozen=True):
-    """The frontier of the events so far, and the roots at the sizes of checkpoints."""
+    """The frontier of the events that were read, and the roots at the sizes of checkpoints."""
 
     frontier: Frontier = Frontier()
-    met: tuple[Met, ...] = ()
+    met: tuple[RootAtSize, ...] = ()
 
     def grown(
         self,
@@ -35,12 +35,12 @@ class Roots(msgspec.Struct, frozen=True):
         asked: Sequence[int],
         root: bytes = b"",
     ) -> Roots:
-        """Return the roots after these leaves; a given `root` over them is not computed again."""
+        """Return the roots after these leaves. `root`, if given, is the root over all of them."""
         size, met = self.frontier.size, list(self.met)
         for wanted in asked:
             if size < wanted <= size + len(leaves):
                 then = self.frontier.grown(leaves[: wanted - size])
-                met.append(Met(wanted, then.root, positions[wanted - size - 1]))
+                met.append(RootAtSize(wanted, then.root, positions[wanted - size - 1]))
         if root and size % TILE == 0 and len(leaves) == TILE:
             return Roots(self.frontier.grown([root], HEIGHT), tuple(met))
         return Roots(self.frontier.grown(leaves), tuple(met))
@@ -49,27 +49,27 @@ class Roots(msgspec.Struct, frozen=True):
 def check_checkpoints(
     roots: Roots, checkpoints: Sequence[Checkpoint], tree: TreeStore, report: Report
 ) -> None:
-    """Report every checkpoint that the log does not extend, and the last one that it does."""
-    met = {each.size: each for each in (Met(0, EMPTY, 0), *roots.met)}
-    kept: Checkpoint | None = None
+    """Report every checkpoint that the log does not extend, with the last one that it extends."""
+    computed = {each.size: each for each in (RootAtSize(0, EMPTY, 0), *roots.met)}
+    extended: Checkpoint | None = None
     for checkpoint in sorted(checkpoints, key=lambda each: each.size):
-        there = met.get(checkpoint.size)
-        if there and there.root == checkpoint.root:
-            kept = checkpoint
+        actual = computed.get(checkpoint.size)
+        if actual and actual.root == checkpoint.root:
+            extended = checkpoint
             continue
         since = (
-            f"the first {kept.size} events, up to position {kept.position}, are as they were "
-            f"signed at {kept.made_at}"
-            if kept
+            f"the first {extended.size} events, up to position {extended.position}, are as they "
+            f"were signed at {extended.made_at}"
+            if extended
             else "no smaller checkpoint holds"
         )
-        if there is None:
+        if actual is None:
             lost = checkpoint.size - roots.frontier.size
             found = f"{lost} events fewer; {since}"
         else:
             found = (
-                f"{b64encode(there.root).decode()}, the last of them at position "
-                f"{there.position}; {since}; {_told_by_tree(checkpoint, tree)}"
+                f"{b64encode(actual.root).decode()}, the last of them at position "
+                f"{actual.position}; {since}; {_answer_of_tree(checkpoint, tree)}"
             )
         report(
             Finding(
@@ -82,7 +82,7 @@ def check_checkpoints(
         )
 
 
-def _told_by_tree(checkpoint: Checkpoint, tree: TreeStore) -> str:
+def _answer_of_tree(checkpoint: Checkpoint, tree: TreeStore) -> str:
     try:
         root = Nodes(tree).frontier(checkpoint.size).root
     except TreeBroken:

@@ -1,4 +1,4 @@
-"""The tiles above the leaves, and the tree's size and last position."""
+"""Check the tiles above level 0, and the tree's size and last position."""
 
 from __future__ import annotations
 
@@ -11,38 +11,41 @@ from projections.verification.tree_checks.leaves import UNKNOWN
 
 
 def check_inner(tree: TreeStore, sums: bytes, report: Report) -> None:
-    """Hold each level against the hashes over the tiles below it; `sums` are those of level 0."""
+    """Compare each level with the hashes over the tiles below it.
+
+    `sums` are the hashes over the tiles of level 0.
+    """
     level = 1
     while sums:
         above = b""
         for first in range(0, len(sums), TILE * HASH_BYTES):
             expected = sums[first : first + TILE * HASH_BYTES]
             index = first // (TILE * HASH_BYTES)
-            found = tree.tiles([(level, index)]).get((level, index))
-            _check_tile(level, index, expected, found.hashes if found else b"", report)
+            tile = tree.tiles([(level, index)]).get((level, index))
+            _check_tile(level, index, expected, tile.hashes if tile else b"", report)
             if len(expected) == TILE * HASH_BYTES:
-                whole = found is not None and len(found) == TILE
-                above += merkle.covering(found.nodes()) if found and whole else UNKNOWN
+                is_complete = tile is not None and len(tile) == TILE
+                above += merkle.covering(tile.nodes()) if tile and is_complete else UNKNOWN
         level, sums = level + 1, above
 
 
-def _check_tile(level: int, index: int, expected: bytes, there: bytes, report: Report) -> None:
+def _check_tile(level: int, index: int, expected: bytes, actual: bytes, report: Report) -> None:
     for at in range(0, len(expected), HASH_BYTES):
-        node, found = expected[at : at + HASH_BYTES], there[at : at + HASH_BYTES]
-        if node not in (found, UNKNOWN):
-            place, height = index * TILE + at // HASH_BYTES, HEIGHT * level
-            leaves = f"leaves {place << height} to {(place + 1 << height) - 1}"
-            told = f"{node.hex()} over {leaves}, in tile {index} of level {level}"
-            report(Finding(kind="tile", expected=told, found=found.hex() or "none"))
+        wanted, stored = expected[at : at + HASH_BYTES], actual[at : at + HASH_BYTES]
+        if wanted not in (stored, UNKNOWN):
+            node, height = index * TILE + at // HASH_BYTES, HEIGHT * level
+            leaves = f"leaves {node << height} to {(node + 1 << height) - 1}"
+            line = f"{wanted.hex()} over {leaves}, in tile {index} of level {level}"
+            report(Finding(kind="tile", expected=line, found=stored.hex() or "none"))
 
 
 def check_head(tree: TreeStore, inspection: Inspection, head: Head, report: Report) -> None:
-    """Hold the tree's size and last position against its last tiles."""
-    index, place = divmod(max(0, head.size - 1), TILE)
+    """Compare the tree's size and last position with its last tiles."""
+    index, offset = divmod(max(0, head.size - 1), TILE)
     last = inspection.tiles(0, index, TILE)
     positions = last[0].tile.leaf_positions() if last and last[0].tile.index == index else []
-    if head.size and positions[place:] and positions[place] != head.position:
-        expected = f"position {positions[place]}, that of leaf {head.size - 1}"
+    if head.size and positions[offset:] and positions[offset] != head.position:
+        expected = f"position {positions[offset]}, that of leaf {head.size - 1}"
         report(Finding(kind="head", expected=expected, found=f"position {head.position}"))
     try:
         # The size is read after the tiles, so it covers at least their leaves.

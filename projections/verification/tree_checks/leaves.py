@@ -1,4 +1,4 @@
-"""The log, in order of position, against the leaves of the tree."""
+"""Check the log, in order of position, against the leaves of the tree."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from domain.log.stored import Stored
 from projections.comparing.contract import BEFORE_ALL
 from projections.tree.contract import POSITION_BYTES, TILE, Head, TreeStore
 from projections.verification.findings import Finding, Report
-from projections.verification.inspection.contract import Inspection, KeptTile
+from projections.verification.inspection.contract import Inspection, StoredTile
 from projections.verification.inspection.log_pages import PAGE, Events
 from projections.verification.tree_checks.checkpoints import Roots
 from projections.verification.tree_checks.suspects import Leaf, Suspects
@@ -23,7 +23,7 @@ UNKNOWN = b"\0" * HASH_BYTES
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """How far the check is: the number of whole tiles, and the position of the last event.
+    """The progress of the check: the number of checked tiles, and the last event's position.
 
     `sums` are the hashes over the leaf tiles, one after the other.
     """
@@ -35,10 +35,10 @@ class Progress(msgspec.Struct, frozen=True):
 
 
 class Leaves:
-    """Checks the events up to `upto` against a tree that goes as far as `head`.
+    """Checks the events up to the position `upto` against the tree up to `head`.
 
-    `asked` are the sizes at which the log's root is computed. Memory grows by 32 bytes per 256
-    events.
+    `asked` are the sizes at which the check computes the log's root. Memory grows by 32 bytes per
+    256 events.
     """
 
     def __init__(
@@ -63,16 +63,16 @@ class Leaves:
 
     @property
     def progress(self) -> Progress:
-        """How far the check is, with a copy of the sums, which grow in place."""
+        """The progress, with a copy of the sums, because the check appends to them."""
         sums = bytes(self._sums[: self._progress.tiles * HASH_BYTES])
         return msgspec.structs.replace(self._progress, sums=sums)
 
     def check(self, advance: Callable[[int], object]) -> None:
         """Check every leaf and event; call `advance` with the number of events of each tile."""
-        for index, kept in self._tiles():
-            advance(self._check(index, min(TILE, self._head.size - index * TILE), kept))
-        # The tree has no leaves of the events that follow yet.
-        while events := self._events.take(PAGE):
+        for index, stored in self._tiles():
+            advance(self._check(index, min(TILE, self._head.size - index * TILE), stored))
+        # The tree has not reached the events that follow yet.
+        while events := self._events.next(PAGE):
             leaves = [event.leaf for event in events]
             roots = self._grown(events, leaves)
             self._progress = msgspec.structs.replace(
@@ -80,18 +80,18 @@ class Leaves:
             )
             advance(len(events))
 
-    def _tiles(self) -> Iterator[tuple[int, KeptTile | None]]:
-        whole = -(-self._head.size // TILE)
-        for start in range(self._progress.tiles, whole, TILES_AT_ONCE):
-            kept = self._inspection.tiles(0, start, TILES_AT_ONCE)
-            by_index = {each.tile.index: each for each in kept}
-            for index in range(start, min(start + TILES_AT_ONCE, whole)):
+    def _tiles(self) -> Iterator[tuple[int, StoredTile | None]]:
+        count = -(-self._head.size // TILE)
+        for start in range(self._progress.tiles, count, TILES_AT_ONCE):
+            stored = self._inspection.tiles(0, start, TILES_AT_ONCE)
+            by_index = {each.tile.index: each for each in stored}
+            for index in range(start, min(start + TILES_AT_ONCE, count)):
                 yield index, by_index.get(index)
 
-    def _check(self, index: int, count: int, kept: KeptTile | None) -> int:
-        tile = self._readable(index, count, kept)
+    def _check(self, index: int, count: int, stored: StoredTile | None) -> int:
+        tile = self._readable(index, count, stored)
         if tile is None:
-            events = self._events.take(count)
+            events = self._events.next(count)
             leaves = [event.leaf for event in events]
             position, roots, total = self._progress.position, self._grown(events, leaves), UNKNOWN
         else:
@@ -115,29 +115,29 @@ class Leaves:
         return self._progress.roots.grown(leaves, positions, self._asked, root)
 
     def _readable(
-        self, index: int, count: int, kept: KeptTile | None
+        self, index: int, count: int, stored: StoredTile | None
     ) -> tuple[list[bytes], list[int]] | None:
-        """Return a tile's hashes and positions; report it if they cannot be what was stored."""
-        place = f"tile {index} with leaves {index * TILE} to {index * TILE + count - 1}"
-        if kept is None:
-            self._report(Finding(kind="tile", expected=place, found="none"))
+        """Return a tile's hashes and positions; report a tile that Milepost cannot have stored."""
+        name = f"tile {index} with leaves {index * TILE} to {index * TILE + count - 1}"
+        if stored is None:
+            self._report(Finding(kind="tile", expected=name, found="none"))
             return None
-        tile = kept.tile
-        # The tile may have grown since the head was read, and cannot have lost leaves.
+        tile = stored.tile
+        # The tile may have more leaves than the head that was read before, but not fewer.
         if len(tile.hashes) < count * HASH_BYTES or len(tile.positions) < count * POSITION_BYTES:
             found = f"{len(tile.hashes)} bytes of hashes, {len(tile.positions)} of positions"
-            self._report(Finding(kind="tile", expected=place, found=found))
+            self._report(Finding(kind="tile", expected=name, found=found))
             return None
         positions = tile.leaf_positions()
         first, last = positions[0], positions[-1]
-        if (kept.first_position, kept.last_position) != (first, last):
-            expected = f"{place} to be found by its positions {first} and {last}"
-            found = f"{kept.first_position} and {kept.last_position}"
+        if (stored.first_position, stored.last_position) != (first, last):
+            expected = f"{name} to be found by its positions {first} and {last}"
+            found = f"{stored.first_position} and {stored.last_position}"
             self._report(Finding(kind="tile", expected=expected, found=found))
         before = self._progress.position
         for position in positions[:count]:
             if position <= before:
-                expected, found = f"{place}, its positions growing", f"{position} after {before}"
+                expected, found = f"{name}, its positions growing", f"{position} after {before}"
                 self._report(Finding(kind="tile", expected=expected, found=found))
                 return None
             before = position
@@ -151,30 +151,30 @@ class Leaves:
         leaves: list[bytes],
         total: bytes,
     ) -> bytes:
-        """Report what differs; return the hash that the level above must have."""
+        """Report the differences; return the hash that the level above must have."""
         hashes, positions = tile
         if [event.position for event in events] == positions and len(leaves) == TILE:
             # If the level above has the hash over the events, the tile was edited, not the events.
             if merkle.covering(leaves) == (above := self._above(index)):
-                for place, (there, expected) in enumerate(zip(hashes, leaves, strict=True)):
-                    if there != expected:
-                        self._report(_edited(index * TILE + place, events[place], there))
+                for offset, (stored, expected) in enumerate(zip(hashes, leaves, strict=True)):
+                    if stored != expected:
+                        self._report(_edited(index * TILE + offset, events[offset], stored))
                 return above
         by_position = {event.position: event for event in events}
-        for place, (position, there) in enumerate(zip(positions, hashes, strict=True)):
+        for offset, (position, stored) in enumerate(zip(positions, hashes, strict=True)):
             event = by_position.pop(position, None)
-            if event is None or event.leaf != there:
-                self._suspects.add(Leaf(index * TILE + place, position, there), event)
+            if event is None or event.leaf != stored:
+                self._suspects.add(Leaf(index * TILE + offset, position, stored), event)
         for event in by_position.values():
             self._suspects.add(None, event)
         return total
 
     def _above(self, index: int) -> bytes | None:
-        parent, place = divmod(index, TILE)
-        found = self._tree.tiles([(1, parent)]).get((1, parent))
-        return next(iter(found.nodes(place, place + 1)), None) if found else None
+        parent, offset = divmod(index, TILE)
+        tile = self._tree.tiles([(1, parent)]).get((1, parent))
+        return next(iter(tile.nodes(offset, offset + 1)), None) if tile else None
 
 
-def _edited(leaf: int, event: Stored, there: bytes) -> Finding:
+def _edited(leaf: int, event: Stored, stored: bytes) -> Finding:
     expected = f"the event's hash {event.leaf.hex()} as leaf {leaf}, as the level above has it"
-    return Finding.at(event, "tile", expected=expected, found=there.hex())
+    return Finding.at(event, "tile", expected=expected, found=stored.hex())

@@ -1,4 +1,4 @@
-"""One job's events against the tree: each is proven to be in it and in each later checkpoint."""
+"""Prove that each event of one job is in the tree, and in each checkpoint that covers it."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from projections.verification.tree_checks.suspects import Leaf, Suspects
 
 
 class OneJob:
-    """Proves the events of one job with the hashes that the tree has above them.
+    """Proves the events of one job with hashes of the tree.
 
-    Only the event that was hashed has a proof that leads to a signed root.
+    A proof leads to a signed root only if the event is as it was hashed.
     """
 
     def __init__(
@@ -47,36 +47,36 @@ class OneJob:
                 self._check(event)
 
     def check_size(self) -> None:
-        """Report that the log has fewer or more events than the tree has leaves.
+        """Report a log that has fewer or more events than the tree has leaves.
 
-        The number alone does not tell which events are missing or were added.
+        The numbers do not show which events are missing or were added.
         """
         size, position = self._head.size, self._head.position
-        there = self._inspection.log.count(position)
+        count = self._inspection.log.count(position)
         expected = f"{size} events up to position {position}, as many as were hashed"
-        if there < size:
-            found = f"{size - there} fewer; milepost verify, without --job, says which are gone"
+        if count < size:
+            found = f"{size - count} fewer; milepost verify, without --job, says which are gone"
             self._report(Finding(kind="missing", expected=expected, found=found))
-        if there > size:
-            found = f"{there - size} more; milepost verify, without --job, says which were added"
+        if count > size:
+            found = f"{count - size} more; milepost verify, without --job, says which were added"
             self._report(Finding(kind="added", expected=expected, found=found))
 
     def _check(self, event: Stored) -> None:
         tile = self._tree.tile_of(event.position)
         if tile is None:
             return self._suspects.add(None, event)
-        place = tile.leaf_positions().index(event.position)
-        [there] = tile.nodes(place, place + 1)
-        index = tile.index * TILE + place
-        if there != event.leaf:
-            self._suspects.add(Leaf(index, event.position, there), event)
+        offset = tile.leaf_positions().index(event.position)
+        [stored] = tile.nodes(offset, offset + 1)
+        index = tile.index * TILE + offset
+        if stored != event.leaf:
+            self._suspects.add(Leaf(index, event.position, stored), event)
         for size, root, name in self._signed:
             if index < size:
                 try:
                     self._prove(event, index, size, root)
                 except (TreeBroken, merkle.InvalidProof) as error:
                     kind: Kind = "tile" if name == "the tree" else "checkpoint"
-                    self._tell(kind, event, name, str(error))
+                    self._report_fault(kind, event, name, str(error))
         return None
 
     def _prove(self, event: Stored, index: int, size: int, root: bytes) -> None:
@@ -84,6 +84,6 @@ class OneJob:
         if merkle.root_of_inclusion(index, size, event.leaf, hashes) != root:
             raise merkle.InvalidProof("it is not: the proof leads to another root")
 
-    def _tell(self, kind: Kind, event: Stored, name: str, fault: str) -> None:
+    def _report_fault(self, kind: Kind, event: Stored, name: str, fault: str) -> None:
         expected = f"the event to be in {name}"
         self._report(Finding.at(event, kind, expected=expected, found=fault))

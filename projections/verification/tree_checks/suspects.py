@@ -1,7 +1,7 @@
-"""Events and leaves that do not fit one another: what was changed, as far as hashes can tell.
+"""Events and leaves that do not match, with a guess at what was changed.
 
-A hash does not reveal its event, but it can be compared with guesses: events at other positions,
-under other topics, and as the job and version that a history lacks.
+A hash does not reveal its event. But the hash of a guess can be compared with it: an event at
+another position, under another topic, or with the job and version that a history lacks.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from domain.log.stored import Stored
 from projections.verification.findings import Finding, Report
 
 TRIED = 64
-"""How many leaves and events are compared with one another; more are reported without a guess."""
+"""The most leaves and events that are compared for a guess; others are reported without one."""
 PARTS = ("state", "topic", "version", "job_id")
 NAMES = {"job_id": "job"}
 
 
 class Leaf(NamedTuple):
-    """A leaf of the tree: its place in it, and the position and hash of its event."""
+    """A leaf of the tree: its index, and the position and hash of its event."""
 
     number: int
     position: int
@@ -29,14 +29,14 @@ class Leaf(NamedTuple):
 
 
 class Suspects:
-    """Collects leaves and events that do not fit, and reports them when all are known.
+    """Collects leaves and events that do not match, and reports them together.
 
-    It remembers them after the report, for a check that finds that a job lacks a version.
+    `formerly` uses them after the report, when a check finds that a job lacks a version.
     """
 
     def __init__(self, report: Report) -> None:
         self._report = report
-        self._places: list[tuple[Leaf, Stored | None]] = []
+        self._unmatched: list[tuple[Leaf, Stored | None]] = []
         self._added: list[Stored] = []
         self._missing: list[int] = []
         self._reported: list[tuple[Leaf, Stored | None]] = []
@@ -49,36 +49,36 @@ class Suspects:
                 self._added.append(event)
             else:
                 self._report(_added(event, ""))
-        elif len(self._places) < TRIED:
-            self._places.append((leaf, event))
+        elif len(self._unmatched) < TRIED:
+            self._unmatched.append((leaf, event))
         else:
             self._report(_changed(leaf, event) if event else _missing(leaf))
 
     def report_all(self) -> None:
-        """Report everything that was collected, with the best guess about it."""
-        events = [event for _, event in self._places if event] + self._added
-        for leaf, own in self._places:
+        """Report all that was collected, each with the best guess."""
+        events = [event for _, event in self._unmatched if event] + self._added
+        for leaf, own in self._unmatched:
             finding = _explained(leaf, own, events)
             if own is None and finding is None:
                 self._missing.append(leaf.position)
             self._report(finding or (_changed(leaf, own) if own else _missing(leaf)))
         for event in self._added:
             self._report(_added(event, self._formerly_at(event)))
-        self._reported += self._places
-        self._places, self._added = [], []
+        self._reported += self._unmatched
+        self._unmatched, self._added = [], []
 
     def _formerly_at(self, event: Stored) -> str:
-        for leaf, own in self._places:
+        for leaf, own in self._unmatched:
             if own is None and event._replace(position=leaf.position).leaf == leaf.hash:
                 return f", which was hashed at position {leaf.position}"
         return ""
 
     def missing_between(self, first: int, last: int) -> Sequence[int]:
-        """Return the positions of missing events, after one position and before another."""
+        """Return the positions of missing events after `first` and before `last`."""
         return [position for position in self._missing if first < position < last]
 
     def formerly(self, job_id: str, version: int) -> Stored | None:
-        """Return the event, as it is now, that was this version of the job when it was hashed."""
+        """Return the present event that was this version of the job when it was hashed."""
         for leaf, own in self._reported:
             if own:
                 was = own._replace(job_id=job_id, version=version)
@@ -98,12 +98,12 @@ def _explained(leaf: Leaf, own: Stored | None, events: Sequence[Stored]) -> Find
         if other.position == leaf.position:
             continue
         for parts in _choices():
-            parted = {part: getattr(other, part) for part in parts}
-            if own._replace(**parted).leaf == leaf.hash:
+            borrowed = {part: getattr(other, part) for part in parts}
+            if own._replace(**borrowed).leaf == leaf.hash:
                 names = ", ".join(NAMES.get(part, part) for part in parts)
-                there = f"the {names} of what is at position {other.position} now"
+                expected = f"the {names} of what is at position {other.position} now"
                 found = f"{own.topic} with the hash {own.leaf.hex()}"
-                return Finding.at(own, "changed", expected=there, found=found)
+                return Finding.at(own, "changed", expected=expected, found=found)
     return None
 
 

@@ -51,8 +51,8 @@ def test_a_checkpoint_waits_for_who_projects_and_says_what_it_covers(
     Grower(database_site.deployment.tree).catch_up()
     database_site.report(status="provisioning")
 
-    with database_site.deployment.read_model.turn() as turn:
-        assert turn is not None
+    with database_site.deployment.read_model.projector_lock() as wake_ups:
+        assert wake_ups is not None
         result = signing.run("checkpoint", "--wait", "0")
 
     assert result.exit_code == 0
@@ -70,7 +70,7 @@ def test_a_log_that_lost_what_was_signed_gets_no_checkpoint(
 
     assert "position 2" in (said := signing.fails("checkpoint"))
     assert said.endswith("; see milepost verify\n")
-    with database_site.deployment.read_model.turn():
+    with database_site.deployment.read_model.projector_lock():
         assert signing.fails("checkpoint") == said
     assert "position 2" in signing("status")
     assert "position 2" in signing.json("status")["tree_fault"]

@@ -43,7 +43,7 @@ def test_events_are_there_as_they_were(stores: Deployment) -> None:
 
 
 def test_gaps_between_positions_stay(databases: Deployment) -> None:
-    """A rolled-back transaction may have left them."""
+    """A rolled-back transaction may leave a gap."""
     store = databases.milepost.store
 
     fill(store, event(3, version=1), event(70_000, version=2))
@@ -86,8 +86,8 @@ def test_what_was_appended_so_far_can_be_recalled(stores: Deployment) -> None:
     assert list(found.snapshots) == []
 
 
-def test_snapshots_are_kept_and_recalled_with_what_comes_after(stores: Deployment) -> None:
-    """While it is filled, and afterwards."""
+def test_snapshots_are_stored_and_recalled_with_later_events(stores: Deployment) -> None:
+    """Recalling works during the filling, and after it."""
     store, snapshot = stores.milepost.store, Snapshot("job", 2, "1", b"state")
     with store.filling() as filling:
         filling.append([event(1), event(2)], snapshots=[snapshot])
@@ -118,7 +118,7 @@ def test_filling_nothing_leaves_an_empty_store(stores: Deployment) -> None:
 
 
 def test_an_error_leaves_nothing_behind(stores: Deployment) -> None:
-    """More often than there are connections; and the store can be filled and used after it."""
+    """It fails more often than the pool has connections; a filling after that succeeds."""
     store = stores.milepost.store
     for _ in range(25):
         with pytest.raises(LookupError, match="not today"):
@@ -137,7 +137,7 @@ def fill_half(store: JobStore) -> None:
 
 
 @pytest.mark.parametrize("twice", [event(1), event(2, version=1), event(1, "other", 1)])
-def test_a_place_is_taken_once(databases: Deployment, twice: Stored) -> None:
+def test_a_position_and_a_version_are_used_once(databases: Deployment, twice: Stored) -> None:
     store = databases.milepost.store
 
     with pytest.raises(IntegrityError):
@@ -146,8 +146,8 @@ def test_a_place_is_taken_once(databases: Deployment, twice: Stored) -> None:
     assert positions(store) == []
 
 
-def test_who_writes_meanwhile_waits_and_finds_it_filled(databases: Deployment) -> None:
-    """From another process: the new event comes after all that is filled in."""
+def test_another_writer_waits_until_the_store_is_filled(databases: Deployment) -> None:
+    """The writer is another process. Its new event comes after all events of the filling."""
     store, other = databases.milepost.store, databases.again()
     with ThreadPoolExecutor(1) as pool:
         with store.filling() as filling:
@@ -160,7 +160,7 @@ def test_who_writes_meanwhile_waits_and_finds_it_filled(databases: Deployment) -
     other.close()
 
 
-def test_who_reads_meanwhile_sees_nothing_of_it(databases: Deployment) -> None:
+def test_another_reader_sees_nothing_before_the_end(databases: Deployment) -> None:
     other = databases.again()
     with databases.milepost.store.filling() as filling:
         filling.append([event(1)])
@@ -168,8 +168,8 @@ def test_who_reads_meanwhile_sees_nothing_of_it(databases: Deployment) -> None:
     other.close()
 
 
-def test_what_was_kept_of_events_that_are_gone_goes_too(databases: Deployment) -> None:
-    """A snapshot or a key of an older life must not speak for the events that come in."""
+def test_keys_and_snapshots_of_deleted_events_are_deleted(databases: Deployment) -> None:
+    """Snapshots and keys of deleted events must not count for the events of the filling."""
     store = databases.milepost.store
     stale = Snapshot("job", 1, "1", b"{}")
     store.transact(
@@ -188,14 +188,14 @@ def test_what_was_kept_of_events_that_are_gone_goes_too(databases: Deployment) -
 
 
 def empty_events(made: Deployment) -> None:
-    """Delete the events, as somebody with SQL can."""
+    """Delete the events by SQL."""
     recorder = made.milepost.recorder
     with recorder.datastore.transaction(commit=True) as cursor:  # type: ignore[attr-defined]
         cursor.execute("DELETE FROM milepost_events")
 
 
-def test_who_listens_is_told(postgres_dsn: str, workflows: Workflows, clock: Clock) -> None:
-    """So a projector that sleeps goes on; SQLite's bell is rung by whoever fills."""
+def test_filling_notifies_listeners(postgres_dsn: str, workflows: Workflows, clock: Clock) -> None:
+    """It wakes a projector that sleeps. On SQLite, the caller rings the doorbell."""
     env = {"PERSISTENCE_MODULE": "domain.log.postgres", "DATABASE_URL": postgres_dsn}
     made = Deployment(env, workflows, clock)
     with psycopg.connect(postgres_dsn, autocommit=True) as listener:

@@ -1,4 +1,4 @@
-"""Between facts and stored rows."""
+"""Facts become stored rows, and stored rows become facts."""
 
 from __future__ import annotations
 
@@ -108,14 +108,14 @@ STORED: list[tuple[Fact, bytes]] = [
 
 @pytest.mark.parametrize(("fact", "state"), STORED, ids=lambda each: type(each).__name__)
 def test_a_fact_is_stored_as_plain_json_under_its_own_name(fact: Fact, state: bytes) -> None:
-    """An auditor reads the table; the shape is for ever."""
+    """An auditor can read the table. A released shape never changes."""
     stored = plain().to_stored_event(JobEvent("job", 3, fact))
 
     assert stored == StoredEvent("job", 3, type(fact).__name__, state)
     assert plain().to_domain_event(stored).fact == fact
 
 
-def test_every_fact_of_the_catalogue_has_its_stored_shape_here() -> None:
+def test_every_fact_of_the_catalogue_has_its_stored_shape_in_this_test() -> None:
     assert {type(fact).__name__ for fact, _ in STORED} == CATALOGUE.keys()
 
 
@@ -166,14 +166,14 @@ BROKEN = {
 
 @pytest.mark.parametrize("what", BROKEN)
 def test_broken_bytes_cannot_be_read(what: str) -> None:
-    """They raise what every reader of events sets aside, and nothing else."""
+    """They raise only the error for which a fold sets an event aside."""
     with pytest.raises(MapperDeserialisationError, match="unreadable StepReported"):
         plain().to_domain_event(StoredEvent("job", 1, "StepReported", BROKEN[what]))
 
 
 @pytest.mark.parametrize("sealed", ["cipher", "compressor"])
 def test_bytes_that_were_never_sealed_cannot_be_read(sealed: str) -> None:
-    """As after switching encryption or compression on over a plain store."""
+    """For example, somebody switches encryption or compression on for a plain store."""
     both = sealing()
     mapper = JobEventMapper(
         JSONTranscoder(),
@@ -205,8 +205,8 @@ def test_an_event_of_an_older_release_gets_the_defaults() -> None:
 SECRETS = ("hush-error", "203.0.113.99", "hush-extra", "hush-server", "hush-signer")
 
 
-def told(made: Deployment) -> None:
-    """Tell a deployment things that should not stand in its tables."""
+def recorded_words(made: Deployment) -> None:
+    """Record words that must not be readable in the tables."""
     made.milepost.queue(QueueJob(job_id="job", agent_id="agent", workflow="vm@1", user_id="ada"))
     for status in ("provisioning", "failed"):
         made.milepost.record(
@@ -263,9 +263,9 @@ def test_a_sealed_store_reads_like_a_plain_one(
     workflows: Workflows,
     clock: Clock,
 ) -> None:
-    """Before the projector ran, after it, in lists, and from another process."""
+    """This holds before and after projecting, for lists, and in another process."""
     made = Deployment(store_env(kind, request) | sealed, workflows, clock)
-    told(made)
+    recorded_words(made)
     before = made.reader.instance("job"), made.reader.timeline("job")
     assert before[0] is not None
     assert before[0].attempt.final is not None
@@ -284,13 +284,13 @@ def test_a_sealed_store_reads_like_a_plain_one(
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
-def test_no_word_of_a_callback_stands_in_the_tables_of_an_encrypted_store(
+def test_the_tables_of_an_encrypted_store_have_no_word_of_a_callback(
     kind: str, request: pytest.FixtureRequest, workflows: Workflows, clock: Clock
 ) -> None:
-    """Names by which jobs are found stay readable; what was said of them does not."""
+    """The ids by which queries select jobs stay readable; the content of callbacks does not."""
     env = store_env(kind, request) | CIPHER
     made = Deployment(env, workflows, clock)
-    told(made)
+    recorded_words(made)
     made.projector.catch_up()
     document = made.read_model.documents("instances", ["job"])["job"]
     made.close()
@@ -304,13 +304,13 @@ def test_no_word_of_a_callback_stands_in_the_tables_of_an_encrypted_store(
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
-def test_every_word_of_a_callback_stands_in_the_tables_of_a_plain_store(
+def test_the_tables_of_a_plain_store_have_every_word_of_a_callback(
     kind: str, request: pytest.FixtureRequest, workflows: Workflows, clock: Clock
 ) -> None:
-    """Which shows that the search for them would find them."""
+    """So the search of the test above works."""
     env = store_env(kind, request)
     made = Deployment(env, workflows, clock)
-    told(made)
+    recorded_words(made)
     made.projector.catch_up()
     made.close()
 

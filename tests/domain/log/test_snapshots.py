@@ -1,4 +1,4 @@
-"""Snapshots: they spare reading, and decide nothing."""
+"""Snapshots spare reading, and change no decision."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from domain.job.events import (
 from domain.job.provisioning_job import ProvisioningJob
 from domain.log.mapper import JobEventMapper
 from domain.log.recall import Folded, fold, recall
-from domain.log.snapshots import EVERY, SHAPE, Snapshot, restore, take
+from domain.log.snapshots import EVERY, SHAPE, Snapshot, restore, snapshot_of
 from domain.log.store import MAX_TAIL, Append, TooMuchMissed
 from domain.log.stored import Stored
 from domain.workflows.definition import Workflows
@@ -54,7 +54,7 @@ def step(number: int) -> Callback:
 
 
 def long_ago(made: Deployment, count: int, *, unreadable: int = 0) -> None:
-    """Store a history as a release did that took no snapshots."""
+    """Store a history as a release without snapshots did."""
     history: list[Fact] = [
         StatusReported(recorded_at=NOON, status="provisioning"),
         *(StepReported(recorded_at=NOON, step=f"step-{number % 300}") for number in range(count)),
@@ -81,20 +81,20 @@ def from_the_first_event(made: Deployment) -> ProvisioningJob:
 
 
 def cold(made: Deployment) -> Folded:
-    """Return the job as a process knows it that has just started."""
+    """Return the job as a process that has just started folds it."""
     return recall(made.milepost.store, ["job"], made.milepost.mapper)["job"]
 
 
 def snapshots(made: Deployment) -> list[int]:
-    """Return the versions of the snapshots that there are of the job."""
+    """Return the versions of the job's snapshots."""
     return [snapshot.version for snapshot in made.milepost.store.recall(["job"]).snapshots]
 
 
 def placed(events: Iterable[StoredEvent]) -> list[Stored]:
-    """Return events as they are read once they are stored."""
+    """Return events with their positions, as a read of the store returns them."""
     return [
-        Stored(place, str(e.originator_id), e.originator_version, e.topic, e.state)
-        for place, e in enumerate(events, start=1)
+        Stored(position, str(e.originator_id), e.originator_version, e.topic, e.state)
+        for position, e in enumerate(events, start=1)
     ]
 
 
@@ -110,7 +110,7 @@ def another_process(made: Deployment) -> Iterator[Deployment]:
 
 
 def execute(made: Deployment, statement: Any) -> None:
-    """Do something to the tables behind Milepost's back."""
+    """Change the tables by SQL, without Milepost."""
     if "SQLITE_DBNAME" in made.env:
         with sqlite3.connect(made.env["SQLITE_DBNAME"]) as connection:
             connection.execute(statement)
@@ -120,7 +120,7 @@ def execute(made: Deployment, statement: Any) -> None:
             opened.execute(statement)
 
 
-# What they hold
+# The content of a snapshot
 
 
 @settings(deadline=None, max_examples=200)
@@ -128,12 +128,12 @@ def execute(made: Deployment, statement: Any) -> None:
 def test_a_job_that_goes_on_from_its_snapshot_is_the_fold_of_all_its_events(
     workflows: Workflows, history: list[JobEvent], cut: int
 ) -> None:
-    """Wherever the snapshot was taken, and whatever came before and after."""
+    """This holds for a snapshot at any version, and for any events before and after it."""
     made = Deployment({"PERSISTENCE_MODULE": "domain.log.memory"}, workflows, Clock())
     mapper = made.milepost.mapper
     stored = [mapper.to_stored_event(event) for event in history]
     before = fold(Folded(ProvisioningJob("job")), placed(stored[:cut]), mapper)
-    append = Append(stored, snapshots=[take(before.job, mapper)])
+    append = Append(stored, snapshots=[snapshot_of(before.job, mapper)])
     made.milepost.store.transact({}, [], lambda _: append)
 
     assert cold(made).job == from_the_first_event(made)
@@ -155,17 +155,18 @@ def test_a_snapshot_does_not_grow_with_the_history() -> None:
     start = Folded(ProvisioningJob("job"))
 
     sizes = {
-        len(take(fold(start, placed(stored[:n]), PLAIN).job, PLAIN).state) for n in (MAX_STEPS, 900)
+        len(snapshot_of(fold(start, placed(stored[:n]), PLAIN).job, PLAIN).state)
+        for n in (MAX_STEPS, 900)
     }
 
     assert len(sizes) == 1
 
 
-# When they are taken
+# When a snapshot is made
 
 
 def test_a_cold_callback_reads_few_events_of_a_long_job(stores: Deployment) -> None:
-    """However the callbacks were spread over transactions."""
+    """This holds for any number of callbacks in a transaction."""
     live(stores, 1000)
     for number in range(EVERY):
         read = stores.milepost.store.recall(["job"])
@@ -176,7 +177,7 @@ def test_a_cold_callback_reads_few_events_of_a_long_job(stores: Deployment) -> N
 
 
 def test_jobs_are_recalled_side_by_side(stores: Deployment) -> None:
-    """Those with a snapshot, those without one, and those that nobody has heard of."""
+    """One recall returns jobs with a snapshot, jobs without one, and unknown jobs."""
     live(stores, 105, batch=105)
     stores.milepost.record(HEARTBEAT)
     stores.milepost.record(msgspec.structs.replace(HEARTBEAT, job_id="short"))
@@ -225,7 +226,7 @@ def test_a_refusal_leaves_no_snapshot_and_does_not_put_off_the_next(stores: Depl
     assert snapshots(stores) == [EVERY + 1]
 
 
-def test_a_refusal_beside_others_keeps_nobody_from_a_snapshot(stores: Deployment) -> None:
+def test_a_refusal_in_a_batch_does_not_stop_the_snapshots_of_others(stores: Deployment) -> None:
     long_ago(stores, EVERY)
 
     refused, receipt = stores.milepost._commit(
@@ -241,7 +242,7 @@ def test_a_transaction_that_fails_leaves_no_snapshot(stores: Deployment) -> None
     long_ago(stores, 1)
     store, mapper = stores.milepost.store, stores.milepost.mapper
     again = stores.milepost.recorder.select_events("job")
-    wrong = take(ProvisioningJob("job", 1), mapper)
+    wrong = snapshot_of(ProvisioningJob("job", 1), mapper)
 
     with pytest.raises(IntegrityError):
         store.transact({}, [], lambda _: Append(again, snapshots=[wrong]))
@@ -251,7 +252,7 @@ def test_a_transaction_that_fails_leaves_no_snapshot(stores: Deployment) -> None
 
 
 def test_a_job_with_an_event_that_cannot_be_read_gets_no_snapshot(stores: Deployment) -> None:
-    """A later release may read it, and must find it."""
+    """A later release may be able to read the event. A snapshot would hide it."""
     long_ago(stores, 150, unreadable=120)
 
     for _ in range(3):
@@ -263,20 +264,20 @@ def test_a_job_with_an_event_that_cannot_be_read_gets_no_snapshot(stores: Deploy
 
 
 def test_a_job_gets_no_snapshot_after_an_event_that_cannot_be_read(stores: Deployment) -> None:
-    """Also when it comes from elsewhere while the job is known; the snapshot before it stays."""
+    """This holds also if another process appends it to a known job. The earlier snapshot stays."""
     live(stores, 150)
-    kept = snapshots(stores)
+    before = snapshots(stores)
     unreadable = StoredEvent("job", 151, "JobPainted", b"{}")
     stores.milepost.store.transact({}, [], lambda _: Append([unreadable]))
 
     live(stores, 150)
 
-    assert snapshots(stores) == kept
+    assert snapshots(stores) == before
     assert versions(stores) == list(range(1, 302))
-    assert cold(stores) == Folded(from_the_first_event(stores), kept[0], whole=False)
+    assert cold(stores) == Folded(from_the_first_event(stores), before[0], whole=False)
 
 
-# That they decide nothing
+# Snapshots change no decision
 
 
 def test_two_processes_that_write_in_turn_leave_no_gap(databases: Deployment) -> None:
@@ -304,19 +305,19 @@ def test_every_process_that_starts_goes_on_from_the_snapshot(databases: Deployme
 
 
 def much_happens(made: Deployment) -> None:
-    """Let another process record more of the job, of which this one knows one event."""
+    """Let another process record more events of the job; this process knows one event of it."""
     missed = [
         made.milepost.mapper.to_stored_event(event)
         for event in numbered([HeartbeatReceived(recorded_at=NOON)] * (MAX_TAIL + 2))
     ]
-    newest = take(ProvisioningJob("job", MAX_TAIL + 2), PLAIN)
+    newest = snapshot_of(ProvisioningJob("job", MAX_TAIL + 2), PLAIN)
     made.milepost.store.transact({}, [], lambda _: Append(missed[1:], snapshots=[newest]))
 
 
 def test_a_process_that_missed_much_of_a_job_goes_on_from_the_snapshot(
     stores: Deployment,
 ) -> None:
-    """As when another one had the job for days: what it missed is not folded under the lock."""
+    """Another process had the job for days: this one folds the missed events without the lock."""
     stores.milepost.record(HEARTBEAT)
     much_happens(stores)
     found = look(stores.milepost.store, {"job": 1})
@@ -332,7 +333,7 @@ def test_a_process_that_missed_much_of_a_job_goes_on_from_the_snapshot(
 def test_what_was_missed_of_a_job_costs_no_other_job_its_place_in_memory(
     databases: Deployment,
 ) -> None:
-    """The other one is not read again, or it would be seen that its registration is gone."""
+    """The other job is not read again: a read would see that its registration was deleted."""
     other = Callback(job_id="other", type="heartbeat")
     databases.milepost.queue(QueueJob(job_id="other", agent_id="agent", workflow="vm@1"))
     databases.milepost.record(other)
@@ -369,8 +370,8 @@ def sealed_with(key: str) -> JobEventMapper:
 
 WRONG = ProvisioningJob("job", 150, stop_requested=True)
 USELESS: dict[str, Callable[[], Snapshot]] = {
-    "of another shape": lambda: msgspec.structs.replace(take(WRONG, PLAIN), shape="0"),
-    "sealed with another key": lambda: take(WRONG, sealed_with(AESCipher.create_key(16))),
+    "of another shape": lambda: msgspec.structs.replace(snapshot_of(WRONG, PLAIN), shape="0"),
+    "sealed with another key": lambda: snapshot_of(WRONG, sealed_with(AESCipher.create_key(16))),
     "garbage": lambda: Snapshot("job", 150, SHAPE, b"\x00\xff"),
     "nothing": lambda: Snapshot("job", 150, SHAPE, b""),
     "of no job": lambda: Snapshot("job", 150, SHAPE, b"null"),
@@ -399,7 +400,7 @@ def test_a_snapshot_that_cannot_be_used_is_ignored_and_replaced(
 
 
 def test_a_snapshot_that_is_ahead_of_the_events_is_ignored(databases: Deployment) -> None:
-    """As after older events were restored, or lost in a failover."""
+    """For example, somebody restored an older log, or a failover lost events."""
     live(databases, 150)
     execute(databases, "DELETE FROM milepost_events WHERE originator_version > 50")
 
@@ -419,7 +420,7 @@ def test_a_database_of_an_older_release_gets_the_table(databases: Deployment) ->
         assert snapshots(newer) == [151]
 
 
-# Their shape
+# The shape of snapshots
 
 LIFE: list[Fact] = [
     JobQueued(recorded_at=NOON, agent_id="agent", user_id="ada", workflow="vm@1"),
@@ -449,16 +450,16 @@ STORED = {
 }
 
 
-def test_a_job_that_is_kept_otherwise_has_a_shape_of_another_name() -> None:
-    """Whoever changes what a snapshot holds, or how it is folded, also changes `SHAPE`."""
+def test_another_content_of_snapshots_needs_another_shape() -> None:
+    """A change of a snapshot's content, or of the way it is folded, needs another `SHAPE`."""
     life = map(PLAIN.to_stored_event, numbered(LIFE))
     job = fold(Folded(ProvisioningJob("job")), placed(life), PLAIN).job
 
-    snapshot = take(job, PLAIN)
+    snapshot = snapshot_of(job, PLAIN)
 
     assert restore(snapshot, PLAIN) == job
     assert {SHAPE: snapshot.state.decode()} == STORED
-    # Nothing is left out of this comparison: every field has another value than its default.
-    kept = msgspec.json.decode(snapshot.state)
-    assert tuple(kept) == ProvisioningJob.__struct_fields__
-    assert tuple(kept["attempt"]) == Attempt.__struct_fields__
+    # Every field has another value than its default, so the comparison covers all fields.
+    state = msgspec.json.decode(snapshot.state)
+    assert tuple(state) == ProvisioningJob.__struct_fields__
+    assert tuple(state["attempt"]) == Attempt.__struct_fields__

@@ -1,4 +1,4 @@
-"""The contract of the event store, kept by all of them."""
+"""Every store fulfils the contract of the event store."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_a_transaction_sees_the_events_from_the_known_version_on_in_order(
 
 @pytest.mark.parametrize("job_id", ["0017", "1e3", "null", "a'b\"c", "ä/☁", "%_", "[1]", " a "])
 def test_a_job_may_have_any_name(memory: Deployment, job_id: str, tmp_path: Path) -> None:
-    """Also one that looks like a number, a pattern or JSON."""
+    """An id may look like a number, a pattern or JSON."""
     env = {"PERSISTENCE_MODULE": "domain.log.sqlite", "SQLITE_DBNAME": str(tmp_path / "names.db")}
     sqlite = Deployment(env, memory.workflows, memory.clock)
     for store in (memory.milepost.store, sqlite.milepost.store):
@@ -110,7 +110,7 @@ def test_a_job_may_have_any_name(memory: Deployment, job_id: str, tmp_path: Path
 
 
 def test_a_refusal_to_decide_leaves_nothing_behind(stores: Deployment) -> None:
-    """And the store works after it."""
+    """The store works after the refusal."""
     store = stores.milepost.store
 
     def refuse(_: Found) -> Append:
@@ -125,7 +125,7 @@ def test_a_refusal_to_decide_leaves_nothing_behind(stores: Deployment) -> None:
 
 
 def test_a_version_is_given_once(stores: Deployment) -> None:
-    """A conflict leaves nothing of its transaction behind."""
+    """A conflict rolls back its whole transaction."""
     store = stores.milepost.store
     append(store, event("one", 1))
 
@@ -137,7 +137,7 @@ def test_a_version_is_given_once(stores: Deployment) -> None:
     assert len(append(store, event("one", 2))) == 1
 
 
-def test_a_claim_is_kept_only_if_its_name_is_free(stores: Deployment) -> None:
+def test_a_claim_is_stored_only_if_its_name_is_free(stores: Deployment) -> None:
     store = stores.milepost.store
 
     append(store, event("one", 1), claims=[Key("name", "one", 1, "first")])
@@ -224,7 +224,7 @@ def test_events_are_selected_in_order_and_from_where_one_likes(stores: Deploymen
 
 
 def test_many_threads_append_without_a_gap(stores: Deployment) -> None:
-    """What is decided inside the transaction conflicts with nobody."""
+    """The transaction decides under its lock, so threads never conflict."""
     store = stores.milepost.store
 
     def add(_: int) -> int:
@@ -254,7 +254,7 @@ def test_what_is_stored_outlives_the_process(databases: Deployment) -> None:
 
 
 def test_every_sqlite_connection_waits_for_the_disk(sqlite: Deployment) -> None:
-    """Synchronous FULL and a write-ahead log, on each connection of the pool."""
+    """Each connection of the pool has synchronous=FULL and a write-ahead log."""
     recorder = sqlite.milepost.recorder
     assert isinstance(recorder, SQLiteRecorder)
     with ExitStack() as stack:
@@ -266,7 +266,7 @@ def test_every_sqlite_connection_waits_for_the_disk(sqlite: Deployment) -> None:
 
 
 def test_sqlite_never_gives_the_position_of_a_deleted_event_again(sqlite: Deployment) -> None:
-    """Whoever has seen the position would take the new event for the old one."""
+    """A reader that has seen the position would mistake the new event for the old one."""
     store = sqlite.milepost.store
     _, newest = append(store, event("one", 1), event("one", 2))
     connection = sqlite3.connect(sqlite.env["SQLITE_DBNAME"])
@@ -283,7 +283,7 @@ def test_sqlite_never_gives_the_position_of_a_deleted_event_again(sqlite: Deploy
 
 
 class Follower:
-    """Reads the log again and again, as a projector does, and remembers what it saw when."""
+    """Reads the log again and again, as a projector does, and records what it reads."""
 
     def __init__(self, store: JobStore) -> None:
         self._store = store
@@ -304,7 +304,7 @@ class Follower:
 
 
 def test_positions_become_visible_in_order_whoever_writes(postgres: Deployment) -> None:
-    """Two processes and many threads: versions have no gap, a follower misses nothing."""
+    """With two processes and many threads, versions have no gap and a reader misses no event."""
     another = postgres.again()
     stop, follower = Event(), Follower(another.milepost.store)
     thread = Thread(target=follower.follow, args=(stop,))
@@ -344,7 +344,7 @@ def test_a_transaction_that_rolled_back_leaves_a_gap_in_positions_only(
 def test_a_database_that_is_away_is_heard_of_as_unavailable(
     postgres: Deployment, postgres_server_dsn: str
 ) -> None:
-    """Nothing is acknowledged, and no caller gets the driver's own exception."""
+    """No callback gets a receipt, and no caller gets the driver's own exception."""
     postgres.milepost.record(Callback(job_id="job", status="provisioning"))
     name = str(psycopg.conninfo.conninfo_to_dict(postgres.env["DATABASE_URL"])["dbname"])
     with psycopg.connect(postgres_server_dsn, autocommit=True) as server:
@@ -361,7 +361,7 @@ def test_a_database_that_is_away_is_heard_of_as_unavailable(
 def test_a_connection_that_died_is_replaced_unnoticed(
     postgres: Deployment, postgres_server_dsn: str
 ) -> None:
-    """As after the server was restarted: the next callback is recorded, once."""
+    """For example, the server was restarted. The next callback is recorded once."""
     postgres.milepost.record(Callback(job_id="job", status="provisioning"))
     with psycopg.connect(postgres_server_dsn, autocommit=True) as server:
         server.execute(
@@ -373,11 +373,11 @@ def test_a_connection_that_died_is_replaced_unnoticed(
     assert postgres.milepost.find("job").attempt.status == "failed"
 
 
-# PostgreSQL: what other sessions and another server may do
+# PostgreSQL: effects of other sessions and of another server
 
 
 def test_every_postgres_connection_waits_for_the_disk(postgres: Deployment) -> None:
-    """Also where the server's own default is not to."""
+    """This holds also if the server's default is not to wait."""
     with psycopg.connect(postgres.env["DATABASE_URL"], autocommit=True) as other:
         off = "ALTER DATABASE {} SET synchronous_commit = off"
         other.execute(sql.SQL(off).format(sql.Identifier(other.info.dbname)))
@@ -386,7 +386,7 @@ def test_every_postgres_connection_waits_for_the_disk(postgres: Deployment) -> N
     assert isinstance(recorder, PostgresRecorder)
 
     with ExitStack() as stack:
-        for _ in range(6):  # more than are kept open
+        for _ in range(6):  # more than the pool has open
             connection = stack.enter_context(recorder.datastore.get_connection())
             shown = connection.execute("SHOW synchronous_commit").fetchone()
             assert shown == {"synchronous_commit": "on"}
@@ -402,7 +402,7 @@ def test_a_vacuum_does_not_keep_a_callback_waiting(postgres: Deployment) -> None
 
 
 def test_a_server_that_lost_events_gets_no_gap_in_versions(postgres: Deployment) -> None:
-    """What an asynchronous failover leaves: connections are cut, and the newest events are gone."""
+    """An asynchronous failover cuts the connections and loses the newest events."""
     for _ in range(3):
         postgres.milepost.record(Callback(job_id="one", type="heartbeat"))
     with psycopg.connect(postgres.env["DATABASE_URL"], autocommit=True) as other:
@@ -422,7 +422,7 @@ LOSE: dict[int, LiteralString] = {
 
 
 def run_in(env: dict[str, str], statement: LiteralString) -> None:
-    """Run a statement on a connection that Milepost knows nothing of."""
+    """Run a statement on a connection outside Milepost's pool."""
     if "SQLITE_DBNAME" in env:
         with sqlite3.connect(env["SQLITE_DBNAME"]) as file:
             file.execute(statement)
@@ -436,7 +436,7 @@ def run_in(env: dict[str, str], statement: LiteralString) -> None:
 def test_a_log_that_lost_events_gets_no_gap_though_no_connection_was_cut(
     databases: Deployment, left: int
 ) -> None:
-    """A read may notice the failover first and replace the connections; and snapshots are due."""
+    """A read may notice the failover first and replace the connections; snapshots are due."""
     for _ in range(EVERY - 1):
         databases.milepost.record(Callback(job_id="one", status="provisioning"))
     run_in(databases.env, LOSE[left])
@@ -449,10 +449,10 @@ def test_a_log_that_lost_events_gets_no_gap_though_no_connection_was_cut(
     assert databases.again().milepost.find("one") == databases.milepost.find("one")
 
 
-def test_a_server_whose_transactions_see_one_moment_is_told_to_see_the_newest(
+def test_a_transaction_reads_the_newest_rows_whatever_the_default_isolation(
     postgres: Deployment,
 ) -> None:
-    """The lock is waited for inside the transaction, which must see what its holder wrote."""
+    """The transaction waits for the lock, and must then see what the last holder committed."""
     with psycopg.connect(postgres.env["DATABASE_URL"], autocommit=True) as other:
         level = "ALTER DATABASE {} SET default_transaction_isolation = 'repeatable read'"
         other.execute(sql.SQL(level).format(sql.Identifier(other.info.dbname)))
@@ -492,7 +492,7 @@ def test_a_server_that_was_read_only_is_written_again(postgres: Deployment) -> N
     assert postgres.milepost.record(callback).version == 2
 
 
-def test_a_role_that_may_not_create_needs_no_right_to_where_all_is_there(
+def test_a_role_without_the_right_to_create_can_use_existing_tables(
     postgres: Deployment,
 ) -> None:
     postgres.milepost.record(Callback(job_id="one", type="heartbeat"))
@@ -531,7 +531,7 @@ def test_the_log_is_read_from_any_position_as_far_as_is_wanted(stores: Deploymen
     assert list(store.events(third.position, 10)) == []
 
 
-def test_stored_bytes_are_bytes_also_where_somebody_wrote_text_over_them(
+def test_a_stored_state_is_read_as_bytes_also_if_it_was_overwritten_with_text(
     sqlite: Deployment,
 ) -> None:
     append(sqlite.milepost.store, event("one", 1))
@@ -544,7 +544,7 @@ def test_stored_bytes_are_bytes_also_where_somebody_wrote_text_over_them(
 
 
 def test_the_library_reads_the_same_events(stores: Deployment) -> None:
-    """Whoever comes with the library's own tools gets what we read, in its own types."""
+    """The library's own reads return the same events as ours, in the library's types."""
     recorder = store_as_recorder(stores)
     append(stores.milepost.store, *(event("one", version) for version in range(1, 5)))
 
@@ -578,5 +578,5 @@ def test_events_are_read_by_job_and_version(stores: Deployment) -> None:
 
 
 def store_as_recorder(made: Deployment) -> ApplicationRecorder:
-    """Return the store as the library knows it."""
+    """Return the store as a recorder of the library."""
     return made.milepost.recorder

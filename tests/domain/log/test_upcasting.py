@@ -1,4 +1,4 @@
-"""What an old release stored is read as what this one knows, and stays as it is stored."""
+"""This release reads the events of old releases as its own facts, and never rewrites them."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ class DoorOpened(Fact, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def renamed(fields: Fields) -> Fields:
-    """First shape to second: `by` became `opener`."""
+    """From the first shape to the second: `by` became `opener`."""
     return {"opener": fields.pop("by"), **fields}
 
 
 def in_seconds(fields: Fields) -> Fields:
-    """Second shape to third: minutes became seconds."""
+    """From the second shape to the third: minutes became seconds."""
     return {**fields, "seconds": 60 * fields.pop("minutes")}
 
 
 def first_step(fields: Fields) -> Fields:
-    """From an event that was given up for a broader one."""
+    """From a withdrawn event to a broader one."""
     return {**fields, "step": "vm_created"}
 
 
@@ -70,7 +70,7 @@ def test_every_shape_that_was_ever_stored_is_read_as_todays(topic: str) -> None:
 
 
 def test_todays_shape_is_stored_under_its_number() -> None:
-    """So that who reads the table sees which rows have which fields."""
+    """So an auditor sees in the table which rows have which fields."""
     stored = MAPPER.to_stored_event(JobEvent("job", 1, OPENED))
 
     assert (stored.topic, stored.state) == ("DoorOpened:3", SHAPES_OF_A_DOOR["DoorOpened:3"])
@@ -86,7 +86,7 @@ def test_the_first_shape_needs_no_number() -> None:
     "state", [b"", b"[]", b'{%s,"minutes":2}' % AT, b'{%s,"by":"ada","minutes":"long"}' % AT]
 )
 def test_what_an_upcaster_cannot_change_cannot_be_read(state: bytes) -> None:
-    """And is set aside, as everything unreadable."""
+    """A fold sets such an event aside."""
     with pytest.raises(MapperDeserialisationError, match="unreadable DoorOpened"):
         MAPPER.to_domain_event(StoredEvent("job", 1, "DoorOpened", state))
 
@@ -106,7 +106,9 @@ def test_a_shape_of_a_newer_release_cannot_be_read() -> None:
         {"A": Upcaster("A", renamed)},
     ],
 )
-def test_steps_that_lead_nowhere_are_found_at_the_start(upcasters: dict[str, Upcaster]) -> None:
+def test_upcasters_that_lead_to_no_fact_are_refused_at_the_start(
+    upcasters: dict[str, Upcaster],
+) -> None:
     with pytest.raises(UnknownTopic):
         Shapes(CATALOGUE, upcasters)
 
@@ -118,7 +120,7 @@ def test_a_fact_is_found_under_all_its_topics() -> None:
 
 
 def test_old_rows_are_folded_as_todays_facts_and_stay_as_they_are(stores: Deployment) -> None:
-    """By the aggregate, the projector and reads, on every store."""
+    """The aggregate, the projector and reads fold them, on every store."""
     store, state = stores.milepost.store, b'{%s,"server_id":"srv-1"}' % AT
     old = StoredEvent("job", 1, "MachineCreated", state)
     store.transact({}, [], lambda _: Append([old]))
@@ -132,12 +134,12 @@ def test_old_rows_are_folded_as_todays_facts_and_stay_as_they_are(stores: Deploy
     assert before is not None
     assert before.current_step(stores.workflows) == "vm_created"
     assert stores.read_model.set_aside() == []
-    [kept] = store.history("job")
-    assert (kept.topic, kept.state) == ("MachineCreated", state)
+    [stored] = store.history("job")
+    assert (stored.topic, stored.state) == ("MachineCreated", state)
 
 
 def test_without_the_upcaster_the_same_row_would_be_set_aside(stores: Deployment) -> None:
-    """Which shows that it is the upcaster that reads it."""
+    """So the upcaster of the test above is necessary."""
     old = StoredEvent("job", 1, "MachineCreated", b"{%s}" % AT)
     stores.milepost.store.transact({}, [], lambda _: Append([old]))
 

@@ -1,4 +1,4 @@
-"""Served rows against events: `rebuild --dry-run` and `verify` find the same, in the same words."""
+"""Comparing rows with events: `rebuild --dry-run` and `verify` name the same differences."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def dry_run(made: Deployment) -> list[RowDifference]:
 
 
 def verified(made: Deployment) -> list[tuple[str, str]]:
-    """Return what verifying expects of rows, and what it found."""
+    """Return what verifying expects of rows, and the actual values."""
     return [(f.expected, f.found) for f in verify(made).findings if f.kind == "row"]
 
 
@@ -79,7 +79,7 @@ def test_both_name_what_differs_in_the_same_words(lived: Deployment) -> None:
 
 
 def test_a_row_that_has_missed_an_event_is_found(lived: Deployment) -> None:
-    """It is right as of its own version, and the read model's position is beyond that."""
+    """The row is right for its own version, but the position is after a later event."""
     before = row(lived, "timelines")
     lived.milepost.record(Callback(job_id=JOB, type="heartbeat"))
     settle(lived)
@@ -118,7 +118,7 @@ def test_a_row_with_a_version_of_another_type_is_found(sqlite: Deployment, clock
 def test_where_the_workflow_is_not_defined_any_step_that_was_reached_may_be_current(
     databases: Deployment, clock: Clock, step: str, is_right: bool
 ) -> None:
-    """Another release may have had another order for it; none has a step that was not reached."""
+    """Another release may order the steps differently, but the attempt must have reached it."""
     live(databases, clock, workflow="gone@7")
     Database(databases).run("UPDATE milepost_instances SET current_step = ?", [step])
 
@@ -128,17 +128,17 @@ def test_where_the_workflow_is_not_defined_any_step_that_was_reached_may_be_curr
     assert [found for _, found in verified(databases)] == ([] if is_right else [step])
 
 
-def test_a_row_without_an_event_that_is_set_aside_is_told_by_the_dry_run(
+def test_the_dry_run_reports_a_row_without_an_event_that_is_set_aside(
     databases: Deployment, clock: Clock
 ) -> None:
-    """A rebuild would mend it. Verifying tells of what is set aside, not of the row as well."""
+    """A rebuild would correct the row. Verifying reports only the set-aside event."""
     live(databases, clock)
     folded_by_older_release(databases)
     assert {f.kind for f in verify(databases).findings} == {"aside"}
 
-    told = dry_run(databases)
+    differences = dry_run(databases)
 
-    assert [(each.view, each.is_set_aside) for each in told] == [
+    assert [(each.view, each.is_set_aside) for each in differences] == [
         ("instances", True),
         ("timelines", True),
     ]
@@ -161,7 +161,7 @@ def test_what_is_set_aside_by_mistake_makes_no_row_wrong_that_waits(lived: Deplo
 
 
 class Changing:
-    """Reads of rows, of which each is another one than the read before."""
+    """Reads of a row that changes at each read."""
 
     def __init__(self, real: ServedRows, rows: Iterator[ServedRow | None]) -> None:
         self._real, self._rows = real, rows
@@ -176,7 +176,7 @@ class Changing:
 
 @pytest.mark.parametrize(("wrong", "is_found"), [(1, False), (LOOKS, False), (LOOKS + 1, True)])
 def test_a_row_is_wrong_when_it_stays_wrong(lived: Deployment, wrong: int, is_found: bool) -> None:
-    """One that is another at each look is being projected; the last two looks are at one row."""
+    """A row that changes at each look is being projected. The last two looks read the same row."""
     real = lived.inspection
     right = real.rows("instances", [JOB])[JOB]
     reads = [

@@ -272,11 +272,11 @@ def test_a_running_projector_folds_what_comes_and_ends_when_it_is_told_to(
 def wakes(writing: Deployment, projecting: Deployment) -> bool:
     """Tell whether an event ends the sleep of a projector that would sleep for very long."""
     woken = Event()
-    with projecting.read_model.turn() as lock:
-        assert lock is not None
+    with projecting.read_model.projector_lock() as wake_ups:
+        assert wake_ups is not None
 
         def wait() -> None:
-            lock.wait(10 * PATIENCE)
+            wake_ups.wait(10 * PATIENCE)
             woken.set()
 
         thread = Thread(target=wait, daemon=True)

@@ -1,4 +1,4 @@
-"""The contract of the read model, kept by all of them."""
+"""Every store of rows fulfils the contract of the read model."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def test_a_batch_from_another_position_is_refused_and_writes_nothing(
 def test_a_batch_that_cannot_be_written_whole_is_not_written_at_all(
     databases: Deployment,
 ) -> None:
-    """Whichever of its writes fails: the rows and the position are one commit."""
+    """The rows and the position are one commit, whichever of its writes fails."""
     databases.read_model.apply(Changes(0, 7, [row("one")], [Row("one", 1, "timeline")]))
     before = everything(databases.read_model)
     nothing = cast("str", None)
@@ -186,7 +186,7 @@ def test_a_document_keeps_every_character(stores: Deployment) -> None:
 
 @pytest.mark.parametrize("view", ["instances", "timelines"])
 def test_a_sighting_is_the_row_and_what_it_has_not_folded(stores: Deployment, view: str) -> None:
-    """In every state between nothing and all folded."""
+    """The row is right before, between and after all batches of events."""
     positions = [heartbeat(stores), heartbeat(stores, "other"), heartbeat(stores)]
 
     unfolded = stores.read_model.sight(view, "job")
@@ -205,7 +205,7 @@ def test_a_sighting_is_the_row_and_what_it_has_not_folded(stores: Deployment, vi
         assert versions(sighting) == tail
 
 
-def test_a_sighting_of_a_job_that_nobody_heard_of_is_empty(stores: Deployment) -> None:
+def test_a_sighting_of_an_unknown_job_is_empty(stores: Deployment) -> None:
     heartbeat(stores)
 
     assert stores.read_model.sight("instances", "nobody") == Sighting("nobody", None, [])
@@ -277,7 +277,7 @@ def test_instances_are_counted_by_status(stores: Deployment) -> None:
 
 
 def test_silent_jobs_are_those_that_were_silent_before(stores: Deployment) -> None:
-    """To the microsecond, and whatever zone the time is given in."""
+    """Times are compared to the microsecond, and in any time zone."""
     applied(
         stores.read_model,
         row("longest", status="provisioning", silent_since=minute(1)),
@@ -333,47 +333,52 @@ def test_rows_outlive_the_process(databases: Deployment) -> None:
     another.close()
 
 
-# Turns
+# The projector's lock
 
 
-def test_one_projector_has_the_turn_at_a_time(stores: Deployment) -> None:
-    with stores.read_model.turn() as first, stores.read_model.turn() as second:
+def test_one_projector_at_a_time_holds_the_lock(stores: Deployment) -> None:
+    with stores.read_model.projector_lock() as first, stores.read_model.projector_lock() as second:
         assert first is not None
         assert second is None
 
-    with stores.read_model.turn() as third:
+    with stores.read_model.projector_lock() as third:
         assert third is not None
 
 
-def test_one_process_has_the_turn_at_a_time(databases: Deployment) -> None:
+def test_one_process_at_a_time_holds_the_lock(databases: Deployment) -> None:
     another = databases.again()
 
-    with databases.read_model.turn() as first, another.read_model.turn() as second:
+    with (
+        databases.read_model.projector_lock() as first,
+        another.read_model.projector_lock() as second,
+    ):
         assert first is not None
         assert second is None
 
-    with another.read_model.turn() as third:
+    with another.read_model.projector_lock() as third:
         assert third is not None
     another.close()
 
 
-def test_a_turn_ends_with_an_exception_too(stores: Deployment) -> None:
-    with pytest.raises(LookupError), stores.read_model.turn():
+def test_an_exception_releases_the_projectors_lock(stores: Deployment) -> None:
+    with pytest.raises(LookupError), stores.read_model.projector_lock():
         raise LookupError
 
-    with stores.read_model.turn() as turn:
-        assert turn is not None
+    with stores.read_model.projector_lock() as wake_ups:
+        assert wake_ups is not None
 
 
-def test_databases_have_turns_of_their_own(stores: Deployment, memory: Deployment) -> None:
-    with stores.read_model.turn(), memory.read_model.turn() as turn:
-        assert turn is not None
+def test_each_database_has_a_lock_of_its_own(stores: Deployment, memory: Deployment) -> None:
+    with stores.read_model.projector_lock(), memory.read_model.projector_lock() as wake_ups:
+        assert wake_ups is not None
 
 
 # The past
 
 
-def kept(version: int, at: int, job_id: str = "one", view: str = "instances") -> ViewSnapshot:
+def snapshot_at(
+    version: int, at: int, job_id: str = "one", view: str = "instances"
+) -> ViewSnapshot:
     return ViewSnapshot(job_id, view, version, minute(at), f"{view} of {job_id} at {version}")
 
 
@@ -381,8 +386,8 @@ def test_a_snapshot_is_the_newest_that_is_not_beyond_what_is_asked_for(
     stores: Deployment,
 ) -> None:
     read_model = stores.read_model
-    first, second = kept(10, 1), kept(20, 2)
-    others = [kept(15, 1, "two"), kept(15, 1, view="timelines")]
+    first, second = snapshot_at(10, 1), snapshot_at(20, 2)
+    others = [snapshot_at(15, 1, "two"), snapshot_at(15, 1, view="timelines")]
     read_model.apply(Changes(0, 1, snapshots=[second, first, *others]))
 
     for until, recorded_by, found in (
@@ -399,24 +404,24 @@ def test_a_snapshot_is_the_newest_that_is_not_beyond_what_is_asked_for(
     assert read_model.snapshot("instances", "three", 20) is None
 
 
-def test_a_snapshot_is_kept_with_the_batch_or_not_at_all(stores: Deployment) -> None:
+def test_a_snapshot_is_stored_with_the_batch_or_not_at_all(stores: Deployment) -> None:
     with pytest.raises(PositionMoved):
-        stores.read_model.apply(Changes(5, 6, snapshots=[kept(10, 1)]))
+        stores.read_model.apply(Changes(5, 6, snapshots=[snapshot_at(10, 1)]))
 
     assert stores.read_model.snapshot("instances", "one", 10) is None
 
 
 def test_a_snapshot_is_replaced_and_forgotten_with_what_was_set_aside(stores: Deployment) -> None:
     read_model = stores.read_model
-    read_model.apply(Changes(0, 1, snapshots=[kept(10, 1), kept(10, 1, "two")]))
-    again = kept(10, 3)
+    read_model.apply(Changes(0, 1, snapshots=[snapshot_at(10, 1), snapshot_at(10, 1, "two")]))
+    again = snapshot_at(10, 3)
 
     read_model.apply(Changes(1, 2, snapshots=[again]))
     assert read_model.snapshot("instances", "one", 10) == again
-    read_model.apply(Changes(2, 3, tried_again=["one"], snapshots=[kept(9, 1)]))
+    read_model.apply(Changes(2, 3, tried_again=["one"], snapshots=[snapshot_at(9, 1)]))
 
-    assert read_model.snapshot("instances", "one", 10) == kept(9, 1)
-    assert read_model.snapshot("instances", "two", 10) == kept(10, 1, "two")
+    assert read_model.snapshot("instances", "one", 10) == snapshot_at(9, 1)
+    assert read_model.snapshot("instances", "two", 10) == snapshot_at(10, 1, "two")
 
 
 def test_a_part_of_a_history(stores: Deployment) -> None:

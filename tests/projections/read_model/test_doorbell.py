@@ -1,4 +1,4 @@
-"""The bell that wakes the projector where the database cannot."""
+"""The doorbell wakes the projector where the database cannot."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ Doorbell(Path(sys.argv[1])).ring()
 
 
 def waited(path: Path, seconds: float = LONG) -> float:
-    """Return how many seconds a new listener waited."""
+    """Return the seconds that a new listener waited."""
     with Doorbell(path).listen() as listener:
         return waited_for(listener, seconds)
 
 
 def waited_for(listener: Listener, seconds: float) -> float:
-    """Let the listener wait; return how many seconds that took."""
+    """Let the listener wait; return the seconds that it waited."""
     began = monotonic()
     listener.wait(seconds)
     return monotonic() - began
@@ -56,7 +56,7 @@ def test_a_listener_that_is_waiting_already_is_woken(tmp_path: Path) -> None:
 
 
 def test_many_rings_wake_once(tmp_path: Path) -> None:
-    """More rings than a pipe holds, too: ringing never waits, and no ring is heard twice."""
+    """The listener wakes once, also for more rings than a pipe holds, and a ring never waits."""
     bell = Doorbell(tmp_path / "bell")
     with bell.listen() as listener:
         for _ in range(70_000):
@@ -66,7 +66,7 @@ def test_many_rings_wake_once(tmp_path: Path) -> None:
         assert waited_for(listener, SHORT) >= SHORT / 2
 
 
-def test_ringing_where_nobody_listens_does_nothing(tmp_path: Path) -> None:
+def test_ringing_without_a_listener_does_nothing(tmp_path: Path) -> None:
     bell = Doorbell(tmp_path / "bell")
 
     bell.ring()
@@ -87,7 +87,7 @@ def test_a_bell_outlives_its_listeners(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("as_link", [True, False])
 def test_what_is_no_pipe_is_not_written_to(tmp_path: Path, as_link: bool) -> None:
-    """An account that may write beside the database could otherwise have us write into any file."""
+    """Otherwise an account that may write beside the database could make us write to any file."""
     victim = tmp_path / "victim"
     victim.write_text("precious")
     path = tmp_path / "bell" if as_link else victim

@@ -1,4 +1,4 @@
-"""Lookups: what a cursor would find, without one, and through whatever happens to connections."""
+"""A lookup returns what a cursor would return, whatever happens to its connection."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from psycopg.rows import DictRow
 
 from domain.job.callback import Callback
 from domain.job.keys import agent_key
+from domain.log.connections.postgres import POOL_SIZE, PostgresDatastore
 from domain.log.parameters import as_json
-from domain.log.postgres_datastore import POOL_SIZE, PostgresDatastore
 from projections.read_model import postgres
 from projections.read_model.contract import SHAPE
 from projections.read_model.postgres_lookup import Lookup, bigint, text
@@ -26,7 +26,7 @@ COLUMNS = (text, text, bigint, text, bytes, bigint)
 
 
 class Datastore(PostgresDatastore):
-    """A datastore that counts what it is asked."""
+    """A datastore that counts the statements that it runs."""
 
     asked = 0
 
@@ -98,7 +98,7 @@ def test_a_lookup_goes_on_when_all_connections_have_died(
     assert sight.rows("job-1") == by_cursor(datastore, "job-1")
 
 
-def test_a_lookup_goes_on_when_the_connections_were_closed_here(
+def test_a_lookup_goes_on_after_this_process_closed_its_connections(
     postgres: Deployment, datastore: Datastore, sight: Lookup
 ) -> None:
     reported(postgres)
@@ -134,7 +134,7 @@ def test_a_lookup_waits_for_a_connection_when_all_are_lent(
 def test_a_lookup_is_prepared_again_after_the_driver_has_thrown_it_out(
     postgres: Deployment, datastore: Datastore, sight: Lookup
 ) -> None:
-    """As it does after a rollback, once it has prepared anything itself."""
+    """The driver deallocates statements after a rollback, if it has prepared any itself."""
     reported(postgres)
     for _ in range(POOL_SIZE):
         sight.rows("job-1")

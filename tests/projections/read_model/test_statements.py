@@ -1,4 +1,4 @@
-"""How PostgreSQL goes about the statements that callbacks and reads wait for."""
+"""The plans of PostgreSQL for the statements that callbacks and reads wait for."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ LOOKED_UP_BY = {
 
 
 def numbered(statement: str) -> str:
-    """Return the statement with its parameters as the server counts them."""
+    """Return the statement with numbered parameters, as the server has them."""
     first, *others = statement.split("%s")
     numbers = count(1)
     return first + "".join(f"${next(numbers)}{other}" for other in others)
@@ -98,9 +98,9 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def test_a_hot_statement_looks_up_what_it_needs_however_small_the_tables_were(
     postgres: Deployment, what: str
 ) -> None:
-    """The plan that is kept for any parameters, made when the statistics said: all is empty.
+    """The plan for any parameters, made while the statistics say that all tables are empty.
 
-    Never a whole table, nor a whole index, nor a job's whole history to filter it afterwards.
+    It never reads a whole table or index, nor a whole history of a job to filter it afterwards.
     """
     recorder = postgres.milepost.recorder
     assert isinstance(recorder, PostgresRecorder)

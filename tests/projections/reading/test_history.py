@@ -1,4 +1,4 @@
-"""History: each event with what it said and changed, in pages, filtered, for whoever may see it."""
+"""History: each event with what it said and changed, in pages, with filters, and by user."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def everything(made: Deployment, **wanted: Any) -> list[Entry]:
     return list(made.history.entries("job", Wanted(**wanted)))
 
 
-# One job's
+# The history of one job
 
 
 def test_each_event_comes_with_the_job_before_and_after_it(stores: Deployment) -> None:
@@ -102,7 +102,7 @@ def test_each_event_comes_with_the_job_before_and_after_it(stores: Deployment) -
 
 
 def test_an_event_belongs_to_the_attempt_that_sent_it(stores: Deployment) -> None:
-    """Also when that is over."""
+    """A late callback belongs to its attempt also after the end of the attempt."""
     lived(stores)
 
     kinds = [(entry.stored.topic, entry.attempt) for entry in everything(stores)]
@@ -173,7 +173,7 @@ def test_pages_are_the_whole_history_however_long_they_are(stores: Deployment) -
     assert stores.history.of_job("job", 9, 10, ALL) == Page([], 9, more=False)
 
 
-def test_filters_choose_without_changing_what_is_told(stores: Deployment) -> None:
+def test_filters_choose_entries_and_change_none(stores: Deployment) -> None:
     lived(stores)
     whole = everything(stores)
 
@@ -194,7 +194,7 @@ def test_filters_choose_without_changing_what_is_told(stores: Deployment) -> Non
 def test_a_page_looks_through_a_bounded_number_of_events(
     stores: Deployment,
 ) -> None:
-    """So it may be empty, and have more."""
+    """So an empty page may have more events after it."""
     history = History(stores.read_model, stores.milepost.mapper, scanned=3)
     lived(stores)
 
@@ -225,7 +225,7 @@ def test_what_was_recorded_before_a_snapshot_is_not_looked_through(stores: Deplo
     assert versions(page.entries) == [8]
 
 
-# What cannot be read
+# Events that cannot be read
 
 
 def unreadable(made: Deployment, version: int, topic: str, state: bytes) -> None:
@@ -258,10 +258,10 @@ def test_an_event_that_cannot_be_read_is_of_the_time_of_the_one_before(stores: D
     assert versions(everything(stores, since=minute(2))) == [3]
 
 
-# Everybody's
+# The whole log
 
 
-def test_the_whole_log_is_told_in_order_and_each_job_as_it_was(stores: Deployment) -> None:
+def test_the_whole_log_is_shown_in_order_with_each_job_as_it_was(stores: Deployment) -> None:
     for step in ("vm_created", "ansible_started"):
         for job_id in ("one", "two"):
             recorded(stores, job_id=job_id, status="provisioning", step=step)
@@ -275,7 +275,7 @@ def test_the_whole_log_is_told_in_order_and_each_job_as_it_was(stores: Deploymen
         assert [entry] == alone
 
 
-def test_the_log_can_be_gone_on_with_from_any_page(stores: Deployment) -> None:
+def test_a_reader_can_go_on_after_any_page_of_the_log(stores: Deployment) -> None:
     for number in range(7):
         recorded(stores, job_id=f"job-{number % 3}", type="heartbeat")
     whole = stores.history.of_all(0, 100, ALL)
@@ -303,7 +303,7 @@ def test_the_log_is_filtered_too(stores: Deployment) -> None:
 
 
 def test_a_page_of_the_log_ends_before_it_costs_too_much(stores: Deployment) -> None:
-    """To know how jobs stood before, their events are read; a page has at least one event."""
+    """A page folds its jobs' earlier events to know their states; it has at least one event."""
     history = History(stores.read_model, stores.milepost.mapper, afforded=4)
     for _ in range(4):
         for job_id in ("one", "two", "three"):
@@ -315,7 +315,7 @@ def test_a_page_of_the_log_ends_before_it_costs_too_much(stores: Deployment) -> 
     assert positions(history.of_all(11, 10, ALL)) == [12]
 
 
-def test_somebody_sees_the_events_of_their_own_jobs(stores: Deployment) -> None:
+def test_a_user_sees_the_events_of_their_own_jobs(stores: Deployment) -> None:
     queued(stores, "one", "ada")
     queued(stores, "two", "bob")
     recorded(stores, job_id="one", type="heartbeat")
@@ -329,7 +329,7 @@ def test_somebody_sees_the_events_of_their_own_jobs(stores: Deployment) -> None:
     assert positions(stores.history.of_all(page.following, 10, ALL, "ada")) == [4]
 
 
-def test_an_encrypted_log_is_told(sealed: Deployment) -> None:
+def test_an_encrypted_log_is_shown(sealed: Deployment) -> None:
     lived(sealed)
     sealed.projector.catch_up()
 

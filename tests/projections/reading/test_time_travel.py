@@ -1,4 +1,4 @@
-"""Time travel: what is shown of a moment is what the row was then, with snapshots and without."""
+"""Time travel shows what the row was at that time, with snapshots and without."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from domain.workflows.definition import Workflows
 from domain.workflows.files import load
 from projections.projecting.projector import Projector
 from projections.read_model.contract import Changes, ReadModel, ViewSnapshot
-from projections.reading.time_travel import NoSuchMoment, Place, checked, newest_of, travel
+from projections.reading.time_travel import NoSuchMoment, PointInHistory, checked, newest_of, travel
 from projections.views.instance import Instance
 from projections.views.timeline import Timeline
 from projections.views.view import Views
@@ -47,7 +47,7 @@ def in_memory() -> Deployment:
 
 
 def append(made: Deployment, history: Sequence[Fact | None], after: int = 0) -> None:
-    """Append events of one job as they are; None is one that cannot be read."""
+    """Append facts of one job as its events; for None, an event that cannot be read."""
     rows = [
         made.milepost.mapper.to_stored_event(JobEvent("job", version, fact))
         if fact
@@ -69,7 +69,7 @@ def project(made: Deployment, every: int, batch: int = 4000) -> None:
 
 
 def rows(made: Deployment, job_id: str = "job") -> tuple[Instance, Timeline]:
-    """Return the job's rows, or its views' beginnings."""
+    """Return the states of the job's rows, or the first states if it has no rows."""
     views = Views(made.milepost.mapper.cipher)
     documents = [made.read_model.documents(name, [job_id]) for name in ("instances", "timelines")]
     return (
@@ -78,23 +78,23 @@ def rows(made: Deployment, job_id: str = "job") -> tuple[Instance, Timeline]:
     )
 
 
-def there(
+def states_at(
     made: Deployment,
-    place: Place,
+    point: PointInHistory,
     job_id: str = "job",
     read_model: Any = None,
     mapper: JobEventMapper | None = None,
 ) -> tuple[Instance, Timeline]:
-    where, mapper = read_model or made.read_model, mapper or made.milepost.mapper
+    read_model, mapper = read_model or made.read_model, mapper or made.milepost.mapper
     views = Views(mapper.cipher)
     return (
-        travel(views.instance, job_id, place, where, mapper),
-        travel(views.timeline, job_id, place, where, mapper),
+        travel(views.instance, job_id, point, read_model, mapper),
+        travel(views.timeline, job_id, point, read_model, mapper),
     )
 
 
 def by(history: Sequence[Fact | None], at: datetime) -> int:
-    """Return how long the longest beginning is that was recorded by then."""
+    """Return the number of events in the longest beginning that was recorded by then."""
     for version, fact in enumerate(history):
         if fact and fact.recorded_at > at:
             return version
@@ -128,7 +128,7 @@ class Reads:
 def test_every_version_and_every_time_is_what_the_row_was_then(
     history: list[Fact | None], every: int, batch: int
 ) -> None:
-    """Whatever happened, by whatever clocks, and whichever snapshots there are."""
+    """This holds for any facts, with any clocks and any snapshots."""
     then = in_memory()
     was = [rows(then)]
     for version, fact in enumerate(history):
@@ -140,16 +140,16 @@ def test_every_version_and_every_time_is_what_the_row_was_then(
     project(now, every, batch)
 
     for version, expected in enumerate(was):
-        assert there(now, Place(version)) == expected
+        assert states_at(now, PointInHistory(version)) == expected
     for fact in history:
         if fact:
             for near in (-MICROSECOND, 0 * MICROSECOND, MICROSECOND):
                 at = fact.recorded_at + near
-                assert there(now, Place(at=at)) == was[by(history, at)]
+                assert states_at(now, PointInHistory(at=at)) == was[by(history, at)]
 
 
 def lived(made: Deployment, clock: Clock, times: int = 60) -> list[datetime]:
-    """Let much happen to a job, by a clock that is set back now and then."""
+    """Let many things happen to a job, with a clock that is set back now and then."""
     chance, said = random.Random(7), []
     made.milepost.queue(QueueJob(job_id="job", agent_id="agent", user_id="ada", workflow="vm@1"))
     for _ in range(times):
@@ -181,48 +181,48 @@ def test_every_store_travels_alike(stores: Deployment, clock: Clock, every: int)
     project(stores, every, batch=7)
 
     for version, expected in enumerate(was):
-        assert there(stores, Place(version)) == expected
+        assert states_at(stores, PointInHistory(version)) == expected
     for at in said:
-        assert there(stores, Place(at=at)) == was[by(history, at)]
-        assert there(stores, Place(9, at)) == was[min(by(history, at), 9)]
+        assert states_at(stores, PointInHistory(at=at)) == was[by(history, at)]
+        assert states_at(stores, PointInHistory(9, at)) == was[min(by(history, at), 9)]
 
 
 def test_it_starts_from_the_nearest_snapshot(stores: Deployment) -> None:
-    """Or a moment of a long job would cost its whole history."""
+    """Otherwise any point in the history of a long job would cost its whole history."""
     heartbeats(stores, 100)
     project(stores, every=10, batch=5)
-    for place, latest in ((Place(57), 57), (Place(at=minute(57)), 100)):
+    for point, latest in ((PointInHistory(57), 57), (PointInHistory(at=minute(57)), 100)):
         reads = Reads(stores.read_model)
 
-        assert there(stores, place, read_model=reads)[0].version == 57
+        assert states_at(stores, point, read_model=reads)[0].version == 57
 
         assert min(reads.versions) == 51
         assert max(reads.versions) == latest
 
 
 def heartbeats(made: Deployment, count: int) -> None:
-    """Append what was recorded a minute apart, the n-th at minute n."""
+    """Record heartbeats, the n-th at minute n."""
     for number in range(1, count + 1):
         made.clock.now = minute(number)
         made.milepost.record(Callback(job_id="job", type="heartbeat"))
 
 
-def test_a_snapshot_that_cannot_be_read_is_as_if_there_were_none(
+def test_a_snapshot_that_cannot_be_read_is_ignored(
     stores: Deployment, caplog: pytest.LogCaptureFixture
 ) -> None:
     heartbeats(stores, 12)
     project(stores, NEVER)
-    expected = there(stores, Place(11))
+    expected = states_at(stores, PointInHistory(11))
     position = stores.read_model.position()
     broken = [ViewSnapshot("job", view, 10, NOON, "?") for view in ("instances", "timelines")]
     stores.read_model.apply(Changes(position, position, snapshots=broken))
 
-    assert there(stores, Place(11)) == expected
+    assert states_at(stores, PointInHistory(11)) == expected
 
     assert "folding the whole history" in caplog.text
 
 
-def test_a_snapshot_of_another_shape_is_none(databases: Deployment) -> None:
+def test_a_snapshot_of_another_shape_is_ignored(databases: Deployment) -> None:
     heartbeats(databases, 3)
     project(databases, every=1)
     recorder: Any = databases.milepost.recorder
@@ -232,7 +232,7 @@ def test_a_snapshot_of_another_shape_is_none(databases: Deployment) -> None:
     assert newer.snapshot("instances", "job", NEWEST) is None
 
 
-def test_only_jobs_that_come_past_the_interval_are_kept(stores: Deployment) -> None:
+def test_only_a_job_that_reaches_the_interval_gets_a_snapshot(stores: Deployment) -> None:
     heartbeats(stores, 9)
     project(stores, every=10, batch=4)
     assert stores.read_model.snapshot("instances", "job", NEWEST) is None
@@ -241,12 +241,12 @@ def test_only_jobs_that_come_past_the_interval_are_kept(stores: Deployment) -> N
     project(stores, every=10, batch=4)
 
     for view in ("instances", "timelines"):
-        kept = stores.read_model.snapshot(view, "job", NEWEST)
-        assert kept is not None
-        assert (kept.version, kept.recorded_at) == (10, minute(9))
+        snapshot = stores.read_model.snapshot(view, "job", NEWEST)
+        assert snapshot is not None
+        assert (snapshot.version, snapshot.recorded_at) == (10, minute(9))
 
 
-def test_a_job_of_which_nothing_can_be_read_is_not_kept(stores: Deployment) -> None:
+def test_a_job_without_a_readable_event_gets_no_snapshot(stores: Deployment) -> None:
     append(stores, [UNREADABLE, UNREADABLE])
 
     project(stores, every=1)
@@ -255,27 +255,27 @@ def test_a_job_of_which_nothing_can_be_read_is_not_kept(stores: Deployment) -> N
 
 
 class LaterMapper(JobEventMapper):
-    """A mapper of a release that knows one event more."""
+    """The mapper of a later release, which can read one more event."""
 
     shapes = Shapes(CATALOGUE, {"StepTaken": Upcaster("StepReported", dict)})
 
 
 def test_what_a_later_release_understands_is_folded_into_the_past_too(stores: Deployment) -> None:
-    """Snapshots that had passed over an event are forgotten with it."""
+    """The projector deletes the snapshots that had passed over the event."""
     step = Callback(job_id="job", status="provisioning", step="vm_created").facts(NOON)[0]
     named = stores.milepost.mapper.to_stored_event(JobEvent("job", 1, step))
     unknown = StoredEvent("job", 1, "StepTaken", named.state)
     stores.milepost.store.transact({}, [], lambda _: Append([unknown]))
     heartbeats(stores, 3)
     project(stores, every=1, batch=1)
-    assert there(stores, Place(2))[0].attempt.steps == {}
+    assert states_at(stores, PointInHistory(2))[0].attempt.steps == {}
 
     later = LaterMapper(JSONTranscoder())
     Projector(
         stores.milepost.store, stores.read_model, later, stores.workflows, snapshot_every=1
     )._steps.try_again()
 
-    instance, timeline = there(stores, Place(2), mapper=later)
+    instance, timeline = states_at(stores, PointInHistory(2), mapper=later)
     assert instance.attempt.steps.keys() == {"vm_created"}
     assert timeline.chapters[0].attempt.steps.keys() == {"vm_created"}
 
@@ -296,43 +296,43 @@ def test_an_encrypted_past_is_sealed_and_can_be_visited(
         )
     project(made, every=1, batch=1)
 
-    kept = made.read_model.snapshot("instances", "job", 1)
-    assert there(made, Place(1))[0].attempt.steps.keys() == {"vm_created"}
+    snapshot = made.read_model.snapshot("instances", "job", 1)
+    assert states_at(made, PointInHistory(1))[0].attempt.steps.keys() == {"vm_created"}
     made.close()
 
-    assert kept is not None
-    assert "vm_created" not in kept.document
+    assert snapshot is not None
+    assert "vm_created" not in snapshot.document
     assert b"srv-secret" not in Path(env["SQLITE_DBNAME"]).read_bytes()
 
 
-# Which moments there are
+# Points that a history does not have
 
 
 @pytest.mark.parametrize(
-    ("place", "said"),
+    ("point", "said"),
     [
-        (Place(0), "The job began with version 1, at 2026-03-02T12:01:00+00:00."),
-        (Place(at=minute(0)), "The job began at 2026-03-02T12:01:00+00:00."),
-        (Place(4), "The job's newest version is 3."),
+        (PointInHistory(0), "The job began with version 1, at 2026-03-02T12:01:00+00:00."),
+        (PointInHistory(at=minute(0)), "The job began at 2026-03-02T12:01:00+00:00."),
+        (PointInHistory(4), "The job's newest version is 3."),
     ],
 )
-def test_a_moment_that_is_not_there_is_explained(place: Place, said: str) -> None:
+def test_a_point_outside_the_history_is_explained(point: PointInHistory, said: str) -> None:
     present = Instance("job", version=3, created_at=minute(1))
 
     with pytest.raises(NoSuchMoment) as refused:
-        checked(place, present)
+        checked(point, present)
 
     assert str(refused.value) == said
     assert isinstance(refused.value, NotFound)
 
 
-def test_of_a_job_that_nobody_can_read_it_is_said_so() -> None:
+def test_a_job_whose_events_cannot_be_read_is_explained() -> None:
     with pytest.raises(NoSuchMoment, match="cannot be read"):
-        checked(Place(at=NOON), Instance("job", version=1))
+        checked(PointInHistory(at=NOON), Instance("job", version=1))
 
 
 def test_the_newest_job_of_a_time_is_the_one_registered_last_by_then() -> None:
-    """Whichever was heard of first."""
+    """The order of registrations counts, not the order of the first events."""
     jobs = [
         Instance("second", first_position=1, queued_at=minute(2)),
         Instance("first", first_position=2, queued_at=minute(1)),
@@ -345,6 +345,6 @@ def test_the_newest_job_of_a_time_is_the_one_registered_last_by_then() -> None:
         newest_of(jobs, minute(0))
 
 
-def test_of_an_agent_whose_registrations_cannot_be_read_there_is_no_moment() -> None:
+def test_an_agent_whose_registrations_cannot_be_read_is_explained() -> None:
     with pytest.raises(NoSuchMoment, match="cannot be read"):
         newest_of([Instance("first")], minute(0))

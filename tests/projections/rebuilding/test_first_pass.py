@@ -1,4 +1,4 @@
-"""The past of a rebuild: every row is written once, and no interruption loses an event."""
+"""The first pass of a rebuild writes every row once, and no interruption loses an event."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from projections.comparing.rows import VIEWS
 from projections.folding.job_fold import JobFold
 from projections.projecting.projector import Projector
 from projections.read_model.contract import Changes, PositionMoved, ReadModel
-from projections.reading.time_travel import Place, travel
+from projections.reading.time_travel import PointInHistory, travel
 from projections.rebuilding.contract import Shadow
 from projections.rebuilding.first_pass import FirstPass
 from projections.rebuilding.rebuild import Progress, Rebuild
@@ -31,7 +31,7 @@ When = Literal["before", "after", "never"]
 
 
 class UnreliableShadow:
-    """Tables whose `apply` ends the process as planned, and so does the end of the past."""
+    """Tables whose `apply` or end of the first pass ends the process, as planned."""
 
     def __init__(self, real: Shadow, plan: list[When]) -> None:
         self._real, self._plan = real, plan
@@ -50,7 +50,7 @@ class UnreliableShadow:
 
 
 class Noting(UnreliableReadModel):
-    """A read model that notes what is written."""
+    """A read model that records what is written."""
 
     def __init__(self, real: ReadModel, written: list[Changes]) -> None:
         super().__init__(real, [])
@@ -62,7 +62,7 @@ class Noting(UnreliableReadModel):
 
 
 class Recording(UnreliableShadow):
-    """Tables that remember what was written to them."""
+    """Tables that record what is written to them."""
 
     def __init__(self, real: Shadow) -> None:
         super().__init__(real, [])
@@ -102,11 +102,11 @@ def long_job(made: Deployment, job_id: str = "long", events: int = LONG) -> None
     made.milepost.store.transact({}, [], lambda _: Append(requests))
 
 
-# Once
+# Every row once
 
 
-def test_every_row_of_the_past_is_written_once(databases: Deployment, clock: Clock) -> None:
-    """However the jobs took turns, and however little is read at once."""
+def test_every_row_of_the_first_pass_is_written_once(databases: Deployment, clock: Clock) -> None:
+    """This holds for any order of the jobs' events, and for any size of page."""
     lived(databases, clock)
     shadow = Recording(databases.shadow)
 
@@ -121,26 +121,26 @@ def test_every_row_of_the_past_is_written_once(databases: Deployment, clock: Clo
 
 
 def test_a_job_is_not_held_as_a_whole(databases: Deployment) -> None:
-    """What does not belong into its rows is written before it has ended."""
+    """Its snapshots and set-aside events are written before the job has ended."""
     long_job(databases)
     unreadable(databases, "long", LONG + 1)
     shadow = Recording(databases.shadow)
 
     over(databases, shadow, page=400).run()
 
-    kept = [[each.version for each in changes.snapshots] for changes in shadow.written]
-    assert kept[:2] == [[1000, 1000], [2000, 2000]]
+    snapshots = [[each.version for each in changes.snapshots] for changes in shadow.written]
+    assert snapshots[:2] == [[1000, 1000], [2000, 2000]]
     assert [changes.set_aside != [] for changes in shadow.written] == [False, False, True, False]
     assert [len(changes.instances) for changes in shadow.written] == [0, 0, 0, 1]
 
 
-# Never ahead
+# Rows never ahead of the position
 
 
-def test_the_past_is_what_the_log_had_when_the_rebuild_began(
+def test_the_first_pass_folds_the_events_that_the_log_had_at_its_beginning(
     databases: Deployment, clock: Clock
 ) -> None:
-    """So no row is ever ahead of the position at which the past ends."""
+    """So no row is ahead of the position at which the first pass ends."""
     lived(databases, clock)
     databases.projector.catch_up()
     before, position = rows(databases), databases.read_model.position()
@@ -159,10 +159,10 @@ def test_the_past_is_what_the_log_had_when_the_rebuild_began(
     assert databases.shadow.first_pass() is None
 
 
-def test_what_comes_in_while_the_past_is_folded_is_folded_after_it(
+def test_events_that_come_during_the_first_pass_are_folded_after_it(
     databases: Deployment, clock: Clock
 ) -> None:
-    """Of jobs whose rows are there, of those to come, and of new ones before and after them."""
+    """They are of jobs with and without a row yet, and of new jobs before and after these."""
     lived(databases, clock)
     reports = iter(range(6))
 
@@ -176,13 +176,11 @@ def test_what_comes_in_while_the_past_is_folded_is_folded_after_it(
     assert_every_row_is_right(databases)
     assert rebuilt.events == rebuilt.position == databases.read_model.log.newest_position()
     assert list(databases.read_model.documents("instances", ["another", "zero"])) != []
-    assert [
-        each for _, found in databases.rebuild.comparison().with_events() for each in found
-    ] == []
+    assert [each for _, some in databases.rebuild.comparison().with_events() for each in some] == []
 
 
-def test_half_a_past_is_not_served(databases: Deployment, clock: Clock) -> None:
-    """Also where those that are served are not further."""
+def test_rows_of_half_a_first_pass_are_not_served(databases: Deployment, clock: Clock) -> None:
+    """This holds also if the served rows have no later position."""
     lived(databases, clock)
     databases.shadow.begin()
     assert databases.read_model.position() == 0
@@ -196,7 +194,7 @@ def test_half_a_past_is_not_served(databases: Deployment, clock: Clock) -> None:
     assert_every_row_is_right(databases)
 
 
-def test_a_past_that_the_log_has_lost_is_not_gone_on_with(
+def test_a_first_pass_over_events_that_the_log_lost_begins_again(
     databases: Deployment, clock: Clock
 ) -> None:
     lived(databases, clock)
@@ -222,7 +220,7 @@ def test_a_past_that_the_log_has_lost_is_not_gone_on_with(
 def test_an_interruption_at_any_write_loses_nothing(
     databases: Deployment, clock: Clock, when: When
 ) -> None:
-    """In the past and after it; and new events come in before it is gone on with."""
+    """It happens in the first pass and after it, and new events come before the rebuild goes on."""
     lived(databases, clock, times=30)
     long_job(databases, "painted", 12)
     unreadable(databases, "painted", 13)
@@ -265,7 +263,7 @@ def of_painted(made: Deployment) -> Any:
     return {view: made.read_model.documents(view, ["painted"]) for view in VIEWS}
 
 
-def test_who_is_interrupted_again_and_again_comes_to_the_end(
+def test_a_rebuild_that_is_interrupted_many_times_comes_to_the_end(
     databases: Deployment, clock: Clock
 ) -> None:
     lived(databases, clock)
@@ -289,8 +287,8 @@ def test_who_is_interrupted_again_and_again_comes_to_the_end(
     assert_every_row_is_right(databases)
 
 
-def test_two_that_fold_the_same_past_do_not_mix(databases: Deployment, clock: Clock) -> None:
-    """As when the lock of the first was lost with its connection: one of them gives way."""
+def test_two_rebuilds_at_once_do_not_mix_their_rows(databases: Deployment, clock: Clock) -> None:
+    """For example, the first one lost its lock with its connection. Then one of them stops."""
     lived(databases, clock)
     databases.shadow.begin()
     second = past(databases, page=1000)
@@ -307,10 +305,10 @@ def test_two_that_fold_the_same_past_do_not_mix(databases: Deployment, clock: Cl
     assert_every_row_is_right(databases)
 
 
-def test_who_was_overtaken_by_another_rebuild_does_not_take_its_tables_for_its_own(
+def test_a_rebuild_does_not_write_into_the_tables_of_a_later_one(
     databases: Deployment, clock: Clock
 ) -> None:
-    """The first one's are dropped, events come, the second begins; then the first one wakes."""
+    """Somebody drops the first one's tables, a second one begins, and the first one goes on."""
     lived(databases, clock)
     databases.shadow.begin()
 
@@ -338,7 +336,7 @@ def once(work: Callable[..., object]) -> Callable[..., object]:
 
 
 def test_time_travel_answers_after_a_rebuild_as_before(databases: Deployment) -> None:
-    """And has a snapshot of every thousandth version to begin from."""
+    """A rebuild makes a snapshot of every thousandth version."""
     long_job(databases)
     heartbeat(databases, "long")
     Projector(
@@ -355,8 +353,8 @@ def test_time_travel_answers_after_a_rebuild_as_before(databases: Deployment) ->
     assert travelled(databases) == before
     for view in VIEWS:
         for until, version in ((999, None), (1000, 1000), (1999, 1000), (LONG, 2000)):
-            kept = databases.read_model.snapshot(view, "long", until)
-            assert (kept and kept.version) == version
+            snapshot = databases.read_model.snapshot(view, "long", until)
+            assert (snapshot and snapshot.version) == version
 
 
 def travelled(made: Deployment) -> list[Any]:
@@ -364,8 +362,8 @@ def travelled(made: Deployment) -> list[Any]:
     views, read_model, mapper = Views(), made.read_model, made.milepost.mapper
     return [
         (
-            travel(views.instance, "long", Place(version), read_model, mapper),
-            travel(views.timeline, "long", Place(version), read_model, mapper),
+            travel(views.instance, "long", PointInHistory(version), read_model, mapper),
+            travel(views.timeline, "long", PointInHistory(version), read_model, mapper),
         )
         for version in versions
     ]

@@ -1,4 +1,4 @@
-"""Rebuilding: the rows are what the events say, and no reader notices how they came there."""
+"""A rebuild makes the rows that the events give, and no reader notices it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ from tests.support.tampering import Database
 
 
 def rebuild(made: Deployment, batch: int) -> Rebuild:
-    """Return one that takes many steps."""
+    """Return a rebuild that takes many steps."""
     return Rebuild(
         made.milepost.store,
         made.read_model,
@@ -60,7 +60,7 @@ def rebuild(made: Deployment, batch: int) -> Rebuild:
 
 
 def edited(made: Deployment, statement: Any) -> None:
-    """Do to the database what somebody with a SQL prompt does."""
+    """Change the database by SQL."""
     recorder: Any = made.milepost.recorder
     if isinstance(recorder, SQLiteRecorder):
         with recorder.datastore.writing() as cursor:
@@ -86,7 +86,7 @@ def told_to_stop_after(batches: int) -> tuple[Event, Callable[[Progress], None]]
 
 @contextmanager
 def meanwhile(work: Callable[[], object]) -> Iterator[None]:
-    """Do this again and again in another thread; raise what went wrong there."""
+    """Do this again and again in another thread; raise the error of that thread."""
     stop, wrong, rounds = Event(), list[Exception](), 0
 
     def repeat() -> None:
@@ -111,7 +111,7 @@ def meanwhile(work: Callable[[], object]) -> Iterator[None]:
         raise wrong[0]
 
 
-# What comes of it
+# The rebuilt rows
 
 
 @pytest.mark.parametrize("batch", [1, 7, 1000])
@@ -144,7 +144,9 @@ def test_a_rebuild_goes_as_far_as_the_log_although_the_projector_did_not(
     assert_every_row_is_right(databases)
 
 
-def test_what_comes_in_meanwhile_is_folded_too(databases: Deployment, clock: Clock) -> None:
+def test_events_that_come_during_a_rebuild_are_folded_too(
+    databases: Deployment, clock: Clock
+) -> None:
     lived(databases, clock)
     chance = iter(range(5))
 
@@ -159,7 +161,7 @@ def test_what_comes_in_meanwhile_is_folded_too(databases: Deployment, clock: Clo
 
 
 def test_the_served_position_never_goes_back(databases: Deployment, clock: Clock) -> None:
-    """A list that showed a receipt goes on showing it."""
+    """A list that has shown an event goes on showing it."""
     lived(databases, clock)
     databases.projector.catch_up()
     folded_beside(databases)
@@ -188,13 +190,13 @@ def test_rows_that_are_ahead_of_a_restored_log_are_replaced(
 
 
 def test_the_tables_look_afterwards_as_they_were_made(databases: Deployment, clock: Clock) -> None:
-    """Their indexes too, by name; so that another rebuild finds what it expects."""
+    """Their indexes have the same names too, so another rebuild can work with them."""
     lived(databases, clock)
     before = schema(databases)
 
     for _ in range(2):
         databases.rebuild.run()
-        databases.rebuild.take_away()
+        databases.rebuild.delete_replaced()
         assert schema(databases) == before
 
         databases.kit.schema.apply()
@@ -226,7 +228,7 @@ def test_every_table_of_rows_is_part_of_a_rebuild(twin: Any) -> None:
     assert created == set(twin.TABLES.names)
 
 
-# What was wrong
+# Wrong rows
 
 
 WRONG = {
@@ -257,7 +259,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("what", WRONG)
-def test_a_row_that_was_edited_is_told_and_mended(
+def test_an_edited_row_is_reported_and_corrected(
     databases: Deployment, clock: Clock, what: str
 ) -> None:
     lived(databases, clock)
@@ -266,16 +268,16 @@ def test_a_row_that_was_edited_is_told_and_mended(
     view = "timelines" if "timelines" in statement else "instances"
     edited(databases, statement)
 
-    [told] = differences(databases.rebuild.comparison())
+    [difference] = differences(databases.rebuild.comparison())
     seen: list[RowDifference] = []
     rebuilt = databases.rebuild.run(on_difference=seen.append)
 
-    assert (told.job_id, told.view) == ("one", view)
-    assert told.actual is not None
-    assert told.expected is not None
-    assert name in told.actual
-    assert told.actual[name] != told.expected.get(name)
-    assert seen == [told]
+    assert (difference.job_id, difference.view) == ("one", view)
+    assert difference.actual is not None
+    assert difference.expected is not None
+    assert name in difference.actual
+    assert difference.actual[name] != difference.expected.get(name)
+    assert seen == [difference]
     assert rebuilt.differences == 1
     assert rows(databases) == before
     assert differences(databases.rebuild.comparison()) == []
@@ -290,7 +292,7 @@ def test_a_row_that_was_edited_is_told_and_mended(
         "version = 10000, document = CAST(document AS BLOB)",
     ],
 )
-def test_a_row_with_values_of_other_types_is_mended(
+def test_a_row_with_values_of_other_types_is_corrected(
     sqlite: Deployment, clock: Clock, edit: str
 ) -> None:
     lived(sqlite, clock)
@@ -302,10 +304,8 @@ def test_a_row_with_values_of_other_types_is_mended(
     assert rows(sqlite) == before
 
 
-def test_a_row_that_claims_events_that_are_gone_is_told(
-    databases: Deployment, clock: Clock
-) -> None:
-    """As after the newest ones were deleted, or an older database put back."""
+def test_a_row_that_claims_deleted_events_is_reported(databases: Deployment, clock: Clock) -> None:
+    """For example, somebody deleted the newest events or restored an older database."""
     lived(databases, clock)
     heartbeat(databases)
     databases.projector.catch_up()
@@ -338,7 +338,7 @@ def test_a_job_whose_id_is_no_text_is_not_rebuilt_as_another(
         sqlite.rebuild.run()
 
 
-def test_rows_that_are_missing_and_rows_of_nobody_are_told_and_mended(
+def test_missing_rows_and_rows_of_no_job_are_reported_and_corrected(
     databases: Deployment, clock: Clock
 ) -> None:
     lived(databases, clock)
@@ -347,22 +347,22 @@ def test_rows_that_are_missing_and_rows_of_nobody_are_told_and_mended(
     edited(databases, "DELETE FROM milepost_timelines WHERE job_id = 'two'")
     edited(databases, "INSERT INTO milepost_timelines VALUES ('nobody', 1, '{}')")
 
-    told = differences(databases.rebuild.comparison())
+    reported = differences(databases.rebuild.comparison())
     seen: list[RowDifference] = []
     databases.rebuild.run(on_difference=seen.append)
 
-    assert [(each.job_id, each.view) for each in told] == [
+    assert [(each.job_id, each.view) for each in reported] == [
         ("two", "timelines"),
         ("nobody", "timelines"),
     ]
-    assert told[0].actual is None
-    assert told[1].expected is None
-    assert seen == told
+    assert reported[0].actual is None
+    assert reported[1].expected is None
+    assert seen == reported
     assert rows(databases) == before
     assert databases.inspection.rows_without_events("timelines", "", 10) == {}
 
 
-def test_a_row_that_has_missed_an_event_is_told(databases: Deployment, clock: Clock) -> None:
+def test_a_row_that_has_missed_an_event_is_reported(databases: Deployment, clock: Clock) -> None:
     lived(databases, clock)
     databases.projector.catch_up()
     before = rows(databases)["timelines"]["one"]
@@ -372,14 +372,14 @@ def test_a_row_that_has_missed_an_event_is_told(databases: Deployment, clock: Cl
     position = databases.read_model.position()
     databases.read_model.apply(Changes(position, position, timelines=[stale]))
 
-    [told] = differences(databases.rebuild.comparison())
+    [difference] = differences(databases.rebuild.comparison())
     seen: list[RowDifference] = []
     databases.rebuild.run(on_difference=seen.append)
 
-    assert (told.job_id, told.view) == ("one", "timelines")
-    assert told.actual is not None
-    assert told.actual["version"] == stale.version
-    assert seen == [told]
+    assert (difference.job_id, difference.view) == ("one", "timelines")
+    assert difference.actual is not None
+    assert difference.actual["version"] == stale.version
+    assert seen == [difference]
 
 
 def test_only_what_is_asked_for_is_compared(databases: Deployment, clock: Clock) -> None:
@@ -435,7 +435,7 @@ def test_what_only_one_of_two_folds_has_seen_yet_is_no_difference(
 def test_encrypted_rows_are_compared_by_what_they_mean(
     request: pytest.FixtureRequest, workflows: Workflows, clock: Clock, databases: Deployment
 ) -> None:
-    """Each encryption of the same differs from the one before."""
+    """Each encryption of the same document gives other bytes."""
     cipher = {
         "CIPHER_TOPIC": "eventsourcing.cryptography:AESCipher",
         "CIPHER_KEY": "AAECAwQFBgcICQoLDA0ODw==",
@@ -458,7 +458,7 @@ def test_encrypted_rows_are_compared_by_what_they_mean(
 def test_an_interrupted_rebuild_goes_on_where_it_was(
     databases: Deployment, clock: Clock, pages: int
 ) -> None:
-    """That is after the last job that it had folded as a whole."""
+    """The next rebuild goes on after the last job that was folded to its end."""
     lived(databases, clock)
     databases.projector.catch_up()
     before = rows(databases)
@@ -520,7 +520,7 @@ def test_a_rebuild_can_begin_afresh(databases: Deployment, clock: Clock) -> None
     assert differences(databases.rebuild.comparison()) == []
 
 
-def test_what_an_older_release_left_is_not_gone_on_with(
+def test_tables_that_an_older_release_left_are_made_again(
     databases: Deployment, clock: Clock
 ) -> None:
     lived(databases, clock)
@@ -533,7 +533,7 @@ def test_what_an_older_release_left_is_not_gone_on_with(
     newer.close()
 
 
-def test_what_is_ahead_of_a_restored_log_is_not_gone_on_with(
+def test_tables_that_are_ahead_of_a_restored_log_are_made_again(
     databases: Deployment, clock: Clock
 ) -> None:
     lived(databases, clock)
@@ -546,7 +546,9 @@ def test_what_is_ahead_of_a_restored_log_is_not_gone_on_with(
     assert_every_row_is_right(databases)
 
 
-def test_what_was_left_can_be_dropped(databases: Deployment, clock: Clock) -> None:
+def test_tables_that_an_interrupted_rebuild_left_can_be_dropped(
+    databases: Deployment, clock: Clock
+) -> None:
     lived(databases, clock)
     databases.projector.catch_up()
     before = schema(databases)
@@ -554,13 +556,15 @@ def test_what_was_left_can_be_dropped(databases: Deployment, clock: Clock) -> No
 
     assert databases.rebuild.drop()
     assert not databases.rebuild.drop()
-    databases.rebuild.take_away()
+    databases.rebuild.delete_replaced()
 
     assert schema(databases) == before
     assert_every_row_is_right(databases)
 
 
-def test_nobody_folds_on_into_tables_that_were_dropped(databases: Deployment, clock: Clock) -> None:
+def test_a_rebuild_does_not_fold_on_into_dropped_tables(
+    databases: Deployment, clock: Clock
+) -> None:
     lived(databases, clock)
     databases.shadow.begin()
     zombie = projector(databases, databases.shadow.read_model, batch=5, batches=1)
@@ -591,11 +595,11 @@ def test_there_is_one_rebuild_at_a_time(databases: Deployment, clock: Clock) -> 
     another.close()
 
 
-# Beside those who project and read
+# Beside a projector and readers
 
 
-def test_a_projector_beside_it_forgets_what_it_remembered(databases: Deployment) -> None:
-    """It had folded on from a row that somebody edited; the rebuilt one stays right."""
+def test_a_projector_drops_its_cache_after_a_swap(databases: Deployment) -> None:
+    """It had folded on from a row that somebody edited. The rebuilt row stays right."""
     heartbeat(databases)
     databases.projector.catch_up()
     edited(
@@ -618,7 +622,7 @@ def test_a_projector_beside_it_forgets_what_it_remembered(databases: Deployment)
 def test_callbacks_reads_and_the_projector_go_on_during_rebuilds(
     databases: Deployment, clock: Clock
 ) -> None:
-    """What is prepared on any connection survives the swaps, and every read is right."""
+    """Prepared statements on any connection survive the swaps, and every read is right."""
     lived(databases, clock)
     databases.projector.catch_up()
     another = databases.again()
@@ -655,10 +659,10 @@ def test_callbacks_reads_and_the_projector_go_on_during_rebuilds(
     another.close()
 
 
-def test_who_reads_for_long_delays_the_swap_and_nobody_else(
+def test_a_long_read_delays_the_swap_and_no_other_reader(
     postgres: Deployment, clock: Clock
 ) -> None:
-    """As a dump does: nobody queues behind a swap that waits for it."""
+    """A dump reads for long, and no other reader waits behind a swap that waits for it."""
     lived(postgres, clock)
     postgres.projector.catch_up()
     folded_beside(postgres)
@@ -676,8 +680,8 @@ def test_who_reads_for_long_delays_the_swap_and_nobody_else(
         assert postgres.shadow.swap()
 
 
-def test_who_might_use_the_tables_still_may(postgres: Deployment, clock: Clock) -> None:
-    """The account that rebuilds need not be the one that serves, nor the one that reports."""
+def test_the_rights_on_the_tables_stay(postgres: Deployment, clock: Clock) -> None:
+    """Rebuilding, serving and reporting may have three different accounts."""
     role = f"reporting_{random.randrange(2**32)}"
     owner = f"owner_{random.randrange(2**32)}"
     lived(postgres, clock)
@@ -706,7 +710,7 @@ def test_who_might_use_the_tables_still_may(postgres: Deployment, clock: Clock) 
             connection.execute(f"DROP OWNED BY {each} CASCADE; DROP ROLE {each}")
 
 
-def test_an_account_that_does_not_own_the_tables_is_told_so(
+def test_an_account_that_does_not_own_the_tables_gets_the_reason(
     postgres: Deployment, clock: Clock
 ) -> None:
     lived(postgres, clock)
@@ -763,7 +767,7 @@ def test_a_new_shape_is_rebuilt_at_the_start_and_the_old_rows_are_listed_meanwhi
 def test_reads_of_one_job_are_right_while_rows_of_another_shape_are_served(
     databases: Deployment, clock: Clock
 ) -> None:
-    """Although what is in the row can be read: it may mean something else there."""
+    """A read ignores a readable row of another shape: its fields may have another meaning."""
     lived(databases, clock)
     databases.projector.catch_up()
     edited(databases, WRONG["a document"][0])
@@ -792,7 +796,7 @@ def test_lists_work_although_the_old_rows_cannot_be_read(
 def test_an_older_release_beside_a_newer_one_stays_harmless(
     databases: Deployment, clock: Clock
 ) -> None:
-    """It had the turn; it stops at the newer one's rows, stands by, and rebuilds nothing."""
+    """It was the leader. It stops when it sees the newer rows, stands by, and rebuilds nothing."""
     lived(databases, clock)
     newer = databases.again(NEWER)
     with running(release(databases)):
@@ -810,7 +814,7 @@ def test_an_older_release_beside_a_newer_one_stays_harmless(
 
 
 def test_an_older_release_hands_over_although_nothing_happens(databases: Deployment) -> None:
-    """Who has the turn watches over timeouts too."""
+    """The leader runs the watchdog too."""
     newer, idle, taken_over = databases.again(NEWER), Event(), Event()
     with running(release(databases, chores=[EverySecond(idle.set)])):
         assert idle.wait(PATIENCE)
@@ -834,7 +838,7 @@ def test_a_projector_of_an_older_release_cannot_write(databases: Deployment, clo
     newer.close()
 
 
-def test_who_goes_back_to_an_older_release_rebuilds_by_hand(
+def test_an_operator_who_goes_back_to_an_older_release_rebuilds_by_hand(
     databases: Deployment, clock: Clock
 ) -> None:
     lived(databases, clock)
@@ -859,7 +863,7 @@ def test_shapes_are_compared_as_numbers(databases: Deployment) -> None:
     newer.close()
 
 
-def test_a_database_from_before_there_were_generations_keeps_its_rows(
+def test_a_database_of_a_release_without_generations_keeps_its_rows(
     databases: Deployment, clock: Clock
 ) -> None:
     lived(databases, clock)

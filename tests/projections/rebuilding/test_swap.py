@@ -1,4 +1,4 @@
-"""The swap: short, whatever there was before, and nothing of somebody's own is broken by it."""
+"""The swap is short, and breaks no object that other people made."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def many_jobs(made: Deployment) -> None:
 
 
 def rows_to_go(made: Deployment) -> int:
-    """Count the rows of the tables that are to be taken away."""
+    """Count the rows of the replaced and dropped tables."""
     database = Database(made)
     return sum(database.rows(f"SELECT COUNT(*) FROM {name}")[0][0] for name in to_go(made))
 
@@ -44,7 +44,7 @@ def to_go(made: Deployment) -> Sequence[LiteralString]:
 
 
 def indexed(made: Deployment) -> Sequence[str]:
-    """Return the columns of every index of the served instances, but for their key."""
+    """Return the columns of every index of the served instances, without the primary key."""
     found = Database(made).rows(
         "SELECT (SELECT group_concat(name) FROM pragma_index_info(list.name))"
         " FROM pragma_index_list('milepost_instances') AS list WHERE origin = 'c'"
@@ -55,8 +55,8 @@ def indexed(made: Deployment) -> Sequence[str]:
 # On SQLite
 
 
-def test_a_swap_takes_nothing_away(sqlite: Deployment) -> None:
-    """That would hold the write lock for as long as there are rows."""
+def test_a_swap_deletes_no_rows(sqlite: Deployment) -> None:
+    """Deleting all rows would hold the write lock for long."""
     many_jobs(sqlite)
     sqlite.projector.catch_up()
     folded_beside(sqlite)
@@ -68,7 +68,7 @@ def test_a_swap_takes_nothing_away(sqlite: Deployment) -> None:
     assert indexed(sqlite) == WANTED
 
 
-def test_what_was_replaced_goes_in_slices_and_others_write_between_them(
+def test_replaced_rows_are_deleted_in_slices_and_others_write_between_them(
     sqlite: Deployment, clock: Clock
 ) -> None:
     many_jobs(sqlite)
@@ -88,7 +88,7 @@ def test_what_was_replaced_goes_in_slices_and_others_write_between_them(
     assert differences(sqlite.rebuild.comparison()) == []
 
 
-def test_what_an_interrupted_one_left_to_go_goes_with_the_next(sqlite: Deployment) -> None:
+def test_the_next_rebuild_deletes_what_an_interrupted_one_left(sqlite: Deployment) -> None:
     many_jobs(sqlite)
     sqlite.projector.catch_up()
     sqlite.rebuild.run()
@@ -100,14 +100,16 @@ def test_what_an_interrupted_one_left_to_go_goes_with_the_next(sqlite: Deploymen
 
     assert replaced
     assert not replaced & set(to_go(again))
-    again.rebuild.take_away()
+    again.rebuild.delete_replaced()
     assert to_go(again) == []
     assert indexed(again) == WANTED
     assert differences(again.rebuild.comparison()) == []
     again.close()
 
 
-def test_what_is_begun_afresh_does_not_wait_for_what_was_there(sqlite: Deployment) -> None:
+def test_a_rebuild_afresh_does_not_wait_for_the_deletion_of_the_former_one(
+    sqlite: Deployment,
+) -> None:
     many_jobs(sqlite)
     folded_beside(sqlite)
 
@@ -119,13 +121,13 @@ def test_what_is_begun_afresh_does_not_wait_for_what_was_there(sqlite: Deploymen
     assert differences(sqlite.rebuild.comparison()) == []
 
 
-def test_who_is_told_to_stop_leaves_the_rest(sqlite: Deployment) -> None:
+def test_a_deletion_that_is_stopped_leaves_the_rest(sqlite: Deployment) -> None:
     many_jobs(sqlite)
     sqlite.rebuild.run()
     stop, before = Event(), to_go(sqlite)
     stop.set()
 
-    sqlite.rebuild.take_away(stop)
+    sqlite.rebuild.delete_replaced(stop)
     with pytest.raises(RebuildInterrupted):
         sqlite.rebuild.run(stop=stop)
 
@@ -147,7 +149,7 @@ def test_there_is_one_set_of_indexes_whoever_prepares_and_rebuilds(sqlite: Deplo
     assert indexed(sqlite) == WANTED
 
 
-def test_an_index_over_some_rows_only_is_none(sqlite: Deployment) -> None:
+def test_an_index_over_some_rows_only_does_not_count(sqlite: Deployment) -> None:
     database = Database(sqlite)
     database.run("DROP INDEX milepost_instances_newest")
     database.run("CREATE INDEX own ON milepost_instances (first_position) WHERE user_id IS NULL")
@@ -159,7 +161,7 @@ def test_an_index_over_some_rows_only_is_none(sqlite: Deployment) -> None:
 
 
 def test_views_over_the_tables_show_the_new_ones(sqlite: Deployment, clock: Clock) -> None:
-    """Also beside a view that has been broken all along."""
+    """This holds also beside a view that was broken before."""
     lived(sqlite, clock)
     sqlite.projector.catch_up()
     database = Database(sqlite)
@@ -169,13 +171,13 @@ def test_views_over_the_tables_show_the_new_ones(sqlite: Deployment, clock: Cloc
     database.run("UPDATE milepost_instances SET status = 'x'")
 
     sqlite.rebuild.run()
-    sqlite.rebuild.take_away()
+    sqlite.rebuild.delete_replaced()
 
     assert database.rows("SELECT * FROM own ORDER BY job_id") == before
     assert_every_row_is_right(sqlite)
 
 
-# What depends on the tables
+# Objects that depend on the tables
 
 
 OWN: dict[str, tuple[LiteralString, str]] = {
@@ -204,7 +206,7 @@ OWN: dict[str, tuple[LiteralString, str]] = {
 
 
 @pytest.mark.parametrize("what", OWN)
-def test_what_a_swap_would_break_is_told_before_anything_is_folded(
+def test_an_object_that_a_swap_would_break_is_named_before_anything_is_folded(
     postgres: Deployment, clock: Clock, caplog: pytest.LogCaptureFixture, what: str
 ) -> None:
     lived(postgres, clock)
@@ -238,8 +240,10 @@ def test_nothing_of_our_own_and_nothing_that_goes_with_the_table_forbids_a_rebui
     assert_every_row_is_right(postgres)
 
 
-def test_what_is_made_during_a_rebuild_forbids_its_swap(postgres: Deployment, clock: Clock) -> None:
-    """What was folded is kept: once it is gone, the rebuild goes on."""
+def test_an_object_that_is_made_during_a_rebuild_forbids_its_swap(
+    postgres: Deployment, clock: Clock
+) -> None:
+    """The folded rows stay: after the object is dropped, the rebuild goes on."""
     lived(postgres, clock)
     database, making = Database(postgres), iter([OWN["a view"][0]])
 
@@ -259,7 +263,9 @@ def test_what_is_made_during_a_rebuild_forbids_its_swap(postgres: Deployment, cl
     assert_every_row_is_right(postgres)
 
 
-def test_a_trigger_would_be_gone_without_a_word(sqlite: Deployment, clock: Clock) -> None:
+def test_a_trigger_forbids_a_rebuild_because_sqlite_would_drop_it_silently(
+    sqlite: Deployment, clock: Clock
+) -> None:
     lived(sqlite, clock)
     sqlite.projector.catch_up()
     trigger: Any = "CREATE TRIGGER own AFTER UPDATE ON milepost_instances BEGIN SELECT 1; END"
@@ -277,7 +283,7 @@ def test_a_trigger_would_be_gone_without_a_word(sqlite: Deployment, clock: Clock
 def test_a_trigger_that_is_made_during_a_rebuild_forbids_its_swap(
     sqlite: Deployment, clock: Clock
 ) -> None:
-    """Otherwise it would do its work on every row that is taken away."""
+    """Otherwise the trigger would run for every row that is deleted."""
     lived(sqlite, clock)
     sqlite.projector.catch_up()
     folded_beside(sqlite)
@@ -296,7 +302,7 @@ def test_a_trigger_that_is_made_during_a_rebuild_forbids_its_swap(
     assert_every_row_is_right(sqlite)
 
 
-def test_a_table_of_somebodys_own_is_not_taken_away_for_its_name(sqlite: Deployment) -> None:
+def test_a_table_that_milepost_did_not_drop_is_not_deleted_for_its_name(sqlite: Deployment) -> None:
     Database(sqlite).run("CREATE TABLE milepost_dropped_notes AS SELECT 1 AS note")
 
     assert not sqlite.shadow.clear()

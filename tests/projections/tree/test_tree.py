@@ -1,4 +1,4 @@
-"""The tree: a leaf for every event, in order of position, that only ever grows."""
+"""The tree has a leaf for every event, in order of position, and only grows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from domain.job.commands import QueueJob
 from domain.log.store import Append
 from projections.chore import AT_ONCE, IDLE_SECONDS
 from projections.projecting.projector import Projector
-from projections.tree.contract import TILE, Grown, Head, Place, Tile, TreeBroken, TreeMoved
+from projections.tree.contract import TILE, Grown, Head, Tile, TileId, TreeBroken, TreeMoved
 from projections.tree.grower import Grower
 from projections.tree.proofs import Evidence, NotInTreeYet
 from projections.tree.tiles import Nodes, grown, tails
@@ -28,25 +28,25 @@ LEAVES = [merkle.leaf_hash(str(number).encode()) for number in range(TILE * 3)]
 
 
 def heartbeats(made: Deployment, count: int, job_id: str = "one") -> None:
-    """Append many at once."""
+    """Append many events in one transaction."""
     known = len(made.milepost.store.history(job_id))
     events = [
-        StoredEvent(job_id, known + place, "HeartbeatReceived", b'{"recorded_at":%d}' % place)
-        for place in range(1, count + 1)
+        StoredEvent(job_id, known + number, "HeartbeatReceived", b'{"recorded_at":%d}' % number)
+        for number in range(1, count + 1)
     ]
     made.milepost.store.transact({}, [], lambda _: Append(events))
 
 
 def root_of_log(made: Deployment, size: int | None = None) -> bytes:
-    """Return the root that the log has, from all its events."""
+    """Return the log's root, computed from all its events."""
     events = made.tree.log.events(0, 1_000_000)
     return Frontier().grown(event.leaf for event in events[:size]).root
 
 
 def rolled_back(made: Deployment) -> None:
-    """Leave a gap in the positions, where the database does."""
-    taken = made.tree.log.events(0, 1)[0]
-    event = StoredEvent(taken.job_id, taken.version, taken.topic, taken.state)
+    """Leave a gap in the positions, if the database can have gaps."""
+    first = made.tree.log.events(0, 1)[0]
+    event = StoredEvent(first.job_id, first.version, first.topic, first.state)
     with pytest.raises(IntegrityError):
         made.milepost.recorder.insert_events([event])
 
@@ -56,28 +56,28 @@ def rolled_back(made: Deployment) -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_tiles_that_grow_in_pieces_have_the_nodes_of_the_whole(seed: int) -> None:
-    """Over three levels, as 66,000 leaves have them."""
+    """This holds over three levels, as 66,000 leaves have them."""
     chance = random.Random(seed)
     leaves = [chance.randbytes(32) for _ in range(TILE * TILE + 3 * TILE + 5)]
-    kept: dict[Place, Tile] = {}
+    stored: dict[TileId, Tile] = {}
     size, frontier = 0, Frontier()
     while size < len(leaves):
         more = leaves[size : size + chance.choice((1, 100, TILE, 3_000, 40_000))]
         positions = range(2 * size, 2 * (size + len(more)), 2)
-        begun = {place: kept[place] for place in tails(size)}
+        begun = {tile_id: stored[tile_id] for tile_id in tails(size)}
         for each in grown(size, begun, more, positions):
-            place = each.tile.level, each.tile.index
-            before = kept.get(place)
-            assert each.kept == (len(before) if before else 0)
+            tile_id = each.tile.level, each.tile.index
+            before = stored.get(tile_id)
+            assert each.stored == (len(before) if before else 0)
             assert before is None or each.tile.hashes.startswith(before.hashes)
-            kept[place] = each.tile
+            stored[tile_id] = each.tile
         size, frontier = size + len(more), frontier.grown(more)
 
-    class Kept:
-        def tiles(self, wanted: Sequence[Place]) -> dict[Place, Tile]:
-            return {place: kept[place] for place in wanted if place in kept}
+    class StoredTiles:
+        def tiles(self, wanted: Sequence[TileId]) -> dict[TileId, Tile]:
+            return {tile_id: stored[tile_id] for tile_id in wanted if tile_id in stored}
 
-    nodes = Nodes(Kept())  # type: ignore[arg-type]  # of the contract, this is what it asks for
+    nodes = Nodes(StoredTiles())  # type: ignore[arg-type]  # it calls only this method
     assert nodes.frontier(size) == frontier
     for index in (0, TILE - 1, TILE * TILE, size - 1):
         proof = merkle.inclusion_proof(index, size, nodes.node)
@@ -85,7 +85,7 @@ def test_tiles_that_grow_in_pieces_have_the_nodes_of_the_whole(seed: int) -> Non
         assert nodes.position(index) == 2 * index
 
 
-def test_tiles_of_another_size_are_not_gone_on_from() -> None:
+def test_tiles_of_another_size_are_refused() -> None:
     for begun in ({}, {(0, 0): Tile(0, 0, b"".join(LEAVES[:2]), b"\0" * 16)}):
         with pytest.raises(TreeBroken, match="tile 0 of level 0"):
             grown(3, begun, LEAVES[3:5], [4, 5])
@@ -99,7 +99,7 @@ def stored(tree_tiles: Sequence[Tile]) -> list[Grown]:
 
 
 def tile(count: int, index: int = 0) -> Tile:
-    positions = b"".join((TILE * index + place).to_bytes(8) for place in range(1, count + 1))
+    positions = b"".join((TILE * index + offset).to_bytes(8) for offset in range(1, count + 1))
     return Tile(0, index, b"".join(LEAVES[:count]), positions)
 
 
@@ -109,7 +109,7 @@ def test_a_tree_begins_empty(stores: Deployment) -> None:
     assert stores.tree.tile_of(1) is None
 
 
-def test_tiles_are_kept_as_they_were_appended(stores: Deployment) -> None:
+def test_tiles_are_stored_as_they_were_appended(stores: Deployment) -> None:
     whole, begun = tile(TILE), tile(3, 1)
     above = Tile(1, 0, merkle.covering(whole.nodes()))
     stores.tree.append(Head(), Head(TILE + 3, TILE + 3), stored([whole, begun, above]))
@@ -122,7 +122,7 @@ def test_tiles_are_kept_as_they_were_appended(stores: Deployment) -> None:
     assert stores.tree.tile_of(TILE + 4) is None
 
 
-def test_a_tree_that_somebody_else_grew_is_not_forked(stores: Deployment) -> None:
+def test_a_tree_that_another_process_grew_is_not_forked(stores: Deployment) -> None:
     stores.tree.append(Head(), Head(1, 1), stored([tile(1)]))
 
     for since in (Head(), Head(1, 2), Head(2, 1)):
@@ -132,7 +132,7 @@ def test_a_tree_that_somebody_else_grew_is_not_forked(stores: Deployment) -> Non
     assert stores.tree.tiles([(0, 0)]) == {(0, 0): tile(1)}
 
 
-def test_a_tile_that_is_not_as_it_was_left_is_not_written_over(stores: Deployment) -> None:
+def test_a_changed_tile_is_not_overwritten(stores: Deployment) -> None:
     stores.tree.append(Head(), Head(2, 2), stored([tile(2)]))
 
     for since_kept in (0, 1, 3):
@@ -150,7 +150,7 @@ def test_preparing_again_changes_nothing(stores: Deployment) -> None:
     assert stores.tree.head() == Head(2, 2)
 
 
-def test_a_tree_that_lost_its_head_is_not_begun_anew(databases: Deployment) -> None:
+def test_a_tree_without_its_head_does_not_begin_again(databases: Deployment) -> None:
     heartbeats(databases, 3)
     Grower(databases.tree).catch_up()
     Database(databases).run("DELETE FROM milepost_tree_head")
@@ -165,10 +165,10 @@ def test_an_event_is_found_by_its_job_and_version(stores: Deployment) -> None:
     stores.milepost.queue(QueueJob(job_id="a/b ü", agent_id="agent", workflow="vm@1"))
     heartbeats(stores, 2)
 
-    found = stores.tree.log.event("one", 2)
-    assert found == stores.tree.log.events(0, 10)[2]
-    assert found is not None
-    assert (found.position, found.topic) == (3, "HeartbeatReceived")
+    event = stores.tree.log.event("one", 2)
+    assert event == stores.tree.log.events(0, 10)[2]
+    assert event is not None
+    assert (event.position, event.topic) == (3, "HeartbeatReceived")
     first = stores.tree.log.event("a/b ü", 1)
     assert first is not None
     assert first.state.startswith(b'{"recorded_at":')
@@ -192,7 +192,7 @@ def test_every_event_gets_a_leaf_whatever_the_batches(stores: Deployment) -> Non
         assert Evidence(stores.tree).root().root == root_of_log(stores)
 
 
-def test_what_is_encrypted_is_hashed_as_it_is_stored(stores: Deployment) -> None:
+def test_an_encrypted_event_is_hashed_as_it_is_stored(stores: Deployment) -> None:
     heartbeats(stores, 1)
     [event] = stores.tree.log.events(0, 10)
 
@@ -200,7 +200,7 @@ def test_what_is_encrypted_is_hashed_as_it_is_stored(stores: Deployment) -> None
     assert event.leaf == merkle.leaf_hash(entry)
 
 
-def test_a_grower_that_is_behind_says_that_there_is_more(stores: Deployment) -> None:
+def test_a_grower_that_is_behind_wants_its_next_step_at_once(stores: Deployment) -> None:
     heartbeats(stores, 5)
     grower = Grower(stores.tree, batch=2)
 
@@ -230,7 +230,7 @@ def test_two_growers_make_one_tree(databases: Deployment) -> None:
 
 
 def test_a_projector_grows_the_tree_beside_its_own_work(databases: Deployment) -> None:
-    """Until it has caught up, and again when something comes."""
+    """It grows the tree until it has caught up, and again after new events."""
     heartbeats(databases, 700)
     stop, grower = Event(), Grower(databases.tree, batch=100)
     projector = Projector(
@@ -253,7 +253,7 @@ def test_a_projector_grows_the_tree_beside_its_own_work(databases: Deployment) -
 
 
 def until(condition: Callable[[], bool]) -> None:
-    """Wait for what another thread does; fail after a while."""
+    """Wait until another thread has done its work; fail after a time."""
     for _ in range(2_000):
         if condition():
             return
@@ -271,10 +271,10 @@ def until(condition: Callable[[], bool]) -> None:
         ("DELETE FROM milepost_tree_head", "no head"),
     ],
 )
-def test_a_tree_whose_log_lost_something_stops_and_says_so(
+def test_a_tree_whose_log_lost_an_event_stops_and_logs_the_fault(
     databases: Deployment, statement: str, fault: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Once, however often it looks; and it changes nothing."""
+    """The grower logs the fault once, also after many steps, and changes nothing."""
     heartbeats(databases, 5)
     grower = Grower(databases.tree)
     grower.catch_up()
@@ -322,7 +322,7 @@ def test_every_event_is_proven_to_be_in_every_tree_since(stores: Deployment) -> 
                 evidence.proof("one", size + 1, size)
 
 
-def test_what_the_tree_has_not_reached_is_not_proven(stores: Deployment) -> None:
+def test_an_event_that_the_tree_has_not_reached_has_no_proof(stores: Deployment) -> None:
     evidence = Evidence(stores.tree)
     assert evidence.root() == evidence.root(0)
     assert evidence.root().root == merkle.EMPTY
@@ -342,7 +342,7 @@ def test_what_the_tree_has_not_reached_is_not_proven(stores: Deployment) -> None
             evidence.extension(size)
 
 
-def test_what_was_changed_is_not_proven(databases: Deployment) -> None:
+def test_a_changed_event_has_no_proof(databases: Deployment) -> None:
     heartbeats(databases, 5)
     Grower(databases.tree).catch_up()
     Database(databases).run("UPDATE milepost_events SET topic = 'X' WHERE notification_id = 2")

@@ -1,4 +1,4 @@
-"""Fixtures: a store with a history that is known to the event, and somebody who verifies it."""
+"""Fixtures: a store in which every event is known."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.support.verifying import EACH, GAP, GAP_AFTER, JOBS, append, place, s
 
 @pytest.fixture
 def history(databases: Deployment) -> Deployment:
-    """A store with the events that `place` tells of, folded and hashed."""
+    """A store with the events that `place` describes, folded and hashed."""
     for job_id in JOBS:
         databases.milepost.queue(
             QueueJob(job_id=job_id, agent_id=f"of-{job_id}", user_id=f"u-{job_id}", workflow="vm@1")

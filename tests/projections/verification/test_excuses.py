@@ -1,4 +1,4 @@
-"""What is said to be set aside: an event that can be folded, and was left out, is found."""
+"""Verifying reports a set-aside event that can be folded."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from tests.support.verifying import (
 )
 
 STEP = place(148)
-"""A step of job a, which is its version 50."""
+"""Version 50 of job a, which reports a step."""
 SET_ASIDE = "INSERT INTO milepost_set_aside (position, job_id, version, topic, error, view) VALUES "
 
 
 def restarted(made: Deployment) -> None:
-    """Let a projector of this release have its turn for a moment."""
+    """Run a projector of this release until its first chore is due."""
     stop = Event()
     Projector(
         made.milepost.store,
@@ -36,7 +36,7 @@ def restarted(made: Deployment) -> None:
 
 
 def test_a_forged_excuse_is_found_with_what_it_excuses(history: Deployment) -> None:
-    """A row without a step that the events have, and somebody who says that it cannot be read."""
+    """A row lacks a step, and a forged record says that the step's event cannot be read."""
     folded_by_older_release(history)
     database = Database(history)
     database.run("DELETE FROM milepost_set_aside")
@@ -63,10 +63,10 @@ def test_a_forged_excuse_is_found_with_what_it_excuses(history: Deployment) -> N
     }
 
 
-def test_what_an_older_release_set_aside_is_told_until_it_is_tried_again(
+def test_an_event_that_an_older_release_set_aside_is_reported_until_it_is_folded(
     history: Deployment,
 ) -> None:
-    """Its rows are right without that, and are not told as well."""
+    """The older release's rows are right without the event, so they are not reported too."""
     folded_by_older_release(history)
 
     assert {f.kind for f in verify(history).findings} == {"aside"}
@@ -87,7 +87,7 @@ def test_what_an_older_release_set_aside_is_told_until_it_is_tried_again(
         ("(? + 9000, 'a', 50, 'StepReported', 'e', 'instances')", ("aside", 9148, "a", 50)),
     ],
 )
-def test_what_was_set_aside_and_never_was_is_found(
+def test_a_set_aside_event_that_does_not_exist_is_found(
     history: Deployment, values: str, where: tuple[object, ...]
 ) -> None:
     database = Database(history)
@@ -101,8 +101,8 @@ def test_what_was_set_aside_and_never_was_is_found(
     assert verify_job(history, "c").findings == []
 
 
-def test_an_excuse_that_is_no_event_s_excuses_nothing(history: Deployment) -> None:
-    """It names the position of an event, and another job."""
+def test_a_record_that_matches_no_event_excuses_nothing(history: Deployment) -> None:
+    """The record names the position of an event, but another job."""
     database = Database(history)
     database.run(
         "UPDATE milepost_events SET state = ? WHERE notification_id = ?", [b"{", STEP.position]
@@ -116,7 +116,7 @@ def test_an_excuse_that_is_no_event_s_excuses_nothing(history: Deployment) -> No
     assert ("aside", STEP.position, "b", 50) in verified.places
 
 
-def test_what_cannot_be_read_may_be_set_aside(history: Deployment) -> None:
+def test_an_event_that_cannot_be_read_may_be_set_aside(history: Deployment) -> None:
     folded_by_older_release(history)
     history.milepost.mapper.shapes = without("StepReported")
 

@@ -1,4 +1,4 @@
-"""Tampering with keys by SQL: those that point elsewhere, and those that are gone."""
+"""Tampering with keys by SQL: keys that point at another event, and missing keys."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Places = set[tuple[str, int | None, str | None, int | None]]
 
 @pytest.fixture
 def named(databases: Deployment) -> Deployment:
-    """A store whose jobs took names of every kind.
+    """A store whose jobs use names of every kind.
 
     Job one failed and left a machine behind, two runs, three is in progress, and four is not
     registered.
@@ -84,7 +84,7 @@ INSERT = "INSERT INTO milepost_keys (name, job_id, version, digest) VALUES "
 
 
 @pytest.mark.parametrize(
-    ("statement", "places", "told"),
+    ("statement", "places", "found"),
     [
         (
             f"{UPDATE} version = 2 WHERE name = 'callback/one/c-2'",
@@ -155,15 +155,15 @@ INSERT = "INSERT INTO milepost_keys (name, job_id, version, digest) VALUES "
         (f"{INSERT} ('x', 'ghost', 2, '')", {("key", None, "ghost", 2)}, "none"),
     ],
 )
-def test_a_key_that_points_elsewhere_or_is_gone_is_found(
-    named: Deployment, statement: LiteralString, places: Places, told: str
+def test_a_wrong_or_missing_key_is_found(
+    named: Deployment, statement: LiteralString, places: Places, found: str
 ) -> None:
     assert Database(named).run(statement) == 1
 
     verified = verify(named)
 
     assert verified.places == places
-    assert any(told in found.found for found in verified.findings), verified.findings
+    assert any(found in each.found for each in verified.findings), verified.findings
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ def test_a_key_that_points_elsewhere_or_is_gone_is_found(
         (f"{INSERT} ('in-progress/ada', 'one', 1, '')", "one"),
     ],
 )
-def test_the_names_that_one_job_took_are_verified_with_it(
+def test_the_names_of_one_job_are_verified_with_it(
     named: Deployment, statement: LiteralString, job_id: str
 ) -> None:
     assert Database(named).run(statement) == 1
@@ -187,15 +187,15 @@ def test_the_names_that_one_job_took_are_verified_with_it(
         assert verify_job(named, other).findings == []
 
 
-def test_a_turn_that_nobody_has_is_no_finding(named: Deployment) -> None:
-    """Between the end of one job and the next callback of another one's retry it may be free."""
+def test_a_free_key_of_a_job_in_progress_gives_no_finding(named: Deployment) -> None:
+    """The key may be free between one job's end and the next callback of another job's retry."""
     assert Database(named).run("DELETE FROM milepost_keys WHERE name = 'in-progress/bob'") == 1
 
     assert verify(named).findings == []
 
 
-def test_keys_of_events_that_nobody_can_read_are_taken_as_they_are(named: Deployment) -> None:
-    """The event may have taken the name; that it cannot be read is told."""
+def test_keys_of_events_that_cannot_be_read_are_accepted(named: Deployment) -> None:
+    """The event may use the name. Verifying reports that it cannot be read."""
     Database(named).run(
         "UPDATE milepost_events SET topic = 'FromTheFuture' WHERE notification_id IN (1, 3, 10)"
     )
@@ -207,7 +207,7 @@ def test_keys_of_events_that_nobody_can_read_are_taken_as_they_are(named: Deploy
 
 
 def test_every_name_of_a_very_long_job_is_looked_up(databases: Deployment) -> None:
-    """Also where a page ends between a callback and what was decided with it."""
+    """This holds also if a page ends between a callback and the facts decided with it."""
 
     def fact(version: int) -> Fact:
         at = NOON + timedelta(seconds=version)
@@ -241,25 +241,25 @@ def test_every_name_of_a_very_long_job_is_looked_up(databases: Deployment) -> No
     assert verified.places == {("key", version, "long", version) for version in placed}
 
 
-def test_what_was_told_of_the_jobs_is_not_told_again_when_the_keys_go_on(named: Deployment) -> None:
-    """Rows of jobs that are not there are found last of all, and before the keys."""
-    database, told = Database(named), list[Finding]()
+def test_findings_about_jobs_are_not_reported_again_when_the_keys_go_on(named: Deployment) -> None:
+    """Rows of unknown jobs are reported last of the jobs, before the keys."""
+    database, reported = Database(named), list[Finding]()
     for table in ("instances", "timelines"):
         database.run(f"UPDATE milepost_{table} SET job_id = 'nobody' WHERE job_id = 'four'")
     database.run(f"{INSERT}('callback/nobody/c', 'nobody', 1, '')")
 
     def stopped_at_a_key(finding: Finding) -> None:
-        told.append(finding)
+        reported.append(finding)
         if finding.kind == "key":
             raise KeyboardInterrupt
 
     first = verification(named, stopped_at_a_key)
     with pytest.raises(KeyboardInterrupt):
         first.run(first.begin("here", NOON), "here", lambda _: None)
-    before = [finding for finding in told if finding.kind == "row"]
+    before = [finding for finding in reported if finding.kind == "row"]
 
-    second = verification(named, told.append)
+    second = verification(named, reported.append)
     second.run(carried_over(first.state), "here", lambda _: None)
 
     assert before
-    assert [finding for finding in told if finding.kind == "row"] == before
+    assert [finding for finding in reported if finding.kind == "row"] == before

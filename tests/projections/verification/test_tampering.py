@@ -1,4 +1,4 @@
-"""Tampering by SQL: each kind of it is found, and where it was done is told."""
+"""Verifying finds each kind of tampering by SQL, and says where it was done."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from tests.support.verifying import (
 )
 
 N = 100
-"""The number of an event in the middle of the first tile: version 34 of job a, at position 100."""
+"""An event in the middle of the first tile: number 100, position 100, version 34 of job a."""
 IN_GAP = GAP_AFTER + 3
 STATE = "UPDATE milepost_events SET state = ? WHERE notification_id = ?"
 
 
 def flipped(raw: bytes) -> bytes:
-    """Return the bytes with a bit of the last digit in them changed: one second for another."""
+    """Return the bytes with one bit of their last digit changed, for example in a second."""
     at = max(place for place, byte in enumerate(raw) if byte in b"0123456789")
     return raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1 :]
 
@@ -119,7 +119,7 @@ def test_a_deleted_event_is_found(history: Deployment) -> None:
 
 
 def test_a_deleted_last_event_of_a_job_is_found(history: Deployment) -> None:
-    """By the tree; and by its row, which still says what is not there any more."""
+    """The tree shows it, and so does the row, which still has the deleted event."""
     where = place(599)
     Database(history).run("DELETE FROM milepost_events WHERE notification_id = ?", [where.position])
 
@@ -133,10 +133,10 @@ def test_a_deleted_last_event_of_a_job_is_found(history: Deployment) -> None:
     assert ("row", place(596).position, "b", 199) in verify_job(history, "b").places
 
 
-def test_with_one_job_it_is_told_that_events_are_gone_though_not_which(
+def test_verifying_one_job_reports_the_number_of_missing_events_but_not_which(
     history: Deployment,
 ) -> None:
-    """Its own newest one, of which nothing is left that says whose it was."""
+    """The job's newest event was deleted, so nothing shows which job it belonged to."""
     Database(history).run("DELETE FROM milepost_events WHERE notification_id = ?", [LAST - 1])
     fold_anew(history)
 
@@ -149,7 +149,7 @@ def test_with_one_job_it_is_told_that_events_are_gone_though_not_which(
     assert verify_job(history, "c").one("added").found.startswith("1 more")
 
 
-def test_what_the_tree_has_not_reached_yet_is_not_counted(history: Deployment) -> None:
+def test_events_that_the_tree_has_not_reached_are_not_counted(history: Deployment) -> None:
     append(history, [("b", EACH + 1), ("b", EACH + 2)])
 
     assert verify_job(history, "b").findings == []
@@ -170,7 +170,7 @@ def test_a_deleted_job_is_found(history: Deployment) -> None:
 
 @pytest.mark.parametrize("other", [200, 301, 598])
 def test_two_swapped_events_are_found_and_with_what(history: Deployment, other: int) -> None:
-    """Their states, in the same tile and in others."""
+    """Their states are swapped, in one tile and across tiles."""
     database, first, second = Database(history), at(history, N), at(history, other)
     database.run(STATE, [second.state, first.position])
     database.run(STATE, [first.state, second.position])
@@ -238,8 +238,8 @@ def test_an_event_that_was_forged_before_all_others_is_found(history: Deployment
     assert ("added", -5, "new", 1) in verify(history).places
 
 
-def test_an_event_forged_at_the_end_is_told_to_be_outside_the_tree(history: Deployment) -> None:
-    """It is as if the server had appended it; only where it fits no history is it a finding."""
+def test_an_event_that_was_forged_at_the_end_is_outside_the_tree(history: Deployment) -> None:
+    """It looks like an appended event. Only an event that fits no history gives a finding."""
     insert(history, LAST + 1, "a", EACH + 1)
     fits = verify(history)
     insert(history, LAST + 2, "a", EACH + 9)
@@ -252,10 +252,10 @@ def test_an_event_forged_at_the_end_is_told_to_be_outside_the_tree(history: Depl
 
 
 def test_a_tail_that_was_cut_off_is_found(history: Deployment) -> None:
-    kept = checkpoint(history)
+    signed = checkpoint(history)
     Database(history).run("DELETE FROM milepost_events WHERE notification_id > ?", [LAST - 10])
 
-    verified = verify(history, kept)
+    verified = verify(history, signed)
 
     missing = {("missing", LAST - lost, None, None) for lost in range(10)}
     assert missing <= verified.places
@@ -265,13 +265,13 @@ def test_a_tail_that_was_cut_off_is_found(history: Deployment) -> None:
 
 
 def test_a_tail_that_was_cut_off_everywhere_is_found_by_a_checkpoint(history: Deployment) -> None:
-    kept = [checkpoint(history, size) for size in (500, 595, 600)]
+    signed = [checkpoint(history, size) for size in (500, 595, 600)]
     Database(history).run("DELETE FROM milepost_events WHERE notification_id > ?", [LAST - 10])
     begin_the_tree_anew(history)
     fold_anew(history)
 
     assert verify(history).findings == []
-    verified = verify(history, *kept)
+    verified = verify(history, *signed)
     assert verified.places == {
         ("checkpoint", LAST - 5, None, None),
         ("checkpoint", LAST, None, None),
@@ -282,40 +282,40 @@ def test_a_tail_that_was_cut_off_everywhere_is_found_by_a_checkpoint(history: De
         assert "the first 500 events, up to position 505, are as they were" in found
 
 
-def test_an_edit_that_everything_was_adapted_to_is_found_by_a_checkpoint(
+def test_an_edit_with_matching_tree_and_rows_is_found_by_a_checkpoint(
     history: Deployment,
 ) -> None:
-    """And between which two of them it was, though not where."""
-    kept = [checkpoint(history, size) for size in (50, 99, 100, 400, 600)]
+    """Two checkpoints show the events between which the edit was, but not the event."""
+    signed = [checkpoint(history, size) for size in (50, 99, 100, 400, 600)]
     Database(history).run(STATE, [flipped(at(history, N).state), N])
     begin_the_tree_anew(history)
     fold_anew(history)
 
     assert verify(history).findings == []
-    verified = verify(history, *kept)
+    verified = verify(history, *signed)
     assert verified.places == {("checkpoint", p, None, None) for p in (100, 405, LAST)}
     for position in (100, 405, LAST):
         found = verified.one("checkpoint", position).found
         assert "the first 99 events, up to position 99, are as they were signed" in found
         assert "the tree does not have what was signed either" in found
-    assert {f.kind for f in verify_job(history, "a", *kept).findings} == {"checkpoint"}
+    assert {f.kind for f in verify_job(history, "a", *signed).findings} == {"checkpoint"}
 
 
 def test_a_checkpoint_tells_whether_the_tree_still_has_what_was_signed(
     history: Deployment,
 ) -> None:
-    kept = checkpoint(history)
+    signed = checkpoint(history)
     Database(history).run(STATE, [flipped(at(history, N).state), N])
 
-    verified = verify(history, kept)
+    verified = verify(history, signed)
 
     assert verified.one("changed").position == N
     assert "the tree still has what was signed" in verified.one("checkpoint").found
-    by_job = verify_job(history, "a", kept)
+    by_job = verify_job(history, "a", signed)
     assert {("changed", N, "a", 34), ("checkpoint", N, "a", 34)} <= by_job.places
 
 
-def test_what_is_appended_to_a_changed_log_hides_nothing(history: Deployment) -> None:
+def test_events_after_a_change_hide_nothing(history: Deployment) -> None:
     Database(history).run(STATE, [flipped(at(history, N).state), N])
     append(history, [("a", version) for version in range(201, 801)])
     settle(history)
@@ -323,8 +323,8 @@ def test_what_is_appended_to_a_changed_log_hides_nothing(history: Deployment) ->
     assert verify(history).one("changed").position == N
 
 
-def test_many_changes_are_all_told(history: Deployment) -> None:
-    """More than are tried with one another."""
+def test_many_changes_are_all_reported(history: Deployment) -> None:
+    """There are more changes than are compared for a guess."""
     Database(history).run("UPDATE milepost_events SET state = ?", [b'{"recorded_at":"?"}'])
 
     changed = [f.position for f in verify(history).findings if f.kind == "changed"]
@@ -345,8 +345,8 @@ def edit_tile(made: Deployment, column: str, level: int, index: int, at: int, ne
     database.run(update, [edited, level, index])
 
 
-def test_an_edited_leaf_is_told_from_an_edited_event(history: Deployment) -> None:
-    """Where the level above says so."""
+def test_an_edited_leaf_is_distinguished_from_an_edited_event(history: Deployment) -> None:
+    """The level above shows which of the two was edited."""
     edit_tile(history, "hashes", 0, 1, 10 * 32, b"w" * 32)
 
     verified = verify(history)
@@ -372,7 +372,9 @@ def test_an_edited_inner_tile_is_found(history: Deployment) -> None:
     assert verify_job(history, "a").findings
 
 
-def test_edited_positions_of_a_tile_are_told_from_moved_events(history: Deployment) -> None:
+def test_edited_positions_of_a_tile_are_distinguished_from_moved_events(
+    history: Deployment,
+) -> None:
     index, at_leaf = divmod(GAP_AFTER - 1, 256)
     edit_tile(history, "positions", 0, index, at_leaf * 8, IN_GAP.to_bytes(8))
 
@@ -384,7 +386,7 @@ def test_edited_positions_of_a_tile_are_told_from_moved_events(history: Deployme
 
 
 @pytest.mark.parametrize(
-    ("statement", "kind", "told"),
+    ("statement", "kind", "expected"),
     [
         ("DELETE FROM milepost_tree WHERE level = 0 AND tile = 1", "tile", "leaves 256 to 511"),
         ("DELETE FROM milepost_tree WHERE level = 0 AND tile = 2", "tile", "leaves 512 to 599"),
@@ -400,19 +402,21 @@ def test_edited_positions_of_a_tile_are_told_from_moved_events(history: Deployme
         ("DELETE FROM milepost_tree_head", "head", "size of the tree"),
     ],
 )
-def test_an_edited_tree_is_found(history: Deployment, statement: str, kind: str, told: str) -> None:
+def test_an_edited_tree_is_found(
+    history: Deployment, statement: str, kind: str, expected: str
+) -> None:
     Database(history).run(statement)
 
     findings = verify(history).findings
 
-    assert any(f.kind == kind and told in f.expected for f in findings), findings
+    assert any(f.kind == kind and expected in f.expected for f in findings), findings
 
 
 # Rows and keys
 
 
 @pytest.mark.parametrize(
-    ("statement", "told"),
+    ("statement", "expected"),
     [
         ("UPDATE milepost_instances SET version = 199", "instances"),
         ("UPDATE milepost_instances SET version = 201", "instances version 200"),
@@ -439,19 +443,19 @@ def test_an_edited_tree_is_found(history: Deployment, statement: str, kind: str,
         ("DELETE FROM milepost_timelines", "timelines row one"),
     ],
 )
-def test_an_edited_row_is_found(history: Deployment, statement: str, told: str) -> None:
+def test_an_edited_row_is_found(history: Deployment, statement: str, expected: str) -> None:
     database = Database(history)
     assert database.run(f"{statement} WHERE job_id = 'b'") == 1
 
     verified = verify(history)
 
     assert {(f.kind, f.job_id) for f in verified.findings} == {("row", "b")}
-    assert any(f.expected.startswith(told) for f in verified.findings), verified.findings
+    assert any(f.expected.startswith(expected) for f in verified.findings), verified.findings
     assert verify_job(history, "b").places == verified.places
     assert verify_job(history, "a").findings == []
 
 
-def test_a_row_of_a_job_that_never_was_is_found(history: Deployment) -> None:
+def test_a_row_of_an_unknown_job_is_found(history: Deployment) -> None:
     Database(history).run(
         "INSERT INTO milepost_timelines SELECT 'ghost', version, document "
         "FROM milepost_timelines WHERE job_id = 'a'"
@@ -470,7 +474,7 @@ def test_an_event_that_can_no_longer_be_read_is_found(history: Deployment) -> No
     assert {("changed", N, "a", 34), ("unreadable", N, "a", 34)} <= verified.places
 
 
-def test_a_key_of_an_event_that_never_was_is_found(history: Deployment) -> None:
+def test_a_key_of_an_unknown_event_is_found(history: Deployment) -> None:
     Database(history).run(
         "INSERT INTO milepost_keys (name, job_id, version, digest) VALUES ('k', 'a', 999, '')"
     )
@@ -481,8 +485,8 @@ def test_a_key_of_an_event_that_never_was_is_found(history: Deployment) -> None:
     assert "'k'" in found.expected
 
 
-def test_a_tree_that_stopped_still_has_what_was_lost(history: Deployment) -> None:
-    """A log that lost its end, and goes on: the tree keeps what it had."""
+def test_a_tree_that_stopped_still_has_the_hashes_of_lost_events(history: Deployment) -> None:
+    """The log lost its end and goes on; the tree does not change."""
     Database(history).run("DELETE FROM milepost_events WHERE notification_id = ?", [LAST])
     append(history, [("c", EACH), ("c", EACH + 1)])
     assert Grower(history.tree).step() == IDLE_SECONDS

@@ -1,4 +1,4 @@
-"""An untouched store: nothing is found, whatever its history is and whoever is at work beside."""
+"""An untouched store gives no finding, with any history and with any process beside."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from domain.transfer.jsonl import encode, unsealed
 from domain.workflows.definition import Workflows
 from projections.projecting.projector import Projector
 from projections.tree.grower import Grower
-from projections.verification.inspection.contract import Inspection, KeptRow
+from projections.verification.inspection.contract import Inspection, StoredRow
 from tests.support.deployment import NOON, Clock, Deployment, settle, store_env
 from tests.support.sealing import CIPHER
 from tests.support.tampering import Database
@@ -43,12 +43,12 @@ STEPS = ("vm_created", "network_configured", "ansible_started", "coffee_made")
 
 
 def append_rows(made: Deployment, *rows: StoredEvent) -> None:
-    """Append rows as they are."""
+    """Append these rows without a decision."""
     made.milepost.store.transact({}, [], lambda _: Append(rows))
 
 
 def live(made: Deployment, chance: random.Random, times: int) -> None:
-    """Let anything happen to some jobs, of whom not all are registered."""
+    """Let random things happen to some jobs; some of them are not registered."""
     for _ in range(times):
         made.clock.advance(chance.choice((1, 30, 200, 1_000)))
         job_id = f"job/{chance.randrange(12)} ü"
@@ -87,7 +87,7 @@ def live(made: Deployment, chance: random.Random, times: int) -> None:
 
 
 def callback(job_id: str, chance: random.Random) -> Callback:
-    """Make up what a workflow says."""
+    """Return a random callback of a workflow."""
     callback_id = f"cb/{chance.random()}"
     return chance.choice(
         (
@@ -122,21 +122,21 @@ def callback(job_id: str, chance: random.Random) -> Callback:
 def test_nothing_is_found_in_an_untouched_store(
     kind: str, seed: int, sealed: bool, request: pytest.FixtureRequest, workflows: Workflows
 ) -> None:
-    """At any moment of its life: with gaps, behind, with events that nobody can read."""
+    """This holds at any time: with gaps, with a lagging projector, and with unreadable events."""
     env = store_env(kind, request) | (CIPHER if sealed else {})
     made, chance = Deployment(env, workflows, Clock()), random.Random(seed)
-    kept: list[Checkpoint] = []
+    signed: list[Checkpoint] = []
     try:
         for _ in range(4):
             live(made, chance, 60)
-            findings, summary = verify(made, *kept)
+            findings, summary = verify(made, *signed)
             assert findings == []
             events = made.tree.log.events(0, 10_000)
             assert summary.events == len(events)
             assert summary.jobs == len({event.job_id for event in events})
-            kept.append(checkpoint(made))
+            signed.append(checkpoint(made))
         for job_id in {event.job_id for event in events}:
-            assert verify_job(made, job_id, *kept).findings == []
+            assert verify_job(made, job_id, *signed).findings == []
     finally:
         made.close()
 
@@ -150,7 +150,7 @@ def test_an_empty_store_has_nothing_to_find(databases: Deployment) -> None:
         verify_job(databases, "nobody")
 
 
-def test_the_summary_tells_the_root_of_the_log(history: Deployment) -> None:
+def test_the_summary_has_the_root_of_the_log(history: Deployment) -> None:
     events = history.tree.log.events(0, 1_000)
     root = b64encode(Frontier().grown(event.leaf for event in events).root).decode()
     append(history, [("a", 201)])
@@ -164,7 +164,7 @@ def test_the_summary_tells_the_root_of_the_log(history: Deployment) -> None:
     assert verify(history).summary.root == b64encode(checkpoint(history).root).decode()
 
 
-def test_what_was_set_aside_is_told_and_is_no_finding(history: Deployment) -> None:
+def test_a_set_aside_event_is_counted_and_gives_no_finding(history: Deployment) -> None:
     unreadable = StoredEvent("a", 201, "FromTheFuture", b"{}")
     append_rows(history, unreadable)
     before = verify(history)
@@ -176,7 +176,9 @@ def test_what_was_set_aside_is_told_and_is_no_finding(history: Deployment) -> No
         assert verified.summary.set_aside == 1
 
 
-def test_rows_of_another_shape_are_not_compared_and_that_is_said(history: Deployment) -> None:
+def test_rows_of_another_shape_are_not_compared_and_the_summary_says_so(
+    history: Deployment,
+) -> None:
     Database(history).run("UPDATE milepost_read_model SET shape = '2'")
 
     findings, summary = verify(history)
@@ -186,7 +188,7 @@ def test_rows_of_another_shape_are_not_compared_and_that_is_said(history: Deploy
 
 
 def test_a_server_may_go_on_while_its_log_is_verified(databases: Deployment) -> None:
-    """What it appends, folds and hashes meanwhile is no finding."""
+    """Events that it appends, folds and hashes in the meantime give no finding."""
     beside = databases.again()
     grower = Grower(beside.tree, batch=50)
     projector = Projector(
@@ -251,7 +253,7 @@ def test_a_server_may_go_on_while_its_log_is_verified(databases: Deployment) -> 
 
 
 class Moving:
-    """Reads of rows that are replaced just then: the first ones are not what stays."""
+    """Reads of rows that change at the first reads."""
 
     def __init__(self, real: Inspection, unsettled: int) -> None:
         self._real, self._unsettled = real, unsettled
@@ -259,21 +261,21 @@ class Moving:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._real, name)
 
-    def rows(self, view: str, job_ids: Collection[str]) -> Mapping[str, KeptRow]:
-        found = self._real.rows(view, job_ids)
+    def rows(self, view: str, job_ids: Collection[str]) -> Mapping[str, StoredRow]:
+        rows = self._real.rows(view, job_ids)
         if self._unsettled:
             self._unsettled -= 1
             return {
-                job_id: KeptRow(f"{{{self._unsettled}", row.columns)
-                for job_id, row in found.items()
+                job_id: StoredRow(f"{{{self._unsettled}", row.columns)
+                for job_id, row in rows.items()
             }
-        return found
+        return rows
 
 
 def test_nothing_is_found_in_an_imported_store(
     databases: Deployment, workflows: Workflows, tmp_path: Path
 ) -> None:
-    """Its keys and its snapshots were made from the events."""
+    """The import made its keys and snapshots from the events."""
     env = {"PERSISTENCE_MODULE": "domain.log.sqlite", "SQLITE_DBNAME": str(tmp_path / "source.db")}
     source, chance = Deployment(env, workflows, Clock()), random.Random(5)
     try:
@@ -292,9 +294,7 @@ def test_nothing_is_found_in_an_imported_store(
 
 
 @pytest.mark.parametrize("unsettled", [1, 2, 3])
-def test_a_row_is_looked_at_again_before_it_is_called_wrong(
-    history: Deployment, unsettled: int
-) -> None:
+def test_a_row_is_read_again_before_it_is_reported(history: Deployment, unsettled: int) -> None:
     reads = cast("Inspection", Moving(history.kit.inspection, unsettled))
     one = verification(history, print, reads=reads)
 
@@ -302,15 +302,15 @@ def test_a_row_is_looked_at_again_before_it_is_called_wrong(
 
 
 @pytest.mark.parametrize("stops", [1, 2, 3])
-def test_what_was_interrupted_goes_on_and_comes_to_the_same(
+def test_an_interrupted_verification_goes_on_and_has_the_same_summary(
     history: Deployment, stops: int
 ) -> None:
-    """In whichever part of it, and with what was found before."""
+    """This holds for an interruption in any part of it."""
     append(history, [(f"job-{number:03}", 1) for number in range(5_000)])
     settle(history)
-    kept = [checkpoint(history, size) for size in (0, 1, 255, 256, 257, 600, 5_000)]
-    whole = verify(history, *kept).summary
-    beginning = verification(history, print, kept)
+    signed = [checkpoint(history, size) for size in (0, 1, 255, 256, 257, 600, 5_000)]
+    whole = verify(history, *signed).summary
+    beginning = verification(history, print, signed)
     state = beginning.begin("here", whole.began_at)
     goes_on, interrupted = True, 0
 
@@ -323,7 +323,7 @@ def test_what_was_interrupted_goes_on_and_comes_to_the_same(
             if budget < 0:
                 raise KeyboardInterrupt
 
-        one = verification(history, print, kept)
+        one = verification(history, print, signed)
         try:
             summary = one.run(state, "here", advance)
             goes_on = False

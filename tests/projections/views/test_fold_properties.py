@@ -1,4 +1,4 @@
-"""What holds of the folds whatever arrives, and in whatever order."""
+"""Properties of the folds for any callbacks in any order."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ VIEWS = Views()
 
 
 class Story(msgspec.Struct):
-    """A job as it is lived through: both folds, side by side."""
+    """A job and its instance, folded side by side."""
 
     now: Any = NOON
     job: ProvisioningJob = ProvisioningJob("job")
     instance: Instance = Instance("job")
 
     def tell(self, happening: Callback | JobQueued | str) -> None:
-        """Let something happen, half a minute after the last thing."""
+        """Let something happen, 30 s after the last event."""
         self.now += timedelta(seconds=30)
         outcome = self._outcome(happening)
         for event in outcome.events:
@@ -69,10 +69,10 @@ class Story(msgspec.Struct):
 
 
 def story(happenings: Iterable[Callback | JobQueued | str]) -> Story:
-    told = Story()
+    lived = Story()
     for happening in happenings:
-        told.tell(happening)
-    return told
+        lived.tell(happening)
+    return lived
 
 
 queued = st.builds(
@@ -85,7 +85,7 @@ queued = st.builds(
 
 
 def shown(instance: Instance, workflows: Workflows) -> dict[str, Any]:
-    """Return what people see of a job, but for when things arrived."""
+    """Return what people see of a job, without the times of arrival."""
     attempt = instance.attempt
     final = attempt.final
     current, failed_at = instance.current_step(workflows), instance.failed_at_step(workflows)
@@ -118,7 +118,7 @@ def one_attempt_in_two_orders(draw: st.DrawFn) -> tuple[list[Any], list[Any]]:
         *draw(st.lists(heartbeats(moments), max_size=2)),
         *draw(st.lists(finals(late), max_size=3)),
     ]
-    # The first registration counts, so there is one.
+    # Only the first registration counts, so draw one.
     registration = [draw(queued)]
     one = draw(st.permutations(sent + registration))
     repeated = draw(st.lists(st.sampled_from(sent), max_size=4)) if sent else []
@@ -130,7 +130,7 @@ def one_attempt_in_two_orders(draw: st.DrawFn) -> tuple[list[Any], list[Any]]:
 def test_timed_callbacks_of_one_attempt_end_the_same_in_any_order(
     workflows: Workflows, orders: tuple[list[Any], list[Any]]
 ) -> None:
-    """Late, early, repeated: where the senders' clocks are known, arrival does not matter."""
+    """The senders' times decide, so callbacks may come late, early or repeatedly."""
     one, other = orders
 
     assert shown(story(one).instance, workflows) == shown(story(other).instance, workflows)
@@ -139,7 +139,7 @@ def test_timed_callbacks_of_one_attempt_end_the_same_in_any_order(
 anything = st.one_of(
     callbacks(st.none()), callbacks(st.none() | moments), queued, st.sampled_from(["stop", "wait"])
 )
-# Steps more often than ends: little happens to a job that has ended.
+# Draw steps more often than final statuses, because little happens to a job that has ended.
 lives: st.SearchStrategy[list[Callback | JobQueued | str]] = st.lists(
     reached(st.none()) | reached(st.none() | moments) | anything, max_size=25
 )
@@ -150,10 +150,10 @@ lives: st.SearchStrategy[list[Callback | JobQueued | str]] = st.lists(
 def test_no_sequence_produces_an_impossible_state(
     workflows: Workflows, happenings: list[Callback | JobQueued | str]
 ) -> None:
-    told = Story()
+    lived = Story()
     for happening in happenings:
-        told.tell(happening)
-        instance = told.instance
+        lived.tell(happening)
+        instance = lived.instance
         current = instance.current_step(workflows)
         has_steps = instance.attempt.status == "provisioning" and bool(instance.attempt.steps)
         assert (current is not None) == has_steps
@@ -178,12 +178,12 @@ def test_no_sequence_produces_an_impossible_state(
 def test_nothing_but_a_new_attempt_leaves_the_end(
     workflows: Workflows, happenings: list[Callback | JobQueued | str]
 ) -> None:
-    """And a new attempt follows a failure alone."""
-    told = Story()
+    """A new attempt follows only a failure."""
+    lived = Story()
     for happening in happenings:
-        before = told.job.attempt
-        told.tell(happening)
-        after = told.job.attempt
+        before = lived.job.attempt
+        lived.tell(happening)
+        after = lived.job.attempt
         if after.number == before.number:
             assert before.final is None or after.final is not None
         else:
@@ -195,13 +195,13 @@ def test_nothing_but_a_new_attempt_leaves_the_end(
 def test_progress_never_runs_backwards_within_an_attempt(
     workflows: Workflows, happenings: list[Callback | JobQueued | str]
 ) -> None:
-    told = Story()
+    lived = Story()
     furthest: dict[tuple[int, str | None], int] = {}
     for happening in happenings:
-        told.tell(happening)
-        ranks = workflows.ranks(told.instance.workflow)
-        if current := told.instance.current_step(workflows):
-            place = (told.instance.attempt.number, told.instance.workflow)
+        lived.tell(happening)
+        ranks = workflows.ranks(lived.instance.workflow)
+        if current := lived.instance.current_step(workflows):
+            place = (lived.instance.attempt.number, lived.instance.workflow)
             rank = ranks.get(current, -1)
             assert rank >= furthest.get(place, -1)
             furthest[place] = rank
@@ -212,11 +212,11 @@ def test_progress_never_runs_backwards_within_an_attempt(
 def test_the_job_and_its_instance_agree_on_the_attempt(
     happenings: list[Callback | JobQueued | str],
 ) -> None:
-    told = Story()
+    lived = Story()
     for happening in happenings:
-        told.tell(happening)
-        assert told.job.attempt == told.instance.attempt
-        assert told.job.version == told.instance.version
+        lived.tell(happening)
+        assert lived.job.attempt == lived.instance.attempt
+        assert lived.job.version == lived.instance.version
 
 
 @settings(deadline=None, max_examples=200)
@@ -238,15 +238,15 @@ def folded(view: View[State], state: State, history: Iterable[JobEvent]) -> Stat
 @settings(deadline=None, max_examples=200)
 @given(history=events(facts()), cut=st.integers(0, 25))
 def test_folding_may_be_interrupted_anywhere(history: list[JobEvent], cut: int) -> None:
-    """A stored document continues as if the fold had never stopped."""
+    """The fold goes on from a stored document as if it had never stopped."""
     check_interruption(VIEWS.instance, Instance("job"), history, cut)
     check_interruption(VIEWS.timeline, Timeline("job"), history, cut)
 
 
 def check_interruption(view: View[State], start: State, history: list[JobEvent], cut: int) -> None:
-    kept = view.dump(folded(view, start, history[:cut]))
+    document = view.dump(folded(view, start, history[:cut]))
 
-    continued = folded(view, view.load("job", kept), history[cut:])
+    continued = folded(view, view.load("job", document), history[cut:])
 
     assert continued == folded(view, start, history)
 
@@ -259,7 +259,7 @@ requests = st.tuples(st.sampled_from(["job-1", "job-2", "job-3"]), anything)
 def test_projecting_in_batches_of_any_size_is_folding(
     workflows: Workflows, asked: list[tuple[str, Any]], batches: list[int]
 ) -> None:
-    """Rows hold what one uninterrupted fold of the job's events gives."""
+    """A row is the result of one uninterrupted fold of its job's events."""
     clock = Clock()
     made = Deployment({"PERSISTENCE_MODULE": "domain.log.memory"}, workflows, clock)
     sizes = iter(batches)
@@ -319,7 +319,7 @@ misplaced = st.builds(
 @settings(deadline=None, max_examples=200)
 @given(history=st.lists(misplaced, max_size=25))
 def test_evolving_never_raises(workflows: Workflows, history: list[JobEvent]) -> None:
-    """Not for any facts in any order, under any version."""
+    """This holds for any facts in any order, with any versions."""
     job, instance, timeline = ProvisioningJob("job"), Instance("job"), Timeline("job")
     for event in history:
         job = evolve_job(job, event)
@@ -332,8 +332,8 @@ def test_evolving_never_raises(workflows: Workflows, history: list[JobEvent]) ->
         assert (instance.position, timeline.position) == (event.position, event.position)
 
 
-def test_a_stop_that_nobody_could_ask_for_does_not_stop_the_fold() -> None:
-    """The smallest of the weird histories, spelled out."""
+def test_an_impossible_stop_request_does_not_stop_the_fold() -> None:
+    """This is the smallest of the impossible histories."""
     instance = instances.evolve(
         Instance("job"), JobEvent("job", 1, StopRequested(recorded_at=NOON), 1)
     )

@@ -1,4 +1,4 @@
-"""The instance, folded from what happened."""
+"""The instance, folded from facts."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_a_registration_may_follow_the_first_callback() -> None:
 
 
 def test_every_fact_moves_version_position_and_time() -> None:
-    """Also those that change nothing else."""
+    """This holds also for a fact that changes nothing else."""
     facts: list[Fact] = [
         QUEUED,
         PROVISIONING,
@@ -156,7 +156,7 @@ def test_a_failure_at_a_step_that_the_workflow_does_not_know_has_none(workflows:
 
 
 def test_the_failure_itself_may_name_a_known_step(workflows: Workflows) -> None:
-    """A step that was reached goes before the one that is said to have failed."""
+    """A step that the attempt reached counts before the step that is named as failed."""
     named = msgspec.structs.replace(FAILED, step="vm_created", failed_step="ansible_complete")
     only_failed = msgspec.structs.replace(FAILED, failed_step="ansible_started")
 

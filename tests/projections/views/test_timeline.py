@@ -1,4 +1,4 @@
-"""The timeline, folded from what happened."""
+"""The timeline, folded from facts."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_a_timeout_is_a_gap() -> None:
     assert chapter.attempt.status == "failed"
 
 
-def test_the_newest_gaps_are_kept() -> None:
+def test_a_chapter_has_the_newest_gaps() -> None:
     heartbeats = [heartbeat(number * 300) for number in range(MAX_GAPS + 20)]
 
     [chapter] = folded(PROVISIONING, *heartbeats).chapters
@@ -119,7 +119,7 @@ def test_the_newest_gaps_are_kept() -> None:
 
 
 def test_a_step_that_was_first_reported_after_the_end_is_late() -> None:
-    """It changes no progress, but it is told."""
+    """The step changes no progress, but the timeline shows it."""
     [chapter] = folded(PROVISIONING, FAILED, step("vm_created", 2), step("vm_created", 3)).chapters
 
     assert chapter.attempt.steps == {}
@@ -155,7 +155,7 @@ def test_an_attempt_that_has_started_opens_no_second_chapter() -> None:
     assert len(folded(PROVISIONING, FAILED, RETRY, RETRY).chapters) == 2
 
 
-def test_a_late_callback_of_the_first_run_is_told_in_the_first_chapter() -> None:
+def test_a_late_callback_of_the_first_run_is_in_the_first_chapter() -> None:
     told = (PROVISIONING, FAILED, RETRY, AGAIN)
     before, present = folded(*told).chapters
 
@@ -166,7 +166,7 @@ def test_a_late_callback_of_the_first_run_is_told_in_the_first_chapter() -> None
     assert set(first.late) == {"vm_created"}
 
 
-def test_a_callback_of_the_second_run_is_told_in_the_second_chapter() -> None:
+def test_a_callback_of_the_second_run_is_in_the_second_chapter() -> None:
     first, second = folded(
         PROVISIONING, FAILED, RETRY, AGAIN, step("vm_created", 31, run_id="2")
     ).chapters
@@ -175,7 +175,7 @@ def test_a_callback_of_the_second_run_is_told_in_the_second_chapter() -> None:
     assert first.attempt.steps == {}
 
 
-def test_a_late_callback_of_the_first_of_three_runs_is_told_in_no_later_chapter() -> None:
+def test_a_late_callback_of_the_first_of_three_runs_is_in_no_later_chapter() -> None:
     third = msgspec.structs.replace(RETRY, number=3, workflow_run_id="3", recorded_at=minute(60))
     told = (
         PROVISIONING,

@@ -1,4 +1,4 @@
-"""What a person sees, row by row."""
+"""The UI steps that a person sees, for each status and current step."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_a_step_of_vm_verified_activates_its_ui_step_by_old_names_too(
 def test_all_is_completed_once_the_instance_runs(
     workflows: Workflows, ref: str, ids: tuple[str, ...], status: InstanceStatus
 ) -> None:
-    """Whatever step was reported last."""
+    """This holds for any step that was reported last."""
     for step in (None, "vm_created", "coffee_made"):
         assert statuses(workflows, ref, status, step, step) == dict.fromkeys(ids, "completed")
 

@@ -1,4 +1,4 @@
-"""Schema steps are applied once, whole and in order, however they are interrupted or repeated."""
+"""Schema steps are applied once, whole and in order, also after interruptions and repetitions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ INDEX: Step[Any] = Step(2, (), each("CREATE INDEX IF NOT EXISTS of_a ON one (a)"
 
 
 def schema(made: Deployment, *steps: Step[Any]) -> Schema[Any]:
-    """Return the schema of a part of these steps."""
+    """Return a schema with one part that has these steps."""
     recorder: Any = made.milepost.recorder
     kind: Any = SQLiteSchema if Database(made).is_sqlite else PostgresSchema
     found: Schema[Any] = kind(recorder.datastore, Part("test", steps))
@@ -30,13 +30,13 @@ def schema(made: Deployment, *steps: Step[Any]) -> Schema[Any]:
 
 
 def applied(made: Deployment) -> list[int]:
-    """Return the numbers of the steps that are recorded."""
+    """Return the numbers of the recorded steps."""
     rows = Database(made).rows("SELECT step FROM milepost_schema WHERE part = 'test' ORDER BY step")
     return [row[0] for row in rows]
 
 
 def counted(step: Step[Any], ran: list[int]) -> Step[Any]:
-    """Return the step, which tells now how often it ran."""
+    """Return the step, which now counts its runs."""
 
     def run(cursor: Any) -> None:
         ran.append(step.number)
@@ -139,7 +139,7 @@ def test_a_table_that_was_dropped_is_made_again_with_its_index(databases: Deploy
     Database(databases).run("DROP INDEX of_a")
 
 
-def test_steps_of_a_newer_release_are_left_alone_and_told(
+def test_steps_of_a_newer_release_are_ignored_and_logged(
     databases: Deployment, caplog: pytest.LogCaptureFixture
 ) -> None:
     schema(databases, FIRST, SECOND).apply()
@@ -160,8 +160,8 @@ def test_checking_writes_nothing(databases: Deployment) -> None:
     assert applied(databases) == []
 
 
-def test_an_account_that_may_not_write_can_use_what_is_there(sqlite: Deployment) -> None:
-    """As with a read-only copy of a file that a release from before the record made."""
+def test_an_account_that_may_not_write_can_use_existing_tables(sqlite: Deployment) -> None:
+    """For example, a read-only copy of a file from a release without the record of steps."""
     Database(sqlite).run("CREATE TABLE one (a integer)")
     recorder: Any = sqlite.milepost.recorder
     with recorder.datastore.reading() as cursor:

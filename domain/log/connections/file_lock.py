@@ -11,9 +11,10 @@ from pathlib import Path
 
 @contextmanager
 def file_lock(path: Path) -> Iterator[bool]:
-    """Hold the lock on this file, which is made if it is missing; False while another holds it.
+    """Hold the lock on this file and yield True; yield False while another process holds it.
 
-    Raises `OSError` for a symbolic link: somebody may have put it there.
+    Makes the file if it is missing. Raises `OSError` for a symbolic link, because another account
+    may have made it to have Milepost open some other file.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     try:

@@ -1,13 +1,13 @@
-"""The lock of the next writer: who begins next to write into a SQLite file, across processes.
+"""The lock of the next writer: across processes, one writer at a time waits for SQLite's lock.
 
-A writer that waits for SQLite sleeps longer and longer, up to 100 ms, before it looks again. A
-process that commits all the time has taken SQLite's lock again by then, so other processes starve.
-Therefore a writer first takes the lock of the next writer. It holds that lock only while it waits:
-it looks every LOOK_SECONDS whether it can begin, and the process that has just committed cannot
-overtake it.
+A writer that waits for SQLite sleeps longer and longer, up to 100 ms, before it tries again. A
+process that commits all the time holds SQLite's lock again by then, so other processes starve.
+Therefore a writer first acquires the lock of the next writer. It holds that lock only while it
+waits: it tries every LOOK_SECONDS to begin, and the process that has just committed cannot overtake
+it.
 
 SQLite's own lock still decides who may write. The kernel frees the lock of the next writer when its
-process ends, however it ends. A writer that cannot have the lock waits as SQLite lets it.
+process ends, also when it crashes. A writer that cannot get the lock waits as SQLite waits.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from time import monotonic, sleep
 from typing import Final
 
 BUSY_SECONDS: Final = 5.0
-"""How long a writer waits for SQLite's lock, and a reader for a moment in which it may read."""
+"""The most seconds that a writer waits for SQLite's write lock, or a reader until it may read."""
 NEXT_SECONDS: Final = 1.0
-"""How long a writer waits to be the next one. Then it waits for SQLite like a writer without it."""
+"""The most seconds that a writer waits for this lock. Then it waits for SQLite without it."""
 LOOK_SECONDS: Final = 0.0005
-"""How often a waiting writer looks. A commit takes several times as long."""
+"""The seconds between two attempts of a waiting writer. A commit takes several times as long."""
 BUSY_TIMEOUT: Final = f"PRAGMA busy_timeout={BUSY_SECONDS * 1000:.0f}"
 BUSY_AT_ONCE: Final = "PRAGMA busy_timeout=0"
 # IMMEDIATE: a transaction that reads first could not be sure to write later.
@@ -36,8 +36,8 @@ BEGIN: Final = "BEGIN IMMEDIATE"
 class NextWriterLock:
     """The lock of one SQLite file; `path` is the lock's own file.
 
-    The first writer that has to wait makes the file. So a command that only reads, and only makes
-    sure that the tables exist, leaves no file beside a database that nobody else writes.
+    The first writer that must wait makes the file. So a command that only reads, after it has made
+    sure that the tables exist, leaves no file beside a database without other writers.
     """
 
     def __init__(
@@ -67,34 +67,34 @@ class NextWriterLock:
 
     @contextmanager
     def held(self) -> Iterator[bool]:
-        """Hold the lock and yield True; yield False if it cannot be had.
+        """Hold the lock and yield True; yield False if this process cannot get it.
 
-        That is so after `next_seconds`, where the file system knows no locks, and where this
-        account may not open the lock's file.
+        It cannot after `next_seconds`, on a file system without locks, and if this account may not
+        open the lock's file.
         """
-        # The file is opened every time: the lock belongs to an open file, so threads exclude one
-        # another as processes do, and no file stays open that somebody would have to close.
+        # Open the file each time. The lock belongs to an open file, so threads exclude one another
+        # as processes do. And no file stays open that other code would have to close.
         try:
             file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         except OSError:
             yield False
             return
         try:
-            yield self._take(file)
+            yield self._acquire(file)
         finally:
-            # A process that is being started may have a copy of the open file for a moment.
-            # Closing alone would leave the lock with that copy.
+            # A process that is being started may have a copy of the open file for a short time.
+            # If this process only closed its file, the copy would still hold the lock.
             with suppress(OSError):
                 self._flock(file, fcntl.LOCK_UN)
             os.close(file)
 
-    def _take(self, file: int) -> bool:
+    def _acquire(self, file: int) -> bool:
         deadline = monotonic() + self._next_seconds
         while True:
             try:
                 self._flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                # flock could wait by itself, but for ever: the holder may have been stopped.
+                # Do not let flock wait: it would wait for ever if the holder were stopped.
                 if monotonic() >= deadline:
                     return False
             except OSError:
@@ -132,5 +132,5 @@ def _begin_within(seconds: float, connection: sqlite3.Connection) -> None:
 
 
 def _is_busy(error: sqlite3.Error) -> bool:
-    # The lower byte names the error, the other bytes its occasion.
+    # The lower byte is the error, the other bytes are its cause.
     return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY

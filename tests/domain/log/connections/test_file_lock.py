@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from domain.log.file_lock import file_lock
+from domain.log.connections.file_lock import file_lock
 
 
 def test_one_holds_the_lock_until_it_leaves(tmp_path: Path) -> None:

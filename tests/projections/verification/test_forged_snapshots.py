@@ -1,4 +1,4 @@
-"""Tampering with snapshots by SQL: of the views, and of the jobs from which decisions begin."""
+"""Tampering by SQL with snapshots: of views, and of jobs, from which deciding starts."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from tests.support.verifying import append, forget_rows, of_older_release, verif
 
 VIEWS = ("instances", "timelines")
 EVENTS = 230
-KEPT_EVERY = 50
+SNAPSHOT_EVERY = 50
 
 
-def projector(made: Deployment, every: int = KEPT_EVERY, batch: int = 60) -> Projector:
-    """Return a projector that keeps the views of jobs often."""
+def projector(made: Deployment, every: int = SNAPSHOT_EVERY, batch: int = 60) -> Projector:
+    """Return a projector that makes snapshots often."""
     return Projector(
         made.milepost.store,
         made.read_model,
@@ -37,8 +37,8 @@ def projector(made: Deployment, every: int = KEPT_EVERY, batch: int = 60) -> Pro
 
 
 @pytest.fixture(params=["sqlite", "postgres", "sqlite encrypted"])
-def kept(request: pytest.FixtureRequest, workflows: Workflows) -> Iterator[Deployment]:
-    """A store with a job of some hundred events, and snapshots of it."""
+def stored(request: pytest.FixtureRequest, workflows: Workflows) -> Iterator[Deployment]:
+    """A store with a job of 230 events, and its snapshots."""
     kind, *sealed = request.param.split()
     env = store_env(kind, request) | (CIPHER if sealed else {})
     made = Deployment(env, workflows, Clock())
@@ -62,47 +62,47 @@ def kept(request: pytest.FixtureRequest, workflows: Workflows) -> Iterator[Deplo
 
 
 def view_snapshots(made: Deployment) -> list[tuple[str, int]]:
-    """Return view and version of what is kept."""
+    """Return view and version of each view snapshot."""
     select = "SELECT view, version FROM milepost_view_snapshots ORDER BY version, view"
     return [tuple(row) for row in Database(made).rows(select)]
 
 
 def snapshot_version(made: Deployment) -> int:
-    """Return the version that decisions about the job begin from."""
+    """Return the version of the job's snapshot."""
     [[version]] = Database(made).rows("SELECT version FROM milepost_snapshots")
     return int(version)
 
 
-def test_nothing_is_found_in_snapshots_that_nobody_touched(kept: Deployment) -> None:
-    assert view_snapshots(kept) == [(v, n) for n in (60, 120, 180, 230) for v in VIEWS]
-    assert snapshot_version(kept) == 200
+def test_untouched_snapshots_give_no_finding(stored: Deployment) -> None:
+    assert view_snapshots(stored) == [(v, n) for n in (60, 120, 180, 230) for v in VIEWS]
+    assert snapshot_version(stored) == 200
 
-    assert verify(kept).findings == []
-    assert verify_job(kept, "long").findings == []
+    assert verify(stored).findings == []
+    assert verify_job(stored, "long").findings == []
 
 
 @pytest.mark.parametrize("view", VIEWS)
-def test_a_document_of_another_version_is_found(kept: Deployment, view: str) -> None:
-    """Which is what a forger can do with an encrypted one, too."""
-    Database(kept).run(
+def test_a_document_of_another_version_is_found(stored: Deployment, view: str) -> None:
+    """A forger can move an encrypted document too."""
+    Database(stored).run(
         "UPDATE milepost_view_snapshots SET document = (SELECT document "
         "FROM milepost_view_snapshots AS other WHERE other.view = ? AND other.version = 60) "
         "WHERE view = ? AND version = 180",
         [view, view],
     )
 
-    verified = verify(kept)
+    verified = verify(stored)
 
     assert verified.places == {("snapshot", 180, "long", 180)}
     assert any(
         f.expected.startswith(f"snapshot of {view} document.version 180") and f.found == "60"
         for f in verified.findings
     )
-    assert verify_job(kept, "long").findings == verified.findings
+    assert verify_job(stored, "long").findings == verified.findings
 
 
 @pytest.mark.parametrize(
-    ("statement", "place", "told"),
+    ("statement", "place", "expected"),
     [
         (
             "UPDATE milepost_view_snapshots SET document = '{' WHERE version = 120",
@@ -154,61 +154,61 @@ def test_a_document_of_another_version_is_found(kept: Deployment, view: str) -> 
     ],
 )
 def test_an_edited_or_impossible_snapshot_is_found(
-    kept: Deployment, statement: Any, place: tuple[object, ...], told: str
+    stored: Deployment, statement: Any, place: tuple[object, ...], expected: str
 ) -> None:
-    database = Database(kept)
+    database = Database(stored)
     if not database.is_sqlite:
         statement = statement.replace("AS BLOB", "AS bytea")
     assert database.run(statement)
 
-    verified = verify(kept)
+    verified = verify(stored)
 
     assert verified.places == {place}
-    assert any(told in f.expected for f in verified.findings), verified.findings
-    assert verify_job(kept, "long").findings == verified.findings
+    assert any(expected in f.expected for f in verified.findings), verified.findings
+    assert verify_job(stored, "long").findings == verified.findings
 
 
-def test_snapshots_of_a_job_that_never_was_are_found(kept: Deployment) -> None:
-    database = Database(kept)
+def test_snapshots_of_an_unknown_job_are_found(stored: Deployment) -> None:
+    database = Database(stored)
     database.run("UPDATE milepost_view_snapshots SET job_id = 'ghost' WHERE version = 60")
     database.run("UPDATE milepost_snapshots SET job_id = 'ghost too'")
 
-    assert verify(kept).places == {
+    assert verify(stored).places == {
         ("snapshot", None, "ghost", 60),
         ("snapshot", None, "ghost too", 200),
     }
 
 
-def test_a_forged_state_that_decisions_would_begin_from_is_found(kept: Deployment) -> None:
-    """It says that the job runs; the next callback would be believed to be a late one."""
-    database, mapper = Database(kept), kept.milepost.mapper
+def test_a_forged_state_that_deciding_would_start_from_is_found(stored: Deployment) -> None:
+    """The forged state has a stop request that no event has."""
+    database, mapper = Database(stored), stored.milepost.mapper
     [[state]] = database.rows("SELECT state FROM milepost_snapshots")
-    there = msgspec.json.decode(mapper.unseal(state))
-    there["stop_requested"] = True
-    forged = mapper.seal(msgspec.json.encode(there))
+    fields = msgspec.json.decode(mapper.unseal(state))
+    fields["stop_requested"] = True
+    forged = mapper.seal(msgspec.json.encode(fields))
     database.run("UPDATE milepost_snapshots SET state = ?", [forged])
 
-    found = verify(kept).one("snapshot", 200)
+    found = verify(stored).one("snapshot", 200)
 
     assert (found.job_id, found.version) == ("long", 200)
     assert found.expected == "snapshot stop_requested null, as the events have it"
     assert found.found == "true"
 
 
-def test_snapshots_that_are_not_there_are_no_finding(kept: Deployment) -> None:
-    """Nor are those that this release passes over."""
-    database = Database(kept)
+def test_missing_snapshots_give_no_finding(stored: Deployment) -> None:
+    """Snapshots of another shape give no finding either."""
+    database = Database(stored)
     database.run("DELETE FROM milepost_view_snapshots WHERE version <> 120 AND view = 'instances'")
-    assert verify(kept).findings == []
+    assert verify(stored).findings == []
     database.run("UPDATE milepost_snapshots SET shape = ?", [f"not {SHAPE}"])
-    assert verify(kept).findings == []
+    assert verify(stored).findings == []
     database.run("DELETE FROM milepost_view_snapshots")
     database.run("DELETE FROM milepost_snapshots")
-    assert verify(kept).findings == []
+    assert verify(stored).findings == []
 
 
 def test_every_forged_snapshot_of_a_very_long_job_is_found(databases: Deployment) -> None:
-    """Also where its events come in several pages, and what is kept of it in some more."""
+    """This holds for a job with several pages of events, and of snapshots."""
     append(databases, [("long", version) for version in range(1, 4_501)])
     projector(databases, every=40, batch=40).catch_up()
     settle(databases)
@@ -225,18 +225,18 @@ def test_every_forged_snapshot_of_a_very_long_job_is_found(databases: Deployment
     assert len(verified.findings) == 3
 
 
-def test_snapshots_without_what_an_older_release_set_aside_are_right(kept: Deployment) -> None:
-    """Until a projector of this one tries again; and others are forged all the same."""
-    older = of_older_release(kept, "StepReported")
-    forget_rows(kept)
+def test_snapshots_without_an_event_that_is_set_aside_are_right(stored: Deployment) -> None:
+    """They are right until a projector of this release tries again. A forged one is still found."""
+    older = of_older_release(stored, "StepReported")
+    forget_rows(stored)
     projector(older).catch_up()
     older.close()
-    assert len(view_snapshots(kept)) == 8
-    assert "snapshot" not in {found.kind for found in verify(kept).findings}
+    assert len(view_snapshots(stored)) == 8
+    assert "snapshot" not in {found.kind for found in verify(stored).findings}
 
-    Database(kept).run("UPDATE milepost_view_snapshots SET version = 229 WHERE version = 230")
+    Database(stored).run("UPDATE milepost_view_snapshots SET version = 229 WHERE version = 230")
 
-    assert {f.version for f in verify(kept).findings if f.kind == "snapshot"} == {229}
-    Database(kept).run("DELETE FROM milepost_set_aside")
-    found = {f.version for f in verify(kept).findings if f.kind == "snapshot"}
+    assert {f.version for f in verify(stored).findings if f.kind == "snapshot"} == {229}
+    Database(stored).run("DELETE FROM milepost_set_aside")
+    found = {f.version for f in verify(stored).findings if f.kind == "snapshot"}
     assert found == {60, 120, 180, 229}

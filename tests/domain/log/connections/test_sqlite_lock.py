@@ -1,4 +1,4 @@
-"""The lock of the next writer: who begins next to write into a SQLite file."""
+"""The lock of the next writer: one writer at a time waits for SQLite's lock."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from time import monotonic
 import pytest
 from eventsourcing.persistence import OperationalError
 
-from domain.log.sqlite_datastore import SQLiteDatastore
-from domain.log.sqlite_lock import BUSY_SECONDS, NextWriterLock
+from domain.log.connections.sqlite import SQLiteDatastore
+from domain.log.connections.sqlite_lock import BUSY_SECONDS, NextWriterLock
 
 LONG = 20.0
-"""How many seconds a test waits for what must happen, before it fails."""
+"""The most seconds that a test waits before it fails."""
 HOLD = """
 import sys
 from pathlib import Path
-from domain.log.sqlite_lock import NextWriterLock
+from domain.log.connections.sqlite_lock import NextWriterLock
 with NextWriterLock(Path(sys.argv[1])).held() as held:
     print("held" if held else "not held", flush=True)
     sys.stdin.read()
@@ -33,12 +33,12 @@ with NextWriterLock(Path(sys.argv[1])).held() as held:
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """The path of a lock's file that nobody has made."""
+    """The path of a lock's file that does not exist yet."""
     return tmp_path / "test.db-next-writer"
 
 
 def is_free(path: Path) -> bool:
-    """Tell whether nobody holds the lock."""
+    """Tell whether the lock is free."""
     with NextWriterLock(path, next_seconds=0).held() as held:
         return held
 
@@ -53,7 +53,7 @@ def refusing(number: int) -> Callable[[int, int], object]:
 
 
 def open_files() -> int:
-    """Return how many files this process has open."""
+    """Return the number of files that this process has open."""
     return len(os.listdir("/dev/fd"))  # noqa: PTH208  the names alone
 
 
@@ -112,7 +112,7 @@ def test_a_writer_that_fails_frees_the_lock(path: Path) -> None:
 
 
 def test_a_writer_does_not_wait_for_ever_to_be_the_next(path: Path) -> None:
-    """The holder may have been stopped."""
+    """The process that holds the lock may have been stopped."""
     with NextWriterLock(path).held():
         before = open_files()
         with NextWriterLock(path, 0.01).held() as held:
@@ -208,7 +208,7 @@ def test_the_writer_that_waits_is_the_next_and_not_the_one_that_has_just_committ
         assert monotonic() < deadline
         Event().wait(0.001)
     first.execute("COMMIT")
-    # At once, and with more patience than the second one: it is not overtaken all the same.
+    # It asks at once and waits longer than the second writer, and still does not overtake it.
     with NextWriterLock(path, LONG).held() as held:
         assert held
         assert second.in_transaction
@@ -226,7 +226,7 @@ def test_the_lock_is_free_as_soon_as_the_writer_has_begun(database: Connect, pat
 
 
 def test_a_writer_gives_up_when_another_does_not_end(database: Connect, path: Path) -> None:
-    """It leaves its connection as it was, with the pragma that others rely on."""
+    """Its connection keeps the pragma that other users of the pool rely on."""
     first, second = database(), database()
     first.execute("BEGIN IMMEDIATE")
 
@@ -269,7 +269,7 @@ def numbers(datastore: SQLiteDatastore) -> list[int]:
 
 
 def test_on_a_quiet_database_no_file_is_made(datastore: SQLiteDatastore, path: Path) -> None:
-    """As by a command that only reads, after it has made sure that the tables exist."""
+    """For example, a command that only reads, after it has made sure that the tables exist."""
     with datastore.writing() as cursor:
         cursor.execute("CREATE TABLE IF NOT EXISTS numbers (number INTEGER)")
     assert numbers(datastore) == []

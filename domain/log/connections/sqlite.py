@@ -1,4 +1,4 @@
-"""Connections to a SQLite file: pooled, durable, and with transactions that surely write."""
+"""Connections to a SQLite file: pooled, durable, and with a lock for transactions that write."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from eventsourcing import sqlite
 from eventsourcing.persistence import IntegrityError, OperationalError
 
-from domain.log.sqlite_lock import BUSY_TIMEOUT, NextWriterLock
+from domain.log.connections.sqlite_lock import BUSY_TIMEOUT, NextWriterLock
 from domain.log.stored import Stored
 
 # FULL: a commit is on the disk before it is acknowledged, also when the power fails.
@@ -54,13 +54,13 @@ class SQLiteDatastore(sqlite.SQLiteDatastore):
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Cursor]:
-        """Yield a cursor for one statement, which sees one moment of the database."""
+        """Yield a cursor for one statement, which reads one consistent state of the database."""
         with self.get_connection(commit=False) as connection:
             with translated(), connection.cursor() as cursor:
                 yield cursor
 
     def stored(self, statement: str, parameters: Sequence[Any] = ()) -> list[Stored]:
-        """Read events; the columns are those of `Stored`."""
+        """Run a statement whose columns are those of `Stored`; return its events."""
         with self.reading() as cursor:
             cursor.row_factory = _stored_row
             return cursor.execute(statement, parameters).fetchall()
@@ -72,7 +72,7 @@ def _stored_row(_: sqlite3.Cursor, row: tuple[Any, ...]) -> Stored:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Raise the library's errors for the driver's."""
+    """Raise the library's errors in place of the driver's."""
     try:
         yield
     except sqlite3.IntegrityError as error:

@@ -1,0 +1,1 @@
+"""Connections to the database of each kind, with their transactions and locks."""
