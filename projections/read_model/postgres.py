@@ -232,7 +232,6 @@ SIGHT_AGENTS: LiteralString = (
                    SELECT job_id FROM milepost_keys WHERE name = asked.name OFFSET 0
                    ) AS key ON true)""",
     )
-    + " ORDER BY wanted.name, e.originator_version"
 )
 SELECT_INSTANCES: LiteralString = """
     SELECT job_id, version, document FROM milepost_instances
