@@ -29,7 +29,7 @@ def checked(header: str, value: str) -> str:
     """Return a header's value that can be kept as an id; raise `InvalidFields` otherwise."""
     if len(value) > MAX_ID:
         raise InvalidFields({header: [f"Longer than maximum length {MAX_ID}."]})
-    if value == UNREADABLE:
+    if value == UNREADABLE or not value.isascii():
         raise InvalidFields({header: ["Has a character that is not ASCII."]})
     if not is_printable(value):
         raise InvalidFields({header: ["Has a control character."]})

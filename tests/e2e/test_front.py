@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import re
 import signal
 import socket
+import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -16,7 +18,7 @@ import psutil
 import pytest
 
 from tests.support.postgres_server import PostgresServer
-from tests.support.server import SECRET, Answer, Make, Server
+from tests.support.server import MILEPOST, SECRET, Answer, Make, Server
 
 SLOW_SENDERS = 200
 PATIENCE_SECONDS = 20
@@ -62,6 +64,14 @@ def begun(server: Server, body: Mapping[str, object]) -> tuple[socket.socket, by
     return connection, raw[5:]
 
 
+def created_token(server: Server) -> str:
+    """Make a token that may read, as an operator does."""
+    command = [str(MILEPOST), "tokens", "create", "page", "--scope", "read"]
+    done = subprocess.run(command, env=server.env, capture_output=True, text=True, check=True)
+    [token] = re.findall(r"mp_[0-9a-f]+_[-_A-Za-z0-9]+", done.stdout)
+    return str(token)
+
+
 def status_line(connection: socket.socket) -> str:
     """Return the first line of an answer; an empty one if the server has hung up."""
     return connection.recv(4096).split(b"\r\n")[0].decode()
@@ -74,7 +84,9 @@ def test_every_caller_of_a_database_that_hangs_gets_a_503(
     server = make_server(own_postgres.dsn).start()
     server.post("/api/jobs", {"agent_id": "agent-1", "job_id": "job-1"})
     server.callback({"job_id": "job-1", "status": "provisioning"})
+    token = created_token(server)  # which this server has not looked up yet
     asked: list[Callable[[], Answer]] = [
+        lambda: server.get("/api/agents/agent-1/instance", token),
         lambda: server.callback({"job_id": "job-1", "status": "provisioning", "step": "a"}),
         lambda: server.callback({"job_id": "job-1", "type": "heartbeat"}),
         lambda: server.get("/api/agents/agent-1/instance"),

@@ -361,3 +361,14 @@ def test_a_callback_method_other_than_post_is_refused(memory_site: Site) -> None
 
 def _less(fields: dict[str, Any], name: str = "job_id") -> dict[str, Any]:
     return {key: value for key, value in fields.items() if key != name}
+
+
+def test_an_idempotency_key_that_is_not_ascii_is_refused_at_both_doors(memory_site: Site) -> None:
+    """The front does not get to see such a value, so that it could not tell one from another."""
+    headers = {"Idempotency-Key": "schl\u00fcssel"}
+
+    answer = memory_site.callback({"job_id": "job-1", "status": "provisioning"}, headers=headers)
+
+    problem_of(answer, 400, "invalid-fields")
+    assert "not ASCII" in answer.text
+    assert memory_site.position == 0
