@@ -24,11 +24,10 @@ from api.cli.terminal.output import (
 )
 from api.cli.terminal.steps import steps_text
 from api.representations.job import job_body, shown_steps, timeline_body
-from api.schemas.answers import INSTANCE_STATUSES
 from api.wiring import Services
 from domain.errors import JobNotFound
 from projections.read_model.contract import JobFilter
-from projections.views.instance import Instance
+from projections.views.instance import INSTANCE_STATUSES, Instance
 from projections.views.timeline import GAP
 
 LABELS = {"silent_since": "no heartbeat since", "completed_at": "ended"}

@@ -6,7 +6,7 @@ import click
 
 from api import tokens as access
 from api.cli.terminal.output import as_json, opened, print_json, print_table
-from api.schemas.fields import MAX_ID, is_printable
+from api.schemas.ids import MAX_ID, is_printable
 from api.tokens import SCOPES, Scope
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from api.errors import InvalidFields
 from api.http.headers import UNREADABLE, Headers
-from api.schemas.fields import MAX_ID, is_printable
+from api.schemas.ids import MAX_ID, is_printable
 
 
 def parameter(description: str) -> dict[str, Any]:

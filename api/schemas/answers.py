@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import EXCLUDE, Schema, fields, validate
 
-INSTANCE_STATUSES = ("pending", "provisioning", "running", "stopping", "stopped", "failed")
+from projections.views.instance import INSTANCE_STATUSES
 
 
 class ReceiptSchema(Schema):

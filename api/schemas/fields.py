@@ -1,24 +1,17 @@
-"""Ids and names, wherever they come in: in bodies, queries, headers, paths and commands."""
+"""Fields that several schemas have: ids and names, times, lists in a query."""
 
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
-from typing import Any, Final
+from datetime import datetime
+from typing import Any
 
 from marshmallow import ValidationError, fields, validate
 
-MAX_ID = 200
-PLAIN_ID = re.compile(rf"[^\x00-\x1f\x7f]{{1,{MAX_ID}}}")
-RFC_3339: Final = re.compile(
-    r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(\.\d{1,9})?(?:[Zz]|([-+ ])(\d\d:\d\d))", re.ASCII
-)
+from api.schemas.ids import MAX_ID, PLAIN_ID, is_printable
+from api.schemas.times import time_of
+
 ANY_TEXT = re.compile(r"(?s:.*)")
-
-
-def is_printable(value: str) -> bool:
-    """Tell whether the text has no control character."""
-    return not any(character < " " or character == "\x7f" for character in value)
 
 
 def _printable(value: str) -> None:
@@ -36,30 +29,12 @@ class Name(fields.String):
         )
 
 
-def moment(text: str) -> datetime:
-    """Return the time that a text says, in UTC; raise `ValueError` unless it is as in RFC 3339.
-
-    Of digits after the microseconds none counts.
-    """
-    said = RFC_3339.fullmatch(text)
-    if said is None:
-        raise ValueError(text)
-    day, time, fraction, sign, offset = said.groups()
-    # A + that nobody has encoded comes out of a query as a space.
-    zone = f"{'-' if sign == '-' else '+'}{offset}" if offset else "+00:00"
-    written = f"{day}T{time}{(fraction or '')[:7]}{zone}"
-    try:
-        return datetime.fromisoformat(written).astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError(text) from error
-
-
 class When(fields.Field[datetime]):
     """A time as in RFC 3339, with its offset from UTC."""
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> datetime:
         try:
-            return moment(value)
+            return time_of(value)
         except ValueError:
             raise ValidationError("Not a time like 2026-03-02T14:03:00Z.") from None
 

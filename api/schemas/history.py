@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from marshmallow import Schema, fields, validate
 
-from api.schemas.answers import INSTANCE_STATUSES, UiStepSchema
+from api.schemas.answers import UiStepSchema
+from projections.views.instance import INSTANCE_STATUSES
 
 
 class SignerSchema(Schema):

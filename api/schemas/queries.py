@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
 
-from api.schemas.fields import Listed, When, moment
+from api.schemas.fields import Listed, When
+from api.schemas.times import time_of
 from domain.job.events import CATALOGUE
 from domain.log.reading.contract import NEWEST
 from projections.reading.time_travel import Place
@@ -53,7 +54,7 @@ class PlaceField(fields.Field[Place]):
         if value.isascii() and value.isdigit() and len(value) < 19:
             return Place(version=int(value))
         try:
-            return Place(at=moment(value))
+            return Place(at=time_of(value))
         except ValueError:
             raise ValidationError(
                 "Neither a version nor a time like 2026-03-02T14:03:00Z."

@@ -18,10 +18,10 @@ from marshmallow import (
     validates_schema,
 )
 
-from api.schemas.answers import INSTANCE_STATUSES
 from api.schemas.fields import Name, RunId, plain
 from domain.application import utc_now
 from domain.job.callback import Callback
+from projections.views.instance import INSTANCE_STATUSES
 
 STATUSES = ("provisioning", "running", "failed")
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)

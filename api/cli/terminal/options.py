@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from api.schemas.fields import moment
+from api.schemas.times import time_of
 from domain.job.events import CATALOGUE
 
 
@@ -19,7 +19,7 @@ class When(click.ParamType[datetime]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the time in UTC."""
         try:
-            return moment(value)
+            return time_of(value)
         except ValueError:
             self.fail(f"{value!r} is not a time like 2026-03-02T14:03:00Z.", param, ctx)
 
