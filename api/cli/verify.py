@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from uuid import uuid4
 
 import click
 import msgspec
 
+from api.atomic_file import atomic_file
 from api.cli.terminal.output import INTERRUPTED, as_json, counted, opened, print_json, printable
 from api.cli.terminal.progress import progress
 from api.settings.settings import Settings
@@ -154,8 +154,5 @@ def _read(path: Path) -> State:
 
 
 def _write(path: Path, state: State) -> None:
-    # Written whole before it gets its name, so that none is ever half a one.
-    draft = path.with_name(f".{path.name}-{uuid4().hex[:8]}")
-    draft.touch(mode=0o600)
-    draft.write_bytes(msgspec.json.encode(state))
-    draft.replace(path)
+    with atomic_file(path) as file:
+        file.write(msgspec.json.encode(state))

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from api.atomic_file import FileNotWritten, atomic_file
 from api.settings.home import make_folder
 from api.settings.settings import Settings
 from api.settings.variables import InvalidSetting
@@ -97,20 +98,15 @@ def _kept_secret(path: Path, make: Callable[[], str]) -> tuple[str, bool]:
     make_folder("MILEPOST_HOME", path.parent)
     if not path.exists():
         secret = make()
-        # Written whole before it gets its name, and named by one of those who start together.
-        draft = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
         try:
-            draft.touch(mode=0o600)
-            draft.write_text(secret + "\n", encoding="ascii")
-            os.link(draft, path)
+            with atomic_file(path, replace=False) as file:
+                file.write(f"{secret}\n".encode("ascii"))
         except FileExistsError:
-            pass
-        except OSError as error:
-            raise InvalidSetting(f"MILEPOST_HOME: {path}: {error.strerror}") from error
+            pass  # another process has started at the same time, and its secret counts
+        except FileNotWritten as error:
+            raise InvalidSetting(f"MILEPOST_HOME: {error}") from error
         else:
             return secret, True
-        finally:
-            draft.unlink(missing_ok=True)
     return _read(path), False
 
 

@@ -13,8 +13,8 @@ from typing import Any, BinaryIO
 import click
 import msgspec
 
+from api.atomic_file import atomic_file
 from api.cli.terminal.progress import progress
-from api.cli.terminal.whole_file import whole_file
 from api.formats import Format
 from domain.evidence.signing_keys import PrivateKey
 from domain.transfer.exporting import Export
@@ -61,7 +61,7 @@ def write(
         written = _write(exported, form, sys.stdout.buffer, lambda position: None)
         sys.stdout.buffer.flush()
     else:
-        with whole_file(target) as sink, progress("exporting", "positions") as reached:
+        with atomic_file(target) as sink, progress("exporting", "positions") as reached:
             reached(0, exported.stop)
             written = _write(
                 exported, form, sink, lambda position: reached(position, exported.stop)
@@ -74,7 +74,7 @@ def write(
     )
     manifest = msgspec.structs.replace(manifest, signed=bool(keys))
     if manifest_path:
-        with whole_file(manifest_path) as sink:
+        with atomic_file(manifest_path) as sink:
             sink.write(dumped(manifest, keys))
     return manifest
 
