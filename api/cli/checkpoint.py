@@ -10,7 +10,7 @@ import click
 from api.cli.terminal.output import opened
 from api.representations.checkpoint import signed
 from api.settings.config import from_environment
-from api.settings.credentials import with_kept_checkpoint_key
+from api.settings.credentials import with_stored_checkpoint_key
 from api.wiring import Services
 from domain.evidence.signing_keys import InvalidKey, PrivateKey
 from domain.log.store import translated
@@ -47,7 +47,7 @@ def checkpoint(show_key: bool, new_key: str | None, seconds: float) -> None:
     if new_key is not None:
         return _print_new_key(new_key)
     if show_key:
-        settings = with_kept_checkpoint_key(from_environment())
+        settings = with_stored_checkpoint_key(from_environment())
         if not settings.signers:
             raise click.ClickException(_no_key())
         for key in settings.signers:

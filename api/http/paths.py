@@ -1,4 +1,4 @@
-"""Ids in paths: like ids in bodies, and with slashes."""
+"""Ids in paths, which may contain slashes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from api.schemas.ids import MAX_ID, is_printable
 
 
 class IdConverter(PathConverter):
-    """An id of 1 to 200 characters; what cannot be one is not found, without asking a database."""
+    """An id of 1 to 200 characters. Another text is answered with 404, without the database."""
 
     regex = ".+?"
     part_isolating = False

@@ -1,4 +1,4 @@
-"""A checkpoint as text: a root of the tree, signed."""
+"""A checkpoint as text: a signed root of the tree."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ def _printable(value: str) -> None:
 
 
 class Name(fields.String):
-    """A name or id: 1 to 200 characters, none of them a control character."""
+    """A name or id: 1 to 200 characters without control characters."""
 
     def __init__(self, description: str, **options: Any) -> None:
         bounds = validate.Length(min=1, max=MAX_ID)
@@ -40,7 +40,7 @@ class When(fields.Field[datetime]):
 
 
 class Listed(fields.List[Any]):
-    """Words of a query: the parameter several times, or with commas between, or both."""
+    """Words of a query, given as a repeated parameter, separated by commas, or both."""
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **options: Any) -> list[Any]:
         words = [word.strip() for text in value for word in text.split(",")]
@@ -48,7 +48,7 @@ class Listed(fields.List[Any]):
 
 
 class RunId(fields.Field[str]):
-    """The CI run's id, a string or a whole number; kept as text."""
+    """The CI run's id, a string or a whole number; the field returns text."""
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> str:
         if isinstance(value, bool) or not isinstance(value, (str, int)):
@@ -60,7 +60,7 @@ class RunId(fields.Field[str]):
 
 
 def plain(field: fields.Field[Any]) -> re.Pattern[str] | None:
-    """Return what texts the field takes as they are; None if only the field can tell."""
+    """Return a pattern of the texts that the field accepts unchanged; None if it has no pattern."""
     if isinstance(field, (Name, RunId)):
         return PLAIN_ID
     if type(field) is not fields.String:

@@ -14,7 +14,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from api.settings.config import from_environment
-from api.settings.credentials import with_kept_checkpoint_key
+from api.settings.credentials import with_stored_checkpoint_key
 from api.wiring import Services, open_services
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for a program.")
@@ -45,7 +45,7 @@ def opened(
     """
     settings = from_environment()
     if with_key:
-        settings = with_kept_checkpoint_key(settings)
+        settings = with_stored_checkpoint_key(settings)
     if (
         (only_if_there or only_looks)
         and settings.database == "sqlite"
