@@ -79,7 +79,7 @@ def export(
     if sealed and name != FORMAT:
         raise click.UsageError(f"--sealed needs --format {FORMAT}: sealed events have no fields")
     if not URI_REFERENCE.fullmatch(source):
-        raise click.UsageError("--source wants a URI")
+        raise click.UsageError("--source must be a URI")
     if target is None and as_json:
         raise click.UsageError("--json prints on standard output, like the export; name a FILE")
     if target is None and sys.stdout.isatty():

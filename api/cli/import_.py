@@ -48,7 +48,7 @@ def import_(file: Path, manifest_path: Path | None, no_manifest: bool, as_json: 
         raise click.UsageError("--manifest and --no-manifest exclude each other")
     if file == Path("-") and not (manifest_path or no_manifest):
         raise click.UsageError("standard input has no manifest beside it: name one with --manifest")
-    # Do not trust the generated checkpoint key of this home: it has signed other logs only.
+    # The generated checkpoint key of this home is not trusted: an export may be of another log.
     trusted = from_environment().trusted
     with _reading(file) as source:
         manifest = None if no_manifest else read(manifest_path or manifest_of(file), trusted)

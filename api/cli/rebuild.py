@@ -167,7 +167,7 @@ class _Differences:
             for name, actual, expected in _values(each)
         ]
         if rows:
-            print_table(("Job", "View", "What", "There", "Expected"), rows, "")
+            print_table(("Job", "View", "Field", "Served", "Expected"), rows, "")
         if self.count > len(self._shown):
             click.echo(f"… and {self.count - len(self._shown):,} more (--json prints all)")
 

@@ -35,7 +35,7 @@ def replay(context: click.Context, job_id: str, speed: float, attempt: int | Non
     one line per change and waits only if --speed is given.
     """
     if not isfinite(speed):
-        raise click.UsageError("--speed wants a number")
+        raise click.UsageError("--speed must be a finite number")
     with opened(only_looks=True) as services:
         if services.reader.instance(job_id) is None:
             raise JobNotFound(f"There is no job {job_id!r}.")

@@ -36,7 +36,7 @@ def create(name: str, scopes: tuple[Scope, ...], user_id: str | None, as_json: b
     """Make a token with this NAME and print it. It cannot be printed again."""
     for what, given in (("NAME", name), ("--user", user_id)):
         if given is not None and not (0 < len(given) <= MAX_ID and is_printable(given)):
-            raise click.UsageError(f"{what} wants 1 to {MAX_ID} printable characters")
+            raise click.UsageError(f"{what} must have 1 to {MAX_ID} printable characters")
     if user_id is not None and "admin" in scopes:
         raise click.UsageError("an admin token cannot be bound to a user")
     with opened() as services:
@@ -79,7 +79,7 @@ def list_tokens(as_json: bool) -> None:
 @tokens.command()
 @click.argument("token_id")
 def revoke(token_id: str) -> None:
-    """Revoke the token with this id, at once and for good."""
+    """Revoke the token with this id for ever. Servers accept it for at most 5 seconds more."""
     with opened(only_if_there=True) as services:
         revoked = services.tokens.revoke(token_id, services.clock().isoformat(timespec="seconds"))
     if not revoked:

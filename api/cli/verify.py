@@ -41,7 +41,7 @@ def verify(files: tuple[Path, ...], job_id: str | None, resume: bool, as_json: b
     model and to all snapshots, that every key points at the event that claimed it, and that the
     log extends every --checkpoint. Without a checkpoint, a person who can write to the database
     could have changed the tree as well. With --job, the command counts missing events and does not
-    list them.
+    name them.
     """
     if job_id is not None and resume:
         raise click.UsageError("--job and --resume exclude one another")

@@ -27,7 +27,7 @@ def shown_steps(instance: Instance, workflows: Workflows) -> list[ShownStep]:
 
 
 def uptime(instance: Instance, now: datetime) -> int | None:
-    """Return whole seconds since the machine has been running; None if it is not running."""
+    """Return whole seconds since the machine began to run; None if it is not running."""
     final = instance.attempt.final
     if final is None or instance.status != "running":
         return None

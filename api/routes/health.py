@@ -28,7 +28,7 @@ async def alive(request: Request, door: Door) -> Answer:
 @bp.response(200, description="Ready")
 @bp.problem(503, "The database is unavailable, or the server is shutting down")
 def readyz() -> Answer:
-    """Tell whether the database answers, and how far the read model and the tree are behind it.
+    """Tell whether the database answers, and how far read model and tree are behind the log.
 
     `set_aside` counts events that could not be folded, up to 100; `milepost status` shows them.
     `rebuild_position` is the position of a rebuild of the read model, or null.

@@ -17,7 +17,7 @@ TIME: Final = {"type": "string", "format": "date-time"}
 
 
 class HistoryQuerySchema(Schema):
-    """Which events to show."""
+    """A selection of events."""
 
     class Meta:
         """A misspelt filter must not show everything."""

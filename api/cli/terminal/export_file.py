@@ -67,7 +67,7 @@ def write(
                 exported, form, sink, lambda position: reached(position, exported.stop)
             )
             if manifest_path:
-                # An older manifest must never stand beside the new file.
+                # A crash must never leave an older manifest beside the new file.
                 manifest_path.unlink(missing_ok=True)
     manifest = exported.manifest(
         version("milepost"), now, format=form.name, format_version=form.version, **written

@@ -97,7 +97,7 @@ def printable(text: str) -> str:
 
 
 def indented(text: str, columns: int) -> str:
-    """Return printable text with further lines indented, so that none looks like a line of ours."""
+    """Return printable text with its further lines indented, unlike any line of Milepost."""
     return printable(text).replace("\n", "\n" + " " * columns)
 
 
