@@ -1,4 +1,4 @@
-"""HTTP, command line and wiring."""
+"""The web application: every blueprint, registered with one Flask application."""
 
 from __future__ import annotations
 
@@ -10,16 +10,12 @@ from api.pages import audit as pages
 from api.routes import (
     callbacks,
     checkpoints,
+    events,
     health,
     instances,
     jobs,
     metrics,
-)
-from api.routes import (
-    events as history,
-)
-from api.routes import (
-    reference as docs,
+    reference,
 )
 from api.wiring import Services
 
@@ -29,23 +25,23 @@ def create_app(services: Services) -> App:
     app = App(__name__)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.extensions["milepost"] = services
-    app.json.sort_keys = False  # type: ignore[attr-defined]  # of the default provider
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it
     app.url_map.strict_slashes = False
-    app.url_map.merge_slashes = False  # an id may begin with one
+    app.url_map.merge_slashes = False  # an id may begin with a slash
     app.url_map.converters["id"] = IdConverter
 
-    documented = docs.api(app)
+    documented = reference.api(app)
     for blueprint in (
         callbacks.bp,
         instances.bp,
         jobs.bp,
-        history.bp,
+        events.bp,
         checkpoints.bp,
         health.bp,
         metrics.bp,
     ):
         documented.register_blueprint(blueprint)
-    app.register_blueprint(docs.bp)
+    app.register_blueprint(reference.bp)
     app.register_blueprint(pages.bp)
     problems.install(app)
     return app

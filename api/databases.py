@@ -1,4 +1,4 @@
-"""Databases: which parts go together for each kind of database. Only this module chooses."""
+"""Databases: the parts for each kind of database. Only this module chooses between the twins."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from projections.verification.inspection.sqlite import SQLiteInspection
 
 
 class Kit(msgspec.Struct, frozen=True):
-    """Everything that Milepost keeps in the database of one log, beside the log itself."""
+    """Everything that Milepost stores in the database of one log, beside the log itself."""
 
     schema: Schema[Any]
     read_model: ReadModel
@@ -42,7 +42,7 @@ class Kit(msgspec.Struct, frozen=True):
 
 
 def log_in(settings: Settings) -> dict[str, str]:
-    """Return the eventsourcing library's settings that open the log in the configured database."""
+    """Return the eventsourcing library's settings for the log in the configured database."""
     if settings.database == "sqlite":
         return {
             "PERSISTENCE_MODULE": "domain.log.sqlite",
@@ -52,7 +52,7 @@ def log_in(settings: Settings) -> dict[str, str]:
 
 
 def kit_over(recorder: ApplicationRecorder, shape: LiteralString = SHAPE) -> Kit:
-    """Return the kit of the database that holds this log; its rows have that shape.
+    """Return the kit of this log's database; its rows have this shape.
 
     Raises `TypeError` for a recorder of another kind of database.
     """

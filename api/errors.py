@@ -1,4 +1,4 @@
-"""What can be wrong with a request, in one sentence each.
+"""Errors of requests; each docstring is the error's message.
 
 `api/http/problems.py` pairs each error with a status code.
 """
@@ -34,7 +34,7 @@ class MissingStatusOrType(BadRequest):
 class InvalidFields(BadRequest):
     """Some fields have values that cannot be used.
 
-    `fields` maps each to its faults.
+    `fields` maps each field to its faults.
     """
 
     def __init__(self, fields: Mapping[str, Any]) -> None:
@@ -67,7 +67,7 @@ class ReadModelBehind(MilepostError):
 
 
 class Draining(MilepostError):
-    """The server is about to end, and answers only what is under way."""
+    """The server is shutting down, and answers only requests that it had accepted before."""
 
 
 class EventNotFound(MilepostError):
@@ -81,11 +81,11 @@ class NoCheckpointKey(MilepostError):
 def sentence(error: MilepostError) -> str:
     """Return the error's message: its own, or the first line of its class's docstring.
 
-    A `StoreUnavailable` is answered with the latter: the database's words name hosts and files,
-    so they are for the log.
+    For a `StoreUnavailable` it is always the docstring: the database's own message names hosts and
+    files, so it belongs in the log only.
     """
-    said = "" if isinstance(error, StoreUnavailable) else str(error)
-    return said or (type(error).__doc__ or "").strip().splitlines()[0]
+    message = "" if isinstance(error, StoreUnavailable) else str(error)
+    return message or (type(error).__doc__ or "").strip().splitlines()[0]
 
 
 def _sentences(faults: Any, path: str = "") -> Sequence[str]:

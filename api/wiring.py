@@ -1,4 +1,4 @@
-"""Wiring: everything over one database, put together for the web, the command line and tests."""
+"""Wiring: the services over one database, for the web, the command line and tests."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from projections.verification.run import Verification
 
 
 class Services(msgspec.Struct, frozen=True):
-    """Everything over one database."""
+    """The services over one database."""
 
     settings: Settings
     milepost: Milepost
@@ -52,9 +52,9 @@ class Services(msgspec.Struct, frozen=True):
     is_draining: Callable[[], bool] = lambda: False
 
     def prepare(self) -> None:
-        """Apply the schema steps that the database lacks, and begin its rows and its tree.
+        """Apply the missing schema steps, and begin the rows and the tree.
 
-        Raises `StoreUnavailable`, or `SchemaBehind` if this account may not make what is missing.
+        Raises `StoreUnavailable`, or `SchemaBehind` if this account may not apply the steps.
         """
         with translated():
             self.schema.apply()
@@ -69,7 +69,7 @@ class Services(msgspec.Struct, frozen=True):
     def projector(self) -> Projector:
         """Return a projector with its chores: watchdog, tree and cleaner.
 
-        Before it projects, it rebuilds rows that have the shape of an older release.
+        Before it projects, the projector rebuilds rows that have the shape of an older release.
         """
         return Projector(
             self.milepost.store,
@@ -85,7 +85,7 @@ class Services(msgspec.Struct, frozen=True):
         )
 
     def rebuild(self) -> Rebuild:
-        """Return what makes the read model anew."""
+        """Return the rebuild of the read model."""
         return Rebuild(
             self.milepost.store,
             self.read_model,
@@ -98,7 +98,7 @@ class Services(msgspec.Struct, frozen=True):
     def verification(
         self, checkpoints: Sequence[Checkpoint], report: Callable[[Finding], None]
     ) -> Verification:
-        """Return what holds the log against its tree, these checkpoints, rows and keys."""
+        """Return the verification of the log against its tree, these checkpoints, rows and keys."""
         return Verification(
             self.tree,
             self.inspection,
@@ -111,7 +111,7 @@ class Services(msgspec.Struct, frozen=True):
 
     @property
     def evidence(self) -> Evidence:
-        """What the tree proves."""
+        """The proofs of the tree."""
         return Evidence(self.tree)
 
     def close(self) -> None:
@@ -120,9 +120,9 @@ class Services(msgspec.Struct, frozen=True):
 
 
 def open_services(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Services:
-    """Connect the parts; raise `InvalidDefinition` for unusable workflow definitions.
+    """Return the connected services; raise `InvalidDefinition` for an unusable workflow definition.
 
-    The database is first asked when something needs it.
+    This opens no connection to the database: the first statement does.
     """
     workflows = load(settings.workflows)
     make_home(settings)

@@ -1,1 +1,1 @@
-"""Measurements: one module per claim, each against a baseline in the same run."""
+"""Measurements: one module per claim; each claim is measured against a baseline in the same run."""

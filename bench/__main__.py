@@ -1,4 +1,4 @@
-"""`python -m bench`: run the measurements and print what they came to."""
+"""`python -m bench`: run the measurements and print their figures."""
 
 from __future__ import annotations
 
@@ -49,14 +49,20 @@ CLAIMS: dict[str, Callable[[Stage, Effort], Iterator[Line]]] = {
 
 @click.command()
 @click.argument("claims", nargs=-1, type=click.Choice(list(CLAIMS)))
-@click.option("--short", is_flag=True, help="Only show that the scripts work; judge nothing.")
-@click.option("--plots", type=click.Path(path_type=Path), help="Measure curves too, drawn here.")
-@click.option("--json", "file", type=click.Path(path_type=Path), help="Keep the figures here.")
+@click.option("--short", is_flag=True, help="Only check that the scripts run; compare no figure.")
+@click.option(
+    "--plots",
+    type=click.Path(path_type=Path),
+    help="Measure curves, too, and draw them in this folder.",
+)
+@click.option(
+    "--json", "file", type=click.Path(path_type=Path), help="Write the figures to this file."
+)
 def main(claims: tuple[str, ...], short: bool, plots: Path | None, file: Path | None) -> None:
-    """Measure Milepost against its baselines, in turns; all of them, or those that are named."""
-    # However this is ended, the servers that it started end with it.
+    """Measure Milepost against its baselines, alternating; all CLAIMS, or the named ones."""
+    # SIGTERM must unwind the stack, which ends the servers of this run.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    # Jobs without an end or a registration are nothing to warn of here.
+    # These jobs have no registration or no end, so the log would only repeat warnings about that.
     logging.getLogger("milepost").addHandler(logging.NullHandler())
     console, errors = Console(width=140), Console(stderr=True)
     try:
@@ -78,14 +84,14 @@ def main(claims: tuple[str, ...], short: bool, plots: Path | None, file: Path | 
                 except Mismatch as error:
                     raise click.ClickException(f"{claim}: {error}") from error
         if plots:
-            from bench.plots import draw  # matplotlib is for this alone
+            from bench.plots import draw  # only plots need matplotlib
 
             curves: list[Curve] = []
             for measure in CURVES:
                 with errors.status(f"{measure.__name__} …"):
                     curves += measure(stage, effort)
-            for drawn in draw(curves, plots):
-                errors.print(f"  {drawn}")
+            for file_drawn in draw(curves, plots):
+                errors.print(f"  {file_drawn}")
     show(lines, console)
     if file:
         file.write_bytes(msgspec.json.format(msgspec.json.encode({"on": made_on, "lines": lines})))

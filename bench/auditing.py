@@ -1,4 +1,4 @@
-"""`milepost rebuild` and `milepost verify` of a big store, while its server takes callbacks."""
+"""`milepost rebuild` and `milepost verify` of a big store, while its server answers callbacks."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ ASKED = 100
 EVENTS_PER_JOB = 50
 SLICE_SECONDS = 2
 PAUSE = 100
-"""Milliseconds between a connection's requests: some hundred a second, of callbacks and reads."""
+"""Milliseconds between a connection's requests: some hundred callbacks and reads per second."""
 
 
 def run(stage: Stage, effort: Effort) -> Iterator[Line]:
-    """On both databases."""
+    """Yield the figures of both databases."""
     for name, database in (("PostgreSQL", stage.postgres()), ("SQLite", stage.sqlite())):
         home = stage.folder / f"audited-{name}"
         jobs = max(1, effort.audited // EVENTS_PER_JOB)
@@ -42,17 +42,22 @@ def run(stage: Stage, effort: Effort) -> Iterator[Line]:
         with stage.milepost(database) as server:
             for command in ("rebuild", "verify"):
                 cost, result = _beside(stage, server, database, jobs, command)
-                events = int(msgspec.json.decode(cost.said.splitlines()[-1])["events"])
+                events = int(msgspec.json.decode(cost.output.splitlines()[-1])["events"])
                 rate = events / cost.seconds
-                told = f"{events:,} events of {jobs:,} jobs in {cost.seconds:.1f} s"
+                amount = f"{events:,} events of {jobs:,} jobs in {cost.seconds:.1f} s"
                 yield Line(
                     f"milepost {command} beside a server / only decoding, {name}",
                     rate / decoding,
                     0.3,
-                    detail=f"{rate:,.0f}/s, {decoding:,.0f}/s; {told}",
+                    detail=f"{rate:,.0f}/s, {decoding:,.0f}/s; {amount}",
                 )
                 yield Line(
-                    f"its peak memory, {name}", cost.megabytes, 300, "MB", at_most=True, detail=told
+                    f"its peak memory, {name}",
+                    cost.megabytes,
+                    300,
+                    "MB",
+                    at_most=True,
+                    detail=amount,
                 )
                 yield Line(
                     f"p99 of callbacks and reads meanwhile, {name}",
@@ -65,7 +70,7 @@ def run(stage: Stage, effort: Effort) -> Iterator[Line]:
 
 
 def _decoded(application: Milepost) -> float:
-    """Return how many events are read and decoded a second."""
+    """Return how many events per second can be read and decoded."""
     position, seen, began = 0, 0, perf_counter()
     recorder, mapper = application.recorder, application.mapper
     while rows := recorder.select_notifications(position, BATCH, inclusive_of_start=False):
@@ -78,9 +83,9 @@ def _decoded(application: Milepost) -> float:
 def _beside(
     stage: Stage, server: Server, database: str, jobs: int, command: str
 ) -> tuple[Cost, Result]:
-    """Run a command while a server is asked; return the slowest slice of what it answered."""
-    asked, told = min(jobs, ASKED), {"status": "provisioning", "step": "vm_created"}
-    callbacks = [signed({"job_id": f"job-{n}", **told}) for n in range(asked)]
+    """Run a command beside a loaded server; return its cost and the slowest slice's result."""
+    asked, fields = min(jobs, ASKED), {"status": "provisioning", "step": "vm_created"}
+    callbacks = [signed({"job_id": f"job-{n}", **fields}) for n in range(asked)]
     requests = [each for pair in zip(callbacks, reads(asked), strict=True) for each in pair]
     before, ended, results = events_in(database), Event(), list[Result]()
     with ThreadPoolExecutor(1) as pool:
@@ -92,7 +97,7 @@ def _beside(
     answered = sum(result.answered for result in results)
     if failed := sum(result.refused + result.broken for result in results):
         raise Mismatch(f"{failed} requests failed beside milepost {command}")
-    # Every second request is a callback; at a slice's end some are under way.
+    # Every second request is a callback. At a slice's end some requests are unanswered.
     stored = events_in(database) - before
     if abs(2 * stored - answered) > 2 * CONNECTIONS * len(results):
         raise Mismatch(f"{answered} were answered, half of them callbacks, and {stored} stored")

@@ -1,8 +1,8 @@
 """This release against an earlier one, side by side: rates, and the CPU time of each process.
 
 MILEPOST_BENCH_BEFORE names the `milepost` command of the earlier release, in an environment of
-its own; without it there is nothing to compare with. PostgreSQL's CPU time is of all its
-processes, the projector's share included; who is idle meanwhile hardly counts.
+its own; without it, this module yields no figure. PostgreSQL's CPU time is the sum over all its
+processes, those of the projector included; idle processes use almost none.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ class Spent(NamedTuple):
     database: float
 
 
-class Turns:
-    """Turns of one release: callbacks per second, of which all are stored."""
+class Release:
+    """A server of one release; each call measures its callbacks per second, all of them stored."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class Turns:
         self._requests, self._seconds = requests, seconds
 
     def __call__(self) -> float:
-        """Take one turn."""
+        """Load the server once; return its callbacks per second."""
         stored, began = events_in(self._database), self._times()
         result = load(self._server, self._requests, self._seconds, folder=self._stage.folder)
         ended = self._times()
@@ -71,19 +71,19 @@ class Turns:
 
     @property
     def median(self) -> Spent:
-        """The median of each part over the turns."""
+        """The median of each part over all calls."""
         return Spent(*map(median, zip(*self.spent, strict=True)))
 
 
 def run(stage: Stage, effort: Effort) -> Iterator[Line]:
-    """Callbacks on PostgreSQL and reads of instances, new against before."""
+    """Compare callbacks and reads of instances with the earlier release; PostgreSQL."""
     command = os.environ.get(VARIABLE)
     if not command:
         return
     requests = steps(effort.jobs)
     with ExitStack() as stack:
         new, old = (
-            stack.enter_context(_turns(stage, effort, requests, program))
+            stack.enter_context(_release(stage, effort, requests, program))
             for program in (None, Path(command))
         )
         pair = alternate(new, old, effort.pairs)
@@ -120,13 +120,13 @@ def run(stage: Stage, effort: Effort) -> Iterator[Line]:
 
 
 @contextmanager
-def _turns(
+def _release(
     stage: Stage, effort: Effort, requests: list[Request], program: Path | None
-) -> Iterator[Turns]:
+) -> Iterator[Release]:
     database = stage.postgres()
     with stage.milepost(database, "--workers", "1", program=program) as server:
         register(database, effort.jobs, stage.folder / "home")
-        yield Turns(stage, server, database, requests, effort.seconds)
+        yield Release(stage, server, database, requests, effort.seconds)
 
 
 @contextmanager

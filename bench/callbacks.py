@@ -1,4 +1,4 @@
-"""Signed step callbacks against the no-op, the mutable rows and naive use of the library."""
+"""Signed step callbacks against a no-op, mutable rows and naive use of the library."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from bench.load import steps
 from bench.stage import Stage
 
 FEW_EVENTS_JOBS = 5_000
-"""Naive use is slower with every event, so its jobs with one event are many."""
+"""Naive use gets slower with each event of a job, so this measurement needs many jobs."""
 THOUSAND = 1_000
 
 
 def run(stage: Stage, effort: Effort) -> Iterator[Line]:
-    """One worker each; against the mutable rows, the best number of workers and threads of each."""
+    """Compare one worker each; against the mutable rows, the best setup of each side."""
     requests = steps(effort.jobs)
     with ExitStack() as stack:
         one = stack.enter_context(_milepost(stage, effort, workers=1))
@@ -37,7 +37,7 @@ def run(stage: Stage, effort: Effort) -> Iterator[Line]:
             stack,
             [partial(_mutable_row, stage, effort, setup) for setup in ONE_WORKER + TWO_WORKERS],
         )
-        ours = max((one, two), key=lambda turn: turn() + turn())
+        ours = max((one, two), key=lambda measure: measure() + measure())
         pair = alternate(ours, rows, effort.pairs)
         yield _line("step callbacks / the mutable rows, best of each", pair, 1.5)
 
@@ -83,5 +83,5 @@ def _naive(
     database = stage.postgres()
     naive.fill(database, jobs, events)
     with stage.baseline("naive:create_app", database) as server:
-        # Two at once on one job, and the library refuses one of them.
+        # If two requests write to one job at once, the library refuses one of them.
         yield plain(stage, server, steps(jobs), effort.seconds, may_fail=True)

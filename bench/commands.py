@@ -1,4 +1,4 @@
-"""Commands, run as anybody runs them: how long they take, and how much memory."""
+"""Commands as a user runs them: their duration and their peak memory."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ LOOK_SECONDS = 0.05
 
 
 class Cost(NamedTuple):
-    """What a command took, and what it printed."""
+    """The cost of a command, and its output."""
 
     seconds: float
     megabytes: float
-    said: bytes
+    output: bytes
 
 
 def milepost(home: Path, database: str, *arguments: str) -> Cost:
@@ -42,21 +42,23 @@ def milepost(home: Path, database: str, *arguments: str) -> Cost:
             command, env={**os.environ, **settings}, stdout=output, stderr=subprocess.DEVNULL
         )
         while True:
-            # Not the resource usage that the system tells at the end: it begins with our own size.
+            # The system's resource usage of a child would begin with the size of this process.
             peak = max(peak, _peak(process.pid))
             with suppress(subprocess.TimeoutExpired):
                 process.wait(LOOK_SECONDS)
                 break
         seconds = monotonic() - began
         output.seek(0)
-        said = output.read()
+        printed = output.read()
     if process.returncode:
-        raise Mismatch(f"milepost {arguments[0]} ended with {process.returncode}: {said[:2000]!r}")
-    return Cost(seconds, peak, said)
+        raise Mismatch(
+            f"milepost {arguments[0]} ended with {process.returncode}: {printed[:2000]!r}"
+        )
+    return Cost(seconds, peak, printed)
 
 
 def _peak(pid: int) -> float:
-    """Return the most memory that a process has had since it became the program that it is."""
+    """Return a process's peak memory since it began to run its program, in megabytes."""
     status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-    found = re.search(r"^VmHWM:\s*(\d+) kB", status, re.MULTILINE)
-    return int(found[1]) / 1000 if found else 0.0
+    matched = re.search(r"^VmHWM:\s*(\d+) kB", status, re.MULTILINE)
+    return int(matched[1]) / 1000 if matched else 0.0

@@ -1,4 +1,4 @@
-"""Contenders: a server with its load, measured in turns, and checked for what it stored."""
+"""Contenders: servers under load. Each measurement checks that the server stored its answers."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ class Setup(NamedTuple):
     workers: int = 1
 
 
-# What baselines are tried with; the best is measured.
+# Each baseline is tried with all of these; the best setup is measured.
 THREADS = (4, 8, 16, 32)
 ONE_WORKER = [Setup(threads) for threads in THREADS]
 TWO_WORKERS = [Setup(threads, workers=2) for threads in THREADS]
 
 
 class Mismatch(Exception):
-    """What was answered is not what is stored."""
+    """The answers of a server differ from what it stored."""
 
 
 def recording(
     stage: Stage, server: Server, database: str, requests: Sequence[Request], seconds: float
 ) -> Callable[[], float]:
-    """Return a turn of Milepost's: callbacks per second, of which all are stored."""
+    """Return a function that measures Milepost: callbacks per second, all of them stored."""
 
-    def turn() -> float:
+    def measure() -> float:
         before = events_in(database)
         result = load(server, requests, seconds, folder=stage.folder)
         check(result, events_in(database) - before)
         return result.rate
 
-    return turn
+    return measure
 
 
 def plain(
@@ -50,22 +50,22 @@ def plain(
     *,
     may_fail: bool = False,
 ) -> Callable[[], float]:
-    """Return a turn of a server that is only asked: answers per second, without errors."""
+    """Return a function that measures answers per second, and does not look at a database."""
 
-    def turn() -> float:
+    def measure() -> float:
         result = load(server, requests, seconds, folder=stage.folder)
         if result.broken or (result.refused and not may_fail):
             raise Mismatch(f"{result.refused} requests were refused, {result.broken} broken")
         return result.rate
 
-    return turn
+    return measure
 
 
 def check(result: Result, stored: int, runs: int = 1) -> None:
-    """Raise `Mismatch` unless every answer is a stored event; `runs` is how many runs it was."""
+    """Raise `Mismatch` unless every answer is a stored event; `runs` is the number of wrk runs."""
     if result.refused or result.broken:
         raise Mismatch(f"{result.refused} callbacks were refused, {result.broken} broken")
-    # wrk hangs up on what is under way when its time is over; also the run before this one.
+    # At its end, wrk closes connections whose requests may still be stored; so did the run before.
     if not result.answered <= stored <= result.answered + (runs + 1) * CONNECTIONS:
         raise Mismatch(f"{result.answered} callbacks were answered and {stored} stored")
 
@@ -73,11 +73,11 @@ def check(result: Result, stored: int, runs: int = 1) -> None:
 def best(
     stack: ExitStack, makers: Sequence[Callable[[], AbstractContextManager[Callable[[], float]]]]
 ) -> Callable[[], float]:
-    """Return the turn of whoever does best in two, set up once more for as long as the stack."""
+    """Return the function of the fastest of these; it stays set up as long as the stack is open."""
     scores = []
     for make in makers:
-        with make() as turn:
-            scores.append(turn() + turn())
+        with make() as measure:
+            scores.append(measure() + measure())
     return stack.enter_context(makers[scores.index(max(scores))]())
 
 
@@ -85,6 +85,6 @@ def best(
 def noop(
     stage: Stage, requests: Sequence[Request], seconds: float, setup: Setup
 ) -> Iterator[Callable[[], float]]:
-    """Run the no-op for these requests."""
+    """Run the no-op server for these requests."""
     with stage.baseline("noop:app", **setup._asdict()) as server:
         yield plain(stage, server, requests, seconds)

@@ -1,4 +1,4 @@
-"""Curves: how rates and latencies change with concurrency, with history and with the log."""
+"""Curves: rates and latencies by connections, by events per job, and by length of the log."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Curve(NamedTuple):
 
 
 def concurrency(stage: Stage, effort: Effort) -> Iterator[Curve]:
-    """Rates and p99 of step callbacks by connections: Milepost, the mutable rows, the no-op."""
+    """Yield rates and p99 of step callbacks by connections: Milepost, mutable rows, no-op."""
     with ExitStack() as stack:
         enter = stack.enter_context
         rows, events = stage.postgres(), stage.postgres()
@@ -43,7 +43,7 @@ def concurrency(stage: Stage, effort: Effort) -> Iterator[Curve]:
             "mutable rows": enter(stage.baseline("mutable_row:create_app", rows)),
             "Milepost": enter(stage.milepost(events)),
         }
-        found = {
+        by_name = {
             name: [
                 load(
                     server,
@@ -56,13 +56,13 @@ def concurrency(stage: Stage, effort: Effort) -> Iterator[Curve]:
             ]
             for name, server in servers.items()
         }
-    for name, results in found.items():
+    for name, results in by_name.items():
         yield Curve("rate by connections", name, CONNECTIONS, [each.rate for each in results])
         yield Curve("p99 by connections", name, CONNECTIONS, [each.p99 for each in results])
 
 
 def history(stage: Stage, effort: Effort) -> Iterator[Curve]:
-    """Rates by events per job: Milepost, and naive use as far as patience goes."""
+    """Yield rates by events per job: Milepost, and naive use up to 1,000 events per job."""
     lengths = [length for length in LENGTHS if length <= effort.long_history]
     ours, cold, theirs = [], [], []
     for length in lengths:
@@ -73,7 +73,7 @@ def history(stage: Stage, effort: Effort) -> Iterator[Curve]:
         settle(database, stage.folder / "home")
         with services_over(database, stage.folder / "home") as services:
             for n in range(ASKED):
-                # So that it has the snapshot that was taken on the way, had it grown by callbacks.
+                # One event more gives the job the snapshot that callbacks would have given it.
                 services.milepost.record(Callback(job_id=f"job-{n}", type="heartbeat"))
             services.projector().catch_up()
             Grower(services.tree).catch_up()
@@ -99,17 +99,17 @@ def history(stage: Stage, effort: Effort) -> Iterator[Curve]:
 def _cold(stage: Stage, database: str) -> float:
     """Return the milliseconds that a job's first callback in a new process takes."""
     with services_over(database, stage.folder / "home") as services:
-        told = {"status": "provisioning", "step": "vm_created"}
-        services.milepost.record(Callback(job_id="job-0", **told))  # type: ignore[arg-type]
+        fields = {"status": "provisioning", "step": "vm_created"}
+        services.milepost.record(Callback(job_id="job-0", **fields))  # type: ignore[arg-type]
     with services_over(database, stage.folder / "home") as services:
-        services.milepost.record(Callback(job_id="warm up the connection", **told))  # type: ignore[arg-type]
+        services.milepost.record(Callback(job_id="warm up the connection", **fields))  # type: ignore[arg-type]
         began = perf_counter()
-        services.milepost.record(Callback(job_id="job-0", **told))  # type: ignore[arg-type]
+        services.milepost.record(Callback(job_id="job-0", **fields))  # type: ignore[arg-type]
         return (perf_counter() - began) * 1000
 
 
 def catching_up(stage: Stage, effort: Effort) -> Iterator[Curve]:
-    """Rates of the projector and of a rebuild by the log's length."""
+    """Yield the rates of the projector and of a rebuild by the log's length."""
     lengths = [length for length in LOGS if length <= max(effort.log * 5, LOGS[0])]
     projecting, rebuilding = [], []
     for length in lengths:

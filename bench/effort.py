@@ -1,4 +1,4 @@
-"""How hard a run tries: the whole thing, or just enough to show that the scripts work."""
+"""The effort of a run: the whole measurement, or a short one that only checks the scripts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Effort(NamedTuple):
-    """Numbers that decide how long a run takes."""
+    """The sizes of a run; `seconds` is the duration of one load."""
 
     pairs: int
     seconds: float

@@ -1,4 +1,4 @@
-"""Figures: ratios of alternated pairs, and the table that they end up in."""
+"""Figures: ratios of alternating pairs, and the table of all claims."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.table import Table
 
 
 class Line(NamedTuple):
-    """A claim with its figure; `at_most` turns the comparison round."""
+    """A claim with its figure, which must be at least `wanted`, or at most with `at_most`."""
 
     claim: str
     figure: float
@@ -22,12 +22,12 @@ class Line(NamedTuple):
 
     @property
     def holds(self) -> bool:
-        """Tell whether the figure is as wanted."""
+        """Tell whether the claim holds."""
         return self.figure <= self.wanted if self.at_most else self.figure >= self.wanted
 
 
 class Pair(NamedTuple):
-    """Medians of two contenders that took turns, and of the ratios of their turns."""
+    """The medians of two contenders, and the median of the ratios of their pairs."""
 
     ours: float
     theirs: float
@@ -35,19 +35,19 @@ class Pair(NamedTuple):
 
 
 def alternate(ours: Callable[[], float], theirs: Callable[[], float], pairs: int) -> Pair:
-    """Measure both in turn, so that what else the machine does befalls both."""
-    turns = []
-    for turn in range(pairs):
-        # Who goes first alternates too.
-        if turn % 2:
+    """Measure both alternately, so that other load on the machine affects both."""
+    measured = []
+    for number in range(pairs):
+        # The first one of a pair alternates, too.
+        if number % 2:
             theirs_now, ours_now = theirs(), ours()
         else:
             ours_now, theirs_now = ours(), theirs()
-        turns.append((ours_now, theirs_now))
+        measured.append((ours_now, theirs_now))
     return Pair(
-        median(ours_now for ours_now, _ in turns),
-        median(theirs_now for _, theirs_now in turns),
-        median(ours_now / theirs_now for ours_now, theirs_now in turns),
+        median(ours_now for ours_now, _ in measured),
+        median(theirs_now for _, theirs_now in measured),
+        median(ours_now / theirs_now for ours_now, theirs_now in measured),
     )
 
 

@@ -1,4 +1,4 @@
-"""What growing costs: long jobs against new ones, a big store against an empty one."""
+"""The cost of growth: long jobs against new ones, a big store against an empty one."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ LONG_JOBS = 20
 
 
 def run(stage: Stage, effort: Effort) -> Iterator[Line]:
-    """Both kinds of jobs in one store under one server; then two stores."""
+    """Compare long jobs with new jobs in one store, then a big store with an empty one."""
     database = stage.postgres()
     register(database, 2 * LONG_JOBS, stage.folder / "home")
     lengthen(database, "job", LONG_JOBS, life(effort.long_history)[:-1])
     settle(database, stage.folder / "home")
     with services_over(database, stage.folder / "home") as services:
         for n in range(LONG_JOBS):
-            # So that it has the snapshot that was taken on the way, had it grown by callbacks.
+            # One event more gives the job the snapshot that callbacks would have given it.
             services.milepost.record(Callback(job_id=f"job-{n}", type="heartbeat"))
     with stage.milepost(database) as server:
-        told = {"status": "provisioning", "step": "vm_created"}
-        turns = [
+        fields = {"status": "provisioning", "step": "vm_created"}
+        long, new = (
             recording(
                 stage,
                 server,
                 database,
-                [signed({"job_id": f"job-{n}", **told}) for n in jobs],
+                [signed({"job_id": f"job-{n}", **fields}) for n in jobs],
                 effort.seconds,
             )
             for jobs in (range(LONG_JOBS), range(LONG_JOBS, 2 * LONG_JOBS))
-        ]
-        pair = alternate(turns[0], turns[1], effort.pairs)
+        )
+        pair = alternate(long, new, effort.pairs)
     yield Line(
         f"jobs with {effort.long_history:,} events / new jobs",
         pair.ratio,
@@ -51,7 +51,7 @@ def run(stage: Stage, effort: Effort) -> Iterator[Line]:
     lengthen(big, "old", effort.big_store // 100, life(100))
     settle(big, stage.folder / "home")
     with stage.milepost(big) as old_server, stage.milepost(empty) as new_server:
-        requests = [signed({"job_id": f"job-{n}", **told}) for n in range(effort.jobs)]
+        requests = [signed({"job_id": f"job-{n}", **fields}) for n in range(effort.jobs)]
         pair = alternate(
             recording(stage, old_server, big, requests, effort.seconds),
             recording(stage, new_server, empty, requests, effort.seconds),

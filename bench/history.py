@@ -1,4 +1,4 @@
-"""Histories to measure on: jobs that are registered, jobs that are long, stores that are big."""
+"""Histories for measurements: registered jobs, long jobs, big stores."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from domain.job.events import Fact, HeartbeatReceived, StatusReported, StepRepor
 from projections.projecting.projector import Projector
 
 WRITERS = 64
-# Straight into the table, since a million callbacks would take longer than the measurement.
+# SQL fills the table, since a million callbacks would take longer than the measurement.
 FILL = """
     INSERT INTO milepost_events (originator_id, originator_version, topic, state)
     SELECT %(prefix)s || '-' || job, version + 1, event.topic, convert_to(event.state, 'UTF8')
@@ -45,7 +45,7 @@ EVERY_SECONDS = 60
 
 @contextmanager
 def services_over(database: str, home: Path) -> Iterator[Services]:
-    """Open a database without a server."""
+    """Open the services over a database in this process."""
     environment = {
         "MILEPOST_HOME": str(home),
         "MILEPOST_DATABASE_URL": database,
@@ -61,7 +61,7 @@ def services_over(database: str, home: Path) -> Iterator[Services]:
 
 
 def register(database: str, jobs: int, home: Path) -> None:
-    """Register `job-0` and so on, of `agent-0` and so on."""
+    """Register this many jobs: `job-0` of `agent-0`, `job-1` of `agent-1`, and so on."""
     with services_over(database, home) as services, ThreadPoolExecutor(WRITERS) as pool:
         commands = (
             QueueJob(job_id=f"job-{n}", agent_id=f"agent-{n}", workflow="vm@1") for n in range(jobs)
@@ -71,28 +71,28 @@ def register(database: str, jobs: int, home: Path) -> None:
 
 
 def life(events: int) -> list[Fact]:
-    """Return what a job's workflow reports: the start, steps among heartbeats, the end."""
+    """Return this many facts of one workflow: the start, steps between heartbeats, the end."""
     facts: list[Fact] = []
     for n in range(events):
-        said: dict[str, Any] = {
+        common: dict[str, Any] = {
             "recorded_at": datetime.now(UTC) + timedelta(seconds=EVERY_SECONDS * (n - events)),
             "signed_by": "x-signature:00000000",
             "digest": "0" * 64,
         }
         step, is_new = divmod(n * (len(STEPS) + 1), events)
         if n == 0:
-            facts.append(StatusReported(**said, status="provisioning", workflow_run_id="1"))
+            facts.append(StatusReported(**common, status="provisioning", workflow_run_id="1"))
         elif n == events - 1:
-            facts.append(StatusReported(**said, status="running"))
+            facts.append(StatusReported(**common, status="running"))
         elif is_new <= len(STEPS) and step:
-            facts.append(StepReported(**said, step=STEPS[step - 1]))
+            facts.append(StepReported(**common, step=STEPS[step - 1]))
         else:
-            facts.append(HeartbeatReceived(**said))
+            facts.append(HeartbeatReceived(**common))
     return facts
 
 
 def lengthen(database: str, prefix: str, jobs: int, facts: Sequence[Fact]) -> None:
-    """Give jobs, which are registered and no more, these facts."""
+    """Append these facts to each of the jobs, which must be registered and have no other event."""
     events = [
         {"topic": type(fact).__name__, "state": msgspec.json.encode(fact).decode()}
         for fact in facts
@@ -107,9 +107,9 @@ def lengthen(database: str, prefix: str, jobs: int, facts: Sequence[Fact]) -> No
 
 
 def settle(dsn: str, home: Path) -> None:
-    """Fold, vacuum and checkpoint, so that the filling does not disturb the measuring."""
+    """Fold, vacuum and checkpoint, so that the filling does not disturb the measurement."""
     with services_over(dsn, home) as services:
-        # Where jobs take turns in a long log, sooner there than the projector.
+        # In a long log of alternating jobs, a rebuild is faster than the projector.
         services.rebuild().run()
         services.rebuild().delete_replaced()
     if dsn.startswith("sqlite:///"):
@@ -122,20 +122,20 @@ def settle(dsn: str, home: Path) -> None:
 
 
 def from_the_beginning(services: Services) -> Projector:
-    """Return a projector that has everything before it, beside the rows that are served."""
+    """Return a projector that begins at position 0, with rows beside the served ones."""
     services.shadow.begin(afresh=True)
-    services.shadow.make_indexes()  # it has the same indexes to write
+    services.shadow.make_indexes()  # its rows need the same indexes as the served rows
     milepost, rows = services.milepost, services.shadow.read_model
     return Projector(milepost.store, rows, milepost.mapper, services.workflows)
 
 
 def events_in(database: str) -> int:
-    """Count what is stored."""
+    """Return the number of stored events."""
     count = "SELECT count(*) FROM milepost_events"
     if database.startswith("sqlite:///"):
         with sqlite3.connect(database.removeprefix("sqlite:///")) as file:
             return int(file.execute(count).fetchone()[0])
     with psycopg.connect(database) as connection:
-        found = connection.execute(count).fetchone()
-        assert found is not None
-        return int(found[0])
+        row = connection.execute(count).fetchone()
+        assert row is not None
+        return int(row[0])

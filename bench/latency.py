@@ -1,4 +1,4 @@
-"""How long a callback takes at half the maximum rate, and how far the read model is behind."""
+"""The latency of callbacks and the lag of the read model, at half the maximum rate."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ LOOK_SECONDS = 0.0005
 
 
 def run(stage: Stage, effort: Effort) -> Iterator[Line]:
-    """PostgreSQL and SQLite, one worker."""
+    """Yield the figures of PostgreSQL and SQLite, one worker each."""
     requests = steps(effort.jobs)
     postgres, sqlite = stage.postgres(), stage.sqlite()
     for database in (postgres, sqlite):
         register(database, effort.jobs, stage.folder / "home")
     with stage.milepost(postgres) as server, stage.milepost(sqlite) as small:
-        turns = {
+        measures = {
             name: recording(stage, each, database, requests, effort.seconds)
             for name, each, database in (
                 ("PostgreSQL", server, postgres),
                 ("SQLite", small, sqlite),
             )
         }
-        pair = alternate(turns["SQLite"], turns["PostgreSQL"], effort.pairs)
+        pair = alternate(measures["SQLite"], measures["PostgreSQL"], effort.pairs)
         yield Line(
             "SQLite / PostgreSQL",
             pair.ratio,
@@ -80,7 +80,7 @@ def run(stage: Stage, effort: Effort) -> Iterator[Line]:
 
 
 def _lags(stage: Stage, server: Server, database: str, effort: Effort, pause: float) -> list[float]:
-    """Return, in milliseconds, how long after receipts the read model had what they are about."""
+    """Return for each receipt the milliseconds until the read model had reached its position."""
     seconds = effort.seconds * effort.pairs
     probe = signed({"job_id": "job-0", "type": "heartbeat"})
     connection = http.client.HTTPConnection("127.0.0.1", server.port)
@@ -91,7 +91,7 @@ def _lags(stage: Stage, server: Server, database: str, effort: Effort, pause: fl
             load, server, steps(effort.jobs), seconds, folder=stage.folder, pause=pause
         )
         until = perf_counter() + seconds - 0.5
-        while perf_counter() < until or len(lags) < 2:  # of fewer there are no quantiles
+        while perf_counter() < until or len(lags) < 2:  # quantiles need two values
             connection.request(probe.method, probe.path, probe.body, probe.headers)
             receipt = json.load(connection.getresponse())
             answered = perf_counter()
@@ -103,7 +103,7 @@ def _lags(stage: Stage, server: Server, database: str, effort: Effort, pause: fl
 
 
 class _positions:  # noqa: N801  used as a function
-    """Ask a database how far its read model is."""
+    """Return a function that reads the position of a database's read model."""
 
     def __init__(self, database: str) -> None:
         self._connection: psycopg.Connection[tuple[int]] | sqlite3.Connection

@@ -1,4 +1,4 @@
-"""Load: wrk (https://github.com/wg/wrk) with requests that are made and signed beforehand."""
+"""Load: wrk (https://github.com/wg/wrk) sends requests that were signed before."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ CONNECTIONS = 32
 CALIBRATIONS = 3
 WEBHOOK = "/api/webhooks/github"
 
-# What Lua would compile may have 65,536 constants, so the requests are read from a file.
-# wrk asks for the next request in one thread; `delay` spreads them evenly at random.
+# Lua compiles at most 65,536 constants, so the script reads the requests from a file. One thread
+# of wrk asks for each next request; `delay` spreads the requests at random, evenly.
 SEPARATOR = "\x1e"
 SCRIPT = """
 local requests = {{}}
@@ -45,9 +45,9 @@ class MissingWrk(Exception):
 
 
 class Result(NamedTuple):
-    """What one run came to; latencies in milliseconds.
+    """The result of one run; latencies in milliseconds.
 
-    `refused` are answers with an error's status, `broken` are connections that gave none.
+    `refused` counts answers with an error status, `broken` counts connections without an answer.
     """
 
     answered: int
@@ -72,7 +72,7 @@ class Request(NamedTuple):
     body: str = ""
 
     def raw(self, host: str) -> str:
-        """Return the request as it goes over the wire."""
+        """Return the request's text in HTTP/1.1."""
         sized = {"Content-Length": str(len(self.body.encode()))} if self.body else {}
         lines = [
             f"{name}: {value}" for name, value in {"Host": host, **self.headers, **sized}.items()
@@ -90,8 +90,8 @@ def signed(fields: dict[str, object]) -> Request:
 
 def steps(jobs: int) -> list[Request]:
     """Return a step callback for each of the jobs."""
-    told = {"status": "provisioning", "step": "vm_created"}
-    return [signed({"job_id": f"job-{n}", **told}) for n in range(jobs)]
+    fields = {"status": "provisioning", "step": "vm_created"}
+    return [signed({"job_id": f"job-{n}", **fields}) for n in range(jobs)]
 
 
 def heartbeats(jobs: int) -> list[Request]:
@@ -106,7 +106,7 @@ def reads(jobs: int, headers: dict[str, str] | None = None) -> list[Request]:
 
 
 def require_wrk() -> None:
-    """Raise `MissingWrk` if there is no wrk."""
+    """Raise `MissingWrk` if wrk is not installed."""
     if shutil.which("wrk") is None:
         raise MissingWrk(MissingWrk.__doc__)
 
@@ -120,9 +120,9 @@ def load(
     connections: int = CONNECTIONS,
     pause: float = 0,
 ) -> Result:
-    """Send the requests round and round, on every connection after a pause in milliseconds.
+    """Send the requests again and again for `seconds`, with a mean `pause` in milliseconds.
 
-    A connection sends its next request once the last one is answered.
+    A connection sends its next request after the answer to its last one and the pause.
     """
     delay = DELAY.format(twice=round(2 * pause)) if pause else ""
     script, file = folder / "load.lua", folder / "requests"
@@ -138,20 +138,20 @@ def load(
         check=True,
         timeout=whole + 60,
     )
-    told = next((line for line in done.stdout.splitlines() if line.startswith("RESULT ")), None)
-    if told is None:
+    result = next((line for line in done.stdout.splitlines() if line.startswith("RESULT ")), None)
+    if result is None:
         raise RuntimeError(f"wrk measured nothing: {done.stdout}{done.stderr}")
-    return Result(**json.loads(told.removeprefix("RESULT ")))
+    return Result(**json.loads(result.removeprefix("RESULT ")))
 
 
 def pause_for(
     rate: float, server: Server, requests: Sequence[Request], seconds: float, folder: Path
 ) -> float:
-    """Return the pause with which the server is asked that many times per second."""
+    """Return the pause in milliseconds that gives this rate in requests per second."""
     cycle = 1000 * CONNECTIONS / rate
     pause = cycle
     for _ in range(CALIBRATIONS):
         result = load(server, requests, seconds, folder=folder, pause=pause)
-        # What a cycle took beside its pause is how long the answer takes.
+        # The rest of a cycle, without its pause, is the time of the answer.
         pause = max(0.0, cycle - (1000 * CONNECTIONS / result.rate - pause))
     return pause

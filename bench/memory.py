@@ -1,4 +1,4 @@
-"""A worker's memory while callbacks come and come."""
+"""A worker's memory under many callbacks."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ SLICE_SECONDS = 20
 
 
 def run(stage: Stage, effort: Effort) -> Iterator[Line]:
-    """PostgreSQL, one worker, as many callbacks as the effort says over as many jobs."""
+    """Send `effort.callbacks` callbacks over `effort.many_jobs` jobs; PostgreSQL, one worker."""
     database = stage.postgres()
     register(database, effort.many_jobs, stage.folder / "home")
     first = events_in(database)
-    # With heartbeats, or jobs would time out in a long run, which is an event too.
+    # Without heartbeats, jobs would time out in a long run, and a timeout is an event, too.
     pairs = zip(steps(effort.many_jobs), heartbeats(effort.many_jobs), strict=True)
     requests = [request for pair in pairs for request in pair]
     seconds = min(SLICE_SECONDS, max(1, effort.callbacks // 10_000))
@@ -30,11 +30,11 @@ def run(stage: Stage, effort: Effort) -> Iterator[Line]:
         answered = stored = 0
         while stored < effort.callbacks:
             at = answered % len(requests)
-            in_turn = requests[at:] + requests[:at]
-            result = load(server, in_turn, seconds, folder=stage.folder)
+            rotated = requests[at:] + requests[:at]
+            result = load(server, rotated, seconds, folder=stage.folder)
             answered, stored = answered + result.answered, events_in(database) - first
             sizes.append((stored, _megabytes(server)))
-            # What was under way at a slice's end may be stored during the next one.
+            # A request that is unanswered at a slice's end may be stored during the next slice.
             check(result._replace(answered=answered), stored, runs=len(sizes))
     half = next(size for stored, size in sizes if stored >= effort.callbacks // 2)
     yield Line(

@@ -1,4 +1,4 @@
-"""Taking a log along: how fast it goes out of and into each database, and in how much memory."""
+"""Export from and import into each database: rate and memory."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EVENTS_PER_JOB = 50
 
 
 def run(stage: Stage, effort: Effort) -> Iterator[Line]:
-    """PostgreSQL to SQLite and back; what comes out at the end is what went in."""
+    """Move a log from PostgreSQL to SQLite and back; both exports must be equal."""
     database, jobs = stage.postgres(), effort.log // EVENTS_PER_JOB
     register(database, jobs, stage.folder / "home")
     lengthen(database, "job", jobs, life(EVENTS_PER_JOB - 1))
@@ -42,4 +42,4 @@ def run(stage: Stage, effort: Effort) -> Iterator[Line]:
             )
         database = empty
     if files[0].read_bytes() != files[1].read_bytes():
-        raise Mismatch("what came out of SQLite is not what came out of PostgreSQL")
+        raise Mismatch("the export from SQLite differs from the export from PostgreSQL")

@@ -10,7 +10,7 @@ import matplotlib.pyplot as plt
 
 from bench.curves import UNITS, Curve
 
-# The same curves give the same file, so that a diff shows what was measured.
+# Equal curves give equal files, so that a diff shows changed measurements only.
 mpl.use("Agg")
 mpl.rcParams["svg.hashsalt"] = "milepost"
 METADATA = {"Date": None}

@@ -1,4 +1,4 @@
-"""The projector catching up, against only reading and decoding, and against the stock runner."""
+"""The projector that catches up, against reading and decoding alone, and the stock runner."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from projections.projecting.stepper import BATCH
 
 JOBS = 2_000
 STOCK_SHARE = 20
-"""The stock runner gets a log of a twentieth: its rate does not depend on the length."""
+"""The stock runner gets a twentieth of the log: its rate does not depend on the length."""
 
 
 def run(stage: Stage, effort: Effort) -> Iterator[Line]:
-    """Fold one log again and again; PostgreSQL."""
+    """Measure the folding of one log on PostgreSQL."""
     home, database = stage.folder / "home", stage.postgres()
     jobs = min(JOBS, effort.log // 10)
     register(database, jobs, home)

@@ -16,7 +16,7 @@ from bench.stage import Server, Stage
 
 
 def run(stage: Stage, effort: Effort) -> Iterator[Line]:
-    """A 200 with its body, and a 304 for whoever has it already; PostgreSQL, one worker."""
+    """Measure answers with a body (200) and without (304); PostgreSQL, one worker."""
     database = stage.postgres()
     register(database, effort.jobs, stage.folder / "home")
     with services_over(database, stage.folder / "home") as services:
@@ -42,7 +42,7 @@ def run(stage: Stage, effort: Effort) -> Iterator[Line]:
 
 
 def conditional(server: Server, jobs: int) -> list[Request]:
-    """Return reads of each job's agent by a client that has the answer already."""
+    """Return conditional reads of each job's agent, by a client that has the present answer."""
     connection = http.client.HTTPConnection("127.0.0.1", server.port)
     conditional = []
     for each in reads(jobs):
@@ -53,6 +53,6 @@ def conditional(server: Server, jobs: int) -> list[Request]:
         connection.request("GET", each.path, headers=headers)
         again = connection.getresponse()
         if again.status != 304 or again.read():
-            raise Mismatch(f"{each.path} is answered {again.status} to who has it already")
+            raise Mismatch(f"{each.path} is answered {again.status} to a conditional read")
         conditional.append(each._replace(headers=headers))
     return conditional

@@ -1,4 +1,4 @@
-"""The stage: a PostgreSQL that waits for the disk, servers on free ports, a folder for it all."""
+"""The stage: a PostgreSQL with fsync, servers on free ports, and a folder for their files."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ import psycopg
 
 from tests.support.postgres_server import PostgresServer, create_database
 
-SECRET = "a callback secret for measurements"  # noqa: S105  guards nothing
+SECRET = "a callback secret for measurements"  # noqa: S105  protects no data
 ADMIN_TOKEN = "an-admin-token-for-measurements"  # noqa: S105
 ROOT = Path(__file__).parent.parent
 START_SECONDS = 30.0
 
 
 class Stage:
-    """What all measurements of one run share; leaving it ends every process it started."""
+    """The database and the servers of one run; leaving the stage ends every process it started."""
 
     def __init__(self) -> None:
         self._stack = ExitStack()
@@ -53,7 +53,7 @@ class Stage:
         self._stack.close()
 
     def database_processes(self) -> list[psutil.Process]:
-        """Return the processes of PostgreSQL, if this run has started it; else none."""
+        """Return the processes of the PostgreSQL of this run; an empty list for another one."""
         if self._given:
             return []
         pid = (self._postgres.folder / "postmaster.pid").read_text().splitlines()[0]
@@ -65,18 +65,18 @@ class Stage:
         return create_database(self._dsn)
 
     def sqlite(self) -> str:
-        """Return the URL of an SQLite file that is not there yet."""
+        """Return the URL of a new SQLite file."""
         return f"sqlite:///{self.folder / uuid4().hex}.db"
 
     def describe(self) -> str:
-        """Say what the measurements ran on."""
+        """Return a description of the machine and its software."""
         with psycopg.connect(self._dsn) as connection:
-            found = connection.execute(
+            row = connection.execute(
                 "SELECT current_setting('server_version'), current_setting('fsync')"
             ).fetchone()
-        assert found is not None
+        assert row is not None
         python = ".".join(map(str, sys.version_info[:3]))
-        return f"{os.cpu_count()} cores, Python {python}, PostgreSQL {found[0]}, fsync {found[1]}"
+        return f"{os.cpu_count()} cores, Python {python}, PostgreSQL {row[0]}, fsync {row[1]}"
 
     @contextmanager
     def milepost(
@@ -85,9 +85,9 @@ class Stage:
         *options: str,
         program: Path | None = None,
     ) -> Iterator[Server]:
-        """Run `milepost serve` over a database, as anybody would.
+        """Run `milepost serve` over a database, as a user would.
 
-        `program` is the command of another release, which brings its own modules.
+        `program` is the command of another release, with modules of its own.
         """
         environment = {
             "MILEPOST_HOME": str(self.folder / "home"),
@@ -139,7 +139,7 @@ class Stage:
 
 
 class Server:
-    """A server that answers."""
+    """A running server."""
 
     def __init__(self, port: int, process: subprocess.Popen[bytes]) -> None:
         self.port, self.process = port, process
@@ -147,7 +147,7 @@ class Server:
 
 
 def _free_port() -> int:
-    # Bound without SO_REUSEPORT, so a forgotten server on the port would be noticed here.
+    # Without SO_REUSEPORT, this bind fails if a forgotten server has the port.
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -164,4 +164,6 @@ def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
             if client.connect_ex(("127.0.0.1", port)) == 0:
                 return
         Event().wait(0.05)
-    raise RuntimeError(f"nobody listens on {port} after {START_SECONDS} s: {log.read_text()}")
+    raise RuntimeError(
+        f"the server does not listen on {port} after {START_SECONDS} s: {log.read_text()}"
+    )

@@ -1,4 +1,4 @@
-"""Time travel into the middle of a long job, asked of the application in this process."""
+"""Time travel into the middle of a long job; the application runs in this process."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ AT_ONCE = 10_000
 
 
 def run(stage: Stage, effort: Effort) -> Iterator[Line]:
-    """A GET with `?at=` on each database, once the projector has caught up."""
+    """Measure a GET with `?at=` on each database, after the projector has caught up."""
     facts = life(effort.long_history)
     middle = facts[len(facts) // 2].recorded_at.isoformat().replace("+00:00", "Z")
     for name, database in (("SQLite", stage.sqlite()), ("PostgreSQL", stage.postgres())):
         with services_over(database, stage.folder / "home") as services:
             _live(services, facts)
             services.projector().catch_up()
-            took = sorted(_asked(services, f"/api/jobs/job?at={middle}"))
+            times = sorted(_times_of(services, f"/api/jobs/job?at={middle}"))
         yield Line(
             f"?at= in the middle of {effort.long_history:,} events, {name}",
-            median(took),
+            median(times),
             100,
             unit="ms",
             at_most=True,
-            detail=f"at most {took[-1]:.1f} ms of {ASKED} times",
+            detail=f"at most {times[-1]:.1f} ms of {ASKED} times",
         )
 
 
@@ -48,7 +48,7 @@ def _live(services: Services, facts: Sequence[Fact]) -> None:
         store.transact({}, [], lambda _, rows=rows: Append(rows))  # type: ignore[misc]
 
 
-def _asked(services: Services, path: str) -> Iterator[float]:
+def _times_of(services: Services, path: str) -> Iterator[float]:
     client = create_app(services).test_client()
     for _ in range(ASKED):
         began = perf_counter()

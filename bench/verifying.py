@@ -1,4 +1,4 @@
-"""Growing the tree, and `milepost verify`: how fast, and in how much memory."""
+"""The rate at which the tree grows; the rate and memory of `milepost verify`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ EVENTS_PER_JOB = 50
 
 
 def run(stage: Stage, effort: Effort) -> Iterator[Line]:
-    """On both databases, with one log."""
+    """Yield the figures of both databases, with equal logs."""
     for name, database in (("SQLite", stage.sqlite()), ("PostgreSQL", stage.postgres())):
         home = stage.folder / f"verified-{name}"
         jobs = max(1, effort.log // EVENTS_PER_JOB)
@@ -32,9 +32,11 @@ def run(stage: Stage, effort: Effort) -> Iterator[Line]:
             grown = services.tree.head().size / (perf_counter() - began)
         yield Line(f"growing the tree, {name}", grown, 20_000, "events/s")
         cost = milepost(home, database, "verify", "--json")
-        seconds, events = cost.seconds, int(msgspec.json.decode(cost.said)["events"])
+        seconds, events = cost.seconds, int(msgspec.json.decode(cost.output)["events"])
         if events != jobs * EVENTS_PER_JOB:
             raise Mismatch(f"{events} events were verified")
-        told = f"{events:,} events of {jobs:,} jobs in {seconds:.1f} s"
-        yield Line(f"milepost verify, {name}", events / seconds, 8_000, "events/s", detail=told)
-        yield Line(f"its peak memory, {name}", cost.megabytes, 300, "MB", at_most=True, detail=told)
+        amount = f"{events:,} events of {jobs:,} jobs in {seconds:.1f} s"
+        yield Line(f"milepost verify, {name}", events / seconds, 8_000, "events/s", detail=amount)
+        yield Line(
+            f"its peak memory, {name}", cost.megabytes, 300, "MB", at_most=True, detail=amount
+        )

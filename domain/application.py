@@ -6,7 +6,6 @@ Every write goes through one committer; the transaction that appends also decide
 from __future__ import annotations
 
 import logging
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import cast
@@ -20,6 +19,7 @@ from domain.job.commands import Command, QueueJob, RecordCallback, StopJob, Time
 from domain.job.provisioning_job import ProvisioningJob
 from domain.log.mapper import JobEventMapper
 from domain.log.recall import Folded, recall
+from domain.log.recent_jobs import RecentJobs
 from domain.log.store import JobStore, NothingDecided, TooMuchMissed, translated
 from domain.writing.batch import Batch, Receipt
 from domain.writing.batching import Batching
@@ -54,7 +54,7 @@ class Milepost(Application[str]):
         self.store = cast(JobStore, self.recorder)
         self._clock = clock
         self._listeners: list[Callable[[], None]] = []
-        self._jobs: OrderedDict[str, Folded] = OrderedDict()
+        self._jobs = RecentJobs[Folded](CACHED_JOBS)
         self._committer = Batching[Command, Receipt](self._commit, name="committer")
 
     def construct_env(self, name: str, env: EnvType | None = None) -> Environment:
@@ -135,7 +135,5 @@ class Milepost(Application[str]):
 
     def _remember(self, jobs: Mapping[str, Folded]) -> None:
         for job_id, folded in jobs.items():
-            self._jobs[job_id] = folded
-            self._jobs.move_to_end(job_id)
-        while len(self._jobs) > CACHED_JOBS:
-            self._jobs.popitem(last=False)
+            self._jobs.remember(job_id, folded)
+        self._jobs.evict()

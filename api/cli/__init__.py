@@ -1,4 +1,4 @@
-"""The `milepost` command. Errors are one line on stderr and exit status 1, wrong usage is 2."""
+"""The `milepost` command. An error is one line on stderr with exit status 1, or 2 for usage."""
 
 from __future__ import annotations
 
@@ -26,30 +26,30 @@ from domain.errors import MilepostError, StoreUnavailable
 
 
 class OneLineErrors(click.Group):
-    """A group that says what went wrong in one line."""
+    """A group of commands that prints an error as one line."""
 
     def invoke(self, context: click.Context) -> Any:
-        """Run a command; turn what Milepost can explain into a message."""
+        """Run a command; print an error of Milepost as a message without a traceback."""
         try:
             return super().invoke(context)
         except StoreUnavailable as error:
             reason = " ".join(str(error).split()) or sentence(error)
             raise click.ClickException(f"the database does not answer: {reason}") from error
         except MilepostError as error:
-            said = printable(" ".join(sentence(error).split()))
-            raise click.ClickException(said) from error
+            message = printable(" ".join(sentence(error).split()))
+            raise click.ClickException(message) from error
         except KeyboardInterrupt:
-            # Commands that have more to say of it do so themselves.
+            # A command with more to say about an interruption handles it before this line.
             context.exit(INTERRUPTED)
         except BrokenPipeError:
-            # `milepost jobs | head` is no error, and must not become one while Python exits.
+            # `milepost jobs | head` is no error. With stderr open, Python would print one at exit.
             sys.stderr.close()
             context.exit(0)
 
 
 def run() -> None:
     """Run `milepost` as a program of its own."""
-    # What is imported stays, so the garbage collector need not look at it again and again.
+    # Imported modules are never garbage, so the collector need not visit them.
     gc.freeze()
     main()
 
@@ -57,7 +57,7 @@ def run() -> None:
 @click.group(cls=OneLineErrors, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="milepost")
 def main() -> None:
-    """Record what happens to provisioning jobs and tell people how far they are.
+    """Record what happens to provisioning jobs and show people how far they are.
 
     Settings come from the environment (MILEPOST_DATABASE_URL and others; see the README).
     """

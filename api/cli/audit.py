@@ -1,4 +1,4 @@
-"""audit: what happened to a job, who said so, and what it changed."""
+"""audit: the events of a job, their senders, and what each event changed."""
 
 from __future__ import annotations
 
@@ -23,12 +23,14 @@ from projections.views.instance import Instance
 
 @click.command()
 @click.argument("job_id", metavar="JOB")
-@click.option("--kind", "kinds", type=Kinds(), multiple=True, help="Only these kinds of events.")
-@click.option("--since", type=When(), help="Only what was recorded then or later.")
-@click.option("--until", type=When(), help="Only what was recorded then or earlier.")
-@click.option("--attempt", type=click.IntRange(min=1), help="Only what belongs to this attempt.")
-@click.option("--version", type=click.IntRange(min=1), help="Up to the event of this version.")
-@click.option("--at", type=When(), help="Up to this time.")
+@click.option(
+    "--kind", "kinds", type=Kinds(), multiple=True, help="Show only these kinds of events."
+)
+@click.option("--since", type=When(), help="Show only events recorded at this time or later.")
+@click.option("--until", type=When(), help="Show only events recorded at this time or earlier.")
+@click.option("--attempt", type=click.IntRange(min=1), help="Show only events of this attempt.")
+@click.option("--version", type=click.IntRange(min=1), help="Stop after the event of this version.")
+@click.option("--at", type=When(), help="Stop at this time.")
 @as_json
 def audit(
     job_id: str,
@@ -40,39 +42,38 @@ def audit(
     at: datetime | None,
     as_json: bool,
 ) -> None:
-    """Show every event of JOB, who said so, and what it changed.
+    """Show every event of JOB, its sender, and what it changed.
 
-    With --version or --at, the history ends there, and so does what it came to. Times are like
+    With --version or --at, the history and the state below it end at that event. A time looks like
     2026-03-02T14:03:00Z.
     """
     if version is not None and at is not None:
-        raise click.UsageError("--version and --at are two ways to say one thing; give one")
+        raise click.UsageError("--version and --at exclude one another")
     wanted = Wanted(kinds=[*chain(*kinds)], since=since, until=until, attempt=attempt)
-    with opened(only_looks=True) as here:
-        present = here.reader.instance(job_id)
+    with opened(only_looks=True) as services:
+        present = services.reader.instance(job_id)
         if present is None:
             raise JobNotFound(f"There is no job {job_id!r}.")
-        end = here.history.instance(present, PointInHistory(version, at))
+        end = services.history.instance(present, PointInHistory(version, at))
         entries = takewhile(
-            lambda entry: entry.after.version <= end.version, here.history.entries(job_id, wanted)
+            lambda entry: entry.after.version <= end.version,
+            services.history.entries(job_id, wanted),
         )
         if as_json:
             for entry in entries:
-                print_json(entry_body(entry, here.workflows))
+                print_json(entry_body(entry, services.workflows))
             return
-        print_trail(console(), entries, here.workflows)
-        _sum_up(end, present, here)
+        print_trail(console(), entries, services.workflows)
+        _print_state(end, present, services)
 
 
-def _sum_up(end: Instance, present: Instance, here: Services) -> None:
-    """Print what the history came to."""
-    came_to = (
-        "It stands so"
-        if end.version == present.version
-        else f"It stood so at version {end.version}"
-    )
+def _print_state(end: Instance, present: Instance, services: Services) -> None:
+    """Print the state after the last event."""
+    label = "State now" if end.version == present.version else f"State at version {end.version}"
     console().print(
-        Text(f"{came_to}: "), status_text(end.status), steps_text(shown_steps(end, here.workflows))
+        Text(f"{label}: "),
+        status_text(end.status),
+        steps_text(shown_steps(end, services.workflows)),
     )
     if end.attempt.final and end.attempt.final.error:
         click.echo(f"  {indented(end.attempt.final.error, 2)}")

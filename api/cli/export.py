@@ -1,4 +1,4 @@
-"""export: take the log along, or a part of it."""
+"""export: write the log, or a part of it, to a file."""
 
 from __future__ import annotations
 
@@ -40,23 +40,25 @@ FORMATS: dict[str, Callable[[str], Format]] = {
     type=click.Choice(list(FORMATS)),
     default=FORMAT,
     show_default=True,
-    help="jsonl is the one that can be imported.",
+    help="Only jsonl can be imported.",
 )
-@click.option("--job", "job_id", help="Only this job's events.")
-@click.option("--user", "user_id", help="Only the jobs that are registered for this user.")
-@click.option("--since", type=When(), help="Recorded at this time or later.")
-@click.option("--until", type=When(), help="Recorded before this time.")
-@click.option("--from-position", type=click.IntRange(1), help="From this position on.")
-@click.option("--to-position", type=click.IntRange(1), help="Up to and with this position.")
-@click.option("--sealed", is_flag=True, help="Leave encrypted and compressed events as they are.")
+@click.option("--job", "job_id", help="Export only this job's events.")
+@click.option("--user", "user_id", help="Export only jobs that are registered for this user.")
+@click.option("--since", type=When(), help="Export only events recorded at this time or later.")
+@click.option("--until", type=When(), help="Export only events recorded before this time.")
+@click.option("--from-position", type=click.IntRange(1), help="The first position to export.")
+@click.option("--to-position", type=click.IntRange(1), help="The last position to export.")
+@click.option(
+    "--sealed", is_flag=True, help="Export encrypted and compressed events as they are stored."
+)
 @click.option("--source", default=SOURCE, show_default=True, help="The source of CloudEvents.")
 @click.option(
     "--manifest",
     "manifest_path",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Where the manifest goes (FILE.manifest.json).",
+    help="The file for the manifest (FILE.manifest.json).",
 )
-@click.option("--force", is_flag=True, help="Replace files that are there.")
+@click.option("--force", is_flag=True, help="Replace existing files.")
 @as_json
 def export(
     file: Path | None,
@@ -68,50 +70,49 @@ def export(
     as_json: bool,
     **selected: Any,
 ) -> None:
-    """Write the log, as it stands, to FILE or to standard output.
+    """Write the present log to FILE or to standard output.
 
-    Beside FILE goes a manifest that says what is in it, with its SHA-256 and the log's Merkle root.
+    The manifest beside FILE describes its content, with its SHA-256 and the log's Merkle root.
     """
     target = None if file is None or file == Path("-") else file
     selection = _selection(selected)
     if sealed and name != FORMAT:
-        raise click.UsageError(
-            f"--sealed goes with --format {FORMAT}: sealed events have no fields"
-        )
+        raise click.UsageError(f"--sealed needs --format {FORMAT}: sealed events have no fields")
     if not URI_REFERENCE.fullmatch(source):
-        raise click.UsageError("--source wants a URI")
+        raise click.UsageError("--source must be a URI")
     if target is None and as_json:
-        raise click.UsageError(
-            "--json prints on standard output, where the export goes; name a FILE"
-        )
+        raise click.UsageError("--json prints on standard output, like the export; name a FILE")
     if target is None and sys.stdout.isatty():
-        raise click.UsageError("an export is not for a terminal; name a FILE, or pipe it on")
+        raise click.UsageError(
+            "an export is not for a terminal; name a FILE, or pipe the export to a program"
+        )
     if target:
         manifest_path = manifest_path or manifest_of(target)
     refuse_to_replace([path for path in (target, manifest_path) if path], force)
-    with opened(only_looks=True, with_key=True) as here, translated():
+    with opened(only_looks=True, with_key=True) as services, translated():
         job_id = selection.job_id
-        if job_id is not None and not here.read_model.log.history(job_id, limit=1):
+        if job_id is not None and not services.read_model.log.history(job_id, limit=1):
             raise JobNotFound(f"There is no job {job_id!r}.")
         exported = Export(
-            here.milepost.store,
-            here.milepost.mapper,
+            services.milepost.store,
+            services.milepost.mapper,
             selection,
-            here.read_model.log.newest_position(),
+            services.read_model.log.newest_position(),
             sealed=sealed,
         )
-        keys = here.settings.signers
-        made = write(exported, FORMATS[name](source), target, manifest_path, keys, here.clock())
+        keys = services.settings.signers
+        made = write(exported, FORMATS[name](source), target, manifest_path, keys, services.clock())
     _report(made, exported, target, manifest_path, as_json)
 
 
 def _selection(selected: dict[str, Any]) -> Selection:
-    found = Selection(**selected)
-    if found.since and found.until and found.since >= found.until:
+    selection = Selection(**selected)
+    if selection.since and selection.until and selection.since >= selection.until:
         raise click.UsageError("--since is not before --until")
-    if found.from_position and found.to_position and found.from_position > found.to_position:
+    first, last = selection.from_position, selection.to_position
+    if first and last and first > last:
         raise click.UsageError("--from-position is after --to-position")
-    return found
+    return selection
 
 
 def _report(
@@ -119,8 +120,8 @@ def _report(
 ) -> None:
     if exported.decrypted:
         click.echo(
-            "Decrypted: everything that is encrypted in the store is legible in this export "
-            "(--sealed leaves it as it is).",
+            "Decrypted: this export shows in plain text what the store has encrypted "
+            "(--sealed keeps it encrypted).",
             err=True,
         )
     if manifest_path and not made.signed:
@@ -129,8 +130,8 @@ def _report(
         return print_json({"file": target, "manifest": manifest_path, **msgspec.to_builtins(made)})
     if target:
         what = "the whole log" if made.complete else "a part of the log"
-        told = f"{counted(made.events, 'event')} of {counted(made.jobs, 'job')}"
-        click.echo(f"Exported {told}, {what}, to {target}.")
+        amount = f"{counted(made.events, 'event')} of {counted(made.jobs, 'job')}"
+        click.echo(f"Exported {amount}, {what}, to {target}.")
         if made.merkle:
             click.echo(
                 f"Merkle root of {made.merkle.size:,}: {b64encode(made.merkle.root).decode()}"

@@ -1,4 +1,4 @@
-"""import: make a store of an export."""
+"""import: fill an empty store from an export."""
 
 from __future__ import annotations
 
@@ -32,56 +32,58 @@ MAX_MANIFEST_BYTES = 2**20
     "--manifest",
     "manifest_path",
     type=click.Path(path_type=Path),
-    help="Where the manifest is (FILE.manifest.json).",
+    help="The manifest's file (FILE.manifest.json).",
 )
-@click.option("--no-manifest", is_flag=True, help="Take the file without knowing that it is whole.")
+@click.option(
+    "--no-manifest", is_flag=True, help="Import the file without a check that it is whole."
+)
 @as_json
 def import_(file: Path, manifest_path: Path | None, no_manifest: bool, as_json: bool) -> None:
-    """Fill an empty database with the whole log that is in FILE.
+    """Fill an empty database with the whole log in FILE.
 
-    FILE may be `-`, for standard input. Versions, positions, times and bytes stay what they are.
-    All of it is taken in, or nothing.
+    FILE may be `-`, for standard input. Versions, positions, times and bytes do not change. The
+    import stores the whole log or nothing.
     """
     if manifest_path and no_manifest:
         raise click.UsageError("--manifest and --no-manifest exclude each other")
     if file == Path("-") and not (manifest_path or no_manifest):
-        raise click.UsageError("standard input has no manifest beside it: name it with --manifest")
-    # Not the key that was generated here: the export may come from anywhere.
+        raise click.UsageError("standard input has no manifest beside it: name one with --manifest")
+    # The generated checkpoint key of this home is not trusted: an export may be of another log.
     trusted = from_environment().trusted
     with _reading(file) as source:
         manifest = None if no_manifest else read(manifest_path or manifest_of(file), trusted)
         if manifest is None:
             click.echo(
-                "Without a manifest: nothing tells whether the file is whole, unchanged, or a log.",
+                "Without a manifest, the import cannot check that the file is whole and unchanged.",
                 err=True,
             )
-        with opened() as here:
-            imported = _take_in(here, source, manifest)
+        with opened() as services:
+            imported = _fill(services, source, manifest)
     _report(imported, manifest, as_json)
 
 
-def _take_in(here: Services, source: BinaryIO, manifest: Manifest | None) -> Imported:
-    if position := here.read_model.position():
+def _fill(services: Services, source: BinaryIO, manifest: Manifest | None) -> Imported:
+    if position := services.read_model.position():
         raise click.ClickException(
-            f"the read model stands at position {position} already; import into a new database"
+            f"the read model is at position {position} already; import into a new database"
         )
     with translated():
-        if size := here.tree.head().size:
+        if size := services.tree.head().size:
             raise click.ClickException(
-                f"the tree has hashes of {size:,} events already; import into a new database"
+                f"the tree has {size:,} events already; import into a new database"
             )
     length = manifest.length if manifest else None
     with translated(), progress("importing", "bytes") as reached:
         reached(0, length)
-        store, mapper = here.milepost.store, here.milepost.mapper
+        store, mapper = services.milepost.store, services.milepost.mapper
         lines = _lines(source)
         imported = fill(store, mapper, lines, manifest, lambda done: reached(done, length))
-    here.read_model.wake()
+    services.read_model.wake()
     return imported
 
 
 def _lines(source: BinaryIO) -> Iterator[bytes]:
-    # A longer line is cut off, and found to have no end.
+    # `readline` cuts a longer line; `fill` refuses a line without its end.
     return iter(lambda: source.readline(MAX_LINE_BYTES), b"")
 
 
@@ -99,14 +101,14 @@ def _reading(file: Path) -> Iterator[BinaryIO]:
 
 
 def read(path: Path, trusted: Sequence[PublicKey]) -> Manifest:
-    """Return the manifest of an export that can be imported."""
+    """Return the manifest in the file; raise an error unless its export can be imported."""
     try:
         with path.open("rb") as file:
             content = file.read(MAX_MANIFEST_BYTES)
     except OSError as error:
         raise click.ClickException(
-            f"the manifest {path} cannot be read ({error.strerror}); say where it is with "
-            "--manifest, or go without with --no-manifest"
+            f"the manifest {path} cannot be read ({error.strerror}); name its file with "
+            "--manifest, or import without a check with --no-manifest"
         ) from error
     manifest = loaded(content, trusted)
     manifest.check_importable()
@@ -116,21 +118,21 @@ def read(path: Path, trusted: Sequence[PublicKey]) -> Manifest:
 def _report(imported: Imported, manifest: Manifest | None, as_json: bool) -> None:
     if imported.merkle is None:
         click.echo(
-            "Encrypted or compressed anew as the settings say, so the log has another Merkle root.",
+            "The events were encrypted or compressed anew, so the log has another Merkle root.",
             err=True,
         )
     if imported.unread:
         click.echo(
-            f"Kept, but not read by this release: {counted(imported.unread, 'event')}.",
+            f"Stored, but not readable by this release: {counted(imported.unread, 'event')}.",
             err=True,
         )
     if as_json:
         return print_json({**msgspec.to_builtins(imported), "checked": manifest is not None})
-    told = f"{counted(imported.events, 'event')} of {counted(imported.jobs, 'job')}"
-    click.echo(f"Imported {told}, up to position {imported.last_position:,}.")
+    amount = f"{counted(imported.events, 'event')} of {counted(imported.jobs, 'job')}"
+    click.echo(f"Imported {amount}, up to position {imported.last_position:,}.")
     if imported.merkle:
         click.echo(
             f"Merkle root of {imported.merkle.size:,}: {b64encode(imported.merkle.root).decode()}"
         )
-    click.echo("The projector folds them: milepost serve, or milepost project.")
+    click.echo("A projector folds them next: milepost serve, or milepost project.")
     return None

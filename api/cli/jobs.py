@@ -1,4 +1,4 @@
-"""jobs: list them, or look at one."""
+"""jobs: list jobs, or show one job with its timeline."""
 
 from __future__ import annotations
 
@@ -24,11 +24,10 @@ from api.cli.terminal.output import (
 )
 from api.cli.terminal.steps import steps_text
 from api.representations.job import job_body, shown_steps, timeline_body
-from api.schemas.answers import INSTANCE_STATUSES
 from api.wiring import Services
 from domain.errors import JobNotFound
 from projections.read_model.contract import JobFilter
-from projections.views.instance import Instance
+from projections.views.instance import INSTANCE_STATUSES, Instance
 from projections.views.timeline import GAP
 
 LABELS = {"silent_since": "no heartbeat since", "completed_at": "ended"}
@@ -38,15 +37,17 @@ WIDE = 18
 
 @click.command()
 @click.argument("job_id", required=False)
-@click.option("--agent", "agent_id", help="Only this agent's.")
-@click.option("--user", "user_id", help="Only this user's.")
-@click.option("--status", type=click.Choice(INSTANCE_STATUSES), help="Only jobs of this status.")
+@click.option("--agent", "agent_id", help="List only this agent's jobs.")
+@click.option("--user", "user_id", help="List only this user's jobs.")
+@click.option(
+    "--status", type=click.Choice(INSTANCE_STATUSES), help="List only jobs with this status."
+)
 @click.option(
     "--limit",
     type=click.IntRange(1, 10_000),
     default=50,
     show_default=True,
-    help="How many at most.",
+    help="The most jobs to list.",
 )
 @as_json
 def jobs(
@@ -58,25 +59,25 @@ def jobs(
     as_json: bool,
 ) -> None:
     """List jobs, the newest first, or show JOB_ID and its timeline."""
-    with opened(only_looks=True) as here:
+    with opened(only_looks=True) as services:
         if job_id is not None:
-            return _show(here, job_id, as_json)
+            return _show(services, job_id, as_json)
         wanted = JobFilter(agent_id=agent_id, user_id=user_id, status=status, limit=limit)
-        found = here.reader.instances(wanted)
+        instances = services.reader.instances(wanted)
         if as_json:
-            for instance in found:
-                print_json(job_body(instance, here.workflows))
+            for instance in instances:
+                print_json(job_body(instance, services.workflows))
             return None
-        rows = [_row(instance, here) for instance in found]
+        rows = [_row(instance, services) for instance in instances]
         headings = ("Job", "Agent", "Status", "Step", "Attempt", "Last event", "Error")
-        if behind := here.reader.status().lag_events:
+        if behind := services.reader.status().lag_events:
             click.echo(f"The list is {counted(behind, 'position')} behind the log.", err=True)
         return print_table(headings, rows, "No jobs.")
 
 
-def _row(instance: Instance, here: Services) -> tuple[object, ...]:
-    attempt, now = instance.attempt, here.clock()
-    step = instance.current_step(here.workflows) or instance.failed_at_step(here.workflows)
+def _row(instance: Instance, services: Services) -> tuple[object, ...]:
+    attempt, now = instance.attempt, services.clock()
+    step = instance.current_step(services.workflows) or instance.failed_at_step(services.workflows)
     return (
         instance.job_id,
         instance.agent_id,
@@ -89,36 +90,36 @@ def _row(instance: Instance, here: Services) -> tuple[object, ...]:
 
 
 def _silence(since: datetime | None, now: datetime) -> str | None:
-    """Say for how long there was no heartbeat, once that is a gap: the job may be dead."""
+    """Return how long the job has sent no heartbeat, once that is a gap: the job may be dead."""
     if since is None or now - since <= GAP:
         return None
     return f"no heartbeat for {span((now - since).total_seconds())}"
 
 
-def _show(here: Services, job_id: str, as_json: bool) -> None:
-    instance, timeline = here.reader.instance(job_id), here.reader.timeline(job_id)
+def _show(services: Services, job_id: str, as_json: bool) -> None:
+    instance, timeline = services.reader.instance(job_id), services.reader.timeline(job_id)
     if instance is None or timeline is None:
         raise JobNotFound(f"There is no job {job_id!r}.")
-    job = job_body(instance, here.workflows)
-    told = timeline_body(timeline, here.workflows)
+    job = job_body(instance, services.workflows)
+    history = timeline_body(timeline, services.workflows)
     if as_json:
-        return print_json({**job, "attempts": told["attempts"]})
-    steps = steps_text(shown_steps(instance, here.workflows))
+        return print_json({**job, "attempts": history["attempts"]})
+    steps = steps_text(shown_steps(instance, services.workflows))
     console().print(Text(f"{printable(job_id)}  "), status_text(instance.status), steps)
     for name in FACTS:
         if job[name] is not None:
             label = LABELS.get(name, name.replace("_", " "))
-            told_so = _when(job[name], here) if name in LABELS else str(job[name])
-            click.echo(f"  {label:{WIDE}} {indented(told_so, WIDE + 3)}")
-    for attempt in told["attempts"]:
+            value = _when(job[name], services) if name in LABELS else str(job[name])
+            click.echo(f"  {label:{WIDE}} {indented(value, WIDE + 3)}")
+    for attempt in history["attempts"]:
         _show_attempt(attempt)
     return None
 
 
 def _show_attempt(attempt: dict[str, Any]) -> None:
     reason = ": ".join(attempt[name] for name in ("failed_step", "error") if attempt[name])
-    said = " ".join(f"{attempt['status']} {reason}".split())
-    click.echo(printable(f"  attempt {attempt['number']}: {said}"))
+    outcome = " ".join(f"{attempt['status']} {reason}".split())
+    click.echo(printable(f"  attempt {attempt['number']}: {outcome}"))
     rows = [
         (
             step["started_at"],
@@ -143,5 +144,5 @@ def _time(text: str) -> str:
     return shown_time(datetime.fromisoformat(text))
 
 
-def _when(text: str, here: Services) -> str:
-    return f"{_time(text)} UTC, {ago(datetime.fromisoformat(text), here.clock())}"
+def _when(text: str, services: Services) -> str:
+    return f"{_time(text)} UTC, {ago(datetime.fromisoformat(text), services.clock())}"

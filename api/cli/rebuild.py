@@ -1,4 +1,4 @@
-"""rebuild: fold the whole history into new tables and serve those; or only compare."""
+"""rebuild: fold the whole log into new tables and serve them, or only compare."""
 
 from __future__ import annotations
 
@@ -17,66 +17,71 @@ from projections.comparing.rows import VIEWS, RowDifference
 from projections.rebuilding.rebuild import Progress, RebuildInterrupted, Rebuilt
 
 SHOWN = 20
-"""How many differences a person is shown."""
+"""How many differences the command prints for a person."""
 
 
 @click.command()
 @click.argument("projection", required=False, type=click.Choice(VIEWS))
-@click.option("--dry-run", is_flag=True, help="Only compare; exit 1 if anything differs.")
-@click.option("--restart", is_flag=True, help="Do not go on with an interrupted one.")
-@click.option("--discard", is_flag=True, help="Drop what an interrupted one left, and no more.")
+@click.option("--dry-run", is_flag=True, help="Only compare; exit with 1 if rows differ.")
+@click.option(
+    "--restart", is_flag=True, help="Start again instead of resuming an interrupted rebuild."
+)
+@click.option("--discard", is_flag=True, help="Only drop the tables of an interrupted rebuild.")
 @as_json
 def rebuild(
     projection: str | None, dry_run: bool, restart: bool, discard: bool, as_json: bool
 ) -> None:
-    """Fold the whole history into new tables, and serve those.
+    """Fold the whole log into new tables, and serve those.
 
-    Callbacks and reads go on meanwhile. What the served rows had that the events do not say is
-    counted and shown. With PROJECTION, only that one is compared; the tables of all are made anew
-    together, because their rows stand at one position. Interrupted, it goes on where it was.
+    Callbacks and reads continue meanwhile. The command counts and prints each difference between
+    the served rows and the events. With PROJECTION, it compares that projection only; it rebuilds
+    all projections together, because they share one position. After an interruption, the next
+    rebuild resumes at the same position.
     """
     if dry_run + restart + discard > 1:
         raise click.UsageError("--dry-run, --restart and --discard exclude one another")
     wanted = (projection,) if projection else VIEWS
-    with opened(only_if_there=True, only_looks=dry_run) as here, translated():
+    with opened(only_if_there=True, only_looks=dry_run) as services, translated():
         if discard:
-            return _discard(here, as_json)
+            return _discard(services, as_json)
         if dry_run:
-            return _compare(here, wanted, as_json)
-        return _rebuild(here, wanted, restart, as_json)
+            return _compare(services, wanted, as_json)
+        return _rebuild(services, wanted, restart, as_json)
 
 
-def _discard(here: Services, as_json: bool) -> None:
-    dropped = here.rebuild().drop()
+def _discard(services: Services, as_json: bool) -> None:
+    dropped = services.rebuild().drop()
     if as_json:
         print_json({"discarded": dropped})
     else:
-        click.echo("Dropped what it left." if dropped else "There was nothing to drop.")
-    _take_away(here)
+        click.echo("Dropped the tables." if dropped else "No interrupted rebuild has left tables.")
+    _drop_old_tables(services)
 
 
-def _take_away(here: Services) -> None:
-    """Take away what is not needed any more; it may be left, and hurts nobody."""
+def _drop_old_tables(services: Services) -> None:
+    """Drop the replaced tables. If this is interrupted, the projector drops them later."""
     try:
-        with suppress(KeyboardInterrupt), progress("taking old tables away", "slices") as reached:
+        with suppress(KeyboardInterrupt), progress("dropping old tables", "slices") as reached:
             reached(0, None)
-            here.rebuild().delete_replaced()
+            services.rebuild().delete_replaced()
     except PersistenceError as error:
-        click.echo(f"The old tables are still there, and go later: {error}", err=True)
-
-
-def _compare(here: Services, wanted: Sequence[str], as_json: bool) -> None:
-    if here.reader.status().shape != here.read_model.shape:
-        raise click.ClickException(
-            "the served rows are of another release's shape, and cannot be compared"
+        click.echo(
+            f"The old tables are not dropped yet; the projector drops them later: {error}", err=True
         )
-    differences, compared, jobs = _Differences(as_json), 0, sum(here.reader.counts().values())
+
+
+def _compare(services: Services, wanted: Sequence[str], as_json: bool) -> None:
+    if services.reader.status().shape != services.read_model.shape:
+        raise click.ClickException(
+            "the served rows have the shape of another release, so they cannot be compared"
+        )
+    differences, compared, jobs = _Differences(as_json), 0, sum(services.reader.counts().values())
     with progress("comparing", "jobs") as reached:
         reached(compared, jobs)
-        for count, found in here.rebuild().comparison(wanted).with_events():
+        for count, differing in services.rebuild().comparison(wanted).with_events():
             compared += count
             reached(compared, max(compared, jobs))
-            for difference in found:
+            for difference in differing:
                 differences(difference)
     if not as_json:
         differences.show()
@@ -85,14 +90,14 @@ def _compare(here: Services, wanted: Sequence[str], as_json: bool) -> None:
             + (
                 f"{counted(differences.count, 'difference')}."
                 if differences.count
-                else "nothing differs."
+                else "no differences."
             )
         )
     if differences.count:
         raise click.exceptions.Exit(1)
 
 
-def _rebuild(here: Services, wanted: Sequence[str], afresh: bool, as_json: bool) -> None:
+def _rebuild(services: Services, wanted: Sequence[str], afresh: bool, as_json: bool) -> None:
     differences, seen = _Differences(as_json), Progress(0, 0, 0)
     with progress("rebuilding", "positions") as reached:
 
@@ -102,31 +107,31 @@ def _rebuild(here: Services, wanted: Sequence[str], afresh: bool, as_json: bool)
             reached(far.position, far.newest_position)
 
         try:
-            rebuilt = here.rebuild().run(
+            rebuilt = services.rebuild().run(
                 afresh=afresh, wanted=wanted, on_progress=on_progress, on_difference=differences
             )
         except KeyboardInterrupt as error:
-            kept = here.read_model.rebuilt_position() or 0
+            position = services.read_model.rebuilt_position() or 0
             raise RebuildInterrupted(
-                f"Interrupted at position {kept} of {seen.newest_position}: `milepost "
-                "rebuild` goes on from there, with --discard it drops what is done."
+                f"Interrupted at position {position} of {seen.newest_position}: `milepost "
+                "rebuild` resumes, `milepost rebuild --discard` drops the new tables."
             ) from error
     if as_json:
         print_json({**msgspec.structs.asdict(rebuilt), "seconds": round(rebuilt.seconds, 3)})
     else:
         differences.show()
-        click.echo(_said(rebuilt))
-    _take_away(here)
+        click.echo(_summary(rebuilt))
+    _drop_old_tables(services)
 
 
-def _said(rebuilt: Rebuilt) -> str:
+def _summary(rebuilt: Rebuilt) -> str:
     since = f" from position {rebuilt.began_at:,} on" if rebuilt.began_at else ""
     if rebuilt.differences is None:
-        differed = "The rows that were served had another shape."
+        differed = "The rows served before had another shape."
     elif rebuilt.differences:
-        differed = f"{rebuilt.differences:,} of the rows that were served differed."
+        differed = f"{rebuilt.differences:,} of the rows served before differed."
     else:
-        differed = "Nothing differed from the rows that were served."
+        differed = "The rows served before did not differ."
     return (
         f"Folded {counted(rebuilt.events, 'event')}{since} in {rebuilt.seconds:.1f} s; "
         f"the new tables are served, at position {rebuilt.position:,}. {differed}"
@@ -134,7 +139,7 @@ def _said(rebuilt: Rebuilt) -> str:
 
 
 class _Differences:
-    """Prints each difference for a program when it is found; shows the first ones to a person."""
+    """Prints every difference at once for a program, and the first ones at the end for a person."""
 
     def __init__(self, as_json: bool) -> None:
         self.count = 0
@@ -162,16 +167,16 @@ class _Differences:
             for name, actual, expected in _values(each)
         ]
         if rows:
-            print_table(("Job", "View", "What", "There", "Expected"), rows, "")
+            print_table(("Job", "View", "Field", "Served", "Expected"), rows, "")
         if self.count > len(self._shown):
-            click.echo(f"… and {self.count - len(self._shown):,} more (--json tells all)")
+            click.echo(f"… and {self.count - len(self._shown):,} more (--json prints all)")
 
 
 def _values(difference: RowDifference) -> Iterator[tuple[str, str, str]]:
-    """Return the name of what differs, its actual and its expected value, as they are shown."""
+    """Yield the name of each differing value, with the actual and the expected value as text."""
     actual, expected = difference.actual, difference.expected
     if actual is None or expected is None:
-        yield "row", "there" if actual else "none", "there" if expected else "none"
+        yield "row", "present" if actual else "missing", "present" if expected else "missing"
         return
     for name in expected:
         yield name, _shortened(actual[name]), _shortened(expected[name])

@@ -1,4 +1,4 @@
-"""replay: a job's UI steps once more, as its user saw them."""
+"""replay: play a job's UI steps as its user saw them."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ from projections.reading.entries import Wanted
     type=click.FloatRange(min=0, min_open=True),
     default=10.0,
     show_default=True,
-    help="How many times as fast as it was.",
+    help="How many times as fast as the job was.",
 )
-@click.option("--attempt", type=click.IntRange(min=1), help="Only this attempt.")
+@click.option("--attempt", type=click.IntRange(min=1), help="Play only this attempt.")
 @click.pass_context
 def replay(context: click.Context, job_id: str, speed: float, attempt: int | None) -> None:
-    """Play JOB's steps as its user saw them; Ctrl-C ends it.
+    """Play JOB's steps as its user saw them; Ctrl-C ends the replay.
 
-    A silence is played for three seconds at most. Where the output is no terminal, lines are
-    printed without waiting, unless --speed is given.
+    The replay shortens each wait to at most 3 seconds. If the output is no terminal, it prints
+    one line per change and waits only if --speed is given.
     """
     if not isfinite(speed):
-        raise click.UsageError("--speed wants a number")
-    with opened(only_looks=True) as here:
-        if here.reader.instance(job_id) is None:
+        raise click.UsageError("--speed must be a finite number")
+    with opened(only_looks=True) as services:
+        if services.reader.instance(job_id) is None:
             raise JobNotFound(f"There is no job {job_id!r}.")
-        seen = frames(here.history.entries(job_id, Wanted()), here.workflows, attempt)
+        seen = frames(services.history.entries(job_id, Wanted()), services.workflows, attempt)
         first = next(seen, None)
         if first is None:
             what = f"attempt {attempt}" if attempt else "event that can be read"

@@ -26,11 +26,19 @@ TRY_IT = """\
 
 
 @click.command()
-@click.option("--host", help="Address to listen on (MILEPOST_HOST, 127.0.0.1).")
-@click.option("--port", type=click.IntRange(1, 65535), help="Port (MILEPOST_PORT, 8000).")
-@click.option("--workers", type=click.IntRange(1, 64), help="Processes (MILEPOST_WORKERS, 1).")
-@click.option("--no-projector", is_flag=True, help="Leave projecting to `milepost project`.")
-@click.option("--wsgi", is_flag=True, help="Answer everything through Flask, in 32 threads.")
+@click.option("--host", help="The address to listen on (MILEPOST_HOST, 127.0.0.1).")
+@click.option(
+    "--port", type=click.IntRange(1, 65535), help="The port to listen on (MILEPOST_PORT, 8000)."
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    help="The number of worker processes (MILEPOST_WORKERS, 1).",
+)
+@click.option(
+    "--no-projector", is_flag=True, help="Do not project; run `milepost project` for that."
+)
+@click.option("--wsgi", is_flag=True, help="Answer every request through Flask, in 32 threads.")
 def serve(
     host: str | None, port: int | None, workers: int | None, no_projector: bool, wsgi: bool
 ) -> None:
@@ -60,7 +68,7 @@ def serve(
 def project() -> None:
     """Keep the read model up to date, without serving.
 
-    Any number may run; one of them is active.
+    Any number of these processes may run; one of them projects, the others wait.
     """
     stop = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -73,21 +81,21 @@ def project() -> None:
 
 @click.command("init-db")
 def init_db() -> None:
-    """Create the tables that are not there yet, and exit."""
+    """Create the missing tables, and exit."""
     with opened() as services:
         click.echo(f"{services.settings.shown_database} is ready.")
 
 
 def _greet(settings: Settings, made: dict[str, str]) -> None:
     url = f"http://{_in_url(settings.host)}:{settings.port}"
-    click.echo(f"Milepost on {url}, keeping its events in {settings.shown_database}")
+    click.echo(f"Milepost on {url}, with its events in {settings.shown_database}")
     click.echo(f"  Callback URL   {url}/api/webhooks/github")
     click.echo(f"  API reference  {url}/api/docs")
     click.echo(f"  Audit page     {url}/audit")
     if settings.generated and not made:
         click.echo(f"  Credentials    {', '.join(map(str, credential_files(settings)))}")
     if made:
-        click.echo(f"\nMade just now, kept in {settings.home}, shown this once:")
+        click.echo(f"\nNew credentials, stored in {settings.home}, shown only this once:")
         for name, value in made.items():
             label = "Public key" if name == "checkpoint key" else name.capitalize()
             click.echo(f"  {label:15} {value}")

@@ -1,4 +1,4 @@
-"""status: one look at the whole."""
+"""status: the positions of log, read model and tree, and the number of jobs."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from api.cli.terminal.output import as_json, counted, opened, print_json, print_
 @as_json
 def status(as_json: bool) -> None:
     """Show how far log, read model and tree are, and count the jobs."""
-    with opened(only_looks=True) as here:
-        standing, counts = here.reader.status(), dict(here.reader.counts())
-        growth = here.evidence.growth()
-        database, shape = here.settings.shown_database, here.read_model.shape
+    with opened(only_looks=True) as services:
+        standing, counts = services.reader.status(), dict(services.reader.counts())
+        growth = services.evidence.growth()
+        database, shape = services.settings.shown_database, services.read_model.shape
     if as_json:
         return print_json(
             {
@@ -36,9 +36,9 @@ def status(as_json: bool) -> None:
     click.echo(f"Log          position {standing.log_position}")
     click.echo(f"Read model   {_behind(standing.lag_events)}")
     if standing.shape != shape:
-        click.echo(f"             of shape {standing.shape}, while this release makes {shape}")
+        click.echo(f"             with shape {standing.shape}; this release writes shape {shape}")
     if standing.rebuilt_position is not None:
-        click.echo(f"Rebuild      at position {standing.rebuilt_position}, or interrupted there")
+        click.echo(f"Rebuild      at position {standing.rebuilt_position}, running or interrupted")
     behind = _behind(growth.lag(standing.log_position))
     click.echo(f"Tree         {counted(growth.size, 'event')}, {growth.fault or behind}")
     rows = [(status_text(name), count) for name, count in sorted(counts.items())]

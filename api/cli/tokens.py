@@ -6,7 +6,7 @@ import click
 
 from api import tokens as access
 from api.cli.terminal.output import as_json, opened, print_json, print_table
-from api.schemas.fields import MAX_ID, is_printable
+from api.schemas.ids import MAX_ID, is_printable
 from api.tokens import SCOPES, Scope
 
 
@@ -24,26 +24,31 @@ def tokens() -> None:
     type=click.Choice(SCOPES),
     default=("read",),
     show_default=True,
-    help="What it may do; give it several times for several scopes.",
+    help="A scope that the token grants; repeat the option for several scopes.",
 )
-@click.option("--user", "user_id", help="Bind it to this user: it sees only their agents and jobs.")
+@click.option(
+    "--user",
+    "user_id",
+    help="Bind the token to this user: it sees only the user's agents and jobs.",
+)
 @as_json
 def create(name: str, scopes: tuple[Scope, ...], user_id: str | None, as_json: bool) -> None:
-    """Make a token called NAME and print it, this once."""
+    """Make a token with this NAME and print it. It cannot be printed again."""
     for what, given in (("NAME", name), ("--user", user_id)):
         if given is not None and not (0 < len(given) <= MAX_ID and is_printable(given)):
-            raise click.UsageError(f"{what} wants 1 to {MAX_ID} printable characters")
+            raise click.UsageError(f"{what} must have 1 to {MAX_ID} printable characters")
     if user_id is not None and "admin" in scopes:
         raise click.UsageError("an admin token cannot be bound to a user")
-    with opened() as here:
-        token, text = access.create(here.tokens, name, set(scopes), user_id, here.clock())
+    with opened() as services:
+        token, text = access.create(services.tokens, name, set(scopes), user_id, services.clock())
     if as_json:
         return print_json(
             {"id": token.id, "name": name, "scopes": sorted(set(scopes)), "token": text}
         )
     click.echo(text)
     click.echo(
-        f"Keep it: only its hash is stored. milepost tokens revoke {token.id} ends it.", err=True
+        f"Keep it: Milepost stores only its hash. milepost tokens revoke {token.id} revokes it.",
+        err=True,
     )
     return None
 
@@ -51,11 +56,11 @@ def create(name: str, scopes: tuple[Scope, ...], user_id: str | None, as_json: b
 @tokens.command("list")
 @as_json
 def list_tokens(as_json: bool) -> None:
-    """List the tokens, not their texts."""
-    with opened(only_looks=True) as here:
-        found = here.tokens.all()
+    """List the tokens without their secrets."""
+    with opened(only_looks=True) as services:
+        stored = services.tokens.all()
     if as_json:
-        for token in found:
+        for token in stored:
             print_json(
                 {
                     "id": token.id,
@@ -67,16 +72,16 @@ def list_tokens(as_json: bool) -> None:
                 }
             )
         return
-    rows = [(t.id, t.name, t.scopes, t.user_id, t.created_at, t.revoked_at) for t in found]
+    rows = [(t.id, t.name, t.scopes, t.user_id, t.created_at, t.revoked_at) for t in stored]
     print_table(("Id", "Name", "Scopes", "User", "Created", "Revoked"), rows, "No tokens.")
 
 
 @tokens.command()
 @click.argument("token_id")
 def revoke(token_id: str) -> None:
-    """Revoke the token with this id, at once and for good."""
-    with opened(only_if_there=True) as here:
-        revoked = here.tokens.revoke(token_id, here.clock().isoformat(timespec="seconds"))
+    """Revoke the token with this id for ever. Servers accept it for at most 5 seconds more."""
+    with opened(only_if_there=True) as services:
+        revoked = services.tokens.revoke(token_id, services.clock().isoformat(timespec="seconds"))
     if not revoked:
         raise click.ClickException(f"there is no valid token with the id {token_id!r}")
     click.echo(f"Token {token_id} is revoked.")

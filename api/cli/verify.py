@@ -1,13 +1,13 @@
-"""verify: hold the log against its tree, kept checkpoints, all that was made of it, its keys."""
+"""verify: check the log against its tree, earlier checkpoints, its rows, snapshots and keys."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from uuid import uuid4
 
 import click
 import msgspec
 
+from api.atomic_file import atomic_file
 from api.cli.terminal.output import INTERRUPTED, as_json, counted, opened, print_json, printable
 from api.cli.terminal.progress import progress
 from api.settings.settings import Settings
@@ -18,7 +18,7 @@ from projections.verification.findings import Finding
 from projections.verification.run import State, Summary, Verification
 
 SHOWN = 100
-"""How many findings a person is shown."""
+"""How many findings the command prints for a person."""
 
 
 @click.command()
@@ -27,44 +27,45 @@ SHOWN = 100
     "files",
     multiple=True,
     type=click.Path(path_type=Path),
-    help="A checkpoint that you kept, to hold the log against; as often as you like.",
+    help="The file of an earlier checkpoint that the log must extend; repeatable.",
 )
-@click.option("--job", "job_id", help="Only this job.")
-@click.option("--resume", is_flag=True, help="Go on with what Ctrl-C stopped.")
+@click.option("--job", "job_id", help="Verify only this job.")
+@click.option("--resume", is_flag=True, help="Continue the verification that Ctrl-C stopped.")
 @as_json
 def verify(files: tuple[Path, ...], job_id: str | None, resume: bool, as_json: bool) -> None:
-    """Verify that nothing was changed; exit with 1 if anything was.
+    """Verify that the log is unchanged; exit with 1 if it is not.
 
-    Reads every event and writes nothing; it may run beside a busy server. Checks that positions and
-    versions have their order, that every event can be read or was rightly set aside, that the tree
-    has exactly these events, that the rows of the read model and all snapshots are what the events
-    come to, that every key points at the event that took it, and that the log extends every
-    --checkpoint. Without one, whoever can write to the database could have changed the tree as
-    well. With --job, events that are gone are counted, and not told apart.
+    The command reads every event and writes nothing; it may run beside a busy server. It checks
+    that positions and versions are in order, that every event can be read or was rightly set
+    aside, that the tree has exactly these events, that the events fold to the rows of the read
+    model and to all snapshots, that every key points at the event that claimed it, and that the
+    log extends every --checkpoint. Without a checkpoint, a person who can write to the database
+    could have changed the tree as well. With --job, the command counts missing events and does not
+    name them.
     """
     if job_id is not None and resume:
         raise click.UsageError("--job and --resume exclude one another")
-    with opened(only_looks=True, with_key=True) as here:
-        checkpoints = [_checkpoint(file, here.settings) for file in files]
-        told = _Told(as_json)
-        verification = here.verification(checkpoints, told)
+    with opened(only_looks=True, with_key=True) as services:
+        checkpoints = [_checkpoint(file, services.settings) for file in files]
+        report = _Report(as_json)
+        verification = services.verification(checkpoints, report)
         if job_id is not None:
-            summary = verification.one_job(job_id, here.clock())
+            summary = verification.one_job(job_id, services.clock())
         else:
-            summary = _whole(here, verification, resume)
-        told.sum_up(summary, job_id)
+            summary = _whole(services, verification, resume)
+        report.sum_up(summary, job_id)
     if summary.findings:
         raise click.exceptions.Exit(1)
 
 
-def _whole(here: Services, verification: Verification, resume: bool) -> Summary:
-    database, path = here.settings.shown_database, here.settings.home / "verify.json"
-    state = _read(path) if resume else verification.begin(database, here.clock())
+def _whole(services: Services, verification: Verification, resume: bool) -> Summary:
+    database, path = services.settings.shown_database, services.settings.home / "verify.json"
+    state = _read(path) if resume else verification.begin(database, services.clock())
     expected = state.head.size + max(0, state.upto - state.head.position)
     done = state.leaves.roots.frontier.size + state.histories.events
     try:
         with progress("verifying", "events") as reached:
-            reached(done, 2 * expected)  # everything is read twice
+            reached(done, 2 * expected)  # the verification reads every event twice
 
             def advance(count: int) -> None:
                 nonlocal done
@@ -74,14 +75,14 @@ def _whole(here: Services, verification: Verification, resume: bool) -> Summary:
             summary = verification.run(state, database, advance)
     except KeyboardInterrupt:
         _write(path, verification.state)
-        click.echo("Stopped; milepost verify --resume goes on from here.", err=True)
+        click.echo("Stopped; milepost verify --resume continues.", err=True)
         raise click.exceptions.Exit(INTERRUPTED) from None
     path.unlink(missing_ok=True)
     return summary
 
 
-class _Told:
-    """Prints findings: all of them for a program, the first ones for a person."""
+class _Report:
+    """Prints all findings for a program, and the first ones for a person."""
 
     def __init__(self, as_json: bool) -> None:
         self._as_json = as_json
@@ -98,43 +99,40 @@ class _Told:
         if self._as_json:
             return print_json({"kind": "summary", **msgspec.structs.asdict(summary)})
         if self._count > SHOWN:
-            click.echo(f"… and {self._count - SHOWN:,} more; --json tells all")
-        found = (
-            counted(summary.findings, "finding")
-            if summary.findings
-            else "nothing to find fault with"
-        )
+            click.echo(f"… and {self._count - SHOWN:,} more; --json prints all")
+        findings = counted(summary.findings, "finding") if summary.findings else "no findings"
         of = (
             f"of job {printable(job_id)}"
             if job_id is not None
             else f"of {counted(summary.jobs, 'job')}"
         )
         click.echo(
-            f"Verified {counted(summary.events, 'event')} {of}, as of {summary.began_at}: {found}."
+            f"Verified {counted(summary.events, 'event')} {of}, "
+            f"as of {summary.began_at}: {findings}."
         )
         if job_id is None:
             click.echo(f"Root of {counted(summary.events, 'event')}: {summary.root}")
             if pending := summary.events - summary.tree_size:
                 click.echo(
                     f"The tree has {counted(summary.tree_size, 'event')}, {abs(pending):,} "
-                    f"{'fewer; whoever projects hashes them' if pending > 0 else 'more'}."
+                    f"{'fewer; the projector adds them' if pending > 0 else 'more'}."
                 )
         if not summary.checkpoints:
             click.echo(
-                "No --checkpoint was given: who can write to the database could have changed the "
-                "tree as well."
+                "Without a --checkpoint, a person who can write to the database could have changed "
+                "the tree as well."
             )
         elif not summary.findings:
-            click.echo(f"Checkpoints that this extends: {summary.checkpoints}")
+            click.echo(f"Checkpoints that the log extends: {summary.checkpoints}")
         if summary.set_aside:
-            click.echo(f"Events that were set aside, unfolded: {summary.set_aside:,}")
+            click.echo(f"Events set aside, not folded: {summary.set_aside:,}")
         if not summary.rows_compared:
-            click.echo("Rows were not compared: they are of another release's shape.")
+            click.echo("Rows were not compared: they have the shape of another release.")
         return None
 
 
 def _checkpoint(file: Path, settings: Settings) -> Checkpoint:
-    """Read a checkpoint that a trusted key signed for its own log."""
+    """Read a checkpoint that a trusted key has signed for its own log."""
     try:
         return opened_checkpoint(file.read_text(encoding="utf-8"), settings.trusted)
     except (OSError, UnicodeDecodeError) as error:
@@ -148,14 +146,13 @@ def _read(path: Path) -> State:
     try:
         return msgspec.json.decode(path.read_bytes(), type=State)
     except FileNotFoundError as error:
-        raise click.ClickException(f"there is nothing to resume: no {path}") from error
+        raise click.ClickException(
+            f"there is no stopped verification to resume: no {path}"
+        ) from error
     except (OSError, msgspec.MsgspecError) as error:
         raise click.ClickException(f"{path} cannot be read: {error}") from error
 
 
 def _write(path: Path, state: State) -> None:
-    # Written whole before it gets its name, so that none is ever half a one.
-    draft = path.with_name(f".{path.name}-{uuid4().hex[:8]}")
-    draft.touch(mode=0o600)
-    draft.write_bytes(msgspec.json.encode(state))
-    draft.replace(path)
+    with atomic_file(path) as file:
+        file.write(msgspec.json.encode(state))

@@ -19,19 +19,19 @@ def workflows() -> None:
 @workflows.command("list")
 @as_json
 def list_workflows(as_json: bool) -> None:
-    """List the definitions at hand."""
-    found = load(from_environment().workflows)
+    """List the workflow definitions."""
+    definitions = load(from_environment().workflows)
     if as_json:
-        for each in found:
+        for each in definitions:
             print_json(each)
         return
     rows = [
         (
             each.ref,
-            "default" if each is found.default else "",
+            "default" if each is definitions.default else "",
             " → ".join(step.label for step in each.ui_steps),
         )
-        for each in found
+        for each in definitions
     ]
     print_table(("Workflow", "", "UI steps"), rows, "")
 
@@ -40,12 +40,12 @@ def list_workflows(as_json: bool) -> None:
 @click.argument("ref")
 @as_json
 def show(ref: str, as_json: bool) -> None:
-    """Show the definition REF (name or name@version): each step and what it activates."""
-    found = load(from_environment().workflows).find(ref)
+    """Show the definition REF (name or name@version): each step and the UI step it activates."""
+    workflow = load(from_environment().workflows).find(ref)
     if as_json:
-        return print_json(found)
-    click.echo(f"{found.ref}  {found.description}")
-    rows = [(step.id, step.activates, ", ".join(step.aliases)) for step in found.steps]
+        return print_json(workflow)
+    click.echo(f"{workflow.ref}  {workflow.description}")
+    rows = [(step.id, step.activates, ", ".join(step.aliases)) for step in workflow.steps]
     return print_table(("Step", "Activates", "Also known as"), rows, "No steps.")
 
 
@@ -54,7 +54,7 @@ def show(ref: str, as_json: bool) -> None:
     "files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path)
 )
 def check(files: tuple[Path, ...]) -> None:
-    """Check definition files; the first fault is named with file, line and reason."""
+    """Check definition files; print the first fault with its file, line and reason."""
     for file in files:
         workflow = read(file)
         steps = f"{len(workflow.ui_steps)} UI steps, {len(workflow.steps)} steps"

@@ -1,4 +1,4 @@
-"""The formats of exports. Only `jsonl` can be imported; the others are for reading elsewhere."""
+"""Formats of exports. Milepost imports `jsonl` only; other programs read the other formats."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from domain.transfer.jsonl import Portable
 
 
 class Format(msgspec.Struct, frozen=True):
-    """How events are written: each by `write`, with what is before, between and after them."""
+    """A format: `write` returns an event's bytes; the other bytes go before, between and after."""
 
     name: str
     version: int

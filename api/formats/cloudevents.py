@@ -1,4 +1,4 @@
-"""CloudEvents 1.0 in their JSON format: one structured event a line, or one batch."""
+"""CloudEvents 1.0 in JSON: one structured event per line, or one batch."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ _encoder = msgspec.json.Encoder()
 def event_of(event: Portable, source: str) -> dict[str, Any]:
     """Return the CloudEvent of an event: `id` is its position, `subject` its job.
 
-    `sequence` is CloudEvents' extension of that name, `jobversion` one of ours. What cannot be
-    read as a fact is carried as it is, in base64, without a time.
+    `sequence` is the CloudEvents extension of that name; `jobversion` is Milepost's own extension.
+    An event that cannot be read as a fact has its stored bytes in base64, and no time.
     """
     attributes: dict[str, Any] = {
         "specversion": SPECVERSION,
@@ -83,4 +83,4 @@ def _line(event: Portable, source: str) -> bytes:
 
 
 def _string(text: str) -> str:
-    return NOT_IN_A_STRING.sub(lambda found: quote(found[0], safe=""), text)
+    return NOT_IN_A_STRING.sub(lambda character: quote(character[0], safe=""), text)

@@ -1,4 +1,4 @@
-"""CSV (RFC 4180) for spreadsheets: a column for every field of the facts, guarded cells."""
+"""CSV (RFC 4180) for spreadsheets: one column per field of a fact; no cell can be a formula."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import msgspec
 from api.formats import Format
 from domain.transfer.jsonl import Portable
 
-PLACE = ("position", "job_id", "version", "topic")
+IDENTITY = ("position", "job_id", "version", "topic")
 FIELDS = (
     "recorded_at",
     "occurred_at",
@@ -39,14 +39,14 @@ FIELDS = (
     "digest",
 )
 REST = "rest"
-"""The column of all that has no column of its own, as JSON."""
+"""The column for fields without a column of their own, as JSON."""
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-"""What spreadsheets take for the start of a formula, or pass over before one."""
+"""Characters that start a formula in a spreadsheet, or that a spreadsheet skips before one."""
 GUARD = "'"
 
 
 def guarded(cell: object) -> str:
-    """Return the cell's text, with an apostrophe before what a spreadsheet would execute."""
+    """Return the cell's text; a text that a spreadsheet would execute gets an apostrophe first."""
     text = "" if cell is None else str(cell)
     return GUARD + text if text.startswith(FORMULA) else text
 
@@ -54,10 +54,10 @@ def guarded(cell: object) -> str:
 def write(event: Portable) -> bytes:
     """Return the row of an event."""
     fields = _fields(event.state)
-    place = (event.position, event.job_id, event.version, event.topic)
+    identity = (event.position, event.job_id, event.version, event.topic)
     cells = [_cell(fields.pop(name, None)) for name in FIELDS]
     rest = msgspec.json.encode(fields).decode() if fields else None
-    return _row((*place, *cells, rest))
+    return _row((*identity, *cells, rest))
 
 
 def _fields(state: bytes) -> dict[str, Any]:
@@ -77,4 +77,4 @@ def _row(cells: Iterable[object]) -> bytes:
     return line.getvalue().encode()
 
 
-CSV = Format("csv", 1, write, before=_row((*PLACE, *FIELDS, REST)))
+CSV = Format("csv", 1, write, before=_row((*IDENTITY, *FIELDS, REST)))

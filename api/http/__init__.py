@@ -1,1 +1,1 @@
-"""What every request needs, whatever its route: headers, bodies, access, problems, entity tags."""
+"""HTTP for all routes: headers, bodies, access, problems, entity tags."""

@@ -1,4 +1,4 @@
-"""Who may do what: bearer tokens for everything but callbacks and health."""
+"""Access: every route except callbacks and health needs a bearer token with a scope."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ Answer = TypeVar("Answer")
 
 
 def services() -> Services:
-    """Return the parts that this application is wired to."""
+    """Return the services that this application was created over."""
     return cast(Services, current_app.extensions["milepost"])
 
 
 def principal() -> Principal:
-    """Return whoever sent this request; the view is under `needs`."""
+    """Return the sender of this request; only a view under `needs` may call it."""
     return cast(Principal, g.principal)
 
 
 def needs(
     scope: Scope,
 ) -> Callable[[Callable[Parameters, Answer]], Callable[Parameters, Answer]]:
-    """Let a view be called only with a token that grants the scope."""
+    """Call the view only for a request whose token grants the scope."""
 
     def decorate(view: Callable[Parameters, Answer]) -> Callable[Parameters, Answer]:
         @wraps(view)
         def guarded(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Answer:
-            here = services()
-            g.principal = admitted(header, here.tokens, here.settings.admin_token, scope)
+            wired = services()
+            g.principal = admitted(header, wired.tokens, wired.settings.admin_token, scope)
             return view(*args, **kwargs)
 
         return guarded

@@ -14,5 +14,5 @@ _encoder = msgspec.json.Encoder()
 
 
 def in_json(body: object, status: int = 200, headers: Sequence[tuple[str, str]] = ()) -> Answer:
-    """Return the body, made by `api/representations/`, as it is: the schemas only describe it."""
+    """Return the body as JSON. `api/representations/` makes it; the schemas only describe it."""
     return Answer(status, [*headers, JSON], _encoder.encode(body) + b"\n")

@@ -1,4 +1,4 @@
-"""The blueprint that all routes use: flask-smorest's, with our strictness and our problems."""
+"""The blueprint of all routes: flask-smorest's, with strict parsing and problem documents."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 
 class StrictParser(FlaskParser):
-    """Read bodies with `parse_object` and raise `InvalidFields` for what a schema refuses."""
+    """Read bodies with `parse_object`; raise `InvalidFields` if a schema refuses a value."""
 
     DEFAULT_VALIDATION_STATUS = 400
-    # The schemas say themselves what becomes of unknown names.
+    # Each schema itself says how it treats unknown names.
     DEFAULT_UNKNOWN_BY_LOCATION: dict[str, str | None] = {}  # noqa: RUF012
 
     def load_json(self, req: Request, schema: Schema) -> Any:
-        """Return the body's object, whatever its content type says."""
+        """Return the body's object; ignore its content type."""
         return parse_object(whole_body())
 
     def handle_error(self, error: ValidationError, *_: Any, **__: Any) -> NoReturn:
-        """Name the faulty fields, without webargs' level for the location."""
+        """Raise the faults by field, without webargs' level for the location."""
         messages: Any = error.messages
         faults = next(iter(messages.values())) if isinstance(messages, dict) else messages
         raise InvalidFields(faults if isinstance(faults, dict) else {"_schema": faults})
 
 
 class Blueprint(flask_smorest.Blueprint):
-    """A blueprint whose arguments are read strictly and whose views return responses.
+    """A blueprint that reads arguments strictly and whose views return responses.
 
-    What describes a view adds to its documentation and nothing to its calls.
+    Decorators that describe a view document it, and add nothing to its calls.
     """
 
     ARGUMENTS_PARSER = StrictParser()
@@ -52,20 +52,20 @@ class Blueprint(flask_smorest.Blueprint):
         return _only_documenting(super().doc(**described))
 
     def response(self, *args: Any, **described: Any) -> Callable[[View], View]:
-        """Document what the view answers with."""
+        """Document the view's answer."""
         return _only_documenting(super().response(*args, **described))
 
     def alt_response(self, *args: Any, **described: Any) -> Callable[[View], View]:
-        """Document what else the view may answer with."""
+        """Document another possible answer of the view."""
         return _only_documenting(super().alt_response(*args, **described))
 
     def needs(self, scope: Scope) -> Callable[[View], View]:
-        """Let a view be called only with a token that grants the scope, and document that."""
+        """Call the view only for a token that grants the scope; document that."""
 
         def decorate(view: View) -> View:
-            told = self.problem(401, "No token, or not a valid one")(view)
-            told = self.problem(403, "The token does not allow this")(told)
-            secured: View = self.doc(security=[{"bearer": []}])(needs(scope)(told))  # type: ignore[assignment]
+            documented = self.problem(401, "The token is missing or invalid")(view)
+            documented = self.problem(403, "The token lacks the scope")(documented)
+            secured: View = self.doc(security=[{"bearer": []}])(needs(scope)(documented))  # type: ignore[assignment]
             return secured
 
         return decorate
@@ -78,7 +78,7 @@ class Blueprint(flask_smorest.Blueprint):
 
 
 def _only_documenting(decorate: Callable[[Any], Any]) -> Callable[[View], View]:
-    # flask-smorest wraps the view once for every answer that is described, which every call pays.
+    # flask-smorest wraps the view once for every described answer, and every call pays for that.
     def document(view: View) -> View:
         view._apidoc = decorate(view)._apidoc  # type: ignore[attr-defined]
         return view

@@ -1,4 +1,4 @@
-"""Reading request bodies, at most 64 KiB of them."""
+"""Request bodies of at most 64 KiB."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ MAX_BODY_BYTES = 64 * 1024
 
 
 def whole_body() -> bytes:
-    """Return the request's body; raise `RequestEntityTooLarge` if there is more than fits."""
+    """Return the request's body; raise `RequestEntityTooLarge` for more than 64 KiB."""
     length = request.content_length
     return _chunked_body() if length is None else body_of(length, request.environ["wsgi.input"])
 
 
 def body_of(length: int, stream: IO[bytes]) -> bytes:
-    """Return a body of that length; raise `ClientDisconnected` if it breaks off."""
+    """Return a body of this many bytes; raise `ClientDisconnected` if the client sends fewer."""
     if length > MAX_BODY_BYTES:
         raise RequestEntityTooLarge
-    # One read where it is there already: each one makes threads change places.
+    # A body that has arrived needs one read: each read costs a switch of threads.
     body = stream.read(length)
     while len(body) < length:
         if not (more := stream.read(length - len(body))):
@@ -31,7 +31,7 @@ def body_of(length: int, stream: IO[bytes]) -> bytes:
 
 def _chunked_body() -> bytes:
     body = request.get_data(cache=False)
-    # A body without a length is cut off silently where the limit is.
+    # Flask cuts off a body without a length at the limit, silently.
     if len(body) >= MAX_BODY_BYTES and request.environ["wsgi.input"].read(1):
         raise RequestEntityTooLarge
     return body

@@ -1,4 +1,4 @@
-"""Conditional reads: a strong ETag without a body, so that a 304 costs none (RFC 9110)."""
+"""Conditional reads (RFC 9110): a strong ETag is made without the body, so a 304 makes no body."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ def _of_definitions(fingerprint: str) -> str:
 
 
 def etag(position: int, fingerprint: str, *varying: object) -> str:
-    """Return a tag that changes whenever the representation does.
+    """Return a tag that changes whenever the representation changes.
 
-    `position` is that of the last event in it: unlike a job's version, it also changes when an
-    agent gets a new job. `fingerprint` stands for the workflow definitions, `varying` for what
-    changes with time.
+    `position` is the position of the last event in the representation: unlike a job's version, it
+    also changes when an agent gets a new job. `fingerprint` identifies the workflow definitions;
+    `varying` are values that change with time.
     """
     parts = (position, SHAPE, _of_definitions(fingerprint), *varying)
     return ".".join(str(part) for part in parts if part is not None)
@@ -36,7 +36,7 @@ def not_modified(
 ) -> Answer | None:
     """Return a 304 if the client has this representation already, else None.
 
-    `header` are the request's headers; Flask's present request has them if it is left out.
+    `header` reads the request's headers; by default, those of Flask's present request.
     """
     return Answer(304, headers or tagged(tag)) if is_known(tag, header) else None
 
@@ -46,21 +46,21 @@ def is_known(tag: str, header: Headers) -> bool:
     condition = header("If-None-Match")
     if condition is None:
         return False
-    # Almost always it is the one tag that we gave; otherwise a list of tags, compared weakly, as
-    # If-None-Match is: a proxy that compresses makes our tag weak.
+    # Almost every client sends exactly our tag. A list of tags is compared weakly, as RFC 9110
+    # says for If-None-Match, because a proxy that compresses makes our tag weak.
     return condition == quote_etag(tag) or parse_etags(condition).contains_weak(tag)
 
 
 def tagged(tag: str) -> list[tuple[str, str]]:
-    """Return the headers of an answer with this tag; caches must ask again every time."""
+    """Return the headers of an answer with this tag; a cache must ask again every time."""
     return [("ETag", quote_etag(tag)), ("Cache-Control", "private, no-cache")]
 
 
 def lasting(tag: str) -> list[tuple[str, str]]:
-    """Return the headers of an answer about what cannot change any more.
+    """Return the headers of an answer about the past, which a cache may use for 300 s.
 
-    For some minutes only, because how it is shown can: by other workflow definitions, or another
-    release. `Vary`, so that a cache of several callers asks again for each.
+    The state cannot change any more, but its representation can, with other workflow definitions
+    or another release. `Vary` makes a cache that several callers share ask again for each caller.
     """
     return [
         ("ETag", quote_etag(tag)),

@@ -1,4 +1,4 @@
-"""Flask, without what no route of ours needs and every request would pay for."""
+"""Flask without features that no route uses and that every request would pay for."""
 
 from __future__ import annotations
 
@@ -17,18 +17,21 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 MANY_BYTES: Final = 1 << 16
-CAREFUL: Final = (("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer"))
-"""Headers of every answer, which make browsers careful."""
+CAREFUL: Final = (
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"),
+)
+"""Security headers of every answer."""
 
 
 class Sessionless(SessionInterface):
-    """No sessions: every request shows a token or a signature."""
+    """No sessions: every request carries a token or a signature."""
 
-    nobody = NullSession()
+    empty = NullSession()
 
     def open_session(self, app: Flask, request: Request) -> SessionMixin:
-        """Return the session that cannot be written to."""
-        return self.nobody
+        """Return an empty session, which refuses writes."""
+        return self.empty
 
 
 class App(Flask):
@@ -40,13 +43,13 @@ class App(Flask):
         super().__init__(name, static_folder=None)
 
     def make_response(self, rv: Any) -> Response:
-        """Return what a view returned as one of Flask's responses."""
+        """Return a view's result as a Flask response."""
         if isinstance(rv, Answer):
             return Response(rv.body, rv.status, rv.headers)
         return super().make_response(rv)
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
-        """Match by method and path alone: none of our routes asks for a host."""
+        """Match by method and path alone: no route depends on the host."""
         if request is None:
             return super().create_url_adapter(request)
         environ = request.environ
@@ -66,14 +69,14 @@ class App(Flask):
 
         def start(status: str, headers: list[tuple[str, str]], *exc: Any) -> Any:
             nonlocal short
-            unsaid = 0 if status.startswith("304") else MANY_BYTES
-            short = int(dict(headers).get("Content-Length", unsaid)) < MANY_BYTES
+            default = 0 if status.startswith("304") else MANY_BYTES
+            short = int(dict(headers).get("Content-Length", default)) < MANY_BYTES
             return start_response(status, [*headers, *CAREFUL], *exc)
 
         body = super().wsgi_app(environ, start)
         if not short:
             return body
-        # A server sends a list at once. For an iterator it asks for the next piece, and threads
-        # change places each time.
+        # A server sends a list at once. It would ask an iterator for each next piece, with a switch
+        # of threads each time.
         with closing(cast(ClosingIterator, body)):
             return [b"".join(body)]

@@ -1,4 +1,4 @@
-"""Request headers, without the exceptions that werkzeug raises inside for every absent one."""
+"""Request headers. For an absent header, werkzeug would raise and catch an exception."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import Final, TypeAlias
 from flask import request
 
 Headers: TypeAlias = Callable[[str], str | None]
-"""Returns the value of the header with that name, None if there is none."""
+"""Returns the value of the header with that name; None if the request lacks it."""
 
 UNREADABLE: Final = "\0"
-"""Stands for a value that is not ASCII, which the front does not get to see.
+"""The front gives this value to a header that is not ASCII, because it cannot read that header.
 
-No header can have it: it is neither a signature, nor a token, nor an id.
+No header can contain it, so it is never a valid signature, token or id.
 """
 
 
 def header(name: str) -> str | None:
-    """Return a header's value, None if the request has none of that name."""
+    """Return a header's value; None if the request lacks it."""
     value: str | None = request.environ.get(_key(name))
     return value
 

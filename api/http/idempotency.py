@@ -1,4 +1,4 @@
-"""What a sender calls its request: the `Idempotency-Key` header, or a delivery's id."""
+"""A sender's own id for its request: the `Idempotency-Key` header, or a delivery's id."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from api.errors import InvalidFields
 from api.http.headers import UNREADABLE, Headers
-from api.schemas.fields import MAX_ID, is_printable
+from api.schemas.ids import MAX_ID, is_printable
 
 
 def parameter(description: str) -> dict[str, Any]:
@@ -20,13 +20,13 @@ def parameter(description: str) -> dict[str, Any]:
 
 
 def idempotency_key(header: Headers) -> str | None:
-    """Return a request's idempotency key, if it has one; raise `InvalidFields`."""
+    """Return a request's idempotency key, None without one; raise `InvalidFields`."""
     key = (header("Idempotency-Key") or "").strip()
     return checked("Idempotency-Key", key) if key else None
 
 
 def checked(header: str, value: str) -> str:
-    """Return a header's value that can be kept as an id; raise `InvalidFields` otherwise."""
+    """Return a header's value if it can be stored as an id; otherwise raise `InvalidFields`."""
     if len(value) > MAX_ID:
         raise InvalidFields({header: [f"Longer than maximum length {MAX_ID}."]})
     if value == UNREADABLE or not value.isascii():

@@ -1,4 +1,4 @@
-"""Reading JSON strictly: what two parsers could understand differently is refused."""
+"""Strict JSON: a body that two parsers could understand differently is refused."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def parse_object(raw: bytes) -> dict[str, Any]:
 
     Raises `InvalidJSON` for anything that is not one JSON object in UTF-8 (RFC 8259), and for
     duplicate names, NaN and infinities, numbers beyond 64 bits, NUL characters, lone surrogates,
-    and nesting deeper than 32.
+    and nesting deeper than 32 levels.
     """
     try:
         text = raw.decode("utf-8")
@@ -40,12 +40,12 @@ def parse_object(raw: bytes) -> dict[str, Any]:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    members = dict(pairs)
+    if len(members) != len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
         raise InvalidJSON(f"The body names {twice!r} twice in one object.")
-    return found
+    return members
 
 
 def _integer(digits: str) -> int:
@@ -75,9 +75,11 @@ def _refuse_unstorable(value: Any) -> None:
         value = pending.pop()
         if isinstance(value, str):
             if "\0" in value:
-                raise InvalidJSON("The body has a NUL character, which no database takes.")
+                raise InvalidJSON("The body has a NUL character, which the database cannot store.")
             if any("\ud800" <= character <= "\udfff" for character in value):
-                raise InvalidJSON("The body has half of a surrogate pair, which is no character.")
+                raise InvalidJSON(
+                    "The body has half of a surrogate pair, which is not a character."
+                )
         elif isinstance(value, dict):
             pending += value.keys()
             pending += value.values()

@@ -1,4 +1,4 @@
-"""Pages: the Link header that names the next one (RFC 8288)."""
+"""Paging: the Link header of the next page (RFC 8288)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from flask import request
 
 
 def next_page(**cursor: object) -> tuple[str, str]:
-    """Return the header that leads on from this request, with the cursor in place of its own."""
+    """Return the Link header of the next page: this request's query with the next cursor."""
     given = [pair for pair in request.args.items(multi=True) if pair[0] not in cursor]
     query = urlencode([*given, *cursor.items()])
     return "Link", f'<{quote(request.path)}?{query}>; rel="next"'

@@ -1,15 +1,15 @@
-"""Ids in paths: like ids in bodies, and with slashes."""
+"""Ids in paths, which may contain slashes."""
 
 from __future__ import annotations
 
 from werkzeug.exceptions import NotFound
 from werkzeug.routing import PathConverter
 
-from api.schemas.fields import MAX_ID, is_printable
+from api.schemas.ids import MAX_ID, is_printable
 
 
 class IdConverter(PathConverter):
-    """An id of 1 to 200 characters; what cannot be one is not found, without asking a database."""
+    """An id of 1 to 200 characters. Another text is answered with 404, without the database."""
 
     regex = ".+?"
     part_isolating = False

@@ -1,4 +1,4 @@
-"""Problem details (RFC 9457): the one place where errors meet status codes."""
+"""Problem details (RFC 9457): only this module pairs errors with status codes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ RETRY_AFTER_SECONDS = 2
 
 
 class Kind(NamedTuple):
-    """A kind of problem. `advice` tells what to do; `error` is the seed contract's member."""
+    """A kind of problem. `advice` says what to do; `error` is the seed contract's member."""
 
     status: HTTPStatus
     slug: str
@@ -38,7 +38,7 @@ class Kind(NamedTuple):
     advice: str = ""
     error: str | None = None
     passes: bool = False
-    """True for what is over in a moment, so that it is worth trying again."""
+    """True if the problem passes within seconds, so that a retry is worthwhile."""
 
 
 KINDS: dict[type[MilepostError], Kind] = {
@@ -61,7 +61,7 @@ KINDS: dict[type[MilepostError], Kind] = {
         HTTPStatus.BAD_REQUEST,
         "missing-job-id",
         "Missing job_id",
-        "Say which job the callback is about, in the field job_id.",
+        "Name the callback's job in the field job_id.",
         "Missing job_id",
     ),
     asked.MissingStatusOrType: Kind(
@@ -75,7 +75,7 @@ KINDS: dict[type[MilepostError], Kind] = {
         HTTPStatus.BAD_REQUEST,
         "unknown-status",
         "Unknown status",
-        "Send one of these.",
+        "Send one of the known statuses.",
         "Unknown status",
     ),
     asked.InvalidFields: Kind(
@@ -95,7 +95,7 @@ KINDS: dict[type[MilepostError], Kind] = {
         HTTPStatus.UNAUTHORIZED,
         "invalid-token",
         "Invalid token",
-        "Write Bearer before it; milepost tokens create makes a new one.",
+        "Write Bearer before the token; milepost tokens create makes a new token.",
     ),
     asked.MissingScope: Kind(
         HTTPStatus.FORBIDDEN, "missing-scope", "Missing scope", "Use another token."
@@ -111,33 +111,33 @@ KINDS: dict[type[MilepostError], Kind] = {
         HTTPStatus.SERVICE_UNAVAILABLE,
         "read-model-behind",
         "Read model behind",
-        "Try again, and look at /readyz if it stays behind.",
+        "Try again, and look at /readyz if the read model stays behind.",
     ),
     asked.Draining: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "draining", "Server about to end"),
     asked.EventNotFound: Kind(
         HTTPStatus.NOT_FOUND,
         "event-not-found",
         "Event not found",
-        "The job's version says how many events it has.",
+        "The job's version is the number of its events.",
     ),
     asked.NoCheckpointKey: Kind(
         HTTPStatus.CONFLICT,
         "no-checkpoint-key",
         "No checkpoint key",
-        "Set MILEPOST_CHECKPOINT_KEY; milepost checkpoint --new-key makes one.",
+        "Set MILEPOST_CHECKPOINT_KEY; milepost checkpoint --new-key makes a key.",
     ),
     NotInTreeYet: Kind(
         HTTPStatus.CONFLICT,
         "not-in-tree-yet",
         "Not in the tree yet",
-        "Try again in a moment, and look at /readyz if it stays so.",
+        "Try again in 2 seconds, and look at /readyz if the event stays missing.",
         passes=True,
     ),
     TreeBroken: Kind(
         HTTPStatus.CONFLICT,
         "log-altered",
         "Log altered",
-        "milepost verify says what is different.",
+        "milepost verify shows the differences.",
     ),
     InvalidProof: Kind(
         HTTPStatus.BAD_REQUEST, "no-such-proof", "No such proof", "Ask for a size from 1."
@@ -154,7 +154,7 @@ KINDS: dict[type[MilepostError], Kind] = {
         HTTPStatus.BAD_REQUEST,
         "unknown-workflow",
         "Unknown workflow",
-        "milepost workflows list shows the known ones.",
+        "milepost workflows list shows the known workflows.",
     ),
     domain.CallbackConflict: Kind(
         HTTPStatus.CONFLICT,
@@ -172,13 +172,13 @@ KINDS: dict[type[MilepostError], Kind] = {
         HTTPStatus.CONFLICT,
         "job-already-registered",
         "Job already registered",
-        "Choose another job_id, or leave it out to get one.",
+        "Choose another job_id, or leave it out to get a new one.",
     ),
     domain.JobInProgress: Kind(
         HTTPStatus.CONFLICT,
         "job-in-progress",
         "Job in progress",
-        "A failed status ends it, if its workflow never will.",
+        "If its workflow is dead, a callback with the status failed ends the job.",
         error="A provisioning job is already in progress. Please wait for it to complete.",
     ),
     domain.AgentTaken: Kind(
@@ -208,7 +208,7 @@ def install(app: App) -> None:
 
 
 def problem_of(error: Exception, method: str, path: str) -> Answer:
-    """Return the problem document of whatever a view for this method and path has raised."""
+    """Return the problem document of an error that a view raised for this method and path."""
     if isinstance(error, MilepostError):
         return _explained(error, method, path)
     if isinstance(error, HTTPException):
@@ -219,7 +219,7 @@ def problem_of(error: Exception, method: str, path: str) -> Answer:
 def problem(
     status: int, slug: str, title: str, detail: str, path: str, **members: object
 ) -> Answer:
-    """Return a problem document; members that are None are left out."""
+    """Return a problem document without the members that are None."""
     document = {"type": PREFIX + slug, "title": title, "status": int(status), "detail": detail}
     document |= {"instance": path, **members}
     body = msgspec.json.encode({k: v for k, v in document.items() if v not in (None, "")})
@@ -231,9 +231,9 @@ def problem(
     return Answer(int(status), headers, body + b"\n")
 
 
-def _ended(said: str) -> str:
+def _ended(message: str) -> str:
     # The command line prints the same sentences as one line, without a full stop.
-    return said if said.endswith((".", "?", "!")) else f"{said}."
+    return message if message.endswith((".", "?", "!")) else f"{message}."
 
 
 def _explained(error: MilepostError, method: str, path: str) -> Answer:
@@ -245,15 +245,15 @@ def _explained(error: MilepostError, method: str, path: str) -> Answer:
     detail = " ".join(part for part in (_ended(sentence(error)), kind.advice) if part)
     fields = error.fields if isinstance(error, asked.InvalidFields) else None
     members = {"error": kind.error, "errors": fields}
-    found = problem(kind.status, kind.slug, kind.title, detail, path, **members)
+    answer = problem(kind.status, kind.slug, kind.title, detail, path, **members)
     if kind.passes and kind.status != HTTPStatus.SERVICE_UNAVAILABLE:
-        return _with(found, [("Retry-After", str(RETRY_AFTER_SECONDS))])
-    return found
+        return _with(answer, [("Retry-After", str(RETRY_AFTER_SECONDS))])
+    return answer
 
 
 def _from_http(error: HTTPException, path: str) -> Answer:
     status = error.code or HTTPStatus.INTERNAL_SERVER_ERROR
-    # Not the standard library's phrases, which change from one Python to the next.
+    # Werkzeug has an older phrase for 413 than RFC 9110.
     title = "Content Too Large" if status == 413 else error.name
     slug = title.lower().replace(" ", "-")
     ours = ("content-type", "content-length")
@@ -262,7 +262,7 @@ def _from_http(error: HTTPException, path: str) -> Answer:
 
 
 def _unexplained(error: Exception, method: str, path: str) -> Answer:
-    # A bug of ours: the trace goes to the log, never to the client.
+    # A bug of Milepost: the traceback goes to the log, never to the client.
     log.exception("%s %s", method, path, exc_info=error)
     return problem(
         HTTPStatus.INTERNAL_SERVER_ERROR,

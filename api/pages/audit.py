@@ -1,4 +1,4 @@
-"""Pages for people: they hold no data, and ask the API for it with the reader's own token."""
+"""The audit page. It contains no data: its script reads the API with the reader's own token."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ bp = Blueprint(
     static_url_path="/static",
 )
 
-# What a callback said is shown as text only; should that ever fail, nothing foreign runs.
+# The script shows a sender's text as text only. If that ever fails, this policy still forbids
+# foreign scripts.
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -24,7 +25,7 @@ POLICY: Final = (
 @bp.get("/audit", defaults={"job_id": ""})
 @bp.get("/audit/<id:job_id>")
 def audit(job_id: str) -> Response:
-    """Serve the page on which a person reads a job's history; its script reads the address."""
+    """Serve the page with a job's history; its script reads the job's id from the address."""
     page = make_response(render_template("audit.html"))
     page.headers["Content-Security-Policy"] = POLICY
     return page

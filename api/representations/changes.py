@@ -1,4 +1,4 @@
-"""What differs between two representations of a job."""
+"""Differences between two representations of a job."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 BOOKKEEPING: Final = {"version", "position", "updated_at", "updatedAt", "uptime", "max_retries"}
-"""What differs after every event, or never."""
+"""Fields that are not compared: they differ after every event, or never."""
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the fields that differ, each with both values; None where there was no job yet.
+    """Return the differing fields, each with both values; a value is None before the job existed.
 
-    A UI step is a field of its own, `steps.creating`, with its status as value.
+    Each UI step is compared as a field such as `steps.creating`, whose value is its status.
     """
     old, new = _fields(before), _fields(after)
     return [

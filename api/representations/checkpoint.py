@@ -1,4 +1,4 @@
-"""A checkpoint as text: a root of the tree, signed."""
+"""A checkpoint as text: a signed root of the tree."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from domain.evidence.signed_note import signed_note
 from projections.tree.proofs import Root
 
 
-def signed(here: Services, root: Root) -> str:
+def signed(services: Services, root: Root) -> str:
     """Return the checkpoint of this root, signed with every key; raise `NoCheckpointKey`."""
-    keys = here.settings.signers
+    keys = services.settings.signers
     if not keys:
         raise NoCheckpointKey
-    made = Checkpoint(keys[0].name, root.size, root.root, root.position, here.clock())
+    made = Checkpoint(keys[0].name, root.size, root.root, root.position, services.clock())
     return signed_note(made.text, keys)

@@ -1,4 +1,4 @@
-"""Time travel over HTTP: what differs between two moments, and for how long an answer holds."""
+"""Time travel over HTTP: the differences between two states, and whether they are final."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from projections.views.instance import Instance
 def difference_body(
     before: Instance, after: Instance, shown: Callable[[Instance], dict[str, Any]]
 ) -> dict[str, Any]:
-    """Return what differs between two states of a job, or of an agent's jobs."""
+    """Return the differences between two states of a job, or of an agent's jobs."""
     return {
-        "from": _moment(before),
-        "to": _moment(after),
+        "from": _end(before),
+        "to": _end(after),
         "changed": changes(shown(before), shown(after)),
     }
 
 
 def is_settled(place: PointInHistory, past: Instance, present: Instance) -> bool:
-    """Tell whether nothing that is still to come can change how the job stood there.
+    """Tell whether the state at this version or time is final.
 
-    At a time that is so once an event was recorded after it: nothing is ever put in before one.
+    The state at a time is final once the job has an event recorded later: the log only appends.
     """
     return place.version is not None or past.version < present.version
 
 
-def _moment(instance: Instance) -> dict[str, Any]:
+def _end(instance: Instance) -> dict[str, Any]:
     return {
         "job_id": instance.job_id,
         "version": instance.version,

@@ -1,4 +1,4 @@
-"""What the events of a history look like, as `api/schemas/history.py` describes them."""
+"""Events of a history as JSON, as `api/schemas/history.py` describes them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def page_body(page: Page, workflows: Workflows) -> dict[str, Any]:
 
 
 def entry_body(entry: Entry, workflows: Workflows) -> dict[str, Any]:
-    """Return an event: where it stands, what it said, who signed it, and what it changed."""
+    """Return an event with its position, payload, signer and changes."""
     stored, fact = entry.stored, entry.fact
     scheme, _, key_id = (getattr(fact, "signed_by", None) or "").partition(":")
     before = job_body(entry.before, workflows) if entry.before.version else {}

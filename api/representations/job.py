@@ -1,6 +1,6 @@
-"""What the answers say: dictionaries that can be written as JSON, as `api/schemas/` describes.
+"""Answers about jobs: dictionaries for JSON, as `api/schemas/` describes them.
 
-Every name is always there, in the schema's order; times are text.
+Every answer has every name of its schema, in the schema's order; times are text.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def shown_steps(instance: Instance, workflows: Workflows) -> list[ShownStep]:
 
 
 def uptime(instance: Instance, now: datetime) -> int | None:
-    """Return whole seconds since the start while running, else None."""
+    """Return whole seconds since the machine began to run; None if it is not running."""
     final = instance.attempt.final
     if final is None or instance.status != "running":
         return None
@@ -60,7 +60,7 @@ def instance_body(instance: Instance, workflows: Workflows, now: datetime) -> di
 
 
 def job_body(instance: Instance, workflows: Workflows) -> dict[str, Any]:
-    """Return everything that is known of a job."""
+    """Return everything that Milepost knows about a job."""
     attempt = instance.attempt
     final = attempt.final
     return {
@@ -166,9 +166,9 @@ def _seconds(start: datetime | None, end: datetime | None) -> float | None:
     return max(0.0, (end - start).total_seconds()) if start and end else None
 
 
-def _text(moment: datetime | None) -> str | None:
-    return moment.isoformat() if moment else None
+def _text(time: datetime | None) -> str | None:
+    return time.isoformat() if time else None
 
 
-def _value(word: ReportedValue | None) -> str | None:
-    return word.value if word else None
+def _value(reported: ReportedValue | None) -> str | None:
+    return reported.value if reported else None

@@ -1,1 +1,1 @@
-"""Routes: one blueprint a file."""
+"""Routes: each file has one blueprint."""

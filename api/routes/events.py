@@ -1,10 +1,10 @@
-"""History: the events of a job, and of all jobs, with what each of them changed."""
+"""History: the events of one job and of all jobs, each with its changes."""
 
 from __future__ import annotations
 
 from typing import Any, cast
 
-from api.http.access import principal, services
+from api.http import access
 from api.http.answers import in_json
 from api.http.blueprint import Blueprint
 from api.http.etags import etag, not_modified, tagged
@@ -17,7 +17,7 @@ from api.schemas.queries import HistoryQuerySchema
 from domain.errors import JobNotFound
 from projections.reading.entries import Wanted
 
-bp = Blueprint("history", __name__, description="What happened, and who said so")
+bp = Blueprint("history", __name__, description="Events, their senders and their changes")
 
 
 @bp.route("/api/jobs/<id:job_id>/events")
@@ -28,24 +28,24 @@ bp = Blueprint("history", __name__, description="What happened, and who said so"
 @bp.problem(400, "Malformed")
 @bp.problem(404, "No such job, or not yours")
 def of_job(query: dict[str, Any], job_id: str) -> Answer:
-    """Show a job's events in order of version, each with the state that it left.
+    """Show a job's events in order of version, each with the state after it.
 
-    `after` is a version. With filters a page looks through a bounded number of events, so that it
-    can have few or none of them and still have a next one.
+    `after` is a version. With filters, a page searches a bounded number of events. It can
+    therefore be short or empty and still have a next page.
     """
-    here = services()
-    present = here.reader.instance(job_id)
-    if present is None and here.reader.instance(f"{job_id}/events"):
-        return cast(Answer, jobs.show(job_id=f"{job_id}/events"))  # a job may be called so
-    if present is None or not principal().sees(present.user_id):
+    services = access.services()
+    present = services.reader.instance(job_id)
+    if present is None and services.reader.instance(f"{job_id}/events"):
+        return cast(Answer, jobs.show(job_id=f"{job_id}/events"))  # a job may have this id
+    if present is None or not access.principal().sees(present.user_id):
         raise JobNotFound
-    tag = etag(present.position, here.workflows.fingerprint)
+    tag = etag(present.position, services.workflows.fingerprint)
     if known := not_modified(tag):
         return known
     after, limit = query.pop("after"), query.pop("limit")
-    page = here.history.of_job(job_id, after, limit, Wanted(**query))
+    page = services.history.of_job(job_id, after, limit, Wanted(**query))
     links = [next_page(after=page.following)] if page.more else []
-    return in_json(page_body(page, here.workflows), headers=[*tagged(tag), *links])
+    return in_json(page_body(page, services.workflows), headers=[*tagged(tag), *links])
 
 
 @bp.route("/api/events")
@@ -56,11 +56,12 @@ def of_job(query: dict[str, Any], job_id: str) -> Answer:
 def of_all(query: dict[str, Any]) -> Answer:
     """Show the whole log in order of position.
 
-    `after` is a position, and so is `next_after`, from which a later request goes on. A token that
-    is bound to a user sees the events of that user's jobs, as far as the read model knows them.
+    `after` and `next_after` are positions; a later request continues with `after` set to
+    `next_after`. A token that is bound to a user sees the events of that user's jobs, up to the
+    read model's position.
     """
-    here = services()
+    services = access.services()
     after, limit = query.pop("after"), query.pop("limit")
-    page = here.history.of_all(after, limit, Wanted(**query), principal().user_id)
+    page = services.history.of_all(after, limit, Wanted(**query), access.principal().user_id)
     links = [next_page(after=page.following)] if page.more else []
-    return in_json(page_body(page, here.workflows), headers=links)
+    return in_json(page_body(page, services.workflows), headers=links)

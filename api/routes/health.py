@@ -1,9 +1,9 @@
-"""Health: whether the process is alive, and whether it can do its work."""
+"""Health: whether the process is alive, and whether it is ready for requests."""
 
 from __future__ import annotations
 
 from api.errors import Draining
-from api.http.access import services
+from api.http import access
 from api.http.answers import in_json
 from api.http.blueprint import Blueprint
 from api.http.flask_door import through_flask
@@ -20,28 +20,28 @@ def livez() -> Answer:
 
 
 async def alive(request: Request, door: Door) -> Answer:
-    """Say that the process answers."""
+    """Report that the process answers."""
     return in_json({"status": "alive"})
 
 
 @bp.route("/readyz")
 @bp.response(200, description="Ready")
-@bp.problem(503, "The database is away, or the server is about to end")
+@bp.problem(503, "The database is unavailable, or the server is shutting down")
 def readyz() -> Answer:
-    """Tell whether the database answers and how far behind the read model and the tree are.
+    """Tell whether the database answers, and how far read model and tree are behind the log.
 
     `set_aside` counts events that could not be folded, up to 100; `milepost status` shows them.
-    `rebuild_position` is how far a rebuild of the read model is, null without one.
-    `tree` is `growing`, or what stopped it.
+    `rebuild_position` is the position of a rebuild of the read model, or null.
+    `tree` is `growing`, or the reason why the tree stopped.
     """
-    here = services()
-    if here.is_draining():
+    services = access.services()
+    if services.is_draining():
         raise Draining
-    standing, growth = here.reader.status(), here.evidence.growth()
+    standing, growth = services.reader.status(), services.evidence.growth()
     return in_json(
         {
             "status": "ready",
-            "database": here.settings.database,
+            "database": services.settings.database,
             "log_position": standing.log_position,
             "read_model_position": standing.read_model_position,
             "lag_events": standing.lag_events,

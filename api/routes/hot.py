@@ -1,7 +1,7 @@
-"""The hot routes: what comes by the thousand, and what must be answered when all else is busy.
+"""The hot routes: frequent requests, and the health check that a busy server must answer.
 
-Each is one of Flask's routes, too, over the same view; the front answers these without Flask. A
-request that is not plain enough for its pattern is Flask's.
+The front answers these routes on its event loop, without Flask. Flask has the same routes over
+the same views, and answers every request that no pattern matches.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from api.routes import callbacks, health, instances
 
 
 class HotRoute(NamedTuple):
-    """A view for a method and the paths that the pattern matches whole; groups are parameters."""
+    """A view with its method and path; the groups of the path's pattern are its parameters."""
 
     method: str
     path: re.Pattern[str]
@@ -33,10 +33,10 @@ HOT: Final = (
 
 
 def match(method: str, path: str, query: str) -> tuple[View, dict[str, str]] | None:
-    """Return the view and the parameters of a hot request, None for every other one."""
+    """Return the view and the parameters of a hot request; None for other requests."""
     if query:
         return None
     for route in HOT:
-        if route.method == method and (found := route.path.fullmatch(path)):
-            return route.view, found.groupdict()
+        if route.method == method and (matched := route.path.fullmatch(path)):
+            return route.view, matched.groupdict()
     return None

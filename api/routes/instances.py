@@ -1,4 +1,4 @@
-"""Instances: what the seed system's pages read (seed contract, "Instance")."""
+"""Instances, as the seed system's pages read them (seed contract, "Instance")."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from marshmallow import EXCLUDE
 
 from api.errors import AgentNotFound
-from api.http.access import principal, services
+from api.http import access
 from api.http.answers import in_json
 from api.http.blueprint import Blueprint
 from api.http.etags import etag, not_modified, tagged
@@ -30,61 +30,67 @@ bp = Blueprint("instances", __name__, description="An agent's instance, as pages
 
 @bp.route("/api/agents/<id:agent_id>/instance")
 @bp.needs("read")
-@bp.arguments(PlaceQuerySchema(unknown=EXCLUDE), location="query")  # the seed's pages may add any
+@bp.arguments(
+    PlaceQuerySchema(unknown=EXCLUDE), location="query"
+)  # the seed's pages may add parameters
 @bp.response(
-    200, {"oneOf": [InstanceSchema, DifferenceSchema]}, description="With `from`, the latter"
+    200,
+    {"oneOf": [InstanceSchema, DifferenceSchema]},
+    description="The second shape answers a query with `from`",
 )
 @bp.alt_response(304, description="Not modified")
 @bp.problem(400, "Malformed")
-@bp.problem(404, "No such agent, or not yours, or it has no such moment")
+@bp.problem(404, "No such agent, or not yours, or it has no such version or time")
 def show(query: dict[str, Any], agent_id: str) -> Answer:
-    """Show the instance of the agent's newest job as it stands, as it stood, or what differs.
+    """Show the instance of the agent's newest job: now, in the past, or its changes between.
 
-    At a time, that is what a page showed then: the instance of the job that was the newest. A
-    version is one of the job that is the newest now.
+    With a time, the answer is the one that a page showed then: the instance of the job that was
+    the newest at that time. A version belongs to the job that is the newest now.
     """
     if not query:
         return through_flask(present, agent_id=agent_id)
-    here, caller = services(), principal()
-    newest = _visible(here.reader.instance_of(agent_id), caller)
+    services, caller = access.services(), access.principal()
+    newest = _visible(services.reader.instance_of(agent_id), caller)
     if "start" in query:
         places = (query["start"], query.get("end", PointInHistory()))
-        before, after = (_at(place, agent_id, newest, caller, here) for place in places)
-        tag = etag(after.position, here.workflows.fingerprint, before.position)
-        now = here.clock()
-        body = difference_body(before, after, lambda each: instance_body(each, here.workflows, now))
+        before, after = (_at(place, agent_id, newest, caller, services) for place in places)
+        tag = etag(after.position, services.workflows.fingerprint, before.position)
+        now = services.clock()
+        body = difference_body(
+            before, after, lambda each: instance_body(each, services.workflows, now)
+        )
         return not_modified(tag) or in_json(body, headers=tagged(tag))
     place = PointInHistory(**query)
-    instance = _at(place, agent_id, newest, caller, here)
-    # How long it had been running is as of then, too.
-    then = min(place.at or instance.updated_at or here.clock(), here.clock())
-    tag = etag(instance.position, here.workflows.fingerprint, uptime(instance, then))
-    body = instance_body(instance, here.workflows, then)
+    instance = _at(place, agent_id, newest, caller, services)
+    # The uptime is the one at that time, too.
+    then = min(place.at or instance.updated_at or services.clock(), services.clock())
+    tag = etag(instance.position, services.workflows.fingerprint, uptime(instance, then))
+    body = instance_body(instance, services.workflows, then)
     return not_modified(tag) or in_json(body, headers=tagged(tag))
 
 
 def _at(
-    place: PointInHistory, agent_id: str, newest: Instance, caller: Principal, here: Services
+    place: PointInHistory, agent_id: str, newest: Instance, caller: Principal, services: Services
 ) -> Instance:
-    """Return the instance of the agent at that place; raise `NoSuchMoment`."""
+    """Return the agent's instance at a version or time; raise `NoSuchMoment`."""
     if place.at is None:
-        return here.history.instance(newest, place)
-    listed = here.reader.instances(JobFilter(agent_id=agent_id, limit=NEWEST))
+        return services.history.instance(newest, place)
+    listed = services.reader.instances(JobFilter(agent_id=agent_id, limit=NEWEST))
     jobs = {job.job_id: job for job in (*listed, newest) if caller.sees(job.user_id)}
     then = newest_of(jobs.values(), place.at)
-    # A list may be older than the events.
-    present = newest if then.job_id == newest.job_id else here.reader.instance(then.job_id)
-    return here.history.instance(present or then, place)
+    # The read model's list may lag behind the events.
+    present = newest if then.job_id == newest.job_id else services.reader.instance(then.job_id)
+    return services.history.instance(present or then, place)
 
 
 async def present(request: Request, door: Door, agent_id: str) -> Answer:
-    """Show the instance of the agent's newest job as it stands."""
-    here, caller = door.services, await door.admit(request.header, "read")
+    """Show the present instance of the agent's newest job."""
+    services, caller = door.services, await door.admit(request.header, "read")
     instance = _visible(await door.instance_of(agent_id), caller)
-    now = here.clock()
-    tag = etag(instance.position, here.workflows.fingerprint, uptime(instance, now))
+    now = services.clock()
+    tag = etag(instance.position, services.workflows.fingerprint, uptime(instance, now))
     known = not_modified(tag, header=request.header)
-    return known or in_json(instance_body(instance, here.workflows, now), headers=tagged(tag))
+    return known or in_json(instance_body(instance, services.workflows, now), headers=tagged(tag))
 
 
 @bp.route("/api/agents/<id:agent_id>/instance", methods=["DELETE"])
@@ -94,12 +100,12 @@ async def present(request: Request, door: Door, agent_id: str) -> Answer:
 @bp.problem(404, "No such agent, or not yours")
 def stop(agent_id: str) -> Answer:
     """Ask the running instance to stop."""
-    here, caller = services(), principal()
-    job_id = _visible(here.reader.instance_of(agent_id), caller).job_id
-    receipt = here.milepost.stop(job_id, requested_by=caller.name)
-    stopped = here.reader.instance(receipt.job_id)
+    services, caller = access.services(), access.principal()
+    job_id = _visible(services.reader.instance_of(agent_id), caller).job_id
+    receipt = services.milepost.stop(job_id, requested_by=caller.name)
+    stopped = services.reader.instance(receipt.job_id)
     assert stopped is not None  # the receipt says that it is stored
-    return in_json(instance_body(stopped, here.workflows, here.clock()))
+    return in_json(instance_body(stopped, services.workflows, services.clock()))
 
 
 def _visible(instance: Instance | None, caller: Principal) -> Instance:

@@ -1,4 +1,4 @@
-"""Jobs: register, list, look at one, and its timeline."""
+"""Jobs: register a job, list jobs, show one job and its timeline."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 from flask import url_for
 
 from api.errors import InvalidFields, MissingScope, ReadModelBehind
-from api.http.access import principal, services
+from api.http import access
 from api.http.answers import in_json
 from api.http.blueprint import Blueprint
 from api.http.etags import etag, lasting, not_modified, tagged
@@ -40,17 +40,17 @@ MIN_POSITION_WAIT_SECONDS = 5.0
 @bp.arguments(RegistrationSchema)
 @bp.response(201, RegisteredSchema)
 @bp.problem(400, "Malformed")
-@bp.problem(409, "Taken, or another job in progress")
+@bp.problem(409, "The id is in use, or another job is in progress")
 @bp.doc(parameters=[parameter("The same key returns the same job")])
 def register(body: dict[str, Any]) -> Answer:
     """Register a job, before its workflow is dispatched."""
-    here, caller = services(), principal()
+    services, caller = access.services(), access.principal()
     if not caller.sees(body.setdefault("user_id", caller.user_id)):
         raise MissingScope(f"The token {caller.name!r} registers jobs of its own user only.")
-    # Of what was asked for, not of what it meant: the default workflow may be another one later.
+    # The digest is of the request itself: a later release may have another default workflow.
     digest = hashlib.sha256(msgspec.json.encode(body, order="sorted"))
-    workflow = here.workflows.find(body.pop("workflow", None)).ref
-    receipt = here.milepost.queue(
+    workflow = services.workflows.find(body.pop("workflow", None)).ref
+    receipt = services.milepost.queue(
         QueueJob(
             **{"job_id": str(uuid4()), **body},
             workflow=workflow,
@@ -60,9 +60,9 @@ def register(body: dict[str, Any]) -> Answer:
             owner=caller.user_id,
         )
     )
-    instance = here.reader.instance(receipt.job_id)
+    instance = services.reader.instance(receipt.job_id)
     assert instance is not None  # the receipt says that it is stored
-    shown = {**job_body(instance, here.workflows), "duplicate": receipt.duplicate}
+    shown = {**job_body(instance, services.workflows), "duplicate": receipt.duplicate}
     location = url_for("jobs.show", job_id=receipt.job_id)
     return in_json(shown, 201, [("Location", location)])
 
@@ -75,58 +75,62 @@ def register(body: dict[str, Any]) -> Answer:
 @bp.problem(503, "min_position was not reached in time")
 def index(query: dict[str, Any]) -> Answer:
     """List jobs, the newest first; the Link header names the next page."""
-    here, caller = services(), principal()
+    services, caller = access.services(), access.principal()
     position = query.pop("min_position", 0)
-    if position and not here.reader.wait_for(position, MIN_POSITION_WAIT_SECONDS):
+    if position and not services.reader.wait_for(position, MIN_POSITION_WAIT_SECONDS):
         raise ReadModelBehind(f"The read model has not reached position {position} yet.")
     if not caller.sees(query.setdefault("user_id", caller.user_id)):
         return in_json({"jobs": []})
     limit, cursor = query.pop("limit"), query.pop("cursor", None)
     before = _before(cursor) if cursor else None
-    found = here.reader.instances(JobFilter(**query, before=before, limit=limit + 1))
-    page = found[:limit]
-    bodies = [job_body(instance, here.workflows) for instance in page]
-    links = [next_page(cursor=f"p{page[-1].first_position}")] if len(found) > limit else []
+    instances = services.reader.instances(JobFilter(**query, before=before, limit=limit + 1))
+    page = instances[:limit]
+    bodies = [job_body(instance, services.workflows) for instance in page]
+    links = [next_page(cursor=f"p{page[-1].first_position}")] if len(instances) > limit else []
     return in_json({"jobs": bodies}, headers=links)
 
 
 @bp.route("/api/jobs/<id:job_id>")
 @bp.needs("read")
 @bp.arguments(PlaceQuerySchema, location="query")
-@bp.response(200, {"oneOf": [JobSchema, DifferenceSchema]}, description="With `from`, the latter")
+@bp.response(
+    200,
+    {"oneOf": [JobSchema, DifferenceSchema]},
+    description="The second shape answers a query with `from`",
+)
 @bp.alt_response(304, description="Not modified")
 @bp.problem(400, "Malformed")
-@bp.problem(404, "No such job, or not yours, or it has no such moment")
+@bp.problem(404, "No such job, or not yours, or it has no such version or time")
 def show(query: dict[str, Any], job_id: str) -> Answer:
-    """Show a job as it stands, as it stood, or what differs between two moments.
+    """Show a job: now, at a version or time in the past, or its changes between two of them.
 
-    At a time, it is as after the last event of the longest beginning of its history that was
-    recorded by then.
+    The state at a time is the state after the last event before the first event that was recorded
+    later than that time.
     """
-    here = services()
-    present = here.reader.instance(job_id)
-    if present is None or not principal().sees(present.user_id):
+    services = access.services()
+    present = services.reader.instance(job_id)
+    if present is None or not access.principal().sees(present.user_id):
         raise JobNotFound
     if "start" in query:
         return _difference(query["start"], query.get("end", PointInHistory()), present)
     place = PointInHistory(**query)
-    instance = here.history.instance(present, place)
-    tag = etag(instance.position, here.workflows.fingerprint)
+    instance = services.history.instance(present, place)
+    tag = etag(instance.position, services.workflows.fingerprint)
     headers = lasting(tag) if is_settled(place, instance, present) else tagged(tag)
     if known := not_modified(tag, headers):
         return known
-    return in_json(job_body(instance, here.workflows), headers=headers)
+    return in_json(job_body(instance, services.workflows), headers=headers)
 
 
 def _difference(start: PointInHistory, end: PointInHistory, present: Instance) -> Answer:
-    here = services()
-    before, after = (here.history.instance(present, place) for place in (start, end))
-    tag = etag(after.position, here.workflows.fingerprint, before.position)
+    services = access.services()
+    before, after = (services.history.instance(present, place) for place in (start, end))
+    tag = etag(after.position, services.workflows.fingerprint, before.position)
     settled = is_settled(start, before, present) and is_settled(end, after, present)
     headers = lasting(tag) if settled else tagged(tag)
     if known := not_modified(tag, headers):
         return known
-    body = difference_body(before, after, lambda each: job_body(each, here.workflows))
+    body = difference_body(before, after, lambda each: job_body(each, services.workflows))
     return in_json(body, headers=headers)
 
 
@@ -136,17 +140,17 @@ def _difference(start: PointInHistory, end: PointInHistory, present: Instance) -
 @bp.alt_response(304, description="Not modified")
 @bp.problem(404, "No such job, or not yours")
 def timeline(job_id: str) -> Answer:
-    """Show a job's attempts: steps, durations, and the silences between."""
-    here = services()
-    found = here.reader.timeline(job_id)
-    if found is None and here.reader.instance(f"{job_id}/timeline"):
-        return cast(Answer, show(job_id=f"{job_id}/timeline"))  # a job may be called so
-    if found is None or not principal().sees(found.user_id):
+    """Show a job's attempts with their steps, durations and silences."""
+    services = access.services()
+    its_timeline = services.reader.timeline(job_id)
+    if its_timeline is None and services.reader.instance(f"{job_id}/timeline"):
+        return cast(Answer, show(job_id=f"{job_id}/timeline"))  # a job may have this id
+    if its_timeline is None or not access.principal().sees(its_timeline.user_id):
         raise JobNotFound
-    tag = etag(found.position, here.workflows.fingerprint)
+    tag = etag(its_timeline.position, services.workflows.fingerprint)
     if known := not_modified(tag):
         return known
-    return in_json(timeline_body(found, here.workflows), headers=tagged(tag))
+    return in_json(timeline_body(its_timeline, services.workflows), headers=tagged(tag))
 
 
 def _before(cursor: str) -> int:

@@ -1,4 +1,4 @@
-"""Metrics for Prometheus. Nothing is labelled by job."""
+"""Metrics for Prometheus. No metric has a job as a label."""
 
 from __future__ import annotations
 
@@ -19,15 +19,16 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from api.errors import MissingScope
-from api.http.access import principal, services
+from api.http import access
 from api.http.blueprint import Blueprint
 from projections.reading.reader import Reader
 from projections.tree.proofs import Evidence
 
 bp = Blueprint("metrics", __name__, description="For Prometheus")
 
-if "PROMETHEUS_MULTIPROC_DIR" in os.environ:  # set by `milepost serve` for its workers
-    # Workers are spawned, so their number stays; asking for it at each count is a system call.
+if "PROMETHEUS_MULTIPROC_DIR" in os.environ:  # `milepost serve` sets it for its workers
+    # A worker is spawned, not forked, so its process id never changes. The client library would
+    # otherwise make a system call for it at each count.
     values.ValueClass = values.MultiProcessValue(cache(os.getpid))  # type: ignore[no-untyped-call]
 COUNTERS = CollectorRegistry()
 _CALLBACKS = Counter(
@@ -39,13 +40,16 @@ RECORDED, DUPLICATE = _CALLBACKS.labels("recorded"), _CALLBACKS.labels("duplicat
 @bp.route("/metrics")
 @bp.needs("read")
 @bp.response(200, content_type="text/plain")
-@bp.problem(503, "The database is away")
+@bp.problem(503, "The database is unavailable")
 def metrics() -> Response:
     """Show counters of this server and gauges of its database."""
-    if principal().user_id is not None:
-        raise MissingScope("Metrics are about everybody's jobs; this token is bound to a user.")
+    if access.principal().user_id is not None:
+        raise MissingScope(
+            "Metrics count the jobs of all users, but this token is bound to one user."
+        )
     registry = CollectorRegistry()
-    registry.register(_Database(services().reader, services().evidence))
+    services = access.services()
+    registry.register(_Database(services.reader, services.evidence))
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         counters = b""
@@ -60,7 +64,7 @@ class _Database(Collector):
         self._evidence = evidence
 
     def collect(self) -> Iterator[Metric]:
-        """Read the gauges; the database is the same for every worker."""
+        """Yield the gauges of the database, which all workers share."""
         standing, counts = self._reader.status(), self._reader.counts()
         yield GaugeMetricFamily(
             "milepost_log_position", "Position of the newest event", standing.log_position

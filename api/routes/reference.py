@@ -1,4 +1,4 @@
-"""OpenAPI, generated from the schemas, and a page to read it that works offline."""
+"""The OpenAPI document, generated from the schemas, and a page for it that works offline."""
 
 from __future__ import annotations
 
@@ -27,30 +27,31 @@ CONFIG: Final = {
 }
 
 DESCRIPTION = """\
-Workflows post **callbacks**; each is verified, appended to the history of its job, and answered
-with a receipt. Everybody else reads what the history adds up to. Errors are problem documents
-(RFC 9457) with a stable `type`. Reads need a bearer token; callbacks need a signature.
+Workflows post **callbacks**. Milepost verifies each one, appends it to the history of its job, and
+answers with a receipt. Pages and programs read the state that the history adds up to. Errors are
+problem documents (RFC 9457) with a stable `type`. Reads need a bearer token; callbacks need a
+signature.
 """
 
 
 class DocumentedApi(Api):
-    """An API whose errors are documented as the problems that they are."""
+    """An API that documents its errors as problem documents."""
 
     ERROR_SCHEMA = ProblemSchema
     DEFAULT_ERROR_RESPONSE_NAME = None
 
 
 def api(app: Flask) -> Api:
-    """Return the API whose routes are documented."""
+    """Return the API that documents its routes in the application."""
     app.config.update(CONFIG)
     made = DocumentedApi(app, spec_kwargs={"info": {"description": DESCRIPTION}})
     schemes = made.spec.components
     schemes.security_scheme("bearer", {"type": "http", "scheme": "bearer"})
-    for header, said in (
+    for header, description in (
         ("X-Signature", "lower-case hex of HMAC-SHA256(secret, body)"),
         ("X-Hub-Signature-256", "`sha256=` and the same hex"),
     ):
-        scheme = {"type": "apiKey", "in": "header", "name": header, "description": said}
+        scheme = {"type": "apiKey", "in": "header", "name": header, "description": description}
         schemes.security_scheme(header.lower(), scheme)
     schemes.security_scheme(
         "standard-webhooks",
@@ -66,13 +67,13 @@ def api(app: Flask) -> Api:
 
 @bp.get("/")
 def home() -> Response:
-    """Lead whoever opens the server in a browser to the documentation."""
+    """Redirect a browser from the root to the documentation."""
     return cast(Response, redirect(url_for("api-docs.openapi_swagger_ui")))
 
 
 @bp.get("/favicon.ico")
 def favicon() -> Response:
-    """Answer browsers that ask for an icon, which there is not."""
+    """Answer a browser's request for an icon with no content."""
     return Response(status=204)
 
 

@@ -1,1 +1,1 @@
-"""Schemas: what requests and answers look like, for loading and for the OpenAPI document."""
+"""Schemas of requests and answers, for loading and for the OpenAPI document."""

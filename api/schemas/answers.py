@@ -1,10 +1,10 @@
-"""The shapes of answers: marshmallow schemas, from which OpenAPI is generated."""
+"""Schemas of answers (marshmallow), from which OpenAPI is generated."""
 
 from __future__ import annotations
 
 from marshmallow import EXCLUDE, Schema, fields, validate
 
-INSTANCE_STATUSES = ("pending", "provisioning", "running", "stopping", "stopped", "failed")
+from projections.views.instance import INSTANCE_STATUSES
 
 
 class ReceiptSchema(Schema):
@@ -13,13 +13,15 @@ class ReceiptSchema(Schema):
     received = fields.Boolean(metadata={"description": "Always true"})
     job_id = fields.String()
     version = fields.Integer(metadata={"description": "The job's version after this callback"})
-    position = fields.Integer(metadata={"description": "Its place in the whole log"})
+    position = fields.Integer(metadata={"description": "The event's position in the whole log"})
     duplicate = fields.Boolean(metadata={"description": "True for a redelivery"})
-    warning = fields.String(metadata={"description": "What is odd about it, if anything"})
+    warning = fields.String(
+        metadata={"description": "Why the callback may be a mistake, if it may be one"}
+    )
 
 
 class UiStepSchema(Schema):
-    """A UI step and how it stands."""
+    """A UI step with its status."""
 
     id = fields.String()
     label = fields.String()
@@ -27,7 +29,7 @@ class UiStepSchema(Schema):
 
 
 class JobSchema(Schema):
-    """A job as it stands."""
+    """A job and its state."""
 
     id = fields.String()
     agent_id = fields.String(allow_none=True)
@@ -93,7 +95,7 @@ class InstanceBodySchema(Schema):
 
 
 class InstanceSchema(Schema):
-    """An agent's instance, its UI steps, and how long it has been running."""
+    """An agent's instance, its UI steps, and its uptime."""
 
     instance = fields.Nested(InstanceBodySchema)
     steps = fields.List(fields.Nested(UiStepSchema))
@@ -101,18 +103,20 @@ class InstanceSchema(Schema):
 
 
 class TimelineStepSchema(Schema):
-    """A step: from its report until the next one's, or the end of the attempt."""
+    """A step, from its report to the report of the next step or the end of the attempt."""
 
     step = fields.String()
-    ui_step = fields.String(allow_none=True, metadata={"description": "None if unknown"})
-    late = fields.Boolean(metadata={"description": "First reported after the end"})
+    ui_step = fields.String(allow_none=True, metadata={"description": "null if unknown"})
+    late = fields.Boolean(
+        metadata={"description": "True if the first report came after the end of the attempt"}
+    )
     started_at = fields.AwareDateTime()
     finished_at = fields.AwareDateTime(allow_none=True)
     duration_seconds = fields.Float(allow_none=True)
 
 
 class GapSchema(Schema):
-    """A silence of more than two heartbeats."""
+    """A silence longer than two heartbeat intervals."""
 
     since = fields.AwareDateTime()
     until = fields.AwareDateTime()
@@ -137,7 +141,7 @@ class AttemptSchema(Schema):
 
 
 class TimelineSchema(Schema):
-    """A job's attempts, the first one first."""
+    """A job's attempts in order."""
 
     job_id = fields.String()
     version = fields.Integer()
@@ -147,10 +151,10 @@ class TimelineSchema(Schema):
 
 
 class ProofSchema(Schema):
-    """Proof that an event is in the log that the checkpoint was made of; hashes are in base64.
+    """Proof that an event is in the log that the checkpoint signs; hashes are in base64.
 
-    `docs/check_inclusion.py` checks it in ten lines, `docs/check_proof.py` in words; or take the
-    steps of RFC 9162, 2.1.3.2.
+    `docs/check_inclusion.py` checks it in ten lines; `docs/check_proof.py` also explains the
+    result. RFC 9162, 2.1.3.2, has the steps.
     """
 
     entry = fields.String(
@@ -159,7 +163,7 @@ class ProofSchema(Schema):
         }
     )
     stored = fields.String(metadata={"description": "The event's bytes as stored, in base64"})
-    leaf_index = fields.Integer(metadata={"description": "Its place in the tree, from 0"})
+    leaf_index = fields.Integer(metadata={"description": "The event's index in the tree, from 0"})
     tree_size = fields.Integer()
     root = fields.String()
     hashes = fields.List(fields.String(), metadata={"description": "From the leaf to the root"})
@@ -167,7 +171,7 @@ class ProofSchema(Schema):
 
 
 class ExtensionSchema(Schema):
-    """Proof that the tree extends the one of its first `first_size` events (RFC 9162, 2.1.4)."""
+    """Proof that the tree extends the tree of its first `first_size` events (RFC 9162, 2.1.4)."""
 
     first_size = fields.Integer()
     tree_size = fields.Integer()
@@ -187,7 +191,7 @@ class ProblemSchema(Schema):
     type = fields.String(metadata={"description": "Stable: urn:milepost:problem:…"})
     title = fields.String()
     status = fields.Integer()
-    detail = fields.String(metadata={"description": "What is wrong and what to do"})
-    instance = fields.String(metadata={"description": "The path that was asked for"})
-    error = fields.String(metadata={"description": "The seed contract's word for it"})
+    detail = fields.String(metadata={"description": "The fault, and what to do about it"})
+    instance = fields.String(metadata={"description": "The path of the request"})
+    error = fields.String(metadata={"description": "The seed contract's text for this error"})
     errors = fields.Dict(metadata={"description": "Faults by field"})

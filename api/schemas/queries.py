@@ -1,4 +1,4 @@
-"""What may be asked of the past: marshmallow schemas of queries, for OpenAPI as well."""
+"""Schemas of queries about the past (marshmallow), from which OpenAPI is generated."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
 
-from api.schemas.fields import Listed, When, moment
+from api.schemas.fields import Listed, When
+from api.schemas.times import time_of
 from domain.job.events import CATALOGUE
 from domain.log.reading.contract import NEWEST
 from projections.reading.time_travel import PointInHistory
@@ -16,7 +17,7 @@ TIME: Final = {"type": "string", "format": "date-time"}
 
 
 class HistoryQuerySchema(Schema):
-    """Which events to show."""
+    """A selection of events."""
 
     class Meta:
         """A misspelt filter must not show everything."""
@@ -26,23 +27,25 @@ class HistoryQuerySchema(Schema):
     after = fields.Integer(
         load_default=0,
         validate=validate.Range(0, NEWEST),
-        metadata={"description": "Where to go on: `next_after` of the page before"},
+        metadata={"description": "`next_after` of the page before"},
     )
     limit = fields.Integer(
         load_default=50,
         validate=validate.Range(1, 500),
-        metadata={"description": "How many at most"},
+        metadata={"description": "The most events to return"},
     )
     kinds = Listed(
         fields.String(validate=validate.OneOf(CATALOGUE, error="Unknown; known are {choices}.")),
         data_key="kind",
-        metadata={"description": "Only these kinds; several, or separated by commas"},
+        metadata={
+            "description": "Only these kinds; repeat the parameter, or separate them by commas"
+        },
     )
-    since = When(metadata={"description": "Only what was recorded then or later", **TIME})
-    until = When(metadata={"description": "Only what was recorded then or earlier", **TIME})
+    since = When(metadata={"description": "Only events recorded at this time or later", **TIME})
+    until = When(metadata={"description": "Only events recorded at this time or earlier", **TIME})
     attempt = fields.Integer(
         validate=validate.Range(1, NEWEST),
-        metadata={"description": "Only what belongs to this attempt, from 1"},
+        metadata={"description": "Only events of this attempt, from 1"},
     )
 
 
@@ -53,7 +56,7 @@ class PlaceField(fields.Field[PointInHistory]):
         if value.isascii() and value.isdigit() and len(value) < 19:
             return PointInHistory(version=int(value))
         try:
-            return PointInHistory(at=moment(value))
+            return PointInHistory(at=time_of(value))
         except ValueError:
             raise ValidationError(
                 "Neither a version nor a time like 2026-03-02T14:03:00Z."
@@ -61,28 +64,31 @@ class PlaceField(fields.Field[PointInHistory]):
 
 
 class PlaceQuerySchema(Schema):
-    """At which moment to look, or between which two; now if not given."""
+    """A version or time to show, or two to compare; the present without any."""
 
     class Meta:
-        """A misspelt moment must not show the present."""
+        """A misspelt parameter must not show the present."""
 
         unknown = RAISE
 
     version = fields.Integer(
         validate=validate.Range(0, NEWEST),
-        metadata={"description": "As it was after its event of this version"},
+        metadata={"description": "The state after the event of this version"},
     )
-    at = When(metadata={"description": "As it was at this time, RFC 3339", **TIME})
+    at = When(metadata={"description": "The state at this time, RFC 3339", **TIME})
     start = PlaceField(
         data_key="from",
         metadata={
-            "description": "What differs since this version or time",
+            "description": "The differences since this version or time",
             "type": "string",
         },
     )
     end = PlaceField(
         data_key="to",
-        metadata={"description": "… until this one; now if left out", "type": "string"},
+        metadata={
+            "description": "… until this version or time; the present if left out",
+            "type": "string",
+        },
     )
 
     @validates_schema(skip_on_field_errors=True)

@@ -1,4 +1,4 @@
-"""The shapes of requests: marshmallow schemas, from which OpenAPI is generated."""
+"""Schemas of requests (marshmallow), from which OpenAPI is generated."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from marshmallow import (
     validates_schema,
 )
 
-from api.schemas.answers import INSTANCE_STATUSES
 from api.schemas.fields import Name, RunId, plain
 from domain.application import utc_now
 from domain.job.callback import Callback
+from projections.views.instance import INSTANCE_STATUSES
 
 STATUSES = ("provisioning", "running", "failed")
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
@@ -29,10 +29,10 @@ LATEST_AHEAD = timedelta(hours=24)
 
 
 class CallbackSchema(Schema):
-    """A callback (seed contract, "Callbacks"). Unknown fields are accepted and kept."""
+    """A callback (seed contract, "Callbacks"). Unknown fields are accepted and stored."""
 
     class Meta:
-        """Never reject what a workflow adds."""
+        """A workflow may add fields of its own."""
 
         unknown = INCLUDE
 
@@ -40,20 +40,23 @@ class CallbackSchema(Schema):
     type = Name("`heartbeat`, or absent")
     status = fields.String(
         validate=validate.OneOf(STATUSES, error="Unknown status; known are {choices}."),
-        metadata={"description": "How the job stands"},
+        metadata={"description": "The job's status"},
     )
     step = Name("The workflow step reached, with status provisioning")
     workflow_run_id = RunId(
         metadata={"description": "The CI run, a string or number", "type": ["string", "integer"]}
     )
-    error = fields.String(metadata={"description": "What went wrong, with status failed"})
+    error = fields.String(metadata={"description": "The error's text, with status failed"})
     failed_step = Name("The step that failed, with status failed")
     server_id = Name("The machine's id")
     server_ip = Name("The machine's public address")
     tailscale_ip = Name("The machine's private address")
-    callback_id = Name("This delivery: a second one with the same id is recorded once")
+    callback_id = Name(
+        "The id of this delivery: a repeated delivery with the same id is recorded once"
+    )
     occurred_at = fields.AwareDateTime(
-        format="iso", metadata={"description": "The sender's clock, RFC 3339 with an offset"}
+        format="iso",
+        metadata={"description": "The time by the sender's clock, RFC 3339 with an offset"},
     )
 
     def __init__(self, clock: Callable[[], datetime] = utc_now) -> None:
@@ -66,7 +69,7 @@ class CallbackSchema(Schema):
         return self._plain(data) or super().load(data, **options)
 
     def _plain(self, body: Mapping[str, Any]) -> Callback | None:
-        # A callback with nothing but plain texts, as almost all are, needs only their patterns.
+        # Almost all callbacks have plain texts only, and for those their patterns are enough.
         known: dict[str, str] = {}
         extra: dict[str, Any] = {}
         for name, value in body.items():
@@ -81,7 +84,7 @@ class CallbackSchema(Schema):
 
     @pre_load
     def _absent_when_empty(self, body: Mapping[str, Any], **_: Any) -> dict[str, Any]:
-        # Bodies come from `jq -n` with shell variables: what was not known is "" or null.
+        # Bodies come from `jq -n` with shell variables: an unknown value is "" or null.
         return {
             name: value
             for name, value in body.items()
@@ -101,7 +104,7 @@ class CallbackSchema(Schema):
         known = {name: body[name] for name in self.fields if name in body}
         if "occurred_at" in known:
             known["occurred_at"] = known["occurred_at"].astimezone(UTC)
-        # From the original, which has its fields in the sender's order.
+        # The original has the fields in the sender's order.
         extra = {name: value for name, value in original.items() if name not in self.fields}
         return Callback(**known, extra=extra)
 
@@ -115,40 +118,45 @@ class RegistrationSchema(Schema):
         unknown = RAISE
 
     agent_id = Name("The agent that is provisioned", required=True)
-    job_id = Name("The job's id; made up if left out")
-    user_id = Name("Whose agent it is; a token bound to a user says so by itself")
-    region = Name("Where", load_default="us-east")
-    workflow = Name("A workflow definition, as name or name@version; the default one if left out")
+    job_id = Name("The job's id; Milepost makes one if it is left out")
+    user_id = Name("The agent's owner; by default the user that the token is bound to")
+    region = Name("The machine's region", load_default="us-east")
+    workflow = Name(
+        "A workflow definition, as name or name@version; the default definition if left out"
+    )
 
 
 class JobQuerySchema(Schema):
-    """Which jobs to list."""
+    """A selection of jobs."""
 
     class Meta:
         """A misspelt filter must not show everything."""
 
         unknown = RAISE
 
-    agent_id = Name("Only this agent's")
-    user_id = Name("Only this user's")
+    agent_id = Name("Only this agent's jobs")
+    user_id = Name("Only this user's jobs")
     status = fields.String(
-        validate=validate.OneOf(INSTANCE_STATUSES), metadata={"description": "Only these"}
+        validate=validate.OneOf(INSTANCE_STATUSES),
+        metadata={"description": "Only jobs with this status"},
     )
     limit = fields.Integer(
         strict=False,
         load_default=50,
         validate=validate.Range(1, 200),
-        metadata={"description": "How many at most"},
+        metadata={"description": "The most jobs to return"},
     )
-    cursor = fields.String(metadata={"description": "Where to go on: from the Link header"})
+    cursor = fields.String(
+        metadata={"description": "The cursor in the Link header of the page before"}
+    )
     min_position = fields.Integer(
         validate=validate.Range(min=0),
-        metadata={"description": "Wait until the list is at least as new as this position"},
+        metadata={"description": "Wait until the list includes this position"},
     )
 
 
 class ProofQuerySchema(Schema):
-    """Which tree to prove an event in."""
+    """The tree to prove an event in."""
 
     class Meta:
         """A misspelt size must not give another proof."""
@@ -157,15 +165,15 @@ class ProofQuerySchema(Schema):
 
     size = fields.Integer(
         validate=validate.Range(1, 2**63 - 1),
-        metadata={"description": "As many events as a checkpoint has that you keep; else all"},
+        metadata={"description": "The number of events of your checkpoint; all events if left out"},
     )
 
 
 class ExtensionQuerySchema(ProofQuerySchema):
-    """Which trees to prove one in the other of."""
+    """The older and the newer tree of a consistency proof."""
 
     first_size = fields.Integer(
         required=True,
         validate=validate.Range(1, 2**63 - 1),
-        metadata={"description": "How many events the older checkpoint has"},
+        metadata={"description": "The number of events of the older checkpoint"},
     )

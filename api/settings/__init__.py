@@ -1,1 +1,1 @@
-"""Settings: the environment, read once, and the credentials made at the first start."""
+"""Settings: the environment, read once, and the credentials that the first start makes."""

@@ -26,7 +26,7 @@ def from_environment(
     port: int | None = None,
     workers: int | None = None,
 ) -> Settings:
-    """Read the settings; raise `InvalidSetting`. It writes nothing: see `api.settings.credentials`.
+    """Return the settings; raise `InvalidSetting`. Write no file: see `api.settings.credentials`.
 
     `host`, `port` and `workers` are command line options; they override the environment.
     """
@@ -47,7 +47,7 @@ def from_environment(
     )
     if settings.workers > 1 and settings.database == "sqlite":
         raise InvalidSetting(
-            "MILEPOST_WORKERS: SQLite takes one worker; set MILEPOST_DATABASE_URL to a "
-            "postgresql:// URL for more"
+            "MILEPOST_WORKERS: SQLite allows one worker; for more, set MILEPOST_DATABASE_URL to a "
+            "postgresql:// URL"
         )
     return settings

@@ -1,4 +1,4 @@
-"""Credentials that nobody configured: made once, kept in `MILEPOST_HOME`, readable by its user."""
+"""Credentials that Milepost makes once, if none are configured; they are in `MILEPOST_HOME`."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from typing import NamedTuple
 
 import msgspec
 
+from api.atomic_file import FileNotWritten, atomic_file
 from api.settings.home import make_folder
 from api.settings.settings import Settings
 from api.settings.variables import InvalidSetting
 from domain.evidence.signing_keys import InvalidKey, PrivateKey
 
 KEY_NAME = "milepost"
-"""The name of a checkpoint key that nobody named."""
+"""The name of a checkpoint key that Milepost makes."""
 
 
 class Credential(NamedTuple):
-    """What is made where nothing is configured, and what may be shown of it."""
+    """How Milepost makes a credential, and which part of it may be shown."""
 
     setting: str
     file_name: str
@@ -49,10 +50,10 @@ GENERATED = {
 
 
 def with_credentials(settings: Settings) -> tuple[Settings, dict[str, str]]:
-    """Fill in the credentials that are not configured from `MILEPOST_HOME`, making them once.
+    """Add the credentials that are not configured from `MILEPOST_HOME`; make the missing ones.
 
-    Returns the settings and the credentials that were made just now, by name, as they may be
-    shown: of the checkpoint key, the public one.
+    Returns the settings, and the credentials that this call made, by name. They may be shown: for
+    the checkpoint key, the public key is returned.
     """
     made: dict[str, str] = {}
     generated: list[str] = []
@@ -60,16 +61,16 @@ def with_credentials(settings: Settings) -> tuple[Settings, dict[str, str]]:
     for name, credential in GENERATED.items():
         if getattr(settings, credential.setting):
             continue
-        found, new = _kept_secret(settings.home / credential.file_name, credential.make)
-        filled = _with(filled, credential, found)
+        secret, is_new = _stored_secret(settings.home / credential.file_name, credential.make)
+        filled = _with(filled, credential, secret)
         generated.append(name)
-        if new:
-            made[name] = credential.shown(found)
+        if is_new:
+            made[name] = credential.shown(secret)
     return msgspec.structs.replace(filled, generated=tuple(generated)), made
 
 
-def with_kept_checkpoint_key(settings: Settings) -> Settings:
-    """Fill in the checkpoint key that was made before, if none is configured and there is one."""
+def with_stored_checkpoint_key(settings: Settings) -> Settings:
+    """Add the checkpoint key that an earlier start made, unless one is configured."""
     path = settings.home / CHECKPOINT_KEY.file_name
     if settings.checkpoint_keys or not os.path.lexists(path):
         return settings
@@ -77,7 +78,7 @@ def with_kept_checkpoint_key(settings: Settings) -> Settings:
 
 
 def credential_files(settings: Settings) -> list[Path]:
-    """Return where the credentials that Milepost made are kept."""
+    """Return the files of the credentials that Milepost made."""
     return [settings.home / GENERATED[name].file_name for name in settings.generated]
 
 
@@ -92,25 +93,20 @@ def _with(settings: Settings, credential: Credential, value: str) -> Settings:
     return msgspec.structs.replace(settings, **{credential.setting: (value,) if several else value})
 
 
-def _kept_secret(path: Path, make: Callable[[], str]) -> tuple[str, bool]:
-    """Return the secret in the file, and whether it was made just now."""
+def _stored_secret(path: Path, make: Callable[[], str]) -> tuple[str, bool]:
+    """Return the secret in the file, and whether this call made it."""
     make_folder("MILEPOST_HOME", path.parent)
     if not path.exists():
         secret = make()
-        # Written whole before it gets its name, and named by one of those who start together.
-        draft = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
         try:
-            draft.touch(mode=0o600)
-            draft.write_text(secret + "\n", encoding="ascii")
-            os.link(draft, path)
+            with atomic_file(path, replace=False) as file:
+                file.write(f"{secret}\n".encode("ascii"))
         except FileExistsError:
-            pass
-        except OSError as error:
-            raise InvalidSetting(f"MILEPOST_HOME: {path}: {error.strerror}") from error
+            pass  # another process has started at the same time, and its secret counts
+        except FileNotWritten as error:
+            raise InvalidSetting(f"MILEPOST_HOME: {error}") from error
         else:
             return secret, True
-        finally:
-            draft.unlink(missing_ok=True)
     return _read(path), False
 
 
@@ -120,5 +116,7 @@ def _read(path: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidSetting(f"MILEPOST_HOME: {path} cannot be read: {error}") from error
     if not secret:
-        raise InvalidSetting(f"{path} is empty; delete it to get a new one")
+        raise InvalidSetting(
+            f"{path} is empty; delete the file, and Milepost makes a new credential"
+        )
     return secret

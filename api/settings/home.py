@@ -16,7 +16,7 @@ def make_home(settings: Settings) -> None:
 
 
 def make_folder(name: str, folder: Path) -> None:
-    """Make a folder for this user alone; raise `InvalidSetting` that names the variable."""
+    """Make a folder for this user alone; raise an `InvalidSetting` that names the variable."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:

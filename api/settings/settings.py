@@ -1,4 +1,4 @@
-"""Settings: what the environment says, checked and frozen."""
+"""Settings: the values of the environment, checked and frozen."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DEFAULT_THREADS = 32
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """What the environment says. `generated` names the credentials that Milepost made itself."""
+    """The settings. `generated` names the credentials that Milepost made itself."""
 
     home: Path
     database_url: str
@@ -38,7 +38,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def shown_database(self) -> str:
-        """The database as it may be printed: without a password."""
+        """The database's URL without its password, for output."""
         if self.database == "sqlite":
             return self.database_url
         parts = conninfo_to_dict(self.database_url)
@@ -52,7 +52,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return f"postgresql://{user}{hosts}/{dbname}"
 
     def __repr__(self) -> str:
-        """Show where the server is, and no secret."""
+        """Show the server's address, and no secret."""
         where = f"{self.host}:{self.port} workers={self.workers}"
         return f"<Settings {self.home} {self.shown_database} {where}>"
 
@@ -63,7 +63,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def trusted(self) -> list[PublicKey]:
-        """The keys whose checkpoints are trusted: our own and the configured ones."""
+        """The keys whose checkpoints are trusted: Milepost's own keys and the configured ones."""
         named = [PublicKey.parse(key) for key in self.checkpoint_trusted]
         return [*(key.public for key in self.signers), *named]
 

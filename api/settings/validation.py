@@ -1,4 +1,4 @@
-"""What each variable must be: each function returns a checked value or raises `InvalidSetting`."""
+"""Checks of variables: each function returns a checked value or raises `InvalidSetting`."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def database_url(url: str | None, home: Path) -> str:
     if url.startswith(("postgresql://", "postgres://")):
         _check_conninfo(url)
         return url
-    raise InvalidSetting("MILEPOST_DATABASE_URL: wants sqlite:///PATH or postgresql://…")
+    raise InvalidSetting("MILEPOST_DATABASE_URL: must be sqlite:///PATH or postgresql://…")
 
 
 def _check_conninfo(url: str) -> None:
     # The message leaves out the URL and libpq's own message: both contain the password.
     fault = (
-        "MILEPOST_DATABASE_URL: is no URL that PostgreSQL understands; "
+        "MILEPOST_DATABASE_URL: PostgreSQL does not understand this URL; "
         "percent-encode special characters in the password"
     )
     try:
@@ -53,23 +53,25 @@ def callback_secrets(env: Variables) -> tuple[str, ...]:
     given = _listed(value)
     for secret in given:
         if len(secret) < 8:
-            raise InvalidSetting(f"{name}: a secret has at least 8 characters")
+            raise InvalidSetting(f"{name}: a secret must have at least 8 characters")
         if secret.startswith("whsec_"):
             try:
                 key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
             except binascii.Error:
-                raise InvalidSetting(f"{name}: whsec_ is not followed by base64") from None
+                raise InvalidSetting(f"{name}: base64 must follow whsec_") from None
             if len(key) < 8:
-                raise InvalidSetting(f"{name}: a whsec_ key has at least 8 bytes")
+                raise InvalidSetting(f"{name}: a whsec_ key must have at least 8 bytes")
     if value and not given:
-        raise InvalidSetting(f"{name}: holds no secret")
+        raise InvalidSetting(f"{name}: contains no secret")
     return given
 
 
 def admin_token(value: str | None) -> str:
     """Return the admin token, or an empty text if none is configured."""
     if value and (len(value) < 16 or not all("!" <= character <= "~" for character in value)):
-        raise InvalidSetting("MILEPOST_ADMIN_TOKEN: wants 16 or more ASCII characters, no spaces")
+        raise InvalidSetting(
+            "MILEPOST_ADMIN_TOKEN: must be 16 or more ASCII characters without spaces"
+        )
     return value or ""
 
 
@@ -81,7 +83,7 @@ def checkpoint_keys(value: str | None) -> tuple[str, ...]:
     except InvalidKey as error:
         raise InvalidSetting(f"MILEPOST_CHECKPOINT_KEY: {error}") from error
     if len(names) > 1:
-        raise InvalidSetting("MILEPOST_CHECKPOINT_KEY: the keys of one log have one name")
+        raise InvalidSetting("MILEPOST_CHECKPOINT_KEY: all keys of one log must have the same name")
     return given
 
 
@@ -118,9 +120,9 @@ def store_settings(env: Variables) -> dict[str, str]:
         except binascii.Error:
             key = b""
         if len(key) not in (16, 24, 32):
-            raise InvalidSetting("CIPHER_KEY: wants 16, 24 or 32 bytes in base64")
+            raise InvalidSetting("CIPHER_KEY: must be 16, 24 or 32 bytes in base64")
     elif "CIPHER_TOPIC" in given:
-        raise InvalidSetting("CIPHER_KEY: is needed with CIPHER_TOPIC")
+        raise InvalidSetting("CIPHER_KEY: must be set if CIPHER_TOPIC is set")
     for name in ("CIPHER_TOPIC", "COMPRESSOR_TOPIC"):
         if name in given:
             try:

@@ -1,4 +1,4 @@
-"""The variables of an environment, each given as `NAME` or as a file that `NAME_FILE` names."""
+"""Variables of an environment: `NAME` has the value, or `NAME_FILE` names a file with it."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from domain.errors import MilepostError
 
 
 class InvalidSetting(MilepostError):
-    """A setting cannot be used; the message names the variable and what it wants."""
+    """A setting cannot be used; the message names the variable and the rule that it breaks."""
 
 
 class Variables:
-    """Read variables and raise `InvalidSetting`, which names the variable."""
+    """Reads variables; raises an `InvalidSetting` that names the variable."""
 
     def __init__(self, variables: Mapping[str, str]) -> None:
         self._variables = variables
 
     def get(self, name: str) -> str | None:
-        """Return the value of a variable or of the file that NAME_FILE names; None if unset."""
+        """Return a variable's value, or the content of the file that NAME_FILE names, or None."""
         value, path = self._variables.get(name), self._variables.get(f"{name}_FILE")
         if value and path:
-            raise InvalidSetting(f"{name}: set either it or {name}_FILE, not both")
+            raise InvalidSetting(f"{name}: set either {name} or {name}_FILE, not both")
         if path:
             try:
                 value = Path(path).read_text(encoding="utf-8").strip()
@@ -33,13 +33,13 @@ class Variables:
         return value or None
 
     def integer(self, name: str, least: int, most: int) -> int | None:
-        """Return a whole number within bounds."""
+        """Return a whole number from `least` to `most`, None if unset."""
         value = self.get(name)
         if value is None:
             return None
         digits = value.isascii() and value.isdigit() and len(value) < 9
         if not digits or not least <= int(value) <= most:
             raise InvalidSetting(
-                f"{name}: {value[:20]!r} is not a whole number from {least} to {most}"
+                f"{name}: {value[:20]!r} must be a whole number from {least} to {most}"
             )
         return int(value)

@@ -1,7 +1,7 @@
-"""Access tokens: made by the CLI, shown once, stored hashed; scopes and an optional owner.
+"""Access tokens: the CLI makes a token and shows it once; the database stores only its hash.
 
-The stores beside this file (`memory.py`, `sqlite.py`, `postgres.py`) keep them in the database
-that holds the events; `remembered.py` spares them most questions.
+A token has scopes, and a user if it is bound to one. The stores beside this file (`memory.py`,
+`sqlite.py`, `postgres.py`) are in the database of the events; `remembered.py` caches tokens.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SCOPES: tuple[Scope, ...] = get_args(Scope)
 class Token(msgspec.Struct, frozen=True):
     """A stored token. `hash` is the SHA-256 of the secret text, in hex; `scopes` are sorted.
 
-    A plain hash is enough: the secret has 256 random bits, so there is nothing to guess.
+    A plain hash is enough: a secret of 256 random bits cannot be guessed.
     """
 
     id: str
@@ -37,7 +37,7 @@ class Token(msgspec.Struct, frozen=True):
 
 
 class Principal(msgspec.Struct, frozen=True):
-    """Whoever sends a request: may do what `scopes` say, for `user_id` alone if that is set."""
+    """The sender of a request, with its scopes; if `user_id` is set, for that user's jobs only."""
 
     name: str
     scopes: frozenset[str]
@@ -48,12 +48,12 @@ class Principal(msgspec.Struct, frozen=True):
         return scope in self.scopes or "admin" in self.scopes
 
     def sees(self, user_id: str | None) -> bool:
-        """Tell whether what belongs to that user is visible."""
+        """Tell whether the sender may see the jobs of that user."""
         return self.user_id is None or self.user_id == user_id
 
 
 class TokenLookup(Protocol):
-    """Where a token is found."""
+    """Finds tokens by id."""
 
     def find(self, token_id: str) -> Token | None:
         """Return a token by its id, revoked ones too."""
@@ -61,10 +61,10 @@ class TokenLookup(Protocol):
 
 
 class TokenStore(TokenLookup, Protocol):
-    """Where tokens are kept."""
+    """Stores tokens."""
 
     def add(self, token: Token) -> None:
-        """Keep a new token."""
+        """Store a new token."""
         ...
 
     def all(self) -> Sequence[Token]:
@@ -72,14 +72,14 @@ class TokenStore(TokenLookup, Protocol):
         ...
 
     def revoke(self, token_id: str, revoked_at: str) -> bool:
-        """Revoke a token for good; False if there is none that is valid."""
+        """Revoke a token for ever; return False if no valid token has this id."""
         ...
 
 
 def create(
     store: TokenStore, name: str, scopes: Collection[Scope], user_id: str | None, now: datetime
 ) -> tuple[Token, str]:
-    """Make and keep a token; return it with the text that is never to be seen again."""
+    """Make and store a token; return it with its text, which is not stored."""
     token_id = secrets.token_hex(6)
     text = f"mp_{token_id}_{secrets.token_urlsafe(32)}"
     granted = " ".join(sorted(scopes))
@@ -89,13 +89,13 @@ def create(
 
 
 def authenticate(text: str, store: TokenLookup, admin_token: str) -> Principal:
-    """Return whose token this is; raise `InvalidToken`."""
+    """Return the principal of a token's text; raise `InvalidToken`."""
     given = text.encode("utf-8", "surrogateescape")
     if admin_token and hmac.compare_digest(given, admin_token.encode()):
         return Principal("admin", frozenset({"admin"}))
     prefix, _, rest = text.partition("_")
     token_id, _, secret = rest.partition("_")
-    # Only what could be one of ours reaches the database.
+    # A text that cannot be a token of Milepost does not reach the database.
     token = store.find(token_id) if prefix == "mp" and secret and token_id.isalnum() else None
     if token is None or token.revoked_at or not hmac.compare_digest(_hash(text), token.hash):
         raise InvalidToken

@@ -10,7 +10,7 @@ from api.tokens import Token
 
 
 class MemoryTokens:
-    """Keep tokens in a dictionary."""
+    """Store tokens in a dictionary."""
 
     def __init__(self) -> None:
         self._tokens: dict[str, Token] = {}

@@ -30,7 +30,7 @@ REVOKE = "UPDATE milepost_tokens SET revoked_at = %s WHERE id = %s AND revoked_a
 
 
 class PostgresTokens:
-    """Keep tokens beside the events."""
+    """Store tokens beside the events."""
 
     part: ClassVar = PART
 

@@ -1,4 +1,4 @@
-"""Tokens remembered for seconds, so that a page that polls does not ask for its token each time."""
+"""A cache of tokens, so that a page that polls does not query the database for its token."""
 
 from __future__ import annotations
 
@@ -9,38 +9,39 @@ from typing import Final
 from api.tokens import Token, TokenStore
 
 REMEMBERED_SECONDS: Final = 5.0
-"""How long a token may go on working after another process has revoked it."""
+"""How long a token may still work after another process has revoked it."""
 MAX_REMEMBERED: Final = 1000
 
 
 class RememberedTokens:
-    """Remember valid tokens of another store, by id and with their hash, never their secret."""
+    """Cache valid tokens of another store, by id and with their hash, never with their secret."""
 
     def __init__(self, store: TokenStore, clock: Callable[[], float] = monotonic) -> None:
         self._store = store
         self._clock = clock
-        self._found: dict[str, tuple[float, Token]] = {}
+        self._cached: dict[str, tuple[float, Token]] = {}
 
     def add(self, token: Token) -> None:
         """See `TokenStore.add`."""
         self._store.add(token)
 
     def find(self, token_id: str) -> Token | None:
-        """Return a token by its id, as it was at most five seconds ago."""
+        """Return a token by its id, at most 5 seconds old."""
         if token := self.remembered(token_id):
             return token
-        found = self._store.find(token_id)
-        # What opens nothing is asked for anew: it may be made meanwhile, and anybody can guess ids.
-        if found and not found.revoked_at:
-            if len(self._found) >= MAX_REMEMBERED:
-                self._found.clear()
-            self._found[token_id] = (self._clock() + REMEMBERED_SECONDS, found)
-        return found
+        token = self._store.find(token_id)
+        # Only valid tokens are cached: an unknown token may be made meanwhile, and unknown ids that
+        # somebody guesses must not fill the cache.
+        if token and not token.revoked_at:
+            if len(self._cached) >= MAX_REMEMBERED:
+                self._cached.clear()
+            self._cached[token_id] = (self._clock() + REMEMBERED_SECONDS, token)
+        return token
 
     def remembered(self, token_id: str) -> Token | None:
-        """Return a token as it was at most five seconds ago; None if the store must be asked."""
+        """Return a cached token, at most 5 seconds old; None if the store must be queried."""
         now = self._clock()
-        until, token = self._found.get(token_id, (now, None))
+        until, token = self._cached.get(token_id, (now, None))
         return token if now < until else None
 
     def all(self) -> Sequence[Token]:
@@ -48,7 +49,7 @@ class RememberedTokens:
         return self._store.all()
 
     def revoke(self, token_id: str, revoked_at: str) -> bool:
-        """See `TokenStore.revoke`; forget it, unless somebody is asking for it just now."""
+        """See `TokenStore.revoke`. A concurrent `find` may still cache the token for 5 seconds."""
         revoked = self._store.revoke(token_id, revoked_at)
-        self._found.pop(token_id, None)
+        self._cached.pop(token_id, None)
         return revoked

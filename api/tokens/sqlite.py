@@ -30,7 +30,7 @@ REVOKE = "UPDATE milepost_tokens SET revoked_at = ? WHERE id = ? AND revoked_at 
 
 
 class SQLiteTokens:
-    """Keep tokens beside the events."""
+    """Store tokens beside the events."""
 
     part: ClassVar = PART
 

@@ -1,4 +1,4 @@
-"""What Milepost is measured against."""
+"""The baselines of the measurements."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from bench.stage import SECRET
 
 
 def verified() -> dict[str, Any]:
-    """Return the callback in the request, as every baseline does first; 401 if it is not signed."""
+    """Return the request's callback; abort with 401 if its signature is wrong."""
     body = request.get_data()
     expected = hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
     if not hmac.compare_digest(expected, request.headers.get("X-Signature", "")):
         abort(401)
-    told: dict[str, Any] = json.loads(body)
-    return told
+    callback: dict[str, Any] = json.loads(body)
+    return callback

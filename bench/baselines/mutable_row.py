@@ -1,4 +1,4 @@
-"""The seed system's way, ported to Flask and psycopg: one row per job, one per agent, updated."""
+"""The seed system's way in Flask and psycopg: it updates one row per job and one per agent."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SET_HEARTBEAT = """
 
 
 def fill(dsn: str, jobs: int) -> None:
-    """Make the tables, with `job-0` and so on."""
+    """Create the tables with this many jobs: `job-0`, `job-1` and so on."""
     with psycopg.connect(dsn) as connection:
         connection.execute(CREATE)
         connection.execute(FILL_JOBS, (jobs,))
@@ -38,7 +38,7 @@ def fill(dsn: str, jobs: int) -> None:
 
 
 def create_app() -> Flask:
-    """Return the application over the database named by BENCH_DATABASE_URL."""
+    """Return the application over the database that BENCH_DATABASE_URL names."""
     app = Flask(__name__)
     pool = ConnectionPool(
         os.environ["BENCH_DATABASE_URL"], min_size=16, kwargs={"autocommit": True}, open=True
@@ -46,14 +46,14 @@ def create_app() -> Flask:
 
     @app.post("/api/webhooks/github")
     def callback() -> Any:
-        told = verified()
+        fields = verified()
         with pool.connection() as connection:
-            if told.get("type") == "heartbeat":
-                connection.execute(SET_HEARTBEAT, (told["job_id"],), prepare=True)
+            if fields.get("type") == "heartbeat":
+                connection.execute(SET_HEARTBEAT, (fields["job_id"],), prepare=True)
             else:
-                job = connection.execute(SELECT_JOB, (told["job_id"],), prepare=True).fetchone()
+                job = connection.execute(SELECT_JOB, (fields["job_id"],), prepare=True).fetchone()
                 if job and job[1] == "provisioning":
-                    connection.execute(SET_STEP, (told["step"], job[0]), prepare=True)
+                    connection.execute(SET_STEP, (fields["step"], job[0]), prepare=True)
         return jsonify(received=True)
 
     return app

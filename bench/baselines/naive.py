@@ -1,4 +1,4 @@
-"""The eventsourcing library as its tutorial has it: get the aggregate, trigger an event, save."""
+"""The eventsourcing library as in its tutorial: get the aggregate, trigger an event, save."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Jobs(Application[UUID]):
         self.save(Job(name))
 
     def report(self, name: str, step: str) -> None:
-        """Get, trigger, save."""
+        """Get the job, trigger the event, save the job."""
         job: Job = self.repository.get(Job.create_id(name))
         job.report(step)
         self.save(job)
@@ -63,30 +63,30 @@ def environment(dsn: str) -> dict[str, str]:
 
 
 def fill(dsn: str, jobs: int, events: int) -> None:
-    """Store `job-0` and so on with that many events each."""
+    """Store this many jobs, `job-0` and so on, each with this many events."""
     application = Jobs(environment(dsn))
     for start in range(0, jobs, AT_ONCE):
         made = [Job(f"job-{n}") for n in range(start, min(start + AT_ONCE, jobs))]
         application.save(*made)
         for job in made:
-            for told in range(1, events):
+            for number in range(1, events):
                 job.report("vm_created")
-                # The library sends a save's events without reading what is answered meanwhile, so
-                # that with too many of them both ends wait for each other.
-                if told % AT_ONCE == 0:
+                # While it sends the events of one save, the library does not read answers. With too
+                # many events, client and server would wait for each other.
+                if number % AT_ONCE == 0:
                     application.save(job)
             application.save(job)
     application.close()
 
 
 def create_app() -> Flask:
-    """Return the application over the database named by BENCH_DATABASE_URL."""
+    """Return the application over the database that BENCH_DATABASE_URL names."""
     app, jobs = Flask(__name__), Jobs(environment(os.environ["BENCH_DATABASE_URL"]))
 
     @app.post("/api/webhooks/github")
     def callback() -> Any:
-        told = verified()
-        jobs.report(told["job_id"], told["step"])
+        fields = verified()
+        jobs.report(fields["job_id"], fields["step"])
         return jsonify(received=True)
 
     return app

@@ -1,4 +1,4 @@
-"""Flask that verifies, parses and answers, and does nothing."""
+"""Flask that verifies, parses and answers, and stores nothing."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ app = Flask(__name__)
 @app.post("/api/webhooks/github")
 def callback() -> Any:
     """Check the signature, read the JSON, answer."""
-    told = verified()
-    return jsonify(received=True, job_id=told["job_id"])
+    fields = verified()
+    return jsonify(received=True, job_id=fields["job_id"])
 
 
 @app.get("/api/agents/<agent_id>/instance")
 def instance(agent_id: str) -> Any:
-    """Answer a constant."""
+    """Answer with a constant."""
     return jsonify(instance={"id": "job-0", "agentId": agent_id, "status": "provisioning"})

@@ -1,4 +1,4 @@
-"""The library's own ProjectionRunner, keeping one row per job."""
+"""The library's own ProjectionRunner with one row per job."""
 
 from __future__ import annotations
 
@@ -38,32 +38,32 @@ class Steps(PostgresTrackingRecorder):
         curs.execute(CREATE)
 
     def set_step(self, job_id: Any, step: str | None, tracking: Tracking) -> None:
-        """Keep the step and the position in one transaction."""
+        """Write the step and the position in one transaction."""
         with self.datastore.transaction(commit=True) as cursor:
             self._insert_tracking(cursor, tracking)
             cursor.execute(UPSERT, (job_id, step))
 
 
 class StepsProjection(Projection[Steps]):
-    """Fold one event after the other."""
+    """Fold event by event."""
 
     name = "steps"
 
     @singledispatchmethod
     def process_event(self, domain_event: DomainEventProtocol[Any], tracking: Tracking) -> None:
-        """Keep what the event says."""
+        """Write the event's step."""
         step = getattr(domain_event, "step", None)
         self.view.set_step(domain_event.originator_id, step, tracking)
 
 
 @contextmanager
 def over(dsn: str, events: int) -> Iterator[Callable[[], float]]:
-    """Return a turn over a log of that many events: events per second."""
+    """Yield a function that measures events per second over a log of this many events."""
     jobs = max(1, events // EVENTS_A_JOB)
     fill(dsn, jobs, EVENTS_A_JOB)
     settings = {**environment(dsn), "PROJECTION_NAME": "steps"}
 
-    def turn() -> float:
+    def measure() -> float:
         _forget(dsn)
         began = perf_counter()
         with ProjectionRunner(
@@ -72,16 +72,16 @@ def over(dsn: str, events: int) -> Iterator[Callable[[], float]]:
             runner.wait(runner.app.recorder.max_notification_id(), timeout=600)
         rate = jobs * EVENTS_A_JOB / (perf_counter() - began)
         with psycopg.connect(dsn) as connection:
-            [kept] = connection.execute("SELECT count(*) FROM stock_steps").fetchone() or [0]
-        if kept != jobs:
-            raise Mismatch(f"the stock runner kept {kept} of {jobs} jobs")
+            [rows] = connection.execute("SELECT count(*) FROM stock_steps").fetchone() or [0]
+        if rows != jobs:
+            raise Mismatch(f"the stock runner wrote {rows} of {jobs} jobs")
         return rate
 
-    yield turn
+    yield measure
 
 
 def _forget(dsn: str) -> None:
-    """Let the next turn begin at the beginning."""
+    """Drop the tables, so that the next measurement begins at the first event."""
     with psycopg.connect(dsn) as connection:
         for (table,) in connection.execute(SELECT_TABLES).fetchall():
             connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(table)))

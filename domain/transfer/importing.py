@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
 from itertools import islice
@@ -14,6 +13,7 @@ from domain.job.events import JobEvent
 from domain.job.provisioning_job import evolve
 from domain.log.mapper import JobEventMapper
 from domain.log.recall import Folded, recall
+from domain.log.recent_jobs import RecentJobs
 from domain.log.snapshots import Snapshot, snapshot_of
 from domain.log.store import Filling, JobStore
 from domain.log.stored import Stored
@@ -74,10 +74,9 @@ class _Intake:
         self._keys = DerivedKeys()
         self.length = 0
         self._mapper = mapper
-        self._remembered = remembered
         self._digest = sha256()
         self._tree = Frontier()
-        self._jobs: OrderedDict[str, Folded] = OrderedDict()
+        self._jobs = RecentJobs[Folded](remembered)
         self._position = self._begun = self._unread = 0
         self._sealed_anew = False
 
@@ -129,8 +128,7 @@ class _Intake:
     def _forgotten(self) -> list[Snapshot]:
         """Drop the least recently used jobs from memory; return snapshots to recall them from."""
         taken = []
-        while len(self._jobs) > self._remembered:
-            _, folded = self._jobs.popitem(last=False)
+        for folded in self._jobs.evict():
             new = folded.job.version - folded.snapshot_version
             if folded.whole and new >= SNAPSHOT_AFTER:
                 taken.append(snapshot_of(folded.job, self._mapper))
@@ -150,8 +148,7 @@ class _Intake:
         plain = self._opened(number, event)
         self._position = event.position
         self._begun += event.version == 1
-        self._jobs[event.job_id] = self._folded(folded, event, plain)
-        self._jobs.move_to_end(event.job_id)
+        self._jobs.remember(event.job_id, self._folded(folded, event, plain))
         stored = event.state if event.sealed else self._mapper.seal(event.state)
         self._sealed_anew |= stored is not event.state
         return Stored(event.position, event.job_id, event.version, event.topic, stored)

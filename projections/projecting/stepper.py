@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections import OrderedDict, defaultdict
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 
 import msgspec
 
+from domain.log.recent_jobs import RecentJobs
 from domain.log.store import JobStore
 from domain.log.stored import Stored
 from projections.folding.job_fold import Folded, JobFold, New
@@ -45,7 +46,7 @@ class Stepper:
         self._fold = fold
         self.batch = batch
         self._batches = batches
-        self._remembered: OrderedDict[str, Folded] = OrderedDict()
+        self._remembered = RecentJobs[Folded](REMEMBERED_JOBS)
         self._remembered_at = 0
         self._generation = 0
 
@@ -134,7 +135,5 @@ class Stepper:
     def _remember(self, position: int, new: New) -> None:
         self._remembered_at = position
         for job_id, states in new.states.items():
-            self._remembered[job_id] = states
-            self._remembered.move_to_end(job_id)
-        while len(self._remembered) > REMEMBERED_JOBS:
-            self._remembered.popitem(last=False)
+            self._remembered.remember(job_id, states)
+        self._remembered.evict()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 
@@ -23,6 +23,7 @@ from domain.job.events import (
 from domain.workflows.definition import Workflows
 
 InstanceStatus = Literal["pending", "provisioning", "running", "stopping", "stopped", "failed"]
+INSTANCE_STATUSES: tuple[InstanceStatus, ...] = get_args(InstanceStatus)
 
 
 class Instance(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):

@@ -73,7 +73,7 @@ def test_the_commands_pasted_one_after_the_other_show_what_the_readme_says(
     for step in shown["steps"]:
         assert json.dumps(step, separators=(",", ":")) in README
     assert "1 job, as of" in done.stdout
-    assert done.stdout.count("nothing to find fault with") == 1
+    assert done.stdout.count("no findings") == 1
     assert "Found out." in done.stdout.splitlines()
     assert "vm@1 is fine" in done.stdout
     assert "mp_" in done.stdout

@@ -56,7 +56,7 @@ def test_what_a_server_says_can_be_checked_without_it(server: Server) -> None:
     assert (holds_not.returncode, holds_not.stdout[:14]) == (1, "does not hold:"), holds_not.stderr
     verified = run(server, str(MILEPOST), "verify", "--checkpoint", "kept")
     assert verified.returncode == 0, verified.stdout
-    assert "Checkpoints that this extends: 1" in verified.stdout
+    assert "Checkpoints that the log extends: 1" in verified.stdout
     covered = run(server, str(MILEPOST), "checkpoint")
     assert opened_checkpoint(covered.stdout, [PublicKey.parse(key)]).size == 21
     assert covered.stderr == ""

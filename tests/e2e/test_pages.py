@@ -151,7 +151,7 @@ def test_what_a_callback_said_is_shown_as_text(page: Page, server: Server) -> No
 @pytest.mark.parametrize(
     ("job_id", "token", "words"),
     [
-        ("job-2", TOKEN, "There is no such job, or this token may not see it."),
+        ("job-2", TOKEN, "This job does not exist, or this token may not see it."),
         ("job/1", "not-the-token", "The server does not know this token."),
     ],
 )

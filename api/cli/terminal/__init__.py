@@ -1,1 +1,1 @@
-"""What several commands need of a terminal: tables, progress, options."""
+"""The terminal for all commands: tables, progress, options."""

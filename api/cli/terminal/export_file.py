@@ -13,8 +13,8 @@ from typing import Any, BinaryIO
 import click
 import msgspec
 
+from api.atomic_file import atomic_file
 from api.cli.terminal.progress import progress
-from api.cli.terminal.whole_file import whole_file
 from api.formats import Format
 from domain.evidence.signing_keys import PrivateKey
 from domain.transfer.exporting import Export
@@ -22,7 +22,7 @@ from domain.transfer.manifest import Manifest, dumped
 
 
 def manifest_of(target: Path) -> Path:
-    """Return where the manifest of a file is unless somebody says otherwise."""
+    """Return the default path of an export's manifest."""
     return target.with_name(f"{target.name}.manifest.json")
 
 
@@ -33,15 +33,15 @@ def refuse_to_replace(paths: Sequence[Path], force: bool) -> None:
             raise click.ClickException(
                 f"{path} cannot be written: there is no folder {path.parent}"
             )
-        if not _is_there(path):
+        if not _exists(path):
             continue
         if not path.is_file():
-            raise click.ClickException(f"{path} is no file, so it cannot be replaced")
+            raise click.ClickException(f"{path} is not a file, so it cannot be replaced")
         if not force:
-            raise click.ClickException(f"{path} is there already; replace it with --force")
+            raise click.ClickException(f"{path} exists already; replace it with --force")
 
 
-def _is_there(path: Path) -> bool:
+def _exists(path: Path) -> bool:
     try:
         return path.exists()
     except OSError as error:
@@ -56,25 +56,25 @@ def write(
     keys: Sequence[PrivateKey],
     now: datetime,
 ) -> Manifest:
-    """Write the export and then, last, the manifest that says it is whole."""
+    """Write the export and then its manifest, which confirms that the export is whole."""
     if target is None:
         written = _write(exported, form, sys.stdout.buffer, lambda position: None)
         sys.stdout.buffer.flush()
     else:
-        with whole_file(target) as sink, progress("exporting", "positions") as reached:
+        with atomic_file(target) as sink, progress("exporting", "positions") as reached:
             reached(0, exported.stop)
             written = _write(
                 exported, form, sink, lambda position: reached(position, exported.stop)
             )
             if manifest_path:
-                # An older manifest must never describe this file.
+                # A crash must never leave an older manifest beside the new file.
                 manifest_path.unlink(missing_ok=True)
     manifest = exported.manifest(
         version("milepost"), now, format=form.name, format_version=form.version, **written
     )
     manifest = msgspec.structs.replace(manifest, signed=bool(keys))
     if manifest_path:
-        with whole_file(manifest_path) as sink:
+        with atomic_file(manifest_path) as sink:
             sink.write(dumped(manifest, keys))
     return manifest
 

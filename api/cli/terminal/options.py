@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from api.schemas.fields import moment
+from api.schemas.times import time_of
 from domain.job.events import CATALOGUE
 
 
@@ -19,13 +19,13 @@ class When(click.ParamType[datetime]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the time in UTC."""
         try:
-            return moment(value)
+            return time_of(value)
         except ValueError:
             self.fail(f"{value!r} is not a time like 2026-03-02T14:03:00Z.", param, ctx)
 
 
 class Kinds(click.ParamType[list[str]]):
-    """Kinds of events, with commas between."""
+    """Kinds of events, separated by commas."""
 
     name = "kind"
 
@@ -34,10 +34,10 @@ class Kinds(click.ParamType[list[str]]):
         kinds = [word.strip() for word in value.split(",")]
         for kind in kinds:
             if kind not in CATALOGUE:
-                self.fail(f"{kind!r} is none of {', '.join(CATALOGUE)}.", param, ctx)
+                self.fail(f"{kind!r} is not one of {', '.join(CATALOGUE)}.", param, ctx)
         return kinds
 
 
-def shown_time(moment: datetime | None) -> str:
-    """Return a time in UTC, to the second; the heading says the zone."""
-    return moment.strftime("%Y-%m-%d %H:%M:%S") if moment else ""
+def shown_time(time: datetime | None) -> str:
+    """Return a UTC time to the second, without its zone: the column's heading names that."""
+    return time.strftime("%Y-%m-%d %H:%M:%S") if time else ""

@@ -1,4 +1,4 @@
-"""How commands print: tables for people, JSON for programs."""
+"""Output of commands: tables for people, JSON for programs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from api.settings.config import from_environment
-from api.settings.credentials import with_kept_checkpoint_key
+from api.settings.credentials import with_stored_checkpoint_key
 from api.wiring import Services, open_services
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for a program.")
@@ -22,7 +22,7 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for 
 INTERRUPTED = 130
 """The exit status of a program that Ctrl-C ended: 128 and the signal's number."""
 UNBROKEN = ("Status", "Last event", "From (UTC)")
-"""Columns of few words, that make room last where a terminal is narrow."""
+"""Columns that a narrow terminal shortens last, because their texts are short."""
 STYLES = {
     "pending": "dim",
     "provisioning": "cyan",
@@ -38,22 +38,22 @@ def opened(
 ) -> Iterator[Services]:
     """Open the services that the environment names, and close them.
 
-    The schema's steps are applied first. A command that `only_looks` applies none, so that an
-    account that may only read can run it; it refuses a database that lacks a table. Such a command,
-    and one that works `only_if_there` is a database, makes no SQLite file. With `with_key`, the
-    checkpoint key that was made at the first start is filled in, if there is one.
+    It applies the missing schema steps first, unless the command `only_looks`: then an account
+    that may only read can run the command, and a database that lacks a table raises
+    `SchemaBehind`. With `only_looks` or `only_if_there`, a missing SQLite file is an error. With
+    `with_key`, the settings get the checkpoint key of the first start, if that key exists.
     """
     settings = from_environment()
     if with_key:
-        settings = with_kept_checkpoint_key(settings)
+        settings = with_stored_checkpoint_key(settings)
     if (
         (only_if_there or only_looks)
         and settings.database == "sqlite"
         and not settings.sqlite_file.exists()
     ):
         raise click.ClickException(
-            f"there is no database at {settings.sqlite_file}; run this where `milepost serve` "
-            "runs, or set MILEPOST_HOME or MILEPOST_DATABASE_URL"
+            f"there is no database at {settings.sqlite_file}; run this command where `milepost "
+            "serve` runs, or set MILEPOST_HOME or MILEPOST_DATABASE_URL"
         )
     services = open_services(settings)
     try:
@@ -72,12 +72,12 @@ def print_json(value: object) -> None:
 
 
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]], empty: str) -> None:
-    """Print a table; a sentence if it has no rows."""
-    # Folded, not cut off: what does not fit may be what somebody looks for.
+    """Print a table, or the text `empty` if there are no rows."""
+    # Cells are folded, not cut off: a reader may look for the part that does not fit.
     columns = (Column(name, overflow="fold", no_wrap=name in UNBROKEN) for name in headings)
     table = Table(*columns, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for row in rows:
-        # Text, not markup: what a callback said must not style or hide anything here.
+        # Cells are text, not markup: a sender's text must not style or hide a part of the table.
         cells = (
             cell if isinstance(cell, Text) else Text(printable(str(cell or "-"))) for cell in row
         )
@@ -89,7 +89,7 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]], empty
 
 
 def printable(text: str) -> str:
-    """Return the text without characters that steer a terminal."""
+    """Return the text with each terminal control character replaced."""
     return "".join(
         character if character.isprintable() or character == "\n" else "\ufffd"
         for character in text
@@ -97,14 +97,14 @@ def printable(text: str) -> str:
 
 
 def indented(text: str, columns: int) -> str:
-    """Return the text as `printable`, further lines so far in: none looks like one of ours."""
+    """Return printable text with its further lines indented, unlike any line of Milepost."""
     return printable(text).replace("\n", "\n" + " " * columns)
 
 
 def console() -> Console:
-    """Return a console as wide as the terminal; as wide as needed where there is none."""
-    found = Console(highlight=False)
-    return found if found.is_terminal else Console(highlight=False, width=200)
+    """Return a console with the terminal's width, or with 200 columns without a terminal."""
+    terminal = Console(highlight=False)
+    return terminal if terminal.is_terminal else Console(highlight=False, width=200)
 
 
 def status_text(status: str) -> Text:
@@ -112,18 +112,18 @@ def status_text(status: str) -> Text:
     return Text(status, STYLES.get(status, ""))
 
 
-def ago(moment: datetime | None, now: datetime) -> str:
-    """Say how long ago that was, in the two largest units."""
-    return f"{span(int((now - moment).total_seconds()))} ago" if moment else ""
+def ago(time: datetime | None, now: datetime) -> str:
+    """Return how long before now the time was, in its two largest units."""
+    return f"{span(int((now - time).total_seconds()))} ago" if time else ""
 
 
 def counted(number: int, noun: str) -> str:
-    """Say how many there are of something: `1 job`, `1,000 jobs`."""
+    """Return a number with its noun: `1 job`, `1,000 jobs`."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def span(seconds: float) -> str:
-    """Say how long that is, in the two largest units."""
+    """Return a duration in its two largest units."""
     whole = max(0, int(seconds))
     for size, unit, smaller, small in (
         (86400, "d", 3600, "h"),

@@ -1,4 +1,4 @@
-"""Playing a job's UI steps: what its user saw, one frame after the other."""
+"""Playing a job's UI steps, frame by frame, as its user saw them."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from projections.views.instance import InstanceStatus
 from projections.views.ui_steps import ShownStep
 
 LONGEST_SECONDS: Final = 3.0
-"""How long a silence is played at most."""
+"""The longest wait between two frames, in seconds."""
 
 
 class Frame(NamedTuple):
-    """What the user saw from a moment on. `since_last` is how long the frame before was shown."""
+    """What the user saw from a time on. The frame before it was shown for `since_last`."""
 
     version: int
     at: datetime
@@ -41,7 +41,7 @@ class Frame(NamedTuple):
 def frames(
     entries: Iterable[Entry], workflows: Workflows, attempt: int | None = None
 ) -> Iterator[Frame]:
-    """Return a frame for every event after which the user saw something else."""
+    """Yield a frame for every event that changed what the user saw."""
     last: Frame | None = None
     for entry in entries:
         instance = entry.after
@@ -69,37 +69,37 @@ def play(
     show: Callable[[Frame, str], None],
     pause: Callable[[float], object] | None,
 ) -> None:
-    """Show each frame when its time has come, with a word about how long the last one stood."""
+    """Show each frame at its time, with a note on how long the frame before it was shown."""
     for frame in seen:
         lasted = frame.since_last.total_seconds()
-        word = f"after {span(lasted)}" if lasted else ""
+        note = f"after {span(lasted)}" if lasted else ""
         if pause and lasted:
             pause(min(LONGEST_SECONDS, lasted / speed))
             if lasted / speed > LONGEST_SECONDS:
-                word += f", played in {LONGEST_SECONDS:g} s"
-        show(frame, word)
+                note += f", played in {LONGEST_SECONDS:g} s"
+        show(frame, note)
 
 
 def on_screen(live: Live, job_id: str) -> Callable[[Frame, str], None]:
-    """Return what shows a frame in the place of the last one."""
+    """Return a function that replaces the shown frame by the next one."""
 
-    def show(frame: Frame, word: str) -> None:
+    def show(frame: Frame, note: str) -> None:
         lines = [steps_text(frame.steps, "\n"), Text()]
         if frame.error:
             lines.append(Text(printable(frame.error), "red"))
-        lines.append(Text("  ").join([status_text(frame.status), Text(_when(frame, word), "dim")]))
+        lines.append(Text("  ").join([status_text(frame.status), Text(_when(frame, note), "dim")]))
         title = Text(f"{printable(job_id)}, attempt {frame.attempt}")
         live.update(Panel(Group(*lines), title=title, expand=False), refresh=True)
 
     return show
 
 
-def as_line(frame: Frame, word: str) -> None:
-    """Print a frame as a line."""
+def as_line(frame: Frame, note: str) -> None:
+    """Print a frame as one line."""
     steps, error = steps_text(frame.steps).plain, f"  {frame.error}" if frame.error else ""
-    click.echo(printable(f"{_when(frame, word)}  {frame.status}  {steps}{error}"))
+    click.echo(printable(f"{_when(frame, note)}  {frame.status}  {steps}{error}"))
     sys.stdout.flush()
 
 
-def _when(frame: Frame, word: str) -> str:
-    return f"{shown_time(frame.at)} UTC" + (f" ({word})" if word else "")
+def _when(frame: Frame, note: str) -> str:
+    return f"{shown_time(frame.at)} UTC" + (f" ({note})" if note else "")

@@ -1,4 +1,4 @@
-"""A bar on stderr for what takes a while, where somebody looks at it."""
+"""A progress bar on stderr, if stderr is a terminal."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ Reached = Callable[[int, int | None], None]
 
 @contextmanager
 def progress(doing: str, what: str) -> Iterator[Reached]:
-    """Show how far something is, how fast, and how long it will take.
+    """Show how much of a task is done, how fast it advances, and how long the rest takes.
 
-    Yields what to call with how much is done, and of how much, if that is known. The first call
-    says where it begins: what was done before says nothing of how long the rest will take.
+    Yields a function to call with the amount done and the total, None if unknown. Its first call
+    sets the start: the rate does not count what was done before it.
     """
     console = Console(stderr=True)
     columns = (
@@ -33,7 +33,7 @@ def progress(doing: str, what: str) -> Iterator[Reached]:
         console=console,
         transient=True,
         disable=not console.is_terminal,
-        # What a command prints meanwhile goes above the bar, on a terminal only.
+        # On a terminal, the command's own output goes above the bar.
         redirect_stdout=sys.stdout.isatty(),
     ) as bar:
         task = bar.add_task(doing, total=None, rate="-")

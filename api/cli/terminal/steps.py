@@ -25,7 +25,7 @@ COLOURS: Final[dict[UiStatus, str]] = {
 
 
 def steps_text(steps: Iterable[ShownStep], between: str = "  ") -> Text:
-    """Return the steps, each with its mark and in its colour."""
+    """Return the steps as text, each with the mark and the colour of its status."""
     return Text(between).join(
         Text(f"{MARKS[step.status]} {step.label}", COLOURS[step.status]) for step in steps
     )

@@ -1,4 +1,4 @@
-"""A job's history as a table that a person reads: a line for every event."""
+"""A job's history as a table with one line for every event."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from domain.workflows.definition import Workflows
 from projections.reading.entries import Entry
 
 AT_ONCE: Final = 200
-"""How many events are printed at a time: a long history begins to appear at once."""
+"""How many events are printed at a time, so that a long history begins to appear at once."""
 WIDE: Final = 140
-"""From how many columns on there is room for the whole story."""
-TELLING: Final = ("status", "step", "error", "failed_step")
-"""What is shown first of what an event said."""
+"""The least number of columns that have room for all details."""
+IMPORTANT: Final = ("status", "step", "error", "failed_step")
+"""Fields of a payload that are shown before its other fields."""
 SHOWN: Final = {"status", "current_step", "failed_at_step", "attempt", "retry_count"}
-"""Changes that can be seen in the state; others are named."""
+"""Fields whose new values the column of the state shows; other changed fields are named only."""
 
 
 def print_trail(
     out: Console, entries: Iterator[Entry], workflows: Workflows, at_once: int = AT_ONCE
 ) -> None:
-    """Print the events as they are read; a sentence if there are none."""
+    """Print the events while they are read, or a sentence if there are no events."""
     first = next(entries, None)
     if first is None:
         out.print("No such events.")
@@ -56,7 +56,7 @@ def _table(wide: bool, heading: bool) -> Table:
         expand=True,
         show_header=heading,
     )
-    # Widths that do not depend on what is in the rows: one table goes on where another ended.
+    # The widths do not depend on the rows, so that the next table continues this one.
     table.add_column("Time (UTC)", width=19 if wide else 14, no_wrap=True)
     table.add_column("#", width=6, justify="right", no_wrap=True)
     table.add_column("Event", width=17, no_wrap=True)
@@ -76,27 +76,27 @@ def _row(entry: Entry, workflows: Workflows, wide: bool) -> Iterable[Text]:
         Text(printable(entry.stored.topic), "red" if faulty else "bold"),
         Text(printable(entry.error or in_short(entry)), "red" if faulty else ""),
         Text(printable(by if wide else by.rpartition(":")[2]), "dim"),
-        _left(entry, workflows, wide),
+        _state_after(entry, workflows, wide),
     )
 
 
 def in_short(entry: Entry) -> str:
-    """Return what an event said on one line, the most telling first."""
-    said = entry.said
-    names = [*(n for n in TELLING if n in said), *(n for n in said if n not in TELLING)]
-    return ", ".join(f"{name} {_word(said[name])}" for name in names)
+    """Return an event's payload on one line, the most important fields first."""
+    payload = entry.said
+    names = [*(n for n in IMPORTANT if n in payload), *(n for n in payload if n not in IMPORTANT)]
+    return ", ".join(f"{name} {_word(payload[name])}" for name in names)
 
 
 def signer(entry: Entry) -> str:
-    """Return who signed an event, or asked for it, or decided it."""
+    """Return who signed or requested an event; `Milepost` if Milepost decided it itself."""
     for name in ("signed_by", "requested_by"):
         if by := getattr(entry.fact, name, None):
             return str(by)
     return "" if entry.fact is None or hasattr(entry.fact, "signed_by") else "Milepost"
 
 
-def _left(entry: Entry, workflows: Workflows, wide: bool) -> Text:
-    """Return the state that the event left; what it changed stands out."""
+def _state_after(entry: Entry, workflows: Workflows, wide: bool) -> Text:
+    """Return the state after the event, with the changed values in bold."""
     before = job_body(entry.before, workflows) if entry.before.version else {}
     after = job_body(entry.after, workflows)
     changed = {change["field"] for change in changes(before, after)}
@@ -113,7 +113,7 @@ def _left(entry: Entry, workflows: Workflows, wide: bool) -> Text:
     for name, text in state.items():
         text.stylize("bold" if name in changed else "dim")
     if not wide:
-        # Where there is little room, what changed comes first.
+        # A narrow column cuts off its end, so changed values come first.
         state = {name: state[name] for name in sorted(state, key=lambda name: name not in changed)}
     others = sorted(name for name in changed - SHOWN if not name.startswith("steps."))
     if wide and others and entry.before.version:

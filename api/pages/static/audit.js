@@ -1,8 +1,8 @@
-// The audit page: reads a job's history from the API and shows the job at any of its versions.
-// What the API says is put on the page as text only, never as markup.
+// The audit page reads a job's history from the API and shows the job at any of its versions.
+// It shows values from the API as text only, never as markup.
 
 const PAGE = 500;
-const NEWEST_ROWS = 5000; // A browser's table; the terminal and the API go further.
+const NEWEST_ROWS = 5000; // A larger table is slow in a browser; the terminal and the API have no such limit.
 const TICK = 700;
 const COLOURED = new Set(["running", "completed", "failed", "error", "provisioning", "active"]);
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/;
@@ -25,9 +25,9 @@ function say(text, isWrong = false) {
 
 function clock(text) {
   if (!text) return "";
-  const moment = new Date(text);
-  const date = moment.toLocaleDateString("sv-SE");
-  return `${date} ${moment.toLocaleTimeString("sv-SE")}`;
+  const time = new Date(text);
+  const date = time.toLocaleDateString("sv-SE");
+  return `${date} ${time.toLocaleTimeString("sv-SE")}`;
 }
 
 function worded(value, day) {
@@ -55,7 +55,7 @@ async function ask(path) {
   if (answer.ok) return answer.json();
   const problem = await answer.json().catch(() => ({}));
   if (answer.status === 401) throw new Refused("The server does not know this token.");
-  if (answer.status === 404) throw new Refused("There is no such job, or this token may not see it.");
+  if (answer.status === 404) throw new Refused("This job does not exist, or this token may not see it.");
   throw new Refused(problem.detail || problem.title || `The server answered ${answer.status}.`);
 }
 
@@ -85,10 +85,10 @@ function said(event) {
 
 function changed(event) {
   const [day] = clock(event.recorded_at).split(" ");
-  // With its first event everything about a job is new, and stands under "Said".
-  const told = event.version === 1 ? event.changed.filter(({ field }) => field === "status") : event.changed;
+  // The first event changes every field of a job, and its payload is under "Said" already.
+  const shown = event.version === 1 ? event.changed.filter(({ field }) => field === "status") : event.changed;
   return pairs(
-    told.map(({ field, before, after }) => [
+    shown.map(({ field, before, after }) => [
       field,
       element("span", worded(before, day), "quiet"),
       element("span", "→"),
@@ -128,7 +128,7 @@ function addRows(events) {
   $("more").hidden = !state.more || state.events.length >= NEWEST_ROWS;
 }
 
-// --- one moment ---------------------------------------------------------------------------------
+// --- one version --------------------------------------------------------------------------------
 
 function show(number, isScrolled = false) {
   const event = state.events[number - 1];
@@ -172,7 +172,7 @@ function play() {
   $("play").textContent = "❚❚ Pause";
   const seen = (event) => JSON.stringify(event.state);
   const tick = () => {
-    // Heartbeats, which change nothing that a user sees, pass in one go.
+    // Skip events that change nothing for the user, such as heartbeats.
     do at += 1; while (at < last && at > 1 && seen(state.events[at - 1]) === seen(state.events[at - 2]));
     show(at, true);
     if (at >= last) stop();
@@ -181,7 +181,7 @@ function play() {
   return tick();
 }
 
-// --- the conversation ---------------------------------------------------------------------------
+// --- events of the page -------------------------------------------------------------------------
 
 async function open() {
   stop();

@@ -62,7 +62,7 @@ def test_a_history_is_a_line_for_every_event(shell: Shell, database_site: Site) 
     }.items():
         for word in words:
             assert word in line(said, version), (word, line(said, version))
-    assert "It stands so:" in said
+    assert "State now:" in said
     assert "✓ Running" in said
 
 
@@ -71,8 +71,8 @@ def test_what_changed_stands_out(database_site: Site) -> None:
     lived(database_site)
     entries = list(database_site.services.history.entries("job-1", Wanted()))
 
-    failed = trail._left(entries[2], database_site.services.workflows, wide=True)
-    running = trail._left(entries[7], database_site.services.workflows, wide=False)
+    failed = trail._state_after(entries[2], database_site.services.workflows, wide=True)
+    running = trail._state_after(entries[7], database_site.services.workflows, wide=False)
 
     styles = {failed.plain[span.start : span.end]: str(span.style) for span in failed.spans}
     assert "bold" in styles["failed"]
@@ -115,7 +115,7 @@ def test_a_history_that_ends_earlier_says_how_the_job_stood_then(
 
     said = shell("audit", "job-1", "--at", "2026-03-02T12:01:30Z")
 
-    assert "It stood so at version 3:" in said
+    assert "State at version 3:" in said
     assert "✗ Installing Dependencies" in said
     assert "exit 1" in said
     assert "running" not in said

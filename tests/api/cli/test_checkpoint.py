@@ -57,7 +57,7 @@ def test_a_checkpoint_waits_for_who_projects_and_says_what_it_covers(
 
     assert result.exit_code == 0
     assert opened(result.stdout).size == 1
-    assert result.stderr == "It covers 1 events, up to position 1; the log is at 2.\n"
+    assert result.stderr == "The checkpoint covers 1 events, up to position 1; the log is at 2.\n"
 
 
 def test_a_log_that_lost_what_was_signed_gets_no_checkpoint(
@@ -78,8 +78,8 @@ def test_a_log_that_lost_what_was_signed_gets_no_checkpoint(
 
 def test_the_key_that_was_made_at_the_first_start_signs(empty: Shell, tmp_path: Path) -> None:
     empty("init-db")
-    assert "there is no checkpoint key here" in empty.fails("checkpoint")
-    assert "there is no checkpoint key here" in empty.fails("checkpoint", "--key")
+    assert "no checkpoint key is configured" in empty.fails("checkpoint")
+    assert "no checkpoint key is configured" in empty.fails("checkpoint", "--key")
     settings, made = with_credentials(from_environment({"MILEPOST_HOME": str(tmp_path / "home")}))
 
     public = empty("checkpoint", "--key").strip()

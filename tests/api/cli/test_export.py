@@ -181,12 +181,12 @@ def test_cloudevents_have_the_source_that_is_asked_for(shell: Shell) -> None:
 def test_what_is_there_is_replaced_only_by_force(shell: Shell, file: Path) -> None:
     file.write_text("precious")
 
-    assert "log.jsonl is there already; replace it with --force" in shell.fails("export", str(file))
+    assert "log.jsonl exists already; replace it with --force" in shell.fails("export", str(file))
     assert file.read_text() == "precious"
     shell("export", str(file), "--force")
     assert len(lines(file)) == EVENTS
     file.unlink()
-    assert "manifest.json is there already" in shell.fails("export", str(file))
+    assert "manifest.json exists already" in shell.fails("export", str(file))
 
 
 def test_a_failed_export_replaces_nothing_and_leaves_nothing(
@@ -212,7 +212,9 @@ def test_only_files_are_replaced(shell: Shell, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
 
     for path in ("/dev/null", str(tmp_path), str(tmp_path / "pipe")):
-        assert "is no file" in shell.fails("export", path, "--force", "--manifest", f"{tmp_path}/m")
+        assert "is not a file" in shell.fails(
+            "export", path, "--force", "--manifest", f"{tmp_path}/m"
+        )
     assert not Path("/dev/null").is_file()
 
 

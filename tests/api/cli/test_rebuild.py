@@ -31,7 +31,7 @@ def test_a_rebuild_says_what_it_did(shell: Shell, database_site: Site) -> None:
 
     events = database_site.position
     assert said.startswith(f"Folded {events} events in ")
-    assert f"at position {events}. Nothing differed from the rows that were served.\n" in said
+    assert f"at position {events}. The rows served before did not differ.\n" in said
     assert database_site.job()["current_step"] == "vm_created"
 
 
@@ -59,7 +59,7 @@ def test_a_rebuild_for_a_program(shell: Shell, database_site: Site) -> None:
 
 def test_a_dry_run_tells_differences_and_changes_nothing(shell: Shell, database_site: Site) -> None:
     lived(database_site)
-    assert "Compared 2 jobs with their events: nothing differs." in shell("rebuild", "--dry-run")
+    assert "Compared 2 jobs with their events: no differences." in shell("rebuild", "--dry-run")
     assert shell.lines("rebuild", "--dry-run") == []
     edited(database_site)
 
@@ -72,7 +72,7 @@ def test_a_dry_run_tells_differences_and_changes_nothing(shell: Shell, database_
     assert told.exit_code == 1
     assert '"there":{"status":"running"}' in told.stdout
 
-    assert "1 of the rows that were served differed" in shell("rebuild")
+    assert "1 of the rows served before differed" in shell("rebuild")
     assert shell.lines("rebuild", "--dry-run") == []
 
 
@@ -96,7 +96,7 @@ def test_many_differences_are_cut_short_for_a_person(shell: Shell, database_site
     result = shell.run("rebuild", "--dry-run")
 
     assert result.stdout.count("instances") == 20
-    assert "… and 5 more (--json tells all)" in result.stdout
+    assert "… and 5 more (--json prints all)" in result.stdout
 
 
 def test_what_a_callback_said_does_not_steer_the_terminal(
@@ -127,7 +127,7 @@ def test_without_a_database_there_is_nothing_to_rebuild(empty: Shell) -> None:
 
 
 def test_an_empty_database_is_rebuilt_to_nothing(shell: Shell, database_site: Site) -> None:
-    assert "Compared 0 jobs with their events: nothing differs." in shell("rebuild", "--dry-run")
+    assert "Compared 0 jobs with their events: no differences." in shell("rebuild", "--dry-run")
     assert shell("rebuild").startswith("Folded 0 events in ")
 
 
@@ -173,8 +173,8 @@ def test_status_and_readiness_tell_of_a_rebuild(shell: Shell, database_site: Sit
     assert shell.json("status")["rebuild_position"] == 0
     assert database_site.read("/readyz")["rebuild_position"] == 0
 
-    assert shell("rebuild", "--discard") == "Dropped what it left.\n"
-    assert shell("rebuild", "--discard") == "There was nothing to drop.\n"
+    assert shell("rebuild", "--discard") == "Dropped the tables.\n"
+    assert shell("rebuild", "--discard") == "No interrupted rebuild has left tables.\n"
     assert shell.json("rebuild", "--discard") == {"discarded": False}
     assert "Rebuild " not in shell("status")
     assert database_site.read("/readyz")["rebuild_position"] is None
@@ -188,7 +188,7 @@ def test_rows_of_another_release_are_told_and_not_compared(
     newer.rebuild.run()
     newer.close()
 
-    assert "of shape 2, while this release makes 1" in shell("status")
-    assert "another release's shape" in shell.fails("rebuild", "--dry-run")
-    assert "The rows that were served had another shape." in shell("rebuild")
+    assert "with shape 2; this release writes shape 1" in shell("status")
+    assert "the shape of another release" in shell.fails("rebuild", "--dry-run")
+    assert "The rows served before had another shape." in shell("rebuild")
     assert "of shape" not in shell("status")

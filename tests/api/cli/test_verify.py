@@ -61,8 +61,8 @@ def test_nothing_found_is_said_with_the_root(auditor: Shell, lived: Site) -> Non
     said = auditor("verify")
 
     assert "Verified 6 events of 2 jobs" in said
-    assert "nothing to find fault with" in said
-    assert "No --checkpoint was given" in said
+    assert "no findings" in said
+    assert "Without a --checkpoint" in said
     [summary] = lines(auditor.run("verify", "--json"))
     assert summary["root"] in said
     assert (summary["kind"], summary["findings"], summary["tree_size"]) == ("summary", 0, 6)
@@ -109,7 +109,7 @@ def test_checkpoints_are_held_against_the_log(auditor: Shell, lived: Site, tmp_p
     second = kept(lived, tmp_path, "second")
 
     said = auditor("verify", "--checkpoint", first, "--checkpoint", second)
-    assert "Checkpoints that this extends: 2" in said
+    assert "Checkpoints that the log extends: 2" in said
     assert "No --checkpoint" not in said
 
     Database(lived.deployment).run("DELETE FROM milepost_events WHERE notification_id = 7")
@@ -155,7 +155,7 @@ def test_what_callbacks_and_intruders_say_does_not_steer_the_terminal(
     assert "evil" in result.stdout
     assert ESCAPE not in result.stdout
     assert all(
-        line.startswith(("version", "Ver", "Root", "The", "Ev", "No --checkpoint"))
+        line.startswith(("version", "Ver", "Root", "The", "Ev", "Without a --checkpoint"))
         for line in result.stdout.splitlines()
     )
 
@@ -194,7 +194,7 @@ def test_ctrl_c_keeps_how_far_it_was(auditor: Shell, lived: Site, tmp_path: Path
     said = process.communicate()
 
     assert process.returncode == 130
-    assert said[1] == "Stopped; milepost verify --resume goes on from here.\n"
+    assert said[1] == "Stopped; milepost verify --resume continues.\n"
     file = tmp_path / "home" / "verify.json"
     assert file.stat().st_mode & 0o777 == 0o600
     resumed = auditor.run("verify", "--json", "--resume")
@@ -203,7 +203,7 @@ def test_ctrl_c_keeps_how_far_it_was(auditor: Shell, lived: Site, tmp_path: Path
     assert (summary["events"], summary["jobs"]) == (2_006, 3)
     assert summary["findings"] >= 2_000
     assert not file.exists()
-    assert "nothing to resume" in auditor.fails("verify", "--resume")
+    assert "no stopped verification to resume" in auditor.fails("verify", "--resume")
 
 
 def test_only_the_same_verification_is_resumed(auditor: Shell, lived: Site, tmp_path: Path) -> None:

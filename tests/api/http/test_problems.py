@@ -15,6 +15,7 @@ import api
 import domain
 import projections
 from api.app import create_app
+from api.atomic_file import FileNotWritten
 from api.errors import BadRequest, InvalidFields, ReadModelBehind, sentence
 from api.http import problems
 from api.http.problems import KINDS
@@ -32,6 +33,7 @@ from domain.errors import (
 )
 from domain.evidence.signed_note import InvalidCheckpoint
 from domain.evidence.signing_keys import InvalidKey
+from domain.log.schema.steps import SchemaBehind
 from domain.log.store import StoreNotEmpty
 from domain.transfer.jsonl import CannotOpen, InvalidExport
 from projections.read_model.contract import PositionMoved
@@ -44,16 +46,16 @@ from tests.support.site import ADMIN, SECRET, Site, bearer, body_of, like_jq, pr
 
 FAMILIES = {MilepostError, BadRequest, Refused, NotFound, Unavailable}
 """Never raised themselves."""
-BEFORE_SERVING = {InvalidSetting, InvalidDefinition}
-"""They stop the start: settings and definitions are read before the first request."""
+BEFORE_SERVING = {InvalidDefinition, InvalidSetting, SchemaBehind}
+"""They stop the start: definitions, settings and schema are read before the first request."""
 BEHIND_THE_SCENES = {PositionMoved, TreeMoved, UnreadableDocument}
 """Between projectors, which answer nobody."""
 REBUILDING = {RebuildForbidden, RebuildInterrupted, RebuildUnderWay}
 """Of `milepost rebuild`, which says them in one line."""
 COMMANDS = {InvalidCheckpoint, InvalidKey, OtherVerification}
 """Of `milepost checkpoint` and `milepost verify`, which say them in one line."""
-MOVING = {CannotOpen, InvalidExport, StoreNotEmpty}
-"""Of `milepost export` and `milepost import`, which say them in one line."""
+MOVING = {CannotOpen, FileNotWritten, InvalidExport, StoreNotEmpty}
+"""Of `milepost export`, `import` and `verify`, which say them in one line."""
 TYPES = {
     "agent-not-found",
     "agent-taken",

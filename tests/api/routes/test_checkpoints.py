@@ -260,9 +260,7 @@ def test_what_was_changed_is_neither_signed_nor_proven(database_site: Site) -> N
         )
 
     altered = problem_of(database_site.get(PROOF), 409, "log-altered")
-    assert altered["detail"].endswith(
-        "not what was hashed. milepost verify says what is different."
-    )
+    assert altered["detail"].endswith("not what was hashed. milepost verify shows the differences.")
     problem_of(database_site.get("/api/checkpoint"), 409, "log-altered")
     ready = database_site.client.get("/readyz")
     assert ready.status_code == 200

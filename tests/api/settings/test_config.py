@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from api.settings.config import from_environment
-from api.settings.credentials import with_credentials, with_kept_checkpoint_key
+from api.settings.credentials import with_credentials, with_stored_checkpoint_key
 from api.settings.home import make_home
 from api.settings.settings import Settings
 from api.settings.variables import InvalidSetting
@@ -398,7 +398,7 @@ def test_a_checkpoint_key_that_was_edited_is_not_taken_for_one(tmp_path: Path) -
     (tmp_path / "checkpoint-key").write_text(SIGNER.secret()[:-8])
 
     configured = from_environment({"MILEPOST_HOME": str(tmp_path)})
-    for fill in (with_credentials, with_kept_checkpoint_key):
+    for fill in (with_credentials, with_stored_checkpoint_key):
         with pytest.raises(InvalidSetting, match=r"^MILEPOST_HOME: .*checkpoint-key: ") as caught:
             fill(configured)
         assert SIGNER.secret()[-40:-8] not in str(caught.value)
@@ -407,16 +407,16 @@ def test_a_checkpoint_key_that_was_edited_is_not_taken_for_one(tmp_path: Path) -
 def test_a_kept_checkpoint_key_is_found_and_none_is_made(tmp_path: Path) -> None:
     """A key that a command made, in another home than the server's, would sign for another log."""
     configured = from_environment({"MILEPOST_HOME": str(tmp_path)})
-    assert with_kept_checkpoint_key(configured) == configured
+    assert with_stored_checkpoint_key(configured) == configured
     assert list(tmp_path.iterdir()) == []
 
     made, _ = with_credentials(configured)
 
-    assert with_kept_checkpoint_key(configured).checkpoint_keys == made.checkpoint_keys
+    assert with_stored_checkpoint_key(configured).checkpoint_keys == made.checkpoint_keys
     named = from_environment(
         {"MILEPOST_HOME": str(tmp_path), "MILEPOST_CHECKPOINT_KEY": SIGNER.secret()}
     )
-    assert with_kept_checkpoint_key(named) == named
+    assert with_stored_checkpoint_key(named) == named
 
 
 def test_while_keys_rotate_all_of_them_sign_and_are_trusted() -> None:

@@ -1,0 +1,13 @@
+"""Ids and names in requests and commands. This module does not import marshmallow: see `times`."""
+
+from __future__ import annotations
+
+import re
+
+MAX_ID = 200
+PLAIN_ID = re.compile(rf"[^\x00-\x1f\x7f]{{1,{MAX_ID}}}")
+
+
+def is_printable(value: str) -> bool:
+    """Tell whether the text has no control character."""
+    return not any(character < " " or character == "\x7f" for character in value)

@@ -1,0 +1,36 @@
+"""The cache of jobs' states is bounded, and evicts the least recently used jobs."""
+
+from __future__ import annotations
+
+from domain.log.recent_jobs import RecentJobs
+
+
+def filled(*job_ids: str, most: int) -> RecentJobs[str]:
+    jobs = RecentJobs[str](most)
+    for job_id in job_ids:
+        jobs.remember(job_id, f"state of {job_id}")
+    return jobs
+
+
+def test_the_least_recently_used_jobs_are_evicted_and_returned() -> None:
+    jobs = filled("a", "b", "c", "a", most=1)
+
+    assert jobs.evict() == ["state of b", "state of c"]
+    assert dict(jobs) == {"a": "state of a"}
+
+
+def test_a_job_has_its_last_state() -> None:
+    jobs = filled("a", "b", most=2)
+
+    jobs.remember("a", "a later state")
+
+    assert jobs.evict() == []
+    assert dict(jobs) == {"a": "a later state", "b": "state of b"}
+
+
+def test_all_jobs_of_a_batch_stay_until_the_eviction() -> None:
+    jobs = filled("a", "b", "c", most=2)
+
+    assert len(jobs) == 3
+    assert jobs.evict() == ["state of a"]
+    assert jobs.evict() == []
