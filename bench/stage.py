@@ -91,17 +91,18 @@ class Stage:
 
         `program` is the command of another release, which brings its own modules.
         """
-        environment = {
-            "MILEPOST_HOME": str(self.folder / "home"),
-            "MILEPOST_DATABASE_URL": database,
-            "MILEPOST_CALLBACK_SECRET": SECRET,
-            "MILEPOST_ADMIN_TOKEN": ADMIN_TOKEN,
-            **settings,
-        }
+        environment = {**self._settings(database), **settings}
         if program:
             environment["PYTHONPATH"] = ""
         command = [str(program or Path(sys.executable).with_name("milepost")), "serve", *options]
         with self._server(command, environment) as server:
+            yield server
+
+    @contextmanager
+    def silent(self, database: str) -> Iterator[Server]:
+        """Run the same server with a silent route, over a database that has its tables."""
+        command = [sys.executable, "-m", "bench.silent"]
+        with self._server(command, self._settings(database)) as server:
             yield server
 
     @contextmanager
@@ -124,6 +125,14 @@ class Stage:
             environment["BENCH_ONE_CORE"] = str(cores[0])
         with self._server([*command, f"bench.baselines.{target}"], environment) as server:
             yield server
+
+    def _settings(self, database: str) -> dict[str, str]:
+        return {
+            "MILEPOST_HOME": str(self.folder / "home"),
+            "MILEPOST_DATABASE_URL": database,
+            "MILEPOST_CALLBACK_SECRET": SECRET,
+            "MILEPOST_ADMIN_TOKEN": ADMIN_TOKEN,
+        }
 
     @contextmanager
     def _server(self, command: list[str], environment: Mapping[str, str]) -> Iterator[Server]:
