@@ -16,6 +16,7 @@ from bench import (
     auditing,
     before,
     callbacks,
+    front,
     growth,
     latency,
     memory,
@@ -26,6 +27,7 @@ from bench import (
     verifying,
 )
 from bench.contenders import Mismatch
+from bench.crowd import TooFewFiles, allow_open_files
 from bench.curves import CURVES, Curve
 from bench.effort import FULL, SHORT, Effort
 from bench.figures import Line, show
@@ -35,6 +37,7 @@ from bench.stage import Stage
 CLAIMS: dict[str, Callable[[Stage, Effort], Iterator[Line]]] = {
     "before": before.run,
     "callbacks": callbacks.run,
+    "front": front.run,
     "growth": growth.run,
     "latency": latency.run,
     "reading": reading.run,
@@ -65,11 +68,13 @@ def main(claims: tuple[str, ...], short: bool, plots: Path | None, file: Path | 
     # These jobs have no registration or no end, so the log would only repeat warnings about that.
     logging.getLogger("milepost").addHandler(logging.NullHandler())
     console, errors = Console(width=140), Console(stderr=True)
+    effort, lines = SHORT if short else FULL, list[Line]()
     try:
         require_wrk()
-    except MissingWrk as error:
+        if "front" in (claims or CLAIMS):
+            allow_open_files(effort.silent)
+    except (MissingWrk, TooFewFiles) as error:
         raise click.ClickException(str(error)) from None
-    effort, lines = SHORT if short else FULL, list[Line]()
     with Stage() as stage:
         made_on = stage.describe()
         errors.print(f"On {made_on}; {effort.pairs} pairs of {effort.seconds} s each.")

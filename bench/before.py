@@ -15,6 +15,7 @@ from pathlib import Path
 from statistics import median
 from typing import Final, NamedTuple
 
+import click
 import psutil
 
 from bench.contenders import ONE_WORKER, best, check, noop, plain
@@ -79,6 +80,8 @@ def run(stage: Stage, effort: Effort) -> Iterator[Line]:
     """Compare callbacks and reads of instances with the earlier release; PostgreSQL."""
     command = os.environ.get(VARIABLE)
     if not command:
+        missing = f"{VARIABLE} does not name the earlier release's command"
+        click.echo(f"before is left out: {missing}.", err=True)
         return
     requests = steps(effort.jobs)
     with ExitStack() as stack:

@@ -17,6 +17,9 @@ class Effort(NamedTuple):
     audited: int
     callbacks: int
     many_jobs: int
+    held: int
+    silent: int
+    watched: int
 
 
 FULL = Effort(
@@ -29,6 +32,9 @@ FULL = Effort(
     audited=1_000_000,
     callbacks=1_000_000,
     many_jobs=50_000,
+    held=1_000,
+    silent=10_000,
+    watched=100,
 )
 SHORT = Effort(
     pairs=1,
@@ -40,4 +46,7 @@ SHORT = Effort(
     audited=2_000,
     callbacks=2_000,
     many_jobs=100,
+    held=50,
+    silent=200,
+    watched=0,
 )

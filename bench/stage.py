@@ -89,16 +89,18 @@ class Stage:
 
         `program` is the command of another release, with modules of its own.
         """
-        environment = {
-            "MILEPOST_HOME": str(self.folder / "home"),
-            "MILEPOST_DATABASE_URL": database,
-            "MILEPOST_CALLBACK_SECRET": SECRET,
-            "MILEPOST_ADMIN_TOKEN": ADMIN_TOKEN,
-        }
+        environment = self._settings(database)
         if program:
             environment["PYTHONPATH"] = ""
         command = [str(program or Path(sys.executable).with_name("milepost")), "serve", *options]
         with self._server(command, environment) as server:
+            yield server
+
+    @contextmanager
+    def silent(self, database: str) -> Iterator[Server]:
+        """Run the same server with a silent route, over a database that has its tables."""
+        command = [sys.executable, "-m", "bench.silent"]
+        with self._server(command, self._settings(database)) as server:
             yield server
 
     @contextmanager
@@ -117,6 +119,14 @@ class Stage:
         environment = {"BENCH_DATABASE_URL": database}
         with self._server([*command, f"bench.baselines.{target}"], environment) as server:
             yield server
+
+    def _settings(self, database: str) -> dict[str, str]:
+        return {
+            "MILEPOST_HOME": str(self.folder / "home"),
+            "MILEPOST_DATABASE_URL": database,
+            "MILEPOST_CALLBACK_SECRET": SECRET,
+            "MILEPOST_ADMIN_TOKEN": ADMIN_TOKEN,
+        }
 
     @contextmanager
     def _server(self, command: list[str], environment: Mapping[str, str]) -> Iterator[Server]:

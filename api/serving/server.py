@@ -10,16 +10,16 @@ import multiprocessing
 import os
 import resource
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from threading import Event, Thread
-from typing import Final
+from typing import Any, Final
 
+from api.serving import worker
 from api.serving.draining import Draining
 from api.serving.listening import resolve
 from api.serving.logs import LOGGING, log_to_stderr
-from api.serving.worker import load
 from api.settings.settings import DEFAULT_THREADS, Settings
 
 MAX_CONNECTIONS: Final = 16_384
@@ -32,10 +32,17 @@ KILL_SECONDS: Final = 20
 """How long a worker that is asked to end may finish what is under way."""
 
 
-def run(settings: Settings, *, project: bool, wsgi: bool = False) -> None:
+def run(
+    settings: Settings,
+    *,
+    project: bool,
+    wsgi: bool = False,
+    load: Callable[..., Any] = worker.load,
+) -> None:
     """Serve until SIGINT or SIGTERM; replace workers that die.
 
     With `wsgi`, every request goes through Flask in one of 32 threads; else through the front.
+    Each worker calls `load` for its application: a function that can be pickled.
     """
     from granian import Granian
     from granian.constants import HTTPModes, Interfaces

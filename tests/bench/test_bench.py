@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from bench import before
 from bench.contenders import Mismatch, check
+from bench.effort import SHORT
 from bench.figures import Line, alternate
 from bench.history import life
 from bench.load import CONNECTIONS, Result
+from bench.stage import Stage
 from domain.job.events import StatusReported, StepReported
 
 ROOT = Path(__file__).parents[2]
@@ -81,6 +84,19 @@ def test_a_line_holds_on_the_right_side_of_what_is_wanted() -> None:
     assert not Line("rate", 0.49, 0.5).holds
     assert Line("latency", 25, 25, at_most=True).holds
     assert not Line("latency", 25.1, 25, at_most=True).holds
+
+
+def test_without_an_earlier_release_it_says_what_is_left_out(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("MILEPOST_BENCH_BEFORE", raising=False)
+
+    assert list(before.run(Stage(), SHORT)) == []
+
+    said = (
+        "before is left out: MILEPOST_BENCH_BEFORE does not name the earlier release's command.\n"
+    )
+    assert capsys.readouterr().err == said
 
 
 def test_without_wrk_it_says_what_is_missing(tmp_path: Path) -> None:
