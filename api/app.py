@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from api.http import problems
 from api.http.bodies import MAX_BODY_BYTES
-from api.http.flask_app import App
-from api.http.paths import IdConverter
+from api.http.flask_side.app import App
+from api.http.flask_side.paths import IdConverter
 from api.pages import audit as pages
 from api.routes import (
     callbacks,

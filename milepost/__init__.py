@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from api.http.flask_app import App
+    from api.http.flask_side.app import App
 
 HERE = Path(__file__).resolve().parent
 INSTALLED = HERE / "packages"

@@ -13,8 +13,8 @@ from werkzeug.exceptions import HTTPException
 
 from api import errors as asked
 from api.errors import sentence
-from api.http.blueprint import PROBLEM
-from api.http.flask_app import App
+from api.http.flask_side.app import App
+from api.http.flask_side.blueprint import PROBLEM
 from api.http.messages import Answer
 from domain import errors as domain
 from domain.errors import MilepostError

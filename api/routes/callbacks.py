@@ -14,8 +14,8 @@ from marshmallow import ValidationError
 
 from api.errors import InvalidFields, MissingJobId, MissingStatusOrType, UnknownStatus
 from api.http.answers import in_json
-from api.http.blueprint import Blueprint
-from api.http.flask_door import through_flask
+from api.http.flask_side.blueprint import Blueprint
+from api.http.flask_side.door import through_flask
 from api.http.headers import Headers
 from api.http.idempotency import checked, idempotency_key, parameter
 from api.http.json_body import parse_object

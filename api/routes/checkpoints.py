@@ -9,7 +9,7 @@ from typing import Any, cast
 from api.errors import EventNotFound
 from api.http import access
 from api.http.answers import in_json
-from api.http.blueprint import Blueprint
+from api.http.flask_side.blueprint import Blueprint
 from api.http.messages import Answer
 from api.representations.checkpoint import signed
 from api.routes.jobs import show

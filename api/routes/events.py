@@ -6,10 +6,10 @@ from typing import Any, cast
 
 from api.http import access
 from api.http.answers import in_json
-from api.http.blueprint import Blueprint
 from api.http.etags import etag, not_modified, tagged
+from api.http.flask_side.blueprint import Blueprint
+from api.http.flask_side.paging import next_page
 from api.http.messages import Answer
-from api.http.paging import next_page
 from api.representations.event import page_body
 from api.routes import jobs
 from api.schemas.history import EventPageSchema

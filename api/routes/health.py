@@ -5,8 +5,8 @@ from __future__ import annotations
 from api.errors import Draining
 from api.http import access
 from api.http.answers import in_json
-from api.http.blueprint import Blueprint
-from api.http.flask_door import through_flask
+from api.http.flask_side.blueprint import Blueprint
+from api.http.flask_side.door import through_flask
 from api.http.messages import Answer, Door, Request
 
 bp = Blueprint("health", __name__, description="For load balancers and operators")

@@ -12,12 +12,12 @@ from flask import url_for
 from api.errors import InvalidFields, MissingScope, ReadModelBehind
 from api.http import access
 from api.http.answers import in_json
-from api.http.blueprint import Blueprint
 from api.http.etags import etag, lasting, not_modified, tagged
+from api.http.flask_side.blueprint import Blueprint
+from api.http.flask_side.paging import next_page
 from api.http.headers import header
 from api.http.idempotency import idempotency_key, parameter
 from api.http.messages import Answer
-from api.http.paging import next_page
 from api.representations.difference import difference_body, is_settled
 from api.representations.job import job_body, timeline_body
 from api.schemas.answers import JobListSchema, JobSchema, RegisteredSchema, TimelineSchema

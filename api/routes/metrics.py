@@ -20,7 +20,7 @@ from prometheus_client.registry import Collector
 
 from api.errors import MissingScope
 from api.http import access
-from api.http.blueprint import Blueprint
+from api.http.flask_side.blueprint import Blueprint
 from projections.reading.reader import Reader
 from projections.tree.proofs import Evidence
 

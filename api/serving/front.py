@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge, RequestTimeout
 
 from api.http.bodies import MAX_BODY_BYTES
-from api.http.flask_app import CAREFUL, App
+from api.http.flask_side.app import CAREFUL, App
 from api.http.headers import UNREADABLE
 from api.http.messages import Request
 from api.http.problems import problem_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 
 from api.app import create_app
-from api.http.flask_app import App
+from api.http.flask_side.app import App
 from api.settings.config import from_environment
 from api.settings.credentials import with_credentials
 from api.settings.variables import InvalidSetting

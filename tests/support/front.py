@@ -16,7 +16,7 @@ from granian.constants import HTTPModes, Interfaces
 from granian.server.embed import Server
 from werkzeug.test import Client
 
-from api.http.flask_app import App
+from api.http.flask_side.app import App
 from api.serving.front import Front
 from api.wiring import Services
 from tests.support.server import free_port

@@ -17,7 +17,7 @@ from werkzeug.test import Client, TestResponse
 
 from api import tokens
 from api.app import create_app
-from api.http.flask_app import App
+from api.http.flask_side.app import App
 from api.settings.settings import Settings
 from api.tokens import Scope
 from api.tokens.remembered import RememberedTokens

@@ -1,0 +1,1 @@
+"""The Flask side of HTTP: its application, its door, its blueprints, its paths and pages."""
