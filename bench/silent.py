@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from api.serving import server, worker
+from api.serving.draining import Phases
 from api.settings.config import from_environment
 from api.settings.credentials import with_credentials
 from api.settings.settings import Settings
@@ -48,9 +49,9 @@ async def _silent(protocol: Any) -> None:
     del transport
 
 
-def load(settings: Settings, parent: int, is_draining: Any, *, wsgi: bool) -> FrontWithSilence:
+def load(settings: Settings, parent: int, phases: Phases, *, wsgi: bool) -> FrontWithSilence:
     """Return the application of a worker; see `worker.load`."""
-    return FrontWithSilence(worker.load(settings, parent, is_draining, wsgi=wsgi))
+    return FrontWithSilence(worker.load(settings, parent, phases, wsgi=wsgi))
 
 
 @click.command()

@@ -9,7 +9,7 @@ from threading import Event
 import click
 
 from api.cli.terminal.output import opened
-from api.serving.listening import is_taken
+from api.serving.listening import claimed
 from api.serving.logs import log_to_stderr
 from api.serving.server import run
 from api.settings.config import from_environment
@@ -50,18 +50,19 @@ def serve(
             f"refusing to listen on {configured.host} with generated credentials: set "
             "MILEPOST_CALLBACK_SECRET and MILEPOST_ADMIN_TOKEN"
         )
-    if is_taken(configured):
-        raise click.ClickException(
-            f"port {configured.port} on {configured.host} is in use; choose another with --port"
-        )
-    settings, made = with_credentials(configured)
-    services = open_services(settings)
-    try:
-        services.prepare()
-    finally:
-        services.close()
-    _greet(settings, made)
-    run(settings, project=not no_projector, wsgi=wsgi)
+    with claimed(configured) as is_ours:
+        if not is_ours:
+            raise click.ClickException(
+                f"port {configured.port} on {configured.host} is in use; choose another with --port"
+            )
+        settings, made = with_credentials(configured)
+        services = open_services(settings)
+        try:
+            services.prepare()
+        finally:
+            services.close()
+        _greet(settings, made)
+        run(settings, project=not no_projector, wsgi=wsgi)
 
 
 @click.command()

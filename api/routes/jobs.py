@@ -104,8 +104,8 @@ def index(query: dict[str, Any]) -> Answer:
 def show(query: dict[str, Any], job_id: str) -> Answer:
     """Show a job: now, at a version or time in the past, or its changes between two of them.
 
-    The state at a time is the state after the last event before the first event that was recorded
-    later than that time.
+    For a time, the events are folded in order of version, up to the first event that was recorded
+    after it.
     """
     services = access.services()
     present = services.reader.instance(job_id)

@@ -1,4 +1,4 @@
-"""Deadlines for many things that wait equally long, at the price of a look twice a second."""
+"""One timer for all requests that have the same deadline; it looks every 0.5 s."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ LOOK_SECONDS: Final = 0.5
 class Deadlines(Generic[Waiting]):
     """Expire what has waited for longer than `seconds` and is not done.
 
-    A timer for each of thousands of requests a second would cost more than what it guards, and
-    almost none would ever ring.
+    A timer for each of thousands of requests a second would cost more than the work that it guards.
     """
 
     def __init__(

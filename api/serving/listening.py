@@ -4,28 +4,39 @@ from __future__ import annotations
 
 import errno
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from api.settings.settings import Settings
 from api.settings.variables import InvalidSetting
 
 
-def is_taken(settings: Settings) -> bool:
-    """Tell whether somebody listens on the port already; raise `InvalidSetting` for no address.
+@contextmanager
+def claimed(settings: Settings) -> Iterator[bool]:
+    """Claim the port for this server and its workers; yield False if another process has it.
 
-    Granian would share it silently, and each would get a part of the requests.
+    Raises `InvalidSetting` for an address that this machine does not have. Granian's sockets would
+    share the port with another server without a word, and each would get a part of the requests.
     """
     family, kind, protocol, address = resolve(settings)
-    with socket.socket(family, kind, protocol) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    with socket.socket(family, kind, protocol) as claim:
+        # Connections of an earlier server that are not forgotten yet must not be in the way.
+        claim.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(address)
+            claim.bind(address)
         except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                return True
-            reason = f"MILEPOST_HOST: cannot listen on {settings.host}: {error.strerror}"
-            raise InvalidSetting(reason) from error
-    return False
+            if error.errno != errno.EADDRINUSE:
+                reason = f"MILEPOST_HOST: cannot listen on {settings.host}: {error.strerror}"
+                raise InvalidSetting(reason) from error
+            is_ours = False
+        else:
+            is_ours = True
+            # From now on our workers may bind the port beside this socket, which never listens.
+            # Another server's claim, which is bound before it shares, may not.
+            claim.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+            claim.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        yield is_ours
 
 
 def resolve(settings: Settings) -> tuple[int, int, int, Any]:

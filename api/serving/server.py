@@ -1,7 +1,7 @@
 """A server: granian's worker processes that answer, and the projector in their parent.
 
-There the projector does not share an interpreter with those who answer; and a worker that dies
-takes nothing with it but its own requests.
+The projector runs in the parent, so it does not share an interpreter with the workers. If a worker
+dies, only its own requests are lost.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def run(
     draining = Draining(server)
     with _projecting(settings) if project else nullcontext():
         server.serve(
-            target_loader=partial(load, settings, os.getpid(), draining.began, wsgi=wsgi),
+            target_loader=partial(load, settings, os.getpid(), draining.phases, wsgi=wsgi),
             wrap_loader=False,
         )
 

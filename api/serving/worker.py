@@ -11,27 +11,34 @@ from typing import Any
 
 import msgspec
 
+from api.serving.draining import Phases
 from api.settings.settings import Settings
 
 PARENT_LOOK_SECONDS = 0.25
+ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
-def load(settings: Settings, parent: int, is_draining: Any, *, wsgi: bool) -> Any:
+def load(settings: Settings, parent: int, phases: Phases, *, wsgi: bool) -> Any:
     """Return the application of this worker: a `Front`, or Flask's `App` for a WSGI server.
 
-    `is_draining` is the server's `multiprocessing.Event`; the worker ends with its `parent`.
+    The worker ends with its `parent`. A worker of the front ends only then, or when the server
+    says so: a signal to all processes must not end it before the server has drained.
     """
     from api.app import create_app
     from api.http.signatures import key_id
     from api.serving.front import Front
     from api.wiring import open_services
 
-    services = msgspec.structs.replace(open_services(settings), is_draining=is_draining.is_set)
+    if not wsgi:  # granian's WSGI workers wait for signals in their main thread
+        signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    services = msgspec.structs.replace(open_services(settings), is_draining=phases.began.is_set)
     for secret in settings.callback_secrets:
         # Naming a secret is slow by design, so do it before the first callbacks come.
         key_id(secret)
     stop = Event()
-    watch = Thread(target=_leave_with, args=(parent, stop), name="parent watch", daemon=True)
+    watch = Thread(
+        target=_leave_with, args=(parent, phases, stop), name="parent watch", daemon=True
+    )
     watch.start()
 
     def leave() -> None:
@@ -46,9 +53,14 @@ def load(settings: Settings, parent: int, is_draining: Any, *, wsgi: bool) -> An
     return application if wsgi else Front(application, services)
 
 
-def _leave_with(parent: int, stop: Event) -> None:
-    # A worker whose parent was killed would go on answering on the port, unknown to anybody.
-    while not stop.wait(PARENT_LOOK_SECONDS):
-        if os.getppid() != parent:
-            os.kill(os.getpid(), signal.SIGTERM)
+def _leave_with(parent: int, phases: Phases, stop: Event) -> None:
+    while not phases.ended.wait(PARENT_LOOK_SECONDS):
+        if stop.is_set():
             return
+        if os.getppid() != parent:
+            # A worker whose server was killed would go on answering on the port.
+            os.kill(os.getpid(), signal.SIGTERM)
+            break
+    # Every other thread goes on blocking the signals, so this thread receives them for the loop.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
+    stop.wait()

@@ -59,7 +59,7 @@ class Batching(Generic[Request, Result]):
 
     `work` takes requests and returns, for each, its result or the exception to raise in its
     caller. If `work` itself raises, every caller of the batch gets that. The thread begins with
-    the first request and ends with `close`, or when nobody refers to the batching any more.
+    the first request. It ends with `close`, or once no reference to the batching is left.
     """
 
     def __init__(
@@ -160,7 +160,7 @@ class Batching(Generic[Request, Result]):
             results = self._work([ticket.request for ticket in tickets])
             for ticket, result in zip(tickets, results, strict=True):
                 ticket.outcome = result
-        except BaseException as error:  # a refusal, a bug or an exit: the callers get it, not we
+        except BaseException as error:  # a refusal, a bug or an exit: it belongs to the callers
             for ticket in tickets:
                 ticket.outcome = error
         by_inbox: dict[Inbox, list[Ticket[Request, Result]]] = {}
@@ -185,7 +185,7 @@ class _Call:
 
 def _serve(
     queue: SimpleQueue[Sequence[Ticket[Request, Result]] | None],
-    # Weak, so that a batching that nobody refers to any more can go, and its thread with it.
+    # A weak reference, so that an unused batching is collected, and its thread ends.
     batching: weakref.ref[Batching[Request, Result]],
 ) -> None:
     while (first := queue.get()) is not None:
@@ -193,7 +193,8 @@ def _serve(
         if (present := batching()) is None:
             return
         present._take(taken)
-        # The next request may be long in coming; until then this thread refers to nothing.
+        # Drop every reference before waiting: the next request may come much later, and a reference
+        # would keep the batching alive.
         del present, taken, first
 
 

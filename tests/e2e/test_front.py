@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import os
 import re
 import signal
 import socket
@@ -146,6 +147,44 @@ def test_a_server_that_is_asked_to_end_answers_what_is_under_way(server: Server)
     assert server.process.wait(PATIENCE_SECONDS) == 0
     server.start()
     assert server.get("/readyz").body["log_position"] == 2
+
+
+def test_a_signal_to_every_process_drains_as_one_to_the_server_does(server: Server) -> None:
+    """As terminals, `timeout` and service managers send it."""
+    assert server.process
+    connection, rest = begun(server, {"job_id": "job-1", "status": "provisioning"})
+
+    os.killpg(server.process.pid, signal.SIGTERM)
+    server.until(lambda: server.get("/readyz").status == 503, "is still ready")
+    assert server.callback({"job_id": "job-2", "status": "provisioning"}).status == 200
+    server.until(lambda: refuses(server), "still takes connections")
+    with connection:
+        connection.sendall(rest)
+        assert status_line(connection) == "HTTP/1.1 200 OK"
+
+    assert server.process.wait(PATIENCE_SECONDS) == 0
+    assert "Unexpected exit" not in server.log.read_text()
+
+
+def test_of_two_servers_that_start_at_once_on_a_port_one_runs(make_server: Make) -> None:
+    """Else each would answer a part of the other one's requests."""
+    one, other = make_server(), make_server()
+    command = [str(MILEPOST), "serve", "--port", str(one.port)]
+    both = [
+        subprocess.Popen(command, env=each.env, stderr=subprocess.PIPE, text=True)
+        for each in (one, other)
+    ]
+    try:
+        one.until(lambda: any(each.poll() is not None for each in both), "share the port")
+        [refused] = [each for each in both if each.poll() is not None]
+        assert refused.returncode == 1
+        assert refused.stderr
+        assert f"port {one.port} on 127.0.0.1 is in use" in refused.stderr.read()
+        one.until(lambda: one.request("GET", "/livez").status == 200, "does not serve")
+    finally:
+        for each in both:
+            each.terminate()
+            each.communicate(timeout=PATIENCE_SECONDS)
 
 
 def test_a_second_signal_ends_everything_at_once(server: Server) -> None:

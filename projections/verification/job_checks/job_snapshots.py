@@ -1,4 +1,4 @@
-"""Stored snapshots of jobs, from which decisions begin, against what the events come to."""
+"""Compare each stored snapshot of a job, from which decisions start, with the folded events."""
 
 from __future__ import annotations
 
