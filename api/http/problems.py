@@ -239,9 +239,9 @@ def _ended(message: str) -> str:
 def _explained(error: MilepostError, method: str, path: str) -> Answer:
     kind = KINDS[type(error)]
     if isinstance(error, asked.InvalidSignature):
-        log.warning("%s %s: %s", method, path, sentence(error))
+        log.warning("%s %r: %s", method, path, sentence(error))
     if isinstance(error, domain.Unavailable):
-        log.error("%s %s: %s", method, path, error or sentence(error))
+        log.error("%s %r: %s", method, path, error or sentence(error))
     detail = " ".join(part for part in (_ended(sentence(error)), kind.advice) if part)
     fields = error.fields if isinstance(error, asked.InvalidFields) else None
     members = {"error": kind.error, "errors": fields}
@@ -263,7 +263,7 @@ def _from_http(error: HTTPException, path: str) -> Answer:
 
 def _unexplained(error: Exception, method: str, path: str) -> Answer:
     # A bug of Milepost: the traceback goes to the log, never to the client.
-    log.exception("%s %s", method, path, exc_info=error)
+    log.exception("%s %r", method, path, exc_info=error)
     return problem(
         HTTPStatus.INTERNAL_SERVER_ERROR,
         "internal-error",

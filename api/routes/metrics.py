@@ -26,10 +26,11 @@ from projections.tree.proofs import Evidence
 
 bp = Blueprint("metrics", __name__, description="For Prometheus")
 
-if "PROMETHEUS_MULTIPROC_DIR" in os.environ:  # `milepost serve` sets it for its workers
-    # A worker is spawned, not forked, so its process id never changes. The client library would
-    # otherwise make a system call for it at each count.
-    values.ValueClass = values.MultiProcessValue(cache(os.getpid))  # type: ignore[no-untyped-call]
+if "PROMETHEUS_MULTIPROC_DIR" in os.environ:  # set by `milepost serve` for its workers
+    # Asking for the process id at each count is a system call.
+    process_id = cache(os.getpid)
+    os.register_at_fork(after_in_child=process_id.cache_clear)
+    values.ValueClass = values.MultiProcessValue(process_id)  # type: ignore[no-untyped-call]
 COUNTERS = CollectorRegistry()
 _CALLBACKS = Counter(
     "milepost_callbacks", "Callbacks answered with a receipt", ["outcome"], registry=COUNTERS

@@ -22,9 +22,10 @@ DRAIN_SECONDS: Final = 2.0
 
 
 class Phases(NamedTuple):
-    """What every process of a server knows of its end; each is a `multiprocessing.Event`.
+    """What every process of a server knows of its end.
 
-    `began` is set once the server drains, `ended` once its workers shall end.
+    `began` is 1 once the server drains, `ended` is 1 once its workers shall end. Each is a
+    `multiprocessing.RawValue`, which has no lock that a killed worker could leave held.
     """
 
     began: Any
@@ -36,7 +37,7 @@ class Draining:
 
     def __init__(self, server: Any, seconds: float = DRAIN_SECONDS) -> None:
         spawned = multiprocessing.get_context("spawn")
-        self.phases = Phases(spawned.Event(), spawned.Event())
+        self.phases = Phases(spawned.RawValue("b", 0), spawned.RawValue("b", 0))
         self._server = server
         self._seconds = seconds
         self._signals = 0
@@ -51,7 +52,7 @@ class Draining:
             signal.signal(number, self._heard)
 
     def _end(self, exit_code: int = 0) -> None:
-        self.phases.ended.set()
+        self.phases.ended.value = 1
         self._shutdown(exit_code)
 
     def _heard(self, number: int, _: FrameType | None) -> None:
@@ -60,7 +61,7 @@ class Draining:
             for worker in self._server.wrks:
                 worker.kill()
             os._exit(128 + number)
-        self.phases.began.set()
+        self.phases.began.value = 1
         if number == signal.SIGINT:
             self._server.signal_handler_interrupt()
             return

@@ -7,55 +7,28 @@ answer afterwards, however slow the client is.
 from __future__ import annotations
 
 import sys
-from asyncio import AbstractEventLoop, wait_for
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from api.http.messages import Answer
-from domain.errors import QueueFull, StoreUnavailable
+from api.serving.threads import BoundedThreads
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
-
-THREADS: Final = 16
-MAX_WAITING: Final = 256
-"""How many requests may wait for a thread."""
-PATIENCE_SECONDS: Final = 15.0
-"""How long a request may take, with its wait for a thread."""
 
 
 class FlaskBehind:
     """Runs a WSGI application for requests whose bodies are read already."""
 
-    def __init__(
-        self, application: WSGIApplication, loop: AbstractEventLoop, threads: ThreadPoolExecutor
-    ) -> None:
+    def __init__(self, application: WSGIApplication, threads: BoundedThreads) -> None:
         self._application = application
-        self._loop = loop
         self._threads = threads
-        self._under_way = 0
 
     async def answer(self, environ: WSGIEnvironment) -> Answer:
-        """Return the application's answer.
-
-        Raises `QueueFull` if too many requests wait, and `StoreUnavailable` if there is no answer
-        within 15 s; the thread then finishes its work for nobody.
-        """
-        if self._under_way >= THREADS + MAX_WAITING:
-            raise QueueFull
-        self._under_way += 1
-        answered = self._loop.run_in_executor(self._threads, self._run, environ)
-        answered.add_done_callback(self._one_less)
-        try:
-            return await wait_for(answered, PATIENCE_SECONDS)
-        except TimeoutError:
-            reason = f"no answer within {PATIENCE_SECONDS:g} s"
-            raise StoreUnavailable(reason) from None
-
-    def _one_less(self, _: object) -> None:
-        self._under_way -= 1
+        """Return the application's answer; raise what `BoundedThreads.run` raises."""
+        return await self._threads.run(partial(self._run, environ))
 
     def _run(self, environ: WSGIEnvironment) -> Answer:
         started: list[Any] = []
@@ -83,7 +56,7 @@ def environ_of(
         "REQUEST_METHOD": method,
         "SCRIPT_NAME": "",
         "PATH_INFO": path.encode().decode("latin-1"),
-        "QUERY_STRING": query,
+        "QUERY_STRING": query.encode().decode("latin-1"),
         "SERVER_NAME": host,
         "SERVER_PORT": port,
         "SERVER_PROTOCOL": f"HTTP/{scope.http_version}",

@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -22,8 +21,9 @@ from api.http.messages import Request
 from api.http.problems import problem_of
 from api.routes.hot import match
 from api.serving.deadlines import Deadlines
-from api.serving.flask_behind import THREADS, FlaskBehind, environ_of
+from api.serving.flask_behind import FlaskBehind, environ_of
 from api.serving.loop_door import LoopDoor
+from api.serving.threads import BoundedThreads
 
 if TYPE_CHECKING:
     from granian.rsgi import Scope
@@ -51,9 +51,9 @@ class Front:
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Take the loop of this worker; granian calls this before the first request."""
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="flask")
+        self._threads = BoundedThreads(loop)
         self._door = LoopDoor(self._services, loop, self._threads)
-        self._flask = FlaskBehind(self._application, loop, self._threads)
+        self._flask = FlaskBehind(self._application, self._threads)
         self._bodies = Deadlines[_Reading](
             loop, self._body_seconds, lambda reading: reading.is_done, _Reading.expire
         )
@@ -61,7 +61,7 @@ class Front:
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Let go of the threads; granian calls this after the last request."""
         self._door.close()
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._threads.close()
 
     async def __rsgi__(self, scope: Scope, protocol: Any) -> None:
         """Answer a request."""
@@ -109,6 +109,7 @@ class Front:
             raise ClientDisconnected from error
         finally:
             reading.is_done = True
+            reading.task = None  # a slow body before this one must not keep this request's task
 
 
 BODILESS: Final = frozenset({"GET", "HEAD", "OPTIONS"})

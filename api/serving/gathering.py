@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any, Final, Generic, TypeVar
 
 from api.serving.deadlines import Deadlines
-from domain.errors import QueueFull, StoreUnavailable
+from domain.errors import StoreUnavailable
 from domain.writing.batching import Batching, Ticket
 
 Asked = TypeVar("Asked")
@@ -64,7 +64,7 @@ class Gathering(Generic[Asked, Outcome]):
         tickets, self._gathered = self._gathered, []
         try:
             self._batching.post(tickets)
-        except QueueFull as error:
+        except Exception as error:  # too many wait, or no thread can be had: every caller hears it
             for ticket in tickets:
                 ticket.outcome = error
             _deliver(tickets)
@@ -86,5 +86,7 @@ def _deliver(tickets: Sequence[Ticket[Any, Any]]) -> None:
 
 
 def _raisable(outcome: BaseException) -> BaseException:
-    # A future cannot raise what ends loops and threads.
-    return outcome if isinstance(outcome, Exception) else StoreUnavailable(repr(outcome))
+    # A future cannot raise what ends loops, threads and generators.
+    if isinstance(outcome, Exception) and not isinstance(outcome, StopIteration):
+        return outcome
+    return StoreUnavailable(repr(outcome))

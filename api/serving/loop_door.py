@@ -5,26 +5,21 @@ Callbacks go to the committer's thread, reads to a reader's thread, each gathere
 
 from __future__ import annotations
 
-from asyncio import AbstractEventLoop, wait_for
-from concurrent.futures import ThreadPoolExecutor
+from asyncio import AbstractEventLoop
 from functools import partial
-from typing import Final
 
 from api.http.access import admitted
 from api.http.headers import Headers
 from api.serving.gathering import Gathering
+from api.serving.threads import BoundedThreads
 from api.tokens import Principal, Scope, Token
 from api.tokens.remembered import RememberedTokens
 from api.wiring import Services
-from domain.errors import StoreUnavailable
 from domain.job.callback import Callback
 from domain.job.commands import RecordCallback
 from domain.writing.batch import Receipt
 from domain.writing.batching import Batching
 from projections.views.instance import Instance
-
-LOOK_UP_SECONDS: Final = 15.0
-"""How long the look-up of a token that is not remembered may take."""
 
 
 class LoopDoor:
@@ -34,7 +29,7 @@ class LoopDoor:
         self,
         services: Services,
         loop: AbstractEventLoop,
-        threads: ThreadPoolExecutor,
+        threads: BoundedThreads,
     ) -> None:
         self.services = services
         self._loop = loop
@@ -52,12 +47,7 @@ class LoopDoor:
             return admitted(header, self._remembered, self._admin_token, scope)
         except _NotRemembered:
             look_up = partial(admitted, header, self._tokens, self._admin_token, scope)
-            looked_up = self._loop.run_in_executor(self._threads, look_up)
-        try:
-            return await wait_for(looked_up, LOOK_UP_SECONDS)
-        except TimeoutError:
-            reason = f"no token was looked up within {LOOK_UP_SECONDS:g} s"
-            raise StoreUnavailable(reason) from None
+        return await self._threads.run(look_up)
 
     async def record(self, callback: Callback) -> Receipt:
         """See `Door.record`."""

@@ -28,6 +28,8 @@ OTHER_FILES: Final = 256
 """How many files a worker may have open besides its connections."""
 IDLE_SECONDS: Final = 60
 """How long a client may take for the head of a request, and be silent between two requests."""
+MAX_HEAD_BYTES: Final = 64 * 1024
+"""How much of a request's head a connection may hold in memory."""
 KILL_SECONDS: Final = 20
 """How long a worker that is asked to end may finish what is under way."""
 
@@ -67,7 +69,9 @@ def run(
         backlog=4096,
         # HTTP/2 without TLS has no user here, and a request may outlive its connection there.
         http=HTTPModes.http1,
-        http1_settings=HTTP1Settings(header_read_timeout=IDLE_SECONDS * 1000),
+        http1_settings=HTTP1Settings(
+            header_read_timeout=IDLE_SECONDS * 1000, max_buffer_size=MAX_HEAD_BYTES
+        ),
         respawn_failed_workers=True,
         respawn_interval=0.5,
         workers_kill_timeout=KILL_SECONDS,

@@ -31,7 +31,9 @@ def load(settings: Settings, parent: int, phases: Phases, *, wsgi: bool) -> Any:
 
     if not wsgi:  # granian's WSGI workers wait for signals in their main thread
         signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
-    services = msgspec.structs.replace(open_services(settings), is_draining=phases.began.is_set)
+    services = msgspec.structs.replace(
+        open_services(settings), is_draining=lambda: bool(phases.began.value)
+    )
     for secret in settings.callback_secrets:
         # Naming a secret is slow by design, so do it before the first callbacks come.
         key_id(secret)
@@ -54,8 +56,8 @@ def load(settings: Settings, parent: int, phases: Phases, *, wsgi: bool) -> Any:
 
 
 def _leave_with(parent: int, phases: Phases, stop: Event) -> None:
-    while not phases.ended.wait(PARENT_LOOK_SECONDS):
-        if stop.is_set():
+    while not phases.ended.value:
+        if stop.wait(PARENT_LOOK_SECONDS):
             return
         if os.getppid() != parent:
             # A worker whose server was killed would go on answering on the port.

@@ -138,13 +138,14 @@ class Batching(Generic[Request, Result]):
     def _start(self) -> None:
         with self._starting:
             if self._thread is None:
-                self._thread = Thread(
+                thread = Thread(
                     target=_serve,
                     args=(self._queue, weakref.ref(self)),
                     name=self._name,
                     daemon=True,  # a database that hangs must not keep a process alive
                 )
-                self._thread.start()
+                thread.start()
+                self._thread = thread  # only now: a later request tries again if this one failed
 
     def _take(self, taken: Sequence[Ticket[Request, Result]]) -> None:
         with self._counting:

@@ -231,7 +231,7 @@ class ReadModel(Protocol):
     def sight_agents(self, agent_ids: Sequence[str]) -> Sequence[Sighting | None]:
         """Sight, for each agent, the instance of its newest job; None if the agent has no job.
 
-        One statement reads all of them.
+        One statement reads all of them. No agent may be named twice.
         """
         ...
 

@@ -65,11 +65,13 @@ class Reader:
     def instances_of(self, agent_ids: Sequence[str]) -> Sequence[Instance | Exception | None]:
         """Return for each agent what `instance_of` returns, or the error that it raises.
 
-        One statement reads all of them.
+        One statement reads all of them, and reads an agent once however often it is named.
         """
+        distinct = list(dict.fromkeys(agent_ids))
         with translated():
-            sightings = self._read_model.sight_agents(agent_ids)
-        return [self._instance(sighting) for sighting in sightings]
+            sightings = self._read_model.sight_agents(distinct)
+        instances = dict(zip(distinct, map(self._instance, sightings), strict=True))
+        return [instances[agent_id] for agent_id in agent_ids]
 
     def _instance(self, sighting: Sighting | None) -> Instance | Exception | None:
         if sighting is None:

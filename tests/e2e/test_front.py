@@ -124,11 +124,16 @@ def test_slow_senders_stop_nobody_and_are_ended(server: Server) -> None:
     assert server.get("/readyz").body["log_position"] == 2
 
 
-def test_a_client_that_hangs_up_in_the_middle_leaves_nothing_behind(server: Server) -> None:
+def test_clients_that_hang_up_in_the_middle_leave_nothing_behind(server: Server) -> None:
+    worker = server.processes()[1]
+    server.callback({"job_id": "job-1", "status": "provisioning"})
+    before = (worker.num_threads(), worker.num_fds())
+
     for number in range(SLOW_SENDERS):
         begun(server, {"job_id": f"gone-{number}", "type": "heartbeat"})[0].close()
 
-    assert server.callback({"job_id": "job-1", "status": "provisioning"}).body["position"] == 1
+    assert server.callback({"job_id": "job-1", "type": "heartbeat"}).body["position"] == 2
+    server.until(lambda: (worker.num_threads(), worker.num_fds()) <= before, "holds connections")
 
 
 def test_a_server_that_is_asked_to_end_answers_what_is_under_way(server: Server) -> None:

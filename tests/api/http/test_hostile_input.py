@@ -533,3 +533,14 @@ def test_an_arbitrary_signed_object_is_stored_whole_or_not_at_all(
     named = {"status": "", **body, "job_id": uuid4().hex}
 
     _answers(memory_site, json.dumps(named).encode(), _facts_wanted(named))
+
+
+def test_a_query_of_any_characters_is_understood_and_cannot_forge_a_line_of_the_log(
+    memory_site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    forged = "/api/jobs/x%0aERROR%20forged?status=\u20ac"
+
+    answers = [memory_site.get("/api/jobs?status=\u20ac"), memory_site.get(forged)]
+
+    assert [answer.status_code for answer in answers] == [400, 404]
+    assert not any("\nERROR forged" in record.getMessage() for record in caplog.records)

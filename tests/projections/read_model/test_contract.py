@@ -223,7 +223,19 @@ def test_a_sighting_of_an_agent_is_one_of_its_newest_job(stores: Deployment) -> 
     assert found == stores.read_model.sight("instances", "two")
     assert found is not None
     assert found.document is not None
-    assert stores.read_model.sight_agents(["nobody"]) == [None]
+    assert stores.read_model.sight_agents(["nobody", "agent"]) == [None, found]
+
+
+def test_many_agents_are_read_at_once_each_with_its_own_job(stores: Deployment) -> None:
+    for name in ("a", "b"):
+        stores.milepost.queue(QueueJob(job_id=f"of-{name}", agent_id=name, workflow="vm@1"))
+        stores.milepost.record(Callback(job_id=f"of-{name}", status="provisioning"))
+    stores.milepost.record(Callback(job_id="of-b", type="heartbeat"))
+
+    found = stores.reader.instances_of(["b", "a", "nobody", "b"])
+
+    assert found == [stores.reader.instance(each) for each in ("of-b", "of-a", "none", "of-b")]
+    assert [each and each.version for each in found] == [3, 2, None, 3]
 
 
 # Lists

@@ -1,0 +1,54 @@
+"""The threads behind the front, with real threads and a real loop."""
+
+from __future__ import annotations
+
+import asyncio
+from threading import Event
+
+import pytest
+
+from api.serving.threads import MAX_WAITING, THREADS, BoundedThreads
+from domain.errors import QueueFull, StoreUnavailable
+
+PATIENCE = 20.0
+
+
+def test_work_that_hangs_is_given_up_and_its_thread_still_counts() -> None:
+    """Else work of callers who have gone would fill the queue without a bound."""
+    let_go, done = Event(), []
+
+    async def ask() -> None:
+        threads = BoundedThreads(asyncio.get_running_loop(), patience=0.05)
+
+        def work() -> None:
+            let_go.wait(PATIENCE)
+            done.append(1)
+
+        every = [threads.run(work) for _ in range(THREADS + MAX_WAITING)]
+        outcomes = await asyncio.gather(*every, return_exceptions=True)
+        assert {type(outcome) for outcome in outcomes} == {StoreUnavailable}
+        with pytest.raises(QueueFull):
+            await threads.run(work)
+
+        let_go.set()
+        while True:
+            try:
+                assert await threads.run(lambda: "again") == "again"
+                break
+            except QueueFull:
+                await asyncio.sleep(0)
+        threads.close()
+
+    asyncio.run(ask())
+
+    assert len(done) == THREADS, "work that had not begun in time was done all the same"
+
+
+def test_what_work_raises_is_raised_to_its_caller() -> None:
+    async def ask() -> None:
+        threads = BoundedThreads(asyncio.get_running_loop())
+        with pytest.raises(ZeroDivisionError):
+            await threads.run(lambda: 1 / 0)
+        threads.close()
+
+    asyncio.run(ask())
