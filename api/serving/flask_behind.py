@@ -70,6 +70,8 @@ def environ_of(
         "wsgi.run_once": False,
     }
     for name, value in headers.items():
+        if "_" in name:  # WSGI writes X_Signature and X-Signature alike; proxies drop the former
+            continue
         environ[f"HTTP_{name.upper().replace('-', '_')}"] = value
     # The body is whole by now, however it came.
     environ.pop("HTTP_TRANSFER_ENCODING", None)

@@ -83,6 +83,9 @@ class Front:
             # As Flask does: whatever a view raises becomes a problem document.
             answer = problem_of(error, method, path)
             sent = [*answer.headers, *CAREFUL]
+        if self._services.is_draining():
+            # So a client does not send its next request into a port that closes.
+            sent.append(("Connection", "close"))
         if answer.body:
             protocol.response_bytes(answer.status, sent, answer.body)
         else:

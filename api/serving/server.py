@@ -1,7 +1,7 @@
 """A server: granian's worker processes that answer, and the projector in their parent.
 
 The projector runs in the parent, so it does not share an interpreter with the workers. If a worker
-dies, only its own requests are lost.
+dies, only its own requests are lost, and another one takes its place.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import sys
 from multiprocessing import util
 from threading import Event, Thread
 from typing import Any
@@ -16,6 +17,11 @@ from api.settings.settings import Settings
 
 PARENT_LOOK_SECONDS = 0.25
 ENDING = (signal.SIGINT, signal.SIGTERM)
+SWITCH_SECONDS = 0.0005
+"""How long a thread may keep the interpreter while another one waits for it.
+
+With Python's 5 ms, a callback waits behind every thread of Flask's that makes a large page.
+"""
 
 
 def load(settings: Settings, parent: int, phases: Phases, *, wsgi: bool) -> Any:
@@ -31,6 +37,7 @@ def load(settings: Settings, parent: int, phases: Phases, *, wsgi: bool) -> Any:
 
     if not wsgi:  # granian's WSGI workers wait for signals in their main thread
         signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+        sys.setswitchinterval(SWITCH_SECONDS)
     services = msgspec.structs.replace(
         open_services(settings), is_draining=lambda: bool(phases.began.value)
     )

@@ -143,7 +143,8 @@ def test_a_server_that_is_asked_to_end_answers_what_is_under_way(server: Server)
 
     server.process.send_signal(signal.SIGTERM)
     server.until(lambda: server.get("/readyz").status == 503, "is still ready")
-    assert server.callback({"job_id": "job-2", "status": "provisioning"}).status == 200
+    late = server.callback({"job_id": "job-2", "status": "provisioning"})
+    assert (late.status, late.headers["connection"]) == (200, "close")
     server.until(lambda: refuses(server), "still takes connections")
     with connection:
         connection.sendall(rest)
