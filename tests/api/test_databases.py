@@ -124,3 +124,24 @@ def test_an_account_that_may_not_create_is_told_who_can(postgres: Deployment, ac
 
     with pytest.raises(SchemaBehind, match="init-db with the account that owns the tables"):
         by(postgres, account)
+
+
+def test_an_account_that_may_create_but_owns_nothing_leaves_the_record_to_the_owner(
+    postgres: Deployment, account: str
+) -> None:
+    """As every account may create in the schema `public` before PostgreSQL 15."""
+    with psycopg.connect(postgres.env["DATABASE_URL"], autocommit=True) as owner:
+        schema = owner.execute("SELECT current_schema()").fetchone()
+        assert schema
+        role = psycopg.conninfo.conninfo_to_dict(account)["user"]
+        granted = sql.SQL("GRANT CREATE ON SCHEMA {} TO {}")
+        owner.execute(granted.format(sql.Identifier(schema[0]), sql.Identifier(str(role))))
+
+    served = by(postgres, account)
+    served.milepost.record(Callback(job_id="job", type="heartbeat"))
+    served.close()
+    postgres.kit.schema.apply()
+
+    assert applied(postgres) == ALL
+    owners = "SELECT DISTINCT tableowner FROM pg_tables WHERE starts_with(tablename, 'milepost')"
+    assert [row[0] for row in Database(postgres).rows(owners)] == ["postgres"]

@@ -22,6 +22,17 @@ CREATE = """
       PRIMARY KEY (part, step));
     GRANT SELECT ON milepost_schema TO PUBLIC
 """
+# The record belongs to the account that owns the tables. Else an account that may only create would
+# own it, and the owner of the tables could not record the steps of the next release.
+OWN = """
+    DO $$ BEGIN
+      IF to_regclass('milepost_events') IS NOT NULL THEN
+        EXECUTE format('ALTER TABLE milepost_schema OWNER TO %I', (
+          SELECT pg_get_userbyid(relowner) FROM pg_class
+           WHERE oid = to_regclass('milepost_events')));
+      END IF;
+    END $$
+"""
 SELECT_EXISTING = """
     SELECT name FROM unnest(%s::text[]) AS name
      WHERE EXISTS (
@@ -74,6 +85,7 @@ class PostgresSchema(Schema[PostgresCursor]):
                 if "milepost_schema" not in tables.existing:
                     _refuse_other_encodings(cursor)
                     cursor.execute(CREATE)
+                    cursor.execute(OWN)
                 if tables.miss(step) or not step.makes:
                     step.run(cursor)
                 cursor.execute(FORGET_LATER, (part.name, step.number))
