@@ -124,9 +124,15 @@ def _make(cursor: sqlite3.Cursor) -> None:
             cursor.execute(statement)
 
 
-PART: SQLitePart = Part(
-    "read model", (Step(1, ("milepost_read_model.generation", *TABLES.names), _make),)
+# Not `TABLES.names`, which grows with later releases: a released step never changes.
+STEP_1_MAKES = (
+    "milepost_read_model.generation",
+    "milepost_instances",
+    "milepost_timelines",
+    "milepost_set_aside",
+    "milepost_view_snapshots",
 )
+PART: SQLitePart = Part("read model", (Step(1, STEP_1_MAKES, _make),))
 BEGIN_EDITION: LiteralString = """
     INSERT INTO milepost_read_model
     SELECT 'served', ?, 0, COALESCE(MAX(generation) + 1, 0) FROM milepost_read_model WHERE TRUE
