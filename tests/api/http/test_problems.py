@@ -268,7 +268,7 @@ def test_a_database_that_is_away_is_a_503_without_its_words(
     assert answer.headers["Retry-After"] == "2"
     assert "hunter2" not in answer.text
     assert str(tmp_path) not in answer.text
-    assert any("POST /api/callbacks" in record.getMessage() for record in caplog.records)
+    assert any("POST '/api/callbacks'" in record.getMessage() for record in caplog.records)
 
 
 @pytest.mark.parametrize("away", ["sqlite"], indirect=True)
