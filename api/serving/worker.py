@@ -17,7 +17,7 @@ from api.settings.settings import Settings
 
 PARENT_LOOK_SECONDS = 0.25
 ENDING = (signal.SIGINT, signal.SIGTERM)
-SWITCH_SECONDS = 0.0005
+SWITCH_SECONDS = 0.001
 """How long a thread may keep the interpreter while another one waits for it.
 
 With Python's 5 ms, a callback waits behind every thread of Flask's that makes a large page.
