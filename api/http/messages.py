@@ -24,7 +24,7 @@ class Request(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """An answer. Whoever sends it adds the length of the body."""
+    """An answer. The door that sends it adds the length of the body."""
 
     status: int
     headers: Sequence[tuple[str, str]] = ()
@@ -41,7 +41,7 @@ class Door(Protocol):
     services: Services
 
     async def admit(self, header: Headers, scope: Scope) -> Principal:
-        """Return whoever sent a request with these headers and has the scope.
+        """Return the sender of a request with these headers, if its token grants the scope.
 
         Raises `MissingToken`, `InvalidToken` or `MissingScope`.
         """

@@ -2,8 +2,8 @@
 
 The thread takes everything that waits as soon as it has finished the batch before. So an idle
 batching adds no wait, and a busy one pays once for many requests: one fsync, or one statement.
-Whoever posts a request is never held up by the work: a caller in a thread waits for its outcome
-at most `patience` seconds, an event loop gets the outcomes of a whole batch in one call.
+The work never blocks a caller that posts: a caller in a thread waits for its outcome at most
+`patience` seconds, an event loop gets the outcomes of a whole batch in one call.
 """
 
 from __future__ import annotations
