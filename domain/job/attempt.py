@@ -2,7 +2,7 @@
 
 Every part of the state merges: the earliest claim, the earliest report of each step, the earliest
 final status, the latest values of the machine. Where the callbacks carry their senders' clocks
-(`occurred_at`), the order of arrival therefore does not matter. Where they do not, it decides.
+(`occurred_at`), the order of arrival therefore does not matter. Without them, the order of arrival decides.
 """
 
 from __future__ import annotations
@@ -69,7 +69,10 @@ class Final(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=T
     inferred: bool = False
 
     def yields_to(self, other: Final) -> bool:
-        """True when `other` replaces this one: it is not inferred as this is, or it is earlier."""
+        """Tell whether `other` replaces this final status.
+
+        A reported status replaces an inferred one. Of two reported ones, the earlier one wins.
+        """
         if self.inferred != other.inferred:
             return self.inferred
         if not (self.moment.occurred_at and other.moment.occurred_at):

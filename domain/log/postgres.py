@@ -60,7 +60,8 @@ PART: PostgresPart = Part(
 )
 # One writer at a time, so that positions become visible in order: a reader that has seen a position
 # has seen all before it. Not LOCK TABLE, which waits for VACUUM and lets ANALYZE wait.
-BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"  # what is seen is seen after the lock is taken
+# READ COMMITTED: each statement after LOCK sees everything that was committed before the lock.
+BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
 LOCK = "SELECT pg_advisory_xact_lock(hashtext('milepost events'))"
 # Rows travel as one JSON text: the driver adapts one string, however many rows there are.
 INSERT_EVENTS = """
@@ -82,17 +83,17 @@ INSERT_PLACED = """
            (job_id text, version bigint, topic text, state text, position bigint)
 """
 COUNT_EVENTS = "SELECT COUNT(*) FROM milepost_events"
-# Without events, keys and snapshots are of events that are gone.
+# A store without events may still have keys and snapshots, of events that were deleted.
 FORGET = "DELETE FROM milepost_keys; DELETE FROM milepost_snapshots"
-# Who fills may be slow: the events may come over a pipe.
+# An import may read from a slow pipe, so PostgreSQL must not end its idle transaction.
 WAIT_FOR_EVENTS = "SET LOCAL idle_in_transaction_session_timeout = 0"
 GO_ON = """
     SELECT setval(pg_get_serial_sequence('milepost_events', 'notification_id'),
                   max(notification_id))
       FROM milepost_events
 """
-# LATERAL and OFFSET 0, here and below: however small the tables were when this was planned, and
-# whatever is known of them, each job or name is looked up by the index.
+# LATERAL and OFFSET 0 make PostgreSQL look each job or name up by the index, however small the tables
+# were when it planned the statement.
 SELECT_TAIL = f"""
     SELECT e.notification_id, e.originator_id, e.originator_version, e.topic,
            CASE WHEN e.originator_version > known.version::bigint THEN e.state ELSE '' END

@@ -23,7 +23,7 @@ class _Followed(msgspec.Struct):
 
 
 class JobSnapshots:
-    """Folds the jobs that have a snapshot, as decisions do, up to it.
+    """Folds each job that has a snapshot up to the snapshot's version, as a decision does.
 
     Two kinds are not compared: a snapshot of another shape, which this release does not use, and
     the snapshot of a job with an event that cannot be read.
