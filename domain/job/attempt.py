@@ -2,7 +2,7 @@
 
 Every part of the state merges: the earliest claim, the earliest report of each step, the earliest
 final status, the latest values of the machine. Where the callbacks carry their senders' clocks
-(`occurred_at`), the order of arrival therefore does not matter. Without them, the order of arrival decides.
+(`occurred_at`), the order of arrival therefore does not matter. Without them, it decides.
 """
 
 from __future__ import annotations

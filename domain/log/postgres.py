@@ -92,8 +92,8 @@ GO_ON = """
                   max(notification_id))
       FROM milepost_events
 """
-# LATERAL and OFFSET 0 make PostgreSQL look each job or name up by the index, however small the tables
-# were when it planned the statement.
+# LATERAL and OFFSET 0 make PostgreSQL look each job or name up by the index, however small the
+# tables were when it planned the statement.
 SELECT_TAIL = f"""
     SELECT e.notification_id, e.originator_id, e.originator_version, e.topic,
            CASE WHEN e.originator_version > known.version::bigint THEN e.state ELSE '' END
