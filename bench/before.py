@@ -104,22 +104,15 @@ def run(stage: Stage, effort: Effort) -> Iterator[Line]:
         pair = alternate(new, flask, effort.pairs)
         rates = f"{pair.ours:,.0f}/s, {pair.theirs:,.0f}/s"
         yield Line("step callbacks / no-op Flask POST", pair.ratio, 0.8, detail=rates)
-    with ExitStack() as stack:
-        new_reads, old_reads = (
-            stack.enter_context(_reads(stage, effort, program, _plain))
-            for program in (None, Path(command))
-        )
-        pair = alternate(new_reads, old_reads, effort.pairs)
-        rates = f"{pair.ours:,.0f}/s, {pair.theirs:,.0f}/s"
-        yield Line("GET instance, 200 / before", pair.ratio, 1.0, detail=rates)
-    with ExitStack() as stack:
-        new_reads, old_reads = (
-            stack.enter_context(_reads(stage, effort, program, conditional))
-            for program in (None, Path(command))
-        )
-        pair = alternate(new_reads, old_reads, effort.pairs)
-        rates = f"{pair.ours:,.0f}/s, {pair.theirs:,.0f}/s"
-        yield Line("GET instance, 304 / before", pair.ratio, 1.0, detail=rates)
+    for status, asked in ((200, _plain), (304, conditional)):
+        with ExitStack() as stack:
+            new_reads, old_reads = (
+                stack.enter_context(_reads(stage, effort, program, asked))
+                for program in (None, Path(command))
+            )
+            pair = alternate(new_reads, old_reads, effort.pairs)
+            rates = f"{pair.ours:,.0f}/s, {pair.theirs:,.0f}/s"
+            yield Line(f"GET instance, {status} / before", pair.ratio, 1.0, detail=rates)
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from api.serving import worker
 from api.serving.draining import Draining
 from api.serving.listening import resolve
 from api.serving.logs import LOGGING, log_to_stderr
-from api.settings.settings import DEFAULT_THREADS, Settings
+from api.settings.settings import Settings
 
 MAX_CONNECTIONS: Final = 16_384
 """How many connections a worker has at once; further ones wait to be accepted."""
@@ -30,6 +30,8 @@ IDLE_SECONDS: Final = 60
 """How long a client may take for the head of a request, and be silent between two requests."""
 MAX_HEAD_BYTES: Final = 64 * 1024
 """How much of a request's head a connection may hold in memory."""
+WSGI_THREADS: Final = 32
+"""How many threads of a worker answer without the front; each holds one request."""
 KILL_SECONDS: Final = 20
 """How long a worker that is asked to end may finish what is under way."""
 
@@ -64,7 +66,7 @@ def run(
         port=settings.port,
         interface=Interfaces.WSGI if wsgi else Interfaces.RSGI,
         workers=settings.workers,
-        blocking_threads=DEFAULT_THREADS if wsgi else 1,
+        blocking_threads=WSGI_THREADS if wsgi else 1,
         backpressure=connections,
         backlog=4096,
         # HTTP/2 without TLS has no user here, and a request may outlive its connection there.

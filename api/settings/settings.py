@@ -12,8 +12,6 @@ from psycopg.conninfo import conninfo_to_dict
 
 from domain.evidence.signing_keys import PrivateKey, PublicKey
 
-DEFAULT_THREADS = 32
-
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The settings. `generated` names the credentials that Milepost made itself."""

@@ -124,7 +124,7 @@ class Batching(Generic[Request, Result]):
 
     @property
     def waiting(self) -> int:
-        """How many requests wait, without those that the thread has taken."""
+        """The number of requests that the thread has not begun."""
         return self._waiting
 
     def close(self) -> None:
