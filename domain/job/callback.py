@@ -15,7 +15,7 @@ from domain.job.events import (
     StepReported,
 )
 
-Status = Literal["provisioning", "running", "failed"]
+Status = Literal["provisioning", "running", "failed", "cancelled", "stopped"]
 
 
 class Callback(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -35,6 +35,9 @@ class Callback(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     occurred_at: datetime | None = None
     signed_by: str | None = None
     digest: str | None = None
+    run_attempt: int | None = None
+    bent: dict[str, Any] = {}
+    raw: str | None = None
     extra: dict[str, Any] = {}
 
     def facts(self, recorded_at: datetime) -> list[Received]:
@@ -62,6 +65,9 @@ class Callback(msgspec.Struct, frozen=True, gc=False, kw_only=True):
             signed_by=self.signed_by,
             digest=self.digest,
             workflow_run_id=self.workflow_run_id,
+            run_attempt=self.run_attempt,
+            bent=self.bent,
+            raw=self.raw,
             extra=self._extra(*_NOT_OF_A_HEARTBEAT),
         )
 
@@ -73,6 +79,9 @@ class Callback(msgspec.Struct, frozen=True, gc=False, kw_only=True):
             signed_by=self.signed_by,
             digest=self.digest,
             workflow_run_id=self.workflow_run_id,
+            run_attempt=self.run_attempt,
+            bent=self.bent,
+            raw=self.raw,
             server_id=self.server_id,
             server_ip=self.server_ip,
             tailscale_ip=self.tailscale_ip,
@@ -88,6 +97,7 @@ class Callback(msgspec.Struct, frozen=True, gc=False, kw_only=True):
             signed_by=self.signed_by,
             digest=self.digest,
             workflow_run_id=self.workflow_run_id,
+            run_attempt=self.run_attempt,
             server_id=self.server_id,
             server_ip=self.server_ip,
             tailscale_ip=self.tailscale_ip,
@@ -101,6 +111,9 @@ class Callback(msgspec.Struct, frozen=True, gc=False, kw_only=True):
             signed_by=self.signed_by,
             digest=self.digest,
             workflow_run_id=self.workflow_run_id,
+            run_attempt=self.run_attempt,
+            bent=self.bent,
+            raw=self.raw,
             server_id=self.server_id if with_machine else None,
             server_ip=self.server_ip if with_machine else None,
             tailscale_ip=self.tailscale_ip if with_machine else None,

@@ -31,7 +31,10 @@ class Received(Fact, frozen=True, kw_only=True, omit_defaults=True):
 
     `occurred_at` is the sender's clock, if given. `signed_by` names scheme and key, as
     `x-signature:3f2a90c1`. `digest` is the SHA-256 of the raw body, in hex. `extra` holds every
-    payload field that Milepost does not know, unchanged.
+    payload field that Milepost does not know, unchanged. `attempt` is the number of the attempt
+    that the callback belongs to, 0 for none; it is decided when the callback is recorded, and left
+    out while the job has one attempt. `bent` holds each field that was changed to fit, as the
+    callback gave it. `raw` is the whole body in base64, if bytes of it had to be replaced.
     """
 
     callback_id: str | None = None
@@ -39,6 +42,10 @@ class Received(Fact, frozen=True, kw_only=True, omit_defaults=True):
     signed_by: str | None = None
     digest: str | None = None
     workflow_run_id: str | None = None
+    run_attempt: int | None = None
+    attempt: int | None = None
+    bent: dict[str, Any] = {}
+    raw: str | None = None
     extra: dict[str, Any] = {}
 
 
@@ -59,15 +66,20 @@ class MetadataReported(Machine, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class StepReported(Machine, frozen=True, kw_only=True, omit_defaults=True):
-    """The workflow reached a step."""
+    """The workflow reached a step.
+
+    `in_workflow` is set only for a step of the job's definition that comes when the attempt has as
+    many steps as its state holds; then the state holds it all the same.
+    """
 
     step: str
+    in_workflow: bool = False
 
 
 class StatusReported(Machine, frozen=True, kw_only=True, omit_defaults=True):
     """The workflow said how the job stands."""
 
-    status: Literal["provisioning", "running", "failed"]
+    status: Literal["provisioning", "running", "failed", "cancelled", "stopped"]
     step: str | None = None
     failed_step: str | None = None
     error: str | None = None
@@ -91,11 +103,21 @@ class JobQueued(Fact, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class AttemptStarted(Fact, frozen=True, kw_only=True, omit_defaults=True):
-    """The workflow started again after a failure; `number` counts attempts from 1."""
+    """Another attempt of the job began; `number` counts attempts from 1, in the order of opening.
+
+    `because` says what opened it: `retry` is an operator's command, with `requested_by` and
+    `reason`. The attempt is older than the attempt `before`, if that is given. Events of the first
+    release have neither.
+    """
 
     number: int
     occurred_at: Time | None = None
     workflow_run_id: str | None = None
+    run_attempt: int | None = None
+    because: Literal["run", "evidence", "failure", "retry"] | None = None
+    before: int | None = None
+    requested_by: str | None = None
+    reason: str | None = None
 
 
 class JobTimedOut(Fact, frozen=True, kw_only=True, omit_defaults=True):
@@ -104,6 +126,52 @@ class JobTimedOut(Fact, frozen=True, kw_only=True, omit_defaults=True):
     attempt: int
     silent_since: Time
     error: str
+
+
+class TimeoutWithdrawn(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """The attempt was not dead after all: a later word of its run came."""
+
+    attempt: int
+
+
+class AttemptFailed(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """An operator ended the attempt as failed."""
+
+    attempt: int
+    requested_by: str | None = None
+    reason: str | None = None
+
+
+class AttemptCancelled(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """An operator ended the attempt, because nobody wants its result."""
+
+    attempt: int
+    requested_by: str | None = None
+    reason: str | None = None
+
+
+class MachineStopped(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """An operator or a program confirmed that the attempt's machine is gone."""
+
+    attempt: int
+    requested_by: str | None = None
+    reason: str | None = None
+
+
+class CallbackRefused(Fact, frozen=True, kw_only=True, omit_defaults=True):
+    """An authentic callback was refused.
+
+    `reason` is a word of a fixed list; `detail` is the sentence that its sender got. `body`
+    is the body as text, or in base64 if it is not UTF-8 (`is_base64`).
+    """
+
+    reason: str
+    detail: str | None = None
+    signed_by: str | None = None
+    digest: str | None = None
+    callback_id: str | None = None
+    body: str | None = None
+    is_base64: bool = False
 
 
 class StopRequested(Fact, frozen=True, kw_only=True, omit_defaults=True):
@@ -141,6 +209,11 @@ CATALOGUE: dict[str, type[Fact]] = {
         JobQueued,
         AttemptStarted,
         JobTimedOut,
+        TimeoutWithdrawn,
+        AttemptFailed,
+        AttemptCancelled,
+        MachineStopped,
+        CallbackRefused,
         StopRequested,
         RollbackRequested,
         RollbackWithdrawn,
