@@ -18,9 +18,9 @@ from api.http.flask_side.blueprint import Blueprint
 from api.http.flask_side.door import through_flask
 from api.http.headers import Headers
 from api.http.idempotency import checked, idempotency_key, parameter
-from api.http.json_body import parse_object
 from api.http.messages import Answer, Door, Request
 from api.http.signatures import Sender, verify
+from api.intake.strict_json import parse_object
 from api.routes.metrics import DUPLICATE, RECORDED
 from api.schemas.answers import ReceiptSchema
 from api.schemas.requests import CallbackSchema
