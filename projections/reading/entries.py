@@ -67,7 +67,7 @@ class Entry(msgspec.Struct, frozen=True):
         known = {
             name: value
             for name in self.fact.__struct_fields__
-            if name not in ENVELOPE and (value := getattr(self.fact, name)) is not None
+            if name not in ENVELOPE and _says(value := getattr(self.fact, name))
         }
         return {**known, **getattr(self.fact, "extra", {})}
 
@@ -135,6 +135,10 @@ def attempt_of(fact: Fact, timeline: Timeline) -> int:
             return timeline.chapters[chapter_of(timeline, fact)].attempt.number
         case _:
             return timeline.chapters[-1].attempt.number
+
+
+def _says(value: Any) -> bool:
+    return not (value is None or value is False or value == {})
 
 
 def _raw(stored: Stored, mapper: JobEventMapper) -> Mapping[str, Any]:
