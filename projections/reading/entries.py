@@ -9,21 +9,14 @@ from typing import Any
 import msgspec
 from eventsourcing.persistence import MapperDeserialisationError
 
-from domain.job.events import (
-    AttemptStarted,
-    Fact,
-    JobEvent,
-    JobTimedOut,
-    Received,
-    RollbackRequested,
-    RollbackWithdrawn,
-)
+from domain.job.events import AttemptStarted, Fact, JobEvent, Received
+from domain.job.runs import OfOneAttempt
 from domain.log.mapper import JobEventMapper
 from domain.log.stored import Stored
 from projections.folding.fold import fold
 from projections.read_model.contract import SetAside
 from projections.views.instance import Instance
-from projections.views.timeline import Timeline, chapter_of
+from projections.views.timeline import Timeline
 from projections.views.view import Views
 
 ENVELOPE = {"recorded_at", "occurred_at", "callback_id", "signed_by", "digest", "extra"}
@@ -129,12 +122,12 @@ def attempt_of(fact: Fact, timeline: Timeline) -> int:
     match fact:
         case AttemptStarted():
             return fact.number
-        case JobTimedOut() | RollbackRequested() | RollbackWithdrawn():
-            return fact.attempt
         case Received():
-            return timeline.chapters[chapter_of(timeline, fact)].attempt.number
+            return timeline.runs.number_of(fact)
+        case _ if isinstance(fact, OfOneAttempt):
+            return fact.attempt
         case _:
-            return timeline.chapters[-1].attempt.number
+            return timeline.runs.present.number
 
 
 def _raw(stored: Stored, mapper: JobEventMapper) -> Mapping[str, Any]:
