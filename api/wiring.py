@@ -127,7 +127,7 @@ def open_services(settings: Settings, clock: Callable[[], datetime] = utc_now) -
     workflows = load(settings.workflows)
     make_home(settings)
     env = {"ORIGINATOR_ID_TYPE": "text", "CREATE_TABLE": "no", **settings.store, **log_in(settings)}
-    milepost = Milepost(env, clock=clock)
+    milepost = Milepost(env, clock=clock, workflows=workflows)
     kit = kit_over(milepost.recorder)
     milepost.when_committed(kit.read_model.wake)
     return Services(

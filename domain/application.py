@@ -21,6 +21,7 @@ from domain.log.mapper import JobEventMapper
 from domain.log.recall import Folded, recall
 from domain.log.recent_jobs import RecentJobs
 from domain.log.store import JobStore, NothingDecided, TooMuchMissed, translated
+from domain.workflows.definition import Workflows
 from domain.writing.batch import Batch, Receipt
 from domain.writing.batching import Batching
 
@@ -37,9 +38,9 @@ def utc_now() -> datetime:
 class Milepost(Application[str]):
     """The application over one event store.
 
-    `env` are the eventsourcing library's settings (see `api.settings`). A receipt means that the
-    events survive `kill -9` and a power cut. Every method that writes may raise
-    `StoreUnavailable` or `QueueFull`.
+    `env` are the eventsourcing library's settings (see `api.settings`). `workflows` are the loaded
+    definitions; without them no step is known. A receipt means that the events survive `kill -9`
+    and a power cut. Every method that writes may raise `StoreUnavailable` or `QueueFull`.
     """
 
     mapper: JobEventMapper
@@ -49,9 +50,11 @@ class Milepost(Application[str]):
         env: EnvType,
         *,
         clock: Callable[[], datetime] = utc_now,
+        workflows: Workflows | None = None,
     ) -> None:
         super().__init__({**env, "MAPPER_TOPIC": "domain.log.mapper:JobEventMapper"})
         self.store = cast(JobStore, self.recorder)
+        self.workflows = workflows
         self._clock = clock
         self._listeners: list[Callable[[], None]] = []
         self._jobs = RecentJobs[Folded](CACHED_JOBS)
