@@ -115,9 +115,10 @@ class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only
     `opened_at` is the sender's time of the word that opened it. `wanted` means that an operator
     asked for it. Its run is older than that of the attempt `before`, if that is given.
     `replaced` and `earlier_run_ids` come from events of the first release, in which a new attempt
-    ended the story of all earlier ones. `evidence_at` and `failure_at` are the
-    latest senders' times of words that work goes on and of failures. `claims_machine` means that a word which names the run named the machine.
-    `skew_seconds` is the largest difference of the senders' clocks to ours, above `SKEW_SECONDS`.
+    ended the story of all earlier ones. `evidence_at` and `failure_at` are the latest senders'
+    times of words that work goes on and of failures. `claims_machine` means that a word which names
+    the run named the machine. `skew_seconds` is the largest difference of the senders' clocks to
+    ours, above `SKEW_SECONDS`.
     """
 
     number: int = 1
