@@ -272,8 +272,8 @@ def _reported_end(attempt: Attempt, fact: StatusReported) -> Attempt:
     is_running = fact.status == "running"
     if is_running:
         attempt = _working(attempt, fact)
-    elif (clock := clock_of(fact)) and (not attempt.failure_at or clock > attempt.failure_at):
-        attempt = msgspec.structs.replace(attempt, failure_at=clock)
+    elif (time := fact.occurred_at) and (not attempt.failure_at or time > attempt.failure_at):
+        attempt = msgspec.structs.replace(attempt, failure_at=time)
     return _ended(
         attempt,
         Final(
