@@ -124,8 +124,10 @@ def _of_unknown_run(runs: Runs, word: Word) -> Placement:
 
 def _of_attempt(runs: Runs, attempt: Attempt, word: Word) -> Placement:
     final = attempt.final
-    if final is None or final.ordered or attempt.replaced:
+    if final is None or attempt.replaced:
         return Placement(attempt.number)
+    if final.ordered:
+        return _after_order(runs, attempt, word)
     if final.status == "running":
         if _failed_before(final, word):
             return _opens(runs, word, "failure", before=attempt.number)
@@ -145,6 +147,14 @@ def _after_timeout(runs: Runs, attempt: Attempt, final: Final, word: Word) -> Pl
         return _goes_on(runs, word)
     # A reported end replaces the timeout by itself.
     return Placement(attempt.number, revives=word.status in (None, "provisioning"))
+
+
+def _after_order(runs: Runs, attempt: Attempt, word: Word) -> Placement:
+    waiting = runs.working
+    if waiting and waiting.wanted and waiting.run_id is None and word.status == "provisioning":
+        # The operator asked for a retry, and the CI system re-runs under the same id.
+        return Placement(waiting.number)
+    return Placement(attempt.number)
 
 
 def _goes_on(runs: Runs, word: Word) -> Placement:
