@@ -70,7 +70,11 @@ class Milepost(Application[str]):
 
     def record(self, callback: Callback) -> Receipt:
         """Append the callback's facts; raise `CallbackConflict` for an id with another body."""
-        return self._committer.submit(RecordCallback(callback))
+        return self._committer.submit(self.recording(callback))
+
+    def recording(self, callback: Callback) -> RecordCallback:
+        """Return the command that records a callback, for who posts to the committer."""
+        return RecordCallback(callback, self.workflows)
 
     @property
     def committer(self) -> Batching[Command, Receipt]:

@@ -8,10 +8,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from domain.job.attempt import ReportedValue
+from domain.job.attempt import Attempt, ReportedValue
 from domain.job.provisioning_job import MAX_RETRIES
 from domain.workflows.definition import Workflow, Workflows
 from projections.views.instance import Instance
+from projections.views.shown_times import shown, shown_claim, shown_end
 from projections.views.timeline import Chapter, Timeline
 from projections.views.ui_steps import ShownStep, ui_steps
 
@@ -28,10 +29,17 @@ def shown_steps(instance: Instance, workflows: Workflows) -> list[ShownStep]:
 
 def uptime(instance: Instance, now: datetime) -> int | None:
     """Return whole seconds since the machine began to run; None if it is not running."""
-    final = instance.attempt.final
-    if final is None or instance.status != "running":
+    started_at = _started_at(instance)
+    if started_at is None or instance.status != "running":
         return None
-    return max(0, int((now - final.moment.at).total_seconds()))
+    return max(0, int((now - started_at).total_seconds()))
+
+
+def _started_at(instance: Instance) -> datetime | None:
+    final = instance.attempt.final
+    if final is None or final.status != "running":
+        return None
+    return shown_end(instance.attempt, instance.floor)
 
 
 def instance_body(instance: Instance, workflows: Workflows, now: datetime) -> dict[str, Any]:
@@ -49,8 +57,8 @@ def instance_body(instance: Instance, workflows: Workflows, now: datetime) -> di
             "region": instance.region,
             "error": final.error if final else None,
             "currentStep": instance.current_step(workflows),
-            "startedAt": _text(final.moment.at) if final and final.status == "running" else None,
-            "stoppedAt": None,
+            "startedAt": _text(_started_at(instance)),
+            "stoppedAt": _text(attempt.stopped_at),
             "createdAt": _text(instance.created_at),
             "updatedAt": _text(instance.updated_at),
         },
@@ -75,22 +83,26 @@ def job_body(instance: Instance, workflows: Workflows) -> dict[str, Any]:
         "failed_at_step": instance.failed_at_step(workflows),
         "steps": shown_steps(instance, workflows),
         "attempt": attempt.number,
-        "retry_count": attempt.number - 1,
+        "retry_count": instance.runs.opened - 1,
         "max_retries": MAX_RETRIES,
         "workflow_run_id": _value(attempt.run_id),
+        "run_attempt": attempt.run_attempt,
         "server_id": _value(attempt.server_id),
         "server_ip": _value(attempt.server_ip),
         "tailscale_ip": _value(attempt.tailscale_ip),
         "error": final.error if final else None,
         "failed_step": final.failed_step if final else None,
         "timed_out": bool(final and final.inferred),
-        "rollback_requested_at": _text(instance.rollback_requested_at),
-        "stop_requested_at": _text(instance.stop_requested_at),
-        "claimed_at": _text(attempt.claimed_at),
+        "cancelled": bool(final and final.cancelled),
+        "clock_skew_seconds": attempt.skew_seconds,
+        "rollback_requested_at": _text(attempt.rollback_requested_at),
+        "stop_requested_at": _text(attempt.stop_requested_at),
+        "claimed_at": _text(shown_claim(attempt, instance.floor)),
         "last_heartbeat_at": _text(attempt.heard_at),
         "silent_since": _text(attempt.silent_since),
-        "started_at": _text(final.moment.at) if final and final.status == "running" else None,
-        "completed_at": _text(final.moment.at) if final else None,
+        "started_at": _text(_started_at(instance)),
+        "stopped_at": _text(attempt.stopped_at),
+        "completed_at": _text(shown_end(attempt, instance.floor)),
         "created_at": _text(instance.created_at),
         "updated_at": _text(instance.updated_at),
         "version": instance.version,
@@ -106,25 +118,37 @@ def timeline_body(timeline: Timeline, workflows: Workflows) -> dict[str, Any]:
         "version": timeline.version,
         "position": timeline.position,
         "queued_at": _text(timeline.queued_at),
-        "attempts": [_attempt(chapter, workflow) for chapter in timeline.chapters],
+        "attempts": [
+            _attempt(timeline, attempt, chapter, workflow) for attempt, chapter in timeline.story
+        ],
     }
 
 
-def _attempt(chapter: Chapter, workflow: Workflow) -> dict[str, Any]:
-    attempt, final = chapter.attempt, chapter.attempt.final
-    finished_at = final.moment.at if final else None
+def _attempt(
+    timeline: Timeline, attempt: Attempt, chapter: Chapter, workflow: Workflow
+) -> dict[str, Any]:
+    final = attempt.final
+    started_at = shown_claim(attempt, timeline.floor)
+    finished_at = shown_end(attempt, timeline.floor)
     return {
         "number": attempt.number,
         "status": attempt.status,
+        "present": attempt is timeline.runs.present,
+        "superseded": timeline.runs.is_superseded(attempt),
         "workflow_run_id": _value(attempt.run_id),
-        "started_at": _text(attempt.claimed_at),
+        "run_attempt": attempt.run_attempt,
+        "started_at": _text(started_at),
         "finished_at": _text(finished_at),
-        "duration_seconds": _seconds(attempt.claimed_at, finished_at),
+        "duration_seconds": _seconds(started_at, finished_at),
         "error": final.error if final else None,
         "failed_step": final.failed_step if final else None,
         "timed_out": bool(final and final.inferred),
+        "cancelled": bool(final and final.cancelled),
+        "server_id": _value(attempt.server_id),
+        "rollback_requested_at": _text(attempt.rollback_requested_at),
+        "clock_skew_seconds": attempt.skew_seconds,
         "last_contact_at": _text(chapter.last_contact),
-        "steps": _steps(chapter, workflow, finished_at),
+        "steps": _steps(timeline, attempt, chapter, workflow),
         "gaps": [
             {
                 "since": _text(gap.since),
@@ -137,18 +161,18 @@ def _attempt(chapter: Chapter, workflow: Workflow) -> dict[str, Any]:
 
 
 def _steps(
-    chapter: Chapter, workflow: Workflow, finished_at: datetime | None
+    timeline: Timeline, attempt: Attempt, chapter: Chapter, workflow: Workflow
 ) -> list[dict[str, Any]]:
-    ranks, activated_by = workflow.ranks(), workflow.activated_by()
-    reached = chapter.attempt.steps_reached
-    order = sorted(reached, key=lambda name: (reached[name].at, ranks.get(name, -1), name))
-    starts = [reached[name].at for name in order]
-    ends = [*starts[1:], finished_at]
-    late = {**chapter.attempt.steps, **chapter.late}
-    shown = [
+    ranks, activated_by, floor = workflow.ranks(), workflow.activated_by(), timeline.floor
+    reached = {name: shown(seen, floor) for name, seen in attempt.steps_reached.items()}
+    order = sorted(reached, key=lambda name: (reached[name], ranks.get(name, -1), name))
+    starts = [reached[name] for name in order]
+    ends = [*starts[1:], shown_end(attempt, floor)]
+    late = {**attempt.steps, **chapter.late}
+    rows = [
         (name, start, end, False) for name, start, end in zip(order, starts, ends, strict=False)
     ]
-    shown += [(name, late[name].at, None, True) for name in late if name not in reached]
+    rows += [(name, shown(late[name], floor), None, True) for name in late if name not in reached]
     return [
         {
             "step": name,
@@ -158,7 +182,7 @@ def _steps(
             "finished_at": _text(end),
             "duration_seconds": _seconds(start, end),
         }
-        for name, start, end, was_late in shown
+        for name, start, end, was_late in rows
     ]
 
 

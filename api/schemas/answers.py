@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final, get_args
+
 from marshmallow import EXCLUDE, Schema, fields, validate
 
+from domain.job.attempt import Status
 from projections.views.instance import INSTANCE_STATUSES
+
+SKEW: Final = "The largest difference of a sender's clock to ours, if it is above 60 s"
 
 
 class ReceiptSchema(Schema):
@@ -45,18 +50,22 @@ class JobSchema(Schema):
     retry_count = fields.Integer()
     max_retries = fields.Integer()
     workflow_run_id = fields.String(allow_none=True)
+    run_attempt = fields.Integer(allow_none=True)
     server_id = fields.String(allow_none=True)
     server_ip = fields.String(allow_none=True)
     tailscale_ip = fields.String(allow_none=True)
     error = fields.String(allow_none=True)
     failed_step = fields.String(allow_none=True)
     timed_out = fields.Boolean(metadata={"description": "The failure was inferred from silence"})
+    cancelled = fields.Boolean(metadata={"description": "It failed because it was cancelled"})
+    clock_skew_seconds = fields.Integer(allow_none=True, metadata={"description": SKEW})
     rollback_requested_at = fields.AwareDateTime(allow_none=True)
     stop_requested_at = fields.AwareDateTime(allow_none=True)
     claimed_at = fields.AwareDateTime(allow_none=True)
     last_heartbeat_at = fields.AwareDateTime(allow_none=True)
     silent_since = fields.AwareDateTime(allow_none=True)
     started_at = fields.AwareDateTime(allow_none=True)
+    stopped_at = fields.AwareDateTime(allow_none=True)
     completed_at = fields.AwareDateTime(allow_none=True)
     created_at = fields.AwareDateTime(allow_none=True)
     updated_at = fields.AwareDateTime(allow_none=True)
@@ -127,14 +136,23 @@ class AttemptSchema(Schema):
     """One attempt of a job."""
 
     number = fields.Integer()
-    status = fields.String(validate=validate.OneOf(("queued", "provisioning", "running", "failed")))
+    status = fields.String(validate=validate.OneOf(get_args(Status)))
+    present = fields.Boolean(metadata={"description": "True for the attempt that the job shows"})
+    superseded = fields.Boolean(
+        metadata={"description": "True if another run took its place while it was in progress"}
+    )
     workflow_run_id = fields.String(allow_none=True)
+    run_attempt = fields.Integer(allow_none=True)
     started_at = fields.AwareDateTime(allow_none=True)
     finished_at = fields.AwareDateTime(allow_none=True)
     duration_seconds = fields.Float(allow_none=True)
     error = fields.String(allow_none=True)
     failed_step = fields.String(allow_none=True)
     timed_out = fields.Boolean()
+    cancelled = fields.Boolean()
+    server_id = fields.String(allow_none=True)
+    rollback_requested_at = fields.AwareDateTime(allow_none=True)
+    clock_skew_seconds = fields.Integer(allow_none=True, metadata={"description": SKEW})
     last_contact_at = fields.AwareDateTime(allow_none=True)
     steps = fields.List(fields.Nested(TimelineStepSchema))
     gaps = fields.List(fields.Nested(GapSchema))

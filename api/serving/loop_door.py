@@ -16,7 +16,6 @@ from api.tokens import Principal, Scope, Token
 from api.tokens.remembered import RememberedTokens
 from api.wiring import Services
 from domain.job.callback import Callback
-from domain.job.commands import RecordCallback
 from domain.writing.batch import Receipt
 from domain.writing.batching import Batching
 from projections.views.instance import Instance
@@ -34,6 +33,7 @@ class LoopDoor:
         self.services = services
         self._loop = loop
         self._threads = threads
+        self._milepost = services.milepost
         self._tokens = services.tokens
         self._remembered = _OnlyRemembered(services.tokens)
         self._admin_token = services.settings.admin_token
@@ -51,7 +51,7 @@ class LoopDoor:
 
     async def record(self, callback: Callback) -> Receipt:
         """See `Door.record`."""
-        return await self._receipts.ask(RecordCallback(callback))
+        return await self._receipts.ask(self._milepost.recording(callback))
 
     async def instance_of(self, agent_id: str) -> Instance | None:
         """See `Door.instance_of`."""

@@ -7,26 +7,36 @@ final status, the latest values of the machine. Where the callbacks carry their 
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Literal
+from datetime import datetime, timedelta
+from typing import Any, Literal
 
 import msgspec
 
 from domain.job.events import (
-    AttemptStarted,
+    AttemptCancelled,
+    AttemptFailed,
     Fact,
     HeartbeatReceived,
     JobTimedOut,
     Machine,
+    MachineStopped,
     Received,
+    RollbackRequested,
+    RollbackWithdrawn,
     StatusReported,
     StepReported,
+    StopRequested,
+    TimeoutWithdrawn,
 )
 
 MAX_STEPS = 200
-"""An attempt's state holds at most this many distinct step names; the events hold all of them."""
-MAX_EARLIER_RUNS = 10
-"""An attempt remembers the ids of at most this many earlier runs of its job."""
+"""An attempt's state holds at most this many distinct step names, and those of its definition."""
+MAX_LEAD = timedelta(seconds=60)
+"""A sender's time further ahead of ours than this is no evidence of what happened when."""
+SKEW_SECONDS = 60
+"""A smaller difference between a sender's clock and ours is not worth a word."""
+
+Status = Literal["queued", "provisioning", "running", "stopped", "failed"]
 
 
 class Timestamp(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -59,7 +69,11 @@ class ReportedValue(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class Final(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):
-    """How the attempt ended. `inferred` means that Milepost concluded it from the job's silence."""
+    """How the attempt ended.
+
+    `inferred` means that Milepost concluded it from the job's silence, `ordered` that an operator
+    ended the attempt. A `cancelled` attempt has the status `failed`.
+    """
 
     status: Literal["running", "failed"]
     moment: Timestamp
@@ -67,12 +81,17 @@ class Final(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=T
     step: str | None = None
     failed_step: str | None = None
     inferred: bool = False
+    ordered: bool = False
+    cancelled: bool = False
 
     def yields_to(self, other: Final) -> bool:
         """Tell whether `other` replaces this final status.
 
-        A reported status replaces an inferred one. Of two reported ones, the earlier one wins.
+        An operator's word stands. A reported status replaces an inferred one. Of two reported
+        ones, the earlier one wins.
         """
+        if self.ordered or other.ordered:
+            return self.inferred
         if self.inferred != other.inferred:
             return self.inferred
         if not (self.moment.occurred_at and other.moment.occurred_at):
@@ -91,27 +110,55 @@ class Final(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=T
 
 
 class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):
-    """The state of one attempt. `number` counts from 1."""
+    """The state of one attempt. `number` counts from 1, in the order of opening.
+
+    `opened_at` is the sender's time of the word that opened it. `wanted` means that an operator
+    asked for it. Its run is older than that of the attempt `before`, if that is given.
+    `replaced` and `earlier_run_ids` come from events of the first release, in which a new attempt
+    ended the story of all earlier ones. `evidence_at` and `failure_at` are the latest senders'
+    times of words that work goes on and of failures. `claims_machine` means that a word which names
+    the run named the machine. `skew_seconds` is the largest difference of the senders' clocks to
+    ours, above `SKEW_SECONDS`.
+    """
 
     number: int = 1
     opened_at: datetime | None = None
+    before: int | None = None
+    wanted: bool = False
+    replaced: bool = False
     earlier_run_ids: tuple[str, ...] = ()
     run_id: ReportedValue | None = None
+    run_attempt: int | None = None
     claim: Timestamp | None = None
     announced: bool = False
     heard_at: datetime | None = None
+    evidence_at: datetime | None = None
+    failure_at: datetime | None = None
     steps: dict[str, Timestamp] = {}
     final: Final | None = None
+    revived: bool = False
     server_id: ReportedValue | None = None
     server_ip: ReportedValue | None = None
     tailscale_ip: ReportedValue | None = None
+    claims_machine: bool = False
+    stop_requested_at: datetime | None = None
+    stopped_at: datetime | None = None
+    rollback_requested_at: datetime | None = None
+    skew_seconds: int | None = None
 
     @property
-    def status(self) -> Literal["queued", "provisioning", "running", "failed"]:
+    def status(self) -> Status:
         """`queued` until the workflow reports, then `provisioning` until the final status."""
         if self.final:
+            if self.final.status == "running" and self.stopped_at:
+                return "stopped"
             return self.final.status
         return "provisioning" if self.claim else "queued"
+
+    @property
+    def has_begun(self) -> bool:
+        """True once its workflow has said that it works, or an operator has asked for it."""
+        return bool(self.claim or self.wanted or (self.final and self.final.status == "running"))
 
     @property
     def claimed_at(self) -> datetime | None:
@@ -129,87 +176,144 @@ class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only
 
     @property
     def steps_reached(self) -> dict[str, Timestamp]:
-        """The steps that were reached before the end; steps of unknown order count as reached."""
+        """The steps that were reached in the attempt; steps of unknown order count as reached."""
+        steps = self.steps
+        if self.before is None and self.opened_at and self.run_id is None:
+            # A failure that came late has cut off what happened before it.
+            opened = whole_seconds(self.opened_at)
+            steps = {
+                name: seen
+                for name, seen in steps.items()
+                if not (seen.occurred_at and whole_seconds(seen.occurred_at) < opened)
+            }
         if self.final is None:
-            return self.steps
+            return steps
         end = self.final.moment
-        return {name: seen for name, seen in self.steps.items() if not end.surely_before(seen)}
+        return {name: seen for name, seen in steps.items() if not end.surely_before(seen)}
 
-    def reopens_on(self, fact: StatusReported) -> bool:
-        """Tell whether this `provisioning` status starts a retry, not repeats the first one."""
-        if fact.status != "provisioning" or self.final is None or self.final.status != "failed":
-            return False
-        moment = Timestamp(fact.recorded_at, fact.occurred_at)
-        if self.final.moment.surely_before(moment):
-            return True
-        if moment.surely_by(self.final.moment):
-            return False
-        if self._ran_as_another_than(fact):
-            return True
-        repeated = self.claim is not None and moment.surely_by(self.claim)
-        return self.announced and not repeated
+    def is_machine(self, server_id: str | None) -> bool:
+        """Tell whether the attempt's machine has this id."""
+        return bool(server_id and self.server_id and self.server_id.value == server_id)
 
-    def _ran_as_another_than(self, fact: Received) -> bool:
-        known = self.run_id.value if self.run_id else None
-        return bool(known and fact.workflow_run_id and fact.workflow_run_id != known)
 
-    def precedes(self, fact: Received) -> bool:
-        """Tell whether this callback was sent by an earlier attempt than this one."""
-        if self.number == 1:
-            return False
-        run_id = fact.workflow_run_id
-        if run_id in self.earlier_run_ids and self.run_id and run_id != self.run_id.value:
-            return True
-        return bool(fact.occurred_at and self.opened_at and fact.occurred_at < self.opened_at)
+def whole_seconds(time: datetime) -> datetime:
+    """Cut a time to whole seconds: not every sender writes fractions."""
+    return time.replace(microsecond=0)
+
+
+def clock_of(fact: Received) -> datetime | None:
+    """Return the sender's time of a fact if it can be evidence: not far ahead of our time."""
+    time = fact.occurred_at
+    return time if time and time <= fact.recorded_at + MAX_LEAD else None
 
 
 def evolve(attempt: Attempt, fact: Fact) -> Attempt:
     """Fold one fact into the attempt that it belongs to."""
     match fact:
+        case Received():
+            return _heard(_skewed(attempt, fact), fact)
+        case JobTimedOut():
+            end = Timestamp(fact.recorded_at)
+            return _ended(
+                attempt, Final(status="failed", moment=end, error=fact.error, inferred=True)
+            )
+        case TimeoutWithdrawn():
+            if attempt.final is None or not attempt.final.inferred:
+                return attempt
+            return msgspec.structs.replace(
+                attempt, final=None, revived=True, heard_at=fact.recorded_at
+            )
+        case AttemptFailed() | AttemptCancelled():
+            return _ended(
+                attempt,
+                Final(
+                    status="failed",
+                    moment=Timestamp(fact.recorded_at),
+                    error=fact.reason,
+                    ordered=True,
+                    cancelled=isinstance(fact, AttemptCancelled),
+                ),
+            )
+        case MachineStopped():
+            return _stopped(attempt, fact.recorded_at)
+        case StopRequested():
+            return msgspec.structs.replace(attempt, stop_requested_at=fact.recorded_at)
+        case RollbackRequested():
+            return msgspec.structs.replace(attempt, rollback_requested_at=fact.recorded_at)
+        case RollbackWithdrawn():
+            return msgspec.structs.replace(attempt, rollback_requested_at=None)
+        case _:
+            return attempt
+
+
+def _heard(attempt: Attempt, fact: Received) -> Attempt:
+    match fact:
         case StepReported():
-            return _with_step(_with_machine(attempt, fact), fact.step, _moment(fact))
+            attempt = _working(_with_machine(attempt, fact), fact)
+            return _with_step(attempt, fact)
         case HeartbeatReceived():
             if attempt.final or attempt.claim is None:
                 return attempt
             return msgspec.structs.replace(attempt, heard_at=fact.recorded_at)
         case StatusReported(status="provisioning"):
-            return msgspec.structs.replace(
-                _claimed(_with_machine(attempt, fact), _moment(fact)), announced=True
-            )
-        case StatusReported(status="running" | "failed" as status):
-            return _ended(
-                _with_machine(attempt, fact),
-                Final(
-                    status=status,
-                    moment=_moment(fact),
-                    error=fact.error if status == "failed" else None,
-                    step=fact.step,
-                    failed_step=fact.failed_step,
-                ),
-            )
+            attempt = _working(_with_machine(attempt, fact), fact)
+            return msgspec.structs.replace(_claimed(attempt, _moment(fact)), announced=True)
+        case StatusReported(status="stopped"):
+            return _stopped(_with_machine(attempt, fact), fact.recorded_at)
+        case StatusReported():
+            return _reported_end(_with_machine(attempt, fact), fact)
         case Machine():
             return _with_machine(attempt, fact)
-        case JobTimedOut() if fact.attempt == attempt.number:
-            end = Timestamp(fact.recorded_at)
-            return _ended(
-                attempt, Final(status="failed", moment=end, error=fact.error, inferred=True)
-            )
         case _:
             return attempt
 
 
-def next_attempt(previous: Attempt, started: AttemptStarted) -> Attempt:
-    """Return the attempt that this event starts after `previous`."""
-    run_id = started.workflow_run_id
-    earlier = previous.earlier_run_ids
-    if previous.run_id:
-        earlier = (*earlier, previous.run_id.value)[-MAX_EARLIER_RUNS:]
-    return Attempt(
-        number=started.number,
-        opened_at=started.occurred_at,
-        earlier_run_ids=earlier,
-        run_id=ReportedValue(run_id, started.occurred_at) if run_id else None,
+def _reported_end(attempt: Attempt, fact: StatusReported) -> Attempt:
+    is_running = fact.status == "running"
+    if is_running:
+        attempt = _working(attempt, fact)
+    elif (time := fact.occurred_at) and (not attempt.failure_at or time > attempt.failure_at):
+        attempt = msgspec.structs.replace(attempt, failure_at=time)
+    return _ended(
+        attempt,
+        Final(
+            status="running" if is_running else "failed",
+            moment=_moment(fact),
+            error=None if is_running else fact.error,
+            step=fact.step,
+            failed_step=fact.failed_step,
+            cancelled=fact.status == "cancelled",
+        ),
     )
+
+
+def _stopped(attempt: Attempt, at: datetime) -> Attempt:
+    changed: dict[str, Any] = {"stopped_at": attempt.stopped_at or at}
+    if attempt.final is None:
+        error = "The machine was stopped before it ran."
+        changed["final"] = Final(status="failed", moment=Timestamp(at), error=error)
+    return msgspec.structs.replace(attempt, **changed)
+
+
+def _working(attempt: Attempt, fact: Received) -> Attempt:
+    clock = clock_of(fact)
+    if clock is None or attempt.final is not None:
+        return attempt
+    changed: dict[str, Any] = {}
+    if attempt.evidence_at is None or clock > attempt.evidence_at:
+        changed["evidence_at"] = clock
+    if attempt.opened_at and clock < attempt.opened_at and attempt.run_id is None:
+        changed["opened_at"] = clock
+    return msgspec.structs.replace(attempt, **changed) if changed else attempt
+
+
+def _skewed(attempt: Attempt, fact: Received) -> Attempt:
+    if fact.occurred_at is None:
+        return attempt
+    skew = int((fact.occurred_at - fact.recorded_at).total_seconds())
+    if abs(skew) <= max(SKEW_SECONDS, abs(attempt.skew_seconds or 0)):
+        return attempt
+    return msgspec.structs.replace(attempt, skew_seconds=skew)
 
 
 def _moment(fact: Received) -> Timestamp:
@@ -222,12 +326,13 @@ def _claimed(attempt: Attempt, moment: Timestamp) -> Attempt:
     return attempt
 
 
-def _with_step(attempt: Attempt, step: str, moment: Timestamp) -> Attempt:
+def _with_step(attempt: Attempt, fact: StepReported) -> Attempt:
+    step, moment = fact.step, _moment(fact)
     if attempt.final and not moment.surely_by(attempt.final.moment):
         return attempt
     attempt = _claimed(attempt, moment)
     seen = attempt.steps.get(step)
-    if seen is None and len(attempt.steps) >= MAX_STEPS:
+    if seen is None and len(attempt.steps) >= MAX_STEPS and not fact.in_workflow:
         return attempt
     if seen is None or moment.surely_before(seen):
         return msgspec.structs.replace(attempt, steps=attempt.steps | {step: moment})
@@ -241,7 +346,9 @@ def _ended(attempt: Attempt, final: Final) -> Attempt:
 
 
 def _with_machine(attempt: Attempt, fact: Machine) -> Attempt:
-    changed: dict[str, ReportedValue] = {}
+    if not _may_add(attempt, fact):
+        return attempt
+    changed: dict[str, Any] = {}
     for field, value in (
         ("server_id", fact.server_id),
         ("server_ip", fact.server_ip),
@@ -255,7 +362,19 @@ def _with_machine(attempt: Attempt, fact: Machine) -> Attempt:
             newest = _later(old, ReportedValue(value, fact.occurred_at))
             if newest is not old:
                 changed[field] = newest
+    if fact.workflow_run_id:
+        if fact.run_attempt and attempt.run_attempt is None:
+            changed["run_attempt"] = fact.run_attempt
+        if fact.server_id and not attempt.claims_machine:
+            changed["claims_machine"] = True
     return msgspec.structs.replace(attempt, **changed) if changed else attempt
+
+
+def _may_add(attempt: Attempt, fact: Machine) -> bool:
+    # After the end, only the run that ended the attempt may add to its machine.
+    if attempt.final is None or attempt.final.inferred or attempt.run_id is None:
+        return True
+    return fact.workflow_run_id == attempt.run_id.value
 
 
 def _later(old: ReportedValue | None, new: ReportedValue) -> ReportedValue:

@@ -6,7 +6,7 @@ what it sees.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from datetime import datetime
 from typing import Protocol
 
@@ -24,6 +24,7 @@ from domain.job.callback import Callback
 from domain.job.events import JobQueued
 from domain.job.keys import Key, agent_key, callback_key, in_progress_key, registration_key
 from domain.job.provisioning_job import Outcome, ProvisioningJob
+from domain.workflows.definition import Workflows
 
 
 class Decision(msgspec.Struct, frozen=True, gc=False):
@@ -49,9 +50,13 @@ class Command(Protocol):
 
 
 class RecordCallback(msgspec.Struct, frozen=True, gc=False):
-    """Record a callback. A redelivery gets the first receipt."""
+    """Record a callback. A redelivery gets the first receipt.
+
+    `workflows` are the loaded definitions; without them no step is known.
+    """
 
     callback: Callback
+    workflows: Workflows | None = None
 
     @property
     def job_id(self) -> str:
@@ -68,8 +73,13 @@ class RecordCallback(msgspec.Struct, frozen=True, gc=False):
                 if earlier.digest != (self.callback.digest or ""):
                     raise CallbackConflict
                 return Decision(Outcome(job), earlier)
-        outcome = job.report(self.callback, now)
+        outcome = job.report(self.callback, now, self._known_steps(job))
         return Decision(outcome, warning=job.warning(self.callback, outcome))
+
+    def _known_steps(self, job: ProvisioningJob) -> Container[str]:
+        if self.workflows is None:
+            return ()
+        return self.workflows.ranks(job.queued.workflow if job.queued else None)
 
 
 class QueueJob(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,12 +14,12 @@ from domain.job.events import (
     AttemptStarted,
     JobEvent,
     JobQueued,
-    JobTimedOut,
     MetadataReported,
     Received,
     RollbackRequested,
     RollbackWithdrawn,
     StatusReported,
+    TimeoutWithdrawn,
 )
 from domain.job.keys import Key, agent_key, callback_key, in_progress_key, registration_key
 from domain.job.provisioning_job import ProvisioningJob
@@ -60,9 +60,10 @@ def key_changes(
     if not after.in_progress:
         released = in_progress_key(queued.user_id) if was_in_progress else None
         return KeyChanges(claims, pointers, None, released)
-    if was_in_progress and after.attempt.number == 1:
+    if was_in_progress and after.runs.opened == 1 and not after.attempt.revived:
         return KeyChanges(claims, pointers)
-    # A retry asks again with every callback: the user's other job may have ended meanwhile.
+    # A job that had ended asks again with every callback: the user's other job may have ended
+    # meanwhile.
     return KeyChanges(claims, pointers, _key(in_progress_key(queued.user_id), events[-1]))
 
 
@@ -92,12 +93,15 @@ def same_command(earlier: JobEvent, event: JobEvent) -> bool:
     if (earlier.originator_id, earlier.originator_version) != place:
         return False
     match earlier.fact, event.fact:
-        case AttemptStarted(), _:
-            # An attempt never starts alone: the status that opens it comes next.
+        case AttemptStarted(because="retry"), _:
+            return False
+        case ((AttemptStarted() | TimeoutWithdrawn()), _):
+            # The callback that opens an attempt, or takes a timeout back, comes next.
             return True
         case MetadataReported(callback_id=first), StatusReported(callback_id=second):
             return first == second
-        case ((Received() | JobTimedOut()), (RollbackRequested() | RollbackWithdrawn())):
+        case (_, (RollbackRequested() | RollbackWithdrawn())):
+            # A rollback never comes alone: the fact that asks for it comes before.
             return True
         case _:
             return False

@@ -5,26 +5,28 @@ Deciding may refuse. Evolving never does.
 
 from __future__ import annotations
 
+from collections.abc import Container
 from datetime import datetime
 
 import msgspec
 
 from domain.errors import JobAlreadyRegistered, NothingToStop
-from domain.job import attempt as attempts
-from domain.job.attempt import Attempt
+from domain.job import runs as runs_of_a_job
+from domain.job.attempt import MAX_STEPS, Attempt
+from domain.job.belonging import Placement, place
 from domain.job.callback import Callback
 from domain.job.events import (
-    AttemptStarted,
     Fact,
     JobEvent,
     JobQueued,
     JobTimedOut,
     Received,
-    RollbackRequested,
-    RollbackWithdrawn,
-    StatusReported,
+    StepReported,
     StopRequested,
+    TimeoutWithdrawn,
 )
+from domain.job.rollback import rollback_of
+from domain.job.runs import Runs
 
 SILENCE_LIMIT_SECONDS = 900
 """A provisioning job fails when it is silent for longer than this (seed contract, "Jobs")."""
@@ -39,9 +41,17 @@ class ProvisioningJob(msgspec.Struct, frozen=True, gc=False, omit_defaults=True)
     id: str
     version: int = 0
     queued: JobQueued | None = None
-    attempt: Attempt = Attempt()
-    stop_requested: bool = False
-    rollback_requested: bool = False
+    runs: Runs = Runs()
+
+    @property
+    def attempt(self) -> Attempt:
+        """The attempt that is shown."""
+        return self.runs.present
+
+    @property
+    def working(self) -> Attempt | None:
+        """The attempt that is in progress; see `Runs.working`."""
+        return self.runs.working
 
     @property
     def in_progress(self) -> bool:
@@ -54,43 +64,56 @@ class ProvisioningJob(msgspec.Struct, frozen=True, gc=False, omit_defaults=True)
             raise JobAlreadyRegistered
         return Outcome(self).then(fact)
 
-    def report(self, callback: Callback, now: datetime) -> Outcome:
-        """Record a callback and decide what follows from it. This never refuses."""
+    def report(
+        self, callback: Callback, now: datetime, known_steps: Container[str] = ()
+    ) -> Outcome:
+        """Record a callback and decide what follows from it. This never refuses.
+
+        `known_steps` are the steps of the job's definition.
+        """
+        facts = callback.facts(now)
+        placement = place(self.runs, facts)
         outcome = Outcome(self)
-        for fact in callback.facts(now):
-            if isinstance(fact, StatusReported) and self._starts_again(fact):
-                outcome = outcome.then(
-                    AttemptStarted(
-                        recorded_at=now,
-                        number=self.attempt.number + 1,
-                        occurred_at=fact.occurred_at,
-                        workflow_run_id=fact.workflow_run_id,
-                    )
-                )
-            outcome = outcome.then(fact)
-        return outcome.with_rollback(now)
+        if placement.started:
+            outcome = outcome.then(placement.started)
+        elif placement.revives:
+            outcome = outcome.then(TimeoutWithdrawn(recorded_at=now, attempt=placement.number))
+        for fact in facts:
+            outcome = outcome.then(outcome.job.placed(fact, placement, known_steps))
+        return outcome.with_rollbacks(now)
+
+    def placed(self, fact: Received, placement: Placement, known_steps: Container[str]) -> Received:
+        """Return a fact with what its fold must know, so that it never has to be decided again."""
+        if self.runs.opened > 1 or placement.number != 1:
+            fact = msgspec.structs.replace(fact, attempt=placement.number)
+        if isinstance(fact, StepReported):
+            attempt = self.runs.find(placement.number)
+            if attempt and len(attempt.steps) >= MAX_STEPS and fact.step in known_steps:
+                fact = msgspec.structs.replace(fact, in_workflow=True)
+        return fact
 
     def stop(self, requested_by: str | None, now: datetime) -> Outcome:
         """Ask the running instance to stop; raise `NothingToStop`."""
-        if self.attempt.status != "running" or self.stop_requested:
+        if self.attempt.status != "running" or self.attempt.stop_requested_at:
             raise NothingToStop
         return Outcome(self).then(StopRequested(recorded_at=now, requested_by=requested_by))
 
     def time_out(self, now: datetime) -> Outcome:
         """Fail the attempt if it has been silent for more than `SILENCE_LIMIT_SECONDS`."""
-        since = self.attempt.silent_since
-        if since is None:
+        attempt = self.working
+        since = attempt.silent_since if attempt else None
+        if attempt is None or since is None:
             return Outcome(self)
         silence = (now - since).total_seconds()
         if silence <= SILENCE_LIMIT_SECONDS:
             return Outcome(self)
         timed_out = JobTimedOut(
             recorded_at=now,
-            attempt=self.attempt.number,
+            attempt=attempt.number,
             silent_since=since,
             error=f"Timeout: No heartbeat for {int(silence)}s",
         )
-        return Outcome(self).then(timed_out).with_rollback(now)
+        return Outcome(self).then(timed_out).with_rollbacks(now)
 
     def warning(self, callback: Callback, outcome: Outcome) -> str | None:
         """Say what is odd about a callback that was recorded with this outcome all the same."""
@@ -102,9 +125,6 @@ class ProvisioningJob(msgspec.Struct, frozen=True, gc=False, omit_defaults=True)
                 if ended.status == "failed" and callback.status == "provisioning" and callback.step:
                     odd.append("a provisioning status without a step starts the next attempt")
         return "; ".join(odd) or None
-
-    def _starts_again(self, fact: StatusReported) -> bool:
-        return not self.attempt.precedes(fact) and self.attempt.reopens_on(fact)
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):
@@ -123,50 +143,22 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
         event = JobEvent(self.job.id, self.job.version + 1, fact)
         return Outcome(evolve(self.job, event), (*self.events, event))
 
-    def with_rollback(self, now: datetime) -> Outcome:
-        """Ask for a rollback if the attempt failed, or withdraw one if its machine runs."""
-        job, attempt = self.job, self.job.attempt
-        if attempt.final is None:
-            return self
-        if attempt.status == "running" and job.rollback_requested:
-            return self.then(RollbackWithdrawn(recorded_at=now, attempt=attempt.number))
-        if attempt.status != "failed" or job.rollback_requested or attempt.server_id is None:
-            return self
-        if any(isinstance(f, StatusReported) and f.status == "running" for f in self.facts):
-            # The attempt stays failed, but its machine says that it runs.
-            return self
-        return self.then(
-            RollbackRequested(
-                recorded_at=now,
-                attempt=attempt.number,
-                server_id=attempt.server_id.value,
-                server_ip=attempt.server_ip.value if attempt.server_ip else None,
-            )
-        )
+    def with_rollbacks(self, now: datetime) -> Outcome:
+        """Ask for the rollback of machines that failed attempts left; withdraw what is wanted."""
+        outcome = self
+        for attempt in self.job.runs.attempts:
+            if attempt.final is None and attempt.rollback_requested_at is None:
+                continue  # almost every callback is of such an attempt
+            fact = rollback_of(outcome.job.runs, attempt, self.facts, now)
+            if fact:
+                outcome = outcome.then(fact)
+        return outcome
 
 
 def evolve(job: ProvisioningJob, event: JobEvent) -> ProvisioningJob:
     """Fold one event. Every sequence of events can be folded."""
     fact, version = event.fact, event.originator_version
-    match fact:
-        case Received() if job.attempt.precedes(fact):
-            return msgspec.structs.replace(job, version=version)
-        case Received() | JobTimedOut():
-            attempt = attempts.evolve(job.attempt, fact)
-            return msgspec.structs.replace(job, version=version, attempt=attempt)
-        case JobQueued():
-            return msgspec.structs.replace(job, version=version, queued=job.queued or fact)
-        case AttemptStarted():
-            if fact.number <= job.attempt.number:
-                return msgspec.structs.replace(job, version=version)
-            return ProvisioningJob(
-                job.id, version, job.queued, attempts.next_attempt(job.attempt, fact)
-            )
-        case StopRequested():
-            return msgspec.structs.replace(job, version=version, stop_requested=True)
-        case RollbackRequested():
-            return msgspec.structs.replace(job, version=version, rollback_requested=True)
-        case RollbackWithdrawn():
-            return msgspec.structs.replace(job, version=version, rollback_requested=False)
-        case _:
-            return msgspec.structs.replace(job, version=version)
+    if isinstance(fact, JobQueued):
+        return msgspec.structs.replace(job, version=version, queued=job.queued or fact)
+    runs = runs_of_a_job.evolve(job.runs, fact)
+    return ProvisioningJob(job.id, version, job.queued, runs)

@@ -9,25 +9,22 @@ from typing import Any
 import msgspec
 from eventsourcing.persistence import MapperDeserialisationError
 
-from domain.job.events import (
-    AttemptStarted,
-    Fact,
-    JobEvent,
-    JobTimedOut,
-    Received,
-    RollbackRequested,
-    RollbackWithdrawn,
-)
+from domain.job.events import AttemptStarted, Fact, JobEvent, Received
+from domain.job.runs import OfOneAttempt
 from domain.log.mapper import JobEventMapper
 from domain.log.stored import Stored
 from projections.folding.fold import fold
 from projections.read_model.contract import SetAside
 from projections.views.instance import Instance
-from projections.views.timeline import Timeline, chapter_of
+from projections.views.timeline import Timeline
 from projections.views.view import Views
 
 ENVELOPE = {"recorded_at", "occurred_at", "callback_id", "signed_by", "digest", "extra"}
 """The fields that an event has about itself; its other fields are about the job."""
+
+
+DECIDED = ("attempt", "in_workflow")
+"""Fields of a callback's fact that Milepost decided."""
 
 
 class JobState(msgspec.Struct, frozen=True):
@@ -64,10 +61,12 @@ class Entry(msgspec.Struct, frozen=True):
         """The event's fields about the job: known fields, then the sender's other fields."""
         if self.fact is None:
             return dict(self.raw)
+        ours = DECIDED if isinstance(self.fact, Received) else ()
         known = {
             name: value
             for name in self.fact.__struct_fields__
-            if name not in ENVELOPE and _says(value := getattr(self.fact, name))
+            if name not in ENVELOPE and name not in ours
+            if _says(value := getattr(self.fact, name))
         }
         return {**known, **getattr(self.fact, "extra", {})}
 
@@ -129,12 +128,12 @@ def attempt_of(fact: Fact, timeline: Timeline) -> int:
     match fact:
         case AttemptStarted():
             return fact.number
-        case JobTimedOut() | RollbackRequested() | RollbackWithdrawn():
-            return fact.attempt
         case Received():
-            return timeline.chapters[chapter_of(timeline, fact)].attempt.number
+            return timeline.runs.number_of(fact)
+        case _ if isinstance(fact, OfOneAttempt):
+            return fact.attempt
         case _:
-            return timeline.chapters[-1].attempt.number
+            return timeline.runs.present.number
 
 
 def _says(value: Any) -> bool:

@@ -7,20 +7,12 @@ from typing import Any, Literal, get_args
 
 import msgspec
 
-from domain.job import attempt as attempts
+from domain.job import runs as runs_of_a_job
 from domain.job.attempt import Attempt
-from domain.job.events import (
-    AttemptStarted,
-    Fact,
-    JobEvent,
-    JobQueued,
-    JobTimedOut,
-    Received,
-    RollbackRequested,
-    RollbackWithdrawn,
-    StopRequested,
-)
+from domain.job.events import Fact, JobEvent, JobQueued
+from domain.job.runs import Runs
 from domain.workflows.definition import Workflows
+from projections.views.shown_times import earliest
 
 InstanceStatus = Literal["pending", "provisioning", "running", "stopping", "stopped", "failed"]
 INSTANCE_STATUSES: tuple[InstanceStatus, ...] = get_args(InstanceStatus)
@@ -45,17 +37,28 @@ class Instance(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     queued_at: datetime | None = None
     updated_at: datetime | None = None
     ahead_at: datetime | None = None
-    attempt: Attempt = Attempt()
-    stop_requested_at: datetime | None = None
-    rollback_requested_at: datetime | None = None
+    runs: Runs = Runs()
+
+    @property
+    def attempt(self) -> Attempt:
+        """The attempt that is shown."""
+        return self.runs.present
+
+    @property
+    def floor(self) -> datetime | None:
+        """The earliest time that anything of the job is shown with."""
+        return earliest(self.created_at, self.queued_at)
 
     @property
     def status(self) -> InstanceStatus:
         """The instance's status, in the seed contract's words."""
-        status = self.attempt.status
+        attempt = self.attempt
+        status = attempt.status
         if status == "queued":
             return "pending"
-        return "stopping" if status == "running" and self.stop_requested_at else status
+        if status == "running" and attempt.stop_requested_at:
+            return "stopping"
+        return status
 
     @property
     def recorded_up_to(self) -> datetime | None:
@@ -116,36 +119,17 @@ def evolve(instance: Instance, event: JobEvent) -> Instance:
 
 
 def _changes(instance: Instance, fact: Fact) -> dict[str, Any]:
-    """Return what a fact changes; a callback that an earlier attempt sent changes nothing."""
-    match fact:
-        case Received():
-            if instance.attempt.precedes(fact):
-                return {}
-            return {"attempt": attempts.evolve(instance.attempt, fact)}
-        case JobQueued() if instance.queued_at is None:
-            return {
-                "agent_id": fact.agent_id,
-                "user_id": fact.user_id,
-                "region": fact.region,
-                "workflow": fact.workflow,
-                "queued_at": fact.recorded_at,
-            }
-        case AttemptStarted() if fact.number > instance.attempt.number:
-            return {
-                "attempt": attempts.next_attempt(instance.attempt, fact),
-                "stop_requested_at": None,
-                "rollback_requested_at": None,
-            }
-        case StopRequested():
-            return {"stop_requested_at": fact.recorded_at}
-        case RollbackRequested():
-            return {"rollback_requested_at": fact.recorded_at}
-        case RollbackWithdrawn():
-            return {"rollback_requested_at": None}
-        case JobTimedOut():
-            return {"attempt": attempts.evolve(instance.attempt, fact)}
-        case _:
-            return {}
+    if not isinstance(fact, JobQueued):
+        return {"runs": runs_of_a_job.evolve(instance.runs, fact)}
+    if instance.queued_at is not None:
+        return {}
+    return {
+        "agent_id": fact.agent_id,
+        "user_id": fact.user_id,
+        "region": fact.region,
+        "workflow": fact.workflow,
+        "queued_at": fact.recorded_at,
+    }
 
 
 def _ahead(instance: Instance, fact: Fact) -> datetime | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from domain.job import attempt as attempts
+from domain.job import runs as runs_of_a_job
 from domain.job.attempt import MAX_STEPS, Attempt, Timestamp
 from domain.job.events import (
     AttemptStarted,
@@ -18,12 +18,12 @@ from domain.job.events import (
     Received,
     StepReported,
 )
+from domain.job.runs import Runs
+from projections.views.shown_times import earliest
 
 GAP = timedelta(seconds=120)
 """A silence longer than this is a gap: a heartbeat comes every 60 s, so two are missing."""
 MAX_GAPS = 100
-MAX_CHAPTERS = 50
-"""The most attempts in a timeline, the newest ones; the events have them all."""
 
 
 class Gap(msgspec.Struct, frozen=True, gc=False):
@@ -34,16 +34,15 @@ class Gap(msgspec.Struct, frozen=True, gc=False):
 
 
 class Chapter(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """One attempt. `late` holds steps that were first reported after its end."""
+    """What the timeline adds to an attempt. `late` holds steps first reported after its end."""
 
-    attempt: Attempt = Attempt()
     last_contact: datetime | None = None
     gaps: tuple[Gap, ...] = ()
     late: dict[str, Timestamp] = {}
 
 
 class Timeline(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """All attempts of a job, the first one first."""
+    """All attempts of a job, the oldest run's first, and a chapter for each, by its number."""
 
     job_id: str
     version: int = 0
@@ -52,7 +51,23 @@ class Timeline(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     user_id: str | None = None
     workflow: str | None = None
     queued_at: datetime | None = None
-    chapters: tuple[Chapter, ...] = (Chapter(),)
+    created_at: datetime | None = None
+    runs: Runs = Runs()
+    chapters: dict[int, Chapter] = {}
+
+    @property
+    def floor(self) -> datetime | None:
+        """The earliest time that anything of the job is shown with."""
+        return earliest(self.created_at, self.queued_at)
+
+    @property
+    def story(self) -> list[tuple[Attempt, Chapter]]:
+        """Each attempt with its chapter, the oldest run's first."""
+        every = self.runs.attempts
+        return [(attempt, self.chapters.get(attempt.number, EMPTY)) for attempt in every]
+
+
+EMPTY = Chapter()
 
 
 def passed_over(timeline: Timeline, version: int, position: int) -> Timeline:
@@ -66,58 +81,58 @@ def evolve(timeline: Timeline, event: JobEvent) -> Timeline:
         timeline,
         version=event.originator_version,
         position=event.position,
+        created_at=timeline.created_at or event.fact.recorded_at,
         **_changes(timeline, event.fact),
     )
 
 
 def _changes(timeline: Timeline, fact: Fact) -> dict[str, Any]:
-    """Return what a fact changes; a callback that an earlier attempt sent goes to that attempt."""
+    if isinstance(fact, JobQueued):
+        if timeline.queued_at is not None:
+            return {}
+        return {
+            "agent_id": fact.agent_id,
+            "user_id": fact.user_id,
+            "workflow": fact.workflow,
+            "queued_at": fact.recorded_at,
+        }
+    runs = runs_of_a_job.evolve(timeline.runs, fact)
+    chapters = _chapters(timeline, runs, fact)
+    if len(chapters) > len(runs.attempts):
+        remembered = {attempt.number for attempt in runs.attempts}
+        chapters = {number: each for number, each in chapters.items() if number in remembered}
+    return {"runs": runs, "chapters": chapters}
+
+
+def _chapters(timeline: Timeline, runs: Runs, fact: Fact) -> dict[int, Chapter]:
     chapters = timeline.chapters
     match fact:
         case Received():
-            index = chapter_of(timeline, fact)
-            continued = _continued(chapters[index], fact)
-            return {"chapters": (*chapters[:index], continued, *chapters[index + 1 :])}
-        case JobQueued() if timeline.queued_at is None:
-            return {
-                "agent_id": fact.agent_id,
-                "user_id": fact.user_id,
-                "workflow": fact.workflow,
-                "queued_at": fact.recorded_at,
-            }
-        case AttemptStarted() if fact.number > chapters[-1].attempt.number:
-            attempt = attempts.next_attempt(chapters[-1].attempt, fact)
-            started = Chapter(attempt, fact.recorded_at)
-            return {"chapters": (*chapters[-MAX_CHAPTERS + 1 :], started)}
-        case JobTimedOut():
-            *earlier, latest = chapters
+            number = timeline.runs.number_of(fact)
+            before, after = timeline.runs.find(number), runs.find(number)
+            if before and after:
+                chapter = chapters.get(number, EMPTY)
+                return chapters | {number: _continued(chapter, before, after, fact)}
+        case AttemptStarted() if fact.number > timeline.runs.opened:
+            return chapters | {fact.number: Chapter(fact.recorded_at)}
+        case JobTimedOut() if timeline.runs.find(fact.attempt):
+            chapter = chapters.get(fact.attempt, EMPTY)
             gap = Gap(fact.silent_since, fact.recorded_at)
-            attempt = attempts.evolve(latest.attempt, fact)
-            ended = msgspec.structs.replace(latest, attempt=attempt, gaps=_added(latest, gap))
-            return {"chapters": (*earlier, ended)}
-        case _:
-            return {}
+            ended = msgspec.structs.replace(chapter, gaps=_added(chapter, gap))
+            return chapters | {fact.attempt: ended}
+    return chapters
 
 
-def chapter_of(timeline: Timeline, fact: Received) -> int:
-    """Return the index of the chapter that a callback belongs to."""
-    index = len(timeline.chapters) - 1
-    while index > 0 and timeline.chapters[index].attempt.precedes(fact):
-        index -= 1
-    return index
-
-
-def _continued(chapter: Chapter, fact: Received) -> Chapter:
-    attempt = attempts.evolve(chapter.attempt, fact)
+def _continued(chapter: Chapter, before: Attempt, after: Attempt, fact: Received) -> Chapter:
     gaps, late = chapter.gaps, chapter.late
-    if chapter.attempt.final is None:
+    if before.final is None:
         since = chapter.last_contact
         if since and fact.recorded_at - since > GAP:
             gaps = _added(chapter, Gap(since, fact.recorded_at))
     if isinstance(fact, StepReported) and len(late) < MAX_STEPS:
-        if fact.step not in attempt.steps and fact.step not in late:
+        if fact.step not in after.steps and fact.step not in late:
             late = late | {fact.step: Timestamp(fact.recorded_at, fact.occurred_at)}
-    return Chapter(attempt, fact.recorded_at, gaps, late)
+    return Chapter(fact.recorded_at, gaps, late)
 
 
 def _added(chapter: Chapter, gap: Gap) -> tuple[Gap, ...]:

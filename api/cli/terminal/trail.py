@@ -103,8 +103,9 @@ def _state_after(entry: Entry, workflows: Workflows, wide: bool) -> Text:
     after = job_body(entry.after, workflows)
     changed = {change["field"] for change in changes(before, after)}
     if not changed:
-        late = entry.attempt != entry.after.attempt.number
-        return Text("no change" + (f", of attempt {entry.attempt}" if late else ""), "dim")
+        other = entry.attempt != entry.after.attempt.number
+        whose = f", of attempt {entry.attempt}" if entry.attempt else ", of no attempt"
+        return Text("no change" + (whose if other else ""), "dim")
     number = entry.after.attempt.number
     state = {
         "status": status_text(after["status"]),

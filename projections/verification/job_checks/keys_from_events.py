@@ -97,7 +97,7 @@ class Names:
             return
         if there.version > history.version:
             return  # a later event took it just now, as a retry does
-        job = ProvisioningJob(history.job_id, attempt=history.instance.attempt)
+        job = ProvisioningJob(history.job_id, runs=history.instance.runs)
         if not job.in_progress:
             name = shortened(there.name)
             expected = f"the name {name!r} to point at a job in progress, or at none"

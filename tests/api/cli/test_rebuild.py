@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from domain.job.callback import Callback
+from tests.support.rebuilding import NEWER
 from tests.support.shell import ESCAPE, Shell
 from tests.support.site import Site
 from tests.support.tampering import Database
@@ -184,7 +185,7 @@ def test_rows_of_another_release_are_told_and_not_compared(
     shell: Shell, database_site: Site
 ) -> None:
     lived(database_site)
-    newer = database_site.deployment.again("2")
+    newer = database_site.deployment.again(NEWER)
     newer.rebuild.run()
     newer.close()
 

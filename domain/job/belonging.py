@@ -1,0 +1,231 @@
+"""Which attempt a callback belongs to, and whether it opens one: runs before clocks.
+
+This is decided once, in the transaction that records the callback, and stored with it. So what was
+recorded in one attempt never moves to another. `docs/lifecycle.md` has these rules as a table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from domain.job.attempt import Attempt, Final, clock_of, whole_seconds
+from domain.job.events import (
+    AttemptStarted,
+    HeartbeatReceived,
+    Machine,
+    Received,
+    StatusReported,
+    StepReported,
+)
+from domain.job.runs import Runs
+
+NONE = 0
+"""The number that stands for no attempt: the callback is recorded and changes nothing."""
+
+
+class Placement(msgspec.Struct, frozen=True, gc=False):
+    """The attempt of a callback. `started` opens it, `revives` takes its timeout back."""
+
+    number: int
+    started: AttemptStarted | None = None
+    revives: bool = False
+
+
+class Word:
+    """What a callback's facts say together."""
+
+    def __init__(self, facts: Sequence[Received]) -> None:
+        self.fact = fact = facts[-1]
+        self.run_id = fact.workflow_run_id
+        self.run_attempt = fact.run_attempt
+        self.clock = clock_of(fact)
+        self.status = fact.status if isinstance(fact, StatusReported) else None
+        self.step = fact.step if isinstance(fact, StepReported) else None
+        self.is_heartbeat = isinstance(fact, HeartbeatReceived)
+        self.begins = self.step is not None or self.status in ("provisioning", "running")
+        self.fails = self.status in ("failed", "cancelled")
+        self._facts = facts
+
+    @property
+    def server_id(self) -> str | None:
+        """The id of the machine that the callback names."""
+        return next((f.server_id for f in self._facts if isinstance(f, Machine)), None)
+
+    @property
+    def runs_on_machine(self) -> bool:
+        """True for `running` that names something of a machine."""
+        return self.status == "running" and any(
+            fact.server_id or fact.server_ip or fact.tailscale_ip
+            for fact in self._facts
+            if isinstance(fact, Machine)
+        )
+
+
+def place(runs: Runs, facts: Sequence[Received]) -> Placement:
+    """Decide which attempt a callback belongs to."""
+    if _is_plain(runs, facts[-1]):
+        return Placement(runs.attempts[0].number)
+    word = Word(facts)
+    if word.status == "stopped" and (attempt := _of_machine(runs, word.server_id)):
+        return Placement(attempt.number)
+    if word.run_id is None:
+        return _of_no_run(runs, word)
+    if known := runs.newest_of(word.run_id, word.run_attempt):
+        return _of_attempt(runs, known, word)
+    if runs.has_forgotten(word.run_id, word.run_attempt):
+        return Placement(NONE)
+    return _of_unknown_run(runs, word)
+
+
+def _is_plain(runs: Runs, fact: Received) -> bool:
+    # Almost all callbacks come while the job's one attempt is in progress, from its run or from a
+    # sender that names none. The rules below say the same of them, in five times the time.
+    attempt = runs.attempts[0]
+    if len(runs.attempts) > 1 or attempt.final is not None:
+        return False
+    if isinstance(fact, StatusReported) and fact.status not in ("provisioning", "running"):
+        return False
+    if attempt.run_id is None or fact.workflow_run_id is None:
+        return True
+    return fact.workflow_run_id == attempt.run_id.value and fact.run_attempt in (
+        None,
+        attempt.run_attempt,
+    )
+
+
+def _of_machine(runs: Runs, server_id: str | None) -> Attempt | None:
+    return next((each for each in reversed(runs.attempts) if each.is_machine(server_id)), None)
+
+
+def _of_no_run(runs: Runs, word: Word) -> Placement:
+    attempt = runs.working or runs.present
+    if word.clock:
+        attempt = _open_at(runs, attempt, word.clock)
+        if _was_another_failure(attempt, word):
+            return _opens(runs, word, "failure", before=attempt.number)
+    return _of_attempt(runs, attempt, word)
+
+
+def _of_unknown_run(runs: Runs, word: Word) -> Placement:
+    working = runs.working
+    if working and working.run_id is None:
+        # The attempt waits for its run, or its first words named none.
+        return _of_attempt(runs, working, word)
+    if word.begins or (word.is_heartbeat and working is None):
+        return _opens(runs, word, "run")
+    if word.fails:
+        return _opens(runs, word, "failure")
+    return Placement(NONE)
+
+
+def _of_attempt(runs: Runs, attempt: Attempt, word: Word) -> Placement:
+    final = attempt.final
+    if final is None or attempt.replaced:
+        return Placement(attempt.number)
+    if final.ordered:
+        return _after_order(runs, attempt, word)
+    if final.status == "running":
+        if _failed_before(final, word):
+            return _opens(runs, word, "failure", before=attempt.number)
+        return Placement(attempt.number)
+    if final.inferred:
+        return _after_timeout(runs, attempt, final, word)
+    if not word.run_attempt and _is_evidence(attempt, final, word):
+        return _goes_on(runs, word)
+    return Placement(attempt.number)
+
+
+def _after_timeout(runs: Runs, attempt: Attempt, final: Final, word: Word) -> Placement:
+    happened_before = word.clock and _is_before(word.clock, final.moment.recorded_at)
+    if attempt.stopped_at or happened_before:
+        return Placement(attempt.number)
+    if attempt.announced and not word.run_attempt and word.status == "provisioning":
+        return _goes_on(runs, word)
+    # A reported end replaces the timeout by itself.
+    return Placement(attempt.number, revives=word.status in (None, "provisioning"))
+
+
+def _after_order(runs: Runs, attempt: Attempt, word: Word) -> Placement:
+    waiting = runs.working
+    if waiting and waiting.wanted and waiting.run_id is None and word.status == "provisioning":
+        # The operator asked for a retry, and the CI system re-runs under the same id.
+        return Placement(waiting.number)
+    return Placement(attempt.number)
+
+
+def _goes_on(runs: Runs, word: Word) -> Placement:
+    working = runs.working
+    if working and working.run_id is None:
+        # An earlier word without a run has opened the next attempt already.
+        return Placement(working.number)
+    return _opens(runs, word, "evidence")
+
+
+def _opens(
+    runs: Runs,
+    word: Word,
+    because: Literal["run", "evidence", "failure"],
+    before: int | None = None,
+) -> Placement:
+    number = runs.opened + 1
+    started = AttemptStarted(
+        recorded_at=word.fact.recorded_at,
+        number=number,
+        occurred_at=word.fact.occurred_at,
+        workflow_run_id=word.run_id,
+        run_attempt=word.run_attempt,
+        because=because,
+        before=before,
+    )
+    return Placement(number, started)
+
+
+def _is_evidence(attempt: Attempt, final: Final, word: Word) -> bool:
+    """Tell whether work goes on after a reported failure."""
+    if not word.begins:
+        return False
+    said, failed = word.fact.occurred_at, attempt.failure_at
+    claimed = attempt.claim.occurred_at if attempt.claim else None
+    if said and claimed and said <= claimed:
+        return False  # it repeats the attempt's first word
+    if said and failed and not _is_before(failed, said):
+        # Equal times may hide which came first; then the machine decides.
+        return word.runs_on_machine and not _is_before(said, failed)
+    if word.clock and _is_before(failed or final.moment.recorded_at, word.clock):
+        return True
+    return word.status == "provisioning" or word.runs_on_machine or word.step in attempt.steps
+
+
+def _was_another_failure(attempt: Attempt, word: Word) -> bool:
+    """Tell whether an attempt without a run went on after this failure, which came late."""
+    if not word.fails or attempt.final or attempt.run_id or not word.clock:
+        return False
+    return bool(attempt.evidence_at and _is_before(word.clock, attempt.evidence_at))
+
+
+def _failed_before(final: Final, word: Word) -> bool:
+    """Tell whether this failure came late: work went on after it, and its machine runs."""
+    said, ran = word.fact.occurred_at, final.moment.occurred_at
+    return bool(word.fails and said and ran and said <= ran)
+
+
+def _open_at(runs: Runs, attempt: Attempt, clock: datetime) -> Attempt:
+    """Return the attempt that was open at this time, looking back from `attempt`."""
+    every = runs.attempts
+    place = every.index(attempt)
+    while place > 0:
+        opened, earlier = every[place].opened_at, every[place - 1]
+        if opened is None or not _is_before(clock, opened):
+            break
+        if earlier.failure_at and _is_before(earlier.failure_at, clock):
+            break  # it happened between the two, so the later one began earlier than we knew
+        place -= 1
+    return every[place]
+
+
+def _is_before(one: datetime, other: datetime) -> bool:
+    return whole_seconds(one) < whole_seconds(other)

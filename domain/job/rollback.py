@@ -1,0 +1,72 @@
+"""When a machine that a failed attempt left has to be removed, and when it has not after all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from domain.job.attempt import Attempt
+from domain.job.events import (
+    Fact,
+    Machine,
+    RollbackRequested,
+    RollbackWithdrawn,
+    StatusReported,
+)
+from domain.job.runs import Runs
+
+
+def rollback_of(
+    runs: Runs, attempt: Attempt, facts: Sequence[Fact], now: datetime
+) -> RollbackRequested | RollbackWithdrawn | None:
+    """Return what has to be decided about an attempt's machine after these facts, if anything.
+
+    A rollback names a machine that the attempt itself reported and that nobody wants.
+    """
+    server_id = attempt.server_id.value if attempt.server_id else None
+    if server_id is None:
+        return None
+    is_wanted = (
+        attempt.status != "failed" or _says_it_runs(facts, attempt) or _is_of_another(runs, attempt)
+    )
+    if attempt.rollback_requested_at:
+        withdrawn = RollbackWithdrawn(recorded_at=now, attempt=attempt.number)
+        return withdrawn if is_wanted else None
+    if is_wanted or attempt.replaced or attempt.stopped_at or _may_be_of_another(runs, attempt):
+        return None
+    return RollbackRequested(
+        recorded_at=now,
+        attempt=attempt.number,
+        server_id=server_id,
+        server_ip=attempt.server_ip.value if attempt.server_ip else None,
+    )
+
+
+def _says_it_runs(facts: Sequence[Fact], attempt: Attempt) -> bool:
+    """Tell whether these facts say that the attempt's machine runs, whatever became of it."""
+    if not any(isinstance(fact, StatusReported) and fact.status == "running" for fact in facts):
+        return False
+    named = [fact.server_id for fact in facts if isinstance(fact, Machine) and fact.server_id]
+    if named:
+        return attempt.is_machine(named[-1])
+    return any(
+        isinstance(fact, StatusReported) and fact.attempt in (None, attempt.number)
+        for fact in facts
+    )
+
+
+def _is_of_another(runs: Runs, attempt: Attempt) -> bool:
+    """Tell whether an attempt that runs or is in progress has the same machine."""
+    return any(
+        each.number != attempt.number
+        and attempt.is_machine(each.server_id.value if each.server_id else None)
+        and (each.final is None or each.status == "running")
+        for each in runs.attempts
+    )
+
+
+def _may_be_of_another(runs: Runs, attempt: Attempt) -> bool:
+    """Tell whether a machine that no run claims may be that of a superseded run."""
+    if attempt.claims_machine:
+        return False
+    return any(runs.is_superseded(each) for each in runs.attempts)
