@@ -256,7 +256,7 @@ values: st.SearchStrategy[Any] = (
     | st.none()
     | st.booleans()
     | st.integers()
-    | st.floats(allow_nan=False)
+    | st.floats(allow_nan=False, allow_infinity=False)
     | st.lists(texts, max_size=2)
 )
 bodies = st.dictionaries(st.sampled_from([*FIELDS, "note", "Status", ""]), values, max_size=8)
