@@ -6,7 +6,7 @@ what it sees.
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Protocol
 
@@ -20,8 +20,9 @@ from domain.errors import (
     JobNotFound,
     RegistrationConflict,
 )
-from domain.job.callback import Callback
+from domain.job.callback import Callback, RefusedCallback
 from domain.job.events import JobQueued
+from domain.job.hints import about_redelivery, about_step
 from domain.job.keys import Key, agent_key, callback_key, in_progress_key, registration_key
 from domain.job.provisioning_job import Outcome, ProvisioningJob
 from domain.workflows.definition import Workflows
@@ -72,14 +73,32 @@ class RecordCallback(msgspec.Struct, frozen=True, gc=False):
             if earlier := keys.get(name):
                 if earlier.digest != (self.callback.digest or ""):
                     raise CallbackConflict
-                return Decision(Outcome(job), earlier)
+                return Decision(Outcome(job), earlier, self._hints(job, about_redelivery(job)))
         outcome = job.report(self.callback, now, self._known_steps(job))
-        return Decision(outcome, warning=job.warning(self.callback, outcome))
+        warning = job.warning(self.callback, outcome)
+        return Decision(outcome, warning=self._hints(job, (warning,) if warning else ()))
 
-    def _known_steps(self, job: ProvisioningJob) -> Container[str]:
+    def _hints(self, job: ProvisioningJob, first: Iterable[str]) -> str | None:
+        return "; ".join((*first, *about_step(self.callback, self._known_steps(job)))) or None
+
+    def _known_steps(self, job: ProvisioningJob) -> Mapping[str, int]:
         if self.workflows is None:
-            return ()
+            return {}
         return self.workflows.ranks(job.queued.workflow if job.queued else None)
+
+
+class KeepRefusal(msgspec.Struct, frozen=True, gc=False):
+    """Keep a refused callback in its job's log, also of a job that is not registered."""
+
+    refused: RefusedCallback
+    names: tuple[str, ...] = ()
+
+    @property
+    def job_id(self) -> str:
+        return self.refused.job_id
+
+    def decide(self, job: ProvisioningJob, keys: Mapping[str, Key], now: datetime) -> Decision:
+        return Decision(job.keep_refusal(self.refused, now))
 
 
 class QueueJob(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,7 +136,7 @@ class QueueJob(msgspec.Struct, frozen=True, kw_only=True):
             if earlier.digest != (self.digest or ""):
                 raise RegistrationConflict
             return Decision(Outcome(job), earlier)
-        if self.owner is not None and job.version > 0:
+        if self.owner is not None and job.version > job.refusals:
             # Another user's workflow may have sent the first callbacks of this job.
             raise JobAlreadyRegistered
         if (agent := keys.get(agent_key(self.agent_id))) and not self._may_take(agent):
