@@ -13,7 +13,7 @@ SKEW: Final = "The largest difference of a sender's clock to ours, if it is abov
 
 
 class ReceiptSchema(Schema):
-    """Proof that a callback is stored."""
+    """Proof that a callback is stored. GitHub's ping gets `received` and `warning` only."""
 
     received = fields.Boolean(metadata={"description": "Always true"})
     job_id = fields.String()
