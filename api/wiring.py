@@ -19,7 +19,7 @@ from domain.log.store import translated
 from domain.workflows.definition import Workflows
 from domain.workflows.files import load
 from projections.projecting.projector import Projector
-from projections.reactions.watchdog import Watchdog
+from projections.reactions.deadlines import Watchdog
 from projections.read_model.contract import ReadModel
 from projections.reading.history import History
 from projections.reading.reader import Reader

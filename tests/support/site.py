@@ -24,7 +24,7 @@ from api.tokens.remembered import RememberedTokens
 from api.wiring import Services
 from domain.evidence.signing_keys import PrivateKey
 from domain.job.events import Fact
-from projections.reactions.watchdog import Watchdog
+from projections.reactions.deadlines import Watchdog
 from tests.support.deployment import Deployment, kind_of
 
 SECRET = "correct horse battery staple"  # noqa: S105  of nothing

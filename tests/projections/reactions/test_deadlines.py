@@ -10,7 +10,7 @@ from domain.errors import StoreUnavailable
 from domain.job.callback import Callback
 from domain.job.provisioning_job import SILENCE_LIMIT_SECONDS
 from projections.chore import AT_ONCE, IDLE_SECONDS
-from projections.reactions.watchdog import SLICE, Watchdog
+from projections.reactions.deadlines import SLICE, Watchdog
 from tests.support.deployment import Clock, Deployment
 
 
