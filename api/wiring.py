@@ -19,7 +19,7 @@ from domain.log.store import translated
 from domain.workflows.definition import Workflows
 from domain.workflows.files import load
 from projections.projecting.projector import Projector
-from projections.reactions.deadlines import Watchdog
+from projections.reactions.deadlines import DeadlineWatch
 from projections.read_model.contract import ReadModel
 from projections.reading.history import History
 from projections.reading.reader import Reader
@@ -67,7 +67,7 @@ class Services(msgspec.Struct, frozen=True):
             self.schema.check()
 
     def projector(self) -> Projector:
-        """Return a projector with its chores: watchdog, tree and cleaner.
+        """Return a projector with its chores: deadlines, tree and cleaner.
 
         Before it projects, the projector rebuilds rows that have the shape of an older release.
         """
@@ -77,7 +77,7 @@ class Services(msgspec.Struct, frozen=True):
             self.milepost.mapper,
             self.workflows,
             chores=(
-                Watchdog(self.milepost, self.read_model, self.clock),
+                DeadlineWatch(self.milepost, self.read_model, self.clock),
                 Grower(self.tree, batch=TILE),
                 Cleaner(self.shadow),
             ),
@@ -127,7 +127,7 @@ def open_services(settings: Settings, clock: Callable[[], datetime] = utc_now) -
     workflows = load(settings.workflows)
     make_home(settings)
     env = {"ORIGINATOR_ID_TYPE": "text", "CREATE_TABLE": "no", **settings.store, **log_in(settings)}
-    milepost = Milepost(env, clock=clock)
+    milepost = Milepost(env, clock=clock, workflows=workflows)
     kit = kit_over(milepost.recorder)
     milepost.when_committed(kit.read_model.wake)
     return Services(

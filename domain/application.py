@@ -16,11 +16,14 @@ from eventsourcing.utils import Environment, EnvType
 from domain.errors import StoreUnavailable
 from domain.job.callback import Callback
 from domain.job.commands import Command, QueueJob, RecordCallback, StopJob, TimeOutJob
+from domain.job.deadlines import ASKED_NOW, Question
 from domain.job.provisioning_job import ProvisioningJob
 from domain.log.mapper import JobEventMapper
 from domain.log.recall import Folded, recall
 from domain.log.recent_jobs import RecentJobs
 from domain.log.store import JobStore, NothingDecided, TooMuchMissed, translated
+from domain.workflows.definition import Workflows
+from domain.workflows.files import load
 from domain.writing.batch import Batch, Receipt
 from domain.writing.batching import Batching
 
@@ -37,7 +40,8 @@ def utc_now() -> datetime:
 class Milepost(Application[str]):
     """The application over one event store.
 
-    `env` are the eventsourcing library's settings (see `api.settings`). A receipt means that the
+    `env` are the eventsourcing library's settings (see `api.settings`). Without `workflows`, the
+    shipped definitions say what the deadlines of jobs are. A receipt means that the
     events survive `kill -9` and a power cut. Every method that writes may raise
     `StoreUnavailable` or `QueueFull`.
     """
@@ -49,10 +53,12 @@ class Milepost(Application[str]):
         env: EnvType,
         *,
         clock: Callable[[], datetime] = utc_now,
+        workflows: Workflows | None = None,
     ) -> None:
         super().__init__({**env, "MAPPER_TOPIC": "domain.log.mapper:JobEventMapper"})
         self.store = cast(JobStore, self.recorder)
         self._clock = clock
+        self._workflows = load() if workflows is None else workflows
         self._listeners: list[Callable[[], None]] = []
         self._jobs = RecentJobs[Folded](CACHED_JOBS)
         self._committer = Batching[Command, Receipt](self._commit, name="committer")
@@ -86,9 +92,9 @@ class Milepost(Application[str]):
         """Ask the running instance to stop; raise `NothingToStop` or `JobNotFound`."""
         return self._committer.submit(StopJob(job_id, requested_by))
 
-    def time_out(self, job_id: str) -> Receipt:
-        """Fail the job if it has been silent for too long; otherwise change nothing."""
-        return self._committer.submit(TimeOutJob(job_id))
+    def time_out(self, job_id: str, question: Question = ASKED_NOW) -> Receipt:
+        """Fail the job if it missed a deadline of its workflow; otherwise change nothing."""
+        return self._committer.submit(TimeOutJob(job_id, self._workflows, question))
 
     def find(self, job_id: str) -> ProvisioningJob:
         """Return the job, folded from all its events; version 0 if it has none."""

@@ -153,6 +153,16 @@ class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only
         known = self.run_id.value if self.run_id else None
         return bool(known and fact.workflow_run_id and fact.workflow_run_id != known)
 
+    def is_claimed_by(self, fact: HeartbeatReceived) -> bool:
+        """Tell whether this heartbeat is the attempt's first sign of life.
+
+        The senders' clocks tell, if they are known. So the order of arrival does not matter then.
+        """
+        moment = Timestamp(fact.recorded_at, fact.occurred_at)
+        if self.final and not moment.surely_by(self.final.moment):
+            return False
+        return self.claim is None or moment.surely_before(self.claim)
+
     def precedes(self, fact: Received) -> bool:
         """Tell whether this callback was sent by an earlier attempt than this one."""
         if self.number == 1:
@@ -169,6 +179,8 @@ def evolve(attempt: Attempt, fact: Fact) -> Attempt:
         case StepReported():
             return _with_step(_with_machine(attempt, fact), fact.step, _moment(fact))
         case HeartbeatReceived():
+            if fact.claims:
+                attempt = _claimed(attempt, _moment(fact))
             if attempt.final or attempt.claim is None:
                 return attempt
             return msgspec.structs.replace(attempt, heard_at=fact.recorded_at)

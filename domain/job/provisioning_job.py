@@ -11,11 +11,13 @@ import msgspec
 
 from domain.errors import JobAlreadyRegistered, NothingToStop
 from domain.job import attempt as attempts
+from domain.job import deadlines
 from domain.job.attempt import Attempt
 from domain.job.callback import Callback
 from domain.job.events import (
     AttemptStarted,
     Fact,
+    HeartbeatReceived,
     JobEvent,
     JobQueued,
     JobTimedOut,
@@ -25,9 +27,7 @@ from domain.job.events import (
     StatusReported,
     StopRequested,
 )
-
-SILENCE_LIMIT_SECONDS = 900
-"""A provisioning job fails when it is silent for longer than this (seed contract, "Jobs")."""
+from domain.workflows.definition import Workflow
 
 MAX_RETRIES = 3
 """How many retries a job is meant to have; callbacks of further ones are not refused."""
@@ -58,6 +58,8 @@ class ProvisioningJob(msgspec.Struct, frozen=True, gc=False, omit_defaults=True)
         """Record a callback and decide what follows from it. This never refuses."""
         outcome = Outcome(self)
         for fact in callback.facts(now):
+            if isinstance(fact, HeartbeatReceived) and not self.attempt.precedes(fact):
+                fact = msgspec.structs.replace(fact, claims=self.attempt.is_claimed_by(fact))
             if isinstance(fact, StatusReported) and self._starts_again(fact):
                 outcome = outcome.then(
                     AttemptStarted(
@@ -76,19 +78,27 @@ class ProvisioningJob(msgspec.Struct, frozen=True, gc=False, omit_defaults=True)
             raise NothingToStop
         return Outcome(self).then(StopRequested(recorded_at=now, requested_by=requested_by))
 
-    def time_out(self, now: datetime) -> Outcome:
-        """Fail the attempt if it has been silent for more than `SILENCE_LIMIT_SECONDS`."""
-        since = self.attempt.silent_since
-        if since is None:
+    def time_out(
+        self,
+        now: datetime,
+        workflow: Workflow | None = None,
+        question: deadlines.Question = deadlines.ASKED_NOW,
+    ) -> Outcome:
+        """Fail the attempt if it missed a deadline of its workflow; otherwise change nothing."""
+        if question.version not in (None, self.version):
             return Outcome(self)
-        silence = (now - since).total_seconds()
-        if silence <= SILENCE_LIMIT_SECONDS:
+        waiting_since = self.queued.recorded_at if self.queued else None
+        missed = deadlines.missed(workflow, self.attempt, waiting_since, question, now)
+        if missed is None:
             return Outcome(self)
         timed_out = JobTimedOut(
             recorded_at=now,
             attempt=self.attempt.number,
-            silent_since=since,
-            error=f"Timeout: No heartbeat for {int(silence)}s",
+            silent_since=self.attempt.silent_since or missed.since,
+            error=missed.error(now),
+            deadline=missed.kind,
+            due_at=missed.at,
+            held=question.held,
         )
         return Outcome(self).then(timed_out).with_rollback(now)
 

@@ -18,7 +18,7 @@ from domain.errors import MilepostError
 from domain.log.reading.contract import Log
 from domain.log.stored import Stored
 
-SHAPE = "1"
+SHAPE = "2"
 """The version of the rows: add 1 at each change of what rows hold, or of how they are folded.
 
 The release with the larger number is the newer one: it folds new rows beside the served ones. An
@@ -46,7 +46,12 @@ class Row(msgspec.Struct, frozen=True, gc=False):
 
 
 class InstanceRow(msgspec.Struct, frozen=True, gc=False):
-    """The instance's document, and the columns that queries select and sort by."""
+    """The instance's document, and the columns that queries select and sort by.
+
+    `due_at` is when the job is given up. `unresponsive_at` is when it counts as unresponsive; None
+    while no heartbeat is expected. `look_at` is not later than both, and changes seldom, because it
+    is indexed.
+    """
 
     job_id: str
     version: int
@@ -56,7 +61,22 @@ class InstanceRow(msgspec.Struct, frozen=True, gc=False):
     user_id: str | None
     status: str
     current_step: str | None
-    silent_since: datetime | None
+    due_at: datetime | None = None
+    unresponsive_at: datetime | None = None
+    look_at: datetime | None = None
+
+
+TIMES = ("due_at", "unresponsive_at", "look_at")
+"""The columns of instances that are times."""
+
+
+class DueRow(msgspec.Struct, frozen=True, gc=False):
+    """An instance that is due, and its `look_at`."""
+
+    job_id: str
+    version: int
+    document: str
+    look_at: datetime
 
 
 class SetAside(msgspec.Struct, frozen=True, gc=False):
@@ -243,8 +263,15 @@ class ReadModel(Protocol):
         """Return the number of instances by status."""
         ...
 
-    def silent(self, before: datetime) -> Sequence[str]:
-        """Return the ids of provisioning jobs that have been silent since before that time."""
+    def due(self, before: datetime, after: DueRow | None, limit: int) -> Sequence[DueRow]:
+        """Return at most `limit` instances that are due before that time, after the one given.
+
+        An index finds them, however many jobs there are, in the order of `look_at` and job id.
+        """
+        ...
+
+    def silent(self, until: datetime, since: datetime | None = None) -> int:
+        """Return how many jobs became unresponsive by that time; with `since`, after that one."""
         ...
 
     def set_aside(self, limit: int = 100) -> Sequence[SetAside]:

@@ -49,7 +49,7 @@ class Deployment:
         self, env: dict[str, str], workflows: Workflows, clock: Clock, shape: str = SHAPE
     ) -> None:
         self.env, self.workflows, self.clock = env, workflows, clock
-        self.milepost = Milepost(env, clock=clock)
+        self.milepost = Milepost(env, clock=clock, workflows=workflows)
         recorder = self.milepost.recorder
         if isinstance(recorder, MemoryRecorder):
             self.kit = in_memory(recorder, shape)

@@ -24,7 +24,7 @@ from api.tokens.remembered import RememberedTokens
 from api.wiring import Services
 from domain.evidence.signing_keys import PrivateKey
 from domain.job.events import Fact
-from projections.reactions.deadlines import Watchdog
+from projections.reactions.deadlines import DeadlineWatch
 from tests.support.deployment import Deployment, kind_of
 
 SECRET = "correct horse battery staple"  # noqa: S105  of nothing
@@ -171,7 +171,7 @@ class Site:
     def watch(self) -> None:
         """Let the read model catch up and the watchdog look."""
         self.project()
-        Watchdog(self.deployment.milepost, self.deployment.read_model, self.clock).step()
+        DeadlineWatch(self.deployment.milepost, self.deployment.read_model, self.clock).step()
 
 
 @cache
