@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import cast
 
 from eventsourcing.application import Application
@@ -32,16 +32,12 @@ log = logging.getLogger("milepost")
 CACHED_JOBS = 20_000
 
 
-def utc_now() -> datetime:
-    """Return the present, in UTC."""
-    return datetime.now(UTC)
-
-
 class Milepost(Application[str]):
     """The application over one event store.
 
     `env` are the eventsourcing library's settings (see `api.settings`). Without `workflows`, the
-    shipped definitions say what the deadlines of jobs are. A receipt means that the
+    shipped definitions say what the deadlines of jobs are. A `clock` takes the place of the store's
+    own. A receipt means that the
     events survive `kill -9` and a power cut. Every method that writes may raise
     `StoreUnavailable` or `QueueFull`.
     """
@@ -52,12 +48,12 @@ class Milepost(Application[str]):
         self,
         env: EnvType,
         *,
-        clock: Callable[[], datetime] = utc_now,
+        clock: Callable[[], datetime] | None = None,
         workflows: Workflows | None = None,
     ) -> None:
         super().__init__({**env, "MAPPER_TOPIC": "domain.log.mapper:JobEventMapper"})
         self.store = cast(JobStore, self.recorder)
-        self._clock = clock
+        self.store.clock = clock
         self._workflows = load() if workflows is None else workflows
         self._listeners: list[Callable[[], None]] = []
         self._jobs = RecentJobs[Folded](CACHED_JOBS)
@@ -132,7 +128,7 @@ class Milepost(Application[str]):
         return batch.receipts(positions)
 
     def _attempt(self, commands: Sequence[Command]) -> tuple[Batch, Sequence[int]]:
-        batch = Batch(commands, self._jobs, self.mapper, self._clock)
+        batch = Batch(commands, self._jobs, self.mapper)
         cold = [job_id for job_id, version in batch.known.items() if version == 0]
         if cold:
             # Read histories before taking the write lock, so that no other process waits.

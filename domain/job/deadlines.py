@@ -70,7 +70,7 @@ def due(
     when this store was first opened by a release with start deadlines: waiting before it is free.
     """
     return min(
-        _all_due(workflow, attempt, waiting_since, first_start),
+        all_due(workflow, attempt, waiting_since, first_start),
         key=lambda each: each.at,
         default=None,
     )
@@ -107,7 +107,7 @@ def missed(
     return min(
         (
             each
-            for each in _all_due(workflow, attempt, waiting_since, question.first_start)
+            for each in all_due(workflow, attempt, waiting_since, question.first_start)
             if asked_at > each.at + timedelta(seconds=question.allowance.get(each.kind, 0))
         ),
         key=lambda each: each.at,
@@ -115,12 +115,13 @@ def missed(
     )
 
 
-def _all_due(
+def all_due(
     workflow: Workflow | None,
     attempt: Attempt,
     waiting_since: datetime | None,
     first_start: datetime | None,
 ) -> Iterator[Due]:
+    """Return every deadline that the attempt has now; see `due`."""
     deadlines = workflow.deadlines if workflow else SEED
     if attempt.final:
         return

@@ -270,12 +270,24 @@ class ReadModel(Protocol):
         """
         ...
 
+    def provisioning(self) -> int:
+        """Return how many jobs are provisioning."""
+        ...
+
     def silent(self, until: datetime, since: datetime | None = None) -> int:
         """Return how many jobs became unresponsive by that time; with `since`, after that one."""
         ...
 
     def set_aside(self, limit: int = 100) -> Sequence[SetAside]:
         """Return the newest events that were set aside."""
+        ...
+
+    def note(self, name: str) -> str | None:
+        """Return the note with this name; None without one. Notes are no rows of a view."""
+        ...
+
+    def keep_note(self, name: str, text: str) -> None:
+        """Store a note in the place of the one that had this name."""
         ...
 
     def wake(self) -> None:

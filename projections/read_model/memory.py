@@ -41,6 +41,7 @@ class MemoryReadModel:
         self._projecting = Lock()
         self._woken = Event()
         self._position = 0
+        self._notes: dict[str, str] = {}
         self._instances: dict[str, InstanceRow] = {}
         self._timelines: dict[str, Row] = {}
         self._set_aside: dict[tuple[int, str], SetAside] = {}
@@ -149,6 +150,10 @@ class MemoryReadModel:
         found.sort(key=_place)
         return [row for row in found if after is None or _place(row) > _place(after)][:limit]
 
+    def provisioning(self) -> int:
+        """See `ReadModel.provisioning`."""
+        return self.counts().get("provisioning", 0)
+
     def silent(self, until: datetime, since: datetime | None = None) -> int:
         """See `ReadModel.silent`."""
         with self._lock:
@@ -163,6 +168,14 @@ class MemoryReadModel:
         with self._lock:
             newest = sorted(self._set_aside, reverse=True)[:limit]
             return [self._set_aside[event_and_view] for event_and_view in newest]
+
+    def note(self, name: str) -> str | None:
+        """See `ReadModel.note`."""
+        return self._notes.get(name)
+
+    def keep_note(self, name: str, text: str) -> None:
+        """See `ReadModel.keep_note`."""
+        self._notes[name] = text
 
     def wake(self) -> None:
         """See `ReadModel.wake`."""

@@ -127,6 +127,11 @@ def _make(cursor: PostgresCursor) -> None:
     each(*(INDEX if row["can_be_due"] else INDEX[:-1]))(cursor)
 
 
+CREATE_NOTES: LiteralString = """
+    CREATE TABLE IF NOT EXISTS milepost_notes (
+      name text PRIMARY KEY,
+      text text NOT NULL)
+"""
 # Not `TABLES.names`, which grows with later releases: a released step never changes.
 STEP_1_MAKES = (
     "milepost_read_model.generation",
@@ -135,7 +140,10 @@ STEP_1_MAKES = (
     "milepost_set_aside",
     "milepost_view_snapshots",
 )
-PART: PostgresPart = Part("read model", (Step(1, STEP_1_MAKES, _make),))
+PART: PostgresPart = Part(
+    "read model",
+    (Step(1, STEP_1_MAKES, _make), Step(2, ("milepost_notes",), each(CREATE_NOTES))),
+)
 BEGIN_EDITION: LiteralString = """
     INSERT INTO milepost_read_model
     SELECT 'served', %s, 0, COALESCE(MAX(generation) + 1, 0) FROM milepost_read_model
@@ -271,10 +279,18 @@ SELECT_DUE = """
      WHERE look_at < %s AND due_at < %s AND (look_at, job_id) > (%s::timestamptz, %s)
      ORDER BY look_at, job_id LIMIT %s
 """
+SELECT_PROVISIONING = (
+    "SELECT COUNT(*) AS count FROM milepost_instances WHERE status = 'provisioning'"
+)
 SELECT_SILENT = """
     SELECT COUNT(*) AS count FROM milepost_instances
      WHERE look_at <= %s AND unresponsive_at <= %s
        AND (%s::timestamptz IS NULL OR unresponsive_at > %s)
+"""
+SELECT_NOTE = "SELECT text FROM milepost_notes WHERE name = %s"
+UPSERT_NOTE = """
+    INSERT INTO milepost_notes VALUES (%s, %s)
+    ON CONFLICT (name) DO UPDATE SET text = excluded.text
 """
 SELECT_SET_ASIDE = """
     SELECT position, job_id, version, topic, error, view
@@ -399,6 +415,10 @@ class PostgresReadModel:
         rows = self._rows(SELECT_DUE, before, before, *place, limit)
         return [DueRow(**row) for row in rows]
 
+    def provisioning(self) -> int:
+        """See `ReadModel.provisioning`."""
+        return int(self._rows(SELECT_PROVISIONING)[0]["count"])
+
     def silent(self, until: datetime, since: datetime | None = None) -> int:
         """See `ReadModel.silent`."""
         return int(self._rows(SELECT_SILENT, until, until, since, since)[0]["count"])
@@ -406,6 +426,16 @@ class PostgresReadModel:
     def set_aside(self, limit: int = 100) -> Sequence[SetAside]:
         """See `ReadModel.set_aside`."""
         return [SetAside(**row) for row in self._rows(SELECT_SET_ASIDE, limit)]
+
+    def note(self, name: str) -> str | None:
+        """See `ReadModel.note`."""
+        rows = self._rows(SELECT_NOTE, name)
+        return rows[0]["text"] if rows else None
+
+    def keep_note(self, name: str, text: str) -> None:
+        """See `ReadModel.keep_note`."""
+        with self._datastore.transaction(commit=True) as cursor:
+            cursor.execute(UPSERT_NOTE, (name, text))
 
     def wake(self) -> None:
         """Do nothing: every append sends a NOTIFY."""

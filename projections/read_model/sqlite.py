@@ -131,6 +131,11 @@ def _make(cursor: sqlite3.Cursor) -> None:
             cursor.execute(statement)
 
 
+CREATE_NOTES: LiteralString = """
+    CREATE TABLE IF NOT EXISTS milepost_notes (
+      name TEXT PRIMARY KEY,
+      text TEXT NOT NULL) WITHOUT ROWID
+"""
 # Not `TABLES.names`, which grows with later releases: a released step never changes.
 STEP_1_MAKES = (
     "milepost_read_model.generation",
@@ -139,7 +144,10 @@ STEP_1_MAKES = (
     "milepost_set_aside",
     "milepost_view_snapshots",
 )
-PART: SQLitePart = Part("read model", (Step(1, STEP_1_MAKES, _make),))
+PART: SQLitePart = Part(
+    "read model",
+    (Step(1, STEP_1_MAKES, _make), Step(2, ("milepost_notes",), each(CREATE_NOTES))),
+)
 BEGIN_EDITION: LiteralString = """
     INSERT INTO milepost_read_model
     SELECT 'served', ?, 0, COALESCE(MAX(generation) + 1, 0) FROM milepost_read_model WHERE TRUE
@@ -251,9 +259,17 @@ SELECT_DUE = """
      WHERE look_at < ?1 AND due_at < ?1 AND (look_at, job_id) > (?2, ?3)
      ORDER BY look_at, job_id LIMIT ?4
 """
+SELECT_PROVISIONING = (
+    "SELECT COUNT(*) AS count FROM milepost_instances WHERE status = 'provisioning'"
+)
 SELECT_SILENT = """
     SELECT COUNT(*) FROM milepost_instances
      WHERE look_at <= ?1 AND unresponsive_at <= ?1 AND (?2 IS NULL OR unresponsive_at > ?2)
+"""
+SELECT_NOTE = "SELECT text FROM milepost_notes WHERE name = ?"
+UPSERT_NOTE = """
+    INSERT INTO milepost_notes VALUES (?, ?)
+    ON CONFLICT (name) DO UPDATE SET text = excluded.text
 """
 SELECT_SET_ASIDE = """
     SELECT position, job_id, version, topic, error, view
@@ -369,6 +385,10 @@ class SQLiteReadModel:
             )
         ]
 
+    def provisioning(self) -> int:
+        """See `ReadModel.provisioning`."""
+        return int(self._rows(SELECT_PROVISIONING)[0]["count"])
+
     def silent(self, until: datetime, since: datetime | None = None) -> int:
         """See `ReadModel.silent`."""
         after = utc_text(since) if since else None
@@ -377,6 +397,16 @@ class SQLiteReadModel:
     def set_aside(self, limit: int = 100) -> Sequence[SetAside]:
         """See `ReadModel.set_aside`."""
         return [SetAside(*row) for row in self._rows(SELECT_SET_ASIDE, limit)]
+
+    def note(self, name: str) -> str | None:
+        """See `ReadModel.note`."""
+        rows = self._rows(SELECT_NOTE, name)
+        return rows[0]["text"] if rows else None
+
+    def keep_note(self, name: str, text: str) -> None:
+        """See `ReadModel.keep_note`."""
+        with self._datastore.writing() as cursor:
+            cursor.execute(UPSERT_NOTE, (name, text))
 
     def wake(self) -> None:
         """See `ReadModel.wake`."""

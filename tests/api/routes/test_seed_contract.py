@@ -672,6 +672,7 @@ def test_the_last_heartbeat_is_what_silence_is_measured_from(site: Site) -> None
 
 
 def test_a_job_whose_workflow_never_comes_lets_its_user_try_again_after_an_hour(site: Site) -> None:
+    site.watch()
     site.register()
 
     site.clock.advance(3601)

@@ -105,11 +105,11 @@ def test_a_batch_takes_the_keys_that_follow_from_its_events(
     keys: dict[str, Key] = {}
     for commands in batches:
         clock.advance(600)
-        batch = Batch(commands, jobs, mapper, clock)
+        batch = Batch(commands, jobs, mapper)
         known = [Stored(0, job_id, version, "", b"") for job_id, version in batch.known.items()]
         seen = {name: keys[name] for name in batch.names if name in keys}
 
-        append = batch.decide(Found([event for event in known if event.version], seen))
+        append = batch.decide(Found([event for event in known if event.version], seen, clock()))
 
         after = {job_id: folded.job for job_id, folded in jobs.items()}
         for stored in append.events:

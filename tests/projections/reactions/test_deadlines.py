@@ -9,8 +9,9 @@ from domain.job.callback import Callback
 from domain.job.commands import QueueJob
 from domain.job.deadlines import Question
 from projections.chore import AT_ONCE, IDLE_SECONDS
-from projections.reactions.deadlines import SLICE, DeadlineWatch
+from projections.reactions.deadlines import SLICE
 from tests.support.deployment import Clock, Deployment
+from tests.support.watching import AlwaysThere, attentive, watch_over
 
 
 def provisioning(made: Deployment, job_id: str) -> None:
@@ -30,12 +31,12 @@ def status(made: Deployment, job_id: str) -> str:
 
 
 @pytest.fixture
-def watch(stores: Deployment, clock: Clock) -> DeadlineWatch:
-    return DeadlineWatch(stores.milepost, stores.read_model, clock)
+def watch(stores: Deployment) -> AlwaysThere:
+    return AlwaysThere(stores)
 
 
 def test_exactly_the_jobs_that_are_due_time_out(
-    stores: Deployment, watch: DeadlineWatch, clock: Clock
+    stores: Deployment, watch: AlwaysThere, clock: Clock
 ) -> None:
     """More than 900 s after the last heartbeat, or after the claim where there is none."""
     for job_id in ("silent", "heard", "running", "failed"):
@@ -63,7 +64,7 @@ def test_exactly_the_jobs_that_are_due_time_out(
 
 
 def test_a_job_that_timed_out_says_for_how_long_it_was_silent(
-    stores: Deployment, watch: DeadlineWatch, clock: Clock
+    stores: Deployment, watch: AlwaysThere, clock: Clock
 ) -> None:
     provisioning(stores, "job")
     stores.projector.catch_up()
@@ -79,7 +80,7 @@ def test_a_job_that_timed_out_says_for_how_long_it_was_silent(
 
 
 def test_a_row_that_lags_cannot_fail_a_job_that_is_alive(
-    stores: Deployment, watch: DeadlineWatch, clock: Clock
+    stores: Deployment, watch: AlwaysThere, clock: Clock
 ) -> None:
     """The row names it, the job's own events decide."""
     for job_id in ("alive", "ended"):
@@ -98,7 +99,7 @@ def test_a_row_that_lags_cannot_fail_a_job_that_is_alive(
 
 
 def test_a_job_times_out_once_although_its_row_lags(
-    stores: Deployment, watch: DeadlineWatch, clock: Clock
+    stores: Deployment, watch: AlwaysThere, clock: Clock
 ) -> None:
     provisioning(stores, "job")
     stores.projector.catch_up()
@@ -114,7 +115,7 @@ def test_a_job_times_out_once_although_its_row_lags(
 
 
 def test_a_retry_that_falls_silent_times_out_again(
-    stores: Deployment, watch: DeadlineWatch, clock: Clock
+    stores: Deployment, watch: AlwaysThere, clock: Clock
 ) -> None:
     for _ in range(2):
         provisioning(stores, "job")
@@ -127,7 +128,7 @@ def test_a_retry_that_falls_silent_times_out_again(
 
 
 def test_a_job_whose_workflow_never_comes_is_given_up_after_an_hour(
-    stores: Deployment, watch: DeadlineWatch, clock: Clock
+    stores: Deployment, watch: AlwaysThere, clock: Clock
 ) -> None:
     queue(stores, "pending")
     stores.projector.catch_up()
@@ -142,7 +143,7 @@ def test_a_job_whose_workflow_never_comes_is_given_up_after_an_hour(
 
 
 def test_a_job_of_which_only_heartbeats_came_is_given_up_when_they_end(
-    stores: Deployment, watch: DeadlineWatch, clock: Clock
+    stores: Deployment, watch: AlwaysThere, clock: Clock
 ) -> None:
     """The first callback of its workflow got lost."""
     queue(stores, "job")
@@ -160,7 +161,7 @@ def test_a_job_of_which_only_heartbeats_came_is_given_up_when_they_end(
 
 
 def test_a_job_that_nobody_registered_and_of_which_only_heartbeats_came_ends_too(
-    stores: Deployment, watch: DeadlineWatch, clock: Clock
+    stores: Deployment, watch: AlwaysThere, clock: Clock
 ) -> None:
     heartbeat(stores, "stray")
     stores.projector.catch_up()
@@ -175,21 +176,22 @@ def test_jobs_that_are_due_and_cannot_be_judged_do_not_keep_the_others_waiting(
     memory: Deployment, clock: Clock
 ) -> None:
     """A round goes on after the jobs of the last slice, whatever became of them."""
+    watch_over(memory)
     jobs = [f"job-{number:03}" for number in range(SLICE + 1)]
     for job_id in jobs:
-        provisioning(memory, job_id)
+        queue(memory, job_id)
     memory.projector.catch_up()
     clock.advance(1)
     for job_id in jobs[:-1]:
         heartbeat(memory, job_id)
-    clock.advance(899.5)
-    watch = DeadlineWatch(memory.milepost, memory.read_model, clock)
+    clock.advance(3600)
+    watch = attentive(memory, Troubled(memory, jobs[0], ZeroDivisionError("a bug")))
 
     assert watch.step() == AT_ONCE
     watch.step()
 
     assert status(memory, jobs[-1]) == "failed"
-    assert {status(memory, job_id) for job_id in jobs[:-1]} == {"provisioning"}
+    assert status(memory, jobs[0]) == "provisioning"
 
 
 def test_two_watches_fail_a_job_once(databases: Deployment, clock: Clock) -> None:
@@ -198,41 +200,22 @@ def test_two_watches_fail_a_job_once(databases: Deployment, clock: Clock) -> Non
     clock.advance(901)
     another = databases.again()
 
-    DeadlineWatch(databases.milepost, databases.read_model, clock).step()
-    DeadlineWatch(another.milepost, another.read_model, clock).step()
+    attentive(databases).step()
+    attentive(another).step()
 
     assert another.milepost.find("job").version == 2
     another.close()
 
 
-def test_nothing_times_out_soon_after_nobody_could_be_heard(
-    stores: Deployment, watch: DeadlineWatch, clock: Clock
-) -> None:
-    """While Milepost was away the heartbeats were lost: time for two of them."""
-    provisioning(stores, "alive")
-    provisioning(stores, "dead")
-    stores.projector.catch_up()
-    clock.advance(1200)
-
-    watch.begin()
-    watch.step()
-    assert (status(stores, "alive"), status(stores, "dead")) == ("provisioning", "provisioning")
-    clock.advance(60)
-    heartbeat(stores, "alive")
-    clock.advance(90)
-    watch.step()
-
-    assert (status(stores, "alive"), status(stores, "dead")) == ("provisioning", "failed")
-
-
 def test_many_silent_jobs_are_judged_in_slices(memory: Deployment, clock: Clock) -> None:
     """So that projecting goes on between the slices."""
+    watch_over(memory)
     jobs = [f"job-{number}" for number in range(2 * SLICE + 1)]
     for job_id in jobs:
-        provisioning(memory, job_id)
+        queue(memory, job_id)
     memory.projector.catch_up()
-    clock.advance(901)
-    watch = DeadlineWatch(memory.milepost, memory.read_model, clock)
+    clock.advance(3601)
+    watch = attentive(memory)
 
     def failed() -> int:
         return sum(status(memory, job_id) == "failed" for job_id in jobs)
@@ -254,6 +237,9 @@ class Troubled:
             raise self._error
         return self._made.milepost.time_out(job_id, question)
 
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._made.milepost, name)
+
 
 def test_a_job_that_cannot_be_judged_keeps_no_other_from_it(
     memory: Deployment, clock: Clock, caplog: pytest.LogCaptureFixture
@@ -265,7 +251,7 @@ def test_a_job_that_cannot_be_judged_keeps_no_other_from_it(
     memory.projector.catch_up()
     clock.advance(901)
     troubled = Troubled(memory, "first", ZeroDivisionError("a bug"))
-    watch = DeadlineWatch(troubled, memory.read_model, clock)  # type: ignore[arg-type]
+    watch = attentive(memory, troubled)
 
     watch.step()
     watch.step()
@@ -287,7 +273,7 @@ def test_a_database_that_is_away_is_no_fault_of_the_job(memory: Deployment, cloc
     memory.projector.catch_up()
     clock.advance(901)
     troubled = Troubled(memory, "first", StoreUnavailable("away"))
-    watch = DeadlineWatch(troubled, memory.read_model, clock)  # type: ignore[arg-type]
+    watch = attentive(memory, troubled)
 
     with pytest.raises(StoreUnavailable):
         watch.step()
