@@ -19,8 +19,8 @@ from marshmallow import (
 )
 
 from api.schemas.fields import Name, RunId, plain
-from domain.application import utc_now
 from domain.job.callback import Callback
+from domain.log.clock import utc_now
 from projections.views.instance import INSTANCE_STATUSES
 
 STATUSES = ("provisioning", "running", "failed")

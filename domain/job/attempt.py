@@ -15,6 +15,7 @@ import msgspec
 from domain.job.events import (
     AttemptCancelled,
     AttemptFailed,
+    DeadlineKind,
     Fact,
     HeartbeatReceived,
     JobTimedOut,
@@ -71,8 +72,8 @@ class ReportedValue(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 class Final(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):
     """How the attempt ended.
 
-    `inferred` means that Milepost concluded it from the job's silence, `ordered` that an operator
-    ended the attempt. A `cancelled` attempt has the status `failed`.
+    `inferred` means that Milepost concluded it from a `deadline` that was missed, `ordered` that an
+    operator ended the attempt. A `cancelled` attempt has the status `failed`.
     """
 
     status: Literal["running", "failed"]
@@ -81,6 +82,7 @@ class Final(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=T
     step: str | None = None
     failed_step: str | None = None
     inferred: bool = False
+    deadline: DeadlineKind | None = None
     ordered: bool = False
     cancelled: bool = False
 
@@ -112,9 +114,9 @@ class Final(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=T
 class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):
     """The state of one attempt. `number` counts from 1, in the order of opening.
 
-    `opened_at` is the sender's time of the word that opened it. It has `begun` if a run that works
-    opened it, and is `wanted` if an operator asked for it. Its run is older than that of the
-    attempt `before`, if that is given.
+    `since` is when Milepost opened it, `opened_at` the sender's time of the word that did. It has
+    `begun` if a run that works opened it, and is `wanted` if an operator asked for it. Its run is
+    older than that of the attempt `before`, if that is given.
     `replaced` and `earlier_run_ids` come from events of the first release, in which a new attempt
     ended the story of all earlier ones. `evidence_at` and `failure_at` are the latest senders'
     times of words that work goes on and of failures. `claims_machine` means that a word which names
@@ -123,6 +125,7 @@ class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only
     """
 
     number: int = 1
+    since: datetime | None = None
     opened_at: datetime | None = None
     before: int | None = None
     begun: bool = False
@@ -197,6 +200,16 @@ class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only
         """Tell whether the attempt's machine has this id."""
         return bool(server_id and self.server_id and self.server_id.value == server_id)
 
+    def is_claimed_by(self, fact: HeartbeatReceived) -> bool:
+        """Tell whether this heartbeat is the attempt's first sign of life.
+
+        The senders' clocks tell, if they are known. So the order of arrival does not matter then.
+        """
+        moment = Timestamp(fact.recorded_at, fact.occurred_at)
+        if self.final and not moment.surely_by(self.final.moment):
+            return False
+        return self.claim is None or moment.surely_before(self.claim)
+
 
 def whole_seconds(time: datetime) -> datetime:
     """Cut a time to whole seconds: not every sender writes fractions."""
@@ -215,9 +228,15 @@ def evolve(attempt: Attempt, fact: Fact) -> Attempt:
         case Received():
             return _heard(_skewed(attempt, fact), fact)
         case JobTimedOut():
-            end = Timestamp(fact.recorded_at)
             return _ended(
-                attempt, Final(status="failed", moment=end, error=fact.error, inferred=True)
+                attempt,
+                Final(
+                    status="failed",
+                    moment=Timestamp(fact.recorded_at),
+                    error=fact.error,
+                    inferred=True,
+                    deadline=fact.deadline,
+                ),
             )
         case TimeoutWithdrawn():
             if attempt.final is None or not attempt.final.inferred:
@@ -254,6 +273,8 @@ def _heard(attempt: Attempt, fact: Received) -> Attempt:
             attempt = _working(_with_machine(attempt, fact), fact)
             return _with_step(attempt, fact)
         case HeartbeatReceived():
+            if fact.claims:
+                attempt = _claimed(attempt, _moment(fact))
             if attempt.final or attempt.claim is None:
                 return attempt
             return msgspec.structs.replace(attempt, heard_at=fact.recorded_at)

@@ -145,8 +145,20 @@ def _after_timeout(runs: Runs, attempt: Attempt, final: Final, word: Word) -> Pl
         return Placement(attempt.number)
     if attempt.announced and not word.run_attempt and word.status == "provisioning":
         return _goes_on(runs, word)
-    # A reported end replaces the timeout by itself.
-    return Placement(attempt.number, revives=word.status in (None, "provisioning"))
+    return Placement(attempt.number, revives=_refutes(attempt, final, word))
+
+
+def _refutes(attempt: Attempt, final: Final, word: Word) -> bool:
+    """Tell whether this word says that the attempt was not dead.
+
+    A sign of life says so after a silence, and a new step after one that took too long. Nothing
+    makes an attempt shorter that took too long as a whole. A reported end replaces any timeout.
+    """
+    if word.status not in (None, "provisioning") or final.deadline == "attempt":
+        return False
+    if final.deadline == "step":
+        return word.step is not None and word.step not in attempt.steps
+    return True
 
 
 def _after_order(runs: Runs, attempt: Attempt, word: Word) -> Placement:

@@ -21,6 +21,7 @@ from domain.errors import (
     RegistrationConflict,
 )
 from domain.job.callback import Callback
+from domain.job.deadlines import ASKED_NOW, Question
 from domain.job.events import JobQueued
 from domain.job.keys import Key, agent_key, callback_key, in_progress_key, registration_key
 from domain.job.provisioning_job import Outcome, ProvisioningJob
@@ -160,10 +161,13 @@ class StopJob(msgspec.Struct, frozen=True):
 
 
 class TimeOutJob(msgspec.Struct, frozen=True):
-    """Fail the job if it has been silent for too long; otherwise change nothing."""
+    """Fail the job if it missed a deadline of its workflow; otherwise change nothing."""
 
     job_id: str
+    workflows: Workflows
+    question: Question = ASKED_NOW
     names: tuple[str, ...] = ()
 
     def decide(self, job: ProvisioningJob, keys: Mapping[str, Key], now: datetime) -> Decision:
-        return Decision(job.time_out(now))
+        workflow = self.workflows.recorded(job.queued.workflow if job.queued else None)
+        return Decision(job.time_out(now, workflow, self.question))

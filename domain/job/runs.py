@@ -208,6 +208,7 @@ def _opened(runs: Runs, started: AttemptStarted) -> Runs:
     run_id = started.workflow_run_id
     fresh = Attempt(
         number=started.number,
+        since=started.recorded_at,
         opened_at=started.occurred_at,
         before=started.before,
         begun=started.because != "failure",

@@ -21,6 +21,7 @@ from domain.log.stored import Stored
 from domain.transfer.derived_keys import DerivedKeys
 from domain.transfer.importing import fill
 from domain.transfer.jsonl import encode, unsealed
+from domain.workflows.files import load
 from domain.writing.batch import Batch
 from tests.support.deployment import Clock
 
@@ -62,14 +63,14 @@ asked = st.one_of(
     st.sampled_from(JOBS),
     st.integers(60, 1200),
 )
-"""A job id asks it to stop, a number lets so many seconds pass and the watchdog look."""
+"""A job id asks it to stop, a number lets so many seconds pass and the deadlines be judged."""
 one_command: st.SearchStrategy[Command] = st.one_of(
     st.builds(RecordCallback, callbacks),
     st.builds(RecordCallback, callbacks),
     st.builds(RecordCallback, heartbeats),
     registrations,
     st.builds(StopJob, st.sampled_from(JOBS), st.none()),
-    st.builds(TimeOutJob, st.sampled_from(JOBS)),
+    st.builds(TimeOutJob, st.sampled_from(JOBS), st.just(load())),
 )
 
 
@@ -104,11 +105,11 @@ def test_a_batch_takes_the_keys_that_follow_from_its_events(
     keys: dict[str, Key] = {}
     for commands in batches:
         clock.advance(600)
-        batch = Batch(commands, jobs, mapper, clock)
+        batch = Batch(commands, jobs, mapper)
         known = [Stored(0, job_id, version, "", b"") for job_id, version in batch.known.items()]
         seen = {name: keys[name] for name in batch.names if name in keys}
 
-        append = batch.decide(Found([event for event in known if event.version], seen))
+        append = batch.decide(Found([event for event in known if event.version], seen, clock()))
 
         after = {job_id: folded.job for job_id, folded in jobs.items()}
         for stored in append.events:
