@@ -122,7 +122,8 @@ class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only
     `replaced` and `earlier_run_ids` come from events of the first release, in which a new attempt
     ended the story of all earlier ones. `evidence_at` and `failure_at` are the latest senders'
     times of words that work goes on and of failures. `claims_machine` means that a word which names
-    the run named the machine. `skew_seconds` is the largest difference of the senders' clocks to
+    the run named the machine. `passed_on` means that the machine of the failed attempt said that it
+    runs, or that another run works on it. `skew_seconds` is the largest difference of the senders' clocks to
     ours, above `SKEW_SECONDS`.
     """
 
@@ -149,6 +150,7 @@ class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only
     stop_requested_at: datetime | None = None
     stopped_at: datetime | None = None
     rollback_requested_at: datetime | None = None
+    passed_on: bool = False
     skew_seconds: int | None = None
 
     @property
@@ -246,7 +248,9 @@ def evolve(attempt: Attempt, fact: Fact) -> Attempt:
         case RollbackRequested():
             return msgspec.structs.replace(attempt, rollback_requested_at=fact.recorded_at)
         case RollbackWithdrawn():
-            return msgspec.structs.replace(attempt, rollback_requested_at=None)
+            return msgspec.structs.replace(
+                attempt, rollback_requested_at=None, passed_on=attempt.status == "failed"
+            )
         case _:
             return attempt
 
