@@ -123,8 +123,8 @@ class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only
     ended the story of all earlier ones. `evidence_at` and `failure_at` are the latest senders'
     times of words that work goes on and of failures. `claims_machine` means that a word which names
     the run named the machine. `passed_on` means that the machine of the failed attempt said that it
-    runs, or that another run works on it. `skew_seconds` is the largest difference of the senders' clocks to
-    ours, above `SKEW_SECONDS`.
+    runs, or that another run works on it. `skew_seconds` is the largest difference of the senders'
+    clocks to ours, above `SKEW_SECONDS`.
     """
 
     number: int = 1
