@@ -21,6 +21,7 @@ from domain.job.events import (
     JobTimedOut,
     Machine,
     MachineStopped,
+    MetadataReported,
     Received,
     RollbackRequested,
     RollbackWithdrawn,
@@ -63,10 +64,14 @@ class Timestamp(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class ReportedValue(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """The latest value that a callback gave for a field."""
+    """The latest value that a callback gave for a field.
+
+    `runs` means that the callback said `running`. Only another `running` can replace such a value.
+    """
 
     value: str
     occurred_at: datetime | None = None
+    runs: bool = False
 
 
 class Final(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):
@@ -120,8 +125,9 @@ class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only
     `replaced` and `earlier_run_ids` come from events of the first release, in which a new attempt
     ended the story of all earlier ones. `evidence_at` and `failure_at` are the latest senders'
     times of words that work goes on and of failures. `claims_machine` means that a word which names
-    the run named the machine. `skew_seconds` is the largest difference of the senders' clocks to
-    ours, above `SKEW_SECONDS`.
+    the run named the machine. `passed_on` means that the machine of the failed attempt said that it
+    runs, or that another run works on it. `skew_seconds` is the largest difference of the senders'
+    clocks to ours, above `SKEW_SECONDS`.
     """
 
     number: int = 1
@@ -149,6 +155,7 @@ class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only
     stop_requested_at: datetime | None = None
     stopped_at: datetime | None = None
     rollback_requested_at: datetime | None = None
+    passed_on: bool = False
     skew_seconds: int | None = None
 
     @property
@@ -262,7 +269,9 @@ def evolve(attempt: Attempt, fact: Fact) -> Attempt:
         case RollbackRequested():
             return msgspec.structs.replace(attempt, rollback_requested_at=fact.recorded_at)
         case RollbackWithdrawn():
-            return msgspec.structs.replace(attempt, rollback_requested_at=None)
+            return msgspec.structs.replace(
+                attempt, rollback_requested_at=None, passed_on=attempt.status == "failed"
+            )
         case _:
             return attempt
 
@@ -379,10 +388,11 @@ def _with_machine(attempt: Attempt, fact: Machine) -> Attempt:
         ("run_id", fact.workflow_run_id),
     ):
         if value:
+            runs = field != "run_id" and _says_running(fact)
             old: ReportedValue | None = getattr(attempt, field)
-            if old and old.value == value and old.occurred_at == fact.occurred_at:
+            if old and old.value == value and old.occurred_at == fact.occurred_at and not runs:
                 continue  # almost every callback repeats what is known
-            newest = _later(old, ReportedValue(value, fact.occurred_at))
+            newest = _later(old, ReportedValue(value, fact.occurred_at, runs))
             if newest is not old:
                 changed[field] = newest
     if fact.workflow_run_id:
@@ -394,13 +404,26 @@ def _with_machine(attempt: Attempt, fact: Machine) -> Attempt:
 
 
 def _may_add(attempt: Attempt, fact: Machine) -> bool:
+    known = attempt.server_id
+    if known and known.runs and fact.server_id and not attempt.is_machine(fact.server_id):
+        # Another machine is not the one that runs, unless it runs itself.
+        return _says_running(fact)
     # After the end, only the run that ended the attempt may add to its machine.
     if attempt.final is None or attempt.final.inferred or attempt.run_id is None:
         return True
     return fact.workflow_run_id == attempt.run_id.value
 
 
+def _says_running(fact: Machine) -> bool:
+    # `running` with a whole machine is recorded as `MetadataReported` first.
+    if isinstance(fact, MetadataReported):
+        return True
+    return isinstance(fact, StatusReported) and fact.status == "running"
+
+
 def _later(old: ReportedValue | None, new: ReportedValue) -> ReportedValue:
+    if old and old.runs != new.runs:
+        return old if old.runs else new
     if old is None or not (old.occurred_at and new.occurred_at):
         return new
     return max(old, new, key=lambda word: (word.occurred_at, word.value))

@@ -136,6 +136,8 @@ def _of_attempt(runs: Runs, attempt: Attempt, word: Word) -> Placement:
         return _after_timeout(runs, attempt, final, word)
     if not word.run_attempt and _is_evidence(attempt, final, word):
         return _goes_on(runs, word)
+    if (working := runs.working) and _is_the_next_failure(working, attempt, final, word):
+        return Placement(working.number)
     return Placement(attempt.number)
 
 
@@ -210,6 +212,20 @@ def _is_evidence(attempt: Attempt, final: Final, word: Word) -> bool:
     if word.clock and _is_before(failed or final.moment.recorded_at, word.clock):
         return True
     return word.status == "provisioning" or word.runs_on_machine or word.step in attempt.steps
+
+
+def _is_the_next_failure(working: Attempt, attempt: Attempt, final: Final, word: Word) -> bool:
+    """Tell whether a failed run failed again, in the attempt that words without a run opened."""
+    if not word.fails or word.run_attempt or working.run_id or working.wanted:
+        return False
+    if working.number < attempt.number:
+        return False
+    fact = word.fact
+    if fact.occurred_at and working.opened_at:
+        return not _is_before(fact.occurred_at, working.opened_at)
+    # An equal failure may be a repetition of the first one, which must not end the next try.
+    said = (getattr(fact, name) for name in ("error", "step", "failed_step"))
+    return tuple(said) != (final.error, final.step, final.failed_step)
 
 
 def _was_another_failure(attempt: Attempt, word: Word) -> bool:
