@@ -27,6 +27,10 @@ log = logging.getLogger("milepost.api")
 
 PREFIX = "urn:milepost:problem:"
 RETRY_AFTER_SECONDS = 2
+TOO_LARGE = (
+    "The body is larger than 1 MiB (1,048,576 bytes), the most that Milepost takes. "
+    "Send the end of a long log only."
+)
 
 
 class Kind(NamedTuple):
@@ -258,7 +262,8 @@ def _from_http(error: HTTPException, path: str) -> Answer:
     slug = title.lower().replace(" ", "-")
     ours = ("content-type", "content-length")
     theirs = [pair for pair in error.get_headers() if pair[0].lower() not in ours]
-    return _with(problem(status, slug, title, error.description or "", path), theirs)
+    detail = TOO_LARGE if status == 413 else error.description or ""
+    return _with(problem(status, slug, title, detail, path), theirs)
 
 
 def _unexplained(error: Exception, method: str, path: str) -> Answer:
