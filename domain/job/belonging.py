@@ -115,6 +115,9 @@ def _of_unknown_run(runs: Runs, word: Word) -> Placement:
     if working and working.run_id is None:
         # The attempt waits for its run, or its first words named none.
         return _of_attempt(runs, working, word)
+    if word.fails and (silent := _given_up(runs)) and silent.run_id is None:
+        # The failure says what its silence meant.
+        return _of_attempt(runs, silent, word)
     if word.begins or (word.is_heartbeat and working is None):
         return _opens(runs, word, "run")
     if word.fails:
@@ -136,8 +139,9 @@ def _of_attempt(runs: Runs, attempt: Attempt, word: Word) -> Placement:
         return _after_timeout(runs, attempt, final, word)
     if not word.run_attempt and _is_evidence(attempt, final, word):
         return _goes_on(runs, word)
-    if (working := runs.working) and _is_the_next_failure(working, attempt, final, word):
-        return Placement(working.number)
+    later = runs.working or _given_up(runs)
+    if later and _is_the_next_failure(later, attempt, final, word):
+        return _of_attempt(runs, later, word)
     return Placement(attempt.number)
 
 
@@ -214,15 +218,21 @@ def _is_evidence(attempt: Attempt, final: Final, word: Word) -> bool:
     return word.status == "provisioning" or word.runs_on_machine or word.step in attempt.steps
 
 
-def _is_the_next_failure(working: Attempt, attempt: Attempt, final: Final, word: Word) -> bool:
+def _given_up(runs: Runs) -> Attempt | None:
+    """Return the attempt that is shown if it is shown as timed out."""
+    present = runs.present
+    return present if present.final and present.final.inferred else None
+
+
+def _is_the_next_failure(later: Attempt, attempt: Attempt, final: Final, word: Word) -> bool:
     """Tell whether a failed run failed again, in the attempt that words without a run opened."""
-    if not word.fails or word.run_attempt or working.run_id or working.wanted:
+    if not word.fails or word.run_attempt or later.run_id or later.wanted:
         return False
-    if working.number < attempt.number:
+    if later.number < attempt.number:
         return False
     fact = word.fact
-    if fact.occurred_at and working.opened_at:
-        return not _is_before(fact.occurred_at, working.opened_at)
+    if fact.occurred_at and later.opened_at:
+        return not _is_before(fact.occurred_at, later.opened_at)
     # An equal failure may be a repetition of the first one, which must not end the next try.
     said = (getattr(fact, name) for name in ("error", "step", "failed_step"))
     return tuple(said) != (final.error, final.step, final.failed_step)

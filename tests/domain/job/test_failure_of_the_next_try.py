@@ -14,6 +14,10 @@ def told(*words: dict[str, Any]) -> ProvisioningJob:
     """Return a job after these callbacks, which come one a minute; `at` is a sender's minute."""
     job, now = ProvisioningJob("job"), NOON
     for word in words:
+        if word == SILENCE:
+            now += timedelta(minutes=16)
+            job = job.time_out(now).job
+            continue
         now += timedelta(minutes=1)
         said = dict(word)
         if "at" in said:
@@ -22,6 +26,7 @@ def told(*words: dict[str, Any]) -> ProvisioningJob:
     return job
 
 
+SILENCE: dict[str, Any] = {}
 STEP: dict[str, Any] = {"status": "provisioning", "step": "vm_created"}
 FIRST: dict[str, Any] = {"status": "failed", "workflow_run_id": "7", "error": "first"}
 SECOND: dict[str, Any] = {"status": "failed", "workflow_run_id": "7", "error": "second"}
@@ -54,3 +59,27 @@ def test_an_earlier_clock_tells_another_failure_of_the_first_try() -> None:
 
     assert job.attempt.number == 2
     assert job.attempt.final is None
+
+
+def test_the_failure_takes_the_place_of_the_timeout_of_the_re_runs_steps() -> None:
+    job = told(STEP, FIRST, STEP, SILENCE, SECOND)
+
+    assert job.attempt.number == 2
+    assert job.attempt.final is not None
+    assert job.attempt.final.error == "second"
+
+
+def test_the_failure_of_a_run_takes_the_place_of_the_timeout_of_steps_without_a_run() -> None:
+    job = told(STEP, SILENCE, FIRST)
+
+    assert job.attempt.number == 1
+    assert job.attempt.final is not None
+    assert job.attempt.final.error == "first"
+
+
+def test_the_failure_of_another_run_leaves_the_timeout_of_a_run_that_is_named() -> None:
+    job = told(STEP | {"workflow_run_id": "6"}, SILENCE, FIRST)
+
+    assert job.attempt.number == 1
+    assert job.attempt.final is not None
+    assert job.attempt.final.inferred
