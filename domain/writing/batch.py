@@ -9,7 +9,7 @@ from datetime import datetime
 import msgspec
 from eventsourcing.persistence import StoredEvent
 
-from domain.job.commands import Command, Decision
+from domain.job.commands.contract import Command, Decision
 from domain.job.events import JobTimedOut, RollbackRequested
 from domain.job.key_changes import key_changes
 from domain.job.keys import Key

@@ -11,7 +11,11 @@ from hypothesis import strategies as st
 from domain.application import Milepost
 from domain.errors import JobNotFound, Refused
 from domain.job.callback import Callback
-from domain.job.commands import Command, QueueJob, RecordCallback, StopJob, TimeOutJob
+from domain.job.commands.callbacks import RecordCallback
+from domain.job.commands.contract import Command
+from domain.job.commands.operators import StopJob
+from domain.job.commands.registration import QueueJob
+from domain.job.commands.time import TimeOutJob
 from domain.job.keys import Key, in_progress_key
 from domain.job.provisioning_job import ProvisioningJob, evolve
 from domain.log.memory import MemoryRecorder
