@@ -18,7 +18,7 @@ from marshmallow import (
     validates_schema,
 )
 
-from api.schemas.fields import Name, RunId, plain
+from api.schemas.fields import Name, Reason, RunId, plain
 from domain.application import utc_now
 from domain.job.callback import Callback
 from projections.views.instance import INSTANCE_STATUSES
@@ -124,6 +124,23 @@ class RegistrationSchema(Schema):
     workflow = Name(
         "A workflow definition, as name or name@version; the default definition if left out"
     )
+
+
+class OrderSchema(Schema):
+    """Why an operator asks for it."""
+
+    class Meta:
+        """A misspelt field must not go unnoticed."""
+
+        unknown = RAISE
+
+    reason = Reason("The reason, which is recorded and shown")
+
+
+class StoppedSchema(OrderSchema):
+    """Why a machine is gone, and which one."""
+
+    server_id = Name("The machine that is gone; needed if the job has several that may be meant")
 
 
 class JobQuerySchema(Schema):

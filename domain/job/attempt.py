@@ -37,6 +37,7 @@ SKEW_SECONDS = 60
 """A smaller difference between a sender's clock and ours is not worth a word."""
 
 Status = Literal["queued", "provisioning", "running", "stopped", "failed"]
+Outcome = Literal["running", "failed", "cancelled", "timed_out", "stopped"]
 
 
 class Timestamp(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -113,18 +114,19 @@ class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only
     """The state of one attempt. `number` counts from 1, in the order of opening.
 
     `opened_at` is the sender's time of the word that opened it. `wanted` means that an operator
-    asked for it. Its run is older than that of the attempt `before`, if that is given.
-    `replaced` and `earlier_run_ids` come from events of the first release, in which a new attempt
-    ended the story of all earlier ones. `evidence_at` and `failure_at` are the latest senders'
-    times of words that work goes on and of failures. `claims_machine` means that a word which names
-    the run named the machine. `skew_seconds` is the largest difference of the senders' clocks to
-    ours, above `SKEW_SECONDS`.
+    asked for it, at `asked_at` by our clock. Its run is older than that of the attempt `before`, if
+    that is given. `replaced` and `earlier_run_ids` come from events of the first release, in which
+    a new attempt ended the story of all earlier ones. `evidence_at` and `failure_at` are the latest
+    senders' times of words that work goes on and of failures. `claims_machine` means that a word
+    which names the run named the machine. `skew_seconds` is the largest difference of the senders'
+    clocks to ours, above `SKEW_SECONDS`.
     """
 
     number: int = 1
     opened_at: datetime | None = None
     before: int | None = None
     wanted: bool = False
+    asked_at: datetime | None = None
     replaced: bool = False
     earlier_run_ids: tuple[str, ...] = ()
     run_id: ReportedValue | None = None
@@ -154,6 +156,17 @@ class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only
                 return "stopped"
             return self.final.status
         return "provisioning" if self.claim else "queued"
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """How the attempt ended, more exactly than its status; None while it is in progress."""
+        if self.final is None:
+            return None
+        if self.final.status == "running":
+            return "stopped" if self.stopped_at else "running"
+        if self.final.cancelled:
+            return "cancelled"
+        return "timed_out" if self.final.inferred else "failed"
 
     @property
     def has_begun(self) -> bool:
@@ -229,7 +242,7 @@ def evolve(attempt: Attempt, fact: Fact) -> Attempt:
                 Final(
                     status="failed",
                     moment=Timestamp(fact.recorded_at),
-                    error=fact.reason,
+                    error=fact.reason or _ordered_by(fact),
                     ordered=True,
                     cancelled=isinstance(fact, AttemptCancelled),
                 ),
@@ -244,6 +257,11 @@ def evolve(attempt: Attempt, fact: Fact) -> Attempt:
             return msgspec.structs.replace(attempt, rollback_requested_at=None)
         case _:
             return attempt
+
+
+def _ordered_by(fact: AttemptFailed | AttemptCancelled) -> str:
+    ended = "Cancelled" if isinstance(fact, AttemptCancelled) else "Ended as failed"
+    return f"{ended} by {fact.requested_by or 'an operator'}, without a reason."
 
 
 def _heard(attempt: Attempt, fact: Received) -> Attempt:

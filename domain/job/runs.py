@@ -211,6 +211,7 @@ def _opened(runs: Runs, started: AttemptStarted) -> Runs:
         opened_at=started.occurred_at,
         before=started.before,
         wanted=started.because == "retry",
+        asked_at=started.recorded_at if started.because == "retry" else None,
         run_id=ReportedValue(run_id, started.occurred_at) if run_id else None,
         run_attempt=started.run_attempt,
     )
