@@ -167,7 +167,10 @@ def _steps(
 ) -> list[dict[str, Any]]:
     ranks, activated_by, floor = workflow.ranks(), workflow.activated_by(), timeline.floor
     reached = {name: shown(seen, floor) for name, seen in attempt.steps_reached.items()}
-    order = sorted(reached, key=lambda name: (reached[name], ranks.get(name, -1), name))
+    order = sorted(
+        reached,
+        key=lambda name: (reached[name], attempt.steps[name].at, ranks.get(name, -1), name),
+    )
     starts = [reached[name] for name in order]
     ends = [*starts[1:], shown_end(attempt, floor)]
     late = {**attempt.steps, **chapter.late}

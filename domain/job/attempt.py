@@ -113,18 +113,20 @@ class Final(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=T
 class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):
     """The state of one attempt. `number` counts from 1, in the order of opening.
 
-    `opened_at` is the sender's time of the word that opened it. `wanted` means that an operator
-    asked for it, at `asked_at` by our clock. Its run is older than that of the attempt `before`, if
-    that is given. `replaced` and `earlier_run_ids` come from events of the first release, in which
-    a new attempt ended the story of all earlier ones. `evidence_at` and `failure_at` are the latest
-    senders' times of words that work goes on and of failures. `claims_machine` means that a word
-    which names the run named the machine. `skew_seconds` is the largest difference of the senders'
-    clocks to ours, above `SKEW_SECONDS`.
+    `opened_at` is the sender's time of the word that opened it. It has `begun` if a run that works
+    opened it, and is `wanted` if an operator asked for it, at `asked_at` by our clock. Its run is
+    older than that of the attempt `before`, if that is given.
+    `replaced` and `earlier_run_ids` come from events of the first release, in which a new attempt
+    ended the story of all earlier ones. `evidence_at` and `failure_at` are the latest senders'
+    times of words that work goes on and of failures. `claims_machine` means that a word which names
+    the run named the machine. `skew_seconds` is the largest difference of the senders' clocks to
+    ours, above `SKEW_SECONDS`.
     """
 
     number: int = 1
     opened_at: datetime | None = None
     before: int | None = None
+    begun: bool = False
     wanted: bool = False
     asked_at: datetime | None = None
     replaced: bool = False
@@ -171,7 +173,7 @@ class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only
     @property
     def has_begun(self) -> bool:
         """True once its workflow has said that it works, or an operator has asked for it."""
-        return bool(self.claim or self.wanted or (self.final and self.final.status == "running"))
+        return bool(self.begun or self.claim or (self.final and self.final.status == "running"))
 
     @property
     def claimed_at(self) -> datetime | None:
@@ -290,8 +292,8 @@ def _reported_end(attempt: Attempt, fact: StatusReported) -> Attempt:
     is_running = fact.status == "running"
     if is_running:
         attempt = _working(attempt, fact)
-    elif (clock := clock_of(fact)) and (not attempt.failure_at or clock > attempt.failure_at):
-        attempt = msgspec.structs.replace(attempt, failure_at=clock)
+    elif (time := fact.occurred_at) and (not attempt.failure_at or time > attempt.failure_at):
+        attempt = msgspec.structs.replace(attempt, failure_at=time)
     return _ended(
         attempt,
         Final(

@@ -124,7 +124,13 @@ def _of_unknown_run(runs: Runs, word: Word) -> Placement:
 
 def _of_attempt(runs: Runs, attempt: Attempt, word: Word) -> Placement:
     final = attempt.final
-    if final is None or final.status == "running" or final.ordered or attempt.replaced:
+    if final is None or attempt.replaced:
+        return Placement(attempt.number)
+    if final.ordered:
+        return _after_order(runs, attempt, word)
+    if final.status == "running":
+        if _failed_before(final, word):
+            return _opens(runs, word, "failure", before=attempt.number)
         return Placement(attempt.number)
     if final.inferred:
         return _after_timeout(runs, attempt, final, word)
@@ -141,6 +147,14 @@ def _after_timeout(runs: Runs, attempt: Attempt, final: Final, word: Word) -> Pl
         return _goes_on(runs, word)
     # A reported end replaces the timeout by itself.
     return Placement(attempt.number, revives=word.status in (None, "provisioning"))
+
+
+def _after_order(runs: Runs, attempt: Attempt, word: Word) -> Placement:
+    waiting = runs.working
+    if waiting and waiting.wanted and waiting.run_id is None and word.status == "provisioning":
+        # The operator asked for a retry, and the CI system re-runs under the same id.
+        return Placement(waiting.number)
+    return Placement(attempt.number)
 
 
 def _goes_on(runs: Runs, word: Word) -> Placement:
@@ -174,12 +188,15 @@ def _is_evidence(attempt: Attempt, final: Final, word: Word) -> bool:
     """Tell whether work goes on after a reported failure."""
     if not word.begins:
         return False
-    if word.clock:
-        if _is_before(attempt.failure_at or final.moment.recorded_at, word.clock):
-            return True
-        if attempt.failure_at:
-            # Equal times may hide which came first; then the machine decides.
-            return word.runs_on_machine and not _is_before(word.clock, attempt.failure_at)
+    said, failed = word.fact.occurred_at, attempt.failure_at
+    claimed = attempt.claim.occurred_at if attempt.claim else None
+    if said and claimed and said <= claimed:
+        return False  # it repeats the attempt's first word
+    if said and failed and not _is_before(failed, said):
+        # Equal times may hide which came first; then the machine decides.
+        return word.runs_on_machine and not _is_before(said, failed)
+    if word.clock and _is_before(failed or final.moment.recorded_at, word.clock):
+        return True
     return word.status == "provisioning" or word.runs_on_machine or word.step in attempt.steps
 
 
@@ -188,6 +205,12 @@ def _was_another_failure(attempt: Attempt, word: Word) -> bool:
     if not word.fails or attempt.final or attempt.run_id or not word.clock:
         return False
     return bool(attempt.evidence_at and _is_before(word.clock, attempt.evidence_at))
+
+
+def _failed_before(final: Final, word: Word) -> bool:
+    """Tell whether this failure came late: work went on after it, and its machine runs."""
+    said, ran = word.fact.occurred_at, final.moment.occurred_at
+    return bool(word.fails and said and ran and said <= ran)
 
 
 def _open_at(runs: Runs, attempt: Attempt, clock: datetime) -> Attempt:

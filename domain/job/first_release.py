@@ -39,6 +39,7 @@ def opened(runs: Runs, started: AttemptStarted) -> Runs:
     fresh = Attempt(
         number=started.number,
         opened_at=started.occurred_at,
+        begun=True,
         earlier_run_ids=earlier,
         run_id=ReportedValue(run_id, started.occurred_at) if run_id else None,
     )

@@ -26,12 +26,12 @@ def rollback_of(
     server_id = attempt.server_id.value if attempt.server_id else None
     if server_id is None or attempt.stopped_at:
         return None  # without a machine, or with one that is gone for good
-    failed = attempt.status == "failed"
-    is_wanted = not failed or _says_it_runs(facts, attempt) or _is_of_another(runs, attempt)
+    is_wanted = (
+        attempt.status != "failed" or _says_it_runs(facts, attempt) or _is_of_another(runs, attempt)
+    )
     if attempt.rollback_requested_at:
-        if failed and not _says_it_runs(facts, attempt):
-            return None
-        return RollbackWithdrawn(recorded_at=now, attempt=attempt.number)
+        withdrawn = RollbackWithdrawn(recorded_at=now, attempt=attempt.number)
+        return withdrawn if is_wanted else None
     if is_wanted or attempt.replaced or _may_be_of_another(runs, attempt):
         return None
     return RollbackRequested(

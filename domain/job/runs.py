@@ -210,6 +210,7 @@ def _opened(runs: Runs, started: AttemptStarted) -> Runs:
         number=started.number,
         opened_at=started.occurred_at,
         before=started.before,
+        begun=started.because != "failure",
         wanted=started.because == "retry",
         asked_at=started.recorded_at if started.because == "retry" else None,
         run_id=ReportedValue(run_id, started.occurred_at) if run_id else None,

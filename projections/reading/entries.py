@@ -23,6 +23,10 @@ ENVELOPE = {"recorded_at", "occurred_at", "callback_id", "signed_by", "digest", 
 """The fields that an event has about itself; its other fields are about the job."""
 
 
+DECIDED = ("attempt", "in_workflow")
+"""Fields of a callback's fact that Milepost decided."""
+
+
 class JobState(msgspec.Struct, frozen=True):
     """Both views of a job between two of its events."""
 
@@ -57,10 +61,12 @@ class Entry(msgspec.Struct, frozen=True):
         """The event's fields about the job: known fields, then the sender's other fields."""
         if self.fact is None:
             return dict(self.raw)
+        ours = DECIDED if isinstance(self.fact, Received) else ()
         known = {
             name: value
             for name in self.fact.__struct_fields__
-            if name not in ENVELOPE and (value := getattr(self.fact, name)) is not None
+            if name not in ENVELOPE and name not in ours
+            if (value := getattr(self.fact, name)) not in (None, {})
         }
         return {**known, **getattr(self.fact, "extra", {})}
 

@@ -11,7 +11,7 @@ from eventsourcing.persistence import Cipher
 
 from domain.errors import MilepostError
 from domain.job.events import JobEvent
-from projections.views import instance, timeline
+from projections.views import first_shape, instance, timeline
 from projections.views.instance import Instance
 from projections.views.timeline import Timeline
 
@@ -25,7 +25,8 @@ class UnreadableDocument(MilepostError):
 class View(Generic[State]):
     """A fold over one job's events, and its state as a stored document.
 
-    Documents are JSON; with a cipher, base64 of the encrypted JSON.
+    Documents are JSON; with a cipher, base64 of the encrypted JSON. `upgraded` completes the state
+    of a document of an earlier shape.
     """
 
     def __init__(
@@ -35,8 +36,10 @@ class View(Generic[State]):
         evolve: Callable[[State, JobEvent], State],
         passed_over: Callable[[State, int, int], State],
         cipher: Cipher | None,
+        upgraded: Callable[[State, bytes], State] = lambda state, _: state,
     ) -> None:
         self.name = name
+        self._upgraded: Callable[[State, bytes], State] = upgraded
         self.evolve: Callable[[State, JobEvent], State] = evolve
         self.passed_over: Callable[[State, int, int], State] = passed_over
         self._initial = state
@@ -66,7 +69,7 @@ class View(Generic[State]):
             state: State = self._decoder.decode(plain)
         except ValueError as error:  # base64, the cipher and msgspec raise it
             raise UnreadableDocument(f"{self.name} of {job_id!r}: {error}") from error
-        return state
+        return self._upgraded(state, plain)
 
 
 class Views:
@@ -74,7 +77,12 @@ class Views:
 
     def __init__(self, cipher: Cipher | None = None) -> None:
         self.instance = View[Instance](
-            "instances", Instance, instance.evolve, instance.passed_over, cipher
+            "instances",
+            Instance,
+            instance.evolve,
+            instance.passed_over,
+            cipher,
+            first_shape.upgraded,
         )
         self.timeline = View[Timeline](
             "timelines", Timeline, timeline.evolve, timeline.passed_over, cipher

@@ -75,10 +75,21 @@ def states(stored: Iterable[Portable], workflows: Workflows) -> Iterator[Any]:
                 "position": event.position,
                 "job": job_body(instance, workflows),
                 "timeline": timeline_body(timeline, workflows),
-                "decides": whole(job.job),
+                "decides": decides(job.job),
                 "set_aside": bool(aside),
             }
         )
+
+
+def decides(job: ProvisioningJob) -> dict[str, Any]:
+    """Tell what decisions about a job start from, in the words of the first release and ours."""
+    attempt = job.attempt
+    return {
+        **whole(job),
+        "attempt": whole(attempt),
+        "stop_requested": attempt.stop_requested_at is not None,
+        "rollback_requested": attempt.rollback_requested_at is not None,
+    }
 
 
 def keys(milepost: Milepost, names: Iterable[str]) -> Iterator[Any]:
@@ -99,6 +110,8 @@ def whole(value: Any) -> Any:
         return {field.name: whole(getattr(value, field.name)) for field in fields}
     if isinstance(value, dict):
         return {name: whole(each) for name, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [whole(each) for each in value]
     return value
 
 

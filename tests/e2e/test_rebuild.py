@@ -19,16 +19,18 @@ from eventsourcing.persistence import StoredEvent
 
 from domain.job.events import StopRequested
 from domain.log.store import Append
+from projections.read_model.contract import SHAPE
 from tests.e2e.inspection import assert_nothing_lost_nothing_doubled, database_of
 from tests.e2e.load import Load
 from tests.support.deployment import NOON
+from tests.support.rebuilding import NEWER
 from tests.support.server import MILEPOST, Make, Server
 
 KILLS = 6
 HISTORY, OLD_JOBS = 50_000, 100
 NEXT_RELEASE = """
 from projections.read_model import contract
-contract.SHAPE = "2"
+contract.SHAPE = str(int(contract.SHAPE) + 1)
 """
 
 
@@ -208,11 +210,11 @@ def test_a_release_with_another_shape_serves_the_old_rows_until_the_new_are_ther
             try:
                 with asked_again_and_again(server) as statuses:
                     server.until(lambda: len(statuses) > 30, "answers nobody")
-                    assert shape(server) == "1"
+                    assert shape(server) == SHAPE
             finally:
                 load.finish()
     with asked_again_and_again(server) as more:
-        server.until(lambda: shape(server) == "2", "does not swap")
+        server.until(lambda: shape(server) == NEWER, "does not swap")
     statuses += more
 
     assert set(statuses) == {200}
@@ -231,7 +233,7 @@ def test_two_releases_side_by_side_do_not_fight(
     newer = make_server(postgres_dsn)
     upgraded(newer, next_release)
     newer.start()
-    newer.until(lambda: shape(newer) == "2", "does not rebuild")
+    newer.until(lambda: shape(newer) == NEWER, "does not rebuild")
 
     for number in range(20):
         server = (older, newer)[number % 2]
@@ -241,7 +243,7 @@ def test_two_releases_side_by_side_do_not_fight(
             listed = asked.get(f"/api/jobs?min_position={receipt['position']}")
             assert [job["version"] for job in listed.body["jobs"]] == [receipt["version"]]
 
-    assert shape(newer) == "2"
+    assert shape(newer) == NEWER
     assert newer.log.read_text().count("rebuilt the read model") == 1
     assert "rebuilding" not in older.log.read_text()
     assert older.log.read_text().count("standing by, and leaving it alone") == 1

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from projections.comparing.rows import VIEWS, RowDifference
 from projections.folding.job_fold import JobFold
+from projections.read_model.contract import SHAPE
 from projections.rebuilding.comparison import Comparison
 from projections.rebuilding.first_pass import FirstPass
 from projections.verification.inspection.contract import StoredRow
@@ -13,7 +14,7 @@ from tests.support.deployment import Deployment
 from tests.support.projecting import projector
 from tests.support.rows import JOBS
 
-NEWER = "2"
+NEWER = str(int(SHAPE) + 1)
 
 
 def folded_beside(made: Deployment) -> None:

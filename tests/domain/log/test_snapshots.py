@@ -36,6 +36,7 @@ from domain.job.events import (
     StopRequested,
 )
 from domain.job.provisioning_job import ProvisioningJob
+from domain.job.runs import Runs
 from domain.log.mapper import JobEventMapper
 from domain.log.recall import Folded, fold, recall
 from domain.log.snapshots import EVERY, SHAPE, Snapshot, restore, snapshot_of
@@ -370,7 +371,7 @@ def sealed_with(key: str) -> JobEventMapper:
     return JobEventMapper(JSONTranscoder(), cipher=AESCipher(Environment("", settings)))
 
 
-WRONG = ProvisioningJob("job", 150, stop_requested=True)
+WRONG = ProvisioningJob("job", 150, runs=Runs((Attempt(announced=True),)))
 USELESS: dict[str, Callable[[], Snapshot]] = {
     "of another shape": lambda: msgspec.structs.replace(snapshot_of(WRONG, PLAIN), shape="0"),
     "sealed with another key": lambda: snapshot_of(WRONG, sealed_with(AESCipher.create_key(16))),

@@ -123,7 +123,7 @@ def test_an_event_belongs_to_the_attempt_that_sent_it(stores: Deployment) -> Non
 @given(events(facts(moments)))
 def test_every_callback_belongs_to_an_attempt_there_was(history: list[JobEvent]) -> None:
     state = reduce(timeline.evolve, history, Timeline("job"))
-    numbers = {chapter.attempt.number for chapter in state.chapters}
+    numbers = {attempt.number for attempt in state.runs.attempts}
 
     for fact in (HeartbeatReceived(recorded_at=NOON), StopRequested(recorded_at=NOON)):
         assert attempt_of(fact, state) in numbers

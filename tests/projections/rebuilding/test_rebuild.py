@@ -876,7 +876,7 @@ def test_a_database_of_a_release_without_generations_keeps_its_rows(
     later = databases.again()
 
     assert later.read_model.position() == position
-    assert later.read_model.edition().shape == "1"
+    assert later.read_model.edition().shape == SHAPE
     heartbeat(later)
     assert later.projector.catch_up() == 1
     assert_every_row_is_right(later)

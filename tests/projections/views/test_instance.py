@@ -193,7 +193,8 @@ def test_a_new_attempt_starts_clean() -> None:
     )
 
     assert (instance.attempt.number, instance.attempt.steps) == (2, {})
-    assert (instance.stop_requested_at, instance.rollback_requested_at) == (None, None)
+    attempt = instance.attempt
+    assert (attempt.stop_requested_at, attempt.rollback_requested_at) == (None, None)
     assert instance.agent_id == "agent"
 
 
@@ -206,5 +207,5 @@ def test_an_attempt_that_has_started_does_not_start_again() -> None:
 def test_requests_are_dated() -> None:
     instance = folded(QUEUED, RUNNING, STOP, RollbackRequested(recorded_at=minute(11), attempt=1))
 
-    assert instance.stop_requested_at == minute(9)
-    assert instance.rollback_requested_at == minute(11)
+    assert instance.attempt.stop_requested_at == minute(9)
+    assert instance.attempt.rollback_requested_at == minute(11)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import NamedTuple
 
 import msgspec
 
-from domain.job.attempt import MAX_STEPS, Timestamp
+from domain.job.attempt import MAX_STEPS, Attempt, Timestamp
 from domain.job.events import (
     AttemptStarted,
     Fact,
@@ -46,8 +47,20 @@ def folded(*facts: Fact) -> Timeline:
     return timeline
 
 
+class Told(NamedTuple):
+    """An attempt, and what its chapter adds to it."""
+
+    attempt: Attempt
+    gaps: tuple[Gap, ...]
+    late: dict[str, Timestamp]
+
+
+def story(*facts: Fact) -> list[Told]:
+    return [Told(attempt, chapter.gaps, chapter.late) for attempt, chapter in folded(*facts).story]
+
+
 def test_a_timeline_begins_with_one_attempt() -> None:
-    [chapter] = folded(QUEUED).chapters
+    [chapter] = story(QUEUED)
 
     assert (chapter.attempt.number, chapter.attempt.status) == (1, "queued")
     assert (folded(QUEUED).agent_id, folded(QUEUED).queued_at) == ("agent", NOON)
@@ -60,7 +73,7 @@ def test_a_second_registration_changes_nothing() -> None:
 
 
 def test_every_step_has_its_moment() -> None:
-    [chapter] = folded(QUEUED, PROVISIONING, step("vm_created", 1), step("tea_made", 2)).chapters
+    [chapter] = story(QUEUED, PROVISIONING, step("vm_created", 1), step("tea_made", 2))
 
     assert chapter.attempt.steps == {
         "vm_created": Timestamp(minute(1)),
@@ -69,19 +82,19 @@ def test_every_step_has_its_moment() -> None:
 
 
 def test_a_silence_of_two_minutes_is_no_gap() -> None:
-    [chapter] = folded(PROVISIONING, heartbeat(GAP.total_seconds())).chapters
+    [chapter] = story(PROVISIONING, heartbeat(GAP.total_seconds()))
 
     assert chapter.gaps == ()
 
 
 def test_a_longer_silence_is_a_gap() -> None:
-    [chapter] = folded(PROVISIONING, heartbeat(60), heartbeat(180.001)).chapters
+    [chapter] = story(PROVISIONING, heartbeat(60), heartbeat(180.001))
 
     assert chapter.gaps == (Gap(minute(1), NOON + timedelta(seconds=180.001)),)
 
 
 def test_any_callback_ends_a_silence() -> None:
-    [chapter] = folded(PROVISIONING, step("vm_created", 2), heartbeat(240)).chapters
+    [chapter] = story(PROVISIONING, step("vm_created", 2), heartbeat(240))
 
     assert chapter.gaps == ()
 
@@ -89,13 +102,13 @@ def test_any_callback_ends_a_silence() -> None:
 def test_waiting_in_the_queue_is_no_gap() -> None:
     late = msgspec.structs.replace(PROVISIONING, recorded_at=minute(10))
 
-    assert folded(QUEUED, late).chapters[0].gaps == ()
+    assert story(QUEUED, late)[0].gaps == ()
 
 
 def test_the_silence_before_the_end_is_a_gap_and_the_one_after_it_is_not() -> None:
     failed = msgspec.structs.replace(FAILED, recorded_at=minute(5))
 
-    [chapter] = folded(PROVISIONING, failed, heartbeat(1200)).chapters
+    [chapter] = story(PROVISIONING, failed, heartbeat(1200))
 
     assert chapter.gaps == (Gap(NOON, minute(5)),)
 
@@ -103,7 +116,7 @@ def test_the_silence_before_the_end_is_a_gap_and_the_one_after_it_is_not() -> No
 def test_a_timeout_is_a_gap() -> None:
     timed_out = JobTimedOut(recorded_at=minute(16), attempt=1, silent_since=NOON, error="Timeout")
 
-    [chapter] = folded(PROVISIONING, timed_out, heartbeat(1200)).chapters
+    [chapter] = story(PROVISIONING, timed_out, heartbeat(1200))
 
     assert chapter.gaps == (Gap(NOON, minute(16)),)
     assert chapter.attempt.status == "failed"
@@ -112,7 +125,7 @@ def test_a_timeout_is_a_gap() -> None:
 def test_a_chapter_has_the_newest_gaps() -> None:
     heartbeats = [heartbeat(number * 300) for number in range(MAX_GAPS + 20)]
 
-    [chapter] = folded(PROVISIONING, *heartbeats).chapters
+    [chapter] = story(PROVISIONING, *heartbeats)
 
     assert len(chapter.gaps) == MAX_GAPS
     assert chapter.gaps[-1].until == heartbeats[-1].recorded_at
@@ -120,14 +133,14 @@ def test_a_chapter_has_the_newest_gaps() -> None:
 
 def test_a_step_that_was_first_reported_after_the_end_is_late() -> None:
     """The step changes no progress, but the timeline shows it."""
-    [chapter] = folded(PROVISIONING, FAILED, step("vm_created", 2), step("vm_created", 3)).chapters
+    [chapter] = story(PROVISIONING, FAILED, step("vm_created", 2), step("vm_created", 3))
 
     assert chapter.attempt.steps == {}
     assert chapter.late == {"vm_created": Timestamp(minute(2))}
 
 
 def test_a_step_that_was_reached_is_never_late() -> None:
-    [chapter] = folded(PROVISIONING, step("vm_created", 0), FAILED, step("vm_created", 2)).chapters
+    [chapter] = story(PROVISIONING, step("vm_created", 0), FAILED, step("vm_created", 2))
 
     assert set(chapter.attempt.steps) == {"vm_created"}
     assert chapter.late == {}
@@ -136,30 +149,28 @@ def test_a_step_that_was_reached_is_never_late() -> None:
 def test_late_steps_are_limited_too() -> None:
     late = [step(f"step-{number}", 2) for number in range(MAX_STEPS + 5)]
 
-    assert len(folded(PROVISIONING, FAILED, *late).chapters[0].late) == MAX_STEPS
+    assert len(story(PROVISIONING, FAILED, *late)[0].late) == MAX_STEPS
 
 
 def test_a_retry_opens_a_chapter_and_the_earlier_one_stays() -> None:
-    earlier = folded(QUEUED, PROVISIONING, step("vm_created", 1), FAILED)
+    earlier = story(QUEUED, PROVISIONING, step("vm_created", 1), FAILED)
 
-    first, second = folded(
-        QUEUED, PROVISIONING, step("vm_created", 1), FAILED, RETRY, AGAIN
-    ).chapters
+    first, second = story(QUEUED, PROVISIONING, step("vm_created", 1), FAILED, RETRY, AGAIN)
 
-    assert first == earlier.chapters[0]
+    assert first.attempt == msgspec.structs.replace(earlier[0].attempt, replaced=True)
     assert (second.attempt.number, second.attempt.status) == (2, "provisioning")
     assert second.gaps == ()
 
 
 def test_an_attempt_that_has_started_opens_no_second_chapter() -> None:
-    assert len(folded(PROVISIONING, FAILED, RETRY, RETRY).chapters) == 2
+    assert len(story(PROVISIONING, FAILED, RETRY, RETRY)) == 2
 
 
 def test_a_late_callback_of_the_first_run_is_in_the_first_chapter() -> None:
     told = (PROVISIONING, FAILED, RETRY, AGAIN)
-    before, present = folded(*told).chapters
+    before, present = story(*told)
 
-    first, second = folded(*told, step("vm_created", 31, run_id="1")).chapters
+    first, second = story(*told, step("vm_created", 31, run_id="1"))
 
     assert second == present
     assert first.attempt == before.attempt
@@ -167,9 +178,7 @@ def test_a_late_callback_of_the_first_run_is_in_the_first_chapter() -> None:
 
 
 def test_a_callback_of_the_second_run_is_in_the_second_chapter() -> None:
-    first, second = folded(
-        PROVISIONING, FAILED, RETRY, AGAIN, step("vm_created", 31, run_id="2")
-    ).chapters
+    first, second = story(PROVISIONING, FAILED, RETRY, AGAIN, step("vm_created", 31, run_id="2"))
 
     assert set(second.attempt.steps) == {"vm_created"}
     assert first.attempt.steps == {}
@@ -186,19 +195,19 @@ def test_a_late_callback_of_the_first_of_three_runs_is_in_no_later_chapter() -> 
         third,
         msgspec.structs.replace(AGAIN, workflow_run_id="3", recorded_at=minute(60)),
     )
-    *_, present = folded(*told).chapters
+    *_, present = story(*told)
 
-    *_, last = folded(*told, step("vm_created", 61, run_id="1")).chapters
+    *_, last = story(*told, step("vm_created", 61, run_id="1"))
 
     assert last == present
 
 
-def test_requests_move_the_version_only() -> None:
-    before = folded(QUEUED, PROVISIONING)
+def test_requests_are_dated_and_say_nothing_else() -> None:
+    before = folded(QUEUED, PROVISIONING).runs.present
 
-    for fact in (
-        StopRequested(recorded_at=minute(1)),
-        RollbackRequested(recorded_at=minute(1), attempt=1),
+    for fact, name in (
+        (StopRequested(recorded_at=minute(1)), "stop_requested_at"),
+        (RollbackRequested(recorded_at=minute(1), attempt=1), "rollback_requested_at"),
     ):
-        after = folded(QUEUED, PROVISIONING, fact)
-        assert after == msgspec.structs.replace(before, version=3, position=30)
+        after = folded(QUEUED, PROVISIONING, fact).runs.present
+        assert after == msgspec.structs.replace(before, **{name: minute(1)})
