@@ -171,6 +171,11 @@ class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only
         return "timed_out" if self.final.inferred else "failed"
 
     @property
+    def rollback_is_open(self) -> bool:
+        """True while its machine has to be removed, and nobody has confirmed that it is gone."""
+        return self.rollback_requested_at is not None and self.stopped_at is None
+
+    @property
     def has_begun(self) -> bool:
         """True once its workflow has said that it works, or an operator has asked for it."""
         return bool(self.begun or self.claim or (self.final and self.final.status == "running"))

@@ -74,8 +74,7 @@ def machines_left(runs: Runs) -> Sequence[Attempt]:
     return [
         each
         for each in runs.attempts
-        if each.stopped_at is None
-        and (each.rollback_requested_at or (each.status == "running" and not each.replaced))
+        if each.rollback_is_open or (each.status == "running" and not each.replaced)
     ]
 
 
