@@ -15,8 +15,13 @@ from eventsourcing.utils import Environment, EnvType
 
 from domain.errors import StoreUnavailable
 from domain.job.callback import Callback
-from domain.job.commands import Command, QueueJob, RecordCallback, StopJob, TimeOutJob
+from domain.job.commands.callbacks import RecordCallback
+from domain.job.commands.contract import Command
+from domain.job.commands.operators import OrderJob, StopJob
+from domain.job.commands.registration import QueueJob
+from domain.job.commands.time import TimeOutJob
 from domain.job.deadlines import ASKED_NOW, Question
+from domain.job.orders import Ordered
 from domain.job.provisioning_job import ProvisioningJob
 from domain.log.mapper import JobEventMapper
 from domain.log.recall import Folded, recall
@@ -90,6 +95,34 @@ class Milepost(Application[str]):
     def stop(self, job_id: str, requested_by: str | None = None) -> Receipt:
         """Ask the running instance to stop; raise `NothingToStop` or `JobNotFound`."""
         return self._committer.submit(StopJob(job_id, requested_by))
+
+    def order(
+        self,
+        order: Ordered,
+        job_id: str,
+        *,
+        requested_by: str | None = None,
+        reason: str | None = None,
+        server_id: str | None = None,
+    ) -> Receipt:
+        """Fail, cancel or retry a job, or confirm that a machine of it is gone.
+
+        The receipt of an order that asks for what is so already has no position. Raises
+        `NotPossible`, `JobNotFound`, or `JobInProgress` (a retry, and the user has another job in
+        progress).
+        """
+        queued = self.find(job_id).queued if order == "retry" else None
+        return self._committer.submit(
+            OrderJob(
+                order=order,
+                job_id=job_id,
+                workflows=self.workflows,
+                requested_by=requested_by,
+                reason=reason,
+                user_id=queued.user_id if queued else None,
+                server_id=server_id,
+            )
+        )
 
     def time_out(self, job_id: str, question: Question = ASKED_NOW) -> Receipt:
         """Fail the job if it missed a deadline of its workflow; otherwise change nothing."""

@@ -15,6 +15,7 @@ from api.http.flask_side.door import through_flask
 from api.http.messages import Answer, Door, Request
 from api.representations.difference import difference_body
 from api.representations.job import instance_body, uptime
+from api.routes.metrics import counted
 from api.schemas.answers import InstanceSchema
 from api.schemas.history import DifferenceSchema
 from api.schemas.queries import PlaceQuerySchema
@@ -102,7 +103,9 @@ def stop(agent_id: str) -> Answer:
     """Ask the running instance to stop."""
     services, caller = access.services(), access.principal()
     job_id = _visible(services.reader.instance_of(agent_id), caller).job_id
-    receipt = services.milepost.stop(job_id, requested_by=caller.name)
+    with counted("stop") as count:
+        receipt = services.milepost.stop(job_id, requested_by=caller.name)
+        count(receipt)
     stopped = services.reader.instance(receipt.job_id)
     assert stopped is not None  # the receipt says that it is stored
     return in_json(instance_body(stopped, services.workflows, services.clock()))

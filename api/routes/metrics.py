@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 
 from flask import Response
@@ -21,6 +22,9 @@ from prometheus_client.registry import Collector
 from api.errors import MissingScope
 from api.http import access
 from api.http.flask_side.blueprint import Blueprint
+from domain.errors import Refused
+from domain.job.orders import Order
+from domain.writing.batch import Receipt
 from projections.reading.reader import Reader
 from projections.tree.proofs import Evidence
 
@@ -36,6 +40,32 @@ _CALLBACKS = Counter(
     "milepost_callbacks", "Callbacks answered with a receipt", ["outcome"], registry=COUNTERS
 )
 RECORDED, DUPLICATE = _CALLBACKS.labels("recorded"), _CALLBACKS.labels("duplicate")
+
+
+_COMMANDS = Counter(
+    "milepost_commands",
+    "Commands of people over HTTP: recorded, unchanged (the job was so already) or refused",
+    ["command", "outcome"],
+    registry=COUNTERS,
+)
+for _command in ("fail", "cancel", "retry", "stop", "stopped"):
+    for _outcome in ("recorded", "unchanged", "refused"):
+        _COMMANDS.labels(_command, _outcome)
+
+
+@contextmanager
+def counted(command: Order) -> Iterator[Callable[[Receipt], None]]:
+    """Count a command by the receipt that the caller passes on, or by its refusal."""
+
+    def count(receipt: Receipt) -> None:
+        outcome = "unchanged" if receipt.position is None else "recorded"
+        _COMMANDS.labels(command, outcome).inc()
+
+    try:
+        yield count
+    except Refused:
+        _COMMANDS.labels(command, "refused").inc()
+        raise
 
 
 @bp.route("/metrics")

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 from eventsourcing.persistence import StoredEvent
 
-from domain.job.commands import Command, Decision
+from domain.job.commands.contract import Command, Decision
 from domain.job.events import JobTimedOut, RollbackRequested
 from domain.job.key_changes import key_changes
 from domain.job.keys import Key

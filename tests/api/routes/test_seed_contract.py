@@ -315,6 +315,7 @@ def test_a_new_instance_has_exactly_the_seeds_members(site: Site) -> None:
             "id": "job-1",
             "agentId": "agent-1",
             "status": "pending",
+            "outcome": None,  # added: more exact than the seed's status
             "serverId": None,
             "serverIp": None,
             "tailscaleIp": None,

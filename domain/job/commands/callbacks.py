@@ -1,0 +1,48 @@
+"""The command of a workflow: record its callback."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping
+from datetime import datetime
+
+import msgspec
+
+from domain.errors import CallbackConflict
+from domain.job.callback import Callback
+from domain.job.commands.contract import Decision
+from domain.job.keys import Key, callback_key
+from domain.job.provisioning_job import Outcome, ProvisioningJob
+from domain.workflows.definition import Workflows
+
+
+class RecordCallback(msgspec.Struct, frozen=True, gc=False):
+    """Record a callback. A redelivery gets the first receipt.
+
+    `workflows` are the loaded definitions; without them no step is known.
+    """
+
+    callback: Callback
+    workflows: Workflows | None = None
+
+    @property
+    def job_id(self) -> str:
+        return self.callback.job_id
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        callback_id = self.callback.callback_id
+        return (callback_key(self.job_id, callback_id),) if callback_id else ()
+
+    def decide(self, job: ProvisioningJob, keys: Mapping[str, Key], now: datetime) -> Decision:
+        for name in self.names:
+            if earlier := keys.get(name):
+                if earlier.digest != (self.callback.digest or ""):
+                    raise CallbackConflict
+                return Decision(Outcome(job), earlier)
+        outcome = job.report(self.callback, now, self._known_steps(job))
+        return Decision(outcome, warning=job.warning(self.callback, outcome))
+
+    def _known_steps(self, job: ProvisioningJob) -> Container[str]:
+        if self.workflows is None:
+            return ()
+        return self.workflows.ranks(job.queued.workflow if job.queued else None)
