@@ -14,8 +14,8 @@ from eventsourcing.application import Application
 from eventsourcing.utils import Environment, EnvType
 
 from domain.errors import StoreUnavailable
-from domain.job.callback import Callback
-from domain.job.commands.callbacks import RecordCallback
+from domain.job.callback import Callback, RefusedCallback
+from domain.job.commands.callbacks import KeepRefusal, RecordCallback
 from domain.job.commands.contract import Command
 from domain.job.commands.operators import OrderJob, StopJob
 from domain.job.commands.registration import QueueJob
@@ -78,6 +78,10 @@ class Milepost(Application[str]):
     def recording(self, callback: Callback) -> RecordCallback:
         """Return the command that records a callback, for who posts to the committer."""
         return RecordCallback(callback, self.workflows)
+
+    def keep_refusal(self, refused: RefusedCallback) -> Receipt:
+        """Append that a callback was refused, unless its job keeps `MAX_REFUSALS` of them."""
+        return self._committer.submit(KeepRefusal(refused))
 
     @property
     def committer(self) -> Batching[Command, Receipt]:

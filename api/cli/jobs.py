@@ -113,6 +113,12 @@ def _show(services: Services, job_id: str, as_json: bool) -> None:
             label = LABELS.get(name, name.replace("_", " "))
             value = _when(job[name], services) if name in LABELS else str(job[name])
             click.echo(f"  {label:{WIDE}} {indented(value, WIDE + 3)}")
+    if refusal := job["last_refusal"]:
+        kept = job["refused_callbacks"]
+        when = _when(refusal["at"], services)
+        why = f"{when}: {refusal['reason']}: {refusal['detail']}"
+        counted_ = f" ({kept} in all)" if kept > 1 else ""
+        click.echo(f"  {'refused callback':{WIDE}} {indented(why + counted_, WIDE + 3)}")
     for attempt in history["attempts"]:
         _show_attempt(attempt)
     return None

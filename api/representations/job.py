@@ -10,7 +10,7 @@ from typing import Any
 
 from domain.job.attempt import Attempt, ReportedValue
 from domain.workflows.definition import Workflow, Workflows
-from projections.views.instance import Instance
+from projections.views.instance import Instance, Refusal
 from projections.views.shown_times import shown, shown_claim, shown_end
 from projections.views.timeline import Chapter, Timeline
 from projections.views.ui_steps import ShownStep, ui_steps
@@ -104,11 +104,19 @@ def job_body(instance: Instance, workflows: Workflows) -> dict[str, Any]:
         "started_at": _text(_started_at(instance)),
         "stopped_at": _text(attempt.stopped_at),
         "completed_at": _text(shown_end(attempt, instance.floor)),
+        "refused_callbacks": instance.refusals,
+        "last_refusal": _refusal(instance.last_refusal),
         "created_at": _text(instance.created_at),
         "updated_at": _text(instance.updated_at),
         "version": instance.version,
         "position": instance.position,
     }
+
+
+def _refusal(refusal: Refusal | None) -> dict[str, Any] | None:
+    if refusal is None:
+        return None
+    return {"at": _text(refusal.at), "reason": refusal.reason, "detail": refusal.detail}
 
 
 def timeline_body(timeline: Timeline, workflows: Workflows) -> dict[str, Any]:

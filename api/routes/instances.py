@@ -9,13 +9,13 @@ from marshmallow import EXCLUDE
 from api.errors import AgentNotFound
 from api.http import access
 from api.http.answers import in_json
+from api.http.counters import counted
 from api.http.etags import etag, not_modified, tagged
 from api.http.flask_side.blueprint import Blueprint
 from api.http.flask_side.door import through_flask
 from api.http.messages import Answer, Door, Request
 from api.representations.difference import difference_body
 from api.representations.job import instance_body, uptime
-from api.routes.metrics import counted
 from api.schemas.answers import InstanceSchema
 from api.schemas.history import DifferenceSchema
 from api.schemas.queries import PlaceQuerySchema

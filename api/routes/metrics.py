@@ -3,69 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import cache
+from collections.abc import Iterator
 
 from flask import Response
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     CollectorRegistry,
-    Counter,
     generate_latest,
     multiprocess,
-    values,
 )
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from api.errors import MissingScope
 from api.http import access
+from api.http.counters import COUNTERS
 from api.http.flask_side.blueprint import Blueprint
-from domain.errors import Refused
-from domain.job.orders import Order
-from domain.writing.batch import Receipt
 from projections.reading.reader import Reader
 from projections.tree.proofs import Evidence
 
 bp = Blueprint("metrics", __name__, description="For Prometheus")
-
-if "PROMETHEUS_MULTIPROC_DIR" in os.environ:  # set by `milepost serve` for its workers
-    # Asking for the process id at each count is a system call.
-    process_id = cache(os.getpid)
-    os.register_at_fork(after_in_child=process_id.cache_clear)
-    values.ValueClass = values.MultiProcessValue(process_id)  # type: ignore[no-untyped-call]
-COUNTERS = CollectorRegistry()
-_CALLBACKS = Counter(
-    "milepost_callbacks", "Callbacks answered with a receipt", ["outcome"], registry=COUNTERS
-)
-RECORDED, DUPLICATE = _CALLBACKS.labels("recorded"), _CALLBACKS.labels("duplicate")
-
-
-_COMMANDS = Counter(
-    "milepost_commands",
-    "Commands of people over HTTP: recorded, unchanged (the job was so already) or refused",
-    ["command", "outcome"],
-    registry=COUNTERS,
-)
-for _command in ("fail", "cancel", "retry", "stop", "stopped"):
-    for _outcome in ("recorded", "unchanged", "refused"):
-        _COMMANDS.labels(_command, _outcome)
-
-
-@contextmanager
-def counted(command: Order) -> Iterator[Callable[[Receipt], None]]:
-    """Count a command by the receipt that the caller passes on, or by its refusal."""
-
-    def count(receipt: Receipt) -> None:
-        outcome = "unchanged" if receipt.position is None else "recorded"
-        _COMMANDS.labels(command, outcome).inc()
-
-    try:
-        yield count
-    except Refused:
-        _COMMANDS.labels(command, "refused").inc()
-        raise
 
 
 @bp.route("/metrics")

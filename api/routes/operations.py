@@ -6,10 +6,10 @@ from typing import Any
 
 from api.http import access
 from api.http.answers import in_json
+from api.http.counters import counted
 from api.http.flask_side.blueprint import Blueprint
 from api.http.messages import Answer
 from api.representations.job import job_body
-from api.routes.metrics import counted
 from api.schemas.answers import OrderedSchema
 from api.schemas.requests import OrderSchema, StoppedSchema
 from domain.errors import JobNotFound

@@ -44,6 +44,14 @@ class UiStepSchema(Schema):
     status = fields.String(validate=validate.OneOf(("completed", "active", "pending", "error")))
 
 
+class RefusalSchema(Schema):
+    """The newest refused callback of a job."""
+
+    at = fields.AwareDateTime(metadata={"description": "The time by the server's clock"})
+    reason = fields.String(metadata={"description": "As in milepost_callbacks_refused_total"})
+    detail = fields.String(allow_none=True, metadata={"description": "What its sender was told"})
+
+
 class JobSchema(Schema):
     """A job and its state."""
 
@@ -79,6 +87,10 @@ class JobSchema(Schema):
     started_at = fields.AwareDateTime(allow_none=True)
     stopped_at = fields.AwareDateTime(allow_none=True)
     completed_at = fields.AwareDateTime(allow_none=True)
+    refused_callbacks = fields.Integer(
+        metadata={"description": "How many refused callbacks the job has kept, at most 100"}
+    )
+    last_refusal = fields.Nested(RefusalSchema, allow_none=True)
     created_at = fields.AwareDateTime(allow_none=True)
     updated_at = fields.AwareDateTime(allow_none=True)
     version = fields.Integer()

@@ -155,7 +155,11 @@ class Batch:
         if key := decision.earlier:
             position = key.position or placed[key.job_id, key.version]
             return Receipt(
-                job_id=key.job_id, version=key.version, position=position, duplicate=True
+                job_id=key.job_id,
+                version=key.version,
+                position=position,
+                duplicate=True,
+                warning=decision.warning,
             )
         for event in decision.outcome.events:
             fact = event.fact

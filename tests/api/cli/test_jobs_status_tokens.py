@@ -190,6 +190,21 @@ def line_of(word: str, said: str) -> str:
     return found
 
 
+def test_a_refused_callback_is_shown_with_its_job(shell: Shell, database_site: Site) -> None:
+    database_site.register()
+    for status in ("begun", "Running"):
+        database_site.callback({"job_id": "job-1", "status": status})
+
+    shown = shell("jobs", "job-1")
+    trail = shell("audit", "job-1")
+
+    [line] = [line for line in shown.splitlines() if "refused callback" in line]
+    assert "2026-03-02 12:00:00 UTC" in line
+    assert "unknown_status: status: Unknown status 'Running'" in line
+    assert "(2 in all)" in line
+    assert "reason unknown_status" in trail
+
+
 def test_one_job_for_a_program_is_what_http_says(shell: Shell, database_site: Site) -> None:
     database_site.register()
     database_site.report(status="provisioning", step="vm_created")
