@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Final
 
@@ -11,6 +13,8 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from api import errors as asked
 from domain import errors as domain
+from domain.job.orders import Order
+from domain.writing.batch import Receipt
 
 if "PROMETHEUS_MULTIPROC_DIR" in os.environ:  # set by `milepost serve` for its workers
     # Asking for the process id at each count is a system call.
@@ -38,3 +42,28 @@ _REFUSED: Final = Counter(
     "milepost_callbacks_refused", "Callbacks refused, by reason", ["reason"], registry=COUNTERS
 )
 REFUSED: Final = {kind: _REFUSED.labels(reason) for kind, reason in REASONS.items()}
+
+_COMMANDS: Final = Counter(
+    "milepost_commands",
+    "Commands of people over HTTP: recorded, unchanged (the job was so already) or refused",
+    ["command", "outcome"],
+    registry=COUNTERS,
+)
+for _command in ("fail", "cancel", "retry", "stop", "stopped"):
+    for _outcome in ("recorded", "unchanged", "refused"):
+        _COMMANDS.labels(_command, _outcome)
+
+
+@contextmanager
+def counted(command: Order) -> Iterator[Callable[[Receipt], None]]:
+    """Count a command by the receipt that the caller passes on, or by its refusal."""
+
+    def count(receipt: Receipt) -> None:
+        outcome = "unchanged" if receipt.position is None else "recorded"
+        _COMMANDS.labels(command, outcome).inc()
+
+    try:
+        yield count
+    except domain.Refused:
+        _COMMANDS.labels(command, "refused").inc()
+        raise

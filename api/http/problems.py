@@ -184,7 +184,7 @@ KINDS: dict[type[MilepostError], Kind] = {
         HTTPStatus.CONFLICT,
         "job-in-progress",
         "Job in progress",
-        "If its workflow is dead, a callback with the status failed ends the job.",
+        "If its workflow is dead, POST /api/jobs/{job_id}/fail ends that job.",
         error="A provisioning job is already in progress. Please wait for it to complete.",
     ),
     domain.AgentTaken: Kind(
@@ -196,6 +196,7 @@ KINDS: dict[type[MilepostError], Kind] = {
         "Nothing to stop",
         error="No running instance found for this agent",
     ),
+    domain.NotPossible: Kind(HTTPStatus.CONFLICT, "not-possible", "Not possible now"),
     domain.StoreUnavailable: Kind(
         HTTPStatus.SERVICE_UNAVAILABLE, "store-unavailable", "Database unavailable"
     ),
@@ -255,7 +256,8 @@ def _explained(error: MilepostError, method: str, path: str) -> Answer:
         log.error("%s %r: %s", method, path, error or sentence(error))
     detail = " ".join(part for part in (_ended(sentence(error)), kind.advice) if part)
     fields = error.fields if isinstance(error, asked.InvalidFields) else None
-    members = {"error": kind.error, "errors": fields}
+    possible = error.possible if isinstance(error, domain.NotPossible) else None
+    members = {"error": kind.error, "errors": fields, "possible": possible}
     answer = problem(kind.status, kind.slug, kind.title, detail, path, **members)
     if kind.passes and kind.status != HTTPStatus.SERVICE_UNAVAILABLE:
         return _with(answer, [("Retry-After", str(RETRY_AFTER_SECONDS))])

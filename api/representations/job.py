@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import Any
 
 from domain.job.attempt import Attempt, ReportedValue
-from domain.job.provisioning_job import MAX_RETRIES
 from domain.workflows.definition import Workflow, Workflows
 from projections.views.instance import Instance, Refusal
 from projections.views.shown_times import shown, shown_claim, shown_end
@@ -51,6 +50,7 @@ def instance_body(instance: Instance, workflows: Workflows, now: datetime) -> di
             "id": instance.job_id,
             "agentId": instance.agent_id,
             "status": instance.status,
+            "outcome": attempt.outcome,
             "serverId": _value(attempt.server_id),
             "serverIp": _value(attempt.server_ip),
             "tailscaleIp": _value(attempt.tailscale_ip),
@@ -79,12 +79,13 @@ def job_body(instance: Instance, workflows: Workflows) -> dict[str, Any]:
         "workflow": instance.workflow or workflows.default.ref,
         "registered": instance.queued_at is not None,
         "status": instance.status,
+        "outcome": attempt.outcome,
         "current_step": instance.current_step(workflows),
         "failed_at_step": instance.failed_at_step(workflows),
         "steps": shown_steps(instance, workflows),
         "attempt": attempt.number,
         "retry_count": instance.runs.opened - 1,
-        "max_retries": MAX_RETRIES,
+        "max_retries": workflows.recorded(instance.workflow).max_retries,
         "workflow_run_id": _value(attempt.run_id),
         "run_attempt": attempt.run_attempt,
         "server_id": _value(attempt.server_id),
@@ -141,6 +142,7 @@ def _attempt(
     return {
         "number": attempt.number,
         "status": attempt.status,
+        "outcome": attempt.outcome,
         "present": attempt is timeline.runs.present,
         "superseded": timeline.runs.is_superseded(attempt),
         "workflow_run_id": _value(attempt.run_id),
@@ -173,7 +175,10 @@ def _steps(
 ) -> list[dict[str, Any]]:
     ranks, activated_by, floor = workflow.ranks(), workflow.activated_by(), timeline.floor
     reached = {name: shown(seen, floor) for name, seen in attempt.steps_reached.items()}
-    order = sorted(reached, key=lambda name: (reached[name], ranks.get(name, -1), name))
+    order = sorted(
+        reached,
+        key=lambda name: (reached[name], attempt.steps[name].at, ranks.get(name, -1), name),
+    )
     starts = [reached[name] for name in order]
     ends = [*starts[1:], shown_end(attempt, floor)]
     late = {**attempt.steps, **chapter.late}

@@ -7,13 +7,18 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, validate
 
-from api.schemas.ids import MAX_ID, is_printable
+from api.schemas.ids import MAX_ID, MAX_REASON, is_printable
 from api.schemas.times import time_of
 
 
 def _printable(value: str) -> None:
     if not is_printable(value):
         raise ValidationError("Has a control character.")
+
+
+def _printable_lines(value: str) -> None:
+    for line in value.splitlines():
+        _printable(line)
 
 
 class Name(fields.String):
@@ -23,6 +28,16 @@ class Name(fields.String):
         bounds = validate.Length(min=1, max=MAX_ID)
         super().__init__(
             validate=[bounds, _printable], metadata={"description": description}, **options
+        )
+
+
+class Reason(fields.String):
+    """A sentence or some lines: at most 2,000 characters, without other control characters."""
+
+    def __init__(self, description: str) -> None:
+        super().__init__(
+            validate=[validate.Length(max=MAX_REASON), _printable_lines],
+            metadata={"description": description},
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import INCLUDE, RAISE, Schema, fields, validate
 
-from api.schemas.fields import Name, RunId
+from api.schemas.fields import Name, Reason, RunId
 from domain.job.callback import STATUSES
 from projections.views.instance import INSTANCE_STATUSES
 
@@ -66,6 +66,23 @@ class RegistrationSchema(Schema):
     workflow = Name(
         "A workflow definition, as name or name@version; the default definition if left out"
     )
+
+
+class OrderSchema(Schema):
+    """Why an operator asks for it."""
+
+    class Meta:
+        """A misspelt field must not go unnoticed."""
+
+        unknown = RAISE
+
+    reason = Reason("The reason, which is recorded and shown")
+
+
+class StoppedSchema(OrderSchema):
+    """Why a machine is gone, and which one."""
+
+    server_id = Name("The machine that is gone; needed if the job has several that may be meant")
 
 
 class JobQuerySchema(Schema):

@@ -16,7 +16,7 @@ from api.tokens import Principal, Scope, Token
 from api.tokens.remembered import RememberedTokens
 from api.wiring import Services
 from domain.job.callback import Callback, RefusedCallback
-from domain.job.commands import KeepRefusal
+from domain.job.commands.callbacks import KeepRefusal
 from domain.writing.batch import Receipt
 from domain.writing.batching import Batching
 from projections.views.instance import Instance

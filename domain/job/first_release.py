@@ -38,7 +38,9 @@ def opened(runs: Runs, started: AttemptStarted) -> Runs:
     run_id = started.workflow_run_id
     fresh = Attempt(
         number=started.number,
+        since=started.recorded_at,
         opened_at=started.occurred_at,
+        begun=True,
         earlier_run_ids=earlier,
         run_id=ReportedValue(run_id, started.occurred_at) if run_id else None,
     )

@@ -11,16 +11,22 @@ from datetime import datetime
 import msgspec
 
 from domain.errors import JobAlreadyRegistered, NothingToStop
+from domain.job import deadlines, orders
 from domain.job import runs as runs_of_a_job
 from domain.job.attempt import MAX_STEPS, Attempt
 from domain.job.belonging import Placement, place
 from domain.job.callback import Callback, RefusedCallback
 from domain.job.events import (
+    AttemptCancelled,
+    AttemptFailed,
+    AttemptStarted,
     CallbackRefused,
     Fact,
+    HeartbeatReceived,
     JobEvent,
     JobQueued,
     JobTimedOut,
+    MachineStopped,
     Received,
     StepReported,
     StopRequested,
@@ -28,12 +34,7 @@ from domain.job.events import (
 )
 from domain.job.rollback import rollback_of
 from domain.job.runs import Runs
-
-SILENCE_LIMIT_SECONDS = 900
-"""A provisioning job fails when it is silent for longer than this (seed contract, "Jobs")."""
-
-MAX_RETRIES = 3
-"""How many retries a job is meant to have; callbacks of further ones are not refused."""
+from domain.workflows.definition import Workflow
 
 MAX_REFUSALS = 100
 """A job keeps at most this many refused callbacks; a sender may repeat one for ever."""
@@ -96,8 +97,10 @@ class ProvisioningJob(msgspec.Struct, frozen=True, gc=False, omit_defaults=True)
         """Return a fact with what its fold must know, so that it never has to be decided again."""
         if self.runs.opened > 1 or placement.number != 1:
             fact = msgspec.structs.replace(fact, attempt=placement.number)
+        attempt = self.runs.find(placement.number)
+        if isinstance(fact, HeartbeatReceived) and attempt and attempt.is_claimed_by(fact):
+            fact = msgspec.structs.replace(fact, claims=True)
         if isinstance(fact, StepReported):
-            attempt = self.runs.find(placement.number)
             if attempt and len(attempt.steps) >= MAX_STEPS and fact.step in known_steps:
                 fact = msgspec.structs.replace(fact, in_workflow=True)
         return fact
@@ -108,20 +111,89 @@ class ProvisioningJob(msgspec.Struct, frozen=True, gc=False, omit_defaults=True)
             raise NothingToStop
         return Outcome(self).then(StopRequested(recorded_at=now, requested_by=requested_by))
 
-    def time_out(self, now: datetime) -> Outcome:
-        """Fail the attempt if it has been silent for more than `SILENCE_LIMIT_SECONDS`."""
-        attempt = self.working
-        since = attempt.silent_since if attempt else None
-        if attempt is None or since is None:
+    def fail(
+        self, requested_by: str | None, reason: str | None, now: datetime, max_retries: int
+    ) -> Outcome:
+        """End the attempt in progress as failed, for ever; raise `NotPossible`.
+
+        Of this and the following orders, one that asks for what is so already has no event.
+        """
+        attempt = orders.to_end(self.runs, "failed", max_retries)
+        if attempt is None:
             return Outcome(self)
-        silence = (now - since).total_seconds()
-        if silence <= SILENCE_LIMIT_SECONDS:
+        failed = AttemptFailed(
+            recorded_at=now, attempt=attempt.number, requested_by=requested_by, reason=reason
+        )
+        return Outcome(self).then(failed).with_rollbacks(now)
+
+    def cancel(
+        self, requested_by: str | None, reason: str | None, now: datetime, max_retries: int
+    ) -> Outcome:
+        """End the attempt in progress, because nobody wants its result; raise `NotPossible`."""
+        attempt = orders.to_end(self.runs, "cancelled", max_retries)
+        if attempt is None:
+            return Outcome(self)
+        cancelled = AttemptCancelled(
+            recorded_at=now, attempt=attempt.number, requested_by=requested_by, reason=reason
+        )
+        return Outcome(self).then(cancelled).with_rollbacks(now)
+
+    def retry(
+        self, requested_by: str | None, reason: str | None, now: datetime, max_retries: int
+    ) -> Outcome:
+        """Open an attempt that waits for its run; raise `NotPossible`."""
+        if not orders.may_retry(self.runs, max_retries):
+            return Outcome(self)
+        started = AttemptStarted(
+            recorded_at=now,
+            number=self.runs.opened + 1,
+            because="retry",
+            requested_by=requested_by,
+            reason=reason,
+        )
+        return Outcome(self).then(started)
+
+    def confirm_stopped(
+        self,
+        requested_by: str | None,
+        reason: str | None,
+        now: datetime,
+        max_retries: int,
+        server_id: str | None = None,
+    ) -> Outcome:
+        """Record that the machine of an ended attempt is gone; raise `NotPossible`."""
+        outcome = Outcome(self)
+        for attempt in orders.to_confirm(self.runs, server_id, max_retries):
+            stopped = MachineStopped(
+                recorded_at=now, attempt=attempt.number, requested_by=requested_by, reason=reason
+            )
+            outcome = outcome.then(stopped)
+        return outcome
+
+    def time_out(
+        self,
+        now: datetime,
+        workflow: Workflow | None = None,
+        question: deadlines.Question = deadlines.ASKED_NOW,
+    ) -> Outcome:
+        """Fail the attempt if it missed a deadline of its workflow; otherwise change nothing."""
+        if question.version not in (None, self.version):
+            return Outcome(self)
+        attempt = self.working
+        if attempt is None:
+            return Outcome(self)
+        waiting_since = attempt.since or (self.queued.recorded_at if self.queued else None)
+        missed = deadlines.missed(workflow, attempt, waiting_since, question, now)
+        if missed is None:
             return Outcome(self)
         timed_out = JobTimedOut(
             recorded_at=now,
             attempt=attempt.number,
-            silent_since=since,
-            error=f"Timeout: No heartbeat for {int(silence)}s",
+            silent_since=attempt.silent_since or missed.since,
+            error=missed.error(now),
+            deadline=missed.kind,
+            due_at=missed.at,
+            held=question.held,
         )
         return Outcome(self).then(timed_out).with_rollbacks(now)
 

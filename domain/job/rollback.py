@@ -24,15 +24,17 @@ def rollback_of(
     A rollback names a machine that the attempt itself reported and that nobody wants.
     """
     server_id = attempt.server_id.value if attempt.server_id else None
-    if server_id is None:
-        return None
+    if server_id is None or attempt.stopped_at:
+        return None  # without a machine, or with one that is gone for good
     is_wanted = (
         attempt.status != "failed" or _says_it_runs(facts, attempt) or _is_of_another(runs, attempt)
     )
     if attempt.rollback_requested_at:
         withdrawn = RollbackWithdrawn(recorded_at=now, attempt=attempt.number)
         return withdrawn if is_wanted else None
-    if is_wanted or attempt.replaced or attempt.stopped_at or _may_be_of_another(runs, attempt):
+    if attempt.passed_on:
+        return None  # whoever has the machine now answers for it
+    if is_wanted or attempt.replaced or _may_be_of_another(runs, attempt):
         return None
     return RollbackRequested(
         recorded_at=now,

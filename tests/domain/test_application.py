@@ -19,7 +19,11 @@ from domain.errors import (
     RegistrationConflict,
 )
 from domain.job.callback import Callback
-from domain.job.commands import Command, QueueJob, RecordCallback, StopJob, TimeOutJob
+from domain.job.commands.callbacks import RecordCallback
+from domain.job.commands.contract import Command
+from domain.job.commands.operators import StopJob
+from domain.job.commands.registration import QueueJob
+from domain.job.commands.time import TimeOutJob
 from domain.job.keys import in_progress_key
 from domain.log.store import Append
 from domain.writing.batch import Receipt
@@ -655,7 +659,7 @@ def test_a_command_that_changes_nothing_has_no_position(stores: Deployment, cloc
     stores.milepost.record(provisioning())
     clock.advance(901)
 
-    first, second = commit(stores, TimeOutJob("job"), TimeOutJob("job"))
+    first, second = commit(stores, *(TimeOutJob("job", stores.workflows) for _ in range(2)))
 
     assert isinstance(first, Receipt)
     assert isinstance(second, Receipt)

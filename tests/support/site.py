@@ -24,8 +24,8 @@ from api.tokens.remembered import RememberedTokens
 from api.wiring import Services
 from domain.evidence.signing_keys import PrivateKey
 from domain.job.events import Fact
-from projections.reactions.watchdog import Watchdog
 from tests.support.deployment import Deployment, kind_of
+from tests.support.watching import attentive
 
 SECRET = "correct horse battery staple"  # noqa: S105  of nothing
 ADMIN = "the-admin-token-of-the-tests"
@@ -123,6 +123,19 @@ class Site:
         """Ask the agent's instance to stop."""
         return self.client.delete(f"/api/agents/{agent_id}/instance", headers=bearer(token))
 
+    def order(
+        self, order: str, job_id: str = "job-1", token: str = ADMIN, **fields: str
+    ) -> TestResponse:
+        """Give an operator's command."""
+        path = f"/api/jobs/{job_id}/{order}"
+        return self.client.post(path, json=fields, headers=bearer(token))
+
+    def ordered(self, order: str, job_id: str = "job-1", **fields: str) -> dict[str, Any]:
+        """Give an operator's command that is followed, and return the job."""
+        answer = self.order(order, job_id, **fields)
+        assert answer.status_code == 200, answer.text
+        return body_of(answer)
+
     def post_job(
         self, body: object, token: str = ADMIN, headers: Mapping[str, str] | None = None
     ) -> TestResponse:
@@ -171,7 +184,7 @@ class Site:
     def watch(self) -> None:
         """Let the read model catch up and the watchdog look."""
         self.project()
-        Watchdog(self.deployment.milepost, self.deployment.read_model, self.clock).step()
+        attentive(self.deployment).step()
 
 
 @cache

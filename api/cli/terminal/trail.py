@@ -108,7 +108,7 @@ def _state_after(entry: Entry, workflows: Workflows, wide: bool) -> Text:
         return Text("no change" + (whose if other else ""), "dim")
     number = entry.after.attempt.number
     state = {
-        "status": status_text(after["status"]),
+        "status": status_text(after["status"], after["outcome"]),
         "current_step": Text(printable(after["current_step"] or "")),
         "failed_at_step": Text(printable(after["failed_at_step"] or "")),
         "attempt": Text(f"attempt {number}" if number > 1 else ""),

@@ -10,6 +10,7 @@ from domain.log.connections.postgres import PostgresDatastore
 from domain.log.parameters import as_json, utc_text
 from domain.log.postgres import PostgresRecorder
 from domain.log.snapshots import Snapshot
+from projections.read_model.contract import TIMES
 from projections.tree.contract import Tile
 from projections.verification.inspection.contract import (
     LostSnapshot,
@@ -26,7 +27,8 @@ SELECT_TILES = """
 """
 COLUMNS: dict[str, LiteralString] = {
     "instances": """stored.document, stored.version, stored.first_position, stored.agent_id,
-           stored.user_id, stored.status, stored.current_step, stored.silent_since""",
+           stored.user_id, stored.status, stored.current_step, stored.due_at,
+           stored.unresponsive_at, stored.look_at""",
     "timelines": "stored.document, stored.version",
 }
 SELECT_ROWS: dict[str, LiteralString] = {
@@ -198,8 +200,8 @@ class PostgresInspection:
 def _by_job(rows: Sequence[dict[str, Any]]) -> dict[str, StoredRow]:
     by_job: dict[str, StoredRow] = {}
     for columns in rows:
-        silent_since = columns.get("silent_since")
-        if isinstance(silent_since, datetime):
-            columns["silent_since"] = utc_text(silent_since)
+        for name in TIMES:
+            if isinstance(time := columns.get(name), datetime):
+                columns[name] = utc_text(time)
         by_job[columns.pop("job_id")] = StoredRow(columns.pop("document"), columns)
     return by_job

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from domain.job.callback import Callback
+from projections.read_model.contract import SHAPE
 from tests.support.rebuilding import NEWER
 from tests.support.shell import ESCAPE, Shell
 from tests.support.site import Site
@@ -189,7 +190,7 @@ def test_rows_of_another_release_are_told_and_not_compared(
     newer.rebuild.run()
     newer.close()
 
-    assert "with shape 2; this release writes shape 1" in shell("status")
+    assert f"with shape {NEWER}; this release writes shape {SHAPE}" in shell("status")
     assert "the shape of another release" in shell.fails("rebuild", "--dry-run")
     assert "The rows served before had another shape." in shell("rebuild")
     assert "of shape" not in shell("status")

@@ -23,6 +23,7 @@ JOB = {
     "workflow",
     "registered",
     "status",
+    "outcome",
     "current_step",
     "failed_at_step",
     "steps",
@@ -30,18 +31,22 @@ JOB = {
     "retry_count",
     "max_retries",
     "workflow_run_id",
+    "run_attempt",
     "server_id",
     "server_ip",
     "tailscale_ip",
     "error",
     "failed_step",
     "timed_out",
+    "cancelled",
+    "clock_skew_seconds",
     "rollback_requested_at",
     "stop_requested_at",
     "claimed_at",
     "last_heartbeat_at",
     "silent_since",
     "started_at",
+    "stopped_at",
     "completed_at",
     "created_at",
     "updated_at",
@@ -454,13 +459,21 @@ def test_a_timeline_tells_steps_and_how_long_they_took(site: Site) -> None:
     assert attempt == {
         "number": 1,
         "status": "running",
+        "outcome": "running",
+        "present": True,
+        "superseded": False,
         "workflow_run_id": "42",
+        "run_attempt": None,
         "started_at": "2026-03-02T12:00:10+00:00",
         "finished_at": "2026-03-02T12:03:40.500000+00:00",
         "duration_seconds": 210.5,
         "error": None,
         "failed_step": None,
         "timed_out": False,
+        "cancelled": False,
+        "server_id": MACHINE["server_id"],
+        "rollback_requested_at": None,
+        "clock_skew_seconds": None,
         "last_contact_at": "2026-03-02T12:03:40.500000+00:00",
         "steps": attempt["steps"],
         "gaps": [],
@@ -573,10 +586,11 @@ def test_a_timeout_is_told_as_such_with_the_silence_before(site: Site) -> None:
 
 def test_the_senders_clock_orders_steps_that_arrive_out_of_order(site: Site) -> None:
     site.register()
-    site.report(status="provisioning", occurred_at="2026-03-02T11:50:00Z")
-    for minute, step in ((53, "ansible_started"), (51, "vm_created"), (52, "network_configured")):
+    site.clock.advance(1200)
+    site.report(status="provisioning", occurred_at="2026-03-02T12:10:00Z")
+    for minute, step in ((13, "ansible_started"), (11, "vm_created"), (12, "network_configured")):
         site.report(
-            status="provisioning", step=step, occurred_at=f"2026-03-02T11:{minute}:00+00:00"
+            status="provisioning", step=step, occurred_at=f"2026-03-02T12:{minute}:00+00:00"
         )
 
     [attempt] = site.read("/api/jobs/job-1/timeline")["attempts"]

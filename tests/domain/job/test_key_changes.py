@@ -11,7 +11,11 @@ from hypothesis import strategies as st
 from domain.application import Milepost
 from domain.errors import JobNotFound, Refused
 from domain.job.callback import Callback
-from domain.job.commands import Command, QueueJob, RecordCallback, StopJob, TimeOutJob
+from domain.job.commands.callbacks import RecordCallback
+from domain.job.commands.contract import Command
+from domain.job.commands.operators import OrderJob, StopJob
+from domain.job.commands.registration import QueueJob
+from domain.job.commands.time import TimeOutJob
 from domain.job.keys import Key, in_progress_key
 from domain.job.provisioning_job import ProvisioningJob, evolve
 from domain.log.memory import MemoryRecorder
@@ -21,6 +25,7 @@ from domain.log.stored import Stored
 from domain.transfer.derived_keys import DerivedKeys
 from domain.transfer.importing import fill
 from domain.transfer.jsonl import encode, unsealed
+from domain.workflows.files import load
 from domain.writing.batch import Batch
 from tests.support.deployment import Clock
 
@@ -54,29 +59,37 @@ registrations = st.builds(
     digest=st.sampled_from([None, "d1"]),
     owner=st.sampled_from([None, None, None, "ada"]),
 )
+orders = st.builds(
+    OrderJob,
+    order=st.sampled_from(["fail", "cancel", "retry", "retry", "stopped"]),
+    job_id=st.sampled_from(JOBS),
+    user_id=st.sampled_from([*USERS, None]),
+)
 asked = st.one_of(
     callbacks,
     callbacks,
     heartbeats,
     registrations,
+    orders,
     st.sampled_from(JOBS),
     st.integers(60, 1200),
 )
-"""A job id asks it to stop, a number lets so many seconds pass and the watchdog look."""
+"""A job id asks it to stop, a number lets so many seconds pass and the deadlines be judged."""
 one_command: st.SearchStrategy[Command] = st.one_of(
     st.builds(RecordCallback, callbacks),
     st.builds(RecordCallback, callbacks),
     st.builds(RecordCallback, heartbeats),
     registrations,
     st.builds(StopJob, st.sampled_from(JOBS), st.none()),
-    st.builds(TimeOutJob, st.sampled_from(JOBS)),
+    orders,
+    st.builds(TimeOutJob, st.sampled_from(JOBS), st.just(load())),
 )
 
 
 @settings(deadline=None, max_examples=150)
 @given(st.lists(asked, min_size=10, max_size=40), st.integers(1, 9), st.integers(1, 4))
 def test_the_events_of_commands_tell_the_keys_that_they_took(
-    commands: Sequence[Callback | QueueJob | str | int], batch: int, remembered: int
+    commands: Sequence[Callback | QueueJob | OrderJob | str | int], batch: int, remembered: int
 ) -> None:
     """Whatever was asked, in whatever pieces it is taken in, and whatever is forgotten between."""
     clock = Clock()
@@ -104,11 +117,11 @@ def test_a_batch_takes_the_keys_that_follow_from_its_events(
     keys: dict[str, Key] = {}
     for commands in batches:
         clock.advance(600)
-        batch = Batch(commands, jobs, mapper, clock)
+        batch = Batch(commands, jobs, mapper)
         known = [Stored(0, job_id, version, "", b"") for job_id, version in batch.known.items()]
         seen = {name: keys[name] for name in batch.names if name in keys}
 
-        append = batch.decide(Found([event for event in known if event.version], seen))
+        append = batch.decide(Found([event for event in known if event.version], seen, clock()))
 
         after = {job_id: folded.job for job_id, folded in jobs.items()}
         for stored in append.events:
@@ -132,7 +145,9 @@ def by_name(keys: Sequence[Key]) -> dict[str, Key]:
     return {key.name: key for key in keys}
 
 
-def ask(milepost: Milepost, clock: Clock, command: Callback | QueueJob | str | int) -> None:
+def ask(
+    milepost: Milepost, clock: Clock, command: Callback | QueueJob | OrderJob | str | int
+) -> None:
     """Ask, and take no for an answer."""
     try:
         match command:
@@ -140,6 +155,8 @@ def ask(milepost: Milepost, clock: Clock, command: Callback | QueueJob | str | i
                 milepost.record(command)
             case QueueJob():
                 milepost.queue(command)
+            case OrderJob():
+                milepost.order(command.order, command.job_id)
             case str():
                 milepost.stop(command)
             case int():
