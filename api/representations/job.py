@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from domain.job.attempt import ReportedValue
+from domain.job.deadlines import Health, changes_with_time, health
 from domain.job.provisioning_job import MAX_RETRIES
 from domain.workflows.definition import Workflow, Workflows
 from projections.views.instance import Instance
@@ -34,8 +35,30 @@ def uptime(instance: Instance, now: datetime) -> int | None:
     return max(0, int((now - final.moment.at).total_seconds()))
 
 
-def instance_body(instance: Instance, workflows: Workflows, now: datetime) -> dict[str, Any]:
-    """Return the seed system's representation (seed contract, "Instance")."""
+def health_of(
+    instance: Instance, workflows: Workflows, now: datetime, first_start: datetime | None = None
+) -> Health:
+    """Return how alive a job is; `first_start` is that of a release with start deadlines."""
+    workflow = workflows.recorded(instance.workflow)
+    return health(workflow, instance.attempt, instance.queued_at, now, first_start)
+
+
+def varying(instance: Instance, workflows: Workflows, now: datetime) -> tuple[int | None, ...]:
+    """Return what changes with time alone, for a tag, without making anything of the job."""
+    return (
+        uptime(instance, now),
+        changes_with_time(workflows, instance.attempt, instance.queued_at, now),
+    )
+
+
+def instance_body(
+    instance: Instance,
+    workflows: Workflows,
+    now: datetime,
+    first_start: datetime | None = None,
+) -> dict[str, Any]:
+    """Return the seed system's representation (seed contract, "Instance"), and the health."""
+    shown = health_of(instance, workflows, now, first_start)
     attempt = instance.attempt
     final = attempt.final
     return {
@@ -56,11 +79,23 @@ def instance_body(instance: Instance, workflows: Workflows, now: datetime) -> di
         },
         "steps": shown_steps(instance, workflows),
         "uptime": uptime(instance, now),
+        "health": {
+            "state": shown.state,
+            "sentence": shown.sentence,
+            "deadline": shown.due.kind if shown.due else None,
+            "dueAt": _text(shown.due.at) if shown.due else None,
+        },
     }
 
 
-def job_body(instance: Instance, workflows: Workflows) -> dict[str, Any]:
-    """Return everything that Milepost knows about a job."""
+def job_body(
+    instance: Instance,
+    workflows: Workflows,
+    now: datetime | None = None,
+    first_start: datetime | None = None,
+) -> dict[str, Any]:
+    """Return everything that Milepost knows about a job; without `now`, no health."""
+    shown = health_of(instance, workflows, now, first_start) if now else None
     attempt = instance.attempt
     final = attempt.final
     return {
@@ -91,6 +126,14 @@ def job_body(instance: Instance, workflows: Workflows) -> dict[str, Any]:
         "silent_since": _text(attempt.silent_since),
         "started_at": _text(final.moment.at) if final and final.status == "running" else None,
         "completed_at": _text(final.moment.at) if final else None,
+        "health": {
+            "state": shown.state,
+            "sentence": shown.sentence,
+            "deadline": shown.due.kind if shown.due else None,
+            "due_at": _text(shown.due.at) if shown.due else None,
+        }
+        if shown
+        else None,
         "created_at": _text(instance.created_at),
         "updated_at": _text(instance.updated_at),
         "version": instance.version,

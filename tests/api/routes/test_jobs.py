@@ -43,6 +43,7 @@ JOB = {
     "silent_since",
     "started_at",
     "completed_at",
+    "health",
     "created_at",
     "updated_at",
     "version",
