@@ -19,11 +19,12 @@ from api.http.headers import header
 from api.http.idempotency import idempotency_key, parameter
 from api.http.messages import Answer
 from api.representations.difference import difference_body, is_settled
-from api.representations.job import job_body, timeline_body
+from api.representations.job import job_body, timeline_body, varying
 from api.schemas.answers import JobListSchema, JobSchema, RegisteredSchema, TimelineSchema
 from api.schemas.history import DifferenceSchema
 from api.schemas.queries import PlaceQuerySchema
 from api.schemas.requests import JobQuerySchema, RegistrationSchema
+from api.wiring import Services
 from domain.errors import JobNotFound
 from domain.job.commands.registration import QueueJob
 from projections.read_model.contract import JobFilter
@@ -62,7 +63,7 @@ def register(body: dict[str, Any]) -> Answer:
     )
     instance = services.reader.instance(receipt.job_id)
     assert instance is not None  # the receipt says that it is stored
-    shown = {**job_body(instance, services.workflows), "duplicate": receipt.duplicate}
+    shown = {**_present(instance, services), "duplicate": receipt.duplicate}
     location = url_for("jobs.show", job_id=receipt.job_id)
     return in_json(shown, 201, [("Location", location)])
 
@@ -85,7 +86,7 @@ def index(query: dict[str, Any]) -> Answer:
     before = _before(cursor) if cursor else None
     instances = services.reader.instances(JobFilter(**query, before=before, limit=limit + 1))
     page = instances[:limit]
-    bodies = [job_body(instance, services.workflows) for instance in page]
+    bodies = [_present(instance, services) for instance in page]
     links = [next_page(cursor=f"p{page[-1].first_position}")] if len(instances) > limit else []
     return in_json({"jobs": bodies}, headers=links)
 
@@ -115,11 +116,20 @@ def show(query: dict[str, Any], job_id: str) -> Answer:
         return _difference(query["start"], query.get("end", PointInHistory()), present)
     place = PointInHistory(**query)
     instance = services.history.instance(present, place)
-    tag = etag(instance.position, services.workflows.fingerprint)
-    headers = lasting(tag) if is_settled(place, instance, present) else tagged(tag)
-    if known := not_modified(tag, headers):
-        return known
-    return in_json(job_body(instance, services.workflows), headers=headers)
+    if query:
+        tag = etag(instance.position, services.workflows.fingerprint)
+        headers = lasting(tag) if is_settled(place, instance, present) else tagged(tag)
+        if known := not_modified(tag, headers):
+            return known
+        return in_json(job_body(instance, services.workflows), headers=headers)
+    workflows, now = services.workflows, services.now()
+    _, health_changes = varying(instance, workflows, now)
+    tag = etag(instance.position, workflows.fingerprint, health_changes)
+    return not_modified(tag) or in_json(_present(instance, services), headers=tagged(tag))
+
+
+def _present(instance: Instance, services: Services) -> dict[str, Any]:
+    return job_body(instance, services.workflows, services.now(), services.reader.first_start)
 
 
 def _difference(start: PointInHistory, end: PointInHistory, present: Instance) -> Answer:

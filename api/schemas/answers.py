@@ -52,6 +52,34 @@ class RefusalSchema(Schema):
     detail = fields.String(allow_none=True, metadata={"description": "What its sender was told"})
 
 
+DEADLINES = ("start", "heartbeat", "step", "attempt")
+STATES = ("ok", "late", "unresponsive")
+
+
+class HealthSchema(Schema):
+    """How alive a job is, apart from its status."""
+
+    state = fields.String(validate=validate.OneOf(STATES))
+    sentence = fields.String(allow_none=True, metadata={"description": "null once it has ended"})
+    deadline = fields.String(
+        allow_none=True,
+        validate=validate.OneOf(DEADLINES),
+        metadata={"description": "The deadline that comes first"},
+    )
+    due_at = fields.AwareDateTime(
+        allow_none=True, metadata={"description": "The job is given up after this time"}
+    )
+
+
+class InstanceHealthSchema(Schema):
+    """How alive an instance's job is, apart from its status."""
+
+    state = fields.String(validate=validate.OneOf(STATES))
+    sentence = fields.String(allow_none=True)
+    deadline = fields.String(allow_none=True, validate=validate.OneOf(DEADLINES))
+    dueAt = fields.AwareDateTime(allow_none=True)  # noqa: N815  as the seed's names
+
+
 class JobSchema(Schema):
     """A job and its state."""
 
@@ -91,6 +119,9 @@ class JobSchema(Schema):
         metadata={"description": "How many refused callbacks the job has kept, at most 100"}
     )
     last_refusal = fields.Nested(RefusalSchema, allow_none=True)
+    health = fields.Nested(
+        HealthSchema, allow_none=True, metadata={"description": "null for the past"}
+    )
     created_at = fields.AwareDateTime(allow_none=True)
     updated_at = fields.AwareDateTime(allow_none=True)
     version = fields.Integer()
@@ -142,6 +173,7 @@ class InstanceSchema(Schema):
     instance = fields.Nested(InstanceBodySchema)
     steps = fields.List(fields.Nested(UiStepSchema))
     uptime = fields.Integer(allow_none=True, metadata={"description": "Whole seconds"})
+    health = fields.Nested(InstanceHealthSchema)
 
 
 class TimelineStepSchema(Schema):

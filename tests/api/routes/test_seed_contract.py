@@ -694,6 +694,44 @@ def test_a_heartbeat_of_a_pending_job_is_a_sign_of_life(site: Site) -> None:
     assert job["claimed_at"] == job["silent_since"]
 
 
+def test_a_page_says_how_alive_its_job_is(site: Site) -> None:
+    """Apart from the status, and in a sentence that a person can read."""
+    site.watch()
+    site.register()
+    assert site.instance()["health"] == {
+        "state": "ok",
+        "sentence": "Queued since 12:00:00 UTC; its workflow has not reported yet. "
+        "Will be given up at 13:00:00 UTC.",
+        "deadline": "start",
+        "dueAt": "2026-03-02T13:00:00+00:00",
+    }
+
+    site.report(type="heartbeat")
+    site.clock.advance(250)
+    sentence = (
+        "No heartbeat for 4 min 10 s; one is expected every 60 s. Will be given up at 12:15:00 UTC."
+    )
+    assert site.instance()["health"]["state"] == "late"
+    assert site.instance()["health"]["sentence"] == sentence
+    assert site.job()["health"]["sentence"] == sentence
+
+    site.clock.advance(400)
+    assert site.job()["health"]["state"] == "unresponsive"
+    site.report(**RUNNING)
+    assert site.job()["health"] == {
+        "state": "ok",
+        "sentence": None,
+        "deadline": None,
+        "due_at": None,
+    }
+
+
+def test_the_past_of_a_job_has_no_health(site: Site) -> None:
+    site.register()
+
+    assert site.read("/api/jobs/job-1?version=1")["health"] is None
+
+
 def test_a_job_that_runs_may_be_silent(site: Site) -> None:
     site.register()
     site.report(**RUNNING)
