@@ -24,7 +24,7 @@ class OutcomeField(fields.String):
 
 
 class ReceiptSchema(Schema):
-    """Proof that a callback is stored."""
+    """Proof that a callback is stored. GitHub's ping gets `received` and `warning` only."""
 
     received = fields.Boolean(metadata={"description": "Always true"})
     job_id = fields.String()
