@@ -5,11 +5,13 @@ Every answer has every name of its schema, in the schema's order; times are text
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from domain.job.attempt import Attempt, ReportedValue
 from domain.workflows.definition import Workflow, Workflows
+from projections.views.attention import Reason
 from projections.views.instance import Instance
 from projections.views.shown_times import shown, shown_claim, shown_end
 from projections.views.timeline import Chapter, Timeline
@@ -109,6 +111,16 @@ def job_body(instance: Instance, workflows: Workflows) -> dict[str, Any]:
         "version": instance.version,
         "position": instance.position,
     }
+
+
+def attention_body(
+    instance: Instance, reasons: Sequence[Reason], workflows: Workflows
+) -> dict[str, Any]:
+    """Return a job with the reasons why it needs somebody."""
+    shown = [
+        {"reason": each.kind, "since": _text(each.since), "text": each.text} for each in reasons
+    ]
+    return {**job_body(instance, workflows), "attention": shown}
 
 
 def timeline_body(timeline: Timeline, workflows: Workflows) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from functools import cache
 
 from flask import Response
@@ -80,7 +81,7 @@ def metrics() -> Response:
         )
     registry = CollectorRegistry()
     services = access.services()
-    registry.register(_Database(services.reader, services.evidence))
+    registry.register(_Database(services.reader, services.evidence, services.clock))
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         counters = b""
@@ -90,9 +91,10 @@ def metrics() -> Response:
 
 
 class _Database(Collector):
-    def __init__(self, reader: Reader, evidence: Evidence) -> None:
+    def __init__(self, reader: Reader, evidence: Evidence, clock: Callable[[], datetime]) -> None:
         self._reader = reader
         self._evidence = evidence
+        self._clock = clock
 
     def collect(self) -> Iterator[Metric]:
         """Yield the gauges of the database, which all workers share."""
@@ -129,3 +131,11 @@ class _Database(Collector):
         for status, count in counts.items():
             jobs.add_metric([status], count)
         yield jobs
+        needing = GaugeMetricFamily(
+            "milepost_jobs_needing_attention",
+            "Jobs that need somebody now, by their worst reason",
+            labels=["reason"],
+        )
+        for reason, count in self._reader.attention_counts(self._clock()).items():
+            needing.add_metric([reason], count)
+        yield needing

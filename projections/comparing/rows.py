@@ -213,8 +213,9 @@ class ViewComparison(Generic[State]):
         columns = msgspec.structs.asdict(instance_row(state, self._views, self._workflows))
         for name in ("job_id", "version", "document"):
             del columns[name]
-        if silent_since := columns["silent_since"]:
-            columns["silent_since"] = utc_text(silent_since)
+        for name in ("silent_since", "attention_from"):
+            if time := columns[name]:
+                columns[name] = utc_text(time)
         return columns
 
     def _may_be_current(self, state: State, step: object) -> bool:

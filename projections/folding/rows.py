@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from domain.workflows.definition import Workflows
 from projections.read_model.contract import InstanceRow, Row
+from projections.views.attention import candidate
 from projections.views.instance import Instance
 from projections.views.timeline import Timeline
 from projections.views.view import Views
@@ -11,6 +12,7 @@ from projections.views.view import Views
 
 def instance_row(state: Instance, views: Views, workflows: Workflows) -> InstanceRow:
     """Return the row of an instance."""
+    wanted = candidate(state, workflows)
     return InstanceRow(
         state.job_id,
         state.version,
@@ -21,6 +23,8 @@ def instance_row(state: Instance, views: Views, workflows: Workflows) -> Instanc
         state.status,
         state.current_step(workflows),
         state.attempt.silent_since,
+        wanted.rank if wanted else None,
+        wanted.at if wanted else None,
     )
 
 

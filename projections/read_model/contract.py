@@ -46,7 +46,10 @@ class Row(msgspec.Struct, frozen=True, gc=False):
 
 
 class InstanceRow(msgspec.Struct, frozen=True, gc=False):
-    """The instance's document, and the columns that queries select and sort by."""
+    """The instance's document, and the columns that queries select and sort by.
+
+    From `attention_from` on, the job may need somebody; `attention_rank` 0 is the worst reason.
+    """
 
     job_id: str
     version: int
@@ -57,6 +60,8 @@ class InstanceRow(msgspec.Struct, frozen=True, gc=False):
     status: str
     current_step: str | None
     silent_since: datetime | None
+    attention_rank: int | None = None
+    attention_from: datetime | None = None
 
 
 class SetAside(msgspec.Struct, frozen=True, gc=False):
@@ -155,6 +160,20 @@ class JobFilter(msgspec.Struct, frozen=True, kw_only=True):
     limit: int = 50
 
 
+class AttentionFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which jobs may need somebody at the time `now`; None does not filter.
+
+    `after` is the `attention_rank` and `first_position` of the last job of the page before.
+    """
+
+    now: datetime
+    agent_id: str | None = None
+    user_id: str | None = None
+    status: str | None = None
+    after: tuple[int, int] | None = None
+    limit: int = 50
+
+
 class WakeUps(Protocol):
     """What the holder of the projector's lock waits for while it has nothing to fold."""
 
@@ -237,6 +256,14 @@ class ReadModel(Protocol):
 
     def instances(self, wanted: JobFilter) -> Sequence[Row]:
         """Return at most `limit` instances, the newest first."""
+        ...
+
+    def attention(self, wanted: AttentionFilter) -> Sequence[Row]:
+        """Return documents of jobs that may need somebody: the worst first, then the oldest."""
+        ...
+
+    def attention_counts(self, now: datetime) -> Mapping[int, int]:
+        """Return the number of jobs that may need somebody, by `attention_rank`."""
         ...
 
     def counts(self) -> Mapping[str, int]:

@@ -21,6 +21,7 @@ from domain.log.stored import Stored
 from projections.read_model.contract import (
     GONE,
     SHAPE,
+    AttentionFilter,
     Changes,
     Edition,
     JobFilter,
@@ -123,7 +124,25 @@ STEP_1_MAKES = (
     "milepost_set_aside",
     "milepost_view_snapshots",
 )
-PART: PostgresPart = Part("read model", (Step(1, STEP_1_MAKES, _make),))
+ADD_ATTENTION: tuple[LiteralString, ...] = (
+    """ALTER TABLE milepost_instances
+         ADD COLUMN IF NOT EXISTS attention_rank integer,
+         ADD COLUMN IF NOT EXISTS attention_from timestamptz""",
+)
+"""The columns that step 2 adds, and that a rebuild adds to its own table."""
+# Few jobs are in it. Heartbeats change attention_from, so the index is without it.
+INDEX_ATTENTION: LiteralString = """
+    CREATE INDEX IF NOT EXISTS milepost_instances_attention
+        ON milepost_instances (attention_rank, first_position) WHERE attention_rank IS NOT NULL
+"""
+STEP_2_MAKES = ("milepost_instances.attention_rank", "milepost_instances.attention_from")
+PART: PostgresPart = Part(
+    "read model",
+    (
+        Step(1, STEP_1_MAKES, _make),
+        Step(2, STEP_2_MAKES, each(*ADD_ATTENTION, INDEX_ATTENTION)),
+    ),
+)
 BEGIN_EDITION: LiteralString = """
     INSERT INTO milepost_read_model
     SELECT 'served', %s, 0, COALESCE(MAX(generation) + 1, 0) FROM milepost_read_model
@@ -151,15 +170,19 @@ MOVE: LiteralString = """
 """
 # All rows are one JSON text: the driver adapts one string for any number of rows.
 UPSERT_INSTANCES = """
-    INSERT INTO milepost_instances
+    INSERT INTO milepost_instances (
+      job_id, version, document, first_position, agent_id, user_id, status, current_step,
+      silent_since, attention_rank, attention_from)
     SELECT * FROM json_to_recordset(%s::json) AS row (
            job_id text, version bigint, document text, first_position bigint, agent_id text,
-           user_id text, status text, current_step text, silent_since timestamptz)
+           user_id text, status text, current_step text, silent_since timestamptz,
+           attention_rank integer, attention_from timestamptz)
     ON CONFLICT (job_id) DO UPDATE SET
       version = excluded.version, document = excluded.document,
       first_position = excluded.first_position, agent_id = excluded.agent_id,
       user_id = excluded.user_id, status = excluded.status,
-      current_step = excluded.current_step, silent_since = excluded.silent_since
+      current_step = excluded.current_step, silent_since = excluded.silent_since,
+      attention_rank = excluded.attention_rank, attention_from = excluded.attention_from
 """
 UPSERT_TIMELINES = """
     INSERT INTO milepost_timelines
@@ -250,6 +273,16 @@ FILTERS: dict[str, LiteralString] = {
     "before": "first_position < %s",
 }
 SELECT_COUNTS = "SELECT status, COUNT(*) AS count FROM milepost_instances GROUP BY status"
+SELECT_ATTENTION: LiteralString = """
+    SELECT job_id, version, document FROM milepost_instances
+     WHERE attention_rank IS NOT NULL AND attention_from <= %s AND {filters}
+     ORDER BY attention_rank, first_position LIMIT %s
+"""
+AFTER: LiteralString = "(attention_rank, first_position) > (%s, %s)"
+COUNT_ATTENTION: LiteralString = """
+    SELECT attention_rank, COUNT(*) AS count FROM milepost_instances
+     WHERE attention_rank IS NOT NULL AND attention_from <= %s GROUP BY attention_rank
+"""
 SELECT_SILENT = """
     SELECT job_id FROM milepost_instances
      WHERE status = 'provisioning' AND silent_since < %s ORDER BY silent_since LIMIT 1000
@@ -366,6 +399,21 @@ class PostgresReadModel:
         statement = SELECT_INSTANCES.format(filters=filters)
         rows = self._rows(statement, *given.values(), wanted.limit)
         return [Row(**row) for row in rows]
+
+    def attention(self, wanted: AttentionFilter) -> Sequence[Row]:
+        """See `ReadModel.attention`."""
+        names = ("agent_id", "user_id", "status")
+        given = {name: value for name in names if (value := getattr(wanted, name)) is not None}
+        filters = " AND ".join(
+            [FILTERS[name] for name in given] + ([AFTER] if wanted.after else [])
+        )
+        statement = SELECT_ATTENTION.format(filters=filters or "TRUE")
+        parameters = (wanted.now, *given.values(), *(wanted.after or ()), wanted.limit)
+        return [Row(**row) for row in self._rows(statement, *parameters)]
+
+    def attention_counts(self, now: datetime) -> Mapping[int, int]:
+        """See `ReadModel.attention_counts`."""
+        return {row["attention_rank"]: row["count"] for row in self._rows(COUNT_ATTENTION, now)}
 
     def counts(self) -> Mapping[str, int]:
         """See `ReadModel.counts`."""

@@ -23,6 +23,7 @@ from domain.log.stored import Stored
 from projections.read_model.contract import (
     GONE,
     SHAPE,
+    AttentionFilter,
     Changes,
     Edition,
     InstanceRow,
@@ -132,7 +133,35 @@ STEP_1_MAKES = (
     "milepost_set_aside",
     "milepost_view_snapshots",
 )
-PART: SQLitePart = Part("read model", (Step(1, STEP_1_MAKES, _make),))
+ADD_ATTENTION: Final[Mapping[str, LiteralString]] = {
+    "attention_rank": "ALTER TABLE milepost_instances ADD COLUMN attention_rank INTEGER",
+    "attention_from": "ALTER TABLE milepost_instances ADD COLUMN attention_from TEXT",
+}
+"""The columns that step 2 adds, and that a rebuild adds to its own table."""
+SELECT_COLUMNS = "SELECT name FROM pragma_table_info('milepost_instances')"
+SELECT_IS_ATTENTION_INDEXED = """
+    SELECT EXISTS (
+           SELECT 1 FROM pragma_index_list('milepost_instances') AS list
+            WHERE list.partial AND 'attention_rank' = (
+                  SELECT name FROM pragma_index_info(list.name) WHERE seqno = 0))
+"""
+
+
+def _add_attention(cursor: sqlite3.Cursor) -> None:
+    existing = {row[0] for row in cursor.execute(SELECT_COLUMNS).fetchall()}
+    for column, statement in ADD_ATTENTION.items():
+        if column not in existing:
+            cursor.execute(statement)
+    (is_indexed,) = cursor.execute(SELECT_IS_ATTENTION_INDEXED).fetchone()
+    if not is_indexed:
+        (generation,) = cursor.execute(SELECT_GENERATION).fetchone()
+        cursor.execute(attention_index("milepost_instances", generation))
+
+
+STEP_2_MAKES = ("milepost_instances.attention_rank", "milepost_instances.attention_from")
+PART: SQLitePart = Part(
+    "read model", (Step(1, STEP_1_MAKES, _make), Step(2, STEP_2_MAKES, _add_attention))
+)
 BEGIN_EDITION: LiteralString = """
     INSERT INTO milepost_read_model
     SELECT 'served', ?, 0, COALESCE(MAX(generation) + 1, 0) FROM milepost_read_model WHERE TRUE
@@ -158,12 +187,16 @@ MOVE: LiteralString = """
      WHERE tables = 'served' AND position = ? AND shape = ? AND generation = ?
 """
 UPSERT_INSTANCE: LiteralString = """
-    INSERT INTO milepost_instances VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+    INSERT INTO milepost_instances (
+      job_id, version, document, first_position, agent_id, user_id, status, current_step,
+      silent_since, attention_rank, attention_from)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (job_id) DO UPDATE SET
       version = excluded.version, document = excluded.document,
       first_position = excluded.first_position, agent_id = excluded.agent_id,
       user_id = excluded.user_id, status = excluded.status,
-      current_step = excluded.current_step, silent_since = excluded.silent_since
+      current_step = excluded.current_step, silent_since = excluded.silent_since,
+      attention_rank = excluded.attention_rank, attention_from = excluded.attention_from
 """
 UPSERT_TIMELINE: LiteralString = """
     INSERT INTO milepost_timelines VALUES (?, ?, ?)
@@ -236,6 +269,16 @@ FILTERS: dict[str, LiteralString] = {
     "before": "first_position < ?",
 }
 SELECT_COUNTS = "SELECT status, COUNT(*) FROM milepost_instances GROUP BY status"
+SELECT_ATTENTION: LiteralString = """
+    SELECT job_id, version, document FROM milepost_instances
+     WHERE attention_rank IS NOT NULL AND attention_from <= ? AND {filters}
+     ORDER BY attention_rank, first_position LIMIT ?
+"""
+AFTER: LiteralString = "(attention_rank, first_position) > (?, ?)"
+COUNT_ATTENTION: LiteralString = """
+    SELECT attention_rank, COUNT(*) AS count FROM milepost_instances
+     WHERE attention_rank IS NOT NULL AND attention_from <= ? GROUP BY attention_rank
+"""
 SELECT_SILENT = (
     "SELECT job_id FROM milepost_instances WHERE status = 'provisioning' AND silent_since < ? "
     "ORDER BY silent_since LIMIT 1000"
@@ -340,6 +383,21 @@ class SQLiteReadModel:
         statement = SELECT_INSTANCES.format(filters=filters)
         return [Row(*row) for row in self._rows(statement, *given.values(), wanted.limit)]
 
+    def attention(self, wanted: AttentionFilter) -> Sequence[Row]:
+        """See `ReadModel.attention`."""
+        names = ("agent_id", "user_id", "status")
+        given = {name: value for name in names if (value := getattr(wanted, name)) is not None}
+        filters = " AND ".join(
+            [FILTERS[name] for name in given] + ([AFTER] if wanted.after else [])
+        )
+        statement = SELECT_ATTENTION.format(filters=filters or "TRUE")
+        parameters = (utc_text(wanted.now), *given.values(), *(wanted.after or ()), wanted.limit)
+        return [Row(*row) for row in self._rows(statement, *parameters)]
+
+    def attention_counts(self, now: datetime) -> Mapping[int, int]:
+        """See `ReadModel.attention_counts`."""
+        return {row[0]: row[1] for row in self._rows(COUNT_ATTENTION, utc_text(now))}
+
     def counts(self) -> Mapping[str, int]:
         """See `ReadModel.counts`."""
         return {row[0]: row[1] for row in self._rows(SELECT_COUNTS)}
@@ -380,9 +438,23 @@ def indexes(table: str, generation: int) -> Mapping[str, str]:
     }
 
 
+def attention_index(table: str, generation: int) -> str:
+    """Return the statement that makes the index of the jobs that may need somebody.
+
+    Few jobs are in it, and no column of it changes with every callback.
+    """
+    suffix = f"_{generation}" if generation else ""
+    return (
+        f"CREATE INDEX milepost_instances_attention{suffix}"
+        f" ON {table} (attention_rank, first_position) WHERE attention_rank IS NOT NULL"
+    )
+
+
 def _instance_columns(row: InstanceRow) -> tuple[Any, ...]:
-    *columns, silent_since = msgspec.structs.astuple(row)
-    return (*columns, utc_text(silent_since) if silent_since else None)
+    return tuple(
+        utc_text(value) if isinstance(value, datetime) else value
+        for value in msgspec.structs.astuple(row)
+    )
 
 
 def _snapshot_columns(snapshot: ViewSnapshot) -> tuple[Any, ...]:

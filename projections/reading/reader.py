@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from threading import BoundedSemaphore, Event
 from time import monotonic
 
@@ -11,7 +12,14 @@ import msgspec
 from domain.log.mapper import JobEventMapper
 from domain.log.store import translated
 from projections.folding.fold import fold_sighting
-from projections.read_model.contract import JobFilter, ReadModel, SetAside, Sighting
+from projections.read_model.contract import (
+    AttentionFilter,
+    JobFilter,
+    ReadModel,
+    SetAside,
+    Sighting,
+)
+from projections.views.attention import KINDS, Kind
 from projections.views.instance import Instance
 from projections.views.timeline import Timeline
 from projections.views.view import State, View, Views
@@ -96,6 +104,20 @@ class Reader:
                 self._fold(self._views.instance, Sighting(row.job_id, row.document, ()))
                 for row in self._read_model.instances(wanted)
             ]
+
+    def attention(self, wanted: AttentionFilter) -> Sequence[Instance]:
+        """Return jobs that may need somebody, as of the read model's position, the worst first."""
+        with translated():
+            return [
+                self._fold(self._views.instance, Sighting(row.job_id, row.document, ()))
+                for row in self._read_model.attention(wanted)
+            ]
+
+    def attention_counts(self, now: datetime) -> Mapping[Kind, int]:
+        """Return the number of jobs by their worst reason that may apply."""
+        with translated():
+            counts = self._read_model.attention_counts(now)
+        return {kind: counts.get(rank, 0) for rank, kind in enumerate(KINDS)}
 
     def status(self) -> Status:
         """Return the positions of the log, the read model and a rebuild, and what was set aside."""

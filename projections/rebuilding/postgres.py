@@ -20,8 +20,10 @@ from domain.log.postgres import PostgresRecorder
 from domain.log.reading.postgres import SELECT_NEWEST
 from projections.read_model.contract import SHAPE, PositionMoved, Row
 from projections.read_model.postgres import (
+    ADD_ATTENTION,
     CREATE,
     INDEX,
+    INDEX_ATTENTION,
     SELECT_EDITION,
     TABLES,
     PostgresReadModel,
@@ -175,7 +177,7 @@ class PostgresShadow:
                     reached = max(left["position"], past["position"] if past else 0)
                     if can_go_on(self.read_model.shape, left["shape"], reached, newest):
                         return int(left["position"])
-                for statement in (DROP, *CREATE):
+                for statement in (DROP, *CREATE, *ADD_ATTENTION):
                     cursor.execute(TABLES.renamed(statement))
                 cursor.execute(BEGIN_EDITION, (self.read_model.shape,))
                 cursor.execute(BEGIN_PAST, (newest,))
@@ -205,7 +207,7 @@ class PostgresShadow:
     def make_indexes(self) -> None:
         """Make the indexes only now, because they would have slowed the folding; then analyze."""
         with self._datastore.transaction(commit=True) as cursor:
-            for statement in INDEX:
+            for statement in (*INDEX, INDEX_ATTENTION):
                 cursor.execute(TABLES.renamed(statement))
             cursor.execute(ANALYZE)
 

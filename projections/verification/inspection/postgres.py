@@ -26,7 +26,8 @@ SELECT_TILES = """
 """
 COLUMNS: dict[str, LiteralString] = {
     "instances": """stored.document, stored.version, stored.first_position, stored.agent_id,
-           stored.user_id, stored.status, stored.current_step, stored.silent_since""",
+           stored.user_id, stored.status, stored.current_step, stored.silent_since,
+           stored.attention_rank, stored.attention_from""",
     "timelines": "stored.document, stored.version",
 }
 SELECT_ROWS: dict[str, LiteralString] = {
@@ -198,8 +199,8 @@ class PostgresInspection:
 def _by_job(rows: Sequence[dict[str, Any]]) -> dict[str, StoredRow]:
     by_job: dict[str, StoredRow] = {}
     for columns in rows:
-        silent_since = columns.get("silent_since")
-        if isinstance(silent_since, datetime):
-            columns["silent_since"] = utc_text(silent_since)
+        for name in ("silent_since", "attention_from"):
+            if isinstance(time := columns.get(name), datetime):
+                columns[name] = utc_text(time)
         by_job[columns.pop("job_id")] = StoredRow(columns.pop("document"), columns)
     return by_job

@@ -136,7 +136,8 @@ def test_a_cancelled_job_is_shown_apart_from_a_failed_one(shell: Shell, stuck: S
     assert "cancelled" in shell("jobs")
     assert shell("jobs", "job-1").splitlines()[0].startswith("job-1   cancelled ")
     trail = shell("audit", "job-1", "--kind", "AttemptCancelled")
-    assert "cancelled" in trail.splitlines()[-1]
+    row = next(line for line in trail.splitlines() if "AttemptCancelled" in line)
+    assert " cancelled " in row
     assert "State now: cancelled" in trail
     event = json.loads(shell("audit", "job-1", "--kind", "AttemptCancelled", "--json"))
     assert event["state"]["outcome"] == "cancelled"
