@@ -12,14 +12,15 @@ from api.databases import kit_over, log_in
 from api.settings.home import make_home
 from api.settings.settings import Settings
 from api.tokens.remembered import RememberedTokens
-from domain.application import Milepost, utc_now
+from domain.application import Milepost
 from domain.evidence.checkpoint import Checkpoint
+from domain.log.clock import utc_now
 from domain.log.schema.steps import Schema
 from domain.log.store import translated
 from domain.workflows.definition import Workflows
 from domain.workflows.files import load
 from projections.projecting.projector import Projector
-from projections.reactions.watchdog import Watchdog
+from projections.reactions.deadlines import DeadlineWatch
 from projections.read_model.contract import ReadModel
 from projections.reading.history import History
 from projections.reading.reader import Reader
@@ -35,7 +36,7 @@ from projections.verification.run import Verification
 
 
 class Services(msgspec.Struct, frozen=True):
-    """The services over one database."""
+    """The services over one database. `clock` is this host's: of tokens and of signatures."""
 
     settings: Settings
     milepost: Milepost
@@ -48,7 +49,7 @@ class Services(msgspec.Struct, frozen=True):
     inspection: Inspection
     tokens: RememberedTokens
     workflows: Workflows
-    clock: Callable[[], datetime]
+    clock: Callable[[], datetime] = utc_now
     is_draining: Callable[[], bool] = lambda: False
 
     def prepare(self) -> None:
@@ -61,13 +62,20 @@ class Services(msgspec.Struct, frozen=True):
             self.read_model.prepare()
             self.tree.prepare()
 
+    def now(self) -> datetime:
+        """Return the time of the store's clock, as far as it is known; this never blocks.
+
+        All that is shown of silence and duration counts by it. `clock` is this host's.
+        """
+        return self.milepost.store.about_now()
+
     def check(self) -> None:
         """Raise `SchemaBehind` if the database lacks a table or a column; write nothing."""
         with translated():
             self.schema.check()
 
     def projector(self) -> Projector:
-        """Return a projector with its chores: watchdog, tree and cleaner.
+        """Return a projector with its chores: deadlines, tree and cleaner.
 
         Before it projects, the projector rebuilds rows that have the shape of an older release.
         """
@@ -77,7 +85,7 @@ class Services(msgspec.Struct, frozen=True):
             self.milepost.mapper,
             self.workflows,
             chores=(
-                Watchdog(self.milepost, self.read_model, self.clock),
+                DeadlineWatch(self.milepost, self.read_model, self.workflows),
                 Grower(self.tree, batch=TILE),
                 Cleaner(self.shadow),
             ),
@@ -119,7 +127,7 @@ class Services(msgspec.Struct, frozen=True):
         self.milepost.close()
 
 
-def open_services(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Services:
+def open_services(settings: Settings, clock: Callable[[], datetime] | None = None) -> Services:
     """Return the connected services; raise `InvalidDefinition` for an unusable workflow definition.
 
     This opens no connection to the database: the first statement does.
@@ -142,5 +150,5 @@ def open_services(settings: Settings, clock: Callable[[], datetime] = utc_now) -
         inspection=kit.inspection,
         tokens=RememberedTokens(kit.tokens),
         workflows=workflows,
-        clock=clock,
+        clock=clock or utc_now,
     )

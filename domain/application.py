@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import cast
 
 from eventsourcing.application import Application
@@ -20,6 +20,7 @@ from domain.job.commands.contract import Command
 from domain.job.commands.operators import OrderJob, StopJob
 from domain.job.commands.registration import QueueJob
 from domain.job.commands.time import TimeOutJob
+from domain.job.deadlines import ASKED_NOW, Question
 from domain.job.orders import Ordered
 from domain.job.provisioning_job import ProvisioningJob
 from domain.log.mapper import JobEventMapper
@@ -27,6 +28,7 @@ from domain.log.recall import Folded, recall
 from domain.log.recent_jobs import RecentJobs
 from domain.log.store import JobStore, NothingDecided, TooMuchMissed, translated
 from domain.workflows.definition import Workflows
+from domain.workflows.files import load
 from domain.writing.batch import Batch, Receipt
 from domain.writing.batching import Batching
 
@@ -35,17 +37,13 @@ log = logging.getLogger("milepost")
 CACHED_JOBS = 20_000
 
 
-def utc_now() -> datetime:
-    """Return the present, in UTC."""
-    return datetime.now(UTC)
-
-
 class Milepost(Application[str]):
     """The application over one event store.
 
-    `env` are the eventsourcing library's settings (see `api.settings`). `workflows` are the loaded
-    definitions; without them no step is known. A receipt means that the events survive `kill -9`
-    and a power cut. Every method that writes may raise `StoreUnavailable` or `QueueFull`.
+    `env` are the eventsourcing library's settings (see `api.settings`). Without `workflows`, the
+    shipped definitions say what the steps and deadlines of jobs are. A `clock` takes the place of
+    the store's own. A receipt means that the events survive `kill -9` and a power cut. Every method
+    that writes may raise `StoreUnavailable` or `QueueFull`.
     """
 
     mapper: JobEventMapper
@@ -54,13 +52,13 @@ class Milepost(Application[str]):
         self,
         env: EnvType,
         *,
-        clock: Callable[[], datetime] = utc_now,
+        clock: Callable[[], datetime] | None = None,
         workflows: Workflows | None = None,
     ) -> None:
         super().__init__({**env, "MAPPER_TOPIC": "domain.log.mapper:JobEventMapper"})
         self.store = cast(JobStore, self.recorder)
-        self.workflows = workflows
-        self._clock = clock
+        self.store.clock = clock
+        self.workflows = load() if workflows is None else workflows
         self._listeners: list[Callable[[], None]] = []
         self._jobs = RecentJobs[Folded](CACHED_JOBS)
         self._committer = Batching[Command, Receipt](self._commit, name="committer")
@@ -126,9 +124,9 @@ class Milepost(Application[str]):
             )
         )
 
-    def time_out(self, job_id: str) -> Receipt:
-        """Fail the job if it has been silent for too long; otherwise change nothing."""
-        return self._committer.submit(TimeOutJob(job_id))
+    def time_out(self, job_id: str, question: Question = ASKED_NOW) -> Receipt:
+        """Fail the job if it missed a deadline of its workflow; otherwise change nothing."""
+        return self._committer.submit(TimeOutJob(job_id, self.workflows, question))
 
     def find(self, job_id: str) -> ProvisioningJob:
         """Return the job, folded from all its events; version 0 if it has none."""
@@ -166,7 +164,7 @@ class Milepost(Application[str]):
         return batch.receipts(positions)
 
     def _attempt(self, commands: Sequence[Command]) -> tuple[Batch, Sequence[int]]:
-        batch = Batch(commands, self._jobs, self.mapper, self._clock)
+        batch = Batch(commands, self._jobs, self.mapper)
         cold = [job_id for job_id, version in batch.known.items() if version == 0]
         if cold:
             # Read histories before taking the write lock, so that no other process waits.

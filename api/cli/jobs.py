@@ -27,7 +27,7 @@ from api.representations.job import attention_body, job_body, shown_steps, timel
 from api.wiring import Services
 from domain.errors import JobNotFound
 from projections.read_model.contract import AttentionFilter, JobFilter
-from projections.views.attention import attention
+from projections.views.attention import attention, needing
 from projections.views.durations import span
 from projections.views.instance import INSTANCE_STATUSES, Instance
 from projections.views.timeline import GAP
@@ -98,19 +98,24 @@ def _warn_if_behind(services: Services) -> None:
 
 
 def _show_needing(services: Services, wanted: AttentionFilter, as_json: bool) -> None:
-    rows = list[tuple[object, ...]]()
-    for instance in services.reader.attention(wanted):
-        reasons = attention(instance, services.workflows, wanted.now)
-        if as_json and reasons:
+    instances = services.reader.attention(wanted)
+    found = needing(instances, services.workflows, wanted.now)
+    if as_json:
+        for instance, reasons in found:
             print_json(attention_body(instance, reasons, services.workflows))
-        elif reasons:
-            status = status_text(instance.status, instance.attempt.outcome)
-            why = "\n".join(reason.text for reason in reasons)
-            since = ago(reasons[0].since, wanted.now)
-            rows.append((instance.job_id, instance.agent_id, status, since, why))
-    if not as_json:
-        _warn_if_behind(services)
-        print_table(("Job", "Agent", "Status", "Since", "Why"), rows, "No job needs you now.")
+        return
+    rows = [
+        (
+            instance.job_id,
+            instance.agent_id,
+            status_text(instance.status, instance.attempt.outcome),
+            ago(reasons[0].since, wanted.now),
+            "\n".join(reason.text for reason in reasons),
+        )
+        for instance, reasons in found
+    ]
+    _warn_if_behind(services)
+    print_table(("Job", "Agent", "Status", "Since", "Why"), rows, "No job needs you now.")
 
 
 def _row(instance: Instance, services: Services) -> tuple[object, ...]:

@@ -19,6 +19,7 @@ from api.http.messages import Answer
 from domain import errors as domain
 from domain.errors import MilepostError
 from domain.evidence.merkle import InvalidProof
+from projections.reading.reader import NotRebuiltYet
 from projections.reading.time_travel import NoSuchMoment
 from projections.tree.contract import TreeBroken
 from projections.tree.proofs import NotInTreeYet
@@ -27,6 +28,10 @@ log = logging.getLogger("milepost.api")
 
 PREFIX = "urn:milepost:problem:"
 RETRY_AFTER_SECONDS = 2
+TOO_LARGE = (
+    "The body is larger than 1 MiB (1,048,576 bytes), the most that Milepost takes. "
+    "Send the end of a long log only."
+)
 
 
 class Kind(NamedTuple):
@@ -112,6 +117,12 @@ KINDS: dict[type[MilepostError], Kind] = {
         "read-model-behind",
         "Read model behind",
         "Try again, and look at /readyz if the read model stays behind.",
+    ),
+    NotRebuiltYet: Kind(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "not-rebuilt-yet",
+        "Not rebuilt yet",
+        "Try again later; milepost status shows how far the rebuild is.",
     ),
     asked.Draining: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "draining", "Server about to end"),
     asked.EventNotFound: Kind(
@@ -260,7 +271,8 @@ def _from_http(error: HTTPException, path: str) -> Answer:
     slug = title.lower().replace(" ", "-")
     ours = ("content-type", "content-length")
     theirs = [pair for pair in error.get_headers() if pair[0].lower() not in ours]
-    return _with(problem(status, slug, title, error.description or "", path), theirs)
+    detail = TOO_LARGE if status == 413 else error.description or ""
+    return _with(problem(status, slug, title, detail, path), theirs)
 
 
 def _unexplained(error: Exception, method: str, path: str) -> Answer:

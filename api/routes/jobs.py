@@ -35,7 +35,7 @@ from domain.errors import JobNotFound
 from domain.job.commands.registration import QueueJob
 from projections.read_model.contract import AttentionFilter, JobFilter
 from projections.reading.time_travel import PointInHistory
-from projections.views.attention import attention, candidate
+from projections.views.attention import candidate, needing
 from projections.views.instance import Instance
 
 bp = Blueprint("jobs", __name__, description="Provisioning jobs")
@@ -84,7 +84,7 @@ def register(body: dict[str, Any]) -> Answer:
     description="The second shape answers a query with `attention`",
 )
 @bp.problem(400, "Malformed")
-@bp.problem(503, "min_position was not reached in time")
+@bp.problem(503, "min_position was not reached in time, or the read model is being rebuilt")
 def index(query: dict[str, Any]) -> Answer:
     """List jobs, the newest first; the Link header names the next page.
 
@@ -114,11 +114,9 @@ def _needing_somebody(filters: dict[str, Any], limit: int, cursor: str | None) -
     wanted = AttentionFilter(**filters, now=now, after=after, limit=limit + 1)
     instances = services.reader.attention(wanted)
     page = instances[:limit]
-    reasons = [attention(instance, services.workflows, now) for instance in page]
     bodies = [
-        attention_body(instance, why, services.workflows)
-        for instance, why in zip(page, reasons, strict=True)
-        if why
+        attention_body(instance, reasons, services.workflows)
+        for instance, reasons in needing(page, services.workflows, now)
     ]
     last = candidate(page[-1], services.workflows) if len(instances) > limit else None
     links = [next_page(cursor=f"r{last.rank}p{page[-1].first_position}")] if last else []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import cache
 
@@ -26,7 +26,7 @@ from api.http.flask_side.blueprint import Blueprint
 from domain.errors import Refused
 from domain.job.orders import Order
 from domain.writing.batch import Receipt
-from projections.reading.reader import Reader
+from projections.reading.reader import NotRebuiltYet, Reader
 from projections.tree.proofs import Evidence
 
 bp = Blueprint("metrics", __name__, description="For Prometheus")
@@ -136,6 +136,7 @@ class _Database(Collector):
             "Jobs that need somebody now, by their worst reason",
             labels=["reason"],
         )
-        for reason, count in self._reader.attention_counts(self._clock()).items():
-            needing.add_metric([reason], count)
+        with suppress(NotRebuiltYet):  # the other metrics are needed all the same
+            for reason, count in self._reader.attention_counts(self._clock()).items():
+                needing.add_metric([reason], count)
         yield needing

@@ -15,11 +15,13 @@ import msgspec
 from domain.job.events import (
     AttemptCancelled,
     AttemptFailed,
+    DeadlineKind,
     Fact,
     HeartbeatReceived,
     JobTimedOut,
     Machine,
     MachineStopped,
+    MetadataReported,
     Received,
     RollbackRequested,
     RollbackWithdrawn,
@@ -63,17 +65,21 @@ class Timestamp(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class ReportedValue(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """The latest value that a callback gave for a field."""
+    """The latest value that a callback gave for a field.
+
+    `runs` means that the callback said `running`. Only another `running` can replace such a value.
+    """
 
     value: str
     occurred_at: datetime | None = None
+    runs: bool = False
 
 
 class Final(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):
     """How the attempt ended.
 
-    `inferred` means that Milepost concluded it from the job's silence, `ordered` that an operator
-    ended the attempt. A `cancelled` attempt has the status `failed`.
+    `inferred` means that Milepost concluded it from a `deadline` that was missed, `ordered` that an
+    operator ended the attempt. A `cancelled` attempt has the status `failed`.
     """
 
     status: Literal["running", "failed"]
@@ -82,6 +88,7 @@ class Final(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=T
     step: str | None = None
     failed_step: str | None = None
     inferred: bool = False
+    deadline: DeadlineKind | None = None
     ordered: bool = False
     cancelled: bool = False
 
@@ -113,22 +120,23 @@ class Final(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=T
 class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):
     """The state of one attempt. `number` counts from 1, in the order of opening.
 
-    `opened_at` is the sender's time of the word that opened it. It has `begun` if a run that works
-    opened it, and is `wanted` if an operator asked for it, at `asked_at` by our clock. Its run is
+    `since` is when Milepost opened it, `opened_at` the sender's time of the word that did. It has
+    `begun` if a run that works opened it, and is `wanted` if an operator asked for it. Its run is
     older than that of the attempt `before`, if that is given.
     `replaced` and `earlier_run_ids` come from events of the first release, in which a new attempt
     ended the story of all earlier ones. `evidence_at` and `failure_at` are the latest senders'
     times of words that work goes on and of failures. `claims_machine` means that a word which names
-    the run named the machine. `skew_seconds` is the largest difference of the senders' clocks to
-    ours, above `SKEW_SECONDS`.
+    the run named the machine. `passed_on` means that the machine of the failed attempt said that it
+    runs, or that another run works on it. `skew_seconds` is the largest difference of the senders'
+    clocks to ours, above `SKEW_SECONDS`.
     """
 
     number: int = 1
+    since: datetime | None = None
     opened_at: datetime | None = None
     before: int | None = None
     begun: bool = False
     wanted: bool = False
-    asked_at: datetime | None = None
     replaced: bool = False
     earlier_run_ids: tuple[str, ...] = ()
     run_id: ReportedValue | None = None
@@ -148,6 +156,7 @@ class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only
     stop_requested_at: datetime | None = None
     stopped_at: datetime | None = None
     rollback_requested_at: datetime | None = None
+    passed_on: bool = False
     skew_seconds: int | None = None
 
     @property
@@ -215,6 +224,16 @@ class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only
         """Tell whether the attempt's machine has this id."""
         return bool(server_id and self.server_id and self.server_id.value == server_id)
 
+    def is_claimed_by(self, fact: HeartbeatReceived) -> bool:
+        """Tell whether this heartbeat is the attempt's first sign of life.
+
+        The senders' clocks tell, if they are known. So the order of arrival does not matter then.
+        """
+        moment = Timestamp(fact.recorded_at, fact.occurred_at)
+        if self.final and not moment.surely_by(self.final.moment):
+            return False
+        return self.claim is None or moment.surely_before(self.claim)
+
 
 def whole_seconds(time: datetime) -> datetime:
     """Cut a time to whole seconds: not every sender writes fractions."""
@@ -233,9 +252,15 @@ def evolve(attempt: Attempt, fact: Fact) -> Attempt:
         case Received():
             return _heard(_skewed(attempt, fact), fact)
         case JobTimedOut():
-            end = Timestamp(fact.recorded_at)
             return _ended(
-                attempt, Final(status="failed", moment=end, error=fact.error, inferred=True)
+                attempt,
+                Final(
+                    status="failed",
+                    moment=Timestamp(fact.recorded_at),
+                    error=fact.error,
+                    inferred=True,
+                    deadline=fact.deadline,
+                ),
             )
         case TimeoutWithdrawn():
             if attempt.final is None or not attempt.final.inferred:
@@ -261,7 +286,9 @@ def evolve(attempt: Attempt, fact: Fact) -> Attempt:
         case RollbackRequested():
             return msgspec.structs.replace(attempt, rollback_requested_at=fact.recorded_at)
         case RollbackWithdrawn():
-            return msgspec.structs.replace(attempt, rollback_requested_at=None)
+            return msgspec.structs.replace(
+                attempt, rollback_requested_at=None, passed_on=attempt.status == "failed"
+            )
         case _:
             return attempt
 
@@ -277,6 +304,8 @@ def _heard(attempt: Attempt, fact: Received) -> Attempt:
             attempt = _working(_with_machine(attempt, fact), fact)
             return _with_step(attempt, fact)
         case HeartbeatReceived():
+            if fact.claims:
+                attempt = _claimed(attempt, _moment(fact))
             if attempt.final or attempt.claim is None:
                 return attempt
             return msgspec.structs.replace(attempt, heard_at=fact.recorded_at)
@@ -381,10 +410,11 @@ def _with_machine(attempt: Attempt, fact: Machine) -> Attempt:
         ("run_id", fact.workflow_run_id),
     ):
         if value:
+            runs = field != "run_id" and _says_running(fact)
             old: ReportedValue | None = getattr(attempt, field)
-            if old and old.value == value and old.occurred_at == fact.occurred_at:
+            if old and old.value == value and old.occurred_at == fact.occurred_at and not runs:
                 continue  # almost every callback repeats what is known
-            newest = _later(old, ReportedValue(value, fact.occurred_at))
+            newest = _later(old, ReportedValue(value, fact.occurred_at, runs))
             if newest is not old:
                 changed[field] = newest
     if fact.workflow_run_id:
@@ -396,13 +426,26 @@ def _with_machine(attempt: Attempt, fact: Machine) -> Attempt:
 
 
 def _may_add(attempt: Attempt, fact: Machine) -> bool:
+    known = attempt.server_id
+    if known and known.runs and fact.server_id and not attempt.is_machine(fact.server_id):
+        # Another machine is not the one that runs, unless it runs itself.
+        return _says_running(fact)
     # After the end, only the run that ended the attempt may add to its machine.
     if attempt.final is None or attempt.final.inferred or attempt.run_id is None:
         return True
     return fact.workflow_run_id == attempt.run_id.value
 
 
+def _says_running(fact: Machine) -> bool:
+    # `running` with a whole machine is recorded as `MetadataReported` first.
+    if isinstance(fact, MetadataReported):
+        return True
+    return isinstance(fact, StatusReported) and fact.status == "running"
+
+
 def _later(old: ReportedValue | None, new: ReportedValue) -> ReportedValue:
+    if old and old.runs != new.runs:
+        return old if old.runs else new
     if old is None or not (old.occurred_at and new.occurred_at):
         return new
     return max(old, new, key=lambda word: (word.occurred_at, word.value))

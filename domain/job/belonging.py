@@ -115,6 +115,9 @@ def _of_unknown_run(runs: Runs, word: Word) -> Placement:
     if working and working.run_id is None:
         # The attempt waits for its run, or its first words named none.
         return _of_attempt(runs, working, word)
+    if word.fails and (silent := _given_up(runs)) and silent.run_id is None:
+        # The failure says what its silence meant.
+        return _of_attempt(runs, silent, word)
     if word.begins or (word.is_heartbeat and working is None):
         return _opens(runs, word, "run")
     if word.fails:
@@ -136,6 +139,9 @@ def _of_attempt(runs: Runs, attempt: Attempt, word: Word) -> Placement:
         return _after_timeout(runs, attempt, final, word)
     if not word.run_attempt and _is_evidence(attempt, final, word):
         return _goes_on(runs, word)
+    later = runs.working or _given_up(runs)
+    if later and _is_the_next_failure(later, attempt, final, word):
+        return _of_attempt(runs, later, word)
     return Placement(attempt.number)
 
 
@@ -145,8 +151,20 @@ def _after_timeout(runs: Runs, attempt: Attempt, final: Final, word: Word) -> Pl
         return Placement(attempt.number)
     if attempt.announced and not word.run_attempt and word.status == "provisioning":
         return _goes_on(runs, word)
-    # A reported end replaces the timeout by itself.
-    return Placement(attempt.number, revives=word.status in (None, "provisioning"))
+    return Placement(attempt.number, revives=_refutes(attempt, final, word))
+
+
+def _refutes(attempt: Attempt, final: Final, word: Word) -> bool:
+    """Tell whether this word says that the attempt was not dead.
+
+    A sign of life says so after a silence, and a new step after one that took too long. Nothing
+    makes an attempt shorter that took too long as a whole. A reported end replaces any timeout.
+    """
+    if word.status not in (None, "provisioning") or final.deadline == "attempt":
+        return False
+    if final.deadline == "step":
+        return word.step is not None and word.step not in attempt.steps
+    return True
 
 
 def _after_order(runs: Runs, attempt: Attempt, word: Word) -> Placement:
@@ -198,6 +216,26 @@ def _is_evidence(attempt: Attempt, final: Final, word: Word) -> bool:
     if word.clock and _is_before(failed or final.moment.recorded_at, word.clock):
         return True
     return word.status == "provisioning" or word.runs_on_machine or word.step in attempt.steps
+
+
+def _given_up(runs: Runs) -> Attempt | None:
+    """Return the attempt that is shown if it is shown as timed out."""
+    present = runs.present
+    return present if present.final and present.final.inferred else None
+
+
+def _is_the_next_failure(later: Attempt, attempt: Attempt, final: Final, word: Word) -> bool:
+    """Tell whether a failed run failed again, in the attempt that words without a run opened."""
+    if not word.fails or word.run_attempt or later.run_id or later.wanted:
+        return False
+    if later.number < attempt.number:
+        return False
+    fact = word.fact
+    if fact.occurred_at and later.opened_at:
+        return not _is_before(fact.occurred_at, later.opened_at)
+    # An equal failure may be a repetition of the first one, which must not end the next try.
+    said = (getattr(fact, name) for name in ("error", "step", "failed_step"))
+    return tuple(said) != (final.error, final.step, final.failed_step)
 
 
 def _was_another_failure(attempt: Attempt, word: Word) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 
@@ -15,7 +15,19 @@ from domain.job.events import (
     StepReported,
 )
 
+NOT_OF_A_HEARTBEAT = (
+    "status",
+    "step",
+    "error",
+    "failed_step",
+    "server_id",
+    "server_ip",
+    "tailscale_ip",
+)
+"""The known fields that a heartbeat may carry; they are kept, and say nothing."""
+
 Status = Literal["provisioning", "running", "failed", "cancelled", "stopped"]
+STATUSES: tuple[Status, ...] = get_args(Status)
 
 
 class Callback(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -44,13 +56,12 @@ class Callback(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         """Return the facts that the callback states.
 
         `running` with a whole machine is two facts: the machine, then the status. Every other
-        callback is one fact.
+        callback is one fact. A callback of an unknown type without a status is a sign of life.
         """
-        if self.type == "heartbeat":
+        if self.type == "heartbeat" or self.status is None:
             return [self._heartbeat(recorded_at)]
         if self.status == "provisioning" and self.step:
             return [self._step(recorded_at, self.step)]
-        assert self.status is not None  # the schema asks for a status or a type
         if self.status == "running" and self.server_id and self.server_ip and self.tailscale_ip:
             return [self._metadata(recorded_at), self._status(recorded_at, self.status, False)]
         return [self._status(recorded_at, self.status, True)]
@@ -58,6 +69,7 @@ class Callback(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     # The fields are spelt out: merging dictionaries took five times as long as making the fact.
 
     def _heartbeat(self, recorded_at: datetime) -> HeartbeatReceived:
+        is_known = self.type == "heartbeat"
         return HeartbeatReceived(
             recorded_at=recorded_at,
             callback_id=self.callback_id,
@@ -68,7 +80,7 @@ class Callback(msgspec.Struct, frozen=True, gc=False, kw_only=True):
             run_attempt=self.run_attempt,
             bent=self.bent,
             raw=self.raw,
-            extra=self._extra(*_NOT_OF_A_HEARTBEAT),
+            extra=self._extra(*NOT_OF_A_HEARTBEAT, *(() if is_known else ("type",))),
         )
 
     def _step(self, recorded_at: datetime, step: str) -> StepReported:
@@ -128,14 +140,3 @@ class Callback(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         # Known fields that this kind of fact has no place for are stored with the unknown ones.
         known = {name: value for name in fields if (value := getattr(self, name)) is not None}
         return {**self.extra, **known} if known else self.extra
-
-
-_NOT_OF_A_HEARTBEAT = (
-    "status",
-    "step",
-    "error",
-    "failed_step",
-    "server_id",
-    "server_ip",
-    "tailscale_ip",
-)

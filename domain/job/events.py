@@ -8,12 +8,14 @@ new field has a default, and a breaking change is a new shape with an upcaster f
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 import msgspec
 
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
 """A time that says its offset from UTC."""
+DeadlineKind: TypeAlias = Literal["start", "heartbeat", "step", "attempt"]
+"""What an attempt may miss: its start, a heartbeat, the end of a step, or its own end."""
 
 
 class Fact(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
@@ -58,7 +60,13 @@ class Machine(Received, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class HeartbeatReceived(Received, frozen=True, kw_only=True, omit_defaults=True):
-    """The workflow is alive."""
+    """The workflow is alive.
+
+    `claims` is True for the first sign of life of an attempt, which it claims. A heartbeat of the
+    first release never claims.
+    """
+
+    claims: bool = False
 
 
 class MetadataReported(Machine, frozen=True, kw_only=True, omit_defaults=True):
@@ -121,11 +129,20 @@ class AttemptStarted(Fact, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class JobTimedOut(Fact, frozen=True, kw_only=True, omit_defaults=True):
-    """Milepost inferred that the attempt is dead: no callback has come since `silent_since`."""
+    """Milepost inferred that the attempt is dead.
+
+    `silent_since` is the last sign of life: the last heartbeat, else the claim, else the
+    registration. `deadline` is the one that was missed, and `due_at` the moment it was due; it was
+    later than that for the store's clock, corrected for jumps. `held` says why the timeout waited,
+    if it did.
+    """
 
     attempt: int
     silent_since: Time
     error: str
+    deadline: DeadlineKind = "heartbeat"
+    due_at: Time | None = None
+    held: str | None = None
 
 
 class TimeoutWithdrawn(Fact, frozen=True, kw_only=True, omit_defaults=True):

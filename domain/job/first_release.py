@@ -38,6 +38,7 @@ def opened(runs: Runs, started: AttemptStarted) -> Runs:
     run_id = started.workflow_run_id
     fresh = Attempt(
         number=started.number,
+        since=started.recorded_at,
         opened_at=started.occurred_at,
         begun=True,
         earlier_run_ids=earlier,

@@ -116,7 +116,7 @@ def _can_end(attempt: Attempt) -> bool:
 def _standing(runs: Runs) -> str:
     attempt = runs.working or runs.present
     if attempt.final is None:
-        since = attempt.claim.recorded_at if attempt.claim else attempt.asked_at
+        since = attempt.claim.recorded_at if attempt.claim else attempt.since
         state = "provisioning" if attempt.claim else "pending"
         return f"The job is in progress ({state}{_since(since)})"
     ended = attempt.final.moment.recorded_at

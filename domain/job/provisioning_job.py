@@ -11,7 +11,7 @@ from datetime import datetime
 import msgspec
 
 from domain.errors import JobAlreadyRegistered, NothingToStop
-from domain.job import orders
+from domain.job import deadlines, orders
 from domain.job import runs as runs_of_a_job
 from domain.job.attempt import MAX_STEPS, Attempt
 from domain.job.belonging import Placement, place
@@ -21,6 +21,7 @@ from domain.job.events import (
     AttemptFailed,
     AttemptStarted,
     Fact,
+    HeartbeatReceived,
     JobEvent,
     JobQueued,
     JobTimedOut,
@@ -32,9 +33,7 @@ from domain.job.events import (
 )
 from domain.job.rollback import rollback_of
 from domain.job.runs import Runs
-
-SILENCE_LIMIT_SECONDS = 900
-"""A provisioning job fails when it is silent for longer than this (seed contract, "Jobs")."""
+from domain.workflows.definition import Workflow
 
 
 class ProvisioningJob(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -88,8 +87,10 @@ class ProvisioningJob(msgspec.Struct, frozen=True, gc=False, omit_defaults=True)
         """Return a fact with what its fold must know, so that it never has to be decided again."""
         if self.runs.opened > 1 or placement.number != 1:
             fact = msgspec.structs.replace(fact, attempt=placement.number)
+        attempt = self.runs.find(placement.number)
+        if isinstance(fact, HeartbeatReceived) and attempt and attempt.is_claimed_by(fact):
+            fact = msgspec.structs.replace(fact, claims=True)
         if isinstance(fact, StepReported):
-            attempt = self.runs.find(placement.number)
             if attempt and len(attempt.steps) >= MAX_STEPS and fact.step in known_steps:
                 fact = msgspec.structs.replace(fact, in_workflow=True)
         return fact
@@ -159,20 +160,30 @@ class ProvisioningJob(msgspec.Struct, frozen=True, gc=False, omit_defaults=True)
             outcome = outcome.then(stopped)
         return outcome
 
-    def time_out(self, now: datetime) -> Outcome:
-        """Fail the attempt if it has been silent for more than `SILENCE_LIMIT_SECONDS`."""
-        attempt = self.working
-        since = attempt.silent_since if attempt else None
-        if attempt is None or since is None:
+    def time_out(
+        self,
+        now: datetime,
+        workflow: Workflow | None = None,
+        question: deadlines.Question = deadlines.ASKED_NOW,
+    ) -> Outcome:
+        """Fail the attempt if it missed a deadline of its workflow; otherwise change nothing."""
+        if question.version not in (None, self.version):
             return Outcome(self)
-        silence = (now - since).total_seconds()
-        if silence <= SILENCE_LIMIT_SECONDS:
+        attempt = self.working
+        if attempt is None:
+            return Outcome(self)
+        waiting_since = attempt.since or (self.queued.recorded_at if self.queued else None)
+        missed = deadlines.missed(workflow, attempt, waiting_since, question, now)
+        if missed is None:
             return Outcome(self)
         timed_out = JobTimedOut(
             recorded_at=now,
             attempt=attempt.number,
-            silent_since=since,
-            error=f"Timeout: No heartbeat for {int(silence)}s",
+            silent_since=attempt.silent_since or missed.since,
+            error=missed.error(now),
+            deadline=missed.kind,
+            due_at=missed.at,
+            held=question.held,
         )
         return Outcome(self).then(timed_out).with_rollbacks(now)
 

@@ -32,6 +32,8 @@ def rollback_of(
     if attempt.rollback_requested_at:
         withdrawn = RollbackWithdrawn(recorded_at=now, attempt=attempt.number)
         return withdrawn if is_wanted else None
+    if attempt.passed_on:
+        return None  # whoever has the machine now answers for it
     if is_wanted or attempt.replaced or _may_be_of_another(runs, attempt):
         return None
     return RollbackRequested(

@@ -208,11 +208,11 @@ def _opened(runs: Runs, started: AttemptStarted) -> Runs:
     run_id = started.workflow_run_id
     fresh = Attempt(
         number=started.number,
+        since=started.recorded_at,
         opened_at=started.occurred_at,
         before=started.before,
         begun=started.because != "failure",
         wanted=started.because == "retry",
-        asked_at=started.recorded_at if started.because == "retry" else None,
         run_id=ReportedValue(run_id, started.occurred_at) if run_id else None,
         run_attempt=started.run_attempt,
     )

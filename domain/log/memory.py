@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 
 import msgspec
 from eventsourcing import popo
@@ -14,6 +15,7 @@ from eventsourcing.persistence import (
 )
 
 from domain.job.keys import Key
+from domain.log.clock import utc_now
 from domain.log.reading.contract import NEWEST, Recalled
 from domain.log.snapshots import Snapshot
 from domain.log.store import MAX_TAIL, Append, Filling, Found, StoreNotEmpty
@@ -25,8 +27,15 @@ class MemoryRecorder(popo.POPOApplicationRecorder):
 
     def __init__(self) -> None:
         super().__init__()
+        self.clock: Callable[[], datetime] | None = None
         self._keys: dict[str, Key] = {}
         self._snapshots: dict[str, Snapshot] = {}
+
+    def now(self) -> datetime:
+        """See `JobStore.now`."""
+        return (self.clock or utc_now)()
+
+    about_now = now
 
     def create_table(self) -> None:
         """Do nothing: memory has no tables."""
@@ -41,7 +50,11 @@ class MemoryRecorder(popo.POPOApplicationRecorder):
         with self._database_lock:
             tail = self._tail(known)[: MAX_TAIL + 1]
             append = decide(
-                Found(tail, {name: self._located(name) for name in names if name in self._keys})
+                Found(
+                    tail,
+                    {name: self._located(name) for name in names if name in self._keys},
+                    self.now(),
+                )
             )
             if not append.events:
                 return ()

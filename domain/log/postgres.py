@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any, ClassVar, LiteralString
 
 from eventsourcing import postgres
@@ -17,6 +18,7 @@ from eventsourcing.utils import EnvType
 from psycopg import ClientCursor
 
 from domain.job.keys import Key
+from domain.log.clock import CarriedClock
 from domain.log.connections.postgres import PostgresDatastore
 from domain.log.parameters import as_json
 from domain.log.reading.contract import NEWEST, Recalled, recalled
@@ -63,6 +65,10 @@ PART: PostgresPart = Part(
 # READ COMMITTED: each statement after LOCK sees everything that was committed before the lock.
 BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
 LOCK = "SELECT pg_advisory_xact_lock(hashtext('milepost events'))"
+# Not now(), which is the time at which the transaction began to wait for the lock.
+SELECT_NOW = "SELECT clock_timestamp() AS now"
+CARRIED_SECONDS = 60.0
+"""How long this host's monotonic clock carries on what the database's clock said."""
 # Rows travel as one JSON text: the driver adapts one string, however many rows there are.
 INSERT_EVENTS = """
     INSERT INTO milepost_events (originator_id, originator_version, topic, state)
@@ -146,6 +152,27 @@ class PostgresRecorder(PostgresLog, postgres.PostgresApplicationRecorder):
 
     datastore: PostgresDatastore
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.clock: Callable[[], datetime] | None = None
+        self._carried = CarriedClock()
+
+    def now(self) -> datetime:
+        """See `JobStore.now`."""
+        if self.clock:
+            return self.clock()
+        [row] = self.datastore.rows(SELECT_NOW)
+        return self._carried.was_read(row["now"].astimezone(UTC))
+
+    def about_now(self) -> datetime:
+        """See `JobStore.about_now`."""
+        return (self.clock or self._carried)()
+
+    def read_clock(self) -> None:
+        """Read the database's clock, if the last reading is too old to carry on from."""
+        if self.clock is None and self._carried.age() > CARRIED_SECONDS:
+            self.now()
+
     def create_table(self) -> None:
         """Apply the log's own schema steps, as the library asks where nothing else does."""
         PostgresSchema(self.datastore, PART).apply()
@@ -160,7 +187,7 @@ class PostgresRecorder(PostgresLog, postgres.PostgresApplicationRecorder):
         decided = False
         try:
             with self.datastore.spelled_out() as cursor:
-                found = _look(cursor, known, names)
+                found = self._look(cursor, known, names)
                 decided = True
                 return _write(cursor, decide(found))
         except (InterfaceError, OperationalError) as error:
@@ -168,6 +195,24 @@ class PostgresRecorder(PostgresLog, postgres.PostgresApplicationRecorder):
                 raise
             self.datastore.discard_dead(error)
             raise NothingDecided(str(error)) from error
+
+    def _look(
+        self, cursor: ClientCursor[Any], known: Mapping[str, int], names: Collection[str]
+    ) -> Found:
+        """Begin, take the lock and see what is there and how late it is, in one round trip."""
+        parts, parameters = [BEGIN, LOCK, SELECT_NOW, SELECT_TAIL], [as_json(known)]
+        if names:
+            parts.append(SELECT_KEYS)
+            parameters.append(as_json(names))
+        cursor.execute(";".join(parts), parameters)
+        for _ in (BEGIN, LOCK):
+            cursor.nextset()
+        [(now,)] = cursor.fetchall()
+        cursor.nextset()
+        tail = [Stored(*row) for row in cursor.fetchall()]
+        keys = [Key(*row) for row in cursor.fetchall()] if names and cursor.nextset() else []
+        now = self.clock() if self.clock else self._carried.was_read(now.astimezone(UTC))
+        return Found(tail, {key.name: key for key in keys}, now)
 
     @contextmanager
     def filling(self) -> Iterator[Filling]:
@@ -220,20 +265,6 @@ class _Filling:
         """See `Recalling.history`."""
         rows = self._cursor.execute(SELECT_HISTORY, (job_id, after, until, limit))
         return [Stored(*row) for row in rows]
-
-
-def _look(cursor: ClientCursor[Any], known: Mapping[str, int], names: Collection[str]) -> Found:
-    """Begin, take the lock and see what is there, in one round trip."""
-    parts, parameters = [BEGIN, LOCK, SELECT_TAIL], [as_json(known)]
-    if names:
-        parts.append(SELECT_KEYS)
-        parameters.append(as_json(names))
-    cursor.execute(";".join(parts), parameters)
-    for _ in (BEGIN, LOCK):
-        cursor.nextset()
-    tail = [Stored(*row) for row in cursor.fetchall()]
-    keys = [Key(*row) for row in cursor.fetchall()] if names and cursor.nextset() else []
-    return Found(tail, {key.name: key for key in keys})
 
 
 def _write(cursor: ClientCursor[Any], append: Append) -> Sequence[int]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, ClassVar, LiteralString
 
 import msgspec
 from eventsourcing import sqlite
 
 from domain.job.keys import Key
+from domain.log.clock import utc_now
 from domain.log.connections.sqlite import SQLiteDatastore, translated
 from domain.log.parameters import as_json
 from domain.log.reading.contract import NEWEST, Recalled
@@ -95,6 +97,13 @@ class SQLiteRecorder(SQLiteLog, sqlite.SQLiteApplicationRecorder):
     def __init__(self, datastore: SQLiteDatastore, events_table_name: str = "milepost_events"):
         super().__init__(datastore, events_table_name)
         self.insert_events_statement = INSERT_EVENT
+        self.clock: Callable[[], datetime] | None = None
+
+    def now(self) -> datetime:
+        """See `JobStore.now`."""
+        return (self.clock or utc_now)()
+
+    about_now = now
 
     def create_table(self) -> None:
         """Apply the log's own schema steps; the library calls this when it makes a recorder."""
@@ -111,7 +120,7 @@ class SQLiteRecorder(SQLiteLog, sqlite.SQLiteApplicationRecorder):
             tail = _tail(cursor, known)
             cursor.execute(SELECT_KEYS, (as_json(list(names)),))
             keys = {row["name"]: Key(*row) for row in cursor.fetchall()}
-            append = decide(Found(tail, keys))
+            append = decide(Found(tail, keys, self.now()))
             if not append.events:
                 return ()
             positions = self._insert_events(sqlite.SQLiteCursor(cursor), append.events) or ()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime
 from typing import Protocol
 
 import msgspec
@@ -52,11 +53,12 @@ class Found(msgspec.Struct, frozen=True):
     """What the transaction reads before it decides: newer events, and the keys asked for.
 
     The event of each known version is returned without its state, as proof that it still exists.
-    At most `MAX_TAIL` + 1 events are returned.
+    At most `MAX_TAIL` + 1 events are returned. `now` is the time of the store's clock.
     """
 
     tail: Sequence[Stored]
     keys: Mapping[str, Key]
+    now: datetime
 
 
 class Append(msgspec.Struct, frozen=True):
@@ -89,7 +91,20 @@ class Filling(Recalling, Protocol):
 
 
 class JobStore(Log, Protocol):
-    """A library recorder that can also read, decide and append in one transaction."""
+    """A library recorder that can also read, decide and append in one transaction.
+
+    `clock` takes the place of the store's own clock, if it is given.
+    """
+
+    clock: Callable[[], datetime] | None
+
+    def now(self) -> datetime:
+        """Ask the store's clock."""
+        ...
+
+    def about_now(self) -> datetime:
+        """Return the store's time without asking a database; it may be a little off."""
+        ...
 
     def transact(
         self,

@@ -27,11 +27,28 @@ class UiStep(msgspec.Struct, frozen=True):
 
 
 class Step(msgspec.Struct, frozen=True):
-    """A workflow step and the UI step that is active once the job has reached it."""
+    """A workflow step and the UI step that is active once the job has reached it.
+
+    `deadline_seconds` is how long the job may be at this step; None means without limit.
+    """
 
     id: str
     activates: str
     aliases: tuple[str, ...] = ()
+    deadline_seconds: int | None = None
+
+
+class Deadlines(msgspec.Struct, frozen=True):
+    """How many seconds pass before a job is given up; None means never.
+
+    `start_seconds` is the time that a registered job waits for the first callback of its workflow,
+    `heartbeat_seconds` the longest silence (seed contract, "Jobs"), `attempt_seconds` the time of
+    the whole attempt from its claim.
+    """
+
+    start_seconds: int = 3600
+    heartbeat_seconds: int = 900
+    attempt_seconds: int | None = None
 
 
 class Workflow(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,6 +69,7 @@ class Workflow(msgspec.Struct, frozen=True, kw_only=True):
     blame: str
     ui_steps: tuple[UiStep, ...]
     steps: tuple[Step, ...] = ()
+    deadlines: Deadlines = Deadlines()
 
     @property
     def ref(self) -> str:
@@ -62,6 +80,15 @@ class Workflow(msgspec.Struct, frozen=True, kw_only=True):
         """Map every step name, old names too, to its place in the order, from 0."""
         return {
             name: rank for rank, step in enumerate(self.steps) for name in (step.id, *step.aliases)
+        }
+
+    def step_deadlines(self) -> dict[str, int]:
+        """Map every step name with a deadline, old names too, to its seconds."""
+        return {
+            name: step.deadline_seconds
+            for step in self.steps
+            if step.deadline_seconds
+            for name in (step.id, *step.aliases)
         }
 
     def activated_by(self) -> dict[str, str]:

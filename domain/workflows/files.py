@@ -10,9 +10,11 @@ from pathlib import Path
 import msgspec
 
 from domain.errors import InvalidDefinition
-from domain.workflows.definition import Workflow, Workflows
+from domain.workflows.definition import Deadlines, Step, Workflow, Workflows
 
 SHIPPED = Path(__file__).parent
+LONGEST_SECONDS = 2_592_000
+"""The longest deadline: 30 days."""
 
 
 def load(folder: Path | None = None) -> Workflows:
@@ -85,6 +87,10 @@ def _faults(workflow: Workflow, lines: _Lines) -> Iterator[tuple[int, str]]:
     for field in ("waiting", "started", "blame"):
         if (given := getattr(workflow, field)) not in ui_steps:
             yield lines.of(field), f"{field} names the unknown UI step {given!r}"
+    for field in Deadlines.__struct_fields__:
+        seconds = getattr(workflow.deadlines, field)
+        if seconds is not None and not 1 <= seconds <= LONGEST_SECONDS:
+            yield lines.of(field, "deadlines"), f"{field}: from 1 to {LONGEST_SECONDS} seconds"
     names: set[str] = set()
     order = [ui_step.id for ui_step in workflow.ui_steps]
     furthest = 0
@@ -97,6 +103,10 @@ def _faults(workflow: Workflow, lines: _Lines) -> Iterator[tuple[int, str]]:
             yield line, f"step {step.id!r} goes back to UI step {step.activates!r}"
         else:
             furthest = order.index(step.activates)
+        seconds = step.deadline_seconds
+        if seconds is not None and not 1 <= seconds <= LONGEST_SECONDS:
+            line = lines.of("deadline_seconds", "steps", place)
+            yield line, f"deadline_seconds: from 1 to {LONGEST_SECONDS} seconds"
         for name in (step.id, *step.aliases):
             key = "id" if name == step.id else "aliases"
             if not name.strip():
@@ -111,7 +121,7 @@ def _refuse_unknown_fields(path: Path, document: dict[str, object], lines: _Line
     known = {
         "": set(Workflow.__struct_fields__),
         "ui_steps": {"id", "label"},
-        "steps": {"id", "activates", "aliases"},
+        "steps": set(Step.__struct_fields__),
     }
     for field in document.keys() - known[""]:
         raise InvalidDefinition(f"{path}:{lines.of(field)}: unknown field {field!r}")
@@ -120,6 +130,10 @@ def _refuse_unknown_fields(path: Path, document: dict[str, object], lines: _Line
             for field in entry.keys() - known[table]:
                 line = lines.of(field, table, place)
                 raise InvalidDefinition(f"{path}:{line}: unknown field {field!r} in [[{table}]]")
+    deadlines = document.get("deadlines", {})
+    for field in deadlines.keys() - set(Deadlines.__struct_fields__):  # type: ignore[attr-defined]
+        line = lines.of(field, "deadlines")
+        raise InvalidDefinition(f"{path}:{line}: unknown field {field!r} in [deadlines]")
 
 
 class _Lines:

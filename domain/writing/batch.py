@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from eventsourcing.persistence import StoredEvent
@@ -43,11 +42,9 @@ class Batch:
         commands: Sequence[Command],
         cache: Mapping[str, Folded],
         mapper: JobEventMapper,
-        clock: Callable[[], datetime],
     ) -> None:
         self._commands = commands
         self._mapper = mapper
-        self._clock = clock
         self.jobs = {
             command.job_id: cache.get(command.job_id) or Folded(ProvisioningJob(command.job_id))
             for command in commands
@@ -87,11 +84,10 @@ class Batch:
             # This happens after a failover to a standby that lacks the newest events.
             raise NothingDecided(f"the log has lost events of {len(lost)} jobs")
         keys = dict(found.keys)
-        now = self._clock()
         for command in self._commands:
             job = self.jobs[command.job_id].job
             try:
-                decision = command.decide(job, keys, now)
+                decision = command.decide(job, keys, found.now)
                 self._accept(command.job_id, decision, keys)
             except Exception as refusal:
                 # A refusal or a bug: only the caller of this command gets it.

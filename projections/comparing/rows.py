@@ -27,7 +27,7 @@ from projections.comparing.job_history import PAGE, pages, without
 from projections.folding.fold import fold
 from projections.folding.job_fold import Folded
 from projections.folding.rows import instance_row
-from projections.read_model.contract import ReadModel, SetAside
+from projections.read_model.contract import TIMES, ReadModel, SetAside
 from projections.views.instance import Instance
 from projections.views.view import State, UnreadableDocument, View, Views
 
@@ -213,7 +213,7 @@ class ViewComparison(Generic[State]):
         columns = msgspec.structs.asdict(instance_row(state, self._views, self._workflows))
         for name in ("job_id", "version", "document"):
             del columns[name]
-        for name in ("silent_since", "attention_from"):
+        for name in TIMES:
             if time := columns[name]:
                 columns[name] = utc_text(time)
         return columns

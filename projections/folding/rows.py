@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from domain.job import deadlines
 from domain.workflows.definition import Workflows
 from projections.read_model.contract import InstanceRow, Row
 from projections.views.attention import candidate
@@ -12,6 +13,8 @@ from projections.views.view import Views
 
 def instance_row(state: Instance, views: Views, workflows: Workflows) -> InstanceRow:
     """Return the row of an instance."""
+    workflow = workflows.recorded(state.workflow)
+    first = deadlines.due(workflow, state.watched, state.waiting_since)
     wanted = candidate(state, workflows)
     return InstanceRow(
         state.job_id,
@@ -22,7 +25,9 @@ def instance_row(state: Instance, views: Views, workflows: Workflows) -> Instanc
         state.user_id,
         state.status,
         state.current_step(workflows),
-        state.attempt.silent_since,
+        first.at if first else None,
+        deadlines.unresponsive_at(workflow, state.watched),
+        deadlines.look_at(workflow, state.watched, state.waiting_since),
         wanted.rank if wanted else None,
         wanted.at if wanted else None,
     )

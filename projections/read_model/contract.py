@@ -48,7 +48,10 @@ class Row(msgspec.Struct, frozen=True, gc=False):
 class InstanceRow(msgspec.Struct, frozen=True, gc=False):
     """The instance's document, and the columns that queries select and sort by.
 
-    From `attention_from` on, the job may need somebody; `attention_rank` 0 is the worst reason.
+    `due_at` is when the job is given up. `unresponsive_at` is when it counts as unresponsive; None
+    while no heartbeat is expected. `look_at` is not later than both, and changes seldom, because it
+    is indexed. From `attention_from` on, the job may need somebody; an `attention_rank` of 0 is the
+    worst reason.
     """
 
     job_id: str
@@ -59,9 +62,24 @@ class InstanceRow(msgspec.Struct, frozen=True, gc=False):
     user_id: str | None
     status: str
     current_step: str | None
-    silent_since: datetime | None
+    due_at: datetime | None = None
+    unresponsive_at: datetime | None = None
+    look_at: datetime | None = None
     attention_rank: int | None = None
     attention_from: datetime | None = None
+
+
+TIMES = ("due_at", "unresponsive_at", "look_at", "attention_from")
+"""The columns of instances that are times."""
+
+
+class DueRow(msgspec.Struct, frozen=True, gc=False):
+    """An instance that is due, and its `look_at`."""
+
+    job_id: str
+    version: int
+    document: str
+    look_at: datetime
 
 
 class SetAside(msgspec.Struct, frozen=True, gc=False):
@@ -270,12 +288,31 @@ class ReadModel(Protocol):
         """Return the number of instances by status."""
         ...
 
-    def silent(self, before: datetime) -> Sequence[str]:
-        """Return the ids of provisioning jobs that have been silent since before that time."""
+    def due(self, before: datetime, after: DueRow | None, limit: int) -> Sequence[DueRow]:
+        """Return at most `limit` instances that are due before that time, after the one given.
+
+        An index finds them, however many jobs there are, in the order of `look_at` and job id.
+        """
+        ...
+
+    def provisioning(self) -> int:
+        """Return how many jobs are provisioning."""
+        ...
+
+    def silent(self, until: datetime, since: datetime | None = None) -> int:
+        """Return how many jobs became unresponsive by that time; with `since`, after that one."""
         ...
 
     def set_aside(self, limit: int = 100) -> Sequence[SetAside]:
         """Return the newest events that were set aside."""
+        ...
+
+    def note(self, name: str) -> str | None:
+        """Return the note with this name; None without one. Notes are no rows of a view."""
+        ...
+
+    def keep_note(self, name: str, text: str) -> None:
+        """Store a note in the place of the one that had this name."""
         ...
 
     def wake(self) -> None:

@@ -16,6 +16,7 @@ from projections.read_model.contract import (
     SHAPE,
     AttentionFilter,
     Changes,
+    DueRow,
     Edition,
     InstanceRow,
     JobFilter,
@@ -41,6 +42,7 @@ class MemoryReadModel:
         self._projecting = Lock()
         self._woken = Event()
         self._position = 0
+        self._notes: dict[str, str] = {}
         self._instances: dict[str, InstanceRow] = {}
         self._timelines: dict[str, Row] = {}
         self._set_aside: dict[tuple[int, str], SetAside] = {}
@@ -168,20 +170,43 @@ class MemoryReadModel:
         with self._lock:
             return Counter(row.status for row in self._instances.values())
 
-    def silent(self, before: datetime) -> Sequence[str]:
+    def due(self, before: datetime, after: DueRow | None, limit: int) -> Sequence[DueRow]:
+        """See `ReadModel.due`."""
+        with self._lock:
+            found = [
+                DueRow(row.job_id, row.version, row.document, row.look_at)
+                for row in self._instances.values()
+                if row.look_at and row.due_at and row.due_at < before
+            ]
+        found.sort(key=_place)
+        return [row for row in found if after is None or _place(row) > _place(after)][:limit]
+
+    def provisioning(self) -> int:
+        """See `ReadModel.provisioning`."""
+        return self.counts().get("provisioning", 0)
+
+    def silent(self, until: datetime, since: datetime | None = None) -> int:
         """See `ReadModel.silent`."""
         with self._lock:
-            return [
-                row.job_id
+            return sum(
+                (since is None or row.unresponsive_at > since) and row.unresponsive_at <= until
                 for row in self._instances.values()
-                if row.status == "provisioning" and row.silent_since and row.silent_since < before
-            ]
+                if row.unresponsive_at
+            )
 
     def set_aside(self, limit: int = 100) -> Sequence[SetAside]:
         """See `ReadModel.set_aside`."""
         with self._lock:
             newest = sorted(self._set_aside, reverse=True)[:limit]
             return [self._set_aside[event_and_view] for event_and_view in newest]
+
+    def note(self, name: str) -> str | None:
+        """See `ReadModel.note`."""
+        return self._notes.get(name)
+
+    def keep_note(self, name: str, text: str) -> None:
+        """See `ReadModel.keep_note`."""
+        self._notes[name] = text
 
     def wake(self) -> None:
         """See `ReadModel.wake`."""
@@ -200,6 +225,10 @@ class MemoryReadModel:
 
     def _rows(self, view: str) -> Mapping[str, InstanceRow] | Mapping[str, Row]:
         return self._instances if view == "instances" else self._timelines
+
+
+def _place(row: DueRow) -> tuple[datetime, str]:
+    return row.look_at, row.job_id
 
 
 class _WakeUps:

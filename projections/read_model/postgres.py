@@ -23,6 +23,7 @@ from projections.read_model.contract import (
     SHAPE,
     AttentionFilter,
     Changes,
+    DueRow,
     Edition,
     JobFilter,
     PositionMoved,
@@ -52,8 +53,9 @@ CREATE_EDITIONS: LiteralString = """
       position bigint NOT NULL,
       generation bigint NOT NULL)
 """
-# No index has a column that changes with every callback, and pages have free room. So PostgreSQL
-# updates a row in its page (HOT) and changes no index.
+# No index has a column that changes with every callback: `look_at` changes once in five minutes,
+# `attention_rank` with the status.
+# And pages have free room. So PostgreSQL updates a row in its page (HOT) and changes no index.
 CREATE: tuple[LiteralString, ...] = (
     """CREATE TABLE IF NOT EXISTS milepost_instances (
          job_id text PRIMARY KEY,
@@ -64,7 +66,11 @@ CREATE: tuple[LiteralString, ...] = (
          user_id text,
          status text NOT NULL,
          current_step text,
-         silent_since timestamptz) WITH (fillfactor = 70)""",
+         due_at timestamptz,
+         unresponsive_at timestamptz,
+         look_at timestamptz,
+         attention_rank integer,
+         attention_from timestamptz) WITH (fillfactor = 70)""",
     """CREATE TABLE IF NOT EXISTS milepost_timelines (
          job_id text PRIMARY KEY,
          version bigint NOT NULL,
@@ -94,6 +100,10 @@ INDEX: tuple[LiteralString, ...] = (
          ON milepost_instances (user_id, first_position)""",
     """CREATE INDEX IF NOT EXISTS milepost_instances_status
          ON milepost_instances (status, first_position)""",
+    """CREATE INDEX IF NOT EXISTS milepost_instances_look
+         ON milepost_instances (look_at, job_id)""",
+    """CREATE INDEX IF NOT EXISTS milepost_instances_attention
+         ON milepost_instances (attention_rank, first_position) WHERE attention_rank IS NOT NULL""",
 )
 UPGRADE: tuple[LiteralString, ...] = (
     "ALTER TABLE milepost_read_model RENAME TO milepost_read_model_before",
@@ -109,13 +119,25 @@ SELECT_IS_OLDER: LiteralString = """
       FROM pg_attribute
      WHERE attrelid = to_regclass('milepost_read_model') AND NOT attisdropped
 """
+SELECT_CAN_BE_DUE: LiteralString = """
+    SELECT count(*) = 1 AS can_be_due FROM pg_attribute
+     WHERE attrelid = to_regclass('milepost_instances') AND attname = 'look_at'
+"""
 
 
 def _make(cursor: PostgresCursor) -> None:
     [row] = cursor.execute(SELECT_IS_OLDER).fetchall()
-    each(*(UPGRADE if row["is_older"] else ()), CREATE_EDITIONS, *CREATE, *INDEX)(cursor)
+    each(*(UPGRADE if row["is_older"] else ()), CREATE_EDITIONS, *CREATE)(cursor)
+    # The rows of an older release lack a column, and the rebuild makes tables that have it.
+    [row] = cursor.execute(SELECT_CAN_BE_DUE).fetchall()
+    each(*(INDEX if row["can_be_due"] else INDEX[:-2]))(cursor)
 
 
+CREATE_NOTES: LiteralString = """
+    CREATE TABLE IF NOT EXISTS milepost_notes (
+      name text PRIMARY KEY,
+      text text NOT NULL)
+"""
 # Not `TABLES.names`, which grows with later releases: a released step never changes.
 STEP_1_MAKES = (
     "milepost_read_model.generation",
@@ -124,24 +146,9 @@ STEP_1_MAKES = (
     "milepost_set_aside",
     "milepost_view_snapshots",
 )
-ADD_ATTENTION: tuple[LiteralString, ...] = (
-    """ALTER TABLE milepost_instances
-         ADD COLUMN IF NOT EXISTS attention_rank integer,
-         ADD COLUMN IF NOT EXISTS attention_from timestamptz""",
-)
-"""The columns that step 2 adds, and that a rebuild adds to its own table."""
-# Few jobs are in it. Heartbeats change attention_from, so the index is without it.
-INDEX_ATTENTION: LiteralString = """
-    CREATE INDEX IF NOT EXISTS milepost_instances_attention
-        ON milepost_instances (attention_rank, first_position) WHERE attention_rank IS NOT NULL
-"""
-STEP_2_MAKES = ("milepost_instances.attention_rank", "milepost_instances.attention_from")
 PART: PostgresPart = Part(
     "read model",
-    (
-        Step(1, STEP_1_MAKES, _make),
-        Step(2, STEP_2_MAKES, each(*ADD_ATTENTION, INDEX_ATTENTION)),
-    ),
+    (Step(1, STEP_1_MAKES, _make), Step(2, ("milepost_notes",), each(CREATE_NOTES))),
 )
 BEGIN_EDITION: LiteralString = """
     INSERT INTO milepost_read_model
@@ -172,16 +179,18 @@ MOVE: LiteralString = """
 UPSERT_INSTANCES = """
     INSERT INTO milepost_instances (
       job_id, version, document, first_position, agent_id, user_id, status, current_step,
-      silent_since, attention_rank, attention_from)
+      due_at, unresponsive_at, look_at, attention_rank, attention_from)
     SELECT * FROM json_to_recordset(%s::json) AS row (
            job_id text, version bigint, document text, first_position bigint, agent_id text,
-           user_id text, status text, current_step text, silent_since timestamptz,
+           user_id text, status text, current_step text,
+           due_at timestamptz, unresponsive_at timestamptz, look_at timestamptz,
            attention_rank integer, attention_from timestamptz)
     ON CONFLICT (job_id) DO UPDATE SET
       version = excluded.version, document = excluded.document,
       first_position = excluded.first_position, agent_id = excluded.agent_id,
       user_id = excluded.user_id, status = excluded.status,
-      current_step = excluded.current_step, silent_since = excluded.silent_since,
+      current_step = excluded.current_step, due_at = excluded.due_at,
+      unresponsive_at = excluded.unresponsive_at, look_at = excluded.look_at,
       attention_rank = excluded.attention_rank, attention_from = excluded.attention_from
 """
 UPSERT_TIMELINES = """
@@ -283,9 +292,25 @@ COUNT_ATTENTION: LiteralString = """
     SELECT attention_rank, COUNT(*) AS count FROM milepost_instances
      WHERE attention_rank IS NOT NULL AND attention_from <= %s GROUP BY attention_rank
 """
+# In the order of the index, so that reading ends with the last wanted row. A job that has ended has
+# no look_at, and that of a job that is alive is in the future.
+SELECT_DUE = """
+    SELECT job_id, version, document, look_at FROM milepost_instances
+     WHERE look_at < %s AND due_at < %s AND (look_at, job_id) > (%s::timestamptz, %s)
+     ORDER BY look_at, job_id LIMIT %s
+"""
+SELECT_PROVISIONING = (
+    "SELECT COUNT(*) AS count FROM milepost_instances WHERE status = 'provisioning'"
+)
 SELECT_SILENT = """
-    SELECT job_id FROM milepost_instances
-     WHERE status = 'provisioning' AND silent_since < %s ORDER BY silent_since LIMIT 1000
+    SELECT COUNT(*) AS count FROM milepost_instances
+     WHERE look_at <= %s AND unresponsive_at <= %s
+       AND (%s::timestamptz IS NULL OR unresponsive_at > %s)
+"""
+SELECT_NOTE = "SELECT text FROM milepost_notes WHERE name = %s"
+UPSERT_NOTE = """
+    INSERT INTO milepost_notes VALUES (%s, %s)
+    ON CONFLICT (name) DO UPDATE SET text = excluded.text
 """
 SELECT_SET_ASIDE = """
     SELECT position, job_id, version, topic, error, view
@@ -419,13 +444,33 @@ class PostgresReadModel:
         """See `ReadModel.counts`."""
         return {row["status"]: row["count"] for row in self._rows(SELECT_COUNTS)}
 
-    def silent(self, before: datetime) -> Sequence[str]:
+    def due(self, before: datetime, after: DueRow | None, limit: int) -> Sequence[DueRow]:
+        """See `ReadModel.due`."""
+        place = (after.look_at.isoformat(), after.job_id) if after else ("-infinity", "")
+        rows = self._rows(SELECT_DUE, before, before, *place, limit)
+        return [DueRow(**row) for row in rows]
+
+    def provisioning(self) -> int:
+        """See `ReadModel.provisioning`."""
+        return int(self._rows(SELECT_PROVISIONING)[0]["count"])
+
+    def silent(self, until: datetime, since: datetime | None = None) -> int:
         """See `ReadModel.silent`."""
-        return [row["job_id"] for row in self._rows(SELECT_SILENT, before)]
+        return int(self._rows(SELECT_SILENT, until, until, since, since)[0]["count"])
 
     def set_aside(self, limit: int = 100) -> Sequence[SetAside]:
         """See `ReadModel.set_aside`."""
         return [SetAside(**row) for row in self._rows(SELECT_SET_ASIDE, limit)]
+
+    def note(self, name: str) -> str | None:
+        """See `ReadModel.note`."""
+        rows = self._rows(SELECT_NOTE, name)
+        return rows[0]["text"] if rows else None
+
+    def keep_note(self, name: str, text: str) -> None:
+        """See `ReadModel.keep_note`."""
+        with self._datastore.transaction(commit=True) as cursor:
+            cursor.execute(UPSERT_NOTE, (name, text))
 
     def wake(self) -> None:
         """Do nothing: every append sends a NOTIFY."""

@@ -25,6 +25,7 @@ from projections.read_model.contract import (
     SHAPE,
     AttentionFilter,
     Changes,
+    DueRow,
     Edition,
     InstanceRow,
     JobFilter,
@@ -65,7 +66,11 @@ CREATE: tuple[LiteralString, ...] = (
          user_id TEXT,
          status TEXT NOT NULL,
          current_step TEXT,
-         silent_since TEXT) WITHOUT ROWID""",
+         due_at TEXT,
+         unresponsive_at TEXT,
+         look_at TEXT,
+         attention_rank INTEGER,
+         attention_from TEXT) WITHOUT ROWID""",
     """CREATE TABLE IF NOT EXISTS milepost_timelines (
          job_id TEXT PRIMARY KEY,
          version INTEGER NOT NULL,
@@ -91,6 +96,8 @@ INDEXED: Final[Mapping[str, str]] = {
     "agent": "agent_id,first_position",
     "user": "user_id,first_position",
     "status": "status,first_position",
+    "look": "look_at,job_id",
+    "attention": "attention_rank,first_position",
 }
 """The indexes of the instances: the columns of each, by the last part of its name."""
 # SQLite cannot rename an index, and a rebuild gives its indexes new names: columns identify an
@@ -100,6 +107,7 @@ SELECT_INDEXED = """
             SELECT COALESCE(name, '?') AS name FROM pragma_index_info(list.name) ORDER BY seqno))
       FROM pragma_index_list('milepost_instances') AS list WHERE NOT list.partial
 """
+SELECT_COLUMNS = "SELECT name FROM pragma_table_info('milepost_instances')"
 UPGRADE: tuple[LiteralString, ...] = (
     "ALTER TABLE milepost_read_model RENAME TO milepost_read_model_before",
     CREATE_EDITIONS,
@@ -120,11 +128,18 @@ def _make(cursor: sqlite3.Cursor) -> None:
     each(*(UPGRADE if is_older else ()), CREATE_EDITIONS, *CREATE)(cursor)
     (generation,) = cursor.execute(SELECT_GENERATION).fetchone()
     existing = {row[0] for row in cursor.execute(SELECT_INDEXED).fetchall()}
+    # The rows of an older release lack a column, and the rebuild makes tables that have it.
+    present = {row[0] for row in cursor.execute(SELECT_COLUMNS).fetchall()}
     for columns, statement in indexes("milepost_instances", generation).items():
-        if columns not in existing:
+        if columns not in existing and present.issuperset(columns.split(",")):
             cursor.execute(statement)
 
 
+CREATE_NOTES: LiteralString = """
+    CREATE TABLE IF NOT EXISTS milepost_notes (
+      name TEXT PRIMARY KEY,
+      text TEXT NOT NULL) WITHOUT ROWID
+"""
 # Not `TABLES.names`, which grows with later releases: a released step never changes.
 STEP_1_MAKES = (
     "milepost_read_model.generation",
@@ -133,34 +148,9 @@ STEP_1_MAKES = (
     "milepost_set_aside",
     "milepost_view_snapshots",
 )
-ADD_ATTENTION: Final[Mapping[str, LiteralString]] = {
-    "attention_rank": "ALTER TABLE milepost_instances ADD COLUMN attention_rank INTEGER",
-    "attention_from": "ALTER TABLE milepost_instances ADD COLUMN attention_from TEXT",
-}
-"""The columns that step 2 adds, and that a rebuild adds to its own table."""
-SELECT_COLUMNS = "SELECT name FROM pragma_table_info('milepost_instances')"
-SELECT_IS_ATTENTION_INDEXED = """
-    SELECT EXISTS (
-           SELECT 1 FROM pragma_index_list('milepost_instances') AS list
-            WHERE list.partial AND 'attention_rank' = (
-                  SELECT name FROM pragma_index_info(list.name) WHERE seqno = 0))
-"""
-
-
-def _add_attention(cursor: sqlite3.Cursor) -> None:
-    existing = {row[0] for row in cursor.execute(SELECT_COLUMNS).fetchall()}
-    for column, statement in ADD_ATTENTION.items():
-        if column not in existing:
-            cursor.execute(statement)
-    (is_indexed,) = cursor.execute(SELECT_IS_ATTENTION_INDEXED).fetchone()
-    if not is_indexed:
-        (generation,) = cursor.execute(SELECT_GENERATION).fetchone()
-        cursor.execute(attention_index("milepost_instances", generation))
-
-
-STEP_2_MAKES = ("milepost_instances.attention_rank", "milepost_instances.attention_from")
 PART: SQLitePart = Part(
-    "read model", (Step(1, STEP_1_MAKES, _make), Step(2, STEP_2_MAKES, _add_attention))
+    "read model",
+    (Step(1, STEP_1_MAKES, _make), Step(2, ("milepost_notes",), each(CREATE_NOTES))),
 )
 BEGIN_EDITION: LiteralString = """
     INSERT INTO milepost_read_model
@@ -187,15 +177,13 @@ MOVE: LiteralString = """
      WHERE tables = 'served' AND position = ? AND shape = ? AND generation = ?
 """
 UPSERT_INSTANCE: LiteralString = """
-    INSERT INTO milepost_instances (
-      job_id, version, document, first_position, agent_id, user_id, status, current_step,
-      silent_since, attention_rank, attention_from)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    INSERT INTO milepost_instances VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (job_id) DO UPDATE SET
       version = excluded.version, document = excluded.document,
       first_position = excluded.first_position, agent_id = excluded.agent_id,
       user_id = excluded.user_id, status = excluded.status,
-      current_step = excluded.current_step, silent_since = excluded.silent_since,
+      current_step = excluded.current_step, due_at = excluded.due_at,
+      unresponsive_at = excluded.unresponsive_at, look_at = excluded.look_at,
       attention_rank = excluded.attention_rank, attention_from = excluded.attention_from
 """
 UPSERT_TIMELINE: LiteralString = """
@@ -279,10 +267,25 @@ COUNT_ATTENTION: LiteralString = """
     SELECT attention_rank, COUNT(*) AS count FROM milepost_instances
      WHERE attention_rank IS NOT NULL AND attention_from <= ? GROUP BY attention_rank
 """
-SELECT_SILENT = (
-    "SELECT job_id FROM milepost_instances WHERE status = 'provisioning' AND silent_since < ? "
-    "ORDER BY silent_since LIMIT 1000"
+# In the order of the index, so that reading ends with the last wanted row. A job that has ended has
+# no look_at, and that of a job that is alive is in the future.
+SELECT_DUE = """
+    SELECT job_id, version, document, look_at FROM milepost_instances
+     WHERE look_at < ?1 AND due_at < ?1 AND (look_at, job_id) > (?2, ?3)
+     ORDER BY look_at, job_id LIMIT ?4
+"""
+SELECT_PROVISIONING = (
+    "SELECT COUNT(*) AS count FROM milepost_instances WHERE status = 'provisioning'"
 )
+SELECT_SILENT = """
+    SELECT COUNT(*) FROM milepost_instances
+     WHERE look_at <= ?1 AND unresponsive_at <= ?1 AND (?2 IS NULL OR unresponsive_at > ?2)
+"""
+SELECT_NOTE = "SELECT text FROM milepost_notes WHERE name = ?"
+UPSERT_NOTE = """
+    INSERT INTO milepost_notes VALUES (?, ?)
+    ON CONFLICT (name) DO UPDATE SET text = excluded.text
+"""
 SELECT_SET_ASIDE = """
     SELECT position, job_id, version, topic, error, view
       FROM milepost_set_aside ORDER BY position DESC, view LIMIT ?
@@ -402,13 +405,38 @@ class SQLiteReadModel:
         """See `ReadModel.counts`."""
         return {row[0]: row[1] for row in self._rows(SELECT_COUNTS)}
 
-    def silent(self, before: datetime) -> Sequence[str]:
+    def due(self, before: datetime, after: DueRow | None, limit: int) -> Sequence[DueRow]:
+        """See `ReadModel.due`."""
+        place = (utc_text(after.look_at), after.job_id) if after else ("", "")
+        return [
+            DueRow(job_id, version, document, datetime.fromisoformat(look_at))
+            for job_id, version, document, look_at in self._rows(
+                SELECT_DUE, utc_text(before), *place, limit
+            )
+        ]
+
+    def provisioning(self) -> int:
+        """See `ReadModel.provisioning`."""
+        return int(self._rows(SELECT_PROVISIONING)[0]["count"])
+
+    def silent(self, until: datetime, since: datetime | None = None) -> int:
         """See `ReadModel.silent`."""
-        return [row[0] for row in self._rows(SELECT_SILENT, utc_text(before))]
+        after = utc_text(since) if since else None
+        return int(self._rows(SELECT_SILENT, utc_text(until), after)[0][0])
 
     def set_aside(self, limit: int = 100) -> Sequence[SetAside]:
         """See `ReadModel.set_aside`."""
         return [SetAside(*row) for row in self._rows(SELECT_SET_ASIDE, limit)]
+
+    def note(self, name: str) -> str | None:
+        """See `ReadModel.note`."""
+        rows = self._rows(SELECT_NOTE, name)
+        return rows[0]["text"] if rows else None
+
+    def keep_note(self, name: str, text: str) -> None:
+        """See `ReadModel.keep_note`."""
+        with self._datastore.writing() as cursor:
+            cursor.execute(UPSERT_NOTE, (name, text))
 
     def wake(self) -> None:
         """See `ReadModel.wake`."""
@@ -436,18 +464,6 @@ def indexes(table: str, generation: int) -> Mapping[str, str]:
         columns: f"CREATE INDEX milepost_instances_{name}{suffix} ON {table} ({columns})"
         for name, columns in INDEXED.items()
     }
-
-
-def attention_index(table: str, generation: int) -> str:
-    """Return the statement that makes the index of the jobs that may need somebody.
-
-    Few jobs are in it, and no column of it changes with every callback.
-    """
-    suffix = f"_{generation}" if generation else ""
-    return (
-        f"CREATE INDEX milepost_instances_attention{suffix}"
-        f" ON {table} (attention_rank, first_position) WHERE attention_rank IS NOT NULL"
-    )
 
 
 def _instance_columns(row: InstanceRow) -> tuple[Any, ...]:

@@ -20,10 +20,8 @@ from domain.log.postgres import PostgresRecorder
 from domain.log.reading.postgres import SELECT_NEWEST
 from projections.read_model.contract import SHAPE, PositionMoved, Row
 from projections.read_model.postgres import (
-    ADD_ATTENTION,
     CREATE,
     INDEX,
-    INDEX_ATTENTION,
     SELECT_EDITION,
     TABLES,
     PostgresReadModel,
@@ -177,7 +175,7 @@ class PostgresShadow:
                     reached = max(left["position"], past["position"] if past else 0)
                     if can_go_on(self.read_model.shape, left["shape"], reached, newest):
                         return int(left["position"])
-                for statement in (DROP, *CREATE, *ADD_ATTENTION):
+                for statement in (DROP, *CREATE):
                     cursor.execute(TABLES.renamed(statement))
                 cursor.execute(BEGIN_EDITION, (self.read_model.shape,))
                 cursor.execute(BEGIN_PAST, (newest,))
@@ -207,7 +205,7 @@ class PostgresShadow:
     def make_indexes(self) -> None:
         """Make the indexes only now, because they would have slowed the folding; then analyze."""
         with self._datastore.transaction(commit=True) as cursor:
-            for statement in (*INDEX, INDEX_ATTENTION):
+            for statement in INDEX:
                 cursor.execute(TABLES.renamed(statement))
             cursor.execute(ANALYZE)
 

@@ -15,12 +15,10 @@ from domain.log.reading.sqlite import SELECT_NEWEST
 from domain.log.sqlite import SQLiteRecorder
 from projections.read_model.contract import SHAPE, PositionMoved, Row
 from projections.read_model.sqlite import (
-    ADD_ATTENTION,
     CREATE,
     SELECT_EDITION,
     TABLES,
     SQLiteReadModel,
-    attention_index,
     indexes,
 )
 from projections.rebuilding.contract import FirstPassLeft, RebuildForbidden, can_go_on
@@ -133,11 +131,10 @@ class SQLiteShadow:
             cursor.execute(BEGIN_PAST, (newest,))
             # Rows come in order, so the indexes cost little now. At the end, making them would hold
             # the write lock for long.
-            for statement in map(TABLES.renamed, (*CREATE, *ADD_ATTENTION.values())):
+            for statement in map(TABLES.renamed, CREATE):
                 cursor.execute(statement)
             for statement in indexes(REBUILT_INSTANCES, generation).values():
                 cursor.execute(statement)
-            cursor.execute(attention_index(REBUILT_INSTANCES, generation))
             return 0
 
     def first_pass(self) -> FirstPassLeft | None:

@@ -1,30 +1,29 @@
 """What about a job needs somebody now, and why.
 
 Each watch is a reason that may apply, and the time from which it applies if nothing more is
-recorded. A new reason is a kind, at its place in the order, and a watch.
+recorded. A new reason is a kind, its group, and a watch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Final, Literal, get_args
 
 import msgspec
 
+from domain.job.deadlines import LATE_SECONDS, due, health
 from domain.workflows.definition import Workflows
 from projections.views.durations import span
 from projections.views.instance import Instance
-from projections.views.timeline import GAP
 
-Kind = Literal["machine_left", "silent", "pending"]
+Kind = Literal["machine_left", "unresponsive", "late", "pending"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 """The reasons, the worst first."""
-
-PENDING: Final = timedelta(minutes=10)
-"""A job that waits for its workflow longer than this is pending for long."""
-HEARTBEAT_SECONDS: Final = 60
-"""The seed's workflows send a heartbeat this often."""
+Group = Literal["machine_left", "silent", "pending"]
+GROUPS: Final[tuple[Group, ...]] = get_args(Group)
+"""The kinds in which jobs are counted and found, the worst first: `late` and `unresponsive` are one
+group, because a silent job passes from one to the other while nothing is recorded."""
 
 
 class Reason(msgspec.Struct, frozen=True):
@@ -36,24 +35,39 @@ class Reason(msgspec.Struct, frozen=True):
 
 
 class Candidate(msgspec.Struct, frozen=True):
-    """A job that may need somebody: the place of its worst reason, and the earliest time of any."""
+    """A job that may need somebody: the place of its worst group, and the earliest time of any."""
 
     rank: int
     at: datetime
 
 
 class _Watch(msgspec.Struct, frozen=True):
-    kind: Kind
-    since: datetime
+    group: Group
     applies_at: datetime
-    text: Callable[[datetime], str]
+    reason: Callable[[datetime], Reason]
 
 
 def attention(instance: Instance, workflows: Workflows, now: datetime) -> list[Reason]:
     """Return why the job needs somebody now, the worst first; nothing if it does not."""
-    applying = [each for each in _watches(instance, workflows) if each.applies_at <= now]
-    applying.sort(key=lambda watch: (KINDS.index(watch.kind), watch.since))
-    return [Reason(watch.kind, watch.since, watch.text(now)) for watch in applying]
+    watches = _watches(instance, workflows)
+    reasons = [watch.reason(now) for watch in watches if watch.applies_at <= now]
+    return sorted(reasons, key=_badness)
+
+
+def needing(
+    instances: Iterable[Instance], workflows: Workflows, now: datetime
+) -> list[tuple[Instance, list[Reason]]]:
+    """Return the jobs that need somebody now with their reasons, the worst job first."""
+    found = [(instance, attention(instance, workflows, now)) for instance in instances]
+    return sorted(
+        ((instance, reasons) for instance, reasons in found if reasons),
+        key=lambda each: _badness(each[1][0]),
+    )
+
+
+def _badness(reason: Reason) -> tuple[int, datetime]:
+    """Return what reasons are sorted by: the worst kind first, then the longest."""
+    return KINDS.index(reason.kind), reason.since
 
 
 def candidate(instance: Instance, workflows: Workflows) -> Candidate | None:
@@ -62,48 +76,49 @@ def candidate(instance: Instance, workflows: Workflows) -> Candidate | None:
     if not watches:
         return None
     return Candidate(
-        min(KINDS.index(watch.kind) for watch in watches),
+        min(GROUPS.index(watch.group) for watch in watches),
         min(watch.applies_at for watch in watches),
     )
 
 
 def _watches(instance: Instance, workflows: Workflows) -> Iterator[_Watch]:
     yield from _machines_left(instance)
-    working = instance.runs.working
-    if working is None:
-        return
-    if silent_since := working.silent_since:
-        yield _Watch(
-            "silent", silent_since, silent_since + GAP, lambda now: _silence(silent_since, now)
-        )
-    elif working.claim is None and (since := working.asked_at or instance.created_at):
-        workflow = workflows.recorded(instance.workflow).ref
-        what = "the retry" if working.asked_at else "the registration"
-        yield _Watch(
-            "pending",
-            since,
-            since + PENDING,
-            lambda now: f"No callback of workflow {workflow} for {_span(since, now)} since {what}.",
-        )
+    workflow, attempt = workflows.recorded(instance.workflow), instance.watched
+    waiting_since = instance.waiting_since
+
+    def alive(kind: Kind | None, since: datetime) -> Callable[[datetime], Reason]:
+        def reason(now: datetime) -> Reason:
+            found = health(workflow, attempt, waiting_since, now)
+            silent: Kind = "unresponsive" if found.state == "unresponsive" else "late"
+            return Reason(kind or silent, since, found.sentence or "")
+
+        return reason
+
+    if since := attempt.silent_since:
+        # One second more: a silence of exactly this length is not late yet.
+        late_at = since + timedelta(seconds=LATE_SECONDS + 1)
+        yield _Watch("silent", late_at, alive(None, since))
+    elif attempt.claim is None and waiting_since and attempt.final is None:
+        if start := due(workflow, attempt, waiting_since):
+            half = start.since + timedelta(seconds=start.seconds / 2 + 1)
+            yield _Watch("pending", half, alive("pending", waiting_since))
 
 
 def _machines_left(instance: Instance) -> Iterator[_Watch]:
     for attempt in instance.runs.attempts:
         if (since := attempt.rollback_requested_at) and attempt.rollback_is_open:
             machine = attempt.server_id.value if attempt.server_id else "without an id"
-            yield _Watch("machine_left", since, since, _left(machine, attempt.number, since))
+            yield _Watch("machine_left", since, _left(machine, attempt.number, since))
 
 
-def _left(machine: str, number: int, since: datetime) -> Callable[[datetime], str]:
-    return lambda now: (
-        f"Attempt {number} left the machine {machine} behind {_span(since, now)} ago, and nobody "
-        "has confirmed that it is gone."
-    )
+def _left(machine: str, number: int, since: datetime) -> Callable[[datetime], Reason]:
+    def reason(now: datetime) -> Reason:
+        ago = span(int((now - since).total_seconds()))
+        return Reason(
+            "machine_left",
+            since,
+            f"Attempt {number} left the machine {machine} behind {ago} ago, and nobody has "
+            "confirmed that it is gone.",
+        )
 
-
-def _silence(since: datetime, now: datetime) -> str:
-    return f"No heartbeat for {_span(since, now)}; one is expected every {HEARTBEAT_SECONDS} s."
-
-
-def _span(since: datetime, now: datetime) -> str:
-    return span((now - since).total_seconds() // 1)
+    return reason

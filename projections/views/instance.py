@@ -45,6 +45,16 @@ class Instance(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         return self.runs.present
 
     @property
+    def watched(self) -> Attempt:
+        """The attempt that has deadlines: the one in progress, else the one that is shown."""
+        return self.runs.working or self.attempt
+
+    @property
+    def waiting_since(self) -> datetime | None:
+        """When the watched attempt began to wait for its workflow; None if nobody asked for it."""
+        return self.watched.since or self.queued_at
+
+    @property
     def floor(self) -> datetime | None:
         """The earliest time that anything of the job is shown with."""
         return earliest(self.created_at, self.queued_at)

@@ -659,7 +659,7 @@ def test_a_command_that_changes_nothing_has_no_position(stores: Deployment, cloc
     stores.milepost.record(provisioning())
     clock.advance(901)
 
-    first, second = commit(stores, TimeOutJob("job"), TimeOutJob("job"))
+    first, second = commit(stores, *(TimeOutJob("job", stores.workflows) for _ in range(2)))
 
     assert isinstance(first, Receipt)
     assert isinstance(second, Receipt)

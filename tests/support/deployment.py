@@ -32,14 +32,24 @@ class Clock:
 
     def __init__(self, now: datetime = NOON) -> None:
         self.now = now
+        self._passed = 0.0
 
     def __call__(self) -> datetime:
         return self.now
 
     def advance(self, seconds: float) -> datetime:
-        """Move on, and return the new time."""
+        """Let time pass, and return the new time."""
+        self._passed += seconds
+        return self.set_by(seconds)
+
+    def set_by(self, seconds: float) -> datetime:
+        """Set the clock ahead or back without any time passing, and return the new time."""
         self.now += timedelta(seconds=seconds)
         return self.now
+
+    def passed(self) -> float:
+        """Return how many seconds really passed."""
+        return self._passed
 
 
 class Deployment:

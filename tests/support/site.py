@@ -24,8 +24,8 @@ from api.tokens.remembered import RememberedTokens
 from api.wiring import Services
 from domain.evidence.signing_keys import PrivateKey
 from domain.job.events import Fact
-from projections.reactions.watchdog import Watchdog
 from tests.support.deployment import Deployment, kind_of
+from tests.support.watching import attentive
 
 SECRET = "correct horse battery staple"  # noqa: S105  of nothing
 ADMIN = "the-admin-token-of-the-tests"
@@ -184,7 +184,7 @@ class Site:
     def watch(self) -> None:
         """Let the read model catch up and the watchdog look."""
         self.project()
-        Watchdog(self.deployment.milepost, self.deployment.read_model, self.clock).step()
+        attentive(self.deployment).step()
 
 
 @cache

@@ -37,7 +37,7 @@ STEPS = (
 WORKFLOWS = ("vm@1", "vm-verified@1", "gone@7")
 
 
-def minute(number: int) -> datetime:
+def minute(number: float) -> datetime:
     """Return noon and that many minutes."""
     return NOON + timedelta(minutes=number)
 

@@ -10,6 +10,7 @@ from domain.log.connections.postgres import PostgresDatastore
 from domain.log.parameters import as_json, utc_text
 from domain.log.postgres import PostgresRecorder
 from domain.log.snapshots import Snapshot
+from projections.read_model.contract import TIMES
 from projections.tree.contract import Tile
 from projections.verification.inspection.contract import (
     LostSnapshot,
@@ -26,8 +27,9 @@ SELECT_TILES = """
 """
 COLUMNS: dict[str, LiteralString] = {
     "instances": """stored.document, stored.version, stored.first_position, stored.agent_id,
-           stored.user_id, stored.status, stored.current_step, stored.silent_since,
-           stored.attention_rank, stored.attention_from""",
+           stored.user_id, stored.status, stored.current_step, stored.due_at,
+           stored.unresponsive_at, stored.look_at, stored.attention_rank,
+           stored.attention_from""",
     "timelines": "stored.document, stored.version",
 }
 SELECT_ROWS: dict[str, LiteralString] = {
@@ -199,7 +201,7 @@ class PostgresInspection:
 def _by_job(rows: Sequence[dict[str, Any]]) -> dict[str, StoredRow]:
     by_job: dict[str, StoredRow] = {}
     for columns in rows:
-        for name in ("silent_since", "attention_from"):
+        for name in TIMES:
             if isinstance(time := columns.get(name), datetime):
                 columns[name] = utc_text(time)
         by_job[columns.pop("job_id")] = StoredRow(columns.pop("document"), columns)

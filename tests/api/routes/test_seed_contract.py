@@ -626,7 +626,6 @@ def test_a_failure_without_a_machine_has_nothing_to_roll_back(site: Site) -> Non
 
 def test_a_heartbeat_sets_the_time_only_while_provisioning(site: Site) -> None:
     site.register()
-    site.report(type="heartbeat")
     assert site.job()["last_heartbeat_at"] is None
 
     site.report(status="provisioning")
@@ -673,19 +672,35 @@ def test_the_last_heartbeat_is_what_silence_is_measured_from(site: Site) -> None
     assert _statuses(site) == _split(3, "error")
 
 
-@pytest.mark.parametrize("reports", [[], [RUNNING]], ids=["queued", "running"])
-def test_a_job_that_is_not_provisioning_may_be_silent(
-    site: Site, reports: list[dict[str, str]]
-) -> None:
+def test_a_job_whose_workflow_never_comes_lets_its_user_try_again_after_an_hour(site: Site) -> None:
+    site.watch()
     site.register()
-    for report in reports:
-        site.report(**report)
-    before = site.job()["status"]
+
+    site.clock.advance(3601)
+    site.watch()
+
+    assert site.job()["error"] == "Timeout: No callback of the workflow for 3601s"
+    site.register("job-2", "agent-2")
+
+
+def test_a_heartbeat_of_a_pending_job_is_a_sign_of_life(site: Site) -> None:
+    site.register()
+
+    site.report(type="heartbeat")
+
+    job = site.job()
+    assert (job["status"], job["silent_since"]) == ("provisioning", job["last_heartbeat_at"])
+    assert job["claimed_at"] == job["silent_since"]
+
+
+def test_a_job_that_runs_may_be_silent(site: Site) -> None:
+    site.register()
+    site.report(**RUNNING)
 
     site.clock.advance(100_000)
     site.watch()
 
-    assert site.job()["status"] == before
+    assert site.job()["status"] == "running"
 
 
 def _as_sent(text: str) -> str:

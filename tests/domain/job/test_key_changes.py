@@ -25,6 +25,7 @@ from domain.log.stored import Stored
 from domain.transfer.derived_keys import DerivedKeys
 from domain.transfer.importing import fill
 from domain.transfer.jsonl import encode, unsealed
+from domain.workflows.files import load
 from domain.writing.batch import Batch
 from tests.support.deployment import Clock
 
@@ -73,7 +74,7 @@ asked = st.one_of(
     st.sampled_from(JOBS),
     st.integers(60, 1200),
 )
-"""A job id asks it to stop, a number lets so many seconds pass and the watchdog look."""
+"""A job id asks it to stop, a number lets so many seconds pass and the deadlines be judged."""
 one_command: st.SearchStrategy[Command] = st.one_of(
     st.builds(RecordCallback, callbacks),
     st.builds(RecordCallback, callbacks),
@@ -81,7 +82,7 @@ one_command: st.SearchStrategy[Command] = st.one_of(
     registrations,
     st.builds(StopJob, st.sampled_from(JOBS), st.none()),
     orders,
-    st.builds(TimeOutJob, st.sampled_from(JOBS)),
+    st.builds(TimeOutJob, st.sampled_from(JOBS), st.just(load())),
 )
 
 
@@ -116,11 +117,11 @@ def test_a_batch_takes_the_keys_that_follow_from_its_events(
     keys: dict[str, Key] = {}
     for commands in batches:
         clock.advance(600)
-        batch = Batch(commands, jobs, mapper, clock)
+        batch = Batch(commands, jobs, mapper)
         known = [Stored(0, job_id, version, "", b"") for job_id, version in batch.known.items()]
         seen = {name: keys[name] for name in batch.names if name in keys}
 
-        append = batch.decide(Found([event for event in known if event.version], seen))
+        append = batch.decide(Found([event for event in known if event.version], seen, clock()))
 
         after = {job_id: folded.job for job_id, folded in jobs.items()}
         for stored in append.events:

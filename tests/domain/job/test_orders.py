@@ -204,7 +204,7 @@ def test_a_retry_opens_an_attempt_that_waits_for_its_run() -> None:
         )
     ]
     attempt = retried.job.attempt
-    assert (attempt.number, attempt.status, attempt.asked_at) == (2, "queued", minute(20))
+    assert (attempt.number, attempt.status, attempt.since) == (2, "queued", minute(20))
     assert (attempt.server_id, attempt.final, retried.job.in_progress) == (None, None, True)
 
 

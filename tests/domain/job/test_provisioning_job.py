@@ -103,6 +103,7 @@ def test_a_silence_of_more_than_900_seconds_fails_the_job() -> None:
             attempt=1,
             silent_since=NOON,
             error="Timeout: No heartbeat for 900s",
+            due_at=NOON + timedelta(seconds=900),
         )
     ]
 
@@ -122,9 +123,9 @@ def test_silence_counts_from_the_last_heartbeat() -> None:
 
 
 @pytest.mark.parametrize(
-    "history", [(), (QUEUED,), (PROVISIONING, RUNNING), (PROVISIONING, FAILED)]
+    "history", [(), (PROVISIONING, RUNNING), (QUEUED, FAILED), (PROVISIONING, FAILED)]
 )
-def test_only_a_provisioning_job_times_out(history: tuple[Fact, ...]) -> None:
+def test_only_a_job_in_progress_times_out(history: tuple[Fact, ...]) -> None:
     assert job_after(*history).time_out(minute(10_000)).facts == []
 
 

@@ -327,7 +327,7 @@ def test_a_process_that_missed_much_of_a_job_goes_on_from_the_snapshot(
     assert len(found.tail) == MAX_TAIL + 1
 
     with pytest.raises(TooMuchMissed):
-        Batch([RecordCallback(HEARTBEAT)], {}, PLAIN, stores.clock).decide(found)
+        Batch([RecordCallback(HEARTBEAT)], {}, PLAIN).decide(found)
     assert stores.milepost.record(HEARTBEAT).version == MAX_TAIL + 3
 
     assert cold(stores).job == from_the_first_event(stores)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import cast
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -12,6 +12,7 @@ from eventsourcing.persistence import PersistenceError
 from domain.job.callback import Callback
 from domain.job.commands.registration import QueueJob
 from projections.read_model.contract import (
+    AttentionFilter,
     Changes,
     InstanceRow,
     JobFilter,
@@ -32,7 +33,9 @@ def row(
     status: str = "pending",
     agent_id: str | None = "agent",
     user_id: str | None = "ada",
-    silent_since: datetime | None = None,
+    look_at: datetime | None = None,
+    due_at: datetime | None = None,
+    unresponsive_at: datetime | None = None,
     version: int = 1,
 ) -> InstanceRow:
     return InstanceRow(
@@ -44,7 +47,9 @@ def row(
         user_id,
         status,
         None,
-        silent_since,
+        due_at,
+        unresponsive_at,
+        look_at,
     )
 
 
@@ -75,6 +80,49 @@ def versions(sighting: Sighting) -> list[int]:
     return [stored.version for stored in sighting.tail]
 
 
+# Attention
+
+
+def needing(job_id: str, rank: int | None, since: int = 0, place: int = 1) -> InstanceRow:
+    applies = None if rank is None else minute(since)
+    found = row(job_id, place, agent_id=f"of {job_id}")
+    return msgspec.structs.replace(found, attention_rank=rank, attention_from=applies)
+
+
+def listed_needing(read_model: ReadModel, **wanted: Any) -> list[str]:
+    rows = read_model.attention(AttentionFilter(**{"now": minute(10), **wanted}))
+    return [found.job_id for found in rows]
+
+
+def test_jobs_that_may_need_somebody_are_listed_the_worst_first(stores: Deployment) -> None:
+    applied(
+        stores.read_model,
+        needing("fine", None),
+        needing("pending", 2, place=2),
+        needing("newer", 0, place=5),
+        needing("later", 0, since=11, place=3),
+        needing("older", 0, since=10, place=4),
+        needing("silent", 1, place=6),
+    )
+
+    assert listed_needing(stores.read_model) == ["older", "newer", "silent", "pending"]
+    assert listed_needing(stores.read_model, limit=2) == ["older", "newer"]
+    assert listed_needing(stores.read_model, after=(0, 5)) == ["silent", "pending"]
+    assert listed_needing(stores.read_model, agent_id="of silent") == ["silent"]
+    assert listed_needing(stores.read_model, user_id="bob") == []
+    assert listed_needing(stores.read_model, status="pending", after=(1, 6)) == ["pending"]
+    assert stores.read_model.attention_counts(minute(10)) == {0: 2, 1: 1, 2: 1}
+    assert stores.read_model.attention_counts(minute(11)) == {0: 3, 1: 1, 2: 1}
+
+
+def test_a_job_that_is_well_again_needs_nobody(stores: Deployment) -> None:
+    applied(stores.read_model, needing("one", 1))
+
+    applied(stores.read_model, needing("one", None))
+
+    assert listed_needing(stores.read_model) == []
+
+
 # Rows and position
 
 
@@ -85,7 +133,8 @@ def test_an_empty_read_model_has_nothing(stores: Deployment) -> None:
     assert read_model.documents("instances", ["one"]) == {}
     assert list(read_model.instances(JobFilter())) == []
     assert dict(read_model.counts()) == {}
-    assert list(read_model.silent(NOON)) == []
+    assert list(read_model.due(NOON, None, 10)) == []
+    assert read_model.silent(NOON) == 0
     assert list(read_model.set_aside()) == []
 
 
@@ -288,29 +337,64 @@ def test_instances_are_counted_by_status(stores: Deployment) -> None:
     assert dict(stores.read_model.counts()) == {"running": 2, "pending": 1}
 
 
-def test_silent_jobs_are_those_that_were_silent_before(stores: Deployment) -> None:
+def due(read_model: ReadModel, before: datetime) -> list[str]:
+    return [found.job_id for found in read_model.due(before, None, 10)]
+
+
+def test_due_jobs_are_those_whose_deadline_is_before(stores: Deployment) -> None:
     """Times are compared to the microsecond, and in any time zone."""
     applied(
         stores.read_model,
-        row("longest", status="provisioning", silent_since=minute(1)),
-        row("just", status="provisioning", silent_since=minute(5) - timedelta(microseconds=1)),
-        row("not yet", status="provisioning", silent_since=minute(5)),
-        row("alive", status="provisioning", silent_since=minute(6) + timedelta(milliseconds=5)),
-        row("ended", status="provisioning", silent_since=None),
+        row("longest", look_at=minute(0), due_at=minute(1)),
+        row("just", look_at=minute(1), due_at=minute(5) - timedelta(microseconds=1)),
+        row("not yet", look_at=minute(1), due_at=minute(5)),
+        row("alive", look_at=minute(5), due_at=minute(6) + timedelta(milliseconds=5)),
+        row("ended"),
     )
 
-    assert sorted(stores.read_model.silent(minute(5))) == ["just", "longest"]
-    elsewhere = datetime.fromisoformat("2026-03-02T14:05:00+02:00")
-    assert sorted(stores.read_model.silent(elsewhere)) == ["just", "longest"]
-    assert sorted(stores.read_model.silent(minute(7))) == ["alive", "just", "longest", "not yet"]
+    assert due(stores.read_model, minute(5)) == ["longest", "just"]
+    assert due(stores.read_model, datetime.fromisoformat("2026-03-02T14:05:00+02:00")) == [
+        "longest",
+        "just",
+    ]
+    assert due(stores.read_model, minute(7)) == ["longest", "just", "not yet", "alive"]
 
 
-def test_a_job_that_is_heard_of_again_is_no_longer_silent(stores: Deployment) -> None:
-    applied(stores.read_model, row("one", silent_since=NOON))
+def test_due_jobs_come_in_pages_also_where_many_have_one_time(stores: Deployment) -> None:
+    rows = [row(f"job-{n}", look_at=minute(n // 4), due_at=minute(3)) for n in range(10)]
+    applied(stores.read_model, *reversed(rows))
 
-    applied(stores.read_model, row("one", silent_since=None, version=2))
+    seen: list[str] = []
+    last = None
+    while page := stores.read_model.due(minute(4), last, 3):
+        seen += [found.job_id for found in page]
+        last = page[-1]
 
-    assert list(stores.read_model.silent(minute(60))) == []
+    assert seen == [f"job-{n}" for n in range(10)]
+
+
+def test_a_job_that_is_heard_of_again_is_no_longer_due(stores: Deployment) -> None:
+    applied(stores.read_model, row("one", look_at=NOON, due_at=NOON, unresponsive_at=NOON))
+
+    applied(stores.read_model, row("one", version=2))
+
+    assert due(stores.read_model, minute(60)) == []
+    assert stores.read_model.silent(minute(60)) == 0
+
+
+def test_silent_jobs_are_counted_between_two_times(stores: Deployment) -> None:
+    applied(
+        stores.read_model,
+        *(
+            row(f"job-{n}", look_at=minute(n - 1), due_at=minute(30), unresponsive_at=minute(n))
+            for n in range(1, 7)
+        ),
+        row("pending", look_at=minute(1), due_at=minute(1)),
+    )
+
+    assert stores.read_model.silent(minute(4)) == 4
+    assert stores.read_model.silent(minute(4), minute(1)) == 3
+    assert stores.read_model.silent(minute(60), minute(60)) == 0
 
 
 def test_the_newest_of_what_was_set_aside_comes_first(stores: Deployment) -> None:

@@ -428,7 +428,12 @@ def test_an_edited_tree_is_found(
             "UPDATE milepost_instances SET current_step = 'x'",
             "instances current_step vm_cre",
         ),
-        ("UPDATE milepost_instances SET silent_since = NULL", "instances silent_since 2026"),
+        ("UPDATE milepost_instances SET due_at = NULL", "instances due_at 2026"),
+        (
+            "UPDATE milepost_instances SET unresponsive_at = NULL",
+            "instances unresponsive_at 2026",
+        ),
+        ("UPDATE milepost_instances SET look_at = NULL", "instances look_at 2026"),
         (
             "UPDATE milepost_instances SET document = replace(document, 'vm_created', 'vm_x')",
             "instances document.attempt.steps.vm_created",

@@ -179,7 +179,7 @@ def test_a_set_aside_event_is_counted_and_gives_no_finding(history: Deployment) 
 def test_rows_of_another_shape_are_not_compared_and_the_summary_says_so(
     history: Deployment,
 ) -> None:
-    Database(history).run("UPDATE milepost_read_model SET shape = '2'")
+    Database(history).run("UPDATE milepost_read_model SET shape = '99'")
 
     findings, summary = verify(history)
 

@@ -1,21 +1,25 @@
-"""The watchdog, on every store."""
+"""The watch over deadlines, on every store."""
 
 from __future__ import annotations
-
-from datetime import timedelta
 
 import pytest
 
 from domain.errors import StoreUnavailable
 from domain.job.callback import Callback
-from domain.job.provisioning_job import SILENCE_LIMIT_SECONDS
+from domain.job.commands.registration import QueueJob
+from domain.job.deadlines import Question
 from projections.chore import AT_ONCE, IDLE_SECONDS
-from projections.reactions.watchdog import SLICE, Watchdog
+from projections.reactions.deadlines import SLICE
 from tests.support.deployment import Clock, Deployment
+from tests.support.watching import AlwaysThere, attentive, watch_over
 
 
 def provisioning(made: Deployment, job_id: str) -> None:
     made.milepost.record(Callback(job_id=job_id, status="provisioning"))
+
+
+def queue(made: Deployment, job_id: str, workflow: str = "vm@1") -> None:
+    made.milepost.queue(QueueJob(job_id=job_id, agent_id=f"of-{job_id}", workflow=workflow))
 
 
 def heartbeat(made: Deployment, job_id: str) -> None:
@@ -27,17 +31,17 @@ def status(made: Deployment, job_id: str) -> str:
 
 
 @pytest.fixture
-def watchdog(stores: Deployment, clock: Clock) -> Watchdog:
-    return Watchdog(stores.milepost, stores.read_model, clock)
+def watch(stores: Deployment) -> AlwaysThere:
+    return AlwaysThere(stores)
 
 
 def test_exactly_the_jobs_that_are_due_time_out(
-    stores: Deployment, watchdog: Watchdog, clock: Clock
+    stores: Deployment, watch: AlwaysThere, clock: Clock
 ) -> None:
     """More than 900 s after the last heartbeat, or after the claim where there is none."""
     for job_id in ("silent", "heard", "running", "failed"):
         provisioning(stores, job_id)
-    heartbeat(stores, "queued")
+    queue(stores, "queued")
     stores.milepost.record(Callback(job_id="running", status="running"))
     stores.milepost.record(Callback(job_id="failed", status="failed"))
     clock.advance(0.001)
@@ -46,7 +50,7 @@ def test_exactly_the_jobs_that_are_due_time_out(
     clock.advance(900)
     stores.projector.catch_up()
 
-    watchdog.step()
+    watch.step()
 
     assert status(stores, "silent") == "failed"
     for job_id, stands in (
@@ -60,13 +64,13 @@ def test_exactly_the_jobs_that_are_due_time_out(
 
 
 def test_a_job_that_timed_out_says_for_how_long_it_was_silent(
-    stores: Deployment, watchdog: Watchdog, clock: Clock
+    stores: Deployment, watch: AlwaysThere, clock: Clock
 ) -> None:
     provisioning(stores, "job")
     stores.projector.catch_up()
     clock.advance(1234.5)
 
-    watchdog.step()
+    watch.step()
 
     instance = stores.reader.instance("job")
     assert instance is not None
@@ -76,7 +80,7 @@ def test_a_job_that_timed_out_says_for_how_long_it_was_silent(
 
 
 def test_a_row_that_lags_cannot_fail_a_job_that_is_alive(
-    stores: Deployment, watchdog: Watchdog, clock: Clock
+    stores: Deployment, watch: AlwaysThere, clock: Clock
 ) -> None:
     """The row names it, the job's own events decide."""
     for job_id in ("alive", "ended"):
@@ -85,90 +89,138 @@ def test_a_row_that_lags_cannot_fail_a_job_that_is_alive(
     clock.advance(899)
     heartbeat(stores, "alive")
     stores.milepost.record(Callback(job_id="ended", status="running"))
-    limit = clock.advance(2) - timedelta(seconds=SILENCE_LIMIT_SECONDS)
+    now = clock.advance(2)
 
-    assert set(stores.read_model.silent(limit)) == {"alive", "ended"}
-    watchdog.step()
+    assert {row.job_id for row in stores.read_model.due(now, None, 9)} == {"alive", "ended"}
+    watch.step()
 
     assert (status(stores, "alive"), status(stores, "ended")) == ("provisioning", "running")
     assert stores.milepost.find("alive").version == 2
 
 
 def test_a_job_times_out_once_although_its_row_lags(
-    stores: Deployment, watchdog: Watchdog, clock: Clock
+    stores: Deployment, watch: AlwaysThere, clock: Clock
 ) -> None:
     provisioning(stores, "job")
     stores.projector.catch_up()
     clock.advance(901)
 
-    watchdog.step()
-    watchdog.step()
+    watch.step()
+    watch.step()
 
     assert stores.milepost.find("job").version == 2
     stores.projector.catch_up()
-    watchdog.step()
+    watch.step()
     assert stores.milepost.find("job").version == 2
 
 
 def test_a_retry_that_falls_silent_times_out_again(
-    stores: Deployment, watchdog: Watchdog, clock: Clock
+    stores: Deployment, watch: AlwaysThere, clock: Clock
 ) -> None:
     for _ in range(2):
         provisioning(stores, "job")
         stores.projector.catch_up()
         clock.advance(901)
-        watchdog.step()
+        watch.step()
 
     job = stores.milepost.find("job")
     assert (job.attempt.number, job.attempt.status) == (2, "failed")
 
 
-def test_two_watchdogs_fail_a_job_once(databases: Deployment, clock: Clock) -> None:
+def test_a_job_whose_workflow_never_comes_is_given_up_after_an_hour(
+    stores: Deployment, watch: AlwaysThere, clock: Clock
+) -> None:
+    queue(stores, "pending")
+    stores.projector.catch_up()
+    clock.advance(3600)
+    watch.step()
+    assert status(stores, "pending") == "queued"
+
+    clock.advance(1)
+    watch.step()
+
+    assert status(stores, "pending") == "failed"
+
+
+def test_a_job_of_which_only_heartbeats_came_is_given_up_when_they_end(
+    stores: Deployment, watch: AlwaysThere, clock: Clock
+) -> None:
+    """The first callback of its workflow got lost."""
+    queue(stores, "job")
+    for _ in range(70):
+        clock.advance(60)
+        heartbeat(stores, "job")
+        stores.projector.catch_up()
+        watch.step()
+    assert status(stores, "job") == "provisioning"
+
+    clock.advance(901)
+    watch.step()
+
+    assert status(stores, "job") == "failed"
+
+
+def test_a_job_that_nobody_registered_and_of_which_only_heartbeats_came_ends_too(
+    stores: Deployment, watch: AlwaysThere, clock: Clock
+) -> None:
+    heartbeat(stores, "stray")
+    stores.projector.catch_up()
+    clock.advance(901)
+
+    watch.step()
+
+    assert status(stores, "stray") == "failed"
+
+
+def test_jobs_that_are_due_and_cannot_be_judged_do_not_keep_the_others_waiting(
+    memory: Deployment, clock: Clock
+) -> None:
+    """A round goes on after the jobs of the last slice, whatever became of them."""
+    watch_over(memory)
+    jobs = [f"job-{number:03}" for number in range(SLICE + 1)]
+    for job_id in jobs:
+        queue(memory, job_id)
+    memory.projector.catch_up()
+    clock.advance(1)
+    for job_id in jobs[:-1]:
+        heartbeat(memory, job_id)
+    clock.advance(3600)
+    watch = attentive(memory, Troubled(memory, jobs[0], ZeroDivisionError("a bug")))
+
+    assert watch.step() == AT_ONCE
+    watch.step()
+
+    assert status(memory, jobs[-1]) == "failed"
+    assert status(memory, jobs[0]) == "provisioning"
+
+
+def test_two_watches_fail_a_job_once(databases: Deployment, clock: Clock) -> None:
     provisioning(databases, "job")
     databases.projector.catch_up()
     clock.advance(901)
     another = databases.again()
 
-    Watchdog(databases.milepost, databases.read_model, clock).step()
-    Watchdog(another.milepost, another.read_model, clock).step()
+    attentive(databases).step()
+    attentive(another).step()
 
     assert another.milepost.find("job").version == 2
     another.close()
 
 
-def test_nothing_times_out_soon_after_nobody_could_be_heard(
-    stores: Deployment, watchdog: Watchdog, clock: Clock
-) -> None:
-    """While Milepost was away the heartbeats were lost: time for two of them."""
-    provisioning(stores, "alive")
-    provisioning(stores, "dead")
-    stores.projector.catch_up()
-    clock.advance(1200)
-
-    watchdog.begin()
-    watchdog.step()
-    assert (status(stores, "alive"), status(stores, "dead")) == ("provisioning", "provisioning")
-    clock.advance(60)
-    heartbeat(stores, "alive")
-    clock.advance(90)
-    watchdog.step()
-
-    assert (status(stores, "alive"), status(stores, "dead")) == ("provisioning", "failed")
-
-
 def test_many_silent_jobs_are_judged_in_slices(memory: Deployment, clock: Clock) -> None:
     """So that projecting goes on between the slices."""
+    watch_over(memory)
     jobs = [f"job-{number}" for number in range(2 * SLICE + 1)]
     for job_id in jobs:
-        provisioning(memory, job_id)
+        queue(memory, job_id)
     memory.projector.catch_up()
-    clock.advance(901)
-    watchdog = Watchdog(memory.milepost, memory.read_model, clock)
+    clock.advance(3601)
+    watch = attentive(memory)
 
     def failed() -> int:
         return sum(status(memory, job_id) == "failed" for job_id in jobs)
 
-    seen = [(watchdog.step(), failed()) for _ in range(3)]
+    seen = [(watch.step(), failed()) for _ in range(3)]
 
     assert seen == [(AT_ONCE, SLICE), (AT_ONCE, 2 * SLICE), (IDLE_SECONDS, len(jobs))]
 
@@ -179,48 +231,51 @@ class Troubled:
     def __init__(self, made: Deployment, job_id: str, error: Exception) -> None:
         self._made, self._job_id, self._error = made, job_id, error
 
-    def time_out(self, job_id: str) -> object:
+    def time_out(self, job_id: str, question: Question) -> object:
         """Time out any other job."""
         if job_id == self._job_id:
             raise self._error
-        return self._made.milepost.time_out(job_id)
+        return self._made.milepost.time_out(job_id, question)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._made.milepost, name)
 
 
 def test_a_job_that_cannot_be_judged_keeps_no_other_from_it(
     memory: Deployment, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The log says so once, however often the watchdog asks."""
+    """The log says so once, however often the watch asks."""
     for job_id in ("first", "second", "third"):
         provisioning(memory, job_id)
         clock.advance(1)
     memory.projector.catch_up()
     clock.advance(901)
     troubled = Troubled(memory, "first", ZeroDivisionError("a bug"))
-    watchdog = Watchdog(troubled, memory.read_model, clock)  # type: ignore[arg-type]
+    watch = attentive(memory, troubled)
 
-    watchdog.step()
-    watchdog.step()
+    watch.step()
+    watch.step()
 
     assert [status(memory, job_id) for job_id in ("first", "second", "third")] == [
         "provisioning",
         "failed",
         "failed",
     ]
-    logged = [each.getMessage() for each in caplog.records if each.name == "milepost.watchdog"]
+    logged = [each.getMessage() for each in caplog.records if each.name == "milepost.deadlines"]
     assert logged == ["job 'first' could not be timed out"]
 
 
 def test_a_database_that_is_away_is_no_fault_of_the_job(memory: Deployment, clock: Clock) -> None:
-    """The watchdog ends its slice with the error, and the caller lets it begin anew."""
+    """The watch ends its slice with the error, and the caller lets it begin anew."""
     for job_id in ("first", "second"):
         provisioning(memory, job_id)
         clock.advance(1)
     memory.projector.catch_up()
     clock.advance(901)
     troubled = Troubled(memory, "first", StoreUnavailable("away"))
-    watchdog = Watchdog(troubled, memory.read_model, clock)  # type: ignore[arg-type]
+    watch = attentive(memory, troubled)
 
     with pytest.raises(StoreUnavailable):
-        watchdog.step()
+        watch.step()
 
     assert status(memory, "second") == "provisioning"

@@ -1,0 +1,40 @@
+"""Watches over deadlines that were there all the time, and watches that were not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from projections.reactions.deadlines import NOTE, DeadlineWatch, noted
+from tests.support.deployment import Deployment
+
+
+def watch_over(made: Deployment, milepost: Any = None) -> DeadlineWatch:
+    """Return a watch of a projector that has just become active."""
+    watch = DeadlineWatch(
+        milepost or made.milepost, made.read_model, made.workflows, made.clock.passed
+    )
+    watch.begin()
+    return watch
+
+
+def attentive(made: Deployment, milepost: Any = None) -> DeadlineWatch:
+    """Return a watch that goes on from a last look just now: nobody was away until now."""
+    note = noted(made.read_model)
+    presence = msgspec.structs.replace(note.presence, seen_at=made.milepost.store.now())
+    looked = msgspec.structs.replace(note, presence=presence)
+    made.read_model.keep_note(NOTE, msgspec.json.encode(looked).decode())
+    return watch_over(made, milepost)
+
+
+class AlwaysThere:
+    """What steps of an attentive watch do, however much time passed between them."""
+
+    def __init__(self, made: Deployment) -> None:
+        self._made = made
+        watch_over(made)  # at the first start of this release
+
+    def step(self) -> float:
+        """Take one step."""
+        return attentive(self._made).step()
