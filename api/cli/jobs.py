@@ -23,10 +23,17 @@ from api.cli.terminal.output import (
     status_text,
 )
 from api.cli.terminal.steps import steps_text
-from api.representations.job import health_of, job_body, shown_steps, timeline_body
+from api.representations.job import (
+    attention_body,
+    health_of,
+    job_body,
+    shown_steps,
+    timeline_body,
+)
 from api.wiring import Services
 from domain.errors import JobNotFound
-from projections.read_model.contract import JobFilter
+from projections.read_model.contract import AttentionFilter, JobFilter
+from projections.views.attention import attention, needing
 from projections.views.instance import INSTANCE_STATUSES, Instance
 
 LABELS = {"silent_since": "no heartbeat since", "completed_at": "ended"}
@@ -42,6 +49,12 @@ WIDE = 18
     "--status", type=click.Choice(INSTANCE_STATUSES), help="List only jobs with this status."
 )
 @click.option(
+    "--attention",
+    "only_needing",
+    is_flag=True,
+    help="List what needs somebody now, the worst first, and why.",
+)
+@click.option(
     "--limit",
     type=click.IntRange(1, 10_000),
     default=50,
@@ -54,6 +67,7 @@ def jobs(
     agent_id: str | None,
     user_id: str | None,
     status: str | None,
+    only_needing: bool,
     limit: int,
     as_json: bool,
 ) -> None:
@@ -61,6 +75,15 @@ def jobs(
     with opened(only_looks=True) as services:
         if job_id is not None:
             return _show(services, job_id, as_json)
+        if only_needing:
+            of_these = AttentionFilter(
+                now=services.clock(),
+                agent_id=agent_id,
+                user_id=user_id,
+                status=status,
+                limit=limit,
+            )
+            return _show_needing(services, of_these, as_json)
         wanted = JobFilter(agent_id=agent_id, user_id=user_id, status=status, limit=limit)
         instances = services.reader.instances(wanted)
         if as_json:
@@ -69,9 +92,38 @@ def jobs(
             return None
         rows = [_row(instance, services) for instance in instances]
         headings = ("Job", "Agent", "Status", "Step", "Attempt", "Last event", "Error")
-        if behind := services.reader.status().lag_events:
-            click.echo(f"The list is {counted(behind, 'position')} behind the log.", err=True)
+        _warn_if_behind(services)
         return print_table(headings, rows, "No jobs.", cut="Error")
+
+
+def _warn_if_behind(services: Services) -> None:
+    if behind := services.reader.status().lag_events:
+        click.echo(f"The list is {counted(behind, 'position')} behind the log.", err=True)
+
+
+def _show_needing(services: Services, wanted: AttentionFilter, as_json: bool) -> None:
+    instances = services.reader.attention(wanted)
+    found = needing(instances, services.workflows, wanted.now)
+    if as_json:
+        for instance, reasons in found:
+            print_json(
+                attention_body(
+                    instance, reasons, services.workflows, wanted.now, services.reader.first_start
+                )
+            )
+        return
+    rows = [
+        (
+            instance.job_id,
+            instance.agent_id,
+            status_text(instance.status, instance.attempt.outcome),
+            ago(reasons[0].since, wanted.now),
+            "\n".join(reason.text for reason in reasons),
+        )
+        for instance, reasons in found
+    ]
+    _warn_if_behind(services)
+    print_table(("Job", "Agent", "Status", "Since", "Why"), rows, "No job needs you now.")
 
 
 def _row(instance: Instance, services: Services) -> tuple[object, ...]:
@@ -109,6 +161,8 @@ def _show(services: Services, job_id: str, as_json: bool) -> None:
     steps = steps_text(shown_steps(instance, services.workflows))
     status = status_text(instance.status, instance.attempt.outcome)
     console().print(Text(f"{printable(job_id)}  "), status, steps)
+    for reason in attention(instance, services.workflows, services.clock()):
+        click.echo(f"  {'needs somebody':{WIDE}} {printable(reason.text)}")
     for name in FACTS:
         if job[name] is not None:
             label = LABELS.get(name, name.replace("_", " "))

@@ -5,12 +5,14 @@ Every answer has every name of its schema, in the schema's order; times are text
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from domain.job.attempt import Attempt, ReportedValue
 from domain.job.deadlines import Health, changes_with_time, health
 from domain.workflows.definition import Workflow, Workflows
+from projections.views.attention import Reason
 from projections.views.instance import Instance, Refusal
 from projections.views.shown_times import shown, shown_claim, shown_end
 from projections.views.timeline import Chapter, Timeline
@@ -160,6 +162,20 @@ def _refusal(refusal: Refusal | None) -> dict[str, Any] | None:
     if refusal is None:
         return None
     return {"at": _text(refusal.at), "reason": refusal.reason, "detail": refusal.detail}
+
+
+def attention_body(
+    instance: Instance,
+    reasons: Sequence[Reason],
+    workflows: Workflows,
+    now: datetime,
+    first_start: datetime | None = None,
+) -> dict[str, Any]:
+    """Return a job with the reasons why it needs somebody."""
+    shown = [
+        {"reason": each.kind, "since": _text(each.since), "text": each.text} for each in reasons
+    ]
+    return {**job_body(instance, workflows, now, first_start), "attention": shown}
 
 
 def timeline_body(timeline: Timeline, workflows: Workflows) -> dict[str, Any]:

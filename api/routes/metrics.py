@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 
 from flask import Response
 from prometheus_client import (
@@ -20,6 +21,7 @@ from api.http import access
 from api.http.counters import COUNTERS
 from api.http.flask_side.blueprint import Blueprint
 from api.wiring import Services
+from projections.reading.reader import NotRebuiltYet
 
 bp = Blueprint("metrics", __name__, description="For Prometheus")
 
@@ -98,3 +100,12 @@ class _Database(Collector):
         for status, count in counts.items():
             jobs.add_metric([status], count)
         yield jobs
+        needing = GaugeMetricFamily(
+            "milepost_jobs_needing_attention",
+            "Jobs that need somebody now, by their worst reason",
+            labels=["reason"],
+        )
+        with suppress(NotRebuiltYet):  # the other metrics are needed all the same
+            for reason, count in self._reader.attention_counts(self._now()).items():
+                needing.add_metric([reason], count)
+        yield needing

@@ -7,6 +7,7 @@ from typing import Final, get_args
 from marshmallow import EXCLUDE, Schema, fields, validate
 
 from domain.job.attempt import Outcome, Status
+from projections.views.attention import KINDS
 from projections.views.instance import INSTANCE_STATUSES
 
 SKEW: Final = "The largest difference of a sender's clock to ours, if it is above 60 s"
@@ -146,6 +147,28 @@ class JobListSchema(Schema):
     """A page of jobs, the newest first."""
 
     jobs = fields.List(fields.Nested(JobSchema))
+
+
+class ReasonSchema(Schema):
+    """Why a job needs somebody."""
+
+    reason = fields.String(validate=validate.OneOf(KINDS))
+    since = fields.AwareDateTime()
+    text = fields.String(metadata={"description": "The reason in words"})
+
+
+class AttentionSchema(JobSchema):
+    """A job that needs somebody now."""
+
+    attention = fields.List(
+        fields.Nested(ReasonSchema), metadata={"description": "The reasons, the worst first"}
+    )
+
+
+class AttentionListSchema(Schema):
+    """A page of jobs that need somebody now, the worst first, then the oldest."""
+
+    jobs = fields.List(fields.Nested(AttentionSchema))
 
 
 class InstanceBodySchema(Schema):

@@ -9,10 +9,19 @@ from time import monotonic
 
 import msgspec
 
+from domain.errors import MilepostError
 from domain.log.mapper import JobEventMapper
 from domain.log.store import translated
 from projections.folding.fold import fold_sighting
-from projections.read_model.contract import FIRST_START, JobFilter, ReadModel, SetAside, Sighting
+from projections.read_model.contract import (
+    FIRST_START,
+    AttentionFilter,
+    JobFilter,
+    ReadModel,
+    SetAside,
+    Sighting,
+)
+from projections.views.attention import GROUPS, Group
 from projections.views.instance import Instance
 from projections.views.timeline import Timeline
 from projections.views.view import State, View, Views
@@ -39,6 +48,10 @@ class Status(msgspec.Struct, frozen=True):
     def lag_events(self) -> int:
         """How many positions the read model is behind."""
         return max(0, self.log_position - self.read_model_position)
+
+
+class NotRebuiltYet(MilepostError):
+    """The read model is of an older release, and is being rebuilt."""
 
 
 class Reader:
@@ -104,6 +117,32 @@ class Reader:
                 self._fold(self._views.instance, Sighting(row.job_id, row.document, ()))
                 for row in self._read_model.instances(wanted)
             ]
+
+    def attention(self, wanted: AttentionFilter) -> Sequence[Instance]:
+        """Return jobs that may need somebody, as of the read model's position, the worst first.
+
+        Raises `NotRebuiltYet`.
+        """
+        with translated():
+            self._refuse_older_rows()
+            return [
+                self._fold(self._views.instance, Sighting(row.job_id, row.document, ()))
+                for row in self._read_model.attention(wanted)
+            ]
+
+    def attention_counts(self, now: datetime) -> Mapping[Group, int]:
+        """Return the number of jobs that need somebody by their worst group of reasons.
+
+        Raises `NotRebuiltYet`.
+        """
+        with translated():
+            self._refuse_older_rows()
+            counts = self._read_model.attention_counts(now)
+        return {group: counts.get(rank, 0) for rank, group in enumerate(GROUPS)}
+
+    def _refuse_older_rows(self) -> None:
+        if self._read_model.edition().is_older_than(self._read_model.shape):
+            raise NotRebuiltYet
 
     def status(self) -> Status:
         """Return the positions of the log, the read model and a rebuild, and what was set aside."""
