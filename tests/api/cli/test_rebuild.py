@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 
 from domain.job.callback import Callback
+from projections.read_model.contract import SHAPE
 from tests.support.shell import ESCAPE, Shell
 from tests.support.site import Site
 from tests.support.tampering import Database
+
+NEWER = str(int(SHAPE) + 1)
 
 
 def lived(site: Site) -> None:
@@ -184,11 +187,11 @@ def test_rows_of_another_release_are_told_and_not_compared(
     shell: Shell, database_site: Site
 ) -> None:
     lived(database_site)
-    newer = database_site.deployment.again("2")
+    newer = database_site.deployment.again(NEWER)
     newer.rebuild.run()
     newer.close()
 
-    assert "with shape 2; this release writes shape 1" in shell("status")
+    assert f"with shape {NEWER}; this release writes shape {SHAPE}" in shell("status")
     assert "the shape of another release" in shell.fails("rebuild", "--dry-run")
     assert "The rows served before had another shape." in shell("rebuild")
     assert "of shape" not in shell("status")
