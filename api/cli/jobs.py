@@ -77,7 +77,7 @@ def jobs(
             return _show(services, job_id, as_json)
         if only_needing:
             of_these = AttentionFilter(
-                now=services.clock(),
+                now=services.now(),
                 agent_id=agent_id,
                 user_id=user_id,
                 status=status,
@@ -161,7 +161,7 @@ def _show(services: Services, job_id: str, as_json: bool) -> None:
     steps = steps_text(shown_steps(instance, services.workflows))
     status = status_text(instance.status, instance.attempt.outcome)
     console().print(Text(f"{printable(job_id)}  "), status, steps)
-    for reason in attention(instance, services.workflows, services.clock()):
+    for reason in attention(instance, services.workflows, services.now()):
         click.echo(f"  {'needs somebody':{WIDE}} {printable(reason.text)}")
     for name in FACTS:
         if job[name] is not None:

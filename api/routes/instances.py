@@ -57,8 +57,11 @@ def show(query: dict[str, Any], agent_id: str) -> Answer:
         before, after = (_at(place, agent_id, newest, caller, services) for place in places)
         tag = etag(after.position, services.workflows.fingerprint, before.position)
         now = services.now()
+        first_start = services.reader.first_start
         body = difference_body(
-            before, after, lambda each: instance_body(each, services.workflows, now)
+            before,
+            after,
+            lambda each: instance_body(each, services.workflows, now, first_start),
         )
         return not_modified(tag) or in_json(body, headers=tagged(tag))
     place = PointInHistory(**query)
@@ -70,7 +73,7 @@ def show(query: dict[str, Any], agent_id: str) -> Answer:
         services.workflows.fingerprint,
         *varying(instance, services.workflows, then),
     )
-    body = instance_body(instance, services.workflows, then)
+    body = instance_body(instance, services.workflows, then, services.reader.first_start)
     return not_modified(tag) or in_json(body, headers=tagged(tag))
 
 

@@ -308,7 +308,7 @@ def test_the_failure_callback_may_name_steps_of_ci_that_are_not_in_the_map(
 # Instance
 
 
-def test_a_new_instance_has_exactly_the_seeds_members(site: Site) -> None:
+def test_a_new_instance_has_exactly_the_seeds_members_and_its_health(site: Site) -> None:
     site.register(region="eu-west")
 
     assert site.instance() == {
@@ -336,6 +336,13 @@ def test_a_new_instance_has_exactly_the_seeds_members(site: Site) -> None:
             {"id": "running", "label": "Running", "status": "pending"},
         ],
         "uptime": None,
+        "health": {
+            "state": "ok",
+            "sentence": "Queued since 12:00:00 UTC; its workflow has not reported yet. "
+            "Will be given up at 13:00:00 UTC.",
+            "deadline": "start",
+            "dueAt": "2026-03-02T13:00:00+00:00",
+        },
     }
 
 
