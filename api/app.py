@@ -15,6 +15,7 @@ from api.routes import (
     instances,
     jobs,
     metrics,
+    operations,
     reference,
 )
 from api.wiring import Services
@@ -35,6 +36,7 @@ def create_app(services: Services) -> App:
         callbacks.bp,
         instances.bp,
         jobs.bp,
+        operations.bp,
         events.bp,
         checkpoints.bp,
         health.bp,

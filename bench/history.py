@@ -16,7 +16,7 @@ import psycopg
 from api.settings.config import from_environment
 from api.wiring import Services, open_services
 from bench.stage import ADMIN_TOKEN, SECRET
-from domain.job.commands import QueueJob
+from domain.job.commands.registration import QueueJob
 from domain.job.events import Fact, HeartbeatReceived, StatusReported, StepReported
 from projections.projecting.projector import Projector
 

@@ -14,9 +14,14 @@ from eventsourcing.application import Application
 from eventsourcing.utils import Environment, EnvType
 
 from domain.errors import StoreUnavailable
-from domain.job.callback import Callback
-from domain.job.commands import Command, QueueJob, RecordCallback, StopJob, TimeOutJob
+from domain.job.callback import Callback, RefusedCallback
+from domain.job.commands.callbacks import KeepRefusal, RecordCallback
+from domain.job.commands.contract import Command
+from domain.job.commands.operators import OrderJob, StopJob
+from domain.job.commands.registration import QueueJob
+from domain.job.commands.time import TimeOutJob
 from domain.job.deadlines import ASKED_NOW, Question
+from domain.job.orders import Ordered
 from domain.job.provisioning_job import ProvisioningJob
 from domain.log.mapper import JobEventMapper
 from domain.log.recall import Folded, recall
@@ -74,6 +79,10 @@ class Milepost(Application[str]):
         """Return the command that records a callback, for who posts to the committer."""
         return RecordCallback(callback, self.workflows)
 
+    def keep_refusal(self, refused: RefusedCallback) -> Receipt:
+        """Append that a callback was refused, unless its job keeps `MAX_REFUSALS` of them."""
+        return self._committer.submit(KeepRefusal(refused))
+
     @property
     def committer(self) -> Batching[Command, Receipt]:
         """What commits commands. An event loop posts to it, and waits for no thread."""
@@ -90,6 +99,34 @@ class Milepost(Application[str]):
     def stop(self, job_id: str, requested_by: str | None = None) -> Receipt:
         """Ask the running instance to stop; raise `NothingToStop` or `JobNotFound`."""
         return self._committer.submit(StopJob(job_id, requested_by))
+
+    def order(
+        self,
+        order: Ordered,
+        job_id: str,
+        *,
+        requested_by: str | None = None,
+        reason: str | None = None,
+        server_id: str | None = None,
+    ) -> Receipt:
+        """Fail, cancel or retry a job, or confirm that a machine of it is gone.
+
+        The receipt of an order that asks for what is so already has no position. Raises
+        `NotPossible`, `JobNotFound`, or `JobInProgress` (a retry, and the user has another job in
+        progress).
+        """
+        queued = self.find(job_id).queued if order == "retry" else None
+        return self._committer.submit(
+            OrderJob(
+                order=order,
+                job_id=job_id,
+                workflows=self.workflows,
+                requested_by=requested_by,
+                reason=reason,
+                user_id=queued.user_id if queued else None,
+                server_id=server_id,
+            )
+        )
 
     def time_out(self, job_id: str, question: Question = ASKED_NOW) -> Receipt:
         """Fail the job if it missed a deadline of its workflow; otherwise change nothing."""

@@ -7,7 +7,8 @@ MilepostError
 │   ├── JobAlreadyRegistered
 │   ├── JobInProgress
 │   ├── AgentTaken
-│   └── NothingToStop
+│   ├── NothingToStop
+│   └── NotPossible
 ├── NotFound
 │   ├── JobNotFound
 │   └── WorkflowNotFound
@@ -18,6 +19,8 @@ MilepostError
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 
 class MilepostError(Exception):
@@ -55,6 +58,17 @@ class AgentTaken(Refused):
 
 class NothingToStop(Refused):
     """No running instance found for this agent."""
+
+
+class NotPossible(Refused):
+    """The job's state does not allow this command.
+
+    `possible` names the commands that would change the job now.
+    """
+
+    def __init__(self, message: str, possible: Sequence[str]) -> None:
+        super().__init__(message)
+        self.possible = tuple(possible)
 
 
 class NotFound(MilepostError):

@@ -13,6 +13,7 @@ from api.cli.checkpoint import checkpoint
 from api.cli.export import export
 from api.cli.import_ import import_
 from api.cli.jobs import jobs
+from api.cli.operate import cancel, fail, retry, stop, stopped
 from api.cli.rebuild import rebuild
 from api.cli.replay import replay
 from api.cli.serve import init_db, project, serve
@@ -69,6 +70,11 @@ for command in (
     init_db,
     status,
     jobs,
+    fail,
+    cancel,
+    retry,
+    stop,
+    stopped,
     audit,
     replay,
     verify,

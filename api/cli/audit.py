@@ -72,7 +72,7 @@ def _print_state(end: Instance, present: Instance, services: Services) -> None:
     label = "State now" if end.version == present.version else f"State at version {end.version}"
     console().print(
         Text(f"{label}: "),
-        status_text(end.status),
+        status_text(end.status, end.attempt.outcome),
         steps_text(shown_steps(end, services.workflows)),
     )
     if end.attempt.final and end.attempt.final.error:

@@ -15,6 +15,7 @@ from api.cli.terminal.output import (
     console,
     counted,
     indented,
+    on_one_line,
     opened,
     print_json,
     print_table,
@@ -72,7 +73,7 @@ def jobs(
         headings = ("Job", "Agent", "Status", "Step", "Attempt", "Last event", "Error")
         if behind := services.reader.status().lag_events:
             click.echo(f"The list is {counted(behind, 'position')} behind the log.", err=True)
-        return print_table(headings, rows, "No jobs.")
+        return print_table(headings, rows, "No jobs.", cut="Error")
 
 
 def _row(instance: Instance, services: Services) -> tuple[object, ...]:
@@ -81,11 +82,11 @@ def _row(instance: Instance, services: Services) -> tuple[object, ...]:
     return (
         instance.job_id,
         instance.agent_id,
-        status_text(instance.status),
+        status_text(instance.status, attempt.outcome),
         step,
         attempt.number,
         ago(instance.updated_at, now),
-        attempt.final.error if attempt.final else _silence(attempt.silent_since, now),
+        on_one_line(attempt.final.error) if attempt.final else _silence(attempt.silent_since, now),
     )
 
 
@@ -105,21 +106,29 @@ def _show(services: Services, job_id: str, as_json: bool) -> None:
     if as_json:
         return print_json({**job, "attempts": history["attempts"]})
     steps = steps_text(shown_steps(instance, services.workflows))
-    console().print(Text(f"{printable(job_id)}  "), status_text(instance.status), steps)
+    status = status_text(instance.status, instance.attempt.outcome)
+    console().print(Text(f"{printable(job_id)}  "), status, steps)
     for name in FACTS:
         if job[name] is not None:
             label = LABELS.get(name, name.replace("_", " "))
             value = _when(job[name], services) if name in LABELS else str(job[name])
             click.echo(f"  {label:{WIDE}} {indented(value, WIDE + 3)}")
+    if refusal := job["last_refusal"]:
+        kept = job["refused_callbacks"]
+        when = _when(refusal["at"], services)
+        why = f"{when}: {refusal['reason']}: {refusal['detail']}"
+        counted_ = f" ({kept} in all)" if kept > 1 else ""
+        click.echo(f"  {'refused callback':{WIDE}} {indented(why + counted_, WIDE + 3)}")
     for attempt in history["attempts"]:
         _show_attempt(attempt)
     return None
 
 
 def _show_attempt(attempt: dict[str, Any]) -> None:
-    reason = ": ".join(attempt[name] for name in ("failed_step", "error") if attempt[name])
-    outcome = " ".join(f"{attempt['status']} {reason}".split())
-    click.echo(printable(f"  attempt {attempt['number']}: {outcome}"))
+    names = ("failed_step",) if attempt["present"] else ("failed_step", "error")
+    reason = ": ".join(attempt[name] for name in names if attempt[name])
+    status = status_text(attempt["status"], attempt["outcome"])
+    click.echo(f"  attempt {attempt['number']}: {status} {indented(reason, 4)}".rstrip())
     rows = [
         (
             step["started_at"],

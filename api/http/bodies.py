@@ -1,4 +1,4 @@
-"""Request bodies of at most 64 KiB."""
+"""Request bodies of at most 1 MiB."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import IO
 from flask import request
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
-MAX_BODY_BYTES = 64 * 1024
+MAX_BODY_BYTES = 1024 * 1024
 
 
 def whole_body() -> bytes:
-    """Return the request's body; raise `RequestEntityTooLarge` for more than 64 KiB."""
+    """Return the request's body; raise `RequestEntityTooLarge` for more than 1 MiB."""
     length = request.content_length
     return _chunked_body() if length is None else body_of(length, request.environ["wsgi.input"])
 

@@ -13,6 +13,7 @@ from werkzeug.exceptions import HTTPException
 
 from api import errors as asked
 from api.errors import sentence
+from api.http.counters import REFUSED
 from api.http.flask_side.app import App
 from api.http.flask_side.blueprint import PROBLEM
 from api.http.messages import Answer
@@ -25,8 +26,13 @@ from projections.tree.proofs import NotInTreeYet
 
 log = logging.getLogger("milepost.api")
 
+CALLBACK_PATHS = ("/api/webhooks/github", "/api/callbacks")
 PREFIX = "urn:milepost:problem:"
 RETRY_AFTER_SECONDS = 2
+TOO_LARGE = (
+    "The body is larger than 1 MiB (1,048,576 bytes), the most that Milepost takes. "
+    "Send the end of a long log only."
+)
 
 
 class Kind(NamedTuple):
@@ -178,7 +184,7 @@ KINDS: dict[type[MilepostError], Kind] = {
         HTTPStatus.CONFLICT,
         "job-in-progress",
         "Job in progress",
-        "If its workflow is dead, a callback with the status failed ends the job.",
+        "If its workflow is dead, POST /api/jobs/{job_id}/fail ends that job.",
         error="A provisioning job is already in progress. Please wait for it to complete.",
     ),
     domain.AgentTaken: Kind(
@@ -190,6 +196,7 @@ KINDS: dict[type[MilepostError], Kind] = {
         "Nothing to stop",
         error="No running instance found for this agent",
     ),
+    domain.NotPossible: Kind(HTTPStatus.CONFLICT, "not-possible", "Not possible now"),
     domain.StoreUnavailable: Kind(
         HTTPStatus.SERVICE_UNAVAILABLE, "store-unavailable", "Database unavailable"
     ),
@@ -208,7 +215,12 @@ def install(app: App) -> None:
 
 
 def problem_of(error: Exception, method: str, path: str) -> Answer:
-    """Return the problem document of an error that a view raised for this method and path."""
+    """Return the problem document of an error that a view raised for this method and path.
+
+    Count it, if it refuses a callback.
+    """
+    if method == "POST" and path in CALLBACK_PATHS and (counter := REFUSED.get(type(error))):
+        counter.inc()
     if isinstance(error, MilepostError):
         return _explained(error, method, path)
     if isinstance(error, HTTPException):
@@ -244,7 +256,8 @@ def _explained(error: MilepostError, method: str, path: str) -> Answer:
         log.error("%s %r: %s", method, path, error or sentence(error))
     detail = " ".join(part for part in (_ended(sentence(error)), kind.advice) if part)
     fields = error.fields if isinstance(error, asked.InvalidFields) else None
-    members = {"error": kind.error, "errors": fields}
+    possible = error.possible if isinstance(error, domain.NotPossible) else None
+    members = {"error": kind.error, "errors": fields, "possible": possible}
     answer = problem(kind.status, kind.slug, kind.title, detail, path, **members)
     if kind.passes and kind.status != HTTPStatus.SERVICE_UNAVAILABLE:
         return _with(answer, [("Retry-After", str(RETRY_AFTER_SECONDS))])
@@ -258,7 +271,11 @@ def _from_http(error: HTTPException, path: str) -> Answer:
     slug = title.lower().replace(" ", "-")
     ours = ("content-type", "content-length")
     theirs = [pair for pair in error.get_headers() if pair[0].lower() not in ours]
-    return _with(problem(status, slug, title, error.description or "", path), theirs)
+    detail = error.description or ""
+    if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        detail = TOO_LARGE
+        log.warning("%r: %s", path, detail)
+    return _with(problem(status, slug, title, detail, path), theirs)
 
 
 def _unexplained(error: Exception, method: str, path: str) -> Answer:

@@ -41,7 +41,7 @@ def entry_body(entry: Entry, workflows: Workflows) -> dict[str, Any]:
         "error": entry.error,
         "state": {
             name: after[name]
-            for name in ("status", "current_step", "failed_at_step", "attempt", "steps")
+            for name in ("status", "outcome", "current_step", "failed_at_step", "attempt", "steps")
         },
         "changed": changes(before, after),
     }

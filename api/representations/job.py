@@ -9,9 +9,8 @@ from datetime import datetime
 from typing import Any
 
 from domain.job.attempt import Attempt, ReportedValue
-from domain.job.provisioning_job import MAX_RETRIES
 from domain.workflows.definition import Workflow, Workflows
-from projections.views.instance import Instance
+from projections.views.instance import Instance, Refusal
 from projections.views.shown_times import shown, shown_claim, shown_end
 from projections.views.timeline import Chapter, Timeline
 from projections.views.ui_steps import ShownStep, ui_steps
@@ -51,6 +50,7 @@ def instance_body(instance: Instance, workflows: Workflows, now: datetime) -> di
             "id": instance.job_id,
             "agentId": instance.agent_id,
             "status": instance.status,
+            "outcome": attempt.outcome,
             "serverId": _value(attempt.server_id),
             "serverIp": _value(attempt.server_ip),
             "tailscaleIp": _value(attempt.tailscale_ip),
@@ -79,12 +79,13 @@ def job_body(instance: Instance, workflows: Workflows) -> dict[str, Any]:
         "workflow": instance.workflow or workflows.default.ref,
         "registered": instance.queued_at is not None,
         "status": instance.status,
+        "outcome": attempt.outcome,
         "current_step": instance.current_step(workflows),
         "failed_at_step": instance.failed_at_step(workflows),
         "steps": shown_steps(instance, workflows),
         "attempt": attempt.number,
         "retry_count": instance.runs.opened - 1,
-        "max_retries": MAX_RETRIES,
+        "max_retries": workflows.recorded(instance.workflow).max_retries,
         "workflow_run_id": _value(attempt.run_id),
         "run_attempt": attempt.run_attempt,
         "server_id": _value(attempt.server_id),
@@ -103,11 +104,19 @@ def job_body(instance: Instance, workflows: Workflows) -> dict[str, Any]:
         "started_at": _text(_started_at(instance)),
         "stopped_at": _text(attempt.stopped_at),
         "completed_at": _text(shown_end(attempt, instance.floor)),
+        "refused_callbacks": instance.refusals,
+        "last_refusal": _refusal(instance.last_refusal),
         "created_at": _text(instance.created_at),
         "updated_at": _text(instance.updated_at),
         "version": instance.version,
         "position": instance.position,
     }
+
+
+def _refusal(refusal: Refusal | None) -> dict[str, Any] | None:
+    if refusal is None:
+        return None
+    return {"at": _text(refusal.at), "reason": refusal.reason, "detail": refusal.detail}
 
 
 def timeline_body(timeline: Timeline, workflows: Workflows) -> dict[str, Any]:
@@ -133,6 +142,7 @@ def _attempt(
     return {
         "number": attempt.number,
         "status": attempt.status,
+        "outcome": attempt.outcome,
         "present": attempt is timeline.runs.present,
         "superseded": timeline.runs.is_superseded(attempt),
         "workflow_run_id": _value(attempt.run_id),

@@ -4,43 +4,35 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any, Final
 
 import msgspec
-from marshmallow import ValidationError
 
-from api.errors import InvalidFields, MissingJobId, MissingStatusOrType, UnknownStatus
+from api.errors import sentence
 from api.http.answers import in_json
+from api.http.counters import DUPLICATE, REASONS, RECORDED
 from api.http.flask_side.blueprint import Blueprint
 from api.http.flask_side.door import through_flask
-from api.http.headers import Headers
-from api.http.idempotency import checked, idempotency_key, parameter
-from api.http.json_body import parse_object
+from api.http.headers import UNREADABLE, Headers
+from api.http.idempotency import parameter
 from api.http.messages import Answer, Door, Request
+from api.http.problems import CALLBACK_PATHS
 from api.http.signatures import Sender, verify
-from api.routes.metrics import DUPLICATE, RECORDED
+from api.intake.bending import identity
+from api.intake.callback import CallbackReader, Taken
 from api.schemas.answers import ReceiptSchema
 from api.schemas.requests import CallbackSchema
-from api.wiring import Services
-from domain.job.callback import Callback
+from domain.errors import MilepostError
+from domain.job.callback import Callback, RefusedCallback
 
 log = logging.getLogger("milepost")
 
 bp = Blueprint("callbacks", __name__, description="What workflows post; signed, without a token")
 
-PATHS: Final = ("/api/webhooks/github", "/api/callbacks")
-NOT_OF_A_HEARTBEAT: Final = (
-    "status",
-    "step",
-    "error",
-    "failed_step",
-    "server_id",
-    "server_ip",
-    "tailscale_ip",
-)
+REFUSALS: Final = tuple(kind for kind in REASONS if issubclass(kind, MilepostError))
 _DOC: Final = {
     "parameters": [parameter("Names this delivery, as callback_id in the body does")],
     "requestBody": {
@@ -56,14 +48,14 @@ _DOC: Final = {
 }
 
 
-@bp.route(PATHS[0], methods=["POST"], endpoint="webhook")
-@bp.route(PATHS[1], methods=["POST"], endpoint="receive")
+@bp.route(CALLBACK_PATHS[0], methods=["POST"], endpoint="webhook")
+@bp.route(CALLBACK_PATHS[1], methods=["POST"], endpoint="receive")
 @bp.doc(**_DOC)
 @bp.response(200, ReceiptSchema)
 @bp.problem(400, "Malformed")
 @bp.problem(401, "Invalid signature")
 @bp.problem(409, "Callback id used with another body")
-@bp.problem(413, "Larger than 64 KiB")
+@bp.problem(413, "Larger than 1 MiB")
 @bp.problem(503, "Not stored now; try again")
 def webhook() -> Answer:
     """Record a callback; both routes do the same."""
@@ -71,8 +63,20 @@ def webhook() -> Answer:
 
 
 async def receive(request: Request, door: Door) -> Answer:
-    """Verify, load and record a callback; answer with its receipt."""
-    receipt = await door.record(authentic(request.header, request.body, door.services))
+    """Verify, read and record a callback; answer with its receipt.
+
+    A refused one is kept in the log of its job, if it is authentic and names the job.
+    """
+    services = door.services
+    sender = verify(
+        request.header, request.body, services.settings.callback_secrets, services.clock
+    )
+    try:
+        taken = read(request, sender, _reader(services.clock))
+        receipt = await door.record(taken.callback)
+    except REFUSALS as error:
+        await _keep(error, request, sender, door)
+        raise
     (DUPLICATE if receipt.duplicate else RECORDED).inc()
     answer = {
         "received": True,
@@ -81,60 +85,72 @@ async def receive(request: Request, door: Door) -> Answer:
         "position": receipt.position,
         "duplicate": receipt.duplicate,
     }
-    if receipt.warning:
-        log.warning("callback recorded all the same: %s", receipt.warning)
-        answer["warning"] = receipt.warning
+    warnings = [receipt.warning, *taken.warnings] if receipt.warning else taken.warnings
+    if warnings:
+        answer["warning"] = "; ".join(warnings)
+        log.warning("callback recorded all the same: %s", answer["warning"])
     return in_json(answer)
 
 
-def authentic(header: Headers, body: bytes, here: Services) -> Callback:
-    """Return the callback that these bytes are, with who signed it; raise a `BadRequest`."""
-    sender = verify(header, body, here.settings.callback_secrets, here.clock)
-    callback = load(parse_object(body), _schema(here.clock))
-    return msgspec.structs.replace(
-        callback,
-        signed_by=sender.signed_by,
-        **_delivery(header, sender, callback),
-        digest=hashlib.sha256(body).hexdigest(),
+def read(request: Request, sender: Sender, reader: CallbackReader) -> Taken:
+    """Return the callback of an authentic request, with who signed it; raise a `BadRequest`."""
+    callback, warnings = reader.read(request.body)
+    named, odd = _delivery(request.header, sender, callback)
+    return Taken(
+        msgspec.structs.replace(
+            callback,
+            signed_by=sender.signed_by,
+            digest=hashlib.sha256(request.body).hexdigest(),
+            **named,
+        ),
+        (*warnings, *odd),
     )
 
 
-def _delivery(header: Headers, sender: Sender, callback: Callback) -> dict[str, Any]:
-    # Prefer the signed ids (webhook-id, then callback_id in the body) to Idempotency-Key, which no
-    # signature covers.
-    signed = checked("webhook-id", sender.callback_id) if sender.callback_id else None
-    if signed and callback.callback_id:
-        return {
-            "callback_id": signed,
-            "extra": {**callback.extra, "callback_id": callback.callback_id},
-        }
-    return {"callback_id": signed or callback.callback_id or idempotency_key(header)}
+async def _keep(error: MilepostError, request: Request, sender: Sender, door: Door) -> None:
+    reason, detail = REASONS[type(error)], sentence(error)
+    job_id = _reader(door.services.clock).job_id_in(request.body)
+    log.warning("callback refused (%s) for job %r: %s", reason, job_id, detail)
+    if job_id is None:
+        return
+    refused = RefusedCallback(
+        job_id=job_id,
+        reason=reason,
+        detail=detail,
+        body=request.body,
+        signed_by=sender.signed_by,
+        callback_id=sender.callback_id,
+        digest=hashlib.sha256(request.body).hexdigest(),
+    )
+    await door.keep_refusal(refused)
+
+
+def _delivery(
+    header: Headers, sender: Sender, callback: Callback
+) -> tuple[dict[str, Any], Sequence[str]]:
+    """Return the delivery's id, and what is odd about it.
+
+    Prefer the signed ids (webhook-id, then callback_id in the body) to Idempotency-Key, which no
+    signature covers.
+    """
+    if signed := sender.callback_id:
+        fit = identity(signed)
+        odd = [f"webhook-id {fit.how}"] if fit.how else []
+        if callback.callback_id:
+            extra = {**callback.extra, "callback_id": callback.callback_id}
+            return {"callback_id": fit.value, "extra": extra}, odd
+        return {"callback_id": fit.value}, odd
+    if callback.callback_id:
+        return {}, ()
+    if not (key := (header("Idempotency-Key") or "").strip()):
+        return {}, ()
+    if key == UNREADABLE or not key.isascii():
+        return {}, ["Idempotency-Key was left out: it is not ASCII"]
+    fit = identity(key)
+    return {"callback_id": fit.value}, [f"Idempotency-Key {fit.how}"] if fit.how else ()
 
 
 @cache
-def _schema(clock: Callable[[], datetime]) -> CallbackSchema:
-    # Making a schema costs more than using it.
-    return CallbackSchema(clock)
-
-
-def load(body: dict[str, Any], schema: CallbackSchema) -> Callback:
-    """Load a callback, or raise the seed contract's error for what is wrong with it."""
-    if body.get("job_id") in (None, ""):
-        raise MissingJobId
-    if body.get("type") in (None, "") and body.get("status") in (None, ""):
-        raise MissingStatusOrType
-    unread: dict[str, Any] = {}
-    if body.get("type") == "heartbeat":
-        # The first rule that matches wins: what else a heartbeat carries is kept, not judged.
-        unread = {name: body[name] for name in NOT_OF_A_HEARTBEAT if name in body}
-        body = {name: value for name, value in body.items() if name not in unread}
-    try:
-        callback: Callback = schema.load(body)
-    except ValidationError as error:
-        faults: dict[str, Any] = error.messages_dict
-        if isinstance(body.get("status"), str) and "status" in faults:
-            raise UnknownStatus(faults) from None
-        raise InvalidFields(faults) from None
-    if callback.type != "heartbeat" and callback.status is None:
-        raise InvalidFields({"type": [f"Unknown type {callback.type!r}; known is 'heartbeat'."]})
-    return msgspec.structs.replace(callback, extra={**callback.extra, **unread})
+def _reader(clock: Callable[[], datetime]) -> CallbackReader:
+    # Making a reader costs more than using it.
+    return CallbackReader(clock)

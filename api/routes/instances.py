@@ -9,6 +9,7 @@ from marshmallow import EXCLUDE
 from api.errors import AgentNotFound
 from api.http import access
 from api.http.answers import in_json
+from api.http.counters import counted
 from api.http.etags import etag, not_modified, tagged
 from api.http.flask_side.blueprint import Blueprint
 from api.http.flask_side.door import through_flask
@@ -102,7 +103,9 @@ def stop(agent_id: str) -> Answer:
     """Ask the running instance to stop."""
     services, caller = access.services(), access.principal()
     job_id = _visible(services.reader.instance_of(agent_id), caller).job_id
-    receipt = services.milepost.stop(job_id, requested_by=caller.name)
+    with counted("stop") as count:
+        receipt = services.milepost.stop(job_id, requested_by=caller.name)
+        count(receipt)
     stopped = services.reader.instance(receipt.job_id)
     assert stopped is not None  # the receipt says that it is stored
     return in_json(instance_body(stopped, services.workflows, services.clock()))

@@ -25,7 +25,7 @@ from api.schemas.history import DifferenceSchema
 from api.schemas.queries import PlaceQuerySchema
 from api.schemas.requests import JobQuerySchema, RegistrationSchema
 from domain.errors import JobNotFound
-from domain.job.commands import QueueJob
+from domain.job.commands.registration import QueueJob
 from projections.read_model.contract import JobFilter
 from projections.reading.time_travel import PointInHistory
 from projections.views.instance import Instance

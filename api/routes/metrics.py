@@ -4,38 +4,25 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from functools import cache
 
 from flask import Response
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     CollectorRegistry,
-    Counter,
     generate_latest,
     multiprocess,
-    values,
 )
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from api.errors import MissingScope
 from api.http import access
+from api.http.counters import COUNTERS
 from api.http.flask_side.blueprint import Blueprint
 from projections.reading.reader import Reader
 from projections.tree.proofs import Evidence
 
 bp = Blueprint("metrics", __name__, description="For Prometheus")
-
-if "PROMETHEUS_MULTIPROC_DIR" in os.environ:  # set by `milepost serve` for its workers
-    # Asking for the process id at each count is a system call.
-    process_id = cache(os.getpid)
-    os.register_at_fork(after_in_child=process_id.cache_clear)
-    values.ValueClass = values.MultiProcessValue(process_id)  # type: ignore[no-untyped-call]
-COUNTERS = CollectorRegistry()
-_CALLBACKS = Counter(
-    "milepost_callbacks", "Callbacks answered with a receipt", ["outcome"], registry=COUNTERS
-)
-RECORDED, DUPLICATE = _CALLBACKS.labels("recorded"), _CALLBACKS.labels("duplicate")
 
 
 @bp.route("/metrics")

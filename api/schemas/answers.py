@@ -6,10 +6,21 @@ from typing import Final, get_args
 
 from marshmallow import EXCLUDE, Schema, fields, validate
 
-from domain.job.attempt import Status
+from domain.job.attempt import Outcome, Status
 from projections.views.instance import INSTANCE_STATUSES
 
 SKEW: Final = "The largest difference of a sender's clock to ours, if it is above 60 s"
+
+
+class OutcomeField(fields.String):
+    """How an attempt ended."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            allow_none=True,
+            validate=validate.OneOf(get_args(Outcome)),
+            metadata={"description": "How it ended, more exactly than the status; null before"},
+        )
 
 
 class ReceiptSchema(Schema):
@@ -33,6 +44,14 @@ class UiStepSchema(Schema):
     status = fields.String(validate=validate.OneOf(("completed", "active", "pending", "error")))
 
 
+class RefusalSchema(Schema):
+    """The newest refused callback of a job."""
+
+    at = fields.AwareDateTime(metadata={"description": "The time by the server's clock"})
+    reason = fields.String(metadata={"description": "As in milepost_callbacks_refused_total"})
+    detail = fields.String(allow_none=True, metadata={"description": "What its sender was told"})
+
+
 class JobSchema(Schema):
     """A job and its state."""
 
@@ -43,6 +62,7 @@ class JobSchema(Schema):
     workflow = fields.String(metadata={"description": "name@version"})
     registered = fields.Boolean(metadata={"description": "False until POST /api/jobs"})
     status = fields.String(validate=validate.OneOf(INSTANCE_STATUSES))
+    outcome = OutcomeField()
     current_step = fields.String(allow_none=True)
     failed_at_step = fields.String(allow_none=True)
     steps = fields.List(fields.Nested(UiStepSchema))
@@ -67,6 +87,10 @@ class JobSchema(Schema):
     started_at = fields.AwareDateTime(allow_none=True)
     stopped_at = fields.AwareDateTime(allow_none=True)
     completed_at = fields.AwareDateTime(allow_none=True)
+    refused_callbacks = fields.Integer(
+        metadata={"description": "How many refused callbacks the job has kept, at most 100"}
+    )
+    last_refusal = fields.Nested(RefusalSchema, allow_none=True)
     created_at = fields.AwareDateTime(allow_none=True)
     updated_at = fields.AwareDateTime(allow_none=True)
     version = fields.Integer()
@@ -77,6 +101,14 @@ class RegisteredSchema(JobSchema):
     """A registered job."""
 
     duplicate = fields.Boolean(metadata={"description": "True if it was registered before"})
+
+
+class OrderedSchema(JobSchema):
+    """A job after an operator's command."""
+
+    changed = fields.Boolean(
+        metadata={"description": "False if the job was so already: nothing was recorded"}
+    )
 
 
 class JobListSchema(Schema):
@@ -91,6 +123,7 @@ class InstanceBodySchema(Schema):
     id = fields.String(metadata={"description": "The job's id"})
     agentId = fields.String()  # noqa: N815  the seed's names
     status = fields.String(validate=validate.OneOf(INSTANCE_STATUSES))
+    outcome = OutcomeField()
     serverId = fields.String(allow_none=True)  # noqa: N815
     serverIp = fields.String(allow_none=True)  # noqa: N815
     tailscaleIp = fields.String(allow_none=True)  # noqa: N815
@@ -137,6 +170,7 @@ class AttemptSchema(Schema):
 
     number = fields.Integer()
     status = fields.String(validate=validate.OneOf(get_args(Status)))
+    outcome = OutcomeField()
     present = fields.Boolean(metadata={"description": "True for the attempt that the job shows"})
     superseded = fields.Boolean(
         metadata={"description": "True if another run took its place while it was in progress"}
@@ -213,3 +247,6 @@ class ProblemSchema(Schema):
     instance = fields.String(metadata={"description": "The path of the request"})
     error = fields.String(metadata={"description": "The seed contract's text for this error"})
     errors = fields.Dict(metadata={"description": "Faults by field"})
+    possible = fields.List(
+        fields.String(), metadata={"description": "The commands that the job's state allows now"}
+    )

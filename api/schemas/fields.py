@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 from typing import Any
 
 from marshmallow import ValidationError, fields, validate
 
-from api.schemas.ids import MAX_ID, PLAIN_ID, is_printable
+from api.schemas.ids import MAX_ID, MAX_REASON, is_printable
 from api.schemas.times import time_of
-
-ANY_TEXT = re.compile(r"(?s:.*)")
 
 
 def _printable(value: str) -> None:
     if not is_printable(value):
         raise ValidationError("Has a control character.")
+
+
+def _printable_lines(value: str) -> None:
+    for line in value.splitlines():
+        _printable(line)
 
 
 class Name(fields.String):
@@ -26,6 +28,16 @@ class Name(fields.String):
         bounds = validate.Length(min=1, max=MAX_ID)
         super().__init__(
             validate=[bounds, _printable], metadata={"description": description}, **options
+        )
+
+
+class Reason(fields.String):
+    """A sentence or some lines: at most 2,000 characters, without other control characters."""
+
+    def __init__(self, description: str) -> None:
+        super().__init__(
+            validate=[validate.Length(max=MAX_REASON), _printable_lines],
+            metadata={"description": description},
         )
 
 
@@ -57,18 +69,3 @@ class RunId(fields.Field[str]):
             raise ValidationError(f"Longer than maximum length {MAX_ID}.")
         _printable(str(value))
         return str(value)
-
-
-def plain(field: fields.Field[Any]) -> re.Pattern[str] | None:
-    """Return a pattern of the texts that the field accepts unchanged; None if it has no pattern."""
-    if isinstance(field, (Name, RunId)):
-        return PLAIN_ID
-    if type(field) is not fields.String:
-        return None
-    match field.validators:
-        case []:
-            return ANY_TEXT
-        case [validate.OneOf(choices=choices)]:
-            return re.compile("|".join(re.escape(choice) for choice in choices))
-        case _:
-            return None

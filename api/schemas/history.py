@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import Schema, fields, validate
 
-from api.schemas.answers import UiStepSchema
+from api.schemas.answers import OutcomeField, UiStepSchema
 from projections.views.instance import INSTANCE_STATUSES
 
 
@@ -21,6 +21,7 @@ class StateSchema(Schema):
     """The state of a job after an event."""
 
     status = fields.String(validate=validate.OneOf(INSTANCE_STATUSES))
+    outcome = OutcomeField()
     current_step = fields.String(allow_none=True)
     failed_at_step = fields.String(allow_none=True)
     attempt = fields.Integer(metadata={"description": "The attempt in progress"})

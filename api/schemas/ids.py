@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 
 MAX_ID = 200
+MAX_REASON = 2_000
+"""The most characters of an operator's reason."""
 PLAIN_ID = re.compile(rf"[^\x00-\x1f\x7f]{{1,{MAX_ID}}}")
 
 
 def is_printable(value: str) -> bool:
     """Tell whether the text has no control character."""
     return not any(character < " " or character == "\x7f" for character in value)
+
+
+def hashed(value: str) -> str:
+    """Return the SHA-256 of an id that cannot be stored as it is, in hex.
+
+    The same id always gets the same hash, and no two ids share one, so a redelivery is recognised.
+    """
+    return hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()

@@ -39,6 +39,7 @@ SKEW_SECONDS = 60
 """A smaller difference between a sender's clock and ours is not worth a word."""
 
 Status = Literal["queued", "provisioning", "running", "stopped", "failed"]
+Outcome = Literal["running", "failed", "cancelled", "timed_out", "stopped"]
 
 
 class Timestamp(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -168,6 +169,22 @@ class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only
         return "provisioning" if self.claim else "queued"
 
     @property
+    def outcome(self) -> Outcome | None:
+        """How the attempt ended, more exactly than its status; None while it is in progress."""
+        if self.final is None:
+            return None
+        if self.final.status == "running":
+            return "stopped" if self.stopped_at else "running"
+        if self.final.cancelled:
+            return "cancelled"
+        return "timed_out" if self.final.inferred else "failed"
+
+    @property
+    def rollback_is_open(self) -> bool:
+        """True while its machine has to be removed, and nobody has confirmed that it is gone."""
+        return self.rollback_requested_at is not None and self.stopped_at is None
+
+    @property
     def has_begun(self) -> bool:
         """True once its workflow has said that it works, or an operator has asked for it."""
         return bool(self.begun or self.claim or (self.final and self.final.status == "running"))
@@ -257,7 +274,7 @@ def evolve(attempt: Attempt, fact: Fact) -> Attempt:
                 Final(
                     status="failed",
                     moment=Timestamp(fact.recorded_at),
-                    error=fact.reason,
+                    error=fact.reason or _ordered_by(fact),
                     ordered=True,
                     cancelled=isinstance(fact, AttemptCancelled),
                 ),
@@ -274,6 +291,11 @@ def evolve(attempt: Attempt, fact: Fact) -> Attempt:
             )
         case _:
             return attempt
+
+
+def _ordered_by(fact: AttemptFailed | AttemptCancelled) -> str:
+    ended = "Cancelled" if isinstance(fact, AttemptCancelled) else "Ended as failed"
+    return f"{ended} by {fact.requested_by or 'an operator'}, without a reason."
 
 
 def _heard(attempt: Attempt, fact: Received) -> Attempt:
@@ -408,10 +430,11 @@ def _may_add(attempt: Attempt, fact: Machine) -> bool:
     if known and known.runs and fact.server_id and not attempt.is_machine(fact.server_id):
         # Another machine is not the one that runs, unless it runs itself.
         return _says_running(fact)
-    # After the end, only the run that ended the attempt may add to its machine.
+    # After the end, only the run that ended the attempt may add to its machine. A word that names
+    # another run is of the first release, where it counted.
     if attempt.final is None or attempt.final.inferred or attempt.run_id is None:
         return True
-    return fact.workflow_run_id == attempt.run_id.value
+    return fact.workflow_run_id is not None
 
 
 def _says_running(fact: Machine) -> bool:

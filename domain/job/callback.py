@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 
 from domain.job.events import (
+    CallbackRefused,
     HeartbeatReceived,
     MetadataReported,
     Received,
@@ -15,7 +17,19 @@ from domain.job.events import (
     StepReported,
 )
 
+NOT_OF_A_HEARTBEAT = (
+    "status",
+    "step",
+    "error",
+    "failed_step",
+    "server_id",
+    "server_ip",
+    "tailscale_ip",
+)
+"""The known fields that a heartbeat may carry; they are kept, and say nothing."""
+
 Status = Literal["provisioning", "running", "failed", "cancelled", "stopped"]
+STATUSES: tuple[Status, ...] = get_args(Status)
 
 
 class Callback(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -44,13 +58,12 @@ class Callback(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         """Return the facts that the callback states.
 
         `running` with a whole machine is two facts: the machine, then the status. Every other
-        callback is one fact.
+        callback is one fact. A callback of an unknown type without a status is a sign of life.
         """
-        if self.type == "heartbeat":
+        if self.type == "heartbeat" or self.status is None:
             return [self._heartbeat(recorded_at)]
         if self.status == "provisioning" and self.step:
             return [self._step(recorded_at, self.step)]
-        assert self.status is not None  # the schema asks for a status or a type
         if self.status == "running" and self.server_id and self.server_ip and self.tailscale_ip:
             return [self._metadata(recorded_at), self._status(recorded_at, self.status, False)]
         return [self._status(recorded_at, self.status, True)]
@@ -58,6 +71,7 @@ class Callback(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     # The fields are spelt out: merging dictionaries took five times as long as making the fact.
 
     def _heartbeat(self, recorded_at: datetime) -> HeartbeatReceived:
+        is_known = self.type == "heartbeat"
         return HeartbeatReceived(
             recorded_at=recorded_at,
             callback_id=self.callback_id,
@@ -68,7 +82,7 @@ class Callback(msgspec.Struct, frozen=True, gc=False, kw_only=True):
             run_attempt=self.run_attempt,
             bent=self.bent,
             raw=self.raw,
-            extra=self._extra(*_NOT_OF_A_HEARTBEAT),
+            extra=self._extra(*NOT_OF_A_HEARTBEAT, *(() if is_known else ("type",))),
         )
 
     def _step(self, recorded_at: datetime, step: str) -> StepReported:
@@ -130,12 +144,30 @@ class Callback(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         return {**self.extra, **known} if known else self.extra
 
 
-_NOT_OF_A_HEARTBEAT = (
-    "status",
-    "step",
-    "error",
-    "failed_step",
-    "server_id",
-    "server_ip",
-    "tailscale_ip",
-)
+class RefusedCallback(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """An authentic callback that was refused, whose job can be read. See `CallbackRefused`."""
+
+    job_id: str
+    reason: str
+    detail: str
+    body: bytes
+    signed_by: str | None = None
+    callback_id: str | None = None
+    digest: str | None = None
+
+    def fact(self, recorded_at: datetime) -> CallbackRefused:
+        """Return the fact that it was refused."""
+        try:
+            text, is_base64 = self.body.decode(), False
+        except UnicodeDecodeError:
+            text, is_base64 = b64encode(self.body).decode(), True
+        return CallbackRefused(
+            recorded_at=recorded_at,
+            reason=self.reason,
+            detail=self.detail,
+            signed_by=self.signed_by,
+            digest=self.digest,
+            callback_id=self.callback_id,
+            body=text,
+            is_base64=is_base64,
+        )

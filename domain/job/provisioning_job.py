@@ -11,17 +11,22 @@ from datetime import datetime
 import msgspec
 
 from domain.errors import JobAlreadyRegistered, NothingToStop
-from domain.job import deadlines
+from domain.job import deadlines, orders
 from domain.job import runs as runs_of_a_job
 from domain.job.attempt import MAX_STEPS, Attempt
 from domain.job.belonging import Placement, place
-from domain.job.callback import Callback
+from domain.job.callback import Callback, RefusedCallback
 from domain.job.events import (
+    AttemptCancelled,
+    AttemptFailed,
+    AttemptStarted,
+    CallbackRefused,
     Fact,
     HeartbeatReceived,
     JobEvent,
     JobQueued,
     JobTimedOut,
+    MachineStopped,
     Received,
     StepReported,
     StopRequested,
@@ -31,8 +36,8 @@ from domain.job.rollback import rollback_of
 from domain.job.runs import Runs
 from domain.workflows.definition import Workflow
 
-MAX_RETRIES = 3
-"""How many retries a job is meant to have; callbacks of further ones are not refused."""
+MAX_REFUSALS = 100
+"""A job keeps at most this many refused callbacks; a sender may repeat one for ever."""
 
 
 class ProvisioningJob(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -42,6 +47,7 @@ class ProvisioningJob(msgspec.Struct, frozen=True, gc=False, omit_defaults=True)
     version: int = 0
     queued: JobQueued | None = None
     runs: Runs = Runs()
+    refusals: int = 0
 
     @property
     def attempt(self) -> Attempt:
@@ -82,6 +88,11 @@ class ProvisioningJob(msgspec.Struct, frozen=True, gc=False, omit_defaults=True)
             outcome = outcome.then(outcome.job.placed(fact, placement, known_steps))
         return outcome.with_rollbacks(now)
 
+    def keep_refusal(self, refused: RefusedCallback, now: datetime) -> Outcome:
+        """Record that a callback was refused, up to `MAX_REFUSALS` times."""
+        outcome = Outcome(self)
+        return outcome if self.refusals >= MAX_REFUSALS else outcome.then(refused.fact(now))
+
     def placed(self, fact: Received, placement: Placement, known_steps: Container[str]) -> Received:
         """Return a fact with what its fold must know, so that it never has to be decided again."""
         if self.runs.opened > 1 or placement.number != 1:
@@ -99,6 +110,65 @@ class ProvisioningJob(msgspec.Struct, frozen=True, gc=False, omit_defaults=True)
         if self.attempt.status != "running" or self.attempt.stop_requested_at:
             raise NothingToStop
         return Outcome(self).then(StopRequested(recorded_at=now, requested_by=requested_by))
+
+    def fail(
+        self, requested_by: str | None, reason: str | None, now: datetime, max_retries: int
+    ) -> Outcome:
+        """End the attempt in progress as failed, for ever; raise `NotPossible`.
+
+        Of this and the following orders, one that asks for what is so already has no event.
+        """
+        attempt = orders.to_end(self.runs, "failed", max_retries)
+        if attempt is None:
+            return Outcome(self)
+        failed = AttemptFailed(
+            recorded_at=now, attempt=attempt.number, requested_by=requested_by, reason=reason
+        )
+        return Outcome(self).then(failed).with_rollbacks(now)
+
+    def cancel(
+        self, requested_by: str | None, reason: str | None, now: datetime, max_retries: int
+    ) -> Outcome:
+        """End the attempt in progress, because nobody wants its result; raise `NotPossible`."""
+        attempt = orders.to_end(self.runs, "cancelled", max_retries)
+        if attempt is None:
+            return Outcome(self)
+        cancelled = AttemptCancelled(
+            recorded_at=now, attempt=attempt.number, requested_by=requested_by, reason=reason
+        )
+        return Outcome(self).then(cancelled).with_rollbacks(now)
+
+    def retry(
+        self, requested_by: str | None, reason: str | None, now: datetime, max_retries: int
+    ) -> Outcome:
+        """Open an attempt that waits for its run; raise `NotPossible`."""
+        if not orders.may_retry(self.runs, max_retries):
+            return Outcome(self)
+        started = AttemptStarted(
+            recorded_at=now,
+            number=self.runs.opened + 1,
+            because="retry",
+            requested_by=requested_by,
+            reason=reason,
+        )
+        return Outcome(self).then(started)
+
+    def confirm_stopped(
+        self,
+        requested_by: str | None,
+        reason: str | None,
+        now: datetime,
+        max_retries: int,
+        server_id: str | None = None,
+    ) -> Outcome:
+        """Record that the machine of an ended attempt is gone; raise `NotPossible`."""
+        outcome = Outcome(self)
+        for attempt in orders.to_confirm(self.runs, server_id, max_retries):
+            stopped = MachineStopped(
+                recorded_at=now, attempt=attempt.number, requested_by=requested_by, reason=reason
+            )
+            outcome = outcome.then(stopped)
+        return outcome
 
     def time_out(
         self,
@@ -172,5 +242,7 @@ def evolve(job: ProvisioningJob, event: JobEvent) -> ProvisioningJob:
     fact, version = event.fact, event.originator_version
     if isinstance(fact, JobQueued):
         return msgspec.structs.replace(job, version=version, queued=job.queued or fact)
+    if isinstance(fact, CallbackRefused):
+        return msgspec.structs.replace(job, version=version, refusals=job.refusals + 1)
     runs = runs_of_a_job.evolve(job.runs, fact)
-    return ProvisioningJob(job.id, version, job.queued, runs)
+    return ProvisioningJob(job.id, version, job.queued, runs, job.refusals)

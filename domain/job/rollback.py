@@ -24,8 +24,8 @@ def rollback_of(
     A rollback names a machine that the attempt itself reported and that nobody wants.
     """
     server_id = attempt.server_id.value if attempt.server_id else None
-    if server_id is None:
-        return None
+    if server_id is None or attempt.stopped_at:
+        return None  # without a machine, or with one that is gone for good
     is_wanted = (
         attempt.status != "failed" or _says_it_runs(facts, attempt) or _is_of_another(runs, attempt)
     )
@@ -34,7 +34,7 @@ def rollback_of(
         return withdrawn if is_wanted else None
     if attempt.passed_on:
         return None  # whoever has the machine now answers for it
-    if is_wanted or attempt.replaced or attempt.stopped_at or _may_be_of_another(runs, attempt):
+    if is_wanted or attempt.replaced or _may_be_of_another(runs, attempt):
         return None
     return RollbackRequested(
         recorded_at=now,

@@ -13,6 +13,9 @@ import msgspec
 
 from domain.errors import WorkflowNotFound
 
+MAX_RETRIES = 3
+"""How often a job may be retried if its definition does not say (seed contract, "Jobs")."""
+
 UiStatus = Literal["completed", "active", "pending", "error"]
 
 
@@ -53,12 +56,14 @@ class Workflow(msgspec.Struct, frozen=True, kw_only=True):
 
     `waiting` is the UI step that is active while the job is queued, `started` while it is
     provisioning and no known step is reached, `blame` the one at fault when a job fails so early.
+    `max_retries` is how often an operator may retry a job; callbacks of further runs are taken.
     """
 
     name: str
     version: int
     default: bool = False
     description: str = ""
+    max_retries: int = MAX_RETRIES
     waiting: str
     started: str
     blame: str

@@ -71,6 +71,8 @@ def _faults(workflow: Workflow, lines: _Lines) -> Iterator[tuple[int, str]]:
         yield lines.of("name"), "name: lower-case letters, digits, - and _, at most 64"
     if workflow.version < 1:
         yield lines.of("version"), "version counts from 1"
+    if workflow.max_retries < 0:
+        yield lines.of("max_retries"), "max_retries counts from 0"
     if not workflow.ui_steps:
         yield 1, "there is no [[ui_steps]]"
     ui_steps: set[str] = set()

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 from eventsourcing.persistence import StoredEvent
 
-from domain.job.commands import Command, Decision
+from domain.job.commands.contract import Command, Decision
 from domain.job.events import JobTimedOut, RollbackRequested
 from domain.job.key_changes import key_changes
 from domain.job.keys import Key
@@ -155,7 +155,11 @@ class Batch:
         if key := decision.earlier:
             position = key.position or placed[key.job_id, key.version]
             return Receipt(
-                job_id=key.job_id, version=key.version, position=position, duplicate=True
+                job_id=key.job_id,
+                version=key.version,
+                position=position,
+                duplicate=True,
+                warning=decision.warning,
             )
         for event in decision.outcome.events:
             fact = event.fact

@@ -66,7 +66,7 @@ class Entry(msgspec.Struct, frozen=True):
             name: value
             for name in self.fact.__struct_fields__
             if name not in ENVELOPE and name not in ours
-            if (value := getattr(self.fact, name)) not in (None, {})
+            if _says(value := getattr(self.fact, name))
         }
         return {**known, **getattr(self.fact, "extra", {})}
 
@@ -134,6 +134,10 @@ def attempt_of(fact: Fact, timeline: Timeline) -> int:
             return fact.attempt
         case _:
             return timeline.runs.present.number
+
+
+def _says(value: Any) -> bool:
+    return not (value is None or value is False or value == {})
 
 
 def _raw(stored: Stored, mapper: JobEventMapper) -> Mapping[str, Any]:

@@ -19,7 +19,11 @@ from domain.errors import (
     RegistrationConflict,
 )
 from domain.job.callback import Callback
-from domain.job.commands import Command, QueueJob, RecordCallback, StopJob, TimeOutJob
+from domain.job.commands.callbacks import RecordCallback
+from domain.job.commands.contract import Command
+from domain.job.commands.operators import StopJob
+from domain.job.commands.registration import QueueJob
+from domain.job.commands.time import TimeOutJob
 from domain.job.keys import in_progress_key
 from domain.log.store import Append
 from domain.writing.batch import Receipt

@@ -3,7 +3,7 @@
 # bodies from jq, signed by openssl, posted by curl; the first and the last one with curl -sf, which
 # fails the workflow when they are refused, the others with || true.
 #
-# usage: CALLBACK_URL=… CALLBACK_SECRET=… seed_workflow.sh claim|step|heartbeat|running|failed JOB …
+# usage: CALLBACK_URL=… CALLBACK_SECRET=… seed_workflow.sh claim|step|heartbeat|running|failed|failed_early JOB …
 set -euo pipefail
 
 post() {
@@ -29,6 +29,10 @@ case $what in
     post "$(jq -n --arg job "$job" --arg run "$1" --arg id "$2" --arg ip "$3" --arg tail "$4" \
       '{job_id: $job, status: "running", workflow_run_id: $run, server_id: $id, server_ip: $ip,
         tailscale_ip: $tail, used_snapshot: false, mode: "full"}')" ;;
+  failed_early)
+    post "$(jq -n --arg job "$job" --arg step "$1" \
+      '{job_id: $job, status: "failed", workflow_run_id: "", step: $step, failed_step: $step,
+        error: "Workflow failed at \($step)", server_id: "", server_ip: "", tailscale_ip: ""}')" ;;
   failed)
     post "$(jq -n --arg job "$job" --arg run "$1" --arg step "$2" --arg id "$3" --arg ip "$4" \
       '{job_id: $job, status: "failed", workflow_run_id: $run, step: $step, failed_step: $step,

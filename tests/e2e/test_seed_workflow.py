@@ -96,6 +96,40 @@ def test_a_successful_run_shows_the_right_instance_after_every_callback(server: 
     assert document["uptime"] >= 0
 
 
+def test_a_failure_before_the_first_callback_and_a_rerun_with_the_same_id_end_running(
+    server: Server,
+) -> None:
+    """Four CI steps can fail before the first callback, and that failure names no run."""
+    workflow = Workflow(server, register(server, "agent-1"))
+    workflow("failed_early", "provision")
+    assert shown(server.instance("agent-1"))[0] == "failed"
+
+    workflow("claim", "4711")
+    assert shown(server.instance("agent-1")) == ("provisioning", None, frontier(1, "active"))
+    for step in STEPS:
+        workflow("step", step)
+    workflow("running", "4711", "srv-1", "203.0.113.7", "100.64.0.7")
+
+    document = server.instance("agent-1")
+    assert shown(document) == ("running", None, ["completed"] * 5)
+    assert document["instance"]["serverId"] == "srv-1"
+
+
+def test_a_rerun_of_the_failed_part_only_ends_running(server: Server) -> None:
+    """The CI job that sent the first callback had succeeded, so it is not run again."""
+    workflow = Workflow(server, register(server, "agent-1"))
+    workflow("claim", "4711")
+    workflow("step", "vm_created")
+    workflow("failed", "4711", "configure_full", "srv-1", "203.0.113.7")
+    assert shown(server.instance("agent-1"))[0] == "failed"
+
+    for step in STEPS[1:]:
+        workflow("step", step)
+    workflow("running", "4711", "srv-1", "203.0.113.7", "100.64.0.7")
+
+    assert shown(server.instance("agent-1")) == ("running", None, ["completed"] * 5)
+
+
 def test_late_heartbeats_and_steps_are_taken_and_change_nothing(server: Server) -> None:
     workflow = Workflow(server, register(server, "agent-1"))
     workflow("claim", "1")

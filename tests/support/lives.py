@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from domain.job.callback import Callback
-from domain.job.commands import QueueJob
+from domain.job.commands.registration import QueueJob
 from tests.support.deployment import Deployment
 
 MACHINE = {"server_id": "srv-1", "server_ip": "203.0.113.7", "tailscale_ip": "100.64.0.7"}

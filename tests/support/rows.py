@@ -6,7 +6,7 @@ import random
 from collections.abc import Mapping
 
 from domain.job.callback import Callback
-from domain.job.commands import QueueJob
+from domain.job.commands.registration import QueueJob
 from projections.views.instance import Instance
 from projections.views.timeline import Timeline
 from projections.views.view import State, View, Views

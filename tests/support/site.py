@@ -123,6 +123,19 @@ class Site:
         """Ask the agent's instance to stop."""
         return self.client.delete(f"/api/agents/{agent_id}/instance", headers=bearer(token))
 
+    def order(
+        self, order: str, job_id: str = "job-1", token: str = ADMIN, **fields: str
+    ) -> TestResponse:
+        """Give an operator's command."""
+        path = f"/api/jobs/{job_id}/{order}"
+        return self.client.post(path, json=fields, headers=bearer(token))
+
+    def ordered(self, order: str, job_id: str = "job-1", **fields: str) -> dict[str, Any]:
+        """Give an operator's command that is followed, and return the job."""
+        answer = self.order(order, job_id, **fields)
+        assert answer.status_code == 200, answer.text
+        return body_of(answer)
+
     def post_job(
         self, body: object, token: str = ADMIN, headers: Mapping[str, str] | None = None
     ) -> TestResponse:

@@ -28,6 +28,8 @@ STYLES = {
     "provisioning": "cyan",
     "running": "green",
     "stopping": "yellow",
+    "stopped": "dim",
+    "cancelled": "magenta",
     "failed": "bold red",
 }
 
@@ -71,11 +73,24 @@ def print_json(value: object) -> None:
     click.echo(msgspec.json.encode(value, enc_hook=str).decode())
 
 
-def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]], empty: str) -> None:
-    """Print a table, or the text `empty` if there are no rows."""
-    # Cells are folded, not cut off: a reader may look for the part that does not fit.
-    columns = (Column(name, overflow="fold", no_wrap=name in UNBROKEN) for name in headings)
-    table = Table(*columns, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+def print_table(
+    headings: Sequence[str], rows: Iterable[Sequence[object]], empty: str, *, cut: str | None = None
+) -> None:
+    """Print a table, or the text `empty` if there are no rows.
+
+    The column `cut` gets the width that the others leave, and one line a row: its texts may be
+    long, and the reader finds them whole elsewhere.
+    """
+    # Other cells are folded, not cut off: a reader may look for the part that does not fit.
+    columns = (
+        Column(name, overflow="ellipsis", no_wrap=True, ratio=1)
+        if name == cut
+        else Column(name, overflow="fold", no_wrap=name in UNBROKEN)
+        for name in headings
+    )
+    table = Table(
+        *columns, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, expand=bool(cut)
+    )
     for row in rows:
         # Cells are text, not markup: a sender's text must not style or hide a part of the table.
         cells = (
@@ -96,6 +111,11 @@ def printable(text: str) -> str:
     )
 
 
+def on_one_line(text: str | None) -> str | None:
+    """Return the text with each run of spaces and line breaks as one space."""
+    return " ".join(text.split()) if text else text
+
+
 def indented(text: str, columns: int) -> str:
     """Return printable text with its further lines indented, unlike any line of Milepost."""
     return printable(text).replace("\n", "\n" + " " * columns)
@@ -107,9 +127,10 @@ def console() -> Console:
     return terminal if terminal.is_terminal else Console(highlight=False, width=200)
 
 
-def status_text(status: str) -> Text:
-    """Return a status in its colour."""
-    return Text(status, STYLES.get(status, ""))
+def status_text(status: str, outcome: str | None = None) -> Text:
+    """Return a status in its colour; `cancelled` for a failure with that outcome."""
+    shown = "cancelled" if outcome == "cancelled" else status
+    return Text(shown, STYLES.get(shown, ""))
 
 
 def ago(time: datetime | None, now: datetime) -> str:

@@ -14,7 +14,7 @@ from rich.panel import Panel
 from rich.text import Text
 
 from api.cli.terminal.options import shown_time
-from api.cli.terminal.output import printable, span, status_text
+from api.cli.terminal.output import on_one_line, printable, span, status_text
 from api.cli.terminal.steps import steps_text
 from api.representations.job import shown_steps
 from domain.workflows.definition import Workflows
@@ -96,7 +96,10 @@ def on_screen(live: Live, job_id: str) -> Callable[[Frame, str], None]:
 
 def as_line(frame: Frame, note: str) -> None:
     """Print a frame as one line."""
-    steps, error = steps_text(frame.steps).plain, f"  {frame.error}" if frame.error else ""
+    steps, error = (
+        steps_text(frame.steps).plain,
+        f"  {on_one_line(frame.error)}" if frame.error else "",
+    )
     click.echo(printable(f"{_when(frame, note)}  {frame.status}  {steps}{error}"))
     sys.stdout.flush()
 

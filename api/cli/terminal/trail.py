@@ -24,7 +24,9 @@ AT_ONCE: Final = 200
 """How many events are printed at a time, so that a long history begins to appear at once."""
 WIDE: Final = 140
 """The least number of columns that have room for all details."""
-IMPORTANT: Final = ("status", "step", "error", "failed_step")
+MAX_WORD: Final = 500
+"""A value is cut to this many characters before it is laid out."""
+IMPORTANT: Final = ("status", "step", "error", "failed_step", "reason", "detail")
 """Fields of a payload that are shown before its other fields."""
 SHOWN: Final = {"status", "current_step", "failed_at_step", "attempt", "retry_count"}
 """Fields whose new values the column of the state shows; other changed fields are named only."""
@@ -106,7 +108,7 @@ def _state_after(entry: Entry, workflows: Workflows, wide: bool) -> Text:
         return Text("no change" + (whose if other else ""), "dim")
     number = entry.after.attempt.number
     state = {
-        "status": status_text(after["status"]),
+        "status": status_text(after["status"], after["outcome"]),
         "current_step": Text(printable(after["current_step"] or "")),
         "failed_at_step": Text(printable(after["failed_at_step"] or "")),
         "attempt": Text(f"attempt {number}" if number > 1 else ""),
@@ -126,4 +128,5 @@ def _word(value: object) -> str:
     if isinstance(value, datetime):
         return shown_time(value)
     text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
-    return " ".join(text.split())
+    # No column is wider, and laying out a text of 1 MiB takes a second.
+    return " ".join(text[:MAX_WORD].split())

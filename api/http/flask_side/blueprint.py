@@ -13,7 +13,7 @@ from webargs.flaskparser import FlaskParser
 from api.errors import InvalidFields
 from api.http.access import needs
 from api.http.bodies import whole_body
-from api.http.json_body import parse_object
+from api.intake.strict_json import parse_object
 from api.schemas.answers import ProblemSchema
 from api.tokens import Scope
 
@@ -29,8 +29,14 @@ class StrictParser(FlaskParser):
     DEFAULT_UNKNOWN_BY_LOCATION: dict[str, str | None] = {}  # noqa: RUF012
 
     def load_json(self, req: Request, schema: Schema) -> Any:
-        """Return the body's object; ignore its content type."""
-        return parse_object(whole_body())
+        """Return the body's object; ignore its content type.
+
+        Where no field is required, no body means no field.
+        """
+        body = whole_body()
+        if not body and not any(field.required for field in schema.fields.values()):
+            return {}
+        return parse_object(body)
 
     def handle_error(self, error: ValidationError, *_: Any, **__: Any) -> NoReturn:
         """Raise the faults by field, without webargs' level for the location."""

@@ -4,7 +4,7 @@
 const PAGE = 500;
 const NEWEST_ROWS = 5000; // A larger table is slow in a browser; the terminal and the API have no such limit.
 const TICK = 700;
-const COLOURED = new Set(["running", "completed", "failed", "error", "provisioning", "active"]);
+const COLOURED = new Set(["running", "completed", "failed", "cancelled", "error", "provisioning", "active"]);
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/;
 
 const $ = (id) => document.getElementById(id);
@@ -135,8 +135,9 @@ function show(number, isScrolled = false) {
   if (!event) return;
   state.shown = number;
   $("version").value = number;
-  $("status").textContent = event.state.status;
-  $("status").className = `status ${event.state.status}`;
+  const status = event.state.outcome === "cancelled" ? "cancelled" : event.state.status;
+  $("status").textContent = status;
+  $("status").className = `status ${status}`;
   const step = event.state.current_step || event.state.failed_at_step;
   $("where").textContent = [
     event.state.attempt > 1 ? `attempt ${event.state.attempt}` : "",

@@ -220,7 +220,7 @@ def test_a_wrong_method_is_answered_with_the_right_ones(
 
 def test_a_body_that_is_too_large_has_a_type_of_its_own(memory_site: Site) -> None:
     """By RFC 9110's name for it, in every version of Python."""
-    answer = memory_site.callback(b"x" * 70_000)
+    answer = memory_site.callback(b"x" * 1_100_000)
 
     problem_of(answer, 413, "content-too-large")
 

@@ -11,7 +11,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from domain.job.events import HeartbeatReceived, Received, StatusReported, StepReported
+from domain.job.events import (
+    CallbackRefused,
+    HeartbeatReceived,
+    Received,
+    StatusReported,
+    StepReported,
+)
 from tests.support.deployment import Deployment
 from tests.support.site import (
     CALLBACKS,
@@ -176,7 +182,7 @@ def test_another_body_under_the_same_id_is_a_conflict(site: Site) -> None:
         site.callback({**STEP, "callback_id": "cb-1", "step": "ansible_started"}),
     ):
         problem_of(answer, 409, "callback-conflict")
-    assert site.position == before
+    assert {type(fact) for fact in site.facts()[before:]} == {CallbackRefused}
 
 
 def test_the_same_content_written_differently_is_another_body(site: Site) -> None:
@@ -209,17 +215,22 @@ def test_the_signed_id_goes_before_the_others(site: Site) -> None:
 
 
 @pytest.mark.parametrize("length", [201, 6000])
-def test_an_id_in_a_header_is_as_short_as_any_other(site: Site, length: int) -> None:
+def test_a_longer_id_in_a_header_is_replaced_by_its_hash(site: Site, length: int) -> None:
     raw = like_jq(STEP)
     # Digits of a hash, because a database may compress what repeats.
     long = "".join(hashlib.sha256(bytes([place])).hexdigest() for place in range(100))[:length]
+    other = long[:-1] + "z"
 
-    by_key = site.callback(raw, headers={"Idempotency-Key": long})
-    by_webhook = site.unsigned(raw, delivery(site, raw, long))
+    first = body_of(site.unsigned(raw, delivery(site, raw, long)))
+    again = body_of(site.unsigned(raw, delivery(site, raw, long)))
+    by_key = body_of(site.callback(raw, headers={"Idempotency-Key": other}))
 
-    problem_of(by_key, 400, "invalid-fields")
-    problem_of(by_webhook, 400, "invalid-fields")
-    assert site.position == 0
+    assert "SHA-256" in first["warning"]
+    assert "SHA-256" in by_key["warning"]
+    assert [each["duplicate"] for each in (first, again, by_key)] == [False, True, False]
+    fact = site.facts()[0]
+    assert isinstance(fact, Received)
+    assert fact.callback_id == hashlib.sha256(long.encode()).hexdigest()
 
 
 def test_an_id_of_200_characters_in_a_header_is_fine(site: Site) -> None:
@@ -270,6 +281,41 @@ def test_a_callback_in_good_order_has_no_warning(site: Site) -> None:
         assert "warning" not in site.report(status="provisioning", **fields)
     assert "warning" not in site.report(type="heartbeat")
     assert "warning" not in site.report(status="failed", step="provision")
+
+
+@pytest.mark.parametrize("step", ["vm_create", "VM_CREATED", "ansible-started"])
+def test_a_step_that_is_close_to_a_known_one_is_told_with_every_delivery(
+    site: Site, step: str
+) -> None:
+    site.register()
+    meant = "ansible_started" if "ansible" in step else "vm_created"
+
+    receipts = [site.report(status="provisioning", step=step, callback_id="a") for _ in range(2)]
+
+    assert [each["duplicate"] for each in receipts] == [False, True]
+    for receipt in receipts:
+        assert receipt["warning"] == f"step {step!r} is unknown; did you mean {meant!r}?"
+
+
+def test_a_step_is_compared_with_the_jobs_own_definition(site: Site) -> None:
+    site.register(workflow="vm-verified")
+
+    assert "warning" not in site.report(status="provisioning", step="vm_created")
+    assert "did you mean" in site.report(status="provisioning", step="ansible_complet")["warning"]
+
+
+def test_a_redelivery_after_the_end_says_that_a_rerun_needs_another_id(site: Site) -> None:
+    site.register()
+    begin = {"status": "provisioning", "callback_id": "run-1"}
+    site.report(**begin)
+    assert "warning" not in site.report(**begin)
+    site.report(status="failed", error="quota")
+
+    again = site.report(**begin)
+
+    assert again["duplicate"]
+    assert "a re-run needs another id" in again["warning"]
+    assert "is failed since" in again["warning"]
 
 
 # What is kept
@@ -363,12 +409,13 @@ def _less(fields: dict[str, Any], name: str = "job_id") -> dict[str, Any]:
     return {key: value for key, value in fields.items() if key != name}
 
 
-def test_an_idempotency_key_that_is_not_ascii_is_refused_at_both_doors(memory_site: Site) -> None:
-    """The front does not get to see such a value, so that it could not tell one from another."""
+def test_an_idempotency_key_that_is_not_ascii_is_left_out_at_both_doors(memory_site: Site) -> None:
+    """The front cannot read such a value, so that it could not tell one from another."""
     headers = {"Idempotency-Key": "schl\u00fcssel"}
 
     answer = memory_site.callback({"job_id": "job-1", "status": "provisioning"}, headers=headers)
 
-    problem_of(answer, 400, "invalid-fields")
-    assert "not ASCII" in answer.text
-    assert memory_site.position == 0
+    assert "not ASCII" in body_of(answer)["warning"]
+    [fact] = memory_site.facts()
+    assert isinstance(fact, Received)
+    assert fact.callback_id is None

@@ -23,6 +23,7 @@ JOB = {
     "workflow",
     "registered",
     "status",
+    "outcome",
     "current_step",
     "failed_at_step",
     "steps",
@@ -458,6 +459,7 @@ def test_a_timeline_tells_steps_and_how_long_they_took(site: Site) -> None:
     assert attempt == {
         "number": 1,
         "status": "running",
+        "outcome": "running",
         "present": True,
         "superseded": False,
         "workflow_run_id": "42",

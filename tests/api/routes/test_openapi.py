@@ -120,7 +120,7 @@ def test_answers_are_as_documented(memory_site: Site, document: dict[str, Any]) 
         ("EventPage", memory_site.read("/api/events")),
         ("Difference", memory_site.read("/api/jobs/job-1?from=1&to=3")),
         ("Problem", body_of(memory_site.get("/api/jobs/nobody"))),
-        ("Problem", body_of(memory_site.callback({"job_id": 1, "status": "failed"}))),
+        ("Problem", body_of(memory_site.callback({"job_id": [1], "status": "failed"}))),
     ):
         described = {
             "$ref": f"#/components/schemas/{schema}",

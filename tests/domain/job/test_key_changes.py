@@ -11,7 +11,11 @@ from hypothesis import strategies as st
 from domain.application import Milepost
 from domain.errors import JobNotFound, Refused
 from domain.job.callback import Callback
-from domain.job.commands import Command, QueueJob, RecordCallback, StopJob, TimeOutJob
+from domain.job.commands.callbacks import RecordCallback
+from domain.job.commands.contract import Command
+from domain.job.commands.operators import OrderJob, StopJob
+from domain.job.commands.registration import QueueJob
+from domain.job.commands.time import TimeOutJob
 from domain.job.keys import Key, in_progress_key
 from domain.job.provisioning_job import ProvisioningJob, evolve
 from domain.log.memory import MemoryRecorder
@@ -55,11 +59,18 @@ registrations = st.builds(
     digest=st.sampled_from([None, "d1"]),
     owner=st.sampled_from([None, None, None, "ada"]),
 )
+orders = st.builds(
+    OrderJob,
+    order=st.sampled_from(["fail", "cancel", "retry", "retry", "stopped"]),
+    job_id=st.sampled_from(JOBS),
+    user_id=st.sampled_from([*USERS, None]),
+)
 asked = st.one_of(
     callbacks,
     callbacks,
     heartbeats,
     registrations,
+    orders,
     st.sampled_from(JOBS),
     st.integers(60, 1200),
 )
@@ -70,6 +81,7 @@ one_command: st.SearchStrategy[Command] = st.one_of(
     st.builds(RecordCallback, heartbeats),
     registrations,
     st.builds(StopJob, st.sampled_from(JOBS), st.none()),
+    orders,
     st.builds(TimeOutJob, st.sampled_from(JOBS), st.just(load())),
 )
 
@@ -77,7 +89,7 @@ one_command: st.SearchStrategy[Command] = st.one_of(
 @settings(deadline=None, max_examples=150)
 @given(st.lists(asked, min_size=10, max_size=40), st.integers(1, 9), st.integers(1, 4))
 def test_the_events_of_commands_tell_the_keys_that_they_took(
-    commands: Sequence[Callback | QueueJob | str | int], batch: int, remembered: int
+    commands: Sequence[Callback | QueueJob | OrderJob | str | int], batch: int, remembered: int
 ) -> None:
     """Whatever was asked, in whatever pieces it is taken in, and whatever is forgotten between."""
     clock = Clock()
@@ -133,7 +145,9 @@ def by_name(keys: Sequence[Key]) -> dict[str, Key]:
     return {key.name: key for key in keys}
 
 
-def ask(milepost: Milepost, clock: Clock, command: Callback | QueueJob | str | int) -> None:
+def ask(
+    milepost: Milepost, clock: Clock, command: Callback | QueueJob | OrderJob | str | int
+) -> None:
     """Ask, and take no for an answer."""
     try:
         match command:
@@ -141,6 +155,8 @@ def ask(milepost: Milepost, clock: Clock, command: Callback | QueueJob | str | i
                 milepost.record(command)
             case QueueJob():
                 milepost.queue(command)
+            case OrderJob():
+                milepost.order(command.order, command.job_id)
             case str():
                 milepost.stop(command)
             case int():

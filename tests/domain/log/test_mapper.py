@@ -22,7 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.job.callback import Callback
-from domain.job.commands import QueueJob
+from domain.job.commands.registration import QueueJob
 from domain.job.events import (
     CATALOGUE,
     AttemptStarted,

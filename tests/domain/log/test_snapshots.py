@@ -19,7 +19,9 @@ from hypothesis import strategies as st
 from domain.errors import NothingToStop
 from domain.job.attempt import MAX_STEPS, Attempt
 from domain.job.callback import Callback
-from domain.job.commands import QueueJob, RecordCallback, StopJob
+from domain.job.commands.callbacks import RecordCallback
+from domain.job.commands.operators import StopJob
+from domain.job.commands.registration import QueueJob
 from domain.job.events import (
     AttemptStarted,
     Fact,

@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from domain.job.callback import Callback
-from domain.job.commands import QueueJob
+from domain.job.commands.registration import QueueJob
 from projections.comparing.contract import ServedRow, ServedRows
 from projections.comparing.rows import LOOKS, RowComparison, RowDifference
 from projections.views.instance import Instance

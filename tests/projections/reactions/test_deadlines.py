@@ -6,7 +6,7 @@ import pytest
 
 from domain.errors import StoreUnavailable
 from domain.job.callback import Callback
-from domain.job.commands import QueueJob
+from domain.job.commands.registration import QueueJob
 from domain.job.deadlines import Question
 from projections.chore import AT_ONCE, IDLE_SECONDS
 from projections.reactions.deadlines import SLICE

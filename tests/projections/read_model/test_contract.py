@@ -10,7 +10,7 @@ import pytest
 from eventsourcing.persistence import PersistenceError
 
 from domain.job.callback import Callback
-from domain.job.commands import QueueJob
+from domain.job.commands.registration import QueueJob
 from projections.read_model.contract import (
     Changes,
     InstanceRow,

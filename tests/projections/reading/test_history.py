@@ -13,7 +13,7 @@ from eventsourcing.persistence import StoredEvent
 from hypothesis import given
 
 from domain.job.callback import Callback
-from domain.job.commands import QueueJob
+from domain.job.commands.registration import QueueJob
 from domain.job.events import (
     AttemptStarted,
     Fact,

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from domain.errors import NotFound
 from domain.job.callback import Callback
-from domain.job.commands import QueueJob
+from domain.job.commands.registration import QueueJob
 from domain.job.events import CATALOGUE, Fact, JobEvent
 from domain.log.mapper import JobEventMapper
 from domain.log.reading.contract import NEWEST

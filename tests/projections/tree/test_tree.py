@@ -13,7 +13,7 @@ from eventsourcing.persistence import IntegrityError, StoredEvent
 
 from domain.evidence import merkle
 from domain.evidence.merkle import Frontier
-from domain.job.commands import QueueJob
+from domain.job.commands.registration import QueueJob
 from domain.log.store import Append
 from projections.chore import AT_ONCE, IDLE_SECONDS
 from projections.projecting.projector import Projector

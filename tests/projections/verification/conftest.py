@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from domain.job.commands import QueueJob
+from domain.job.commands.registration import QueueJob
 from tests.support.deployment import Deployment, settle
 from tests.support.verifying import EACH, GAP, GAP_AFTER, JOBS, append, place, skip_positions
 

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from domain.job.callback import Callback
-from domain.job.commands import QueueJob
+from domain.job.commands.registration import QueueJob
 from domain.log.snapshots import SHAPE
 from domain.workflows.definition import Workflows
 from projections.projecting.projector import Projector

@@ -8,7 +8,7 @@ from typing import Any, LiteralString
 import pytest
 
 from domain.job.callback import Callback
-from domain.job.commands import QueueJob
+from domain.job.commands.registration import QueueJob
 from domain.job.events import Fact, HeartbeatReceived, JobEvent, RollbackRequested, StatusReported
 from domain.job.keys import Key
 from domain.log.store import Append

@@ -16,7 +16,7 @@ from domain.errors import JobAlreadyRegistered, JobInProgress, JobNotFound
 from domain.evidence.checkpoint import Checkpoint
 from domain.evidence.merkle import Frontier
 from domain.job.callback import Callback, Status
-from domain.job.commands import QueueJob
+from domain.job.commands.registration import QueueJob
 from domain.log.store import Append
 from domain.transfer.importing import fill
 from domain.transfer.jsonl import encode, unsealed

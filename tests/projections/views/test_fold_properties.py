@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.job.callback import Callback
-from domain.job.commands import QueueJob
+from domain.job.commands.registration import QueueJob
 from domain.job.events import JobEvent, JobQueued, StopRequested
 from domain.job.provisioning_job import Outcome, ProvisioningJob
 from domain.job.provisioning_job import evolve as evolve_job

@@ -1,0 +1,1 @@
+"""What a callback's bytes say: reading, bending, and the reasons for a refusal."""

@@ -1,0 +1,190 @@
+"""Bending: how the value of each known field is made to fit, and what is said of it.
+
+A bender takes what a callback gave. It returns the value to record, None for an absent one, and
+how it changed the value. It raises `Unusable` if the callback cannot be used with it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from api.intake.lenient_json import UNSTORABLE, storable
+from api.schemas.ids import MAX_ID, PLAIN_ID, hashed, is_printable
+from api.schemas.times import sent_time
+from domain.job.callback import STATUSES
+from domain.job.spelling import closest
+
+SPELLINGS: Final = {"canceled": "cancelled"}
+MAX_ERROR: Final = 65_536
+"""An error has at most this many characters; of a longer one, head and tail are kept."""
+MAX_RUN_ATTEMPT: Final = 2**31 - 1
+LARGEST_WHOLE_FLOAT: Final = 2**53
+EARLIEST: Final = datetime.fromisoformat("2000-01-01T00:00:00+00:00")
+LATEST_AHEAD: Final = timedelta(hours=24)
+_WHITE: Final = re.compile("[\t\n\v\f\r]")
+_CONTROL: Final = re.compile("[\x00-\x1f\x7f]")
+_DIGITS: Final = re.compile(r"\d{1,10}", re.ASCII)
+
+
+class Fit(NamedTuple):
+    """A value that can be recorded. `how` says how it was changed, empty if it was not."""
+
+    value: Any
+    how: str = ""
+
+
+Bender: TypeAlias = Callable[[Any], Fit]
+
+
+class Unusable(Exception):
+    """The callback cannot be used with this value."""
+
+
+def name(given: Any) -> Fit:
+    """Bend a name: one line of at most 200 characters."""
+    text = _text(given)
+    if text is not None and not is_printable(text):
+        text = _CONTROL.sub("\ufffd", _WHITE.sub(" ", text)).strip()
+    text = storable(text) or None
+    if text and len(text) > MAX_ID:
+        return Fit(text[: MAX_ID - 1] + "…", f"was cut to {MAX_ID} characters")
+    return _fit(given, text, "had control characters, which were replaced")
+
+
+def error(given: Any) -> Fit:
+    """Bend an error's text: of a long one, the head and the tail are kept."""
+    text = storable(_text(given))
+    if text and len(text) > MAX_ERROR:
+        return Fit(_cut_in_its_middle(text), f"was cut in its middle to {MAX_ERROR:,} characters")
+    return _fit(given, text)
+
+
+def identity(given: Any) -> Fit:
+    """Bend the id of a run or a delivery. An id is never cut: its SHA-256 takes its place."""
+    text = _text(given)
+    if text and not is_plain(text):
+        return Fit(hashed(text), "cannot be stored as it is, so its SHA-256 is stored")
+    return _fit(given, text)
+
+
+def run_id(given: Any) -> Fit:
+    """Bend the id of a run, which the seed contract allows to be a whole number."""
+    return Fit(str(given)) if type(given) is int else identity(given)
+
+
+def job_id(given: Any) -> Fit:
+    """Bend a job's id: a number becomes text; what else is no plain text is unusable."""
+    if isinstance(given, (bool, list, dict)):
+        raise Unusable("Not a text or a number.")
+    text = _text(given)
+    if text and len(text) > MAX_ID:
+        raise Unusable(f"Longer than maximum length {MAX_ID}.")
+    if text and not is_plain(text):
+        raise Unusable("Has a character that an id cannot have.")
+    return _fit(given, text)
+
+
+def status(given: Any) -> Fit:
+    """Bend a status: only another spelling of a known one is understood."""
+    text = _text(given)
+    if text in SPELLINGS:
+        return Fit(SPELLINGS[text], f"is spelt {SPELLINGS[text]!r} here")
+    if text is not None and text not in STATUSES:
+        near = closest(text, STATUSES)
+        meant = f" Did you mean {near!r}?" if near else ""
+        raise Unusable(f"Unknown status {text[:60]!r}; known are {', '.join(STATUSES)}.{meant}")
+    return _fit(given, text)
+
+
+def run_attempt(given: Any) -> Fit:
+    """Bend the number of a run's attempt, a whole number from 1; texts of digits are understood."""
+    number = given
+    if isinstance(given, str) and _DIGITS.fullmatch(given.strip()):
+        number = int(given)
+    if isinstance(given, float) and given.is_integer():
+        number = int(given)
+    if type(number) is int and 1 <= number <= MAX_RUN_ATTEMPT:
+        return Fit(number)
+    return Fit(None, "was left out: it is no whole number from 1")
+
+
+def occurred_at(clock: Callable[[], datetime]) -> Bender:
+    """Return the bender of a sender's time, which lies between 2000 and 24 hours from now."""
+
+    def bend(given: Any) -> Fit:
+        try:
+            return Fit(sent_time(given, EARLIEST, clock() + LATEST_AHEAD))
+        except ValueError:
+            return Fit(
+                None,
+                "was left out: it is no time like 2026-03-02T14:03:00Z between 2000-01-01 and 24 "
+                "hours from now",
+            )
+
+    return bend
+
+
+def is_plain(text: str) -> bool:
+    """Tell whether an id can be stored as it is."""
+    return bool(PLAIN_ID.fullmatch(text)) and not UNSTORABLE.search(text)
+
+
+def _text(given: Any) -> str | None:
+    """Return a value as text: digits of a number, else JSON; None for nothing and false."""
+    if isinstance(given, str):
+        return given or None
+    if given is None or given is False or given in ([], {}):
+        return None
+    if isinstance(given, float) and given.is_integer() and abs(given) < LARGEST_WHOLE_FLOAT:
+        return str(int(given))
+    return json.dumps(given, ensure_ascii=False, separators=(",", ":"))
+
+
+def _fit(given: Any, text: str | None, changed: str = "") -> Fit:
+    """Return the text, and how it differs from what was given."""
+    if text == given:
+        return Fit(text)
+    if text is None:
+        return Fit(None, "says nothing and counts as absent")
+    if not isinstance(given, str):
+        return Fit(text, f"is no text and is recorded as {text[:60]!r}")
+    return Fit(text, changed or "had characters that no database stores")
+
+
+def _cut_in_its_middle(text: str) -> str:
+    note = f"\n[… {len(text) - MAX_ERROR:,} characters and more were left out here …]\n"
+    head = (MAX_ERROR - len(note)) // 2
+    tail = MAX_ERROR - len(note) - head
+    return text[:head] + note + text[-tail:]
+
+
+NAMES: Final = ("step", "failed_step", "server_id", "server_ip", "tailscale_ip")
+
+
+def benders(clock: Callable[[], datetime]) -> dict[str, Bender]:
+    """Return the bender of every known field."""
+    return {
+        "job_id": job_id,
+        "type": name,
+        "status": status,
+        "workflow_run_id": run_id,
+        "run_attempt": run_attempt,
+        "error": error,
+        "callback_id": identity,
+        "occurred_at": occurred_at(clock),
+        **dict.fromkeys(NAMES, name),
+    }
+
+
+FIELDS: Final = tuple(benders(datetime.now))
+
+
+@lru_cache(maxsize=1024)
+def field_meant(unknown: str) -> str | None:
+    """Return the known field whose name is close to this unknown one."""
+    return closest(unknown, FIELDS)

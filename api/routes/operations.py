@@ -1,0 +1,104 @@
+"""Operators' commands: end a job, retry it, confirm that its machine is gone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from api.http import access
+from api.http.answers import in_json
+from api.http.counters import counted
+from api.http.flask_side.blueprint import Blueprint
+from api.http.messages import Answer
+from api.representations.job import job_body
+from api.schemas.answers import OrderedSchema
+from api.schemas.requests import OrderSchema, StoppedSchema
+from domain.errors import JobNotFound
+from domain.job.orders import Ordered
+
+bp = Blueprint("operations", __name__, description="What operators do about a job")
+
+FORBIDDEN = "The job's state does not allow it; `possible` names what it allows"
+
+
+@bp.route("/api/jobs/<id:job_id>/fail", methods=["POST"])
+@bp.needs("write")
+@bp.arguments(OrderSchema)
+@bp.response(200, OrderedSchema)
+@bp.problem(400, "Malformed")
+@bp.problem(404, "No such job, or not yours")
+@bp.problem(409, FORBIDDEN)
+def fail(body: dict[str, Any], job_id: str) -> Answer:
+    """End a job's attempt in progress as failed.
+
+    A later callback of that run changes nothing but its machine, which has to be removed. A job
+    that has failed already stays as it is.
+    """
+    return _ordered("fail", job_id, body)
+
+
+@bp.route("/api/jobs/<id:job_id>/cancel", methods=["POST"])
+@bp.needs("write")
+@bp.arguments(OrderSchema)
+@bp.response(200, OrderedSchema)
+@bp.problem(400, "Malformed")
+@bp.problem(404, "No such job, or not yours")
+@bp.problem(409, FORBIDDEN)
+def cancel(body: dict[str, Any], job_id: str) -> Answer:
+    """End a job's attempt in progress, because nobody wants its result.
+
+    The status is `failed`, the outcome `cancelled`. Milepost cannot cancel the workflow's run:
+    cancel that too. A job that is cancelled already stays as it is.
+    """
+    return _ordered("cancel", job_id, body)
+
+
+@bp.route("/api/jobs/<id:job_id>/retry", methods=["POST"])
+@bp.needs("write")
+@bp.arguments(OrderSchema)
+@bp.response(200, OrderedSchema)
+@bp.problem(400, "Malformed")
+@bp.problem(404, "No such job, or not yours")
+@bp.problem(409, FORBIDDEN + "; or another job of the user is in progress")
+def retry(body: dict[str, Any], job_id: str) -> Answer:
+    """Open the next attempt of a job that failed or stopped.
+
+    The attempt is pending until its workflow's first callback. Milepost starts no workflow:
+    dispatch it, too. A job whose retry waits already stays as it is.
+    """
+    return _ordered("retry", job_id, body)
+
+
+@bp.route("/api/jobs/<id:job_id>/stopped", methods=["POST"])
+@bp.needs("write")
+@bp.arguments(StoppedSchema)
+@bp.response(200, OrderedSchema)
+@bp.problem(400, "Malformed")
+@bp.problem(404, "No such job, or not yours")
+@bp.problem(409, FORBIDDEN)
+def stopped(body: dict[str, Any], job_id: str) -> Answer:
+    """Confirm that a job's machine is gone.
+
+    A running or stopping instance is then `stopped`, and the rollback of a failed attempt is done.
+    Nothing takes this back.
+    """
+    return _ordered("stopped", job_id, body)
+
+
+def _ordered(order: Ordered, job_id: str, body: dict[str, Any]) -> Answer:
+    services, caller = access.services(), access.principal()
+    present = services.reader.instance(job_id)
+    if present is None or not caller.sees(present.user_id):
+        raise JobNotFound
+    with counted(order) as count:
+        receipt = services.milepost.order(
+            order,
+            job_id,
+            requested_by=caller.name,
+            reason=body.get("reason") or None,
+            server_id=body.get("server_id"),
+        )
+        count(receipt)
+    instance = services.reader.instance(job_id)
+    assert instance is not None  # the receipt says that it is stored
+    changed = receipt.position is not None
+    return in_json({**job_body(instance, services.workflows), "changed": changed})

@@ -1,0 +1,67 @@
+"""The commands of a workflow: record its callback, or keep one that was refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+import msgspec
+
+from domain.errors import CallbackConflict
+from domain.job.callback import Callback, RefusedCallback
+from domain.job.commands.contract import Decision
+from domain.job.hints import about_redelivery, about_step
+from domain.job.keys import Key, callback_key
+from domain.job.provisioning_job import Outcome, ProvisioningJob
+from domain.workflows.definition import Workflows
+
+
+class RecordCallback(msgspec.Struct, frozen=True, gc=False):
+    """Record a callback. A redelivery gets the first receipt.
+
+    `workflows` are the loaded definitions; without them no step is known.
+    """
+
+    callback: Callback
+    workflows: Workflows | None = None
+
+    @property
+    def job_id(self) -> str:
+        return self.callback.job_id
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        callback_id = self.callback.callback_id
+        return (callback_key(self.job_id, callback_id),) if callback_id else ()
+
+    def decide(self, job: ProvisioningJob, keys: Mapping[str, Key], now: datetime) -> Decision:
+        for name in self.names:
+            if earlier := keys.get(name):
+                if earlier.digest != (self.callback.digest or ""):
+                    raise CallbackConflict
+                return Decision(Outcome(job), earlier, self._hints(job, about_redelivery(job)))
+        outcome = job.report(self.callback, now, self._known_steps(job))
+        warning = job.warning(self.callback, outcome)
+        return Decision(outcome, warning=self._hints(job, (warning,) if warning else ()))
+
+    def _hints(self, job: ProvisioningJob, first: Iterable[str]) -> str | None:
+        return "; ".join((*first, *about_step(self.callback, self._known_steps(job)))) or None
+
+    def _known_steps(self, job: ProvisioningJob) -> Mapping[str, int]:
+        if self.workflows is None:
+            return {}
+        return self.workflows.ranks(job.queued.workflow if job.queued else None)
+
+
+class KeepRefusal(msgspec.Struct, frozen=True, gc=False):
+    """Keep a refused callback in its job's log, also of a job that is not registered."""
+
+    refused: RefusedCallback
+    names: tuple[str, ...] = ()
+
+    @property
+    def job_id(self) -> str:
+        return self.refused.job_id
+
+    def decide(self, job: ProvisioningJob, keys: Mapping[str, Key], now: datetime) -> Decision:
+        return Decision(job.keep_refusal(self.refused, now))

@@ -1,0 +1,85 @@
+"""The commands of people: end, retry or stop a job, and confirm that its machine is gone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import msgspec
+
+from domain.errors import JobInProgress, JobNotFound, NotPossible
+from domain.job.commands.contract import Decision
+from domain.job.keys import Key, in_progress_key
+from domain.job.orders import Ordered
+from domain.job.provisioning_job import Outcome, ProvisioningJob
+from domain.workflows.definition import MAX_RETRIES, Workflows
+
+
+class StopJob(msgspec.Struct, frozen=True):
+    """Ask the job's running instance to stop."""
+
+    job_id: str
+    requested_by: str | None
+    names: tuple[str, ...] = ()
+
+    def decide(self, job: ProvisioningJob, keys: Mapping[str, Key], now: datetime) -> Decision:
+        if job.version == 0:
+            raise JobNotFound
+        return Decision(job.stop(self.requested_by, now))
+
+
+class OrderJob(msgspec.Struct, frozen=True, kw_only=True):
+    """End, cancel or retry the job, or confirm that its machine is gone; see `orders`.
+
+    `user_id` is the job's user, as far as the sender knows, and `server_id` the machine that is
+    `stopped`. `workflows` say how many retries a job may have. A retry takes the user's one place
+    in progress, so it is refused with `JobInProgress` while another job has that place.
+    """
+
+    order: Ordered
+    job_id: str
+    workflows: Workflows | None = None
+    requested_by: str | None = None
+    reason: str | None = None
+    user_id: str | None = None
+    server_id: str | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        if self.order != "retry" or self.user_id is None:
+            return ()
+        return (in_progress_key(self.user_id),)
+
+    def decide(self, job: ProvisioningJob, keys: Mapping[str, Key], now: datetime) -> Decision:
+        if job.version == 0:
+            raise JobNotFound
+        outcome = self._outcome(job, now)
+        if self.order == "retry" and outcome.events:
+            self._refuse_second(job, keys)
+        return Decision(outcome)
+
+    def _outcome(self, job: ProvisioningJob, now: datetime) -> Outcome:
+        max_retries = self._max_retries(job)
+        match self.order:
+            case "fail":
+                return job.fail(self.requested_by, self.reason, now, max_retries)
+            case "cancel":
+                return job.cancel(self.requested_by, self.reason, now, max_retries)
+            case "retry":
+                return job.retry(self.requested_by, self.reason, now, max_retries)
+            case "stopped":
+                return job.confirm_stopped(
+                    self.requested_by, self.reason, now, max_retries, self.server_id
+                )
+
+    def _refuse_second(self, job: ProvisioningJob, keys: Mapping[str, Key]) -> None:
+        if job.queued and job.queued.user_id != self.user_id:
+            raise NotPossible("The job was registered at this moment. Try again.", ("retry",))
+        for name in self.names:
+            if name in keys and keys[name].job_id != job.id:
+                raise JobInProgress.of(keys[name].job_id)
+
+    def _max_retries(self, job: ProvisioningJob) -> int:
+        if self.workflows is None:
+            return MAX_RETRIES
+        return self.workflows.recorded(job.queued.workflow if job.queued else None).max_retries

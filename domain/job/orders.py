@@ -1,0 +1,153 @@
+"""What people may order about a job: which attempt an order means, and what is possible now.
+
+An order that asks for what is so already changes nothing: who repeats it gets the same answer. An
+order that the job's state forbids is refused with a sentence that says what is possible.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Literal, TypeAlias
+
+from domain.errors import NotPossible
+from domain.job.attempt import Attempt
+from domain.job.runs import Runs
+
+Ordered: TypeAlias = Literal["fail", "cancel", "retry", "stopped"]
+Order: TypeAlias = Ordered | Literal["stop"]
+
+
+def to_end(runs: Runs, wanted: Literal["failed", "cancelled"], max_retries: int) -> Attempt | None:
+    """Return the attempt that `fail` or `cancel` ends; None if it has ended so already.
+
+    A timeout is only our inference, so an order may still end that attempt. Raises `NotPossible`.
+    """
+    attempt = _last(runs)
+    if _can_end(attempt):
+        return attempt
+    if attempt.outcome == wanted:
+        return None
+    raise refused(f"{_standing(runs)}.", runs, max_retries)
+
+
+def may_retry(runs: Runs, max_retries: int) -> bool:
+    """Tell whether `retry` opens an attempt; False if one waits already. Raises `NotPossible`."""
+    working = runs.working
+    if working and working.wanted and working.claim is None:
+        return False
+    if working or runs.present.status == "running":
+        raise refused(f"{_standing(runs)}.", runs, max_retries)
+    if runs.opened > max_retries:
+        had = _counted(runs.opened - 1, "retry", "retries")
+        allowed = f"The job has had {had}, and its workflow allows {max_retries}."
+        raise refused(allowed, runs, max_retries)
+    return True
+
+
+def to_confirm(runs: Runs, server_id: str | None, max_retries: int) -> Sequence[Attempt]:
+    """Return the attempts whose machine is gone; none if that is confirmed already.
+
+    Without `server_id`, the job must have only one machine that may be meant. Raises `NotPossible`.
+    """
+    if server_id:
+        meant = [each for each in runs.attempts if each.final and each.is_machine(server_id)]
+        if not meant:
+            unknown = f"No ended attempt of the job has the machine {server_id!r}."
+            raise refused(unknown, runs, max_retries)
+        return [each for each in meant if each.stopped_at is None]
+    meant = list(machines_left(runs))
+    if len({_machine(each) for each in meant}) > 1:
+        names = ", ".join(dict.fromkeys(map(_described, meant)))
+        raise NotPossible(
+            f"More than one machine may be meant: {names}. Say which one is gone (server_id).",
+            possible(runs, max_retries),
+        )
+    if not meant and not any(each.stopped_at for each in runs.attempts):
+        none = f"{_standing(runs)}, and no machine of it is left."
+        raise refused(none, runs, max_retries)
+    return meant
+
+
+def machines_left(runs: Runs) -> Sequence[Attempt]:
+    """Return the ended attempts whose machine runs, or has to be removed and may still be there."""
+    return [
+        each
+        for each in runs.attempts
+        if each.rollback_is_open or (each.status == "running" and not each.replaced)
+    ]
+
+
+def possible(runs: Runs, max_retries: int) -> tuple[Order, ...]:
+    """Return the orders that would change the job now."""
+    present, orders = runs.present, list[Order]()
+    if _can_end(_last(runs)):
+        orders += ["fail", "cancel"]
+    if present.status == "running":
+        orders += [] if present.stop_requested_at else ["stop"]
+    elif runs.working is None and runs.opened <= max_retries:
+        orders.append("retry")
+    if machines_left(runs):
+        orders.append("stopped")
+    return tuple(orders)
+
+
+def refused(why: str, runs: Runs, max_retries: int) -> NotPossible:
+    """Return the refusal with this reason and what is possible instead."""
+    orders = possible(runs, max_retries)
+    instead = f"Possible now: {', '.join(orders)}." if orders else "Register another job instead."
+    return NotPossible(f"{why} {instead}", orders)
+
+
+def _last(runs: Runs) -> Attempt:
+    """Return the attempt in progress, else one that an order ended after the present one."""
+    if runs.working:
+        return runs.working
+    for attempt in reversed(runs.attempts):
+        if attempt is runs.present or (attempt.final and attempt.final.ordered):
+            return attempt
+    return runs.present
+
+
+def _can_end(attempt: Attempt) -> bool:
+    return attempt.final is None or attempt.final.inferred
+
+
+def _standing(runs: Runs) -> str:
+    attempt = runs.working or runs.present
+    if attempt.final is None:
+        since = attempt.claim.recorded_at if attempt.claim else attempt.since
+        state = "provisioning" if attempt.claim else "pending"
+        return f"The job is in progress ({state}{_since(since)})"
+    ended = attempt.final.moment.recorded_at
+    words = {
+        "running": f"stopping{_since(attempt.stop_requested_at)}"
+        if attempt.stop_requested_at
+        else f"running{_since(ended)}",
+        "stopped": f"stopped{_since(attempt.stopped_at)}",
+        "timed_out": f"timed out at {_time(ended)}",
+    }
+    how = words.get(attempt.outcome or "") or f"{attempt.outcome} at {_time(ended)}"
+    return f"The job has ended already ({how})"
+
+
+def _machine(attempt: Attempt) -> str | None:
+    return attempt.server_id.value if attempt.server_id else None
+
+
+def _described(attempt: Attempt) -> str:
+    machine = _machine(attempt)
+    name = repr(machine) if machine else "a machine without an id"
+    return f"{name} (attempt {attempt.number}, {attempt.status})"
+
+
+def _since(time: datetime | None) -> str:
+    return f" since {_time(time)}" if time else ""
+
+
+def _time(time: datetime) -> str:
+    return f"{time:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _counted(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"

@@ -1,0 +1,178 @@
+"""milepost fail, cancel, retry, stop, stopped: what they print, and what they record."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from domain.job.events import AttemptFailed, Fact, StopRequested
+from tests.support.shell import Shell
+from tests.support.site import MACHINE, Site
+
+BY_OPS = ("--by", "ops")
+
+
+@pytest.fixture
+def stuck(database_site: Site) -> Site:
+    """A site with a job whose workflow is never heard of again."""
+    database_site.register()
+    database_site.report(status="provisioning", workflow_run_id="4711")
+    return database_site
+
+
+def last(site: Site) -> Fact:
+    return site.facts()[-1]
+
+
+def test_a_failed_job_says_what_else_there_is_to_do(shell: Shell, stuck: Site) -> None:
+    stuck.report(status="provisioning", step="vm_created", server_id="srv-1")
+
+    said = shell("fail", "job-1", "--reason", "the runner was lost", *BY_OPS)
+
+    assert said.splitlines() == [
+        "Job job-1: it is ended as failed.",
+        "Job job-1: its machine srv-1 has to be removed; confirm that with milepost stopped job-1.",
+        "Job job-1: the workflow's run 4711 may go on: cancel it where it runs.",
+    ]
+    fact = stuck.facts()[-2]
+    assert isinstance(fact, AttemptFailed)
+    assert (fact.requested_by, fact.reason) == ("ops", "the runner was lost")
+
+
+def test_a_job_whose_workflow_never_came_is_ended(shell: Shell, database_site: Site) -> None:
+    database_site.register()
+
+    assert shell("fail", "job-1") == "Job job-1: it is ended as failed.\n"
+
+
+def test_the_account_is_recorded_if_nobody_is_named(shell: Shell, stuck: Site) -> None:
+    shell("fail", "job-1")
+
+    fact = last(stuck)
+    assert isinstance(fact, AttemptFailed)
+    assert (fact.requested_by or "").startswith("cli:")
+
+
+def test_a_command_again_says_that_nothing_was_recorded(shell: Shell, stuck: Site) -> None:
+    shell("cancel", "job-1")
+    before = stuck.position
+
+    assert shell("cancel", "job-1") == (
+        "Job job-1: it is cancelled already. Nothing was recorded.\n"
+    )
+    assert stuck.position == before
+
+
+def test_a_job_is_cancelled_retried_and_ends_stopped(shell: Shell, stuck: Site) -> None:
+    shell("cancel", "job-1")
+    assert shell("retry", "job-1", "--reason", "again").splitlines() == [
+        "Job job-1: attempt 2 waits for its run. Milepost starts none: dispatch the workflow."
+    ]
+    stuck.report(status="running", workflow_run_id="4712", **MACHINE)
+
+    assert shell("stop", "job-1", *BY_OPS) == "Job job-1: its instance is asked to stop.\n"
+    fact = last(stuck)
+    assert isinstance(fact, StopRequested)
+    assert fact.requested_by == "ops"
+    assert shell("stopped", "job-1") == (
+        "Job job-1: its machine is recorded as gone. It is stopped.\n"
+    )
+    assert shell("stopped", "job-1").endswith("Nothing was recorded.\n")
+
+
+def test_a_program_gets_the_job(shell: Shell, stuck: Site) -> None:
+    job = shell.json("cancel", "job-1", "--reason", "not wanted")
+
+    assert (job["status"], job["outcome"], job["changed"]) == ("failed", "cancelled", True)
+    assert {**stuck.job(), "changed": True} == job
+    assert shell.json("cancel", "job-1")["changed"] is False
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (
+            ["retry", "job-1"],
+            "The job is in progress (provisioning since 2026-03-02 12:00:00 UTC).",
+        ),
+        (["stopped", "job-1", "--server", "srv-9"], "has the machine 'srv-9'"),
+        (["fail", "job-2"], "There is no job 'job-2'."),
+        (["stop", "job-1"], "No running instance"),
+    ],
+)
+def test_a_refusal_is_one_line(shell: Shell, stuck: Site, arguments: list[str], words: str) -> None:
+    before = stuck.position
+
+    assert words in shell.fails(*arguments)
+    assert stuck.position == before
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--reason", "x" * 2001],
+        ["--reason", "bell \a"],
+        ["--by", "x" * 201],
+    ],
+)
+def test_what_cannot_be_recorded_is_wrong_usage(
+    shell: Shell, stuck: Site, arguments: list[str]
+) -> None:
+    assert shell.run("fail", "job-1", *arguments).exit_code == 2
+
+
+def test_who_ends_a_job_in_the_wrong_folder_makes_no_database(empty: Shell) -> None:
+    assert "there is no database at" in empty.fails("fail", "job-1")
+
+
+# How a cancelled job is shown
+
+
+def test_a_cancelled_job_is_shown_apart_from_a_failed_one(shell: Shell, stuck: Site) -> None:
+    shell("cancel", "job-1", "--reason", "not wanted")
+    stuck.project()
+
+    assert "cancelled" in shell("jobs")
+    assert shell("jobs", "job-1").splitlines()[0].startswith("job-1   cancelled ")
+    trail = shell("audit", "job-1", "--kind", "AttemptCancelled")
+    assert "cancelled" in trail.splitlines()[-1]
+    assert "State now: cancelled" in trail
+    event = json.loads(shell("audit", "job-1", "--kind", "AttemptCancelled", "--json"))
+    assert event["state"]["outcome"] == "cancelled"
+
+
+# Long errors
+
+LONG = "\n".join(f"TASK [step {number}] failed: " + "x" * 60 for number in range(120))
+
+
+def test_a_long_error_is_one_row_of_the_list(shell: Shell, stuck: Site) -> None:
+    stuck.report(status="failed", error=LONG)
+    stuck.project()
+
+    rows = [line for line in shell("jobs").splitlines() if line.strip()]
+
+    assert len(LONG) > 10_000
+    assert len(rows) == 3  # the headings, their line, and the job
+    assert "TASK [step 0] failed: xxx" in rows[2]
+    assert "…" in rows[2]
+
+
+def test_one_job_is_shown_with_the_whole_error_and_its_lines(shell: Shell, stuck: Site) -> None:
+    stuck.report(status="failed", error=LONG, failed_step="configure")
+    shell("retry", "job-1")
+    stuck.report(status="failed", error="quota\nexceeded", workflow_run_id="4712")
+
+    said = shell("jobs", "job-1")
+
+    lines = [line.strip() for line in said.splitlines()]
+    for part in LONG.splitlines():
+        assert any(line.endswith(part) for line in lines), part
+    assert said.count("quota") == 1
+
+
+def test_a_line_of_a_replay_is_one_line(shell: Shell, stuck: Site) -> None:
+    stuck.report(status="failed", error="one\ntwo")
+
+    assert "one two" in shell("replay", "job-1")

@@ -1,0 +1,287 @@
+"""Reading callbacks: what senders' tools make of the fields, and what is recorded of it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api.errors import InvalidFields, MissingJobId, MissingStatusOrType, UnknownStatus
+from api.intake.bending import FIELDS, MAX_ERROR
+from api.intake.callback import CallbackReader, Taken
+from api.schemas.requests import CallbackSchema
+from domain.job.callback import Callback
+from tests.support.deployment import NOON
+
+READER = CallbackReader(lambda: NOON)
+
+
+def read(**fields: Any) -> Taken:
+    """Read a callback with these fields."""
+    return READER.read(json.dumps({"job_id": "job-1", "status": "failed", **fields}).encode())
+
+
+def test_the_documented_fields_are_the_known_ones() -> None:
+    assert set(FIELDS) == set(CallbackSchema().fields)
+
+
+@pytest.mark.parametrize(
+    ("field", "given", "recorded"),
+    [
+        ("server_id", 50123456, "50123456"),
+        ("server_id", 50123456.0, "50123456"),
+        ("server_id", 1.5, "1.5"),
+        ("server_ip", ["10.0.0.2", "fd7a::1"], '["10.0.0.2","fd7a::1"]'),
+        ("tailscale_ip", [], None),
+        ("tailscale_ip", False, None),
+        ("step", ["a"], '["a"]'),
+        ("failed_step", 3, "3"),
+        ("failed_step", "Run a script |\n  set -e", "Run a script |   set -e"),
+        ("failed_step", "configure\tfull\r\n", "configure full"),
+        ("failed_step", "\x1b[31mred", "\ufffd[31mred"),
+        ("failed_step", "\n", None),
+        ("failed_step", "x" * 250, "x" * 199 + "…"),
+        ("error", 137, "137"),
+        ("error", {"code": 137, "message": "getötet"}, '{"code":137,"message":"getötet"}'),
+        ("error", True, "true"),
+        ("workflow_run_id", 123.0, "123"),
+        ("workflow_run_id", True, "true"),
+        ("workflow_run_id", "r" * 201, hashlib.sha256(b"r" * 201).hexdigest()),
+        ("callback_id", 99, "99"),
+        ("callback_id", "a\nb", hashlib.sha256(b"a\nb").hexdigest()),
+        ("run_attempt", 0, None),
+        ("run_attempt", -1, None),
+        ("run_attempt", "first", None),
+        ("run_attempt", "²", None),
+        ("run_attempt", True, None),
+        ("run_attempt", 1.5, None),
+        ("run_attempt", [2], None),
+        ("run_attempt", 10**18, None),
+        ("occurred_at", "2026-03-02T12:00:00", None),
+        ("occurred_at", "Mon, 02 Mar 2026 12:00:00 +0000", None),
+        ("occurred_at", "0001-01-01T00:00:00Z", None),
+        ("status", "canceled", "cancelled"),
+        ("job_id", 8412345678, "8412345678"),
+        ("type", 7, "7"),
+    ],
+)
+def test_a_value_that_does_not_fit_is_bent_kept_and_said(
+    field: str, given: Any, recorded: Any
+) -> None:
+    callback, warnings = read(**{field: given})
+
+    assert getattr(callback, field) == recorded
+    assert callback.bent == {field: given}
+    assert callback.raw is None
+    assert [warning.split()[0] for warning in warnings] == [field]
+
+
+@pytest.mark.parametrize(
+    ("field", "given", "recorded"),
+    [
+        ("workflow_run_id", 123456789, "123456789"),
+        ("run_attempt", 2, 2),
+        ("run_attempt", "2", 2),
+        ("run_attempt", 2.0, 2),
+        ("error", "x" * MAX_ERROR, "x" * MAX_ERROR),
+        ("error", "\x1b[0;31mfatal\x1b[0m\n", "\x1b[0;31mfatal\x1b[0m\n"),
+        ("status", "cancelled", "cancelled"),
+        ("status", "stopped", "stopped"),
+        ("type", None, None),
+        ("callback_id", "", None),
+    ],
+)
+def test_what_is_understood_is_not_bent(field: str, given: Any, recorded: Any) -> None:
+    callback, warnings = read(**{field: given})
+
+    assert getattr(callback, field) == recorded
+    assert (callback.bent, callback.raw, warnings) == ({}, None, ())
+
+
+AT = datetime(2026, 3, 2, 11, 30, 15, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("written", "moment"),
+    [
+        ("2026-03-02T11:30:15Z", AT),
+        ("2026-03-02t11:30:15z", AT),
+        ("2026-03-02 11:30:15+00:00", AT),
+        ("2026-03-02T17:15:15+05:45", AT),
+        ("2026-03-02T11:30:15+0000", AT),
+        ("20260302T113015Z", AT),
+        ("2026-03-02T11:30:15,5Z", AT + timedelta(milliseconds=500)),
+        ("2026-03-02T11:30:15.123456789Z", AT + timedelta(microseconds=123456)),
+        ("2026-03-02T11:30:60Z", AT + timedelta(seconds=44, microseconds=999999)),
+        ("2026-03-02T17:15:60+05:45", AT + timedelta(seconds=44, microseconds=999999)),
+        (int(AT.timestamp()), AT),
+        (str(int(AT.timestamp())), AT),
+        (AT.timestamp() + 0.25, AT + timedelta(milliseconds=250)),
+        (int(AT.timestamp()) * 1000 + 7, AT + timedelta(milliseconds=7)),
+        (f"{int(AT.timestamp())}.000001", AT + timedelta(microseconds=1)),
+        (int(AT.timestamp()) * 10**9, AT),
+    ],
+)
+def test_times_as_tools_write_them_are_understood(written: Any, moment: datetime) -> None:
+    callback, warnings = read(occurred_at=written)
+
+    assert callback.occurred_at == moment
+    assert callback.occurred_at.utcoffset() == timedelta()
+    assert (callback.bent, warnings) == ({}, ())
+
+
+def test_a_long_error_keeps_its_head_and_its_tail() -> None:
+    error = "TASK [first]\n" + "x" * 100_000 + "\nfatal: the reason"
+
+    callback, warnings = read(error=error)
+
+    assert callback.error is not None
+    assert len(callback.error) == MAX_ERROR
+    assert callback.error.startswith("TASK [first]\nxxx")
+    assert callback.error.endswith("xxx\nfatal: the reason")
+    assert "left out here" in callback.error
+    assert callback.bent == {"error": error}
+    assert "65,536" in warnings[0]
+
+
+def test_a_body_whose_bytes_were_mended_is_kept_whole() -> None:
+    raw = (
+        b'{"job_id": "job-1", "status": "failed", "error": "caf\xe9", "log": "a\\u0000", "k": NaN}'
+    )
+
+    callback, warnings = READER.read(raw)
+
+    assert (callback.error, callback.extra) == ("caf\ufffd", {"log": "a\ufffd", "k": "NaN"})
+    assert callback.bent == {"error": "caf\ufffd"}
+    assert callback.raw is not None
+    assert base64.b64decode(callback.raw) == raw
+    assert len(warnings) == 4
+
+
+def test_two_broken_ids_stay_two() -> None:
+    first, second = (
+        READER.read(b'{"job_id": "j", "type": "heartbeat", "callback_id": "' + broken + b'"}')
+        for broken in (b"\xe9", b"\xe8")
+    )
+
+    assert first.callback.callback_id != second.callback.callback_id
+    assert first.callback.bent == second.callback.bent == {"callback_id": "\ufffd"}
+
+
+@pytest.mark.parametrize("job_id", [b'"a\\u0000"', b'"caf\xe9"', b'"a\\nb"', b"[1]", b"true"])
+def test_a_job_id_is_never_guessed(job_id: bytes) -> None:
+    raw = b'{"job_id": ' + job_id + b', "status": "failed"}'
+
+    with pytest.raises(InvalidFields, match="job_id"):
+        READER.read(raw)
+    assert READER.job_id_in(raw) is None
+
+
+@pytest.mark.parametrize("absent", ["", None])
+def test_a_job_id_that_says_nothing_is_missing(absent: Any) -> None:
+    with pytest.raises(MissingJobId):
+        read(job_id=absent)
+
+
+@pytest.mark.parametrize("absent", ["", None, False, []])
+def test_a_status_that_says_nothing_is_missing(absent: Any) -> None:
+    with pytest.raises(MissingStatusOrType):
+        read(status=absent)
+
+
+@pytest.mark.parametrize(
+    ("status", "meant"),
+    [("Running", "running"), ("faild", "failed"), ("cancelling", ""), ("done", ""), (5, "")],
+)
+def test_an_unknown_status_is_refused_with_what_may_be_meant(status: Any, meant: str) -> None:
+    with pytest.raises(UnknownStatus, match=f"Did you mean '{meant}'" if meant else "known are"):
+        read(status=status)
+
+
+@pytest.mark.parametrize("field", ["status", "error", "run_attempt", "callback_id"])
+def test_a_known_field_with_two_values_is_refused(field: str) -> None:
+    raw = f'{{"job_id": "job-1", "status": "failed", "{field}": "1", "{field}": "2"}}'.encode()
+
+    with pytest.raises(InvalidFields, match=f"{field}: Given twice"):
+        READER.read(raw)
+    assert READER.job_id_in(raw) == "job-1"
+
+
+@pytest.mark.parametrize(
+    ("unknown", "meant"),
+    [
+        ("serverId", "server_id"),
+        ("SERVER-IP", "server_ip"),
+        ("jobid", None),  # job_id is there
+        ("errors", "error"),
+        ("workflow_runid", "workflow_run_id"),
+        ("occured_at", "occurred_at"),
+        ("mode", None),
+        ("used_snapshot", None),
+        ("metadata", None),
+        ("x" * 100_000, None),
+        ("", None),
+    ],
+)
+def test_a_field_that_is_close_to_a_known_one_is_told(unknown: str, meant: str | None) -> None:
+    callback, warnings = read(**{unknown: "value"})
+
+    assert callback.extra == {unknown: "value"}
+    said = (f"field {unknown!r} is unknown; did you mean {meant!r}?",) if meant else ()
+    assert warnings == said
+
+
+def test_what_a_heartbeat_carries_is_kept_and_not_judged() -> None:
+    callback, warnings = read(type="heartbeat", status="no status", step=["x"], error="", load=1)
+
+    assert callback == Callback(
+        job_id="job-1",
+        type="heartbeat",
+        extra={"status": "no status", "step": ["x"], "load": 1},
+    )
+    assert warnings == ()
+
+
+texts = st.sampled_from(["", "job-1", "heartbeat", "running", "failed", "a\nb", "x" * 201])
+values: st.SearchStrategy[Any] = (
+    texts
+    | st.text()
+    | st.sampled_from(["2026-03-02T12:00:00Z", "2026-03-02T12:00:00", "3", 3, 2**64, "1772452800"])
+    | st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.lists(texts, max_size=2)
+)
+bodies = st.dictionaries(st.sampled_from([*FIELDS, "note", "Status", ""]), values, max_size=8)
+
+
+@given(bodies)
+def test_the_fast_path_reads_what_the_bending_reads(fields: dict[str, Any]) -> None:
+    body = {"job_id": "job-1", "status": "failed", **fields}
+    fast = READER._plain(body)
+
+    if fast is not None:
+        assert READER.read(json.dumps(body).encode()).callback == fast
+        odd = json.dumps(body).encode() + b"\0"
+        slow = READER.read(odd).callback
+        assert (slow.bent, base64.b64decode(slow.raw or "")) == ({}, odd)
+        assert Callback(**{**_fields(slow), "raw": None}) == fast
+
+
+def _fields(callback: Callback) -> dict[str, Any]:
+    return {name: getattr(callback, name) for name in callback.__struct_fields__}
+
+
+def test_plain_callbacks_take_the_fast_path() -> None:
+    step = {"job_id": "job-1", "status": "provisioning", "step": "vm_created", "note": [1]}
+    dated = {**step, "occurred_at": "2026-03-02T12:00:00.5+01:00", "run_attempt": 2}
+    beat = {"job_id": "job-1", "type": "heartbeat", "workflow_run_id": 7}
+
+    assert all(READER._plain(body) for body in (step, dated, beat))
