@@ -11,8 +11,6 @@ from tests.support.shell import ESCAPE, Shell
 from tests.support.site import Site
 from tests.support.tampering import Database
 
-NEWER = str(int(SHAPE) + 1)
-
 
 def lived(site: Site) -> None:
     site.register()
