@@ -37,6 +37,16 @@ FIELDS = (
     "idempotency_key",
     "signed_by",
     "digest",
+    "run_attempt",
+    "because",
+    "before",
+    "claims",
+    "in_workflow",
+    "deadline",
+    "due_at",
+    "held",
+    "reason",
+    "detail",
 )
 REST = "rest"
 """The column for fields without a column of their own, as JSON."""
