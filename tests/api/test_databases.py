@@ -94,7 +94,8 @@ def test_a_database_from_before_deadlines_is_rebuilt(
     indexed = (
         "SELECT name FROM sqlite_master WHERE type = 'index' AND instr(name, 'look')"
         if Database(made).is_sqlite
-        else "SELECT indexname FROM pg_indexes WHERE strpos(indexname, 'look') > 0"
+        else "SELECT indexname FROM pg_indexes"
+        " WHERE strpos(indexname, 'look') > 0 AND schemaname = current_schema()"
     )
     assert len(Database(made).rows(indexed)) == 1
     again.close()
