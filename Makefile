@@ -5,7 +5,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 DESCRIBED := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test bench check clean
+.PHONY: help install run test bench drill check clean
 
 help: ## List what can be made
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null \
@@ -21,6 +21,9 @@ test: $(VENV)/test ## Run all tests (ARGS="-k name" for some)
 
 bench: $(VENV)/bench ## Measure Milepost against its baselines (ARGS="--short", or names)
 	@$(BIN)/python -m bench $(ARGS)
+
+drill: $(VENV)/test ## Play jobs by the thousand against an oracle (ARGS="month", or "job SEED")
+	@$(BIN)/python -m tests.drill $(ARGS)
 
 check: $(VENV)/dev ## Check style, types and the direction of imports
 	$(BIN)/ruff format --check .

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 from api.http.headers import Headers
 from api.tokens import Principal, Scope
 from api.wiring import Services
-from domain.job.callback import Callback
+from domain.job.callback import Callback, RefusedCallback
 from domain.writing.batch import Receipt
 from projections.views.instance import Instance
 
@@ -49,6 +49,10 @@ class Door(Protocol):
 
     async def record(self, callback: Callback) -> Receipt:
         """Record a callback; see `Milepost.record`."""
+        ...
+
+    async def keep_refusal(self, refused: RefusedCallback) -> Receipt:
+        """Keep a refused callback; see `Milepost.keep_refusal`."""
         ...
 
     async def instance_of(self, agent_id: str) -> Instance | None:

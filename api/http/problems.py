@@ -13,6 +13,7 @@ from werkzeug.exceptions import HTTPException
 
 from api import errors as asked
 from api.errors import sentence
+from api.http.counters import REFUSED
 from api.http.flask_side.app import App
 from api.http.flask_side.blueprint import PROBLEM
 from api.http.messages import Answer
@@ -26,6 +27,7 @@ from projections.tree.proofs import NotInTreeYet
 
 log = logging.getLogger("milepost.api")
 
+CALLBACK_PATHS = ("/api/webhooks/github", "/api/callbacks")
 PREFIX = "urn:milepost:problem:"
 RETRY_AFTER_SECONDS = 2
 TOO_LARGE = (
@@ -220,7 +222,12 @@ def install(app: App) -> None:
 
 
 def problem_of(error: Exception, method: str, path: str) -> Answer:
-    """Return the problem document of an error that a view raised for this method and path."""
+    """Return the problem document of an error that a view raised for this method and path.
+
+    Count it, if it refuses a callback.
+    """
+    if method == "POST" and path in CALLBACK_PATHS and (counter := REFUSED.get(type(error))):
+        counter.inc()
     if isinstance(error, MilepostError):
         return _explained(error, method, path)
     if isinstance(error, HTTPException):
@@ -271,7 +278,10 @@ def _from_http(error: HTTPException, path: str) -> Answer:
     slug = title.lower().replace(" ", "-")
     ours = ("content-type", "content-length")
     theirs = [pair for pair in error.get_headers() if pair[0].lower() not in ours]
-    detail = TOO_LARGE if status == 413 else error.description or ""
+    detail = error.description or ""
+    if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        detail = TOO_LARGE
+        log.warning("%r: %s", path, detail)
     return _with(problem(status, slug, title, detail, path), theirs)
 
 

@@ -97,7 +97,7 @@ def status(given: Any) -> Fit:
     if text is not None and text not in STATUSES:
         near = closest(text, STATUSES)
         meant = f" Did you mean {near!r}?" if near else ""
-        raise Unusable(f"Unknown status; known are {', '.join(STATUSES)}.{meant}")
+        raise Unusable(f"Unknown status {text[:60]!r}; known are {', '.join(STATUSES)}.{meant}")
     return _fit(given, text)
 
 

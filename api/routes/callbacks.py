@@ -11,26 +11,32 @@ from typing import Any, Final
 
 import msgspec
 
+from api.errors import InvalidJSON, MissingJobId, sentence
 from api.http.answers import in_json
+from api.http.counters import DUPLICATE, REASONS, RECORDED
 from api.http.flask_side.blueprint import Blueprint
 from api.http.flask_side.door import through_flask
 from api.http.headers import UNREADABLE, Headers
 from api.http.idempotency import parameter
 from api.http.messages import Answer, Door, Request
+from api.http.problems import CALLBACK_PATHS
 from api.http.signatures import Sender, verify
 from api.intake.bending import identity
 from api.intake.callback import CallbackReader, Taken
-from api.routes.metrics import DUPLICATE, RECORDED
 from api.schemas.answers import ReceiptSchema
 from api.schemas.requests import CallbackSchema
-from api.wiring import Services
-from domain.job.callback import Callback
+from domain.errors import MilepostError
+from domain.job.callback import Callback, RefusedCallback
 
 log = logging.getLogger("milepost")
 
 bp = Blueprint("callbacks", __name__, description="What workflows post; signed, without a token")
 
-PATHS: Final = ("/api/webhooks/github", "/api/callbacks")
+FOR_WORKFLOWS: Final = (
+    "This URL is for the callbacks of provisioning workflows: JSON objects with job_id and status."
+)
+FORMS: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
+REFUSALS: Final = tuple(kind for kind in REASONS if issubclass(kind, MilepostError))
 _DOC: Final = {
     "parameters": [parameter("Names this delivery, as callback_id in the body does")],
     "requestBody": {
@@ -46,8 +52,8 @@ _DOC: Final = {
 }
 
 
-@bp.route(PATHS[0], methods=["POST"], endpoint="webhook")
-@bp.route(PATHS[1], methods=["POST"], endpoint="receive")
+@bp.route(CALLBACK_PATHS[0], methods=["POST"], endpoint="webhook")
+@bp.route(CALLBACK_PATHS[1], methods=["POST"], endpoint="receive")
 @bp.doc(**_DOC)
 @bp.response(200, ReceiptSchema)
 @bp.problem(400, "Malformed")
@@ -61,9 +67,22 @@ def webhook() -> Answer:
 
 
 async def receive(request: Request, door: Door) -> Answer:
-    """Verify, read and record a callback; answer with its receipt."""
-    taken = authentic(request.header, request.body, door.services)
-    receipt = await door.record(taken.callback)
+    """Verify, read and record a callback; answer with its receipt.
+
+    A refused one is kept in the log of its job, if it is authentic and names the job.
+    """
+    services = door.services
+    sender = verify(
+        request.header, request.body, services.settings.callback_secrets, services.clock
+    )
+    if request.header("X-GitHub-Event") == "ping":
+        return in_json({"received": True, "warning": f"This is GitHub's ping. {FOR_WORKFLOWS}"})
+    try:
+        taken = read(request, sender, _reader(services.clock))
+        receipt = await door.record(taken.callback)
+    except REFUSALS as error:
+        await _keep(error, request, sender, door)
+        raise
     (DUPLICATE if receipt.duplicate else RECORDED).inc()
     answer = {
         "received": True,
@@ -79,20 +98,51 @@ async def receive(request: Request, door: Door) -> Answer:
     return in_json(answer)
 
 
-def authentic(header: Headers, body: bytes, here: Services) -> Taken:
-    """Return the callback that these bytes are, with who signed it; raise a `BadRequest`."""
-    sender = verify(header, body, here.settings.callback_secrets, here.clock)
-    callback, warnings = _reader(here.clock).read(body)
-    named, odd = _delivery(header, sender, callback)
+def read(request: Request, sender: Sender, reader: CallbackReader) -> Taken:
+    """Return the callback of an authentic request, with who signed it; raise a `BadRequest`."""
+    try:
+        callback, warnings = reader.read(request.body)
+    except (InvalidJSON, MissingJobId) as error:
+        if stranger := _stranger(request.header):
+            raise type(error)(f"{sentence(error)} {stranger} {FOR_WORKFLOWS}") from None
+        raise
+    named, odd = _delivery(request.header, sender, callback)
     return Taken(
         msgspec.structs.replace(
             callback,
             signed_by=sender.signed_by,
-            digest=hashlib.sha256(body).hexdigest(),
+            digest=hashlib.sha256(request.body).hexdigest(),
             **named,
         ),
         (*warnings, *odd),
     )
+
+
+def _stranger(header: Headers) -> str | None:
+    """Say what a request is that is no callback, if its headers tell."""
+    if event := header("X-GitHub-Event"):
+        return f"This is an event of GitHub's own webhooks, {event[:60]!r}."
+    if (header("Content-Type") or "").lower().startswith(FORMS):
+        return "This is a form."
+    return None
+
+
+async def _keep(error: MilepostError, request: Request, sender: Sender, door: Door) -> None:
+    reason, detail = REASONS[type(error)], sentence(error)
+    job_id = _reader(door.services.clock).job_id_in(request.body)
+    log.warning("callback refused (%s) for job %r: %s", reason, job_id, detail)
+    if job_id is None:
+        return
+    refused = RefusedCallback(
+        job_id=job_id,
+        reason=reason,
+        detail=detail,
+        body=request.body,
+        signed_by=sender.signed_by,
+        callback_id=sender.callback_id,
+        digest=hashlib.sha256(request.body).hexdigest(),
+    )
+    await door.keep_refusal(refused)
 
 
 def _delivery(

@@ -10,6 +10,7 @@ import re
 from typing import Final, NamedTuple
 
 from api.http.messages import View
+from api.http.problems import CALLBACK_PATHS
 from api.routes import callbacks, health, instances
 
 
@@ -22,7 +23,7 @@ class HotRoute(NamedTuple):
 
 
 HOT: Final = (
-    HotRoute("POST", re.compile("|".join(map(re.escape, callbacks.PATHS))), callbacks.receive),
+    HotRoute("POST", re.compile("|".join(map(re.escape, CALLBACK_PATHS))), callbacks.receive),
     HotRoute(
         "GET",
         re.compile("/api/agents/(?P<agent_id>[A-Za-z0-9._~:@-]{1,200})/instance"),

@@ -20,7 +20,7 @@ from api.http.headers import header
 from api.http.idempotency import idempotency_key, parameter
 from api.http.messages import Answer
 from api.representations.difference import difference_body, is_settled
-from api.representations.job import attention_body, job_body, timeline_body
+from api.representations.job import attention_body, job_body, timeline_body, varying
 from api.schemas.answers import (
     AttentionListSchema,
     JobListSchema,
@@ -31,6 +31,7 @@ from api.schemas.answers import (
 from api.schemas.history import DifferenceSchema
 from api.schemas.queries import PlaceQuerySchema
 from api.schemas.requests import JobQuerySchema, RegistrationSchema
+from api.wiring import Services
 from domain.errors import JobNotFound
 from domain.job.commands.registration import QueueJob
 from projections.read_model.contract import AttentionFilter, JobFilter
@@ -70,7 +71,7 @@ def register(body: dict[str, Any]) -> Answer:
     )
     instance = services.reader.instance(receipt.job_id)
     assert instance is not None  # the receipt says that it is stored
-    shown = {**job_body(instance, services.workflows), "duplicate": receipt.duplicate}
+    shown = {**_present(instance, services), "duplicate": receipt.duplicate}
     location = url_for("jobs.show", job_id=receipt.job_id)
     return in_json(shown, 201, [("Location", location)])
 
@@ -103,19 +104,19 @@ def index(query: dict[str, Any]) -> Answer:
     before = _before(cursor) if cursor else None
     instances = services.reader.instances(JobFilter(**query, before=before, limit=limit + 1))
     page = instances[:limit]
-    bodies = [job_body(instance, services.workflows) for instance in page]
+    bodies = [_present(instance, services) for instance in page]
     links = [next_page(cursor=f"p{page[-1].first_position}")] if len(instances) > limit else []
     return in_json({"jobs": bodies}, headers=links)
 
 
 def _needing_somebody(filters: dict[str, Any], limit: int, cursor: str | None) -> Answer:
-    services, now = access.services(), access.services().clock()
+    services, now = access.services(), access.services().now()
     after = _after(cursor) if cursor else None
     wanted = AttentionFilter(**filters, now=now, after=after, limit=limit + 1)
     instances = services.reader.attention(wanted)
     page = instances[:limit]
     bodies = [
-        attention_body(instance, reasons, services.workflows)
+        attention_body(instance, reasons, services.workflows, now, services.reader.first_start)
         for instance, reasons in needing(page, services.workflows, now)
     ]
     last = candidate(page[-1], services.workflows) if len(instances) > limit else None
@@ -148,11 +149,20 @@ def show(query: dict[str, Any], job_id: str) -> Answer:
         return _difference(query["start"], query.get("end", PointInHistory()), present)
     place = PointInHistory(**query)
     instance = services.history.instance(present, place)
-    tag = etag(instance.position, services.workflows.fingerprint)
-    headers = lasting(tag) if is_settled(place, instance, present) else tagged(tag)
-    if known := not_modified(tag, headers):
-        return known
-    return in_json(job_body(instance, services.workflows), headers=headers)
+    if query:
+        tag = etag(instance.position, services.workflows.fingerprint)
+        headers = lasting(tag) if is_settled(place, instance, present) else tagged(tag)
+        if known := not_modified(tag, headers):
+            return known
+        return in_json(job_body(instance, services.workflows), headers=headers)
+    workflows, now = services.workflows, services.now()
+    _, health_changes = varying(instance, workflows, now)
+    tag = etag(instance.position, workflows.fingerprint, health_changes)
+    return not_modified(tag) or in_json(_present(instance, services), headers=tagged(tag))
+
+
+def _present(instance: Instance, services: Services) -> dict[str, Any]:
+    return job_body(instance, services.workflows, services.now(), services.reader.first_start)
 
 
 def _difference(start: PointInHistory, end: PointInHistory, present: Instance) -> Answer:

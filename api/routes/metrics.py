@@ -3,70 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from datetime import datetime
-from functools import cache
+from collections.abc import Iterator
+from contextlib import suppress
 
 from flask import Response
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     CollectorRegistry,
-    Counter,
     generate_latest,
     multiprocess,
-    values,
 )
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from api.errors import MissingScope
 from api.http import access
+from api.http.counters import COUNTERS
 from api.http.flask_side.blueprint import Blueprint
-from domain.errors import Refused
-from domain.job.orders import Order
-from domain.writing.batch import Receipt
-from projections.reading.reader import NotRebuiltYet, Reader
-from projections.tree.proofs import Evidence
+from api.wiring import Services
+from projections.reading.reader import NotRebuiltYet
 
 bp = Blueprint("metrics", __name__, description="For Prometheus")
-
-if "PROMETHEUS_MULTIPROC_DIR" in os.environ:  # set by `milepost serve` for its workers
-    # Asking for the process id at each count is a system call.
-    process_id = cache(os.getpid)
-    os.register_at_fork(after_in_child=process_id.cache_clear)
-    values.ValueClass = values.MultiProcessValue(process_id)  # type: ignore[no-untyped-call]
-COUNTERS = CollectorRegistry()
-_CALLBACKS = Counter(
-    "milepost_callbacks", "Callbacks answered with a receipt", ["outcome"], registry=COUNTERS
-)
-RECORDED, DUPLICATE = _CALLBACKS.labels("recorded"), _CALLBACKS.labels("duplicate")
-
-
-_COMMANDS = Counter(
-    "milepost_commands",
-    "Commands of people over HTTP: recorded, unchanged (the job was so already) or refused",
-    ["command", "outcome"],
-    registry=COUNTERS,
-)
-for _command in ("fail", "cancel", "retry", "stop", "stopped"):
-    for _outcome in ("recorded", "unchanged", "refused"):
-        _COMMANDS.labels(_command, _outcome)
-
-
-@contextmanager
-def counted(command: Order) -> Iterator[Callable[[Receipt], None]]:
-    """Count a command by the receipt that the caller passes on, or by its refusal."""
-
-    def count(receipt: Receipt) -> None:
-        outcome = "unchanged" if receipt.position is None else "recorded"
-        _COMMANDS.labels(command, outcome).inc()
-
-    try:
-        yield count
-    except Refused:
-        _COMMANDS.labels(command, "refused").inc()
-        raise
 
 
 @bp.route("/metrics")
@@ -81,7 +38,7 @@ def metrics() -> Response:
         )
     registry = CollectorRegistry()
     services = access.services()
-    registry.register(_Database(services.reader, services.evidence, services.clock))
+    registry.register(_Database(services))
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         counters = b""
@@ -91,10 +48,11 @@ def metrics() -> Response:
 
 
 class _Database(Collector):
-    def __init__(self, reader: Reader, evidence: Evidence, clock: Callable[[], datetime]) -> None:
-        self._reader = reader
-        self._evidence = evidence
-        self._clock = clock
+    def __init__(self, services: Services) -> None:
+        self._reader = services.reader
+        self._evidence = services.evidence
+        self._deadlines = services.deadlines
+        self._now = services.now
 
     def collect(self) -> Iterator[Metric]:
         """Yield the gauges of the database, which all workers share."""
@@ -127,6 +85,17 @@ class _Database(Collector):
             "1 if the log lost or changed the tree's last event",
             float(growth.fault is not None),
         )
+        note = self._deadlines()
+        yield GaugeMetricFamily(
+            "milepost_deadlines_held_jobs",
+            "Jobs that fell silent at once, and whose timeouts wait for an operator or for a time",
+            note.held.hold.silent if note.held.hold else 0,
+        )
+        yield GaugeMetricFamily(
+            "milepost_deadlines_patient",
+            "1 while no job is given up, because Milepost was away or a clock was set",
+            float(note.presence.is_patient(self._now())),
+        )
         jobs = GaugeMetricFamily("milepost_jobs", "Jobs by status", labels=["status"])
         for status, count in counts.items():
             jobs.add_metric([status], count)
@@ -137,6 +106,6 @@ class _Database(Collector):
             labels=["reason"],
         )
         with suppress(NotRebuiltYet):  # the other metrics are needed all the same
-            for reason, count in self._reader.attention_counts(self._clock()).items():
+            for reason, count in self._reader.attention_counts(self._now()).items():
                 needing.add_metric([reason], count)
         yield needing

@@ -6,10 +6,10 @@ from typing import Any
 
 from api.http import access
 from api.http.answers import in_json
+from api.http.counters import counted
 from api.http.flask_side.blueprint import Blueprint
 from api.http.messages import Answer
 from api.representations.job import job_body
-from api.routes.metrics import counted
 from api.schemas.answers import OrderedSchema
 from api.schemas.requests import OrderSchema, StoppedSchema
 from domain.errors import JobNotFound
@@ -101,4 +101,9 @@ def _ordered(order: Ordered, job_id: str, body: dict[str, Any]) -> Answer:
     instance = services.reader.instance(job_id)
     assert instance is not None  # the receipt says that it is stored
     changed = receipt.position is not None
-    return in_json({**job_body(instance, services.workflows), "changed": changed})
+    return in_json(
+        {
+            **job_body(instance, services.workflows, services.now(), services.reader.first_start),
+            "changed": changed,
+        }
+    )

@@ -25,7 +25,7 @@ class OutcomeField(fields.String):
 
 
 class ReceiptSchema(Schema):
-    """Proof that a callback is stored."""
+    """Proof that a callback is stored. GitHub's ping gets `received` and `warning` only."""
 
     received = fields.Boolean(metadata={"description": "Always true"})
     job_id = fields.String()
@@ -43,6 +43,42 @@ class UiStepSchema(Schema):
     id = fields.String()
     label = fields.String()
     status = fields.String(validate=validate.OneOf(("completed", "active", "pending", "error")))
+
+
+class RefusalSchema(Schema):
+    """The newest refused callback of a job."""
+
+    at = fields.AwareDateTime(metadata={"description": "The time by the server's clock"})
+    reason = fields.String(metadata={"description": "As in milepost_callbacks_refused_total"})
+    detail = fields.String(allow_none=True, metadata={"description": "What its sender was told"})
+
+
+DEADLINES = ("start", "heartbeat", "step", "attempt")
+STATES = ("ok", "late", "unresponsive")
+
+
+class HealthSchema(Schema):
+    """How alive a job is, apart from its status."""
+
+    state = fields.String(validate=validate.OneOf(STATES))
+    sentence = fields.String(allow_none=True, metadata={"description": "null once it has ended"})
+    deadline = fields.String(
+        allow_none=True,
+        validate=validate.OneOf(DEADLINES),
+        metadata={"description": "The deadline that comes first"},
+    )
+    due_at = fields.AwareDateTime(
+        allow_none=True, metadata={"description": "The job is given up after this time"}
+    )
+
+
+class InstanceHealthSchema(Schema):
+    """How alive an instance's job is, apart from its status."""
+
+    state = fields.String(validate=validate.OneOf(STATES))
+    sentence = fields.String(allow_none=True)
+    deadline = fields.String(allow_none=True, validate=validate.OneOf(DEADLINES))
+    dueAt = fields.AwareDateTime(allow_none=True)  # noqa: N815  as the seed's names
 
 
 class JobSchema(Schema):
@@ -80,6 +116,13 @@ class JobSchema(Schema):
     started_at = fields.AwareDateTime(allow_none=True)
     stopped_at = fields.AwareDateTime(allow_none=True)
     completed_at = fields.AwareDateTime(allow_none=True)
+    refused_callbacks = fields.Integer(
+        metadata={"description": "How many refused callbacks the job has kept, at most 100"}
+    )
+    last_refusal = fields.Nested(RefusalSchema, allow_none=True)
+    health = fields.Nested(
+        HealthSchema, allow_none=True, metadata={"description": "null for the past"}
+    )
     created_at = fields.AwareDateTime(allow_none=True)
     updated_at = fields.AwareDateTime(allow_none=True)
     version = fields.Integer()
@@ -153,6 +196,7 @@ class InstanceSchema(Schema):
     instance = fields.Nested(InstanceBodySchema)
     steps = fields.List(fields.Nested(UiStepSchema))
     uptime = fields.Integer(allow_none=True, metadata={"description": "Whole seconds"})
+    health = fields.Nested(InstanceHealthSchema)
 
 
 class TimelineStepSchema(Schema):

@@ -15,7 +15,8 @@ from api.serving.threads import BoundedThreads
 from api.tokens import Principal, Scope, Token
 from api.tokens.remembered import RememberedTokens
 from api.wiring import Services
-from domain.job.callback import Callback
+from domain.job.callback import Callback, RefusedCallback
+from domain.job.commands.callbacks import KeepRefusal
 from domain.writing.batch import Receipt
 from domain.writing.batching import Batching
 from projections.views.instance import Instance
@@ -52,6 +53,10 @@ class LoopDoor:
     async def record(self, callback: Callback) -> Receipt:
         """See `Door.record`."""
         return await self._receipts.ask(self._milepost.recording(callback))
+
+    async def keep_refusal(self, refused: RefusedCallback) -> Receipt:
+        """See `Door.keep_refusal`."""
+        return await self._receipts.ask(KeepRefusal(refused))
 
     async def instance_of(self, agent_id: str) -> Instance | None:
         """See `Door.instance_of`."""

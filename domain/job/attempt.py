@@ -430,10 +430,11 @@ def _may_add(attempt: Attempt, fact: Machine) -> bool:
     if known and known.runs and fact.server_id and not attempt.is_machine(fact.server_id):
         # Another machine is not the one that runs, unless it runs itself.
         return _says_running(fact)
-    # After the end, only the run that ended the attempt may add to its machine.
+    # After the end, only the run that ended the attempt may add to its machine. A word that names
+    # another run is of the first release, where it counted.
     if attempt.final is None or attempt.final.inferred or attempt.run_id is None:
         return True
-    return fact.workflow_run_id == attempt.run_id.value
+    return fact.workflow_run_id is not None
 
 
 def _says_running(fact: Machine) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from datetime import datetime
 from typing import Any, Literal, get_args
 
 import msgspec
 
 from domain.job.events import (
+    CallbackRefused,
     HeartbeatReceived,
     MetadataReported,
     Received,
@@ -140,3 +142,32 @@ class Callback(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         # Known fields that this kind of fact has no place for are stored with the unknown ones.
         known = {name: value for name in fields if (value := getattr(self, name)) is not None}
         return {**self.extra, **known} if known else self.extra
+
+
+class RefusedCallback(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """An authentic callback that was refused, whose job can be read. See `CallbackRefused`."""
+
+    job_id: str
+    reason: str
+    detail: str
+    body: bytes
+    signed_by: str | None = None
+    callback_id: str | None = None
+    digest: str | None = None
+
+    def fact(self, recorded_at: datetime) -> CallbackRefused:
+        """Return the fact that it was refused."""
+        try:
+            text, is_base64 = self.body.decode(), False
+        except UnicodeDecodeError:
+            text, is_base64 = b64encode(self.body).decode(), True
+        return CallbackRefused(
+            recorded_at=recorded_at,
+            reason=self.reason,
+            detail=self.detail,
+            signed_by=self.signed_by,
+            digest=self.digest,
+            callback_id=self.callback_id,
+            body=text,
+            is_base64=is_base64,
+        )

@@ -15,11 +15,12 @@ from domain.job import deadlines, orders
 from domain.job import runs as runs_of_a_job
 from domain.job.attempt import MAX_STEPS, Attempt
 from domain.job.belonging import Placement, place
-from domain.job.callback import Callback
+from domain.job.callback import Callback, RefusedCallback
 from domain.job.events import (
     AttemptCancelled,
     AttemptFailed,
     AttemptStarted,
+    CallbackRefused,
     Fact,
     HeartbeatReceived,
     JobEvent,
@@ -35,6 +36,9 @@ from domain.job.rollback import rollback_of
 from domain.job.runs import Runs
 from domain.workflows.definition import Workflow
 
+MAX_REFUSALS = 100
+"""A job keeps at most this many refused callbacks; a sender may repeat one for ever."""
+
 
 class ProvisioningJob(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What decisions need to know of a job, folded from its events. At version 0 it has none."""
@@ -43,6 +47,7 @@ class ProvisioningJob(msgspec.Struct, frozen=True, gc=False, omit_defaults=True)
     version: int = 0
     queued: JobQueued | None = None
     runs: Runs = Runs()
+    refusals: int = 0
 
     @property
     def attempt(self) -> Attempt:
@@ -82,6 +87,11 @@ class ProvisioningJob(msgspec.Struct, frozen=True, gc=False, omit_defaults=True)
         for fact in facts:
             outcome = outcome.then(outcome.job.placed(fact, placement, known_steps))
         return outcome.with_rollbacks(now)
+
+    def keep_refusal(self, refused: RefusedCallback, now: datetime) -> Outcome:
+        """Record that a callback was refused, up to `MAX_REFUSALS` times."""
+        outcome = Outcome(self)
+        return outcome if self.refusals >= MAX_REFUSALS else outcome.then(refused.fact(now))
 
     def placed(self, fact: Received, placement: Placement, known_steps: Container[str]) -> Received:
         """Return a fact with what its fold must know, so that it never has to be decided again."""
@@ -187,17 +197,6 @@ class ProvisioningJob(msgspec.Struct, frozen=True, gc=False, omit_defaults=True)
         )
         return Outcome(self).then(timed_out).with_rollbacks(now)
 
-    def warning(self, callback: Callback, outcome: Outcome) -> str | None:
-        """Say what is odd about a callback that was recorded with this outcome all the same."""
-        odd = [] if self.queued else [f"job {self.id!r} is not registered"]
-        if ended := self.attempt.final:
-            after = outcome.job.attempt
-            if after.number == self.attempt.number and after.final == ended:
-                odd.append(f"job {self.id!r} is already {ended.status}, so this changes nothing")
-                if ended.status == "failed" and callback.status == "provisioning" and callback.step:
-                    odd.append("a provisioning status without a step starts the next attempt")
-        return "; ".join(odd) or None
-
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):
     """What was decided about a job: the new events, and the job after them."""
@@ -232,5 +231,7 @@ def evolve(job: ProvisioningJob, event: JobEvent) -> ProvisioningJob:
     fact, version = event.fact, event.originator_version
     if isinstance(fact, JobQueued):
         return msgspec.structs.replace(job, version=version, queued=job.queued or fact)
+    if isinstance(fact, CallbackRefused):
+        return msgspec.structs.replace(job, version=version, refusals=job.refusals + 1)
     runs = runs_of_a_job.evolve(job.runs, fact)
-    return ProvisioningJob(job.id, version, job.queued, runs)
+    return ProvisioningJob(job.id, version, job.queued, runs, job.refusals)

@@ -33,6 +33,12 @@ GONE = (
 """The message of a store of rows that has lost its own position."""
 
 
+NOTE_OF_DEADLINES, RESUMED, REFUSED, FIRST_START = "deadlines", "resumed", "refused", "first start"
+"""The names of notes: what the watch over deadlines found out; when an operator ended a hold; when
+callbacks could be stored again that had been answered 503; when this store was first opened by a
+release with start deadlines."""
+
+
 class PositionMoved(MilepostError):
     """Another projector moved the read model on, or a rebuild replaced its tables."""
 

@@ -14,6 +14,7 @@ from domain.log.mapper import JobEventMapper
 from domain.log.store import translated
 from projections.folding.fold import fold_sighting
 from projections.read_model.contract import (
+    FIRST_START,
     AttentionFilter,
     JobFilter,
     ReadModel,
@@ -26,6 +27,7 @@ from projections.views.timeline import Timeline
 from projections.views.view import State, View, Views
 
 POLL_SECONDS = 0.01
+LOOK_SECONDS = 30.0
 MAX_WAITERS = 8
 
 
@@ -59,11 +61,15 @@ class Reader:
         self._read_model = read_model
         self._mapper = mapper
         self._views = Views(mapper.cipher)
+        self.first_start: datetime | None = None
+        """When this store was first opened by a release with start deadlines, once it is known."""
+        self._looked_around_at: float | None = None
         self._waiters = BoundedSemaphore(MAX_WAITERS)
 
     def instance(self, job_id: str) -> Instance | None:
         """Return a job's instance; None if the job has no event."""
         with translated():
+            self._look_around()
             sighting = self._read_model.sight("instances", job_id)
             instance = self._fold(self._views.instance, sighting)
         return instance if instance.version else None
@@ -82,6 +88,7 @@ class Reader:
         """
         distinct = list(dict.fromkeys(agent_ids))
         with translated():
+            self._look_around()
             sightings = self._read_model.sight_agents(distinct)
         instances = dict(zip(distinct, map(self._instance, sightings), strict=True))
         return [instances[agent_id] for agent_id in agent_ids]
@@ -105,6 +112,7 @@ class Reader:
     def instances(self, wanted: JobFilter) -> Sequence[Instance]:
         """Return instances as of the read model's position, the newest first."""
         with translated():
+            self._look_around()
             return [
                 self._fold(self._views.instance, Sighting(row.job_id, row.document, ()))
                 for row in self._read_model.instances(wanted)
@@ -177,6 +185,15 @@ class Reader:
             if monotonic() >= deadline:
                 return False
             Event().wait(POLL_SECONDS)
+
+    def _look_around(self) -> None:
+        """Read what health is measured by, now and then: no single read has to ask for it."""
+        now = monotonic()
+        if self._looked_around_at is None or now >= self._looked_around_at + LOOK_SECONDS:
+            self._looked_around_at = now
+            self._read_model.log.read_clock()
+            if self.first_start is None and (text := self._read_model.note(FIRST_START)):
+                self.first_start = datetime.fromisoformat(text)
 
     def _fold(self, view: View[State], sighting: Sighting) -> State:
         # The projector sets aside and logs what it passes over; a read does not log it again.

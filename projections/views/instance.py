@@ -9,7 +9,7 @@ import msgspec
 
 from domain.job import runs as runs_of_a_job
 from domain.job.attempt import Attempt
-from domain.job.events import Fact, JobEvent, JobQueued
+from domain.job.events import CallbackRefused, Fact, JobEvent, JobQueued
 from domain.job.runs import Runs
 from domain.workflows.definition import Workflows
 from projections.views.shown_times import earliest
@@ -18,11 +18,19 @@ InstanceStatus = Literal["pending", "provisioning", "running", "stopping", "stop
 INSTANCE_STATUSES: tuple[InstanceStatus, ...] = get_args(InstanceStatus)
 
 
+class Refusal(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """When and why a callback was refused; `reason` is a word of a fixed list."""
+
+    at: datetime
+    reason: str
+    detail: str | None = None
+
+
 class Instance(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """A job's present state. `first_position` orders jobs; `workflow` is `name@version`.
 
     `ahead_at` is the latest time of an earlier event, if it is later than that of the last event:
-    another host's clock may be ahead. Else it is None.
+    another host's clock may be ahead. Else it is None. `refusals` counts refused callbacks.
     """
 
     job_id: str
@@ -38,6 +46,8 @@ class Instance(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     updated_at: datetime | None = None
     ahead_at: datetime | None = None
     runs: Runs = Runs()
+    refusals: int = 0
+    last_refusal: Refusal | None = None
 
     @property
     def attempt(self) -> Attempt:
@@ -53,6 +63,11 @@ class Instance(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     def waiting_since(self) -> datetime | None:
         """When the watched attempt began to wait for its workflow; None if nobody asked for it."""
         return self.watched.since or self.queued_at
+
+    @property
+    def expected_since(self) -> datetime | None:
+        """When the shown attempt began to wait for its workflow; None if nobody asked for it."""
+        return self.attempt.since or self.queued_at
 
     @property
     def floor(self) -> datetime | None:
@@ -129,6 +144,9 @@ def evolve(instance: Instance, event: JobEvent) -> Instance:
 
 
 def _changes(instance: Instance, fact: Fact) -> dict[str, Any]:
+    if isinstance(fact, CallbackRefused):
+        refusal = Refusal(fact.recorded_at, fact.reason, fact.detail)
+        return {"refusals": instance.refusals + 1, "last_refusal": refusal}
     if not isinstance(fact, JobQueued):
         return {"runs": runs_of_a_job.evolve(instance.runs, fact)}
     if instance.queued_at is not None:

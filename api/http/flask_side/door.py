@@ -10,7 +10,7 @@ from api.http.headers import Headers, header
 from api.http.messages import Answer, Request, View
 from api.tokens import Principal, Scope
 from api.wiring import Services
-from domain.job.callback import Callback
+from domain.job.callback import Callback, RefusedCallback
 from domain.writing.batch import Receipt
 from projections.views.instance import Instance
 
@@ -29,6 +29,10 @@ class FlaskDoor:
     async def record(self, callback: Callback) -> Receipt:
         """See `Door.record`."""
         return self.services.milepost.record(callback)
+
+    async def keep_refusal(self, refused: RefusedCallback) -> Receipt:
+        """See `Door.keep_refusal`."""
+        return self.services.milepost.keep_refusal(refused)
 
     async def instance_of(self, agent_id: str) -> Instance | None:
         """See `Door.instance_of`."""

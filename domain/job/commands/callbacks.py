@@ -1,15 +1,16 @@
-"""The command of a workflow: record its callback."""
+"""The commands of a workflow: record its callback, or keep one that was refused."""
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 import msgspec
 
 from domain.errors import CallbackConflict
-from domain.job.callback import Callback
+from domain.job.callback import Callback, RefusedCallback
 from domain.job.commands.contract import Decision
+from domain.job.hints import about_callback, about_redelivery, about_step
 from domain.job.keys import Key, callback_key
 from domain.job.provisioning_job import Outcome, ProvisioningJob
 from domain.workflows.definition import Workflows
@@ -38,11 +39,29 @@ class RecordCallback(msgspec.Struct, frozen=True, gc=False):
             if earlier := keys.get(name):
                 if earlier.digest != (self.callback.digest or ""):
                     raise CallbackConflict
-                return Decision(Outcome(job), earlier)
+                return Decision(Outcome(job), earlier, self._hints(job, about_redelivery(job)))
         outcome = job.report(self.callback, now, self._known_steps(job))
-        return Decision(outcome, warning=job.warning(self.callback, outcome))
+        odd = about_callback(job, self.callback, outcome)
+        return Decision(outcome, warning=self._hints(job, odd))
 
-    def _known_steps(self, job: ProvisioningJob) -> Container[str]:
+    def _hints(self, job: ProvisioningJob, first: Iterable[str]) -> str | None:
+        return "; ".join((*first, *about_step(self.callback, self._known_steps(job)))) or None
+
+    def _known_steps(self, job: ProvisioningJob) -> Mapping[str, int]:
         if self.workflows is None:
-            return ()
+            return {}
         return self.workflows.ranks(job.queued.workflow if job.queued else None)
+
+
+class KeepRefusal(msgspec.Struct, frozen=True, gc=False):
+    """Keep a refused callback in its job's log, also of a job that is not registered."""
+
+    refused: RefusedCallback
+    names: tuple[str, ...] = ()
+
+    @property
+    def job_id(self) -> str:
+        return self.refused.job_id
+
+    def decide(self, job: ProvisioningJob, keys: Mapping[str, Key], now: datetime) -> Decision:
+        return Decision(job.keep_refusal(self.refused, now))

@@ -54,7 +54,7 @@ class QueueJob(msgspec.Struct, frozen=True, kw_only=True):
             if earlier.digest != (self.digest or ""):
                 raise RegistrationConflict
             return Decision(Outcome(job), earlier)
-        if self.owner is not None and job.version > 0:
+        if self.owner is not None and job.version > job.refusals:
             # Another user's workflow may have sent the first callbacks of this job.
             raise JobAlreadyRegistered
         if (agent := keys.get(agent_key(self.agent_id))) and not self._may_take(agent):

@@ -71,6 +71,7 @@ def test_status_for_a_program(shell: Shell, database_site: Site) -> None:
         "tree_position": 0,
         "tree_lag_events": 3,
         "tree_fault": None,
+        "deadlines": "watched",
         "jobs": {"failed": 1, "pending": 1},
         "shape": SHAPE,
         "rebuild_position": None,
@@ -172,7 +173,8 @@ def test_how_long_a_job_sends_no_heartbeat_and_when_it_ended_is_told(
     database_site.project()
 
     assert "2026-03-02 12:00:00 UTC, " in line_of("no heartbeat since", shell("jobs", "job-1"))
-    assert "no heartbeat for " in line_of("job-1", shell("jobs"))
+    assert "No heartbeat for " in line_of("job-1", shell("jobs"))
+    assert "one is expected every 60 s" in line_of("unresponsive", shell("jobs", "job-1"))
 
     database_site.clock.advance(901)
     database_site.watch()
@@ -181,13 +183,28 @@ def test_how_long_a_job_sends_no_heartbeat_and_when_it_ended_is_told(
     assert "2026-03-02 12:15:01 UTC, " in line_of("ended", said)
     assert "no heartbeat since" not in said
     assert "2026-03-02 12:00:00  silence" in said
-    assert "no heartbeat for " not in line_of("job-1", shell("jobs"))
+    assert "one is expected" not in shell("jobs")
     assert "Timeout: No heartbeat for 901s" in line_of("job-1", shell("jobs"))
 
 
 def line_of(word: str, said: str) -> str:
     [found] = [line for line in said.splitlines() if word in line]
     return found
+
+
+def test_a_refused_callback_is_shown_with_its_job(shell: Shell, database_site: Site) -> None:
+    database_site.register()
+    for status in ("begun", "Running"):
+        database_site.callback({"job_id": "job-1", "status": status})
+
+    shown = shell("jobs", "job-1")
+    trail = shell("audit", "job-1")
+
+    [line] = [line for line in shown.splitlines() if "refused callback" in line]
+    assert "2026-03-02 12:00:00 UTC" in line
+    assert "unknown_status: status: Unknown status 'Running'" in line
+    assert "(2 in all)" in line
+    assert "reason unknown_status" in trail
 
 
 def test_one_job_for_a_program_is_what_http_says(shell: Shell, database_site: Site) -> None:
@@ -197,7 +214,10 @@ def test_one_job_for_a_program_is_what_http_says(shell: Shell, database_site: Si
     found = shell.json("jobs", "job-1")
 
     attempts = database_site.read("/api/jobs/job-1/timeline")["attempts"]
-    assert found == {**database_site.job(), "attempts": attempts}
+    job = database_site.job()
+    # The clock of the command is the machine's, so that it sees another health.
+    assert (found.pop("health")["state"], job.pop("health")["state"]) == ("unresponsive", "ok")
+    assert found == {**job, "attempts": attempts}
 
 
 def test_a_job_without_steps_is_shown_too(shell: Shell, database_site: Site) -> None:

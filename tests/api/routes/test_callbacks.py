@@ -11,7 +11,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from domain.job.events import HeartbeatReceived, Received, StatusReported, StepReported
+from domain.job.events import (
+    CallbackRefused,
+    HeartbeatReceived,
+    Received,
+    StatusReported,
+    StepReported,
+)
 from tests.support.deployment import Deployment
 from tests.support.site import (
     CALLBACKS,
@@ -176,7 +182,7 @@ def test_another_body_under_the_same_id_is_a_conflict(site: Site) -> None:
         site.callback({**STEP, "callback_id": "cb-1", "step": "ansible_started"}),
     ):
         problem_of(answer, 409, "callback-conflict")
-    assert site.position == before
+    assert {type(fact) for fact in site.facts()[before:]} == {CallbackRefused}
 
 
 def test_the_same_content_written_differently_is_another_body(site: Site) -> None:
@@ -275,6 +281,41 @@ def test_a_callback_in_good_order_has_no_warning(site: Site) -> None:
         assert "warning" not in site.report(status="provisioning", **fields)
     assert "warning" not in site.report(type="heartbeat")
     assert "warning" not in site.report(status="failed", step="provision")
+
+
+@pytest.mark.parametrize("step", ["vm_create", "VM_CREATED", "ansible-started"])
+def test_a_step_that_is_close_to_a_known_one_is_told_with_every_delivery(
+    site: Site, step: str
+) -> None:
+    site.register()
+    meant = "ansible_started" if "ansible" in step else "vm_created"
+
+    receipts = [site.report(status="provisioning", step=step, callback_id="a") for _ in range(2)]
+
+    assert [each["duplicate"] for each in receipts] == [False, True]
+    for receipt in receipts:
+        assert receipt["warning"] == f"step {step!r} is unknown; did you mean {meant!r}?"
+
+
+def test_a_step_is_compared_with_the_jobs_own_definition(site: Site) -> None:
+    site.register(workflow="vm-verified")
+
+    assert "warning" not in site.report(status="provisioning", step="vm_created")
+    assert "did you mean" in site.report(status="provisioning", step="ansible_complet")["warning"]
+
+
+def test_a_redelivery_after_the_end_says_that_a_rerun_needs_another_id(site: Site) -> None:
+    site.register()
+    begin = {"status": "provisioning", "callback_id": "run-1"}
+    site.report(**begin)
+    assert "warning" not in site.report(**begin)
+    site.report(status="failed", error="quota")
+
+    again = site.report(**begin)
+
+    assert again["duplicate"]
+    assert "a re-run needs another id" in again["warning"]
+    assert "is failed since" in again["warning"]
 
 
 # What is kept

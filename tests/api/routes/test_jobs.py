@@ -48,6 +48,7 @@ JOB = {
     "started_at",
     "stopped_at",
     "completed_at",
+    "health",
     "created_at",
     "updated_at",
     "version",

@@ -1,0 +1,69 @@
+"""Counters of this server, for Prometheus. No counter has a job as a label."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, values
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from api import errors as asked
+from domain import errors as domain
+from domain.job.orders import Order
+from domain.writing.batch import Receipt
+
+if "PROMETHEUS_MULTIPROC_DIR" in os.environ:  # set by `milepost serve` for its workers
+    # Asking for the process id at each count is a system call.
+    process_id = cache(os.getpid)
+    os.register_at_fork(after_in_child=process_id.cache_clear)
+    values.ValueClass = values.MultiProcessValue(process_id)  # type: ignore[no-untyped-call]
+COUNTERS: Final = CollectorRegistry()
+_CALLBACKS: Final = Counter(
+    "milepost_callbacks", "Callbacks answered with a receipt", ["outcome"], registry=COUNTERS
+)
+RECORDED, DUPLICATE = _CALLBACKS.labels("recorded"), _CALLBACKS.labels("duplicate")
+
+REASONS: Final[dict[type[Exception], str]] = {
+    RequestEntityTooLarge: "too_large",
+    asked.InvalidSignature: "invalid_signature",
+    asked.InvalidJSON: "invalid_json",
+    asked.MissingJobId: "missing_job_id",
+    asked.MissingStatusOrType: "missing_status_or_type",
+    asked.UnknownStatus: "unknown_status",
+    asked.InvalidFields: "invalid_fields",
+    domain.CallbackConflict: "callback_conflict",
+}
+"""Why a callback is refused, as words that are published and never change."""
+_REFUSED: Final = Counter(
+    "milepost_callbacks_refused", "Callbacks refused, by reason", ["reason"], registry=COUNTERS
+)
+REFUSED: Final = {kind: _REFUSED.labels(reason) for kind, reason in REASONS.items()}
+
+_COMMANDS: Final = Counter(
+    "milepost_commands",
+    "Commands of people over HTTP: recorded, unchanged (the job was so already) or refused",
+    ["command", "outcome"],
+    registry=COUNTERS,
+)
+for _command in ("fail", "cancel", "retry", "stop", "stopped"):
+    for _outcome in ("recorded", "unchanged", "refused"):
+        _COMMANDS.labels(_command, _outcome)
+
+
+@contextmanager
+def counted(command: Order) -> Iterator[Callable[[Receipt], None]]:
+    """Count a command by the receipt that the caller passes on, or by its refusal."""
+
+    def count(receipt: Receipt) -> None:
+        outcome = "unchanged" if receipt.position is None else "recorded"
+        _COMMANDS.labels(command, outcome).inc()
+
+    try:
+        yield count
+    except domain.Refused:
+        _COMMANDS.labels(command, "refused").inc()
+        raise

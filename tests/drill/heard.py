@@ -1,0 +1,73 @@
+"""What Milepost heard of a life, and what it showed: its events, with the truth beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from domain.job.events import JobEvent, Received
+from projections.views import instance as instances
+from projections.views.instance import Instance
+from tests.drill.truth import Life, Run, Word
+
+
+class Moment(msgspec.Struct, frozen=True):
+    """An event, the word that it records (None for other events), and the instance around it."""
+
+    event: JobEvent
+    word: Word | None
+    before: Instance
+    after: Instance
+
+
+class Heard:
+    """The words of each run that were recorded until now."""
+
+    def __init__(self, life: Life) -> None:
+        self.life = life
+        self.words: list[tuple[JobEvent, Word]] = []
+        self._by_number = {word.number: word for word in life.words}
+
+    def moments(self, history: Sequence[JobEvent]) -> Iterator[Moment]:
+        """Yield each event after its word has been heard."""
+        instance = Instance(self.life.job_id)
+        for event in history:
+            before, instance = instance, instances.evolve(instance, event)
+            word = None
+            if isinstance(event.fact, Received) and (number := event.fact.extra.get("word")):
+                word = self._by_number[number]
+                self.words.append((event, word))
+            yield Moment(event, word, before, instance)
+
+    def all_of(self, history: Sequence[JobEvent]) -> None:
+        """Hear a whole history."""
+        for _ in self.moments(history):
+            continue
+
+    @property
+    def is_faithful(self) -> bool:
+        """True if every word but heartbeats was recorded once, in the order of sending."""
+        recorded = [word.number for _, word in self.words if word.callback.type is None]
+        sent = [word.number for word in self.life.words if word.callback.type is None]
+        return recorded == sent
+
+    def of(self, run: Run) -> list[tuple[JobEvent, Word]]:
+        """Return the words of a run."""
+        return [(event, word) for event, word in self.words if word.run == run.place]
+
+    def began(self, run: Run) -> bool:
+        """Tell whether a word said that the run works."""
+        return any(word.is_begin for _, word in self.of(run))
+
+    def end_of(self, run: Run) -> str | None:
+        """Return the last word of a run, if it was heard: `running` or `failed`."""
+        return next((w.callback.status for _, w in self.of(run) if w.is_end), None)
+
+    def attempts_of(self, run: Run) -> set[int]:
+        """Return the numbers of the attempts that the run's words were recorded in."""
+        return {getattr(event.fact, "attempt", None) or 1 for event, _ in self.of(run)}
+
+    def names(self, run: Run, machine: str | None) -> bool:
+        """Tell whether a word of the run named this machine."""
+        return any(word.callback.server_id == machine for _, word in self.of(run))
