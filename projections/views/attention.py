@@ -17,10 +17,10 @@ from domain.workflows.definition import Workflows
 from projections.views.durations import span
 from projections.views.instance import Instance
 
-Kind = Literal["machine_left", "unresponsive", "late", "pending"]
+Kind = Literal["machine_left", "refused", "unresponsive", "late", "pending"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 """The reasons, the worst first."""
-Group = Literal["machine_left", "silent", "pending"]
+Group = Literal["machine_left", "refused", "silent", "pending"]
 GROUPS: Final[tuple[Group, ...]] = get_args(Group)
 """The kinds in which jobs are counted and found, the worst first: `late` and `unresponsive` are one
 group, because a silent job passes from one to the other while nothing is recorded."""
@@ -83,6 +83,7 @@ def candidate(instance: Instance, workflows: Workflows) -> Candidate | None:
 
 def _watches(instance: Instance, workflows: Workflows) -> Iterator[_Watch]:
     yield from _machines_left(instance)
+    yield from _refused(instance)
     workflow, attempt = workflows.recorded(instance.workflow), instance.watched
     waiting_since = instance.waiting_since
 
@@ -102,6 +103,15 @@ def _watches(instance: Instance, workflows: Workflows) -> Iterator[_Watch]:
         if start := due(workflow, attempt, waiting_since):
             half = start.since + timedelta(seconds=start.seconds / 2 + 1)
             yield _Watch("pending", half, alive("pending", waiting_since))
+
+
+def _refused(instance: Instance) -> Iterator[_Watch]:
+    refusal, final = instance.last_refusal, instance.watched.final
+    # After a reported end, or an operator's, nothing that matters can have been lost.
+    if refusal and (final is None or final.inferred):
+        since, why = refusal.at, refusal.detail or refusal.reason
+        text = f"A callback was refused, so its news may be lost: {why}"
+        yield _Watch("refused", since, lambda _: Reason("refused", since, text))
 
 
 def _machines_left(instance: Instance) -> Iterator[_Watch]:

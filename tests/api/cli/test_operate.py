@@ -138,7 +138,7 @@ def test_a_cancelled_job_is_shown_apart_from_a_failed_one(shell: Shell, stuck: S
     trail = shell("audit", "job-1", "--kind", "AttemptCancelled")
     row = next(line for line in trail.splitlines() if "AttemptCancelled" in line)
     assert " cancelled " in row
-    assert "State now: cancelled" in trail
+    assert "State now:  cancelled " in trail
     event = json.loads(shell("audit", "job-1", "--kind", "AttemptCancelled", "--json"))
     assert event["state"]["outcome"] == "cancelled"
 

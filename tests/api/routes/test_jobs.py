@@ -455,6 +455,8 @@ def in_trouble(site: Site) -> None:
     site.report("unresponsive", status="provisioning")
     site.register("left", "agent-3", "user-3")
     site.report("left", status="failed", error="boom", server_id="srv-1")
+    site.register("refused", "agent-6", "user-6")
+    assert site.callback({"job_id": "refused", "status": "exploded"}).status_code == 400
     site.register("runs", "agent-4", "user-4")
     site.report("runs", status="running", **MACHINE)
     site.clock.advance(1500)
@@ -469,13 +471,16 @@ def test_what_needs_somebody_is_listed_the_worst_first_and_says_why(site: Site) 
 
     assert needing(site) == [
         ("left", ["machine_left"]),
+        ("refused", ["refused", "pending"]),
         ("unresponsive", ["unresponsive"]),
         ("late", ["late"]),
         ("pending", ["pending"]),
     ]
     listed = site.read("/api/jobs?attention=true")["jobs"]
-    assert listed[0].keys() == JOB | {"attention"}
-    assert [job["attention"][0]["text"] for job in listed] == [
+    assert listed[0].keys() == site.job("left").keys() | {"attention"}
+    texts = [job["attention"][0]["text"] for job in listed]
+    assert texts.pop(1).startswith("A callback was refused, so its news may be lost: ")
+    assert texts == [
         "Attempt 1 left the machine srv-1 behind 30 min 1 s ago, and nobody has confirmed that it "
         "is gone.",
         "No heartbeat for 30 min 1 s; one is expected every 60 s. Its deadline was 12:15:00 UTC; "
@@ -490,7 +495,7 @@ def test_what_needs_somebody_is_listed_the_worst_first_and_says_why(site: Site) 
 def test_nobody_is_needed_once_it_is_done(site: Site) -> None:
     in_trouble(site)
     site.ordered("stopped", "left")
-    for job_id in ("unresponsive", "late", "pending"):
+    for job_id in ("unresponsive", "late", "pending", "refused"):
         site.ordered("fail", job_id)
     site.project()
 
@@ -509,7 +514,7 @@ def test_the_list_of_what_needs_somebody_is_paged_and_filtered(site: Site) -> No
             break
         path = following[1]
 
-    assert found == ["left", "unresponsive", "late", "pending"]
+    assert found == ["left", "refused", "unresponsive", "late", "pending"]
     assert needing(site, "&status=failed") == [("left", ["machine_left"])]
     assert needing(site, "&agent_id=agent-5") == [("late", ["late"])]
 
