@@ -218,10 +218,10 @@ def _opened(runs: Runs, started: AttemptStarted) -> Runs:
     )
     every = list(runs.attempts)
     for place, each in enumerate(every):
-        if each.number == started.before:
+        if each.number == started.before and started.occurred_at:
             # A failure that came late divides this attempt's time: the older part is the failed
             # one's.
-            every[place] = msgspec.structs.replace(each, opened_at=started.occurred_at)
+            every[place] = attempts.cut_off(each, started.occurred_at)
             fresh = msgspec.structs.replace(fresh, opened_at=each.opened_at)
     return remembered(Runs(in_order([*every, fresh]), started.number, runs.forgotten))
 

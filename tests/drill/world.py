@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator, Sequence
 from heapq import merge
 
-from domain.job.commands import QueueJob
+from domain.job.commands.registration import QueueJob
 from domain.job.events import JobEvent
 from tests.drill.senders import time_at
 from tests.drill.truth import Life, Word
