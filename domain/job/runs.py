@@ -197,7 +197,9 @@ def _is_newer(one: Attempt, other: Attempt) -> bool:
 
 def _opening_clock(attempt: Attempt) -> datetime | None:
     claimed = attempt.claim.occurred_at if attempt.claim else None
-    return min((time for time in (attempt.opened_at, claimed) if time), default=None)
+    # A heartbeat may claim an attempt that had failed before.
+    known = (attempt.opened_at, claimed, attempt.failure_at)
+    return min((time for time in known if time), default=None)
 
 
 def _opened(runs: Runs, started: AttemptStarted) -> Runs:
