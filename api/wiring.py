@@ -20,8 +20,8 @@ from domain.log.store import translated
 from domain.workflows.definition import Workflows
 from domain.workflows.files import load
 from projections.projecting.projector import Projector
-from projections.reactions.deadlines import DeadlineWatch
-from projections.read_model.contract import ReadModel
+from projections.reactions.deadlines import DeadlineWatch, Note, noted
+from projections.read_model.contract import REFUSED, RESUMED, ReadModel
 from projections.reading.history import History
 from projections.reading.reader import Reader
 from projections.rebuilding.cleaner import Cleaner
@@ -68,6 +68,16 @@ class Services(msgspec.Struct, frozen=True):
         All that is shown of silence and duration counts by it. `clock` is this host's.
         """
         return self.milepost.store.about_now()
+
+    def deadlines(self) -> Note:
+        """Return what the watch over deadlines found out; raise `StoreUnavailable`."""
+        with translated():
+            return noted(self.read_model)
+
+    def resume_deadlines(self) -> None:
+        """End the hold of timeouts that there is; raise `StoreUnavailable`."""
+        with translated():
+            self.read_model.keep_note(RESUMED, self.milepost.store.now().isoformat())
 
     def check(self) -> None:
         """Raise `SchemaBehind` if the database lacks a table or a column; write nothing."""
@@ -138,6 +148,7 @@ def open_services(settings: Settings, clock: Callable[[], datetime] | None = Non
     milepost = Milepost(env, clock=clock, workflows=workflows)
     kit = kit_over(milepost.recorder)
     milepost.when_committed(kit.read_model.wake)
+    milepost.when_back(lambda now: kit.read_model.keep_note(REFUSED, now.isoformat()))
     return Services(
         settings=settings,
         milepost=milepost,

@@ -20,6 +20,7 @@ class Effort(NamedTuple):
     held: int
     silent: int
     watched: int
+    watched_jobs: int
 
 
 FULL = Effort(
@@ -35,6 +36,7 @@ FULL = Effort(
     held=1_000,
     silent=10_000,
     watched=100,
+    watched_jobs=1_000_000,
 )
 SHORT = Effort(
     pairs=1,
@@ -49,4 +51,5 @@ SHORT = Effort(
     held=50,
     silent=200,
     watched=0,
+    watched_jobs=1_000,
 )

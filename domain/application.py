@@ -8,9 +8,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from time import monotonic
 from typing import cast
 
 from eventsourcing.application import Application
+from eventsourcing.persistence import PersistenceError
 from eventsourcing.utils import Environment, EnvType
 
 from domain.errors import StoreUnavailable
@@ -35,6 +37,9 @@ from domain.writing.batching import Batching
 log = logging.getLogger("milepost")
 
 CACHED_JOBS = 20_000
+OUTAGE_SECONDS = 60.0
+"""How long no commit succeeds until jobs get time to be heard: as long as from one heartbeat to the
+next."""
 
 
 class Milepost(Application[str]):
@@ -54,12 +59,16 @@ class Milepost(Application[str]):
         *,
         clock: Callable[[], datetime] | None = None,
         workflows: Workflows | None = None,
+        passed: Callable[[], float] = monotonic,
     ) -> None:
         super().__init__({**env, "MAPPER_TOPIC": "domain.log.mapper:JobEventMapper"})
         self.store = cast(JobStore, self.recorder)
         self.store.clock = clock
         self.workflows = load() if workflows is None else workflows
+        self._passed = passed
+        self._failing_since: float | None = None
         self._listeners: list[Callable[[], None]] = []
+        self._when_back: list[Callable[[datetime], None]] = []
         self._jobs = RecentJobs[Folded](CACHED_JOBS)
         self._committer = Batching[Command, Receipt](self._commit, name="committer")
 
@@ -70,6 +79,14 @@ class Milepost(Application[str]):
     def when_committed(self, listener: Callable[[], None]) -> None:
         """Call the listener in the committing thread after every commit. It must return at once."""
         self._listeners.append(listener)
+
+    def when_back(self, listener: Callable[[datetime], None]) -> None:
+        """Call the listener after the first commit that follows `OUTAGE_SECONDS` without one.
+
+        Callbacks were answered 503 meanwhile. It gets the time of the store's clock, runs in the
+        committing thread, and may raise the library's `PersistenceError`: then it is called again.
+        """
+        self._when_back.append(listener)
 
     def record(self, callback: Callback) -> Receipt:
         """Append the callback's facts; raise `CallbackConflict` for an id with another body."""
@@ -144,6 +161,7 @@ class Milepost(Application[str]):
 
     def _commit(self, commands: Sequence[Command]) -> Sequence[Receipt | Exception]:
         """Decide the commands in order on fresh state and store their events in one transaction."""
+        began = self._passed()
         try:
             with translated():
                 try:
@@ -160,12 +178,27 @@ class Milepost(Application[str]):
                     batch, positions = self._attempt(commands)
         except StoreUnavailable:
             self._jobs.clear()
+            if self._failing_since is None:
+                self._failing_since = began
             raise
         self._remember(batch.jobs)
+        self._tell_of_an_outage(began, batch.now)
         if positions:
             for listener in self._listeners:
                 listener()
         return batch.receipts(positions)
+
+    def _tell_of_an_outage(self, began: float, now: datetime | None) -> None:
+        since = began if self._failing_since is None else self._failing_since
+        if now and self._passed() - since > OUTAGE_SECONDS:
+            try:
+                for listener in self._when_back:
+                    listener(now)
+            except PersistenceError as error:
+                self._failing_since = since
+                log.warning("the end of an outage could not be noted: %s", error)
+                return
+        self._failing_since = None
 
     def _attempt(self, commands: Sequence[Command]) -> tuple[Batch, Sequence[int]]:
         batch = Batch(commands, self._jobs, self.mapper)

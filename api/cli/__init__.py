@@ -10,6 +10,7 @@ import click
 
 from api.cli.audit import audit
 from api.cli.checkpoint import checkpoint
+from api.cli.deadlines import deadlines
 from api.cli.export import export
 from api.cli.import_ import import_
 from api.cli.jobs import jobs
@@ -79,6 +80,7 @@ for command in (
     replay,
     verify,
     checkpoint,
+    deadlines,
     rebuild,
     export,
     import_,

@@ -20,16 +20,21 @@ from api.cli.terminal.output import (
     print_json,
     print_table,
     printable,
-    span,
     status_text,
 )
 from api.cli.terminal.steps import steps_text
-from api.representations.job import job_body, shown_steps, timeline_body
+from api.representations.job import (
+    attention_body,
+    health_of,
+    job_body,
+    shown_steps,
+    timeline_body,
+)
 from api.wiring import Services
 from domain.errors import JobNotFound
-from projections.read_model.contract import JobFilter
+from projections.read_model.contract import AttentionFilter, JobFilter
+from projections.views.attention import attention, needing
 from projections.views.instance import INSTANCE_STATUSES, Instance
-from projections.views.timeline import GAP
 
 LABELS = {"silent_since": "no heartbeat since", "completed_at": "ended"}
 FACTS = ("agent_id", "user_id", "silent_since", "completed_at", "error", "server_id", "server_ip")
@@ -44,6 +49,12 @@ WIDE = 18
     "--status", type=click.Choice(INSTANCE_STATUSES), help="List only jobs with this status."
 )
 @click.option(
+    "--attention",
+    "only_needing",
+    is_flag=True,
+    help="List what needs somebody now, the worst first, and why.",
+)
+@click.option(
     "--limit",
     type=click.IntRange(1, 10_000),
     default=50,
@@ -56,6 +67,7 @@ def jobs(
     agent_id: str | None,
     user_id: str | None,
     status: str | None,
+    only_needing: bool,
     limit: int,
     as_json: bool,
 ) -> None:
@@ -63,21 +75,59 @@ def jobs(
     with opened(only_looks=True) as services:
         if job_id is not None:
             return _show(services, job_id, as_json)
+        if only_needing:
+            of_these = AttentionFilter(
+                now=services.now(),
+                agent_id=agent_id,
+                user_id=user_id,
+                status=status,
+                limit=limit,
+            )
+            return _show_needing(services, of_these, as_json)
         wanted = JobFilter(agent_id=agent_id, user_id=user_id, status=status, limit=limit)
         instances = services.reader.instances(wanted)
         if as_json:
             for instance in instances:
-                print_json(job_body(instance, services.workflows))
+                print_json(_body(instance, services))
             return None
         rows = [_row(instance, services) for instance in instances]
         headings = ("Job", "Agent", "Status", "Step", "Attempt", "Last event", "Error")
-        if behind := services.reader.status().lag_events:
-            click.echo(f"The list is {counted(behind, 'position')} behind the log.", err=True)
+        _warn_if_behind(services)
         return print_table(headings, rows, "No jobs.", cut="Error")
 
 
+def _warn_if_behind(services: Services) -> None:
+    if behind := services.reader.status().lag_events:
+        click.echo(f"The list is {counted(behind, 'position')} behind the log.", err=True)
+
+
+def _show_needing(services: Services, wanted: AttentionFilter, as_json: bool) -> None:
+    instances = services.reader.attention(wanted)
+    found = needing(instances, services.workflows, wanted.now)
+    if as_json:
+        for instance, reasons in found:
+            print_json(
+                attention_body(
+                    instance, reasons, services.workflows, wanted.now, services.reader.first_start
+                )
+            )
+        return
+    rows = [
+        (
+            instance.job_id,
+            instance.agent_id,
+            status_text(instance.status, instance.attempt.outcome),
+            ago(reasons[0].since, wanted.now),
+            "\n".join(reason.text for reason in reasons),
+        )
+        for instance, reasons in found
+    ]
+    _warn_if_behind(services)
+    print_table(("Job", "Agent", "Status", "Since", "Why"), rows, "No job needs you now.")
+
+
 def _row(instance: Instance, services: Services) -> tuple[object, ...]:
-    attempt, now = instance.attempt, services.clock()
+    attempt, now = instance.attempt, services.now()
     step = instance.current_step(services.workflows) or instance.failed_at_step(services.workflows)
     return (
         instance.job_id,
@@ -86,28 +136,33 @@ def _row(instance: Instance, services: Services) -> tuple[object, ...]:
         step,
         attempt.number,
         ago(instance.updated_at, now),
-        on_one_line(attempt.final.error) if attempt.final else _silence(attempt.silent_since, now),
+        on_one_line(attempt.final.error) if attempt.final else _trouble(instance, services),
     )
 
 
-def _silence(since: datetime | None, now: datetime) -> str | None:
-    """Return how long the job has sent no heartbeat, once that is a gap: the job may be dead."""
-    if since is None or now - since <= GAP:
-        return None
-    return f"no heartbeat for {span((now - since).total_seconds())}"
+def _trouble(instance: Instance, services: Services) -> str | None:
+    """Return the health of a job that may be dead, in a sentence."""
+    found = health_of(instance, services.workflows, services.now(), services.reader.first_start)
+    return None if found.state == "ok" else found.sentence
+
+
+def _body(instance: Instance, services: Services) -> dict[str, Any]:
+    return job_body(instance, services.workflows, services.now(), services.reader.first_start)
 
 
 def _show(services: Services, job_id: str, as_json: bool) -> None:
     instance, timeline = services.reader.instance(job_id), services.reader.timeline(job_id)
     if instance is None or timeline is None:
         raise JobNotFound(f"There is no job {job_id!r}.")
-    job = job_body(instance, services.workflows)
+    job = _body(instance, services)
     history = timeline_body(timeline, services.workflows)
     if as_json:
         return print_json({**job, "attempts": history["attempts"]})
     steps = steps_text(shown_steps(instance, services.workflows))
     status = status_text(instance.status, instance.attempt.outcome)
     console().print(Text(f"{printable(job_id)}  "), status, steps)
+    for reason in attention(instance, services.workflows, services.now()):
+        click.echo(f"  {'needs somebody':{WIDE}} {printable(reason.text)}")
     for name in FACTS:
         if job[name] is not None:
             label = LABELS.get(name, name.replace("_", " "))
@@ -119,6 +174,8 @@ def _show(services: Services, job_id: str, as_json: bool) -> None:
         why = f"{when}: {refusal['reason']}: {refusal['detail']}"
         counted_ = f" ({kept} in all)" if kept > 1 else ""
         click.echo(f"  {'refused callback':{WIDE}} {indented(why + counted_, WIDE + 3)}")
+    if sentence := job["health"]["sentence"]:
+        click.echo(f"  {job['health']['state']:{WIDE}} {sentence}")
     for attempt in history["attempts"]:
         _show_attempt(attempt)
     return None
@@ -154,4 +211,4 @@ def _time(text: str) -> str:
 
 
 def _when(text: str, services: Services) -> str:
-    return f"{_time(text)} UTC, {ago(datetime.fromisoformat(text), services.clock())}"
+    return f"{_time(text)} UTC, {ago(datetime.fromisoformat(text), services.now())}"

@@ -143,7 +143,14 @@ def _answer(services: Services, command: str, receipt: Receipt, as_json: bool) -
     instance = _present(services, receipt.job_id)
     changed = receipt.position is not None
     if as_json:
-        return print_json({**job_body(instance, services.workflows), "changed": changed})
+        return print_json(
+            {
+                **job_body(
+                    instance, services.workflows, services.now(), services.reader.first_start
+                ),
+                "changed": changed,
+            }
+        )
     job_id = printable(receipt.job_id)
     if not changed:
         click.echo(f"Job {job_id}: {ALREADY[command]} Nothing was recorded.")

@@ -14,6 +14,7 @@ def status(as_json: bool) -> None:
     with opened(only_looks=True) as services:
         standing, counts = services.reader.status(), dict(services.reader.counts())
         growth = services.evidence.growth()
+        deadlines = services.deadlines().sentence(services.milepost.store.now())
         database, shape = services.settings.shown_database, services.read_model.shape
     if as_json:
         return print_json(
@@ -28,6 +29,7 @@ def status(as_json: bool) -> None:
                 "tree_position": growth.position,
                 "tree_lag_events": growth.lag(standing.log_position),
                 "tree_fault": growth.fault,
+                "deadlines": deadlines or "watched",
                 "jobs": counts,
                 "set_aside": standing.set_aside,
             }
@@ -41,6 +43,8 @@ def status(as_json: bool) -> None:
         click.echo(f"Rebuild      at position {standing.rebuilt_position}, running or interrupted")
     behind = _behind(growth.lag(standing.log_position))
     click.echo(f"Tree         {counted(growth.size, 'event')}, {growth.fault or behind}")
+    if deadlines:
+        click.echo(f"Deadlines    {deadlines}")
     rows = [(status_text(name), count) for name, count in sorted(counts.items())]
     print_table(("Status", "Jobs"), rows, "Jobs         none yet")
     if standing.set_aside:

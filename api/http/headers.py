@@ -26,4 +26,6 @@ def header(name: str) -> str | None:
 
 @cache
 def _key(name: str) -> str:
-    return "HTTP_" + name.upper().replace("-", "_")
+    key = name.upper().replace("-", "_")
+    # WSGI (PEP 3333) has this one without the prefix.
+    return key if key == "CONTENT_TYPE" else f"HTTP_{key}"

@@ -20,6 +20,7 @@ from api.http.messages import Answer
 from domain import errors as domain
 from domain.errors import MilepostError
 from domain.evidence.merkle import InvalidProof
+from projections.reading.reader import NotRebuiltYet
 from projections.reading.time_travel import NoSuchMoment
 from projections.tree.contract import TreeBroken
 from projections.tree.proofs import NotInTreeYet
@@ -118,6 +119,12 @@ KINDS: dict[type[MilepostError], Kind] = {
         "read-model-behind",
         "Read model behind",
         "Try again, and look at /readyz if the read model stays behind.",
+    ),
+    NotRebuiltYet: Kind(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "not-rebuilt-yet",
+        "Not rebuilt yet",
+        "Try again later; milepost status shows how far the rebuild is.",
     ),
     asked.Draining: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "draining", "Server about to end"),
     asked.EventNotFound: Kind(

@@ -1,11 +1,12 @@
 """Who sent a callback: the three signature schemes, chosen by the headers that are present.
 
-- `x-signature`: lower-case hex of HMAC-SHA256(secret, body) (seed contract)
+- `x-signature`: hex of HMAC-SHA256(secret, body), lower-case (seed contract) or upper-case
 - `x-hub-signature-256`: `sha256=` and the same hex (GitHub webhooks)
-- `webhook-id`, `webhook-timestamp`, `webhook-signature`: Standard Webhooks, `v1` symmetric
+- `webhook-id`, `webhook-timestamp`, `webhook-signature`: Standard Webhooks, `v1` symmetric.
+  `svix-id`, `svix-timestamp` and `svix-signature` are older names of the same headers.
 
-The scheme is chosen by the first of `webhook-*`, `X-Hub-Signature-256` and `X-Signature` that is
-there, and must then be satisfied; there is no falling back to another one.
+The scheme is chosen by the first of `webhook-*`, `svix-*`, `X-Hub-Signature-256` and `X-Signature`
+that is there, and must then be satisfied; there is no falling back to another one.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ from api.http.headers import Headers
 WINDOW_SECONDS = 300
 """How far a Standard Webhooks timestamp may be from our clock."""
 MAX_SIGNATURES = 16
+MAX_SLIP_BYTES = 64 * 1024
 STANDARD_WEBHOOKS = ("webhook-id", "webhook-timestamp", "webhook-signature")
+SVIX = ("svix-id", "svix-timestamp", "svix-signature")
 
 
 class Sender(msgspec.Struct, frozen=True, gc=False):
@@ -42,8 +45,11 @@ def verify(
     """Return who signed the body with one of the secrets; raise `InvalidSignature` otherwise."""
     if not secrets:
         raise InvalidSignature("The server has no callback secret.")
-    if any(header(name) is not None for name in STANDARD_WEBHOOKS):
-        return _standard_webhooks(header, body, secrets, clock())
+    for names in (STANDARD_WEBHOOKS, SVIX):
+        if any(header(name) is not None for name in names):
+            return _standard_webhooks(
+                [header(name) or "" for name in names], body, secrets, clock()
+            )
     if (given := header("X-Hub-Signature-256")) is not None:
         if not given.startswith("sha256="):
             raise InvalidSignature("X-Hub-Signature-256 does not begin with sha256=.")
@@ -55,30 +61,57 @@ def verify(
 
 def _hex(scheme: str, given: str, body: bytes, secrets: Sequence[str]) -> Sender:
     # Bytes, because compare_digest refuses a str that is not ASCII.
-    signature = given.encode("utf-8", "surrogateescape")
+    signature = given.encode("utf-8", "surrogateescape").lower()
+
+    def signs(key: str, message: bytes) -> bool:
+        expected = _mac(key.encode(), message).hexdigest().encode()
+        return hmac.compare_digest(signature, expected)
+
     for secret in secrets:
-        expected = _mac(secret.encode(), body)
-        if hmac.compare_digest(signature, expected.hexdigest().encode()):
+        if signs(secret, body):
             return Sender(f"{scheme}:{key_id(secret)}")
-    raise InvalidSignature
+    raise InvalidSignature(_slip(secrets, body, signs))
 
 
 def _standard_webhooks(
-    header: Headers, body: bytes, secrets: Sequence[str], now: datetime
+    given: Sequence[str], body: bytes, secrets: Sequence[str], now: datetime
 ) -> Sender:
-    message_id, timestamp, listed = (header(name) or "" for name in STANDARD_WEBHOOKS)
-    given = listed.split(" ")[:MAX_SIGNATURES]
+    message_id, timestamp, listed = given
     if not message_id or not timestamp.isascii() or not timestamp.isdigit() or len(timestamp) > 12:
         raise InvalidSignature("webhook-id, webhook-timestamp and webhook-signature are needed.")
     if abs(now.timestamp() - int(timestamp)) > WINDOW_SECONDS:
         raise InvalidSignature(f"webhook-timestamp is more than {WINDOW_SECONDS} s from now.")
-    message = f"{message_id}.{timestamp}.".encode("utf-8", "surrogateescape") + body
-    signatures = [_decoded(each.removeprefix("v1,")) for each in given if each.startswith("v1,")]
+    head = f"{message_id}.{timestamp}.".encode("utf-8", "surrogateescape")
+    words = listed.split(" ")[:MAX_SIGNATURES]
+    signatures = [_decoded(each.removeprefix("v1,")) for each in words if each.startswith("v1,")]
+
+    def signs(key: str, message: bytes) -> bool:
+        expected = _mac(standard_key(key), head + message).digest()
+        return any([hmac.compare_digest(each, expected) for each in signatures])  # noqa: C419
+
     for secret in secrets:
-        expected = _mac(standard_key(secret), message).digest()
-        if any([hmac.compare_digest(each, expected) for each in signatures]):  # noqa: C419
+        if signs(secret, body):
             return Sender(f"standard-webhooks:{key_id(secret)}", message_id)
-    raise InvalidSignature
+    raise InvalidSignature(_slip(secrets, body, signs))
+
+
+def _slip(secrets: Sequence[str], body: bytes, signs: Callable[[str, bytes], bool]) -> str:
+    """Name the usual slip that explains a wrong signature; empty if none does.
+
+    Only a sender that has the secret can learn anything from it.
+    """
+    if len(body) > MAX_SLIP_BYTES:
+        return ""  # a stranger must not make us compute many signatures of large bodies
+    for secret in secrets:
+        if secret.startswith("whsec_"):
+            continue
+        if any(signs(f"{secret}{end}", body) for end in ("\n", "\r\n")):
+            return "The sender's secret has a newline at its end; write it with printf, not echo."
+        if any(signs(part.strip(), body) for part in secret.split(",") if part != secret):
+            return "The signature fits a part of a secret; a secret file has one secret a line."
+        if signs(secret, body + b"\n") or signs(secret, body.rstrip(b"\r\n")):
+            return "The signed body and the sent body differ in a newline at the end."
+    return ""
 
 
 def _mac(key: bytes, message: bytes) -> hmac.HMAC:

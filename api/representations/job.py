@@ -5,11 +5,14 @@ Every answer has every name of its schema, in the schema's order; times are text
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from domain.job.attempt import Attempt, ReportedValue
+from domain.job.deadlines import Health, changes_with_time, health
 from domain.workflows.definition import Workflow, Workflows
+from projections.views.attention import Reason
 from projections.views.instance import Instance, Refusal
 from projections.views.shown_times import shown, shown_claim, shown_end
 from projections.views.timeline import Chapter, Timeline
@@ -41,8 +44,30 @@ def _started_at(instance: Instance) -> datetime | None:
     return shown_end(instance.attempt, instance.floor)
 
 
-def instance_body(instance: Instance, workflows: Workflows, now: datetime) -> dict[str, Any]:
-    """Return the seed system's representation (seed contract, "Instance")."""
+def health_of(
+    instance: Instance, workflows: Workflows, now: datetime, first_start: datetime | None = None
+) -> Health:
+    """Return how alive a job is; `first_start` is that of a release with start deadlines."""
+    workflow = workflows.recorded(instance.workflow)
+    return health(workflow, instance.attempt, instance.expected_since, now, first_start)
+
+
+def varying(instance: Instance, workflows: Workflows, now: datetime) -> tuple[int | None, ...]:
+    """Return what changes with time alone, for a tag, without making anything of the job."""
+    return (
+        uptime(instance, now),
+        changes_with_time(workflows, instance.attempt, instance.expected_since, now),
+    )
+
+
+def instance_body(
+    instance: Instance,
+    workflows: Workflows,
+    now: datetime,
+    first_start: datetime | None = None,
+) -> dict[str, Any]:
+    """Return the seed system's representation (seed contract, "Instance"), and the health."""
+    alive = health_of(instance, workflows, now, first_start)
     attempt = instance.attempt
     final = attempt.final
     return {
@@ -64,11 +89,23 @@ def instance_body(instance: Instance, workflows: Workflows, now: datetime) -> di
         },
         "steps": shown_steps(instance, workflows),
         "uptime": uptime(instance, now),
+        "health": {
+            "state": alive.state,
+            "sentence": alive.sentence,
+            "deadline": alive.due.kind if alive.due else None,
+            "dueAt": _text(alive.due.at) if alive.due else None,
+        },
     }
 
 
-def job_body(instance: Instance, workflows: Workflows) -> dict[str, Any]:
-    """Return everything that Milepost knows about a job."""
+def job_body(
+    instance: Instance,
+    workflows: Workflows,
+    now: datetime | None = None,
+    first_start: datetime | None = None,
+) -> dict[str, Any]:
+    """Return everything that Milepost knows about a job; without `now`, no health."""
+    alive = health_of(instance, workflows, now, first_start) if now else None
     attempt = instance.attempt
     final = attempt.final
     return {
@@ -106,6 +143,14 @@ def job_body(instance: Instance, workflows: Workflows) -> dict[str, Any]:
         "completed_at": _text(shown_end(attempt, instance.floor)),
         "refused_callbacks": instance.refusals,
         "last_refusal": _refusal(instance.last_refusal),
+        "health": {
+            "state": alive.state,
+            "sentence": alive.sentence,
+            "deadline": alive.due.kind if alive.due else None,
+            "due_at": _text(alive.due.at) if alive.due else None,
+        }
+        if alive
+        else None,
         "created_at": _text(instance.created_at),
         "updated_at": _text(instance.updated_at),
         "version": instance.version,
@@ -117,6 +162,20 @@ def _refusal(refusal: Refusal | None) -> dict[str, Any] | None:
     if refusal is None:
         return None
     return {"at": _text(refusal.at), "reason": refusal.reason, "detail": refusal.detail}
+
+
+def attention_body(
+    instance: Instance,
+    reasons: Sequence[Reason],
+    workflows: Workflows,
+    now: datetime,
+    first_start: datetime | None = None,
+) -> dict[str, Any]:
+    """Return a job with the reasons why it needs somebody."""
+    shown = [
+        {"reason": each.kind, "since": _text(each.since), "text": each.text} for each in reasons
+    ]
+    return {**job_body(instance, workflows, now, first_start), "attention": shown}
 
 
 def timeline_body(timeline: Timeline, workflows: Workflows) -> dict[str, Any]:

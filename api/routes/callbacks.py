@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from api.errors import sentence
+from api.errors import InvalidJSON, MissingJobId, sentence
 from api.http.answers import in_json
 from api.http.counters import DUPLICATE, REASONS, RECORDED
 from api.http.flask_side.blueprint import Blueprint
@@ -32,6 +32,10 @@ log = logging.getLogger("milepost")
 
 bp = Blueprint("callbacks", __name__, description="What workflows post; signed, without a token")
 
+FOR_WORKFLOWS: Final = (
+    "This URL is for the callbacks of provisioning workflows: JSON objects with job_id and status."
+)
+FORMS: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
 REFUSALS: Final = tuple(kind for kind in REASONS if issubclass(kind, MilepostError))
 _DOC: Final = {
     "parameters": [parameter("Names this delivery, as callback_id in the body does")],
@@ -71,6 +75,8 @@ async def receive(request: Request, door: Door) -> Answer:
     sender = verify(
         request.header, request.body, services.settings.callback_secrets, services.clock
     )
+    if request.header("X-GitHub-Event") == "ping":
+        return in_json({"received": True, "warning": f"This is GitHub's ping. {FOR_WORKFLOWS}"})
     try:
         taken = read(request, sender, _reader(services.clock))
         receipt = await door.record(taken.callback)
@@ -94,7 +100,12 @@ async def receive(request: Request, door: Door) -> Answer:
 
 def read(request: Request, sender: Sender, reader: CallbackReader) -> Taken:
     """Return the callback of an authentic request, with who signed it; raise a `BadRequest`."""
-    callback, warnings = reader.read(request.body)
+    try:
+        callback, warnings = reader.read(request.body)
+    except (InvalidJSON, MissingJobId) as error:
+        if stranger := _stranger(request.header):
+            raise type(error)(f"{sentence(error)} {stranger} {FOR_WORKFLOWS}") from None
+        raise
     named, odd = _delivery(request.header, sender, callback)
     return Taken(
         msgspec.structs.replace(
@@ -105,6 +116,15 @@ def read(request: Request, sender: Sender, reader: CallbackReader) -> Taken:
         ),
         (*warnings, *odd),
     )
+
+
+def _stranger(header: Headers) -> str | None:
+    """Say what a request is that is no callback, if its headers tell."""
+    if event := header("X-GitHub-Event"):
+        return f"This is an event of GitHub's own webhooks, {event[:60]!r}."
+    if (header("Content-Type") or "").lower().startswith(FORMS):
+        return "This is a form."
+    return None
 
 
 async def _keep(error: MilepostError, request: Request, sender: Sender, door: Door) -> None:

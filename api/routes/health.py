@@ -32,7 +32,8 @@ def readyz() -> Answer:
 
     `set_aside` counts events that could not be folded, up to 100; `milepost status` shows them.
     `rebuild_position` is the position of a rebuild of the read model, or null.
-    `tree` is `growing`, or the reason why the tree stopped.
+    `tree` is `growing`, or the reason why the tree stopped. `deadlines` is `watched`, or the reason
+    why no job is given up at present.
     """
     services = access.services()
     if services.is_draining():
@@ -49,5 +50,6 @@ def readyz() -> Answer:
             "set_aside": len(standing.set_aside),
             "tree_lag_events": growth.lag(standing.log_position),
             "tree": growth.fault or "growing",
+            "deadlines": services.deadlines().sentence(services.now()) or "watched",
         }
     )

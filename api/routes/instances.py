@@ -15,7 +15,7 @@ from api.http.flask_side.blueprint import Blueprint
 from api.http.flask_side.door import through_flask
 from api.http.messages import Answer, Door, Request
 from api.representations.difference import difference_body
-from api.representations.job import instance_body, uptime
+from api.representations.job import instance_body, varying
 from api.schemas.answers import InstanceSchema
 from api.schemas.history import DifferenceSchema
 from api.schemas.queries import PlaceQuerySchema
@@ -56,17 +56,24 @@ def show(query: dict[str, Any], agent_id: str) -> Answer:
         places = (query["start"], query.get("end", PointInHistory()))
         before, after = (_at(place, agent_id, newest, caller, services) for place in places)
         tag = etag(after.position, services.workflows.fingerprint, before.position)
-        now = services.clock()
+        now = services.now()
+        first_start = services.reader.first_start
         body = difference_body(
-            before, after, lambda each: instance_body(each, services.workflows, now)
+            before,
+            after,
+            lambda each: instance_body(each, services.workflows, now, first_start),
         )
         return not_modified(tag) or in_json(body, headers=tagged(tag))
     place = PointInHistory(**query)
     instance = _at(place, agent_id, newest, caller, services)
     # The uptime is the one at that time, too.
-    then = min(place.at or instance.updated_at or services.clock(), services.clock())
-    tag = etag(instance.position, services.workflows.fingerprint, uptime(instance, then))
-    body = instance_body(instance, services.workflows, then)
+    then = min(place.at or instance.updated_at or services.now(), services.now())
+    tag = etag(
+        instance.position,
+        services.workflows.fingerprint,
+        *varying(instance, services.workflows, then),
+    )
+    body = instance_body(instance, services.workflows, then, services.reader.first_start)
     return not_modified(tag) or in_json(body, headers=tagged(tag))
 
 
@@ -88,10 +95,17 @@ async def present(request: Request, door: Door, agent_id: str) -> Answer:
     """Show the present instance of the agent's newest job."""
     services, caller = door.services, await door.admit(request.header, "read")
     instance = _visible(await door.instance_of(agent_id), caller)
-    now = services.clock()
-    tag = etag(instance.position, services.workflows.fingerprint, uptime(instance, now))
+    now = services.now()
+    tag = etag(
+        instance.position,
+        services.workflows.fingerprint,
+        *varying(instance, services.workflows, now),
+    )
     known = not_modified(tag, header=request.header)
-    return known or in_json(instance_body(instance, services.workflows, now), headers=tagged(tag))
+    if known:
+        return known
+    body = instance_body(instance, services.workflows, now, services.reader.first_start)
+    return in_json(body, headers=tagged(tag))
 
 
 @bp.route("/api/agents/<id:agent_id>/instance", methods=["DELETE"])
@@ -108,7 +122,9 @@ def stop(agent_id: str) -> Answer:
         count(receipt)
     stopped = services.reader.instance(receipt.job_id)
     assert stopped is not None  # the receipt says that it is stored
-    return in_json(instance_body(stopped, services.workflows, services.clock()))
+    return in_json(
+        instance_body(stopped, services.workflows, services.now(), services.reader.first_start)
+    )
 
 
 def _visible(instance: Instance | None, caller: Principal) -> Instance:

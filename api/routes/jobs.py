@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import Any, cast
 from uuid import uuid4
 
@@ -19,15 +20,23 @@ from api.http.headers import header
 from api.http.idempotency import idempotency_key, parameter
 from api.http.messages import Answer
 from api.representations.difference import difference_body, is_settled
-from api.representations.job import job_body, timeline_body
-from api.schemas.answers import JobListSchema, JobSchema, RegisteredSchema, TimelineSchema
+from api.representations.job import attention_body, job_body, timeline_body, varying
+from api.schemas.answers import (
+    AttentionListSchema,
+    JobListSchema,
+    JobSchema,
+    RegisteredSchema,
+    TimelineSchema,
+)
 from api.schemas.history import DifferenceSchema
 from api.schemas.queries import PlaceQuerySchema
 from api.schemas.requests import JobQuerySchema, RegistrationSchema
+from api.wiring import Services
 from domain.errors import JobNotFound
 from domain.job.commands.registration import QueueJob
-from projections.read_model.contract import JobFilter
+from projections.read_model.contract import AttentionFilter, JobFilter
 from projections.reading.time_travel import PointInHistory
+from projections.views.attention import candidate, needing
 from projections.views.instance import Instance
 
 bp = Blueprint("jobs", __name__, description="Provisioning jobs")
@@ -62,7 +71,7 @@ def register(body: dict[str, Any]) -> Answer:
     )
     instance = services.reader.instance(receipt.job_id)
     assert instance is not None  # the receipt says that it is stored
-    shown = {**job_body(instance, services.workflows), "duplicate": receipt.duplicate}
+    shown = {**_present(instance, services), "duplicate": receipt.duplicate}
     location = url_for("jobs.show", job_id=receipt.job_id)
     return in_json(shown, 201, [("Location", location)])
 
@@ -70,11 +79,19 @@ def register(body: dict[str, Any]) -> Answer:
 @bp.route("/api/jobs")
 @bp.needs("read")
 @bp.arguments(JobQuerySchema, location="query")
-@bp.response(200, JobListSchema)
+@bp.response(
+    200,
+    {"oneOf": [JobListSchema, AttentionListSchema]},
+    description="The second shape answers a query with `attention`",
+)
 @bp.problem(400, "Malformed")
-@bp.problem(503, "min_position was not reached in time")
+@bp.problem(503, "min_position was not reached in time, or the read model is being rebuilt")
 def index(query: dict[str, Any]) -> Answer:
-    """List jobs, the newest first; the Link header names the next page."""
+    """List jobs, the newest first; the Link header names the next page.
+
+    With `attention`, list the jobs that need somebody now, the worst first: machines that were left
+    behind, jobs without a heartbeat, and jobs that are pending for long.
+    """
     services, caller = access.services(), access.principal()
     position = query.pop("min_position", 0)
     if position and not services.reader.wait_for(position, MIN_POSITION_WAIT_SECONDS):
@@ -82,11 +99,28 @@ def index(query: dict[str, Any]) -> Answer:
     if not caller.sees(query.setdefault("user_id", caller.user_id)):
         return in_json({"jobs": []})
     limit, cursor = query.pop("limit"), query.pop("cursor", None)
+    if query.pop("attention"):
+        return _needing_somebody(query, limit, cursor)
     before = _before(cursor) if cursor else None
     instances = services.reader.instances(JobFilter(**query, before=before, limit=limit + 1))
     page = instances[:limit]
-    bodies = [job_body(instance, services.workflows) for instance in page]
+    bodies = [_present(instance, services) for instance in page]
     links = [next_page(cursor=f"p{page[-1].first_position}")] if len(instances) > limit else []
+    return in_json({"jobs": bodies}, headers=links)
+
+
+def _needing_somebody(filters: dict[str, Any], limit: int, cursor: str | None) -> Answer:
+    services, now = access.services(), access.services().now()
+    after = _after(cursor) if cursor else None
+    wanted = AttentionFilter(**filters, now=now, after=after, limit=limit + 1)
+    instances = services.reader.attention(wanted)
+    page = instances[:limit]
+    bodies = [
+        attention_body(instance, reasons, services.workflows, now, services.reader.first_start)
+        for instance, reasons in needing(page, services.workflows, now)
+    ]
+    last = candidate(page[-1], services.workflows) if len(instances) > limit else None
+    links = [next_page(cursor=f"r{last.rank}p{page[-1].first_position}")] if last else []
     return in_json({"jobs": bodies}, headers=links)
 
 
@@ -115,11 +149,20 @@ def show(query: dict[str, Any], job_id: str) -> Answer:
         return _difference(query["start"], query.get("end", PointInHistory()), present)
     place = PointInHistory(**query)
     instance = services.history.instance(present, place)
-    tag = etag(instance.position, services.workflows.fingerprint)
-    headers = lasting(tag) if is_settled(place, instance, present) else tagged(tag)
-    if known := not_modified(tag, headers):
-        return known
-    return in_json(job_body(instance, services.workflows), headers=headers)
+    if query:
+        tag = etag(instance.position, services.workflows.fingerprint)
+        headers = lasting(tag) if is_settled(place, instance, present) else tagged(tag)
+        if known := not_modified(tag, headers):
+            return known
+        return in_json(job_body(instance, services.workflows), headers=headers)
+    workflows, now = services.workflows, services.now()
+    _, health_changes = varying(instance, workflows, now)
+    tag = etag(instance.position, workflows.fingerprint, health_changes)
+    return not_modified(tag) or in_json(_present(instance, services), headers=tagged(tag))
+
+
+def _present(instance: Instance, services: Services) -> dict[str, Any]:
+    return job_body(instance, services.workflows, services.now(), services.reader.first_start)
 
 
 def _difference(start: PointInHistory, end: PointInHistory, present: Instance) -> Answer:
@@ -154,7 +197,15 @@ def timeline(job_id: str) -> Answer:
 
 
 def _before(cursor: str) -> int:
-    digits = cursor.removeprefix("p")
-    if digits.isascii() and digits.isdigit() and len(digits) < 19:
-        return int(digits)
+    return _numbers(r"p?([0-9]{1,18})", cursor)[0]
+
+
+def _after(cursor: str) -> tuple[int, int]:
+    rank, first_position = _numbers(r"r([0-9]{1,3})p([0-9]{1,18})", cursor)
+    return rank, first_position
+
+
+def _numbers(pattern: str, cursor: str) -> tuple[int, ...]:
+    if matched := re.fullmatch(pattern, cursor):
+        return tuple(map(int, matched.groups()))
     raise InvalidFields({"cursor": ["Not a cursor from a Link header."]})

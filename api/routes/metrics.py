@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 
 from flask import Response
 from prometheus_client import (
@@ -19,8 +20,8 @@ from api.errors import MissingScope
 from api.http import access
 from api.http.counters import COUNTERS
 from api.http.flask_side.blueprint import Blueprint
-from projections.reading.reader import Reader
-from projections.tree.proofs import Evidence
+from api.wiring import Services
+from projections.reading.reader import NotRebuiltYet
 
 bp = Blueprint("metrics", __name__, description="For Prometheus")
 
@@ -37,7 +38,7 @@ def metrics() -> Response:
         )
     registry = CollectorRegistry()
     services = access.services()
-    registry.register(_Database(services.reader, services.evidence))
+    registry.register(_Database(services))
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         counters = b""
@@ -47,9 +48,11 @@ def metrics() -> Response:
 
 
 class _Database(Collector):
-    def __init__(self, reader: Reader, evidence: Evidence) -> None:
-        self._reader = reader
-        self._evidence = evidence
+    def __init__(self, services: Services) -> None:
+        self._reader = services.reader
+        self._evidence = services.evidence
+        self._deadlines = services.deadlines
+        self._now = services.now
 
     def collect(self) -> Iterator[Metric]:
         """Yield the gauges of the database, which all workers share."""
@@ -82,7 +85,27 @@ class _Database(Collector):
             "1 if the log lost or changed the tree's last event",
             float(growth.fault is not None),
         )
+        note = self._deadlines()
+        yield GaugeMetricFamily(
+            "milepost_deadlines_held_jobs",
+            "Jobs that fell silent at once, and whose timeouts wait for an operator or for a time",
+            note.held.hold.silent if note.held.hold else 0,
+        )
+        yield GaugeMetricFamily(
+            "milepost_deadlines_patient",
+            "1 while no job is given up, because Milepost was away or a clock was set",
+            float(note.presence.is_patient(self._now())),
+        )
         jobs = GaugeMetricFamily("milepost_jobs", "Jobs by status", labels=["status"])
         for status, count in counts.items():
             jobs.add_metric([status], count)
         yield jobs
+        needing = GaugeMetricFamily(
+            "milepost_jobs_needing_attention",
+            "Jobs that need somebody now, by their worst reason",
+            labels=["reason"],
+        )
+        with suppress(NotRebuiltYet):  # the other metrics are needed all the same
+            for reason, count in self._reader.attention_counts(self._now()).items():
+                needing.add_metric([reason], count)
+        yield needing

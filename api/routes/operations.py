@@ -101,4 +101,9 @@ def _ordered(order: Ordered, job_id: str, body: dict[str, Any]) -> Answer:
     instance = services.reader.instance(job_id)
     assert instance is not None  # the receipt says that it is stored
     changed = receipt.position is not None
-    return in_json({**job_body(instance, services.workflows), "changed": changed})
+    return in_json(
+        {
+            **job_body(instance, services.workflows, services.now(), services.reader.first_start),
+            "changed": changed,
+        }
+    )

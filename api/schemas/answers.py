@@ -7,6 +7,7 @@ from typing import Final, get_args
 from marshmallow import EXCLUDE, Schema, fields, validate
 
 from domain.job.attempt import Outcome, Status
+from projections.views.attention import KINDS
 from projections.views.instance import INSTANCE_STATUSES
 
 SKEW: Final = "The largest difference of a sender's clock to ours, if it is above 60 s"
@@ -24,7 +25,7 @@ class OutcomeField(fields.String):
 
 
 class ReceiptSchema(Schema):
-    """Proof that a callback is stored."""
+    """Proof that a callback is stored. GitHub's ping gets `received` and `warning` only."""
 
     received = fields.Boolean(metadata={"description": "Always true"})
     job_id = fields.String()
@@ -50,6 +51,34 @@ class RefusalSchema(Schema):
     at = fields.AwareDateTime(metadata={"description": "The time by the server's clock"})
     reason = fields.String(metadata={"description": "As in milepost_callbacks_refused_total"})
     detail = fields.String(allow_none=True, metadata={"description": "What its sender was told"})
+
+
+DEADLINES = ("start", "heartbeat", "step", "attempt")
+STATES = ("ok", "late", "unresponsive")
+
+
+class HealthSchema(Schema):
+    """How alive a job is, apart from its status."""
+
+    state = fields.String(validate=validate.OneOf(STATES))
+    sentence = fields.String(allow_none=True, metadata={"description": "null once it has ended"})
+    deadline = fields.String(
+        allow_none=True,
+        validate=validate.OneOf(DEADLINES),
+        metadata={"description": "The deadline that comes first"},
+    )
+    due_at = fields.AwareDateTime(
+        allow_none=True, metadata={"description": "The job is given up after this time"}
+    )
+
+
+class InstanceHealthSchema(Schema):
+    """How alive an instance's job is, apart from its status."""
+
+    state = fields.String(validate=validate.OneOf(STATES))
+    sentence = fields.String(allow_none=True)
+    deadline = fields.String(allow_none=True, validate=validate.OneOf(DEADLINES))
+    dueAt = fields.AwareDateTime(allow_none=True)  # noqa: N815  as the seed's names
 
 
 class JobSchema(Schema):
@@ -91,6 +120,9 @@ class JobSchema(Schema):
         metadata={"description": "How many refused callbacks the job has kept, at most 100"}
     )
     last_refusal = fields.Nested(RefusalSchema, allow_none=True)
+    health = fields.Nested(
+        HealthSchema, allow_none=True, metadata={"description": "null for the past"}
+    )
     created_at = fields.AwareDateTime(allow_none=True)
     updated_at = fields.AwareDateTime(allow_none=True)
     version = fields.Integer()
@@ -115,6 +147,28 @@ class JobListSchema(Schema):
     """A page of jobs, the newest first."""
 
     jobs = fields.List(fields.Nested(JobSchema))
+
+
+class ReasonSchema(Schema):
+    """Why a job needs somebody."""
+
+    reason = fields.String(validate=validate.OneOf(KINDS))
+    since = fields.AwareDateTime()
+    text = fields.String(metadata={"description": "The reason in words"})
+
+
+class AttentionSchema(JobSchema):
+    """A job that needs somebody now."""
+
+    attention = fields.List(
+        fields.Nested(ReasonSchema), metadata={"description": "The reasons, the worst first"}
+    )
+
+
+class AttentionListSchema(Schema):
+    """A page of jobs that need somebody now, the worst first, then the oldest."""
+
+    jobs = fields.List(fields.Nested(AttentionSchema))
 
 
 class InstanceBodySchema(Schema):
@@ -142,6 +196,7 @@ class InstanceSchema(Schema):
     instance = fields.Nested(InstanceBodySchema)
     steps = fields.List(fields.Nested(UiStepSchema))
     uptime = fields.Integer(allow_none=True, metadata={"description": "Whole seconds"})
+    health = fields.Nested(InstanceHealthSchema)
 
 
 class TimelineStepSchema(Schema):

@@ -99,6 +99,10 @@ class JobQuerySchema(Schema):
         validate=validate.OneOf(INSTANCE_STATUSES),
         metadata={"description": "Only jobs with this status"},
     )
+    attention = fields.Boolean(
+        load_default=False,
+        metadata={"description": "Only jobs that need somebody now, the worst first, with reasons"},
+    )
     limit = fields.Integer(
         strict=False,
         load_default=50,

@@ -46,11 +46,9 @@ def _check_conninfo(url: str) -> None:
 def callback_secrets(env: Variables) -> tuple[str, ...]:
     """Return the secrets that sign callbacks."""
     name = "MILEPOST_CALLBACK_SECRET"
-    value = env.get(name)
-    if value is None:
+    if env.get(name) is None:
         name = "GITHUB_CALLBACK_SECRET"
-        value = env.get(name)
-    given = _listed(value)
+    given = env.listed(name)
     for secret in given:
         if len(secret) < 8:
             raise InvalidSetting(f"{name}: a secret must have at least 8 characters")
@@ -61,7 +59,7 @@ def callback_secrets(env: Variables) -> tuple[str, ...]:
                 raise InvalidSetting(f"{name}: base64 must follow whsec_") from None
             if len(key) < 8:
                 raise InvalidSetting(f"{name}: a whsec_ key must have at least 8 bytes")
-    if value and not given:
+    if env.get(name) and not given:
         raise InvalidSetting(f"{name}: contains no secret")
     return given
 

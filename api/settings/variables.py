@@ -32,6 +32,15 @@ class Variables:
                 raise InvalidSetting(f"{name}_FILE: {path} is empty")
         return value or None
 
+    def listed(self, name: str) -> tuple[str, ...]:
+        """Return the values of a variable, which commas separate.
+
+        In the file that NAME_FILE names, lines separate them, so that a value may have a comma.
+        """
+        value = self.get(name) or ""
+        parts = value.splitlines() if self._variables.get(f"{name}_FILE") else value.split(",")
+        return tuple(part.strip() for part in parts if part.strip())
+
     def integer(self, name: str, least: int, most: int) -> int | None:
         """Return a whole number from `least` to `most`, None if unset."""
         value = self.get(name)

@@ -8,21 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import msgspec
 
 from domain.job.attempt import Attempt
 from domain.job.events import DeadlineKind
-from domain.workflows.definition import Deadlines, Workflow
+from domain.workflows.definition import Deadlines, Workflow, Workflows
 
 HEARTBEAT_SECONDS = 60
 """How often a workflow sends a heartbeat (seed contract, "Callbacks")."""
 LATE_SECONDS = 150
 """The time for two heartbeats and a slow request. A longer silence is late."""
+LONG_PENDING_SECONDS = 600
+"""A job that waits longer than this for its workflow is late."""
 UNRESPONSIVE_SHARE = 2 / 3
 """The share of the heartbeat deadline after which a silent job counts as unresponsive."""
 
+State: TypeAlias = Literal["ok", "late", "unresponsive"]
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SEED = Deadlines()
 """The deadlines of a job whose definition names none."""
 
@@ -41,7 +46,7 @@ class Due(msgspec.Struct, frozen=True):
     @property
     def at(self) -> datetime:
         """When the attempt is given up, unless something comes before."""
-        return self.since + timedelta(seconds=self.seconds)
+        return _after(self.since, self.seconds)
 
     def error(self, now: datetime) -> str:
         """Return the error of the timeout; for a heartbeat, in the seed contract's words."""
@@ -108,7 +113,7 @@ def missed(
         (
             each
             for each in all_due(workflow, attempt, waiting_since, question.first_start)
-            if asked_at > each.at + timedelta(seconds=question.allowance.get(each.kind, 0))
+            if asked_at > _after(each.at, question.allowance.get(each.kind, 0))
         ),
         key=lambda each: each.at,
         default=None,
@@ -134,8 +139,9 @@ def all_due(
         yield Due("heartbeat", silent_since, deadlines.heartbeat_seconds)
     if deadlines.attempt_seconds:
         yield Due("attempt", attempt.claim.recorded_at, deadlines.attempt_seconds)
-    if workflow and (step := _furthest(workflow, attempt)):
-        if seconds := workflow.step_deadlines().get(step):
+    if workflow and (seconds_of := workflow.step_deadlines()):
+        step = _furthest(workflow, attempt)
+        if step and (seconds := seconds_of.get(step)):
             yield Due("step", attempt.steps[step].recorded_at, seconds, step)
 
 
@@ -152,7 +158,7 @@ def unresponsive_at(workflow: Workflow | None, attempt: Attempt) -> datetime | N
     if since is None:
         return None
     seconds = (workflow.deadlines if workflow else SEED).heartbeat_seconds
-    return since + timedelta(seconds=seconds * UNRESPONSIVE_SHARE)
+    return _after(since, seconds * UNRESPONSIVE_SHARE)
 
 
 def look_at(
@@ -168,18 +174,29 @@ def look_at(
     silent_at = unresponsive_at(workflow, attempt)
     if first is None or silent_at is None:
         return first.at if first else None
-    third = max(1, (workflow.deadlines if workflow else SEED).heartbeat_seconds // 3)
-    seconds = int(silent_at.timestamp()) // third * third
-    return min(first.at, datetime.fromtimestamp(seconds, UTC))
+    third = timedelta(seconds=(workflow.deadlines if workflow else SEED).heartbeat_seconds) / 3
+    return min(first.at, _after(EPOCH, ((silent_at - EPOCH) // third * third).total_seconds()))
+
+
+def _after(time: datetime, seconds: float) -> datetime:
+    """Return the time that many seconds later, or the last or first time that there is.
+
+    A log that was imported may have events of any time, and no fold may fail for that.
+    """
+    try:
+        return time + timedelta(seconds=seconds)
+    except OverflowError:
+        return (datetime.max if seconds > 0 else datetime.min).replace(tzinfo=UTC)
 
 
 class Health(msgspec.Struct, frozen=True):
     """How alive a job is, apart from its status, and why, in a sentence.
 
-    A job that has ended is `ok` and has no sentence. `due` is the deadline that comes first.
+    A job that has ended is `ok` and has no sentence. `due` is the deadline that comes first. While
+    a job is `ok`, neither changes with time.
     """
 
-    state: Literal["ok", "late", "unresponsive"] = "ok"
+    state: State = "ok"
     sentence: str | None = None
     due: Due | None = None
 
@@ -192,58 +209,84 @@ def health(
     first_start: datetime | None = None,
 ) -> Health:
     """Return the attempt's health at a time."""
-    first = due(workflow, attempt, waiting_since, first_start)
     if attempt.final:
         return Health()
+    first = due(workflow, attempt, waiting_since, first_start)
     if attempt.claim is None:
         return _waiting(first, waiting_since, now)
     since = attempt.silent_since or attempt.claim.recorded_at
     silence = (now - since).total_seconds()
     silent_at = unresponsive_at(workflow, attempt)
     if silent_at and now >= silent_at:
-        state: Literal["ok", "late", "unresponsive"] = "unresponsive"
+        state: State = "unresponsive"
+    elif silence > LATE_SECONDS:
+        state = "late"
     else:
-        state = "late" if silence > LATE_SECONDS else "ok"
-    if state == "ok":
         heard = "Last heartbeat" if attempt.heard_at else "Claimed"
-        sentence = f"{heard} {_span(silence)} ago."
-    else:
-        sentence = (
-            f"No heartbeat for {_span(silence)}; one is expected every {HEARTBEAT_SECONDS} s."
-        )
-    return Health(state, _with_end(sentence, first, now, always=state != "ok"), first)
+        return Health("ok", f"{heard} at {_clock(since, since)}.{_limit(first, since)}", first)
+    sentence = f"No heartbeat for {_span(silence)}; one is expected every {HEARTBEAT_SECONDS} s."
+    return Health(state, sentence + _end(first, since, now), first)
+
+
+def changes_with_time(
+    workflows: Workflows, attempt: Attempt, waiting_since: datetime | None, now: datetime
+) -> int | None:
+    """Return a number that changes with the attempt's health, without asking for its definition.
+
+    None while it is `ok` and stays so without an event.
+    """
+    if attempt.final:
+        return None
+    since = attempt.silent_since if attempt.claim else waiting_since
+    if since is None:
+        return None
+    shortest = workflows.shortest
+    calm = (
+        min(LATE_SECONDS, shortest.heartbeat_seconds * UNRESPONSIVE_SHARE)
+        if attempt.claim
+        else min(LONG_PENDING_SECONDS, shortest.start_seconds)
+    )
+    passed = (now - since).total_seconds()
+    return int(passed) if passed >= calm else None
 
 
 def _waiting(first: Due | None, waiting_since: datetime | None, now: datetime) -> Health:
     if first is None or waiting_since is None:
         return Health(sentence="Nobody has registered this job, and its workflow has not begun.")
     waited = (now - waiting_since).total_seconds()
-    sentence = f"Queued for {_span(waited)}; its workflow has not reported yet."
-    left = (first.at - now).total_seconds()
-    state: Literal["ok", "late", "unresponsive"] = "ok"
-    if left < first.seconds / 2:
-        state = "late" if left > 0 else "unresponsive"
-    return Health(state, _with_end(sentence, first, now, always=True), first)
-
-
-def _with_end(sentence: str, first: Due | None, now: datetime, *, always: bool) -> str:
-    if first is None:
-        return sentence
     if now > first.at:
-        return f"{sentence} Its deadline was {_clock(first.at, now)}; it is not given up yet."
-    match first.kind:
-        case "step":
-            return f"{sentence} Step {first.step} may take until {_clock(first.at, now)}."
-        case "attempt":
-            return f"{sentence} The attempt may take until {_clock(first.at, now)}."
+        state: State = "unresponsive"
+    else:
+        state = "late" if waited > LONG_PENDING_SECONDS else "ok"
+    how_long = f"since {_clock(waiting_since, waiting_since)}"
+    if state != "ok":
+        how_long = f"for {_span(waited)}"
+    sentence = f"Queued {how_long}; its workflow has not reported yet."
+    return Health(state, sentence + _end(first, waiting_since, now), first)
+
+
+def _limit(first: Due | None, since: datetime) -> str:
+    match first:
+        case Due(kind="step"):
+            return f" Step {first.step} may take until {_clock(first.at, since)}."
+        case Due(kind="attempt"):
+            return f" The attempt may take until {_clock(first.at, since)}."
         case _:
-            end = f" Will be given up at {_clock(first.at, now)}." if always else ""
-            return sentence + end
+            return ""
 
 
-def _clock(time: datetime, now: datetime) -> str:
+def _end(first: Due | None, since: datetime, now: datetime) -> str:
+    if first is None:
+        return ""
+    if now > first.at:
+        return f" Its deadline was {_clock(first.at, since)}; it is not given up yet."
+    return _limit(first, since) or f" Will be given up at {_clock(first.at, since)}."
+
+
+def _clock(time: datetime, since: datetime) -> str:
+    """Return the time of day, with the date if it is on another day than `since`."""
     time = time.astimezone(UTC)
-    day = "" if time.date() == now.astimezone(UTC).date() else f"{time:%Y-%m-%d} "
+    day = "" if time.date() == since.astimezone(UTC).date() else f"{time:%Y-%m-%d} "
     return f"{day}{time:%H:%M:%S} UTC"
 
 
@@ -253,4 +296,6 @@ def _span(seconds: float) -> str:
         return f"{whole} s"
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
+    if whole < 86_400:
+        return f"{whole // 3600} h {whole % 3600 // 60} min"
+    return f"{whole // 86_400} d {whole % 86_400 // 3600} h"

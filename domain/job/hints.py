@@ -2,11 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
+from domain.job.attempt import SKEW_SECONDS, Attempt
+from domain.job.belonging import NONE
 from domain.job.callback import Callback
-from domain.job.provisioning_job import ProvisioningJob
+from domain.job.events import Received
+from domain.job.provisioning_job import Outcome, ProvisioningJob
 from domain.job.spelling import closest
+
+
+def about_callback(job: ProvisioningJob, callback: Callback, outcome: Outcome) -> Iterator[str]:
+    """Say what is odd about a callback that led from `job` to this outcome."""
+    if not job.queued:
+        yield f"job {job.id!r} is not registered"
+    [*_, fact] = (fact for fact in outcome.facts if isinstance(fact, Received))
+    number = outcome.job.runs.number_of(fact)
+    before, after = job.runs.find(number), outcome.job.runs.find(number)
+    if number == NONE:
+        yield f"run {callback.workflow_run_id!r} has not begun, so this changes nothing"
+    elif after and outcome.job.runs.is_superseded(after):
+        yield f"another run has taken the place of {_named(after)}, so this changes only its own"
+    elif before and after and before.final and before.final == after.final:
+        yield from _after_the_end(job, before, callback)
+    if callback.occurred_at:
+        yield from _about_clock(fact)
+
+
+def _after_the_end(job: ProvisioningJob, ended: Attempt, callback: Callback) -> Iterator[str]:
+    whose = f"job {job.id!r}" if ended is job.attempt else _named(ended)
+    yield f"{whose} is already {ended.status}, so this changes nothing"
+    if ended.status == "failed" and callback.status == "provisioning" and callback.step:
+        yield "a provisioning status without a step starts the next attempt"
+
+
+def _named(attempt: Attempt) -> str:
+    return f"run {attempt.run_id.value!r}" if attempt.run_id else f"attempt {attempt.number}"
+
+
+def _about_clock(fact: Received) -> Iterator[str]:
+    if fact.occurred_at is None:
+        return
+    skew = int((fact.occurred_at - fact.recorded_at).total_seconds())
+    if skew > SKEW_SECONDS:
+        yield f"the sender's clock is {skew} s ahead of ours"
+    elif skew < -SKEW_SECONDS:
+        yield f"the sender's clock is {-skew} s behind ours, or this callback was late"
 
 
 def about_step(callback: Callback, known: Mapping[str, int]) -> Iterable[str]:

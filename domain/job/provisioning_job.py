@@ -197,17 +197,6 @@ class ProvisioningJob(msgspec.Struct, frozen=True, gc=False, omit_defaults=True)
         )
         return Outcome(self).then(timed_out).with_rollbacks(now)
 
-    def warning(self, callback: Callback, outcome: Outcome) -> str | None:
-        """Say what is odd about a callback that was recorded with this outcome all the same."""
-        odd = [] if self.queued else [f"job {self.id!r} is not registered"]
-        if ended := self.attempt.final:
-            after = outcome.job.attempt
-            if after.number == self.attempt.number and after.final == ended:
-                odd.append(f"job {self.id!r} is already {ended.status}, so this changes nothing")
-                if ended.status == "failed" and callback.status == "provisioning" and callback.step:
-                    odd.append("a provisioning status without a step starts the next attempt")
-        return "; ".join(odd) or None
-
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):
     """What was decided about a job: the new events, and the job after them."""

@@ -37,6 +37,9 @@ class MemoryRecorder(popo.POPOApplicationRecorder):
 
     about_now = now
 
+    def read_clock(self) -> None:
+        """Do nothing: this store has the clock of its host."""
+
     def create_table(self) -> None:
         """Do nothing: memory has no tables."""
 

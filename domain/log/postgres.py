@@ -169,7 +169,7 @@ class PostgresRecorder(PostgresLog, postgres.PostgresApplicationRecorder):
         return (self.clock or self._carried)()
 
     def read_clock(self) -> None:
-        """Read the database's clock, if the last reading is too old to carry on from."""
+        """See `Log.read_clock`: a reading is carried on for `CARRIED_SECONDS`."""
         if self.clock is None and self._carried.age() > CARRIED_SECONDS:
             self.now()
 

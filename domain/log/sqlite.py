@@ -105,6 +105,9 @@ class SQLiteRecorder(SQLiteLog, sqlite.SQLiteApplicationRecorder):
 
     about_now = now
 
+    def read_clock(self) -> None:
+        """Do nothing: this store has the clock of its host."""
+
     def create_table(self) -> None:
         """Apply the log's own schema steps; the library calls this when it makes a recorder."""
         SQLiteSchema(self.datastore, PART).apply()

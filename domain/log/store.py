@@ -98,14 +98,6 @@ class JobStore(Log, Protocol):
 
     clock: Callable[[], datetime] | None
 
-    def now(self) -> datetime:
-        """Ask the store's clock."""
-        ...
-
-    def about_now(self) -> datetime:
-        """Return the store's time without asking a database; it may be a little off."""
-        ...
-
     def transact(
         self,
         known: Mapping[str, int],

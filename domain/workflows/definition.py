@@ -107,6 +107,11 @@ class Workflows:
         self.default = self.find(default)
         self.fingerprint = "\n".join(map(repr, (*self, self.default.ref)))
         """A string that changes whenever any definition does."""
+        every = [workflow.deadlines for workflow in self]
+        self.shortest = Deadlines(
+            min(each.start_seconds for each in every), min(each.heartbeat_seconds for each in every)
+        )
+        """The shortest time to start and the shortest silence that any definition has."""
         self._ranks = {ref: each.ranks() for ref, each in self._by_ref.items()}
 
     def __iter__(self) -> Iterator[Workflow]:

@@ -164,5 +164,5 @@ class _Lines:
         if path is None:
             return self.of(key)
         if path[2] is None:
-            return self.of(path[1] or key)
+            return self.of(path[3], path[1]) if path[3] else self.of(path[1] or key)
         return self.of(path[3] or key, path[1], int(path[2]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 import msgspec
 from eventsourcing.persistence import StoredEvent
@@ -50,6 +51,7 @@ class Batch:
             for command in commands
         }
         self.names = {name for command in commands for name in command.names}
+        self.now: datetime | None = None
         self._decisions: list[Decision | Exception] = []
         self._versions: list[int] = []
         self._events: list[StoredEvent] = []
@@ -84,6 +86,7 @@ class Batch:
             # This happens after a failover to a standby that lacks the newest events.
             raise NothingDecided(f"the log has lost events of {len(lost)} jobs")
         keys = dict(found.keys)
+        self.now = found.now
         for command in self._commands:
             job = self.jobs[command.job_id].job
             try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from domain.job import deadlines
 from domain.workflows.definition import Workflows
 from projections.read_model.contract import InstanceRow, Row
+from projections.views.attention import candidate
 from projections.views.instance import Instance
 from projections.views.timeline import Timeline
 from projections.views.view import Views
@@ -14,6 +15,7 @@ def instance_row(state: Instance, views: Views, workflows: Workflows) -> Instanc
     """Return the row of an instance."""
     workflow = workflows.recorded(state.workflow)
     first = deadlines.due(workflow, state.watched, state.waiting_since)
+    wanted = candidate(state, workflows)
     return InstanceRow(
         state.job_id,
         state.version,
@@ -26,6 +28,8 @@ def instance_row(state: Instance, views: Views, workflows: Workflows) -> Instanc
         first.at if first else None,
         deadlines.unresponsive_at(workflow, state.watched),
         deadlines.look_at(workflow, state.watched, state.waiting_since),
+        wanted.rank if wanted else None,
+        wanted.at if wanted else None,
     )
 
 

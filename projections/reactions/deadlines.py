@@ -26,7 +26,14 @@ from domain.workflows.definition import Workflow, Workflows
 from projections.chore import AT_ONCE, IDLE_SECONDS
 from projections.reactions.hold import Held
 from projections.reactions.presence import KEEP_SECONDS, PATIENCE, Presence, since_boot
-from projections.read_model.contract import DueRow, ReadModel
+from projections.read_model.contract import (
+    FIRST_START,
+    NOTE_OF_DEADLINES,
+    REFUSED,
+    RESUMED,
+    DueRow,
+    ReadModel,
+)
 from projections.views.instance import Instance
 from projections.views.view import UnreadableDocument, Views
 
@@ -36,9 +43,6 @@ SLICE = 50
 """How many due jobs one step judges: each one may cost a commit, and events wait meanwhile."""
 MAX_LAG = 1_000
 """With more unfolded events than this, rows say too little of who is silent to begin a hold."""
-NOTE, RESUMED, REFUSED, FIRST_START = "deadlines", "resumed", "refused", "first start"
-"""The names of notes: the chore's own; when an operator ended the wait; when callbacks could be
-stored again that had been answered 503; when a release with start deadlines was first started."""
 
 
 class Note(msgspec.Struct, frozen=True):
@@ -60,7 +64,7 @@ class Note(msgspec.Struct, frozen=True):
 
 def noted(read_model: ReadModel) -> Note:
     """Return the stored note; an empty one if there is none, or if another release wrote it."""
-    text = read_model.note(NOTE)
+    text = read_model.note(NOTE_OF_DEADLINES)
     try:
         return msgspec.json.decode(text, type=Note) if text else Note()
     except msgspec.DecodeError:
@@ -99,7 +103,7 @@ class DeadlineWatch:
         """Go on with the stored note, so that a patience lasts as long with several projectors."""
         self._last = None
         self._logged.clear()
-        if self._read_model.note(NOTE) != self._kept:
+        if self._read_model.note(NOTE_OF_DEADLINES) != self._kept:
             # Another projector was active since: this one's last look says nothing.
             self._looked_at = None
         self._note = noted(self._read_model)
@@ -169,7 +173,7 @@ class DeadlineWatch:
         self._note = note
         if changed or passed >= self._kept_at + KEEP_SECONDS:
             self._kept = msgspec.json.encode(note).decode()
-            self._read_model.keep_note(NOTE, self._kept)
+            self._read_model.keep_note(NOTE_OF_DEADLINES, self._kept)
             self._kept_at = passed
 
     # All at once

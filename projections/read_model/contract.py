@@ -33,6 +33,12 @@ GONE = (
 """The message of a store of rows that has lost its own position."""
 
 
+NOTE_OF_DEADLINES, RESUMED, REFUSED, FIRST_START = "deadlines", "resumed", "refused", "first start"
+"""The names of notes: what the watch over deadlines found out; when an operator ended a hold; when
+callbacks could be stored again that had been answered 503; when this store was first opened by a
+release with start deadlines."""
+
+
 class PositionMoved(MilepostError):
     """Another projector moved the read model on, or a rebuild replaced its tables."""
 
@@ -50,7 +56,8 @@ class InstanceRow(msgspec.Struct, frozen=True, gc=False):
 
     `due_at` is when the job is given up. `unresponsive_at` is when it counts as unresponsive; None
     while no heartbeat is expected. `look_at` is not later than both, and changes seldom, because it
-    is indexed.
+    is indexed. From `attention_from` on, the job may need somebody; an `attention_rank` of 0 is the
+    worst reason.
     """
 
     job_id: str
@@ -64,9 +71,11 @@ class InstanceRow(msgspec.Struct, frozen=True, gc=False):
     due_at: datetime | None = None
     unresponsive_at: datetime | None = None
     look_at: datetime | None = None
+    attention_rank: int | None = None
+    attention_from: datetime | None = None
 
 
-TIMES = ("due_at", "unresponsive_at", "look_at")
+TIMES = ("due_at", "unresponsive_at", "look_at", "attention_from")
 """The columns of instances that are times."""
 
 
@@ -175,6 +184,20 @@ class JobFilter(msgspec.Struct, frozen=True, kw_only=True):
     limit: int = 50
 
 
+class AttentionFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which jobs may need somebody at the time `now`; None does not filter.
+
+    `after` is the `attention_rank` and `first_position` of the last job of the page before.
+    """
+
+    now: datetime
+    agent_id: str | None = None
+    user_id: str | None = None
+    status: str | None = None
+    after: tuple[int, int] | None = None
+    limit: int = 50
+
+
 class WakeUps(Protocol):
     """What the holder of the projector's lock waits for while it has nothing to fold."""
 
@@ -257,6 +280,14 @@ class ReadModel(Protocol):
 
     def instances(self, wanted: JobFilter) -> Sequence[Row]:
         """Return at most `limit` instances, the newest first."""
+        ...
+
+    def attention(self, wanted: AttentionFilter) -> Sequence[Row]:
+        """Return documents of jobs that may need somebody: the worst first, then the oldest."""
+        ...
+
+    def attention_counts(self, now: datetime) -> Mapping[int, int]:
+        """Return the number of jobs that may need somebody, by `attention_rank`."""
         ...
 
     def counts(self) -> Mapping[str, int]:

@@ -14,6 +14,7 @@ from domain.log.reading.contract import NEWEST
 from domain.log.stored import Stored
 from projections.read_model.contract import (
     SHAPE,
+    AttentionFilter,
     Changes,
     DueRow,
     Edition,
@@ -133,6 +134,36 @@ class MemoryReadModel:
             ]
         matching.sort(key=lambda row: -row.first_position)
         return [Row(row.job_id, row.version, row.document) for row in matching[: wanted.limit]]
+
+    def attention(self, wanted: AttentionFilter) -> Sequence[Row]:
+        """See `ReadModel.attention`."""
+        with self._lock:
+            matching = [
+                (row.attention_rank, row.first_position, row)
+                for row in self._instances.values()
+                if row.attention_rank is not None
+                and row.attention_from is not None
+                and row.attention_from <= wanted.now
+                and wanted.agent_id in (None, row.agent_id)
+                and wanted.user_id in (None, row.user_id)
+                and wanted.status in (None, row.status)
+                and (
+                    wanted.after is None or (row.attention_rank, row.first_position) > wanted.after
+                )
+            ]
+        matching.sort(key=lambda found: found[:2])
+        return [Row(row.job_id, row.version, row.document) for *_, row in matching[: wanted.limit]]
+
+    def attention_counts(self, now: datetime) -> Mapping[int, int]:
+        """See `ReadModel.attention_counts`."""
+        with self._lock:
+            return Counter(
+                row.attention_rank
+                for row in self._instances.values()
+                if row.attention_rank is not None
+                and row.attention_from is not None
+                and row.attention_from <= now
+            )
 
     def counts(self) -> Mapping[str, int]:
         """See `ReadModel.counts`."""

@@ -21,6 +21,7 @@ from domain.log.stored import Stored
 from projections.read_model.contract import (
     GONE,
     SHAPE,
+    AttentionFilter,
     Changes,
     DueRow,
     Edition,
@@ -52,7 +53,8 @@ CREATE_EDITIONS: LiteralString = """
       position bigint NOT NULL,
       generation bigint NOT NULL)
 """
-# No index has a column that changes with every callback: `look_at` changes once in five minutes.
+# No index has a column that changes with every callback: `look_at` changes once in five minutes,
+# `attention_rank` with the status.
 # And pages have free room. So PostgreSQL updates a row in its page (HOT) and changes no index.
 CREATE: tuple[LiteralString, ...] = (
     """CREATE TABLE IF NOT EXISTS milepost_instances (
@@ -66,7 +68,9 @@ CREATE: tuple[LiteralString, ...] = (
          current_step text,
          due_at timestamptz,
          unresponsive_at timestamptz,
-         look_at timestamptz) WITH (fillfactor = 70)""",
+         look_at timestamptz,
+         attention_rank integer,
+         attention_from timestamptz) WITH (fillfactor = 70)""",
     """CREATE TABLE IF NOT EXISTS milepost_timelines (
          job_id text PRIMARY KEY,
          version bigint NOT NULL,
@@ -98,6 +102,8 @@ INDEX: tuple[LiteralString, ...] = (
          ON milepost_instances (status, first_position)""",
     """CREATE INDEX IF NOT EXISTS milepost_instances_look
          ON milepost_instances (look_at, job_id)""",
+    """CREATE INDEX IF NOT EXISTS milepost_instances_attention
+         ON milepost_instances (attention_rank, first_position) WHERE attention_rank IS NOT NULL""",
 )
 UPGRADE: tuple[LiteralString, ...] = (
     "ALTER TABLE milepost_read_model RENAME TO milepost_read_model_before",
@@ -124,7 +130,7 @@ def _make(cursor: PostgresCursor) -> None:
     each(*(UPGRADE if row["is_older"] else ()), CREATE_EDITIONS, *CREATE)(cursor)
     # The rows of an older release lack a column, and the rebuild makes tables that have it.
     [row] = cursor.execute(SELECT_CAN_BE_DUE).fetchall()
-    each(*(INDEX if row["can_be_due"] else INDEX[:-1]))(cursor)
+    each(*(INDEX if row["can_be_due"] else INDEX[:-2]))(cursor)
 
 
 CREATE_NOTES: LiteralString = """
@@ -171,17 +177,21 @@ MOVE: LiteralString = """
 """
 # All rows are one JSON text: the driver adapts one string for any number of rows.
 UPSERT_INSTANCES = """
-    INSERT INTO milepost_instances
+    INSERT INTO milepost_instances (
+      job_id, version, document, first_position, agent_id, user_id, status, current_step,
+      due_at, unresponsive_at, look_at, attention_rank, attention_from)
     SELECT * FROM json_to_recordset(%s::json) AS row (
            job_id text, version bigint, document text, first_position bigint, agent_id text,
            user_id text, status text, current_step text,
-           due_at timestamptz, unresponsive_at timestamptz, look_at timestamptz)
+           due_at timestamptz, unresponsive_at timestamptz, look_at timestamptz,
+           attention_rank integer, attention_from timestamptz)
     ON CONFLICT (job_id) DO UPDATE SET
       version = excluded.version, document = excluded.document,
       first_position = excluded.first_position, agent_id = excluded.agent_id,
       user_id = excluded.user_id, status = excluded.status,
       current_step = excluded.current_step, due_at = excluded.due_at,
-      unresponsive_at = excluded.unresponsive_at, look_at = excluded.look_at
+      unresponsive_at = excluded.unresponsive_at, look_at = excluded.look_at,
+      attention_rank = excluded.attention_rank, attention_from = excluded.attention_from
 """
 UPSERT_TIMELINES = """
     INSERT INTO milepost_timelines
@@ -272,6 +282,16 @@ FILTERS: dict[str, LiteralString] = {
     "before": "first_position < %s",
 }
 SELECT_COUNTS = "SELECT status, COUNT(*) AS count FROM milepost_instances GROUP BY status"
+SELECT_ATTENTION: LiteralString = """
+    SELECT job_id, version, document FROM milepost_instances
+     WHERE attention_rank IS NOT NULL AND attention_from <= %s AND {filters}
+     ORDER BY attention_rank, first_position LIMIT %s
+"""
+AFTER: LiteralString = "(attention_rank, first_position) > (%s, %s)"
+COUNT_ATTENTION: LiteralString = """
+    SELECT attention_rank, COUNT(*) AS count FROM milepost_instances
+     WHERE attention_rank IS NOT NULL AND attention_from <= %s GROUP BY attention_rank
+"""
 # In the order of the index, so that reading ends with the last wanted row. A job that has ended has
 # no look_at, and that of a job that is alive is in the future.
 SELECT_DUE = """
@@ -404,6 +424,21 @@ class PostgresReadModel:
         statement = SELECT_INSTANCES.format(filters=filters)
         rows = self._rows(statement, *given.values(), wanted.limit)
         return [Row(**row) for row in rows]
+
+    def attention(self, wanted: AttentionFilter) -> Sequence[Row]:
+        """See `ReadModel.attention`."""
+        names = ("agent_id", "user_id", "status")
+        given = {name: value for name in names if (value := getattr(wanted, name)) is not None}
+        filters = " AND ".join(
+            [FILTERS[name] for name in given] + ([AFTER] if wanted.after else [])
+        )
+        statement = SELECT_ATTENTION.format(filters=filters or "TRUE")
+        parameters = (wanted.now, *given.values(), *(wanted.after or ()), wanted.limit)
+        return [Row(**row) for row in self._rows(statement, *parameters)]
+
+    def attention_counts(self, now: datetime) -> Mapping[int, int]:
+        """See `ReadModel.attention_counts`."""
+        return {row["attention_rank"]: row["count"] for row in self._rows(COUNT_ATTENTION, now)}
 
     def counts(self) -> Mapping[str, int]:
         """See `ReadModel.counts`."""

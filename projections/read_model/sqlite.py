@@ -23,6 +23,7 @@ from domain.log.stored import Stored
 from projections.read_model.contract import (
     GONE,
     SHAPE,
+    AttentionFilter,
     Changes,
     DueRow,
     Edition,
@@ -67,7 +68,9 @@ CREATE: tuple[LiteralString, ...] = (
          current_step TEXT,
          due_at TEXT,
          unresponsive_at TEXT,
-         look_at TEXT) WITHOUT ROWID""",
+         look_at TEXT,
+         attention_rank INTEGER,
+         attention_from TEXT) WITHOUT ROWID""",
     """CREATE TABLE IF NOT EXISTS milepost_timelines (
          job_id TEXT PRIMARY KEY,
          version INTEGER NOT NULL,
@@ -94,6 +97,7 @@ INDEXED: Final[Mapping[str, str]] = {
     "user": "user_id,first_position",
     "status": "status,first_position",
     "look": "look_at,job_id",
+    "attention": "attention_rank,first_position",
 }
 """The indexes of the instances: the columns of each, by the last part of its name."""
 # SQLite cannot rename an index, and a rebuild gives its indexes new names: columns identify an
@@ -173,13 +177,14 @@ MOVE: LiteralString = """
      WHERE tables = 'served' AND position = ? AND shape = ? AND generation = ?
 """
 UPSERT_INSTANCE: LiteralString = """
-    INSERT INTO milepost_instances VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    INSERT INTO milepost_instances VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (job_id) DO UPDATE SET
       version = excluded.version, document = excluded.document,
       first_position = excluded.first_position, agent_id = excluded.agent_id,
       user_id = excluded.user_id, status = excluded.status,
       current_step = excluded.current_step, due_at = excluded.due_at,
-      unresponsive_at = excluded.unresponsive_at, look_at = excluded.look_at
+      unresponsive_at = excluded.unresponsive_at, look_at = excluded.look_at,
+      attention_rank = excluded.attention_rank, attention_from = excluded.attention_from
 """
 UPSERT_TIMELINE: LiteralString = """
     INSERT INTO milepost_timelines VALUES (?, ?, ?)
@@ -252,6 +257,16 @@ FILTERS: dict[str, LiteralString] = {
     "before": "first_position < ?",
 }
 SELECT_COUNTS = "SELECT status, COUNT(*) FROM milepost_instances GROUP BY status"
+SELECT_ATTENTION: LiteralString = """
+    SELECT job_id, version, document FROM milepost_instances
+     WHERE attention_rank IS NOT NULL AND attention_from <= ? AND {filters}
+     ORDER BY attention_rank, first_position LIMIT ?
+"""
+AFTER: LiteralString = "(attention_rank, first_position) > (?, ?)"
+COUNT_ATTENTION: LiteralString = """
+    SELECT attention_rank, COUNT(*) AS count FROM milepost_instances
+     WHERE attention_rank IS NOT NULL AND attention_from <= ? GROUP BY attention_rank
+"""
 # In the order of the index, so that reading ends with the last wanted row. A job that has ended has
 # no look_at, and that of a job that is alive is in the future.
 SELECT_DUE = """
@@ -371,6 +386,21 @@ class SQLiteReadModel:
         statement = SELECT_INSTANCES.format(filters=filters)
         return [Row(*row) for row in self._rows(statement, *given.values(), wanted.limit)]
 
+    def attention(self, wanted: AttentionFilter) -> Sequence[Row]:
+        """See `ReadModel.attention`."""
+        names = ("agent_id", "user_id", "status")
+        given = {name: value for name in names if (value := getattr(wanted, name)) is not None}
+        filters = " AND ".join(
+            [FILTERS[name] for name in given] + ([AFTER] if wanted.after else [])
+        )
+        statement = SELECT_ATTENTION.format(filters=filters or "TRUE")
+        parameters = (utc_text(wanted.now), *given.values(), *(wanted.after or ()), wanted.limit)
+        return [Row(*row) for row in self._rows(statement, *parameters)]
+
+    def attention_counts(self, now: datetime) -> Mapping[int, int]:
+        """See `ReadModel.attention_counts`."""
+        return {row[0]: row[1] for row in self._rows(COUNT_ATTENTION, utc_text(now))}
+
     def counts(self) -> Mapping[str, int]:
         """See `ReadModel.counts`."""
         return {row[0]: row[1] for row in self._rows(SELECT_COUNTS)}
@@ -437,9 +467,10 @@ def indexes(table: str, generation: int) -> Mapping[str, str]:
 
 
 def _instance_columns(row: InstanceRow) -> tuple[Any, ...]:
-    *columns, due_at, unresponsive_at, look_at = msgspec.structs.astuple(row)
-    times = (utc_text(time) if time else None for time in (due_at, unresponsive_at, look_at))
-    return (*columns, *times)
+    return tuple(
+        utc_text(value) if isinstance(value, datetime) else value
+        for value in msgspec.structs.astuple(row)
+    )
 
 
 def _snapshot_columns(snapshot: ViewSnapshot) -> tuple[Any, ...]:

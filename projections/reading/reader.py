@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from threading import BoundedSemaphore, Event
 from time import monotonic
 
 import msgspec
 
+from domain.errors import MilepostError
 from domain.log.mapper import JobEventMapper
 from domain.log.store import translated
 from projections.folding.fold import fold_sighting
-from projections.read_model.contract import JobFilter, ReadModel, SetAside, Sighting
+from projections.read_model.contract import (
+    FIRST_START,
+    AttentionFilter,
+    JobFilter,
+    ReadModel,
+    SetAside,
+    Sighting,
+)
+from projections.views.attention import GROUPS, Group
 from projections.views.instance import Instance
 from projections.views.timeline import Timeline
 from projections.views.view import State, View, Views
 
 POLL_SECONDS = 0.01
+LOOK_SECONDS = 30.0
 MAX_WAITERS = 8
 
 
@@ -39,6 +50,10 @@ class Status(msgspec.Struct, frozen=True):
         return max(0, self.log_position - self.read_model_position)
 
 
+class NotRebuiltYet(MilepostError):
+    """The read model is of an older release, and is being rebuilt."""
+
+
 class Reader:
     """Answers from rows plus unfolded events. Every method may raise `StoreUnavailable`."""
 
@@ -46,11 +61,15 @@ class Reader:
         self._read_model = read_model
         self._mapper = mapper
         self._views = Views(mapper.cipher)
+        self.first_start: datetime | None = None
+        """When this store was first opened by a release with start deadlines, once it is known."""
+        self._looked_around_at: float | None = None
         self._waiters = BoundedSemaphore(MAX_WAITERS)
 
     def instance(self, job_id: str) -> Instance | None:
         """Return a job's instance; None if the job has no event."""
         with translated():
+            self._look_around()
             sighting = self._read_model.sight("instances", job_id)
             instance = self._fold(self._views.instance, sighting)
         return instance if instance.version else None
@@ -69,6 +88,7 @@ class Reader:
         """
         distinct = list(dict.fromkeys(agent_ids))
         with translated():
+            self._look_around()
             sightings = self._read_model.sight_agents(distinct)
         instances = dict(zip(distinct, map(self._instance, sightings), strict=True))
         return [instances[agent_id] for agent_id in agent_ids]
@@ -92,10 +112,37 @@ class Reader:
     def instances(self, wanted: JobFilter) -> Sequence[Instance]:
         """Return instances as of the read model's position, the newest first."""
         with translated():
+            self._look_around()
             return [
                 self._fold(self._views.instance, Sighting(row.job_id, row.document, ()))
                 for row in self._read_model.instances(wanted)
             ]
+
+    def attention(self, wanted: AttentionFilter) -> Sequence[Instance]:
+        """Return jobs that may need somebody, as of the read model's position, the worst first.
+
+        Raises `NotRebuiltYet`.
+        """
+        with translated():
+            self._refuse_older_rows()
+            return [
+                self._fold(self._views.instance, Sighting(row.job_id, row.document, ()))
+                for row in self._read_model.attention(wanted)
+            ]
+
+    def attention_counts(self, now: datetime) -> Mapping[Group, int]:
+        """Return the number of jobs that need somebody by their worst group of reasons.
+
+        Raises `NotRebuiltYet`.
+        """
+        with translated():
+            self._refuse_older_rows()
+            counts = self._read_model.attention_counts(now)
+        return {group: counts.get(rank, 0) for rank, group in enumerate(GROUPS)}
+
+    def _refuse_older_rows(self) -> None:
+        if self._read_model.edition().is_older_than(self._read_model.shape):
+            raise NotRebuiltYet
 
     def status(self) -> Status:
         """Return the positions of the log, the read model and a rebuild, and what was set aside."""
@@ -138,6 +185,15 @@ class Reader:
             if monotonic() >= deadline:
                 return False
             Event().wait(POLL_SECONDS)
+
+    def _look_around(self) -> None:
+        """Read what health is measured by, now and then: no single read has to ask for it."""
+        now = monotonic()
+        if self._looked_around_at is None or now >= self._looked_around_at + LOOK_SECONDS:
+            self._looked_around_at = now
+            self._read_model.log.read_clock()
+            if self.first_start is None and (text := self._read_model.note(FIRST_START)):
+                self.first_start = datetime.fromisoformat(text)
 
     def _fold(self, view: View[State], sighting: Sighting) -> State:
         # The projector sets aside and logs what it passes over; a read does not log it again.

@@ -65,6 +65,11 @@ class Instance(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         return self.watched.since or self.queued_at
 
     @property
+    def expected_since(self) -> datetime | None:
+        """When the shown attempt began to wait for its workflow; None if nobody asked for it."""
+        return self.attempt.since or self.queued_at
+
+    @property
     def floor(self) -> datetime | None:
         """The earliest time that anything of the job is shown with."""
         return earliest(self.created_at, self.queued_at)

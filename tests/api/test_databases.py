@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from subprocess import PIPE, Popen
+from threading import Event
 from uuid import uuid4
 
 import psycopg
@@ -19,7 +20,7 @@ from tests.support.site import Site
 from tests.support.tampering import Database
 
 MILEPOST = Path(sys.executable).with_name("milepost")
-ALL = [("log", 1), ("read model", 1), ("tokens", 1), ("tree", 1)]
+ALL = [("log", 1), ("read model", 1), ("read model", 2), ("tokens", 1), ("tree", 1)]
 BEFORE_THE_TREE = (
     "DROP TABLE milepost_tree",
     "DROP TABLE milepost_tree_head",
@@ -32,13 +33,22 @@ BEFORE_GENERATIONS = (
     "DROP TABLE milepost_read_model",
     "ALTER TABLE before RENAME TO milepost_read_model",
 )
+BEFORE_DEADLINES = (
+    "DROP TABLE milepost_notes",
+    "DROP TABLE milepost_instances",
+    """CREATE TABLE milepost_instances (
+         job_id text PRIMARY KEY, version bigint NOT NULL, document text NOT NULL,
+         first_position bigint NOT NULL, agent_id text, user_id text, status text NOT NULL,
+         current_step text, silent_since text)""",
+    "UPDATE milepost_read_model SET shape = '1'",
+)
 
 
 def applied(made: Deployment) -> list[tuple[str, int]]:
     """Return the steps that are recorded."""
     return [
         (row[0], row[1])
-        for row in Database(made).rows("SELECT part, step FROM milepost_schema ORDER BY part")
+        for row in Database(made).rows("SELECT part, step FROM milepost_schema ORDER BY part, step")
     ]
 
 
@@ -60,6 +70,33 @@ def test_a_database_of_an_older_release_gets_what_it_lacks(
     assert applied(made) == ALL
     assert again.read_model.position() == position
     assert Site(again).job()["status"] == "running"
+    again.close()
+
+
+@pytest.mark.parametrize("also", [(), BEFORE_THE_TREE[2:3]])
+def test_a_database_from_before_deadlines_is_rebuilt(
+    database_site: Site, also: tuple[str, ...]
+) -> None:
+    """Also where a step has to make another table anew, beside rows that lack the new columns."""
+    site, made = database_site, database_site.deployment
+    site.register()
+    site.report(type="heartbeat")
+    site.project()
+    for statement in (*BEFORE_DEADLINES, *also, "DROP TABLE milepost_schema"):
+        Database(made).run(statement)
+
+    again = made.again()
+    assert again.rebuild.is_current(Event())
+    site.clock.advance(901)
+    Site(again).watch()
+
+    assert Site(again).job()["status"] == "failed"
+    indexed = (
+        "SELECT name FROM sqlite_master WHERE type = 'index' AND instr(name, 'look')"
+        if Database(made).is_sqlite
+        else "SELECT indexname FROM pg_indexes WHERE strpos(indexname, 'look') > 0"
+    )
+    assert len(Database(made).rows(indexed)) == 1
     again.close()
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 
-from projections.reactions.deadlines import NOTE, DeadlineWatch, noted
+from projections.reactions.deadlines import DeadlineWatch, noted
+from projections.read_model.contract import NOTE_OF_DEADLINES
 from tests.support.deployment import Deployment
 
 
@@ -24,7 +25,7 @@ def attentive(made: Deployment, milepost: Any = None) -> DeadlineWatch:
     note = noted(made.read_model)
     presence = msgspec.structs.replace(note.presence, seen_at=made.milepost.store.now())
     looked = msgspec.structs.replace(note, presence=presence)
-    made.read_model.keep_note(NOTE, msgspec.json.encode(looked).decode())
+    made.read_model.keep_note(NOTE_OF_DEADLINES, msgspec.json.encode(looked).decode())
     return watch_over(made, milepost)
 
 

@@ -16,6 +16,7 @@ from rich.text import Text
 from api.settings.config import from_environment
 from api.settings.credentials import with_stored_checkpoint_key
 from api.wiring import Services, open_services
+from projections.views.durations import span
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for a program.")
 
@@ -141,16 +142,3 @@ def ago(time: datetime | None, now: datetime) -> str:
 def counted(number: int, noun: str) -> str:
     """Return a number with its noun: `1 job`, `1,000 jobs`."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
-def span(seconds: float) -> str:
-    """Return a duration in its two largest units."""
-    whole = max(0, int(seconds))
-    for size, unit, smaller, small in (
-        (86400, "d", 3600, "h"),
-        (3600, "h", 60, "min"),
-        (60, "min", 1, "s"),
-    ):
-        if whole >= size:
-            return f"{whole // size} {unit} {whole % size // smaller} {small}"
-    return f"{max(0, round(seconds, 1)):g} s"

@@ -14,11 +14,12 @@ from rich.panel import Panel
 from rich.text import Text
 
 from api.cli.terminal.options import shown_time
-from api.cli.terminal.output import on_one_line, printable, span, status_text
+from api.cli.terminal.output import on_one_line, printable, status_text
 from api.cli.terminal.steps import steps_text
 from api.representations.job import shown_steps
 from domain.workflows.definition import Workflows
 from projections.reading.entries import Entry
+from projections.views.durations import span
 from projections.views.instance import InstanceStatus
 from projections.views.ui_steps import ShownStep
 

@@ -10,7 +10,7 @@ import msgspec
 from domain.errors import CallbackConflict
 from domain.job.callback import Callback, RefusedCallback
 from domain.job.commands.contract import Decision
-from domain.job.hints import about_redelivery, about_step
+from domain.job.hints import about_callback, about_redelivery, about_step
 from domain.job.keys import Key, callback_key
 from domain.job.provisioning_job import Outcome, ProvisioningJob
 from domain.workflows.definition import Workflows
@@ -41,8 +41,8 @@ class RecordCallback(msgspec.Struct, frozen=True, gc=False):
                     raise CallbackConflict
                 return Decision(Outcome(job), earlier, self._hints(job, about_redelivery(job)))
         outcome = job.report(self.callback, now, self._known_steps(job))
-        warning = job.warning(self.callback, outcome)
-        return Decision(outcome, warning=self._hints(job, (warning,) if warning else ()))
+        odd = about_callback(job, self.callback, outcome)
+        return Decision(outcome, warning=self._hints(job, odd))
 
     def _hints(self, job: ProvisioningJob, first: Iterable[str]) -> str | None:
         return "; ".join((*first, *about_step(self.callback, self._known_steps(job)))) or None

@@ -6,6 +6,7 @@ The recorders of `memory.py`, `sqlite.py` and `postgres.py` one folder up implem
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -42,7 +43,22 @@ class Recalling(Protocol):
 
 
 class Log(Recalling, Protocol):
-    """Reads events. Every method may raise the library's `PersistenceError`."""
+    """Reads events, and the clock that they were recorded by.
+
+    Every method may raise the library's `PersistenceError`.
+    """
+
+    def now(self) -> datetime:
+        """Ask the store's clock."""
+        ...
+
+    def about_now(self) -> datetime:
+        """Return the store's time without asking a database; it may be a little off."""
+        ...
+
+    def read_clock(self) -> None:
+        """Ask the store's clock if `about_now` needs it."""
+        ...
 
     def newest_position(self) -> int:
         """Return the position of the newest event; 0 if the log is empty."""

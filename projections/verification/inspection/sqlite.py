@@ -27,7 +27,8 @@ SELECT_TILES = """
 COLUMNS = {
     "instances": """stored.document, stored.version, stored.first_position, stored.agent_id,
            stored.user_id, stored.status, stored.current_step, stored.due_at,
-           stored.unresponsive_at, stored.look_at""",
+           stored.unresponsive_at, stored.look_at, stored.attention_rank,
+           stored.attention_from""",
     "timelines": "stored.document, stored.version",
 }
 SELECT_ROWS = {

@@ -136,7 +136,8 @@ def test_a_cancelled_job_is_shown_apart_from_a_failed_one(shell: Shell, stuck: S
     assert "cancelled" in shell("jobs")
     assert shell("jobs", "job-1").splitlines()[0].startswith("job-1   cancelled ")
     trail = shell("audit", "job-1", "--kind", "AttemptCancelled")
-    assert "cancelled" in trail.splitlines()[-1]
+    row = next(line for line in trail.splitlines() if "AttemptCancelled" in line)
+    assert " cancelled " in row
     assert "State now: cancelled" in trail
     event = json.loads(shell("audit", "job-1", "--kind", "AttemptCancelled", "--json"))
     assert event["state"]["outcome"] == "cancelled"
@@ -176,3 +177,36 @@ def test_a_line_of_a_replay_is_one_line(shell: Shell, stuck: Site) -> None:
     stuck.report(status="failed", error="one\ntwo")
 
     assert "one two" in shell("replay", "job-1")
+
+
+# What needs somebody now
+
+
+def test_what_needs_somebody_is_listed_and_says_why(shell: Shell, database_site: Site) -> None:
+    """The command's clock is the real one, for which the site's jobs are silent since long ago."""
+    database_site.register("late", "agent-1", "user-1")
+    database_site.report("late", status="provisioning")
+    database_site.register("left", "agent-2", "user-2")
+    database_site.report("left", status="failed", error="boom", server_id="srv-1")
+    database_site.register("well", "agent-3", "user-3")
+    database_site.report("well", status="running", **MACHINE)
+    database_site.project()
+
+    said = shell("jobs", "--attention")
+
+    assert said.index("left") < said.index("late")
+    assert "left the machine srv-1 behind" in said
+    assert "No heartbeat for" in said
+    assert "well" not in said
+    documents = shell.lines("jobs", "--attention")
+    assert [(job["id"], job["attention"][0]["reason"]) for job in documents] == [
+        ("left", "machine_left"),
+        ("late", "unresponsive"),
+    ]
+    assert "needs somebody" in shell("jobs", "left")
+    assert "needs somebody" not in shell("jobs", "well")
+
+
+def test_it_is_said_if_no_job_needs_anybody(shell: Shell, database_site: Site) -> None:
+    assert shell("jobs", "--attention") == "No job needs you now.\n"
+    assert shell.lines("jobs", "--attention") == []

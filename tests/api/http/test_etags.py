@@ -109,13 +109,34 @@ def test_the_tag_stays_while_nothing_happens(site: Site, path: str) -> None:
     site.report(status="provisioning", step="vm_created")
     before = tag(site, path)
 
-    site.clock.advance(3600)
+    site.clock.advance(149)
     site.register("job-2", "agent-2", "user-2")
     site.report("job-2", status="provisioning")
     assert tag(site, path) == before
     site.project()
 
     assert tag(site, path) == before
+
+
+@pytest.mark.parametrize("path", [INSTANCE, JOB])
+@pytest.mark.parametrize(("reports", "calm"), [([], 600), ([{"type": "heartbeat"}], 150)])
+def test_the_tag_changes_with_the_health_of_a_job_that_says_nothing(
+    site: Site, path: str, reports: list[dict[str, str]], calm: float
+) -> None:
+    site.register()
+    for report in reports:
+        site.report(**report)
+    before = tag(site, path), site.read(path)["health"]
+
+    site.clock.advance(calm - 1)
+    assert (tag(site, path), site.read(path)["health"]) == before
+    tags = set()
+    for _ in range(3):
+        site.clock.advance(10)
+        assert site.read(path)["health"]["state"] == "late"
+        tags.add(tag(site, path))
+
+    assert len(tags | {before[0]}) == 4
 
 
 @PATHS

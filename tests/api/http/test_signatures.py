@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 import pytest
@@ -350,3 +350,59 @@ def test_the_window_is_counted_from_the_servers_clock_in_any_time_zone() -> None
     local = NOON.astimezone() + timedelta(seconds=300)
 
     assert verify(Headers(standard()).get, BODY, (SECRET,), Clock(local))
+
+
+# What senders get wrong
+
+
+@pytest.mark.parametrize("scheme", [seed, github])
+def test_upper_case_hex_is_accepted(scheme: Callable[..., dict[str, str]]) -> None:
+    [(name, value)] = scheme().items()
+    upper = value.upper().replace("SHA256=", "sha256=")
+
+    assert upper != value
+    assert verified({name: upper})
+
+
+def test_the_older_names_of_standard_webhooks_are_accepted(memory_site: Site) -> None:
+    older = {name.replace("webhook-", "svix-"): value for name, value in standard().items()}
+
+    assert verified(older).callback_id == verified(standard()).callback_id
+    refused({**older, "svix-id": "msg_2"})
+    refused({**seed(), "svix-signature": "v1,AAAA"})
+    assert memory_site.unsigned(BODY, older).status_code == 200
+
+
+@pytest.mark.parametrize("scheme", [seed, github, standard])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_secret_with_a_newline_is_named(
+    memory_site: Site, scheme: Callable[..., dict[str, str]], end: str
+) -> None:
+    secret = f"{SECRET}{end}"
+    headers = standard(secret=secret.encode()) if scheme is standard else scheme(secret=secret)
+
+    problem = problem_of(memory_site.unsigned(BODY, headers), 401, "invalid-signature")
+
+    assert "newline at its end" in problem["detail"]
+    assert SECRET not in problem["detail"]
+
+
+def test_a_body_that_lost_its_newline_is_named(memory_site: Site) -> None:
+    """`curl -d @file` drops line breaks, and `echo` adds one."""
+    for signed, sent in ((BODY + b"\n", BODY), (BODY, BODY + b"\n")):
+        answer = memory_site.unsigned(sent, {"X-Signature": sign(signed)})
+        assert "differ in a newline" in problem_of(answer, 401)["detail"]
+
+
+def test_a_wrong_secret_is_told_nothing_more(memory_site: Site) -> None:
+    for secret in ("another secret", f"{SECRET} ", f"{SECRET}\n\n"):
+        answer = memory_site.unsigned(BODY, {"X-Signature": sign(BODY, secret)})
+        detail = problem_of(answer, 401)["detail"]
+        assert detail.startswith("The signature is missing, malformed or wrong.")
+
+
+def test_a_secret_may_have_a_comma() -> None:
+    both = f"{OLD},{NEW}"
+
+    assert verified(seed(secret=both), both)
+    assert "one secret a line" in refused(seed(secret=OLD), both)

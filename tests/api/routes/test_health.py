@@ -5,6 +5,7 @@ from __future__ import annotations
 from eventsourcing.persistence import StoredEvent
 
 from tests.support.site import Site, body_of
+from tests.support.watching import watch_over
 
 
 def test_a_process_is_alive_without_asking_anything(memory_site: Site) -> None:
@@ -31,7 +32,30 @@ def test_a_ready_server_says_how_far_it_is(site: Site) -> None:
         "set_aside": 0,
         "tree_lag_events": 2,
         "tree": "growing",
+        "deadlines": "watched",
     }
+
+
+def test_a_server_says_why_it_gives_no_job_up(site: Site) -> None:
+    watch_over(site.deployment).step()
+
+    assert body_of(site.client.get("/readyz"))["deadlines"] == (
+        "patient until 12:02:30 UTC: this is the first look"
+    )
+
+
+def test_a_server_says_that_most_jobs_fell_silent(site: Site) -> None:
+    for number in range(6):
+        site.report(f"job-{number}", type="heartbeat")
+    site.clock.advance(901)
+
+    site.watch()
+
+    ready = body_of(site.client.get("/readyz"))
+    assert ready["deadlines"].startswith("6 of 6 jobs in progress fell silent at once")
+    metrics = site.get("/metrics").text
+    assert "milepost_deadlines_held_jobs 6.0" in metrics
+    assert "milepost_deadlines_patient 0.0" in metrics
 
 
 def test_an_event_that_cannot_be_folded_is_shown_and_stops_nothing(site: Site) -> None:

@@ -48,6 +48,7 @@ JOB = {
     "started_at",
     "stopped_at",
     "completed_at",
+    "health",
     "created_at",
     "updated_at",
     "version",
@@ -436,6 +437,94 @@ def test_waiting_for_a_position_ends(site: Site) -> None:
     site.project()
     assert reader.wait_for(receipt["position"], 0)
     assert not reader.wait_for(receipt["position"] + 1, 0)
+
+
+# What needs somebody now
+
+
+def needing(site: Site, query: str = "", token: str = ADMIN) -> list[tuple[str, list[str]]]:
+    listed = site.read(f"/api/jobs?attention=true{query}", token)
+    return [
+        (job["id"], [reason["reason"] for reason in job["attention"]]) for job in listed["jobs"]
+    ]
+
+
+def in_trouble(site: Site) -> None:
+    site.register("pending", "agent-1", "user-1")
+    site.register("unresponsive", "agent-2", "user-2")
+    site.report("unresponsive", status="provisioning")
+    site.register("left", "agent-3", "user-3")
+    site.report("left", status="failed", error="boom", server_id="srv-1")
+    site.register("runs", "agent-4", "user-4")
+    site.report("runs", status="running", **MACHINE)
+    site.clock.advance(1500)
+    site.register("late", "agent-5", "user-5")
+    site.report("late", status="provisioning")
+    site.clock.advance(301)
+    site.project()
+
+
+def test_what_needs_somebody_is_listed_the_worst_first_and_says_why(site: Site) -> None:
+    in_trouble(site)
+
+    assert needing(site) == [
+        ("left", ["machine_left"]),
+        ("unresponsive", ["unresponsive"]),
+        ("late", ["late"]),
+        ("pending", ["pending"]),
+    ]
+    listed = site.read("/api/jobs?attention=true")["jobs"]
+    assert listed[0].keys() == JOB | {"attention"}
+    assert [job["attention"][0]["text"] for job in listed] == [
+        "Attempt 1 left the machine srv-1 behind 30 min 1 s ago, and nobody has confirmed that it "
+        "is gone.",
+        "No heartbeat for 30 min 1 s; one is expected every 60 s. Its deadline was 12:15:00 UTC; "
+        "it is not given up yet.",
+        "No heartbeat for 5 min 1 s; one is expected every 60 s. Will be given up at 12:40:00 UTC.",
+        "Queued for 30 min 1 s; its workflow has not reported yet. Will be given up at "
+        "13:00:00 UTC.",
+    ]
+    assert listed[0]["attention"][0]["since"] == "2026-03-02T12:00:00+00:00"
+
+
+def test_nobody_is_needed_once_it_is_done(site: Site) -> None:
+    in_trouble(site)
+    site.ordered("stopped", "left")
+    for job_id in ("unresponsive", "late", "pending"):
+        site.ordered("fail", job_id)
+    site.project()
+
+    assert needing(site) == []
+
+
+def test_the_list_of_what_needs_somebody_is_paged_and_filtered(site: Site) -> None:
+    in_trouble(site)
+
+    path, found = "/api/jobs?attention=true&limit=1", list[str]()
+    while True:
+        answer = site.get(path)
+        found += ids(body_of(answer))
+        following = NEXT.match(answer.headers.get("Link", ""))
+        if not following:
+            break
+        path = following[1]
+
+    assert found == ["left", "unresponsive", "late", "pending"]
+    assert needing(site, "&status=failed") == [("left", ["machine_left"])]
+    assert needing(site, "&agent_id=agent-5") == [("late", ["late"])]
+
+
+def test_a_user_is_shown_what_of_theirs_needs_somebody(site: Site) -> None:
+    in_trouble(site)
+    token = site.token("read", user_id="user-3")
+
+    assert needing(site, token=token) == [("left", ["machine_left"])]
+    assert needing(site, "&user_id=user-2", token) == []
+
+
+@pytest.mark.parametrize("query", ["attention=perhaps", "attention=true&cursor=p7", "cursor=r0p7"])
+def test_a_cursor_of_another_list_is_refused(memory_site: Site, query: str) -> None:
+    assert problem_of(memory_site.get(f"/api/jobs?{query}"), 400)["title"] == "Invalid fields"
 
 
 # The timeline

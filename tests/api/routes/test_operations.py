@@ -217,6 +217,24 @@ def test_a_user_may_end_their_own_job(memory_site: Site) -> None:
     assert memory_site.order("cancel", token=token).status_code == 200
 
 
+def test_jobs_that_need_somebody_are_counted_by_reason(site: Site) -> None:
+    provisioning(site)
+    site.report(status="failed", server_id="srv-1")
+    site.register("job-2", "agent-2", "user-2")
+    site.report("job-2", status="provisioning")
+    site.clock.advance(200)
+    site.project()
+
+    lines = site.get("/metrics").text.splitlines()
+
+    name = "milepost_jobs_needing_attention"
+    assert [line for line in lines if line.startswith(name)] == [
+        f'{name}{{reason="machine_left"}} 1.0',
+        f'{name}{{reason="silent"}} 1.0',
+        f'{name}{{reason="pending"}} 0.0',
+    ]
+
+
 def test_commands_are_counted_by_kind_and_outcome(memory_site: Site) -> None:
     def counts(command: str, outcome: str) -> float:
         name = f'milepost_commands_total{{command="{command}",outcome="{outcome}"}} '

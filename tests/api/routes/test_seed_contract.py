@@ -308,7 +308,7 @@ def test_the_failure_callback_may_name_steps_of_ci_that_are_not_in_the_map(
 # Instance
 
 
-def test_a_new_instance_has_exactly_the_seeds_members(site: Site) -> None:
+def test_a_new_instance_has_exactly_the_seeds_members_and_its_health(site: Site) -> None:
     site.register(region="eu-west")
 
     assert site.instance() == {
@@ -336,6 +336,13 @@ def test_a_new_instance_has_exactly_the_seeds_members(site: Site) -> None:
             {"id": "running", "label": "Running", "status": "pending"},
         ],
         "uptime": None,
+        "health": {
+            "state": "ok",
+            "sentence": "Queued since 12:00:00 UTC; its workflow has not reported yet. "
+            "Will be given up at 13:00:00 UTC.",
+            "deadline": "start",
+            "dueAt": "2026-03-02T13:00:00+00:00",
+        },
     }
 
 
@@ -692,6 +699,44 @@ def test_a_heartbeat_of_a_pending_job_is_a_sign_of_life(site: Site) -> None:
     job = site.job()
     assert (job["status"], job["silent_since"]) == ("provisioning", job["last_heartbeat_at"])
     assert job["claimed_at"] == job["silent_since"]
+
+
+def test_a_page_says_how_alive_its_job_is(site: Site) -> None:
+    """Apart from the status, and in a sentence that a person can read."""
+    site.watch()
+    site.register()
+    assert site.instance()["health"] == {
+        "state": "ok",
+        "sentence": "Queued since 12:00:00 UTC; its workflow has not reported yet. "
+        "Will be given up at 13:00:00 UTC.",
+        "deadline": "start",
+        "dueAt": "2026-03-02T13:00:00+00:00",
+    }
+
+    site.report(type="heartbeat")
+    site.clock.advance(250)
+    sentence = (
+        "No heartbeat for 4 min 10 s; one is expected every 60 s. Will be given up at 12:15:00 UTC."
+    )
+    assert site.instance()["health"]["state"] == "late"
+    assert site.instance()["health"]["sentence"] == sentence
+    assert site.job()["health"]["sentence"] == sentence
+
+    site.clock.advance(400)
+    assert site.job()["health"]["state"] == "unresponsive"
+    site.report(**RUNNING)
+    assert site.job()["health"] == {
+        "state": "ok",
+        "sentence": None,
+        "deadline": None,
+        "due_at": None,
+    }
+
+
+def test_the_past_of_a_job_has_no_health(site: Site) -> None:
+    site.register()
+
+    assert site.read("/api/jobs/job-1?version=1")["health"] is None
 
 
 def test_a_job_that_runs_may_be_silent(site: Site) -> None:

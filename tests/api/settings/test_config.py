@@ -108,6 +108,21 @@ def test_an_empty_variable_is_an_unset_one(tmp_path: Path) -> None:
     assert from_environment({f"{name}_FILE": "" for name in names}) == from_environment({})
 
 
+@pytest.mark.parametrize("name", ["MILEPOST_CALLBACK_SECRET", "GITHUB_CALLBACK_SECRET"])
+def test_a_secret_file_has_one_secret_a_line(tmp_path: Path, name: str) -> None:
+    file = tmp_path / "secrets"
+    file.write_text("new, with a comma\r\n\n  the old secret  \n")
+
+    assert from_environment({f"{name}_FILE": str(file)}).callback_secrets == (
+        "new, with a comma",
+        "the old secret",
+    )
+    assert from_environment({name: "new-secret,old-secret"}).callback_secrets == (
+        "new-secret",
+        "old-secret",
+    )
+
+
 def test_a_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     empty, latin = tmp_path / "empty", tmp_path / "latin"
     empty.write_text(" \n")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
@@ -200,6 +200,19 @@ def test_what_is_looked_at_changes_once_in_five_minutes() -> None:
     assert len({look_at(None, attempt, None) for attempt in attempts}) == 30 // 5 + 1
 
 
+@pytest.mark.parametrize("time", [datetime.min, datetime.max])
+def test_an_event_of_any_time_has_a_deadline(time: datetime) -> None:
+    """An import takes what a file says, and the rows of a job must not stop the projector."""
+    then = time.replace(tzinfo=UTC)
+    job = job_after(msgspec.structs.replace(CLAIMED, recorded_at=then))
+
+    first, looked_at = due(None, job.attempt, None), look_at(None, job.attempt, None)
+
+    assert first is not None
+    assert looked_at is not None
+    assert looked_at <= first.at
+
+
 @pytest.mark.parametrize(
     ("history", "at", "state", "text"),
     [
@@ -207,7 +220,7 @@ def test_what_is_looked_at_changes_once_in_five_minutes() -> None:
             (QUEUED,),
             4.5,
             "ok",
-            "Queued for 4 min 30 s; its workflow has not reported yet. "
+            "Queued since 12:00:00 UTC; its workflow has not reported yet. "
             "Will be given up at 13:00:00 UTC.",
         ),
         (
@@ -224,8 +237,8 @@ def test_what_is_looked_at_changes_once_in_five_minutes() -> None:
             "Queued for 1 h 1 min; its workflow has not reported yet. "
             "Its deadline was 13:00:00 UTC; it is not given up yet.",
         ),
-        ((CLAIMED,), 2, "ok", "Claimed 1 min 0 s ago."),
-        ((CLAIMED, heard(5)), 5.2, "ok", "Last heartbeat 12 s ago."),
+        ((CLAIMED,), 2, "ok", "Claimed at 12:01:00 UTC."),
+        ((CLAIMED, heard(5)), 5.2, "ok", "Last heartbeat at 12:05:00 UTC."),
         (
             (CLAIMED, heard(5)),
             9 + 1 / 6,
@@ -262,5 +275,5 @@ def test_a_job_that_is_alive_is_told_how_long_its_step_may_take() -> None:
 
     assert sentence(job, 6.5, WORKFLOW) == (
         "ok",
-        "Last heartbeat 30 s ago. Step lit may take until 12:07:00 UTC.",
+        "Last heartbeat at 12:06:00 UTC. Step lit may take until 12:07:00 UTC.",
     )

@@ -22,6 +22,7 @@ from domain.job.events import (
     StatusReported,
     StopRequested,
 )
+from domain.job.hints import about_callback
 from domain.job.provisioning_job import ProvisioningJob, evolve
 from tests.support.deployment import NOON
 from tests.support.strategies import events, facts, minute
@@ -235,7 +236,7 @@ def test_a_retry_can_be_stopped_although_the_first_attempt_was() -> None:
 
 
 def warning(job: ProvisioningJob, word: Callback) -> str | None:
-    return job.warning(word, job.report(word, minute(9)))
+    return "; ".join(about_callback(job, word, job.report(word, minute(9)))) or None
 
 
 def test_a_callback_for_a_job_that_nobody_registered_is_warned_of() -> None:
@@ -331,3 +332,30 @@ def test_a_rollback_after_a_timeout_is_withdrawn_when_the_machine_turns_out_to_r
     facts = job.report(run(status="running"), NOON + timedelta(seconds=902)).facts
 
     assert isinstance(facts[-1], RollbackWithdrawn)
+
+
+def test_words_of_a_superseded_run_are_warned_of() -> None:
+    first = callback(status="provisioning", workflow_run_id="1")
+    second = callback(status="provisioning", workflow_run_id="2")
+    job = job_after(QUEUED).report(first, minute(1)).job.report(second, minute(2)).job
+
+    late = warning(job, callback(status="provisioning", step="vm_created", workflow_run_id="1"))
+
+    assert late == "another run has taken the place of run '1', so this changes only its own"
+
+
+def test_a_heartbeat_of_a_run_that_has_not_begun_is_warned_of() -> None:
+    job = job_after(QUEUED).report(callback(status="provisioning", workflow_run_id="1"), NOON).job
+
+    said = warning(job, callback(type="heartbeat", workflow_run_id="2"))
+
+    assert said == "run '2' has not begun, so this changes nothing"
+
+
+def test_a_clock_that_is_wrong_is_warned_of() -> None:
+    ahead = callback(status="provisioning", occurred_at=minute(99))
+    behind = callback(status="provisioning", occurred_at=minute(-81))
+
+    assert warning(job_after(QUEUED), ahead) == "the sender's clock is 5400 s ahead of ours"
+    assert "is 5400 s behind ours, or this" in (warning(job_after(QUEUED), behind) or "")
+    assert warning(job_after(QUEUED), callback(type="heartbeat", occurred_at=minute(8))) is None

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from domain.errors import InvalidDefinition
+from domain.workflows.definition import Deadlines
 from domain.workflows.files import load, read
 
 OVEN = """\
@@ -271,3 +272,57 @@ def test_a_folder_without_definitions_is_refused(tmp_path: Path, *, exists: bool
         load(folder)
 
     assert str(refusal.value) == f"{folder}: there is no *.toml file"
+
+
+def with_deadlines(*lines: str) -> str:
+    """Return the definition with a table of deadlines at its end, from line 24 on."""
+    return OVEN + "\n" + "\n".join(("[deadlines]", *lines)) + "\n"
+
+
+def test_a_definition_may_have_deadlines_and_has_the_seeds_without_any(tmp_path: Path) -> None:
+    text = with_deadlines("start_seconds = 600", "attempt_seconds = 7200")
+    text = text.replace('id = "lit"', 'id = "lit"\ndeadline_seconds = 30')
+
+    seed, own = read(written(tmp_path, OVEN)), read(written(tmp_path, text))
+
+    assert seed.deadlines == Deadlines(3600, 900, None)
+    assert seed.step_deadlines() == {}
+    assert own.deadlines == Deadlines(600, 900, 7200)
+    assert own.step_deadlines() == {"lit": 30}
+
+
+def test_shipped_definitions_have_the_seeds_deadlines() -> None:
+    assert {workflow.deadlines for workflow in load()} == {Deadlines()}
+    assert load().shortest == Deadlines(3600, 900)
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("heartbeat_second = 900", "unknown field 'heartbeat_second' in [deadlines]"),
+        ("heartbeat_seconds = 0", "heartbeat_seconds: from 1 to 2592000 seconds"),
+        ("attempt_seconds = -5", "attempt_seconds: from 1 to 2592000 seconds"),
+        ("start_seconds = 99999999", "start_seconds: from 1 to 2592000 seconds"),
+        ("start_seconds = 1.5", "Expected `int`, got `float`"),
+        ('heartbeat_seconds = "900"', "Expected `int`, got `str`"),
+    ],
+)
+def test_a_deadline_that_cannot_be_used_is_refused_with_its_line(
+    tmp_path: Path, line: str, reason: str
+) -> None:
+    path = written(tmp_path, with_deadlines("", line))
+
+    with pytest.raises(InvalidDefinition) as refusal:
+        read(path)
+
+    assert reason in str(refusal.value)
+    assert str(refusal.value).startswith(f"{path}:26: ")
+
+
+def test_a_deadline_of_a_step_is_refused_with_its_line(tmp_path: Path) -> None:
+    path = written(tmp_path, oven(18, "deadline_seconds = 0"))
+
+    with pytest.raises(InvalidDefinition) as refusal:
+        read(path)
+
+    assert str(refusal.value) == f"{path}:18: deadline_seconds: from 1 to 2592000 seconds"

@@ -128,6 +128,17 @@ def test_where_the_workflow_is_not_defined_any_step_that_was_reached_may_be_curr
     assert [found for _, found in verified(databases)] == ([] if is_right else [step])
 
 
+@pytest.mark.parametrize(("workflow", "is_right"), [("gone@7", True), ("vm@1", False)])
+def test_where_the_workflow_is_not_defined_the_deadlines_may_be_those_of_another_default(
+    databases: Deployment, clock: Clock, workflow: str, is_right: bool
+) -> None:
+    live(databases, clock, workflow=workflow)
+    Database(databases).run("UPDATE milepost_instances SET due_at = NULL, look_at = NULL")
+
+    assert (dry_run(databases) == []) == is_right
+    assert (verified(databases) == []) == is_right
+
+
 def test_the_dry_run_reports_a_row_without_an_event_that_is_set_aside(
     databases: Deployment, clock: Clock
 ) -> None:

@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from projections.reactions.deadlines import REFUSED, noted
+from projections.reactions.deadlines import noted
 from projections.reactions.presence import Presence
+from projections.read_model.contract import REFUSED
 from tests.projections.reactions.test_deadlines import heartbeat, queue, status
 from tests.support.deployment import NOON, Clock, Deployment
 from tests.support.strategies import minute
@@ -23,7 +24,7 @@ class World:
         self.made, self.clock = made, made.clock
         self.watch = watch_over(made)
         self.hear(ALIVE, DEAD)
-        self.died = self.clock.passed()
+        self.died = self.heard_at = self.clock.passed()
         self.ended: float | None = None
 
     def hear(self, *job_ids: str) -> None:
@@ -41,8 +42,9 @@ class World:
         """Let time pass with a heartbeat of the job that is alive every 60 s, and rounds."""
         for _ in range(int(seconds) // 10):
             self.clock.advance(10)
-            if self.clock.passed() % 60 == 0:
+            if self.clock.passed() >= self.heard_at + 60:
                 self.hear(ALIVE)
+                self.heard_at = self.clock.passed()
             self.look()
 
     def status(self, job_id: str) -> str:
@@ -56,8 +58,8 @@ class World:
 
 
 @pytest.fixture
-def world(stores: Deployment) -> World:
-    return World(stores)
+def world(memory: Deployment) -> World:
+    return World(memory)
 
 
 def test_with_everybody_there_a_dead_job_ends_after_its_deadline(world: World) -> None:
@@ -79,6 +81,18 @@ def test_a_process_that_was_stopped_gives_the_jobs_time_to_be_heard(
 
     assert world.status(ALIVE) == "provisioning"
     assert world.silence <= max(900, 300 + seconds + 150) + 20
+
+
+def test_all_of_it_is_so_on_databases_too(databases: Deployment) -> None:
+    world = World(databases)
+    world.live(120)
+    world.clock.set_by(-3600)
+    world.live(240)
+    world.clock.advance(16 * 60)
+    world.live(240)
+
+    assert world.status(ALIVE) == "provisioning"
+    assert world.silence <= 120 + 240 + 960 + 150 + 20
 
 
 def test_a_short_absence_costs_no_patience(world: World) -> None:
@@ -131,11 +145,11 @@ def test_a_job_that_dies_after_the_clock_was_set_back_ends_in_time(world: World)
     assert 900 < world.silence <= 910
 
 
-def test_a_start_deadline_moves_with_the_clock_too(stores: Deployment, clock: Clock) -> None:
+def test_a_start_deadline_moves_with_the_clock_too(memory: Deployment, clock: Clock) -> None:
     """Ahead: the job has its whole hour. Back: it does not get one more."""
-    watch = watch_over(stores)
-    queue(stores, "job")
-    stores.projector.catch_up()
+    watch = watch_over(memory)
+    queue(memory, "job")
+    memory.projector.catch_up()
     for _ in range(6):
         clock.advance(30)
         watch.step()
@@ -143,14 +157,14 @@ def test_a_start_deadline_moves_with_the_clock_too(stores: Deployment, clock: Cl
     for _ in range(60):
         clock.advance(30)
         watch.step()
-    assert status(stores, "job") == "queued"
+    assert status(memory, "job") == "queued"
 
     clock.set_by(-5 * 3600)
     for _ in range(60):
         clock.advance(30)
         watch.step()
 
-    assert status(stores, "job") == "failed"
+    assert status(memory, "job") == "failed"
 
 
 def test_a_database_that_was_stopped_is_an_absence(world: World) -> None:

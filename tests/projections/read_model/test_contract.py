@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import cast
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -12,6 +12,7 @@ from eventsourcing.persistence import PersistenceError
 from domain.job.callback import Callback
 from domain.job.commands.registration import QueueJob
 from projections.read_model.contract import (
+    AttentionFilter,
     Changes,
     InstanceRow,
     JobFilter,
@@ -77,6 +78,49 @@ def heartbeat(made: Deployment, job_id: str = "job") -> int:
 
 def versions(sighting: Sighting) -> list[int]:
     return [stored.version for stored in sighting.tail]
+
+
+# Attention
+
+
+def needing(job_id: str, rank: int | None, since: int = 0, place: int = 1) -> InstanceRow:
+    applies = None if rank is None else minute(since)
+    found = row(job_id, place, agent_id=f"of {job_id}")
+    return msgspec.structs.replace(found, attention_rank=rank, attention_from=applies)
+
+
+def listed_needing(read_model: ReadModel, **wanted: Any) -> list[str]:
+    rows = read_model.attention(AttentionFilter(**{"now": minute(10), **wanted}))
+    return [found.job_id for found in rows]
+
+
+def test_jobs_that_may_need_somebody_are_listed_the_worst_first(stores: Deployment) -> None:
+    applied(
+        stores.read_model,
+        needing("fine", None),
+        needing("pending", 2, place=2),
+        needing("newer", 0, place=5),
+        needing("later", 0, since=11, place=3),
+        needing("older", 0, since=10, place=4),
+        needing("silent", 1, place=6),
+    )
+
+    assert listed_needing(stores.read_model) == ["older", "newer", "silent", "pending"]
+    assert listed_needing(stores.read_model, limit=2) == ["older", "newer"]
+    assert listed_needing(stores.read_model, after=(0, 5)) == ["silent", "pending"]
+    assert listed_needing(stores.read_model, agent_id="of silent") == ["silent"]
+    assert listed_needing(stores.read_model, user_id="bob") == []
+    assert listed_needing(stores.read_model, status="pending", after=(1, 6)) == ["pending"]
+    assert stores.read_model.attention_counts(minute(10)) == {0: 2, 1: 1, 2: 1}
+    assert stores.read_model.attention_counts(minute(11)) == {0: 3, 1: 1, 2: 1}
+
+
+def test_a_job_that_is_well_again_needs_nobody(stores: Deployment) -> None:
+    applied(stores.read_model, needing("one", 1))
+
+    applied(stores.read_model, needing("one", None))
+
+    assert listed_needing(stores.read_model) == []
 
 
 # Rows and position

@@ -23,7 +23,7 @@ from tests.support.tampering import Database
 
 MANY = 2 * SLICE + 50
 WANTED = ["agent_id,first_position", "first_position", "status,first_position"]
-WANTED = sorted([*WANTED, "user_id,first_position"])
+WANTED = sorted([*WANTED, "attention_rank,first_position", "user_id,first_position"])
 
 
 def many_jobs(made: Deployment) -> None:

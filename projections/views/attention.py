@@ -1,0 +1,124 @@
+"""What about a job needs somebody now, and why.
+
+Each watch is a reason that may apply, and the time from which it applies if nothing more is
+recorded. A new reason is a kind, its group, and a watch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime, timedelta
+from typing import Final, Literal, get_args
+
+import msgspec
+
+from domain.job.deadlines import LATE_SECONDS, due, health
+from domain.workflows.definition import Workflows
+from projections.views.durations import span
+from projections.views.instance import Instance
+
+Kind = Literal["machine_left", "unresponsive", "late", "pending"]
+KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+"""The reasons, the worst first."""
+Group = Literal["machine_left", "silent", "pending"]
+GROUPS: Final[tuple[Group, ...]] = get_args(Group)
+"""The kinds in which jobs are counted and found, the worst first: `late` and `unresponsive` are one
+group, because a silent job passes from one to the other while nothing is recorded."""
+
+
+class Reason(msgspec.Struct, frozen=True):
+    """A reason why a job needs somebody, since when, and in words."""
+
+    kind: Kind
+    since: datetime
+    text: str
+
+
+class Candidate(msgspec.Struct, frozen=True):
+    """A job that may need somebody: the place of its worst group, and the earliest time of any."""
+
+    rank: int
+    at: datetime
+
+
+class _Watch(msgspec.Struct, frozen=True):
+    group: Group
+    applies_at: datetime
+    reason: Callable[[datetime], Reason]
+
+
+def attention(instance: Instance, workflows: Workflows, now: datetime) -> list[Reason]:
+    """Return why the job needs somebody now, the worst first; nothing if it does not."""
+    watches = _watches(instance, workflows)
+    reasons = [watch.reason(now) for watch in watches if watch.applies_at <= now]
+    return sorted(reasons, key=_badness)
+
+
+def needing(
+    instances: Iterable[Instance], workflows: Workflows, now: datetime
+) -> list[tuple[Instance, list[Reason]]]:
+    """Return the jobs that need somebody now with their reasons, the worst job first."""
+    found = [(instance, attention(instance, workflows, now)) for instance in instances]
+    return sorted(
+        ((instance, reasons) for instance, reasons in found if reasons),
+        key=lambda each: _badness(each[1][0]),
+    )
+
+
+def _badness(reason: Reason) -> tuple[int, datetime]:
+    """Return what reasons are sorted by: the worst kind first, then the longest."""
+    return KINDS.index(reason.kind), reason.since
+
+
+def candidate(instance: Instance, workflows: Workflows) -> Candidate | None:
+    """Return from when on `attention` may have something to say; None for never."""
+    watches = list(_watches(instance, workflows))
+    if not watches:
+        return None
+    return Candidate(
+        min(GROUPS.index(watch.group) for watch in watches),
+        min(watch.applies_at for watch in watches),
+    )
+
+
+def _watches(instance: Instance, workflows: Workflows) -> Iterator[_Watch]:
+    yield from _machines_left(instance)
+    workflow, attempt = workflows.recorded(instance.workflow), instance.watched
+    waiting_since = instance.waiting_since
+
+    def alive(kind: Kind | None, since: datetime) -> Callable[[datetime], Reason]:
+        def reason(now: datetime) -> Reason:
+            found = health(workflow, attempt, waiting_since, now)
+            silent: Kind = "unresponsive" if found.state == "unresponsive" else "late"
+            return Reason(kind or silent, since, found.sentence or "")
+
+        return reason
+
+    if since := attempt.silent_since:
+        # One second more: a silence of exactly this length is not late yet.
+        late_at = since + timedelta(seconds=LATE_SECONDS + 1)
+        yield _Watch("silent", late_at, alive(None, since))
+    elif attempt.claim is None and waiting_since and attempt.final is None:
+        if start := due(workflow, attempt, waiting_since):
+            half = start.since + timedelta(seconds=start.seconds / 2 + 1)
+            yield _Watch("pending", half, alive("pending", waiting_since))
+
+
+def _machines_left(instance: Instance) -> Iterator[_Watch]:
+    for attempt in instance.runs.attempts:
+        if (since := attempt.rollback_requested_at) and attempt.rollback_is_open:
+            machine = attempt.server_id.value if attempt.server_id else "without an id"
+            yield _Watch("machine_left", since, _left(machine, attempt.number, since))
+
+
+def _left(machine: str, number: int, since: datetime) -> Callable[[datetime], Reason]:
+    def reason(now: datetime) -> Reason:
+        ago = span(int((now - since).total_seconds()))
+        return Reason(
+            "machine_left",
+            since,
+            f"Attempt {number} left the machine {machine} behind {ago} ago, and nobody has "
+            "confirmed that it is gone.",
+        )
+
+    return reason

@@ -1,0 +1,68 @@
+"""What is posted to the seed's URL and is no callback: GitHub's own webhooks, and forms."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.site import Site, body_of, problem_of, sign
+
+PING = b'{"zen": "Design for failure.", "hook_id": 1, "hook": {"type": "Repository"}}'
+PUSH = b'{"ref": "refs/heads/main", "repository": {"id": 1}}'
+FORM = b"payload=%7B%22ref%22%3A+%22refs%2Fheads%2Fmain%22%7D"
+
+
+def github(body: bytes, event: str, **headers: str) -> dict[str, str]:
+    return {"X-Hub-Signature-256": f"sha256={sign(body)}", "X-GitHub-Event": event, **headers}
+
+
+@pytest.mark.parametrize("body", [PING, b"payload=%7B%22zen%22%3A+%22%22%7D"])
+def test_a_signed_ping_is_answered(memory_site: Site, body: bytes) -> None:
+    answer = memory_site.unsigned(body, github(body, "ping"))
+
+    assert answer.status_code == 200
+    assert "callbacks of provisioning workflows" in body_of(answer)["warning"]
+    assert memory_site.position == 0
+
+
+def test_a_ping_without_a_signature_is_refused(memory_site: Site) -> None:
+    problem_of(memory_site.unsigned(PING, {"X-GitHub-Event": "ping"}), 401, "invalid-signature")
+
+
+@pytest.mark.parametrize(
+    ("body", "event", "slug"),
+    [
+        (PUSH, "push", "missing-job-id"),
+        (PUSH, "workflow_run", "missing-job-id"),
+        (FORM, "push", "invalid-json"),
+    ],
+)
+def test_another_event_of_github_is_told_what_the_url_is_for(
+    memory_site: Site, body: bytes, event: str, slug: str
+) -> None:
+    problem = problem_of(memory_site.unsigned(body, github(body, event)), 400, slug)
+
+    assert f"GitHub's own webhooks, {event!r}" in problem["detail"]
+    assert "callbacks of provisioning workflows" in problem["detail"]
+    assert memory_site.position == 0
+
+
+@pytest.mark.parametrize(
+    "kind", ["application/x-www-form-urlencoded", "Multipart/Form-Data; boundary=x"]
+)
+def test_a_form_is_told_what_the_url_is_for(memory_site: Site, kind: str) -> None:
+    body = b"job_id=job-1&status=failed"
+
+    answer = memory_site.callback(body, headers={"Content-Type": kind})
+
+    problem = problem_of(answer, 400, "invalid-json")
+    assert problem["error"] == "Invalid JSON"
+    assert "This is a form." in problem["detail"]
+
+
+def test_a_callback_that_a_relay_marks_as_an_event_is_recorded(memory_site: Site) -> None:
+    body = b'{"job_id": "job-1", "status": "failed"}'
+
+    answer = memory_site.unsigned(body, github(body, "workflow_dispatch"))
+
+    assert answer.status_code == 200
+    assert len(memory_site.facts()) == 1

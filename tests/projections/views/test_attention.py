@@ -1,0 +1,131 @@
+"""What needs somebody now: which reasons apply when, and in which words."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from domain.job.callback import Callback
+from domain.job.events import Fact, HeartbeatReceived, JobEvent, MachineStopped
+from domain.job.provisioning_job import ProvisioningJob
+from domain.workflows.files import load
+from projections.views.attention import GROUPS, attention, candidate, needing
+from projections.views.instance import Instance, evolve
+from tests.domain.job.test_orders import COMMANDS, told
+from tests.domain.job.test_provisioning_job import FAILED, PROVISIONING, QUEUED, RUNNING
+from tests.support.deployment import NOON
+from tests.support.strategies import callbacks, minute
+
+WORKFLOWS = load()
+
+
+def instance_after(*history: Fact, job_id: str = "job") -> Instance:
+    instance = Instance(job_id)
+    for version, fact in enumerate(history, start=1):
+        instance = evolve(instance, JobEvent(job_id, version, fact, version))
+    return instance
+
+
+def left_behind(minutes: int = 5, job_id: str = "job") -> Instance:
+    job = ProvisioningJob(job_id)
+    facts: list[Fact] = [QUEUED]
+    job = job.queue(QUEUED).job
+    for callback in (
+        Callback(job_id=job_id, status="provisioning"),
+        Callback(job_id=job_id, status="failed", server_id="srv-1"),
+    ):
+        outcome = job.report(callback, minute(minutes))
+        facts, job = [*facts, *outcome.facts], outcome.job
+    return instance_after(*facts, job_id=job_id)
+
+
+def kinds(instance: Instance, now: datetime) -> list[str]:
+    return [reason.kind for reason in attention(instance, WORKFLOWS, now)]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [(60, []), (150, []), (151, ["late"]), (599, ["late"]), (600, ["unresponsive"])],
+)
+def test_a_silent_job_is_late_and_then_unresponsive(seconds: int, expected: list[str]) -> None:
+    silent = instance_after(QUEUED, PROVISIONING)
+
+    assert kinds(silent, NOON + timedelta(seconds=seconds)) == expected
+
+
+def test_a_heartbeat_ends_the_silence() -> None:
+    heard = instance_after(QUEUED, PROVISIONING, HeartbeatReceived(recorded_at=minute(9)))
+
+    assert kinds(heard, minute(10)) == []
+
+
+@pytest.mark.parametrize(("minutes", "expected"), [(30, []), (31, ["pending"])])
+def test_a_job_whose_workflow_does_not_come_is_pending_for_long(
+    minutes: int, expected: list[str]
+) -> None:
+    assert kinds(instance_after(QUEUED), minute(minutes)) == expected
+
+
+def test_a_machine_that_was_left_behind_needs_somebody_until_it_is_gone() -> None:
+    left = left_behind()
+
+    [reason] = attention(left, WORKFLOWS, minute(65))
+
+    assert reason.text == (
+        "Attempt 1 left the machine srv-1 behind 1 h 0 min ago, and nobody has confirmed that it "
+        "is gone."
+    )
+    gone = evolve(left, JobEvent("job", 9, MachineStopped(recorded_at=minute(66), attempt=1), 9))
+    assert kinds(gone, minute(70)) == []
+    assert candidate(gone, WORKFLOWS) is None
+
+
+@pytest.mark.parametrize("history", [(QUEUED, PROVISIONING, RUNNING), (PROVISIONING, FAILED)])
+def test_a_job_that_ended_without_a_machine_left_needs_nobody(history: tuple[Fact, ...]) -> None:
+    ended = instance_after(*history)
+
+    assert kinds(ended, minute(10_000)) == []
+    assert candidate(ended, WORKFLOWS) is None
+
+
+def test_the_worst_comes_first_and_of_the_same_kind_the_longest() -> None:
+    late = instance_after(QUEUED, PROVISIONING, HeartbeatReceived(recorded_at=minute(57)))
+    silent = instance_after(QUEUED, PROVISIONING)
+    pending, longer, shorter = instance_after(QUEUED), left_behind(20), left_behind(40)
+    jobs = [instance_after(QUEUED, RUNNING), pending, late, silent, shorter, longer]
+
+    found = needing(jobs, WORKFLOWS, minute(60))
+
+    assert [instance for instance, _ in found] == [longer, shorter, silent, late, pending]
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    st.lists(callbacks(st.none()) | st.sampled_from(COMMANDS), max_size=10),
+    st.booleans(),
+    st.integers(0, 10_000),
+)
+def test_a_candidate_is_found_no_later_than_its_reasons_apply(
+    history: list[Callback | str], is_registered: bool, seconds: int
+) -> None:
+    """The rows' columns may name a job too early; they never miss one."""
+    job, now = ProvisioningJob("job"), NOON
+    for asked in history:
+        now += timedelta(minutes=1)
+        job = told(job, asked, now, allowed=3)
+    instance = Instance("job", queued_at=NOON if is_registered else None, runs=job.runs)
+
+    later = now + timedelta(seconds=seconds)
+    reasons = attention(instance, WORKFLOWS, later)
+
+    found = candidate(instance, WORKFLOWS)
+    if reasons:
+        assert found
+        assert found.at <= later
+        groups = {"unresponsive": "silent", "late": "silent"}
+        assert found.rank <= GROUPS.index(groups.get(reasons[0].kind, reasons[0].kind))
+    if found:
+        assert attention(instance, WORKFLOWS, found.at)
