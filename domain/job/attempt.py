@@ -43,10 +43,14 @@ Outcome = Literal["running", "failed", "cancelled", "timed_out", "stopped"]
 
 
 class Timestamp(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """When something happened, by the server's clock and, if the callback said it, the sender's."""
+    """When something happened, by the server's clock and, if the callback said it, the sender's.
+
+    `again_at` is the sender's time of the last word that said so again, where no word names a run.
+    """
 
     recorded_at: datetime
     occurred_at: datetime | None = None
+    again_at: datetime | None = None
 
     @property
     def at(self) -> datetime:
@@ -207,14 +211,6 @@ class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only
     def steps_reached(self) -> dict[str, Timestamp]:
         """The steps that were reached in the attempt; steps of unknown order count as reached."""
         steps = self.steps
-        if self.before is None and self.opened_at and self.run_id is None:
-            # A failure that came late has cut off what happened before it.
-            opened = whole_seconds(self.opened_at)
-            steps = {
-                name: seen
-                for name, seen in steps.items()
-                if not (seen.occurred_at and whole_seconds(seen.occurred_at) < opened)
-            }
         if self.final is None:
             return steps
         end = self.final.moment
@@ -233,6 +229,26 @@ class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only
         if self.final and not moment.surely_by(self.final.moment):
             return False
         return self.claim is None or moment.surely_before(self.claim)
+
+
+def cut_off(attempt: Attempt, before: datetime) -> Attempt:
+    """Return the attempt as one that opened at that time: with nothing dated before it."""
+
+    def is_cut(time: datetime | None) -> bool:
+        return time is not None and whole_seconds(time) < whole_seconds(before)
+
+    steps: dict[str, Timestamp] = {}
+    for name, seen in attempt.steps.items():
+        if not is_cut(seen.occurred_at):
+            steps[name] = seen
+        elif seen.again_at and not is_cut(seen.again_at):
+            steps[name] = Timestamp(seen.recorded_at, seen.again_at)
+    changed: dict[str, Any] = {"opened_at": before, "steps": steps}
+    for field in ("server_id", "server_ip", "tailscale_ip"):
+        word: ReportedValue | None = getattr(attempt, field)
+        if word and is_cut(word.occurred_at):
+            changed[field] = None
+    return msgspec.structs.replace(attempt, **changed)
 
 
 def whole_seconds(time: datetime) -> datetime:
@@ -383,13 +399,20 @@ def _claimed(attempt: Attempt, moment: Timestamp) -> Attempt:
 def _with_step(attempt: Attempt, fact: StepReported) -> Attempt:
     step, moment = fact.step, _moment(fact)
     if attempt.final and not moment.surely_by(attempt.final.moment):
-        return attempt
+        return attempt if attempt.has_begun else msgspec.structs.replace(attempt, begun=True)
     attempt = _claimed(attempt, moment)
     seen = attempt.steps.get(step)
     if seen is None and len(attempt.steps) >= MAX_STEPS and not fact.in_workflow:
         return attempt
     if seen is None or moment.surely_before(seen):
+        again_at = (seen.again_at or seen.occurred_at) if seen and attempt.run_id is None else None
+        moment = Timestamp(moment.recorded_at, moment.occurred_at, again_at)
         return msgspec.structs.replace(attempt, steps=attempt.steps | {step: moment})
+    if attempt.run_id is None and seen.surely_before(moment):
+        # It may be a later try's, which a failure that comes late cuts off from this one.
+        if seen.again_at is None or (moment.at > seen.again_at):
+            seen = Timestamp(seen.recorded_at, seen.occurred_at, moment.occurred_at)
+            return msgspec.structs.replace(attempt, steps=attempt.steps | {step: seen})
     return attempt
 
 
@@ -426,10 +449,6 @@ def _with_machine(attempt: Attempt, fact: Machine) -> Attempt:
 
 
 def _may_add(attempt: Attempt, fact: Machine) -> bool:
-    known = attempt.server_id
-    if known and known.runs and fact.server_id and not attempt.is_machine(fact.server_id):
-        # Another machine is not the one that runs, unless it runs itself.
-        return _says_running(fact)
     # After the end, only the run that ended the attempt may add to its machine. A word that names
     # another run is of the first release, where it counted.
     if attempt.final is None or attempt.final.inferred or attempt.run_id is None:

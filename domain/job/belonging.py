@@ -208,7 +208,7 @@ def _is_evidence(attempt: Attempt, final: Final, word: Word) -> bool:
         return False
     said, failed = word.fact.occurred_at, attempt.failure_at
     claimed = attempt.claim.occurred_at if attempt.claim else None
-    if said and claimed and said <= claimed:
+    if said and claimed and said <= claimed and not (failed and _is_before(failed, claimed)):
         return False  # it repeats the attempt's first word
     if said and failed and not _is_before(failed, said):
         # Equal times may hide which came first; then the machine decides.
@@ -239,8 +239,8 @@ def _is_the_next_failure(later: Attempt, attempt: Attempt, final: Final, word: W
 
 
 def _was_another_failure(attempt: Attempt, word: Word) -> bool:
-    """Tell whether an attempt without a run went on after this failure, which came late."""
-    if not word.fails or attempt.final or attempt.run_id or not word.clock:
+    """Tell whether the attempt went on after this failure without a run, which came late."""
+    if not word.fails or attempt.final or not word.clock:
         return False
     return bool(attempt.evidence_at and _is_before(word.clock, attempt.evidence_at))
 

@@ -197,7 +197,9 @@ def _is_newer(one: Attempt, other: Attempt) -> bool:
 
 def _opening_clock(attempt: Attempt) -> datetime | None:
     claimed = attempt.claim.occurred_at if attempt.claim else None
-    return min((time for time in (attempt.opened_at, claimed) if time), default=None)
+    # A heartbeat may claim an attempt that had failed before.
+    known = (attempt.opened_at, claimed, attempt.failure_at)
+    return min((time for time in known if time), default=None)
 
 
 def _opened(runs: Runs, started: AttemptStarted) -> Runs:
@@ -218,10 +220,10 @@ def _opened(runs: Runs, started: AttemptStarted) -> Runs:
     )
     every = list(runs.attempts)
     for place, each in enumerate(every):
-        if each.number == started.before:
+        if each.number == started.before and started.occurred_at:
             # A failure that came late divides this attempt's time: the older part is the failed
             # one's.
-            every[place] = msgspec.structs.replace(each, opened_at=started.occurred_at)
+            every[place] = attempts.cut_off(each, started.occurred_at)
             fresh = msgspec.structs.replace(fresh, opened_at=each.opened_at)
     return remembered(Runs(in_order([*every, fresh]), started.number, runs.forgotten))
 

@@ -63,11 +63,12 @@ def test_a_failure_without_a_run_leaves_the_machine_that_runs() -> None:
 
 def test_a_step_without_a_run_leaves_the_machine_that_runs() -> None:
     told = Told()
-    told.hear(status="running", server_id="good")
+    told.hear(status="running", **MACHINE)
     told.hear(status="provisioning", step="vm_created", server_id="bad", server_ip="10.0.0.9")
 
     assert told.shown == ("running", "good")
-    assert told.job.attempt.server_ip is None
+    assert told.job.attempt.server_ip is not None
+    assert told.job.attempt.server_ip.value == MACHINE["server_ip"]
 
 
 def test_a_machine_that_runs_again_is_not_rolled_back_after_a_later_failure() -> None:
