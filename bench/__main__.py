@@ -23,6 +23,7 @@ from bench import (
     moving,
     projecting,
     reading,
+    statements,
     travelling,
     verifying,
 )
@@ -41,6 +42,7 @@ CLAIMS: dict[str, Callable[[Stage, Effort], Iterator[Line]]] = {
     "growth": growth.run,
     "latency": latency.run,
     "reading": reading.run,
+    "statements": statements.run,
     "projecting": projecting.run,
     "travelling": travelling.run,
     "memory": memory.run,

@@ -1,0 +1,38 @@
+"""Connections to PostgreSQL."""
+
+from __future__ import annotations
+
+import pytest
+
+from domain.job.callback import Callback
+from domain.log.postgres import PostgresRecorder
+from tests.support.deployment import Deployment
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("enable_seqscan", "off"), ("jit", "off"), ("lock_timeout", "5s")],
+)
+def test_a_connection_plans_short_statements_for_their_indexes(
+    postgres: Deployment, setting: str, value: str
+) -> None:
+    """With `jit`, PostgreSQL before 18 spent 150 ms on each statement with a forbidden scan."""
+    recorder = postgres.milepost.recorder
+    assert isinstance(recorder, PostgresRecorder)
+
+    [row] = recorder.datastore.rows("SELECT current_setting(%s) AS value", (setting,))
+
+    assert row["value"] == value
+
+
+def test_a_connection_that_has_lost_its_prepared_statements_goes_on(postgres: Deployment) -> None:
+    """A pooler between may discard them, and psycopg does after a transaction that failed."""
+    postgres.milepost.record(Callback(job_id="job-1", type="heartbeat"))
+    recorder = postgres.milepost.recorder
+    assert isinstance(recorder, PostgresRecorder)
+    with recorder.datastore.get_connection() as connection:
+        connection.execute("DEALLOCATE ALL")
+
+    receipt = postgres.milepost.record(Callback(job_id="job-1", type="heartbeat"))
+
+    assert receipt.position == 2
