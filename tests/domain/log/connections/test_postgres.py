@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 import pytest
 
 from domain.job.callback import Callback
+from domain.log.connections.postgres import POOL_SIZE
 from domain.log.postgres import PostgresRecorder
 from tests.support.deployment import Deployment
 
@@ -30,8 +33,10 @@ def test_a_connection_that_has_lost_its_prepared_statements_goes_on(postgres: De
     postgres.milepost.record(Callback(job_id="job-1", type="heartbeat"))
     recorder = postgres.milepost.recorder
     assert isinstance(recorder, PostgresRecorder)
-    with recorder.datastore.get_connection() as connection:
-        connection.execute("DEALLOCATE ALL")
+    with ExitStack() as stack:
+        for _ in range(POOL_SIZE):
+            connection = stack.enter_context(recorder.datastore.get_connection())
+            connection.execute("DEALLOCATE ALL")
 
     receipt = postgres.milepost.record(Callback(job_id="job-1", type="heartbeat"))
 
