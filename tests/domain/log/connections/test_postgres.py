@@ -30,14 +30,15 @@ def test_a_connection_plans_short_statements_for_their_indexes(
 
 def test_a_connection_that_has_lost_its_prepared_statements_goes_on(postgres: Deployment) -> None:
     """A pooler between may discard them, and psycopg does after a transaction that failed."""
-    postgres.milepost.record(Callback(job_id="job-1", type="heartbeat"))
-    recorder = postgres.milepost.recorder
+    milepost, recorder = postgres.milepost, postgres.milepost.recorder
     assert isinstance(recorder, PostgresRecorder)
-    with ExitStack() as stack:
-        for _ in range(POOL_SIZE):
-            connection = stack.enter_context(recorder.datastore.get_connection())
-            connection.execute("DEALLOCATE ALL")
+    heartbeat = Callback(job_id="job-1", type="heartbeat")
+    for _ in range(2):
+        for _ in range(POOL_SIZE + 1):  # the pool lends its connections in turn
+            milepost.record(heartbeat)
+        with ExitStack() as stack:
+            for _ in range(POOL_SIZE):
+                connection = stack.enter_context(recorder.datastore.get_connection())
+                connection.execute("DEALLOCATE ALL")
 
-    receipt = postgres.milepost.record(Callback(job_id="job-1", type="heartbeat"))
-
-    assert receipt.position == 2
+    assert milepost.record(heartbeat).position == 2 * (POOL_SIZE + 1) + 1
