@@ -17,7 +17,12 @@ from psycopg_pool import PoolTimeout
 from domain.log.stored import Stored
 
 R = TypeVar("R")
-POOL_SIZE, POOL_OVERFLOW = 4, 12
+POOL_SIZE, POOL_OVERFLOW = 1, 15
+"""How many connections a process keeps, and how many more it may open while it needs them.
+
+The pool lends its connections in turn. Of several, each server process would do a part of the
+commits, with caches that the others have cooled meanwhile.
+"""
 PATIENCE_SECONDS = 3.0
 """How long a caller waits for a connection before it hears that the database is away."""
 LOCK_TIMEOUT = "SET lock_timeout = '5s'"
