@@ -29,7 +29,7 @@ class ConnectionWithSilence(Connection):
         """Answer a request, or begin to."""
         if self._target == PATH.encode():
             self._in_body = self._has_begun = False
-            self._head_bytes, self.due = 0, NEVER
+            self._bytes_read, self.due = 0, NEVER
             self._transport.write(HEAD)
         else:
             super().on_message_complete()

@@ -39,7 +39,11 @@ if TYPE_CHECKING:
     from api.serving.http1.connections import Connections
 
 MAX_HEAD_BYTES: Final = 64 * 1024
+MAX_REQUEST_BYTES: Final = MAX_HEAD_BYTES + 8 * MAX_BODY_BYTES
+"""How much a request takes on the wire: a chunk of one byte takes six, and trailers follow."""
 MAX_LENGTH_DIGITS: Final = 12
+MAX_NAMED: Final = 1024
+"""How much of a request's path its refusal names."""
 MAX_PIPELINED: Final = 16
 """How many requests may wait behind one that is being answered; the connection ends after them."""
 NEVER: Final = float("inf")
@@ -65,7 +69,7 @@ class Connection(asyncio.Protocol):
         self._method = ""
         self._body = bytearray()
         self._has_begun = self._in_body = False
-        self._head_bytes = self._repeated_bytes = 0
+        self._bytes_read = self._repeated_bytes = 0
         self._is_counted = True
         # Requests, and errors that refuse one, behind the one that is being answered.
         self._waiting: deque[Incoming | Exception] = deque()
@@ -93,7 +97,7 @@ class Connection(asyncio.Protocol):
             for start in range(0, len(data), MAX_HEAD_BYTES):
                 self.data_received(data[start : start + MAX_HEAD_BYTES])
             return
-        self._head_bytes += len(data)
+        self._bytes_read += len(data)
         try:
             self._parser.feed_data(data)
         except HttpParserUpgrade:
@@ -103,7 +107,10 @@ class Connection(asyncio.Protocol):
             raised = error.__context__ if isinstance(error, HttpParserCallbackError) else None
             self._refuse(raised if isinstance(raised, Exception) else BadRequest(str(error)))
         else:
-            if not self._in_body and self._head_bytes > MAX_HEAD_BYTES:
+            if self._in_body:
+                if self._bytes_read > MAX_REQUEST_BYTES:
+                    self._refuse(RequestEntityTooLarge())
+            elif self._bytes_read > MAX_HEAD_BYTES:
                 self._refuse(self._large_head())
 
     def eof_received(self) -> bool:
@@ -139,14 +146,16 @@ class Connection(asyncio.Protocol):
         self._target, self._fields, self._body = b"", {}, bytearray()
         self._has_begun, self._repeated_bytes = True, 0
         # The bytes of a head that follows another request in one piece are not counted.
-        self._is_counted = self._head_bytes > 0
+        self._is_counted = self._bytes_read > 0
 
     def on_url(self, target: bytes) -> None:
         """Take a piece of the target."""
         self._target += target
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a line of the head."""
+        """Take a line of the head; pass over a trailer, which follows a body in chunks."""
+        if self._in_body:
+            return
         name, fields = name.lower(), self._fields
         if name in fields:
             fields[name] += b"," + value
@@ -157,7 +166,7 @@ class Connection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         """Refuse a request that is too large; else wait for its body."""
         self._method, self._in_body = self._parser.get_method().decode(), True
-        is_small = self._is_counted and self._head_bytes <= MAX_HEAD_BYTES
+        is_small = self._is_counted and self._bytes_read <= MAX_HEAD_BYTES
         if not is_small and self._size_of_head() > MAX_HEAD_BYTES:
             raise self._large_head()
         if length := self._fields.get(b"content-length"):
@@ -177,7 +186,7 @@ class Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         """Let the request wait for its answer."""
         self._in_body = self._has_begun = False
-        self._head_bytes, self.due = 0, NEVER
+        self._bytes_read, self.due = 0, NEVER
         parser, body = self._parser, bytes(self._body)
         self._reads_on = (
             parser.should_keep_alive()
@@ -208,7 +217,8 @@ class Connection(asyncio.Protocol):
             return
         following = self._waiting.popleft()
         if isinstance(following, Exception):
-            self._send(problem_of(following, self._method, self._target.decode("latin-1")), CLOSE)
+            path = self._target.partition(b"?")[0][:MAX_NAMED].decode("latin-1")
+            self._send(problem_of(following, self._method, path), CLOSE)
             return
         self._present = following
         self._task = self._connections.loop.create_task(self._answer(following))

@@ -128,9 +128,9 @@ class Connections:
             self.loop.add_reader(self._listening, self._accept)
 
     def _look(self) -> None:
+        self.loop.call_later(LOOK_SECONDS, self._look)
         self.tick += 1
-        self._resume()
         self.date = f"date: {formatdate(usegmt=True)}\r\n"
+        self._resume()
         for connection in tuple(self.open):
             connection.look(self.tick)
-        self.loop.call_later(LOOK_SECONDS, self._look)

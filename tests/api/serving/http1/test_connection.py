@@ -14,7 +14,7 @@ import uvloop
 
 from api.http.bodies import MAX_BODY_BYTES
 from api.http.messages import Answer
-from api.serving.http1.connection import MAX_HEAD_BYTES, MAX_PIPELINED
+from api.serving.http1.connection import MAX_HEAD_BYTES, MAX_PIPELINED, MAX_REQUEST_BYTES
 from api.serving.http1.connections import Connections, Limits
 from api.serving.http1.incoming import Incoming
 
@@ -230,6 +230,8 @@ REFUSED = {
     "a large body": (post(b"", length=MAX_BODY_BYTES + 1), 413),
     "an enormous length": (post(b"", length=10**15), 413),
     "a large body in chunks": (CHUNKED + chunk(bytes(MAX_BODY_BYTES)) + chunk(b"x"), 413),
+    "endless trailers": (CHUNKED + b"0\r\n" + b"X: x\r\n" * MAX_REQUEST_BYTES, 413),
+    "an endless trailer": (CHUNKED + b"0\r\nX: " + b"x" * (2 * MAX_REQUEST_BYTES), 413),
     "a large head": (get("/", "X-Large: " + "x" * MAX_HEAD_BYTES), 431),
     "many headers": (get("/", *["X-Many: x"] * (MAX_HEAD_BYTES // 8)), 431),
     "a large head that has not ended": (b"GET / HTTP/1.1\r\nX: " + b"x" * 2**17, 431),
@@ -347,6 +349,18 @@ def test_a_header_that_comes_twice_is_one_with_a_comma() -> None:
         assert case.asked[0].header("X-Signature") == "a,b"
         assert case.asked[0].header("X-Other") == "\u00c3\u00a9"
         assert case.asked[0].header("X-Absent") is None
+
+    run(test)
+
+
+def test_a_body_may_come_in_chunks_and_its_trailers_are_no_headers() -> None:
+    async def test(case: Case) -> None:
+        client = await case.client()
+        client.send(CHUNKED, *(chunk(bytes([byte])) for byte in b"body"))
+        client.send(b"0\r\nX-Signature: forged\r\n\r\n", get("/after"))
+        assert (await client.answer())[2] == b"/post body"
+        assert await client.status() == 200
+        assert case.asked[0].header("X-Signature") is None
 
     run(test)
 
