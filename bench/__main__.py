@@ -24,6 +24,7 @@ from bench import (
     moving,
     projecting,
     reading,
+    statements,
     travelling,
     verifying,
 )
@@ -43,6 +44,7 @@ CLAIMS: dict[str, Callable[[Stage, Effort], Iterator[Line]]] = {
     "deadlines": deadlines.run,
     "latency": latency.run,
     "reading": reading.run,
+    "statements": statements.run,
     "projecting": projecting.run,
     "travelling": travelling.run,
     "memory": memory.run,

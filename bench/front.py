@@ -11,8 +11,7 @@ from typing import Final
 import msgspec
 import psutil
 
-from api.serving.front import BODY_SECONDS
-from api.serving.server import IDLE_SECONDS
+from api.serving.http1.connections import LIMITS
 from bench import silent
 from bench.contenders import Mismatch, recording
 from bench.crowd import crowd
@@ -23,7 +22,7 @@ from bench.holding import Orders
 from bench.load import Request, steps
 from bench.stage import Server, Stage
 
-SPREAD_SECONDS: Final = BODY_SECONDS + 1
+SPREAD_SECONDS: Final = LIMITS.body + 1
 """Slow senders begin one after the other: when all are there, the server ends some each second."""
 LATE_SECONDS: Final = 2
 """How much later than its deadline the server may end a client; the machine may be busy."""
@@ -41,12 +40,12 @@ def run(stage: Stage, effort: Effort) -> Iterator[Line]:
         senders = _slow_senders(server, effort.held)
         spread = msgspec.structs.replace(senders, spread=SPREAD_SECONDS, again=True)
         yield Beside(server, alone, spread).line("slow senders", effort.pairs)
-        yield from _ended("slow senders, ended with 408", senders, BODY_SECONDS)
+        yield from _ended("slow senders, ended with 408", senders, LIMITS.body)
         idle = _askers(server, Request("GET", "/livez", {}), effort.held)
         yield Beside(server, alone, idle).line("idle connections", effort.pairs)
         if effort.watched:
             watched = msgspec.structs.replace(idle, clients=effort.watched)
-            yield from _ended("idle connections, ended", watched, IDLE_SECONDS)
+            yield from _ended("idle connections, ended", watched, LIMITS.idle)
     with stage.silent(database) as server:
         alone = recording(stage, server, database, requests, seconds)
         # With this header an answer that ended would end its connection, too.

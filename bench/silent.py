@@ -6,52 +6,33 @@ is there, as an event stream of which nothing is new. The tables must exist.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Final
 
 import click
 
-from api.serving import server, worker
-from api.serving.draining import Phases
+from api.serving import server
+from api.serving.http1.connection import NEVER, Connection
+from api.serving.listening import claimed
 from api.settings.config import from_environment
 from api.settings.credentials import with_credentials
-from api.settings.settings import Settings
 
-if TYPE_CHECKING:
-    from collections.abc import Coroutine
-
-    from granian.rsgi import Scope
-
-    from api.serving.front import Front
-
-PATH = "/silent"
-HEADERS = [("content-type", "text/event-stream"), ("cache-control", "no-store")]
+PATH: Final = "/silent"
+HEAD: Final = (
+    b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncache-control: no-store\r\n\r\n"
+)
 
 
-class FrontWithSilence:
-    """The front, an RSGI application, and the silent route before it."""
+class ConnectionWithSilence(Connection):
+    """A connection whose answer to the silent route does not end."""
 
-    def __init__(self, front: Front) -> None:
-        self._front = front
-        self.__rsgi_init__ = front.__rsgi_init__
-        self.__rsgi_del__ = front.__rsgi_del__
-
-    def __rsgi__(self, scope: Scope, protocol: Any) -> Coroutine[Any, Any, None]:
-        """Answer a request."""
-        if scope.path == PATH:
-            return _silent(protocol)
-        return self._front.__rsgi__(scope, protocol)
-
-
-async def _silent(protocol: Any) -> None:
-    # The answer ends when the transport is let go.
-    transport = protocol.response_stream(200, HEADERS)
-    await protocol.client_disconnect()
-    del transport
-
-
-def load(settings: Settings, parent: int, phases: Phases, *, wsgi: bool) -> FrontWithSilence:
-    """Return the application of a worker; see `worker.load`."""
-    return FrontWithSilence(worker.load(settings, parent, phases, wsgi=wsgi))
+    def on_message_complete(self) -> None:
+        """Answer a request, or begin to."""
+        if self._target == PATH.encode():
+            self._in_body = self._has_begun = False
+            self._bytes_read, self.due = 0, NEVER
+            self._transport.write(HEAD)
+        else:
+            super().on_message_complete()
 
 
 @click.command()
@@ -59,7 +40,8 @@ def load(settings: Settings, parent: int, phases: Phases, *, wsgi: bool) -> Fron
 def main(port: int) -> None:
     """Serve with the silent route."""
     settings, _ = with_credentials(from_environment(port=port))
-    server.run(settings, project=True, load=load)
+    with claimed(settings) as sockets:
+        server.run(settings, sockets, project=True, kind=ConnectionWithSilence)
 
 
 if __name__ == "__main__":

@@ -111,7 +111,7 @@ class Stage:
         threads: int = 16,
         workers: int = 1,
     ) -> Iterator[Server]:
-        """Run a baseline as a WSGI application under the server that Milepost runs under."""
+        """Run a baseline as a WSGI application under granian, a fast server for those."""
         command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--log-level", "error"]
         command += ["--blocking-threads", str(threads), "--workers", str(workers)]
         if target.endswith("create_app"):

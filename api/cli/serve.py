@@ -50,8 +50,8 @@ def serve(
             f"refusing to listen on {configured.host} with generated credentials: set "
             "MILEPOST_CALLBACK_SECRET and MILEPOST_ADMIN_TOKEN"
         )
-    with claimed(configured) as is_ours:
-        if not is_ours:
+    with claimed(configured) as sockets:
+        if not sockets:
             raise click.ClickException(
                 f"port {configured.port} on {configured.host} is in use; choose another with --port"
             )
@@ -62,7 +62,7 @@ def serve(
         finally:
             services.close()
         _greet(settings, made)
-        run(settings, project=not no_projector, wsgi=wsgi)
+        run(settings, sockets, project=not no_projector, wsgi=wsgi)
 
 
 @click.command()

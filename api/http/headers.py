@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from flask import request
 
 Headers: TypeAlias = Callable[[str], str | None]
-"""Returns the value of the header with that name; None if the request lacks it."""
+"""Returns the value of the header with that name; None if the request lacks it.
 
-UNREADABLE: Final = "\0"
-"""The front gives this value to a header that is not ASCII, because it cannot read that header.
-
-No header can contain it, so it is never a valid signature, token or id.
+Each byte of the value is a character (ISO 8859-1), as in WSGI.
 """
 
 

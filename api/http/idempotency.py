@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from api.errors import InvalidFields
-from api.http.headers import UNREADABLE, Headers
+from api.http.headers import Headers
 from api.schemas.ids import MAX_ID, is_printable
 
 
@@ -29,7 +29,7 @@ def checked(header: str, value: str) -> str:
     """Return a header's value if it can be stored as an id; otherwise raise `InvalidFields`."""
     if len(value) > MAX_ID:
         raise InvalidFields({header: [f"Longer than maximum length {MAX_ID}."]})
-    if value == UNREADABLE or not value.isascii():
+    if not value.isascii():
         raise InvalidFields({header: ["Has a character that is not ASCII."]})
     if not is_printable(value):
         raise InvalidFields({header: ["Has a control character."]})

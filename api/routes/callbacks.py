@@ -16,7 +16,7 @@ from api.http.answers import in_json
 from api.http.counters import DUPLICATE, REASONS, RECORDED
 from api.http.flask_side.blueprint import Blueprint
 from api.http.flask_side.door import through_flask
-from api.http.headers import UNREADABLE, Headers
+from api.http.headers import Headers
 from api.http.idempotency import parameter
 from api.http.messages import Answer, Door, Request
 from api.http.problems import CALLBACK_PATHS
@@ -164,7 +164,7 @@ def _delivery(
         return {}, ()
     if not (key := (header("Idempotency-Key") or "").strip()):
         return {}, ()
-    if key == UNREADABLE or not key.isascii():
+    if not key.isascii():
         return {}, ["Idempotency-Key was left out: it is not ASCII"]
     fit = identity(key)
     return {"callback_id": fit.value}, [f"Idempotency-Key {fit.how}"] if fit.how else ()

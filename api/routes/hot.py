@@ -33,10 +33,8 @@ HOT: Final = (
 )
 
 
-def match(method: str, path: str, query: str) -> tuple[View, dict[str, str]] | None:
-    """Return the view and the parameters of a hot request; None for other requests."""
-    if query:
-        return None
+def match(method: str, path: str) -> tuple[View, dict[str, str]] | None:
+    """Return the view and the parameters of a hot request without a query; None for others."""
     for route in HOT:
         if route.method == method and (matched := route.path.fullmatch(path)):
             return route.view, matched.groupdict()

@@ -7,12 +7,14 @@ answer afterwards, however slow the client is.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from functools import partial
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
+from werkzeug.exceptions import ClientDisconnected
+
 from api.http.messages import Answer
+from api.serving.http1.incoming import Incoming
 from api.serving.threads import BoundedThreads
 
 if TYPE_CHECKING:
@@ -26,11 +28,13 @@ class FlaskBehind:
         self._application = application
         self._threads = threads
 
-    async def answer(self, environ: WSGIEnvironment) -> Answer:
+    async def answer(self, environ: WSGIEnvironment, incoming: Incoming) -> Answer:
         """Return the application's answer; raise what `BoundedThreads.run` raises."""
-        return await self._threads.run(partial(self._run, environ))
+        return await self._threads.run(partial(self._run, environ, incoming))
 
-    def _run(self, environ: WSGIEnvironment) -> Answer:
+    def _run(self, environ: WSGIEnvironment, incoming: Incoming) -> Answer:
+        if incoming.is_gone:  # nobody would see what is done
+            raise ClientDisconnected
         started: list[Any] = []
 
         def start_response(status: str, headers: list[tuple[str, str]], *_: Any) -> Any:
@@ -47,32 +51,31 @@ class FlaskBehind:
         return Answer(status, headers, body)
 
 
-def environ_of(
-    method: str, path: str, query: str, headers: Mapping[str, str], body: bytes, scope: Any
-) -> WSGIEnvironment:
-    """Return the WSGI environment (PEP 3333) of a request whose body is read."""
-    host, _, port = scope.server.rpartition(":")
+def environ_of(incoming: Incoming, path: bytes, query: bytes, body: bytes) -> WSGIEnvironment:
+    """Return the WSGI environment (PEP 3333) of a request."""
+    client, server = incoming.ends
     environ: WSGIEnvironment = {
-        "REQUEST_METHOD": method,
+        "REQUEST_METHOD": incoming.method,
         "SCRIPT_NAME": "",
-        "PATH_INFO": path.encode().decode("latin-1"),
-        "QUERY_STRING": query.encode().decode("latin-1"),
-        "SERVER_NAME": host,
-        "SERVER_PORT": port,
-        "SERVER_PROTOCOL": f"HTTP/{scope.http_version}",
-        "REMOTE_ADDR": scope.client.rpartition(":")[0],
+        "PATH_INFO": path.decode("latin-1"),
+        "QUERY_STRING": query.decode("latin-1"),
+        "SERVER_NAME": server[0],
+        "SERVER_PORT": str(server[1]),
+        "SERVER_PROTOCOL": f"HTTP/{incoming.version}",
+        "REMOTE_ADDR": client[0],
         "wsgi.version": (1, 0),
-        "wsgi.url_scheme": scope.scheme,
+        "wsgi.url_scheme": "http",
         "wsgi.input": BytesIO(body),
         "wsgi.errors": sys.stderr,
         "wsgi.multithread": True,
         "wsgi.multiprocess": True,
         "wsgi.run_once": False,
     }
-    for name, value in headers.items():
-        if "_" in name:  # WSGI writes X_Signature and X-Signature alike; proxies drop the former
+    for name, value in incoming.fields.items():
+        if b"_" in name:  # WSGI writes X_Signature and X-Signature alike; proxies drop the former
             continue
-        environ[f"HTTP_{name.upper().replace('-', '_')}"] = value
+        key = name.decode("latin-1").upper().replace("-", "_")
+        environ[f"HTTP_{key}"] = value.decode("latin-1")
     # The body is whole by now, however it came.
     environ.pop("HTTP_TRANSFER_ENCODING", None)
     environ["CONTENT_LENGTH"] = str(len(body))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from api.settings.settings import Settings
@@ -13,14 +13,16 @@ from api.settings.variables import InvalidSetting
 
 
 @contextmanager
-def claimed(settings: Settings) -> Iterator[bool]:
-    """Claim the port for this server and its workers; yield False if another process has it.
+def claimed(settings: Settings) -> Iterator[Sequence[socket.socket]]:
+    """Claim the port; yield a socket for each worker, or none if another process has the port.
 
-    Raises `InvalidSetting` for an address that this machine does not have. Granian's sockets would
-    share the port with another server without a word, and each would get a part of the requests.
+    Raises `InvalidSetting` for an address that this machine does not have. The system gives each of
+    the sockets its share of the connections, and would share the port with another server without
+    a word.
     """
     family, kind, protocol, address = resolve(settings)
-    with socket.socket(family, kind, protocol) as claim:
+    with ExitStack() as stack:
+        claim = stack.enter_context(socket.socket(family, kind, protocol))
         # Connections of an earlier server that are not forgotten yet must not be in the way.
         claim.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -29,14 +31,23 @@ def claimed(settings: Settings) -> Iterator[bool]:
             if error.errno != errno.EADDRINUSE:
                 reason = f"MILEPOST_HOST: cannot listen on {settings.host}: {error.strerror}"
                 raise InvalidSetting(reason) from error
-            is_ours = False
-        else:
-            is_ours = True
-            # From now on our workers may bind the port beside this socket, which never listens.
-            # Another server's claim, which is bound before it shares, may not.
-            claim.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
-            claim.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        yield is_ours
+            yield ()
+            return
+        # From now on our own sockets may share the port with this one, which never listens. Another
+        # server's claim, which is bound before it shares, may not.
+        claim.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+        claim.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        sockets = []
+        for _ in range(settings.workers):
+            ours = stack.enter_context(socket.socket(family, kind, protocol))
+            ours.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            ours.bind(address)
+            # Connections inherit these: they will not be in the way of the next server's claim, and
+            # an answer, which is written in one piece, waits for no other.
+            ours.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            ours.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sockets.append(ours)
+        yield sockets
 
 
 def resolve(settings: Settings) -> tuple[int, int, int, Any]:

@@ -20,7 +20,7 @@ LOGGING: Final[dict[str, Any]] = {
     },
     "loggers": {
         "milepost": {"handlers": ["stderr"], "level": "INFO", "propagate": False},
-        "_granian": {"handlers": ["stderr"], "level": "ERROR", "propagate": False},
+        "asyncio": {"handlers": ["stderr"], "level": "ERROR", "propagate": False},
     },
 }
 

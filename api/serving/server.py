@@ -1,4 +1,4 @@
-"""A server: granian's worker processes that answer, and the projector in their parent.
+"""A server: worker processes that answer, and the projector in their parent.
 
 The projector runs in the parent, so it does not share an interpreter with the workers. If a worker
 dies, only its own requests are lost, and another one takes its place.
@@ -10,83 +10,62 @@ import multiprocessing
 import os
 import resource
 import shutil
-from collections.abc import Callable, Iterator
+import socket
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from functools import partial
+from multiprocessing.connection import Connection as Line
+from multiprocessing.process import BaseProcess
 from threading import Event, Thread
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
-from api.serving import worker
-from api.serving.draining import Draining
-from api.serving.listening import resolve
-from api.serving.logs import LOGGING, log_to_stderr
+from api.serving.logs import log_to_stderr
+from api.serving.supervisor import Supervisor
+from api.serving.worker import Orders, work
 from api.settings.settings import Settings
+
+if TYPE_CHECKING:
+    from api.serving.http1.connection import Connection
 
 MAX_CONNECTIONS: Final = 16_384
 """How many connections a worker has at once; further ones wait to be accepted."""
 OTHER_FILES: Final = 256
 """How many files a worker may have open besides its connections."""
-IDLE_SECONDS: Final = 60
-"""How long a client may take for the head of a request, and be silent between two requests."""
-MAX_HEAD_BYTES: Final = 64 * 1024
-"""How much of a request's head a connection may hold in memory."""
-WSGI_THREADS: Final = 32
-"""How many threads of a worker answer without the front; each holds one request."""
-KILL_SECONDS: Final = 20
-"""How long a worker that is asked to end may finish what is under way."""
+BACKLOG: Final = 4096
+"""How many connections may wait to be accepted; the system may allow fewer."""
 
 
 def run(
     settings: Settings,
+    sockets: Sequence[socket.socket],
     *,
     project: bool,
     wsgi: bool = False,
-    load: Callable[..., Any] = worker.load,
+    kind: type[Connection] | None = None,
 ) -> None:
-    """Serve until SIGINT or SIGTERM; replace workers that die.
+    """Serve until SIGINT or SIGTERM, with a worker for each socket; replace workers that die.
 
     With `wsgi`, every request goes through Flask in one of 32 threads; else through the front.
-    Each worker calls `load` for its application: a function that can be pickled.
     """
-    from granian import Granian
-    from granian.constants import HTTPModes, Interfaces
-    from granian.http import HTTP1Settings
-    from granian.log import LogLevels
-
     metrics = settings.home / f"metrics-{settings.port}"
     shutil.rmtree(metrics, ignore_errors=True)
     metrics.mkdir(parents=True)
     # Prometheus' client reads this when it is imported, so workers start from scratch.
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
-    multiprocessing.set_start_method("spawn", force=True)
-    connections = _connections()
-    server = Granian(
-        "milepost",
-        address=str(resolve(settings)[3][0]),
-        port=settings.port,
-        interface=Interfaces.WSGI if wsgi else Interfaces.RSGI,
-        workers=settings.workers,
-        blocking_threads=WSGI_THREADS if wsgi else 1,
-        backpressure=connections,
-        backlog=4096,
-        # HTTP/2 without TLS has no user here, and a request may outlive its connection there.
-        http=HTTPModes.http1,
-        http1_settings=HTTP1Settings(
-            header_read_timeout=IDLE_SECONDS * 1000, max_buffer_size=MAX_HEAD_BYTES
-        ),
-        respawn_failed_workers=True,
-        respawn_interval=0.5,
-        workers_kill_timeout=KILL_SECONDS,
-        websockets=False,
-        log_level=LogLevels.error,
-        log_dictconfig=LOGGING,
-    )
-    draining = Draining(server)
-    with _projecting(settings) if project else nullcontext():
-        server.serve(
-            target_loader=partial(load, settings, os.getpid(), draining.phases, wsgi=wsgi),
-            wrap_loader=False,
+    log_to_stderr()
+    orders = Orders(settings, _connections(), wsgi, kind)
+    for listening in sockets:
+        listening.listen(BACKLOG)
+        listening.setblocking(False)
+
+    def start(listening: socket.socket, line: Line) -> BaseProcess:
+        process = multiprocessing.get_context("spawn").Process(
+            target=work, args=(orders, listening, line)
         )
+        process.start()
+        return process
+
+    with _projecting(settings) if project else nullcontext():
+        Supervisor(sockets, start).run()
 
 
 def _connections() -> int:
@@ -102,7 +81,6 @@ def _connections() -> int:
 def _projecting(settings: Settings) -> Iterator[None]:
     from api.wiring import open_services
 
-    log_to_stderr()
     services, stop = open_services(settings), Event()
     thread = Thread(target=services.projector().run, args=(stop,), name="projector", daemon=True)
     thread.start()

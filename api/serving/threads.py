@@ -21,10 +21,13 @@ PATIENCE_SECONDS: Final = 15.0
 class BoundedThreads:
     """Runs work in threads for callers on the event loop, who wait for a bounded time."""
 
-    def __init__(self, loop: AbstractEventLoop, patience: float = PATIENCE_SECONDS) -> None:
+    def __init__(
+        self, loop: AbstractEventLoop, threads: int = THREADS, patience: float = PATIENCE_SECONDS
+    ) -> None:
         self._loop = loop
         self._patience = patience
-        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="front")
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="front")
+        self._most = threads + MAX_WAITING
         self._under_way = 0
 
     async def run(self, work: Callable[[], Result]) -> Result:
@@ -33,7 +36,7 @@ class BoundedThreads:
         Raises `QueueFull` if too much work waits, and `StoreUnavailable` if there is no result in
         time. Work that has begun then ends for nobody; work that has not begun never begins.
         """
-        if self._under_way >= THREADS + MAX_WAITING:
+        if self._under_way >= self._most:
             raise QueueFull
         call = _Call(work)
         result: Future[Result] = wrap_future(self._pool.submit(call), loop=self._loop)

@@ -2,74 +2,118 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
-import os
-import signal
+import socket
 import sys
-from multiprocessing import util
-from threading import Event, Thread
-from typing import Any
+from multiprocessing.connection import Connection as Line
+from typing import TYPE_CHECKING, Final
 
 import msgspec
+import uvloop
 
-from api.serving.draining import Phases
 from api.settings.settings import Settings
 
-PARENT_LOOK_SECONDS = 0.25
-ENDING = (signal.SIGINT, signal.SIGTERM)
-SWITCH_SECONDS = 0.001
+if TYPE_CHECKING:
+    from api.serving.http1.connection import Connection
+
+PING, ALIVE, DRAIN, END = b"ping", b"alive", b"drain", b"end"
+"""What a supervisor and a worker say to one another."""
+FINISH_SECONDS: Final = 20.0
+"""How long a worker that is asked to end may finish what is under way."""
+ORPHAN_SECONDS: Final = 0.5
+"""The same for a worker whose supervisor is gone."""
+SWITCH_SECONDS: Final = 0.001
 """How long a thread may keep the interpreter while another one waits for it.
 
 With Python's 5 ms, a callback waits behind every thread of Flask's that makes a large page.
 """
 
 
-def load(settings: Settings, parent: int, phases: Phases, *, wsgi: bool) -> Any:
-    """Return the application of this worker: a `Front`, or Flask's `App` for a WSGI server.
+class Orders(msgspec.Struct, frozen=True):
+    """How a worker serves: with `wsgi` through Flask alone, and how many connections at most."""
 
-    The worker ends with its `parent`. A worker of the front ends only then, or when the server
-    says so: a signal to all processes must not end it before the server has drained.
-    """
+    settings: Settings
+    connections: int
+    wsgi: bool = False
+    kind: type[Connection] | None = None
+    """A kind of connection for a bench; the usual one by default."""
+
+
+def work(orders: Orders, listening: socket.socket, line: Line) -> None:
+    """Answer requests at a listening socket until the other end of the line says so, or is gone."""
     from api.app import create_app
     from api.http.signatures import key_id
-    from api.serving.front import Front
+    from api.serving.logs import log_to_stderr
     from api.wiring import open_services
 
-    if not wsgi:  # granian's WSGI workers wait for signals in their main thread
-        signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
-        sys.setswitchinterval(SWITCH_SECONDS)
+    log_to_stderr()
+    sys.setswitchinterval(SWITCH_SECONDS)
+    told = _Told(line)
     services = msgspec.structs.replace(
-        open_services(settings), is_draining=lambda: bool(phases.began.value)
+        open_services(orders.settings), is_draining=lambda: told.is_draining
     )
-    for secret in settings.callback_secrets:
+    for secret in orders.settings.callback_secrets:
         # Naming a secret is slow by design, so do it before the first callbacks come.
         key_id(secret)
-    stop = Event()
-    watch = Thread(
-        target=_leave_with, args=(parent, phases, stop), name="parent watch", daemon=True
-    )
-    watch.start()
-
-    def leave() -> None:
-        stop.set()
-        watch.join(timeout=5)
-        services.close()
-
-    util.Finalize(None, leave, exitpriority=100)
     application = create_app(services)
     # All this stays; a garbage collector that looks at it again holds up every callback meanwhile.
     gc.freeze()
-    return application if wsgi else Front(application, services)
+
+    async def serve() -> None:
+        from api.serving.front import Front
+        from api.serving.http1.connection import Connection
+        from api.serving.http1.connections import Connections, Limits
+
+        loop = asyncio.get_running_loop()
+        front = Front(application, services, loop, without_hot=orders.wsgi)
+        connections = Connections(
+            loop,
+            front.answer,
+            Limits(connections=orders.connections),
+            services.is_draining,
+            orders.kind or Connection,
+        )
+        connections.listen(listening)
+        seconds = await told.when_to_end(loop)
+        await connections.end(seconds)
+        front.close()
+
+    uvloop.run(serve())
+    services.close()
 
 
-def _leave_with(parent: int, phases: Phases, stop: Event) -> None:
-    while not phases.ended.value:
-        if stop.wait(PARENT_LOOK_SECONDS):
-            return
-        if os.getppid() != parent:
+class _Told:
+    """What the supervisor has said."""
+
+    def __init__(self, line: Line) -> None:
+        self.is_draining = False
+        self._line = line
+
+    async def when_to_end(self, loop: asyncio.AbstractEventLoop) -> float:
+        """Answer the supervisor until it says the end; return how many seconds the end may take."""
+        self._end: asyncio.Future[float] = loop.create_future()
+        self._line.send_bytes(ALIVE)
+        loop.add_reader(self._line.fileno(), self._hear)
+        seconds = await self._end
+        loop.remove_reader(self._line.fileno())
+        return seconds
+
+    def _hear(self) -> None:
+        try:
+            word = self._line.recv_bytes()
+        except (EOFError, OSError):
             # A worker whose server was killed would go on answering on the port.
-            os.kill(os.getpid(), signal.SIGTERM)
-            break
-    # Every other thread goes on blocking the signals, so this thread receives them for the loop.
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
-    stop.wait()
+            self._finish(ORPHAN_SECONDS)
+            return
+        if word == PING:
+            self._line.send_bytes(ALIVE)
+        elif word == DRAIN:
+            self.is_draining = True
+        elif word == END:
+            self._finish(FINISH_SECONDS)
+
+    def _finish(self, seconds: float) -> None:
+        self.is_draining = True
+        if not self._end.done():
+            self._end.set_result(seconds)

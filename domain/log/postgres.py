@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any, ClassVar, LiteralString
+from weakref import WeakSet
 
 from eventsourcing import postgres
 from eventsourcing.persistence import (
@@ -15,7 +16,8 @@ from eventsourcing.persistence import (
     StoredEvent,
 )
 from eventsourcing.utils import EnvType
-from psycopg import ClientCursor
+from psycopg import ClientCursor, Connection
+from psycopg.errors import InvalidSqlStatementName
 
 from domain.job.keys import Key
 from domain.log.clock import CarriedClock
@@ -143,6 +145,24 @@ KEEP_SNAPSHOTS = """
     ON CONFLICT (job_id) DO UPDATE
     SET version = excluded.version, shape = excluded.shape, state = excluded.state
 """
+# To parse and to plan a statement of a batch costs PostgreSQL as much as to run it. So a connection
+# does both once. EXECUTE stands in a text of several statements, as the protocol's own prepared
+# statements do not.
+PREPARED: dict[LiteralString, LiteralString] = {
+    "milepost_tail": SELECT_TAIL,
+    "milepost_keys": SELECT_KEYS,
+    "milepost_append": INSERT_EVENTS,
+    "milepost_release": RELEASE_KEYS,
+    "milepost_claim": CLAIM_KEYS,
+    "milepost_point": POINT_KEYS,
+    "milepost_snapshots": KEEP_SNAPSHOTS,
+    # These need no table. As the first, they would be prepared alone where the tables are missing.
+    "milepost_lock": LOCK,
+    "milepost_clock": SELECT_NOW,
+}
+PREPARE: LiteralString = ";".join(
+    f"PREPARE {name} AS {statement.replace('%s', '$1')}" for name, statement in PREPARED.items()
+)
 
 
 class PostgresRecorder(PostgresLog, postgres.PostgresApplicationRecorder):
@@ -156,6 +176,7 @@ class PostgresRecorder(PostgresLog, postgres.PostgresApplicationRecorder):
         super().__init__(*arguments, **options)
         self.clock: Callable[[], datetime] | None = None
         self._carried = CarriedClock()
+        self._prepared: WeakSet[Connection[Any]] = WeakSet()
 
     def now(self) -> datetime:
         """See `JobStore.now`."""
@@ -199,10 +220,25 @@ class PostgresRecorder(PostgresLog, postgres.PostgresApplicationRecorder):
     def _look(
         self, cursor: ClientCursor[Any], known: Mapping[str, int], names: Collection[str]
     ) -> Found:
+        connection = cursor.connection
+        if connection in self._prepared:
+            with suppress(InvalidSqlStatementName):
+                return self._found(cursor, known, names)
+            # psycopg may deallocate everything on a connection that it rolls back.
+            connection.rollback()
+        cursor.execute(PREPARE)
+        self._prepared.add(connection)
+        return self._found(cursor, known, names)
+
+    def _found(
+        self, cursor: ClientCursor[Any], known: Mapping[str, int], names: Collection[str]
+    ) -> Found:
         """Begin, take the lock and see what is there and how late it is, in one round trip."""
-        parts, parameters = [BEGIN, LOCK, SELECT_NOW, SELECT_TAIL], [as_json(known)]
+        parts = [BEGIN, "EXECUTE milepost_lock", "EXECUTE milepost_clock"]
+        parts.append("EXECUTE milepost_tail(%s)")
+        parameters = [as_json(known)]
         if names:
-            parts.append(SELECT_KEYS)
+            parts.append("EXECUTE milepost_keys(%s)")
             parameters.append(as_json(names))
         cursor.execute(";".join(parts), parameters)
         for _ in (BEGIN, LOCK):
@@ -272,18 +308,18 @@ def _write(cursor: ClientCursor[Any], append: Append) -> Sequence[int]:
     if not append.events:
         cursor.execute("COMMIT")
         return ()
-    parts, parameters = [INSERT_EVENTS, NOTIFY], [as_json(append.events)]
+    parts, parameters = ["EXECUTE milepost_append(%s)", NOTIFY], [as_json(append.events)]
     if append.releases:
-        parts.append(RELEASE_KEYS)
+        parts.append("EXECUTE milepost_release(%s)")
         parameters.append(as_json([{"name": name, "job_id": job} for name, job in append.releases]))
     if append.claims:
-        parts.append(CLAIM_KEYS)
+        parts.append("EXECUTE milepost_claim(%s)")
         parameters.append(as_json(append.claims))
     if append.pointers:
-        parts.append(POINT_KEYS)
+        parts.append("EXECUTE milepost_point(%s)")
         parameters.append(as_json(append.pointers))
     if append.snapshots:
-        parts.append(KEEP_SNAPSHOTS)
+        parts.append("EXECUTE milepost_snapshots(%s)")
         parameters.append(as_json(append.snapshots))
     cursor.execute(";".join([*parts, "COMMIT"]), parameters)
     return [position for (position,) in cursor.fetchall()]

@@ -30,7 +30,8 @@ CLOSING_SECONDS: Final = 5.0
 class Ticket(Generic[Request, Result]):
     """A request that waits, and its outcome once there is one: a result, or what to raise.
 
-    An `abandoned` ticket that is not in a batch yet never gets into one. `tag` is the inbox's own.
+    An `abandoned` ticket that is not in a batch yet is never worked on, and its outcome stays None.
+    `tag` is the inbox's own.
     """
 
     __slots__ = ("abandoned", "inbox", "outcome", "request", "tag")
@@ -47,7 +48,7 @@ class Inbox(Protocol):
     """Where outcomes go."""
 
     def settle(self, tickets: Sequence[Ticket[Any, Any]]) -> None:
-        """Take the tickets of one batch, which have their outcomes; return at once, never raise.
+        """Take the tickets of one batch, with their outcomes; return at once, never raise.
 
         The batching's thread calls this.
         """
@@ -123,6 +124,16 @@ class Batching(Generic[Request, Result]):
         return StoreUnavailable(f"the {self._name} has not answered for {self.patience:g} s")
 
     @property
+    def max_batch(self) -> int:
+        """The number of requests that are worked on together, at most."""
+        return self._max_batch
+
+    @property
+    def max_waiting(self) -> int:
+        """The number of requests that may wait, at most."""
+        return self._max_waiting
+
+    @property
     def waiting(self) -> int:
         """The number of requests that the thread has not begun."""
         return self._waiting
@@ -155,17 +166,16 @@ class Batching(Generic[Request, Result]):
 
     def _do(self, batch: Sequence[Ticket[Request, Result]]) -> None:
         tickets = [ticket for ticket in batch if not ticket.abandoned]
-        if not tickets:
-            return
         try:
-            results = self._work([ticket.request for ticket in tickets])
+            results = self._work([ticket.request for ticket in tickets]) if tickets else ()
             for ticket, result in zip(tickets, results, strict=True):
                 ticket.outcome = result
         except BaseException as error:  # a refusal, a bug or an exit: it belongs to the callers
             for ticket in tickets:
                 ticket.outcome = error
+        # An inbox hears of abandoned tickets, too: it may count what it has posted.
         by_inbox: dict[Inbox, list[Ticket[Request, Result]]] = {}
-        for ticket in tickets:
+        for ticket in batch:
             by_inbox.setdefault(ticket.inbox, []).append(ticket)
         for inbox, settled in by_inbox.items():
             inbox.settle(settled)

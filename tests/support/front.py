@@ -1,25 +1,25 @@
-"""The front door of a site: granian in this process, spoken to over a socket."""
+"""The front door of a site: the server's event loop in this process, spoken to over a socket."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Coroutine, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from http.client import HTTPConnection
-from socket import socket
-from threading import Event, Thread
-from time import monotonic
+from socket import create_server
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from granian.constants import HTTPModes, Interfaces
-from granian.server.embed import Server
+import uvloop
 from werkzeug.test import Client
 
 from api.http.flask_side.app import App
+from api.http.messages import Answer
 from api.serving.front import Front
+from api.serving.http1.connections import Connections
+from api.serving.http1.incoming import Incoming
 from api.wiring import Services
-from tests.support.server import free_port
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -35,60 +35,47 @@ class FrontDoor:
     """
 
     def __init__(self) -> None:
-        self._port = free_port()
         self._front: Front | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+        self._listening = create_server(("127.0.0.1", 0))
+        self._listening.setblocking(False)
+        self._port: int = self._listening.getsockname()[1]
 
     @contextmanager
     def serving(self) -> Iterator[FrontDoor]:
         """Serve until the context is left."""
-        thread = Thread(target=asyncio.run, args=(self._serve(),), daemon=True)
+        thread = Thread(target=self._loop.run_forever, daemon=True)
         thread.start()
-        self._wait_until_it_listens()
+        connections = self._in_loop(self._served())
         try:
             yield self
         finally:
-            assert self._loop
-            self._loop.call_soon_threadsafe(self._server.stop)
+            self._in_loop(connections.end(PATIENCE_SECONDS))
+            self._loop.call_soon_threadsafe(self._loop.stop)
             thread.join(PATIENCE_SECONDS)
+            self._loop.close()
 
     @contextmanager
     def opened(self, application: App, services: Services) -> Iterator[Client]:
         """Yield a client of this application's front."""
-        assert self._loop
-        self._front = Front(application, services)
-        self._front.__rsgi_init__(self._loop)
+        self._front = Front(application, services, self._loop)
         try:
             yield Client(self._forwarded)
         finally:
-            self._front.__rsgi_del__(self._loop)
+            self._front.close()
             self._front = None
 
-    def _wait_until_it_listens(self) -> None:
-        deadline = monotonic() + PATIENCE_SECONDS
-        while True:
-            with socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self._port)) == 0:
-                    return
-            assert monotonic() < deadline
-            Event().wait(0.01)
+    def _in_loop(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(PATIENCE_SECONDS)
 
-    async def _serve(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._server = Server(
-            self._answer,
-            address="127.0.0.1",
-            port=self._port,
-            interface=Interfaces.RSGI,
-            http=HTTPModes.http1,
-            websockets=False,
-            log_enabled=False,
-        )
-        await self._server.serve()
+    async def _served(self) -> Connections:
+        connections = Connections(self._loop, self._answer)
+        connections.listen(self._listening)
+        return connections
 
-    async def _answer(self, scope: Any, protocol: Any) -> None:
+    async def _answer(self, incoming: Incoming) -> Answer:
         assert self._front
-        await self._front.__rsgi__(scope, protocol)
+        return await self._front.answer(incoming)
 
     def _forwarded(
         self, environ: WSGIEnvironment, start_response: StartResponse

@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.shell import Shell
 
-WEB = {"flask", "flask_smorest", "granian", "marshmallow", "prometheus_client", "werkzeug"}
+WEB = {"flask", "flask_smorest", "httptools", "marshmallow", "prometheus_client", "werkzeug"}
 RUN_AND_LIST_MODULES = """
 import atexit, sys
 atexit.register(lambda: print("\\n".join(sys.modules), file=sys.stderr))

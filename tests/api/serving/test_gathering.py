@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from threading import Event
 
 import pytest
 
-from api.serving.gathering import MOST, Gathering
+from api.serving.gathering import Gathering
 from domain.errors import QueueFull, StoreUnavailable
 from domain.writing.batching import Batching
 
@@ -52,23 +53,43 @@ def test_what_is_asked_at_the_same_time_is_one_batch() -> None:
     assert work.batches == [list(range(10))]
 
 
-def test_a_busy_loop_hands_over_before_it_has_read_everything() -> None:
+def test_what_is_asked_while_a_batch_is_under_way_is_the_next_batch() -> None:
     work = Work()
+    work.let_go.clear()
 
     async def ask() -> None:
         gathering = Gathering(asyncio.get_running_loop(), Batching(work))
+        first = asyncio.ensure_future(gathering.ask(0))
+        await work.begun()
+        others = []
+        for number in range(1, 10):  # one request in each round of the loop
+            others.append(asyncio.ensure_future(gathering.ask(number)))
+            await asyncio.sleep(0)
+        work.let_go.set()
+        await asyncio.gather(first, *others)
+
+    asyncio.run(ask())
+
+    assert work.batches == [[0], list(range(1, 10))]
+
+
+def test_a_loop_that_is_always_busy_hands_over_at_most_a_batch() -> None:
+    work = Work()
+
+    async def ask() -> None:
+        gathering = Gathering(asyncio.get_running_loop(), Batching(work, max_batch=4))
 
         async def late(number: int) -> None:
             for _ in range(number):  # one request in each round of the loop
                 await asyncio.sleep(0)
             await gathering.ask(number)
 
-        await asyncio.gather(*map(late, range(3 * MOST)))
+        await asyncio.gather(*map(late, range(50)))
 
     asyncio.run(ask())
 
-    assert max(map(len, work.batches)) <= 2 * MOST
-    assert sorted(work.requests) == list(range(3 * MOST))
+    assert max(map(len, work.batches)) <= 4
+    assert work.requests == list(range(50))
 
 
 @pytest.mark.parametrize(("refused", "error"), [(-1, KeyError), (-2, StoreUnavailable)])
@@ -109,13 +130,39 @@ def test_a_full_queue_is_heard_by_those_who_found_it_full() -> None:
     work.let_go.clear()
 
     async def ask() -> None:
-        batching = Batching(work, max_waiting=2)
-        gathering = Gathering(asyncio.get_running_loop(), batching)
+        gathering = Gathering(asyncio.get_running_loop(), Batching(work, max_waiting=2))
         first = asyncio.ensure_future(gathering.ask(1))
         await work.begun()
-        outcomes = await asyncio.gather(*map(gathering.ask, range(3)), return_exceptions=True)
-        assert {type(outcome) for outcome in outcomes} == {QueueFull}
+        others = [asyncio.ensure_future(gathering.ask(number)) for number in (2, 3, 4)]
+        with pytest.raises(QueueFull):
+            await others[2]
         work.let_go.set()
-        assert await first == 2
+        assert await asyncio.gather(first, *others[:2]) == [2, 4, 6]
 
     asyncio.run(ask())
+
+
+def test_a_batch_of_which_nobody_waits_any_more_does_not_end_the_hand_over() -> None:
+    """Else the front would never store another callback once a commit had hung."""
+    work = Work()
+    work.let_go.clear()
+
+    async def ask() -> None:
+        batching = Batching(work, patience=0.05)
+        gathering = Gathering(asyncio.get_running_loop(), batching)
+        outcomes: list[object] = []
+        for number in (1, 2, 3):
+            ticket = asyncio.ensure_future(gathering.ask(number))
+            await work.begun()
+            outcomes += await asyncio.gather(ticket, return_exceptions=True)
+        assert {type(outcome) for outcome in outcomes} == {StoreUnavailable}
+        work.let_go.set()
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                with suppress(StoreUnavailable):
+                    assert await gathering.ask(4) == 8
+                    return
+
+    asyncio.run(ask())
+
+    assert not {2, 3} & set(work.requests)

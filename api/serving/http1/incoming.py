@@ -1,0 +1,73 @@
+"""A request as it came in: whole, in bytes, with no meaning yet."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import NamedTuple, TypeAlias
+from urllib.parse import unquote_to_bytes
+
+from httptools import HttpParserInvalidURLError, parse_url
+
+Fields: TypeAlias = dict[bytes, bytes]
+"""The header by lower-case name; the values of a name that comes several times, with commas."""
+
+
+class Ends(NamedTuple):
+    """The two ends of a connection, each with its address and its port."""
+
+    client: tuple[str, int]
+    server: tuple[str, int]
+
+
+class Incoming:
+    """A request, whose body is whole.
+
+    `is_gone` becomes true when its connection is lost: nobody waits for the answer any more.
+    """
+
+    __slots__ = ("body", "ends", "fields", "is_gone", "method", "target", "version")
+
+    def __init__(
+        self,
+        method: str,
+        target: bytes,
+        version: str,
+        fields: Fields,
+        body: bytes,
+        ends: Ends,
+    ) -> None:
+        self.method = method
+        self.target = target
+        self.version = version
+        self.fields = fields
+        self.body = body
+        self.ends = ends
+        self.is_gone = False
+
+    def header(self, name: str) -> str | None:
+        """See `Headers`: any byte is a character, as in WSGI."""
+        value = self.fields.get(_lower(name))
+        return None if value is None else value.decode("latin-1")
+
+    def path_and_query(self) -> tuple[bytes, bytes]:
+        """Return the path without percent signs, and the query with them."""
+        target = self.target
+        if not target.startswith(b"/"):
+            target = _without_origin(target)
+        path, _, query = target.partition(b"?")
+        return (unquote_to_bytes(path) if b"%" in path else path), query
+
+
+@cache
+def _lower(name: str) -> bytes:
+    return name.lower().encode()
+
+
+def _without_origin(target: bytes) -> bytes:
+    # A client that takes this server for a proxy names the origin, too (RFC 9112, 3.2.2).
+    try:
+        url = parse_url(target)
+    except HttpParserInvalidURLError:
+        return target
+    path = url.path or b"/"
+    return path if url.query is None else path + b"?" + url.query

@@ -1,0 +1,43 @@
+"""An answer as it goes out: head and body in one piece."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from http import HTTPStatus
+from typing import Final
+
+from api.http.messages import Answer
+
+CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+WITHOUT_LENGTH: Final = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
+
+
+def in_bytes(answer: Answer, more: Sequence[str]) -> bytes:
+    """Return an answer as bytes; `more` are lines of its head, each with its end.
+
+    Raises `ValueError` for a header that would not be one line.
+    """
+    lines = [_status_line(answer.status), *more]
+    has_length = answer.status in WITHOUT_LENGTH
+    for name, value in answer.headers:
+        prefix = _prefix(name)
+        # Flask names the length itself: that of an answer to HEAD is not that of its body.
+        has_length |= prefix == "content-length: "
+        lines.append(f"{prefix}{value}\r\n")
+    if not has_length:
+        lines.append(f"content-length: {len(answer.body)}\r\n")
+    head = "".join(lines)
+    if head.count("\n") != len(lines) or head.count("\r") != len(lines):
+        raise ValueError("a header of the answer has a line break")
+    return f"{head}\r\n".encode("latin-1") + answer.body
+
+
+@cache
+def _status_line(status: int) -> str:
+    return f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n"
+
+
+@cache
+def _prefix(name: str) -> str:
+    return f"{name.lower()}: "

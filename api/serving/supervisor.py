@@ -1,0 +1,95 @@
+"""The supervisor: it keeps workers alive, and ends them in order.
+
+1. The first SIGTERM: `/readyz` answers 503 for some seconds, so that load balancers send nothing
+   more, while every request is still answered.
+2. Then, and at once for Ctrl-C: the port closes; workers finish what is under way, and end.
+3. A second signal ends everything at once.
+
+Terminals and service managers send a signal to every process of a server. Workers are started with
+these signals blocked: they end when their supervisor says so, or when it is gone.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from collections.abc import Sequence
+from contextlib import suppress
+from multiprocessing.connection import wait
+from time import monotonic
+from types import FrameType
+from typing import Final
+
+from api.serving.worker import DRAIN, END, FINISH_SECONDS
+from api.serving.worker_slot import ENDING, Start, WorkerSlot
+
+DRAIN_SECONDS: Final = 2.0
+LOOK_SECONDS: Final = 0.5
+"""The time between two looks at the workers; each look asks for a sign of life."""
+KILL_SECONDS: Final = FINISH_SECONDS + 2
+"""How long a worker may live once it is asked to end."""
+
+
+class Supervisor:
+    """Keeps a worker at each of the listening sockets."""
+
+    def __init__(self, sockets: Sequence[socket.socket], start: Start) -> None:
+        self._sockets = sockets
+        self._slots = [WorkerSlot(listening, start) for listening in sockets]
+        self._signals: list[int] = []
+        self._woken, self._wake = socket.socketpair()
+        self._close_at = self._kill_at = float("inf")
+        self._is_closed = False
+
+    def run(self) -> None:
+        """Return once a signal has ended the workers."""
+        self._listen_to_signals()
+        next_look = monotonic()
+        while not self._is_closed or any(slot.is_alive for slot in self._slots):
+            heard = [each for slot in self._slots for each in slot.heard_at()]
+            wait([self._woken, *heard], max(0.0, next_look - monotonic()))
+            for slot in self._slots:
+                slot.hear()
+            self._follow_signals()
+            if (now := monotonic()) >= next_look:
+                next_look = now + LOOK_SECONDS
+                self._look(now)
+
+    def _look(self, now: float) -> None:
+        for slot in self._slots:
+            if not self._is_closed:
+                slot.look(now)
+            elif now > self._kill_at:
+                slot.kill()
+
+    def _listen_to_signals(self) -> None:
+        for end in (self._woken, self._wake):
+            end.setblocking(False)
+        # A handler alone does not end the wait: Python goes on waiting when it has run.
+        signal.set_wakeup_fd(self._wake.fileno())
+        for number in ENDING:
+            signal.signal(number, self._note)
+
+    def _note(self, number: int, _: FrameType | None) -> None:
+        self._signals.append(number)
+        if len(self._signals) > 1:
+            for slot in self._slots:
+                slot.kill()
+            os._exit(128 + number)
+
+    def _follow_signals(self) -> None:
+        with suppress(BlockingIOError):
+            self._woken.recv(64)
+        if self._signals and self._close_at == float("inf"):
+            wait_before = 0.0 if self._signals[0] == signal.SIGINT else DRAIN_SECONDS
+            self._close_at = monotonic() + wait_before
+            for slot in self._slots:
+                slot.tell(DRAIN)
+        if not self._is_closed and monotonic() >= self._close_at:
+            self._is_closed = True
+            self._kill_at = monotonic() + KILL_SECONDS
+            for listening in self._sockets:
+                listening.close()
+            for slot in self._slots:
+                slot.tell(END)

@@ -1,0 +1,480 @@
+"""A connection, over real sockets: what a client sends, and what it gets."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import cast
+
+import pytest
+import uvloop
+
+from api.http.bodies import MAX_BODY_BYTES
+from api.http.messages import Answer
+from api.serving.http1.connection import MAX_HEAD_BYTES, MAX_PIPELINED, MAX_REQUEST_BYTES
+from api.serving.http1.connections import Connections, Limits
+from api.serving.http1.incoming import Incoming
+
+PATIENCE = 20.0
+QUICK = Limits(idle=0.5, body=0.5, write=0.5, linger=0.5)
+LONG = 60.0
+PATIENT = Limits(idle=LONG, body=LONG, write=LONG, linger=LONG)
+MANY = 16 * 1024 * 1024
+"""More bytes than the buffers of the system hold."""
+
+
+class Case:
+    """Connections to clients, each of which reads and writes as a test says."""
+
+    def __init__(self, limits: Limits = PATIENT) -> None:
+        self.limits = limits
+        self.asked: list[Incoming] = []
+        self.clients: list[Client] = []
+        self.is_draining = False
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
+
+    async def __aenter__(self) -> Case:
+        loop = asyncio.get_running_loop()
+        listening = socket.create_server(("127.0.0.1", 0))
+        listening.setblocking(False)
+        self.port = listening.getsockname()[1]
+        self.connections = Connections(loop, self._answer, self.limits, lambda: self.is_draining)
+        self.connections.listen(listening)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for client in self.clients:
+            client.transport.abort()
+        await self.connections.end(PATIENCE)
+
+    async def client(self) -> Client:
+        """Connect."""
+        self.clients.append(Client(*await asyncio.open_connection("127.0.0.1", self.port)))
+        return self.clients[-1]
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait for a condition."""
+        async with asyncio.timeout(PATIENCE):
+            while not condition():
+                await asyncio.sleep(0.01)
+
+    async def _answer(self, incoming: Incoming) -> Answer:
+        self.asked.append(incoming)
+        await self.may_answer.wait()
+        path, _ = incoming.path_and_query()
+        if path == b"/large":
+            return Answer(200, (), bytes(MANY))
+        if path == b"/broken":
+            return Answer(200, [("X-Broken", "a\r\nX-Forged: b")])
+        return Answer(200, (), path + b" " + incoming.body)
+
+
+class Client:
+    """A client, byte by byte."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader, self.writer = reader, writer
+        self.transport = cast(asyncio.Transport, writer.transport)
+
+    def send(self, *pieces: bytes) -> None:
+        """Send bytes."""
+        for piece in pieces:
+            self.writer.write(piece)
+
+    async def answer(self) -> tuple[str, dict[str, str], bytes]:
+        """Return the first line, the head and the body of the next answer."""
+        async with asyncio.timeout(PATIENCE):
+            head = (await self.reader.readuntil(b"\r\n\r\n")).decode()
+            first, *lines = head.strip().split("\r\n")
+            fields = dict(line.split(": ", 1) for line in lines)
+            body = await self.reader.readexactly(int(fields.get("content-length", 0)))
+            return first, fields, body
+
+    async def status(self) -> int:
+        """Return the status of the next answer."""
+        first, _, _ = await self.answer()
+        return int(first.split()[1])
+
+    async def ended(self) -> bytes:
+        """Return what comes until the server ends the connection."""
+        async with asyncio.timeout(PATIENCE):
+            with suppress(ConnectionResetError):
+                return await self.reader.read()
+            return b""
+
+    def reset(self) -> None:
+        """Break the connection, so that the server hears of it at once."""
+        connected = self.writer.get_extra_info("socket")
+        connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.transport.abort()
+
+
+def run(test: Callable[[Case], Awaitable[None]], limits: Limits = PATIENT) -> None:
+    """Run a test of a case on the loop that serves."""
+
+    async def whole() -> None:
+        async with Case(limits) as case:
+            await test(case)
+
+    uvloop.run(whole())
+
+
+def get(path: str, *fields: str) -> bytes:
+    """Return a request."""
+    return "\r\n".join([f"GET {path} HTTP/1.1", "Host: milepost", *fields, "", ""]).encode()
+
+
+def post(body: bytes, *fields: str, length: int | None = None) -> bytes:
+    """Return a request with a body."""
+    sized = f"Content-Length: {len(body) if length is None else length}"
+    lines = ["POST /post HTTP/1.1", "Host: milepost", sized, *fields, "", ""]
+    return "\r\n".join(lines).encode() + body
+
+
+CHUNKED = b"POST /post HTTP/1.1\r\nHost: milepost\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+def chunk(body: bytes) -> bytes:
+    return b"%x\r\n%s\r\n" % (len(body), body)
+
+
+def test_requests_one_after_the_other_are_answered_on_one_connection() -> None:
+    async def test(case: Case) -> None:
+        client = await case.client()
+        for number in range(3):
+            client.send(post(b"body %d" % number))
+            first, fields, body = await client.answer()
+            assert (first, body) == ("HTTP/1.1 200 OK", b"/post body %d" % number)
+            assert {"date", "content-length"} <= fields.keys()
+            assert "connection" not in fields
+
+    run(test)
+
+
+def test_a_request_that_comes_byte_by_byte_is_the_same_request() -> None:
+    async def test(case: Case) -> None:
+        client = await case.client()
+        for byte in post(b"body", "X-Signature: abc"):
+            client.send(bytes([byte]))
+            await client.writer.drain()
+        assert (await client.answer())[2] == b"/post body"
+        assert case.asked[0].header("x-SIGNATURE") == "abc"
+        assert case.asked[0].method == "POST"
+
+    run(test)
+
+
+def test_pipelined_requests_are_answered_in_their_order() -> None:
+    async def test(case: Case) -> None:
+        client = await case.client()
+        client.send(b"".join(get(f"/{number}") for number in range(MAX_PIPELINED)))
+        bodies = [(await client.answer())[2] for _ in range(MAX_PIPELINED)]
+        assert bodies == [b"/%d " % number for number in range(MAX_PIPELINED)]
+
+    run(test)
+
+
+def test_too_many_pipelined_requests_end_the_connection_after_some_answers() -> None:
+    async def test(case: Case) -> None:
+        client = await case.client()
+        client.send(b"".join(get(f"/{number}") for number in range(1000)))
+        answers = await client.ended()
+        answered = answers.count(b"HTTP/1.1 200 OK")
+        assert MAX_PIPELINED <= answered <= MAX_PIPELINED + 2
+        assert len(case.asked) == answered
+
+    run(test)
+
+
+def test_a_client_that_closes_its_sending_side_gets_its_answer() -> None:
+    async def test(case: Case) -> None:
+        case.may_answer.clear()
+        client = await case.client()
+        client.send(post(b"body"))
+        client.writer.write_eof()
+        await case.until(lambda: bool(case.asked))
+        await asyncio.sleep(0)
+        case.may_answer.set()
+        assert (await client.answer())[2] == b"/post body"
+        assert await client.ended() == b""
+
+    run(test)
+
+
+def test_a_request_whose_client_is_gone_knows_it() -> None:
+    async def test(case: Case) -> None:
+        case.may_answer.clear()
+        client = await case.client()
+        client.send(get("/a"))
+        await case.until(lambda: bool(case.asked))
+        assert not case.asked[0].is_gone
+        client.reset()
+        await case.until(lambda: case.asked[0].is_gone)
+        case.may_answer.set()
+
+    run(test)
+
+
+REFUSED = {
+    "no HTTP": (b"hello\r\n\r\n", 400),
+    "HTTP/2": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
+    "two lengths": (post(b"body", "Content-Length: 5"), 400),
+    "a length and chunks": (post(b"body", "Transfer-Encoding: chunked"), 400),
+    "a negative length": (post(b"", length=-1), 400),
+    "a chunk without a size": (CHUNKED + b"x\r\n", 400),
+    "a header without a name": (get("/", ": x"), 400),
+    "a large body": (post(b"", length=MAX_BODY_BYTES + 1), 413),
+    "an enormous length": (post(b"", length=10**15), 413),
+    "a large body in chunks": (CHUNKED + chunk(bytes(MAX_BODY_BYTES)) + chunk(b"x"), 413),
+    "endless trailers": (CHUNKED + b"0\r\n" + b"X: x\r\n" * MAX_REQUEST_BYTES, 413),
+    "an endless trailer": (CHUNKED + b"0\r\nX: " + b"x" * (2 * MAX_REQUEST_BYTES), 413),
+    "a large head": (get("/", "X-Large: " + "x" * MAX_HEAD_BYTES), 431),
+    "many headers": (get("/", *["X-Many: x"] * (MAX_HEAD_BYTES // 8)), 431),
+    "a large head that has not ended": (b"GET / HTTP/1.1\r\nX: " + b"x" * 2**17, 431),
+    "a long address": (get("/" + "x" * MAX_HEAD_BYTES), 414),
+}
+
+
+@pytest.mark.parametrize(("sent", "status"), REFUSED.values(), ids=REFUSED)
+def test_what_is_malformed_or_too_large_is_refused_and_ends_the_connection(
+    sent: bytes, status: int
+) -> None:
+    async def test(case: Case) -> None:
+        client = await case.client()
+        client.send(get("/before"), sent)
+        assert await client.status() == 200
+        first, fields, body = await client.answer()
+        assert int(first.split()[1]) == status
+        assert fields["connection"] == "close"
+        assert fields["content-type"] == "application/problem+json"
+        assert b"urn:milepost:problem:" in body
+        assert await client.ended() == b""
+        assert len(case.asked) == 1
+
+    run(test)
+
+
+def test_a_refused_client_that_goes_on_sending_can_read_why() -> None:
+    """To close with unread bytes resets a connection, and its client may lose the answer."""
+
+    async def test(case: Case) -> None:
+        client = await case.client()
+        client.send(post(b"", length=MANY))
+        for _ in range(16):
+            client.send(bytes(MANY // 16))
+            await client.writer.drain()
+        assert await client.status() == 413
+
+    run(test)
+
+
+def test_a_body_is_sent_after_100_continue() -> None:
+    async def test(case: Case) -> None:
+        client = await case.client()
+        client.send(post(b"", "Expect: 100-continue", length=4))
+        assert await client.status() == 100
+        client.send(b"body")
+        assert (await client.answer())[2] == b"/post body"
+
+    run(test)
+
+
+@pytest.mark.parametrize(
+    ("version", "fields", "connection"),
+    [
+        ("1.1", ["Connection: close"], "close"),
+        ("1.0", [], "close"),
+        ("1.0", ["Connection: keep-alive"], "keep-alive"),
+    ],
+)
+def test_a_connection_is_kept_as_its_client_wants(
+    version: str, fields: list[str], connection: str
+) -> None:
+    async def test(case: Case) -> None:
+        client = await case.client()
+        client.send(get("/", *fields).replace(b"HTTP/1.1", f"HTTP/{version}".encode()))
+        assert (await client.answer())[1]["connection"] == connection
+        if connection == "close":
+            assert await client.ended() == b""
+        else:
+            client.send(get("/again"))
+            assert (await client.answer())[2] == b"/again "
+
+    run(test)
+
+
+@pytest.mark.parametrize("upgrade", ["h2c", "websocket"])
+def test_no_other_protocol_is_spoken(upgrade: str) -> None:
+    async def test(case: Case) -> None:
+        client = await case.client()
+        client.send(get("/", "Connection: Upgrade", f"Upgrade: {upgrade}"), bytes(9))
+        assert await client.status() == 200
+        assert await client.ended() == b""
+        assert len(case.asked) == 1
+
+    run(test)
+
+
+@pytest.mark.parametrize(
+    ("target", "path", "query"),
+    [
+        ("/a/b?c=d%20e", b"/a/b", b"c=d%20e"),
+        ("/a%2Fb%c3%bc", b"/a/b\xc3\xbc", b""),
+        ("//a?", b"//a", b""),
+        ("http://milepost/a?b", b"/a", b"b"),
+        ("http://milepost", b"/", b""),
+        ("*", b"*", b""),
+    ],
+)
+def test_a_target_has_a_path_and_a_query(target: str, path: bytes, query: bytes) -> None:
+    async def test(case: Case) -> None:
+        client = await case.client()
+        method = b"OPTIONS" if target == "*" else b"GET"
+        client.send(get(target).replace(b"GET", method))
+        assert await client.status() == 200
+        assert case.asked[0].path_and_query() == (path, query)
+
+    run(test)
+
+
+def test_a_header_that_comes_twice_is_one_with_a_comma() -> None:
+    async def test(case: Case) -> None:
+        client = await case.client()
+        client.send(get("/", "X-Signature: a", "x-signature: b", "X-Other: \u00e9"))
+        assert await client.status() == 200
+        assert case.asked[0].header("X-Signature") == "a,b"
+        assert case.asked[0].header("X-Other") == "\u00c3\u00a9"
+        assert case.asked[0].header("X-Absent") is None
+
+    run(test)
+
+
+def test_a_body_may_come_in_chunks_and_its_trailers_are_no_headers() -> None:
+    async def test(case: Case) -> None:
+        client = await case.client()
+        client.send(CHUNKED, *(chunk(bytes([byte])) for byte in b"body"))
+        client.send(b"0\r\nX-Signature: forged\r\n\r\n", get("/after"))
+        assert (await client.answer())[2] == b"/post body"
+        assert await client.status() == 200
+        assert case.asked[0].header("X-Signature") is None
+
+    run(test)
+
+
+def test_a_header_of_an_answer_cannot_become_two() -> None:
+    async def test(case: Case) -> None:
+        client = await case.client()
+        client.send(get("/broken"))
+        first, fields, _ = await client.answer()
+        assert first == "HTTP/1.1 500 Internal Server Error"
+        assert "x-forged" not in fields
+
+    run(test)
+
+
+# Deadlines
+
+
+def test_a_connection_that_sends_no_head_is_ended() -> None:
+    async def test(case: Case) -> None:
+        silent, slow, idle = [await case.client() for _ in range(3)]
+        slow.send(b"GET / HTTP/1.1\r\n")
+        idle.send(get("/"))
+        assert await idle.status() == 200
+        for client in (silent, slow, idle):
+            assert await client.ended() == b""
+
+    run(test, QUICK)
+
+
+def test_a_body_that_does_not_come_in_time_is_a_408() -> None:
+    async def test(case: Case) -> None:
+        client = await case.client()
+        client.send(post(b"b", length=4))
+        first, fields, _ = await client.answer()
+        assert (first, fields["connection"]) == ("HTTP/1.1 408 Request Timeout", "close")
+        assert await client.ended() == b""
+        assert case.asked == []
+
+    run(test, QUICK)
+
+
+def test_a_client_that_takes_no_byte_of_its_answer_is_ended() -> None:
+    async def test(case: Case) -> None:
+        client = await case.client()
+        client.transport.pause_reading()
+        client.send(get("/large"))
+        await case.until(lambda: bool(case.asked))
+        await case.until(lambda: not case.connections.open)
+
+    run(test, QUICK)
+
+
+def test_a_slow_client_that_takes_some_bytes_gets_them_all() -> None:
+    async def test(case: Case) -> None:
+        client = await case.client()
+        client.send(get("/large"))
+        left = MANY
+        async with asyncio.timeout(PATIENCE):
+            await client.reader.readuntil(b"\r\n\r\n")
+            while left:
+                left -= len(await client.reader.readexactly(MANY // 8))
+                await asyncio.sleep(0.2)  # longer, all together, than a client may take no byte
+
+    run(test, QUICK._replace(idle=LONG))
+
+
+def test_a_client_that_reads_nothing_is_not_answered_without_end() -> None:
+    async def test(case: Case) -> None:
+        client = await case.client()
+        client.transport.pause_reading()
+        client.send(get("/large") * 8)
+        await case.until(lambda: bool(case.asked))
+        await asyncio.sleep(0.1)
+        assert len(case.asked) == 1
+
+    run(test)
+
+
+# All connections
+
+
+def test_more_connections_than_the_bound_wait_for_one_to_end() -> None:
+    async def test(case: Case) -> None:
+        first, second, third = [await case.client() for _ in range(3)]
+        third.send(get("/third"))
+        first.send(get("/first"))
+        second.send(get("/second"))
+        assert [await each.status() for each in (first, second)] == [200, 200]
+        assert len(case.connections.open) == 2
+        assert len(case.asked) == 2
+        first.writer.close()
+        assert (await third.answer())[2] == b"/third "
+
+    run(test, PATIENT._replace(connections=2))
+
+
+def test_the_end_waits_for_requests_under_way_and_for_no_idle_connection() -> None:
+    async def test(case: Case) -> None:
+        case.may_answer.clear()
+        idle, asking, sending = [await case.client() for _ in range(3)]
+        asking.send(get("/asked"))
+        sending.send(post(b"b", length=4))
+        await case.until(lambda: len(case.connections.open) == 3 and bool(case.asked))
+        case.is_draining = True
+        end = asyncio.ensure_future(case.connections.end(PATIENCE))
+        assert await idle.ended() == b""
+        case.may_answer.set()
+        sending.send(b"ody")
+        for client, body in ((asking, b"/asked "), (sending, b"/post body")):
+            _, fields, answered = await client.answer()
+            assert (fields["connection"], answered) == ("close", body)
+        await end
+        with pytest.raises(ConnectionRefusedError):
+            await case.client()
+
+    run(test)

@@ -1,0 +1,44 @@
+"""Connections to PostgreSQL."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+import pytest
+
+from domain.job.callback import Callback
+from domain.log.connections.postgres import POOL_SIZE
+from domain.log.postgres import PostgresRecorder
+from tests.support.deployment import Deployment
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("enable_seqscan", "off"), ("jit", "off"), ("lock_timeout", "5s")],
+)
+def test_a_connection_plans_short_statements_for_their_indexes(
+    postgres: Deployment, setting: str, value: str
+) -> None:
+    """With `jit`, PostgreSQL before 18 spent 150 ms on each statement with a forbidden scan."""
+    recorder = postgres.milepost.recorder
+    assert isinstance(recorder, PostgresRecorder)
+
+    [row] = recorder.datastore.rows("SELECT current_setting(%s) AS value", (setting,))
+
+    assert row["value"] == value
+
+
+def test_a_connection_that_has_lost_its_prepared_statements_goes_on(postgres: Deployment) -> None:
+    """A pooler between may discard them, and psycopg does after a transaction that failed."""
+    milepost, recorder = postgres.milepost, postgres.milepost.recorder
+    assert isinstance(recorder, PostgresRecorder)
+    heartbeat = Callback(job_id="job-1", type="heartbeat")
+    for _ in range(2):
+        for _ in range(POOL_SIZE + 1):  # the pool lends its connections in turn
+            milepost.record(heartbeat)
+        with ExitStack() as stack:
+            for _ in range(POOL_SIZE):
+                connection = stack.enter_context(recorder.datastore.get_connection())
+                connection.execute("DEALLOCATE ALL")
+
+    assert milepost.record(heartbeat).position == 2 * (POOL_SIZE + 1) + 1
