@@ -226,7 +226,7 @@ def test_a_snapshot_of_another_shape_is_ignored(databases: Deployment) -> None:
     heartbeats(databases, 3)
     project(databases, every=1)
     recorder: Any = databases.milepost.recorder
-    newer: ReadModel = type(databases.read_model)(recorder, "2")  # type: ignore[call-arg]
+    newer: ReadModel = type(databases.read_model)(recorder, "99")  # type: ignore[call-arg]
 
     assert databases.read_model.snapshot("instances", "job", NEWEST) is not None
     assert newer.snapshot("instances", "job", NEWEST) is None

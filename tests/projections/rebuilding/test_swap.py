@@ -22,7 +22,7 @@ from tests.support.rows import assert_every_row_is_right, heartbeat, lived
 from tests.support.tampering import Database
 
 MANY = 2 * SLICE + 50
-WANTED = ["agent_id,first_position", "first_position", "status,first_position"]
+WANTED = ["agent_id,first_position", "first_position", "look_at,job_id", "status,first_position"]
 WANTED = sorted([*WANTED, "user_id,first_position"])
 
 
