@@ -871,7 +871,7 @@ def test_a_database_of_a_release_without_generations_keeps_its_rows(
     position, database = databases.read_model.position(), Database(databases)
     database.run("DROP TABLE milepost_read_model")
     database.run("CREATE TABLE milepost_read_model (shape text NOT NULL, position bigint NOT NULL)")
-    database.run("INSERT INTO milepost_read_model VALUES ('1', ?)", [position])
+    database.run("INSERT INTO milepost_read_model VALUES (?, ?)", [SHAPE, position])
 
     later = databases.again()
 
