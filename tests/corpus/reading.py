@@ -73,12 +73,17 @@ def states(stored: Iterable[Portable], workflows: Workflows) -> Iterator[Any]:
         yield plain(
             {
                 "position": event.position,
-                "job": job_body(instance, workflows),
+                "job": _without_health(job_body(instance, workflows)),
                 "timeline": timeline_body(timeline, workflows),
                 "decides": decides(job.job),
                 "set_aside": bool(aside),
             }
         )
+
+
+def _without_health(job: dict[str, Any]) -> dict[str, Any]:
+    # It changes with the time of asking.
+    return {name: value for name, value in job.items() if name != "health"}
 
 
 def decides(job: ProvisioningJob) -> dict[str, Any]:

@@ -25,18 +25,23 @@ from domain.job.callback import Callback
 from domain.job.commands.registration import QueueJob
 from domain.job.events import (
     CATALOGUE,
+    AttemptCancelled,
+    AttemptFailed,
     AttemptStarted,
+    CallbackRefused,
     Fact,
     HeartbeatReceived,
     JobEvent,
     JobQueued,
     JobTimedOut,
+    MachineStopped,
     MetadataReported,
     RollbackRequested,
     RollbackWithdrawn,
     StatusReported,
     StepReported,
     StopRequested,
+    TimeoutWithdrawn,
 )
 from domain.log.mapper import JobEventMapper
 from domain.log.snapshots import EVERY
@@ -102,6 +107,27 @@ STORED: list[tuple[Fact, bytes]] = [
     (
         RollbackRequested(recorded_at=NOON, attempt=1, server_id="srv-1"),
         b'{"recorded_at":"2026-03-02T12:00:00Z","attempt":1,"server_id":"srv-1"}',
+    ),
+    (
+        TimeoutWithdrawn(recorded_at=NOON, attempt=1),
+        b'{"recorded_at":"2026-03-02T12:00:00Z","attempt":1}',
+    ),
+    (
+        AttemptFailed(recorded_at=NOON, attempt=1, requested_by="ada", reason="stuck"),
+        b'{"recorded_at":"2026-03-02T12:00:00Z","attempt":1,"requested_by":"ada","reason":"stuck"}',
+    ),
+    (
+        AttemptCancelled(recorded_at=NOON, attempt=1, requested_by="ada"),
+        b'{"recorded_at":"2026-03-02T12:00:00Z","attempt":1,"requested_by":"ada"}',
+    ),
+    (
+        MachineStopped(recorded_at=NOON, attempt=1),
+        b'{"recorded_at":"2026-03-02T12:00:00Z","attempt":1}',
+    ),
+    (
+        CallbackRefused(recorded_at=NOON, reason="unknown_status", body='{"status":"done"}'),
+        b'{"recorded_at":"2026-03-02T12:00:00Z","reason":"unknown_status",'
+        b'"body":"{\\"status\\":\\"done\\"}"}',
     ),
 ]
 
