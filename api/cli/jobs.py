@@ -36,8 +36,21 @@ from projections.read_model.contract import AttentionFilter, JobFilter
 from projections.views.attention import attention, needing
 from projections.views.instance import INSTANCE_STATUSES, Instance
 
-LABELS = {"silent_since": "no heartbeat since", "completed_at": "ended"}
-FACTS = ("agent_id", "user_id", "silent_since", "completed_at", "error", "server_id", "server_ip")
+LABELS = {
+    "silent_since": "no heartbeat since",
+    "completed_at": "ended",
+    "stopped_at": "machine gone since",
+}
+FACTS = (
+    "agent_id",
+    "user_id",
+    "silent_since",
+    "completed_at",
+    "error",
+    "server_id",
+    "server_ip",
+    "stopped_at",
+)
 WIDE = 18
 
 

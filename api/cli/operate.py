@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import logging
 import os
 from collections.abc import Callable
 
@@ -124,6 +125,8 @@ def _order(
     as_json: bool,
     server_id: str | None = None,
 ) -> None:
+    # The log's warning of a machine that is left would come between the sentences about it.
+    logging.getLogger("milepost").addHandler(logging.NullHandler())
     with opened(only_if_there=True) as services:
         _present(services, job_id)
         receipt = services.milepost.order(
@@ -195,5 +198,5 @@ FOLLOWS: dict[str, Callable[[Instance], list[str]]] = {
     "cancel": _ended("cancelled"),
     "retry": _waits,
     "stop": lambda _: ["its instance is asked to stop."],
-    "stopped": lambda instance: [f"its machine is recorded as gone. It is {instance.status}."],
+    "stopped": lambda instance: [f"its machine is recorded as gone. The job is {instance.status}."],
 }

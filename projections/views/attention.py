@@ -12,7 +12,7 @@ from typing import Final, Literal, get_args
 
 import msgspec
 
-from domain.job.deadlines import LATE_SECONDS, due, health
+from domain.job.deadlines import LATE_SECONDS, LONG_PENDING_SECONDS, due, health
 from domain.workflows.definition import Workflows
 from projections.views.durations import span
 from projections.views.instance import Instance
@@ -101,8 +101,9 @@ def _watches(instance: Instance, workflows: Workflows) -> Iterator[_Watch]:
         yield _Watch("silent", late_at, alive(None, since))
     elif attempt.claim is None and waiting_since and attempt.final is None:
         if start := due(workflow, attempt, waiting_since):
-            half = start.since + timedelta(seconds=start.seconds / 2 + 1)
-            yield _Watch("pending", half, alive("pending", waiting_since))
+            long = waiting_since + timedelta(seconds=LONG_PENDING_SECONDS)
+            late_at = min(long, start.at) + timedelta(seconds=1)
+            yield _Watch("pending", late_at, alive("pending", waiting_since))
 
 
 def _refused(instance: Instance) -> Iterator[_Watch]:

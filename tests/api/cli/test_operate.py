@@ -76,9 +76,10 @@ def test_a_job_is_cancelled_retried_and_ends_stopped(shell: Shell, stuck: Site) 
     assert isinstance(fact, StopRequested)
     assert fact.requested_by == "ops"
     assert shell("stopped", "job-1") == (
-        "Job job-1: its machine is recorded as gone. It is stopped.\n"
+        "Job job-1: its machine is recorded as gone. The job is stopped.\n"
     )
     assert shell("stopped", "job-1").endswith("Nothing was recorded.\n")
+    assert "  machine gone since " in shell("jobs", "job-1")
 
 
 def test_a_program_gets_the_job(shell: Shell, stuck: Site) -> None:

@@ -23,6 +23,7 @@ from domain.log.reading.postgres import (
 )
 from projections.read_model.contract import SHAPE
 from projections.read_model.postgres import (
+    SELECT_ATTENTION,
     SELECT_DOCUMENTS,
     SELECT_DUE,
     SELECT_EDITION,
@@ -45,6 +46,7 @@ from projections.verification.inspection.postgres import (
 )
 from projections.verification.inspection.postgres import SELECT_TILES as SELECT_TILES_OF_A_LEVEL
 from tests.support.deployment import Deployment
+from tests.support.tampering import Database
 
 HOT = {
     "tail": SELECT_TAIL,
@@ -101,6 +103,27 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
     yield plan
     for part in plan.get("Plans", ()):
         yield from nodes(part)
+
+
+def test_what_needs_somebody_is_found_by_its_index(postgres: Deployment) -> None:
+    """Of many jobs few need somebody; the list reads only those, and does not sort them."""
+    Database(postgres).run(
+        """INSERT INTO milepost_instances
+             (job_id, version, document, first_position, status, attention_rank, attention_from)
+           SELECT 'job-' || i, 1, '{}', i, 'failed', CASE WHEN mod(i, 100) = 0 THEN 0 END, now()
+             FROM generate_series(1, 10000) AS made (i)"""
+    )
+    recorder = postgres.milepost.recorder
+    assert isinstance(recorder, PostgresRecorder)
+    wanted: Any = numbered(SELECT_ATTENTION.format(filters="TRUE"))
+    with recorder.datastore.get_connection() as connection:
+        connection.execute("ANALYZE")
+        explained = connection.execute(f"EXPLAIN (GENERIC_PLAN, FORMAT JSON) {wanted}").fetchone()
+
+    assert explained is not None
+    plan = list(nodes(explained["QUERY PLAN"][0]["Plan"]))
+    assert [node["Node Type"] for node in plan] == ["Limit", "Index Scan"]
+    assert plan[1]["Index Name"] == "milepost_instances_attention"
 
 
 @pytest.mark.parametrize("what", HOT)
