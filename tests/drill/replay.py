@@ -8,10 +8,10 @@ import msgspec
 
 from domain.job.events import Fact, JobEvent, Received
 from domain.workflows.definition import Workflows
-from tests.drill.heard import Heard
-from tests.drill.oracle import judge, weaker
+from tests.drill.model.truth import Life
+from tests.drill.oracle.claims import judge, weaker
+from tests.drill.oracle.heard import Heard
 from tests.drill.shifts import IN_MEMORY
-from tests.drill.truth import Life
 from tests.drill.watching import Away
 from tests.drill.world import history_of, play
 from tests.support.deployment import NOON, Clock, Deployment

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import msgspec
 
 from domain.workflows.definition import Workflows
-from tests.drill.kinds import life_of
-from tests.drill.oracle import Violation, judge, weaker
-from tests.drill.truth import Life
+from tests.drill.model.kinds import life_of
+from tests.drill.model.truth import Life
+from tests.drill.oracle.claims import Violation, judge, weaker
 from tests.drill.watching import Away, absences
 from tests.drill.world import history_of, play
 from tests.support.deployment import Clock, Deployment

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from domain.workflows.definition import Workflows
-from tests.drill.kinds import KINDS, life_of
+from tests.drill.model.kinds import KINDS, life_of
+from tests.drill.model.senders import SENDERS
 from tests.drill.month import Done, done_in
-from tests.drill.senders import SENDERS
 from tests.drill.shifts import Tally, away_in, lives_of, play_on, play_shift
 from tests.support.deployment import Deployment
 

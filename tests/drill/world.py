@@ -8,8 +8,8 @@ from heapq import merge
 
 from domain.job.commands.registration import QueueJob
 from domain.job.events import JobEvent
-from tests.drill.senders import time_at
-from tests.drill.truth import Life, Word
+from tests.drill.model.senders import time_at
+from tests.drill.model.truth import Life, Word
 from tests.drill.watching import (
     DEADLINE_SECONDS,
     HOLD_SECONDS,

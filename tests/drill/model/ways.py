@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from tests.drill.truth import Word
+from tests.drill.model.truth import Word
 
 
 class Way(msgspec.Struct, frozen=True, kw_only=True):

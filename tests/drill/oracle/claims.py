@@ -11,10 +11,10 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from domain.job.events import JobEvent, JobTimedOut, RollbackRequested, RollbackWithdrawn
-from tests.drill.expected import end_claims, why_inexact
-from tests.drill.heard import Heard, Moment
-from tests.drill.senders import BY_NAME, time_at
-from tests.drill.truth import Life, Run
+from tests.drill.model.senders import BY_NAME, time_at
+from tests.drill.model.truth import Life, Run
+from tests.drill.oracle.expected import end_claims, why_inexact
+from tests.drill.oracle.heard import Heard, Moment
 from tests.drill.watching import (
     DEADLINE_SECONDS,
     HOLD_SECONDS,

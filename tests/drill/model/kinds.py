@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from tests.drill.senders import SENDERS, words_of
-from tests.drill.truth import End, Life, Machine, Run
-from tests.drill.ways import WAYS, sent_over
+from tests.drill.model.senders import SENDERS, words_of
+from tests.drill.model.truth import End, Life, Machine, Run
+from tests.drill.model.ways import WAYS, sent_over
 
 Kind = Callable[[random.Random, float], list[Run]]
 """Makes the runs of a job whose first run is dispatched at that time."""

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 from domain.job.callback import Callback
-from tests.drill.truth import Run, Word
+from tests.drill.model.truth import Run, Word
 from tests.support.deployment import NOON
 
 STEPS = ("vm_created", "network_configured", "ansible_started", "ansible_complete")

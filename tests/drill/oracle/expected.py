@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from projections.views.instance import Instance
-from tests.drill.heard import Heard
-from tests.drill.senders import BY_NAME, Sender
-from tests.drill.truth import Life, Run
+from tests.drill.model.senders import BY_NAME, Sender
+from tests.drill.model.truth import Life, Run
+from tests.drill.oracle.heard import Heard
 
 Claim = tuple[str, str]
 
@@ -75,6 +75,8 @@ def why_success_may_hide(heard: Heard, run: Run) -> str | None:
     sender, life = BY_NAME[heard.life.sender], heard.life
     if why_inexact(heard) is None:
         return None
+    if _lost_its_name(heard):
+        return "a failure without a name came late, and belongs to the run that is present"
     others = [each for each in life.runs if each.place < run.place]
     if not others:
         return "a later run's failure may have come first, and no word tells the two apart"
@@ -93,6 +95,8 @@ def why_inexact(heard: Heard) -> str | None:
     sender, is_faithful = BY_NAME[life.sender], heard.is_faithful
     if life.kind == "is re-run after another":
         return "whether a re-run of an older id is newer than a larger id is decided by arrival"
+    if _lost_its_name(heard):
+        return "a failure without a name came late, and belongs to the run that is present"
     if not sender.counts and any(_works_after_its_failure(heard, run) for run in life.runs):
         return "a word that comes after its run's failure looks like a re-run of the same id"
     if sender.names == "all" and _names_apart(sender, life):
@@ -115,6 +119,11 @@ def _only_beats(heard: Heard, run: Run) -> bool:
     """
     later = heard.life.runs[run.place + 1 :]
     return any(word.callback.type for each in later for _, word in heard.of(each))
+
+
+def _lost_its_name(heard: Heard) -> bool:
+    """Tell whether a run that did not know its name may have been heard after a later one."""
+    return not heard.is_faithful and any(not run.knows_itself for run in heard.life.runs)
 
 
 def _works_after_its_failure(heard: Heard, run: Run) -> bool:

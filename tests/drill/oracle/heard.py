@@ -9,7 +9,7 @@ import msgspec
 from domain.job.events import JobEvent, Received
 from projections.views import instance as instances
 from projections.views.instance import Instance
-from tests.drill.truth import Life, Run, Word
+from tests.drill.model.truth import Life, Run, Word
 
 
 class Moment(msgspec.Struct, frozen=True):

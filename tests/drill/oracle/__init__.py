@@ -1,0 +1,1 @@
+"""The oracle: what must hold, from the truth and the words that were recorded."""
