@@ -66,8 +66,8 @@ class NotPossible(Refused):
     `possible` names the commands that would change the job now.
     """
 
-    def __init__(self, message: str, possible: Sequence[str]) -> None:
-        super().__init__(message)
+    def __init__(self, *message: str, possible: Sequence[str] = ()) -> None:
+        super().__init__(*message)
         self.possible = tuple(possible)
 
 

@@ -61,7 +61,7 @@ def to_confirm(runs: Runs, server_id: str | None, max_retries: int) -> Sequence[
         names = ", ".join(dict.fromkeys(map(_described, meant)))
         raise NotPossible(
             f"More than one machine may be meant: {names}. Say which one is gone (server_id).",
-            possible(runs, max_retries),
+            possible=possible(runs, max_retries),
         )
     if not meant and not any(each.stopped_at for each in runs.attempts):
         none = f"{_standing(runs)}, and no machine of it is left."
@@ -96,7 +96,7 @@ def refused(why: str, runs: Runs, max_retries: int) -> NotPossible:
     """Return the refusal with this reason and what is possible instead."""
     orders = possible(runs, max_retries)
     instead = f"Possible now: {', '.join(orders)}." if orders else "Register another job instead."
-    return NotPossible(f"{why} {instead}", orders)
+    return NotPossible(f"{why} {instead}", possible=orders)
 
 
 def _last(runs: Runs) -> Attempt:

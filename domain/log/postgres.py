@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, ClassVar, LiteralString
-from weakref import WeakSet
 
 from eventsourcing import postgres
 from eventsourcing.persistence import (
@@ -16,12 +16,12 @@ from eventsourcing.persistence import (
     StoredEvent,
 )
 from eventsourcing.utils import EnvType
-from psycopg import ClientCursor, Connection
-from psycopg.errors import InvalidSqlStatementName
+from psycopg import ClientCursor
 
 from domain.job.keys import Key
 from domain.log.clock import CarriedClock
 from domain.log.connections.postgres import PostgresDatastore
+from domain.log.connections.postgres_prepared import Prepared
 from domain.log.parameters import as_json
 from domain.log.reading.contract import NEWEST, Recalled, recalled
 from domain.log.reading.postgres import SELECT_HISTORY, SELECT_RECALLED, PostgresLog
@@ -145,10 +145,9 @@ KEEP_SNAPSHOTS = """
     ON CONFLICT (job_id) DO UPDATE
     SET version = excluded.version, shape = excluded.shape, state = excluded.state
 """
-# To parse and to plan a statement of a batch costs PostgreSQL as much as to run it. So a connection
-# does both once. EXECUTE stands in a text of several statements, as the protocol's own prepared
-# statements do not.
 PREPARED: dict[LiteralString, LiteralString] = {
+    "milepost_lock": LOCK,
+    "milepost_clock": SELECT_NOW,
     "milepost_tail": SELECT_TAIL,
     "milepost_keys": SELECT_KEYS,
     "milepost_append": INSERT_EVENTS,
@@ -156,13 +155,7 @@ PREPARED: dict[LiteralString, LiteralString] = {
     "milepost_claim": CLAIM_KEYS,
     "milepost_point": POINT_KEYS,
     "milepost_snapshots": KEEP_SNAPSHOTS,
-    # These need no table. As the first, they would be prepared alone where the tables are missing.
-    "milepost_lock": LOCK,
-    "milepost_clock": SELECT_NOW,
 }
-PREPARE: LiteralString = ";".join(
-    f"PREPARE {name} AS {statement.replace('%s', '$1')}" for name, statement in PREPARED.items()
-)
 
 
 class PostgresRecorder(PostgresLog, postgres.PostgresApplicationRecorder):
@@ -176,7 +169,7 @@ class PostgresRecorder(PostgresLog, postgres.PostgresApplicationRecorder):
         super().__init__(*arguments, **options)
         self.clock: Callable[[], datetime] | None = None
         self._carried = CarriedClock()
-        self._prepared: WeakSet[Connection[Any]] = WeakSet()
+        self._prepared = Prepared(PREPARED)
 
     def now(self) -> datetime:
         """See `JobStore.now`."""
@@ -208,7 +201,7 @@ class PostgresRecorder(PostgresLog, postgres.PostgresApplicationRecorder):
         decided = False
         try:
             with self.datastore.spelled_out() as cursor:
-                found = self._look(cursor, known, names)
+                found = self._prepared.run(cursor, partial(self._found, cursor, known, names))
                 decided = True
                 return _write(cursor, decide(found))
         except (InterfaceError, OperationalError) as error:
@@ -216,19 +209,6 @@ class PostgresRecorder(PostgresLog, postgres.PostgresApplicationRecorder):
                 raise
             self.datastore.discard_dead(error)
             raise NothingDecided(str(error)) from error
-
-    def _look(
-        self, cursor: ClientCursor[Any], known: Mapping[str, int], names: Collection[str]
-    ) -> Found:
-        connection = cursor.connection
-        if connection in self._prepared:
-            with suppress(InvalidSqlStatementName):
-                return self._found(cursor, known, names)
-            # psycopg may deallocate everything on a connection that it rolls back.
-            connection.rollback()
-        cursor.execute(PREPARE)
-        self._prepared.add(connection)
-        return self._found(cursor, known, names)
 
     def _found(
         self, cursor: ClientCursor[Any], known: Mapping[str, int], names: Collection[str]

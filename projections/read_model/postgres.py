@@ -13,6 +13,7 @@ from psycopg.rows import DictRow
 
 from domain.job.keys import agent_key
 from domain.log.connections.postgres import PostgresDatastore
+from domain.log.connections.postgres_prepared import Prepared
 from domain.log.parameters import as_json
 from domain.log.postgres import PostgresRecorder
 from domain.log.schema.postgres import PostgresCursor, PostgresPart
@@ -218,6 +219,15 @@ UPSERT_SNAPSHOTS = """
     ON CONFLICT (job_id, view, version) DO UPDATE SET
       recorded_at = excluded.recorded_at, document = excluded.document
 """
+APPLIED: dict[LiteralString, LiteralString] = {
+    "move": MOVE,
+    "instances": UPSERT_INSTANCES,
+    "timelines": UPSERT_TIMELINES,
+    "forget_set_aside": FORGET_SET_ASIDE,
+    "set_aside": UPSERT_SET_ASIDE,
+    "forget_snapshots": FORGET_SNAPSHOTS,
+    "snapshots": UPSERT_SNAPSHOTS,
+}
 SELECT_SNAPSHOT: LiteralString = """
     SELECT job_id, view, version, recorded_at, document FROM milepost_view_snapshots
      WHERE job_id = %s AND view = %s AND version <= %s
@@ -332,6 +342,10 @@ class PostgresReadModel:
         self.log = recorder
         self._datastore: PostgresDatastore = recorder.datastore
         self._on: Callable[[LiteralString], LiteralString] = TABLES.renamed if rebuilt else str
+        self._prefix: LiteralString = "milepost_rebuild" if rebuilt else "milepost_apply"
+        self._applied = Prepared(
+            {f"{self._prefix}_{name}": self._on(applied) for name, applied in APPLIED.items()}
+        )
         columns = (text, text, bigint, text, bytes, bigint)
         self._sight = {
             view: Lookup(self._datastore, f"sight_{view}", sight(statement, shape), columns)
@@ -374,26 +388,30 @@ class PostgresReadModel:
 
     def apply(self, changes: Changes) -> None:
         """See `ReadModel.apply`."""
-        parts = [BEGIN, MOVE]
+        parts = [BEGIN, self._execute("move", parameters=4)]
         parameters: list[Any] = [changes.position, changes.since, self.shape, changes.generation]
-        for statement, rows in (
-            (UPSERT_INSTANCES, changes.instances),
-            (UPSERT_TIMELINES, changes.timelines),
-            (FORGET_SET_ASIDE, changes.tried_again),
-            (UPSERT_SET_ASIDE, changes.set_aside),
-            (FORGET_SNAPSHOTS, changes.tried_again),
-            (UPSERT_SNAPSHOTS, changes.snapshots),
+        for name, rows in (
+            ("instances", changes.instances),
+            ("timelines", changes.timelines),
+            ("forget_set_aside", changes.tried_again),
+            ("set_aside", changes.set_aside),
+            ("forget_snapshots", changes.tried_again),
+            ("snapshots", changes.snapshots),
         ):
             if rows:
-                parts.append(statement)
+                parts.append(self._execute(name))
                 parameters.append(as_json(rows))
         with self._datastore.spelled_out() as cursor:
-            cursor.execute(self._on(";".join(parts)), parameters)
+            text = ";".join(parts)
+            self._applied.run(cursor, lambda: cursor.execute(text, parameters))
             for _ in BEGIN.split(";"):
                 cursor.nextset()
             if cursor.rowcount != 1:
                 raise PositionMoved
             cursor.execute("COMMIT")
+
+    def _execute(self, name: str, parameters: int = 1) -> str:
+        return f"EXECUTE {self._prefix}_{name}({', '.join(['%s'] * parameters)})"
 
     def sight(self, view: str, job_id: str) -> Sighting:
         """See `ReadModel.sight`."""

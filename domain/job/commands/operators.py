@@ -74,7 +74,9 @@ class OrderJob(msgspec.Struct, frozen=True, kw_only=True):
 
     def _refuse_second(self, job: ProvisioningJob, keys: Mapping[str, Key]) -> None:
         if job.queued and job.queued.user_id != self.user_id:
-            raise NotPossible("The job was registered at this moment. Try again.", ("retry",))
+            raise NotPossible(
+                "The job was registered at this moment. Try again.", possible=("retry",)
+            )
         for name in self.names:
             if name in keys and keys[name].job_id != job.id:
                 raise JobInProgress.of(keys[name].job_id)
