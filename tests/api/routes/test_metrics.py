@@ -107,6 +107,7 @@ def test_no_metric_is_labelled_by_anything_that_grows(memory_site: Site) -> None
 
     assert "of-its-own" not in answer.text
     assert {label for _, labels in samples(memory_site) for label, _ in labels} <= {
+        "command",
         "outcome",
         "reason",
         "status",
