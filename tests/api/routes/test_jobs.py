@@ -40,6 +40,8 @@ JOB = {
     "timed_out",
     "cancelled",
     "clock_skew_seconds",
+    "last_refusal",
+    "refused_callbacks",
     "rollback_requested_at",
     "stop_requested_at",
     "claimed_at",
