@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from functools import cache
@@ -48,7 +49,7 @@ def play_month(shifts: Sequence[str], processes: int, file: Path) -> Iterator[Do
     file.write_bytes(whole)  # without a line that was cut off
     with (
         file.open("ab") as progress,
-        ProcessPoolExecutor(processes, mp_context=spawn, initializer=_be_quiet) as pool,
+        ProcessPoolExecutor(processes, mp_context=spawn, initializer=_prepare) as pool,
     ):
         under_way = {pool.submit(_play, shift) for shift in islice(waiting, processes + 1)}
         while under_way:
@@ -62,9 +63,10 @@ def play_month(shifts: Sequence[str], processes: int, file: Path) -> Iterator[Do
                 yield done
 
 
-def _be_quiet() -> None:
-    """Log no job: the drill lets thousands fail."""
+def _prepare() -> None:
+    """Log no job, because thousands fail; let Ctrl-C end the shift under way in order."""
     logging.disable(logging.ERROR)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _play(shift: str) -> Done:
