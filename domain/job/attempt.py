@@ -83,7 +83,8 @@ class Final(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=T
     """How the attempt ended.
 
     `inferred` means that Milepost concluded it from a `deadline` that was missed, `ordered` that an
-    operator ended the attempt. A `cancelled` attempt has the status `failed`.
+    operator ended the attempt. A `cancelled` attempt has the status `failed`. An `unnamed` end was
+    reported by a word that named no run, so it may have been another run's.
     """
 
     status: Literal["running", "failed"]
@@ -95,6 +96,7 @@ class Final(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=T
     deadline: DeadlineKind | None = None
     ordered: bool = False
     cancelled: bool = False
+    unnamed: bool = False
 
     def yields_to(self, other: Final) -> bool:
         """Tell whether `other` replaces this final status.
@@ -353,6 +355,7 @@ def _reported_end(attempt: Attempt, fact: StatusReported) -> Attempt:
             step=fact.step,
             failed_step=fact.failed_step,
             cancelled=fact.status == "cancelled",
+            unnamed=fact.workflow_run_id is None,
         ),
     )
 

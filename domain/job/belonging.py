@@ -137,7 +137,7 @@ def _of_attempt(runs: Runs, attempt: Attempt, word: Word) -> Placement:
         return Placement(attempt.number)
     if final.inferred:
         return _after_timeout(runs, attempt, final, word)
-    if not word.run_attempt and _is_evidence(attempt, final, word):
+    if (not word.run_attempt or final.unnamed) and _is_evidence(attempt, final, word):
         return _goes_on(runs, word)
     later = runs.working or _given_up(runs)
     if later and _is_the_next_failure(later, attempt, final, word):
