@@ -157,11 +157,12 @@ def test_a_batch_of_which_nobody_waits_any_more_does_not_end_the_hand_over() -> 
             outcomes += await asyncio.gather(ticket, return_exceptions=True)
         assert {type(outcome) for outcome in outcomes} == {StoreUnavailable}
         work.let_go.set()
+        answered: list[int] = []
         async with asyncio.timeout(PATIENCE):
-            while True:
-                with suppress(StoreUnavailable):
-                    assert await gathering.ask(4) == 8
-                    return
+            while len(answered) < 2:
+                with suppress(StoreUnavailable):  # on a slow machine
+                    answered.append(await gathering.ask(4))
+        assert answered == [8, 8]
 
     asyncio.run(ask())
 
