@@ -174,10 +174,10 @@ ALREADY = {
 def _ended(word: str) -> Callable[[Instance], list[str]]:
     def sentences(instance: Instance) -> list[str]:
         left = [
-            f"its machine {each.server_id.value} has to be removed; confirm that with "
+            f"its machine {each.machine_id} has to be removed; confirm that with "
             f"milepost stopped {instance.job_id}."
             for each in instance.runs.attempts
-            if each.rollback_is_open and each.server_id
+            if each.rollback_is_open and each.machine_id
         ]
         run = instance.attempt.run_id
         its_run = (

@@ -132,7 +132,8 @@ class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only
     `replaced` and `earlier_run_ids` come from events of the first release, in which a new attempt
     ended the story of all earlier ones. `evidence_at` and `failure_at` are the latest senders'
     times of words that work goes on and of failures. `claims_machine` means that a word which names
-    the run named the machine. `passed_on` means that the machine of the failed attempt said that it
+    the run named the machine. `rolled_back` is the machine that
+    an open rollback names. `passed_on` means that the machine of the failed attempt said that it
     runs, or that another run works on it. `skew_seconds` is the largest difference of the senders'
     clocks to ours, above `SKEW_SECONDS`.
     """
@@ -162,6 +163,7 @@ class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only
     stop_requested_at: datetime | None = None
     stopped_at: datetime | None = None
     rollback_requested_at: datetime | None = None
+    rolled_back: str | None = None
     passed_on: bool = False
     skew_seconds: int | None = None
 
@@ -218,9 +220,14 @@ class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only
         end = self.final.moment
         return {name: seen for name, seen in steps.items() if not end.surely_before(seen)}
 
+    @property
+    def machine_id(self) -> str | None:
+        """The id of the attempt's machine: the one that a rollback names, else the latest."""
+        return self.rolled_back or (self.server_id.value if self.server_id else None)
+
     def is_machine(self, server_id: str | None) -> bool:
         """Tell whether the attempt's machine has this id."""
-        return bool(server_id and self.server_id and self.server_id.value == server_id)
+        return bool(server_id and self.machine_id == server_id)
 
     def is_claimed_by(self, fact: HeartbeatReceived) -> bool:
         """Tell whether this heartbeat is the attempt's first sign of life.
@@ -302,10 +309,15 @@ def evolve(attempt: Attempt, fact: Fact) -> Attempt:
         case StopRequested():
             return msgspec.structs.replace(attempt, stop_requested_at=fact.recorded_at)
         case RollbackRequested():
-            return msgspec.structs.replace(attempt, rollback_requested_at=fact.recorded_at)
+            return msgspec.structs.replace(
+                attempt, rollback_requested_at=fact.recorded_at, rolled_back=fact.server_id
+            )
         case RollbackWithdrawn():
             return msgspec.structs.replace(
-                attempt, rollback_requested_at=None, passed_on=attempt.status == "failed"
+                attempt,
+                rollback_requested_at=None,
+                rolled_back=None,
+                passed_on=attempt.status == "failed",
             )
         case _:
             return attempt

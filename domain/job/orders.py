@@ -57,7 +57,7 @@ def to_confirm(runs: Runs, server_id: str | None, max_retries: int) -> Sequence[
             raise refused(unknown, runs, max_retries)
         return [each for each in meant if each.stopped_at is None]
     meant = list(machines_left(runs))
-    if len({_machine(each) for each in meant}) > 1:
+    if len({each.machine_id for each in meant}) > 1:
         names = ", ".join(dict.fromkeys(map(_described, meant)))
         raise NotPossible(
             f"More than one machine may be meant: {names}. Say which one is gone (server_id).",
@@ -131,13 +131,8 @@ def _standing(runs: Runs) -> str:
     return f"The job has ended already ({how})"
 
 
-def _machine(attempt: Attempt) -> str | None:
-    return attempt.server_id.value if attempt.server_id else None
-
-
 def _described(attempt: Attempt) -> str:
-    machine = _machine(attempt)
-    name = repr(machine) if machine else "a machine without an id"
+    name = repr(attempt.machine_id) if attempt.machine_id else "a machine without an id"
     return f"{name} (attempt {attempt.number}, {attempt.status})"
 
 

@@ -23,7 +23,7 @@ def rollback_of(
 
     A rollback names a machine that the attempt itself reported and that nobody wants.
     """
-    server_id = attempt.server_id.value if attempt.server_id else None
+    server_id = attempt.machine_id
     if server_id is None or attempt.stopped_at:
         return None  # without a machine, or with one that is gone for good
     is_wanted = (
@@ -61,7 +61,7 @@ def _is_of_another(runs: Runs, attempt: Attempt) -> bool:
     """Tell whether an attempt that runs or is in progress has the same machine."""
     return any(
         each.number != attempt.number
-        and attempt.is_machine(each.server_id.value if each.server_id else None)
+        and attempt.is_machine(each.machine_id)
         and (each.final is None or each.status == "running")
         for each in runs.attempts
     )

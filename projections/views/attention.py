@@ -118,7 +118,7 @@ def _refused(instance: Instance) -> Iterator[_Watch]:
 def _machines_left(instance: Instance) -> Iterator[_Watch]:
     for attempt in instance.runs.attempts:
         if (since := attempt.rollback_requested_at) and attempt.rollback_is_open:
-            machine = attempt.server_id.value if attempt.server_id else "without an id"
+            machine = attempt.machine_id or "without an id"
             yield _Watch("machine_left", since, _left(machine, attempt.number, since))
 
 

@@ -19,7 +19,7 @@ def earliest(created_at: datetime | None, queued_at: datetime | None) -> datetim
     """Return the earliest time that anything of a job is shown with."""
     if created_at is None or created_at == queued_at:
         return created_at
-    return created_at - UNHEARD_OF
+    return created_at - UNHEARD_OF if created_at.year > 1 else created_at
 
 
 def shown(moment: Timestamp, floor: datetime | None) -> datetime:

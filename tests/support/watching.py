@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 
+from domain.job.callback import Callback
+from domain.job.commands.registration import QueueJob
 from projections.reactions.deadlines import DeadlineWatch, noted
 from projections.read_model.contract import NOTE_OF_DEADLINES
 from tests.support.deployment import Deployment
@@ -39,3 +41,15 @@ class AlwaysThere:
     def step(self) -> float:
         """Take one step."""
         return attentive(self._made).step()
+
+
+def queue(made: Deployment, job_id: str, workflow: str = "vm@1") -> None:
+    made.milepost.queue(QueueJob(job_id=job_id, agent_id=f"of-{job_id}", workflow=workflow))
+
+
+def heartbeat(made: Deployment, job_id: str) -> None:
+    made.milepost.record(Callback(job_id=job_id, type="heartbeat"))
+
+
+def status(made: Deployment, job_id: str) -> str:
+    return made.milepost.find(job_id).attempt.status

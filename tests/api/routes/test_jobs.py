@@ -12,50 +12,10 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from domain.job.events import JobQueued
+from tests.support.members import JOB
 from tests.support.site import ADMIN, MACHINE, Site, bearer, body_of, moment, problem_of
 
 NEXT = re.compile(r'^<([^>]+)>; rel="next"$')
-JOB = {
-    "id",
-    "agent_id",
-    "user_id",
-    "region",
-    "workflow",
-    "registered",
-    "status",
-    "outcome",
-    "current_step",
-    "failed_at_step",
-    "steps",
-    "attempt",
-    "retry_count",
-    "max_retries",
-    "workflow_run_id",
-    "run_attempt",
-    "server_id",
-    "server_ip",
-    "tailscale_ip",
-    "error",
-    "failed_step",
-    "timed_out",
-    "cancelled",
-    "clock_skew_seconds",
-    "last_refusal",
-    "refused_callbacks",
-    "rollback_requested_at",
-    "stop_requested_at",
-    "claimed_at",
-    "last_heartbeat_at",
-    "silent_since",
-    "started_at",
-    "stopped_at",
-    "completed_at",
-    "health",
-    "created_at",
-    "updated_at",
-    "version",
-    "position",
-}
 
 
 def ids(listed: dict[str, Any]) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from domain.job.events import AttemptCancelled, AttemptStarted, MachineStopped
-from tests.api.routes.test_jobs import JOB
+from tests.support.members import JOB
 from tests.support.site import ADMIN, MACHINE, Site, bearer, body_of, problem_of
 
 COMMANDS = ("fail", "cancel", "retry", "stopped")

@@ -136,3 +136,18 @@ def test_a_fast_clock_does_not_let_a_later_failure_end_what_runs() -> None:
 
     assert told.shown == ("running", "good")
     assert told.rolled_back == ["bad"]
+
+
+def test_a_rollback_that_was_asked_for_is_withdrawn_for_the_machine_that_it_named() -> None:
+    """The attempt may have named another machine meanwhile."""
+    told = Told()
+    told.hear(status="provisioning", server_id="first")
+    told.now += timedelta(minutes=16)
+    told.job = told.job.time_out(told.now).job
+    assert told.job.attempt.rolled_back == "first"
+
+    told.hear(status="failed", server_id="second")
+    told.hear(status="running", server_id="first")
+
+    assert told.job.attempt.is_machine("first")
+    assert not any(each.rollback_requested_at for each in told.job.runs.attempts)

@@ -18,8 +18,8 @@ from domain.job.events import (
 )
 from domain.job.provisioning_job import ProvisioningJob
 from domain.workflows.definition import Deadlines, Step, UiStep, Workflow
-from tests.domain.job.test_provisioning_job import callback, job_after
 from tests.support.deployment import NOON
+from tests.support.histories import callback, job_after
 from tests.support.strategies import minute
 
 WORKFLOW = Workflow(

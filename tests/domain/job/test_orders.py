@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import timedelta
 
 import pytest
 from hypothesis import given, settings
@@ -27,7 +25,8 @@ from domain.job.events import (
 )
 from domain.job.orders import Ordered, possible
 from domain.job.provisioning_job import Outcome, ProvisioningJob
-from tests.domain.job.test_provisioning_job import (
+from tests.support.deployment import NOON
+from tests.support.histories import (
     FAILED,
     MACHINE,
     PROVISIONING,
@@ -36,33 +35,12 @@ from tests.domain.job.test_provisioning_job import (
     callback,
     job_after,
 )
-from tests.support.deployment import NOON
+from tests.support.orders import COMMANDS, order, told
 from tests.support.strategies import callbacks, minute, moments
 
-COMMANDS: Final[tuple[Ordered, ...]] = ("fail", "cancel", "retry", "stopped")
-LATER = minute(20)
 TIMED_OUT = JobTimedOut(recorded_at=minute(16), attempt=1, silent_since=NOON, error="Timeout")
 ROLLBACK = RollbackRequested(recorded_at=minute(16), attempt=1, server_id="srv-1")
 STOPPING = StopRequested(recorded_at=minute(8), requested_by="ada")
-
-
-def order(
-    job: ProvisioningJob,
-    order: Ordered,
-    now: datetime = LATER,
-    *,
-    max_retries: int = 3,
-    server_id: str | None = None,
-) -> Outcome:
-    match order:
-        case "fail":
-            return job.fail("ops", "stuck", now, max_retries)
-        case "cancel":
-            return job.cancel("ops", "stuck", now, max_retries)
-        case "retry":
-            return job.retry("ops", "again", now, max_retries)
-        case "stopped":
-            return job.confirm_stopped("ops", "seen", now, max_retries, server_id)
 
 
 # Ending
@@ -345,15 +323,3 @@ def test_an_order_changes_the_job_exactly_if_it_is_possible(
     else:
         assert bool(outcome.events) == (command in able)
         assert not order(outcome.job, command, max_retries=allowed).events
-
-
-def told(
-    job: ProvisioningJob, asked: Callback | str, now: datetime, allowed: int
-) -> ProvisioningJob:
-    if isinstance(asked, Callback):
-        return job.report(asked, now).job
-    if asked == "time":
-        return job.time_out(now).job
-    with suppress(NotPossible):
-        return order(job, asked, now, max_retries=allowed).job  # type: ignore[arg-type]
-    return job

@@ -14,9 +14,7 @@ from domain.job.callback import Callback
 from domain.job.events import (
     Fact,
     JobEvent,
-    JobQueued,
     JobTimedOut,
-    MetadataReported,
     RollbackRequested,
     RollbackWithdrawn,
     StatusReported,
@@ -25,24 +23,16 @@ from domain.job.events import (
 from domain.job.hints import about_callback
 from domain.job.provisioning_job import ProvisioningJob, evolve
 from tests.support.deployment import NOON
+from tests.support.histories import (
+    FAILED,
+    MACHINE,
+    PROVISIONING,
+    QUEUED,
+    RUNNING,
+    callback,
+    job_after,
+)
 from tests.support.strategies import events, facts, minute
-
-QUEUED = JobQueued(recorded_at=NOON, agent_id="agent", user_id="ada", workflow="vm@1")
-PROVISIONING = StatusReported(recorded_at=NOON, status="provisioning")
-MACHINE = MetadataReported(recorded_at=NOON, server_id="srv-1", server_ip="203.0.113.7")
-RUNNING = StatusReported(recorded_at=minute(5), status="running")
-FAILED = StatusReported(recorded_at=minute(5), status="failed", error="boom")
-
-
-def job_after(*history: Fact) -> ProvisioningJob:
-    job = ProvisioningJob("job")
-    for version, fact in enumerate(history, start=1):
-        job = evolve(job, JobEvent("job", version, fact))
-    return job
-
-
-def callback(**said: object) -> Callback:
-    return msgspec.convert({"job_id": "job", **said}, Callback)
 
 
 def test_queueing_states_the_registration() -> None:
@@ -296,8 +286,8 @@ def run(**said: object) -> Callback:
 
 def played(*callbacks: Callback) -> tuple[ProvisioningJob, list[Fact]]:
     job, facts = ProvisioningJob("job"), list[Fact]()
-    for callback in callbacks:
-        outcome = job.report(callback, NOON)
+    for word in callbacks:
+        outcome = job.report(word, NOON)
         job, facts = outcome.job, facts + outcome.facts
     return job, facts
 

@@ -75,7 +75,7 @@ def test_both_name_what_differs_in_the_same_words(lived: Deployment) -> None:
     expected = [expected for expected, _ in verified(lived)]
     assert len(names) == len(expected) > 1
     assert all(text.startswith(name) for name, text in zip(names, expected, strict=True))
-    assert any(name.startswith("document.chapters[0].") for name in timeline.expected)
+    assert any(name.startswith("document.runs.attempts[0].") for name in timeline.expected)
 
 
 def test_a_row_that_has_missed_an_event_is_found(lived: Deployment) -> None:

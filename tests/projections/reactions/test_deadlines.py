@@ -6,28 +6,15 @@ import pytest
 
 from domain.errors import StoreUnavailable
 from domain.job.callback import Callback
-from domain.job.commands.registration import QueueJob
 from domain.job.deadlines import Question
 from projections.chore import AT_ONCE, IDLE_SECONDS
 from projections.reactions.deadlines import SLICE
 from tests.support.deployment import Clock, Deployment
-from tests.support.watching import AlwaysThere, attentive, watch_over
+from tests.support.watching import AlwaysThere, attentive, heartbeat, queue, status, watch_over
 
 
 def provisioning(made: Deployment, job_id: str) -> None:
     made.milepost.record(Callback(job_id=job_id, status="provisioning"))
-
-
-def queue(made: Deployment, job_id: str, workflow: str = "vm@1") -> None:
-    made.milepost.queue(QueueJob(job_id=job_id, agent_id=f"of-{job_id}", workflow=workflow))
-
-
-def heartbeat(made: Deployment, job_id: str) -> None:
-    made.milepost.record(Callback(job_id=job_id, type="heartbeat"))
-
-
-def status(made: Deployment, job_id: str) -> str:
-    return made.milepost.find(job_id).attempt.status
 
 
 @pytest.fixture

@@ -10,10 +10,9 @@ from domain.job.events import JobTimedOut
 from projections.reactions.deadlines import noted
 from projections.reactions.hold import Held
 from projections.read_model.contract import RESUMED
-from tests.projections.reactions.test_deadlines import heartbeat, queue, status
 from tests.support.deployment import NOON, Deployment
 from tests.support.strategies import minute
-from tests.support.watching import watch_over
+from tests.support.watching import heartbeat, queue, status, watch_over
 
 
 class Fleet:

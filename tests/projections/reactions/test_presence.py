@@ -9,10 +9,9 @@ import pytest
 from projections.reactions.deadlines import noted
 from projections.reactions.presence import Presence
 from projections.read_model.contract import REFUSED
-from tests.projections.reactions.test_deadlines import heartbeat, queue, status
 from tests.support.deployment import NOON, Clock, Deployment
 from tests.support.strategies import minute
-from tests.support.watching import watch_over
+from tests.support.watching import heartbeat, queue, status, watch_over
 
 ALIVE, DEAD = "alive", "dead"
 

@@ -180,19 +180,19 @@ def test_snapshots_of_an_unknown_job_are_found(stored: Deployment) -> None:
 
 
 def test_a_forged_state_that_deciding_would_start_from_is_found(stored: Deployment) -> None:
-    """The forged state has a stop request that no event has."""
+    """The forged state has refused callbacks that no event has."""
     database, mapper = Database(stored), stored.milepost.mapper
     [[state]] = database.rows("SELECT state FROM milepost_snapshots")
     fields = msgspec.json.decode(mapper.unseal(state))
-    fields["stop_requested"] = True
+    fields["refusals"] = 7
     forged = mapper.seal(msgspec.json.encode(fields))
     database.run("UPDATE milepost_snapshots SET state = ?", [forged])
 
     found = verify(stored).one("snapshot", 200)
 
     assert (found.job_id, found.version) == ("long", 200)
-    assert found.expected == "snapshot stop_requested null, as the events have it"
-    assert found.found == "true"
+    assert found.expected == "snapshot refusals null, as the events have it"
+    assert found.found == "7"
 
 
 def test_missing_snapshots_give_no_finding(stored: Deployment) -> None:

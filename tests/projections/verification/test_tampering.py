@@ -436,12 +436,12 @@ def test_an_edited_tree_is_found(
         ("UPDATE milepost_instances SET look_at = NULL", "instances look_at 2026"),
         (
             "UPDATE milepost_instances SET document = replace(document, 'vm_created', 'vm_x')",
-            "instances document.attempt.steps.vm_created",
+            "instances document.runs.attempts[0].steps.vm_created",
         ),
         ("UPDATE milepost_instances SET document = '{'", "instances document"),
         (
             "UPDATE milepost_timelines SET document = replace(document, 'run-1', 'run-2')",
-            "timelines document.chapters[0].attempt.run_id.value run-1",
+            "timelines document.runs.attempts[0].run_id.value run-1",
         ),
         ("UPDATE milepost_timelines SET version = 12", "timelines"),
         ("DELETE FROM milepost_instances", "instances row one"),

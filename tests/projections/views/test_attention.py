@@ -14,9 +14,9 @@ from domain.job.provisioning_job import ProvisioningJob
 from domain.workflows.files import load
 from projections.views.attention import GROUPS, attention, candidate, needing
 from projections.views.instance import Instance, evolve
-from tests.domain.job.test_orders import COMMANDS, told
-from tests.domain.job.test_provisioning_job import FAILED, PROVISIONING, QUEUED, RUNNING
 from tests.support.deployment import NOON
+from tests.support.histories import FAILED, PROVISIONING, QUEUED, RUNNING
+from tests.support.orders import COMMANDS, told
 from tests.support.strategies import callbacks, minute
 
 WORKFLOWS = load()
