@@ -59,11 +59,13 @@ def assert_nothing_lost_nothing_doubled(server: Server, load: Load) -> None:
         for callback_id, receipt in load.receipts.items():
             event = found[callback_id]
             assert event.originator_id == receipt["job_id"]
-            # The receipt tells the last event, which may be one that was decided about this one.
-            [last] = [e for e in by_job[event.originator_id] if e.position == receipt["position"]]
-            assert last.originator_version == receipt["version"]
-            assert last is event or not isinstance(last.fact, Received)
-            assert 0 <= last.originator_version - event.originator_version <= 1
+            # The receipt tells the last event: this one, or the last that was decided about it.
+            events = by_job[event.originator_id]
+            last = events[receipt["version"] - 1]
+            assert last.position == receipt["position"]
+            assert last.originator_version >= event.originator_version
+            decided = events[event.originator_version : last.originator_version]
+            assert not any(isinstance(each.fact, Received) for each in decided)
         assert found.keys() <= load.receipts.keys() | load.unknown.keys()
 
         # By row and unfolded tail first, then by row alone.
