@@ -121,7 +121,7 @@ def job_body(
         "failed_at_step": instance.failed_at_step(workflows),
         "steps": shown_steps(instance, workflows),
         "attempt": attempt.number,
-        "retry_count": instance.runs.opened - 1,
+        "retry_count": instance.runs.retries,
         "max_retries": workflows.recorded(instance.workflow).max_retries,
         "workflow_run_id": _value(attempt.run_id),
         "run_attempt": attempt.run_attempt,

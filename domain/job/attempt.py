@@ -127,7 +127,8 @@ class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only
     """The state of one attempt. `number` counts from 1, in the order of opening.
 
     `since` is when Milepost opened it, `opened_at` the sender's time of the word that did. It has
-    `begun` if a run that works opened it, and is `wanted` if an operator asked for it. Its run is
+    `begun` if a run that works opened it, `reruns` an earlier one under the same name or none, and
+    is `wanted` if an operator asked for it. Its run is
     older than that of the attempt `before`, if that is given.
     `replaced` and `earlier_run_ids` come from events of the first release, in which a new attempt
     ended the story of all earlier ones. `evidence_at` and `failure_at` are the latest senders'
@@ -143,6 +144,7 @@ class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only
     opened_at: datetime | None = None
     before: int | None = None
     begun: bool = False
+    reruns: bool = False
     wanted: bool = False
     replaced: bool = False
     earlier_run_ids: tuple[str, ...] = ()
@@ -268,7 +270,7 @@ def whole_seconds(time: datetime) -> datetime:
 def clock_of(fact: Received) -> datetime | None:
     """Return the sender's time of a fact if it can be evidence: not far ahead of our time."""
     time = fact.occurred_at
-    return time if time and time <= fact.recorded_at + MAX_LEAD else None
+    return time if time and time - fact.recorded_at <= MAX_LEAD else None
 
 
 def evolve(attempt: Attempt, fact: Fact) -> Attempt:
@@ -336,6 +338,11 @@ def _heard(attempt: Attempt, fact: Received) -> Attempt:
         case HeartbeatReceived():
             if fact.claims:
                 attempt = _claimed(attempt, _moment(fact))
+                if fact.workflow_run_id and attempt.run_id is None:
+                    run_id = ReportedValue(fact.workflow_run_id, fact.occurred_at)
+                    attempt = msgspec.structs.replace(
+                        attempt, run_id=run_id, run_attempt=fact.run_attempt
+                    )
             if attempt.final or attempt.claim is None:
                 return attempt
             return msgspec.structs.replace(attempt, heard_at=fact.recorded_at)

@@ -12,7 +12,7 @@ from typing import Literal
 
 import msgspec
 
-from domain.job.attempt import Attempt, Final, clock_of, whole_seconds
+from domain.job.attempt import MAX_LEAD, Attempt, Final, clock_of, whole_seconds
 from domain.job.events import (
     AttemptStarted,
     HeartbeatReceived,
@@ -70,8 +70,10 @@ def place(runs: Runs, facts: Sequence[Received]) -> Placement:
     if _is_plain(runs, facts[-1]):
         return Placement(runs.attempts[0].number)
     word = Word(facts)
-    if word.status == "stopped" and (attempt := _of_machine(runs, word.server_id)):
-        return Placement(attempt.number)
+    if word.status == "stopped" and (stopping := _stopping(runs, word)):
+        return Placement(stopping.number)
+    if repeated := _failed_at(runs, word):
+        return Placement(repeated.number)
     if word.run_id is None:
         return _of_no_run(runs, word)
     if known := runs.newest_of(word.run_id, word.run_attempt):
@@ -97,8 +99,28 @@ def _is_plain(runs: Runs, fact: Received) -> bool:
     )
 
 
-def _of_machine(runs: Runs, server_id: str | None) -> Attempt | None:
-    return next((each for each in reversed(runs.attempts) if each.is_machine(server_id)), None)
+def _stopping(runs: Runs, word: Word) -> Attempt | None:
+    """Return the attempt whose machine is gone: the named one, else one that was asked to stop."""
+    every = reversed(runs.attempts)
+    if word.server_id:
+        return next((each for each in every if each.is_machine(word.server_id)), None)
+    if word.run_id:
+        return None
+    asked = (each for each in every if each.stop_requested_at and not each.stopped_at)
+    present = runs.present
+    return next(asked, present if present.status == "running" else None)
+
+
+def _failed_at(runs: Runs, word: Word) -> Attempt | None:
+    """Return the failed attempt of which this failure is a repetition, by the sender's time."""
+    said = word.fact.occurred_at
+    if not (word.fails and said) or word.run_attempt:
+        return None
+    for attempt in reversed(runs.attempts):
+        run_id = attempt.run_id.value if attempt.run_id else None
+        if run_id == word.run_id and attempt.failure_at == said and attempt.status == "failed":
+            return attempt
+    return None
 
 
 def _of_no_run(runs: Runs, word: Word) -> Placement:
@@ -129,12 +151,12 @@ def _of_attempt(runs: Runs, attempt: Attempt, word: Word) -> Placement:
     final = attempt.final
     if final is None or attempt.replaced:
         return Placement(attempt.number)
+    if (retry := _waiting(runs)) and _begins_again(attempt, final, retry, word):
+        return Placement(retry.number)
     if final.ordered:
-        return _after_order(runs, attempt, word)
-    if final.status == "running":
-        if _failed_before(final, word):
-            return _opens(runs, word, "failure", before=attempt.number)
         return Placement(attempt.number)
+    if final.status == "running":
+        return _after_running(runs, attempt, final, word)
     if final.inferred:
         return _after_timeout(runs, attempt, final, word)
     if (not word.run_attempt or final.unnamed) and _is_evidence(attempt, final, word):
@@ -145,13 +167,38 @@ def _of_attempt(runs: Runs, attempt: Attempt, word: Word) -> Placement:
     return Placement(attempt.number)
 
 
-def _after_timeout(runs: Runs, attempt: Attempt, final: Final, word: Word) -> Placement:
-    happened_before = word.clock and _is_before(word.clock, final.moment.recorded_at)
-    if attempt.stopped_at or happened_before:
-        return Placement(attempt.number)
-    if attempt.announced and not word.run_attempt and word.status == "provisioning":
+def _after_running(runs: Runs, attempt: Attempt, final: Final, word: Word) -> Placement:
+    if _failed_before(final, word):
+        return _opens(runs, word, "failure", before=attempt.number)
+    if attempt.stopped_at and not word.run_attempt and _is_evidence(attempt, final, word):
         return _goes_on(runs, word)
-    return Placement(attempt.number, revives=_refutes(attempt, final, word))
+    return Placement(attempt.number)
+
+
+def _after_timeout(runs: Runs, attempt: Attempt, final: Final, word: Word) -> Placement:
+    if word.clock and _is_before(word.clock, final.moment.recorded_at):
+        return Placement(attempt.number)
+    announces = word.status == "provisioning"
+    if announces and not word.run_attempt and (attempt.announced or attempt.stopped_at):
+        return _goes_on(runs, word)
+    # Once its machine is gone, nothing takes the timeout back.
+    revives = attempt.stopped_at is None and _refutes(attempt, final, word)
+    return Placement(attempt.number, revives=revives)
+
+
+def _waiting(runs: Runs) -> Attempt | None:
+    """Return the attempt that an operator's `retry` opened, while it waits for its run."""
+    working = runs.working
+    return working if working and working.wanted and working.run_id is None else None
+
+
+def _begins_again(attempt: Attempt, final: Final, retry: Attempt, word: Word) -> bool:
+    """Tell whether this word of an ended run begins the retry: a re-run may keep the id."""
+    if not word.begins:
+        return False
+    if word.clock and retry.since:
+        return _is_before(retry.since, word.clock)
+    return _is_evidence(attempt, final, word)
 
 
 def _refutes(attempt: Attempt, final: Final, word: Word) -> bool:
@@ -167,26 +214,18 @@ def _refutes(attempt: Attempt, final: Final, word: Word) -> bool:
     return True
 
 
-def _after_order(runs: Runs, attempt: Attempt, word: Word) -> Placement:
-    waiting = runs.working
-    if waiting and waiting.wanted and waiting.run_id is None and word.status == "provisioning":
-        # The operator asked for a retry, and the CI system re-runs under the same id.
-        return Placement(waiting.number)
-    return Placement(attempt.number)
-
-
 def _goes_on(runs: Runs, word: Word) -> Placement:
     working = runs.working
     if working and working.run_id is None:
         # An earlier word without a run has opened the next attempt already.
         return Placement(working.number)
-    return _opens(runs, word, "evidence")
+    return _opens(runs, word, "evidence" if word.status == "running" else "rerun")
 
 
 def _opens(
     runs: Runs,
     word: Word,
-    because: Literal["run", "evidence", "failure"],
+    because: Literal["run", "rerun", "evidence", "failure"],
     before: int | None = None,
 ) -> Placement:
     number = runs.opened + 1
@@ -210,6 +249,8 @@ def _is_evidence(attempt: Attempt, final: Final, word: Word) -> bool:
     claimed = attempt.claim.occurred_at if attempt.claim else None
     if said and claimed and said <= claimed and not (failed and _is_before(failed, claimed)):
         return False  # it repeats the attempt's first word
+    if failed and (word.clock is None) != (failed - final.moment.recorded_at > MAX_LEAD):
+        failed = None  # one of the two clocks is far ahead, so they cannot be compared
     if said and failed and not _is_before(failed, said):
         # Equal times may hide which came first; then the machine decides.
         return word.runs_on_machine and not _is_before(said, failed)
@@ -226,7 +267,7 @@ def _given_up(runs: Runs) -> Attempt | None:
 
 def _is_the_next_failure(later: Attempt, attempt: Attempt, final: Final, word: Word) -> bool:
     """Tell whether a failed run failed again, in the attempt that words without a run opened."""
-    if not word.fails or word.run_attempt or later.run_id or later.wanted:
+    if not word.fails or word.run_attempt or later.run_id:
         return False
     if later.number < attempt.number:
         return False

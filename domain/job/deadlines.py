@@ -46,7 +46,7 @@ class Due(msgspec.Struct, frozen=True):
     @property
     def at(self) -> datetime:
         """When the attempt is given up, unless something comes before."""
-        return _after(self.since, self.seconds)
+        return later(self.since, self.seconds)
 
     def error(self, now: datetime) -> str:
         """Return the error of the timeout; for a heartbeat, in the seed contract's words."""
@@ -113,7 +113,7 @@ def missed(
         (
             each
             for each in all_due(workflow, attempt, waiting_since, question.first_start)
-            if asked_at > _after(each.at, question.allowance.get(each.kind, 0))
+            if asked_at > later(each.at, question.allowance.get(each.kind, 0))
         ),
         key=lambda each: each.at,
         default=None,
@@ -139,7 +139,8 @@ def all_due(
         yield Due("heartbeat", silent_since, deadlines.heartbeat_seconds)
     if deadlines.attempt_seconds:
         yield Due("attempt", attempt.claim.recorded_at, deadlines.attempt_seconds)
-    if workflow and (seconds_of := workflow.step_deadlines()):
+    # A step that took too long is not given up again once its timeout was taken back.
+    if workflow and not attempt.revived and (seconds_of := workflow.step_deadlines()):
         step = _furthest(workflow, attempt)
         if step and (seconds := seconds_of.get(step)):
             yield Due("step", attempt.steps[step].recorded_at, seconds, step)
@@ -158,7 +159,7 @@ def unresponsive_at(workflow: Workflow | None, attempt: Attempt) -> datetime | N
     if since is None:
         return None
     seconds = (workflow.deadlines if workflow else SEED).heartbeat_seconds
-    return _after(since, seconds * UNRESPONSIVE_SHARE)
+    return later(since, seconds * UNRESPONSIVE_SHARE)
 
 
 def look_at(
@@ -175,10 +176,10 @@ def look_at(
     if first is None or silent_at is None:
         return first.at if first else None
     third = timedelta(seconds=(workflow.deadlines if workflow else SEED).heartbeat_seconds) / 3
-    return min(first.at, _after(EPOCH, ((silent_at - EPOCH) // third * third).total_seconds()))
+    return min(first.at, later(EPOCH, ((silent_at - EPOCH) // third * third).total_seconds()))
 
 
-def _after(time: datetime, seconds: float) -> datetime:
+def later(time: datetime, seconds: float) -> datetime:
     """Return the time that many seconds later, or the last or first time that there is.
 
     A log that was imported may have events of any time, and no fold may fail for that.

@@ -113,16 +113,17 @@ class JobQueued(Fact, frozen=True, kw_only=True, omit_defaults=True):
 class AttemptStarted(Fact, frozen=True, kw_only=True, omit_defaults=True):
     """Another attempt of the job began; `number` counts attempts from 1, in the order of opening.
 
-    `because` says what opened it: `retry` is an operator's command, with `requested_by` and
-    `reason`. The attempt is older than the attempt `before`, if that is given. Events of the first
-    release have neither.
+    `because` says what opened it: another `run`; a `rerun` under the same name or none; `evidence`
+    that a machine runs after all; a `failure` that is not the present attempt's; an operator's
+    `retry`, with `requested_by` and `reason`. The attempt is older than the attempt `before`, if
+    that is given. Events of the first release have neither.
     """
 
     number: int
     occurred_at: Time | None = None
     workflow_run_id: str | None = None
     run_attempt: int | None = None
-    because: Literal["run", "evidence", "failure", "retry"] | None = None
+    because: Literal["run", "rerun", "evidence", "failure", "retry"] | None = None
     before: int | None = None
     requested_by: str | None = None
     reason: str | None = None

@@ -45,7 +45,7 @@ def opened(runs: Runs, started: AttemptStarted) -> Runs:
         run_id=ReportedValue(run_id, started.occurred_at) if run_id else None,
     )
     replaced = [msgspec.structs.replace(each, replaced=True) for each in runs.attempts]
-    return type(runs)((*replaced, fresh), started.number, runs.forgotten)
+    return type(runs)((*replaced, fresh), started.number, runs.retries + 1, runs.forgotten)
 
 
 def _precedes(fact: Received, attempt: Attempt) -> bool:

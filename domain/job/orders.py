@@ -38,8 +38,8 @@ def may_retry(runs: Runs, max_retries: int) -> bool:
         return False
     if working or runs.present.status == "running":
         raise refused(f"{_standing(runs)}.", runs, max_retries)
-    if runs.opened > max_retries:
-        had = _counted(runs.opened - 1, "retry", "retries")
+    if runs.retries >= max_retries:
+        had = _counted(runs.retries, "retry", "retries")
         allowed = f"The job has had {had}, and its workflow allows {max_retries}."
         raise refused(allowed, runs, max_retries)
     return True
@@ -51,7 +51,8 @@ def to_confirm(runs: Runs, server_id: str | None, max_retries: int) -> Sequence[
     Without `server_id`, the job must have only one machine that may be meant. Raises `NotPossible`.
     """
     if server_id:
-        meant = [each for each in runs.attempts if each.final and each.is_machine(server_id)]
+        ended = (each for each in runs.attempts if each.final or runs.is_superseded(each))
+        meant = [each for each in ended if each.is_machine(server_id)]
         if not meant:
             unknown = f"No ended attempt of the job has the machine {server_id!r}."
             raise refused(unknown, runs, max_retries)
@@ -85,7 +86,7 @@ def possible(runs: Runs, max_retries: int) -> tuple[Order, ...]:
         orders += ["fail", "cancel"]
     if present.status == "running":
         orders += [] if present.stop_requested_at else ["stop"]
-    elif runs.working is None and runs.opened <= max_retries:
+    elif runs.working is None and runs.retries < max_retries:
         orders.append("retry")
     if machines_left(runs):
         orders.append("stopped")

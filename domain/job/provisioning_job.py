@@ -179,9 +179,7 @@ class ProvisioningJob(msgspec.Struct, frozen=True, gc=False, omit_defaults=True)
         """Fail the attempt if it missed a deadline of its workflow; otherwise change nothing."""
         if question.version not in (None, self.version):
             return Outcome(self)
-        attempt = self.working
-        if attempt is None:
-            return Outcome(self)
+        attempt = self.runs.watched
         waiting_since = attempt.since or (self.queued.recorded_at if self.queued else None)
         missed = deadlines.missed(workflow, attempt, waiting_since, question, now)
         if missed is None:

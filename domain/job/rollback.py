@@ -26,14 +26,15 @@ def rollback_of(
     server_id = attempt.machine_id
     if server_id is None or attempt.stopped_at:
         return None  # without a machine, or with one that is gone for good
-    is_wanted = (
-        attempt.status != "failed" or _says_it_runs(facts, attempt) or _is_of_another(runs, attempt)
-    )
+    is_wanted = attempt.status != "failed" or _is_of_another(runs, attempt)
+    if attempt.final and not attempt.final.ordered:
+        # After an operator's order, a run that goes on changes nothing but its machine.
+        is_wanted = is_wanted or _says_it_runs(facts, attempt)
     if attempt.rollback_requested_at:
         withdrawn = RollbackWithdrawn(recorded_at=now, attempt=attempt.number)
         return withdrawn if is_wanted else None
     if attempt.passed_on:
-        return None  # whoever has the machine now answers for it
+        return None  # another attempt answers for the machine now
     if is_wanted or attempt.replaced or _may_be_of_another(runs, attempt):
         return None
     return RollbackRequested(

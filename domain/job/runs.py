@@ -34,6 +34,9 @@ MAX_RUNS = 50
 MAX_FORGOTTEN = 500
 """Of this many attempts before those, a job remembers that their runs were there."""
 
+MAX_DIGITS = 200
+"""Longer ids are no numbers: an id that a callback gave is never longer."""
+
 OfOneAttempt = (
     JobTimedOut
     | TimeoutWithdrawn
@@ -48,12 +51,14 @@ OfOneAttempt = (
 class Runs(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """The attempts that a job remembers, the oldest run's first; there is always one.
 
-    `opened` counts all attempts that the job ever had. `forgotten` has a short digest of each run
+    `opened` counts all attempts that the job ever had, `retries` those after the first one that a
+    failure which came late did not open. `forgotten` has a short digest of each run
     that is no longer remembered.
     """
 
     attempts: tuple[Attempt, ...] = (Attempt(),)
     opened: int = 1
+    retries: int = 0
     forgotten: tuple[str, ...] = ()
 
     @property
@@ -86,6 +91,17 @@ class Runs(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
             if attempt.has_begun:
                 return None
         return None
+
+    @property
+    def watched(self) -> Attempt:
+        """The attempt that has deadlines.
+
+        It is the one in progress, else a superseded one that has not ended, else the one shown.
+        """
+        if self.working:
+            return self.working
+        left = (each for each in reversed(self.attempts) if each.final is None)
+        return next(left, self.present)
 
     def is_superseded(self, attempt: Attempt) -> bool:
         """Tell whether another run has taken the place of this attempt while it was in progress."""
@@ -136,9 +152,9 @@ class Runs(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
     def _with(self, attempt: Attempt) -> Runs:
         if len(self.attempts) == 1:
-            return Runs((attempt,), self.opened, self.forgotten)
+            return Runs((attempt,), self.opened, self.retries, self.forgotten)
         changed = [each if each.number != attempt.number else attempt for each in self.attempts]
-        return Runs(in_order(changed), self.opened, self.forgotten)
+        return Runs(in_order(changed), self.opened, self.retries, self.forgotten)
 
 
 def evolve(runs: Runs, fact: Fact) -> Runs:
@@ -184,10 +200,10 @@ def _is_newer(one: Attempt, other: Attempt) -> bool:
                 return one.run_attempt > other.run_attempt
             return opened_later
         later = one if opened_later else other
-        if later.run_attempt and later.run_attempt > 1:
+        if later.wanted or later.reruns or (later.run_attempt and later.run_attempt > 1):
             return opened_later
         ids = one.run_id.value, other.run_id.value
-        if all(each.isascii() and each.isdigit() for each in ids):
+        if all(each.isascii() and each.isdigit() and len(each) <= MAX_DIGITS for each in ids):
             return int(ids[0]) > int(ids[1])
     clocks = _opening_clock(one), _opening_clock(other)
     if clocks[0] and clocks[1] and clocks[0] != clocks[1]:
@@ -214,6 +230,7 @@ def _opened(runs: Runs, started: AttemptStarted) -> Runs:
         opened_at=started.occurred_at,
         before=started.before,
         begun=started.because != "failure",
+        reruns=started.because == "rerun",
         wanted=started.because == "retry",
         run_id=ReportedValue(run_id, started.occurred_at) if run_id else None,
         run_attempt=started.run_attempt,
@@ -225,21 +242,27 @@ def _opened(runs: Runs, started: AttemptStarted) -> Runs:
             # one's.
             every[place] = attempts.cut_off(each, started.occurred_at)
             fresh = msgspec.structs.replace(fresh, opened_at=each.opened_at)
-    return remembered(Runs(in_order([*every, fresh]), started.number, runs.forgotten))
+    retries = runs.retries + (started.because != "failure")
+    return remembered(Runs(in_order([*every, fresh]), started.number, retries, runs.forgotten))
 
 
 def remembered(runs: Runs) -> Runs:
-    """Forget the oldest attempts above the limit, but never the one that is shown."""
+    """Forget the oldest attempts above the limit.
+
+    The attempt that is shown stays, and one whose machine has to be removed if any other can go.
+    """
     every, forgotten = list(runs.attempts), list(runs.forgotten)
     while len(every) > MAX_RUNS:
-        oldest = every.pop(1 if every[0] is runs.present else 0)
+        may_go = [each for each in every if each is not runs.present]
+        oldest = next((each for each in may_go if not each.rollback_is_open), may_go[0])
+        every = [each for each in every if each is not oldest]
         if oldest.run_id:
             digests = {
                 _digest(oldest.run_id.value, run_attempt)
                 for run_attempt in (None, oldest.run_attempt)
             }
             forgotten.extend(sorted(digests - set(forgotten)))
-    return Runs(tuple(every), runs.opened, tuple(forgotten[-MAX_FORGOTTEN:]))
+    return Runs(tuple(every), runs.opened, runs.retries, tuple(forgotten[-MAX_FORGOTTEN:]))
 
 
 def _digest(run_id: str, run_attempt: int | None) -> str:

@@ -26,7 +26,7 @@ def instance_row(state: Instance, views: Views, workflows: Workflows) -> Instanc
         state.status,
         state.current_step(workflows),
         first.at if first else None,
-        deadlines.unresponsive_at(workflow, state.watched),
+        deadlines.unresponsive_at(workflow, state.attempt),
         deadlines.look_at(workflow, state.watched, state.waiting_since),
         wanted.rank if wanted else None,
         wanted.at if wanted else None,

@@ -7,12 +7,12 @@ recorded. A new reason is a kind, its group, and a watch.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final, Literal, get_args
 
 import msgspec
 
-from domain.job.deadlines import LATE_SECONDS, LONG_PENDING_SECONDS, due, health
+from domain.job.deadlines import LATE_SECONDS, LONG_PENDING_SECONDS, due, health, later
 from domain.workflows.definition import Workflows
 from projections.views.durations import span
 from projections.views.instance import Instance
@@ -97,12 +97,12 @@ def _watches(instance: Instance, workflows: Workflows) -> Iterator[_Watch]:
 
     if since := attempt.silent_since:
         # One second more: a silence of exactly this length is not late yet.
-        late_at = since + timedelta(seconds=LATE_SECONDS + 1)
+        late_at = later(since, LATE_SECONDS + 1)
         yield _Watch("silent", late_at, alive(None, since))
     elif attempt.claim is None and waiting_since and attempt.final is None:
         if start := due(workflow, attempt, waiting_since):
-            long = waiting_since + timedelta(seconds=LONG_PENDING_SECONDS)
-            late_at = min(long, start.at) + timedelta(seconds=1)
+            long = later(waiting_since, LONG_PENDING_SECONDS)
+            late_at = later(min(long, start.at), 1)
             yield _Watch("pending", late_at, alive("pending", waiting_since))
 
 

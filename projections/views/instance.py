@@ -56,8 +56,8 @@ class Instance(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
     @property
     def watched(self) -> Attempt:
-        """The attempt that has deadlines: the one in progress, else the one that is shown."""
-        return self.runs.working or self.attempt
+        """The attempt that has deadlines; see `Runs.watched`."""
+        return self.runs.watched
 
     @property
     def waiting_since(self) -> datetime | None:

@@ -16,6 +16,7 @@ from domain.workflows.definition import Workflows
 from projections.views import instance as instances
 from projections.views.instance import Instance
 from tests.support.deployment import NOON
+from tests.support.orders import COMMANDS, order
 
 PAGE = Path(__file__).parents[2] / "docs" / "lifecycle.md"
 WORD = re.compile(
@@ -61,6 +62,8 @@ class Story:
         if word == "timeout":
             self.now += timedelta(minutes=16)
             outcome = self.job.time_out(self.now)
+        elif word.startswith("!"):
+            outcome = order(self.job, COMMANDS[COMMANDS.index(word[1:])], self.now)
         else:
             outcome = self.job.report(callback(word), self.now)
         for event in outcome.events:

@@ -458,6 +458,7 @@ LIFE: list[Fact] = [
     MachineStopped(recorded_at=NOON, attempt=4),
     AttemptStarted(recorded_at=NOON, number=5, because="retry", requested_by="ada"),
     AttemptFailed(recorded_at=NOON, attempt=5, requested_by="ada", reason="stuck"),
+    AttemptStarted(recorded_at=NOON, number=6, because="rerun"),
     CallbackRefused(recorded_at=NOON, reason="unknown_status"),
 ]
 

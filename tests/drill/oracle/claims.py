@@ -63,7 +63,7 @@ def _at(moment: Moment, heard: Heard, away: Sequence[Away]) -> Iterator[tuple[st
     fact = moment.event.fact
     if isinstance(fact, JobTimedOut):
         yield from _given_up(moment, fact, heard)
-        yield from _given_up_late(fact, away)
+        yield from _given_up_late(moment, fact, away)
     if isinstance(fact, RollbackRequested):
         yield from _rolled_back(moment, fact, heard)
     if moment.before.status == "running" and moment.after.status != "running":
@@ -96,8 +96,13 @@ def _tells_its_words(life: Life) -> bool:
     return sender.names == "all" or sender.clocks in ("none", "right")
 
 
-def _given_up_late(fact: JobTimedOut, away: Sequence[Away]) -> Iterator[tuple[str, str]]:
+def _given_up_late(
+    moment: Moment, fact: JobTimedOut, away: Sequence[Away]
+) -> Iterator[tuple[str, str]]:
     """No dead job stays in progress past its deadline, but for the time that we were away."""
+    given_up = moment.before.runs.find(fact.attempt)
+    if given_up and moment.before.runs.is_superseded(given_up):
+        return  # the job is in progress, or has ended, with another run; this one waited its turn
     due = fact.due_at or fact.recorded_at
     late = (fact.recorded_at - due).total_seconds()
     # A hold lets the start of a job wait, too, though only silent jobs say so.
