@@ -15,7 +15,7 @@ from typing import Final
 
 import click
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from tests.drill.absence.clock import SetClock, UnusableLibrary, library
 from tests.drill.absence.happenings import HAPPENINGS
@@ -94,24 +94,26 @@ def running(watches: Sequence[Watch], stop: Event) -> Iterator[list[Future[Outco
 def show(console: Console, outcomes: Sequence[Outcome]) -> None:
     """Print what came of each happening, and what `/readyz` and the log said."""
     table = Table(
-        "what happened",
+        Column("what", no_wrap=True),
         "took",
-        "wrong deaths",
-        "dead job due",
-        "at the latest",
+        "wrong\ndeaths",
+        "due",
+        "latest",
         "ended",
-        "heartbeats answered / not",
-        title="seconds since the dead job's last word",
+        "beats\nheard",
+        "no\nanswer",
+        title="The dead job's deadline and end, in seconds since its last word",
     )
     for each in outcomes:
         table.add_row(
-            HAPPENINGS[each.name].title,
+            each.name,
             f"{each.took:.0f} s",
             str(len(each.wrong)),
             f"{each.due} s",
             f"{each.limit:.0f} s",
             "never" if each.ended is None else f"{each.ended:.0f} s",
-            f"{each.answered} / {each.unanswered}",
+            str(each.answered),
+            str(each.unanswered),
         )
     console.print(table)
     for each in outcomes:

@@ -6,7 +6,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -67,7 +67,6 @@ def clock_set(seconds: int) -> Callable[[Site], AbstractContextManager[None]]:
 class Happening:
     """What happens, on which database; whether it lasts, and whether it needs libfaketime."""
 
-    title: str
     happen: Callable[[Site], AbstractContextManager[None]]
     postgres: bool = False
     lasts: bool = False
@@ -99,24 +98,16 @@ class Happening:
             yield Site(server, postgres, clock)
 
 
+AHEAD: Final = Happening(clock_set(AHEAD_SECONDS), sets_clock=True)
+BACK: Final = Happening(clock_set(BACK_SECONDS), sets_clock=True)
+FROZEN: Final = Happening(frozen, lasts=True)
 HAPPENINGS: Final = {
-    "frozen": Happening("SIGSTOP to the server, SQLite", frozen, lasts=True),
-    "frozen-postgres": Happening(
-        "SIGSTOP to the server, PostgreSQL", frozen, lasts=True, postgres=True
-    ),
-    "database": Happening("PostgreSQL stopped", without_database, lasts=True, postgres=True),
-    "ahead": Happening("clock 20 minutes on, SQLite", clock_set(AHEAD_SECONDS), sets_clock=True),
-    "ahead-postgres": Happening(
-        "clock 20 minutes on, PostgreSQL",
-        clock_set(AHEAD_SECONDS),
-        postgres=True,
-        sets_clock=True,
-    ),
-    "back": Happening("clock an hour back, SQLite", clock_set(BACK_SECONDS), sets_clock=True),
-    "back-postgres": Happening(
-        "clock an hour back, PostgreSQL",
-        clock_set(BACK_SECONDS),
-        postgres=True,
-        sets_clock=True,
-    ),
+    "frozen": FROZEN,
+    "frozen-postgres": replace(FROZEN, postgres=True),
+    "database": Happening(without_database, lasts=True, postgres=True),
+    "ahead": AHEAD,
+    "ahead-postgres": replace(AHEAD, postgres=True),
+    "back": BACK,
+    "back-postgres": replace(BACK, postgres=True),
 }
+"""Without a name of it, the database is SQLite."""
