@@ -102,7 +102,7 @@ class Watch:
             self.stage = "returned"
             expected = Outcome(name=self.name, due=self._deadline, took=took, ended=None)
             ended = self._end_of_the_dead(site, expected.limit + GIVES_UP_SECONDS)
-            self.stage = "the dead job has ended"
+            self.stage = "afterwards"
             self._look_until(site, self._passed() + AFTERWARDS_SECONDS)
             wrong = tuple(
                 f"{job_id} ({each['error']})"
