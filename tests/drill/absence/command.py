@@ -40,8 +40,8 @@ def absence(happenings: Sequence[str], away: int, deadline: int, faketime: Path 
     """Freeze real servers, stop their database, set their clock, and watch what they give up.
 
     Takes about 25 minutes, and little of the processor. WHAT is any of frozen, frozen-postgres,
-    database, ahead, ahead-postgres, back and back-postgres. Without it, all happen at the same
-    time, each to a server of its own. The exit status is 1 if a promise was broken.
+    frozen-in-step, database, ahead, ahead-postgres, back and back-postgres. Without it, all happen
+    at the same time, each to a server of its own. The exit status is 1 if a promise was broken.
     """
     console, names = Console(soft_wrap=True, highlight=False), happenings or tuple(HAPPENINGS)
     if any(HAPPENINGS[name].sets_clock for name in names):

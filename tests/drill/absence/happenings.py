@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+import psycopg
 
 from tests.drill.absence.clock import SetClock
 from tests.drill.absence.jobs import CURL_SECONDS
@@ -38,6 +40,22 @@ def frozen(site: Site) -> Iterator[None]:
         yield
     finally:
         os.killpg(group, signal.SIGCONT)
+
+
+@contextmanager
+def frozen_in_a_step(site: Site) -> Iterator[None]:
+    """Stop all processes while the watch waits for a table: its step takes until the end."""
+    with ExitStack() as stack:
+        with psycopg.connect(site.server.database_url) as connection:
+            connection.execute("LOCK TABLE milepost_notes IN ACCESS EXCLUSIVE MODE")
+            site.server.until(lambda: _is_waited_for(connection), "does not look at its notes")
+            stack.enter_context(frozen(site))
+        yield
+
+
+def _is_waited_for(connection: psycopg.Connection[Any]) -> bool:
+    waiting = connection.execute("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
+    return waiting.fetchone() == (True,)
 
 
 @contextmanager
@@ -104,10 +122,11 @@ FROZEN: Final = Happening(frozen, lasts=True)
 HAPPENINGS: Final = {
     "frozen": FROZEN,
     "frozen-postgres": replace(FROZEN, postgres=True),
+    "frozen-in-step": Happening(frozen_in_a_step, lasts=True, postgres=True),
     "database": Happening(without_database, lasts=True, postgres=True),
     "ahead": AHEAD,
     "ahead-postgres": replace(AHEAD, postgres=True),
     "back": BACK,
     "back-postgres": replace(BACK, postgres=True),
 }
-"""Without a name of it, the database is SQLite."""
+"""`frozen`, `ahead` and `back` are on SQLite, the others on PostgreSQL."""
