@@ -22,7 +22,7 @@ test: $(VENV)/test ## Run all tests (ARGS="-k name" for some)
 bench: $(VENV)/bench ## Measure Milepost against its baselines (ARGS="--short", or names)
 	@$(BIN)/python -m bench $(ARGS)
 
-drill: $(VENV)/test ## Play jobs by the thousand against an oracle (ARGS="month", or "job SEED")
+drill: $(VENV)/test ## Play jobs by the thousand against an oracle (ARGS="month", "job SEED" or "absence")
 	@$(BIN)/python -m tests.drill $(ARGS)
 
 check: $(VENV)/dev ## Check style, types and the direction of imports

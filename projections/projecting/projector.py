@@ -27,7 +27,7 @@ GATHER_SECONDS = 0.012
 GATHER_SHARE = 2
 """After a step of t seconds, the next one waits until GATHER_SHARE * t have passed since it began.
 
-Of the two times, the longer one counts."""
+Of the two times, the longer one counts. The pause ends after LOOK_SECONDS at the latest."""
 LOOK_SECONDS = 1.0
 """How often an idle projector asks whether it should stop, and a waiting one asks for the lock."""
 
@@ -53,12 +53,14 @@ class Projector:
         snapshot_every: int = EVERY,
         chores: Sequence[Chore] = (),
         may_project: Callable[[Event], bool] = lambda _: True,
+        clock: Callable[[], float] = monotonic,
     ) -> None:
         self._read_model = read_model
         fold = JobFold(mapper, workflows, snapshot_every)
         self._steps = Stepper(store, read_model, fold, batch=batch, batches=batches)
-        self._chores = Chores(chores)
+        self._chores = Chores(chores, clock)
         self._may_project = may_project
+        self._clock = clock
 
     def run(self, stop: Event) -> None:
         """Project until `stop` is set; survive a database that goes away and comes back."""
@@ -97,18 +99,19 @@ class Projector:
         self._chores.begin()
         look_at = 0.0
         while not stop.is_set():
-            began = monotonic()
+            began = self._clock()
             folded = self._steps.step()
-            if monotonic() >= look_at:
+            if self._clock() >= look_at:
                 if not self._steps.is_of_these_tables():
                     raise PositionMoved
-                look_at = monotonic() + LOOK_SECONDS
+                look_at = self._clock() + LOOK_SECONDS
             chore_due_in = self._chores.step()
             if folded < self._steps.batch and chore_due_in > AT_ONCE:
-                worked = monotonic() - began
+                worked = self._clock() - began
                 wake_ups.wait(min(LOOK_SECONDS, chore_due_in))
                 # The first event after a pause is folded at once. Of many events some gather,
                 # because a step costs about the same for one event as for fifty, and the
                 # processes that answer requests need the cores.
                 gathered = began + max(GATHER_SECONDS, worked * GATHER_SHARE)
-                stop.wait(max(0.0, gathered - monotonic()))
+                # A process that was stopped during a step took long, and must not rest for long.
+                stop.wait(min(LOOK_SECONDS, max(0.0, gathered - self._clock())))

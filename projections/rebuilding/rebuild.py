@@ -34,7 +34,7 @@ events mean fewer writes, because it writes each job among them once. But the ro
 and no other process can write to SQLite during the write."""
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.01, 2.0
 """Seconds between attempts to swap. The first attempts wait for a projector that was faster, later
-attempts for a transaction that reads for long."""
+attempts for a transaction that reads for long. No pause between slices of a deletion is longer."""
 
 
 class RebuildUnderWay(MilepostError):
@@ -78,6 +78,7 @@ class Rebuild:
         batch: int = BATCH,
         batches: int = BATCHES,
         page: int = PAGE,
+        clock: Callable[[], float] = monotonic,
     ) -> None:
         self._store = store
         self._read_model = read_model
@@ -86,6 +87,7 @@ class Rebuild:
         self._mapper = mapper
         self._workflows = workflows
         self._batch, self._batches, self._page = batch, batches, page
+        self._clock = clock
         self._standing_by_for: str | None = None
 
     def run(
@@ -107,7 +109,7 @@ class Rebuild:
         with self._shadow.lock() as is_held:
             if not is_held:
                 raise RebuildUnderWay
-            began, events = monotonic(), 0
+            began, events = self._clock(), 0
             self.delete_replaced(stop)
             if stop.is_set():
                 raise RebuildInterrupted
@@ -141,7 +143,7 @@ class Rebuild:
                 projector.catch_up(after_each)
                 position = rows.position()
                 if self._shadow.swap():
-                    return Rebuilt(began_at, position, events, monotonic() - began, differences)
+                    return Rebuilt(began_at, position, events, self._clock() - began, differences)
                 after_each(0)
                 stop.wait(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
@@ -167,12 +169,12 @@ class Rebuild:
 
         If it stops early, the projector or the next rebuild deletes the rest.
         """
-        stop, began = stop or Event(), monotonic()
+        stop, began = stop or Event(), self._clock()
         while not stop.is_set() and self._shadow.clear():
             # After a slice of t seconds, pause for t seconds: writers that wait for SQLite's lock
-            # only poll it.
-            stop.wait(monotonic() - began)
-            began = monotonic()
+            # only poll it. A process that was stopped during a slice pauses no longer for that.
+            stop.wait(min(LONGEST_PAUSE, self._clock() - began))
+            began = self._clock()
 
     def is_current(self, stop: Event) -> bool:
         """Tell whether the served rows have this release's shape; rebuild rows of an older one.

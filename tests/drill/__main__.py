@@ -1,4 +1,4 @@
-"""`python -m tests.drill`: play a month of jobs on the real code, or one job again."""
+"""`python -m tests.drill`: play a month of jobs on the real code, one job again, or an absence."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from domain.workflows.files import load
+from tests.drill.absence.command import absence
 from tests.drill.month import done_in, play_month, shifts_of
 from tests.drill.replay import claims_broken, played, smallest, story
 from tests.drill.shifts import Tally, away_in, lives_of
@@ -118,6 +119,8 @@ def job(seed: str) -> None:
         for line in story(less, fewer, played(less, fewer, workflows)):
             console.print(line)
 
+
+main.add_command(absence)
 
 if __name__ == "__main__":
     main()

@@ -8,6 +8,7 @@ import pwd
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from uuid import uuid4
 
@@ -27,11 +28,13 @@ SYSTEM_USER = "nobody"
 class PostgresServer:
     """A cluster of its own in a temporary folder, on a Unix socket only.
 
-    Without `fsync`, for tests: there, processes are killed and not the machine.
+    Without `fsync`, for tests: there, processes are killed and not the machine. `env` has variables
+    that its processes get beside those of this process.
     """
 
-    def __init__(self, *, fsync: bool = False) -> None:
+    def __init__(self, *, fsync: bool = False, env: Mapping[str, str] = {}) -> None:
         self._fsync = "on" if fsync else "off"
+        self._env = {**os.environ, **env}
         # A short path: a socket's may have 107 characters.
         self._home = Path(tempfile.mkdtemp(prefix="mp-pg-", dir="/tmp"))
         self.folder = self._home / "data"
@@ -72,6 +75,7 @@ class PostgresServer:
             done = subprocess.run(
                 [self._binaries / program, "-D", self.folder, *arguments],
                 user=self._user,
+                env=self._env,
                 cwd="/",
                 stdout=output,
                 stderr=output,

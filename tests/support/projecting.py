@@ -49,6 +49,21 @@ def projector(made: Deployment, read_model: object = None, **options: Any) -> Pr
     )
 
 
+class Rests(Event):
+    """An event that nobody waits for: it notes for how long somebody wanted to, and is then set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seconds: list[float] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Note the seconds, and be set."""
+        assert timeout is not None
+        self.seconds.append(timeout)
+        self.set()
+        return True
+
+
 @contextmanager
 def running(*projectors: Projector) -> Iterator[list[Event]]:
     """Run projectors, a thread each, until their events are set or the block ends."""

@@ -58,6 +58,8 @@ class Server:
         self.database_url = database_url or f"sqlite:///{home / 'test.db'}"
         self.env["MILEPOST_DATABASE_URL"] = self.database_url
         self.process: subprocess.Popen[bytes] | None = None
+        self.patience: float = PATIENCE_SECONDS
+        """How many seconds a request waits for its answer."""
 
     @property
     def url(self) -> str:
@@ -138,7 +140,7 @@ class Server:
         self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] = {}
     ) -> Answer:
         """Send a request over a connection of its own."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_SECONDS)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=self.patience)
         try:
             connection.request(method, path, body, dict(headers))
             response = connection.getresponse()

@@ -13,6 +13,7 @@ from eventsourcing.persistence import OperationalError, StoredEvent
 from domain.job.callback import Callback
 from domain.log.store import Append
 from projections.folding.job_fold import JobFold
+from projections.projecting.projector import LOOK_SECONDS
 from projections.projecting.stepper import Stepper
 from projections.read_model.contract import (
     Changes,
@@ -28,6 +29,7 @@ from tests.support.deployment import Clock, Deployment
 from tests.support.projecting import (
     PATIENCE,
     Crash,
+    Rests,
     UnreliableReadModel,
     projector,
     running,
@@ -320,6 +322,18 @@ def test_a_projector_does_its_chores_every_second(stores: Deployment) -> None:
         assert idle.wait(PATIENCE)
 
     assert folded_when_idle[0] == position
+
+
+def test_a_projector_that_was_stopped_during_a_step_does_not_rest_as_long(
+    memory: Deployment, clock: Clock
+) -> None:
+    """The pause in which events gather grows with the time of a step: here, 16 minutes."""
+    rests = Rests()
+    stopped = EverySecond(lambda: clock.advance(960))
+
+    projector(memory, chores=[stopped], clock=clock.passed).run(rests)
+
+    assert max(rests.seconds) <= LOOK_SECONDS
 
 
 def test_a_second_projector_stands_by_and_takes_over(databases: Deployment) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import msgspec
 import pytest
@@ -22,7 +22,7 @@ from projections.rebuilding.rebuild import Progress, Rebuild
 from projections.views.view import Views
 from tests.support.deployment import NOON, Clock, Deployment
 from tests.support.projecting import Crash, UnreliableReadModel, projector
-from tests.support.rebuilding import rows
+from tests.support.rebuilding import rebuild_over, rows
 from tests.support.rows import JOBS, assert_every_row_is_right, heartbeat, lived
 from tests.support.tampering import Database
 
@@ -72,17 +72,7 @@ class Recording(UnreliableShadow):
 
 def over(made: Deployment, shadow: object, page: int = 10) -> Rebuild:
     """Return a rebuild over these tables that takes many steps."""
-    return Rebuild(
-        made.milepost.store,
-        made.read_model,
-        cast("Shadow", shadow),
-        made.inspection,
-        made.milepost.mapper,
-        made.workflows,
-        batch=3,
-        batches=1,
-        page=page,
-    )
+    return rebuild_over(made, shadow, batch=3, batches=1, page=page)
 
 
 def past(made: Deployment, page: int = 10) -> FirstPass:

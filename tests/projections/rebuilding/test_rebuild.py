@@ -33,7 +33,7 @@ from projections.rebuilding.rebuild import Progress, Rebuild, RebuildInterrupted
 from tests.support.chores import EverySecond
 from tests.support.deployment import Clock, Deployment
 from tests.support.projecting import PATIENCE, Crash, projector, running, wait_until
-from tests.support.rebuilding import NEWER, differences, folded_beside, rows
+from tests.support.rebuilding import NEWER, differences, folded_beside, rebuild_over, rows
 from tests.support.rows import (
     JOBS,
     assert_every_read_is_right,
@@ -46,17 +46,7 @@ from tests.support.tampering import Database
 
 def rebuild(made: Deployment, batch: int) -> Rebuild:
     """Return a rebuild that takes many steps."""
-    return Rebuild(
-        made.milepost.store,
-        made.read_model,
-        made.shadow,
-        made.inspection,
-        made.milepost.mapper,
-        made.workflows,
-        batch=batch,
-        batches=1,
-        page=batch,
-    )
+    return rebuild_over(made, batch=batch, batches=1, page=batch)
 
 
 def edited(made: Deployment, statement: Any) -> None:

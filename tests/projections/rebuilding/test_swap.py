@@ -14,10 +14,11 @@ from eventsourcing.persistence import StoredEvent
 from domain.job.events import StopRequested
 from domain.log.store import Append
 from projections.rebuilding.contract import RebuildForbidden
-from projections.rebuilding.rebuild import Progress, RebuildInterrupted
+from projections.rebuilding.rebuild import LONGEST_PAUSE, Progress, RebuildInterrupted
 from projections.rebuilding.sqlite import SLICE
 from tests.support.deployment import NOON, Clock, Deployment
-from tests.support.rebuilding import NEWER, differences, folded_beside
+from tests.support.projecting import Rests
+from tests.support.rebuilding import NEWER, differences, folded_beside, rebuild_over
 from tests.support.rows import assert_every_row_is_right, heartbeat, lived
 from tests.support.tampering import Database
 
@@ -138,6 +139,28 @@ def test_a_deletion_that_is_stopped_leaves_the_rest(sqlite: Deployment) -> None:
         sqlite.rebuild.run(stop=stop)
 
     assert to_go(sqlite) == before != []
+
+
+def test_a_deletion_that_was_frozen_during_a_slice_does_not_rest_as_long(
+    sqlite: Deployment, clock: Clock
+) -> None:
+    """The pause after a slice grows with the time of the slice: here, 16 minutes."""
+
+    class Frozen:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(sqlite.shadow, name)
+
+        def clear(self) -> bool:
+            clock.advance(960)
+            return sqlite.shadow.clear()
+
+    many_jobs(sqlite)
+    sqlite.rebuild.run()
+    rests = Rests()
+
+    rebuild_over(sqlite, Frozen(), clock=clock.passed).delete_replaced(rests)
+
+    assert 0 < max(rests.seconds) <= LONGEST_PAUSE
 
 
 def test_there_is_one_set_of_indexes_whoever_prepares_and_rebuilds(sqlite: Deployment) -> None:
