@@ -376,6 +376,51 @@ def test_a_header_of_an_answer_cannot_become_two() -> None:
     run(test)
 
 
+def head(path: str, *fields: str) -> bytes:
+    return get(path, *fields).replace(b"GET", b"HEAD", 1)
+
+
+def bodies_of(answers: bytes) -> list[bytes]:
+    """Return what follows each head in the answers of a connection that has ended."""
+    return [answer.partition(b"\r\n\r\n")[2] for answer in answers.split(b"HTTP/1.1 ")[1:]]
+
+
+def test_an_answer_to_head_has_a_length_and_no_body() -> None:
+    async def test(case: Case) -> None:
+        client = await case.client()
+        client.send(head("/a"), head("/broken"), get("/b", "Connection: close"))
+        answers = await client.ended()
+        assert b"content-length: 3\r\n" in answers[: answers.index(b"HTTP/1.1 500")]
+        assert bodies_of(answers) == [b"", b"", b"/b "]
+
+    run(test)
+
+
+@pytest.mark.parametrize(
+    "refused", [head("/", "X-Large: " + "x" * MAX_HEAD_BYTES), head("/" + "x" * MAX_HEAD_BYTES)]
+)
+def test_a_refusal_of_head_has_no_body(refused: bytes) -> None:
+    async def test(case: Case) -> None:
+        client = await case.client()
+        client.send(get("/before"), refused)
+        answers = await client.ended()
+        assert b"HTTP/1.1 4" in answers
+        assert bodies_of(answers) == [b"/before ", b""]
+
+    run(test)
+
+
+def test_a_refusal_of_what_follows_head_has_a_body() -> None:
+    async def test(case: Case) -> None:
+        client = await case.client()
+        client.send(head("/before"), b"\0\r\n\r\n")
+        before, refusal = bodies_of(await client.ended())
+        assert before == b""
+        assert b"urn:milepost:problem:bad-request" in refusal
+
+    run(test)
+
+
 # Deadlines
 
 
