@@ -213,8 +213,9 @@ class Connection(asyncio.Protocol):
             return
         if not self._waiting:
             if self._is_paused:
-                self._transport.resume_reading()
-                self._is_paused = False
+                self._read_again()
+                # The rest of a body that was under way has its time from now on.
+                self.due = self._connections.after(self._limits.body)
             if not self._in_body:
                 self.due = self._connections.after(self._limits.idle)
             return
@@ -264,8 +265,14 @@ class Connection(asyncio.Protocol):
             return
         # The client may be sending. To close now would reset the connection, and the client could
         # lose the answer. So it has some seconds to read the answer and to hang up.
+        if self._is_paused:
+            self._read_again()
         self._transport.write_eof()
         self.due = self._connections.after(self._limits.linger)
+
+    def _read_again(self) -> None:
+        self._transport.resume_reading()
+        self._is_paused = False
 
     def _size_of_head(self) -> int:
         lines = sum(len(name) + len(value) + 4 for name, value in self._fields.items())
@@ -287,7 +294,8 @@ class Connection(asyncio.Protocol):
             elif self._write_due <= tick:
                 self._transport.abort()
         self._unsent = unsent
-        if self.due <= tick:
+        # While nothing is read, the client cannot be in time.
+        if self.due <= tick and not self._is_paused:
             self._expire()
 
     def finish(self) -> None:

@@ -448,6 +448,61 @@ def test_a_body_that_does_not_come_in_time_is_a_408() -> None:
     run(test, QUICK)
 
 
+async def paused_within(case: Case, last: bytes) -> Client:
+    """Return a client of whom nothing is read while it waits for two answers."""
+    case.may_answer.clear()
+    client = await case.client()
+    client.send(get("/a") + get("/b") + last)
+    await case.until(lambda: bool(case.asked))
+    return client
+
+
+async def long_after(case: Case) -> None:
+    """Let more time pass than any client may take."""
+    case.connections.tick += 10 * round(LONG)
+    seen = case.connections.tick
+    await case.until(lambda: case.connections.tick > seen + 1)
+
+
+async def answered_twice(case: Case, client: Client) -> None:
+    case.may_answer.set()
+    assert [(await client.answer())[2] for _ in range(2)] == [b"/a ", b"/b "]
+
+
+def test_no_time_of_a_body_passes_while_the_server_does_not_read() -> None:
+    async def test(case: Case) -> None:
+        client = await paused_within(case, post(b"b", length=4))
+        await long_after(case)
+        await answered_twice(case, client)
+        client.send(b"ody")
+        assert (await client.answer())[2] == b"/post body"
+
+    run(test)
+
+
+def test_a_body_has_its_time_once_the_server_reads_again() -> None:
+    async def test(case: Case) -> None:
+        client = await paused_within(case, post(b"b", length=4))
+        await answered_twice(case, client)
+        await long_after(case)
+        assert await client.status() == 408
+
+    run(test)
+
+
+def test_a_client_that_is_refused_while_the_server_does_not_read_can_read_why() -> None:
+    async def test(case: Case) -> None:
+        client = await paused_within(case, post(b"", length=MANY))
+        await long_after(case)
+        await answered_twice(case, client)
+        client.send(bytes(MANY))
+        assert await client.status() == 413
+        client.writer.close()
+        await case.until(lambda: not case.connections.open)
+
+    run(test)
+
+
 def test_a_client_that_takes_no_byte_of_its_answer_is_ended() -> None:
     async def test(case: Case) -> None:
         client = await case.client()
