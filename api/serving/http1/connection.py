@@ -143,13 +143,16 @@ class Connection(asyncio.Protocol):
         """Begin a request."""
         if not self._reads_on:
             raise BadRequest("nothing more is read on this connection")
-        self._target, self._fields, self._body = b"", {}, bytearray()
+        self._method, self._target = "", b""
+        self._fields, self._body = {}, bytearray()
         self._has_begun, self._repeated_bytes = True, 0
         # The bytes of a head that follows another request in one piece are not counted.
         self._is_counted = self._bytes_read > 0
 
     def on_url(self, target: bytes) -> None:
-        """Take a piece of the target."""
+        """Take a piece of the target; the method is known by now."""
+        # Not later: a head that is too large is refused before it ends, and HEAD gets no body.
+        self._method = self._parser.get_method().decode()
         self._target += target
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -165,7 +168,7 @@ class Connection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         """Refuse a request that is too large; else wait for its body."""
-        self._method, self._in_body = self._parser.get_method().decode(), True
+        self._in_body = True
         is_small = self._is_counted and self._bytes_read <= MAX_HEAD_BYTES
         if not is_small and self._size_of_head() > MAX_HEAD_BYTES:
             raise self._large_head()
@@ -210,15 +213,16 @@ class Connection(asyncio.Protocol):
             return
         if not self._waiting:
             if self._is_paused:
-                self._transport.resume_reading()
-                self._is_paused = False
+                self._read_again()
+                # The rest of a body that was under way has its time from now on.
+                self.due = self._connections.after(self._limits.body)
             if not self._in_body:
                 self.due = self._connections.after(self._limits.idle)
             return
         following = self._waiting.popleft()
         if isinstance(following, Exception):
             path = self._target.partition(b"?")[0][:MAX_NAMED].decode("latin-1")
-            self._send(problem_of(following, self._method, path), CLOSE)
+            self._send(self._method, problem_of(following, self._method, path), CLOSE)
             return
         self._present = following
         self._task = self._connections.loop.create_task(self._answer(following))
@@ -229,18 +233,19 @@ class Connection(asyncio.Protocol):
         if self._transport.is_closing():
             return
         if self._connections.is_draining() or not (self._reads_on or self._waiting):
-            self._send(answer, CLOSE)
+            self._send(incoming.method, answer, CLOSE)
             return
         # A client of HTTP/1.0 that asks to be kept wants to hear that it is.
-        self._send(answer, KEEP_ALIVE if b"connection" in incoming.fields else ())
+        more = KEEP_ALIVE if b"connection" in incoming.fields else ()
+        self._send(incoming.method, answer, more)
         self._go_on()
 
-    def _send(self, answer: Answer, more: Sequence[str]) -> None:
+    def _send(self, method: str, answer: Answer, more: Sequence[str]) -> None:
         try:
-            written = in_bytes(answer, [self._connections.date, *more])
+            written = in_bytes(method, answer, [self._connections.date, *more])
         except ValueError as error:  # a bug: a text that no header can have
-            answer = problem_of(error, self._method, "")
-            written = in_bytes(answer, [self._connections.date, *more])
+            answer = problem_of(error, method, "")
+            written = in_bytes(method, answer, [self._connections.date, *more])
         self._transport.write(written)
         if more is CLOSE:
             self._end()
@@ -260,8 +265,14 @@ class Connection(asyncio.Protocol):
             return
         # The client may be sending. To close now would reset the connection, and the client could
         # lose the answer. So it has some seconds to read the answer and to hang up.
+        if self._is_paused:
+            self._read_again()
         self._transport.write_eof()
         self.due = self._connections.after(self._limits.linger)
+
+    def _read_again(self) -> None:
+        self._transport.resume_reading()
+        self._is_paused = False
 
     def _size_of_head(self) -> int:
         lines = sum(len(name) + len(value) + 4 for name, value in self._fields.items())
@@ -283,7 +294,8 @@ class Connection(asyncio.Protocol):
             elif self._write_due <= tick:
                 self._transport.abort()
         self._unsent = unsent
-        if self.due <= tick:
+        # While nothing is read, the client cannot be in time.
+        if self.due <= tick and not self._is_paused:
             self._expire()
 
     def finish(self) -> None:

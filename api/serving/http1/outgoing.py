@@ -13,8 +13,11 @@ CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 WITHOUT_LENGTH: Final = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
 
 
-def in_bytes(answer: Answer, more: Sequence[str]) -> bytes:
-    """Return an answer as bytes; `more` are lines of its head, each with its end.
+def in_bytes(method: str, answer: Answer, more: Sequence[str]) -> bytes:
+    """Return the answer to a request of this method as bytes.
+
+    `more` are lines of its head, each with its end. The answer to HEAD has the length of its body,
+    and no body (RFC 9110, 9.3.2).
 
     Raises `ValueError` for a header that would not be one line.
     """
@@ -30,7 +33,8 @@ def in_bytes(answer: Answer, more: Sequence[str]) -> bytes:
     head = "".join(lines)
     if head.count("\n") != len(lines) or head.count("\r") != len(lines):
         raise ValueError("a header of the answer has a line break")
-    return f"{head}\r\n".encode("latin-1") + answer.body
+    written = f"{head}\r\n".encode("latin-1")
+    return written if method == "HEAD" else written + answer.body
 
 
 @cache

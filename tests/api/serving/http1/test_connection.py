@@ -376,6 +376,51 @@ def test_a_header_of_an_answer_cannot_become_two() -> None:
     run(test)
 
 
+def head(path: str, *fields: str) -> bytes:
+    return get(path, *fields).replace(b"GET", b"HEAD", 1)
+
+
+def bodies_of(answers: bytes) -> list[bytes]:
+    """Return what follows each head in the answers of a connection that has ended."""
+    return [answer.partition(b"\r\n\r\n")[2] for answer in answers.split(b"HTTP/1.1 ")[1:]]
+
+
+def test_an_answer_to_head_has_a_length_and_no_body() -> None:
+    async def test(case: Case) -> None:
+        client = await case.client()
+        client.send(head("/a"), head("/broken"), get("/b", "Connection: close"))
+        answers = await client.ended()
+        assert b"content-length: 3\r\n" in answers[: answers.index(b"HTTP/1.1 500")]
+        assert bodies_of(answers) == [b"", b"", b"/b "]
+
+    run(test)
+
+
+@pytest.mark.parametrize(
+    "refused", [head("/", "X-Large: " + "x" * MAX_HEAD_BYTES), head("/" + "x" * MAX_HEAD_BYTES)]
+)
+def test_a_refusal_of_head_has_no_body(refused: bytes) -> None:
+    async def test(case: Case) -> None:
+        client = await case.client()
+        client.send(get("/before"), refused)
+        answers = await client.ended()
+        assert b"HTTP/1.1 4" in answers
+        assert bodies_of(answers) == [b"/before ", b""]
+
+    run(test)
+
+
+def test_a_refusal_of_what_follows_head_has_a_body() -> None:
+    async def test(case: Case) -> None:
+        client = await case.client()
+        client.send(head("/before"), b"\0\r\n\r\n")
+        before, refusal = bodies_of(await client.ended())
+        assert before == b""
+        assert b"urn:milepost:problem:bad-request" in refusal
+
+    run(test)
+
+
 # Deadlines
 
 
@@ -401,6 +446,61 @@ def test_a_body_that_does_not_come_in_time_is_a_408() -> None:
         assert case.asked == []
 
     run(test, QUICK)
+
+
+async def paused_within(case: Case, last: bytes) -> Client:
+    """Return a client of whom nothing is read while it waits for two answers."""
+    case.may_answer.clear()
+    client = await case.client()
+    client.send(get("/a") + get("/b") + last)
+    await case.until(lambda: bool(case.asked))
+    return client
+
+
+async def long_after(case: Case) -> None:
+    """Let more time pass than any client may take."""
+    case.connections.tick += 10 * round(LONG)
+    seen = case.connections.tick
+    await case.until(lambda: case.connections.tick > seen + 1)
+
+
+async def answered_twice(case: Case, client: Client) -> None:
+    case.may_answer.set()
+    assert [(await client.answer())[2] for _ in range(2)] == [b"/a ", b"/b "]
+
+
+def test_no_time_of_a_body_passes_while_the_server_does_not_read() -> None:
+    async def test(case: Case) -> None:
+        client = await paused_within(case, post(b"b", length=4))
+        await long_after(case)
+        await answered_twice(case, client)
+        client.send(b"ody")
+        assert (await client.answer())[2] == b"/post body"
+
+    run(test)
+
+
+def test_a_body_has_its_time_once_the_server_reads_again() -> None:
+    async def test(case: Case) -> None:
+        client = await paused_within(case, post(b"b", length=4))
+        await answered_twice(case, client)
+        await long_after(case)
+        assert await client.status() == 408
+
+    run(test)
+
+
+def test_a_client_that_is_refused_while_the_server_does_not_read_can_read_why() -> None:
+    async def test(case: Case) -> None:
+        client = await paused_within(case, post(b"", length=MANY))
+        await long_after(case)
+        await answered_twice(case, client)
+        client.send(bytes(MANY))
+        assert await client.status() == 413
+        client.writer.close()
+        await case.until(lambda: not case.connections.open)
+
+    run(test)
 
 
 def test_a_client_that_takes_no_byte_of_its_answer_is_ended() -> None:
