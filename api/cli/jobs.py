@@ -41,6 +41,8 @@ LABELS = {
     "completed_at": "ended",
     "stopped_at": "machine gone since",
 }
+AFTER_A_SUCCESS = {"running": "running since", "stopped": "began to run"}
+"""How `completed_at` is called after an attempt that succeeded, by the attempt's outcome."""
 FACTS = (
     "agent_id",
     "user_id",
@@ -179,6 +181,8 @@ def _show(services: Services, job_id: str, as_json: bool) -> None:
     for name in FACTS:
         if job[name] is not None:
             label = LABELS.get(name, name.replace("_", " "))
+            if name == "completed_at":
+                label = AFTER_A_SUCCESS.get(job["outcome"], label)
             value = _when(job[name], services) if name in LABELS else str(job[name])
             click.echo(f"  {label:{WIDE}} {indented(value, WIDE + 3)}")
     if refusal := job["last_refusal"]:
@@ -190,15 +194,22 @@ def _show(services: Services, job_id: str, as_json: bool) -> None:
     if sentence := job["health"]["sentence"]:
         click.echo(f"  {job['health']['state']:{WIDE}} {sentence}")
     for attempt in history["attempts"]:
-        _show_attempt(attempt)
+        _show_attempt(attempt, is_one_of_many=len(history["attempts"]) > 1)
     return None
 
 
-def _show_attempt(attempt: dict[str, Any]) -> None:
+def _show_attempt(attempt: dict[str, Any], *, is_one_of_many: bool) -> None:
     names = ("failed_step",) if attempt["present"] else ("failed_step", "error")
-    reason = ": ".join(attempt[name] for name in names if attempt[name])
-    status = status_text(attempt["status"], attempt["outcome"])
-    click.echo(f"  attempt {attempt['number']}: {status} {indented(reason, 4)}".rstrip())
+    reason = "".join(f": {attempt[name]}" for name in names if attempt[name])
+    marks = [
+        f"run {attempt['workflow_run_id']}" if attempt["workflow_run_id"] else "",
+        f"run_attempt {attempt['run_attempt']}" if attempt["run_attempt"] else "",
+        "superseded by another run" if attempt["superseded"] else "",
+        "shown" if attempt["present"] and is_one_of_many else "",
+    ]
+    beside = ", ".join(filter(None, marks))
+    status = f"{status_text(attempt['status'], attempt['outcome'])}{beside and f' ({beside})'}"
+    click.echo(f"  attempt {attempt['number']}: {indented(status + reason, 4)}")
     rows = [
         (
             step["started_at"],

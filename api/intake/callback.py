@@ -140,6 +140,11 @@ class CallbackReader:
             raise MissingStatusOrType
         if known.get("type") != HEARTBEAT and known.get("status") is None:
             warnings.append(f"type {known['type']!r} is unknown, so it counts as a heartbeat")
+        if ignored and (status := given.get("status")) not in (None, "provisioning"):
+            warnings.append(
+                f"type {HEARTBEAT!r} makes this a heartbeat; its status {_short(status)} counts "
+                "for nothing"
+            )
         extra = {
             name: value
             for name, value in body.fields.items()
@@ -173,6 +178,10 @@ class CallbackReader:
 def _is_absent(value: Any) -> bool:
     # Bodies come from `jq -n` with shell variables: an unknown value is "" or null.
     return value is None or value == ""
+
+
+def _short(value: Any) -> str:
+    return repr(value[:60] if isinstance(value, str) else value)[:80]
 
 
 def _fields_meant(extra: Mapping[str, Any], fields: Mapping[str, Any]) -> Iterator[str]:

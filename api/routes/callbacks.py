@@ -103,7 +103,7 @@ def read(request: Request, sender: Sender, reader: CallbackReader) -> Taken:
     try:
         callback, warnings = reader.read(request.body)
     except (InvalidJSON, MissingJobId) as error:
-        if stranger := _stranger(request.header):
+        if stranger := _stranger(request):
             raise type(error)(f"{sentence(error)} {stranger} {FOR_WORKFLOWS}") from None
         raise
     named, odd = _delivery(request.header, sender, callback)
@@ -118,13 +118,14 @@ def read(request: Request, sender: Sender, reader: CallbackReader) -> Taken:
     )
 
 
-def _stranger(header: Headers) -> str | None:
-    """Say what a request is that is no callback, if its headers tell."""
-    if event := header("X-GitHub-Event"):
+def _stranger(request: Request) -> str | None:
+    """Say what a request is that is no callback, if its headers and its body tell."""
+    if event := request.header("X-GitHub-Event"):
         return f"This is an event of GitHub's own webhooks, {event[:60]!r}."
-    if (header("Content-Type") or "").lower().startswith(FORMS):
-        return "This is a form."
-    return None
+    is_form = (request.header("Content-Type") or "").lower().startswith(FORMS)
+    # `curl -d` calls every body a form.
+    is_json = request.body.lstrip().startswith((b"{", b"["))
+    return "This is a form." if is_form and not is_json and b"=" in request.body else None
 
 
 async def _keep(error: MilepostError, request: Request, sender: Sender, door: Door) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+import msgspec
+
 from domain.job.attempt import SKEW_SECONDS, Attempt
 from domain.job.belonging import NONE
 from domain.job.callback import Callback
@@ -24,16 +26,28 @@ def about_callback(job: ProvisioningJob, callback: Callback, outcome: Outcome) -
     elif after and outcome.job.runs.is_superseded(after):
         yield f"another run has taken the place of {_named(after)}, so this changes only its own"
     elif before and after and before.final and before.final == after.final:
-        yield from _after_the_end(job, before, callback)
+        is_all = all(isinstance(each, Received) for each in outcome.facts)
+        unchanged = is_all and _but_for_clock(before) == _but_for_clock(after)
+        yield from _after_the_end(job, before, callback, unchanged)
     if callback.occurred_at:
         yield from _about_clock(fact)
 
 
-def _after_the_end(job: ProvisioningJob, ended: Attempt, callback: Callback) -> Iterator[str]:
+def _after_the_end(
+    job: ProvisioningJob, ended: Attempt, callback: Callback, unchanged: bool
+) -> Iterator[str]:
     whose = f"job {job.id!r}" if ended is job.attempt else _named(ended)
-    yield f"{whose} is already {ended.status}, so this changes nothing"
+    if unchanged:
+        yield f"{whose} is already {ended.status}, so this changes nothing"
+    elif callback.status != "stopped":
+        yield f"{whose} is already {ended.status} and stays so"
     if ended.status == "failed" and callback.status == "provisioning" and callback.step:
         yield "a provisioning status without a step starts the next attempt"
+
+
+def _but_for_clock(attempt: Attempt) -> Attempt:
+    # A wrong clock has a sentence of its own.
+    return msgspec.structs.replace(attempt, skew_seconds=None)
 
 
 def _named(attempt: Attempt) -> str:

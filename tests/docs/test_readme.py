@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from api import settings
-from tests.support.server import MILEPOST, Make, Server
+from domain.job.callback import STATUSES
+from tests.support.server import MILEPOST, PATIENCE_SECONDS, Make, Server
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -75,6 +76,56 @@ def test_the_commands_pasted_one_after_the_other_show_what_the_readme_says(
     assert "Found out." in done.stdout.splitlines()
     assert "vm@1 is fine" in done.stdout
     assert "mp_" in done.stdout
+
+
+def test_the_workflow_of_the_readme_reports_its_run_and_leaves_no_output_open(
+    first_start: Server,
+) -> None:
+    """The end of the script ends its output, or a pipe behind it would wait for the last sleep."""
+    missing = [tool for tool in ("bash", "curl", "jq", "openssl") if shutil.which(tool) is None]
+    if missing and "CI" not in os.environ:
+        pytest.skip(f"the README's commands need {', '.join(missing)}")
+    [script] = re.findall(r"^```bash\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    home = first_start.home / ".milepost"
+    run = {"GITHUB_RUN_ID": "4711", "GITHUB_RUN_ATTEMPT": "2", "JOB_ID": "job-1"}
+
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],  # noqa: S607
+        env={
+            **first_start.env,
+            **run,
+            "CALLBACK_SECRET": (home / "callback-secret").read_text(encoding="utf-8").strip(),
+            "CALLBACK_URL": f"{first_start.url}/api/webhooks/github",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE_SECONDS,
+    )
+
+    assert done.returncode == 0, done.stderr
+    token = (home / "admin-token").read_text(encoding="utf-8").strip()
+    job = first_start.get("/api/jobs/job-1", token).body
+    assert (job["status"], job["workflow_run_id"], job["run_attempt"]) == ("running", "4711", 2)
+    events = first_start.get("/api/jobs/job-1/events", token).body["events"]
+    assert [event["callback_id"] for event in events] == [
+        "4711-2-begun",
+        "4711-2-vm_created",
+        "4711-2-running",
+    ]
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/lifecycle.md"])
+def test_every_status_of_a_callback_is_named(document: str) -> None:
+    text = (ROOT / document).read_text(encoding="utf-8")
+
+    for status in STATUSES:
+        assert f"`{status}`" in text or f'`"status": "{status}"`' in text, status
+
+
+def test_every_page_of_the_documentation_is_in_the_readme() -> None:
+    for page in (ROOT / "docs").glob("*.md"):
+        assert f"[docs/{page.name}](docs/{page.name}): " in README
 
 
 def test_every_setting_is_in_the_readme() -> None:

@@ -144,6 +144,52 @@ def test_a_cancelled_job_is_shown_apart_from_a_failed_one(shell: Shell, stuck: S
     assert event["state"]["outcome"] == "cancelled"
 
 
+# The runs of a job
+
+
+def attempt_lines(said: str) -> list[str]:
+    return [line.strip() for line in said.splitlines() if line.startswith("  attempt ")]
+
+
+def test_each_attempt_names_its_run_and_the_shown_one_is_marked(shell: Shell, stuck: Site) -> None:
+    stuck.report(status="provisioning", workflow_run_id="4712", run_attempt=2)
+    assert attempt_lines(shell("jobs", "job-1")) == [
+        "attempt 1: provisioning (run 4711, superseded by another run)",
+        "attempt 2: provisioning (run 4712, run_attempt 2, shown)",
+    ]
+
+    stuck.report(status="failed", error="no quota", failed_step="vm", workflow_run_id="4711")
+    stuck.report(status="running", workflow_run_id="4712", run_attempt=2, **MACHINE)
+
+    assert attempt_lines(shell("jobs", "job-1")) == [
+        "attempt 1: failed (run 4711): vm: no quota",
+        "attempt 2: running (run 4712, run_attempt 2, shown)",
+    ]
+
+
+def test_one_attempt_without_a_run_has_nothing_beside_its_status(
+    shell: Shell, database_site: Site
+) -> None:
+    database_site.report(status="failed", failed_step="vm", error="no quota")
+
+    assert attempt_lines(shell("jobs", "job-1")) == ["attempt 1: failed: vm"]
+
+
+def test_a_running_instance_runs_since_and_only_an_end_is_an_end(shell: Shell, stuck: Site) -> None:
+    stuck.report(status="running", workflow_run_id="4711", **MACHINE)
+    said = shell("jobs", "job-1")
+    assert "  running since      2026-03-02 12:00:00 UTC" in said
+    assert "  ended " not in said
+
+    shell("stopped", "job-1")
+    said = shell("jobs", "job-1")
+    assert "  began to run       2026-03-02 12:00:00 UTC" in said
+    assert "  ended " not in said
+
+    stuck.report("job-2", status="failed")
+    assert "  ended              2026-03-02 12:00:00 UTC" in shell("jobs", "job-2")
+
+
 # Long errors
 
 LONG = "\n".join(f"TASK [step {number}] failed: " + "x" * 60 for number in range(120))

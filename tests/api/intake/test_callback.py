@@ -245,7 +245,23 @@ def test_what_a_heartbeat_carries_is_kept_and_not_judged() -> None:
         type="heartbeat",
         extra={"status": "no status", "step": ["x"], "load": 1},
     )
-    assert warnings == ()
+    assert warnings == (
+        "type 'heartbeat' makes this a heartbeat; its status 'no status' counts for nothing",
+    )
+
+
+@pytest.mark.parametrize("status", ["failed", "running", "stopped", 5])
+def test_a_heartbeat_with_the_status_of_something_else_is_warned_of(status: Any) -> None:
+    [warning] = read(type="heartbeat", status=status).warnings
+
+    assert warning == (
+        f"type 'heartbeat' makes this a heartbeat; its status {status!r} counts for nothing"
+    )
+
+
+@pytest.mark.parametrize("status", ["", None, "provisioning"])
+def test_a_heartbeat_may_say_that_its_job_is_provisioning(status: Any) -> None:
+    assert read(type="heartbeat", status=status).warnings == ()
 
 
 texts = st.sampled_from(["", "job-1", "heartbeat", "running", "failed", "a\nb", "x" * 201])

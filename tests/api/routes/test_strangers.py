@@ -59,6 +59,20 @@ def test_a_form_is_told_what_the_url_is_for(memory_site: Site, kind: str) -> Non
     assert "This is a form." in problem["detail"]
 
 
+@pytest.mark.parametrize(
+    "body", [b'{"status": "failed"}', b'\n{"job_id": "a=b",}', b"[1]", b"hello"]
+)
+def test_json_that_curl_calls_a_form_is_told_what_is_wrong_with_it(
+    memory_site: Site, body: bytes
+) -> None:
+    """`curl -d` says so of every body."""
+    answer = memory_site.callback(
+        body, headers={"Content-Type": "application/x-www-form-urlencoded"}
+    )
+
+    assert "form" not in problem_of(answer, 400)["detail"]
+
+
 def test_a_callback_that_a_relay_marks_as_an_event_is_recorded(memory_site: Site) -> None:
     body = b'{"job_id": "job-1", "status": "failed"}'
 
