@@ -32,7 +32,7 @@ from domain.job.events import (
     StopRequested,
     TimeoutWithdrawn,
 )
-from domain.job.rollback import rollback_of
+from domain.job.rollback import may_matter, rollback_of
 from domain.job.runs import Runs
 from domain.workflows.definition import Workflow
 
@@ -214,10 +214,12 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
 
     def with_rollbacks(self, now: datetime) -> Outcome:
         """Ask for the rollback of machines that failed attempts left; withdraw what is wanted."""
+        if not any(may_matter(fact) for fact in self.facts):
+            return self  # as for almost every callback
         outcome = self
         for attempt in self.job.runs.attempts:
             if attempt.final is None and attempt.rollback_requested_at is None:
-                continue  # almost every callback is of such an attempt
+                continue
             fact = rollback_of(outcome.job.runs, attempt, self.facts, now)
             if fact:
                 outcome = outcome.then(fact)

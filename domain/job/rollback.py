@@ -8,12 +8,22 @@ from datetime import datetime
 from domain.job.attempt import Attempt
 from domain.job.events import (
     Fact,
+    HeartbeatReceived,
     Machine,
     RollbackRequested,
     RollbackWithdrawn,
     StatusReported,
 )
 from domain.job.runs import Runs
+
+
+def may_matter(fact: Fact) -> bool:
+    """Tell whether a fact may change which machines are wanted: an end, an order or a machine."""
+    if isinstance(fact, HeartbeatReceived):
+        return False
+    if isinstance(fact, Machine) and not isinstance(fact, StatusReported):
+        return fact.server_id is not None
+    return True
 
 
 def rollback_of(
@@ -26,6 +36,8 @@ def rollback_of(
     server_id = attempt.machine_id
     if server_id is None or attempt.stopped_at:
         return None  # without a machine, or with one that is gone for good
+    if not attempt.rollback_requested_at and (attempt.passed_on or attempt.status != "failed"):
+        return None  # another attempt answers for the machine, or nobody has to
     is_wanted = attempt.status != "failed" or _is_of_another(runs, attempt)
     if attempt.final and not attempt.final.ordered:
         # After an operator's order, a run that goes on changes nothing but its machine.
@@ -33,8 +45,6 @@ def rollback_of(
     if attempt.rollback_requested_at:
         withdrawn = RollbackWithdrawn(recorded_at=now, attempt=attempt.number)
         return withdrawn if is_wanted else None
-    if attempt.passed_on:
-        return None  # another attempt answers for the machine now
     if is_wanted or attempt.replaced or _may_be_of_another(runs, attempt):
         return None
     return RollbackRequested(

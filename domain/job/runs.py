@@ -150,11 +150,12 @@ class Runs(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
                 return place
         return None
 
-    def _with(self, attempt: Attempt) -> Runs:
+    def _with(self, before: Attempt, after: Attempt) -> Runs:
         if len(self.attempts) == 1:
-            return Runs((attempt,), self.opened, self.retries, self.forgotten)
-        changed = [each if each.number != attempt.number else attempt for each in self.attempts]
-        return Runs(in_order(changed), self.opened, self.retries, self.forgotten)
+            return Runs((after,), self.opened, self.retries, self.forgotten)
+        changed = [after if each is before else each for each in self.attempts]
+        ordered = tuple(changed) if _key(before) == _key(after) else in_order(changed)
+        return Runs(ordered, self.opened, self.retries, self.forgotten)
 
 
 def evolve(runs: Runs, fact: Fact) -> Runs:
@@ -173,7 +174,7 @@ def evolve(runs: Runs, fact: Fact) -> Runs:
     if attempt is None:
         return runs
     after = attempts.evolve(attempt, fact)
-    return runs if after is attempt else runs._with(after)
+    return runs if after is attempt else runs._with(attempt, after)
 
 
 def in_order(every: list[Attempt]) -> tuple[Attempt, ...]:
@@ -209,6 +210,12 @@ def _is_newer(one: Attempt, other: Attempt) -> bool:
     if clocks[0] and clocks[1] and clocks[0] != clocks[1]:
         return clocks[0] > clocks[1]
     return opened_later
+
+
+def _key(attempt: Attempt) -> tuple[object, ...]:
+    """Return all of an attempt that its place in the order depends on and that may change."""
+    run_id = attempt.run_id.value if attempt.run_id else None
+    return run_id, attempt.run_attempt, _opening_clock(attempt)
 
 
 def _opening_clock(attempt: Attempt) -> datetime | None:
