@@ -32,7 +32,10 @@ class HistoryQuerySchema(Schema):
     limit = fields.Integer(
         load_default=50,
         validate=validate.Range(1, 500),
-        metadata={"description": "The most events to return"},
+        metadata={
+            "description": "The most events to return. A page that has read 4 MiB of stored events "
+            "ends before, and has a next page"
+        },
     )
     kinds = Listed(
         fields.String(validate=validate.OneOf(CATALOGUE, error="Unknown; known are {choices}.")),

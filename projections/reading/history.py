@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Final, TypeAlias
 
 import msgspec
+from eventsourcing.persistence import MapperDeserialisationError
 
+from domain.job.events import JobEvent
 from domain.log.mapper import JobEventMapper, decoded
 from domain.log.reading.contract import NEWEST
 from domain.log.store import translated
@@ -23,12 +27,21 @@ SCANNED = 5_000
 EARLIEST = datetime.min.replace(tzinfo=UTC)
 AFFORDED = 10_000
 """About the most earlier events that a page of the log folds to know the states of its jobs."""
+PAGE_BYTES: Final = 4 * 1024 * 1024
+"""A page ends after the event with which the stored states that it has read exceed this."""
+FIRST_READ: Final = 16
+"""How many events a page reads at first: a refused callback may have 6 MiB, as JSON."""
+READ_GROWTH: Final = 4
+"""How many times as many events each further read of a page returns."""
+
+Read: TypeAlias = Callable[[int, int], Sequence[Stored]]
+"""Returns events after a version or a position, at most so many."""
 
 
 class Page(msgspec.Struct, frozen=True):
     """Some events in order. The next page begins after `following`, if `more` is true.
 
-    An empty page can have more after it, because a page reads a bounded number of events.
+    An empty page can have more after it, because a page reads a bounded number of events and bytes.
     """
 
     entries: Sequence[Entry]
@@ -46,11 +59,13 @@ class History:
         *,
         scanned: int = SCANNED,
         afforded: int = AFFORDED,
+        page_bytes: int = PAGE_BYTES,
     ) -> None:
         self._read_model = read_model
         self._mapper = mapper
         self._scanned = scanned
         self._afforded = afforded
+        self._page_bytes = page_bytes
         self._views = Views(mapper.cipher)
 
     def instance(self, present: Instance, point: PointInHistory) -> Instance:
@@ -70,10 +85,11 @@ class History:
         """Return the job's events after that version."""
         with translated():
             after = self._skipping(job_id, after, wanted)
-            scanned = limit + 1 if wanted.everything else self._scanned
-            stored = self._read_model.log.history(job_id, after, limit=scanned)
-            states = {job_id: self._state(job_id, after)} if stored else {}
-            return self._page(stored, _version, after, limit, scanned, states, wanted)
+
+            def read(after: int, most: int) -> Sequence[Stored]:
+                return self._read_model.log.history(job_id, after, limit=most)
+
+            return self._page(read, _version, after, limit, wanted)
 
     def of_all(self, after: int, limit: int, wanted: Wanted, user_id: str | None = None) -> Page:
         """Return events after that position; with a user, only events of the user's jobs.
@@ -81,12 +97,10 @@ class History:
         The rows say which jobs a user has. So a user's page ends at the read model's position.
         """
         with translated():
-            scanned = limit + 1 if wanted.everything else self._scanned
-            if user_id is None:
-                stored = self._read_model.log.events(after, scanned)
-            else:
-                stored = self._read_model.events_of(user_id, after, scanned)
-            return self._page(stored, _position, after, limit, scanned, {}, wanted)
+            read: Read = self._read_model.log.events
+            if user_id is not None:
+                read = partial(self._read_model.events_of, user_id)
+            return self._page(read, _position, after, limit, wanted)
 
     def entries(self, job_id: str, wanted: Wanted) -> Iterator[Entry]:
         """Yield all events of the job, and read a page when its first event is needed."""
@@ -97,21 +111,25 @@ class History:
 
     def _page(
         self,
-        stored: Sequence[Stored],
+        read: Read,
         number: Callable[[Stored], int],
         following: int,
         limit: int,
-        scanned: int,
-        states: dict[str, JobState],
         wanted: Wanted,
     ) -> Page:
         entries: list[Entry] = []
+        states: dict[str, JobState] = {}
+        scanned = limit + 1 if wanted.everything else self._scanned
+        seen = size = 0
         afforded = self._afforded
-        for row, event in decoded(stored, self._mapper):
+        for row, event in self._events(read, number, following, scanned):
             job_id, may_be = str(row.job_id), wanted.may_be(row, event)
-            if len(entries) == limit or (may_be and afforded <= 0):
+            is_full = len(entries) == limit or size > self._page_bytes
+            if is_full or (may_be and afforded <= 0):
                 return Page(entries, following, more=True)
             following = number(row)
+            seen += 1
+            size += len(row.state)
             if job_id not in states:
                 # Fold a job only if the page may show one of its events.
                 if not may_be:
@@ -122,7 +140,21 @@ class History:
             entry, states[job_id] = audit(states[job_id], row, event, self._views, self._mapper)
             if may_be and wanted.admits(entry):
                 entries.append(entry)
-        return Page(entries, following, more=len(stored) == scanned)
+        return Page(entries, following, more=seen == scanned)
+
+    def _events(
+        self, read: Read, number: Callable[[Stored], int], after: int, left: int
+    ) -> Iterator[tuple[Stored, JobEvent | MapperDeserialisationError]]:
+        """Yield at most `left` events. Read few at first, because the page may end with them."""
+        most = FIRST_READ
+        while left > 0:
+            stored = read(after, min(most, left))
+            yield from decoded(stored, self._mapper)
+            if len(stored) < min(most, left):
+                return
+            after = number(stored[-1])
+            left -= len(stored)
+            most *= READ_GROWTH
 
     def _state(self, job_id: str, version: int) -> JobState:
         point, views = PointInHistory(version), self._views

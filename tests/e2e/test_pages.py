@@ -92,6 +92,19 @@ def test_the_page_shows_the_history_and_how_the_job_stands(page: Page, server: S
     assert signers[1].startswith("x-signature ")
 
 
+def test_a_history_of_large_events_has_a_button_for_its_next_page(
+    page: Page, server: Server
+) -> None:
+    for _ in range(6):
+        large = {"job_id": "large", "status": "odd", "log": "x" * 1_000_000}
+        assert server.callback(large).status == 400
+    ask(page, server, "large")
+
+    expect(page.locator("#count")).to_contain_text("events and more")
+    page.get_by_role("button", name="more").click()
+    expect(page.locator("#count")).to_contain_text("6 events;")
+
+
 def test_a_click_on_an_event_shows_the_job_as_it_stood_then(page: Page, server: Server) -> None:
     ask(page, server)
 

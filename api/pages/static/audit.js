@@ -52,7 +52,7 @@ async function ask(path) {
   } catch {
     throw new Refused("The server cannot be reached.");
   }
-  if (answer.ok) return answer.json();
+  if (answer.ok) return answer;
   const problem = await answer.json().catch(() => ({}));
   if (answer.status === 401) throw new Refused("The server does not know this token.");
   if (answer.status === 404) throw new Refused("This job does not exist, or this token may not see it.");
@@ -61,10 +61,11 @@ async function ask(path) {
 
 async function nextPage() {
   const path = state.job.split("/").map(encodeURIComponent).join("/");
-  const page = await ask(`/api/jobs/${path}/events?after=${state.after}&limit=${PAGE}`);
+  const answer = await ask(`/api/jobs/${path}/events?after=${state.after}&limit=${PAGE}`);
+  const page = await answer.json();
   state.events.push(...page.events);
-  state.more = page.events.length === PAGE;
-  state.after = page.events.length ? page.events.at(-1).version : state.after;
+  state.more = answer.headers.has("Link"); // A page of large events ends before its limit.
+  state.after = page.next_after;
   return page.events;
 }
 

@@ -130,6 +130,21 @@ def test_pages_follow_each_other(site: Site) -> None:
     assert [event["version"] for event in some] == [1, 3, 5, 7]
 
 
+def test_a_page_of_large_events_ends_before_its_limit(site: Site) -> None:
+    large = "x" * 1_000_000
+    for _ in range(6):
+        assert site.callback({"job_id": "job-1", "status": "odd", "log": large}).status_code == 400
+    site.project()
+    token = site.token("read")
+
+    for path in ("/api/jobs/job-1/events", "/api/events"):
+        first = body_of(site.get(f"{path}?limit=500", token))
+        assert len(first["events"]) < 6
+        assert first["next_after"] == first["events"][-1]["version"]
+        events = paged(site, f"{path}?limit=500", token)
+        assert [event["version"] for event in events] == [1, 2, 3, 4, 5, 6]
+
+
 @pytest.mark.parametrize(
     ("query", "found"),
     [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from functools import reduce
+from functools import partial, reduce
 from typing import Any
 
 import pytest
@@ -223,6 +223,44 @@ def test_what_was_recorded_before_a_snapshot_is_not_looked_through(stores: Deplo
     page = stores.history.of_job("job", 0, 1, Wanted(since=minute(6)))
     assert stores.history._skipping("job", 0, Wanted(since=minute(6))) == 7
     assert versions(page.entries) == [8]
+
+
+def test_a_page_ends_before_it_has_too_many_bytes(stores: Deployment) -> None:
+    """It has at least one event, however large that is."""
+    for size in (1, 1, 600, 600, 1200, 1, 1):
+        recorded(stores, type="heartbeat", extra={"text": "x" * size})
+    whole = everything(stores)
+    history = History(stores.read_model, stores.milepost.mapper, page_bytes=1000)
+
+    for read in (partial(history.of_job, "job"), history.of_all):
+        pages = [read(after, 100, ALL) for after in (0, 4, 5)]
+        assert [entry for page in pages for entry in page.entries] == whole
+        assert [(page.following, page.more) for page in pages] == [(4, True), (5, True), (7, False)]
+
+
+def test_a_page_with_a_filter_ends_before_it_has_read_too_many_bytes(stores: Deployment) -> None:
+    for _ in range(3):
+        recorded(stores, type="heartbeat", extra={"text": "x" * 600})
+    recorded(stores, status="provisioning", step="vm_created")
+    history = History(stores.read_model, stores.milepost.mapper, page_bytes=1000)
+
+    wanted = Wanted(kinds=["StepReported"])
+    pages = [history.of_job("job", after, 10, wanted) for after in (0, 2)]
+
+    assert [(versions(page.entries), page.following, page.more) for page in pages] == [
+        ([], 2, True),
+        ([4], 4, False),
+    ]
+
+
+def test_a_page_is_whole_however_many_reads_it_takes(stores: Deployment) -> None:
+    for number in range(100):
+        recorded(stores, job_id=f"job-{number % 2}", type="heartbeat")
+
+    assert positions(stores.history.of_all(0, 500, ALL)) == list(range(1, 101))
+    assert stores.history.of_all(0, 80, ALL).more
+    assert not stores.history.of_all(20, 80, ALL).more
+    assert len(stores.history.of_job("job-1", 0, 500, ALL).entries) == 50
 
 
 # Events that cannot be read
