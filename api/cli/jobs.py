@@ -169,6 +169,8 @@ def _show(services: Services, job_id: str, as_json: bool) -> None:
     instance, timeline = services.reader.instance(job_id), services.reader.timeline(job_id)
     if instance is None or timeline is None:
         raise JobNotFound(f"There is no job {job_id!r}.")
+    if missing := services.workflows.missing(instance.workflow):
+        click.echo(printable(missing), err=True)
     job = _body(instance, services)
     history = timeline_body(timeline, services.workflows)
     if as_json:

@@ -133,6 +133,12 @@ class Workflows:
         """Return the definition that a job recorded, or the default if it is gone."""
         return self._by_ref.get(ref or "", self.default)
 
+    def missing(self, ref: str | None) -> str | None:
+        """Say what to do if the definition that a job recorded is not loaded; None if it is."""
+        if ref is None or ref in self._by_ref:
+            return None
+        return f"Workflow {ref} is not known here; set MILEPOST_WORKFLOWS to the server's folder."
+
     def ranks(self, ref: str | None) -> Mapping[str, int]:
         """Return the order of steps of the definition that a job recorded."""
         return self._ranks[self.recorded(ref).ref]

@@ -10,7 +10,7 @@ import msgspec
 from domain.errors import JobInProgress, JobNotFound, NotPossible
 from domain.job.commands.contract import Decision
 from domain.job.keys import Key, in_progress_key
-from domain.job.orders import Ordered
+from domain.job.orders import Ordered, possible
 from domain.job.provisioning_job import Outcome, ProvisioningJob
 from domain.workflows.definition import MAX_RETRIES, Workflows
 
@@ -33,7 +33,8 @@ class OrderJob(msgspec.Struct, frozen=True, kw_only=True):
 
     `user_id` is the job's user, as far as the sender knows, and `server_id` the machine that is
     `stopped`. `workflows` say how many retries a job may have. A retry takes the user's one place
-    in progress, so it is refused with `JobInProgress` while another job has that place.
+    in progress, so it is refused with `JobInProgress` while another job has that place. It is
+    refused, too, if `workflows` lack the definition that the job recorded.
     """
 
     order: Ordered
@@ -66,11 +67,18 @@ class OrderJob(msgspec.Struct, frozen=True, kw_only=True):
             case "cancel":
                 return job.cancel(self.requested_by, self.reason, now, max_retries)
             case "retry":
+                self._refuse_unknown(job)
                 return job.retry(self.requested_by, self.reason, now, max_retries)
             case "stopped":
                 return job.confirm_stopped(
                     self.requested_by, self.reason, now, max_retries, self.server_id
                 )
+
+    def _refuse_unknown(self, job: ProvisioningJob) -> None:
+        # Another definition may allow more retries, and other deadlines would count.
+        if self.workflows and job.queued and (why := self.workflows.missing(job.queued.workflow)):
+            orders = possible(job.runs, self._max_retries(job))
+            raise NotPossible(why, possible=[each for each in orders if each != "retry"])
 
     def _refuse_second(self, job: ProvisioningJob, keys: Mapping[str, Key]) -> None:
         if job.queued and job.queued.user_id != self.user_id:

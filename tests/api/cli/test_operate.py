@@ -6,9 +6,10 @@ import json
 
 import pytest
 
+from domain.job.commands.registration import QueueJob
 from domain.job.events import AttemptFailed, Fact, StopRequested
 from tests.support.shell import Shell
-from tests.support.site import MACHINE, Site
+from tests.support.site import MACHINE, Site, problem_of
 
 BY_OPS = ("--by", "ops")
 
@@ -125,6 +126,44 @@ def test_what_cannot_be_recorded_is_wrong_usage(
 
 def test_who_ends_a_job_in_the_wrong_folder_makes_no_database(empty: Shell) -> None:
     assert "there is no database at" in empty.fails("fail", "job-1")
+
+
+# A workflow that this command does not know
+
+
+@pytest.fixture
+def foreign(database_site: Site) -> Site:
+    """A site with a failed job whose definition only another server has."""
+    queued = QueueJob(job_id="job-1", agent_id="agent-1", workflow="once@1")
+    database_site.services.milepost.queue(queued)
+    database_site.report(status="failed")
+    return database_site
+
+
+UNKNOWN = "Workflow once@1 is not known here; set MILEPOST_WORKFLOWS to the server's folder"
+
+
+def test_a_retry_by_rules_that_are_not_known_here_is_refused(shell: Shell, foreign: Site) -> None:
+    before = foreign.position
+
+    assert shell.fails("retry", "job-1") == f"Error: {UNKNOWN}.\n"
+
+    refused = problem_of(foreign.order("retry"), 409, "not-possible")
+    assert refused["detail"] == f"{UNKNOWN}."
+    assert refused["possible"] == []
+    assert foreign.position == before
+
+
+def test_a_job_of_a_workflow_that_is_not_known_here_is_shown_with_a_warning(
+    shell: Shell, foreign: Site
+) -> None:
+    for arguments in (["jobs", "job-1"], ["jobs", "job-1", "--json"]):
+        result = shell.run(*arguments)
+        assert (result.exit_code, result.stderr) == (0, f"{UNKNOWN}.\n")
+    foreign.register("job-2", "agent-2")
+    foreign.report("job-3", status="failed")
+    for known in ("job-2", "job-3"):
+        assert shell.run("jobs", known).stderr == ""
 
 
 # How a cancelled job is shown
