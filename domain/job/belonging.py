@@ -219,7 +219,9 @@ def _goes_on(runs: Runs, word: Word) -> Placement:
     if working and working.run_id is None:
         # An earlier word without a run has opened the next attempt already.
         return Placement(working.number)
-    return _opens(runs, word, "evidence" if word.status == "running" else "rerun")
+    # While another run is in progress, a first word that came late looks like a re-run, too.
+    is_rerun = working is None and word.status != "running"
+    return _opens(runs, word, "rerun" if is_rerun else "evidence")
 
 
 def _opens(
