@@ -82,8 +82,9 @@ class Watch:
             folder.chmod(0o755)
             workflows = folder / "workflows"
             workflows.mkdir()
-            # A clock that is set ahead passes the start deadline long before it is due.
-            definition = WORKFLOW.format(heartbeat=self._deadline, start=self._deadline + 600)
+            # A clock that is set ahead passes the start deadline while the jobs are watched. It is
+            # never really due meanwhile.
+            definition = WORKFLOW.format(heartbeat=self._deadline, start=self._deadline + 800)
             (workflows / "drill.toml").write_text(definition)
             with self._happening.site(folder, workflows, self._library) as site:
                 return self._watch(site)
