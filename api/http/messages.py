@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from api.http.headers import Headers
 from api.tokens import Principal, Scope
@@ -11,6 +11,8 @@ from api.wiring import Services
 from domain.job.callback import Callback, RefusedCallback
 from domain.writing.batch import Receipt
 from projections.views.instance import Instance
+
+Result = TypeVar("Result")
 
 
 class Request(NamedTuple):
@@ -57,6 +59,10 @@ class Door(Protocol):
 
     async def instance_of(self, agent_id: str) -> Instance | None:
         """Return the instance of an agent's newest job; see `Reader.instance_of`."""
+        ...
+
+    async def apart(self, work: Callable[[], Result]) -> Result:
+        """Return the result of work that computes for long, or raise what it raises."""
         ...
 
 

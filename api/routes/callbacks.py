@@ -6,7 +6,7 @@ import hashlib
 import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from typing import Any, Final
 
 import msgspec
@@ -18,7 +18,7 @@ from api.http.flask_side.blueprint import Blueprint
 from api.http.flask_side.door import through_flask
 from api.http.headers import Headers
 from api.http.idempotency import parameter
-from api.http.messages import Answer, Door, Request
+from api.http.messages import Answer, Door, Request, Result
 from api.http.problems import CALLBACK_PATHS
 from api.http.signatures import Sender, verify
 from api.intake.bending import identity
@@ -36,6 +36,8 @@ FOR_WORKFLOWS: Final = (
     "This URL is for the callbacks of provisioning workflows: JSON objects with job_id and status."
 )
 FORMS: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
+LARGE: Final = 16 * 1024
+"""A body of more bytes is read apart: to read an odd one of 1 MiB takes up to 3 s."""
 REFUSALS: Final = tuple(kind for kind in REASONS if issubclass(kind, MilepostError))
 _DOC: Final = {
     "parameters": [parameter("Names this delivery, as callback_id in the body does")],
@@ -78,7 +80,8 @@ async def receive(request: Request, door: Door) -> Answer:
     if request.header("X-GitHub-Event") == "ping":
         return in_json({"received": True, "warning": f"This is GitHub's ping. {FOR_WORKFLOWS}"})
     try:
-        taken = read(request, sender, _reader(services.clock))
+        reading = partial(read, request, sender, _reader(services.clock))
+        taken = await _of_body(request.body, reading, door)
         receipt = await door.record(taken.callback)
     except REFUSALS as error:
         await _keep(error, request, sender, door)
@@ -128,13 +131,27 @@ def _stranger(request: Request) -> str | None:
     return "This is a form." if is_form and not is_json and b"=" in request.body else None
 
 
+async def _of_body(body: bytes, work: Callable[[], Result], door: Door) -> Result:
+    """Return what is made of a body: at once of a small one, apart of a large one."""
+    return await door.apart(work) if len(body) > LARGE else work()
+
+
 async def _keep(error: MilepostError, request: Request, sender: Sender, door: Door) -> None:
+    reading = partial(_refusal, error, request, sender, _reader(door.services.clock))
+    if refused := await _of_body(request.body, reading, door):
+        await door.keep_refusal(refused)
+
+
+def _refusal(
+    error: MilepostError, request: Request, sender: Sender, reader: CallbackReader
+) -> RefusedCallback | None:
+    """Return a refused callback as it is kept; None if it names no job. Log it in any case."""
     reason, detail = REASONS[type(error)], sentence(error)
-    job_id = _reader(door.services.clock).job_id_in(request.body)
+    job_id = reader.job_id_in(request.body)
     log.warning("callback refused (%s) for job %r: %s", reason, job_id, detail)
     if job_id is None:
-        return
-    refused = RefusedCallback(
+        return None
+    return RefusedCallback(
         job_id=job_id,
         reason=reason,
         detail=detail,
@@ -143,7 +160,6 @@ async def _keep(error: MilepostError, request: Request, sender: Sender, door: Do
         callback_id=sender.callback_id,
         digest=hashlib.sha256(request.body).hexdigest(),
     )
-    await door.keep_refusal(refused)
 
 
 def _delivery(

@@ -6,10 +6,12 @@ Callbacks go to the committer's thread, reads to a reader's thread, each gathere
 from __future__ import annotations
 
 from asyncio import AbstractEventLoop
+from collections.abc import Callable
 from functools import partial
 
 from api.http.access import admitted
 from api.http.headers import Headers
+from api.http.messages import Result
 from api.serving.gathering import Gathering
 from api.serving.threads import BoundedThreads
 from api.tokens import Principal, Scope, Token
@@ -61,6 +63,10 @@ class LoopDoor:
     async def instance_of(self, agent_id: str) -> Instance | None:
         """See `Door.instance_of`."""
         return await self._instances.ask(agent_id)
+
+    async def apart(self, work: Callable[[], Result]) -> Result:
+        """See `Door.apart`: a thread does it; raises what `BoundedThreads.run` raises."""
+        return await self._threads.run(work)
 
     def close(self) -> None:
         """End the reader's thread."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from flask import request
 
 from api.http.access import admitted, services
 from api.http.bodies import whole_body
 from api.http.headers import Headers, header
-from api.http.messages import Answer, Request, View
+from api.http.messages import Answer, Request, Result, View
 from api.tokens import Principal, Scope
 from api.wiring import Services
 from domain.job.callback import Callback, RefusedCallback
@@ -37,6 +39,10 @@ class FlaskDoor:
     async def instance_of(self, agent_id: str) -> Instance | None:
         """See `Door.instance_of`."""
         return self.services.reader.instance_of(agent_id)
+
+    async def apart(self, work: Callable[[], Result]) -> Result:
+        """See `Door.apart`: the thread has nothing else to do."""
+        return work()
 
 
 def through_flask(view: View, **parameters: str) -> Answer:

@@ -1,0 +1,67 @@
+"""The door on the event loop, with a real loop and real threads."""
+
+from __future__ import annotations
+
+import asyncio
+from threading import current_thread, main_thread
+from typing import Any
+
+import pytest
+
+from api.errors import UnknownStatus
+from api.http.messages import Request
+from api.routes.callbacks import LARGE, receive
+from api.serving.loop_door import LoopDoor
+from api.serving.threads import BoundedThreads
+from tests.support.site import WEBHOOK, Site, like_jq, sign
+
+DEEP = "[" * 40 + "]" * 40
+
+
+class Body(bytes):
+    """A body that knows whether it was read in the thread of the event loop."""
+
+    is_read_on_loop = False
+
+    def decode(self, *arguments: Any, **named: Any) -> str:
+        """See `bytes.decode`: reading JSON begins with it."""
+        self.is_read_on_loop |= current_thread() is main_thread()
+        return super().decode(*arguments, **named)
+
+
+def received(site: Site, body: Body) -> None:
+    """Receive a signed callback on the event loop."""
+
+    async def ask() -> None:
+        loop = asyncio.get_running_loop()
+        threads = BoundedThreads(loop)
+        door = LoopDoor(site.services, loop, threads)
+        header = {"X-Signature": sign(body)}.get
+        try:
+            await receive(Request("POST", WEBHOOK, "", header, body), door)
+        finally:
+            door.close()
+            threads.close()
+
+    asyncio.run(ask())
+
+
+def body_with(status: str, size: int) -> Body:
+    """Return a body of about this size whose values are nested too deep."""
+    plain = like_jq({"job_id": "job-1", "status": status, "extra": 0})
+    return Body(plain.replace(b"0", b"[%s]" % b",".join([DEEP.encode()] * (size // len(DEEP)))))
+
+
+@pytest.mark.parametrize(("size", "is_read_on_loop"), [(LARGE // 2, True), (2 * LARGE, False)])
+def test_a_large_body_is_not_read_on_the_event_loop(
+    memory_site: Site, size: int, is_read_on_loop: bool
+) -> None:
+    taken, refused = body_with("provisioning", size), body_with("odd", size)
+
+    received(memory_site, taken)
+    with pytest.raises(UnknownStatus):
+        received(memory_site, refused)
+
+    assert [body.is_read_on_loop for body in (taken, refused)] == [is_read_on_loop] * 2
+    kinds = [event["kind"] for event in memory_site.read("/api/jobs/job-1/events")["events"]]
+    assert kinds[-1] == "CallbackRefused"
