@@ -23,7 +23,7 @@ from domain.job.commands.operators import OrderJob, StopJob
 from domain.job.commands.registration import QueueJob
 from domain.job.commands.time import TimeOutJob
 from domain.job.deadlines import ASKED_NOW, Question
-from domain.job.orders import Ordered
+from domain.job.orders import Order
 from domain.job.provisioning_job import ProvisioningJob
 from domain.log.mapper import JobEventMapper
 from domain.log.recall import Folded, recall
@@ -119,14 +119,14 @@ class Milepost(Application[str]):
 
     def order(
         self,
-        order: Ordered,
+        order: Order,
         job_id: str,
         *,
         requested_by: str | None = None,
         reason: str | None = None,
         server_id: str | None = None,
     ) -> Receipt:
-        """Fail, cancel or retry a job, or confirm that a machine of it is gone.
+        """Fail, cancel, retry or stop a job, or confirm that a machine of it is gone.
 
         The receipt of an order that asks for what is so already has no position. Raises
         `NotPossible`, `JobNotFound`, or `JobInProgress` (a retry, and the user has another job in

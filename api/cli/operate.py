@@ -14,7 +14,7 @@ from api.representations.job import job_body
 from api.schemas.ids import MAX_ID, MAX_REASON, is_printable
 from api.wiring import Services
 from domain.errors import JobNotFound
-from domain.job.orders import Ordered
+from domain.job.orders import Order
 from domain.writing.batch import Receipt
 from projections.views.instance import Instance
 
@@ -112,13 +112,11 @@ def stopped(job_id: str, reason: str | None, by: str, server_id: str | None, as_
 @as_json
 def stop(job_id: str, by: str, as_json: bool) -> None:
     """Ask JOB's running instance to stop; `stopped` confirms it later."""
-    with opened(only_if_there=True) as services:
-        _present(services, job_id)
-        _answer(services, "stop", services.milepost.stop(job_id, requested_by=by), as_json)
+    _order("stop", job_id, None, by, as_json)
 
 
 def _order(
-    order: Ordered,
+    order: Order,
     job_id: str,
     reason: str | None,
     by: str,
@@ -167,6 +165,7 @@ ALREADY = {
     "fail": "it has failed already.",
     "cancel": "it is cancelled already.",
     "retry": "its retry waits for its run already.",
+    "stop": "it is stopping or stopped already.",
     "stopped": "its machine is recorded as gone already.",
 }
 

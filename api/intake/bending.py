@@ -17,7 +17,7 @@ from api.intake.lenient_json import UNSTORABLE, storable
 from api.schemas.ids import MAX_ID, PLAIN_ID, hashed, is_printable
 from api.schemas.times import sent_time
 from domain.job.callback import STATUSES
-from domain.job.spelling import closest
+from domain.job.spelling import bare, closest
 
 SPELLINGS: Final = {"canceled": "cancelled"}
 MAX_ERROR: Final = 65_536
@@ -184,7 +184,19 @@ def benders(clock: Callable[[], datetime]) -> dict[str, Bender]:
 FIELDS: Final = tuple(benders(datetime.now))
 
 
+ALIASES: Final = {
+    "job": "job_id",
+    "runid": "workflow_run_id",
+    "githubrunid": "workflow_run_id",
+    "githubrunattempt": "run_attempt",
+    "stepname": "step",
+    "state": "status",
+    "timestamp": "occurred_at",
+}
+"""What else senders call some fields, without case and separators."""
+
+
 @lru_cache(maxsize=1024)
 def field_meant(unknown: str) -> str | None:
-    """Return the known field whose name is close to this unknown one."""
-    return closest(unknown, FIELDS)
+    """Return the known field whose name is close to this unknown one, or that is called so."""
+    return closest(unknown, FIELDS) or ALIASES.get(bare(unknown))

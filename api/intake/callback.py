@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import Any, Final, NamedTuple
@@ -137,7 +137,7 @@ class CallbackReader:
                 ignored = NOT_OF_A_HEARTBEAT
         known["job_id"] = job_id
         if known.get("type") is None and known.get("status") is None:
-            raise MissingStatusOrType
+            raise _missing(MissingStatusOrType, body.fields, ("status", "type"))
         if known.get("type") != HEARTBEAT and known.get("status") is None:
             warnings.append(f"type {known['type']!r} is unknown, so it counts as a heartbeat")
         if ignored and (status := given.get("status")) not in (None, "provisioning"):
@@ -171,7 +171,7 @@ class CallbackReader:
         except Unusable as fault:
             raise InvalidFields({"job_id": [str(fault)]}) from None
         if job_id is None:
-            raise MissingJobId
+            raise _missing(MissingJobId, body.fields, ("job_id",))
         return job_id
 
 
@@ -184,10 +184,26 @@ def _short(value: Any) -> str:
     return repr(value[:60] if isinstance(value, str) else value)[:80]
 
 
+def _missing(
+    error: type[BadRequest], fields: Mapping[str, Any], wanted: Sequence[str]
+) -> BadRequest:
+    """Return the error with the first unknown field that may be the missing one."""
+    for name, meant in _close(fields, fields):
+        if meant in wanted:
+            return error(f"{error.__doc__} Field {name!r} is unknown; did you mean {meant!r}?")
+    return error()
+
+
 def _fields_meant(extra: Mapping[str, Any], fields: Mapping[str, Any]) -> Iterator[str]:
     """Say which unknown fields are close to a known one that the callback does not give."""
-    for name in islice(extra, MAX_NAMES):
+    for name, meant in _close(extra, fields):
+        yield f"field {name!r} is unknown; did you mean {meant!r}?"
+
+
+def _close(names: Iterable[str], fields: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Return the unknown fields with the known one that is meant and that `fields` do not give."""
+    for name in islice(names, MAX_NAMES):
         if name in FIELDS or len(name) > MAX_LENGTH:
             continue
         if (meant := field_meant(name)) and _is_absent(fields.get(meant)):
-            yield f"field {name!r} is unknown; did you mean {meant!r}?"
+            yield name, meant

@@ -97,7 +97,9 @@ async def receive(request: Request, door: Door) -> Answer:
     warnings = [receipt.warning, *taken.warnings] if receipt.warning else taken.warnings
     if warnings:
         answer["warning"] = "; ".join(warnings)
-        log.warning("callback recorded all the same: %s", answer["warning"])
+        log.warning(
+            "callback recorded all the same for job %r: %s", receipt.job_id, answer["warning"]
+        )
     return in_json(answer)
 
 

@@ -1,4 +1,4 @@
-"""Operators' commands: end a job, retry it, confirm that its machine is gone."""
+"""Operators' commands: end a job, retry it, stop it, confirm that its machine is gone."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from api.http.flask_side.blueprint import Blueprint
 from api.http.messages import Answer
 from api.representations.job import job_body
 from api.schemas.answers import OrderedSchema
-from api.schemas.requests import OrderSchema, StoppedSchema
+from api.schemas.requests import OrderSchema, StoppedSchema, StopSchema
 from domain.errors import JobNotFound
-from domain.job.orders import Ordered
+from domain.job.orders import Order
 
 bp = Blueprint("operations", __name__, description="What operators do about a job")
 
@@ -68,6 +68,22 @@ def retry(body: dict[str, Any], job_id: str) -> Answer:
     return _ordered("retry", job_id, body)
 
 
+@bp.route("/api/jobs/<id:job_id>/stop", methods=["POST"])
+@bp.needs("write")
+@bp.arguments(StopSchema)
+@bp.response(200, OrderedSchema)
+@bp.problem(400, "Malformed")
+@bp.problem(404, "No such job, or not yours")
+@bp.problem(409, FORBIDDEN)
+def stop(body: dict[str, Any], job_id: str) -> Answer:
+    """Ask a job's running instance to stop.
+
+    The status is `stopping` until somebody confirms that the machine is gone. A job that is
+    stopping or stopped already stays as it is.
+    """
+    return _ordered("stop", job_id, body)
+
+
 @bp.route("/api/jobs/<id:job_id>/stopped", methods=["POST"])
 @bp.needs("write")
 @bp.arguments(StoppedSchema)
@@ -84,7 +100,7 @@ def stopped(body: dict[str, Any], job_id: str) -> Answer:
     return _ordered("stopped", job_id, body)
 
 
-def _ordered(order: Ordered, job_id: str, body: dict[str, Any]) -> Answer:
+def _ordered(order: Order, job_id: str, body: dict[str, Any]) -> Answer:
     services, caller = access.services(), access.principal()
     present = services.reader.instance(job_id)
     if present is None or not caller.sees(present.user_id):

@@ -79,6 +79,15 @@ class OrderSchema(Schema):
     reason = Reason("The reason, which is recorded and shown")
 
 
+class StopSchema(Schema):
+    """Nothing: who asks is known, and the event has no reason."""
+
+    class Meta:
+        """A reason that would be lost must not go unnoticed."""
+
+        unknown = RAISE
+
+
 class StoppedSchema(OrderSchema):
     """Why a machine is gone, and which one."""
 

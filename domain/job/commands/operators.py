@@ -10,13 +10,13 @@ import msgspec
 from domain.errors import JobInProgress, JobNotFound, NotPossible
 from domain.job.commands.contract import Decision
 from domain.job.keys import Key, in_progress_key
-from domain.job.orders import Ordered, possible
+from domain.job.orders import Order, possible, refused
 from domain.job.provisioning_job import Outcome, ProvisioningJob
 from domain.workflows.definition import MAX_RETRIES, Workflows
 
 
 class StopJob(msgspec.Struct, frozen=True):
-    """Ask the job's running instance to stop."""
+    """Ask the job's running instance to stop, as the seed's pages do: once, or it is refused."""
 
     job_id: str
     requested_by: str | None
@@ -29,7 +29,7 @@ class StopJob(msgspec.Struct, frozen=True):
 
 
 class OrderJob(msgspec.Struct, frozen=True, kw_only=True):
-    """End, cancel or retry the job, or confirm that its machine is gone; see `orders`.
+    """End, cancel, retry or stop the job, or confirm that its machine is gone; see `orders`.
 
     `user_id` is the job's user, as far as the sender knows, and `server_id` the machine that is
     `stopped`. `workflows` say how many retries a job may have. A retry takes the user's one place
@@ -37,7 +37,7 @@ class OrderJob(msgspec.Struct, frozen=True, kw_only=True):
     refused, too, if `workflows` lack the definition that the job recorded.
     """
 
-    order: Ordered
+    order: Order
     job_id: str
     workflows: Workflows | None = None
     requested_by: str | None = None
@@ -69,10 +69,24 @@ class OrderJob(msgspec.Struct, frozen=True, kw_only=True):
             case "retry":
                 self._refuse_unknown(job)
                 return job.retry(self.requested_by, self.reason, now, max_retries)
+            case "stop":
+                return self._stop(job, now, max_retries)
             case "stopped":
                 return job.confirm_stopped(
                     self.requested_by, self.reason, now, max_retries, self.server_id
                 )
+
+    def _stop(self, job: ProvisioningJob, now: datetime, max_retries: int) -> Outcome:
+        attempt = job.attempt
+        if attempt.status == "stopped" or (
+            attempt.status == "running" and attempt.stop_requested_at
+        ):
+            return Outcome(job)
+        if attempt.status != "running":
+            status = "pending" if attempt.status == "queued" else attempt.status
+            why = f"Job {job.id!r} has no running instance to stop: it is {status}."
+            raise refused(why, job.runs, max_retries)
+        return job.stop(self.requested_by, now)
 
     def _refuse_unknown(self, job: ProvisioningJob) -> None:
         # Another definition may allow more retries, and other deadlines would count.

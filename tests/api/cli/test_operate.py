@@ -76,6 +76,9 @@ def test_a_job_is_cancelled_retried_and_ends_stopped(shell: Shell, stuck: Site) 
     fact = last(stuck)
     assert isinstance(fact, StopRequested)
     assert fact.requested_by == "ops"
+    assert shell("stop", "job-1") == (
+        "Job job-1: it is stopping or stopped already. Nothing was recorded.\n"
+    )
     assert shell("stopped", "job-1") == (
         "Job job-1: its machine is recorded as gone. The job is stopped.\n"
     )
@@ -100,7 +103,10 @@ def test_a_program_gets_the_job(shell: Shell, stuck: Site) -> None:
         ),
         (["stopped", "job-1", "--server", "srv-9"], "has the machine 'srv-9'"),
         (["fail", "job-2"], "There is no job 'job-2'."),
-        (["stop", "job-1"], "No running instance"),
+        (
+            ["stop", "job-1"],
+            "Job 'job-1' has no running instance to stop: it is provisioning. Possible now: ",
+        ),
     ],
 )
 def test_a_refusal_is_one_line(shell: Shell, stuck: Site, arguments: list[str], words: str) -> None:

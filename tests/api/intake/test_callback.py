@@ -196,6 +196,29 @@ def test_a_status_that_says_nothing_is_missing(absent: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    ("fields", "error", "meant"),
+    [
+        ({"jobid": "j", "status": "failed"}, MissingJobId, {"jobid": "job_id"}),
+        ({"job": "j", "status": "failed"}, MissingJobId, {"job": "job_id"}),
+        ({"jobId": "", "job": "j", "staus": "failed"}, MissingJobId, {"jobId": "job_id"}),
+        ({"job_id": "j", "staus": "failed"}, MissingStatusOrType, {"staus": "status"}),
+        ({"job_id": "j", "state": "failed"}, MissingStatusOrType, {"state": "status"}),
+        ({"job_id": "j", "tpye": "heartbeat"}, MissingStatusOrType, {"tpye": "type"}),
+        ({"job_id": "j", "step": "x", "serverid": "s"}, MissingStatusOrType, {}),
+    ],
+)
+def test_a_missing_field_that_is_misspelt_is_told(
+    fields: dict[str, str], error: type[Exception], meant: dict[str, str]
+) -> None:
+    with pytest.raises(error) as refused:
+        READER.read(json.dumps(fields).encode())
+
+    for unknown, known in meant.items():
+        assert f"Field {unknown!r} is unknown; did you mean {known!r}?" in str(refused.value)
+    assert str(refused.value).count("did you mean") == len(meant)
+
+
+@pytest.mark.parametrize(
     ("status", "meant"),
     [("Running", "running"), ("faild", "failed"), ("cancelling", ""), ("done", ""), (5, "")],
 )
@@ -222,6 +245,11 @@ def test_a_known_field_with_two_values_is_refused(field: str) -> None:
         ("errors", "error"),
         ("workflow_runid", "workflow_run_id"),
         ("occured_at", "occurred_at"),
+        ("stpe", "step"),
+        ("stepname", "step"),
+        ("run_id", "workflow_run_id"),
+        ("runId", "workflow_run_id"),
+        ("server_di", "server_id"),
         ("mode", None),
         ("used_snapshot", None),
         ("metadata", None),

@@ -274,6 +274,20 @@ def test_a_callback_for_a_finished_job_is_kept_and_changes_nothing(
     assert after["version"] == before["version"] + 1
 
 
+def test_the_log_of_a_warning_names_the_job(
+    memory_site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    memory_site.register("job-9")
+
+    memory_site.report("job-9", status="provisioning", stpe="vm_created")
+
+    [record] = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert record.getMessage() == (
+        "callback recorded all the same for job 'job-9': "
+        "field 'stpe' is unknown; did you mean 'step'?"
+    )
+
+
 def test_a_callback_in_good_order_has_no_warning(site: Site) -> None:
     site.register()
 

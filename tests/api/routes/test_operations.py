@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from domain.job.events import AttemptCancelled, AttemptStarted, MachineStopped
+from domain.job.events import AttemptCancelled, AttemptStarted, MachineStopped, StopRequested
 from tests.support.members import JOB
 from tests.support.site import ADMIN, MACHINE, Site, bearer, body_of, problem_of
 
-COMMANDS = ("fail", "cancel", "retry", "stopped")
+COMMANDS = ("fail", "cancel", "retry", "stop", "stopped")
 
 
 def standing(job: dict[str, Any]) -> tuple[Any, ...]:
@@ -56,14 +56,15 @@ def test_a_command_is_an_event_with_actor_and_reason(site: Site) -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_same_command_again_answers_the_same(site: Site, command: str) -> None:
     provisioning(site)
-    if command == "stopped":
+    if command in ("stop", "stopped"):
         site.report(status="running", **MACHINE)
     if command == "retry":
         site.report(status="failed", error="boom")
-    first = site.ordered(command, reason="once")
+    once, twice = ({}, {}) if command == "stop" else ({"reason": "once"}, {"reason": "twice"})
+    first = site.ordered(command, **once)
     before = site.position
 
-    again = site.ordered(command, reason="twice")
+    again = site.ordered(command, **twice)
 
     assert again == {**first, "changed": False}
     assert site.position == before
@@ -125,6 +126,48 @@ def test_a_stopping_instance_is_stopped_once_somebody_confirms_it(site: Site) ->
     assert instance["stoppedAt"] == site.clock().isoformat()
     assert {step["status"] for step in site.instance()["steps"]} == {"completed"}
     assert site.instance()["uptime"] is None
+
+
+def test_a_running_instance_is_asked_to_stop_and_by_whom_is_recorded(site: Site) -> None:
+    running(site)
+
+    asked = site.ordered("stop")
+
+    assert (asked["status"], asked["changed"]) == ("stopping", True)
+    assert asked["stop_requested_at"] == site.clock().isoformat()
+    fact = site.facts()[-1]
+    assert isinstance(fact, StopRequested)
+    assert fact.requested_by == "admin"
+    assert problem_of(site.stop(), 400)["error"] == "No running instance found for this agent"
+    assert site.ordered("stopped")["status"] == "stopped"
+    assert site.ordered("stop")["changed"] is False
+
+
+@pytest.mark.parametrize(
+    ("end", "status", "possible"),
+    [("", "provisioning", ["fail", "cancel"]), ("failed", "failed", ["retry"])],
+)
+def test_a_stop_of_what_does_not_run_names_the_job_and_says_what_is_possible(
+    site: Site, end: str, status: str, possible: list[str]
+) -> None:
+    provisioning(site)
+    if end:
+        site.report(status=end)
+
+    refused = problem_of(site.order("stop"), 409, "not-possible")
+
+    assert refused["detail"] == (
+        f"Job 'job-1' has no running instance to stop: it is {status}. "
+        f"Possible now: {', '.join(possible)}."
+    )
+    assert refused["possible"] == possible
+
+
+def test_a_stop_has_no_reason(memory_site: Site) -> None:
+    """Its event has no place for one."""
+    running(memory_site)
+
+    assert "reason" in problem_of(memory_site.order("stop", reason="why"), 400)["errors"]
 
 
 def test_of_two_machines_the_one_that_is_gone_is_named(site: Site) -> None:

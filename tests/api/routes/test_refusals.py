@@ -33,6 +33,16 @@ KEPT: dict[str, dict[str, Any]] = {
 }
 
 
+def test_a_refusal_of_a_missing_field_names_the_misspelt_one(memory_site: Site) -> None:
+    problem = problem_of(memory_site.callback({"jobid": "job-1", "status": "failed"}), 400)
+
+    assert problem["error"] == "Missing job_id"
+    assert problem["detail"] == (
+        "The callback has no job_id. Field 'jobid' is unknown; did you mean 'job_id'? "
+        "Name the callback's job in the field job_id."
+    )
+
+
 @pytest.mark.parametrize("reason", KEPT)
 def test_a_refused_callback_is_an_event_of_its_job(site: Site, reason: str) -> None:
     site.register()
