@@ -47,6 +47,7 @@ MAX_NAMED: Final = 1024
 MAX_PIPELINED: Final = 16
 """How many requests may wait behind one that is being answered; the connection ends after them."""
 NEVER: Final = float("inf")
+CHUNKED: Final = b"chunked"
 CLOSE: Final = ("connection: close\r\n",)
 KEEP_ALIVE: Final = ("connection: keep-alive\r\n",)
 
@@ -161,17 +162,23 @@ class Connection(asyncio.Protocol):
             return
         name, fields = name.lower(), self._fields
         if name in fields:
+            if name == b"host":
+                raise BadRequest("the request names two hosts")
             fields[name] += b"," + value
             self._repeated_bytes += len(name) + 4
         else:
             fields[name] = value
 
     def on_headers_complete(self) -> None:
-        """Refuse a request that is too large; else wait for its body."""
+        """Refuse a request that is too large or ambiguous; else wait for its body."""
         self._in_body = True
         is_small = self._is_counted and self._bytes_read <= MAX_HEAD_BYTES
         if not is_small and self._size_of_head() > MAX_HEAD_BYTES:
             raise self._large_head()
+        if b"host" not in self._fields and self._parser.get_http_version() == "1.1":
+            raise BadRequest("a request of HTTP/1.1 must name its host")
+        if self._fields.get(b"transfer-encoding", CHUNKED).lower() != CHUNKED:
+            raise BadRequest("the only transfer coding that is read is chunked")
         if length := self._fields.get(b"content-length"):
             # The parser has refused a length that is no number.
             if len(length) > MAX_LENGTH_DIGITS or int(length) > MAX_BODY_BYTES:

@@ -138,6 +138,11 @@ def post(body: bytes, *fields: str, length: int | None = None) -> bytes:
 CHUNKED = b"POST /post HTTP/1.1\r\nHost: milepost\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
+def coded(codings: str) -> bytes:
+    """Return a request whose body has these transfer codings."""
+    return CHUNKED.replace(b"chunked", codings.encode()) + b"0\r\n\r\n"
+
+
 def chunk(body: bytes) -> bytes:
     return b"%x\r\n%s\r\n" % (len(body), body)
 
@@ -224,6 +229,11 @@ REFUSED = {
     "HTTP/2": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
     "two lengths": (post(b"body", "Content-Length: 5"), 400),
     "a length and chunks": (post(b"body", "Transfer-Encoding: chunked"), 400),
+    "no host": (b"GET / HTTP/1.1\r\n\r\n", 400),
+    "two hosts": (get("/", "Host: milepost"), 400),
+    "chunks within another coding": (coded("chunked, gzip"), 400),
+    "chunks after another coding": (coded("gzip, chunked"), 400),
+    "chunks twice": (coded("chunked, chunked"), 400),
     "a negative length": (post(b"", length=-1), 400),
     "a chunk without a size": (CHUNKED + b"x\r\n", 400),
     "a header without a name": (get("/", ": x"), 400),
@@ -303,6 +313,24 @@ def test_a_connection_is_kept_as_its_client_wants(
         else:
             client.send(get("/again"))
             assert (await client.answer())[2] == b"/again "
+
+    run(test)
+
+
+def test_a_request_of_http_1_0_need_not_name_its_host() -> None:
+    async def test(case: Case) -> None:
+        client = await case.client()
+        client.send(b"GET / HTTP/1.0\r\n\r\n")
+        assert await client.status() == 200
+
+    run(test)
+
+
+def test_the_name_of_a_coding_may_be_in_upper_case() -> None:
+    async def test(case: Case) -> None:
+        client = await case.client()
+        client.send(coded("Chunked"))
+        assert await client.status() == 200
 
     run(test)
 
