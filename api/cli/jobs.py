@@ -56,12 +56,23 @@ FACTS = (
 WIDE = 18
 
 
+def _status(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    if value == "cancelled":
+        raise click.BadParameter("a cancelled job has the status failed: use --status failed")
+    if value is not None and value not in INSTANCE_STATUSES:
+        raise click.BadParameter(f"{value!r} is not one of {', '.join(INSTANCE_STATUSES)}")
+    return value
+
+
 @click.command()
 @click.argument("job_id", required=False)
 @click.option("--agent", "agent_id", help="List only this agent's jobs.")
 @click.option("--user", "user_id", help="List only this user's jobs.")
 @click.option(
-    "--status", type=click.Choice(INSTANCE_STATUSES), help="List only jobs with this status."
+    "--status",
+    callback=_status,
+    metavar=f"[{'|'.join(INSTANCE_STATUSES)}]",
+    help="List only jobs with this status.",
 )
 @click.option(
     "--attention",

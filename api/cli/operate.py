@@ -6,6 +6,7 @@ import getpass
 import logging
 import os
 from collections.abc import Callable
+from shlex import quote
 
 import click
 
@@ -13,7 +14,7 @@ from api.cli.terminal.output import as_json, indented, opened, print_json, print
 from api.representations.job import job_body
 from api.schemas.ids import MAX_ID, MAX_REASON, is_printable
 from api.wiring import Services
-from domain.errors import JobNotFound
+from domain.errors import JobNotFound, NotPossible
 from domain.job.orders import Order
 from domain.writing.batch import Receipt
 from projections.views.instance import Instance
@@ -126,11 +127,26 @@ def _order(
     # The log's warning of a machine that is left would come between the sentences about it.
     logging.getLogger("milepost").addHandler(logging.NullHandler())
     with opened(only_if_there=True) as services:
-        _present(services, job_id)
-        receipt = services.milepost.order(
-            order, job_id, requested_by=by, reason=reason, server_id=server_id
-        )
+        instance = _present(services, job_id)
+        try:
+            receipt = services.milepost.order(
+                order, job_id, requested_by=by, reason=reason, server_id=server_id
+            )
+        except NotPossible as refused:
+            raise _in_words_of_options(refused, instance, server_id) from None
         _answer(services, order, receipt, as_json)
+
+
+def _in_words_of_options(
+    refused: NotPossible, instance: Instance, server_id: str | None
+) -> NotPossible:
+    """Return a refusal that names an option and no field, and the machines for an unknown one."""
+    text = str(refused).replace("(server_id)", "(--server)")
+    ended = [each for each in instance.runs.attempts if each.final and each.machine_id]
+    known = dict.fromkeys(repr(each.machine_id) for each in ended)
+    if server_id and known:
+        text += f" Its machines are {', '.join(known)}."
+    return NotPossible(text, possible=refused.possible)
 
 
 def _present(services: Services, job_id: str) -> Instance:
@@ -173,8 +189,8 @@ ALREADY = {
 def _ended(word: str) -> Callable[[Instance], list[str]]:
     def sentences(instance: Instance) -> list[str]:
         left = [
-            f"its machine {each.machine_id} has to be removed; confirm that with "
-            f"milepost stopped {instance.job_id}."
+            f"its machine {each.machine_id} has to be removed; confirm that with: "
+            f"milepost stopped {quote(instance.job_id)} --server {quote(each.machine_id)}"
             for each in instance.runs.attempts
             if each.rollback_is_open and each.machine_id
         ]

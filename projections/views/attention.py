@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
+from shlex import quote
 from typing import Final, Literal, get_args
 
 import msgspec
 
+from domain.job.attempt import Attempt
 from domain.job.deadlines import LATE_SECONDS, LONG_PENDING_SECONDS, due, health, later
+from domain.job.orders import Order
 from domain.workflows.definition import Workflows
 from projections.views.durations import span
 from projections.views.instance import Instance
@@ -27,7 +30,7 @@ group, because a silent job passes from one to the other while nothing is record
 
 
 class Reason(msgspec.Struct, frozen=True):
-    """A reason why a job needs somebody, since when, and in words."""
+    """A reason why a job needs somebody, since when, and in words that end with what to do."""
 
     kind: Kind
     since: datetime
@@ -88,10 +91,12 @@ def _watches(instance: Instance, workflows: Workflows) -> Iterator[_Watch]:
     waiting_since = instance.waiting_since
 
     def alive(kind: Kind | None, since: datetime) -> Callable[[datetime], Reason]:
+        advice = _about_pending(instance) if kind else _about_silence(instance)
+
         def reason(now: datetime) -> Reason:
             found = health(workflow, attempt, waiting_since, now)
             silent: Kind = "unresponsive" if found.state == "unresponsive" else "late"
-            return Reason(kind or silent, since, found.sentence or "")
+            return Reason(kind or silent, since, f"{found.sentence or ''} {advice}".lstrip())
 
         return reason
 
@@ -111,25 +116,42 @@ def _refused(instance: Instance) -> Iterator[_Watch]:
     # After a reported end, or an operator's, nothing that matters can have been lost.
     if refusal and (final is None or final.inferred):
         since, why = refusal.at, refusal.detail or refusal.reason
-        text = f"A callback was refused, so its news may be lost: {why}"
+        advice = f"Mend the workflow and send it again, or: {_command('fail', instance)}"
+        text = f"A callback was refused, so its news may be lost: {why.rstrip('.')}. {advice}"
         yield _Watch("refused", since, lambda _: Reason("refused", since, text))
 
 
 def _machines_left(instance: Instance) -> Iterator[_Watch]:
     for attempt in instance.runs.attempts:
         if (since := attempt.rollback_requested_at) and attempt.rollback_is_open:
-            machine = attempt.machine_id or "without an id"
-            yield _Watch("machine_left", since, _left(machine, attempt.number, since))
+            yield _Watch("machine_left", since, _left(instance, attempt, since))
 
 
-def _left(machine: str, number: int, since: datetime) -> Callable[[datetime], Reason]:
+def _left(instance: Instance, attempt: Attempt, since: datetime) -> Callable[[datetime], Reason]:
+    machine, number = attempt.machine_id or "without an id", attempt.number
+    which = f" --server {quote(attempt.machine_id)}" if attempt.machine_id else ""
+    advice = f"Remove it, then: {_command('stopped', instance)}{which}"
+
     def reason(now: datetime) -> Reason:
         ago = span(int((now - since).total_seconds()))
         return Reason(
             "machine_left",
             since,
             f"Attempt {number} left the machine {machine} behind {ago} ago, and nobody has "
-            "confirmed that it is gone.",
+            f"confirmed that it is gone. {advice}",
         )
 
     return reason
+
+
+def _about_pending(instance: Instance) -> str:
+    cancel = _command("cancel", instance)
+    return f"Look whether its workflow was dispatched; if nobody wants it: {cancel}"
+
+
+def _about_silence(instance: Instance) -> str:
+    return f"Look at the workflow's run; if it is dead: {_command('fail', instance)}"
+
+
+def _command(name: Order, instance: Instance) -> str:
+    return f"milepost {name} {quote(instance.job_id)}"

@@ -33,7 +33,8 @@ def test_a_failed_job_says_what_else_there_is_to_do(shell: Shell, stuck: Site) -
 
     assert said.splitlines() == [
         "Job job-1: it is ended as failed.",
-        "Job job-1: its machine srv-1 has to be removed; confirm that with milepost stopped job-1.",
+        "Job job-1: its machine srv-1 has to be removed; confirm that with: milepost stopped job-1 "
+        "--server srv-1",
         "Job job-1: the workflow's run 4711 may go on: cancel it where it runs.",
     ]
     fact = stuck.facts()[-2]
@@ -114,6 +115,44 @@ def test_a_refusal_is_one_line(shell: Shell, stuck: Site, arguments: list[str], 
 
     assert words in shell.fails(*arguments)
     assert stuck.position == before
+
+
+def two_machines(site: Site) -> None:
+    """Give the job a machine that a failed attempt left, and one that runs."""
+    site.report(status="failed", workflow_run_id="4711", server_id="srv-1")
+    running = {**MACHINE, "server_id": "srv 2"}
+    site.report(status="running", workflow_run_id="4712", **running)
+
+
+def test_of_two_machines_the_option_that_names_one_is_said(shell: Shell, stuck: Site) -> None:
+    two_machines(stuck)
+
+    said = shell.fails("stopped", "job-1")
+
+    assert "Say which one is gone (--server)." in said
+    assert "server_id" not in said
+    assert "'srv-1' (attempt 1, failed), 'srv 2' (attempt 2, running)" in said
+    assert shell("stopped", "job-1", "--server", "srv 2") != ""
+
+
+def test_of_an_unknown_machine_the_known_ones_are_said(shell: Shell, stuck: Site) -> None:
+    unknown = ["stopped", "job-1", "--server", "srv-9"]
+    assert "Its machines are" not in shell.fails(*unknown)
+    two_machines(stuck)
+
+    assert "Its machines are 'srv-1', 'srv 2'." in shell.fails(*unknown)
+
+
+def test_who_ends_a_job_with_two_machines_gets_a_command_for_each(
+    shell: Shell, stuck: Site
+) -> None:
+    stuck.report(status="failed", workflow_run_id="4711", server_id="srv-1")
+    stuck.report(status="provisioning", workflow_run_id="4712", server_id="srv 2")
+
+    said = shell("cancel", "job-1")
+
+    assert "confirm that with: milepost stopped job-1 --server srv-1\n" in said
+    assert "confirm that with: milepost stopped job-1 --server 'srv 2'\n" in said
 
 
 @pytest.mark.parametrize(
@@ -233,6 +272,18 @@ def test_a_running_instance_runs_since_and_only_an_end_is_an_end(shell: Shell, s
 
     stuck.report("job-2", status="failed")
     assert "  ended              2026-03-02 12:00:00 UTC" in shell("jobs", "job-2")
+
+
+def test_who_lists_cancelled_jobs_is_told_that_they_have_failed(shell: Shell, stuck: Site) -> None:
+    shell("cancel", "job-1")
+    stuck.project()
+
+    refused = shell.run("jobs", "--status", "cancelled")
+
+    assert refused.exit_code == 2
+    assert "a cancelled job has the status failed: use --status failed" in refused.stderr
+    assert "cancelled" in shell("jobs", "--status", "failed")
+    assert "'done' is not one of pending, " in shell.run("jobs", "--status", "done").stderr
 
 
 # Long errors

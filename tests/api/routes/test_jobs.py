@@ -444,12 +444,15 @@ def test_what_needs_somebody_is_listed_the_worst_first_and_says_why(site: Site) 
     assert texts.pop(1).startswith("A callback was refused, so its news may be lost: ")
     assert texts == [
         "Attempt 1 left the machine srv-1 behind 30 min 1 s ago, and nobody has confirmed that it "
-        "is gone.",
+        "is gone. Remove it, then: milepost stopped left --server srv-1",
         "No heartbeat for 30 min 1 s; one is expected every 60 s. Its deadline was 12:15:00 UTC; "
-        "it is not given up yet.",
-        "No heartbeat for 5 min 1 s; one is expected every 60 s. Will be given up at 12:40:00 UTC.",
+        "it is not given up yet. Look at the workflow's run; if it is dead: "
+        "milepost fail unresponsive",
+        "No heartbeat for 5 min 1 s; one is expected every 60 s. Will be given up at 12:40:00 UTC. "
+        "Look at the workflow's run; if it is dead: milepost fail late",
         "Queued for 30 min 1 s; its workflow has not reported yet. Will be given up at "
-        "13:00:00 UTC.",
+        "13:00:00 UTC. Look whether its workflow was dispatched; if nobody wants it: "
+        "milepost cancel pending",
     ]
     assert listed[0]["attention"][0]["since"] == "2026-03-02T12:00:00+00:00"
 

@@ -9,7 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.job.callback import Callback
-from domain.job.events import Fact, HeartbeatReceived, JobEvent, MachineStopped
+from domain.job.events import (
+    CallbackRefused,
+    Fact,
+    HeartbeatReceived,
+    JobEvent,
+    MachineStopped,
+    RollbackRequested,
+)
 from domain.job.provisioning_job import ProvisioningJob
 from domain.workflows.files import load
 from projections.views.attention import GROUPS, attention, candidate, needing
@@ -76,11 +83,46 @@ def test_a_machine_that_was_left_behind_needs_somebody_until_it_is_gone() -> Non
 
     assert reason.text == (
         "Attempt 1 left the machine srv-1 behind 1 h 0 min ago, and nobody has confirmed that it "
-        "is gone."
+        "is gone. Remove it, then: milepost stopped job --server srv-1"
     )
     gone = evolve(left, JobEvent("job", 9, MachineStopped(recorded_at=minute(66), attempt=1), 9))
     assert kinds(gone, minute(70)) == []
     assert candidate(gone, WORKFLOWS) is None
+
+
+@pytest.mark.parametrize(
+    ("history", "advice"),
+    [
+        (
+            (QUEUED, PROVISIONING),
+            "Look at the workflow's run; if it is dead: milepost fail 'my job'",
+        ),
+        (
+            (QUEUED,),
+            "its workflow was dispatched; if nobody wants it: milepost cancel 'my job'",
+        ),
+        (
+            (CallbackRefused(recorded_at=NOON, reason="x", detail="No.", body=""),),
+            "lost: No. Mend the workflow and send it again, or: milepost fail 'my job'",
+        ),
+    ],
+)
+def test_every_reason_ends_with_what_to_do(history: tuple[Fact, ...], advice: str) -> None:
+    """The command can be pasted, also if the job's id has a space."""
+    instance = instance_after(*history, job_id="my job")
+
+    [reason] = attention(instance, WORKFLOWS, minute(30))
+
+    assert reason.text.endswith(f" {advice}")
+
+
+def test_a_machine_without_an_id_is_not_named_in_the_command() -> None:
+    asked = RollbackRequested(recorded_at=minute(5), attempt=1, server_ip="203.0.113.7")
+    left = instance_after(PROVISIONING, FAILED, asked)
+
+    [reason] = attention(left, WORKFLOWS, minute(65))
+
+    assert reason.text.endswith("Remove it, then: milepost stopped job")
 
 
 @pytest.mark.parametrize("history", [(QUEUED, PROVISIONING, RUNNING), (PROVISIONING, FAILED)])
