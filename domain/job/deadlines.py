@@ -163,20 +163,20 @@ def unresponsive_at(workflow: Workflow | None, attempt: Attempt) -> datetime | N
 
 
 def look_at(
-    workflow: Workflow | None, attempt: Attempt, waiting_since: datetime | None
+    workflow: Workflow | None, first: datetime | None, silent_at: datetime | None
 ) -> datetime | None:
     """Return from when on a row has to be looked at: before any of its deadlines is missed.
 
-    It is indexed, and each change of it costs a change of the index. So it is cut to a third of the
-    heartbeat deadline: the heartbeats of a job that is alive change it once in five minutes, and
-    keep it in the future.
+    `first` is when the first deadline is missed, `silent_at` when the attempt is unresponsive. The
+    result is indexed, and each change of it costs a change of the index. So it is cut to a third of
+    the heartbeat deadline: the heartbeats of a job that is alive change it once in five minutes,
+    and keep it in the future.
     """
-    first = due(workflow, attempt, waiting_since)
-    silent_at = unresponsive_at(workflow, attempt)
     if first is None or silent_at is None:
-        return first.at if first else None
-    third = timedelta(seconds=(workflow.deadlines if workflow else SEED).heartbeat_seconds) / 3
-    return min(first.at, later(EPOCH, ((silent_at - EPOCH) // third * third).total_seconds()))
+        return first
+    third = (workflow.deadlines if workflow else SEED).heartbeat_seconds / 3
+    seconds = (silent_at - EPOCH).total_seconds() // third * third
+    return min(first, later(EPOCH, seconds))
 
 
 def later(time: datetime, seconds: float) -> datetime:

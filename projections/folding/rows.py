@@ -14,7 +14,10 @@ from projections.views.view import Views
 def instance_row(state: Instance, views: Views, workflows: Workflows) -> InstanceRow:
     """Return the row of an instance."""
     workflow = workflows.recorded(state.workflow)
-    first = deadlines.due(workflow, state.watched, state.waiting_since)
+    shown, watched = state.attempt, state.watched
+    first = deadlines.due(workflow, watched, watched.since or state.queued_at)
+    first_at = first.at if first else None
+    silent_at = deadlines.unresponsive_at(workflow, watched)
     wanted = candidate(state, workflows)
     return InstanceRow(
         state.job_id,
@@ -25,9 +28,9 @@ def instance_row(state: Instance, views: Views, workflows: Workflows) -> Instanc
         state.user_id,
         state.status,
         state.current_step(workflows),
-        first.at if first else None,
-        deadlines.unresponsive_at(workflow, state.attempt),
-        deadlines.look_at(workflow, state.watched, state.waiting_since),
+        first_at,
+        silent_at if watched is shown else deadlines.unresponsive_at(workflow, shown),
+        deadlines.look_at(workflow, first_at, silent_at),
         wanted.rank if wanted else None,
         wanted.at if wanted else None,
     )

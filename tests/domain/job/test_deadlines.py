@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from domain.job.deadlines import Question, due, health, look_at
+from domain.job.attempt import Attempt
+from domain.job.deadlines import Question, due, health, look_at, unresponsive_at
 from domain.job.events import (
     Fact,
     HeartbeatReceived,
@@ -69,6 +70,12 @@ def sentence(job: ProvisioningJob, at: float, workflow: Workflow | None = None) 
         ((CLAIMED, step("polished", 2), heard(6)), "heartbeat", 8),
     ],
 )
+def looked(attempt: Attempt) -> datetime | None:
+    """Return from when on the row of an attempt has to be looked at."""
+    first = due(None, attempt, None)
+    return look_at(None, first.at if first else None, unresponsive_at(None, attempt))
+
+
 def test_the_deadline_that_comes_first_counts(
     history: tuple[Fact, ...], kind: str, at: float
 ) -> None:
@@ -186,7 +193,7 @@ def test_a_row_is_looked_at_before_it_is_due_and_never_while_heartbeats_come(sec
     last = NOON + timedelta(seconds=seconds)
     job = job_after(CLAIMED, HeartbeatReceived(recorded_at=last))
 
-    first, looked_at = due(None, job.attempt, None), look_at(None, job.attempt, None)
+    first, looked_at = due(None, job.attempt, None), looked(job.attempt)
 
     assert first is not None
     assert looked_at is not None
@@ -197,7 +204,7 @@ def test_a_row_is_looked_at_before_it_is_due_and_never_while_heartbeats_come(sec
 def test_what_is_looked_at_changes_once_in_five_minutes() -> None:
     attempts = [job_after(CLAIMED, heard(n)).attempt for n in range(2, 32)]
 
-    assert len({look_at(None, attempt, None) for attempt in attempts}) == 30 // 5 + 1
+    assert len({looked(attempt) for attempt in attempts}) == 30 // 5 + 1
 
 
 @pytest.mark.parametrize("time", [datetime.min, datetime.max])
@@ -206,7 +213,7 @@ def test_an_event_of_any_time_has_a_deadline(time: datetime) -> None:
     then = time.replace(tzinfo=UTC)
     job = job_after(msgspec.structs.replace(CLAIMED, recorded_at=then))
 
-    first, looked_at = due(None, job.attempt, None), look_at(None, job.attempt, None)
+    first, looked_at = due(None, job.attempt, None), looked(job.attempt)
 
     assert first is not None
     assert looked_at is not None
