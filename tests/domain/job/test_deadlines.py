@@ -56,6 +56,12 @@ def sentence(job: ProvisioningJob, at: float, workflow: Workflow | None = None) 
     return found.state, found.sentence or ""
 
 
+def looked(attempt: Attempt) -> datetime | None:
+    """Return from when on the row of an attempt has to be looked at."""
+    first = due(None, attempt, None)
+    return look_at(None, first.at if first else None, unresponsive_at(None, attempt))
+
+
 @pytest.mark.parametrize(
     ("history", "kind", "at"),
     [
@@ -70,12 +76,6 @@ def sentence(job: ProvisioningJob, at: float, workflow: Workflow | None = None) 
         ((CLAIMED, step("polished", 2), heard(6)), "heartbeat", 8),
     ],
 )
-def looked(attempt: Attempt) -> datetime | None:
-    """Return from when on the row of an attempt has to be looked at."""
-    first = due(None, attempt, None)
-    return look_at(None, first.at if first else None, unresponsive_at(None, attempt))
-
-
 def test_the_deadline_that_comes_first_counts(
     history: tuple[Fact, ...], kind: str, at: float
 ) -> None:
