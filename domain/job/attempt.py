@@ -191,7 +191,7 @@ class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only
 
     @property
     def rollback_is_open(self) -> bool:
-        """True while its machine has to be removed, and nobody has confirmed that it is gone."""
+        """True from the request to remove the machine until somebody confirms that it is gone."""
         return self.rollback_requested_at is not None and self.stopped_at is None
 
     @property

@@ -5,10 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from domain.job.callback import Callback
-from domain.job.events import RollbackRequested
-from domain.job.provisioning_job import ProvisioningJob
-from tests.support.deployment import NOON
+from tests.support.stories import Story
 
 MACHINE: dict[str, Any] = {
     "server_id": "good",
@@ -17,35 +14,9 @@ MACHINE: dict[str, Any] = {
 }
 
 
-class Told:
-    """A job that is told one callback a minute."""
-
-    def __init__(self) -> None:
-        self.now = NOON
-        self.job = ProvisioningJob("job")
-        self.rolled_back: list[str | None] = []
-
-    def hear(self, *, at: float | None = None, **said: Any) -> None:
-        """Record a callback; `at` is the sender's time, in minutes from the start."""
-        self.now += timedelta(minutes=1)
-        if at is not None:
-            said["occurred_at"] = NOON + timedelta(minutes=at)
-        outcome = self.job.report(Callback(job_id="job", **said), self.now)
-        self.job = outcome.job
-        self.rolled_back += [
-            fact.server_id for fact in outcome.facts if isinstance(fact, RollbackRequested)
-        ]
-
-    @property
-    def shown(self) -> tuple[str, str | None]:
-        """The status that is shown, and the machine."""
-        machine = self.job.attempt.server_id
-        return self.job.attempt.status, machine.value if machine else None
-
-
 def test_a_failure_of_the_same_run_id_leaves_the_machine_that_runs() -> None:
     """A re-run of a success keeps the run id; its machine is another one."""
-    told = Told()
+    told = Story()
     told.hear(status="running", workflow_run_id="7", **MACHINE)
     told.hear(status="provisioning", step="vm_created", server_id="bad", workflow_run_id="7")
     told.hear(status="failed", server_id="bad", workflow_run_id="7")
@@ -54,7 +25,7 @@ def test_a_failure_of_the_same_run_id_leaves_the_machine_that_runs() -> None:
 
 
 def test_a_failure_without_a_run_leaves_the_machine_that_runs() -> None:
-    told = Told()
+    told = Story()
     told.hear(status="running", **MACHINE)
     told.hear(status="failed", server_id="bad")
 
@@ -62,7 +33,7 @@ def test_a_failure_without_a_run_leaves_the_machine_that_runs() -> None:
 
 
 def test_a_step_without_a_run_leaves_the_machine_that_runs() -> None:
-    told = Told()
+    told = Story()
     told.hear(status="running", **MACHINE)
     told.hear(status="provisioning", step="vm_created", server_id="bad", server_ip="10.0.0.9")
 
@@ -76,7 +47,7 @@ def test_a_machine_that_runs_again_is_not_rolled_back_after_a_later_failure() ->
 
     The third try's words name no run, so they belong to the second one's attempt.
     """
-    told = Told()
+    told = Story()
     told.hear(status="failed", server_id="good")
     told.hear(status="running", **MACHINE)
     told.rolled_back.clear()
@@ -88,7 +59,7 @@ def test_a_machine_that_runs_again_is_not_rolled_back_after_a_later_failure() ->
 
 def test_what_running_says_of_its_machine_replaces_what_a_failure_said() -> None:
     """The failure, with a later clock, came first; both name the same run."""
-    told = Told()
+    told = Story()
     told.hear(status="failed", server_id="bad", workflow_run_id="7", at=0.5)
     told.hear(status="running", workflow_run_id="7", at=0.2, **MACHINE)
 
@@ -96,7 +67,7 @@ def test_what_running_says_of_its_machine_replaces_what_a_failure_said() -> None
 
 
 def test_running_again_shows_the_newer_machine() -> None:
-    told = Told()
+    told = Story()
     told.hear(status="running", server_id="old", workflow_run_id="7")
     told.hear(status="running", workflow_run_id="7", **MACHINE)
 
@@ -104,7 +75,7 @@ def test_running_again_shows_the_newer_machine() -> None:
 
 
 def test_a_step_that_comes_late_adds_to_the_machine_that_runs() -> None:
-    told = Told()
+    told = Story()
     told.hear(status="running", server_id="good", workflow_run_id="7")
     told.hear(
         status="provisioning",
@@ -119,7 +90,7 @@ def test_a_step_that_comes_late_adds_to_the_machine_that_runs() -> None:
 
 def test_an_earlier_failure_that_comes_late_does_not_end_what_runs() -> None:
     """The first try's failure comes after the re-run's success, with one right clock."""
-    told = Told()
+    told = Story()
     told.hear(status="provisioning", workflow_run_id="7", at=0)
     told.hear(status="running", workflow_run_id="7", at=3, **MACHINE)
     told.hear(status="failed", workflow_run_id="7", at=1)
@@ -130,7 +101,7 @@ def test_an_earlier_failure_that_comes_late_does_not_end_what_runs() -> None:
 
 def test_a_fast_clock_does_not_let_a_later_failure_end_what_runs() -> None:
     """The machine's clock is 10 minutes fast; the failing re-run's clock is right."""
-    told = Told()
+    told = Story()
     told.hear(status="running", workflow_run_id="7", at=11, **MACHINE)
     told.hear(status="failed", server_id="bad", workflow_run_id="7", at=2)
 
@@ -140,7 +111,7 @@ def test_a_fast_clock_does_not_let_a_later_failure_end_what_runs() -> None:
 
 def test_a_rollback_that_was_asked_for_is_withdrawn_for_the_machine_that_it_named() -> None:
     """The attempt may have named another machine meanwhile."""
-    told = Told()
+    told = Story()
     told.hear(status="provisioning", server_id="first")
     told.now += timedelta(minutes=16)
     told.job = told.job.time_out(told.now).job

@@ -5,38 +5,15 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from domain.job.callback import Callback
-from domain.job.events import RollbackRequested
-from domain.job.provisioning_job import ProvisioningJob
 from tests.support.deployment import NOON
-
-
-class Told:
-    """A job that is told one callback a minute from 13:00 on."""
-
-    def __init__(self) -> None:
-        self.now = NOON + timedelta(hours=1)
-        self.job = ProvisioningJob("job")
-        self.rolled_back: list[str | None] = []
-
-    def hear(self, *, at: int | None = None, **said: Any) -> None:
-        """Record a callback; `at` is the sender's time, in minutes from noon."""
-        self.now += timedelta(minutes=1)
-        if at is not None:
-            said["occurred_at"] = NOON + timedelta(minutes=at)
-        outcome = self.job.report(Callback(job_id="job", **said), self.now)
-        self.job = outcome.job
-        self.rolled_back += [
-            fact.server_id for fact in outcome.facts if isinstance(fact, RollbackRequested)
-        ]
-
+from tests.support.stories import Story
 
 STEP: dict[str, Any] = {"status": "provisioning", "step": "vm_created"}
 
 
 def test_a_failure_without_a_run_does_not_end_a_run_that_worked_after_it() -> None:
     """The workflow failed before its first callback; that failure came after the re-run's words."""
-    told = Told()
+    told = Story(NOON + timedelta(hours=1))
     told.hear(**STEP, server_id="srv-1", workflow_run_id="7", run_attempt=2, at=10)
     told.hear(status="failed", at=5)
     told.hear(status="running", server_id="srv-1", workflow_run_id="7", run_attempt=2, at=15)
@@ -46,7 +23,7 @@ def test_a_failure_without_a_run_does_not_end_a_run_that_worked_after_it() -> No
 
 
 def test_a_failure_without_a_run_ends_the_run_if_it_is_the_later_word() -> None:
-    told = Told()
+    told = Story(NOON + timedelta(hours=1))
     told.hear(**STEP, workflow_run_id="7", at=10)
     told.hear(status="failed", at=12)
 
@@ -55,7 +32,7 @@ def test_a_failure_without_a_run_ends_the_run_if_it_is_the_later_word() -> None:
 
 def test_a_machine_from_before_the_failure_is_not_that_of_the_next_try() -> None:
     """No callback names its run; the first try's failure comes after the second's first word."""
-    told = Told()
+    told = Story(NOON + timedelta(hours=1))
     told.hear(status="provisioning", at=20)
     told.hear(**STEP, server_id="srv-1", at=14)
     told.hear(status="failed", server_id="srv-1", at=19)
@@ -67,7 +44,7 @@ def test_a_machine_from_before_the_failure_is_not_that_of_the_next_try() -> None
 
 
 def test_a_machine_from_after_the_failure_stays_with_the_next_try() -> None:
-    told = Told()
+    told = Story(NOON + timedelta(hours=1))
     told.hear(**STEP, server_id="srv-2", at=20)
     told.hear(status="failed", server_id="srv-1", at=19)
 
@@ -76,7 +53,7 @@ def test_a_machine_from_after_the_failure_stays_with_the_next_try() -> None:
 
 
 def test_a_run_has_begun_whatever_came_first_of_its_step_and_its_failure() -> None:
-    told = Told()
+    told = Story(NOON + timedelta(hours=1))
     told.hear(**STEP, workflow_run_id="1")
     told.hear(status="failed", error="no quota", workflow_run_id="2")
     told.hear(**STEP, workflow_run_id="2")
@@ -86,7 +63,7 @@ def test_a_run_has_begun_whatever_came_first_of_its_step_and_its_failure() -> No
 
 
 def test_the_next_try_reaches_the_step_that_the_first_one_had_reached() -> None:
-    told = Told()
+    told = Story(NOON + timedelta(hours=1))
     told.hear(status="provisioning", at=20)
     told.hear(**STEP, at=14)
     told.hear(status="failed", at=19)
@@ -96,7 +73,7 @@ def test_the_next_try_reaches_the_step_that_the_first_one_had_reached() -> None:
 
 
 def test_a_step_of_two_tries_stays_with_the_later_one() -> None:
-    told = Told()
+    told = Story(NOON + timedelta(hours=1))
     told.hear(**STEP, at=24)
     told.hear(**STEP, at=14)
     told.hear(status="failed", at=19)
@@ -107,7 +84,7 @@ def test_a_step_of_two_tries_stays_with_the_later_one() -> None:
 
 def test_a_later_heartbeat_that_came_first_does_not_hide_that_work_goes_on() -> None:
     """The heartbeat of the next try claimed the attempt, and dates that claim after the failure."""
-    told = Told()
+    told = Story(NOON + timedelta(hours=1))
     told.hear(type="heartbeat", at=25)
     told.hear(status="failed", at=19)
     told.hear(status="provisioning", at=20)

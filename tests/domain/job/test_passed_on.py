@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
-from domain.job.callback import Callback
-from domain.job.events import RollbackRequested, RollbackWithdrawn
-from domain.job.provisioning_job import Outcome, ProvisioningJob
-from tests.support.deployment import NOON
+from tests.support.stories import Story
 
 MACHINE: dict[str, Any] = {
     "server_id": "srv-1",
@@ -17,36 +13,9 @@ MACHINE: dict[str, Any] = {
 }
 
 
-class Told:
-    """A job that is told one thing a minute, and the rollbacks that are asked for."""
-
-    def __init__(self) -> None:
-        self.now = NOON
-        self.job = ProvisioningJob("job")
-        self.wanted_gone: list[tuple[int, str | None]] = []
-
-    def hear(self, **said: Any) -> None:
-        """Record a callback."""
-        self.now += timedelta(minutes=1)
-        self._take(self.job.report(Callback(job_id="job", **said), self.now))
-
-    def wait(self) -> None:
-        """Hear nothing for 16 minutes."""
-        self.now += timedelta(minutes=16)
-        self._take(self.job.time_out(self.now))
-
-    def _take(self, outcome: Outcome) -> None:
-        self.job = outcome.job
-        for fact in outcome.facts:
-            if isinstance(fact, RollbackRequested):
-                self.wanted_gone.append((fact.attempt, fact.server_id))
-            if isinstance(fact, RollbackWithdrawn):
-                self.wanted_gone = [each for each in self.wanted_gone if each[0] != fact.attempt]
-
-
 def test_a_machine_that_ran_is_not_asked_back_when_a_newer_one_is_shown() -> None:
     """No callback names its run, so the second success belongs to the attempt of the first one."""
-    told = Told()
+    told = Story()
     told.hear(status="failed", server_id="srv-1")
     told.hear(status="running", **MACHINE)
     told.hear(status="running", server_id="srv-2", server_ip="10.0.0.2", tailscale_ip="ts")
@@ -55,7 +24,7 @@ def test_a_machine_that_ran_is_not_asked_back_when_a_newer_one_is_shown() -> Non
 
 
 def test_a_machine_that_says_that_it_runs_is_not_asked_back_by_the_next_word() -> None:
-    told = Told()
+    told = Story()
     told.hear(status="failed", workflow_run_id="7", run_attempt=1, server_id="srv-1")
     told.hear(status="running", workflow_run_id="7", run_attempt=1, **MACHINE)
     told.hear(type="heartbeat", workflow_run_id="7", run_attempt=1)
@@ -64,7 +33,7 @@ def test_a_machine_that_says_that_it_runs_is_not_asked_back_by_the_next_word() -
 
 
 def test_a_machine_of_two_failed_runs_is_asked_back_once() -> None:
-    told = Told()
+    told = Story()
     told.hear(status="failed", workflow_run_id="1", server_id="srv-1")
     told.hear(status="provisioning", step="vm_created", workflow_run_id="2", server_id="srv-1")
     told.hear(status="failed", workflow_run_id="2", server_id="srv-1")
@@ -73,7 +42,7 @@ def test_a_machine_of_two_failed_runs_is_asked_back_once() -> None:
 
 
 def test_a_run_that_was_not_dead_and_then_fails_has_its_machine_asked_back() -> None:
-    told = Told()
+    told = Story()
     told.hear(status="provisioning", step="vm_created", workflow_run_id="1", server_id="srv-1")
     told.wait()
     told.hear(type="heartbeat", workflow_run_id="1")
