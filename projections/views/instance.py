@@ -91,31 +91,25 @@ class Instance(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         return self.ahead_at or self.updated_at
 
     def current_step(self, workflows: Workflows) -> str | None:
-        """The furthest step of the attempt; None before the first one and after the end."""
-        if self.attempt.status != "provisioning":
+        """The furthest known step of the attempt, else the latest unknown one.
+
+        None before the first step and after the end.
+        """
+        attempt = self.attempt
+        if attempt.status != "provisioning":
             return None
-        return furthest(self.attempt, workflows, self.workflow)
+        steps = attempt.steps_reached
+        furthest = workflows.recorded(self.workflow).furthest(steps)
+        return furthest or max(steps, key=lambda name: (steps[name].at, name), default=None)
 
     def failed_at_step(self, workflows: Workflows) -> str | None:
         """The known step that the attempt had reached when it failed."""
         final = self.attempt.final
         if final is None or final.status != "failed":
             return None
-        ranks = workflows.ranks(self.workflow)
-        reached = [name for name in (*self.attempt.steps_reached, final.step) if name in ranks]
-        if reached:
-            return max(reached, key=lambda name: (ranks[name or ""], name))
-        return final.failed_step if final.failed_step in ranks else None
-
-
-def furthest(attempt: Attempt, workflows: Workflows, workflow: str | None) -> str | None:
-    """Return the furthest known step that the attempt reached, else the latest unknown step."""
-    ranks = workflows.ranks(workflow)
-    steps = attempt.steps_reached
-    known = [name for name in steps if name in ranks]
-    if known:
-        return max(known, key=lambda name: (ranks[name], name))
-    return max(steps, key=lambda name: (steps[name].at, name), default=None)
+        workflow = workflows.recorded(self.workflow)
+        reached = [*self.attempt.steps_reached, final.step or ""]
+        return workflow.furthest(reached) or workflow.furthest([final.failed_step or ""])
 
 
 def passed_over(instance: Instance, version: int, position: int) -> Instance:
