@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import msgspec
 
@@ -125,33 +125,47 @@ def passed_over(instance: Instance, version: int, position: int) -> Instance:
 def evolve(instance: Instance, event: JobEvent) -> Instance:
     """Fold one event; every event moves version and position on."""
     fact = event.fact
-    return msgspec.structs.replace(
-        instance,
-        version=event.originator_version,
-        position=event.position,
-        first_position=instance.first_position or event.position,
-        created_at=instance.created_at or fact.recorded_at,
-        updated_at=fact.recorded_at,
-        ahead_at=_ahead(instance, fact),
-        **_changes(instance, fact),
+    if isinstance(fact, JobQueued | CallbackRefused):
+        instance = _with(instance, fact)
+        runs = instance.runs
+    else:
+        runs = runs_of_a_job.evolve(instance.runs, fact)
+    # By position, because `msgspec.structs.replace` takes three times as long.
+    return Instance(
+        instance.job_id,
+        event.originator_version,
+        event.position,
+        instance.first_position or event.position,
+        instance.agent_id,
+        instance.user_id,
+        instance.region,
+        instance.workflow,
+        instance.created_at or fact.recorded_at,
+        instance.queued_at,
+        fact.recorded_at,
+        _ahead(instance, fact),
+        runs,
+        instance.refusals,
+        instance.last_refusal,
     )
 
 
-def _changes(instance: Instance, fact: Fact) -> dict[str, Any]:
+def _with(instance: Instance, fact: JobQueued | CallbackRefused) -> Instance:
     if isinstance(fact, CallbackRefused):
         refusal = Refusal(fact.recorded_at, fact.reason, fact.detail)
-        return {"refusals": instance.refusals + 1, "last_refusal": refusal}
-    if not isinstance(fact, JobQueued):
-        return {"runs": runs_of_a_job.evolve(instance.runs, fact)}
+        return msgspec.structs.replace(
+            instance, refusals=instance.refusals + 1, last_refusal=refusal
+        )
     if instance.queued_at is not None:
-        return {}
-    return {
-        "agent_id": fact.agent_id,
-        "user_id": fact.user_id,
-        "region": fact.region,
-        "workflow": fact.workflow,
-        "queued_at": fact.recorded_at,
-    }
+        return instance
+    return msgspec.structs.replace(
+        instance,
+        agent_id=fact.agent_id,
+        user_id=fact.user_id,
+        region=fact.region,
+        workflow=fact.workflow,
+        queued_at=fact.recorded_at,
+    )
 
 
 def _ahead(instance: Instance, fact: Fact) -> datetime | None:
