@@ -33,7 +33,7 @@ from api.representations.job import (
 from api.wiring import Services
 from domain.errors import JobNotFound
 from projections.read_model.contract import AttentionFilter, JobFilter
-from projections.views.attention import attention, needing
+from projections.views.reasons import attention, needing
 from projections.views.instance import INSTANCE_STATUSES, Instance
 
 LABELS = {

@@ -6,8 +6,8 @@ from typing import Final, get_args
 
 from marshmallow import EXCLUDE, Schema, fields, validate
 
-from domain.job.attempt import Outcome, Status
-from projections.views.attention import KINDS
+from domain.job.attempt.state import Outcome, Status
+from projections.views.reasons import KINDS
 from projections.views.instance import INSTANCE_STATUSES
 
 SKEW: Final = "The largest difference of a sender's clock to ours, if it is above 60 s"

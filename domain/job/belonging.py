@@ -12,7 +12,7 @@ from typing import Literal
 
 import msgspec
 
-from domain.job.attempt import MAX_LEAD, Attempt, Final, clock_of, whole_seconds
+from domain.job.attempt.state import MAX_LEAD, Attempt, Final, clock_of, whole_seconds
 from domain.job.events import (
     AttemptStarted,
     HeartbeatReceived,

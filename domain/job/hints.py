@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
-from domain.job.attempt import SKEW_SECONDS, Attempt
+from domain.job.attempt.state import SKEW_SECONDS, Attempt
 from domain.job.belonging import NONE
 from domain.job.callback import Callback
 from domain.job.events import Received

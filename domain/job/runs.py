@@ -12,9 +12,9 @@ from hashlib import sha256
 
 import msgspec
 
-from domain.job import attempt as attempts
 from domain.job import first_release
-from domain.job.attempt import Attempt, ReportedValue
+from domain.job.attempt import state as attempts
+from domain.job.attempt.state import Attempt, ReportedValue
 from domain.job.events import (
     AttemptCancelled,
     AttemptFailed,

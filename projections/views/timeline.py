@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from domain.job import runs as runs_of_a_job
-from domain.job.attempt import MAX_STEPS, Attempt, Timestamp
+from domain.job.attempt.state import MAX_STEPS, Attempt, Timestamp
 from domain.job.events import (
     AttemptStarted,
     Fact,

@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.errors import NothingToStop
-from domain.job.attempt import MAX_STEPS, Attempt, Final
+from domain.job.attempt.state import MAX_STEPS, Attempt, Final
 from domain.job.callback import Callback
 from domain.job.commands.callbacks import RecordCallback
 from domain.job.commands.operators import StopJob

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from domain.job.attempt import MAX_STEPS, Attempt, Timestamp
+from domain.job.attempt.state import MAX_STEPS, Attempt, Timestamp
 from domain.job.events import (
     AttemptStarted,
     Fact,

@@ -13,7 +13,7 @@ from typing import Final, Literal, get_args
 
 import msgspec
 
-from domain.job.attempt import Attempt
+from domain.job.attempt.state import Attempt
 from domain.job.deadlines import LATE_SECONDS, LONG_PENDING_SECONDS, due, health, later
 from domain.job.orders import Order
 from domain.workflows.definition import Workflows

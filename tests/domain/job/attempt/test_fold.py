@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from domain.job.attempt import MAX_STEPS, Attempt, evolve
+from domain.job.attempt.state import MAX_STEPS, Attempt, evolve
 from domain.job.callback import Callback
 from domain.job.events import (
     AttemptStarted,
