@@ -36,7 +36,7 @@ from domain.errors import JobNotFound
 from domain.job.commands.registration import QueueJob
 from projections.read_model.contract import AttentionFilter, JobFilter
 from projections.reading.time_travel import PointInHistory
-from projections.views.reasons import candidate, needing
+from projections.views.attention import candidate, needing
 from projections.views.instance import Instance
 
 bp = Blueprint("jobs", __name__, description="Provisioning jobs")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from domain.job import deadlines
 from domain.workflows.definition import Workflows
 from projections.read_model.contract import InstanceRow, Row
-from projections.views.reasons import candidate
+from projections.views.attention import candidate
 from projections.views.instance import Instance
 from projections.views.timeline import Timeline
 from projections.views.view import Views

@@ -1,12 +1,11 @@
-"""What about a job needs somebody now, and why.
+"""Why a job may need somebody: a watch for each reason, and its words.
 
-Each watch is a reason that may apply, and the time from which it applies if nothing more is
-recorded. A new reason is a kind, its group, and a watch.
+A new reason is a kind, its group, and a watch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from shlex import quote
 from typing import Final, Literal, get_args
@@ -37,54 +36,16 @@ class Reason(msgspec.Struct, frozen=True):
     text: str
 
 
-class Candidate(msgspec.Struct, frozen=True):
-    """A job that may need somebody: the place of its worst group, and the earliest time of any."""
+class Watch(msgspec.Struct, frozen=True):
+    """A reason that may apply, and the time from which it applies if nothing more is recorded."""
 
-    rank: int
-    at: datetime
-
-
-class _Watch(msgspec.Struct, frozen=True):
     group: Group
     applies_at: datetime
     reason: Callable[[datetime], Reason]
 
 
-def attention(instance: Instance, workflows: Workflows, now: datetime) -> list[Reason]:
-    """Return why the job needs somebody now, the worst first; nothing if it does not."""
-    watches = _watches(instance, workflows)
-    reasons = [watch.reason(now) for watch in watches if watch.applies_at <= now]
-    return sorted(reasons, key=_badness)
-
-
-def needing(
-    instances: Iterable[Instance], workflows: Workflows, now: datetime
-) -> list[tuple[Instance, list[Reason]]]:
-    """Return the jobs that need somebody now with their reasons, the worst job first."""
-    found = [(instance, attention(instance, workflows, now)) for instance in instances]
-    return sorted(
-        ((instance, reasons) for instance, reasons in found if reasons),
-        key=lambda each: _badness(each[1][0]),
-    )
-
-
-def _badness(reason: Reason) -> tuple[int, datetime]:
-    """Return what reasons are sorted by: the worst kind first, then the longest."""
-    return KINDS.index(reason.kind), reason.since
-
-
-def candidate(instance: Instance, workflows: Workflows) -> Candidate | None:
-    """Return from when on `attention` may have something to say; None for never."""
-    watches = list(_watches(instance, workflows))
-    if not watches:
-        return None
-    return Candidate(
-        min(GROUPS.index(watch.group) for watch in watches),
-        min(watch.applies_at for watch in watches),
-    )
-
-
-def _watches(instance: Instance, workflows: Workflows) -> Iterator[_Watch]:
+def watches(instance: Instance, workflows: Workflows) -> Iterator[Watch]:
+    """Yield all that may apply to the job, in no order."""
     yield from _machines_left(instance)
     yield from _refused(instance)
     workflow, attempt = workflows.recorded(instance.workflow), instance.watched
@@ -103,28 +64,28 @@ def _watches(instance: Instance, workflows: Workflows) -> Iterator[_Watch]:
     if since := attempt.silent_since:
         # One second more: a silence of exactly this length is not late yet.
         late_at = later(since, LATE_SECONDS + 1)
-        yield _Watch("silent", late_at, alive(None, since))
+        yield Watch("silent", late_at, alive(None, since))
     elif attempt.claim is None and waiting_since and attempt.final is None:
         if start := due(workflow, attempt, waiting_since):
             long = later(waiting_since, LONG_PENDING_SECONDS)
             late_at = later(min(long, start.at), 1)
-            yield _Watch("pending", late_at, alive("pending", waiting_since))
+            yield Watch("pending", late_at, alive("pending", waiting_since))
 
 
-def _refused(instance: Instance) -> Iterator[_Watch]:
+def _refused(instance: Instance) -> Iterator[Watch]:
     refusal, final = instance.last_refusal, instance.watched.final
     # After a reported end, or an operator's, nothing that matters can have been lost.
     if refusal and (final is None or final.inferred):
         since, why = refusal.at, refusal.detail or refusal.reason
         advice = f"Mend the workflow and send it again, or: {_command('fail', instance)}"
         text = f"A callback was refused, so its news may be lost: {why.rstrip('.')}. {advice}"
-        yield _Watch("refused", since, lambda _: Reason("refused", since, text))
+        yield Watch("refused", since, lambda _: Reason("refused", since, text))
 
 
-def _machines_left(instance: Instance) -> Iterator[_Watch]:
+def _machines_left(instance: Instance) -> Iterator[Watch]:
     for attempt in instance.runs.attempts:
         if (since := attempt.rollback_requested_at) and attempt.rollback_is_open:
-            yield _Watch("machine_left", since, _left(instance, attempt, since))
+            yield Watch("machine_left", since, _left(instance, attempt, since))
 
 
 def _left(instance: Instance, attempt: Attempt, since: datetime) -> Callable[[datetime], Reason]:

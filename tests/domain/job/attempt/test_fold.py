@@ -6,7 +6,9 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from domain.job.attempt.state import MAX_STEPS, Attempt, evolve
+from domain.job.attempt.fold import evolve
+from domain.job.attempt.progress import MAX_STEPS
+from domain.job.attempt.state import Attempt
 from domain.job.callback import Callback
 from domain.job.events import (
     AttemptStarted,

@@ -1,0 +1,53 @@
+"""What about a job needs somebody now, and from when on something may."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+import msgspec
+
+from domain.workflows.definition import Workflows
+from projections.views.instance import Instance
+from projections.views.reasons import GROUPS, KINDS, Reason, watches
+
+
+class Candidate(msgspec.Struct, frozen=True):
+    """A job that may need somebody: the place of its worst group, and the earliest time of any."""
+
+    rank: int
+    at: datetime
+
+
+def attention(instance: Instance, workflows: Workflows, now: datetime) -> list[Reason]:
+    """Return why the job needs somebody now, the worst first; nothing if it does not."""
+    watched = watches(instance, workflows)
+    reasons = [watch.reason(now) for watch in watched if watch.applies_at <= now]
+    return sorted(reasons, key=_badness)
+
+
+def needing(
+    instances: Iterable[Instance], workflows: Workflows, now: datetime
+) -> list[tuple[Instance, list[Reason]]]:
+    """Return the jobs that need somebody now with their reasons, the worst job first."""
+    found = [(instance, attention(instance, workflows, now)) for instance in instances]
+    return sorted(
+        ((instance, reasons) for instance, reasons in found if reasons),
+        key=lambda each: _badness(each[1][0]),
+    )
+
+
+def _badness(reason: Reason) -> tuple[int, datetime]:
+    """Return what reasons are sorted by: the worst kind first, then the longest."""
+    return KINDS.index(reason.kind), reason.since
+
+
+def candidate(instance: Instance, workflows: Workflows) -> Candidate | None:
+    """Return from when on `attention` may have something to say; None for never."""
+    watched = list(watches(instance, workflows))
+    if not watched:
+        return None
+    return Candidate(
+        min(GROUPS.index(watch.group) for watch in watched),
+        min(watch.applies_at for watch in watched),
+    )
