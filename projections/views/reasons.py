@@ -48,10 +48,11 @@ class Watch(msgspec.Struct, frozen=True, gc=False):
 def watches(instance: Instance, workflows: Workflows) -> list[Watch]:
     """Return all that may apply to the job, in no order."""
     # The row of every event asks for this, so words are made only once they are wanted.
-    found: list[Watch] = []
-    for attempt in instance.runs.attempts:
-        if (since := attempt.rollback_requested_at) and attempt.rollback_is_open:
-            found.append(Watch("machine_left", since, partial(_left, instance, attempt, since)))
+    found = [
+        Watch("machine_left", since, partial(_left, instance, attempt, since))
+        for attempt in instance.runs.attempts
+        if (since := attempt.rollback_requested_at) and attempt.rollback_is_open
+    ]
     attempt = instance.watched
     # After a reported end, or an operator's, nothing that matters can have been lost.
     if (refusal := instance.last_refusal) and (attempt.final is None or attempt.final.inferred):
