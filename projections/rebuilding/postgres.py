@@ -19,7 +19,7 @@ from domain.log.connections.postgres import ONE_AT_A_TIME
 from domain.log.postgres import PostgresRecorder
 from domain.log.reading.postgres import SELECT_NEWEST
 from projections.read_model.contract import SHAPE, PositionMoved, Row
-from projections.read_model.postgres import (
+from projections.read_model.postgres.read_model import (
     CREATE,
     INDEX,
     SELECT_EDITION,

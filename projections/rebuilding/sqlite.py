@@ -14,7 +14,7 @@ from domain.log.parameters import as_json
 from domain.log.reading.sqlite import SELECT_NEWEST
 from domain.log.sqlite import SQLiteRecorder
 from projections.read_model.contract import SHAPE, PositionMoved, Row
-from projections.read_model.sqlite import (
+from projections.read_model.sqlite.read_model import (
     CREATE,
     SELECT_EDITION,
     TABLES,

@@ -22,7 +22,7 @@ from domain.log.reading.postgres import (
     SELECT_SOME_EVENTS,
 )
 from projections.read_model.contract import SHAPE
-from projections.read_model.postgres import (
+from projections.read_model.postgres.read_model import (
     SELECT_ATTENTION,
     SELECT_DOCUMENTS,
     SELECT_DUE,

@@ -19,8 +19,6 @@ from domain.log.store import Append
 from domain.workflows.definition import Workflows
 from projections.comparing.rows import RowDifference
 from projections.projecting.projector import Projector
-from projections.read_model import postgres as in_postgres
-from projections.read_model import sqlite as in_sqlite
 from projections.read_model.contract import (
     SHAPE,
     Changes,
@@ -28,6 +26,8 @@ from projections.read_model.contract import (
     PositionMoved,
     Row,
 )
+from projections.read_model.postgres import read_model as in_postgres
+from projections.read_model.sqlite import read_model as in_sqlite
 from projections.rebuilding.contract import RebuildForbidden
 from projections.rebuilding.rebuild import Progress, Rebuild, RebuildInterrupted, RebuildUnderWay
 from tests.support.chores import EverySecond

@@ -35,7 +35,7 @@ from projections.read_model.contract import (
     WakeUps,
     sightings,
 )
-from projections.read_model.postgres_lookup import Lookup, bigint, text
+from projections.read_model.postgres.lookup import Lookup, bigint, text
 from projections.read_model.tables import Tables
 
 TABLES: Final = Tables(
