@@ -14,9 +14,10 @@ import uvloop
 
 from api.http.bodies import MAX_BODY_BYTES
 from api.http.messages import Answer
-from api.serving.http1.connection import MAX_HEAD_BYTES, MAX_PIPELINED, MAX_REQUEST_BYTES
+from api.serving.http1.connection import MAX_PIPELINED
 from api.serving.http1.connections import Connections, Limits
 from api.serving.http1.incoming import Incoming
+from api.serving.http1.reading import MAX_HEAD_BYTES, MAX_REQUEST_BYTES
 
 PATIENCE = 20.0
 QUICK = Limits(idle=0.5, body=0.5, write=0.5, linger=0.5)
