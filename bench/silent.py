@@ -41,7 +41,9 @@ def main(port: int) -> None:
     """Serve with the silent route."""
     settings, _ = with_credentials(from_environment(port=port))
     with claimed(settings) as sockets:
-        server.run(settings, sockets, project=True, kind=ConnectionWithSilence)
+        connections = server.connections_of(settings)
+        kind = ConnectionWithSilence
+        server.run(settings, sockets, connections=connections, project=True, kind=kind)
 
 
 if __name__ == "__main__":

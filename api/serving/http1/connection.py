@@ -30,6 +30,10 @@ MAX_NAMED: Final = 1024
 """How much of a request's path its refusal names."""
 MAX_PIPELINED: Final = 16
 """How many requests may wait behind one that is being answered; the connection ends after them."""
+HIGH_WATER: Final = 16 * 1024
+"""How many bytes of answers may wait for a client before its next request has to wait."""
+LEAST_TAKEN: Final = 16 * 1024
+"""How many bytes of answers that wait a client takes in its time for that, or all of them."""
 NEVER: Final = float("inf")
 CLOSE: Final = ("connection: close\r\n",)
 KEEP_ALIVE: Final = ("connection: keep-alive\r\n",)
@@ -39,22 +43,29 @@ Respond = Callable[[Incoming], Awaitable[Answer]]
 
 
 class Connection(asyncio.Protocol):
-    """A client's connection. `due` is the tick of `Connections` at which its patience ends."""
+    """A client's connection. `due` is the tick of `Connections` at which its patience ends.
 
-    def __init__(self, connections: Connections, respond: Respond, ends: Ends) -> None:
+    One that `is_extra` is beyond the bound on connections, and ends with its first answer.
+    """
+
+    def __init__(
+        self, connections: Connections, respond: Respond, ends: Ends, *, is_extra: bool = False
+    ) -> None:
+        self.ends = ends
         self.due = NEVER
         self.reads_on = True
         self._connections = connections
         self._respond = respond
         self._limits = connections.limits
         self._reader = Reader(self, ends)
-        self._refuses = False
+        self._is_extra = is_extra
+        self._refuses = self._holds = False
         # Requests, and errors that refuse one, behind the one that is being answered.
         self._waiting: deque[Incoming | Exception] = deque()
         self._present: Incoming | None = None
         self._task: asyncio.Task[None] | None = None
         self._has_eof = self._is_paused = self._is_clogged = False
-        self._unsent = 0
+        self._written = self._taken = 0
         self._write_due = NEVER
 
     # What the transport calls
@@ -64,7 +75,8 @@ class Connection(asyncio.Protocol):
         # uvloop's transports are not derived from asyncio's.
         self._transport = cast(asyncio.Transport, transport)
         self.due = self._connections.after(self._limits.idle)
-        self._connections.open.add(self)
+        self._connections.open[self] = None
+        self._transport.set_write_buffer_limits(HIGH_WATER)
 
     def data_received(self, data: bytes) -> None:
         """See `asyncio.Protocol`."""
@@ -77,7 +89,7 @@ class Connection(asyncio.Protocol):
         try:
             self._reader.feed(data)
         except HTTPException as error:
-            self._refuse(error)
+            self.refuse(error)
 
     def eof_received(self) -> bool:
         """See `asyncio.Protocol`: a client that sends no more may still wait for answers."""
@@ -92,14 +104,21 @@ class Connection(asyncio.Protocol):
         self._waiting.clear()
         self.reads_on = False
         self._reader.close()
+        if self._holds:
+            self._connections.unfinished.forget(self)
+        if self._is_clogged:
+            self._connections.unsent.forget(self)
 
     def pause_writing(self) -> None:
         """See `asyncio.Protocol`: the client is slow to take its answers."""
         self._is_clogged = True
+        unsent = self._transport.get_write_buffer_size()
+        self._connections.unsent.hold(self, unsent)
 
     def resume_writing(self) -> None:
         """See `asyncio.Protocol`."""
         self._is_clogged = False
+        self._connections.unsent.forget(self)
         self._go_on()
 
     # What the reader calls
@@ -110,9 +129,17 @@ class Connection(asyncio.Protocol):
             self._transport.write(CONTINUE)
         self.due = self._connections.after(self._limits.body)
 
+    def hold(self, size: int) -> None:
+        """See `Reads`."""
+        self._holds = True
+        self._connections.unfinished.hold(self, size)
+
     def take(self, incoming: Incoming, *, is_last: bool) -> None:
         """See `Reads`: let the request wait for its answer."""
         self.due = NEVER
+        if self._holds:
+            self._connections.unfinished.settle(self)
+        is_last = is_last or self._is_extra
         self.reads_on = not is_last and len(self._waiting) < MAX_PIPELINED
         self._waiting.append(incoming)
         self._go_on()
@@ -127,6 +154,8 @@ class Connection(asyncio.Protocol):
         if self._present or self._is_clogged or self._transport.is_closing():
             return
         if not self._waiting:
+            if self._holds:
+                self._connections.unfinished.release(self)
             if self._is_paused:
                 self._read_again()
                 # The rest of a body that was under way has its time from now on.
@@ -162,20 +191,18 @@ class Connection(asyncio.Protocol):
         except ValueError as error:  # a bug: a text that no header can have
             answer = problem_of(error, method, "")
             written = in_bytes(method, answer, [self._connections.date, *more])
+        self._written += len(written)
         self._transport.write(written)
         if more is CLOSE:
             self._end()
 
-    def _refuse(self, error: Exception) -> None:
-        """Answer with an error, in its turn, and read nothing more."""
-        if self.reads_on:
-            self.reads_on, self._refuses, self.due = False, True, NEVER
-            self._waiting.append(error)
-            self._go_on()
-
     def _end(self) -> None:
         self.reads_on = False
         self._waiting.clear()
+        if self._holds:
+            self._connections.unfinished.forget(self)
+        if self._transport.is_closing():
+            return
         if not self._sends_more() or self._has_eof:
             self._transport.close()
             return
@@ -198,16 +225,40 @@ class Connection(asyncio.Protocol):
 
     def look(self, tick: float) -> None:
         """End what has taken too long; called every `LOOK_SECONDS`."""
-        unsent = self._transport.get_write_buffer_size()
-        if unsent:
-            if not 0 < self._unsent <= unsent:
-                self._write_due = self._connections.after(self._limits.write)
+        if unsent := self._transport.get_write_buffer_size():
+            taken = self._written - unsent
+            if self._write_due == NEVER or taken >= self._taken + LEAST_TAKEN:
+                self._taken, self._write_due = taken, self._connections.after(self._limits.write)
             elif self._write_due <= tick:
-                self._transport.abort()
-        self._unsent = unsent
+                self.abort()
+        else:
+            self._write_due = NEVER
         # While nothing is read, the client cannot be in time.
         if self.due <= tick and not self._is_paused:
             self._expire()
+
+    def waits_since(self) -> tuple[int, float] | None:
+        """Return what sorts a connection among those that wait for their clients, longest first.
+
+        Return None while the client waits for this server.
+        """
+        if self._present:
+            return None
+        if self._transport.get_write_buffer_size():
+            return 2, self._write_due
+        return int(self._reader.is_in_body), self.due
+
+    def refuse(self, error: Exception) -> None:
+        """Answer with an error, in its turn, and read nothing more."""
+        if self.reads_on:
+            self.reads_on, self._refuses, self.due = False, True, NEVER
+            self._reader.drop()
+            self._waiting.append(error)
+            self._go_on()
+
+    def abort(self) -> None:
+        """End the connection at once."""
+        self._transport.abort()
 
     def finish(self) -> None:
         """Close the connection if no request is under way; else after its answer."""
@@ -217,8 +268,8 @@ class Connection(asyncio.Protocol):
     def _expire(self) -> None:
         self.due = NEVER
         if self._reader.is_in_body and self.reads_on:
-            self._refuse(RequestTimeout())
+            self.refuse(RequestTimeout())
         elif self._sends_more():
-            self._transport.abort()
+            self.abort()
         else:
             self._transport.close()

@@ -27,7 +27,11 @@ from api.serving.http1.incoming import Ends, Fields, Incoming
 MAX_HEAD_BYTES: Final = 64 * 1024
 MAX_REQUEST_BYTES: Final = MAX_HEAD_BYTES + 8 * MAX_BODY_BYTES
 """How much a request takes on the wire: a chunk of one byte takes six, and trailers follow."""
+MAX_FIELDS: Final = 100
+"""How many lines a head has: many short ones take far more memory than bytes on the wire."""
 MAX_LENGTH_DIGITS: Final = 12
+FREE_BYTES: Final = 4096
+"""How many bytes an unfinished request may have before it asks for room."""
 CHUNKED: Final = b"chunked"
 
 
@@ -38,6 +42,10 @@ class Reads(Protocol):
 
     def begin_body(self, *, is_awaited: bool) -> None:
         """Take note that a head is whole; `is_awaited` if its client waits for 100 Continue."""
+        ...
+
+    def hold(self, size: int) -> None:
+        """Take note that an unfinished request has this many bytes so far."""
         ...
 
     def take(self, incoming: Incoming, *, is_last: bool) -> None:
@@ -59,7 +67,7 @@ class Reader:
         self._ends = ends
         self._fields: Fields = {}
         self._body = bytearray()
-        self._bytes_read = self._repeated_bytes = 0
+        self._bytes_read = self._repeats = self._repeated_bytes = 0
         self._is_counted = True
         self._parser = HttpRequestParser(self)
 
@@ -75,11 +83,12 @@ class Reader:
             raised = error.__context__ if isinstance(error, HttpParserCallbackError) else None
             raise (raised or BadRequest(str(error))) from None
         else:
-            if self.is_in_body:
-                if self._bytes_read > MAX_REQUEST_BYTES:
-                    raise RequestEntityTooLarge
-            elif self._bytes_read > MAX_HEAD_BYTES:
-                raise self._large_head()
+            if self._bytes_read:
+                self._check_unfinished(len(data))
+
+    def drop(self) -> None:
+        """Forget the request that is unfinished."""
+        self._fields, self._body = {}, bytearray()
 
     def close(self) -> None:
         """Read nothing more."""
@@ -94,9 +103,10 @@ class Reader:
             raise BadRequest("nothing more is read on this connection")
         self.method, self.target = "", b""
         self._fields, self._body = {}, bytearray()
-        self.has_begun, self._repeated_bytes = True, 0
+        self.has_begun, self._repeats, self._repeated_bytes = True, 0, 0
         # The bytes of a head that follows another request in one piece are not counted.
         self._is_counted = self._bytes_read > 0
+        self._bytes_read = self._bytes_read or 1
 
     def on_url(self, target: bytes) -> None:
         """Take a piece of the target; the method is known by now."""
@@ -113,7 +123,10 @@ class Reader:
             if name == b"host":
                 raise BadRequest("the request names two hosts")
             fields[name] += b"," + value
+            self._repeats += 1
             self._repeated_bytes += len(name) + 4
+            if self._repeats > MAX_FIELDS:  # at once: each makes a longer value of the former ones
+                raise RequestHeaderFieldsTooLarge
         else:
             fields[name] = value
 
@@ -123,6 +136,8 @@ class Reader:
         is_small = self._is_counted and self._bytes_read <= MAX_HEAD_BYTES
         if not is_small and self._size_of_head() > MAX_HEAD_BYTES:
             raise self._large_head()
+        if len(self._fields) > MAX_FIELDS:
+            raise RequestHeaderFieldsTooLarge
         if b"host" not in self._fields and self._parser.get_http_version() == "1.1":
             raise BadRequest("a request of HTTP/1.1 must name its host")
         if self._fields.get(b"transfer-encoding", CHUNKED).lower() != CHUNKED:
@@ -150,6 +165,18 @@ class Reader:
             Incoming(self.method, self.target, version, self._fields, body, self._ends),
             is_last=parser.should_upgrade() or not parser.should_keep_alive(),
         )
+
+    def _check_unfinished(self, piece: int) -> None:
+        if self.is_in_body:
+            if self._bytes_read > MAX_REQUEST_BYTES:
+                raise RequestEntityTooLarge
+        elif self._bytes_read > MAX_HEAD_BYTES:
+            raise self._large_head()
+        elif len(self._fields) > MAX_FIELDS:
+            raise RequestHeaderFieldsTooLarge
+        size = self._bytes_read if self._is_counted else self._bytes_read + piece
+        if size > FREE_BYTES:
+            self._to.hold(size)
 
     def _size_of_head(self) -> int:
         lines = sum(len(name) + len(value) + 4 for name, value in self._fields.items())
