@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -46,9 +46,11 @@ def door() -> FrontDoor | None:
     return None
 
 
-def opened(deployment: Deployment, door: FrontDoor | None) -> Iterator[Site]:
+def opened(
+    deployment: Deployment, door: FrontDoor | None, trusted_proxies: Sequence[str] = ()
+) -> Iterator[Site]:
     """Yield a site whose client comes through that door."""
-    site = Site(deployment)
+    site = Site(deployment, trusted_proxies=trusted_proxies)
     if door is None:
         yield site
         return
@@ -72,3 +74,9 @@ def memory_site(memory: Deployment, door: FrontDoor | None) -> Iterator[Site]:
 def database_site(databases: Deployment, door: FrontDoor | None) -> Iterator[Site]:
     """The application on each database in turn."""
     yield from opened(databases, door)
+
+
+@pytest.fixture
+def proxied_site(memory: Deployment, door: FrontDoor | None) -> Iterator[Site]:
+    """The application in memory, which takes its client for a trusted proxy."""
+    yield from opened(memory, door, ["127.0.0.1"])
