@@ -79,8 +79,13 @@ async def receive(request: Request, door: Door) -> Answer:
     A refused one is kept in the log of its job, if it is authentic and names the job.
     """
     services = door.services
+    settings = services.settings
     sender = verify(
-        request.header, request.body, services.settings.callback_secrets, services.clock
+        request.header,
+        request.body,
+        settings.callback_secrets,
+        services.clock,
+        dated=settings.dated_signatures,
     )
     if request.header("X-GitHub-Event") == "ping":
         return in_json({"received": True, "warning": f"This is GitHub's ping. {FOR_WORKFLOWS}"})

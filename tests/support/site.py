@@ -52,6 +52,7 @@ class Site:
         deployment: Deployment,
         secrets: Sequence[str] = (SECRET,),
         checkpoint_keys: Sequence[str] = (SIGNER.secret(),),
+        **settings: Any,
     ) -> None:
         self.deployment, self.clock = deployment, deployment.clock
         self.services = Services(
@@ -61,6 +62,7 @@ class Site:
                 callback_secrets=tuple(secrets),
                 admin_token=ADMIN,
                 checkpoint_keys=tuple(checkpoint_keys),
+                **settings,
             ),
             milepost=deployment.milepost,
             schema=deployment.kit.schema,
