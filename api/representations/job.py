@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from domain.job.attempt import Attempt, ReportedValue
+from domain.job.attempt.state import Attempt, ReportedValue
 from domain.job.deadlines import Health, changes_with_time, health
 from domain.workflows.definition import Workflow, Workflows
-from projections.views.attention import Reason
 from projections.views.instance import Instance, Refusal
+from projections.views.reasons import Reason
 from projections.views.shown_times import shown, shown_claim, shown_end
 from projections.views.timeline import Chapter, Timeline
 from projections.views.ui_steps import ShownStep, ui_steps

@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from domain.job.attempt import Attempt
+from domain.job.attempt.state import Attempt
 from domain.job.events import DeadlineKind
 from domain.workflows.definition import Deadlines, Workflow, Workflows
 

@@ -12,9 +12,9 @@ from hashlib import sha256
 
 import msgspec
 
-from domain.job import attempt as attempts
 from domain.job import first_release
-from domain.job.attempt import Attempt, ReportedValue
+from domain.job.attempt import fold
+from domain.job.attempt.state import Attempt, ReportedValue, cut_off
 from domain.job.events import (
     AttemptCancelled,
     AttemptFailed,
@@ -173,7 +173,7 @@ def evolve(runs: Runs, fact: Fact) -> Runs:
             return runs
     if attempt is None:
         return runs
-    after = attempts.evolve(attempt, fact)
+    after = fold.evolve(attempt, fact)
     return runs if after is attempt else runs._with(attempt, after)
 
 
@@ -247,7 +247,7 @@ def _opened(runs: Runs, started: AttemptStarted) -> Runs:
         if each.number == started.before and started.occurred_at:
             # A failure that came late divides this attempt's time: the older part is the failed
             # one's.
-            every[place] = attempts.cut_off(each, started.occurred_at)
+            every[place] = cut_off(each, started.occurred_at)
             fresh = msgspec.structs.replace(fresh, opened_at=each.opened_at)
     retries = runs.retries + (started.because != "failure")
     return remembered(Runs(in_order([*every, fresh]), started.number, retries, runs.forgotten))

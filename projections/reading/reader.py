@@ -21,8 +21,8 @@ from projections.read_model.contract import (
     SetAside,
     Sighting,
 )
-from projections.views.attention import GROUPS, Group
 from projections.views.instance import Instance
+from projections.views.reasons import GROUPS, Group
 from projections.views.timeline import Timeline
 from projections.views.view import State, View, Views
 

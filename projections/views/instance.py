@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 import msgspec
 
 from domain.job import runs as runs_of_a_job
-from domain.job.attempt import Attempt
+from domain.job.attempt.state import Attempt
 from domain.job.events import CallbackRefused, Fact, JobEvent, JobQueued
 from domain.job.runs import Runs
 from domain.workflows.definition import Workflows
