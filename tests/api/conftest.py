@@ -88,4 +88,4 @@ def database_site(databases: Deployment, door: FrontDoor | None) -> Iterator[Sit
 @pytest.fixture
 def proxied_site(memory: Deployment, door: FrontDoor | None) -> Iterator[Site]:
     """The application in memory, which takes its client for a trusted proxy."""
-    yield from opened(memory, door, ["127.0.0.1"])
+    yield from opened(memory, door, trusted_proxies=["127.0.0.1"])
