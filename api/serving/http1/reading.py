@@ -16,6 +16,7 @@ from httptools import (
 from werkzeug.exceptions import (
     BadRequest,
     HTTPException,
+    HTTPVersionNotSupported,
     RequestEntityTooLarge,
     RequestHeaderFieldsTooLarge,
     RequestURITooLarge,
@@ -60,7 +61,7 @@ class Reader:
     """
 
     def __init__(self, to: Reads, ends: Ends) -> None:
-        self.method = ""
+        self.method = self._version = ""
         self.target = b""
         self.has_begun = self.is_in_body = False
         self._to = to
@@ -138,8 +139,12 @@ class Reader:
             raise self._large_head()
         if len(self._fields) > MAX_FIELDS:
             raise RequestHeaderFieldsTooLarge
-        if b"host" not in self._fields and self._parser.get_http_version() == "1.1":
-            raise BadRequest("a request of HTTP/1.1 must name its host")
+        self._version = self._parser.get_http_version()
+        if self._version == "1.1":
+            if b"host" not in self._fields:
+                raise BadRequest("a request of HTTP/1.1 must name its host")
+        elif self._version != "1.0":  # llhttp knows 0.9 and 2.0 as well
+            raise HTTPVersionNotSupported
         if self._fields.get(b"transfer-encoding", CHUNKED).lower() != CHUNKED:
             raise BadRequest("the only transfer coding that is read is chunked")
         if length := self._fields.get(b"content-length"):
@@ -160,9 +165,8 @@ class Reader:
         self.is_in_body = self.has_begun = False
         self._bytes_read = 0
         parser, body = self._parser, bytes(self._body)
-        version = parser.get_http_version()
         self._to.take(
-            Incoming(self.method, self.target, version, self._fields, body, self._ends),
+            Incoming(self.method, self.target, self._version, self._fields, body, self._ends),
             is_last=parser.should_upgrade() or not parser.should_keep_alive(),
         )
 
