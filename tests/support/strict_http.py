@@ -81,7 +81,7 @@ def _chunks(rest: bytes) -> tuple[bytes, bytes]:
         line, end, rest = rest.partition(b"\r\n")
         if not end:
             raise Unfinished
-        size = re.fullmatch(rb"([0-9A-Fa-f]{1,8})([ \t]*;[^\x00-\x08\x0a-\x1f\x7f]*)?", line)
+        size = re.fullmatch(rb"([0-9A-Fa-f]+)([ \t]*;[^\x00-\x08\x0a-\x1f\x7f]*)?", line)
         if not size:
             raise Malformed
         if not (length := int(size[1], 16)):

@@ -21,6 +21,7 @@ from werkzeug.exceptions import (
     RequestHeaderFieldsTooLarge,
     RequestURITooLarge,
 )
+from werkzeug.exceptions import NotImplemented as NotImplementedByServer
 
 from api.http.bodies import MAX_BODY_BYTES
 from api.serving.http1.incoming import Ends, Fields, Incoming
@@ -139,12 +140,17 @@ class Reader:
             raise self._large_head()
         if len(self._fields) > MAX_FIELDS:
             raise RequestHeaderFieldsTooLarge
+        if self.method == "CONNECT":  # its body would be read as another protocol
+            raise NotImplementedByServer
         self._version = self._parser.get_http_version()
         if self._version == "1.1":
             if b"host" not in self._fields:
                 raise BadRequest("a request of HTTP/1.1 must name its host")
         elif self._version != "1.0":  # llhttp knows 0.9 and 2.0 as well
             raise HTTPVersionNotSupported
+        elif b"transfer-encoding" in self._fields:
+            # A proxy of that version knows no chunks, and sees the end of the body elsewhere.
+            raise BadRequest("HTTP/1.0 has no transfer coding")
         if self._fields.get(b"transfer-encoding", CHUNKED).lower() != CHUNKED:
             raise BadRequest("the only transfer coding that is read is chunked")
         if length := self._fields.get(b"content-length"):
