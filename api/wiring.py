@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from api.databases import kit_over, log_in
+from api.senders.trusted import Senders
 from api.settings.home import make_home
 from api.settings.settings import Settings
 from api.tokens.remembered import RememberedTokens
@@ -48,6 +49,7 @@ class Services(msgspec.Struct, frozen=True):
     tree: TreeStore
     inspection: Inspection
     tokens: RememberedTokens
+    senders: Senders
     workflows: Workflows
     clock: Callable[[], datetime] = utc_now
     is_draining: Callable[[], bool] = lambda: False
@@ -160,6 +162,17 @@ def open_services(settings: Settings, clock: Callable[[], datetime] | None = Non
         tree=kit.tree,
         inspection=kit.inspection,
         tokens=RememberedTokens(kit.tokens),
+        senders=senders_of(settings),
         workflows=workflows,
         clock=clock or utc_now,
+    )
+
+
+def senders_of(settings: Settings) -> Senders:
+    """Return whose callbacks are taken."""
+    return Senders(
+        settings.callback_secrets,
+        settings.job_key_secrets,
+        takes_shared=settings.takes_shared_secret,
+        dated=settings.dated_signatures,
     )

@@ -13,6 +13,8 @@ from api.settings.validation import (
     checkpoint_keys,
     checkpoint_trusted,
     database_url,
+    job_key_secrets,
+    public_url,
     store_settings,
     workflows_folder,
 )
@@ -36,6 +38,9 @@ def from_environment(
         home=home,
         database_url=database_url(env.get("MILEPOST_DATABASE_URL"), home),
         callback_secrets=callback_secrets(env),
+        takes_shared_secret=env.choice("MILEPOST_SHARED_SECRET", ("on", "off")) == "on",
+        job_key_secrets=job_key_secrets(env),
+        public_url=public_url(env.get("MILEPOST_PUBLIC_URL")),
         dated_signatures=env.choice("MILEPOST_SIGNATURES", ("all", "dated")) == "dated",
         admin_token=admin_token(env.get("MILEPOST_ADMIN_TOKEN")),
         checkpoint_keys=checkpoint_keys(env.get("MILEPOST_CHECKPOINT_KEY")),

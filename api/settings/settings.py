@@ -19,7 +19,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     home: Path
     database_url: str
     callback_secrets: tuple[str, ...] = ()
+    takes_shared_secret: bool = True
     dated_signatures: bool = False
+    job_key_secrets: tuple[str, ...] = ()
+    public_url: str = ""
     admin_token: str = ""
     checkpoint_keys: tuple[str, ...] = ()
     checkpoint_trusted: tuple[str, ...] = ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from eventsourcing.utils import TopicError, resolve_topic
 from psycopg import ProgrammingError
@@ -13,6 +14,7 @@ from psycopg.conninfo import conninfo_to_dict
 from api.settings.variables import InvalidSetting, Variables
 from domain.evidence.signing_keys import InvalidKey, PrivateKey, PublicKey
 
+MIN_JOB_KEY_SECRET = 32
 CIPHER = "eventsourcing.cryptography:AESCipher"
 
 
@@ -62,6 +64,38 @@ def callback_secrets(env: Variables) -> tuple[str, ...]:
     if env.get(name) and not given:
         raise InvalidSetting(f"{name}: contains no secret")
     return given
+
+
+def job_key_secrets(env: Variables) -> tuple[str, ...]:
+    """Return the secrets that the keys of jobs are derived from, the newest one first."""
+    name = "MILEPOST_JOB_KEY_SECRET"
+    given = env.listed(name)
+    if env.get(name) and not given:
+        raise InvalidSetting(f"{name}: contains no secret")
+    if any(len(secret) < MIN_JOB_KEY_SECRET for secret in given):
+        # The holder of one job's key can try out guesses of a short secret without asking us.
+        raise InvalidSetting(
+            f"{name}: a secret must have at least {MIN_JOB_KEY_SECRET} random characters; "
+            "openssl rand -base64 32 makes one"
+        )
+    if set(given).intersection(callback_secrets(env)):
+        raise InvalidSetting(
+            f"{name}: must not be a callback secret, whose holders could derive every job's key"
+        )
+    return given
+
+
+def public_url(value: str | None) -> str:
+    """Return the URL under which others reach Milepost, without a slash at its end."""
+    if value is None:
+        return ""
+    parts = urlsplit(value)
+    plain = parts.scheme in ("http", "https") and parts.hostname and not parts.username
+    if not plain or parts.query or parts.fragment:
+        raise InvalidSetting(
+            "MILEPOST_PUBLIC_URL: must be a URL like https://milepost.example, without a query"
+        )
+    return value.rstrip("/")
 
 
 def admin_token(value: str | None) -> str:
