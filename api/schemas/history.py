@@ -15,8 +15,8 @@ class SignerSchema(Schema):
     key_id = fields.String(
         allow_none=True,
         metadata={
-            "description": "Eight hex digits that identify the secret, after job-key: if it is "
-            "the key of a job"
+            "description": "Eight hex digits that identify the secret, after job-key: for the "
+            "key of a job, and after the name of a named sender"
         },
     )
 

@@ -30,7 +30,7 @@ class JobKeys:
 
     def _of(self, job_id: str) -> tuple[SigningKey, ...]:
         """Return the keys of a job, the newest one first."""
-        mandate = Mandate(job_id)
+        mandate = Mandate(job_id=job_id)
         return tuple(
             SigningKey(job_key(secret, job_id), mandate, kind=KIND, root=secret)
             for secret in self._secrets

@@ -12,7 +12,8 @@ class Senders:
     """The keys that may sign callbacks.
 
     The shared secrets speak for every job, unless they are switched off (`takes_shared`). A job's
-    own key counts only at the job's own URL. `dated` takes only schemes that sign the time.
+    own key counts only at the job's own URL. The keys of `named` senders have mandates. `dated`
+    takes only schemes that sign the time.
     """
 
     def __init__(
@@ -22,10 +23,12 @@ class Senders:
         *,
         takes_shared: bool = True,
         dated: bool = False,
+        named: Sequence[SigningKey] = (),
     ) -> None:
         self.takes_shared = takes_shared
         self.dated = dated
-        self.of_all = tuple(map(SigningKey, shared)) if takes_shared else ()
+        # The shared secrets first: a key that does not fit costs a callback its HMAC.
+        self.of_all = (*(map(SigningKey, shared) if takes_shared else ()), *named)
         """The keys that count at every URL for callbacks."""
         self._job_keys = JobKeys(job_secrets)
 

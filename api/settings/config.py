@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from api.settings.named_senders import named_senders
 from api.settings.settings import Settings
 from api.settings.validation import (
     admin_token,
@@ -34,12 +35,14 @@ def from_environment(
     """
     env = Variables(os.environ if environment is None else environment)
     home = Path(env.get("MILEPOST_HOME") or ".milepost")
+    shared, of_jobs = callback_secrets(env), job_key_secrets(env)
     settings = Settings(
         home=home,
         database_url=database_url(env.get("MILEPOST_DATABASE_URL"), home),
-        callback_secrets=callback_secrets(env),
+        callback_secrets=shared,
         takes_shared_secret=env.choice("MILEPOST_SHARED_SECRET", ("on", "off")) == "on",
-        job_key_secrets=job_key_secrets(env),
+        job_key_secrets=of_jobs,
+        named_senders=named_senders(env.get("MILEPOST_SENDERS"), (*shared, *of_jobs)),
         public_url=public_url(env.get("MILEPOST_PUBLIC_URL")),
         dated_signatures=env.choice("MILEPOST_SIGNATURES", ("all", "dated")) == "dated",
         admin_token=admin_token(env.get("MILEPOST_ADMIN_TOKEN")),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -50,7 +51,11 @@ def callback_secrets(env: Variables) -> tuple[str, ...]:
     name = "MILEPOST_CALLBACK_SECRET"
     if env.get(name) is None:
         name = "GITHUB_CALLBACK_SECRET"
-    given = env.listed(name)
+    return checked_secrets(name, env.listed(name)) if env.get(name) else ()
+
+
+def checked_secrets(name: str, given: Sequence[str]) -> tuple[str, ...]:
+    """Return secrets that can sign callbacks; an error begins with the name."""
     for secret in given:
         if len(secret) < 8:
             raise InvalidSetting(f"{name}: a secret must have at least 8 characters")
@@ -61,9 +66,9 @@ def callback_secrets(env: Variables) -> tuple[str, ...]:
                 raise InvalidSetting(f"{name}: base64 must follow whsec_") from None
             if len(key) < 8:
                 raise InvalidSetting(f"{name}: a whsec_ key must have at least 8 bytes")
-    if env.get(name) and not given:
+    if not given:
         raise InvalidSetting(f"{name}: contains no secret")
-    return given
+    return tuple(given)
 
 
 def job_key_secrets(env: Variables) -> tuple[str, ...]:

@@ -75,7 +75,7 @@ class Site:
             tree=deployment.tree,
             inspection=deployment.kit.inspection,
             tokens=RememberedTokens(deployment.kit.tokens),
-            senders=senders_of(settings),
+            senders=senders_of(settings, deployment.workflows),
             workflows=deployment.workflows,
             clock=deployment.clock,
         )
