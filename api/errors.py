@@ -78,6 +78,14 @@ class Draining(MilepostError):
     """The server is shutting down, and answers only requests that it had accepted before."""
 
 
+class TooManyConnections(MilepostError):
+    """There are more connections, of this address or in all, than the server may have."""
+
+
+class TooManyBytes(MilepostError):
+    """The server has no room for so many large requests, and this one has taken the longest."""
+
+
 class EventNotFound(MilepostError):
     """The job has no event with this version."""
 

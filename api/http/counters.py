@@ -46,6 +46,17 @@ _REFUSED: Final = Counter(
 )
 REFUSED: Final = {kind: _REFUSED.labels(reason) for kind, reason in REASONS.items()}
 
+_TURNED_AWAY: Final = Counter(
+    "milepost_connections_turned_away",
+    "Connections refused, or ended before their time, because of a bound",
+    ["reason"],
+    registry=COUNTERS,
+)
+TURNED_AWAY: Final = {
+    reason: _TURNED_AWAY.labels(reason)
+    for reason in ("per_address", "full", "displaced", "unfinished", "unsent")
+}
+
 _COMMANDS: Final = Counter(
     "milepost_commands",
     "Commands of people over HTTP: recorded, unchanged (the job was so already) or refused",

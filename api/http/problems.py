@@ -151,6 +151,18 @@ KINDS: dict[type[MilepostError], Kind] = {
         "Try again later; milepost status shows how far the rebuild is.",
     ),
     asked.Draining: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "draining", "Server about to end"),
+    asked.TooManyConnections: Kind(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "too-many-connections",
+        "Too many connections",
+        "Close connections that you do not need, and try again.",
+    ),
+    asked.TooManyBytes: Kind(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "too-many-bytes",
+        "Too many large requests",
+        "Try again.",
+    ),
     asked.EventNotFound: Kind(
         HTTPStatus.NOT_FOUND,
         "event-not-found",

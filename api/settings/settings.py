@@ -5,6 +5,7 @@ from __future__ import annotations
 from ipaddress import ip_address
 from itertools import zip_longest
 from pathlib import Path
+from typing import Final
 from urllib.parse import unquote
 
 import msgspec
@@ -12,6 +13,9 @@ from psycopg.conninfo import conninfo_to_dict
 
 from api.settings.named_senders import NamedSender
 from domain.evidence.signing_keys import PrivateKey, PublicKey
+
+CONNECTIONS_PER_ADDRESS: Final = 1_024
+"""Far more than the honest senders behind one address have: a callback takes milliseconds."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +37,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     host: str = "127.0.0.1"
     port: int = 8000
     workers: int = 1
+    connections: int | None = None
+    connections_per_address: int = CONNECTIONS_PER_ADDRESS
+    trusted_proxies: tuple[str, ...] = ()
     store: dict[str, str] = {}
 
     @property

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from domain.errors import MilepostError
+from domain.unseen import is_utf_8
 
 
 class InvalidSetting(MilepostError):
@@ -21,6 +22,9 @@ class Variables:
     def get(self, name: str) -> str | None:
         """Return a variable's value, or the content of the file that NAME_FILE names, or None."""
         value, path = self._variables.get(name), self._variables.get(f"{name}_FILE")
+        for which, given in ((name, value), (f"{name}_FILE", path)):
+            if given and not is_utf_8(given):
+                raise InvalidSetting(f"{which}: must be UTF-8")
         if value and path:
             raise InvalidSetting(f"{name}: set either {name} or {name}_FILE, not both")
         if path:

@@ -14,7 +14,7 @@ from domain.job.runs import OfOneAttempt
 from domain.log.mapper import JobEventMapper
 from domain.log.stored import Stored
 from projections.folding.fold import fold
-from projections.read_model.contract import SetAside
+from projections.read_model.rows import SetAside
 from projections.views.instance import Instance
 from projections.views.timeline import Timeline
 from projections.views.view import Views

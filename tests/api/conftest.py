@@ -83,3 +83,9 @@ def memory_site(memory: Deployment, door: FrontDoor | None) -> Iterator[Site]:
 def database_site(databases: Deployment, door: FrontDoor | None) -> Iterator[Site]:
     """The application on each database in turn."""
     yield from opened(databases, door)
+
+
+@pytest.fixture
+def proxied_site(memory: Deployment, door: FrontDoor | None) -> Iterator[Site]:
+    """The application in memory, which takes its client for a trusted proxy."""
+    yield from opened(memory, door, trusted_proxies=["127.0.0.1"])

@@ -326,3 +326,20 @@ def test_with_the_shared_secret_off_undated_signatures_are_still_called_that(
         problem_of(send(site, job, raw), 401, "undated-signature")
         headers = standard(site, job["callback_key"], raw)
         assert site.unsigned(raw, headers, path_of(job)).status_code == 200
+
+
+def test_with_the_shared_secret_off_who_registers_an_id_first_hears_nothing_of_its_owner(
+    site_with: SiteWith,
+) -> None:
+    """The owner gets no key of this id, so its workflow has nothing to sign with."""
+    with site_with(takes_shared_secret=False) as site:
+        eve = site.token("write", user_id="eve", name="eves")
+        ada = site.token("write", user_id="ada", name="adas")
+        assert site.post_job({"job_id": "job-1", "agent_id": "eves"}, eve).status_code == 201
+
+        refused = site.post_job({"job_id": "job-1", "agent_id": "adas"}, ada)
+
+        assert "callback_key" not in problem_of(refused, 409)
+        raw = like_jq({"job_id": "job-1", "status": "running", **MACHINE})
+        problem_of(site.callback(raw), 401, "shared-secret-off")
+        assert len(site.facts()) == 1

@@ -52,6 +52,9 @@ def settings_that_are_read(folder: Path) -> list[ReadAs]:
         ("MILEPOST_HOST", "0.0.0.0", {"host": "0.0.0.0"}),  # noqa: S104  nobody listens
         ("MILEPOST_PORT", "8080", {"port": 8080}),
         ("MILEPOST_WORKERS", "1", {"workers": 1}),
+        ("MILEPOST_CONNECTIONS", "100", {"connections": 100}),
+        ("MILEPOST_CONNECTIONS_PER_ADDRESS", "10", {"connections_per_address": 10}),
+        ("MILEPOST_TRUSTED_PROXIES", "::1", {"trusted_proxies": ("::1",)}),
         ("CIPHER_KEY", KEY, {"store": {"CIPHER_KEY": KEY, "CIPHER_TOPIC": _AES}}),
         ("COMPRESSOR_TOPIC", "zlib", {"store": {"COMPRESSOR_TOPIC": "zlib"}}),
     ]
@@ -243,6 +246,10 @@ def test_settings_are_frozen() -> None:
         ("MILEPOST_WORKERS", "0"),
         ("MILEPOST_WORKERS", "65"),
         ("MILEPOST_WORKERS", "two"),
+        ("MILEPOST_CONNECTIONS", "15"),
+        ("MILEPOST_CONNECTIONS_PER_ADDRESS", "0"),
+        ("MILEPOST_TRUSTED_PROXIES", "proxy.example"),
+        ("MILEPOST_TRUSTED_PROXIES", "::1,10.0.0.1/8"),
         ("CIPHER_KEY", "not base64!"),
         ("CIPHER_KEY", base64.b64encode(b"k" * 15).decode()),
         ("COMPRESSOR_TOPIC", "no_such_module"),
