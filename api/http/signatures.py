@@ -44,6 +44,11 @@ class Sender(msgspec.Struct, frozen=True, gc=False):
     callback_id: str | None = None
     mandate: Mandate | None = None
 
+    @property
+    def job_id(self) -> str | None:
+        """The one job whose own key signed; None if the key is for more jobs."""
+        return self.mandate.job_id if self.mandate else None
+
 
 def verify(
     header: Headers,

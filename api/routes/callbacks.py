@@ -96,7 +96,8 @@ def webhook() -> Answer:
 def of_one_job(job_id: str) -> Answer:
     """Record a callback of the job that the URL names; its registration returns URL and key.
 
-    The key of the job signs, or a secret that is for every job. The body may leave job_id out.
+    The key of the job signs, or a secret that is for more jobs. Under the job's own key, the body
+    may leave job_id out.
     """
     return through_flask(receive, job_id=job_id)
 
@@ -116,7 +117,7 @@ async def receive(request: Request, door: Door, job_id: str | None = None) -> An
         taken = await _of_body(request.body, reading, door)
         receipt = await door.record(taken.callback)
     except REFUSALS as error:
-        await _keep(error, request, sender, door, job_id)
+        await _keep(error, request, sender, door)
         raise
     (DUPLICATE if receipt.duplicate else RECORDED).inc()
     answer = {
@@ -153,10 +154,11 @@ def read(
 ) -> Taken:
     """Return the callback of an authentic request, with who signed it; raise a `BadRequest`.
 
-    The callback is of the job `job_id`, if that is given; the body may leave it out.
+    `job_id` is the job that the URL names. No signature covers a URL, so the body has to name the
+    job, too, unless the key is the job's own.
     """
     try:
-        callback, warnings = reader.read(request.body, job_id)
+        callback, warnings = reader.read(request.body, sender.job_id)
     except (InvalidJSON, MissingJobId) as error:
         if stranger := _stranger(request):
             raise type(error)(f"{sentence(error)} {stranger} {FOR_WORKFLOWS}") from None
@@ -191,28 +193,21 @@ async def _of_body(body: bytes, work: Callable[[], Result], door: Door) -> Resul
     return await door.apart(work) if len(body) > LARGE else work()
 
 
-async def _keep(
-    error: MilepostError, request: Request, sender: Sender, door: Door, job_id: str | None
-) -> None:
-    reading = partial(_refusal, error, request, sender, _reader(door.services.clock), job_id)
+async def _keep(error: MilepostError, request: Request, sender: Sender, door: Door) -> None:
+    reading = partial(_refusal, error, request, sender, _reader(door.services.clock))
     if refused := await _of_body(request.body, reading, door):
         await door.keep_refusal(refused)
 
 
 def _refusal(
-    error: MilepostError,
-    request: Request,
-    sender: Sender,
-    reader: CallbackReader,
-    job_id: str | None,
+    error: MilepostError, request: Request, sender: Sender, reader: CallbackReader
 ) -> RefusedCallback | None:
     """Return a refused callback as it is kept; None if it names no job. Log it in any case.
 
-    The job that the URL names goes before that of the body.
+    The job is the one that the signature vouches for: that of the key, or of the body.
     """
     reason, detail = REASONS[type(error)], sentence(error)
-    if job_id is None:
-        job_id = reader.job_id_in(request.body)
+    job_id = sender.job_id or reader.job_id_in(request.body)
     log.warning("callback refused (%s) for job %r: %s", reason, job_id, detail)
     if job_id is None:
         return None

@@ -162,9 +162,36 @@ def test_the_url_names_a_job_with_an_odd_id(site: Site, job_id: str) -> None:
 
 def test_the_shared_secret_signs_at_the_url_of_a_job_too(site: Site) -> None:
     """So that a workflow may take over the URL first, and the key afterwards."""
-    raw = like_jq({"status": "provisioning"})
+    raw = like_jq({"job_id": "job-1", "status": "provisioning"})
 
     assert site.callback(raw, path=f"{CALLBACKS}/job-1").status_code == 200
+
+
+@pytest.mark.parametrize("fields", [{"status": "failed"}, {"job_id": "job-1", "status": "failed"}])
+def test_no_callback_of_the_shared_secret_is_moved_to_another_job_by_its_url(
+    site: Site, fields: dict[str, str]
+) -> None:
+    """The signature covers the body alone: an observer can send it to any URL."""
+    site.register()
+    site.register("job-2", "agent-2", "user-2")
+    captured = like_jq(fields)
+
+    answer = site.callback(captured, path=f"{CALLBACKS}/job-2")
+
+    assert answer.status_code == 400, answer.text
+    assert len(site.facts("job-2")) == 1, "neither a callback nor a refusal"
+
+
+def test_a_refusal_at_the_url_of_a_job_is_kept_in_the_log_of_the_job_that_was_signed(
+    site: Site,
+) -> None:
+    site.register("job-2", "agent-2", "user-2")
+    captured = like_jq({"job_id": "job-1", "status": "done"})
+
+    problem_of(site.callback(captured, path=f"{CALLBACKS}/job-2"), 400, "unknown-status")
+
+    assert [type(fact) for fact in site.facts("job-1")] == [CallbackRefused]
+    assert len(site.facts("job-2")) == 1
 
 
 def test_several_secrets_verify_while_rotating(site_with: SiteWith) -> None:
