@@ -58,7 +58,7 @@ def _shows_a_failure(heard: Heard, shown: Instance) -> Iterator[Claim]:
     errors = {word.callback.error for _, word in heard.words if word.callback.status == "failed"}
     if not final.inferred and final.error not in errors:
         yield "what no run said is shown", str(final)
-    newest = next((run for run in reversed(heard.life.runs) if heard.began(run)), None)
+    newest = heard.newest
     if newest is None or _only_beats(heard, newest) or why_inexact(heard) is not None:
         return
     if heard.end_of(newest) == "failed":

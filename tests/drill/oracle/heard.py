@@ -52,6 +52,11 @@ class Heard:
         sent = [word.number for word in self.life.words if word.callback.type is None]
         return recorded == sent
 
+    @property
+    def newest(self) -> Run | None:
+        """The newest run of which a word said that it works."""
+        return next((run for run in reversed(self.life.runs) if self.began(run)), None)
+
     def of(self, run: Run) -> list[tuple[JobEvent, Word]]:
         """Return the words of a run."""
         return [(event, word) for event, word in self.words if word.run == run.place]
