@@ -14,7 +14,7 @@ from domain.job.events import JobEvent, JobTimedOut, RollbackRequested
 from tests.drill.model.senders import BY_NAME
 from tests.drill.model.truth import Life, Run
 from tests.drill.oracle.expected import end_claims, why_inexact
-from tests.drill.oracle.given_up import given_up, given_up_late
+from tests.drill.oracle.given_up import given_up, given_up_late, stays_given_up
 from tests.drill.oracle.heard import Heard, Moment
 from tests.drill.oracle.rolled_back import rolled_back, wanted_at_the_end
 from tests.drill.watching import Away
@@ -64,6 +64,7 @@ def _at(moment: Moment, heard: Heard, away: Sequence[Away]) -> Iterator[tuple[st
         yield from rolled_back(moment, fact, heard)
     if moment.before.status == "running" and moment.after.status != "running":
         yield "a real outcome is overwritten", f"{moment.after.status} at {fact}"
+    yield from stays_given_up(moment, heard)
     yield from _taken_away(moment, heard)
 
 

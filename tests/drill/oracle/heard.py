@@ -69,9 +69,11 @@ class Heard:
         """Return the last word of a run, if it was heard: `running` or `failed`."""
         return next((w.callback.status for _, w in self.of(run) if w.is_end), None)
 
-    def attempts_of(self, run: Run) -> set[int]:
-        """Return the numbers of the attempts that the run's words were recorded in."""
-        return {getattr(event.fact, "attempt", None) or 1 for event, _ in self.of(run)}
+    @staticmethod
+    def attempt_of(event: JobEvent) -> int:
+        """Return the number of the attempt that a word was recorded in, 0 for none."""
+        number: int | None = getattr(event.fact, "attempt", None)
+        return 1 if number is None else number
 
     def names(self, run: Run, machine: str | None) -> bool:
         """Tell whether a word of the run named this machine."""
