@@ -19,6 +19,10 @@ class InvalidSignature(BadRequest):
     """The signature is missing, malformed or wrong."""
 
 
+class UndatedSignature(InvalidSignature):
+    """This server takes only signatures with a time (MILEPOST_SIGNATURES=dated)."""
+
+
 class InvalidJSON(BadRequest):
     """The body is not a JSON object."""
 

@@ -57,6 +57,14 @@ KINDS: dict[type[MilepostError], Kind] = {
         "callback secret, and check that both sides use the same secret.",
         "Invalid signature",
     ),
+    asked.UndatedSignature: Kind(
+        HTTPStatus.UNAUTHORIZED,
+        "undated-signature",
+        "Signature without a time",
+        "X-Signature and X-Hub-Signature-256 have none. Sign with a Standard Webhooks library: it "
+        "sends webhook-id, webhook-timestamp and webhook-signature, under the same secret.",
+        "Invalid signature",
+    ),
     asked.InvalidJSON: Kind(
         HTTPStatus.BAD_REQUEST,
         "invalid-json",

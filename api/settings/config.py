@@ -40,6 +40,7 @@ def from_environment(
         home=home,
         database_url=database_url(env.get("MILEPOST_DATABASE_URL"), home),
         callback_secrets=callback_secrets(env),
+        dated_signatures=env.choice("MILEPOST_SIGNATURES", ("all", "dated")) == "dated",
         admin_token=admin_token(env.get("MILEPOST_ADMIN_TOKEN")),
         checkpoint_keys=checkpoint_keys(env.get("MILEPOST_CHECKPOINT_KEY")),
         checkpoint_trusted=checkpoint_trusted(env.get("MILEPOST_CHECKPOINT_TRUSTED")),

@@ -23,6 +23,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     home: Path
     database_url: str
     callback_secrets: tuple[str, ...] = ()
+    dated_signatures: bool = False
     admin_token: str = ""
     checkpoint_keys: tuple[str, ...] = ()
     checkpoint_trusted: tuple[str, ...] = ()

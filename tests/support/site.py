@@ -54,7 +54,7 @@ class Site:
         deployment: Deployment,
         secrets: Sequence[str] = (SECRET,),
         checkpoint_keys: Sequence[str] = (SIGNER.secret(),),
-        trusted_proxies: Sequence[str] = (),
+        **settings: Any,
     ) -> None:
         self.deployment, self.clock = deployment, deployment.clock
         self.services = Services(
@@ -64,7 +64,7 @@ class Site:
                 callback_secrets=tuple(secrets),
                 admin_token=ADMIN,
                 checkpoint_keys=tuple(checkpoint_keys),
-                trusted_proxies=tuple(trusted_proxies),
+                **settings,
             ),
             milepost=deployment.milepost,
             schema=deployment.kit.schema,

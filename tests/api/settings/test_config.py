@@ -36,6 +36,7 @@ def settings_that_are_read(folder: Path) -> list[ReadAs]:
         ("MILEPOST_DATABASE_URL", POSTGRES, {"database_url": POSTGRES, "database": "postgresql"}),
         ("MILEPOST_CALLBACK_SECRET", SECRET, {"callback_secrets": (SECRET,)}),
         ("GITHUB_CALLBACK_SECRET", SECRET, {"callback_secrets": (SECRET,)}),
+        ("MILEPOST_SIGNATURES", "dated", {"dated_signatures": True}),
         ("MILEPOST_ADMIN_TOKEN", TOKEN, {"admin_token": TOKEN}),
         ("MILEPOST_CHECKPOINT_KEY", SIGNER.secret(), {"checkpoint_keys": (SIGNER.secret(),)}),
         (
@@ -68,6 +69,12 @@ def fault(**environment: str) -> str:
 
 
 # Values
+
+
+def test_a_word_that_a_setting_does_not_know_is_refused() -> None:
+    said = fault(MILEPOST_SIGNATURES="Dated")
+
+    assert said == "MILEPOST_SIGNATURES: must be all or dated, not 'Dated'"
 
 
 def test_an_empty_environment_has_the_documented_defaults() -> None:
