@@ -16,7 +16,7 @@ from tests.drill.model.truth import Life, Run
 from tests.drill.oracle.expected import end_claims, why_inexact
 from tests.drill.oracle.given_up import given_up, given_up_late, stays_given_up
 from tests.drill.oracle.heard import Heard, Moment
-from tests.drill.oracle.rolled_back import rolled_back, wanted_at_the_end
+from tests.drill.oracle.rolled_back import at_the_end, rolled_back
 from tests.drill.watching import Away
 
 
@@ -40,7 +40,7 @@ def judge(life: Life, history: Sequence[JobEvent], away: Sequence[Away]) -> list
         moments.append(moment)
         found.extend(_at(moment, heard, away))
     if moments:
-        found.extend(wanted_at_the_end(heard, history))
+        found.extend(at_the_end(heard, history))
         found.extend(end_claims(heard, moments[-1].after))
     return [
         Violation(claim, life.seed, life.kind, life.sender, life.way, detail)

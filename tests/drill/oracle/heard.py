@@ -75,6 +75,11 @@ class Heard:
         number: int | None = getattr(event.fact, "attempt", None)
         return 1 if number is None else number
 
+    def machines_of(self, run: Run) -> set[str]:
+        """Return the machines that the run's words named."""
+        named = (word.callback.server_id for _, word in self.of(run))
+        return {machine for machine in named if machine}
+
     def names(self, run: Run, machine: str | None) -> bool:
         """Tell whether a word of the run named this machine."""
         return any(word.callback.server_id == machine for _, word in self.of(run))

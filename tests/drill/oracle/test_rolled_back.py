@@ -8,6 +8,7 @@ from domain.job.events import RollbackRequested
 from tests.drill.model.senders import time_at
 from tests.drill.oracle.written import Written
 
+LEFT = "a machine is left behind"
 CLAIM = "a wanted machine is rolled back"
 STEP: dict[str, Any] = {"status": "provisioning", "server_id": "srv-0", "step": "vm_created"}
 NEXT: dict[str, Any] = {"status": "provisioning", "step": "ansible_started"}
@@ -60,3 +61,14 @@ def test_a_rollback_of_a_machine_that_was_named_after_the_failure() -> None:
     life.decide_wrongly(RollbackRequested(recorded_at=time_at(51), attempt=2, server_id="srv-0"))
 
     assert CLAIM in life.broken()
+
+
+def test_a_machine_of_a_run_that_failed_is_left_behind() -> None:
+    life = Written("counted")
+    life.hear(0, 0, workflow_run_id="101", run_attempt=1, **STEP)
+    life.hear(0, 10, workflow_run_id="101", run_attempt=1, status="failed")
+    assert LEFT not in life.broken()
+
+    life.forget(RollbackRequested)
+
+    assert LEFT in life.broken()
