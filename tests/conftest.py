@@ -16,7 +16,6 @@ from tests.support.deployment import Clock, Deployment, store_env
 from tests.support.postgres_server import PostgresServer, create_database
 from tests.support.server import Make, Server
 
-
 # Speed is measured in bench/: a busy machine must not fail a test.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
