@@ -35,6 +35,9 @@ MAX_LENGTH_DIGITS: Final = 12
 FREE_BYTES: Final = 4096
 """How many bytes an unfinished request may have before it asks for room."""
 CHUNKED: Final = b"chunked"
+LENGTH: Final = b"content-length"
+ASKS: Final = (b"upgrade", b"connection", b"expect")
+"""What a request says once, before it is read without its question for another protocol."""
 
 
 class Reads(Protocol):
@@ -76,17 +79,23 @@ class Reader:
     def feed(self, data: bytes) -> None:
         """Read at most 64 KiB; raise an `HTTPException` for what is malformed or too large."""
         self._bytes_read += len(data)
+        rest = self._parsed(data)
+        if rest is not None and self.has_begun:
+            self._read_on(rest)
+        elif self._bytes_read:
+            self._check_unfinished(len(data))
+
+    def _parsed(self, data: bytes) -> bytes | None:
+        """Parse; return what follows a head that asks for another protocol, else None."""
         try:
             self._parser.feed_data(data)
-        except HttpParserUpgrade:
-            pass  # no other protocol is spoken here, and the connection ends after the answer
+        except HttpParserUpgrade as upgrade:
+            return data[upgrade.args[0] :]
         except HttpParserError as error:
             # What an `on_…` method raised is the context of the parser's error.
             raised = error.__context__ if isinstance(error, HttpParserCallbackError) else None
             raise (raised or BadRequest(str(error))) from None
-        else:
-            if self._bytes_read:
-                self._check_unfinished(len(data))
+        return None
 
     def drop(self) -> None:
         """Forget the request that is unfinished."""
@@ -153,7 +162,7 @@ class Reader:
             raise BadRequest("HTTP/1.0 has no transfer coding")
         if self._fields.get(b"transfer-encoding", CHUNKED).lower() != CHUNKED:
             raise BadRequest("the only transfer coding that is read is chunked")
-        if length := self._fields.get(b"content-length"):
+        if length := self._fields.get(LENGTH):
             # The parser has refused a length that is no number.
             if len(length) > MAX_LENGTH_DIGITS or int(length) > MAX_BODY_BYTES:
                 raise RequestEntityTooLarge
@@ -168,6 +177,8 @@ class Reader:
 
     def on_message_complete(self) -> None:
         """Pass the whole request on."""
+        if self._parser.should_upgrade() and self._has_body():
+            return  # it is not whole: see `_read_on`
         self.is_in_body = self.has_begun = False
         self._bytes_read = 0
         parser, body = self._parser, bytes(self._body)
@@ -175,6 +186,22 @@ class Reader:
             Incoming(self.method, self.target, self._version, self._fields, body, self._ends),
             is_last=parser.should_upgrade() or not parser.should_keep_alive(),
         )
+
+    def _has_body(self) -> bool:
+        return b"transfer-encoding" in self._fields or int(self._fields.get(LENGTH, 0)) > 0
+
+    def _read_on(self, rest: bytes) -> None:
+        """Read the body of a request that asks for another protocol as if it had not asked.
+
+        No other protocol is spoken here, and some clients ask whenever they send (RFC 9110, 7.8).
+        The parser takes what follows such a head for the other protocol, so a new one has to read
+        the same head without the question. The connection ends after the answer.
+        """
+        lines = [b"%s: %s\r\n" % each for each in self._fields.items() if each[0] not in ASKS]
+        first = b"%s %s HTTP/%s\r\n" % (self.method.encode(), self.target, self._version.encode())
+        self.is_in_body = False
+        self._parser = HttpRequestParser(self)
+        self.feed(b"".join([first, *lines, b"connection: close\r\n\r\n", rest]))
 
     def _check_unfinished(self, piece: int) -> None:
         if self.is_in_body:

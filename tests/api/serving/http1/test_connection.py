@@ -232,6 +232,28 @@ def test_no_other_protocol_is_spoken(upgrade: str) -> None:
     run(test)
 
 
+@pytest.mark.parametrize("expects", [[], ["Expect: 100-continue"]])
+def test_a_request_that_asks_for_another_protocol_keeps_its_body(expects: list[str]) -> None:
+    """As clients send it that would rather speak HTTP/2, such as Java's, with every request."""
+
+    async def test(case: Case) -> None:
+        upgrade = ["Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAA"]
+        for chunked in (False, True):
+            client = await case.client()
+            if chunked:
+                head = CHUNKED[:-2] + "\r\n".join([*upgrade, *expects, "", ""]).encode()
+                client.send(head, chunk(b"bo"), chunk(b"dy") + b"0\r\n\r\n", get("/after"))
+            else:
+                client.send(post(b"bo", *upgrade, *expects, length=4), b"dy", get("/after"))
+            if expects:
+                assert await client.status() == 100
+            assert (await client.answer())[2] == b"/post body"
+            assert await client.ended() == b""
+        assert len(case.asked) == 2
+
+    run(test)
+
+
 @pytest.mark.parametrize(
     ("target", "path", "query"),
     [
