@@ -30,7 +30,10 @@ MAX_HEAD_BYTES: Final = 64 * 1024
 MAX_REQUEST_BYTES: Final = MAX_HEAD_BYTES + 8 * MAX_BODY_BYTES
 """How much a request takes on the wire: a chunk of one byte takes six, and trailers follow."""
 MAX_FIELDS: Final = 100
-"""How many lines a head has: many short ones take far more memory than bytes on the wire."""
+"""How many names a head has at most; and how many further lines, with those of the trailer.
+
+Short lines take far more time and memory than their bytes.
+"""
 MAX_LENGTH_DIGITS: Final = 12
 FREE_BYTES: Final = 4096
 """How many bytes an unfinished request may have before it asks for room."""
@@ -72,7 +75,7 @@ class Reader:
         self._ends = ends
         self._fields: Fields = {}
         self._body = bytearray()
-        self._bytes_read = self._repeats = self._repeated_bytes = 0
+        self._bytes_read = self._others = self._repeated_bytes = 0
         self._is_counted = True
         self._parser = HttpRequestParser(self)
 
@@ -114,7 +117,7 @@ class Reader:
             raise BadRequest("nothing more is read on this connection")
         self.method, self.target = "", b""
         self._fields, self._body = {}, bytearray()
-        self.has_begun, self._repeats, self._repeated_bytes = True, 0, 0
+        self.has_begun, self._others, self._repeated_bytes = True, 0, 0
         # The bytes of a head that follows another request in one piece are not counted.
         self._is_counted = self._bytes_read > 0
         self._bytes_read = self._bytes_read or 1
@@ -128,16 +131,17 @@ class Reader:
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a line of the head; pass over a trailer, which follows a body in chunks."""
         if self.is_in_body:
+            self._count_another()
             return
         name, fields = name.lower(), self._fields
         if name in fields:
             if name == b"host":
                 raise BadRequest("the request names two hosts")
+            self._count_another()
             fields[name] += b"," + value
-            self._repeats += 1
             self._repeated_bytes += len(name) + 4
-            if self._repeats > MAX_FIELDS:  # at once: each makes a longer value of the former ones
-                raise RequestHeaderFieldsTooLarge
+        elif len(fields) >= MAX_FIELDS:
+            raise RequestHeaderFieldsTooLarge
         else:
             fields[name] = value
 
@@ -147,8 +151,6 @@ class Reader:
         is_small = self._is_counted and self._bytes_read <= MAX_HEAD_BYTES
         if not is_small and self._size_of_head() > MAX_HEAD_BYTES:
             raise self._large_head()
-        if len(self._fields) > MAX_FIELDS:
-            raise RequestHeaderFieldsTooLarge
         if self.method == "CONNECT":  # its body would be read as another protocol
             raise NotImplementedByServer
         self._version = self._parser.get_http_version()
@@ -187,6 +189,12 @@ class Reader:
             is_last=parser.should_upgrade() or not parser.should_keep_alive(),
         )
 
+    def _count_another(self) -> None:
+        # At once, and not when the head ends: each further line costs far more than its bytes.
+        self._others += 1
+        if self._others > MAX_FIELDS:
+            raise RequestHeaderFieldsTooLarge
+
     def _has_body(self) -> bool:
         return b"transfer-encoding" in self._fields or int(self._fields.get(LENGTH, 0)) > 0
 
@@ -209,8 +217,6 @@ class Reader:
                 raise RequestEntityTooLarge
         elif self._bytes_read > MAX_HEAD_BYTES:
             raise self._large_head()
-        elif len(self._fields) > MAX_FIELDS:
-            raise RequestHeaderFieldsTooLarge
         size = self._bytes_read if self._is_counted else self._bytes_read + piece
         if size > FREE_BYTES:
             self._to.hold(size)

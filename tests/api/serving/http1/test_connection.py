@@ -120,7 +120,7 @@ REFUSED = {
     "a large body": (post(b"", length=MAX_BODY_BYTES + 1), 413),
     "an enormous length": (post(b"", length=10**15), 413),
     "a large body in chunks": (CHUNKED + chunk(bytes(MAX_BODY_BYTES)) + chunk(b"x"), 413),
-    "endless trailers": (CHUNKED + b"0\r\n" + b"X: x\r\n" * MAX_REQUEST_BYTES, 413),
+    "endless trailers": (CHUNKED + b"0\r\n" + b"X: x\r\n" * MAX_REQUEST_BYTES, 431),
     "an endless trailer": (CHUNKED + b"0\r\nX: " + b"x" * (2 * MAX_REQUEST_BYTES), 413),
     "a large head": (get("/", "X-Large: " + "x" * MAX_HEAD_BYTES), 431),
     "the same header many times": (get("/", *["X-Many: x"] * (MAX_FIELDS + 2)), 431),
