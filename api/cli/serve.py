@@ -90,7 +90,10 @@ def init_db() -> None:
 def _greet(settings: Settings, made: dict[str, str]) -> None:
     url = f"http://{_in_url(settings.host)}:{settings.port}"
     click.echo(f"Milepost on {url}, with its events in {settings.shown_database}")
-    click.echo(f"  Callback URL   {url}/api/webhooks/github")
+    if settings.takes_shared_secret:
+        click.echo(f"  Callback URL   {url}/api/webhooks/github")
+    else:
+        click.echo("  Callback URLs  POST /api/jobs returns the URL and the key of each job")
     click.echo(f"  API reference  {url}/api/docs")
     click.echo(f"  Audit page     {url}/audit")
     if settings.generated and not made:
