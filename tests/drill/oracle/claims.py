@@ -10,11 +10,18 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from domain.job.events import JobEvent, JobTimedOut, RollbackRequested, RollbackWithdrawn
+from domain.job.events import (
+    JobEvent,
+    JobTimedOut,
+    MachineStopped,
+    RollbackRequested,
+    RollbackWithdrawn,
+)
 from tests.drill.model.senders import BY_NAME, time_at
 from tests.drill.model.truth import Life, Run
 from tests.drill.oracle.expected import end_claims, why_inexact
 from tests.drill.oracle.heard import Heard, Moment
+from tests.drill.oracle.orders import order_claims
 from tests.drill.watching import (
     DEADLINE_SECONDS,
     HOLD_SECONDS,
@@ -46,6 +53,7 @@ def judge(life: Life, history: Sequence[JobEvent], away: Sequence[Away]) -> list
     if moments:
         found.extend(_wanted_at_the_end(heard, history))
         found.extend(end_claims(heard, moments[-1].after))
+        found.extend(order_claims(heard, moments))
     return [
         Violation(claim, life.seed, life.kind, life.sender, life.way, detail)
         for claim, detail in found
@@ -66,7 +74,8 @@ def _at(moment: Moment, heard: Heard, away: Sequence[Away]) -> Iterator[tuple[st
         yield from _given_up_late(moment, fact, away)
     if isinstance(fact, RollbackRequested):
         yield from _rolled_back(moment, fact, heard)
-    if moment.before.status == "running" and moment.after.status != "running":
+    confirmed = isinstance(fact, MachineStopped)
+    if moment.before.status == "running" != moment.after.status and not confirmed:
         yield "a real outcome is overwritten", f"{moment.after.status} at {fact}"
     yield from _taken_away(moment, heard)
 
@@ -76,6 +85,8 @@ def _given_up(moment: Moment, fact: JobTimedOut, heard: Heard) -> Iterator[tuple
     present = _newest(heard)
     if present is None or heard.end_of(present) or not _tells_its_words(heard.life):
         return
+    if heard.obeyed:
+        return  # a retry may wait for its run in vain
     if heard.life.kind == "is re-run after another":
         return  # the re-run may count as older, and so as superseded
     for event, word in heard.of(present):
@@ -125,7 +136,7 @@ def _rolled_back(
     """
     failed = {each.number for each in moment.after.runs.attempts if each.status == "failed"}
     for run in heard.life.runs:
-        if not heard.names(run, fact.server_id):
+        if not heard.names(run, fact.server_id) or heard.ended_by_order(run):
             continue
         end = heard.end_of(run)
         if end == "running":
@@ -162,10 +173,12 @@ def _wanted_at_the_end(heard: Heard, history: Sequence[JobEvent]) -> Iterator[tu
     for event in history:
         if isinstance(event.fact, RollbackRequested):
             asked[event.fact.attempt] = event.fact.server_id
-        if isinstance(event.fact, RollbackWithdrawn):
+        if isinstance(event.fact, RollbackWithdrawn | MachineStopped):
             asked.pop(event.fact.attempt, None)
     for server_id in asked.values():
         for run in heard.life.runs:
+            if heard.ended_by_order(run):
+                continue
             if heard.names(run, server_id) and heard.end_of(run) == "running":
                 yield "a rollback is not withdrawn", f"{server_id} runs (run {run.place})"
 
