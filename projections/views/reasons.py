@@ -12,7 +12,6 @@ from typing import Final, Literal, get_args
 
 import msgspec
 
-from domain.job.attempt.state import Attempt
 from domain.job.deadlines import LATE_SECONDS, LONG_PENDING_SECONDS, due, health, later
 from domain.job.orders import Order
 from domain.workflows.definition import Workflows
@@ -84,13 +83,15 @@ def _refused(instance: Instance) -> Iterator[Watch]:
 
 def _machines_left(instance: Instance) -> Iterator[Watch]:
     for attempt in instance.runs.attempts:
-        if (since := attempt.rollback_requested_at) and attempt.rollback_is_open:
-            yield Watch("machine_left", since, _left(instance, attempt, since))
+        for server_id, since in attempt.machines_left:
+            yield Watch("machine_left", since, _left(instance, attempt.number, server_id, since))
 
 
-def _left(instance: Instance, attempt: Attempt, since: datetime) -> Callable[[datetime], Reason]:
-    machine, number = attempt.machine_id or "without an id", attempt.number
-    which = f" --server {quote(attempt.machine_id)}" if attempt.machine_id else ""
+def _left(
+    instance: Instance, number: int, server_id: str | None, since: datetime
+) -> Callable[[datetime], Reason]:
+    machine = server_id or "without an id"
+    which = f" --server {quote(server_id)}" if server_id else ""
     advice = f"Remove it, then: {_command('stopped', instance)}{which}"
 
     def reason(now: datetime) -> Reason:

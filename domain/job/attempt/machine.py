@@ -6,8 +6,11 @@ from typing import Any
 
 import msgspec
 
-from domain.job.attempt.state import Attempt, ReportedValue
+from domain.job.attempt.state import Attempt, OtherMachine, ReportedValue
 from domain.job.events import Machine, MetadataReported, StatusReported
+
+MAX_MACHINES = 20
+"""An attempt's state holds at most this many machines."""
 
 
 def with_machine(attempt: Attempt, fact: Machine) -> Attempt:
@@ -29,6 +32,8 @@ def with_machine(attempt: Attempt, fact: Machine) -> Attempt:
             newest = _later(old, ReportedValue(value, fact.occurred_at, runs))
             if newest is not old:
                 changed[field] = newest
+            if field == "server_id" and old and old.value != value and _is_its_own(attempt, fact):
+                changed["machines"] = _with_both(attempt.machines, old.value, value)
     if fact.workflow_run_id:
         if fact.run_attempt and attempt.run_attempt is None:
             changed["run_attempt"] = fact.run_attempt
@@ -37,12 +42,34 @@ def with_machine(attempt: Attempt, fact: Machine) -> Attempt:
     return msgspec.structs.replace(attempt, **changed) if changed else attempt
 
 
+def with_other(attempt: Attempt, server_id: str, **changed: Any) -> Attempt:
+    """Return the attempt with a change of one of its several machines."""
+    machines = tuple(
+        msgspec.structs.replace(each, **changed) if each.server_id == server_id else each
+        for each in attempt.machines
+    )
+    return msgspec.structs.replace(attempt, machines=machines)
+
+
+def _with_both(
+    machines: tuple[OtherMachine, ...], one: str, other: str
+) -> tuple[OtherMachine, ...]:
+    known = {each.server_id for each in machines}
+    fresh = [OtherMachine(each) for each in (one, other) if each not in known]
+    return (*machines, *fresh)[:MAX_MACHINES]
+
+
 def _may_add(attempt: Attempt, fact: Machine) -> bool:
     # After the end, only the run that ended the attempt may add to its machine. A word that names
     # another run is of the first release, where it counted.
     if attempt.final is None or attempt.final.inferred or attempt.run_id is None:
         return True
     return fact.workflow_run_id is not None
+
+
+def _is_its_own(attempt: Attempt, fact: Machine) -> bool:
+    # After the end, a word without a run may be that of the next run.
+    return attempt.final is None or fact.workflow_run_id is not None
 
 
 def _says_running(fact: Machine) -> bool:

@@ -7,6 +7,7 @@ must be shown at the end.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 import msgspec
 
@@ -169,13 +170,17 @@ def _is_shown(moment: Moment, run: Run) -> bool:
 
 def _wanted_at_the_end(heard: Heard, history: Sequence[JobEvent]) -> Iterator[tuple[str, str]]:
     """No rollback of a machine that said that it runs is left standing."""
-    asked: dict[int, str | None] = {}
+    asked: dict[int, list[str | None]] = {}
     for event in history:
-        if isinstance(event.fact, RollbackRequested):
-            asked[event.fact.attempt] = event.fact.server_id
-        if isinstance(event.fact, RollbackWithdrawn | MachineStopped):
-            asked.pop(event.fact.attempt, None)
-    for server_id in asked.values():
+        match event.fact:
+            case RollbackRequested(attempt=number, server_id=server_id):
+                asked.setdefault(number, []).append(server_id)
+            case RollbackWithdrawn() | MachineStopped() as done if asked.get(done.attempt):
+                # Without a name, it is about the machine that was asked back first.
+                asked[done.attempt].remove(done.server_id or asked[done.attempt][0])
+            case _:
+                continue
+    for server_id in chain.from_iterable(asked.values()):
         for run in heard.life.runs:
             if heard.ended_by_order(run):
                 continue
