@@ -11,9 +11,9 @@ import click
 from api.cli.terminal.output import opened
 from api.serving.listening import claimed
 from api.serving.logs import log_to_stderr
-from api.serving.server import run
+from api.serving.server import connections_of, run
 from api.settings.config import from_environment
-from api.settings.credentials import credential_files, with_credentials
+from api.settings.credentials import credential_files, needs_credentials, with_credentials
 from api.settings.settings import Settings
 from api.wiring import open_services
 
@@ -44,12 +44,12 @@ def serve(
 ) -> None:
     """Serve callbacks and reads, and keep the read model up to date."""
     configured = from_environment(host=host, port=port, workers=workers)
-    needs_credentials = not (configured.callback_secrets and configured.admin_token)
-    if needs_credentials and not configured.listens_on_loopback:
+    if needs_credentials(configured) and not configured.listens_on_loopback:
         raise click.ClickException(
             f"refusing to listen on {configured.host} with generated credentials: set "
             "MILEPOST_CALLBACK_SECRET and MILEPOST_ADMIN_TOKEN"
         )
+    connections = connections_of(configured)
     with claimed(configured) as sockets:
         if not sockets:
             raise click.ClickException(
@@ -62,7 +62,7 @@ def serve(
         finally:
             services.close()
         _greet(settings, made)
-        run(settings, sockets, project=not no_projector, wsgi=wsgi)
+        run(settings, sockets, connections=connections, project=not no_projector, wsgi=wsgi)
 
 
 @click.command()

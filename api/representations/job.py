@@ -232,7 +232,7 @@ def _attempt(
 def _steps(
     timeline: Timeline, attempt: Attempt, chapter: Chapter, workflow: Workflow
 ) -> list[dict[str, Any]]:
-    ranks, activated_by, floor = workflow.ranks(), workflow.activated_by(), timeline.floor
+    ranks, activated_by, floor = workflow.ranks, workflow.activated_by(), timeline.floor
     reached = {name: shown(seen, floor) for name, seen in attempt.steps_reached.items()}
     order = sorted(
         reached,

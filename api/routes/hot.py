@@ -1,4 +1,4 @@
-"""The hot routes: frequent requests, and the health check that a busy server must answer.
+"""The hot routes: frequent requests, and the health checks that a busy server must answer.
 
 The front answers these routes on its event loop, without Flask. Flask has the same routes over
 the same views, and answers every request that no pattern matches.
@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
+from api.http.callback_paths import CALLBACK_PATHS, OF_ONE_JOB
 from api.http.messages import View
-from api.http.problems import CALLBACK_PATHS
 from api.routes import callbacks, health, instances
 
 
@@ -29,7 +29,13 @@ HOT: Final = (
         re.compile("/api/agents/(?P<agent_id>[A-Za-z0-9._~:@-]{1,200})/instance"),
         instances.present,
     ),
+    HotRoute(
+        "POST",
+        re.compile(OF_ONE_JOB + "(?P<job_id>[A-Za-z0-9._~:@-]{1,200})"),
+        callbacks.receive,
+    ),
     HotRoute("GET", re.compile("/livez"), health.alive),
+    HotRoute("GET", re.compile("/readyz"), health.ready),
 )
 
 

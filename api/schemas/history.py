@@ -13,7 +13,11 @@ class SignerSchema(Schema):
 
     scheme = fields.String(metadata={"description": "x-signature, x-hub-signature-256, …"})
     key_id = fields.String(
-        allow_none=True, metadata={"description": "Eight hex digits that identify the secret"}
+        allow_none=True,
+        metadata={
+            "description": "Eight hex digits that identify the secret, after job-key: for the "
+            "key of a job, and after the name of a named sender"
+        },
     )
 
 
@@ -58,6 +62,13 @@ class EventSchema(Schema):
         metadata={"description": "The fields that the sender gave, unknown fields too"},
     )
     callback_id = fields.String(allow_none=True)
+    id_signed = fields.Boolean(
+        allow_none=True,
+        metadata={
+            "description": "Whether the signature covers callback_id; null without an id, and for "
+            "events of releases that did not record it"
+        },
+    )
     signed_by = fields.Nested(
         SignerSchema,
         allow_none=True,

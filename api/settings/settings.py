@@ -5,12 +5,17 @@ from __future__ import annotations
 from ipaddress import ip_address
 from itertools import zip_longest
 from pathlib import Path
+from typing import Final
 from urllib.parse import unquote
 
 import msgspec
 from psycopg.conninfo import conninfo_to_dict
 
+from api.settings.named_senders import NamedSender
 from domain.evidence.signing_keys import PrivateKey, PublicKey
+
+CONNECTIONS_PER_ADDRESS: Final = 1_024
+"""Far more than the honest senders behind one address have: a callback takes milliseconds."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,6 +24,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     home: Path
     database_url: str
     callback_secrets: tuple[str, ...] = ()
+    takes_shared_secret: bool = True
+    dated_signatures: bool = False
+    job_key_secrets: tuple[str, ...] = ()
+    public_url: str = ""
+    named_senders: tuple[NamedSender, ...] = ()
     admin_token: str = ""
     checkpoint_keys: tuple[str, ...] = ()
     checkpoint_trusted: tuple[str, ...] = ()
@@ -27,6 +37,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     host: str = "127.0.0.1"
     port: int = 8000
     workers: int = 1
+    connections: int | None = None
+    connections_per_address: int = CONNECTIONS_PER_ADDRESS
+    trusted_proxies: tuple[str, ...] = ()
     store: dict[str, str] = {}
 
     @property

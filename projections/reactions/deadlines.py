@@ -162,7 +162,7 @@ class DeadlineWatch:
             for workflow in self._workflows
             for seconds in (
                 *msgspec.structs.astuple(workflow.deadlines),
-                *workflow.step_deadlines().values(),
+                *workflow.step_deadlines.values(),
             )
         )
 

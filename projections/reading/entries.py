@@ -19,7 +19,15 @@ from projections.views.instance import Instance
 from projections.views.timeline import Timeline
 from projections.views.view import Views
 
-ENVELOPE = {"recorded_at", "occurred_at", "callback_id", "signed_by", "digest", "extra"}
+ENVELOPE = {
+    "recorded_at",
+    "occurred_at",
+    "callback_id",
+    "id_signed",
+    "signed_by",
+    "digest",
+    "extra",
+}
 """The fields that an event has about itself; its other fields are about the job."""
 
 

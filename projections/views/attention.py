@@ -44,10 +44,10 @@ def _badness(reason: Reason) -> tuple[int, datetime]:
 
 def candidate(instance: Instance, workflows: Workflows) -> Candidate | None:
     """Return from when on `attention` may have something to say; None for never."""
-    watched = list(watches(instance, workflows))
+    watched = watches(instance, workflows)
     if not watched:
         return None
-    return Candidate(
-        min(GROUPS.index(watch.group) for watch in watched),
-        min(watch.applies_at for watch in watched),
-    )
+    worst, at = GROUPS.index(watched[0].group), watched[0].applies_at
+    for watch in watched[1:]:
+        worst, at = min(worst, GROUPS.index(watch.group)), min(at, watch.applies_at)
+    return Candidate(worst, at)

@@ -18,27 +18,23 @@ def with_machine(attempt: Attempt, fact: Machine) -> Attempt:
     if not _may_add(attempt, fact):
         return attempt
     changed: dict[str, Any] = {}
-    for field, value in (
-        ("server_id", fact.server_id),
-        ("server_ip", fact.server_ip),
-        ("tailscale_ip", fact.tailscale_ip),
-        ("run_id", fact.workflow_run_id),
-    ):
-        if value:
-            runs = field != "run_id" and _says_running(fact)
-            old: ReportedValue | None = getattr(attempt, field)
-            if old and old.value == value and old.occurred_at == fact.occurred_at and not runs:
-                continue  # almost every callback repeats what is known
-            newest = _later(old, ReportedValue(value, fact.occurred_at, runs))
-            if newest is not old:
-                changed[field] = newest
-            if field == "server_id" and old and old.value != value and _is_its_own(attempt, fact):
-                changed["machines"] = _with_both(attempt.machines, old.value, value)
-    if fact.workflow_run_id:
+    if run_id := fact.workflow_run_id:
+        _change(changed, attempt, "run_id", ReportedValue(run_id, fact.occurred_at))
         if fact.run_attempt and attempt.run_attempt is None:
             changed["run_attempt"] = fact.run_attempt
         if fact.server_id and not attempt.claims_machine:
             changed["claims_machine"] = True
+    runs = _says_running(fact)
+    for field, value in (
+        ("server_id", fact.server_id),
+        ("server_ip", fact.server_ip),
+        ("tailscale_ip", fact.tailscale_ip),
+    ):
+        if value:
+            _change(changed, attempt, field, ReportedValue(value, fact.occurred_at, runs))
+    if fact.server_id and (known := attempt.server_id) and known.value != fact.server_id:
+        if _is_its_own(attempt, fact):
+            changed["machines"] = _with_both(attempt.machines, known.value, fact.server_id)
     return msgspec.structs.replace(attempt, **changed) if changed else attempt
 
 
@@ -57,6 +53,15 @@ def _with_both(
     known = {each.server_id for each in machines}
     fresh = [OtherMachine(each) for each in (one, other) if each not in known]
     return (*machines, *fresh)[:MAX_MACHINES]
+
+
+def _change(changed: dict[str, Any], attempt: Attempt, field: str, new: ReportedValue) -> None:
+    old: ReportedValue | None = getattr(attempt, field)
+    if old == new:
+        return  # almost every callback repeats what is known
+    newest = _later(old, new)
+    if newest is not old:
+        changed[field] = newest
 
 
 def _may_add(attempt: Attempt, fact: Machine) -> bool:
