@@ -51,18 +51,27 @@ def callback_secrets(env: Variables) -> tuple[str, ...]:
         name = "GITHUB_CALLBACK_SECRET"
     given = env.listed(name)
     for secret in given:
-        if len(secret) < 8:
-            raise InvalidSetting(f"{name}: a secret must have at least 8 characters")
-        if secret.startswith("whsec_"):
-            try:
-                key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
-            except binascii.Error:
-                raise InvalidSetting(f"{name}: base64 must follow whsec_") from None
-            if len(key) < 8:
-                raise InvalidSetting(f"{name}: a whsec_ key must have at least 8 bytes")
+        try:
+            callback_secret(secret)
+        except InvalidSetting as error:
+            raise InvalidSetting(f"{name}: {error}") from None
     if env.get(name) and not given:
         raise InvalidSetting(f"{name}: contains no secret")
     return given
+
+
+def callback_secret(secret: str) -> str:
+    """Return a secret that signs callbacks; the message of a fault names no variable."""
+    if len(secret) < 8:
+        raise InvalidSetting("a secret must have at least 8 characters")
+    if secret.startswith("whsec_"):
+        try:
+            key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+        except binascii.Error:
+            raise InvalidSetting("base64 must follow whsec_") from None
+        if len(key) < 8:
+            raise InvalidSetting("a whsec_ key must have at least 8 bytes")
+    return secret
 
 
 def admin_token(value: str | None) -> str:
