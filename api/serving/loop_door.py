@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from asyncio import AbstractEventLoop
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -42,7 +43,6 @@ class LoopDoor:
         self._milepost = services.milepost
         self._tokens = services.tokens
         self._remembered = _OnlyRemembered(services.tokens)
-        self._admin_token = services.settings.admin_token
         self._receipts = Gathering(loop, services.milepost.committer)
         self._reading = Batching[str, Instance | None](services.reader.instances_of, name="reader")
         self._instances = Gathering(loop, self._reading)
@@ -52,9 +52,9 @@ class LoopDoor:
     async def admit(self, header: Headers, scope: Scope) -> Principal:
         """See `Door.admit`; a token that is not remembered is looked up in a thread."""
         try:
-            return admitted(header, self._remembered, self._admin_token, scope)
+            return admitted(header, self._remembered, self.services, scope)
         except _NotRemembered:
-            look_up = partial(admitted, header, self._tokens, self._admin_token, scope)
+            look_up = partial(admitted, header, self._tokens, self.services, scope)
         return await self._threads.run(look_up)
 
     async def record(self, callback: Callback) -> Receipt:
@@ -103,3 +103,6 @@ class _OnlyRemembered:
         if token is None:
             raise _NotRemembered
         return token
+
+    def used(self, token: Token, now: datetime) -> None:
+        self._tokens.used(token, now)

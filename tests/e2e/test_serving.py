@@ -24,7 +24,9 @@ def serve(server: Server, *options: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_first_start_makes_credentials_and_a_log_has_only_their_files(make_server: Make) -> None:
+def test_the_first_start_makes_credentials_and_a_log_has_only_their_files(
+    make_server: Make,
+) -> None:
     server = make_server()
     del server.env["MILEPOST_CALLBACK_SECRET"], server.env["MILEPOST_ADMIN_TOKEN"]
 

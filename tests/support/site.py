@@ -26,6 +26,7 @@ from api.tokens.remembered import RememberedTokens
 from api.wiring import Services
 from domain.evidence.signing_keys import PrivateKey
 from domain.job.events import Fact
+from tests.support.at_once import AtOnce
 from tests.support.deployment import Deployment, kind_of
 from tests.support.watching import attentive
 
@@ -74,7 +75,7 @@ class Site:
             history=deployment.history,
             tree=deployment.tree,
             inspection=deployment.kit.inspection,
-            tokens=RememberedTokens(deployment.kit.tokens),
+            tokens=RememberedTokens(deployment.kit.tokens, writer=AtOnce()),
             workflows=deployment.workflows,
             clock=deployment.clock,
         )
