@@ -22,6 +22,7 @@ HOSTILE: Mapping[str, str] = {
     "array_nulls": "off",
     "transform_null_equals": "on",
     "quote_all_identifiers": "on",
+    "client_min_messages": "error",
     "default_transaction_isolation": "serializable",
     "idle_in_transaction_session_timeout": "1h",
     "lock_timeout": "1h",

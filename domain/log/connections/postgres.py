@@ -15,6 +15,7 @@ from psycopg.rows import DictRow, RowFactory, RowMaker, dict_row, tuple_row
 from psycopg_pool import PoolTimeout
 
 from domain.log.connections import postgres_session
+from domain.log.connections.postgres_warnings import CommitWarnings
 from domain.log.stored import Stored
 
 R = TypeVar("R")
@@ -54,6 +55,7 @@ class PostgresDatastore(postgres.PostgresDatastore):
             pool_size=POOL_SIZE,
             max_overflow=POOL_OVERFLOW,
         )
+        self.commit_warnings = CommitWarnings()
         self._conninfo: dict[str, Any] = {
             **DEFAULTS,
             **conninfo.conninfo_to_dict(dsn),
@@ -65,7 +67,12 @@ class PostgresDatastore(postgres.PostgresDatastore):
 
     def after_connect_func(self) -> Callable[[Connection[Any]], None]:
         """Return what prepares a new connection of the pool."""
-        return postgres_session.begin
+
+        def after_connect(connection: Connection[Any]) -> None:
+            postgres_session.begin(connection)
+            self.commit_warnings.watch(connection)
+
+        return after_connect
 
     @contextmanager
     def session(self) -> Iterator[Connection[Any]]:

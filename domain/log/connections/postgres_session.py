@@ -31,6 +31,8 @@ SETTINGS: Final[dict[LiteralString, LiteralString]] = {
     "array_nulls": "on",
     "transform_null_equals": "off",
     "quote_all_identifiers": "off",
+    # Of a commit that no standby has, PostgreSQL only warns.
+    "client_min_messages": "warning",
     # A statement that waited for a lock sees what was committed meanwhile.
     "default_transaction_isolation": "read committed",
     # The server ends a transaction whose process hangs, and with it the locks of the transaction.
