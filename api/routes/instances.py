@@ -118,7 +118,7 @@ def stop(agent_id: str) -> Answer:
     services, caller = access.services(), access.principal()
     job_id = _visible(services.reader.instance_of(agent_id), caller).job_id
     with counted("stop") as count:
-        receipt = services.milepost.stop(job_id, requested_by=caller.name)
+        receipt = services.milepost.stop(job_id, requested_by=caller.name, token_id=caller.token_id)
         count(receipt)
     stopped = services.reader.instance(receipt.job_id)
     assert stopped is not None  # the receipt says that it is stored

@@ -19,6 +19,8 @@ from api.errors import InvalidToken
 
 Scope = Literal["read", "write", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
+ADMIN = "admin"
+"""The name and id of the admin token of the settings; the id of another token has 12 digits."""
 
 
 class Token(msgspec.Struct, frozen=True):
@@ -46,13 +48,13 @@ class Token(msgspec.Struct, frozen=True):
 class Principal(msgspec.Struct, frozen=True):
     """The sender of a request, with its scopes; if `user_id` is set, for that user's jobs only.
 
-    `token_id` is None for the admin token of the settings.
+    `token_id` is `ADMIN` for the admin token of the settings.
     """
 
     name: str
     scopes: frozenset[str]
+    token_id: str
     user_id: str | None = None
-    token_id: str | None = None
 
     def may(self, scope: Scope) -> bool:
         """Tell whether the scope is granted; `admin` includes every other."""
@@ -127,7 +129,7 @@ def authenticate(
     """Return the principal of a token's text; raise `InvalidToken`."""
     given = text.encode("utf-8", "surrogateescape")
     if admin_token and hmac.compare_digest(given, admin_token.encode()):
-        return Principal("admin", frozenset({"admin"}))
+        return Principal(ADMIN, frozenset({"admin"}), ADMIN)
     prefix, _, rest = text.partition("_")
     token_id, _, secret = rest.partition("_")
     # A text that cannot be a token of Milepost does not reach the database.
@@ -140,7 +142,7 @@ def authenticate(
     ):
         raise InvalidToken
     store.used(token, now)
-    return Principal(token.name, frozenset(token.scopes.split()), token.user_id, token.id)
+    return Principal(token.name, frozenset(token.scopes.split()), token.id, token.user_id)
 
 
 def _hash(text: str, expires_at: str | None) -> str:

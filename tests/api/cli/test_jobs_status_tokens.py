@@ -274,11 +274,13 @@ def test_a_token_for_a_program(shell: Shell, database_site: Site) -> None:
     problem_of(database_site.post_job({"agent_id": "agent-1"}, made["token"]), 403)
     [listed] = shell.lines("tokens", "list")
     assert listed.pop("created_at")
+    assert listed.pop("last_used_at")
     assert listed == {
         "id": made["id"],
         "name": "page",
         "scopes": ["read"],
         "user_id": "ada",
+        "expires_at": None,
         "revoked_at": None,
     }
 
