@@ -124,10 +124,15 @@ class Milepost(Application[str]):
         return self._committer.submit(registration)
 
     def stop(
-        self, job_id: str, requested_by: str | None = None, reason: str | None = None
+        self,
+        job_id: str,
+        requested_by: str | None = None,
+        reason: str | None = None,
+        *,
+        token_id: str | None = None,
     ) -> Receipt:
         """Ask the running instance to stop; raise `NothingToStop` or `JobNotFound`."""
-        return self._committer.submit(StopJob(job_id, requested_by, reason))
+        return self._committer.submit(StopJob(job_id, requested_by, reason, token_id))
 
     def order(
         self,
@@ -135,6 +140,7 @@ class Milepost(Application[str]):
         job_id: str,
         *,
         requested_by: str | None = None,
+        token_id: str | None = None,
         reason: str | None = None,
         server_id: str | None = None,
     ) -> Receipt:
@@ -151,6 +157,7 @@ class Milepost(Application[str]):
                 job_id=job_id,
                 workflows=self.workflows,
                 requested_by=requested_by,
+                token_id=token_id,
                 reason=reason,
                 user_id=queued.user_id if queued else None,
                 server_id=server_id,

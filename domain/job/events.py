@@ -101,6 +101,10 @@ class JobQueued(Fact, frozen=True, kw_only=True, omit_defaults=True):
 
     `workflow` is `name@version`, the definition that it runs with. `owner` is the user that the
     requesting token was bound to, `digest` the SHA-256 of the request.
+
+    `requested_by` is the name of who asked, here and in other facts: any text, which says nothing
+    of where it comes from. `token_id` is the token that asked, `admin` for that of the settings,
+    and None at the command line and in earlier releases.
     """
 
     agent_id: str
@@ -109,6 +113,7 @@ class JobQueued(Fact, frozen=True, kw_only=True, omit_defaults=True):
     workflow: str
     idempotency_key: str | None = None
     requested_by: str | None = None
+    token_id: str | None = None
     owner: str | None = None
     digest: str | None = None
 
@@ -129,6 +134,7 @@ class AttemptStarted(Fact, frozen=True, kw_only=True, omit_defaults=True):
     because: Literal["run", "rerun", "evidence", "failure", "retry"] | None = None
     before: int | None = None
     requested_by: str | None = None
+    token_id: str | None = None
     reason: str | None = None
 
 
@@ -160,6 +166,7 @@ class AttemptFailed(Fact, frozen=True, kw_only=True, omit_defaults=True):
 
     attempt: int
     requested_by: str | None = None
+    token_id: str | None = None
     reason: str | None = None
 
 
@@ -168,6 +175,7 @@ class AttemptCancelled(Fact, frozen=True, kw_only=True, omit_defaults=True):
 
     attempt: int
     requested_by: str | None = None
+    token_id: str | None = None
     reason: str | None = None
 
 
@@ -179,6 +187,7 @@ class MachineStopped(Fact, frozen=True, kw_only=True, omit_defaults=True):
 
     attempt: int
     requested_by: str | None = None
+    token_id: str | None = None
     reason: str | None = None
     server_id: str | None = None
 
@@ -203,6 +212,7 @@ class StopRequested(Fact, frozen=True, kw_only=True, omit_defaults=True):
     """Somebody asked the running instance to stop."""
 
     requested_by: str | None = None
+    token_id: str | None = None
     reason: str | None = None
 
 
