@@ -7,7 +7,8 @@ from api.http.bodies import MAX_BODY_BYTES
 from api.http.flask_side.app import App
 from api.http.flask_side.paths import IdConverter
 from api.http.proxies import Proxies
-from api.pages import audit as pages
+from api.pages import audit
+from api.pages import reference as reference_page
 from api.routes import (
     callbacks,
     checkpoints,
@@ -45,6 +46,7 @@ def create_app(services: Services) -> App:
     ):
         documented.register_blueprint(blueprint)
     app.register_blueprint(reference.bp)
-    app.register_blueprint(pages.bp)
+    app.register_blueprint(audit.bp)
+    app.register_blueprint(reference_page.bp)
     problems.install(app)
     return app

@@ -10,12 +10,13 @@ from shlex import quote
 
 import click
 
-from api.cli.terminal.output import as_json, indented, opened, print_json, printable
+from api.cli.terminal.output import as_json, indented, opened, print_json
 from api.representations.job import job_body
 from api.schemas.ids import MAX_ID, MAX_REASON, is_printable
 from api.wiring import Services
 from domain.errors import JobNotFound, NotPossible
 from domain.job.orders import Order
+from domain.unseen import is_utf_8, visible
 from domain.writing.batch import Receipt
 from projections.views.instance import Instance
 
@@ -37,7 +38,7 @@ REASON = click.option(
 
 def _by(_: click.Context, __: click.Parameter, value: str | None) -> str:
     by = value or f"cli:{_account()}"
-    if len(by) > MAX_ID or not is_printable(by):
+    if len(by) > MAX_ID or not (is_printable(by) and is_utf_8(by)):
         raise click.BadParameter(f"must have at most {MAX_ID} printable characters")
     return by
 
@@ -109,11 +110,12 @@ def stopped(job_id: str, reason: str | None, by: str, server_id: str | None, as_
 
 @click.command()
 @JOB
+@REASON
 @BY
 @as_json
-def stop(job_id: str, by: str, as_json: bool) -> None:
+def stop(job_id: str, reason: str | None, by: str, as_json: bool) -> None:
     """Ask JOB's running instance to stop; `stopped` confirms it later."""
-    _order("stop", job_id, None, by, as_json)
+    _order("stop", job_id, reason, by, as_json)
 
 
 def _order(
@@ -133,19 +135,19 @@ def _order(
                 order, job_id, requested_by=by, reason=reason, server_id=server_id
             )
         except NotPossible as refused:
-            raise _in_words_of_options(refused, instance, server_id) from None
+            raise _naming_machines(refused, instance, server_id) from None
         _answer(services, order, receipt, as_json)
 
 
-def _in_words_of_options(
+def _naming_machines(
     refused: NotPossible, instance: Instance, server_id: str | None
 ) -> NotPossible:
-    """Return a refusal that names an option and no field, and the machines for an unknown one."""
-    text = str(refused).replace("(server_id)", "(--server)")
+    """Return a refusal that names the job's machines, too, if an unknown one was named."""
     ended = [each for each in instance.runs.attempts if each.final and each.machine_id]
     known = dict.fromkeys(repr(each.machine_id) for each in ended)
-    if server_id and known:
-        text += f" Its machines are {', '.join(known)}."
+    if not (server_id and known):
+        return refused
+    text = f"{refused} Its machines are {', '.join(known)}."
     return NotPossible(text, possible=refused.possible)
 
 
@@ -168,7 +170,7 @@ def _answer(services: Services, command: str, receipt: Receipt, as_json: bool) -
                 "changed": changed,
             }
         )
-    job_id = printable(receipt.job_id)
+    job_id = visible(receipt.job_id)
     if not changed:
         click.echo(f"Job {job_id}: {ALREADY[command]} Nothing was recorded.")
         return None
@@ -189,10 +191,11 @@ ALREADY = {
 def _ended(word: str) -> Callable[[Instance], list[str]]:
     def sentences(instance: Instance) -> list[str]:
         left = [
-            f"its machine {each.machine_id} has to be removed; confirm that with: "
-            f"milepost stopped {quote(instance.job_id)} --server {quote(each.machine_id)}"
+            f"its machine {machine} has to be removed; confirm that with: "
+            f"milepost stopped {quote(instance.job_id)} --server {quote(machine)}"
             for each in instance.runs.attempts
-            if each.rollback_is_open and each.machine_id
+            for machine, _ in each.machines_left
+            if machine
         ]
         run = instance.attempt.run_id
         its_run = (

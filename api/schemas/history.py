@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from marshmallow import Schema, fields, validate
 
 from api.schemas.answers import OutcomeField, UiStepSchema
+from projections.reading.actor import ActorKind
 from projections.views.instance import INSTANCE_STATUSES
 
 
@@ -13,7 +16,32 @@ class SignerSchema(Schema):
 
     scheme = fields.String(metadata={"description": "x-signature, x-hub-signature-256, …"})
     key_id = fields.String(
-        allow_none=True, metadata={"description": "Eight hex digits that identify the secret"}
+        allow_none=True,
+        metadata={
+            "description": "Eight hex digits that identify the secret, after job-key: for the "
+            "key of a job, and after the name of a named sender"
+        },
+    )
+
+
+class ActorSchema(Schema):
+    """Who caused an event, and how Milepost knows it."""
+
+    kind = fields.String(
+        validate=validate.OneOf(get_args(ActorKind)),
+        metadata={
+            "description": "signature: a callback; token: a request with a token; name: the "
+            "command line, or an event of a release that recorded no token ids; milepost: Milepost"
+        },
+    )
+    id = fields.String(
+        allow_none=True,
+        metadata={
+            "description": "Scheme and key of a signature, or a token's id (admin: the admin token)"
+        },
+    )
+    name = fields.String(
+        allow_none=True, metadata={"description": "Any text that somebody chose; proves nothing"}
     )
 
 
@@ -58,10 +86,22 @@ class EventSchema(Schema):
         metadata={"description": "The fields that the sender gave, unknown fields too"},
     )
     callback_id = fields.String(allow_none=True)
+    id_signed = fields.Boolean(
+        allow_none=True,
+        metadata={
+            "description": "Whether the signature covers callback_id; null without an id, and for "
+            "events of releases that did not record it"
+        },
+    )
     signed_by = fields.Nested(
         SignerSchema,
         allow_none=True,
         metadata={"description": "null if Milepost decided the event"},
+    )
+    actor = fields.Nested(
+        ActorSchema,
+        allow_none=True,
+        metadata={"description": "null for an unreadable event and an unsigned callback"},
     )
     digest = fields.String(
         allow_none=True, metadata={"description": "SHA-256 of the raw body, in hex"}

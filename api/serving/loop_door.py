@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from asyncio import AbstractEventLoop
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -45,7 +46,6 @@ class LoopDoor:
         self._milepost = services.milepost
         self._tokens = services.tokens
         self._remembered = _OnlyRemembered(services.tokens)
-        self._admin_token = services.settings.admin_token
         self._receipts = Gathering(loop, services.milepost.committer)
         self._reading = Batching[str, Instance | None](services.reader.instances_of, name="reader")
         self._instances = Gathering(loop, self._reading)
@@ -55,15 +55,15 @@ class LoopDoor:
     async def admit(self, header: Headers, scope: Scope) -> Principal:
         """See `Door.admit`; a token that is not remembered is looked up in a thread."""
         try:
-            return admitted(header, self._remembered, self._admin_token, scope)
+            return admitted(header, self._remembered, self.services, scope)
         except _NotRemembered:
-            look_up = partial(admitted, header, self._tokens, self._admin_token, scope)
+            look_up = partial(admitted, header, self._tokens, self.services, scope)
         return await self._strangers.run(look_up)
 
     def knows(self, header: Headers) -> bool:
         """Tell whether a request's token is valid, as far as that is known without a query."""
         try:
-            admitted(header, self._remembered, self._admin_token, "read")
+            admitted(header, self._remembered, self.services, "read")
         except (MissingToken, InvalidToken, _NotRemembered):
             return False
         except MissingScope:
@@ -116,3 +116,6 @@ class _OnlyRemembered:
         if token is None:
             raise _NotRemembered
         return token
+
+    def used(self, token: Token, now: datetime) -> None:
+        self._tokens.used(token, now)

@@ -14,10 +14,12 @@ from rich.table import Table
 from rich.text import Text
 
 from api.cli.terminal.options import shown_time
-from api.cli.terminal.output import printable, status_text
+from api.cli.terminal.output import status_text
 from api.representations.changes import changes
 from api.representations.job import job_body
+from domain.unseen import visible
 from domain.workflows.definition import Workflows
+from projections.reading.actor import actor_of
 from projections.reading.entries import Entry
 
 AT_ONCE: Final = 200
@@ -63,7 +65,7 @@ def _table(wide: bool, heading: bool) -> Table:
     table.add_column("#", width=6, justify="right", no_wrap=True)
     table.add_column("Event", width=17, no_wrap=True)
     table.add_column("Said", ratio=1, no_wrap=True)
-    table.add_column("Signed by", width=28 if wide else 9, no_wrap=True)
+    table.add_column("By", width=28 if wide else 9, no_wrap=True)
     table.add_column("After it", ratio=1, no_wrap=True)
     return table
 
@@ -71,13 +73,13 @@ def _table(wide: bool, heading: bool) -> Table:
 def _row(entry: Entry, workflows: Workflows, wide: bool) -> Iterable[Text]:
     faulty = bool(entry.error)
     time = shown_time(entry.fact.recorded_at if entry.fact else None) or "unknown"
-    by = signer(entry)
+    by = actor_of(entry)
     return (
         Text(time if wide else time[5:], "dim"),
         Text(str(entry.stored.version)),
-        Text(printable(entry.stored.topic), "red" if faulty else "bold"),
-        Text(printable(entry.error or in_short(entry)), "red" if faulty else ""),
-        Text(printable(by if wide else by.rpartition(":")[2]), "dim"),
+        Text(visible(entry.stored.topic), "red" if faulty else "bold"),
+        Text(visible(entry.error or in_short(entry)), "red" if faulty else ""),
+        Text(visible((str(by) if wide else by.in_short) if by else ""), "dim"),
         _state_after(entry, workflows, wide),
     )
 
@@ -87,14 +89,6 @@ def in_short(entry: Entry) -> str:
     payload = entry.said
     names = [*(n for n in IMPORTANT if n in payload), *(n for n in payload if n not in IMPORTANT)]
     return ", ".join(f"{name} {_word(payload[name])}" for name in names)
-
-
-def signer(entry: Entry) -> str:
-    """Return who signed or requested an event; `Milepost` if Milepost decided it itself."""
-    for name in ("signed_by", "requested_by"):
-        if by := getattr(entry.fact, name, None):
-            return str(by)
-    return "" if entry.fact is None or hasattr(entry.fact, "signed_by") else "Milepost"
 
 
 def _state_after(entry: Entry, workflows: Workflows, wide: bool) -> Text:
@@ -109,8 +103,8 @@ def _state_after(entry: Entry, workflows: Workflows, wide: bool) -> Text:
     number = entry.after.attempt.number
     state = {
         "status": status_text(after["status"], after["outcome"]),
-        "current_step": Text(printable(after["current_step"] or "")),
-        "failed_at_step": Text(printable(after["failed_at_step"] or "")),
+        "current_step": Text(visible(after["current_step"] or "")),
+        "failed_at_step": Text(visible(after["failed_at_step"] or "")),
         "attempt": Text(f"attempt {number}" if number > 1 else ""),
     }
     for name, text in state.items():

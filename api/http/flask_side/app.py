@@ -23,6 +23,8 @@ CAREFUL: Final = (
     ("Referrer-Policy", "no-referrer"),
 )
 """Security headers of every answer."""
+NO_SCRIPT: Final = ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+"""The policy of a page that has none of its own, such as a redirect's."""
 
 
 class Sessionless(SessionInterface):
@@ -72,9 +74,12 @@ class App(Flask):
 
         def start(status: str, headers: list[tuple[str, str]], *exc: Any) -> Any:
             nonlocal short
+            named = dict(headers)
             default = 0 if status.startswith("304") else MANY_BYTES
-            short = int(dict(headers).get("Content-Length", default)) < MANY_BYTES
-            return start_response(status, [*headers, *CAREFUL], *exc)
+            short = int(named.get("Content-Length", default)) < MANY_BYTES
+            is_page = named.get("Content-Type", "").startswith("text/html")
+            policy = [NO_SCRIPT] if is_page and NO_SCRIPT[0] not in named else []
+            return start_response(status, [*headers, *CAREFUL, *policy], *exc)
 
         body = super().wsgi_app(environ, start)
         if not short:

@@ -19,7 +19,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.errors import NothingToStop
-from domain.job.attempt import MAX_STEPS, Attempt, Final
+from domain.job.attempt.final import Final
+from domain.job.attempt.progress import MAX_STEPS
+from domain.job.attempt.state import Attempt
 from domain.job.callback import Callback
 from domain.job.commands.callbacks import RecordCallback
 from domain.job.commands.operators import StopJob
@@ -452,8 +454,10 @@ LIFE: list[Fact] = [
     AttemptStarted(**SIGNED, number=3, workflow_run_id="9", run_attempt=2, because="run"),
     StatusReported(recorded_at=NOON, status="running", server_id="2", attempt=3),
     AttemptStarted(**SIGNED, number=4, because="failure", before=3),
+    MetadataReported(recorded_at=NOON, server_id="4", attempt=4),
     StatusReported(**SIGNED, status="cancelled", server_id="3", step="vm_created", attempt=4),
     RollbackRequested(recorded_at=NOON, attempt=4, server_id="3"),
+    RollbackRequested(recorded_at=NOON, attempt=4, server_id="4"),
     RollbackWithdrawn(recorded_at=NOON, attempt=4),
     MachineStopped(recorded_at=NOON, attempt=4),
     AttemptStarted(recorded_at=NOON, number=5, because="retry", requested_by="ada"),
