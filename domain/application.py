@@ -113,9 +113,14 @@ class Milepost(Application[str]):
         """
         return self._committer.submit(registration)
 
-    def stop(self, job_id: str, requested_by: str | None = None) -> Receipt:
-        """Ask the running instance to stop; raise `NothingToStop` or `JobNotFound`."""
-        return self._committer.submit(StopJob(job_id, requested_by))
+    def stop(
+        self, job_id: str, requested_by: str | None = None, version: int | None = None
+    ) -> Receipt:
+        """Ask the running instance to stop; raise `NothingToStop` or `JobNotFound`.
+
+        With `version`, raise `JobChanged` unless the job still has this version.
+        """
+        return self._committer.submit(StopJob(job_id, requested_by, version))
 
     def order(
         self,
@@ -125,12 +130,13 @@ class Milepost(Application[str]):
         requested_by: str | None = None,
         reason: str | None = None,
         server_id: str | None = None,
+        version: int | None = None,
     ) -> Receipt:
         """Fail, cancel, retry or stop a job, or confirm that a machine of it is gone.
 
         The receipt of an order that asks for what is so already has no position. Raises
-        `NotPossible`, `JobNotFound`, or `JobInProgress` (a retry, and the user has another job in
-        progress).
+        `NotPossible`, `JobNotFound`, `JobInProgress` (a retry, and the user has another job in
+        progress), or `JobChanged` (the job does not have the given version any more).
         """
         queued = self.find(job_id).queued if order == "retry" else None
         return self._committer.submit(
@@ -142,6 +148,7 @@ class Milepost(Application[str]):
                 reason=reason,
                 user_id=queued.user_id if queued else None,
                 server_id=server_id,
+                version=version,
             )
         )
 

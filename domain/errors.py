@@ -8,6 +8,7 @@ MilepostError
 │   ├── JobInProgress
 │   ├── AgentTaken
 │   ├── NothingToStop
+│   ├── JobChanged
 │   └── NotPossible
 ├── NotFound
 │   ├── JobNotFound
@@ -58,6 +59,10 @@ class AgentTaken(Refused):
 
 class NothingToStop(Refused):
     """No running instance found for this agent."""
+
+
+class JobChanged(Refused):
+    """The job has changed since you read it."""
 
 
 class NotPossible(Refused):

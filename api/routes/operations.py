@@ -10,6 +10,7 @@ from marshmallow import Schema
 from api.http import access
 from api.http.answers import in_json
 from api.http.counters import counted
+from api.http.etags import IF_MATCH, expected_version
 from api.http.flask_side.blueprint import Blueprint
 from api.http.messages import Answer
 from api.representations.job import job_body
@@ -21,6 +22,7 @@ from domain.job.orders import Order
 bp = Blueprint("operations", __name__, description="What operators do about a job")
 
 FORBIDDEN = "The job's state does not allow it; `possible` names what it allows"
+CHANGED = "The job has changed since the ETag in If-Match"
 View = Callable[[dict[str, Any], str], Answer]
 
 
@@ -47,6 +49,8 @@ def order(name: Order, body: type[Schema], *, forbidden: str = FORBIDDEN) -> Cal
 
 
 @order("fail", OrderSchema)
+@bp.problem(412, CHANGED)
+@bp.doc(parameters=[IF_MATCH])
 def fail(body: dict[str, Any], job_id: str) -> Answer:
     """End a job's attempt in progress as failed.
 
@@ -57,6 +61,8 @@ def fail(body: dict[str, Any], job_id: str) -> Answer:
 
 
 @order("cancel", OrderSchema)
+@bp.problem(412, CHANGED)
+@bp.doc(parameters=[IF_MATCH])
 def cancel(body: dict[str, Any], job_id: str) -> Answer:
     """End a job's attempt in progress, because nobody wants its result.
 
@@ -67,6 +73,8 @@ def cancel(body: dict[str, Any], job_id: str) -> Answer:
 
 
 @order("retry", OrderSchema, forbidden=FORBIDDEN + "; or another job of the user is in progress")
+@bp.problem(412, CHANGED)
+@bp.doc(parameters=[IF_MATCH])
 def retry(body: dict[str, Any], job_id: str) -> Answer:
     """Open the next attempt of a job that failed or stopped.
 
@@ -77,6 +85,8 @@ def retry(body: dict[str, Any], job_id: str) -> Answer:
 
 
 @order("stop", StopSchema)
+@bp.problem(412, CHANGED)
+@bp.doc(parameters=[IF_MATCH])
 def stop(body: dict[str, Any], job_id: str) -> Answer:
     """Ask a job's running instance to stop.
 
@@ -87,6 +97,8 @@ def stop(body: dict[str, Any], job_id: str) -> Answer:
 
 
 @order("stopped", StoppedSchema)
+@bp.problem(412, CHANGED)
+@bp.doc(parameters=[IF_MATCH])
 def stopped(body: dict[str, Any], job_id: str) -> Answer:
     """Confirm that a job's machine is gone.
 
@@ -101,6 +113,7 @@ def _ordered(name: Order, job_id: str, body: dict[str, Any]) -> Answer:
     present = services.reader.instance(job_id)
     if present is None or not caller.sees(present.user_id):
         raise JobNotFound
+    version = expected_version(present, services.workflows.fingerprint)
     with counted(name) as count:
         receipt = services.milepost.order(
             name,
@@ -108,6 +121,7 @@ def _ordered(name: Order, job_id: str, body: dict[str, Any]) -> Answer:
             requested_by=caller.name,
             reason=body.get("reason") or None,
             server_id=body.get("server_id"),
+            version=version,
         )
         count(receipt)
     instance = services.reader.instance(job_id)

@@ -14,6 +14,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Final, cast
+from urllib.parse import unquote
 
 from httptools import (
     HttpParserCallbackError,
@@ -228,7 +229,7 @@ class Connection(asyncio.Protocol):
             return
         following = self._waiting.popleft()
         if isinstance(following, Exception):
-            path = self._target.partition(b"?")[0][:MAX_NAMED].decode("latin-1")
+            path = unquote(self._target.partition(b"?")[0][:MAX_NAMED].decode("latin-1"))
             self._send(self._method, problem_of(following, self._method, path), CLOSE)
             return
         self._present = following
