@@ -104,7 +104,7 @@ def export(
             services.read_model.log.newest_position(),
             sealed=sealed,
         )
-        keys = services.settings.signers
+        keys = services.signers()
         made = write(exported, FORMATS[name](source), target, manifest_path, keys, services.clock())
     _report(made, exported, target, manifest_path, as_json)
 

@@ -59,6 +59,8 @@ def serve(
         services = open_services(settings)
         try:
             services.prepare()
+            if "checkpoint key" in made:
+                made["checkpoint key"] = str(services.published()[0])
         finally:
             services.close()
         _greet(settings, made)

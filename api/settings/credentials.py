@@ -14,10 +14,7 @@ from api.atomic_file import FileNotWritten, atomic_file
 from api.settings.home import make_folder
 from api.settings.settings import Settings
 from api.settings.variables import InvalidSetting
-from domain.evidence.signing_keys import InvalidKey, PrivateKey
-
-KEY_NAME = "milepost"
-"""The name of a checkpoint key that Milepost makes."""
+from domain.evidence.signing_keys import NAMELESS, InvalidKey, PrivateKey
 
 
 class Credential(NamedTuple):
@@ -34,7 +31,7 @@ def _token() -> str:
 
 
 def _checkpoint_key() -> str:
-    return PrivateKey.generate(KEY_NAME).secret()
+    return PrivateKey.generate(NAMELESS).secret()
 
 
 def _public(secret: str) -> str:
