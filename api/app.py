@@ -6,6 +6,7 @@ from api.http import problems
 from api.http.bodies import MAX_BODY_BYTES
 from api.http.flask_side.app import App
 from api.http.flask_side.paths import IdConverter
+from api.http.proxies import Proxies
 from api.pages import audit
 from api.pages import reference as reference_page
 from api.routes import (
@@ -24,7 +25,7 @@ from api.wiring import Services
 
 def create_app(services: Services) -> App:
     """Return the web application over these services."""
-    app = App(__name__)
+    app = App(__name__, Proxies(services.settings.trusted_proxies))
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.extensions["milepost"] = services
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it

@@ -49,6 +49,7 @@ FIELDS = (
     "held",
     "reason",
     "detail",
+    "id_signed",
 )
 REST = "rest"
 """The column for fields without a column of their own, as JSON."""

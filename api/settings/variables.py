@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from domain.errors import MilepostError
@@ -44,6 +44,13 @@ class Variables:
         value = self.get(name) or ""
         parts = value.splitlines() if self._variables.get(f"{name}_FILE") else value.split(",")
         return tuple(part.strip() for part in parts if part.strip())
+
+    def choice(self, name: str, words: Sequence[str]) -> str:
+        """Return one of the words: the first one if the variable is unset."""
+        value = self.get(name) or words[0]
+        if value not in words:
+            raise InvalidSetting(f"{name}: must be {' or '.join(words)}, not {value[:20]!r}")
+        return value
 
     def integer(self, name: str, least: int, most: int) -> int | None:
         """Return a whole number from `least` to `most`, None if unset."""

@@ -12,6 +12,7 @@ from werkzeug.routing import MapAdapter
 from werkzeug.wsgi import ClosingIterator
 
 from api.http.messages import Answer
+from api.http.proxies import Proxies
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -41,8 +42,9 @@ class App(Flask):
 
     session_interface = Sessionless()
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, proxies: Proxies) -> None:
         super().__init__(name, static_folder=None)
+        self.proxies = proxies
 
     def make_response(self, rv: Any) -> Response:
         """Return a view's result as a Flask response."""
@@ -67,6 +69,7 @@ class App(Flask):
 
     def wsgi_app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request; see PEP 3333."""
+        self.proxies.resolve(environ)
         short = False
 
         def start(status: str, headers: list[tuple[str, str]], *exc: Any) -> Any:
