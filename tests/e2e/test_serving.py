@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import stat
 import subprocess
 from pathlib import Path
 
-from domain.evidence.signing_keys import PrivateKey
+from domain.evidence.signing_keys import PrivateKey, PublicKey
 from tests.support.server import MILEPOST, Make, Server
 
 
@@ -44,7 +45,8 @@ def test_the_first_start_makes_credentials_and_prints_them_once(make_server: Mak
     key = home / "checkpoint-key"
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
     secret = PrivateKey.parse(key.read_text())
-    assert str(secret.public) in printed
+    [shown] = re.findall(r"^ +Public key +(milepost/\S+)$", printed, re.MULTILINE)
+    assert str(secret.public.named(PublicKey.parse(shown).name)) == shown
     assert secret.secret() not in printed
 
 
