@@ -113,9 +113,11 @@ class Milepost(Application[str]):
         """
         return self._committer.submit(registration)
 
-    def stop(self, job_id: str, requested_by: str | None = None) -> Receipt:
+    def stop(
+        self, job_id: str, requested_by: str | None = None, reason: str | None = None
+    ) -> Receipt:
         """Ask the running instance to stop; raise `NothingToStop` or `JobNotFound`."""
-        return self._committer.submit(StopJob(job_id, requested_by))
+        return self._committer.submit(StopJob(job_id, requested_by, reason))
 
     def order(
         self,

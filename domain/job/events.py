@@ -199,6 +199,7 @@ class StopRequested(Fact, frozen=True, kw_only=True, omit_defaults=True):
     """Somebody asked the running instance to stop."""
 
     requested_by: str | None = None
+    reason: str | None = None
 
 
 class RollbackRequested(Fact, frozen=True, kw_only=True, omit_defaults=True):

@@ -61,7 +61,7 @@ def to_confirm(runs: Runs, server_id: str | None, max_retries: int) -> Sequence[
     if len({each.machine_id for each in meant}) > 1:
         names = ", ".join(dict.fromkeys(map(_described, meant)))
         raise NotPossible(
-            f"More than one machine may be meant: {names}. Say which one is gone (server_id).",
+            f"More than one machine may be meant: {names}. Name the one that is gone.",
             possible=possible(runs, max_retries),
         )
     if not meant and not any(each.stopped_at for each in runs.attempts):

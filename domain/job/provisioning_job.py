@@ -106,11 +106,12 @@ class ProvisioningJob(msgspec.Struct, frozen=True, gc=False, omit_defaults=True)
                 fact = msgspec.structs.replace(fact, in_workflow=True)
         return fact
 
-    def stop(self, requested_by: str | None, now: datetime) -> Outcome:
+    def stop(self, requested_by: str | None, reason: str | None, now: datetime) -> Outcome:
         """Ask the running instance to stop; raise `NothingToStop`."""
         if self.attempt.status != "running" or self.attempt.stop_requested_at:
             raise NothingToStop
-        return Outcome(self).then(StopRequested(recorded_at=now, requested_by=requested_by))
+        asked = StopRequested(recorded_at=now, requested_by=requested_by, reason=reason)
+        return Outcome(self).then(asked)
 
     def fail(
         self, requested_by: str | None, reason: str | None, now: datetime, max_retries: int

@@ -79,7 +79,15 @@ def _is_of_another(runs: Runs, attempt: Attempt) -> bool:
 
 
 def _may_be_of_another(runs: Runs, attempt: Attempt) -> bool:
-    """Tell whether a machine that no run claims may be that of a superseded run."""
+    """Tell whether the machine may be that of a superseded run, or the one that runs.
+
+    A run claims its machine when a word that names the run names the machine. Silence is no proof
+    against a machine while the one that runs was not named, and neither was its run.
+    """
+    if attempt.final and attempt.final.inferred:
+        for each in runs.attempts:
+            if each.status == "running" and not (each.machine_id or each.run_id):
+                return True
     if attempt.claims_machine:
         return False
     return any(runs.is_superseded(each) for each in runs.attempts)

@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import urlencode
 
 import psycopg
 from werkzeug.test import Client, TestResponse
@@ -123,9 +124,11 @@ class Site:
         assert answer.status_code == 200, answer.text
         return body_of(answer)
 
-    def stop(self, agent_id: str = "agent-1", token: str = ADMIN) -> TestResponse:
+    def stop(self, agent_id: str = "agent-1", token: str = ADMIN, **query: str) -> TestResponse:
         """Ask the agent's instance to stop."""
-        return self.client.delete(f"/api/agents/{agent_id}/instance", headers=bearer(token))
+        asked = f"?{urlencode(query)}" if query else ""
+        path = f"/api/agents/{agent_id}/instance{asked}"
+        return self.client.delete(path, headers=bearer(token))
 
     def order(
         self, order: str, job_id: str = "job-1", token: str = ADMIN, **fields: str
