@@ -20,10 +20,13 @@ def rolled_back(moment: Moment, fact: RollbackRequested, heard: Heard) -> Iterat
     for run in heard.life.runs:
         if not heard.names(run, fact.server_id) or heard.ended_by_order(run):
             continue
-        end = heard.end_of(run)
-        if end == "running":
+        if heard.still_runs(run):
             yield "a wanted machine is rolled back", f"{fact.server_id} runs (run {run.place})"
-        elif end is None and run == heard.newest and _works_on_it(moment, fact, heard, run):
+        elif (
+            heard.end_of(run) is None
+            and run == heard.newest
+            and _works_on_it(moment, fact, heard, run)
+        ):
             yield "a wanted machine is rolled back", f"run {run.place} works on {fact.server_id}"
 
 
@@ -70,7 +73,7 @@ def at_the_end(heard: Heard, history: Sequence[JobEvent]) -> Iterator[Claim]:
                 gone.add(asked.pop(attempt, None))
     # What an operator ended is judged by `orders.py`.
     runs = [run for run in heard.life.runs if not heard.ended_by_order(run)]
-    running = [run for run in runs if heard.end_of(run) == "running"]
+    running = [run for run in runs if heard.still_runs(run)]
     for server_id in asked.values():
         for run in running:
             if heard.names(run, server_id):
@@ -79,6 +82,8 @@ def at_the_end(heard: Heard, history: Sequence[JobEvent]) -> Iterator[Claim]:
     if sender.names != "all" or not names_apart(sender, heard.life):
         return  # a word without its run may be recorded in an attempt that ended otherwise
     for run in runs:
+        if heard.end_of(run) == "running":
+            continue
         for server_id in heard.machines_of(run) - {*asked.values(), *gone}:
             if not any(heard.names(each, server_id) for each in running):
                 yield "a machine is left behind", f"{server_id} of run {run.place}"
