@@ -191,10 +191,11 @@ ALREADY = {
 def _ended(word: str) -> Callable[[Instance], list[str]]:
     def sentences(instance: Instance) -> list[str]:
         left = [
-            f"its machine {each.machine_id} has to be removed; confirm that with: "
-            f"milepost stopped {quote(instance.job_id)} --server {quote(each.machine_id)}"
+            f"its machine {machine} has to be removed; confirm that with: "
+            f"milepost stopped {quote(instance.job_id)} --server {quote(machine)}"
             for each in instance.runs.attempts
-            if each.rollback_is_open and each.machine_id
+            for machine, _ in each.machines_left
+            if machine
         ]
         run = instance.attempt.run_id
         its_run = (

@@ -121,7 +121,10 @@ def stop(query: dict[str, Any], agent_id: str) -> Answer:
     job_id = _visible(services.reader.instance_of(agent_id), caller).job_id
     with counted("stop") as count:
         receipt = services.milepost.stop(
-            job_id, requested_by=caller.name, reason=query.get("reason") or None
+            job_id,
+            requested_by=caller.name,
+            reason=query.get("reason") or None,
+            token_id=caller.token_id,
         )
         count(receipt)
     stopped = services.reader.instance(receipt.job_id)

@@ -106,6 +106,7 @@ def _ordered(name: Order, job_id: str, body: dict[str, Any]) -> Answer:
             name,
             job_id,
             requested_by=caller.name,
+            token_id=caller.token_id,
             reason=body.get("reason") or None,
             server_id=body.get("server_id"),
         )

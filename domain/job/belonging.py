@@ -107,7 +107,7 @@ def _stopping(runs: Runs, word: Word) -> Attempt | None:
     """Return the attempt whose machine is gone: the named one, else one that was asked to stop."""
     every = reversed(runs.attempts)
     if word.server_id:
-        return next((each for each in every if each.is_machine(word.server_id)), None)
+        return next((each for each in every if each.has_machine(word.server_id)), None)
     if word.run_id:
         return None
     asked = (each for each in every if each.stop_requested_at and not each.stopped_at)
@@ -323,8 +323,9 @@ def _has_a_slow_clock(runs: Runs, present: Attempt, word: Word) -> bool:
 
     Then it was on its way for no time, and belongs to the attempt that is open now. If the word
     that opened this attempt was slow, too, their clocks agree, and their times can be compared.
+    Where no run is named, times alone tell the attempts apart.
     """
-    if word.clock is None:
+    if word.clock is None or present.run_id is None:
         return False
     if present.since and present.opened_at:
         if (present.since - present.opened_at).total_seconds() > SKEW_SECONDS:

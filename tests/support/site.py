@@ -27,6 +27,7 @@ from api.tokens.remembered import RememberedTokens
 from api.wiring import Services, senders_of
 from domain.evidence.signing_keys import PrivateKey
 from domain.job.events import Fact
+from tests.support.at_once import AtOnce
 from tests.support.deployment import Deployment, kind_of
 from tests.support.watching import attentive
 
@@ -77,7 +78,7 @@ class Site:
             history=deployment.history,
             tree=deployment.tree,
             inspection=deployment.kit.inspection,
-            tokens=RememberedTokens(deployment.kit.tokens),
+            tokens=RememberedTokens(deployment.kit.tokens, writer=AtOnce()),
             senders=senders_of(settings, deployment.workflows),
             workflows=deployment.workflows,
             clock=deployment.clock,

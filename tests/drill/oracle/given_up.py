@@ -66,7 +66,7 @@ def stays_given_up(moment: Moment, heard: Heard) -> Iterator[Claim]:
     if shown.final is None or not shown.final.inferred or not _is_run_of(shown, word, life):
         return
     if shown.stopped_at:
-        return  # its machine is gone for good
+        return  # once its machine is gone, nothing takes a timeout back
     timed_out = shown.final.moment.recorded_at
     said = word.callback.occurred_at
     if time_at(word.sent) <= timed_out or (said and said <= timed_out):

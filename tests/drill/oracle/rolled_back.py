@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 from domain.job.callback import Callback
 from domain.job.events import JobEvent, MachineStopped, RollbackRequested, RollbackWithdrawn
@@ -61,29 +62,28 @@ def _is_surely_before(one: Callback, other: Callback) -> bool:
 
 def at_the_end(heard: Heard, history: Sequence[JobEvent]) -> Iterator[Claim]:
     """No rollback of a machine that runs is left standing, and no other machine is left behind."""
-    asked: dict[int, str | None] = {}
-    gone = set[str | None]()
+    asked: dict[int, list[str | None]] = {}
     for event in history:
         match event.fact:
-            case RollbackRequested(attempt=attempt, server_id=server_id):
-                asked[attempt] = server_id
-            case RollbackWithdrawn(attempt=attempt):
-                asked.pop(attempt, None)
-            case MachineStopped(attempt=attempt):
-                gone.add(asked.pop(attempt, None))
-    # What an operator ended is judged by `orders.py`.
-    runs = [run for run in heard.life.runs if not heard.ended_by_order(run)]
-    running = [run for run in runs if heard.still_runs(run)]
-    for server_id in asked.values():
+            case RollbackRequested(attempt=number, server_id=server_id):
+                asked.setdefault(number, []).append(server_id)
+            case RollbackWithdrawn() | MachineStopped() as done if asked.get(done.attempt):
+                # Without a name, it is about the machine that was asked back first.
+                asked[done.attempt].remove(done.server_id or asked[done.attempt][0])
+            case _:
+                continue
+    left = set(chain.from_iterable(asked.values()))
+    running = [
+        run for run in heard.life.runs if heard.still_runs(run) and not heard.ended_by_order(run)
+    ]
+    for server_id in left:
         for run in running:
             if heard.names(run, server_id):
                 yield "a rollback is not withdrawn", f"{server_id} runs (run {run.place})"
     sender = BY_NAME[heard.life.sender]
-    if sender.names != "all" or not names_apart(sender, heard.life):
+    if heard.obeyed or sender.names != "all" or not names_apart(sender, heard.life):
         return  # a word without its run may be recorded in an attempt that ended otherwise
-    for run in runs:
-        if heard.end_of(run) == "running":
-            continue
-        for server_id in heard.machines_of(run) - {*asked.values(), *gone}:
+    for run in heard.life.runs:
+        for server_id in heard.machines_of(run) - left:
             if not any(heard.names(each, server_id) for each in running):
                 yield "a machine is left behind", f"{server_id} of run {run.place}"
