@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import cache, partial
+from http import HTTPStatus
 from typing import Any, Final
 
 import msgspec
@@ -23,7 +24,7 @@ from api.http.problems import CALLBACK_PATHS
 from api.http.signatures import Sender, verify
 from api.intake.bending import identity
 from api.intake.callback import CallbackReader, Taken
-from api.schemas.answers import ReceiptSchema
+from api.schemas.answers import PingSchema, ReceiptSchema
 from api.schemas.requests import CallbackSchema
 from domain.errors import MilepostError
 from domain.job.callback import Callback, RefusedCallback
@@ -39,8 +40,24 @@ FORMS: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
 LARGE: Final = 16 * 1024
 """A body of more bytes is read apart: to read an odd one of 1 MiB takes up to 3 s."""
 REFUSALS: Final = tuple(kind for kind in REASONS if issubclass(kind, MilepostError))
+SIGNED_BY: Final = (
+    ("X-Signature", "Lower-case hex of HMAC-SHA256(secret, body)"),
+    ("X-Hub-Signature-256", "`sha256=` and the same hex"),
+    ("webhook-id", "Standard Webhooks: names this delivery, and stays the same over retries"),
+    ("webhook-timestamp", "Standard Webhooks: seconds since 1970, at most 300 from now"),
+    (
+        "webhook-signature",
+        "Standard Webhooks: `v1,` and base64 of HMAC-SHA256; several, separated by spaces",
+    ),
+)
 _DOC: Final = {
-    "parameters": [parameter("Names this delivery, as callback_id in the body does")],
+    "parameters": [
+        *(
+            {"in": "header", "name": name, "schema": {"type": "string"}, "description": meaning}
+            for name, meaning in SIGNED_BY
+        ),
+        parameter("Names this delivery, as callback_id in the body does"),
+    ],
     "requestBody": {
         "required": True,
         "content": {
@@ -54,10 +71,11 @@ _DOC: Final = {
 }
 
 
-@bp.route(CALLBACK_PATHS[0], methods=["POST"], endpoint="webhook")
-@bp.route(CALLBACK_PATHS[1], methods=["POST"], endpoint="receive")
+@bp.route(CALLBACK_PATHS[0], operation="post_github_webhook", methods=["POST"], endpoint="webhook")
+@bp.route(CALLBACK_PATHS[1], operation="post_callback", methods=["POST"], endpoint="receive")
 @bp.doc(**_DOC)
 @bp.response(200, ReceiptSchema)
+@bp.alt_response(202, schema=PingSchema, description="GitHub's ping: nothing was recorded")
 @bp.problem(400, "Malformed")
 @bp.problem(401, "Invalid signature")
 @bp.problem(409, "Callback id used with another body")
@@ -78,7 +96,8 @@ async def receive(request: Request, door: Door) -> Answer:
         request.header, request.body, services.settings.callback_secrets, services.clock
     )
     if request.header("X-GitHub-Event") == "ping":
-        return in_json({"received": True, "warning": f"This is GitHub's ping. {FOR_WORKFLOWS}"})
+        pong = {"received": True, "warning": f"This is GitHub's ping. {FOR_WORKFLOWS}"}
+        return in_json(pong, HTTPStatus.ACCEPTED)
     try:
         reading = partial(read, request, sender, _reader(services.clock))
         taken = await _of_body(request.body, reading, door)

@@ -14,7 +14,7 @@ from api.errors import InvalidFields, MissingScope, ReadModelBehind
 from api.http import access
 from api.http.answers import in_json
 from api.http.etags import etag, lasting, not_modified, tagged
-from api.http.flask_side.blueprint import Blueprint
+from api.http.flask_side.blueprint import LOCATION, PAGED, TAGGED, Blueprint
 from api.http.flask_side.paging import next_page
 from api.http.headers import header
 from api.http.idempotency import idempotency_key, parameter
@@ -22,14 +22,13 @@ from api.http.messages import Answer
 from api.representations.difference import difference_body, is_settled
 from api.representations.job import attention_body, job_body, timeline_body, varying
 from api.schemas.answers import (
-    AttentionListSchema,
     JobListSchema,
     JobSchema,
     RegisteredSchema,
     TimelineSchema,
 )
 from api.schemas.history import DifferenceSchema
-from api.schemas.queries import PlaceQuerySchema
+from api.schemas.queries import ChangesQuerySchema, OlderPlaceQuerySchema, PlaceQuerySchema
 from api.schemas.requests import JobQuerySchema, RegistrationSchema
 from api.wiring import Services
 from domain.errors import JobNotFound
@@ -44,11 +43,10 @@ bp = Blueprint("jobs", __name__, description="Provisioning jobs")
 MIN_POSITION_WAIT_SECONDS = 5.0
 
 
-@bp.route("/api/jobs", methods=["POST"])
+@bp.route("/api/jobs", operation="register_job", methods=["POST"])
 @bp.needs("write")
 @bp.arguments(RegistrationSchema)
-@bp.response(201, RegisteredSchema)
-@bp.problem(400, "Malformed")
+@bp.response(201, RegisteredSchema, headers=LOCATION)
 @bp.problem(409, "The id is in use, or another job is in progress")
 @bp.doc(parameters=[parameter("The same key returns the same job")])
 def register(body: dict[str, Any]) -> Answer:
@@ -76,15 +74,10 @@ def register(body: dict[str, Any]) -> Answer:
     return in_json(shown, 201, [("Location", location)])
 
 
-@bp.route("/api/jobs")
+@bp.route("/api/jobs", operation="list_jobs")
 @bp.needs("read")
 @bp.arguments(JobQuerySchema, location="query")
-@bp.response(
-    200,
-    {"oneOf": [JobListSchema, AttentionListSchema]},
-    description="The second shape answers a query with `attention`",
-)
-@bp.problem(400, "Malformed")
+@bp.response(200, JobListSchema, headers=PAGED)
 @bp.problem(503, "min_position was not reached in time, or the read model is being rebuilt")
 def index(query: dict[str, Any]) -> Answer:
     """List jobs, the newest first; the Link header names the next page.
@@ -124,19 +117,14 @@ def _needing_somebody(filters: dict[str, Any], limit: int, cursor: str | None) -
     return in_json({"jobs": bodies}, headers=links)
 
 
-@bp.route("/api/jobs/<id:job_id>")
+@bp.route("/api/jobs/<id:job_id>", operation="get_job")
 @bp.needs("read")
-@bp.arguments(PlaceQuerySchema, location="query")
-@bp.response(
-    200,
-    {"oneOf": [JobSchema, DifferenceSchema]},
-    description="The second shape answers a query with `from`",
-)
-@bp.alt_response(304, description="Not modified")
-@bp.problem(400, "Malformed")
+@bp.arguments(PlaceQuerySchema, location="query", reads=OlderPlaceQuerySchema())
+@bp.response(200, JobSchema, headers=TAGGED)
+@bp.conditional
 @bp.problem(404, "No such job, or not yours, or it has no such version or time")
 def show(query: dict[str, Any], job_id: str) -> Answer:
-    """Show a job: now, at a version or time in the past, or its changes between two of them.
+    """Show a job: now, or at a version or time in the past.
 
     For a time, the events are folded in order of version, up to the first event that was recorded
     after it.
@@ -177,10 +165,26 @@ def _difference(start: PointInHistory, end: PointInHistory, present: Instance) -
     return in_json(body, headers=headers)
 
 
-@bp.route("/api/jobs/<id:job_id>/timeline")
+@bp.route("/api/jobs/<id:job_id>/changes", operation="get_job_changes")
 @bp.needs("read")
-@bp.response(200, TimelineSchema)
-@bp.alt_response(304, description="Not modified")
+@bp.arguments(ChangesQuerySchema, location="query")
+@bp.response(200, DifferenceSchema, headers=TAGGED)
+@bp.conditional
+@bp.problem(404, "No such job, or not yours, or it has no such version or time")
+def changes(query: dict[str, Any], job_id: str) -> Answer:
+    """Show what changed in a job between two versions or times."""
+    present = access.services().reader.instance(job_id)
+    if present is None and (longer := of_longer_id(f"{job_id}/changes")):
+        return longer
+    if present is None or not access.principal().sees(present.user_id):
+        raise JobNotFound
+    return _difference(query["start"], query.get("end", PointInHistory()), present)
+
+
+@bp.route("/api/jobs/<id:job_id>/timeline", operation="get_job_timeline")
+@bp.needs("read")
+@bp.response(200, TimelineSchema, headers=TAGGED)
+@bp.conditional
 @bp.problem(404, "No such job, or not yours")
 def timeline(job_id: str) -> Answer:
     """Show a job's attempts with their steps, durations and silences."""

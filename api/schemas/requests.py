@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import INCLUDE, RAISE, Schema, fields, validate
 
-from api.schemas.fields import Name, Reason, RunId
+from api.schemas.fields import LongInteger, Name, Reason, RunId
 from domain.job.callback import STATUSES
 from projections.views.instance import INSTANCE_STATUSES
 
@@ -121,9 +121,8 @@ class JobQuerySchema(Schema):
     cursor = fields.String(
         metadata={"description": "The cursor in the Link header of the page before"}
     )
-    min_position = fields.Integer(
-        validate=validate.Range(min=0),
-        metadata={"description": "Wait until the list includes this position"},
+    min_position = LongInteger(
+        "Wait until the list includes this position", validate=validate.Range(0, 2**63 - 1)
     )
 
 
@@ -135,17 +134,17 @@ class ProofQuerySchema(Schema):
 
         unknown = RAISE
 
-    size = fields.Integer(
+    size = LongInteger(
+        "The number of events of your checkpoint; all events if left out",
         validate=validate.Range(1, 2**63 - 1),
-        metadata={"description": "The number of events of your checkpoint; all events if left out"},
     )
 
 
 class ExtensionQuerySchema(ProofQuerySchema):
     """The older and the newer tree of a consistency proof."""
 
-    first_size = fields.Integer(
+    first_size = LongInteger(
+        "The number of events of the older checkpoint",
         required=True,
         validate=validate.Range(1, 2**63 - 1),
-        metadata={"description": "The number of events of the older checkpoint"},
     )
