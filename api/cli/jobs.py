@@ -17,7 +17,7 @@ from api.cli.terminal.output import (
 )
 from api.representations.job import attention_body, health_of, job_body
 from api.wiring import Services
-from projections.read_model.contract import AttentionFilter, JobFilter
+from projections.read_model.filters import AttentionFilter, JobFilter
 from projections.views.attention import needing
 from projections.views.instance import INSTANCE_STATUSES, Instance
 

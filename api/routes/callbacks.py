@@ -56,7 +56,10 @@ _DOC: Final = {
             {"in": "header", "name": name, "schema": {"type": "string"}, "description": meaning}
             for name, meaning in SIGNED_BY
         ),
-        parameter("Names this delivery, as callback_id in the body does"),
+        parameter(
+            "Names this delivery together with its body: no signature covers the header. "
+            "A signed id is better: webhook-id, or callback_id in the body"
+        ),
     ],
     "requestBody": {
         "required": True,
@@ -78,7 +81,7 @@ _DOC: Final = {
 @bp.alt_response(202, schema=PingSchema, description="GitHub's ping: nothing was recorded")
 @bp.problem(400, "Malformed")
 @bp.problem(401, "Invalid signature")
-@bp.problem(409, "Callback id used with another body")
+@bp.problem(409, "Signed callback id used with another body")
 @bp.problem(413, "Larger than 1 MiB")
 @bp.problem(503, "Not stored now; try again")
 def webhook() -> Answer:
@@ -92,8 +95,13 @@ async def receive(request: Request, door: Door) -> Answer:
     A refused one is kept in the log of its job, if it is authentic and names the job.
     """
     services = door.services
+    settings = services.settings
     sender = verify(
-        request.header, request.body, services.settings.callback_secrets, services.clock
+        request.header,
+        request.body,
+        settings.callback_secrets,
+        services.clock,
+        dated=settings.dated_signatures,
     )
     if request.header("X-GitHub-Event") == "ping":
         pong = {"received": True, "warning": f"This is GitHub's ping. {FOR_WORKFLOWS}"}
@@ -196,16 +204,17 @@ def _delivery(
         odd = [f"webhook-id {fit.how}"] if fit.how else []
         if callback.callback_id:
             extra = {**callback.extra, "callback_id": callback.callback_id}
-            return {"callback_id": fit.value, "extra": extra}, odd
-        return {"callback_id": fit.value}, odd
+            return {"callback_id": fit.value, "id_signed": True, "extra": extra}, odd
+        return {"callback_id": fit.value, "id_signed": True}, odd
     if callback.callback_id:
-        return {}, ()
+        return {"id_signed": True}, ()
     if not (key := (header("Idempotency-Key") or "").strip()):
         return {}, ()
     if not key.isascii():
         return {}, ["Idempotency-Key was left out: it is not ASCII"]
     fit = identity(key)
-    return {"callback_id": fit.value}, [f"Idempotency-Key {fit.how}"] if fit.how else ()
+    odd = [f"Idempotency-Key {fit.how}"] if fit.how else []
+    return {"callback_id": fit.value, "id_signed": False}, odd
 
 
 @cache

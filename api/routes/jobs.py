@@ -33,7 +33,7 @@ from api.schemas.requests import JobQuerySchema, RegistrationSchema
 from api.wiring import Services
 from domain.errors import JobNotFound
 from domain.job.commands.registration import QueueJob
-from projections.read_model.contract import AttentionFilter, JobFilter
+from projections.read_model.filters import AttentionFilter, JobFilter
 from projections.reading.time_travel import PointInHistory
 from projections.views.attention import candidate, needing
 from projections.views.instance import Instance

@@ -46,6 +46,7 @@ class Callback(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     server_ip: str | None = None
     tailscale_ip: str | None = None
     callback_id: str | None = None
+    id_signed: bool | None = None
     occurred_at: datetime | None = None
     signed_by: str | None = None
     digest: str | None = None
@@ -75,6 +76,7 @@ class Callback(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         return HeartbeatReceived(
             recorded_at=recorded_at,
             callback_id=self.callback_id,
+            id_signed=self.id_signed,
             occurred_at=self.occurred_at,
             signed_by=self.signed_by,
             digest=self.digest,
@@ -89,6 +91,7 @@ class Callback(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         return StepReported(
             recorded_at=recorded_at,
             callback_id=self.callback_id,
+            id_signed=self.id_signed,
             occurred_at=self.occurred_at,
             signed_by=self.signed_by,
             digest=self.digest,
@@ -107,6 +110,7 @@ class Callback(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         return MetadataReported(
             recorded_at=recorded_at,
             callback_id=self.callback_id,
+            id_signed=self.id_signed,
             occurred_at=self.occurred_at,
             signed_by=self.signed_by,
             digest=self.digest,
@@ -121,6 +125,7 @@ class Callback(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         return StatusReported(
             recorded_at=recorded_at,
             callback_id=self.callback_id,
+            id_signed=self.id_signed,
             occurred_at=self.occurred_at,
             signed_by=self.signed_by,
             digest=self.digest,

@@ -98,6 +98,8 @@ class Runs(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
         It is the one in progress, else a superseded one that has not ended, else the one shown.
         """
+        if len(self.attempts) == 1:
+            return self.attempts[0]
         if self.working:
             return self.working
         left = (each for each in reversed(self.attempts) if each.final is None)

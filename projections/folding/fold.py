@@ -10,7 +10,8 @@ from eventsourcing.persistence import MapperDeserialisationError
 from domain.job.events import JobEvent
 from domain.log.mapper import Decoded, JobEventMapper, decoded
 from domain.log.stored import Stored
-from projections.read_model.contract import SetAside, Sighting
+from projections.read_model.rows import SetAside
+from projections.read_model.sightings import Sighting
 from projections.views.view import State, UnreadableDocument, View
 
 log = logging.getLogger("milepost.projections")

@@ -14,7 +14,7 @@ from domain.workflows.definition import Workflows
 from projections.folding.fold import begin, fold_one
 from projections.folding.rows import instance_row, timeline_row
 from projections.folding.snapshots import EVERY, due, snapshots_of
-from projections.read_model.contract import Changes, InstanceRow, Row, SetAside, ViewSnapshot
+from projections.read_model.rows import Changes, InstanceRow, Row, SetAside, ViewSnapshot
 from projections.views.instance import Instance
 from projections.views.timeline import Timeline
 from projections.views.view import Views

@@ -31,9 +31,9 @@ from projections.read_model.contract import (
     NOTE_OF_DEADLINES,
     REFUSED,
     RESUMED,
-    DueRow,
     ReadModel,
 )
+from projections.read_model.rows import DueRow
 from projections.views.instance import Instance
 from projections.views.view import UnreadableDocument, Views
 

@@ -12,21 +12,18 @@ from domain.job.keys import agent_key
 from domain.log.memory import MemoryRecorder
 from domain.log.reading.contract import NEWEST
 from domain.log.stored import Stored
-from projections.read_model.contract import (
-    SHAPE,
-    AttentionFilter,
+from projections.read_model.contract import SHAPE, PositionMoved, WakeUps
+from projections.read_model.filters import AttentionFilter, JobFilter
+from projections.read_model.rows import (
     Changes,
     DueRow,
     Edition,
     InstanceRow,
-    JobFilter,
-    PositionMoved,
     Row,
     SetAside,
-    Sighting,
     ViewSnapshot,
-    WakeUps,
 )
+from projections.read_model.sightings import Sighting
 
 
 class MemoryReadModel:
