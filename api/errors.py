@@ -23,6 +23,10 @@ class UndatedSignature(InvalidSignature):
     """This server takes only signatures with a time (MILEPOST_SIGNATURES=dated)."""
 
 
+class SharedSecretOff(InvalidSignature):
+    """This server takes no shared secret (MILEPOST_SHARED_SECRET=off), and no other key signed."""
+
+
 class InvalidJSON(BadRequest):
     """The body is not a JSON object."""
 

@@ -89,7 +89,11 @@ class Milepost(Application[str]):
         self._when_back.append(listener)
 
     def record(self, callback: Callback) -> Receipt:
-        """Append the callback's facts; raise `CallbackConflict` for an id with another body."""
+        """Append the callback's facts.
+
+        Raises `CallbackConflict` for a signed id with another body, and `NotItsJob` for a sender
+        that may not report on the job.
+        """
         return self._committer.submit(self.recording(callback))
 
     def recording(self, callback: Callback) -> RecordCallback:

@@ -13,7 +13,7 @@ from api.serving.listening import claimed
 from api.serving.logs import log_to_stderr
 from api.serving.server import connections_of, run
 from api.settings.config import from_environment
-from api.settings.credentials import credential_files, with_credentials
+from api.settings.credentials import credential_files, needs_credentials, with_credentials
 from api.settings.settings import Settings
 from api.wiring import open_services
 
@@ -44,8 +44,7 @@ def serve(
 ) -> None:
     """Serve callbacks and reads, and keep the read model up to date."""
     configured = from_environment(host=host, port=port, workers=workers)
-    needs_credentials = not (configured.callback_secrets and configured.admin_token)
-    if needs_credentials and not configured.listens_on_loopback:
+    if needs_credentials(configured) and not configured.listens_on_loopback:
         raise click.ClickException(
             f"refusing to listen on {configured.host} with generated credentials: set "
             "MILEPOST_CALLBACK_SECRET and MILEPOST_ADMIN_TOKEN"

@@ -13,6 +13,7 @@ from werkzeug.exceptions import HTTPException
 
 from api import errors as asked
 from api.errors import sentence
+from api.http.callback_paths import takes_callbacks
 from api.http.counters import REFUSED
 from api.http.flask_side.app import App
 from api.http.flask_side.blueprint import PROBLEM
@@ -27,7 +28,6 @@ from projections.tree.proofs import NotInTreeYet
 
 log = logging.getLogger("milepost.api")
 
-CALLBACK_PATHS = ("/api/webhooks/github", "/api/callbacks")
 PREFIX = "urn:milepost:problem:"
 RETRY_AFTER_SECONDS = 2
 TOO_LARGE = (
@@ -63,6 +63,22 @@ KINDS: dict[type[MilepostError], Kind] = {
         "Signature without a time",
         "X-Signature and X-Hub-Signature-256 have none. Sign with a Standard Webhooks library: it "
         "sends webhook-id, webhook-timestamp and webhook-signature, under the same secret.",
+        "Invalid signature",
+    ),
+    asked.SharedSecretOff: Kind(
+        HTTPStatus.UNAUTHORIZED,
+        "shared-secret-off",
+        "Shared secret switched off",
+        "Register the job with POST /api/jobs, send its callbacks to the callback_url of the "
+        "answer, and sign them with its callback_key.",
+        "Invalid signature",
+    ),
+    domain.NotItsJob: Kind(
+        HTTPStatus.FORBIDDEN,
+        "not-its-job",
+        "Not the sender's job",
+        "Send to the callback_url, and sign with the callback_key, that the registration of this "
+        "job returned.",
         "Invalid signature",
     ),
     asked.InvalidJSON: Kind(
@@ -246,7 +262,7 @@ def problem_of(error: Exception, method: str, path: str) -> Answer:
 
     Count it, if it refuses a callback.
     """
-    if method == "POST" and path in CALLBACK_PATHS and (counter := REFUSED.get(type(error))):
+    if method == "POST" and takes_callbacks(path) and (counter := REFUSED.get(type(error))):
         counter.inc()
     if isinstance(error, MilepostError):
         return _explained(error, method, path)

@@ -160,6 +160,16 @@ class RegisteredSchema(JobSchema):
     """A registered job."""
 
     duplicate = fields.Boolean(metadata={"description": "True if it was registered before"})
+    callback_url = fields.String(
+        metadata={"description": "Where the job's workflow sends its callbacks"}
+    )
+    callback_key = fields.String(
+        allow_none=True,
+        metadata={
+            "description": "The secret that signs callbacks of this job alone, in the format of "
+            "Standard Webhooks; null for a repetition by another token"
+        },
+    )
 
 
 class OrderedSchema(JobSchema):

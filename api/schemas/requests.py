@@ -51,6 +51,12 @@ class CallbackSchema(Schema):
     )
 
 
+class JobCallbackSchema(CallbackSchema):
+    """A callback that was sent to the URL of its job."""
+
+    job_id = Name("The job of the URL; may be left out if the job's own key signs")
+
+
 class RegistrationSchema(Schema):
     """A job to register before its workflow is dispatched."""
 

@@ -7,7 +7,7 @@ import atexit
 from api.app import create_app
 from api.http.flask_side.app import App
 from api.settings.config import from_environment
-from api.settings.credentials import with_credentials
+from api.settings.credentials import needs_credentials, with_credentials
 from api.settings.variables import InvalidSetting
 from api.wiring import open_services
 
@@ -19,7 +19,7 @@ def application() -> App:
     `InvalidSetting`, and `StoreUnavailable` when the database does not answer.
     """
     configured = from_environment()
-    if not (configured.callback_secrets and configured.admin_token):
+    if needs_credentials(configured):
         # `milepost serve` generates them on a loopback address; this address is unknown here.
         raise InvalidSetting(
             "set MILEPOST_CALLBACK_SECRET and MILEPOST_ADMIN_TOKEN: "

@@ -21,12 +21,12 @@ KEY_NAME = "milepost"
 
 
 class Credential(NamedTuple):
-    """How Milepost makes a credential, and which part of it may be shown."""
+    """How Milepost makes a credential, and which part of it is shown, if any."""
 
     setting: str
     file_name: str
     make: Callable[[], str]
-    shown: Callable[[str], str] = str
+    shown: Callable[[str], str | None] = str
 
 
 def _token() -> str:
@@ -46,6 +46,8 @@ GENERATED = {
     "callback secret": Credential("callback_secrets", "callback-secret", _token),
     "admin token": Credential("admin_token", "admin-token", _token),
     "checkpoint key": CHECKPOINT_KEY,
+    # Nobody has to copy this one: registrations hand out what is derived from it.
+    "job key secret": Credential("job_key_secrets", "job-key-secret", _token, lambda _: None),
 }
 
 
@@ -59,14 +61,24 @@ def with_credentials(settings: Settings) -> tuple[Settings, dict[str, str]]:
     generated: list[str] = []
     filled = settings
     for name, credential in GENERATED.items():
-        if getattr(settings, credential.setting):
+        if getattr(settings, credential.setting) or not _is_needed(name, settings):
             continue
         secret, is_new = _stored_secret(settings.home / credential.file_name, credential.make)
         filled = _with(filled, credential, secret)
         generated.append(name)
-        if is_new:
-            made[name] = credential.shown(secret)
+        if is_new and (shown := credential.shown(secret)):
+            made[name] = shown
     return msgspec.structs.replace(filled, generated=tuple(generated)), made
+
+
+def needs_credentials(settings: Settings) -> bool:
+    """Tell whether a credential of senders or readers is not configured."""
+    shared = settings.callback_secrets or not settings.takes_shared_secret
+    return not (shared and settings.admin_token)
+
+
+def _is_needed(name: str, settings: Settings) -> bool:
+    return name != "callback secret" or settings.takes_shared_secret
 
 
 def with_stored_checkpoint_key(settings: Settings) -> Settings:

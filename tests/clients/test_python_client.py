@@ -46,6 +46,9 @@ def test_the_generated_client_calls_every_route_and_reads_every_answer(
     runs = models.Callback.from_dict({"job_id": "job-1", "status": "running", **MACHINE})
     assert client.call("post_github_webhook", body=runs).duplicate is False
 
+    alive = models.JobCallback(job_id="job-1", type_="heartbeat")
+    assert client.call("post_job_callback", "job-1", body=alive).version == 5
+
     assert client.call("get_job", "job-1").server_id == "srv-1"
     assert client.call("get_job", "job-1", version=1).server_id is None
     changes = client.call("get_job_changes", "job-1", from_="1", to="2").changed
@@ -57,7 +60,7 @@ def test_the_generated_client_calls_every_route_and_reads_every_answer(
     assert client.call("list_events", after=events.next_after).events[0].version == 3
     shown = client.call("get_instance", "agent-1")
     assert shown.instance.server_ip == "203.0.113.7"
-    assert client.call("get_instance_changes", "agent-1", from_="1").to.version == 4
+    assert client.call("get_instance_changes", "agent-1", from_="1").to.version == 5
 
     assert client.call("stop_instance", "agent-1").instance.status.value == "stopping"
     assert client.call("stop_job", "job-1", body=models.Stop()).changed is False

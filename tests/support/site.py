@@ -23,13 +23,14 @@ from api.http.proxies import Proxies
 from api.settings.settings import Settings
 from api.tokens import Scope
 from api.tokens.remembered import RememberedTokens
-from api.wiring import Services
+from api.wiring import Services, senders_of
 from domain.evidence.signing_keys import PrivateKey
 from domain.job.events import Fact
 from tests.support.deployment import Deployment, kind_of
 from tests.support.watching import attentive
 
 SECRET = "correct horse battery staple"  # noqa: S105  of nothing
+JOB_KEY_SECRET = "thirty-two or more random letters"  # noqa: S105  of nothing
 ADMIN = "the-admin-token-of-the-tests"
 SIGNER = PrivateKey.generate("milepost.example")
 WEBHOOK, CALLBACKS = "/api/webhooks/github", "/api/callbacks"
@@ -54,18 +55,19 @@ class Site:
         deployment: Deployment,
         secrets: Sequence[str] = (SECRET,),
         checkpoint_keys: Sequence[str] = (SIGNER.secret(),),
-        **settings: Any,
+        **others: Any,
     ) -> None:
         self.deployment, self.clock = deployment, deployment.clock
+        settings = Settings(
+            home=Path("unused"),
+            database_url="postgresql://" if kind_of(deployment) == "postgres" else "sqlite:///",
+            callback_secrets=tuple(secrets),
+            admin_token=ADMIN,
+            checkpoint_keys=tuple(checkpoint_keys),
+            **{"job_key_secrets": (JOB_KEY_SECRET,), **others},
+        )
         self.services = Services(
-            settings=Settings(
-                home=Path("unused"),
-                database_url="postgresql://" if kind_of(deployment) == "postgres" else "sqlite:///",
-                callback_secrets=tuple(secrets),
-                admin_token=ADMIN,
-                checkpoint_keys=tuple(checkpoint_keys),
-                **settings,
-            ),
+            settings=settings,
             milepost=deployment.milepost,
             schema=deployment.kit.schema,
             read_model=deployment.read_model,
@@ -75,6 +77,7 @@ class Site:
             tree=deployment.tree,
             inspection=deployment.kit.inspection,
             tokens=RememberedTokens(deployment.kit.tokens),
+            senders=senders_of(settings, deployment.workflows),
             workflows=deployment.workflows,
             clock=deployment.clock,
         )

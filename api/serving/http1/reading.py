@@ -16,10 +16,12 @@ from httptools import (
 from werkzeug.exceptions import (
     BadRequest,
     HTTPException,
+    HTTPVersionNotSupported,
     RequestEntityTooLarge,
     RequestHeaderFieldsTooLarge,
     RequestURITooLarge,
 )
+from werkzeug.exceptions import NotImplemented as NotImplementedByServer
 
 from api.http.bodies import MAX_BODY_BYTES
 from api.serving.http1.incoming import Ends, Fields, Incoming
@@ -60,7 +62,7 @@ class Reader:
     """
 
     def __init__(self, to: Reads, ends: Ends) -> None:
-        self.method = ""
+        self.method = self._version = ""
         self.target = b""
         self.has_begun = self.is_in_body = False
         self._to = to
@@ -138,8 +140,17 @@ class Reader:
             raise self._large_head()
         if len(self._fields) > MAX_FIELDS:
             raise RequestHeaderFieldsTooLarge
-        if b"host" not in self._fields and self._parser.get_http_version() == "1.1":
-            raise BadRequest("a request of HTTP/1.1 must name its host")
+        if self.method == "CONNECT":  # its body would be read as another protocol
+            raise NotImplementedByServer
+        self._version = self._parser.get_http_version()
+        if self._version == "1.1":
+            if b"host" not in self._fields:
+                raise BadRequest("a request of HTTP/1.1 must name its host")
+        elif self._version != "1.0":  # llhttp knows 0.9 and 2.0 as well
+            raise HTTPVersionNotSupported
+        elif b"transfer-encoding" in self._fields:
+            # A proxy of that version knows no chunks, and sees the end of the body elsewhere.
+            raise BadRequest("HTTP/1.0 has no transfer coding")
         if self._fields.get(b"transfer-encoding", CHUNKED).lower() != CHUNKED:
             raise BadRequest("the only transfer coding that is read is chunked")
         if length := self._fields.get(b"content-length"):
@@ -160,9 +171,8 @@ class Reader:
         self.is_in_body = self.has_begun = False
         self._bytes_read = 0
         parser, body = self._parser, bytes(self._body)
-        version = parser.get_http_version()
         self._to.take(
-            Incoming(self.method, self.target, version, self._fields, body, self._ends),
+            Incoming(self.method, self.target, self._version, self._fields, body, self._ends),
             is_last=parser.should_upgrade() or not parser.should_keep_alive(),
         )
 

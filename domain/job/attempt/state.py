@@ -145,20 +145,27 @@ class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only
 
 
 def cut_off(attempt: Attempt, before: datetime) -> Attempt:
-    """Return the attempt as one that opened at that time: with nothing dated before it."""
+    """Return the attempt as one that opened at that time: with nothing dated before it.
+
+    A machine that its run claims stays, whatever a clock says of it. So do the steps of a run that
+    also gives its `run_attempt`: without it, an earlier try may have reached them.
+    """
 
     def is_cut(time: datetime | None) -> bool:
         return time is not None and whole_seconds(time) < whole_seconds(before)
 
-    steps: dict[str, Timestamp] = {}
-    for name, seen in attempt.steps.items():
-        if not is_cut(seen.occurred_at):
-            steps[name] = seen
-        elif seen.again_at and not is_cut(seen.again_at):
-            steps[name] = Timestamp(seen.recorded_at, seen.again_at)
-    changed: dict[str, Any] = {"opened_at": before, "steps": steps}
-    for field in ("server_id", "server_ip", "tailscale_ip"):
-        word: ReportedValue | None = getattr(attempt, field)
-        if word and is_cut(word.occurred_at):
-            changed[field] = None
+    changed: dict[str, Any] = {"opened_at": before}
+    if not (attempt.claims_machine and attempt.run_attempt):
+        steps: dict[str, Timestamp] = {}
+        for name, seen in attempt.steps.items():
+            if not is_cut(seen.occurred_at):
+                steps[name] = seen
+            elif seen.again_at and not is_cut(seen.again_at):
+                steps[name] = Timestamp(seen.recorded_at, seen.again_at)
+        changed["steps"] = steps
+    if not attempt.claims_machine:
+        for field in ("server_id", "server_ip", "tailscale_ip"):
+            word: ReportedValue | None = getattr(attempt, field)
+            if word and is_cut(word.occurred_at):
+                changed[field] = None
     return msgspec.structs.replace(attempt, **changed)

@@ -30,6 +30,7 @@ JOB, INSTANCE = "/api/jobs/{job_id}", "/api/agents/{agent_id}/instance"
 OPERATIONS = {
     ("post", "/api/webhooks/github"): "post_github_webhook",
     ("post", "/api/callbacks"): "post_callback",
+    ("post", "/api/callbacks/{job_id}"): "post_job_callback",
     ("post", "/api/jobs"): "register_job",
     ("get", "/api/jobs"): "list_jobs",
     ("get", JOB): "get_job",
@@ -160,7 +161,7 @@ def test_every_operation_says_how_to_prove_who_asks(document: dict[str, Any]) ->
     for (method, path), operation in operations(document).items():
         if path in OPEN:
             assert "security" not in operation
-        elif path in ("/api/callbacks", "/api/webhooks/github"):
+        elif path.startswith(("/api/callbacks", "/api/webhooks/github")):
             assert operation["security"] == SIGNATURES
         else:
             assert operation["security"] == [{"bearer": []}], (method, path)

@@ -10,7 +10,7 @@ import schemathesis
 from requests import PreparedRequest
 from requests.auth import AuthBase
 
-from api.http.problems import CALLBACK_PATHS
+from api.http.callback_paths import CALLBACK_PATHS, OF_ONE_JOB
 from tests.drill.fuzzing.run import KNOWN
 from tests.support.server import SECRET
 
@@ -52,4 +52,4 @@ def known(name: str, value: Any) -> Any:
 
 
 signed = schemathesis.auth.set_from_requests(Signing())  # type: ignore[attr-defined]
-signed.apply_to(path=list(CALLBACK_PATHS))
+signed.apply_to(path=[*CALLBACK_PATHS, f"{OF_ONE_JOB}{{job_id}}"])

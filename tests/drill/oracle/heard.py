@@ -52,6 +52,11 @@ class Heard:
         sent = [word.number for word in self.life.words if word.callback.type is None]
         return recorded == sent
 
+    @property
+    def newest(self) -> Run | None:
+        """The newest run of which a word said that it works."""
+        return next((run for run in reversed(self.life.runs) if self.began(run)), None)
+
     def of(self, run: Run) -> list[tuple[JobEvent, Word]]:
         """Return the words of a run."""
         return [(event, word) for event, word in self.words if word.run == run.place]
@@ -64,9 +69,16 @@ class Heard:
         """Return the last word of a run, if it was heard: `running` or `failed`."""
         return next((w.callback.status for _, w in self.of(run) if w.is_end), None)
 
-    def attempts_of(self, run: Run) -> set[int]:
-        """Return the numbers of the attempts that the run's words were recorded in."""
-        return {getattr(event.fact, "attempt", None) or 1 for event, _ in self.of(run)}
+    @staticmethod
+    def attempt_of(event: JobEvent) -> int:
+        """Return the number of the attempt that a word was recorded in, 0 for none."""
+        number: int | None = getattr(event.fact, "attempt", None)
+        return 1 if number is None else number
+
+    def machines_of(self, run: Run) -> set[str]:
+        """Return the machines that the run's words named."""
+        named = (word.callback.server_id for _, word in self.of(run))
+        return {machine for machine in named if machine}
 
     def names(self, run: Run, machine: str | None) -> bool:
         """Tell whether a word of the run named this machine."""

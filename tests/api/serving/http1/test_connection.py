@@ -102,6 +102,10 @@ def test_a_request_whose_client_is_gone_knows_it() -> None:
 
 REFUSED = {
     "no HTTP": (b"hello\r\n\r\n", 400),
+    "chunks in HTTP/1.0": (coded("chunked").replace(b"HTTP/1.1", b"HTTP/1.0"), 400),
+    "a tunnel": (get("/").replace(b"GET", b"CONNECT"), 501),
+    "a version after 1.1": (get("/").replace(b"1.1", b"2.0"), 505),
+    "a version before 1.0": (b"GET / HTTP/0.9\r\n\r\n", 505),
     "HTTP/2": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
     "two lengths": (post(b"body", "Content-Length: 5"), 400),
     "a length and chunks": (post(b"body", "Transfer-Encoding: chunked"), 400),
