@@ -139,6 +139,7 @@ class Services(msgspec.Struct, frozen=True):
 
     def close(self) -> None:
         """Close the connections."""
+        self.tokens.close()
         self.milepost.close()
 
 

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import shlex
 import signal
+import sys
 from threading import Event
 
 import click
 
-from api.cli.terminal.output import opened
+from api.cli.terminal.output import opened, printable
 from api.serving.listening import claimed
 from api.serving.logs import log_to_stderr
 from api.serving.server import connections_of, run
 from api.settings.config import from_environment
-from api.settings.credentials import credential_files, needs_credentials, with_credentials
+from api.settings.credentials import (
+    credential_files,
+    file_of,
+    needs_credentials,
+    with_credentials,
+)
+from api.settings.home import make_home
+from api.settings.private_files import made_private
 from api.settings.settings import Settings
 from api.wiring import open_services
 
@@ -55,6 +63,8 @@ def serve(
             raise click.ClickException(
                 f"port {configured.port} on {configured.host} is in use; choose another with --port"
             )
+        make_home(configured)
+        _mend(configured)
         settings, made = with_credentials(configured)
         services = open_services(settings)
         try:
@@ -76,6 +86,7 @@ def project() -> None:
         signal.signal(number, lambda *_: stop.set())
     log_to_stderr()
     with opened() as services:
+        _mend(services.settings)
         click.echo(f"Projecting {services.settings.shown_database}; Ctrl-C stops.", err=True)
         services.projector().run(stop)
 
@@ -84,22 +95,36 @@ def project() -> None:
 def init_db() -> None:
     """Create the missing tables, and exit."""
     with opened() as services:
+        _mend(services.settings)
         click.echo(f"{services.settings.shown_database} is ready.")
+
+
+def _mend(settings: Settings) -> None:
+    """Close the files that an earlier release left open, and say which files and folders are."""
+    for line in made_private(settings):
+        click.echo(printable(line), err=True)
 
 
 def _greet(settings: Settings, made: dict[str, str]) -> None:
     url = f"http://{_in_url(settings.host)}:{settings.port}"
     click.echo(f"Milepost on {url}, with its events in {settings.shown_database}")
-    click.echo(f"  Callback URL   {url}/api/webhooks/github")
+    if settings.takes_shared_secret:
+        click.echo(f"  Callback URL   {url}/api/webhooks/github")
+    else:
+        click.echo("  Callback URLs  POST /api/jobs returns the URL and the key of each job")
     click.echo(f"  API reference  {url}/api/docs")
     click.echo(f"  Audit page     {url}/audit")
     if settings.generated and not made:
         click.echo(f"  Credentials    {', '.join(map(str, credential_files(settings)))}")
     if made:
-        click.echo(f"\nNew credentials, stored in {settings.home}, shown only this once:")
+        # Output that is no terminal may be a log that other accounts read.
+        is_seen = sys.stdout.isatty()
+        shown = "shown only this once" if is_seen else "in files that only this account may read"
+        click.echo(f"\nNew credentials, stored in {settings.home}, {shown}:")
         for name, value in made.items():
-            label = "Public key" if name == "checkpoint key" else name.capitalize()
-            click.echo(f"  {label:15} {value}")
+            is_public = name == "checkpoint key"
+            label = "Public key" if is_public else name.capitalize()
+            click.echo(f"  {label:15} {value if is_seen or is_public else file_of(settings, name)}")
     if {"callback secret", "admin token"} <= made.keys():
         click.echo("\nTry it in another terminal:\n")
         click.echo(TRY_IT.format(url=url, home=shlex.quote(str(settings.home.resolve()))))

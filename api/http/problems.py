@@ -150,6 +150,12 @@ KINDS: dict[type[MilepostError], Kind] = {
         "Not rebuilt yet",
         "Try again later; milepost status shows how far the rebuild is.",
     ),
+    asked.NotWriting: Kind(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "not-writing",
+        "Callbacks cannot be stored",
+        "Look at the server's log, which has the database's own words.",
+    ),
     asked.Draining: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "draining", "Server about to end"),
     asked.TooManyConnections: Kind(
         HTTPStatus.SERVICE_UNAVAILABLE,
@@ -300,7 +306,9 @@ def _explained(error: MilepostError, method: str, path: str) -> Answer:
     detail = " ".join(part for part in (_ended(sentence(error)), kind.advice) if part)
     fields = error.fields if isinstance(error, asked.InvalidFields) else None
     possible = error.possible if isinstance(error, domain.NotPossible) else None
-    members = {"error": kind.error, "errors": fields, "possible": possible}
+    members: dict[str, object] = {"error": kind.error, "errors": fields, "possible": possible}
+    if isinstance(error, asked.NotWriting):
+        members |= {"reason": error.reason, "seconds": error.seconds}
     answer = problem(kind.status, kind.slug, kind.title, detail, path, **members)
     if kind.passes and kind.status != HTTPStatus.SERVICE_UNAVAILABLE:
         return _with(answer, [("Retry-After", str(RETRY_AFTER_SECONDS))])

@@ -71,6 +71,7 @@ def register(body: dict[str, Any]) -> Answer:
             idempotency_key=idempotency_key(header),
             digest=digest.hexdigest(),
             requested_by=caller.name,
+            token_id=caller.token_id,
             owner=caller.user_id,
         )
     )

@@ -14,7 +14,7 @@ from api.http.flask_side.blueprint import Blueprint
 from api.http.messages import Answer
 from api.representations.job import job_body
 from api.schemas.answers import OrderedSchema
-from api.schemas.requests import OrderSchema, StoppedSchema, StopSchema
+from api.schemas.requests import OrderSchema, StoppedSchema
 from domain.errors import JobNotFound
 from domain.job.orders import Order
 
@@ -81,7 +81,7 @@ def retry(body: dict[str, Any], job_id: str) -> Answer:
     return _ordered("retry", job_id, body)
 
 
-@order("stop", StopSchema)
+@order("stop", OrderSchema)
 def stop(body: dict[str, Any], job_id: str) -> Answer:
     """Ask a job's running instance to stop.
 
@@ -111,6 +111,7 @@ def _ordered(name: Order, job_id: str, body: dict[str, Any]) -> Answer:
             name,
             job_id,
             requested_by=caller.name,
+            token_id=caller.token_id,
             reason=body.get("reason") or None,
             server_id=body.get("server_id"),
         )

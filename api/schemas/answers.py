@@ -14,6 +14,10 @@ from projections.views.instance import INSTANCE_STATUSES
 from projections.views.reasons import KINDS
 
 SKEW: Final = "The largest difference of a sender's clock to ours, if it is above 60 s"
+AS_OUTCOME: Final = {
+    "description": "The outcome is `cancelled`: ask that",
+    "deprecated": True,
+}
 
 
 class OutcomeField(fields.String):
@@ -133,7 +137,7 @@ class JobSchema(AnswerSchema):
     error = fields.String(allow_none=True)
     failed_step = fields.String(allow_none=True)
     timed_out = fields.Boolean(metadata={"description": "The failure was inferred from silence"})
-    cancelled = fields.Boolean(metadata={"description": "It failed because it was cancelled"})
+    cancelled = fields.Boolean(metadata=AS_OUTCOME)
     clock_skew_seconds = fields.Integer(allow_none=True, metadata={"description": SKEW})
     rollback_requested_at = fields.AwareDateTime(allow_none=True)
     stop_requested_at = fields.AwareDateTime(allow_none=True)
@@ -272,7 +276,7 @@ class AttemptSchema(AnswerSchema):
     error = fields.String(allow_none=True)
     failed_step = fields.String(allow_none=True)
     timed_out = fields.Boolean()
-    cancelled = fields.Boolean()
+    cancelled = fields.Boolean(metadata=AS_OUTCOME)
     server_id = fields.String(allow_none=True)
     rollback_requested_at = fields.AwareDateTime(allow_none=True)
     clock_skew_seconds = fields.Integer(allow_none=True, metadata={"description": SKEW})

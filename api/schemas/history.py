@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from marshmallow import fields, validate
 
 from api.schemas.answers import AnswerSchema, OutcomeField, UiStepSchema
 from api.schemas.fields import LongInteger
+from projections.reading.actor import ActorKind
 from projections.views.instance import INSTANCE_STATUSES
 
 
@@ -19,6 +22,27 @@ class SignerSchema(AnswerSchema):
             "description": "Eight hex digits that identify the secret, after job-key: for the "
             "key of a job, and after the name of a named sender"
         },
+    )
+
+
+class ActorSchema(AnswerSchema):
+    """Who caused an event, and how Milepost knows it."""
+
+    kind = fields.String(
+        validate=validate.OneOf(get_args(ActorKind)),
+        metadata={
+            "description": "signature: a callback; token: a request with a token; name: the "
+            "command line, or an event of a release that recorded no token ids; milepost: Milepost"
+        },
+    )
+    id = fields.String(
+        allow_none=True,
+        metadata={
+            "description": "Scheme and key of a signature, or a token's id (admin: the admin token)"
+        },
+    )
+    name = fields.String(
+        allow_none=True, metadata={"description": "Any text that somebody chose; proves nothing"}
     )
 
 
@@ -74,6 +98,11 @@ class EventSchema(AnswerSchema):
         SignerSchema,
         allow_none=True,
         metadata={"description": "null if Milepost decided the event"},
+    )
+    actor = fields.Nested(
+        ActorSchema,
+        allow_none=True,
+        metadata={"description": "null for an unreadable event and an unsigned callback"},
     )
     digest = fields.String(
         allow_none=True, metadata={"description": "SHA-256 of the raw body, in hex"}

@@ -58,15 +58,10 @@ def callback_secrets(env: Variables) -> tuple[str, ...]:
 def checked_secrets(name: str, given: Sequence[str]) -> tuple[str, ...]:
     """Return secrets that can sign callbacks; an error begins with the name."""
     for secret in given:
-        if len(secret) < 8:
-            raise InvalidSetting(f"{name}: a secret must have at least 8 characters")
-        if secret.startswith("whsec_"):
-            try:
-                key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
-            except binascii.Error:
-                raise InvalidSetting(f"{name}: base64 must follow whsec_") from None
-            if len(key) < 8:
-                raise InvalidSetting(f"{name}: a whsec_ key must have at least 8 bytes")
+        try:
+            callback_secret(secret)
+        except InvalidSetting as error:
+            raise InvalidSetting(f"{name}: {error}") from None
     if not given:
         raise InvalidSetting(f"{name}: contains no secret")
     return tuple(given)
@@ -78,12 +73,11 @@ def job_key_secrets(env: Variables) -> tuple[str, ...]:
     given = env.listed(name)
     if env.get(name) and not given:
         raise InvalidSetting(f"{name}: contains no secret")
-    if any(len(secret) < MIN_JOB_KEY_SECRET for secret in given):
-        # The holder of one job's key can try out guesses of a short secret without asking us.
-        raise InvalidSetting(
-            f"{name}: a secret must have at least {MIN_JOB_KEY_SECRET} random characters; "
-            "openssl rand -base64 32 makes one"
-        )
+    for secret in given:
+        try:
+            job_key_secret(secret)
+        except InvalidSetting as error:
+            raise InvalidSetting(f"{name}: {error}") from None
     if set(given).intersection(callback_secrets(env)):
         raise InvalidSetting(
             f"{name}: must not be a callback secret, whose holders could derive every job's key"
@@ -102,6 +96,31 @@ def public_url(value: str | None) -> str:
             "MILEPOST_PUBLIC_URL: must be a URL like https://milepost.example, without a query"
         )
     return value.rstrip("/")
+
+
+def callback_secret(secret: str) -> str:
+    """Return a secret that signs callbacks; the message of a fault names no variable."""
+    if len(secret) < 8:
+        raise InvalidSetting("a secret must have at least 8 characters")
+    if secret.startswith("whsec_"):
+        try:
+            key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+        except binascii.Error:
+            raise InvalidSetting("base64 must follow whsec_") from None
+        if len(key) < 8:
+            raise InvalidSetting("a whsec_ key must have at least 8 bytes")
+    return secret
+
+
+def job_key_secret(secret: str) -> str:
+    """Return a secret that keys of jobs are derived from; a fault names no variable."""
+    if len(secret) < MIN_JOB_KEY_SECRET:
+        # The holder of one job's key can try out guesses of a short secret without asking us.
+        raise InvalidSetting(
+            f"a secret must have at least {MIN_JOB_KEY_SECRET} random characters; "
+            "openssl rand -base64 32 makes one"
+        )
+    return secret
 
 
 def admin_token(value: str | None) -> str:

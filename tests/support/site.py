@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import urlencode
 
 import psycopg
 from werkzeug.test import Client, TestResponse
@@ -26,6 +27,7 @@ from api.tokens.remembered import RememberedTokens
 from api.wiring import Services, senders_of
 from domain.evidence.signing_keys import PrivateKey
 from domain.job.events import Fact
+from tests.support.at_once import AtOnce
 from tests.support.deployment import Deployment, kind_of
 from tests.support.watching import attentive
 
@@ -76,7 +78,7 @@ class Site:
             history=deployment.history,
             tree=deployment.tree,
             inspection=deployment.kit.inspection,
-            tokens=RememberedTokens(deployment.kit.tokens),
+            tokens=RememberedTokens(deployment.kit.tokens, writer=AtOnce()),
             senders=senders_of(settings, deployment.workflows),
             workflows=deployment.workflows,
             clock=deployment.clock,
@@ -126,9 +128,11 @@ class Site:
         assert answer.status_code == 200, answer.text
         return body_of(answer)
 
-    def stop(self, agent_id: str = "agent-1", token: str = ADMIN) -> TestResponse:
+    def stop(self, agent_id: str = "agent-1", token: str = ADMIN, **query: str) -> TestResponse:
         """Ask the agent's instance to stop."""
-        return self.client.delete(f"/api/agents/{agent_id}/instance", headers=bearer(token))
+        asked = f"?{urlencode(query)}" if query else ""
+        path = f"/api/agents/{agent_id}/instance{asked}"
+        return self.client.delete(path, headers=bearer(token))
 
     def order(
         self, order: str, job_id: str = "job-1", token: str = ADMIN, **fields: str

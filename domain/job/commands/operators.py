@@ -20,12 +20,15 @@ class StopJob(msgspec.Struct, frozen=True):
 
     job_id: str
     requested_by: str | None
+    reason: str | None = None
+    token_id: str | None = None
     names: tuple[str, ...] = ()
 
     def decide(self, job: ProvisioningJob, keys: Mapping[str, Key], now: datetime) -> Decision:
         if job.version == 0:
             raise JobNotFound
-        return Decision(job.stop(self.requested_by, now))
+        stopping = job.stop(self.requested_by, self.reason, now, token_id=self.token_id)
+        return Decision(stopping)
 
 
 class OrderJob(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +44,7 @@ class OrderJob(msgspec.Struct, frozen=True, kw_only=True):
     job_id: str
     workflows: Workflows | None = None
     requested_by: str | None = None
+    token_id: str | None = None
     reason: str | None = None
     user_id: str | None = None
     server_id: str | None = None
@@ -61,20 +65,19 @@ class OrderJob(msgspec.Struct, frozen=True, kw_only=True):
 
     def _outcome(self, job: ProvisioningJob, now: datetime) -> Outcome:
         max_retries = self._max_retries(job)
+        given = (self.requested_by, self.reason, now, max_retries)
         match self.order:
             case "fail":
-                return job.fail(self.requested_by, self.reason, now, max_retries)
+                return job.fail(*given, token_id=self.token_id)
             case "cancel":
-                return job.cancel(self.requested_by, self.reason, now, max_retries)
+                return job.cancel(*given, token_id=self.token_id)
             case "retry":
                 self._refuse_unknown(job)
-                return job.retry(self.requested_by, self.reason, now, max_retries)
+                return job.retry(*given, token_id=self.token_id)
             case "stop":
                 return self._stop(job, now, max_retries)
             case "stopped":
-                return job.confirm_stopped(
-                    self.requested_by, self.reason, now, max_retries, self.server_id
-                )
+                return job.confirm_stopped(*given, self.server_id, token_id=self.token_id)
 
     def _stop(self, job: ProvisioningJob, now: datetime, max_retries: int) -> Outcome:
         attempt = job.attempt
@@ -86,7 +89,7 @@ class OrderJob(msgspec.Struct, frozen=True, kw_only=True):
             status = "pending" if attempt.status == "queued" else attempt.status
             why = f"Job {job.id!r} has no running instance to stop: it is {status}."
             raise refused(why, job.runs, max_retries)
-        return job.stop(self.requested_by, now)
+        return job.stop(self.requested_by, self.reason, now, token_id=self.token_id)
 
     def _refuse_unknown(self, job: ProvisioningJob) -> None:
         # Another definition may allow more retries, and other deadlines would count.

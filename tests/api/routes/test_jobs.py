@@ -225,6 +225,14 @@ def test_an_agent_shows_its_newest_job(site: Site) -> None:
     assert (shown["id"], shown["status"], shown["error"]) == ("new", "pending", None)
 
 
+def test_a_list_of_an_outcome_says_what_to_ask_for(memory_site: Site) -> None:
+    problem = problem_of(memory_site.get("/api/jobs?status=cancelled"), 400)
+
+    assert problem["errors"]["status"][0] == (
+        "cancelled is an outcome: such a job has the status failed and outcome=cancelled."
+    )
+
+
 # One job
 
 

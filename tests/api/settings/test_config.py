@@ -461,6 +461,7 @@ def test_servers_that_start_together_make_one_set(tmp_path: Path) -> None:
 
 def test_an_emptied_credential_is_not_taken_for_one(tmp_path: Path) -> None:
     (tmp_path / "admin-token").write_text("\n")
+    (tmp_path / "admin-token").chmod(0o600)
 
     with pytest.raises(InvalidSetting, match="admin-token is empty"):
         with_credentials(from_environment({"MILEPOST_HOME": str(tmp_path)}))
@@ -468,6 +469,7 @@ def test_an_emptied_credential_is_not_taken_for_one(tmp_path: Path) -> None:
 
 def test_a_checkpoint_key_that_was_edited_is_not_taken_for_one(tmp_path: Path) -> None:
     (tmp_path / "checkpoint-key").write_text(SIGNER.secret()[:-8])
+    (tmp_path / "checkpoint-key").chmod(0o600)
 
     configured = from_environment({"MILEPOST_HOME": str(tmp_path)})
     for fill in (with_credentials, with_stored_checkpoint_key):

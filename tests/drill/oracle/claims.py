@@ -10,12 +10,13 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from domain.job.events import JobEvent, JobTimedOut, RollbackRequested
+from domain.job.events import JobEvent, JobTimedOut, MachineStopped, RollbackRequested
 from tests.drill.model.senders import BY_NAME
 from tests.drill.model.truth import Life, Run
 from tests.drill.oracle.expected import end_claims, why_inexact
 from tests.drill.oracle.given_up import given_up, given_up_late, stays_given_up
 from tests.drill.oracle.heard import Heard, Moment
+from tests.drill.oracle.orders import order_claims
 from tests.drill.oracle.rolled_back import at_the_end, rolled_back
 from tests.drill.watching import Away
 
@@ -42,6 +43,7 @@ def judge(life: Life, history: Sequence[JobEvent], away: Sequence[Away]) -> list
     if moments:
         found.extend(at_the_end(heard, history))
         found.extend(end_claims(heard, moments[-1].after))
+        found.extend(order_claims(heard, moments))
     return [
         Violation(claim, life.seed, life.kind, life.sender, life.way, detail)
         for claim, detail in found
@@ -62,7 +64,8 @@ def _at(moment: Moment, heard: Heard, away: Sequence[Away]) -> Iterator[tuple[st
         yield from given_up_late(moment, fact, away)
     if isinstance(fact, RollbackRequested):
         yield from rolled_back(moment, fact, heard)
-    if moment.before.status == "running" and moment.after.status != "running":
+    confirmed = isinstance(fact, MachineStopped)
+    if moment.before.status == "running" != moment.after.status and not confirmed:
         yield "a real outcome is overwritten", f"{moment.after.status} at {fact}"
     yield from stays_given_up(moment, heard)
     yield from _taken_away(moment, heard)

@@ -30,6 +30,8 @@ def end_claims(heard: Heard, shown: Instance) -> Iterator[Claim]:
         return
     if shown.status == "running" and not running:
         yield "what no run said is shown", "running"
+    if heard.obeyed:
+        return  # `orders.py` says what is claimed of them
     if running:
         yield from _shows_a_success(heard, shown, running)
     else:
@@ -92,6 +94,8 @@ def why_success_may_hide(heard: Heard, run: Run) -> str | None:
 def why_inexact(heard: Heard) -> str | None:
     """Say why what is shown may be another run's end than the newest one's; None if it may not."""
     life = heard.life
+    if heard.obeyed:
+        return "an operator ended an attempt, or opened one"
     sender, is_faithful = BY_NAME[life.sender], heard.is_faithful
     if life.kind == "is re-run after another":
         return "whether a re-run of an older id is newer than a larger id is decided by arrival"

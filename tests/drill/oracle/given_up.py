@@ -43,6 +43,8 @@ def given_up(moment: Moment, fact: JobTimedOut, heard: Heard) -> Iterator[Claim]
     present = heard.newest
     if present is None or heard.end_of(present) or not _tells_its_words(heard.life):
         return
+    if heard.obeyed:
+        return  # a retry may wait for its run in vain
     if heard.life.kind == "is re-run after another":
         return  # the re-run may count as older, and so as superseded
     for event, word in in_time:
@@ -63,6 +65,8 @@ def stays_given_up(moment: Moment, heard: Heard) -> Iterator[Claim]:
     shown = moment.before.attempt
     if shown.final is None or not shown.final.inferred or not _is_run_of(shown, word, life):
         return
+    if shown.stopped_at:
+        return  # once its machine is gone, nothing takes a timeout back
     timed_out = shown.final.moment.recorded_at
     said = word.callback.occurred_at
     if time_at(word.sent) <= timed_out or (said and said <= timed_out):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 from domain.job.callback import Callback
-from domain.job.events import JobEvent, RollbackRequested, RollbackWithdrawn
+from domain.job.events import JobEvent, MachineStopped, RollbackRequested, RollbackWithdrawn
 from tests.drill.model.senders import BY_NAME
 from tests.drill.model.truth import Run
 from tests.drill.oracle.expected import Claim, names_apart
@@ -18,7 +19,7 @@ def rolled_back(moment: Moment, fact: RollbackRequested, heard: Heard) -> Iterat
     A run whose attempt has been given up is in progress for nobody.
     """
     for run in heard.life.runs:
-        if not heard.names(run, fact.server_id):
+        if not heard.names(run, fact.server_id) or heard.ended_by_order(run):
             continue
         end = heard.end_of(run)
         if end == "running":
@@ -58,21 +59,27 @@ def _is_surely_before(one: Callback, other: Callback) -> bool:
 
 def at_the_end(heard: Heard, history: Sequence[JobEvent]) -> Iterator[Claim]:
     """No rollback of a machine that runs is left standing, and no other machine is left behind."""
-    asked: dict[int, str | None] = {}
+    asked: dict[int, list[str | None]] = {}
     for event in history:
-        if isinstance(event.fact, RollbackRequested):
-            asked[event.fact.attempt] = event.fact.server_id
-        if isinstance(event.fact, RollbackWithdrawn):
-            asked.pop(event.fact.attempt, None)
-    running = [run for run in heard.life.runs if heard.end_of(run) == "running"]
-    for server_id in asked.values():
+        match event.fact:
+            case RollbackRequested(attempt=number, server_id=server_id):
+                asked.setdefault(number, []).append(server_id)
+            case RollbackWithdrawn() | MachineStopped() as done if asked.get(done.attempt):
+                # Without a name, it is about the machine that was asked back first.
+                asked[done.attempt].remove(done.server_id or asked[done.attempt][0])
+            case _:
+                continue
+    left = set(chain.from_iterable(asked.values()))
+    ended_well = [run for run in heard.life.runs if heard.end_of(run) == "running"]
+    running = [run for run in ended_well if not heard.ended_by_order(run)]
+    for server_id in left:
         for run in running:
             if heard.names(run, server_id):
                 yield "a rollback is not withdrawn", f"{server_id} runs (run {run.place})"
     sender = BY_NAME[heard.life.sender]
-    if sender.names != "all" or not names_apart(sender, heard.life):
+    if heard.obeyed or sender.names != "all" or not names_apart(sender, heard.life):
         return  # a word without its run may be recorded in an attempt that ended otherwise
     for run in heard.life.runs:
-        for server_id in heard.machines_of(run) - set(asked.values()):
+        for server_id in heard.machines_of(run) - left:
             if not any(heard.names(each, server_id) for each in running):
                 yield "a machine is left behind", f"{server_id} of run {run.place}"

@@ -120,7 +120,7 @@ REFUSED = {
     "a large body": (post(b"", length=MAX_BODY_BYTES + 1), 413),
     "an enormous length": (post(b"", length=10**15), 413),
     "a large body in chunks": (CHUNKED + chunk(bytes(MAX_BODY_BYTES)) + chunk(b"x"), 413),
-    "endless trailers": (CHUNKED + b"0\r\n" + b"X: x\r\n" * MAX_REQUEST_BYTES, 413),
+    "endless trailers": (CHUNKED + b"0\r\n" + b"X: x\r\n" * MAX_REQUEST_BYTES, 431),
     "an endless trailer": (CHUNKED + b"0\r\nX: " + b"x" * (2 * MAX_REQUEST_BYTES), 413),
     "a large head": (get("/", "X-Large: " + "x" * MAX_HEAD_BYTES), 431),
     "the same header many times": (get("/", *["X-Many: x"] * (MAX_FIELDS + 2)), 431),
@@ -228,6 +228,28 @@ def test_no_other_protocol_is_spoken(upgrade: str) -> None:
         assert await client.status() == 200
         assert await client.ended() == b""
         assert len(case.asked) == 1
+
+    run(test)
+
+
+@pytest.mark.parametrize("expects", [[], ["Expect: 100-continue"]])
+def test_a_request_that_asks_for_another_protocol_keeps_its_body(expects: list[str]) -> None:
+    """As clients send it that would rather speak HTTP/2, such as Java's, with every request."""
+
+    async def test(case: Case) -> None:
+        upgrade = ["Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAA"]
+        for chunked in (False, True):
+            client = await case.client()
+            if chunked:
+                head = CHUNKED[:-2] + "\r\n".join([*upgrade, *expects, "", ""]).encode()
+                client.send(head, chunk(b"bo"), chunk(b"dy") + b"0\r\n\r\n", get("/after"))
+            else:
+                client.send(post(b"bo", *upgrade, *expects, length=4), b"dy", get("/after"))
+            if expects:
+                assert await client.status() == 100
+            assert (await client.answer())[2] == b"/post body"
+            assert await client.ended() == b""
+        assert len(case.asked) == 2
 
     run(test)
 
