@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import cache, partial
+from http import HTTPStatus
 from typing import Any, Final
 
 import msgspec
@@ -31,7 +32,7 @@ from api.http.messages import Answer, Door, Request, Result
 from api.http.signatures import Sender, verify
 from api.intake.bending import identity
 from api.intake.callback import CallbackReader, Taken
-from api.schemas.answers import ReceiptSchema
+from api.schemas.answers import PingSchema, ReceiptSchema
 from api.schemas.requests import CallbackSchema, JobCallbackSchema
 from api.wiring import Services
 from domain.errors import MilepostError
@@ -48,15 +49,29 @@ FORMS: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
 LARGE: Final = 16 * 1024
 """A body of more bytes is read apart: to read an odd one of 1 MiB takes up to 3 s."""
 REFUSALS: Final = tuple(kind for kind in REASONS if issubclass(kind, MilepostError))
+SIGNED_BY: Final = (
+    ("X-Signature", "Lower-case hex of HMAC-SHA256(secret, body)"),
+    ("X-Hub-Signature-256", "`sha256=` and the same hex"),
+    ("webhook-id", "Standard Webhooks: names this delivery, and stays the same over retries"),
+    ("webhook-timestamp", "Standard Webhooks: seconds since 1970, at most 300 from now"),
+    (
+        "webhook-signature",
+        "Standard Webhooks: `v1,` and base64 of HMAC-SHA256; several, separated by spaces",
+    ),
+)
 
 
 def _documented(schema: type[CallbackSchema], example: dict[str, str]) -> dict[str, Any]:
     return {
         "parameters": [
+            *(
+                {"in": "header", "name": name, "schema": {"type": "string"}, "description": meaning}
+                for name, meaning in SIGNED_BY
+            ),
             parameter(
                 "Names this delivery together with its body: no signature covers the header. "
                 "A signed id is better: webhook-id, or callback_id in the body"
-            )
+            ),
         ],
         "requestBody": {
             "required": True,
@@ -69,10 +84,11 @@ def _documented(schema: type[CallbackSchema], example: dict[str, str]) -> dict[s
 EXAMPLE: Final = {"status": "provisioning", "step": "vm_created"}
 
 
-@bp.route(CALLBACK_PATHS[0], methods=["POST"], endpoint="webhook")
-@bp.route(CALLBACK_PATHS[1], methods=["POST"], endpoint="receive")
+@bp.route(CALLBACK_PATHS[0], operation="post_github_webhook", methods=["POST"], endpoint="webhook")
+@bp.route(CALLBACK_PATHS[1], operation="post_callback", methods=["POST"], endpoint="receive")
 @bp.doc(**_documented(CallbackSchema, {"job_id": "job-1", **EXAMPLE}))
 @bp.response(200, ReceiptSchema)
+@bp.alt_response(202, schema=PingSchema, description="GitHub's ping: nothing was recorded")
 @bp.problem(400, "Malformed")
 @bp.problem(401, "Invalid signature")
 @bp.problem(409, "Signed callback id used with another body")
@@ -84,9 +100,15 @@ def webhook() -> Answer:
 
 
 # An id may end with a slash.
-@bp.route(f"{OF_ONE_JOB}<id:job_id>", methods=["POST"], strict_slashes=True)
+@bp.route(
+    f"{OF_ONE_JOB}<id:job_id>",
+    operation="post_job_callback",
+    methods=["POST"],
+    strict_slashes=True,
+)
 @bp.doc(**_documented(JobCallbackSchema, EXAMPLE))
 @bp.response(200, ReceiptSchema)
+@bp.alt_response(202, schema=PingSchema, description="GitHub's ping: nothing was recorded")
 @bp.problem(400, "Malformed, or job_id is not the job of the URL")
 @bp.problem(401, "Invalid signature")
 @bp.problem(403, "The key of the job, and the job is not registered")
@@ -111,7 +133,8 @@ async def receive(request: Request, door: Door, job_id: str | None = None) -> An
     services = door.services
     sender = _sender(request, services, job_id)
     if request.header("X-GitHub-Event") == "ping":
-        return in_json({"received": True, "warning": f"This is GitHub's ping. {FOR_WORKFLOWS}"})
+        pong = {"received": True, "warning": f"This is GitHub's ping. {FOR_WORKFLOWS}"}
+        return in_json(pong, HTTPStatus.ACCEPTED)
     try:
         reading = partial(read, request, sender, _reader(services.clock), job_id)
         taken = await _of_body(request.body, reading, door)

@@ -9,7 +9,7 @@ from typing import Any
 from api.errors import EventNotFound
 from api.http import access
 from api.http.answers import in_json
-from api.http.flask_side.blueprint import Blueprint
+from api.http.flask_side.blueprint import TEXT, Blueprint
 from api.http.messages import Answer
 from api.representations.checkpoint import signed
 from api.routes.jobs import of_longer_id
@@ -22,9 +22,9 @@ from projections.tree.proofs import Root
 bp = Blueprint("checkpoints", __name__, description="Evidence that the log is unchanged")
 
 
-@bp.route("/api/checkpoint")
+@bp.route("/api/checkpoint", operation="get_checkpoint")
 @bp.needs("read")
-@bp.response(200, content_type="text/plain")
+@bp.response(200, TEXT, content_type="text/plain", description="A signed note")
 @bp.problem(409, "The log lost or changed events that a checkpoint had signed")
 def checkpoint() -> Answer:
     """Sign a checkpoint of the log (C2SP tlog-checkpoint). Keep it out of reach of this server."""
@@ -33,7 +33,7 @@ def checkpoint() -> Answer:
     return Answer(200, [("Content-Type", "text/plain; charset=utf-8")], text.encode())
 
 
-@bp.route("/api/checkpoint/extension")
+@bp.route("/api/checkpoint/extension", operation="prove_extension")
 @bp.needs("read")
 @bp.arguments(ExtensionQuerySchema, location="query")
 @bp.response(200, ExtensionSchema)
@@ -47,7 +47,7 @@ def extension(query: dict[str, Any]) -> Answer:
     return in_json({"first_size": query["first_size"], **_shown(services, root, hashes)})
 
 
-@bp.route("/api/jobs/<id:job_id>/events/<int:version>/proof")
+@bp.route("/api/jobs/<id:job_id>/events/<int:version>/proof", operation="prove_event")
 @bp.needs("read")
 @bp.arguments(ProofQuerySchema, location="query")
 @bp.response(200, ProofSchema)

@@ -7,7 +7,7 @@ from typing import Any
 from api.http import access
 from api.http.answers import in_json
 from api.http.etags import etag, not_modified, tagged
-from api.http.flask_side.blueprint import Blueprint
+from api.http.flask_side.blueprint import PAGED, TAGGED, Blueprint
 from api.http.flask_side.paging import next_page
 from api.http.messages import Answer
 from api.representations.event import page_body
@@ -20,12 +20,11 @@ from projections.reading.entries import Wanted
 bp = Blueprint("history", __name__, description="Events, their senders and their changes")
 
 
-@bp.route("/api/jobs/<id:job_id>/events")
+@bp.route("/api/jobs/<id:job_id>/events", operation="list_job_events")
 @bp.needs("read")
 @bp.arguments(HistoryQuerySchema, location="query")
-@bp.response(200, EventPageSchema)
-@bp.alt_response(304, description="Not modified")
-@bp.problem(400, "Malformed")
+@bp.response(200, EventPageSchema, headers={**TAGGED, **PAGED})
+@bp.conditional
 @bp.problem(404, "No such job, or not yours")
 def of_job(query: dict[str, Any], job_id: str) -> Answer:
     """Show a job's events in order of version, each with the state after it.
@@ -48,11 +47,10 @@ def of_job(query: dict[str, Any], job_id: str) -> Answer:
     return in_json(page_body(page, services.workflows), headers=[*tagged(tag), *links])
 
 
-@bp.route("/api/events")
+@bp.route("/api/events", operation="list_events")
 @bp.needs("read")
 @bp.arguments(HistoryQuerySchema, location="query")
-@bp.response(200, EventPageSchema)
-@bp.problem(400, "Malformed")
+@bp.response(200, EventPageSchema, headers=PAGED)
 def of_all(query: dict[str, Any]) -> Answer:
     """Show the whole log in order of position.
 

@@ -7,13 +7,14 @@ from api.http.answers import in_json
 from api.http.flask_side.blueprint import Blueprint
 from api.http.flask_side.door import through_flask
 from api.http.messages import Answer, Door, Request
+from api.schemas.answers import LivenessSchema, ReadinessSchema
 from api.wiring import Services
 
 bp = Blueprint("health", __name__, description="For load balancers and operators")
 
 
-@bp.route("/livez")
-@bp.response(200, description="The process answers")
+@bp.route("/livez", operation="get_liveness")
+@bp.response(200, LivenessSchema)
 def livez() -> Answer:
     """Answer while the process lives."""
     return through_flask(alive)
@@ -24,16 +25,13 @@ async def alive(request: Request, door: Door) -> Answer:
     return in_json({"status": "alive"})
 
 
-@bp.route("/readyz")
-@bp.response(200, description="Ready")
+@bp.route("/readyz", operation="get_readiness")
+@bp.response(200, ReadinessSchema)
 @bp.problem(503, "Callbacks cannot be stored now, or the server is shutting down")
 def readyz() -> Answer:
     """Tell whether callbacks can be stored, and how far read model and tree are behind the log.
 
-    `set_aside` counts events that could not be folded, up to 100; `milepost status` shows them.
-    `rebuild_position` is the position of a rebuild of the read model, or null.
-    `tree` is `growing`, or the reason why the tree stopped. `deadlines` is `watched`, or the reason
-    why no job is given up at present.
+    `milepost status` shows the events that were set aside.
     """
     return through_flask(ready)
 

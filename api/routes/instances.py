@@ -11,14 +11,14 @@ from api.http import access
 from api.http.answers import in_json
 from api.http.counters import counted
 from api.http.etags import IF_MATCH, etag, expected_version, not_modified, tagged
-from api.http.flask_side.blueprint import Blueprint
+from api.http.flask_side.blueprint import TAGGED, Blueprint
 from api.http.flask_side.door import through_flask
 from api.http.messages import Answer, Door, Request
 from api.representations.difference import difference_body
 from api.representations.job import instance_body, varying
 from api.schemas.answers import InstanceSchema
 from api.schemas.history import DifferenceSchema
-from api.schemas.queries import PlaceQuerySchema
+from api.schemas.queries import ChangesQuerySchema, OlderPlaceQuerySchema, PlaceQuerySchema
 from api.schemas.requests import OrderSchema
 from api.tokens import Principal
 from api.wiring import Services
@@ -30,41 +30,25 @@ from projections.views.instance import Instance
 bp = Blueprint("instances", __name__, description="An agent's instance, as pages read it")
 
 
-@bp.route("/api/agents/<id:agent_id>/instance")
+@bp.route("/api/agents/<id:agent_id>/instance", operation="get_instance")
 @bp.needs("read")
-@bp.arguments(
-    PlaceQuerySchema(unknown=EXCLUDE), location="query"
-)  # the seed's pages may add parameters
-@bp.response(
-    200,
-    {"oneOf": [InstanceSchema, DifferenceSchema]},
-    description="The second shape answers a query with `from`",
-)
-@bp.alt_response(304, description="Not modified")
-@bp.problem(400, "Malformed")
+@bp.arguments(PlaceQuerySchema, location="query", reads=OlderPlaceQuerySchema(unknown=EXCLUDE))
+@bp.response(200, InstanceSchema, headers=TAGGED)
+@bp.conditional
 @bp.problem(404, "No such agent, or not yours, or it has no such version or time")
 def show(query: dict[str, Any], agent_id: str) -> Answer:
-    """Show the instance of the agent's newest job: now, in the past, or its changes between.
+    """Show the instance of the agent's newest job: now, or in the past.
 
     With a time, the answer is the one that a page showed then: the instance of the job that was
-    the newest at that time. A version belongs to the job that is the newest now.
+    the newest at that time. A version belongs to the job that is the newest now. The route ignores
+    parameters that it does not know, which the seed system's pages may add.
     """
     if not query:
         return through_flask(present, agent_id=agent_id)
     services, caller = access.services(), access.principal()
     newest = _visible(services.reader.instance_of(agent_id), caller)
     if "start" in query:
-        places = (query["start"], query.get("end", PointInHistory()))
-        before, after = (_at(place, agent_id, newest, caller, services) for place in places)
-        tag = etag(after.position, services.workflows.fingerprint, before.position)
-        now = services.now()
-        first_start = services.reader.first_start
-        body = difference_body(
-            before,
-            after,
-            lambda each: instance_body(each, services.workflows, now, first_start),
-        )
-        return not_modified(tag) or in_json(body, headers=tagged(tag))
+        return _difference(query, agent_id, newest)
     place = PointInHistory(**query)
     instance = _at(place, agent_id, newest, caller, services)
     # The uptime is the one at that time, too.
@@ -75,6 +59,30 @@ def show(query: dict[str, Any], agent_id: str) -> Answer:
         *varying(instance, services.workflows, then),
     )
     body = instance_body(instance, services.workflows, then, services.reader.first_start)
+    return not_modified(tag) or in_json(body, headers=tagged(tag))
+
+
+@bp.route("/api/agents/<id:agent_id>/instance/changes", operation="get_instance_changes")
+@bp.needs("read")
+@bp.arguments(ChangesQuerySchema, location="query")
+@bp.response(200, DifferenceSchema, headers=TAGGED)
+@bp.conditional
+@bp.problem(404, "No such agent, or not yours, or it has no such version or time")
+def changes(query: dict[str, Any], agent_id: str) -> Answer:
+    """Show what changed in an agent's instance between two versions or times."""
+    newest = _visible(access.services().reader.instance_of(agent_id), access.principal())
+    return _difference(query, agent_id, newest)
+
+
+def _difference(query: dict[str, Any], agent_id: str, newest: Instance) -> Answer:
+    services, caller = access.services(), access.principal()
+    places = (query["start"], query.get("end", PointInHistory()))
+    before, after = (_at(place, agent_id, newest, caller, services) for place in places)
+    tag = etag(after.position, services.workflows.fingerprint, before.position)
+    now, first_start = services.now(), services.reader.first_start
+    body = difference_body(
+        before, after, lambda each: instance_body(each, services.workflows, now, first_start)
+    )
     return not_modified(tag) or in_json(body, headers=tagged(tag))
 
 
@@ -109,7 +117,7 @@ async def present(request: Request, door: Door, agent_id: str) -> Answer:
     return in_json(body, headers=tagged(tag))
 
 
-@bp.route("/api/agents/<id:agent_id>/instance", methods=["DELETE"])
+@bp.route("/api/agents/<id:agent_id>/instance", operation="stop_instance", methods=["DELETE"])
 @bp.needs("write")
 @bp.arguments(OrderSchema(unknown=EXCLUDE), location="query")
 @bp.response(200, InstanceSchema)

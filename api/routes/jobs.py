@@ -15,7 +15,7 @@ from api.http import access
 from api.http.answers import in_json
 from api.http.callback_paths import path_of
 from api.http.etags import etag, lasting, not_modified, tagged
-from api.http.flask_side.blueprint import Blueprint
+from api.http.flask_side.blueprint import LOCATION, PAGED, TAGGED, Blueprint
 from api.http.flask_side.paging import next_page
 from api.http.headers import header
 from api.http.idempotency import idempotency_key, parameter
@@ -23,14 +23,13 @@ from api.http.messages import Answer
 from api.representations.difference import difference_body, is_settled
 from api.representations.job import attention_body, job_body, timeline_body, varying
 from api.schemas.answers import (
-    AttentionListSchema,
     JobListSchema,
     JobSchema,
     RegisteredSchema,
     TimelineSchema,
 )
 from api.schemas.history import DifferenceSchema
-from api.schemas.queries import PlaceQuerySchema
+from api.schemas.queries import ChangesQuerySchema, OlderPlaceQuerySchema, PlaceQuerySchema
 from api.schemas.requests import JobQuerySchema, RegistrationSchema
 from api.tokens import Principal
 from api.wiring import Services
@@ -46,11 +45,10 @@ bp = Blueprint("jobs", __name__, description="Provisioning jobs")
 MIN_POSITION_WAIT_SECONDS = 5.0
 
 
-@bp.route("/api/jobs", methods=["POST"])
+@bp.route("/api/jobs", operation="register_job", methods=["POST"])
 @bp.needs("write")
 @bp.arguments(RegistrationSchema)
-@bp.response(201, RegisteredSchema)
-@bp.problem(400, "Malformed")
+@bp.response(201, RegisteredSchema, headers=LOCATION)
 @bp.problem(409, "The id is in use, or another job is in progress")
 @bp.doc(parameters=[parameter("The same key returns the same job")])
 def register(body: dict[str, Any]) -> Answer:
@@ -105,15 +103,10 @@ def _registered(job_id: str, caller: Principal, services: Services) -> bool:
     )
 
 
-@bp.route("/api/jobs")
+@bp.route("/api/jobs", operation="list_jobs")
 @bp.needs("read")
 @bp.arguments(JobQuerySchema, location="query")
-@bp.response(
-    200,
-    {"oneOf": [JobListSchema, AttentionListSchema]},
-    description="The second shape answers a query with `attention`",
-)
-@bp.problem(400, "Malformed")
+@bp.response(200, JobListSchema, headers=PAGED)
 @bp.problem(503, "min_position was not reached in time, or the read model is being rebuilt")
 def index(query: dict[str, Any]) -> Answer:
     """List jobs, the newest first; the Link header names the next page.
@@ -153,19 +146,14 @@ def _needing_somebody(filters: dict[str, Any], limit: int, cursor: str | None) -
     return in_json({"jobs": bodies}, headers=links)
 
 
-@bp.route("/api/jobs/<id:job_id>")
+@bp.route("/api/jobs/<id:job_id>", operation="get_job")
 @bp.needs("read")
-@bp.arguments(PlaceQuerySchema, location="query")
-@bp.response(
-    200,
-    {"oneOf": [JobSchema, DifferenceSchema]},
-    description="The second shape answers a query with `from`",
-)
-@bp.alt_response(304, description="Not modified")
-@bp.problem(400, "Malformed")
+@bp.arguments(PlaceQuerySchema, location="query", reads=OlderPlaceQuerySchema())
+@bp.response(200, JobSchema, headers=TAGGED)
+@bp.conditional
 @bp.problem(404, "No such job, or not yours, or it has no such version or time")
 def show(query: dict[str, Any], job_id: str) -> Answer:
-    """Show a job: now, at a version or time in the past, or its changes between two of them.
+    """Show a job: now, or at a version or time in the past.
 
     For a time, the events are folded in order of version, up to the first event that was recorded
     after it.
@@ -206,10 +194,26 @@ def _difference(start: PointInHistory, end: PointInHistory, present: Instance) -
     return in_json(body, headers=headers)
 
 
-@bp.route("/api/jobs/<id:job_id>/timeline")
+@bp.route("/api/jobs/<id:job_id>/changes", operation="get_job_changes")
 @bp.needs("read")
-@bp.response(200, TimelineSchema)
-@bp.alt_response(304, description="Not modified")
+@bp.arguments(ChangesQuerySchema, location="query")
+@bp.response(200, DifferenceSchema, headers=TAGGED)
+@bp.conditional
+@bp.problem(404, "No such job, or not yours, or it has no such version or time")
+def changes(query: dict[str, Any], job_id: str) -> Answer:
+    """Show what changed in a job between two versions or times."""
+    present = access.services().reader.instance(job_id)
+    if present is None and (longer := of_longer_id(f"{job_id}/changes")):
+        return longer
+    if present is None or not access.principal().sees(present.user_id):
+        raise JobNotFound
+    return _difference(query["start"], query.get("end", PointInHistory()), present)
+
+
+@bp.route("/api/jobs/<id:job_id>/timeline", operation="get_job_timeline")
+@bp.needs("read")
+@bp.response(200, TimelineSchema, headers=TAGGED)
+@bp.conditional
 @bp.problem(404, "No such job, or not yours")
 def timeline(job_id: str) -> Answer:
     """Show a job's attempts with their steps, durations and silences."""

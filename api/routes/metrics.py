@@ -19,17 +19,16 @@ from prometheus_client.registry import Collector
 from api.errors import MissingScope
 from api.http import access
 from api.http.counters import COUNTERS
-from api.http.flask_side.blueprint import Blueprint
+from api.http.flask_side.blueprint import TEXT, Blueprint
 from api.wiring import Services
 from projections.reading.reader import NotRebuiltYet
 
 bp = Blueprint("metrics", __name__, description="For Prometheus")
 
 
-@bp.route("/metrics")
+@bp.route("/metrics", operation="get_metrics")
 @bp.needs("read")
-@bp.response(200, content_type="text/plain")
-@bp.problem(503, "The database is unavailable")
+@bp.response(200, TEXT, content_type="text/plain", description="The format of Prometheus")
 def metrics() -> Response:
     """Show counters of this server and gauges of its database."""
     if access.principal().user_id is not None:

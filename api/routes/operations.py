@@ -26,10 +26,12 @@ CHANGED = "The job has changed since the ETag in If-Match"
 View = Callable[[dict[str, Any], str], Answer]
 
 
-def order(name: Order, body: type[Schema], *, forbidden: str = FORBIDDEN) -> Callable[[View], View]:
+def order(
+    name: Order, body: type[Schema], *, operation: str = "", forbidden: str = FORBIDDEN
+) -> Callable[[View], View]:
     """Make a view the route of an operator's command: all of them look alike but for the body.
 
-    `forbidden` says when the command is answered 409.
+    `operation` is `NAME_job` if it is left out; `forbidden` says when the command is answered 409.
     """
 
     def route(view: View) -> View:
@@ -38,11 +40,14 @@ def order(name: Order, body: type[Schema], *, forbidden: str = FORBIDDEN) -> Cal
             bp.problem(412, CHANGED),
             bp.problem(409, forbidden),
             bp.problem(404, "No such job, or not yours"),
-            bp.problem(400, "Malformed"),
             bp.response(200, OrderedSchema),
             bp.arguments(body),
             bp.needs("write"),
-            bp.route(f"/api/jobs/<id:job_id>/{name}", methods=["POST"]),
+            bp.route(
+                f"/api/jobs/<id:job_id>/{name}",
+                operation=operation or f"{name}_job",
+                methods=["POST"],
+            ),
         ):
             view = decorate(view)
         return view
@@ -90,7 +95,7 @@ def stop(body: dict[str, Any], job_id: str) -> Answer:
     return _ordered("stop", job_id, body)
 
 
-@order("stopped", StoppedSchema)
+@order("stopped", StoppedSchema, operation="confirm_job_stopped")
 def stopped(body: dict[str, Any], job_id: str) -> Answer:
     """Confirm that a job's machine is gone.
 

@@ -7,8 +7,12 @@ from typing import Final, cast
 
 from flask import Blueprint, Flask, Response, redirect, url_for
 from flask_smorest import Api
+from werkzeug.routing import IntegerConverter
 
+from api.http.flask_side.paths import IdConverter
 from api.schemas.answers import ProblemSchema
+from api.schemas.ids import MAX_ID
+from domain.log.reading.contract import NEWEST
 
 bp = Blueprint("docs", __name__)
 
@@ -25,7 +29,15 @@ Workflows post **callbacks**. Milepost verifies each one, appends it to the hist
 answers with a receipt. Pages and programs read the state that the history adds up to. Errors are
 problem documents (RFC 9457) with a stable `type`. Reads need a bearer token; callbacks need a
 signature.
+
+A later release may add members to any object of an answer, and words to any list of known words. A
+client must pass over what it does not know. No release removes or renames a member, and what
+`required` names is always there.
 """
+
+
+OF_AN_ID: Final = {"minLength": 1, "maxLength": MAX_ID}
+OF_A_VERSION: Final = {"format": "int64", "minimum": 0, "maximum": NEWEST}
 
 
 class DocumentedApi(Api):
@@ -46,6 +58,8 @@ def api(app: Flask) -> Api:
     """Return the API that documents its routes in the application."""
     app.config.update(CONFIG)
     made = DocumentedApi(app, spec_kwargs={"info": {"description": DESCRIPTION}})
+    made.register_converter(IdConverter, lambda _: {"type": "string", **OF_AN_ID})
+    made.register_converter(IntegerConverter, lambda _: {"type": "integer", **OF_A_VERSION})
     schemes = made.spec.components
     schemes.security_scheme("bearer", {"type": "http", "scheme": "bearer"})
     for header, description in (

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final, get_args
+from collections.abc import Collection
+from typing import Any, ClassVar, Final, get_args
 
 from marshmallow import EXCLUDE, Schema, fields, validate
 
+from api.schemas.fields import LongInteger
 from domain.job.attempt.final import Outcome
 from domain.job.attempt.state import Status
 from projections.views.instance import INSTANCE_STATUSES
@@ -29,20 +31,44 @@ class OutcomeField(fields.String):
         )
 
 
-class ReceiptSchema(Schema):
-    """Proof that a callback is stored. GitHub's ping gets `received` and `warning` only."""
+class AnswerSchema(Schema):
+    """An object of an answer: every member is there, but for those that `optional` names."""
+
+    optional: ClassVar[Collection[str]] = ()
+
+    class Meta:
+        """A later release may add members, so the document forbids none."""
+
+        unknown = EXCLUDE
+
+    def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
+        """Say in the document that the member is there."""
+        field_obj.required = field_name not in self.optional
+
+
+class ReceiptSchema(AnswerSchema):
+    """Proof that a callback is stored."""
+
+    optional = ("warning",)
 
     received = fields.Boolean(metadata={"description": "Always true"})
     job_id = fields.String()
-    version = fields.Integer(metadata={"description": "The job's version after this callback"})
-    position = fields.Integer(metadata={"description": "The event's position in the whole log"})
+    version = LongInteger("The job's version after this callback")
+    position = LongInteger("The event's position in the whole log")
     duplicate = fields.Boolean(metadata={"description": "True for a redelivery"})
     warning = fields.String(
         metadata={"description": "Why the callback may be a mistake, if it may be one"}
     )
 
 
-class UiStepSchema(Schema):
+class PingSchema(AnswerSchema):
+    """What GitHub's ping is told: the URL is right, and nothing was recorded."""
+
+    received = fields.Boolean()
+    warning = fields.String()
+
+
+class UiStepSchema(AnswerSchema):
     """A UI step with its status."""
 
     id = fields.String()
@@ -50,7 +76,7 @@ class UiStepSchema(Schema):
     status = fields.String(validate=validate.OneOf(("completed", "active", "pending", "error")))
 
 
-class RefusalSchema(Schema):
+class RefusalSchema(AnswerSchema):
     """The newest refused callback of a job."""
 
     at = fields.AwareDateTime(metadata={"description": "The time by the server's clock"})
@@ -62,7 +88,7 @@ DEADLINES = ("start", "heartbeat", "step", "attempt")
 STATES = ("ok", "late", "unresponsive")
 
 
-class HealthSchema(Schema):
+class HealthSchema(AnswerSchema):
     """How alive a job is, apart from its status."""
 
     state = fields.String(validate=validate.OneOf(STATES))
@@ -77,7 +103,7 @@ class HealthSchema(Schema):
     )
 
 
-class InstanceHealthSchema(Schema):
+class InstanceHealthSchema(AnswerSchema):
     """How alive an instance's job is, apart from its status."""
 
     state = fields.String(validate=validate.OneOf(STATES))
@@ -86,7 +112,7 @@ class InstanceHealthSchema(Schema):
     dueAt = fields.AwareDateTime(allow_none=True)  # noqa: N815  as the seed's names
 
 
-class JobSchema(Schema):
+class JobSchema(AnswerSchema):
     """A job and its state."""
 
     id = fields.String()
@@ -104,7 +130,7 @@ class JobSchema(Schema):
     retry_count = fields.Integer()
     max_retries = fields.Integer()
     workflow_run_id = fields.String(allow_none=True)
-    run_attempt = fields.Integer(allow_none=True)
+    run_attempt = LongInteger(allow_none=True)
     server_id = fields.String(allow_none=True)
     server_ip = fields.String(allow_none=True)
     tailscale_ip = fields.String(allow_none=True)
@@ -130,8 +156,8 @@ class JobSchema(Schema):
     )
     created_at = fields.AwareDateTime(allow_none=True)
     updated_at = fields.AwareDateTime(allow_none=True)
-    version = fields.Integer()
-    position = fields.Integer()
+    version = LongInteger()
+    position = LongInteger()
 
 
 class RegisteredSchema(JobSchema):
@@ -158,13 +184,7 @@ class OrderedSchema(JobSchema):
     )
 
 
-class JobListSchema(Schema):
-    """A page of jobs, the newest first."""
-
-    jobs = fields.List(fields.Nested(JobSchema))
-
-
-class ReasonSchema(Schema):
+class ReasonSchema(AnswerSchema):
     """Why a job needs somebody."""
 
     reason = fields.String(validate=validate.OneOf(KINDS))
@@ -172,21 +192,24 @@ class ReasonSchema(Schema):
     text = fields.String(metadata={"description": "The reason in words"})
 
 
-class AttentionSchema(JobSchema):
-    """A job that needs somebody now."""
+class ListedJobSchema(JobSchema):
+    """A job of a list."""
+
+    optional = ("attention",)
 
     attention = fields.List(
-        fields.Nested(ReasonSchema), metadata={"description": "The reasons, the worst first"}
+        fields.Nested(ReasonSchema),
+        metadata={"description": "Why it needs somebody, the worst reason first; with `attention`"},
     )
 
 
-class AttentionListSchema(Schema):
-    """A page of jobs that need somebody now, the worst first, then the oldest."""
+class JobListSchema(AnswerSchema):
+    """A page of jobs, the newest first; with `attention`, the worst first, then the oldest."""
 
-    jobs = fields.List(fields.Nested(AttentionSchema))
+    jobs = fields.List(fields.Nested(ListedJobSchema))
 
 
-class InstanceBodySchema(Schema):
+class InstanceBodySchema(AnswerSchema):
     """The seed system's instance."""
 
     id = fields.String(metadata={"description": "The job's id"})
@@ -205,7 +228,7 @@ class InstanceBodySchema(Schema):
     updatedAt = fields.AwareDateTime()  # noqa: N815
 
 
-class InstanceSchema(Schema):
+class InstanceSchema(AnswerSchema):
     """An agent's instance, its UI steps, and its uptime."""
 
     instance = fields.Nested(InstanceBodySchema)
@@ -214,7 +237,7 @@ class InstanceSchema(Schema):
     health = fields.Nested(InstanceHealthSchema)
 
 
-class TimelineStepSchema(Schema):
+class TimelineStepSchema(AnswerSchema):
     """A step, from its report to the report of the next step or the end of the attempt."""
 
     step = fields.String()
@@ -227,7 +250,7 @@ class TimelineStepSchema(Schema):
     duration_seconds = fields.Float(allow_none=True)
 
 
-class GapSchema(Schema):
+class GapSchema(AnswerSchema):
     """A silence longer than two heartbeat intervals."""
 
     since = fields.AwareDateTime()
@@ -235,7 +258,7 @@ class GapSchema(Schema):
     duration_seconds = fields.Float()
 
 
-class AttemptSchema(Schema):
+class AttemptSchema(AnswerSchema):
     """One attempt of a job."""
 
     number = fields.Integer()
@@ -246,7 +269,7 @@ class AttemptSchema(Schema):
         metadata={"description": "True if another run took its place while it was in progress"}
     )
     workflow_run_id = fields.String(allow_none=True)
-    run_attempt = fields.Integer(allow_none=True)
+    run_attempt = LongInteger(allow_none=True)
     started_at = fields.AwareDateTime(allow_none=True)
     finished_at = fields.AwareDateTime(allow_none=True)
     duration_seconds = fields.Float(allow_none=True)
@@ -262,17 +285,17 @@ class AttemptSchema(Schema):
     gaps = fields.List(fields.Nested(GapSchema))
 
 
-class TimelineSchema(Schema):
+class TimelineSchema(AnswerSchema):
     """A job's attempts in order."""
 
     job_id = fields.String()
-    version = fields.Integer()
-    position = fields.Integer()
+    version = LongInteger()
+    position = LongInteger()
     queued_at = fields.AwareDateTime(allow_none=True)
     attempts = fields.List(fields.Nested(AttemptSchema))
 
 
-class ProofSchema(Schema):
+class ProofSchema(AnswerSchema):
     """Proof that an event is in the log that the checkpoint signs; hashes are in base64.
 
     `docs/check_inclusion.py` checks it in ten lines; `docs/check_proof.py` also explains the
@@ -285,30 +308,27 @@ class ProofSchema(Schema):
         }
     )
     stored = fields.String(metadata={"description": "The event's bytes as stored, in base64"})
-    leaf_index = fields.Integer(metadata={"description": "The event's index in the tree, from 0"})
-    tree_size = fields.Integer()
+    leaf_index = LongInteger("The event's index in the tree, from 0")
+    tree_size = LongInteger()
     root = fields.String()
     hashes = fields.List(fields.String(), metadata={"description": "From the leaf to the root"})
     checkpoint = fields.String(metadata={"description": "The signed checkpoint of this size"})
 
 
-class ExtensionSchema(Schema):
+class ExtensionSchema(AnswerSchema):
     """Proof that the tree extends the tree of its first `first_size` events (RFC 9162, 2.1.4)."""
 
-    first_size = fields.Integer()
-    tree_size = fields.Integer()
+    first_size = LongInteger()
+    tree_size = LongInteger()
     root = fields.String()
     hashes = fields.List(fields.String())
     checkpoint = fields.String(metadata={"description": "The signed checkpoint of this size"})
 
 
-class ProblemSchema(Schema):
+class ProblemSchema(AnswerSchema):
     """A problem document (RFC 9457)."""
 
-    class Meta:
-        """Problems may have members of their own."""
-
-        unknown = EXCLUDE
+    optional = ("detail", "error", "errors", "possible")
 
     type = fields.String(metadata={"description": "Stable: urn:milepost:problem:…"})
     title = fields.String()
@@ -319,4 +339,31 @@ class ProblemSchema(Schema):
     errors = fields.Dict(metadata={"description": "Faults by field"})
     possible = fields.List(
         fields.String(), metadata={"description": "The commands that the job's state allows now"}
+    )
+
+
+class LivenessSchema(AnswerSchema):
+    """The process answers."""
+
+    status = fields.String(validate=validate.Equal("alive"))
+
+
+class ReadinessSchema(AnswerSchema):
+    """The server takes callbacks, and how far behind the log the read model and the tree are."""
+
+    status = fields.String(validate=validate.Equal("ready"))
+    database = fields.String(metadata={"description": "The database, without its password"})
+    log_position = LongInteger("The position of the newest event")
+    read_model_position = LongInteger("The position up to which events are folded")
+    lag_events = LongInteger("Events that are not folded yet")
+    rebuild_position = LongInteger(
+        "The position of a rebuild of the read model; null without one", allow_none=True
+    )
+    set_aside = fields.Integer(
+        metadata={"description": "Events that could not be folded, up to 100"}
+    )
+    tree_lag_events = LongInteger("Positions that the tree is behind the log")
+    tree = fields.String(metadata={"description": "`growing`, or the reason why the tree stopped"})
+    deadlines = fields.String(
+        metadata={"description": "`watched`, or the reason why no job is given up at present"}
     )

@@ -41,6 +41,14 @@ class Reason(fields.String):
         )
 
 
+class LongInteger(fields.Integer):
+    """A position, a version or a size: a whole number of up to 64 bits."""
+
+    def __init__(self, description: str = "", **options: Any) -> None:
+        described = {"description": description} if description else {}
+        super().__init__(metadata={"format": "int64", **described}, **options)
+
+
 class When(fields.Field[datetime]):
     """A time as in RFC 3339, or as senders write it: see `asked_time`.
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import get_args
 
-from marshmallow import Schema, fields, validate
+from marshmallow import fields, validate
 
-from api.schemas.answers import OutcomeField, UiStepSchema
+from api.schemas.answers import AnswerSchema, OutcomeField, UiStepSchema
+from api.schemas.fields import LongInteger
 from projections.reading.actor import ActorKind
 from projections.views.instance import INSTANCE_STATUSES
 
 
-class SignerSchema(Schema):
+class SignerSchema(AnswerSchema):
     """The signer of a callback: scheme and key."""
 
     scheme = fields.String(metadata={"description": "x-signature, x-hub-signature-256, …"})
@@ -24,7 +25,7 @@ class SignerSchema(Schema):
     )
 
 
-class ActorSchema(Schema):
+class ActorSchema(AnswerSchema):
     """Who caused an event, and how Milepost knows it."""
 
     kind = fields.String(
@@ -45,7 +46,7 @@ class ActorSchema(Schema):
     )
 
 
-class StateSchema(Schema):
+class StateSchema(AnswerSchema):
     """The state of a job after an event."""
 
     status = fields.String(validate=validate.OneOf(INSTANCE_STATUSES))
@@ -56,7 +57,7 @@ class StateSchema(Schema):
     steps = fields.List(fields.Nested(UiStepSchema))
 
 
-class ChangeSchema(Schema):
+class ChangeSchema(AnswerSchema):
     """A field that differs."""
 
     field = fields.String(
@@ -66,12 +67,12 @@ class ChangeSchema(Schema):
     after = fields.Raw(allow_none=True)
 
 
-class EventSchema(Schema):
+class EventSchema(AnswerSchema):
     """An event with its payload, signer and changes."""
 
     job_id = fields.String()
-    version = fields.Integer(metadata={"description": "The event's number in its job, from 1"})
-    position = fields.Integer(metadata={"description": "The event's position in the whole log"})
+    version = LongInteger("The event's number in its job, from 1")
+    position = LongInteger("The event's position in the whole log")
     recorded_at = fields.AwareDateTime(
         allow_none=True, metadata={"description": "The time by the server's clock"}
     )
@@ -114,30 +115,28 @@ class EventSchema(Schema):
     changed = fields.List(fields.Nested(ChangeSchema))
 
 
-class EventPageSchema(Schema):
+class EventPageSchema(AnswerSchema):
     """Events in order. An empty page may have a next page: its Link header names it."""
 
     events = fields.List(fields.Nested(EventSchema))
-    next_after = fields.Integer(
-        metadata={"description": "The value of `after` for the next request"}
-    )
+    next_after = LongInteger("The value of `after` for the next request")
 
 
-class PlaceSchema(Schema):
+class PlaceSchema(AnswerSchema):
     """A job at one of its versions."""
 
     job_id = fields.String()
-    version = fields.Integer()
-    position = fields.Integer()
+    version = LongInteger()
+    position = LongInteger()
     recorded_at = fields.AwareDateTime(
         allow_none=True, metadata={"description": "The time when the last event was recorded"}
     )
 
 
-class DifferenceSchema(Schema):
+class DifferenceSchema(AnswerSchema):
     """The differences between two states."""
 
-    class Meta:
+    class Meta(AnswerSchema.Meta):
         """`from` is no name in Python."""
 
         include = {  # noqa: RUF012

@@ -7,12 +7,13 @@ from typing import Any, Final
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
 
-from api.schemas.fields import Listed, When
+from api.schemas.fields import Listed, LongInteger, When
 from api.schemas.times import asked_time
 from domain.job.events import CATALOGUE
 from domain.log.reading.contract import NEWEST
 from projections.reading.time_travel import PointInHistory
 
+AT_MOST_NEWEST: Final = validate.Range(0, NEWEST)
 TIME: Final = {"type": "string", "format": "date-time"}
 
 
@@ -24,11 +25,7 @@ class HistoryQuerySchema(Schema):
 
         unknown = RAISE
 
-    after = fields.Integer(
-        load_default=0,
-        validate=validate.Range(0, NEWEST),
-        metadata={"description": "`next_after` of the page before"},
-    )
+    after = LongInteger("`next_after` of the page before", load_default=0, validate=AT_MOST_NEWEST)
     limit = fields.Integer(
         load_default=50,
         validate=validate.Range(1, 500),
@@ -49,10 +46,7 @@ class HistoryQuerySchema(Schema):
         through=True,
         metadata={"description": "Only events recorded at this time or earlier", **TIME},
     )
-    attempt = fields.Integer(
-        validate=validate.Range(1, NEWEST),
-        metadata={"description": "Only events of this attempt, from 1"},
-    )
+    attempt = LongInteger("Only events of this attempt, from 1", validate=validate.Range(1, NEWEST))
 
 
 class PlaceField(fields.Field[PointInHistory]):
@@ -70,17 +64,14 @@ class PlaceField(fields.Field[PointInHistory]):
 
 
 class PlaceQuerySchema(Schema):
-    """A version or time to show, or two to compare; the present without any."""
+    """A version or time to show; the present without any."""
 
     class Meta:
         """A misspelt parameter must not show the present."""
 
         unknown = RAISE
 
-    version = fields.Integer(
-        validate=validate.Range(0, NEWEST),
-        metadata={"description": "The state after the event of this version"},
-    )
+    version = LongInteger("The state after the event of this version", validate=AT_MOST_NEWEST)
     at = When(
         through=True,
         metadata={
@@ -89,11 +80,28 @@ class PlaceQuerySchema(Schema):
             **TIME,
         },
     )
+
+    @validates_schema(skip_on_field_errors=True)
+    def _one_question(self, query: Mapping[str, Any], **_: Any) -> None:
+        if len(query.keys() & {"version", "at", "start"}) > 1:
+            raise ValidationError("Only one of version, at, and from with to.")
+
+
+class ChangesQuerySchema(Schema):
+    """Two versions or times to compare."""
+
+    class Meta:
+        """A misspelt parameter must not compare with the present."""
+
+        unknown = RAISE
+
     start = PlaceField(
         data_key="from",
+        required=True,
         metadata={
-            "description": "The differences since this version or time",
+            "description": "The changes since this version or time",
             "type": "string",
+            "example": "1",
         },
     )
     end = PlaceField(
@@ -104,9 +112,17 @@ class PlaceQuerySchema(Schema):
         },
     )
 
+
+class OlderPlaceQuerySchema(PlaceQuerySchema):
+    """A version or time to show, or two to compare, as before the comparison had its own route.
+
+    The document has no word of it: no client can be generated for a route of two answers.
+    """
+
+    start = PlaceField(data_key="from")
+    end = PlaceField(data_key="to")
+
     @validates_schema(skip_on_field_errors=True)
-    def _one_question(self, query: Mapping[str, Any], **_: Any) -> None:
+    def _two_ends(self, query: Mapping[str, Any], **_: Any) -> None:
         if "end" in query and "start" not in query:
             raise ValidationError("Needs from.", field_name="to")
-        if len(query.keys() & {"version", "at", "start"}) > 1:
-            raise ValidationError("Only one of version, at, and from with to.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import INCLUDE, RAISE, Schema, ValidationError, fields, validate
 
-from api.schemas.fields import Name, Reason, RunId
+from api.schemas.fields import LongInteger, Name, Reason, RunId
 from api.schemas.ids import MAX_RUN_ATTEMPT
 from api.schemas.statuses import about_outcome
 from domain.job.callback import STATUSES
@@ -126,9 +126,8 @@ class JobQuerySchema(Schema):
     cursor = fields.String(
         metadata={"description": "The cursor in the Link header of the page before"}
     )
-    min_position = fields.Integer(
-        validate=validate.Range(0, NEWEST),
-        metadata={"description": "Wait until the list includes this position"},
+    min_position = LongInteger(
+        "Wait until the list includes this position", validate=validate.Range(0, NEWEST)
     )
 
 
@@ -140,17 +139,17 @@ class ProofQuerySchema(Schema):
 
         unknown = RAISE
 
-    size = fields.Integer(
+    size = LongInteger(
+        "The number of events of your checkpoint; all events if left out",
         validate=validate.Range(1, NEWEST),
-        metadata={"description": "The number of events of your checkpoint; all events if left out"},
     )
 
 
 class ExtensionQuerySchema(ProofQuerySchema):
     """The older and the newer tree of a consistency proof."""
 
-    first_size = fields.Integer(
+    first_size = LongInteger(
+        "The number of events of the older checkpoint",
         required=True,
         validate=validate.Range(1, NEWEST),
-        metadata={"description": "The number of events of the older checkpoint"},
     )

@@ -12,7 +12,15 @@ PAGE = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
 HEAD = "| attacker | what he can do or not | test that holds it |\n| --- | --- | --- |\n"
 TABLE = PAGE.split(HEAD)[1].split("\n\n")[0]
 LINES = [line.strip("| ").split(" | ") for line in TABLE.splitlines()]
-ATTACKERS = ("stranger", "observer", "user's token", "shared secret", "database", "disk")
+ATTACKERS = (
+    "stranger",
+    "observer",
+    "job's key",
+    "user's token",
+    "shared secret",
+    "database",
+    "disk",
+)
 DEFINED = {
     name
     for path in (ROOT / "tests").rglob("test_*.py")

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from domain.workflows.files import load
 from tests.drill.absence.command import absence
+from tests.drill.fuzzing.command import fuzz
 from tests.drill.month import done_in, play_month, shifts_of
 from tests.drill.replay import claims_broken, played, smallest, story
 from tests.drill.shifts import Tally, away_in, lives_of
@@ -121,6 +122,7 @@ def job(seed: str) -> None:
 
 
 main.add_command(absence)
+main.add_command(fuzz)
 
 if __name__ == "__main__":
     main()

@@ -18,6 +18,27 @@ from api.schemas.answers import ProblemSchema
 from api.tokens import Scope
 
 PROBLEM: Final = "application/problem+json"
+TEXT: Final = {"type": "string"}
+"""The schema of an answer that is no JSON."""
+UNAVAILABLE: Final = "The database is away, or the server is busy or about to end; try again"
+IF_NONE_MATCH: Final = {
+    "in": "header",
+    "name": "If-None-Match",
+    "schema": {"type": "string"},
+    "description": "The ETag of the body that you have: if it is current, the answer is a 304",
+}
+TAGGED: Final = {
+    "ETag": {"schema": {"type": "string"}, "description": "The tag of this body, in quotes"}
+}
+"""Headers of an answer that a client may ask for conditionally."""
+PAGED: Final = {
+    "Link": {"schema": {"type": "string"}, "description": '`<…>; rel="next"`, if there are more'}
+}
+"""Headers of a page."""
+LOCATION: Final = {
+    "Location": {"schema": {"type": "string"}, "description": "The path of what was made"}
+}
+"""Headers of an answer to a registration."""
 View = TypeVar("View", bound=Callable[..., Any])
 
 
@@ -65,12 +86,56 @@ class Blueprint(flask_smorest.Blueprint):
         """Document another possible answer of the view."""
         return _only_documenting(super().alt_response(*args, **described))
 
+    def route(self, rule: str, *, operation: str, **options: Any) -> Callable[[View], View]:
+        """Answer requests for this path; generated clients call it by the operation's name."""
+        answer = super().route(rule, **options)
+
+        def decorate(view: View) -> View:
+            # The documentation is copied at once, so one view may have two paths.
+            answered: View = answer(self.doc(operationId=operation)(view))
+            return answered
+
+        return decorate
+
+    def arguments(
+        self,
+        schema: Any,
+        *,
+        location: str = "json",
+        reads: Schema | None = None,
+        **described: Any,
+    ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Read the request's arguments and document them.
+
+        `reads` is a schema that also understands what older clients send, which is not documented.
+        """
+        document = _only_documenting(super().arguments(schema, location=location, **described))
+        parse = self.ARGUMENTS_PARSER.use_args(reads or schema, location=location)
+
+        def decorate(view: Callable[..., Any]) -> Callable[..., Any]:
+            documented = document(self.problem(400, "Malformed")(view))
+            if location == "json":
+                documented = self.problem(413, "Larger than 1 MiB")(documented)
+            parsed: Callable[..., Any] = parse(documented)
+            return parsed
+
+        return decorate
+
+    def conditional(self, view: View) -> View:
+        """Document that a client which sends the ETag that it has may get a 304."""
+        documented = self.alt_response(304, description="Not modified")(view)
+        described = documented._apidoc  # type: ignore[attr-defined]
+        # `doc` would put this parameter in the place of those that `arguments` documents.
+        described.setdefault("arguments", {}).setdefault("parameters", []).append(IF_NONE_MATCH)
+        return documented
+
     def needs(self, scope: Scope) -> Callable[[View], View]:
         """Call the view only for a token that grants the scope; document that."""
 
         def decorate(view: View) -> View:
             documented = self.problem(401, "The token is missing or invalid")(view)
             documented = self.problem(403, "The token lacks the scope")(documented)
+            documented = self.problem(503, UNAVAILABLE)(documented)
             secured: View = self.doc(security=[{"bearer": []}])(needs(scope)(documented))  # type: ignore[assignment]
             return secured
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -19,6 +20,40 @@ SIGNATURES: list[dict[str, list[str]]] = [
     {"standard-webhooks": []},
 ]
 OPEN = {"/livez", "/readyz"}
+LONG = {"position", "version", "after", "next_after", "tree_size", "first_size", "min_position"}
+OPTIONAL = {
+    "Receipt": {"warning"},
+    "Problem": {"detail", "error", "errors", "possible"},
+}
+"""The members that an answer may lack."""
+JOB, INSTANCE = "/api/jobs/{job_id}", "/api/agents/{agent_id}/instance"
+OPERATIONS = {
+    ("post", "/api/webhooks/github"): "post_github_webhook",
+    ("post", "/api/callbacks"): "post_callback",
+    ("post", "/api/callbacks/{job_id}"): "post_job_callback",
+    ("post", "/api/jobs"): "register_job",
+    ("get", "/api/jobs"): "list_jobs",
+    ("get", JOB): "get_job",
+    ("get", f"{JOB}/changes"): "get_job_changes",
+    ("get", f"{JOB}/timeline"): "get_job_timeline",
+    ("get", f"{JOB}/events"): "list_job_events",
+    ("get", f"{JOB}/events/{{version}}/proof"): "prove_event",
+    ("post", f"{JOB}/fail"): "fail_job",
+    ("post", f"{JOB}/cancel"): "cancel_job",
+    ("post", f"{JOB}/retry"): "retry_job",
+    ("post", f"{JOB}/stop"): "stop_job",
+    ("post", f"{JOB}/stopped"): "confirm_job_stopped",
+    ("get", INSTANCE): "get_instance",
+    ("get", f"{INSTANCE}/changes"): "get_instance_changes",
+    ("delete", INSTANCE): "stop_instance",
+    ("get", "/api/events"): "list_events",
+    ("get", "/api/checkpoint"): "get_checkpoint",
+    ("get", "/api/checkpoint/extension"): "prove_extension",
+    ("get", "/livez"): "get_liveness",
+    ("get", "/readyz"): "get_readiness",
+    ("get", "/metrics"): "get_metrics",
+}
+"""These names never change: the code of others calls them."""
 
 
 @pytest.fixture
@@ -55,6 +90,67 @@ def test_every_route_is_documented_and_no_other(
     }
 
     assert operations(document).keys() == routes
+
+
+def test_operations_keep_the_names_by_which_generated_clients_call_them(
+    document: dict[str, Any],
+) -> None:
+    named = {name: operation["operationId"] for name, operation in operations(document).items()}
+
+    assert named == OPERATIONS
+
+
+def schemas_in(part: Any) -> Iterator[dict[str, Any]]:
+    """Yield every object of the document, and so every schema."""
+    if isinstance(part, dict):
+        yield part
+    for each in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
+        yield from schemas_in(each)
+
+
+def test_no_answer_is_one_of_several_shapes(document: dict[str, Any]) -> None:
+    for schema in schemas_in(document):
+        assert "oneOf" not in schema
+        assert all(each == {"type": "null"} for each in schema.get("anyOf", [])[1:]), schema
+
+
+def test_answers_name_what_is_always_there_and_leave_room_for_more(
+    document: dict[str, Any],
+) -> None:
+    answered = {
+        found["schema"]["$ref"].rpartition("/")[2]
+        for operation in operations(document).values()
+        for response in operation["responses"].values()
+        for found in response.get("content", {}).values()
+        if "$ref" in found["schema"]
+    }
+    schemas = document["components"]["schemas"]
+
+    assert len(answered) > 10
+    for name in answered:
+        for schema in schemas_in(schemas[name]):
+            assert schema.get("additionalProperties") is not False, name
+        optional = schemas[name]["properties"].keys() - set(schemas[name]["required"])
+        assert optional == OPTIONAL.get(name, set()), name
+
+
+def test_every_position_and_version_has_64_bits(document: dict[str, Any]) -> None:
+    described = [
+        (name, found)
+        for schema in schemas_in(document)
+        for name, found in schema.get("properties", {}).items()
+        if name in LONG and found  # a change has `after` of any kind
+    ]
+    asked = [
+        (each["name"], each["schema"])
+        for operation in operations(document).values()
+        for each in operation.get("parameters", [])
+        if each["name"] in LONG
+    ]
+
+    assert len(described) > 10
+    assert len(asked) > 5
+    assert all(found["format"] == "int64" for _, found in [*described, *asked])
 
 
 def test_every_operation_says_what_it_does(document: dict[str, Any]) -> None:
@@ -119,6 +215,11 @@ def test_answers_are_as_documented(memory_site: Site, document: dict[str, Any]) 
         ("EventPage", memory_site.read("/api/jobs/job-1/events")),
         ("EventPage", memory_site.read("/api/events")),
         ("Difference", memory_site.read("/api/jobs/job-1?from=1&to=3")),
+        ("Difference", memory_site.read("/api/jobs/job-1/changes?from=1&to=3")),
+        ("Difference", memory_site.read("/api/agents/agent-1/instance/changes?from=1")),
+        ("JobList", memory_site.read("/api/jobs?attention=true")),
+        ("Liveness", memory_site.read("/livez")),
+        ("Readiness", memory_site.read("/readyz")),
         ("Problem", body_of(memory_site.get("/api/jobs/nobody"))),
         ("Problem", body_of(memory_site.callback({"job_id": [1], "status": "failed"}))),
     ):

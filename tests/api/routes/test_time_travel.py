@@ -200,7 +200,8 @@ def test_what_differs_between_two_moments_is_told(site: Site) -> None:
     }
 
     for query in ("from=1&to=6", f"from=1&to={time[:-6]}Z", "from=1"):
-        found = site.read(f"{JOB}?{query}")
+        found = site.read(f"{JOB}/changes?{query}")
+        assert found == site.read(f"{JOB}?{query}")  # as older clients ask
         assert found["from"] == expected["from"]
         assert found["to"] == expected["to"]
         told = {each["field"]: (each["before"], each["after"]) for each in found["changed"]}
@@ -208,8 +209,10 @@ def test_what_differs_between_two_moments_is_told(site: Site) -> None:
         assert told["steps.installing"] == ("pending", "error")
         assert told["error"] == (None, "exit 1")
         assert "version" not in told
-    assert site.read(f"{JOB}?from=3&to=3")["changed"] == []
-    told = site.read(f"{INSTANCE}?from=1&to=2")["changed"]
+    assert site.read(f"{JOB}/changes?from=3&to=3")["changed"] == []
+    problem_of(site.get(f"{JOB}/changes?to=3"), 400, "invalid-fields")
+    told = site.read(f"{INSTANCE}/changes?from=1&to=2")["changed"]
+    assert told == site.read(f"{INSTANCE}?from=1&to=2")["changed"]
     assert {"field": "status", "before": "pending", "after": "provisioning"} in told
 
 

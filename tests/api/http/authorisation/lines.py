@@ -6,6 +6,7 @@ from typing import Final, Literal, NamedTuple
 
 CALLBACK: Final = '{{"job_id": "{job}", "status": "provisioning"}}'
 PAST: Final = ("", "?version=1", "?at=2026-03-02T12:00:00Z", "?from=1", "?version=99", "?version=x")
+CHANGES: Final = ("?from=1", "?from=1&to=2", "?from=99", "?from=x", "?nothing=1")
 ORDER: Final = '{{"reason": "asked for by the matrix"}}'
 PAGE: Final = ("", "?limit=1", "?kind=StatusReported", "?limit=x", "?nothing=1")
 
@@ -21,7 +22,7 @@ class Line(NamedTuple):
     proof: Literal["none", "signature", "read", "write"]
     about: Literal["nothing", "job", "agent", "everything"] = "nothing"
     statuses: frozenset[int] = frozenset({200})
-    """What a caller gets who may ask, about a thing that it may see, without a query."""
+    """What a caller gets who may ask, about a thing that it may see, with the first query."""
     body: str = ""
     """The body, and below the queries, with `{job}` and `{agent}` for the names."""
     queries: tuple[str, ...] = ("",)
@@ -53,6 +54,7 @@ LINES: Final = {
     ),
     ("GET", "/api/jobs"): Line("read", queries=("", "?agent_id={agent}", "?attention=true")),
     ("GET", "/api/jobs/<id:job_id>"): Line("read", "job", queries=PAST),
+    ("GET", "/api/jobs/<id:job_id>/changes"): Line("read", "job", queries=CHANGES),
     ("GET", "/api/jobs/<id:job_id>/timeline"): Line("read", "job", queries=("", "?nothing=1")),
     ("GET", "/api/jobs/<id:job_id>/events"): Line("read", "job", queries=PAGE),
     ("GET", "/api/jobs/<id:job_id>/events/<int:version>/proof"): Line(
@@ -65,10 +67,9 @@ LINES: Final = {
     ("POST", "/api/jobs/<id:job_id>/stopped"): order(),
     ("GET", "/api/events"): Line("read", queries=PAGE),
     ("GET", "/api/checkpoint"): Line("read"),
-    ("GET", "/api/checkpoint/extension"): Line(
-        "read", statuses=frozenset({400}), queries=("", "?first_size=1")
-    ),
+    ("GET", "/api/checkpoint/extension"): Line("read", queries=("?first_size=1", "")),
     ("GET", "/api/agents/<id:agent_id>/instance"): Line("read", "agent", queries=PAST),
+    ("GET", "/api/agents/<id:agent_id>/instance/changes"): Line("read", "agent", queries=CHANGES),
     ("DELETE", "/api/agents/<id:agent_id>/instance"): Line("write", "agent", frozenset({200, 400})),
 }
 """By method and rule of the URL map."""
