@@ -63,7 +63,7 @@ def test_the_generated_client_calls_every_route_and_reads_every_answer(
     assert client.call("get_instance_changes", "agent-1", from_="1").to.version == 5
 
     assert client.call("stop_instance", "agent-1").instance.status.value == "stopping"
-    assert client.call("stop_job", "job-1", body=models.Stop()).changed is False
+    assert client.call("stop_job", "job-1", body=models.Order()).changed is False
     gone = models.Stopped(reason="removed by hand")
     assert client.call("confirm_job_stopped", "job-1", body=gone).status.value == "stopped"
     asked = models.Order(reason="asked for by a test")
