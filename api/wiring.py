@@ -17,6 +17,7 @@ from api.settings.variables import InvalidSetting
 from api.tokens.remembered import RememberedTokens
 from domain.application import Milepost
 from domain.evidence.checkpoint import Checkpoint
+from domain.evidence.signing_keys import NAMELESS, PrivateKey, PublicKey
 from domain.job.mandate import Mandate
 from domain.log.clock import utc_now
 from domain.log.schema.steps import Schema
@@ -131,6 +132,32 @@ class Services(msgspec.Struct, frozen=True):
             checkpoints,
             report,
         )
+
+    def signers(self) -> list[PrivateKey]:
+        """Return the keys that sign for this log; the first one's name is the log's origin.
+
+        A key without a name of its own signs under the log's origin, and under its old name for
+        who trusts that. Raises `StoreUnavailable`.
+        """
+        with translated():
+            origin = self.tree.origin()
+        keys: list[PrivateKey] = []
+        for key in self.settings.signers:
+            keys += [key.named(origin), key] if origin and key.name == NAMELESS else [key]
+        return keys
+
+    def published(self) -> list[PublicKey]:
+        """Return the public keys that others need to check this log's checkpoints."""
+        keys = [key.public for key in self.signers()]
+        return [key for key in keys if key.name == keys[0].name]
+
+    def trusted(self) -> list[PublicKey]:
+        """Return the keys whose checkpoints of this log are trusted, its own and the configured."""
+        with translated():
+            origin = self.tree.origin()
+        keys = self.settings.trusted
+        named = [key.named(origin) for key in keys if origin and key.name == NAMELESS]
+        return [*named, *keys]
 
     @property
     def evidence(self) -> Evidence:

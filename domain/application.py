@@ -130,9 +130,13 @@ class Milepost(Application[str]):
         reason: str | None = None,
         *,
         token_id: str | None = None,
+        version: int | None = None,
     ) -> Receipt:
-        """Ask the running instance to stop; raise `NothingToStop` or `JobNotFound`."""
-        return self._committer.submit(StopJob(job_id, requested_by, reason, token_id))
+        """Ask the running instance to stop; raise `NothingToStop` or `JobNotFound`.
+
+        With `version`, raise `JobChanged` unless the job still has this version.
+        """
+        return self._committer.submit(StopJob(job_id, requested_by, reason, token_id, version))
 
     def order(
         self,
@@ -143,12 +147,13 @@ class Milepost(Application[str]):
         token_id: str | None = None,
         reason: str | None = None,
         server_id: str | None = None,
+        version: int | None = None,
     ) -> Receipt:
         """Fail, cancel, retry or stop a job, or confirm that a machine of it is gone.
 
         The receipt of an order that asks for what is so already has no position. Raises
-        `NotPossible`, `JobNotFound`, or `JobInProgress` (a retry, and the user has another job in
-        progress).
+        `NotPossible`, `JobNotFound`, `JobInProgress` (a retry, and the user has another job in
+        progress), or `JobChanged` (the job does not have the given version any more).
         """
         queued = self.find(job_id).queued if order == "retry" else None
         return self._committer.submit(
@@ -161,6 +166,7 @@ class Milepost(Application[str]):
                 reason=reason,
                 user_id=queued.user_id if queued else None,
                 server_id=server_id,
+                version=version,
             )
         )
 

@@ -9,6 +9,7 @@ MilepostError
 │   ├── JobInProgress
 │   ├── AgentTaken
 │   ├── NothingToStop
+│   ├── JobChanged
 │   └── NotPossible
 ├── NotFound
 │   ├── JobNotFound
@@ -63,6 +64,10 @@ class AgentTaken(Refused):
 
 class NothingToStop(Refused):
     """No running instance found for this agent."""
+
+
+class JobChanged(Refused):
+    """The job has changed since you read it."""
 
 
 class NotPossible(Refused):

@@ -9,7 +9,7 @@ from threading import Event
 
 import click
 
-from api.cli.terminal.output import opened, printable
+from api.cli.terminal.output import opened
 from api.serving.listening import claimed
 from api.serving.logs import log_to_stderr
 from api.serving.server import connections_of, run
@@ -24,6 +24,7 @@ from api.settings.home import make_home
 from api.settings.private_files import made_private
 from api.settings.settings import Settings
 from api.wiring import open_services
+from domain.unseen import visible_lines
 
 TRY_IT = """\
     BODY='{{"job_id": "demo", "status": "provisioning", "step": "vm_created"}}'
@@ -69,6 +70,8 @@ def serve(
         services = open_services(settings)
         try:
             services.prepare()
+            if "checkpoint key" in made:
+                made["checkpoint key"] = str(services.published()[0])
         finally:
             services.close()
         _greet(settings, made)
@@ -102,7 +105,7 @@ def init_db() -> None:
 def _mend(settings: Settings) -> None:
     """Close the files that an earlier release left open, and say which files and folders are."""
     for line in made_private(settings):
-        click.echo(printable(line), err=True)
+        click.echo(visible_lines(line), err=True)
 
 
 def _greet(settings: Settings, made: dict[str, str]) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from http import HTTPStatus
-from typing import NamedTuple
+from typing import Final, NamedTuple
+from urllib.parse import quote
 
 import msgspec
 from flask import Response, request
@@ -24,12 +25,19 @@ from domain.evidence.merkle import InvalidProof
 from projections.reading.reader import NotRebuiltYet
 from projections.reading.time_travel import NoSuchMoment
 from projections.tree.contract import TreeBroken
-from projections.tree.proofs import NotInTreeYet
+from projections.tree.proofs import NoSuchTree, NotInTreeYet
 
 log = logging.getLogger("milepost.api")
 
 PREFIX = "urn:milepost:problem:"
 RETRY_AFTER_SECONDS = 2
+IN_A_PATH: Final = "/:@!$&'()*+,;=~"
+BY_TOKEN: Final = ("WWW-Authenticate", 'Bearer realm="milepost"')
+BY_SIGNATURE: Final = (
+    "WWW-Authenticate",
+    'Signature realm="milepost", headers="X-Signature X-Hub-Signature-256 webhook-signature"',
+)
+"""How a request is authenticated. RFC 9110 wants this with every 401."""
 TOO_LARGE = (
     "The body is larger than 1 MiB (1,048,576 bytes), the most that Milepost takes. "
     "Send the end of a long log only."
@@ -195,7 +203,13 @@ KINDS: dict[type[MilepostError], Kind] = {
         "milepost verify shows the differences.",
     ),
     InvalidProof: Kind(
-        HTTPStatus.BAD_REQUEST, "no-such-proof", "No such proof", "Ask for a size from 1."
+        HTTPStatus.BAD_REQUEST, "no-such-proof", "No such proof", "Ask for a larger size."
+    ),
+    NoSuchTree: Kind(
+        HTTPStatus.NOT_FOUND,
+        "no-such-tree",
+        "No such tree",
+        "If a checkpoint of this log has that size, the log lost events; see milepost verify.",
     ),
     domain.JobNotFound: Kind(
         HTTPStatus.NOT_FOUND,
@@ -245,6 +259,12 @@ KINDS: dict[type[MilepostError], Kind] = {
         "Nothing to stop",
         error="No running instance found for this agent",
     ),
+    domain.JobChanged: Kind(
+        HTTPStatus.PRECONDITION_FAILED,
+        "precondition-failed",
+        "Precondition failed",
+        "Read it again, decide again, and send its new ETag in If-Match.",
+    ),
     domain.NotPossible: Kind(HTTPStatus.CONFLICT, "not-possible", "Not possible now"),
     domain.StoreUnavailable: Kind(
         HTTPStatus.SERVICE_UNAVAILABLE, "store-unavailable", "Database unavailable"
@@ -282,14 +302,22 @@ def problem(
 ) -> Answer:
     """Return a problem document without the members that are None."""
     document = {"type": PREFIX + slug, "title": title, "status": int(status), "detail": detail}
-    document |= {"instance": path, **members}
+    document |= {"instance": _uri(path), **members}
     body = msgspec.json.encode({k: v for k, v in document.items() if v not in (None, "")})
     headers = [("Content-Type", PROBLEM)]
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers.append(("Retry-After", str(RETRY_AFTER_SECONDS)))
-    if status == HTTPStatus.UNAUTHORIZED and slug.endswith("-token"):
-        headers.append(("WWW-Authenticate", 'Bearer realm="milepost"'))
+    if status == HTTPStatus.UNAUTHORIZED:
+        headers.append(BY_TOKEN if slug.endswith("-token") else BY_SIGNATURE)
     return Answer(int(status), headers, body + b"\n")
+
+
+def _uri(path: str) -> str | None:
+    """Return a path as a reference that RFC 3986 allows; None for what is no path, such as `*`."""
+    if not path.startswith("/"):
+        return None
+    # What follows two slashes would be a host.
+    return ("/." if path.startswith("//") else "") + quote(path, safe=IN_A_PATH)
 
 
 def _ended(message: str) -> str:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from marshmallow import INCLUDE, RAISE, Schema, ValidationError, fields, validate
 
 from api.schemas.fields import Name, Reason, RunId
+from api.schemas.ids import MAX_RUN_ATTEMPT
 from api.schemas.statuses import about_outcome
 from domain.job.callback import STATUSES
+from domain.log.reading.contract import NEWEST
 from projections.views.instance import INSTANCE_STATUSES
 
 
@@ -32,7 +34,7 @@ class CallbackSchema(Schema):
         metadata={"description": "The CI run, a string or number", "type": ["string", "integer"]}
     )
     run_attempt = fields.Integer(
-        validate=validate.Range(min=1),
+        validate=validate.Range(1, MAX_RUN_ATTEMPT),
         metadata={"description": "The number of the run's attempt, as GITHUB_RUN_ATTEMPT"},
     )
     error = fields.String(metadata={"description": "The error's text, with status failed"})
@@ -125,7 +127,7 @@ class JobQuerySchema(Schema):
         metadata={"description": "The cursor in the Link header of the page before"}
     )
     min_position = fields.Integer(
-        validate=validate.Range(min=0),
+        validate=validate.Range(0, NEWEST),
         metadata={"description": "Wait until the list includes this position"},
     )
 
@@ -139,7 +141,7 @@ class ProofQuerySchema(Schema):
         unknown = RAISE
 
     size = fields.Integer(
-        validate=validate.Range(1, 2**63 - 1),
+        validate=validate.Range(1, NEWEST),
         metadata={"description": "The number of events of your checkpoint; all events if left out"},
     )
 
@@ -149,6 +151,6 @@ class ExtensionQuerySchema(ProofQuerySchema):
 
     first_size = fields.Integer(
         required=True,
-        validate=validate.Range(1, 2**63 - 1),
+        validate=validate.Range(1, NEWEST),
         metadata={"description": "The number of events of the older checkpoint"},
     )

@@ -17,10 +17,7 @@ from api.settings.settings import Settings
 from api.settings.validation import admin_token, callback_secret, job_key_secret
 from api.settings.variables import InvalidSetting
 from domain.errors import MilepostError
-from domain.evidence.signing_keys import PrivateKey
-
-KEY_NAME = "milepost"
-"""The name of a checkpoint key that Milepost makes."""
+from domain.evidence.signing_keys import NAMELESS, PrivateKey
 
 
 class Credential(NamedTuple):
@@ -41,7 +38,7 @@ def _token() -> str:
 
 
 def _checkpoint_key() -> str:
-    return PrivateKey.generate(KEY_NAME).secret()
+    return PrivateKey.generate(NAMELESS).secret()
 
 
 def _public(secret: str) -> str:

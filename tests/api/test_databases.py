@@ -20,7 +20,15 @@ from tests.support.site import Site
 from tests.support.tampering import Database
 
 MILEPOST = Path(sys.executable).with_name("milepost")
-ALL = [("log", 1), ("read model", 1), ("read model", 2), ("tokens", 1), ("tokens", 2), ("tree", 1)]
+ALL = [
+    ("log", 1),
+    ("read model", 1),
+    ("read model", 2),
+    ("tokens", 1),
+    ("tokens", 2),
+    ("tree", 1),
+    ("tree", 2),
+]
 BEFORE_THE_TREE = (
     "DROP TABLE milepost_tree",
     "DROP TABLE milepost_tree_head",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import stat
 import subprocess
 from pathlib import Path
 
-from domain.evidence.signing_keys import PrivateKey
+from domain.evidence.signing_keys import PrivateKey, PublicKey
 from tests.support.server import MILEPOST, Make, Server
 
 
@@ -46,7 +47,8 @@ def test_the_first_start_makes_credentials_and_a_log_has_only_their_files(
     key = home / "checkpoint-key"
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
     secret = PrivateKey.parse(key.read_text())
-    assert str(secret.public) in printed
+    [shown] = re.findall(r"^ +Public key +(milepost/\S+)$", printed, re.MULTILINE)
+    assert str(secret.public.named(PublicKey.parse(shown).name)) == shown
     assert secret.secret() not in printed
     job_keys = home / "job-key-secret"
     assert stat.S_IMODE(job_keys.stat().st_mode) == 0o600

@@ -7,23 +7,27 @@ from typing import Any, Final
 
 import click
 
-from api.schemas.times import time_of
+from api.schemas.times import asked_time, time_of
 from domain.job.events import CATALOGUE
 
 UNITS: Final = {"d": timedelta(days=1), "h": timedelta(hours=1)}
 
 
 class When(click.ParamType[datetime]):
-    """A time as in RFC 3339."""
+    """A time as in RFC 3339, or as senders write it; with `through`, until its end."""
 
     name = "time"
+
+    def __init__(self, *, through: bool = False) -> None:
+        self._through = through
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the time in UTC."""
         try:
-            return time_of(value)
+            asked = asked_time(value)
         except ValueError:
             self.fail(f"{value!r} is not a time like 2026-03-02T14:03:00Z.", param, ctx)
+        return asked.last if self._through else asked.first
 
 
 class Lifetime(click.ParamType[timedelta | datetime]):

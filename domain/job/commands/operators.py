@@ -7,7 +7,7 @@ from datetime import datetime
 
 import msgspec
 
-from domain.errors import JobInProgress, JobNotFound, NotPossible
+from domain.errors import JobChanged, JobInProgress, JobNotFound, NotPossible
 from domain.job.commands.contract import Decision
 from domain.job.keys import Key, in_progress_key
 from domain.job.orders import Order, possible, refused
@@ -16,17 +16,20 @@ from domain.workflows.definition import MAX_RETRIES, Workflows
 
 
 class StopJob(msgspec.Struct, frozen=True):
-    """Ask the job's running instance to stop, as the seed's pages do: once, or it is refused."""
+    """Ask the job's running instance to stop, as the seed's pages do: once, or it is refused.
+
+    With `version`, it is refused unless the job still has this version.
+    """
 
     job_id: str
     requested_by: str | None
     reason: str | None = None
     token_id: str | None = None
+    version: int | None = None
     names: tuple[str, ...] = ()
 
     def decide(self, job: ProvisioningJob, keys: Mapping[str, Key], now: datetime) -> Decision:
-        if job.version == 0:
-            raise JobNotFound
+        _check(job, self.version)
         stopping = job.stop(self.requested_by, self.reason, now, token_id=self.token_id)
         return Decision(stopping)
 
@@ -37,7 +40,8 @@ class OrderJob(msgspec.Struct, frozen=True, kw_only=True):
     `user_id` is the job's user, as far as the sender knows, and `server_id` the machine that is
     `stopped`. `workflows` say how many retries a job may have. A retry takes the user's one place
     in progress, so it is refused with `JobInProgress` while another job has that place. It is
-    refused, too, if `workflows` lack the definition that the job recorded.
+    refused, too, if `workflows` lack the definition that the job recorded. With `version`, every
+    order is refused unless the job still has this version.
     """
 
     order: Order
@@ -48,6 +52,7 @@ class OrderJob(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None = None
     user_id: str | None = None
     server_id: str | None = None
+    version: int | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -56,8 +61,7 @@ class OrderJob(msgspec.Struct, frozen=True, kw_only=True):
         return (in_progress_key(self.user_id),)
 
     def decide(self, job: ProvisioningJob, keys: Mapping[str, Key], now: datetime) -> Decision:
-        if job.version == 0:
-            raise JobNotFound
+        _check(job, self.version)
         outcome = self._outcome(job, now)
         if self.order == "retry" and outcome.events:
             self._refuse_second(job, keys)
@@ -110,3 +114,10 @@ class OrderJob(msgspec.Struct, frozen=True, kw_only=True):
         if self.workflows is None:
             return MAX_RETRIES
         return self.workflows.recorded(job.queued.workflow if job.queued else None).max_retries
+
+
+def _check(job: ProvisioningJob, version: int | None) -> None:
+    if job.version == 0:
+        raise JobNotFound
+    if version is not None and job.version != version:
+        raise JobChanged

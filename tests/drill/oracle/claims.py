@@ -1,7 +1,8 @@
 """The oracle: what must hold for every life, whatever was lost on the way.
 
 Claims about a moment use only the words that were recorded until then. `given_up.py` judges
-timeouts, `rolled_back.py` rollbacks; `expected.py` says what must be shown at the end.
+timeouts, `rolled_back.py` rollbacks, `orders.py` what people ordered; `expected.py` says what must
+be shown at the end.
 """
 
 from __future__ import annotations

@@ -32,13 +32,15 @@ class Moment(msgspec.Struct, frozen=True):
 class Heard:
     """The words of each run that were recorded until now, and the orders that were obeyed.
 
-    `ordered` has the attempts that an operator ended. `obeyed` means that any order had an effect.
+    `ordered` has the attempts that an operator ended. `gone` has those of which an operator said
+    that the machine is gone. `obeyed` means that any order had an effect.
     """
 
     def __init__(self, life: Life) -> None:
         self.life = life
         self.words: list[tuple[JobEvent, Word]] = []
         self.ordered = set[int]()
+        self.gone = set[int]()
         self.obeyed = False
         self._by_number = {word.number: word for word in life.words}
 
@@ -57,6 +59,8 @@ class Heard:
     def _obey(self, fact: Fact) -> None:
         if isinstance(fact, AttemptFailed | AttemptCancelled):
             self.ordered.add(fact.attempt)
+        if isinstance(fact, MachineStopped):
+            self.gone.add(fact.attempt)
         by_retry = isinstance(fact, AttemptStarted) and fact.because == "retry"
         if by_retry or isinstance(fact, AttemptFailed | AttemptCancelled | MachineStopped):
             self.obeyed = True
@@ -89,6 +93,12 @@ class Heard:
     def end_of(self, run: Run) -> str | None:
         """Return the last word of a run, if it was heard: `running` or `failed`."""
         return next((w.callback.status for _, w in self.of(run) if w.is_end), None)
+
+    def still_runs(self, run: Run) -> bool:
+        """Tell whether a run ended `running`, and no operator said that its machine is gone."""
+        return self.end_of(run) == "running" and not any(
+            word.is_end and self.attempt_of(event) in self.gone for event, word in self.of(run)
+        )
 
     @staticmethod
     def attempt_of(event: JobEvent) -> int:

@@ -21,10 +21,13 @@ def rolled_back(moment: Moment, fact: RollbackRequested, heard: Heard) -> Iterat
     for run in heard.life.runs:
         if not heard.names(run, fact.server_id) or heard.ended_by_order(run):
             continue
-        end = heard.end_of(run)
-        if end == "running":
+        if heard.still_runs(run):
             yield "a wanted machine is rolled back", f"{fact.server_id} runs (run {run.place})"
-        elif end is None and run == heard.newest and _works_on_it(moment, fact, heard, run):
+        elif (
+            heard.end_of(run) is None
+            and run == heard.newest
+            and _works_on_it(moment, fact, heard, run)
+        ):
             yield "a wanted machine is rolled back", f"run {run.place} works on {fact.server_id}"
 
 
@@ -70,8 +73,9 @@ def at_the_end(heard: Heard, history: Sequence[JobEvent]) -> Iterator[Claim]:
             case _:
                 continue
     left = set(chain.from_iterable(asked.values()))
-    ended_well = [run for run in heard.life.runs if heard.end_of(run) == "running"]
-    running = [run for run in ended_well if not heard.ended_by_order(run)]
+    running = [
+        run for run in heard.life.runs if heard.still_runs(run) and not heard.ended_by_order(run)
+    ]
     for server_id in left:
         for run in running:
             if heard.names(run, server_id):

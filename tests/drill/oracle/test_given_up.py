@@ -28,7 +28,7 @@ def test_an_attempt_is_given_up_within_the_deadline_of_its_heartbeat() -> None:
     life.hear(0, 0, status="provisioning")
     life.hear(0, 60, **BEAT)
 
-    life.decide_wrongly(timed_out(1, at=960))
+    life.decide(timed_out(1, at=960))
 
     assert LIVE in life.broken()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from domain.job.events import RollbackRequested
+from domain.job.events import MachineStopped, RollbackRequested
 from tests.drill.model.senders import time_at
 from tests.drill.oracle.written import Written
 
@@ -26,7 +26,7 @@ def test_a_rollback_of_the_machine_that_the_newest_run_works_on() -> None:
     life.hear(0, 10, workflow_run_id="101", run_attempt=1, **FAILED)
     assert CLAIM not in life.broken()
 
-    life.decide_wrongly(RollbackRequested(recorded_at=time_at(11), attempt=1, server_id="srv-0"))
+    life.decide(RollbackRequested(recorded_at=time_at(11), attempt=1, server_id="srv-0"))
 
     assert CLAIM in life.broken()
 
@@ -58,7 +58,7 @@ def test_a_rollback_of_a_machine_that_was_named_after_the_failure() -> None:
     life.hear(0, 50, sent=30, occurred_at=time_at(30), **FAILED)
     assert rolled_back(life) == []
 
-    life.decide_wrongly(RollbackRequested(recorded_at=time_at(51), attempt=2, server_id="srv-0"))
+    life.decide(RollbackRequested(recorded_at=time_at(51), attempt=2, server_id="srv-0"))
 
     assert CLAIM in life.broken()
 
@@ -72,3 +72,18 @@ def test_a_machine_of_a_run_that_failed_is_left_behind() -> None:
     life.forget(RollbackRequested)
 
     assert LEFT in life.broken()
+
+
+def test_a_rollback_of_a_machine_that_was_gone_before_the_next_run_made_it_anew() -> None:
+    life = Written("counted")
+    life.hear(0, 0, workflow_run_id="101", run_attempt=1, status="running", server_id="srv-0")
+    life.decide(RollbackRequested(recorded_at=time_at(5), attempt=1, server_id="srv-0"))
+    assert CLAIM in life.broken()
+
+    life.forget(RollbackRequested)
+    life.decide(MachineStopped(recorded_at=time_at(10), attempt=1))
+    life.hear(1, 20, workflow_run_id="102", run_attempt=1, **STEP)
+    life.hear(1, 30, workflow_run_id="102", run_attempt=1, **FAILED)
+
+    assert rolled_back(life) == [2]
+    assert not life.broken() & {CLAIM, LEFT}

@@ -37,8 +37,8 @@ class Written:
         """Let the watch look at this time."""
         self._take(self._job.time_out(time_at(at)))
 
-    def decide_wrongly(self, fact: Fact) -> None:
-        """Add a fact that Milepost would not have decided here."""
+    def decide(self, fact: Fact) -> None:
+        """Add a decision, be it an operator's or one that Milepost would not have made here."""
         self._take(Outcome(self._job).then(fact))
 
     def forget(self, kind: type[Fact]) -> None:
