@@ -2,6 +2,7 @@
 
 MilepostError
 ├── Refused                     the request is valid, but the job's state forbids it
+│   ├── NotItsJob
 │   ├── CallbackConflict
 │   ├── RegistrationConflict
 │   ├── JobAlreadyRegistered
@@ -29,6 +30,10 @@ class MilepostError(Exception):
 
 class Refused(MilepostError):
     """The job's state does not allow this."""
+
+
+class NotItsJob(Refused):
+    """The key that signed this callback is not for this job, or the job is not registered."""
 
 
 class CallbackConflict(Refused):

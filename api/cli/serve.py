@@ -14,7 +14,12 @@ from api.serving.listening import claimed
 from api.serving.logs import log_to_stderr
 from api.serving.server import connections_of, run
 from api.settings.config import from_environment
-from api.settings.credentials import credential_files, file_of, with_credentials
+from api.settings.credentials import (
+    credential_files,
+    file_of,
+    needs_credentials,
+    with_credentials,
+)
 from api.settings.home import make_home
 from api.settings.private_files import made_private
 from api.settings.settings import Settings
@@ -47,8 +52,7 @@ def serve(
 ) -> None:
     """Serve callbacks and reads, and keep the read model up to date."""
     configured = from_environment(host=host, port=port, workers=workers)
-    needs_credentials = not (configured.callback_secrets and configured.admin_token)
-    if needs_credentials and not configured.listens_on_loopback:
+    if needs_credentials(configured) and not configured.listens_on_loopback:
         raise click.ClickException(
             f"refusing to listen on {configured.host} with generated credentials: set "
             "MILEPOST_CALLBACK_SECRET and MILEPOST_ADMIN_TOKEN"
@@ -104,7 +108,10 @@ def _mend(settings: Settings) -> None:
 def _greet(settings: Settings, made: dict[str, str]) -> None:
     url = f"http://{_in_url(settings.host)}:{settings.port}"
     click.echo(f"Milepost on {url}, with its events in {settings.shown_database}")
-    click.echo(f"  Callback URL   {url}/api/webhooks/github")
+    if settings.takes_shared_secret:
+        click.echo(f"  Callback URL   {url}/api/webhooks/github")
+    else:
+        click.echo("  Callback URLs  POST /api/jobs returns the URL and the key of each job")
     click.echo(f"  API reference  {url}/api/docs")
     click.echo(f"  Audit page     {url}/audit")
     if settings.generated and not made:

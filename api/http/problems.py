@@ -13,6 +13,7 @@ from werkzeug.exceptions import HTTPException
 
 from api import errors as asked
 from api.errors import sentence
+from api.http.callback_paths import takes_callbacks
 from api.http.counters import REFUSED
 from api.http.flask_side.app import App
 from api.http.flask_side.blueprint import PROBLEM
@@ -27,7 +28,6 @@ from projections.tree.proofs import NotInTreeYet
 
 log = logging.getLogger("milepost.api")
 
-CALLBACK_PATHS = ("/api/webhooks/github", "/api/callbacks")
 PREFIX = "urn:milepost:problem:"
 RETRY_AFTER_SECONDS = 2
 TOO_LARGE = (
@@ -63,6 +63,22 @@ KINDS: dict[type[MilepostError], Kind] = {
         "Signature without a time",
         "X-Signature and X-Hub-Signature-256 have none. Sign with a Standard Webhooks library: it "
         "sends webhook-id, webhook-timestamp and webhook-signature, under the same secret.",
+        "Invalid signature",
+    ),
+    asked.SharedSecretOff: Kind(
+        HTTPStatus.UNAUTHORIZED,
+        "shared-secret-off",
+        "Shared secret switched off",
+        "Register the job with POST /api/jobs, send its callbacks to the callback_url of the "
+        "answer, and sign them with its callback_key.",
+        "Invalid signature",
+    ),
+    domain.NotItsJob: Kind(
+        HTTPStatus.FORBIDDEN,
+        "not-its-job",
+        "Not the sender's job",
+        "Send to the callback_url, and sign with the callback_key, that the registration of this "
+        "job returned.",
         "Invalid signature",
     ),
     asked.InvalidJSON: Kind(
@@ -133,6 +149,12 @@ KINDS: dict[type[MilepostError], Kind] = {
         "not-rebuilt-yet",
         "Not rebuilt yet",
         "Try again later; milepost status shows how far the rebuild is.",
+    ),
+    asked.NotWriting: Kind(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "not-writing",
+        "Callbacks cannot be stored",
+        "Look at the server's log, which has the database's own words.",
     ),
     asked.Draining: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "draining", "Server about to end"),
     asked.TooManyConnections: Kind(
@@ -246,7 +268,7 @@ def problem_of(error: Exception, method: str, path: str) -> Answer:
 
     Count it, if it refuses a callback.
     """
-    if method == "POST" and path in CALLBACK_PATHS and (counter := REFUSED.get(type(error))):
+    if method == "POST" and takes_callbacks(path) and (counter := REFUSED.get(type(error))):
         counter.inc()
     if isinstance(error, MilepostError):
         return _explained(error, method, path)
@@ -284,7 +306,9 @@ def _explained(error: MilepostError, method: str, path: str) -> Answer:
     detail = " ".join(part for part in (_ended(sentence(error)), kind.advice) if part)
     fields = error.fields if isinstance(error, asked.InvalidFields) else None
     possible = error.possible if isinstance(error, domain.NotPossible) else None
-    members = {"error": kind.error, "errors": fields, "possible": possible}
+    members: dict[str, object] = {"error": kind.error, "errors": fields, "possible": possible}
+    if isinstance(error, asked.NotWriting):
+        members |= {"reason": error.reason, "seconds": error.seconds}
     answer = problem(kind.status, kind.slug, kind.title, detail, path, **members)
     if kind.passes and kind.status != HTTPStatus.SERVICE_UNAVAILABLE:
         return _with(answer, [("Retry-After", str(RETRY_AFTER_SECONDS))])

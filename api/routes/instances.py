@@ -19,6 +19,7 @@ from api.representations.job import instance_body, varying
 from api.schemas.answers import InstanceSchema
 from api.schemas.history import DifferenceSchema
 from api.schemas.queries import PlaceQuerySchema
+from api.schemas.requests import OrderSchema
 from api.tokens import Principal
 from api.wiring import Services
 from domain.log.reading.contract import NEWEST
@@ -110,15 +111,21 @@ async def present(request: Request, door: Door, agent_id: str) -> Answer:
 
 @bp.route("/api/agents/<id:agent_id>/instance", methods=["DELETE"])
 @bp.needs("write")
+@bp.arguments(OrderSchema(unknown=EXCLUDE), location="query")
 @bp.response(200, InstanceSchema)
-@bp.problem(400, "Not running")
+@bp.problem(400, "Not running, or malformed")
 @bp.problem(404, "No such agent, or not yours")
-def stop(agent_id: str) -> Answer:
+def stop(query: dict[str, Any], agent_id: str) -> Answer:
     """Ask the running instance to stop."""
     services, caller = access.services(), access.principal()
     job_id = _visible(services.reader.instance_of(agent_id), caller).job_id
     with counted("stop") as count:
-        receipt = services.milepost.stop(job_id, requested_by=caller.name, token_id=caller.token_id)
+        receipt = services.milepost.stop(
+            job_id,
+            requested_by=caller.name,
+            token_id=caller.token_id,
+            reason=query.get("reason") or None,
+        )
         count(receipt)
     stopped = services.reader.instance(receipt.job_id)
     assert stopped is not None  # the receipt says that it is stored

@@ -14,7 +14,7 @@ from api.http.flask_side.blueprint import Blueprint
 from api.http.messages import Answer
 from api.representations.job import job_body
 from api.schemas.answers import OrderedSchema
-from api.schemas.requests import OrderSchema, StoppedSchema, StopSchema
+from api.schemas.requests import OrderSchema, StoppedSchema
 from domain.errors import JobNotFound
 from domain.job.orders import Order
 
@@ -76,7 +76,7 @@ def retry(body: dict[str, Any], job_id: str) -> Answer:
     return _ordered("retry", job_id, body)
 
 
-@order("stop", StopSchema)
+@order("stop", OrderSchema)
 def stop(body: dict[str, Any], job_id: str) -> Answer:
     """Ask a job's running instance to stop.
 

@@ -16,7 +16,11 @@ class SignerSchema(Schema):
 
     scheme = fields.String(metadata={"description": "x-signature, x-hub-signature-256, …"})
     key_id = fields.String(
-        allow_none=True, metadata={"description": "Eight hex digits that identify the secret"}
+        allow_none=True,
+        metadata={
+            "description": "Eight hex digits that identify the secret, after job-key: for the "
+            "key of a job, and after the name of a named sender"
+        },
     )
 
 

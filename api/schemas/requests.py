@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from marshmallow import INCLUDE, RAISE, Schema, fields, validate
+from marshmallow import INCLUDE, RAISE, Schema, ValidationError, fields, validate
 
 from api.schemas.fields import Name, Reason, RunId
+from api.schemas.statuses import about_outcome
 from domain.job.callback import STATUSES
 from projections.views.instance import INSTANCE_STATUSES
 
@@ -51,6 +52,12 @@ class CallbackSchema(Schema):
     )
 
 
+class JobCallbackSchema(CallbackSchema):
+    """A callback that was sent to the URL of its job."""
+
+    job_id = Name("The job of the URL; may be left out if the job's own key signs")
+
+
 class RegistrationSchema(Schema):
     """A job to register before its workflow is dispatched."""
 
@@ -79,19 +86,15 @@ class OrderSchema(Schema):
     reason = Reason("The reason, which is recorded and shown")
 
 
-class StopSchema(Schema):
-    """Nothing: who asks is known, and the event has no reason."""
-
-    class Meta:
-        """A reason that would be lost must not go unnoticed."""
-
-        unknown = RAISE
-
-
 class StoppedSchema(OrderSchema):
     """Why a machine is gone, and which one."""
 
     server_id = Name("The machine that is gone; needed if the job has several that may be meant")
+
+
+def _no_outcome(status: str) -> None:
+    if hint := about_outcome(status):
+        raise ValidationError(hint)
 
 
 class JobQuerySchema(Schema):
@@ -105,7 +108,7 @@ class JobQuerySchema(Schema):
     agent_id = Name("Only this agent's jobs")
     user_id = Name("Only this user's jobs")
     status = fields.String(
-        validate=validate.OneOf(INSTANCE_STATUSES),
+        validate=[_no_outcome, validate.OneOf(INSTANCE_STATUSES)],
         metadata={"description": "Only jobs with this status"},
     )
     attention = fields.Boolean(

@@ -11,6 +11,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, TypeAlias
 
+from api.errors import InvalidToken, MissingScope, MissingToken
 from api.http.access import admitted
 from api.http.headers import Headers
 from api.http.messages import Result
@@ -36,10 +37,12 @@ class LoopDoor:
         services: Services,
         loop: AbstractEventLoop,
         threads: BoundedThreads,
+        strangers: BoundedThreads,
     ) -> None:
         self.services = services
         self._loop = loop
         self._threads = threads
+        self._strangers = strangers
         self._milepost = services.milepost
         self._tokens = services.tokens
         self._remembered = _OnlyRemembered(services.tokens)
@@ -55,7 +58,17 @@ class LoopDoor:
             return admitted(header, self._remembered, self.services, scope)
         except _NotRemembered:
             look_up = partial(admitted, header, self._tokens, self.services, scope)
-        return await self._threads.run(look_up)
+        return await self._strangers.run(look_up)
+
+    def knows(self, header: Headers) -> bool:
+        """Tell whether a request's token is valid, as far as that is known without a query."""
+        try:
+            admitted(header, self._remembered, self.services, "read")
+        except (MissingToken, InvalidToken, _NotRemembered):
+            return False
+        except MissingScope:
+            return True
+        return True
 
     async def record(self, callback: Callback) -> Receipt:
         """See `Door.record`."""

@@ -8,7 +8,7 @@ import logging
 from api.app import create_app
 from api.http.flask_side.app import App
 from api.settings.config import from_environment
-from api.settings.credentials import with_credentials
+from api.settings.credentials import needs_credentials, with_credentials
 from api.settings.home import make_home
 from api.settings.private_files import made_private
 from api.settings.variables import InvalidSetting
@@ -24,7 +24,7 @@ def application() -> App:
     `InvalidSetting`, and `StoreUnavailable` when the database does not answer.
     """
     configured = from_environment()
-    if not (configured.callback_secrets and configured.admin_token):
+    if needs_credentials(configured):
         # `milepost serve` generates them on a loopback address; this address is unknown here.
         raise InvalidSetting(
             "set MILEPOST_CALLBACK_SECRET and MILEPOST_ADMIN_TOKEN: "

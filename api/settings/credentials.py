@@ -14,7 +14,7 @@ from api.atomic_file import FileNotWritten, atomic_file
 from api.settings.home import make_folder
 from api.settings.private_files import read_private
 from api.settings.settings import Settings
-from api.settings.validation import admin_token, callback_secret
+from api.settings.validation import admin_token, callback_secret, job_key_secret
 from api.settings.variables import InvalidSetting
 from domain.errors import MilepostError
 from domain.evidence.signing_keys import PrivateKey
@@ -24,7 +24,7 @@ KEY_NAME = "milepost"
 
 
 class Credential(NamedTuple):
-    """How Milepost makes and checks a credential, and which part of it may be shown.
+    """How Milepost makes and checks a credential, and which part of it is shown, if any.
 
     `check` returns the credential, or raises a `MilepostError`.
     """
@@ -33,7 +33,7 @@ class Credential(NamedTuple):
     file_name: str
     make: Callable[[], str]
     check: Callable[[str], object]
-    shown: Callable[[str], str] = str
+    shown: Callable[[str], str | None] = str
 
 
 def _token() -> str:
@@ -55,6 +55,10 @@ GENERATED = {
     "callback secret": Credential("callback_secrets", "callback-secret", _token, callback_secret),
     "admin token": Credential("admin_token", "admin-token", _token, admin_token),
     "checkpoint key": CHECKPOINT_KEY,
+    # Nobody has to copy this one: registrations hand out what is derived from it.
+    "job key secret": Credential(
+        "job_key_secrets", "job-key-secret", _token, job_key_secret, lambda _: None
+    ),
 }
 
 
@@ -68,14 +72,24 @@ def with_credentials(settings: Settings) -> tuple[Settings, dict[str, str]]:
     generated: list[str] = []
     filled = settings
     for name, credential in GENERATED.items():
-        if getattr(settings, credential.setting):
+        if getattr(settings, credential.setting) or not _is_needed(name, settings):
             continue
         secret, is_new = _stored_secret(settings.home / credential.file_name, credential)
         filled = _with(filled, credential, secret)
         generated.append(name)
-        if is_new:
-            made[name] = credential.shown(secret)
+        if is_new and (shown := credential.shown(secret)):
+            made[name] = shown
     return msgspec.structs.replace(filled, generated=tuple(generated)), made
+
+
+def needs_credentials(settings: Settings) -> bool:
+    """Tell whether a credential of senders or readers is not configured."""
+    shared = settings.callback_secrets or not settings.takes_shared_secret
+    return not (shared and settings.admin_token)
+
+
+def _is_needed(name: str, settings: Settings) -> bool:
+    return name != "callback secret" or settings.takes_shared_secret
 
 
 def with_stored_checkpoint_key(settings: Settings) -> Settings:

@@ -16,6 +16,7 @@ from domain.job.events import (
     StatusReported,
     StepReported,
 )
+from domain.job.mandate import Mandate
 
 NOT_OF_A_HEARTBEAT = (
     "status",
@@ -33,7 +34,10 @@ STATUSES: tuple[Status, ...] = get_args(Status)
 
 
 class Callback(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """An authentic, well-formed callback. Absent and empty fields are None."""
+    """An authentic, well-formed callback. Absent and empty fields are None.
+
+    `mandate` says which jobs the sender may report on; None for all.
+    """
 
     job_id: str
     type: str | None = None
@@ -54,6 +58,7 @@ class Callback(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     bent: dict[str, Any] = {}
     raw: str | None = None
     extra: dict[str, Any] = {}
+    mandate: Mandate | None = None
 
     def facts(self, recorded_at: datetime) -> list[Received]:
         """Return the facts that the callback states.
@@ -159,6 +164,7 @@ class RefusedCallback(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     signed_by: str | None = None
     callback_id: str | None = None
     digest: str | None = None
+    mandate: Mandate | None = None
 
     def fact(self, recorded_at: datetime) -> CallbackRefused:
         """Return the fact that it was refused."""

@@ -180,12 +180,16 @@ class AttemptCancelled(Fact, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class MachineStopped(Fact, frozen=True, kw_only=True, omit_defaults=True):
-    """An operator or a program confirmed that the attempt's machine is gone."""
+    """An operator or a program confirmed that the attempt's machine is gone.
+
+    `server_id` names the machine if it is another one than the attempt's last.
+    """
 
     attempt: int
     requested_by: str | None = None
     token_id: str | None = None
     reason: str | None = None
+    server_id: str | None = None
 
 
 class CallbackRefused(Fact, frozen=True, kw_only=True, omit_defaults=True):
@@ -209,10 +213,14 @@ class StopRequested(Fact, frozen=True, kw_only=True, omit_defaults=True):
 
     requested_by: str | None = None
     token_id: str | None = None
+    reason: str | None = None
 
 
 class RollbackRequested(Fact, frozen=True, kw_only=True, omit_defaults=True):
-    """The attempt failed and left a machine behind, which has to be removed."""
+    """The attempt failed and left a machine behind, which has to be removed.
+
+    There is one for each machine that the attempt reported.
+    """
 
     attempt: int
     server_id: str | None = None
@@ -220,9 +228,13 @@ class RollbackRequested(Fact, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class RollbackWithdrawn(Fact, frozen=True, kw_only=True, omit_defaults=True):
-    """The attempt had not failed after all: its machine is running and wanted."""
+    """The attempt had not failed after all: its machine is running and wanted.
+
+    `server_id` names the machine if it is not the first that a rollback of the attempt named.
+    """
 
     attempt: int
+    server_id: str | None = None
 
 
 def topic_of(fact: type[Fact]) -> str:

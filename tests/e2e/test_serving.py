@@ -48,6 +48,24 @@ def test_the_first_start_makes_credentials_and_a_log_has_only_their_files(
     secret = PrivateKey.parse(key.read_text())
     assert str(secret.public) in printed
     assert secret.secret() not in printed
+    job_keys = home / "job-key-secret"
+    assert stat.S_IMODE(job_keys.stat().st_mode) == 0o600
+    assert job_keys.read_text().strip() not in printed
+
+
+def test_without_a_shared_secret_none_is_made_and_no_url_of_every_job_is_named(
+    make_server: Make,
+) -> None:
+    server = make_server()
+    del server.env["MILEPOST_CALLBACK_SECRET"]
+    server.env["MILEPOST_SHARED_SECRET"] = "off"  # noqa: S105  it is none
+
+    server.start()
+
+    printed = server.log.read_text()
+    assert "/api/webhooks/github" not in printed
+    assert "the URL and the key of each job" in printed
+    assert not (Path(server.env["MILEPOST_HOME"]) / "callback-secret").exists()
 
 
 def test_the_printed_lines_pasted_into_a_shell_work(make_server: Make) -> None:

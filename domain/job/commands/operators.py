@@ -20,13 +20,14 @@ class StopJob(msgspec.Struct, frozen=True):
 
     job_id: str
     requested_by: str | None
+    reason: str | None = None
     token_id: str | None = None
     names: tuple[str, ...] = ()
 
     def decide(self, job: ProvisioningJob, keys: Mapping[str, Key], now: datetime) -> Decision:
         if job.version == 0:
             raise JobNotFound
-        return Decision(job.stop(self.requested_by, now, token_id=self.token_id))
+        return Decision(job.stop(self.requested_by, self.reason, now, token_id=self.token_id))
 
 
 class OrderJob(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,7 +88,7 @@ class OrderJob(msgspec.Struct, frozen=True, kw_only=True):
             status = "pending" if attempt.status == "queued" else attempt.status
             why = f"Job {job.id!r} has no running instance to stop: it is {status}."
             raise refused(why, job.runs, max_retries)
-        return job.stop(self.requested_by, now, token_id=self.token_id)
+        return job.stop(self.requested_by, self.reason, now, token_id=self.token_id)
 
     def _refuse_unknown(self, job: ProvisioningJob) -> None:
         # Another definition may allow more retries, and other deadlines would count.
