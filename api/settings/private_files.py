@@ -20,7 +20,13 @@ MAX_SECRET: Final = 4096
 ROOT: Final = 0
 BESIDE: Final = ("", "-wal", "-shm", "-journal", "-bell", "-projector", "-rebuild", "-next-writer")
 """The ends of the names of a SQLite database's files."""
-OF_HOME: Final = ("callback-secret", "admin-token", "checkpoint-key", "verify.json")
+OF_HOME: Final = (
+    "callback-secret",
+    "admin-token",
+    "checkpoint-key",
+    "job-key-secret",
+    "verify.json",
+)
 
 
 def make_private(path: Path) -> None:
