@@ -17,7 +17,7 @@ KIND: Final = "job-key:"
 """What the name of a job's key begins with."""
 KEY_BYTES: Final = 32
 REMEMBERED: Final = 2048
-"""The keys of this many jobs stay in memory, about 4 MB: deriving one takes about 20 µs."""
+"""The keys of this many jobs stay in memory, with their HMACs; decision 0079 has the figures."""
 
 
 class JobKeys:
