@@ -112,6 +112,7 @@ def webhook() -> Answer:
 @bp.problem(400, "Malformed, or job_id is not the job of the URL")
 @bp.problem(401, "Invalid signature")
 @bp.problem(403, "The key of the job, and the job is not registered")
+@bp.problem(404, "The URL names no job: its id is too long or has a control character")
 @bp.problem(409, "Signed callback id used with another body")
 @bp.problem(413, "Larger than 1 MiB")
 @bp.problem(503, "Not stored now; try again")
