@@ -7,10 +7,21 @@ from typing import Final, get_args
 from marshmallow import EXCLUDE, Schema, fields, validate
 
 from domain.job.attempt import Outcome, Status
+from domain.job.long_text import MAX_KEPT
 from projections.views.attention import KINDS
 from projections.views.instance import INSTANCE_STATUSES
 
 SKEW: Final = "The largest difference of a sender's clock to ours, if it is above 60 s"
+
+
+def _error() -> fields.String:
+    return fields.String(
+        allow_none=True,
+        metadata={
+            "description": f"Of more than {MAX_KEPT:,} characters, head and tail; the job's events "
+            "have them all"
+        },
+    )
 
 
 class OutcomeField(fields.String):
@@ -103,7 +114,7 @@ class JobSchema(Schema):
     server_id = fields.String(allow_none=True)
     server_ip = fields.String(allow_none=True)
     tailscale_ip = fields.String(allow_none=True)
-    error = fields.String(allow_none=True)
+    error = _error()
     failed_step = fields.String(allow_none=True)
     timed_out = fields.Boolean(metadata={"description": "The failure was inferred from silence"})
     cancelled = fields.Boolean(metadata={"description": "It failed because it was cancelled"})
@@ -182,7 +193,7 @@ class InstanceBodySchema(Schema):
     serverIp = fields.String(allow_none=True)  # noqa: N815
     tailscaleIp = fields.String(allow_none=True)  # noqa: N815
     region = fields.String()
-    error = fields.String(allow_none=True)
+    error = _error()
     currentStep = fields.String(allow_none=True)  # noqa: N815
     startedAt = fields.AwareDateTime(allow_none=True)  # noqa: N815
     stoppedAt = fields.AwareDateTime(allow_none=True)  # noqa: N815
@@ -235,7 +246,7 @@ class AttemptSchema(Schema):
     started_at = fields.AwareDateTime(allow_none=True)
     finished_at = fields.AwareDateTime(allow_none=True)
     duration_seconds = fields.Float(allow_none=True)
-    error = fields.String(allow_none=True)
+    error = _error()
     failed_step = fields.String(allow_none=True)
     timed_out = fields.Boolean()
     cancelled = fields.Boolean()

@@ -30,6 +30,7 @@ from domain.job.events import (
     StopRequested,
     TimeoutWithdrawn,
 )
+from domain.job.long_text import MAX_KEPT, kept
 
 MAX_STEPS = 200
 """An attempt's state holds at most this many distinct step names, and those of its definition."""
@@ -84,7 +85,8 @@ class Final(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=T
 
     `inferred` means that Milepost concluded it from a `deadline` that was missed, `ordered` that an
     operator ended the attempt. A `cancelled` attempt has the status `failed`. An `unnamed` end was
-    reported by a word that named no run, so it may have been another run's.
+    reported by a word that named no run, so it may have been another run's. Of a long `error`, only
+    head and tail are kept.
     """
 
     status: Literal["running", "failed"]
@@ -439,6 +441,8 @@ def _with_step(attempt: Attempt, fact: StepReported) -> Attempt:
 
 
 def _ended(attempt: Attempt, final: Final) -> Attempt:
+    if final.error and len(final.error) > MAX_KEPT:
+        final = msgspec.structs.replace(final, error=kept(final.error))
     if attempt.final is None or attempt.final.yields_to(final):
         return msgspec.structs.replace(attempt, final=final)
     return attempt

@@ -9,12 +9,16 @@ import msgspec
 from eventsourcing.persistence import MapperDeserialisationError
 
 from domain.job.provisioning_job import ProvisioningJob, evolve
+from domain.job.weight import weight_of
 from domain.log.mapper import JobEventMapper, decoded
 from domain.log.reading.contract import Recalling
 from domain.log.snapshots import EVERY, restore
 from domain.log.stored import Stored
 
 log = logging.getLogger("milepost")
+
+JOB_BYTES = 1_000
+"""About how many bytes a job's state takes beside its attempts, with its place in a cache."""
 
 
 class Folded(msgspec.Struct, frozen=True, gc=False):
@@ -26,6 +30,10 @@ class Folded(msgspec.Struct, frozen=True, gc=False):
     job: ProvisioningJob
     snapshot_version: int = 0
     whole: bool = True
+
+    def weight(self) -> int:
+        """About how many bytes of memory the state takes."""
+        return JOB_BYTES + weight_of(self.job.runs)
 
     @property
     def snapshot_due(self) -> bool:

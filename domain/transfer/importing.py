@@ -22,8 +22,9 @@ from domain.transfer.jsonl import InvalidExport, Portable, decode
 from domain.transfer.manifest import Manifest, Root
 
 BATCH = 1000
-REMEMBERED_JOBS = 20_000
-"""States of this many jobs stay in memory. Another job is recalled when its next event comes."""
+REMEMBERED_BYTES = 64 * 2**20
+"""About as many bytes of jobs' states stay in memory. Another job is recalled when its next event
+comes."""
 SNAPSHOT_AFTER = 10
 """A job that leaves memory gets a snapshot if it has this many events since the last one."""
 
@@ -50,14 +51,14 @@ def fill(
     progress: Callable[[int], object] = lambda length: None,
     *,
     batch: int = BATCH,
-    remembered: int = REMEMBERED_JOBS,
+    remembered_bytes: int = REMEMBERED_BYTES,
 ) -> Imported:
     """Fill an empty store from the lines of an export; `progress` gets the number of bytes read.
 
     Raises `StoreNotEmpty`, or `InvalidExport` if the lines are no whole log or do not match the
     manifest; the message names the line. Then nothing is stored.
     """
-    intake = _Intake(mapper, remembered)
+    intake = _Intake(mapper, remembered_bytes)
     with store.filling() as filling:
         numbered = enumerate(lines, start=1)
         while some := list(islice(numbered, batch)):
@@ -70,13 +71,13 @@ def fill(
 
 
 class _Intake:
-    def __init__(self, mapper: JobEventMapper, remembered: int) -> None:
+    def __init__(self, mapper: JobEventMapper, remembered_bytes: int) -> None:
         self._keys = DerivedKeys()
         self.length = 0
         self._mapper = mapper
         self._digest = sha256()
         self._tree = Frontier()
-        self._jobs = RecentJobs[Folded](remembered)
+        self._jobs = RecentJobs[Folded](remembered_bytes, Folded.weight)
         self._position = self._begun = self._unread = 0
         self._sealed_anew = False
 
@@ -84,7 +85,8 @@ class _Intake:
         """Append a batch of lines and the keys of the commands that end in it."""
         events = [(number, self._read(number, line)) for number, line in batch]
         cold = {event.job_id for _, event in events} - self._jobs.keys()
-        self._jobs.update(recall(filling, cold, self._mapper))
+        for job_id, folded in recall(filling, cold, self._mapper).items():
+            self._jobs.remember(job_id, folded)
         stored = [self._placed(number, event) for number, event in events]
         self._tree = self._tree.grown(_leaf(event) for _, event in events)
         filling.append(stored, *self._keys.take(), self._forgotten())

@@ -12,6 +12,7 @@ from domain.log.recent_jobs import RecentJobs
 from domain.log.store import JobStore
 from domain.log.stored import Stored
 from projections.folding.job_fold import Folded, JobFold, New
+from projections.folding.weight import weight
 from projections.read_model.contract import ReadModel, SetAside
 
 log = logging.getLogger("milepost.projector")
@@ -23,10 +24,10 @@ BATCHES = 4
 several batches, it writes only the last state."""
 RETRIED = 1000
 """How many of the events that were set aside are tried again at most."""
-HELD_JOBS = 4_000
-"""A step reads no further batch once it holds the states of this many jobs."""
-REMEMBERED_JOBS = 5_000
-"""How many jobs' states are remembered from one step to the next."""
+HELD_BYTES = 16 * 2**20
+"""A step reads no further batch once the states that it holds take about this many bytes."""
+REMEMBERED_BYTES = 32 * 2**20
+"""About how many bytes of jobs' states are remembered from one step to the next."""
 
 
 class Stepper:
@@ -46,7 +47,7 @@ class Stepper:
         self._fold = fold
         self.batch = batch
         self._batches = batches
-        self._remembered = RecentJobs[Folded](REMEMBERED_JOBS)
+        self._remembered = RecentJobs[Folded](REMEMBERED_BYTES, weight)
         self._remembered_at = 0
         self._generation = 0
 
@@ -77,7 +78,7 @@ class Stepper:
             if events:
                 self._fold_in(events, new)
                 position, count = events[-1].position, count + len(events)
-            if len(events) < self.batch or len(new.states) >= HELD_JOBS:
+            if len(events) < self.batch or new.bytes >= HELD_BYTES:
                 break
         if count:
             self._read_model.apply(self._fold.changes(since, position, new, self._generation))
@@ -107,6 +108,7 @@ class Stepper:
         after = self._fold.folded(before, events, new.set_aside)
         new.snapshots += self._fold.snapshots(before, after)
         new.states[after[0].job_id] = after
+        new.bytes += weight(after)
 
     def _beginnings(self, job_ids: Collection[str], new: New) -> Sequence[Folded]:
         """Return the states of these jobs: from this step, remembered ones, or from their rows."""

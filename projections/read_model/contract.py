@@ -18,7 +18,7 @@ from domain.errors import MilepostError
 from domain.log.reading.contract import Log
 from domain.log.stored import Stored
 
-SHAPE = "2"
+SHAPE = "3"
 """The version of the rows: add 1 at each change of what rows hold, or of how they are folded.
 
 The release with the larger number is the newer one: it folds new rows beside the served ones. An
