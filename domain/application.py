@@ -17,7 +17,7 @@ from eventsourcing.utils import Environment, EnvType
 
 from domain.errors import StoreUnavailable
 from domain.job.callback import Callback, RefusedCallback
-from domain.job.commands.callbacks import KeepRefusal, RecordCallback
+from domain.job.commands.callbacks import KeepRefusal, RecordCallback, bytes_of
 from domain.job.commands.contract import Command
 from domain.job.commands.operators import OrderJob, StopJob
 from domain.job.commands.registration import QueueJob
@@ -72,7 +72,7 @@ class Milepost(Application[str]):
         self._listeners: list[Callable[[], None]] = []
         self._when_back: list[Callable[[datetime], None]] = []
         self._jobs = RecentJobs[Folded](CACHED_BYTES, Folded.weight)
-        self._committer = Batching[Command, Receipt](self._commit, name="committer")
+        self._committer = Batching[Command, Receipt](self._commit, name="committer", weigh=bytes_of)
 
     def construct_env(self, name: str, env: EnvType | None = None) -> Environment:
         """Use only the given settings: `api.settings` has read the process environment already."""

@@ -117,6 +117,7 @@ def read(request: Request, sender: Sender, reader: CallbackReader) -> Taken:
             callback,
             signed_by=sender.signed_by,
             digest=hashlib.sha256(request.body).hexdigest(),
+            size=len(request.body),
             **named,
         ),
         (*warnings, *odd),

@@ -33,7 +33,10 @@ STATUSES: tuple[Status, ...] = get_args(Status)
 
 
 class Callback(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """An authentic, well-formed callback. Absent and empty fields are None."""
+    """An authentic, well-formed callback. Absent and empty fields are None.
+
+    `size` is how many bytes its body has.
+    """
 
     job_id: str
     type: str | None = None
@@ -53,6 +56,7 @@ class Callback(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     bent: dict[str, Any] = {}
     raw: str | None = None
     extra: dict[str, Any] = {}
+    size: int = 0
 
     def facts(self, recorded_at: datetime) -> list[Received]:
         """Return the facts that the callback states.

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import sha256
-from itertools import islice
 
 import msgspec
 
@@ -22,6 +21,8 @@ from domain.transfer.jsonl import InvalidExport, Portable, decode
 from domain.transfer.manifest import Manifest, Root
 
 BATCH = 1000
+BATCH_BYTES = 4 * 2**20
+"""A batch of lines is at most this long, and the line that comes last."""
 REMEMBERED_BYTES = 64 * 2**20
 """About as many bytes of jobs' states stay in memory. Another job is recalled when its next event
 comes."""
@@ -60,14 +61,29 @@ def fill(
     """
     intake = _Intake(mapper, remembered_bytes)
     with store.filling() as filling:
-        numbered = enumerate(lines, start=1)
-        while some := list(islice(numbered, batch)):
+        for some in _batches(enumerate(lines, start=1), batch):
             intake.take(some, filling)
             progress(intake.length)
         intake.finish(filling)
         if manifest:
             intake.check(manifest)
     return intake.result()
+
+
+def _batches(
+    numbered: Iterable[tuple[int, bytes]], most: int
+) -> Iterator[Sequence[tuple[int, bytes]]]:
+    """Yield lines in batches of at most so many, which end with the line that fills them."""
+    some: list[tuple[int, bytes]] = []
+    size = 0
+    for number, line in numbered:
+        some.append((number, line))
+        size += len(line)
+        if len(some) == most or size >= BATCH_BYTES:
+            yield some
+            some, size = [], 0
+    if some:
+        yield some
 
 
 class _Intake:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TypeAlias
 
 from domain.log.mapper import JobEventMapper, decoded
 from domain.log.stored import Stored
 from domain.workflows.definition import Workflows
-from projections.folding.fold import begin, fold
+from projections.folding.fold import History, begin, fold
 from projections.folding.rows import instance_row, timeline_row
 from projections.folding.snapshots import EVERY, due, snapshots_of
 from projections.read_model.contract import Changes, InstanceRow, Row, SetAside, ViewSnapshot
@@ -25,7 +25,7 @@ Folded: TypeAlias = tuple[Instance, Timeline]
 class New:
     """Folded states by job, set-aside events and snapshots, which are not written yet.
 
-    `bytes` is about how much memory the states take, counted anew for each batch of a job.
+    `bytes` is about how much memory the states take.
     """
 
     def __init__(self) -> None:
@@ -55,7 +55,7 @@ class JobFold:
         job_id: str,
         instance: str | None,
         timeline: str | None,
-        history: Callable[[str], Iterable[Stored]],
+        history: History,
         set_aside: list[SetAside],
     ) -> Folded:
         """Return the states of two documents; fold the `history` if a document cannot be read."""

@@ -16,11 +16,14 @@ from domain.log.connections.postgres import PostgresDatastore
 from domain.log.connections.postgres_prepared import Prepared
 from domain.log.parameters import as_json
 from domain.log.postgres import PostgresRecorder
+from domain.log.reading.postgres import within_bytes
 from domain.log.schema.postgres import PostgresCursor, PostgresPart
 from domain.log.schema.steps import Part, Step, each
 from domain.log.stored import Stored
 from projections.read_model.contract import (
     GONE,
+    MAX_SIGHTED,
+    MAX_SIGHTED_BYTES,
     SHAPE,
     AttentionFilter,
     Changes,
@@ -236,7 +239,8 @@ SELECT_SNAPSHOT: LiteralString = """
      ORDER BY version DESC LIMIT 1
 """
 # The + 0 forbids the index on positions: the user's jobs have fewer events than the whole log.
-SELECT_EVENTS_OF = """
+SELECT_EVENTS_OF = within_bytes(
+    """
     SELECT e.notification_id, e.originator_id, e.originator_version, e.topic, e.state
       FROM milepost_read_model AS reached
      CROSS JOIN LATERAL (SELECT job_id FROM milepost_instances WHERE user_id = %s OFFSET 0) AS own
@@ -248,24 +252,27 @@ SELECT_EVENTS_OF = """
             ORDER BY originator_version LIMIT %s) AS e
      WHERE reached.tables = 'served'
      ORDER BY e.notification_id LIMIT %s
-"""
-# A row of another shape is ignored: then the tail is the job's whole history.
+    """,
+    "notification_id",
+)
+# A row of another shape is ignored: then the tail begins with the job's first event.
 SIGHT: dict[str, LiteralString] = {
-    "instances": """
+    "instances": f"""
         SELECT wanted.job_id, stored.document,
                e.originator_version, e.topic, e.state, e.notification_id
           FROM (SELECT %s AS job_id) AS wanted
           LEFT JOIN LATERAL (
                SELECT version, document FROM milepost_instances
                 WHERE job_id = wanted.job_id
-                  AND (SELECT shape FROM milepost_read_model WHERE tables = 'served') = '{shape}'
+                  AND (SELECT shape FROM milepost_read_model WHERE tables = 'served') = '{{shape}}'
                OFFSET 0) AS stored ON true
           LEFT JOIN LATERAL (
-               SELECT originator_version, topic, state, notification_id
+               SELECT originator_version, topic, notification_id,
+                      CASE WHEN octet_length(state) <= {MAX_SIGHTED_BYTES} THEN state END AS state
                  FROM milepost_events
                 WHERE originator_id = wanted.job_id
                   AND originator_version > COALESCE(stored.version, 0)
-                ORDER BY originator_version OFFSET 0) AS e ON true
+                ORDER BY originator_version LIMIT {MAX_SIGHTED}) AS e ON true
     """,
 }
 SIGHT["timelines"] = SIGHT["instances"].replace("instances", "timelines")

@@ -22,6 +22,8 @@ from domain.log.sqlite import SQLiteRecorder
 from domain.log.stored import Stored
 from projections.read_model.contract import (
     GONE,
+    MAX_SIGHTED,
+    MAX_SIGHTED_BYTES,
     SHAPE,
     AttentionFilter,
     Changes,
@@ -220,11 +222,12 @@ SELECT_EVENTS_OF = f"""
             ORDER BY e.notification_id LIMIT ?)
      ORDER BY notification_id
 """
-# A row of another shape is ignored: then the tail is the job's whole history.
+# A row of another shape is ignored: then the tail begins with the job's first event.
 SIGHT: dict[str, LiteralString] = {
     view: f"""
         SELECT wanted.job_id, stored.document,
-               e.originator_version, e.topic, e.state, e.notification_id
+               e.originator_version, e.topic,
+               iif(length(e.state) <= {MAX_SIGHTED_BYTES}, e.state, NULL), e.notification_id
           FROM (SELECT ? AS job_id) AS wanted
           LEFT JOIN milepost_{view} AS stored
             ON stored.job_id = wanted.job_id
@@ -232,6 +235,7 @@ SIGHT: dict[str, LiteralString] = {
           LEFT JOIN milepost_events AS e
             ON e.originator_id = wanted.job_id
            AND e.originator_version > COALESCE(stored.version, 0)
+           AND e.originator_version <= COALESCE(stored.version, 0) + {MAX_SIGHTED}
          ORDER BY e.originator_version
     """
     for view in ("instances", "timelines")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from threading import BoundedSemaphore, Event
 from time import monotonic
 
@@ -11,6 +12,7 @@ import msgspec
 
 from domain.errors import MilepostError
 from domain.log.mapper import JobEventMapper
+from domain.log.reading.contract import pages_of
 from domain.log.store import translated
 from projections.folding.fold import fold_sighting
 from projections.read_model.contract import (
@@ -198,5 +200,5 @@ class Reader:
     def _fold(self, view: View[State], sighting: Sighting) -> State:
         # The projector sets aside and logs what it passes over; a read does not log it again.
         passed_over: list[SetAside] = []
-        history = self._read_model.log.history
+        history = partial(pages_of, self._read_model.log.history)
         return fold_sighting(view, sighting, self._mapper, history, passed_over)

@@ -18,16 +18,13 @@ from eventsourcing.persistence import MapperDeserialisationError
 from domain.errors import NotFound
 from domain.job.events import JobEvent
 from domain.log.mapper import Decoded, JobEventMapper, decoded
-from domain.log.reading.contract import NEWEST
+from domain.log.reading.contract import NEWEST, pages_of
 from projections.folding.fold import fold
 from projections.read_model.contract import ReadModel
 from projections.views.instance import Instance
 from projections.views.view import State, UnreadableDocument, View
 
 log = logging.getLogger("milepost.projections")
-
-READ = 1_000
-"""The most events that one read returns."""
 
 
 class NoSuchMoment(NotFound):
@@ -103,11 +100,8 @@ def _nearest(
 def _after(
     version: int, job_id: str, until: int, read_model: ReadModel, mapper: JobEventMapper
 ) -> Iterator[Decoded]:
-    while version < until and (events := read_model.log.history(job_id, version, until, READ)):
+    for events in pages_of(read_model.log.history, job_id, version, until):
         yield decoded(events, mapper)
-        version = events[-1].version
-        if len(events) < READ:
-            return
 
 
 def _is_by(at: datetime | None, event: JobEvent | MapperDeserialisationError) -> bool:
