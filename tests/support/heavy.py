@@ -11,12 +11,14 @@ import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from time import sleep
 from typing import Any, Final
 
 from api.http.bodies import MAX_BODY_BYTES
 from domain.application import Milepost
 from domain.job.callback import Callback
 from domain.job.commands.registration import QueueJob
+from tests.e2e.inspection import database_of
 from tests.support.server import MILEPOST, SECRET, Server
 
 MOST_BYTES: Final = 256 * 10**6
@@ -33,6 +35,25 @@ try:
 finally:
     sys.stderr.write(open("/proc/self/status").read())
 """
+
+
+def burden(server: Server, jobs: int, large: int) -> dict[str, int]:
+    """Burden a running server with failed jobs and large callbacks, and read all of it again.
+
+    Returns the most bytes that each process took: projector, worker, and the commands that read the
+    whole log.
+    """
+    with database_of(server) as services:
+        fail_jobs(services.milepost, jobs)
+        send_large(server, large)
+        send_heartbeats(server, jobs)
+        position = services.milepost.store.newest_position()
+        while services.read_model.position() < position:
+            sleep(0.1)  # another process is waited for; the caller's time is bounded
+    found = peaks(server)
+    for command in (["rebuild"], ["export", "log.jsonl"], ["verify"]):
+        found[command[0]] = peak_of_command(server.env, server.home, *command)
+    return found
 
 
 def fail_jobs(milepost: Milepost, count: int) -> None:
