@@ -6,7 +6,9 @@ from api.http import problems
 from api.http.bodies import MAX_BODY_BYTES
 from api.http.flask_side.app import App
 from api.http.flask_side.paths import IdConverter
-from api.pages import audit as pages
+from api.http.proxies import Proxies
+from api.pages import audit
+from api.pages import reference as reference_page
 from api.routes import (
     callbacks,
     checkpoints,
@@ -23,7 +25,7 @@ from api.wiring import Services
 
 def create_app(services: Services) -> App:
     """Return the web application over these services."""
-    app = App(__name__)
+    app = App(__name__, Proxies(services.settings.trusted_proxies))
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.extensions["milepost"] = services
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it
@@ -44,6 +46,7 @@ def create_app(services: Services) -> App:
     ):
         documented.register_blueprint(blueprint)
     app.register_blueprint(reference.bp)
-    app.register_blueprint(pages.bp)
+    app.register_blueprint(audit.bp)
+    app.register_blueprint(reference_page.bp)
     problems.install(app)
     return app

@@ -17,8 +17,8 @@ from domain.log.schema.sqlite import SQLiteSchema
 from domain.log.schema.steps import Schema
 from domain.log.sqlite import SQLiteRecorder
 from projections.read_model.contract import SHAPE, ReadModel
-from projections.read_model.postgres import PostgresReadModel
-from projections.read_model.sqlite import SQLiteReadModel
+from projections.read_model.postgres.read_model import PostgresReadModel
+from projections.read_model.sqlite.read_model import SQLiteReadModel
 from projections.rebuilding.contract import Shadow
 from projections.rebuilding.postgres import PostgresShadow
 from projections.rebuilding.sqlite import SQLiteShadow

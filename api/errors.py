@@ -19,6 +19,10 @@ class InvalidSignature(BadRequest):
     """The signature is missing, malformed or wrong."""
 
 
+class UndatedSignature(InvalidSignature):
+    """This server takes only signatures with a time (MILEPOST_SIGNATURES=dated)."""
+
+
 class InvalidJSON(BadRequest):
     """The body is not a JSON object."""
 
@@ -68,6 +72,14 @@ class ReadModelBehind(MilepostError):
 
 class Draining(MilepostError):
     """The server is shutting down, and answers only requests that it had accepted before."""
+
+
+class TooManyConnections(MilepostError):
+    """There are more connections, of this address or in all, than the server may have."""
+
+
+class TooManyBytes(MilepostError):
+    """The server has no room for so many large requests, and this one has taken the longest."""
 
 
 class EventNotFound(MilepostError):

@@ -12,6 +12,7 @@ import click
 
 from api.serving import server
 from api.serving.http1.connection import NEVER, Connection
+from api.serving.http1.incoming import Incoming
 from api.serving.listening import claimed
 from api.settings.config import from_environment
 from api.settings.credentials import with_credentials
@@ -25,14 +26,13 @@ HEAD: Final = (
 class ConnectionWithSilence(Connection):
     """A connection whose answer to the silent route does not end."""
 
-    def on_message_complete(self) -> None:
+    def take(self, incoming: Incoming, *, is_last: bool) -> None:
         """Answer a request, or begin to."""
-        if self._target == PATH.encode():
-            self._in_body = self._has_begun = False
-            self._bytes_read, self.due = 0, NEVER
+        if incoming.target == PATH.encode():
+            self.due = NEVER
             self._transport.write(HEAD)
         else:
-            super().on_message_complete()
+            super().take(incoming, is_last=is_last)
 
 
 @click.command()
@@ -41,7 +41,9 @@ def main(port: int) -> None:
     """Serve with the silent route."""
     settings, _ = with_credentials(from_environment(port=port))
     with claimed(settings) as sockets:
-        server.run(settings, sockets, project=True, kind=ConnectionWithSilence)
+        connections = server.connections_of(settings)
+        kind = ConnectionWithSilence
+        server.run(settings, sockets, connections=connections, project=True, kind=kind)
 
 
 if __name__ == "__main__":

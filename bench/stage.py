@@ -19,6 +19,7 @@ from uuid import uuid4
 import psutil
 import psycopg
 
+from api.serving.http1.connections import LIMITS
 from tests.support.postgres_server import PostgresServer, create_database
 
 SECRET = "a callback secret for measurements"  # noqa: S105  protects no data
@@ -126,6 +127,7 @@ class Stage:
             "MILEPOST_DATABASE_URL": database,
             "MILEPOST_CALLBACK_SECRET": SECRET,
             "MILEPOST_ADMIN_TOKEN": ADMIN_TOKEN,
+            "MILEPOST_CONNECTIONS_PER_ADDRESS": str(LIMITS.connections),  # all clients are here
         }
 
     @contextmanager

@@ -19,27 +19,38 @@ from api.cli.rebuild import rebuild
 from api.cli.replay import replay
 from api.cli.serve import init_db, project, serve
 from api.cli.status import status
-from api.cli.terminal.output import INTERRUPTED, printable
+from api.cli.terminal.encoding import escape_what_no_encoding_has, refuse_other_bytes
+from api.cli.terminal.output import INTERRUPTED
 from api.cli.tokens import tokens
 from api.cli.verify import verify
 from api.cli.workflows import workflows
 from api.errors import sentence
+from api.serving.logs import show_warnings_visibly
 from domain.errors import MilepostError, StoreUnavailable
+from domain.unseen import visible
 
 
 class OneLineErrors(click.Group):
     """A group of commands that prints an error as one line."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Refuse arguments that are not UTF-8: no job, file or name is called so."""
+        refuse_other_bytes(args)
+        return super().parse_args(ctx, args)
 
     def invoke(self, context: click.Context) -> Any:
         """Run a command; print an error of Milepost as a message without a traceback."""
         try:
             return super().invoke(context)
         except StoreUnavailable as error:
-            reason = " ".join(str(error).split()) or sentence(error)
-            raise click.ClickException(f"the database does not answer: {reason}") from error
+            reason = str(error) or sentence(error)
+            message = f"the database does not answer: {reason}"
+            raise click.ClickException(_on_one_line(message)) from error
         except MilepostError as error:
-            message = printable(" ".join(sentence(error).split()))
-            raise click.ClickException(message) from error
+            raise click.ClickException(_on_one_line(sentence(error))) from error
+        except click.ClickException as error:
+            error.message = _on_one_line(error.message)  # type: ignore[misc]  # final for kinds
+            raise
         except KeyboardInterrupt:
             # A command with more to say about an interruption handles it before this line.
             context.exit(INTERRUPTED)
@@ -49,8 +60,14 @@ class OneLineErrors(click.Group):
             context.exit(0)
 
 
+def _on_one_line(message: str) -> str:
+    return visible(" ".join(message.split()))
+
+
 def run() -> None:
     """Run `milepost` as a program of its own."""
+    escape_what_no_encoding_has()
+    show_warnings_visibly()
     # Imported modules are never garbage, so the collector need not visit them.
     gc.freeze()
     main()

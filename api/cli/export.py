@@ -22,6 +22,7 @@ from domain.log.store import translated
 from domain.transfer.exporting import Export, Selection
 from domain.transfer.jsonl import FORMAT, FORMAT_VERSION, encode
 from domain.transfer.manifest import Manifest
+from domain.unseen import visible
 
 JSONL = Format(FORMAT, FORMAT_VERSION, encode)
 FORMATS: dict[str, Callable[[str], Format]] = {
@@ -131,10 +132,10 @@ def _report(
     if target:
         what = "the whole log" if made.complete else "a part of the log"
         amount = f"{counted(made.events, 'event')} of {counted(made.jobs, 'job')}"
-        click.echo(f"Exported {amount}, {what}, to {target}.")
+        click.echo(f"Exported {amount}, {what}, to {visible(str(target))}.")
         if made.merkle:
             click.echo(
                 f"Merkle root of {made.merkle.size:,}: {b64encode(made.merkle.root).decode()}"
             )
-        click.echo(f"Its manifest is {manifest_path}.")
+        click.echo(f"Its manifest is {visible(str(manifest_path))}.")
     return None

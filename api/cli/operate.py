@@ -10,12 +10,13 @@ from shlex import quote
 
 import click
 
-from api.cli.terminal.output import as_json, indented, opened, print_json, printable
+from api.cli.terminal.output import as_json, indented, opened, print_json
 from api.representations.job import job_body
 from api.schemas.ids import MAX_ID, MAX_REASON, is_printable
 from api.wiring import Services
 from domain.errors import JobNotFound, NotPossible
 from domain.job.orders import Order
+from domain.unseen import is_utf_8, visible
 from domain.writing.batch import Receipt
 from projections.views.instance import Instance
 
@@ -37,7 +38,7 @@ REASON = click.option(
 
 def _by(_: click.Context, __: click.Parameter, value: str | None) -> str:
     by = value or f"cli:{_account()}"
-    if len(by) > MAX_ID or not is_printable(by):
+    if len(by) > MAX_ID or not (is_printable(by) and is_utf_8(by)):
         raise click.BadParameter(f"must have at most {MAX_ID} printable characters")
     return by
 
@@ -168,7 +169,7 @@ def _answer(services: Services, command: str, receipt: Receipt, as_json: bool) -
                 "changed": changed,
             }
         )
-    job_id = printable(receipt.job_id)
+    job_id = visible(receipt.job_id)
     if not changed:
         click.echo(f"Job {job_id}: {ALREADY[command]} Nothing was recorded.")
         return None

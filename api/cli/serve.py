@@ -11,7 +11,7 @@ import click
 from api.cli.terminal.output import opened
 from api.serving.listening import claimed
 from api.serving.logs import log_to_stderr
-from api.serving.server import run
+from api.serving.server import connections_of, run
 from api.settings.config import from_environment
 from api.settings.credentials import credential_files, with_credentials
 from api.settings.settings import Settings
@@ -50,6 +50,7 @@ def serve(
             f"refusing to listen on {configured.host} with generated credentials: set "
             "MILEPOST_CALLBACK_SECRET and MILEPOST_ADMIN_TOKEN"
         )
+    connections = connections_of(configured)
     with claimed(configured) as sockets:
         if not sockets:
             raise click.ClickException(
@@ -62,7 +63,7 @@ def serve(
         finally:
             services.close()
         _greet(settings, made)
-        run(settings, sockets, project=not no_projector, wsgi=wsgi)
+        run(settings, sockets, connections=connections, project=not no_projector, wsgi=wsgi)
 
 
 @click.command()

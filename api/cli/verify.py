@@ -8,12 +8,13 @@ import click
 import msgspec
 
 from api.atomic_file import atomic_file
-from api.cli.terminal.output import INTERRUPTED, as_json, counted, opened, print_json, printable
+from api.cli.terminal.output import INTERRUPTED, as_json, counted, opened, print_json
 from api.cli.terminal.progress import progress
 from api.settings.settings import Settings
 from api.wiring import Services
 from domain.evidence.checkpoint import Checkpoint, opened_checkpoint
 from domain.evidence.signed_note import InvalidCheckpoint
+from domain.unseen import visible
 from projections.verification.findings import Finding
 from projections.verification.run import State, Summary, Verification
 
@@ -93,7 +94,7 @@ class _Report:
         if self._as_json:
             print_json(msgspec.structs.asdict(finding))
         elif self._count <= SHOWN:
-            click.echo(printable(str(finding).replace("\n", " ")))
+            click.echo(visible(str(finding).replace("\n", " ")))
 
     def sum_up(self, summary: Summary, job_id: str | None) -> None:
         if self._as_json:
@@ -102,7 +103,7 @@ class _Report:
             click.echo(f"… and {self._count - SHOWN:,} more; --json prints all")
         findings = counted(summary.findings, "finding") if summary.findings else "no findings"
         of = (
-            f"of job {printable(job_id)}"
+            f"of job {visible(job_id)}"
             if job_id is not None
             else f"of {counted(summary.jobs, 'job')}"
         )
@@ -139,7 +140,7 @@ def _checkpoint(file: Path, settings: Settings) -> Checkpoint:
         raise click.ClickException(f"{file} cannot be read: {error}") from error
     except InvalidCheckpoint as error:
         keys = ", ".join(str(key) for key in settings.trusted) or "none"
-        raise click.ClickException(printable(f"{file}: {error} (trusted: {keys})")) from error
+        raise click.ClickException(f"{file}: {error} (trusted: {keys})") from error
 
 
 def _read(path: Path) -> State:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from api.cli.terminal.output import as_json, print_json, print_table
+from api.cli.terminal.output import as_json, print_json, print_table, printable
 from api.settings.config import from_environment
+from domain.unseen import visible
 from domain.workflows.files import load, read
 
 
@@ -44,7 +45,7 @@ def show(ref: str, as_json: bool) -> None:
     workflow = load(from_environment().workflows).find(ref)
     if as_json:
         return print_json(workflow)
-    click.echo(f"{workflow.ref}  {workflow.description}")
+    click.echo(printable(f"{workflow.ref}  {workflow.description}"))
     rows = [(step.id, step.activates, ", ".join(step.aliases)) for step in workflow.steps]
     return print_table(("Step", "Activates", "Also known as"), rows, "No steps.")
 
@@ -58,4 +59,4 @@ def check(files: tuple[Path, ...]) -> None:
     for file in files:
         workflow = read(file)
         steps = f"{len(workflow.ui_steps)} UI steps, {len(workflow.steps)} steps"
-        click.echo(f"{file}: {workflow.ref} is fine ({steps})")
+        click.echo(visible(f"{file}: {workflow.ref} is fine ({steps})"))

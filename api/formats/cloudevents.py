@@ -13,6 +13,7 @@ import msgspec
 from api.formats import Format
 from domain.job.events import Time
 from domain.transfer.jsonl import Portable
+from domain.unseen import escaped_json
 
 SOURCE = "urn:milepost:log"
 SPECVERSION = "1.0"
@@ -75,7 +76,7 @@ def batch(source: str) -> Format:
 
 
 def _member(event: Portable, source: str) -> bytes:
-    return _encoder.encode(event_of(event, source))
+    return escaped_json(_encoder.encode(event_of(event, source)).decode()).encode()
 
 
 def _line(event: Portable, source: str) -> bytes:

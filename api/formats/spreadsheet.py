@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from api.formats import Format
 from domain.transfer.jsonl import Portable
+from domain.unseen import escaped_json, visible_lines
 
 IDENTITY = ("position", "job_id", "version", "topic")
 FIELDS = (
@@ -47,18 +49,32 @@ FIELDS = (
     "held",
     "reason",
     "detail",
+    "id_signed",
 )
 REST = "rest"
 """The column for fields without a column of their own, as JSON."""
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-"""Characters that start a formula in a spreadsheet, or that a spreadsheet skips before one."""
-GUARD = "'"
+START: Final = re.compile('(?:^|[;\n])[\\s";]*+([=+@\uff1d\uff0b\uff0d\uff20-]?)')
+"""The start of what may become a cell, and the character that would make it a formula.
+
+Where a comma is the decimal sign, spreadsheets separate cells at semicolons. They then take no
+notice of the quotes that CSV has around a cell, so every line of a text begins a row.
+"""
+GUARD: Final = "'"
 
 
 def guarded(cell: object) -> str:
-    """Return the cell's text; a text that a spreadsheet would execute gets an apostrophe first."""
+    """Return the cell's text without anything that a spreadsheet executes or a terminal obeys.
+
+    An apostrophe precedes each character that would begin a formula. Unseen characters except line
+    breaks are written out.
+    """
     text = "" if cell is None else str(cell)
-    return GUARD + text if text.startswith(FORMULA) else text
+    return START.sub(_guarded, visible_lines(text.replace("\r\n", "\n")))
+
+
+def _guarded(start: re.Match[str]) -> str:
+    formula = start[1]
+    return f"{start[0].removesuffix(formula)}{GUARD}{formula}" if formula else start[0]
 
 
 def write(event: Portable) -> bytes:
@@ -66,7 +82,7 @@ def write(event: Portable) -> bytes:
     fields = _fields(event.state)
     identity = (event.position, event.job_id, event.version, event.topic)
     cells = [_cell(fields.pop(name, None)) for name in FIELDS]
-    rest = msgspec.json.encode(fields).decode() if fields else None
+    rest = _json(fields) if fields else None
     return _row((*identity, *cells, rest))
 
 
@@ -78,7 +94,11 @@ def _fields(state: bytes) -> dict[str, Any]:
 
 
 def _cell(value: Any) -> Any:
-    return msgspec.json.encode(value).decode() if isinstance(value, dict | list) else value
+    return _json(value) if isinstance(value, dict | list) else value
+
+
+def _json(value: Any) -> str:
+    return escaped_json(msgspec.json.encode(value).decode())
 
 
 def _row(cells: Iterable[object]) -> bytes:

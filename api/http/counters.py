@@ -30,6 +30,7 @@ RECORDED, DUPLICATE = _CALLBACKS.labels("recorded"), _CALLBACKS.labels("duplicat
 REASONS: Final[dict[type[Exception], str]] = {
     RequestEntityTooLarge: "too_large",
     asked.InvalidSignature: "invalid_signature",
+    asked.UndatedSignature: "undated_signature",
     asked.InvalidJSON: "invalid_json",
     asked.MissingJobId: "missing_job_id",
     asked.MissingStatusOrType: "missing_status_or_type",
@@ -42,6 +43,17 @@ _REFUSED: Final = Counter(
     "milepost_callbacks_refused", "Callbacks refused, by reason", ["reason"], registry=COUNTERS
 )
 REFUSED: Final = {kind: _REFUSED.labels(reason) for kind, reason in REASONS.items()}
+
+_TURNED_AWAY: Final = Counter(
+    "milepost_connections_turned_away",
+    "Connections refused, or ended before their time, because of a bound",
+    ["reason"],
+    registry=COUNTERS,
+)
+TURNED_AWAY: Final = {
+    reason: _TURNED_AWAY.labels(reason)
+    for reason in ("per_address", "full", "displaced", "unfinished", "unsent")
+}
 
 _COMMANDS: Final = Counter(
     "milepost_commands",

@@ -65,6 +65,10 @@ class Door(Protocol):
         """Return the result of work that computes for long, or raise what it raises."""
         ...
 
+    async def together(self, question: Callable[[Services], Result]) -> Result:
+        """Return the answer to a question, asked once for all who ask it at the same time."""
+        ...
+
 
 View: TypeAlias = Callable[..., Awaitable[Answer]]
 """Takes a `Request`, a `Door` and the parameters of its path; returns an answer, or raises."""

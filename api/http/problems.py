@@ -57,6 +57,14 @@ KINDS: dict[type[MilepostError], Kind] = {
         "callback secret, and check that both sides use the same secret.",
         "Invalid signature",
     ),
+    asked.UndatedSignature: Kind(
+        HTTPStatus.UNAUTHORIZED,
+        "undated-signature",
+        "Signature without a time",
+        "X-Signature and X-Hub-Signature-256 have none. Sign with a Standard Webhooks library: it "
+        "sends webhook-id, webhook-timestamp and webhook-signature, under the same secret.",
+        "Invalid signature",
+    ),
     asked.InvalidJSON: Kind(
         HTTPStatus.BAD_REQUEST,
         "invalid-json",
@@ -127,6 +135,18 @@ KINDS: dict[type[MilepostError], Kind] = {
         "Try again later; milepost status shows how far the rebuild is.",
     ),
     asked.Draining: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "draining", "Server about to end"),
+    asked.TooManyConnections: Kind(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "too-many-connections",
+        "Too many connections",
+        "Close connections that you do not need, and try again.",
+    ),
+    asked.TooManyBytes: Kind(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "too-many-bytes",
+        "Too many large requests",
+        "Try again.",
+    ),
     asked.EventNotFound: Kind(
         HTTPStatus.NOT_FOUND,
         "event-not-found",

@@ -6,7 +6,9 @@
   `svix-id`, `svix-timestamp` and `svix-signature` are older names of the same headers.
 
 The scheme is chosen by the first of `webhook-*`, `svix-*`, `X-Hub-Signature-256` and `X-Signature`
-that is there, and must then be satisfied; there is no falling back to another one.
+that is there, and must then be satisfied; there is no falling back to another one. Only Standard
+Webhooks signs the time: a callback that was captured under another scheme can be sent again for
+ever.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from functools import cache
 
 import msgspec
 
-from api.errors import InvalidSignature
+from api.errors import InvalidSignature, UndatedSignature
 from api.http.headers import Headers
 
 WINDOW_SECONDS = 300
@@ -40,9 +42,17 @@ class Sender(msgspec.Struct, frozen=True, gc=False):
 
 
 def verify(
-    header: Headers, body: bytes, secrets: Sequence[str], clock: Callable[[], datetime]
+    header: Headers,
+    body: bytes,
+    secrets: Sequence[str],
+    clock: Callable[[], datetime],
+    *,
+    dated: bool = False,
 ) -> Sender:
-    """Return who signed the body with one of the secrets; raise `InvalidSignature` otherwise."""
+    """Return who signed the body with one of the secrets; raise `InvalidSignature` otherwise.
+
+    If the signature has to be `dated`, raise `UndatedSignature` for one without a time.
+    """
     if not secrets:
         raise InvalidSignature("The server has no callback secret.")
     for names in (STANDARD_WEBHOOKS, SVIX):
@@ -50,6 +60,8 @@ def verify(
             return _standard_webhooks(
                 [header(name) or "" for name in names], body, secrets, clock()
             )
+    if dated:
+        raise UndatedSignature
     if (given := header("X-Hub-Signature-256")) is not None:
         if not given.startswith("sha256="):
             raise InvalidSignature("X-Hub-Signature-256 does not begin with sha256=.")

@@ -36,6 +36,7 @@ def entry_body(entry: Entry, workflows: Workflows) -> dict[str, Any]:
         "attempt": entry.attempt,
         "payload": {name: _text(value) for name, value in entry.said.items()},
         "callback_id": getattr(fact, "callback_id", None),
+        "id_signed": getattr(fact, "id_signed", None),
         "signed_by": {"scheme": scheme, "key_id": key_id or None} if scheme else None,
         "digest": getattr(fact, "digest", None),
         "error": entry.error,

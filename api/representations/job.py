@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from domain.job.attempt import Attempt, ReportedValue
+from domain.job.attempt.state import Attempt, ReportedValue
 from domain.job.deadlines import Health, changes_with_time, health
 from domain.workflows.definition import Workflow, Workflows
-from projections.views.attention import Reason
 from projections.views.instance import Instance, Refusal
+from projections.views.reasons import Reason
 from projections.views.shown_times import shown, shown_claim, shown_end
 from projections.views.timeline import Chapter, Timeline
 from projections.views.ui_steps import ShownStep, ui_steps
@@ -232,7 +232,7 @@ def _attempt(
 def _steps(
     timeline: Timeline, attempt: Attempt, chapter: Chapter, workflow: Workflow
 ) -> list[dict[str, Any]]:
-    ranks, activated_by, floor = workflow.ranks(), workflow.activated_by(), timeline.floor
+    ranks, activated_by, floor = workflow.ranks, workflow.activated_by(), timeline.floor
     reached = {name: shown(seen, floor) for name, seen in attempt.steps_reached.items()}
     order = sorted(
         reached,

@@ -40,7 +40,12 @@ LARGE: Final = 16 * 1024
 """A body of more bytes is read apart: to read an odd one of 1 MiB takes up to 3 s."""
 REFUSALS: Final = tuple(kind for kind in REASONS if issubclass(kind, MilepostError))
 _DOC: Final = {
-    "parameters": [parameter("Names this delivery, as callback_id in the body does")],
+    "parameters": [
+        parameter(
+            "Names this delivery together with its body: no signature covers the header. "
+            "A signed id is better: webhook-id, or callback_id in the body"
+        )
+    ],
     "requestBody": {
         "required": True,
         "content": {
@@ -60,7 +65,7 @@ _DOC: Final = {
 @bp.response(200, ReceiptSchema)
 @bp.problem(400, "Malformed")
 @bp.problem(401, "Invalid signature")
-@bp.problem(409, "Callback id used with another body")
+@bp.problem(409, "Signed callback id used with another body")
 @bp.problem(413, "Larger than 1 MiB")
 @bp.problem(503, "Not stored now; try again")
 def webhook() -> Answer:
@@ -74,8 +79,13 @@ async def receive(request: Request, door: Door) -> Answer:
     A refused one is kept in the log of its job, if it is authentic and names the job.
     """
     services = door.services
+    settings = services.settings
     sender = verify(
-        request.header, request.body, services.settings.callback_secrets, services.clock
+        request.header,
+        request.body,
+        settings.callback_secrets,
+        services.clock,
+        dated=settings.dated_signatures,
     )
     if request.header("X-GitHub-Event") == "ping":
         return in_json({"received": True, "warning": f"This is GitHub's ping. {FOR_WORKFLOWS}"})
@@ -178,16 +188,17 @@ def _delivery(
         odd = [f"webhook-id {fit.how}"] if fit.how else []
         if callback.callback_id:
             extra = {**callback.extra, "callback_id": callback.callback_id}
-            return {"callback_id": fit.value, "extra": extra}, odd
-        return {"callback_id": fit.value}, odd
+            return {"callback_id": fit.value, "id_signed": True, "extra": extra}, odd
+        return {"callback_id": fit.value, "id_signed": True}, odd
     if callback.callback_id:
-        return {}, ()
+        return {"id_signed": True}, ()
     if not (key := (header("Idempotency-Key") or "").strip()):
         return {}, ()
     if not key.isascii():
         return {}, ["Idempotency-Key was left out: it is not ASCII"]
     fit = identity(key)
-    return {"callback_id": fit.value}, [f"Idempotency-Key {fit.how}"] if fit.how else ()
+    odd = [f"Idempotency-Key {fit.how}"] if fit.how else []
+    return {"callback_id": fit.value, "id_signed": False}, odd
 
 
 @cache

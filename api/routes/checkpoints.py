@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 from api.errors import EventNotFound
 from api.http import access
@@ -12,7 +12,7 @@ from api.http.answers import in_json
 from api.http.flask_side.blueprint import Blueprint
 from api.http.messages import Answer
 from api.representations.checkpoint import signed
-from api.routes.jobs import show
+from api.routes.jobs import of_longer_id
 from api.schemas.answers import ExtensionSchema, ProofSchema
 from api.schemas.requests import ExtensionQuerySchema, ProofQuerySchema
 from api.wiring import Services
@@ -57,8 +57,8 @@ def proof(query: dict[str, Any], job_id: str, version: int) -> Answer:
     """Prove that an event is unchanged in the log that a checkpoint signs."""
     services = access.services()
     instance = services.reader.instance(job_id)
-    if instance is None and services.reader.instance(path := f"{job_id}/events/{version}/proof"):
-        return cast(Answer, show(job_id=path))  # a job may have this id
+    if instance is None and (longer := of_longer_id(f"{job_id}/events/{version}/proof")):
+        return longer
     if instance is None or not access.principal().sees(instance.user_id):
         raise JobNotFound
     proof = services.evidence.proof(job_id, version, query.get("size"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 from api.http import access
 from api.http.answers import in_json
@@ -11,7 +11,7 @@ from api.http.flask_side.blueprint import Blueprint
 from api.http.flask_side.paging import next_page
 from api.http.messages import Answer
 from api.representations.event import page_body
-from api.routes import jobs
+from api.routes.jobs import of_longer_id
 from api.schemas.history import EventPageSchema
 from api.schemas.queries import HistoryQuerySchema
 from domain.errors import JobNotFound
@@ -35,8 +35,8 @@ def of_job(query: dict[str, Any], job_id: str) -> Answer:
     """
     services = access.services()
     present = services.reader.instance(job_id)
-    if present is None and services.reader.instance(f"{job_id}/events"):
-        return cast(Answer, jobs.show(job_id=f"{job_id}/events"))  # a job may have this id
+    if present is None and (longer := of_longer_id(f"{job_id}/events")):
+        return longer
     if present is None or not access.principal().sees(present.user_id):
         raise JobNotFound
     tag = etag(present.position, services.workflows.fingerprint)

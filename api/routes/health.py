@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from api.errors import Draining
-from api.http import access
 from api.http.answers import in_json
 from api.http.flask_side.blueprint import Blueprint
 from api.http.flask_side.door import through_flask
 from api.http.messages import Answer, Door, Request
+from api.wiring import Services
 
 bp = Blueprint("health", __name__, description="For load balancers and operators")
 
@@ -35,21 +35,28 @@ def readyz() -> Answer:
     `tree` is `growing`, or the reason why the tree stopped. `deadlines` is `watched`, or the reason
     why no job is given up at present.
     """
-    services = access.services()
-    if services.is_draining():
+    return through_flask(ready)
+
+
+async def ready(request: Request, door: Door) -> Answer:
+    """Report how ready the server is; see `readyz`."""
+    if door.services.is_draining():
         raise Draining
+    return in_json(await door.together(readiness))
+
+
+def readiness(services: Services) -> dict[str, object]:
+    """Return what the database says of how ready the server is."""
     standing, growth = services.reader.status(), services.evidence.growth()
-    return in_json(
-        {
-            "status": "ready",
-            "database": services.settings.database,
-            "log_position": standing.log_position,
-            "read_model_position": standing.read_model_position,
-            "lag_events": standing.lag_events,
-            "rebuild_position": standing.rebuilt_position,
-            "set_aside": len(standing.set_aside),
-            "tree_lag_events": growth.lag(standing.log_position),
-            "tree": growth.fault or "growing",
-            "deadlines": services.deadlines().sentence(services.now()) or "watched",
-        }
-    )
+    return {
+        "status": "ready",
+        "database": services.settings.database,
+        "log_position": standing.log_position,
+        "read_model_position": standing.read_model_position,
+        "lag_events": standing.lag_events,
+        "rebuild_position": standing.rebuilt_position,
+        "set_aside": len(standing.set_aside),
+        "tree_lag_events": growth.lag(standing.log_position),
+        "tree": growth.fault or "growing",
+        "deadlines": services.deadlines().sentence(services.now()) or "watched",
+    }

@@ -1,4 +1,4 @@
-"""The hot routes: frequent requests, and the health check that a busy server must answer.
+"""The hot routes: frequent requests, and the health checks that a busy server must answer.
 
 The front answers these routes on its event loop, without Flask. Flask has the same routes over
 the same views, and answers every request that no pattern matches.
@@ -30,6 +30,7 @@ HOT: Final = (
         instances.present,
     ),
     HotRoute("GET", re.compile("/livez"), health.alive),
+    HotRoute("GET", re.compile("/readyz"), health.ready),
 )
 
 

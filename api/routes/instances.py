@@ -22,7 +22,7 @@ from api.schemas.queries import PlaceQuerySchema
 from api.tokens import Principal
 from api.wiring import Services
 from domain.log.reading.contract import NEWEST
-from projections.read_model.contract import JobFilter
+from projections.read_model.filters import JobFilter
 from projections.reading.time_travel import PointInHistory, newest_of
 from projections.views.instance import Instance
 

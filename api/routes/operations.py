@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
+
+from marshmallow import Schema
 
 from api.http import access
 from api.http.answers import in_json
@@ -18,15 +21,32 @@ from domain.job.orders import Order
 bp = Blueprint("operations", __name__, description="What operators do about a job")
 
 FORBIDDEN = "The job's state does not allow it; `possible` names what it allows"
+View = Callable[[dict[str, Any], str], Answer]
 
 
-@bp.route("/api/jobs/<id:job_id>/fail", methods=["POST"])
-@bp.needs("write")
-@bp.arguments(OrderSchema)
-@bp.response(200, OrderedSchema)
-@bp.problem(400, "Malformed")
-@bp.problem(404, "No such job, or not yours")
-@bp.problem(409, FORBIDDEN)
+def order(name: Order, body: type[Schema], *, forbidden: str = FORBIDDEN) -> Callable[[View], View]:
+    """Make a view the route of an operator's command: all of them look alike but for the body.
+
+    `forbidden` says when the command is answered 409.
+    """
+
+    def route(view: View) -> View:
+        for decorate in (
+            bp.problem(409, forbidden),
+            bp.problem(404, "No such job, or not yours"),
+            bp.problem(400, "Malformed"),
+            bp.response(200, OrderedSchema),
+            bp.arguments(body),
+            bp.needs("write"),
+            bp.route(f"/api/jobs/<id:job_id>/{name}", methods=["POST"]),
+        ):
+            view = decorate(view)
+        return view
+
+    return route
+
+
+@order("fail", OrderSchema)
 def fail(body: dict[str, Any], job_id: str) -> Answer:
     """End a job's attempt in progress as failed.
 
@@ -36,13 +56,7 @@ def fail(body: dict[str, Any], job_id: str) -> Answer:
     return _ordered("fail", job_id, body)
 
 
-@bp.route("/api/jobs/<id:job_id>/cancel", methods=["POST"])
-@bp.needs("write")
-@bp.arguments(OrderSchema)
-@bp.response(200, OrderedSchema)
-@bp.problem(400, "Malformed")
-@bp.problem(404, "No such job, or not yours")
-@bp.problem(409, FORBIDDEN)
+@order("cancel", OrderSchema)
 def cancel(body: dict[str, Any], job_id: str) -> Answer:
     """End a job's attempt in progress, because nobody wants its result.
 
@@ -52,13 +66,7 @@ def cancel(body: dict[str, Any], job_id: str) -> Answer:
     return _ordered("cancel", job_id, body)
 
 
-@bp.route("/api/jobs/<id:job_id>/retry", methods=["POST"])
-@bp.needs("write")
-@bp.arguments(OrderSchema)
-@bp.response(200, OrderedSchema)
-@bp.problem(400, "Malformed")
-@bp.problem(404, "No such job, or not yours")
-@bp.problem(409, FORBIDDEN + "; or another job of the user is in progress")
+@order("retry", OrderSchema, forbidden=FORBIDDEN + "; or another job of the user is in progress")
 def retry(body: dict[str, Any], job_id: str) -> Answer:
     """Open the next attempt of a job that failed or stopped.
 
@@ -68,13 +76,7 @@ def retry(body: dict[str, Any], job_id: str) -> Answer:
     return _ordered("retry", job_id, body)
 
 
-@bp.route("/api/jobs/<id:job_id>/stop", methods=["POST"])
-@bp.needs("write")
-@bp.arguments(StopSchema)
-@bp.response(200, OrderedSchema)
-@bp.problem(400, "Malformed")
-@bp.problem(404, "No such job, or not yours")
-@bp.problem(409, FORBIDDEN)
+@order("stop", StopSchema)
 def stop(body: dict[str, Any], job_id: str) -> Answer:
     """Ask a job's running instance to stop.
 
@@ -84,13 +86,7 @@ def stop(body: dict[str, Any], job_id: str) -> Answer:
     return _ordered("stop", job_id, body)
 
 
-@bp.route("/api/jobs/<id:job_id>/stopped", methods=["POST"])
-@bp.needs("write")
-@bp.arguments(StoppedSchema)
-@bp.response(200, OrderedSchema)
-@bp.problem(400, "Malformed")
-@bp.problem(404, "No such job, or not yours")
-@bp.problem(409, FORBIDDEN)
+@order("stopped", StoppedSchema)
 def stopped(body: dict[str, Any], job_id: str) -> Answer:
     """Confirm that a job's machine is gone.
 
@@ -100,14 +96,14 @@ def stopped(body: dict[str, Any], job_id: str) -> Answer:
     return _ordered("stopped", job_id, body)
 
 
-def _ordered(order: Order, job_id: str, body: dict[str, Any]) -> Answer:
+def _ordered(name: Order, job_id: str, body: dict[str, Any]) -> Answer:
     services, caller = access.services(), access.principal()
     present = services.reader.instance(job_id)
     if present is None or not caller.sees(present.user_id):
         raise JobNotFound
-    with counted(order) as count:
+    with counted(name) as count:
         receipt = services.milepost.order(
-            order,
+            name,
             job_id,
             requested_by=caller.name,
             reason=body.get("reason") or None,

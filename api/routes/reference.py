@@ -1,20 +1,16 @@
-"""The OpenAPI document, generated from the schemas, and a page for it that works offline."""
+"""The OpenAPI document, generated from the schemas."""
 
 from __future__ import annotations
 
 from importlib.metadata import version
-from pathlib import Path
 from typing import Final, cast
 
-import flask_swagger_ui
-from flask import Blueprint, Flask, Response, redirect, send_from_directory, url_for
+from flask import Blueprint, Flask, Response, redirect, url_for
 from flask_smorest import Api
 
 from api.schemas.answers import ProblemSchema
 
 bp = Blueprint("docs", __name__)
-
-ASSETS = Path(flask_swagger_ui.__file__).parent / "dist"
 
 CONFIG: Final = {
     "API_TITLE": "Milepost",
@@ -22,8 +18,6 @@ CONFIG: Final = {
     "OPENAPI_VERSION": "3.1.0",
     "OPENAPI_URL_PREFIX": "/api",
     "OPENAPI_JSON_PATH": "openapi.json",
-    "OPENAPI_SWAGGER_UI_PATH": "/docs",
-    "OPENAPI_SWAGGER_UI_URL": "/api/docs/assets/",
 }
 
 DESCRIPTION = """\
@@ -68,16 +62,10 @@ def api(app: Flask) -> Api:
 @bp.get("/")
 def home() -> Response:
     """Redirect a browser from the root to the documentation."""
-    return cast(Response, redirect(url_for("api-docs.openapi_swagger_ui")))
+    return cast(Response, redirect(url_for("reference_page.reference")))
 
 
 @bp.get("/favicon.ico")
 def favicon() -> Response:
     """Answer a browser's request for an icon with no content."""
     return Response(status=204)
-
-
-@bp.get("/api/docs/assets/<path:name>")
-def assets(name: str) -> Response:
-    """Serve the documentation page's own files."""
-    return send_from_directory(ASSETS, name)

@@ -6,10 +6,11 @@ from typing import Final, get_args
 
 from marshmallow import EXCLUDE, Schema, fields, validate
 
-from domain.job.attempt import Outcome, Status
+from domain.job.attempt.final import Outcome
+from domain.job.attempt.state import Status
 from domain.job.long_text import MAX_KEPT
-from projections.views.attention import KINDS
 from projections.views.instance import INSTANCE_STATUSES
+from projections.views.reasons import KINDS
 
 SKEW: Final = "The largest difference of a sender's clock to ours, if it is above 60 s"
 

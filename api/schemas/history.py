@@ -58,6 +58,13 @@ class EventSchema(Schema):
         metadata={"description": "The fields that the sender gave, unknown fields too"},
     )
     callback_id = fields.String(allow_none=True)
+    id_signed = fields.Boolean(
+        allow_none=True,
+        metadata={
+            "description": "Whether the signature covers callback_id; null without an id, and for "
+            "events of releases that did not record it"
+        },
+    )
     signed_by = fields.Nested(
         SignerSchema,
         allow_none=True,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
+from api.errors import TooManyConnections
 from api.http.flask_side.app import CAREFUL, App
 from api.http.messages import Answer, Request
 from api.http.problems import problem_of
@@ -21,12 +22,16 @@ from api.serving.threads import THREADS, BoundedThreads
 from api.wiring import Services
 
 BODILESS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+HEALTH: Final = frozenset({b"/livez", b"/readyz"})
 WSGI_THREADS: Final = 32
 """How many threads answer without hot routes: more callbacks then wait for one commit."""
 
 
 class Front:
-    """Answers requests by the hot routes and by Flask; `without_hot`, by Flask in more threads."""
+    """Answers requests by the hot routes and by Flask; `without_hot`, by Flask in more threads.
+
+    It is always the event loop that answers questions about its health.
+    """
 
     def __init__(
         self,
@@ -48,7 +53,8 @@ class Front:
         body = b"" if method in BODILESS else incoming.body
         text = path.decode("utf-8", "replace")
         try:
-            if not (query or self._without_hot) and (hot := match(method, text)):
+            is_hot = not self._without_hot or path in HEALTH
+            if is_hot and not query and (hot := match(method, text)):
                 view, parameters = hot
                 request = Request(method, text, "", incoming.header, body)
                 answer = await view(request, self._door, **parameters)
@@ -58,6 +64,14 @@ class Front:
             # As Flask does: whatever a view raises becomes a problem document.
             answer = problem_of(error, method, text)
         return answer._replace(headers=[*answer.headers, *CAREFUL])
+
+    async def answer_when_full(self, incoming: Incoming) -> Answer:
+        """Answer when the server has all its connections: questions about its health alone."""
+        path, _ = incoming.path_and_query()
+        if path in HEALTH:
+            return await self.answer(incoming)
+        text = path.decode("utf-8", "replace")
+        return problem_of(TooManyConnections(), incoming.method, text)
 
     def close(self) -> None:
         """Let go of the threads."""

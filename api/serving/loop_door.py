@@ -6,8 +6,9 @@ Callbacks go to the committer's thread, reads to a reader's thread, each gathere
 from __future__ import annotations
 
 from asyncio import AbstractEventLoop
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any, TypeAlias
 
 from api.http.access import admitted
 from api.http.headers import Headers
@@ -22,6 +23,8 @@ from domain.job.commands.callbacks import KeepRefusal
 from domain.writing.batch import Receipt
 from domain.writing.batching import Batching
 from projections.views.instance import Instance
+
+Question: TypeAlias = Callable[[Services], Any]
 
 
 class LoopDoor:
@@ -43,6 +46,8 @@ class LoopDoor:
         self._receipts = Gathering(loop, services.milepost.committer)
         self._reading = Batching[str, Instance | None](services.reader.instances_of, name="reader")
         self._instances = Gathering(loop, self._reading)
+        self._asking = Batching[Question, Any](self._answers, name="health")
+        self._questions = Gathering(loop, self._asking)
 
     async def admit(self, header: Headers, scope: Scope) -> Principal:
         """See `Door.admit`; a token that is not remembered is looked up in a thread."""
@@ -68,9 +73,19 @@ class LoopDoor:
         """See `Door.apart`: a thread does it; raises what `BoundedThreads.run` raises."""
         return await self._threads.run(work)
 
+    async def together(self, question: Callable[[Services], Result]) -> Result:
+        """See `Door.together`; a thread of its own asks."""
+        answer: Result = await self._questions.ask(question)
+        return answer
+
+    def _answers(self, asked: Sequence[Question]) -> list[Any]:
+        answers = {question: question(self.services) for question in set(asked)}
+        return [answers[question] for question in asked]
+
     def close(self) -> None:
-        """End the reader's thread."""
+        """End the threads of the reader and of the questions."""
         self._reading.close()
+        self._asking.close()
 
 
 class _NotRemembered(Exception):

@@ -18,16 +18,16 @@ from multiprocessing.process import BaseProcess
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Final
 
+from api.serving.http1.connections import LIMITS, RESERVED
 from api.serving.logs import log_to_stderr
 from api.serving.supervisor import Supervisor
 from api.serving.worker import Orders, work
 from api.settings.settings import Settings
+from api.settings.variables import InvalidSetting
 
 if TYPE_CHECKING:
     from api.serving.http1.connection import Connection
 
-MAX_CONNECTIONS: Final = 16_384
-"""How many connections a worker has at once; further ones wait to be accepted."""
 OTHER_FILES: Final = 256
 """How many files a worker may have open besides its connections."""
 BACKLOG: Final = 4096
@@ -38,13 +38,15 @@ def run(
     settings: Settings,
     sockets: Sequence[socket.socket],
     *,
+    connections: int,
     project: bool,
     wsgi: bool = False,
     kind: type[Connection] | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM, with a worker for each socket; replace workers that die.
 
-    With `wsgi`, every request goes through Flask in one of 32 threads; else through the front.
+    Each worker has at most `connections`, which `connections_of` returns. With `wsgi`, every
+    request goes through Flask in one of 32 threads; else through the front.
     """
     metrics = settings.home / f"metrics-{settings.port}"
     shutil.rmtree(metrics, ignore_errors=True)
@@ -52,7 +54,7 @@ def run(
     # Prometheus' client reads this when it is imported, so workers start from scratch.
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
     log_to_stderr()
-    orders = Orders(settings, _connections(), wsgi, kind)
+    orders = Orders(settings, connections, wsgi, kind)
     for listening in sockets:
         listening.listen(BACKLOG)
         listening.setblocking(False)
@@ -68,13 +70,23 @@ def run(
         Supervisor(sockets, start).run()
 
 
-def _connections() -> int:
+def connections_of(settings: Settings) -> int:
+    """Return how many connections a worker may have; let it open as many files.
+
+    Raises `InvalidSetting` if the system does not allow as many as the settings ask for.
+    """
     # Each connection is a file; most systems let a process have more of them only if it asks.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MAX_CONNECTIONS + OTHER_FILES
+    others = OTHER_FILES + RESERVED
+    wanted = (settings.connections or LIMITS.connections) + others
     files = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
+    if settings.connections and files < wanted:
+        raise InvalidSetting(
+            f"MILEPOST_CONNECTIONS: {settings.connections:,} connections need {wanted:,} open "
+            f"files, and the system allows {most:,} (ulimit -Hn)"
+        )
     resource.setrlimit(resource.RLIMIT_NOFILE, (files, most))
-    return max(1, files - OTHER_FILES)
+    return max(1, files - others)
 
 
 @contextmanager

@@ -70,9 +70,11 @@ def work(orders: Orders, listening: socket.socket, line: Line) -> None:
         connections = Connections(
             loop,
             front.answer,
-            Limits(connections=orders.connections),
+            Limits(orders.connections, orders.settings.connections_per_address),
             services.is_draining,
             orders.kind or Connection,
+            proxies=application.proxies,
+            when_full=front.answer_when_full,
         )
         connections.listen(listening)
         seconds = await told.when_to_end(loop)

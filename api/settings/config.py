@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
-from api.settings.settings import Settings
+from api.settings.settings import CONNECTIONS_PER_ADDRESS, Settings
 from api.settings.validation import (
     admin_token,
     callback_secrets,
@@ -14,9 +15,12 @@ from api.settings.validation import (
     checkpoint_trusted,
     database_url,
     store_settings,
+    trusted_proxies,
     workflows_folder,
 )
 from api.settings.variables import InvalidSetting, Variables
+
+MAX_CONNECTIONS: Final = 1_000_000
 
 
 def from_environment(
@@ -36,6 +40,7 @@ def from_environment(
         home=home,
         database_url=database_url(env.get("MILEPOST_DATABASE_URL"), home),
         callback_secrets=callback_secrets(env),
+        dated_signatures=env.choice("MILEPOST_SIGNATURES", ("all", "dated")) == "dated",
         admin_token=admin_token(env.get("MILEPOST_ADMIN_TOKEN")),
         checkpoint_keys=checkpoint_keys(env.get("MILEPOST_CHECKPOINT_KEY")),
         checkpoint_trusted=checkpoint_trusted(env.get("MILEPOST_CHECKPOINT_TRUSTED")),
@@ -44,6 +49,10 @@ def from_environment(
         host=host or env.get("MILEPOST_HOST") or "127.0.0.1",
         port=port or env.integer("MILEPOST_PORT", 1, 65535) or 8000,
         workers=workers or env.integer("MILEPOST_WORKERS", 1, 64) or 1,
+        connections=env.integer("MILEPOST_CONNECTIONS", 16, MAX_CONNECTIONS),
+        connections_per_address=env.integer("MILEPOST_CONNECTIONS_PER_ADDRESS", 1, MAX_CONNECTIONS)
+        or CONNECTIONS_PER_ADDRESS,
+        trusted_proxies=trusted_proxies(env),
     )
     if settings.workers > 1 and settings.database == "sqlite":
         raise InvalidSetting(

@@ -5,12 +5,16 @@ from __future__ import annotations
 from ipaddress import ip_address
 from itertools import zip_longest
 from pathlib import Path
+from typing import Final
 from urllib.parse import unquote
 
 import msgspec
 from psycopg.conninfo import conninfo_to_dict
 
 from domain.evidence.signing_keys import PrivateKey, PublicKey
+
+CONNECTIONS_PER_ADDRESS: Final = 1_024
+"""Far more than the honest senders behind one address have: a callback takes milliseconds."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,6 +23,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     home: Path
     database_url: str
     callback_secrets: tuple[str, ...] = ()
+    dated_signatures: bool = False
     admin_token: str = ""
     checkpoint_keys: tuple[str, ...] = ()
     checkpoint_trusted: tuple[str, ...] = ()
@@ -27,6 +32,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     host: str = "127.0.0.1"
     port: int = 8000
     workers: int = 1
+    connections: int | None = None
+    connections_per_address: int = CONNECTIONS_PER_ADDRESS
+    trusted_proxies: tuple[str, ...] = ()
     store: dict[str, str] = {}
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from ipaddress import ip_network
 from pathlib import Path
 
 from eventsourcing.utils import TopicError, resolve_topic
@@ -93,6 +94,20 @@ def checkpoint_trusted(value: str | None) -> tuple[str, ...]:
             PublicKey.parse(key)
     except InvalidKey as error:
         raise InvalidSetting(f"MILEPOST_CHECKPOINT_TRUSTED: {error}") from error
+    return given
+
+
+def trusted_proxies(env: Variables) -> tuple[str, ...]:
+    """Return the addresses and networks of the proxies whose word about their clients counts."""
+    name = "MILEPOST_TRUSTED_PROXIES"
+    given = env.listed(name)
+    for network in given:
+        try:
+            ip_network(network)
+        except ValueError:
+            raise InvalidSetting(
+                f"{name}: {network[:50]!r} must be an address, or a network such as 10.0.0.0/8"
+            ) from None
     return given
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from domain.errors import MilepostError
+from domain.unseen import is_utf_8
 
 
 class InvalidSetting(MilepostError):
@@ -21,6 +22,9 @@ class Variables:
     def get(self, name: str) -> str | None:
         """Return a variable's value, or the content of the file that NAME_FILE names, or None."""
         value, path = self._variables.get(name), self._variables.get(f"{name}_FILE")
+        for which, given in ((name, value), (f"{name}_FILE", path)):
+            if given and not is_utf_8(given):
+                raise InvalidSetting(f"{which}: must be UTF-8")
         if value and path:
             raise InvalidSetting(f"{name}: set either {name} or {name}_FILE, not both")
         if path:
@@ -40,6 +44,13 @@ class Variables:
         value = self.get(name) or ""
         parts = value.splitlines() if self._variables.get(f"{name}_FILE") else value.split(",")
         return tuple(part.strip() for part in parts if part.strip())
+
+    def choice(self, name: str, words: Sequence[str]) -> str:
+        """Return one of the words: the first one if the variable is unset."""
+        value = self.get(name) or words[0]
+        if value not in words:
+            raise InvalidSetting(f"{name}: must be {' or '.join(words)}, not {value[:20]!r}")
+        return value
 
     def integer(self, name: str, least: int, most: int) -> int | None:
         """Return a whole number from `least` to `most`, None if unset."""

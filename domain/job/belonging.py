@@ -12,7 +12,9 @@ from typing import Literal
 
 import msgspec
 
-from domain.job.attempt import MAX_LEAD, Attempt, Final, clock_of, whole_seconds
+from domain.job.attempt.clocks import MAX_LEAD, clock_of, whole_seconds
+from domain.job.attempt.final import Final
+from domain.job.attempt.state import Attempt
 from domain.job.events import (
     AttemptStarted,
     HeartbeatReceived,

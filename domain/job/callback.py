@@ -49,6 +49,7 @@ class Callback(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     server_ip: str | None = None
     tailscale_ip: str | None = None
     callback_id: str | None = None
+    id_signed: bool | None = None
     occurred_at: datetime | None = None
     signed_by: str | None = None
     digest: str | None = None
@@ -79,6 +80,7 @@ class Callback(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         return HeartbeatReceived(
             recorded_at=recorded_at,
             callback_id=self.callback_id,
+            id_signed=self.id_signed,
             occurred_at=self.occurred_at,
             signed_by=self.signed_by,
             digest=self.digest,
@@ -93,6 +95,7 @@ class Callback(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         return StepReported(
             recorded_at=recorded_at,
             callback_id=self.callback_id,
+            id_signed=self.id_signed,
             occurred_at=self.occurred_at,
             signed_by=self.signed_by,
             digest=self.digest,
@@ -111,6 +114,7 @@ class Callback(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         return MetadataReported(
             recorded_at=recorded_at,
             callback_id=self.callback_id,
+            id_signed=self.id_signed,
             occurred_at=self.occurred_at,
             signed_by=self.signed_by,
             digest=self.digest,
@@ -125,6 +129,7 @@ class Callback(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         return StatusReported(
             recorded_at=recorded_at,
             callback_id=self.callback_id,
+            id_signed=self.id_signed,
             occurred_at=self.occurred_at,
             signed_by=self.signed_by,
             digest=self.digest,

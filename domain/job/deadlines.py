@@ -6,13 +6,13 @@ the store's. Neither the senders' clocks nor the status of the job count.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Literal, TypeAlias
 
 import msgspec
 
-from domain.job.attempt import Attempt
+from domain.job.attempt.state import Attempt
 from domain.job.events import DeadlineKind
 from domain.workflows.definition import Deadlines, Workflow, Workflows
 
@@ -74,11 +74,10 @@ def due(
     the first attempt. An attempt that nobody registered has no start deadline. `first_start` is
     when this store was first opened by a release with start deadlines: waiting before it is free.
     """
-    return min(
-        all_due(workflow, attempt, waiting_since, first_start),
-        key=lambda each: each.at,
-        default=None,
-    )
+    every = all_due(workflow, attempt, waiting_since, first_start)
+    if len(every) > 1:
+        return min(every, key=lambda each: each.at)
+    return every[0] if every else None
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,32 +124,27 @@ def all_due(
     attempt: Attempt,
     waiting_since: datetime | None,
     first_start: datetime | None,
-) -> Iterator[Due]:
+) -> list[Due]:
     """Return every deadline that the attempt has now; see `due`."""
     deadlines = workflow.deadlines if workflow else SEED
     if attempt.final:
-        return
+        return []
     if attempt.claim is None:
-        if waiting_since:
-            since = max(waiting_since, first_start or waiting_since)
-            yield Due("start", since, deadlines.start_seconds)
-        return
-    if silent_since := attempt.silent_since:
-        yield Due("heartbeat", silent_since, deadlines.heartbeat_seconds)
+        if waiting_since is None:
+            return []
+        since = max(waiting_since, first_start or waiting_since)
+        return [Due("start", since, deadlines.start_seconds)]
+    every = [
+        Due("heartbeat", attempt.heard_at or attempt.claim.recorded_at, deadlines.heartbeat_seconds)
+    ]
     if deadlines.attempt_seconds:
-        yield Due("attempt", attempt.claim.recorded_at, deadlines.attempt_seconds)
+        every.append(Due("attempt", attempt.claim.recorded_at, deadlines.attempt_seconds))
     # A step that took too long is not given up again once its timeout was taken back.
-    if workflow and not attempt.revived and (seconds_of := workflow.step_deadlines()):
-        step = _furthest(workflow, attempt)
+    if workflow and not attempt.revived and (seconds_of := workflow.step_deadlines):
+        step = workflow.furthest(attempt.steps_reached)
         if step and (seconds := seconds_of.get(step)):
-            yield Due("step", attempt.steps[step].recorded_at, seconds, step)
-
-
-def _furthest(workflow: Workflow, attempt: Attempt) -> str | None:
-    """Return the furthest step that the definition knows."""
-    ranks = workflow.ranks()
-    known = [name for name in attempt.steps_reached if name in ranks]
-    return max(known, key=lambda name: (ranks[name], name), default=None)
+            every.append(Due("step", attempt.steps[step].recorded_at, seconds, step))
+    return every
 
 
 def unresponsive_at(workflow: Workflow | None, attempt: Attempt) -> datetime | None:
@@ -175,7 +169,7 @@ def look_at(
     if first is None or silent_at is None:
         return first
     third = (workflow.deadlines if workflow else SEED).heartbeat_seconds / 3
-    seconds = (silent_at - EPOCH).total_seconds() // third * third
+    seconds = silent_at.timestamp() // third * third
     return min(first, later(EPOCH, seconds))
 
 
@@ -185,7 +179,7 @@ def later(time: datetime, seconds: float) -> datetime:
     A log that was imported may have events of any time, and no fold may fail for that.
     """
     try:
-        return time + timedelta(seconds=seconds)
+        return time + timedelta(0, seconds)
     except OverflowError:
         return (datetime.max if seconds > 0 else datetime.min).replace(tzinfo=UTC)
 

@@ -31,15 +31,18 @@ class Fact(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=Tr
 class Received(Fact, frozen=True, kw_only=True, omit_defaults=True):
     """What every callback says of itself.
 
-    `occurred_at` is the sender's clock, if given. `signed_by` names scheme and key, as
-    `x-signature:3f2a90c1`. `digest` is the SHA-256 of the raw body, in hex. `extra` holds every
-    payload field that Milepost does not know, unchanged. `attempt` is the number of the attempt
-    that the callback belongs to, 0 for none; it is decided when the callback is recorded, and left
-    out while the job has one attempt. `bent` holds each field that was changed to fit, as the
-    callback gave it. `raw` is the whole body in base64, if bytes of it had to be replaced.
+    `id_signed` says whether the sender's signature covers `callback_id`; it is None without an id,
+    and in events of releases that did not say it. `occurred_at` is the sender's clock, if given.
+    `signed_by` names scheme and key, as `x-signature:3f2a90c1`. `digest` is the SHA-256 of the raw
+    body, in hex. `extra` holds every payload field that Milepost does not know, unchanged.
+    `attempt` is the number of the attempt that the callback belongs to, 0 for none; it is decided
+    when the callback is recorded, and left out while the job has one attempt. `bent` holds each
+    field that was changed to fit, as the callback gave it. `raw` is the whole body in base64, if
+    bytes of it had to be replaced.
     """
 
     callback_id: str | None = None
+    id_signed: bool | None = None
     occurred_at: Time | None = None
     signed_by: str | None = None
     digest: str | None = None

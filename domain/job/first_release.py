@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from domain.job.attempt import Attempt, ReportedValue
+from domain.job.attempt.state import Attempt, ReportedValue
 from domain.job.events import AttemptStarted, Received
 
 if TYPE_CHECKING:

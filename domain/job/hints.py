@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
-from domain.job.attempt import SKEW_SECONDS, Attempt
+from domain.job.attempt.clocks import SKEW_SECONDS
+from domain.job.attempt.state import Attempt
 from domain.job.belonging import NONE
 from domain.job.callback import Callback
 from domain.job.events import Received

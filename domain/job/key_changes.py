@@ -21,7 +21,14 @@ from domain.job.events import (
     StatusReported,
     TimeoutWithdrawn,
 )
-from domain.job.keys import Key, agent_key, callback_key, in_progress_key, registration_key
+from domain.job.keys import (
+    Key,
+    agent_key,
+    callback_key,
+    in_progress_key,
+    registration_key,
+    unsigned_callback_key,
+)
 from domain.job.provisioning_job import ProvisioningJob
 
 
@@ -76,7 +83,7 @@ def lasting_keys(events: Sequence[JobEvent]) -> tuple[Sequence[Key], Sequence[Ke
         fact = event.fact
         if isinstance(fact, Received):
             if fact.callback_id:
-                name = callback_key(event.originator_id, fact.callback_id)
+                name = _name_of(event.originator_id, fact.callback_id, fact)
                 claims[name] = _key(name, last, fact.digest)
         elif isinstance(fact, JobQueued):
             if fact.idempotency_key:
@@ -105,6 +112,13 @@ def same_command(earlier: JobEvent, event: JobEvent) -> bool:
             return True
         case _:
             return False
+
+
+def _name_of(job_id: str, callback_id: str, fact: Received) -> str:
+    # An older release did not say whether it signed an id. Its events keep their names.
+    if fact.id_signed is False:
+        return unsigned_callback_key(job_id, callback_id, fact.digest)
+    return callback_key(job_id, callback_id)
 
 
 def _key(name: str, event: JobEvent, digest: str | None = None) -> Key:

@@ -27,8 +27,17 @@ class Key(msgspec.Struct, frozen=True, gc=False):
 
 
 def callback_key(job_id: str, callback_id: str) -> str:
-    """Name a callback within its job."""
+    """Name a callback within its job by an id that its signature covers."""
     return f"callback/{_quoted(job_id)}/{callback_id}"
+
+
+def unsigned_callback_key(job_id: str, callback_id: str, digest: str | None) -> str:
+    """Name a callback within its job by an id that no signature covers, and by its body.
+
+    Anybody who sees a callback can send it again under the id of another one. So the id alone must
+    not decide that a callback is refused.
+    """
+    return f"unsigned-callback/{_quoted(job_id)}/{digest or ''}/{callback_id}"
 
 
 def registration_key(owner: str | None, idempotency_key: str) -> str:

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Literal, TypeAlias
 
 from domain.errors import NotPossible
-from domain.job.attempt import Attempt
+from domain.job.attempt.state import Attempt
 from domain.job.runs import Runs
 
 Ordered: TypeAlias = Literal["fail", "cancel", "retry", "stopped"]

@@ -13,7 +13,8 @@ import msgspec
 from domain.errors import JobAlreadyRegistered, NothingToStop
 from domain.job import deadlines, orders
 from domain.job import runs as runs_of_a_job
-from domain.job.attempt import MAX_STEPS, Attempt
+from domain.job.attempt.progress import MAX_STEPS
+from domain.job.attempt.state import Attempt
 from domain.job.belonging import Placement, place
 from domain.job.callback import Callback, RefusedCallback
 from domain.job.events import (

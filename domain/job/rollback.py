@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from domain.job.attempt import Attempt
+from domain.job.attempt.state import Attempt
 from domain.job.events import (
     Fact,
     HeartbeatReceived,

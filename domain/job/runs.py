@@ -12,9 +12,9 @@ from hashlib import sha256
 
 import msgspec
 
-from domain.job import attempt as attempts
 from domain.job import first_release
-from domain.job.attempt import Attempt, ReportedValue
+from domain.job.attempt import fold
+from domain.job.attempt.state import Attempt, ReportedValue, cut_off
 from domain.job.events import (
     AttemptCancelled,
     AttemptFailed,
@@ -98,6 +98,8 @@ class Runs(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
         It is the one in progress, else a superseded one that has not ended, else the one shown.
         """
+        if len(self.attempts) == 1:
+            return self.attempts[0]
         if self.working:
             return self.working
         left = (each for each in reversed(self.attempts) if each.final is None)
@@ -112,8 +114,10 @@ class Runs(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
     def find(self, number: int) -> Attempt | None:
         """Return the attempt with this number, or None if it is not remembered."""
-        place = self._place(number)
-        return None if place is None else self.attempts[place]
+        for attempt in self.attempts:
+            if attempt.number == number:
+                return attempt
+        return None
 
     def newest_of(self, run_id: str, run_attempt: int | None) -> Attempt | None:
         """Return the newest attempt of a run, or None if the run is not known.
@@ -160,20 +164,31 @@ class Runs(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 def evolve(runs: Runs, fact: Fact) -> Runs:
     """Fold one fact into the attempt that it belongs to."""
-    match fact:
-        case AttemptStarted():
-            return _opened(runs, fact)
-        case Received():
-            attempt = runs.find(runs.number_of(fact))
-        case StopRequested():
-            attempt = runs.present
-        case _ if isinstance(fact, OfOneAttempt):
-            attempt = runs.find(fact.attempt)
-        case _:
-            return runs
+    before, folded, after = _latest[0]
+    if before is not runs or folded is not fact:
+        after = _evolved(runs, fact)
+        _latest[0] = runs, fact, after
+    return after
+
+
+_latest: list[tuple[Runs, Fact | None, Runs]] = [(Runs(), None, Runs())]
+"""The last result: the projector folds each fact into the same runs twice, once for each view."""
+
+
+def _evolved(runs: Runs, fact: Fact) -> Runs:
+    if isinstance(fact, Received):
+        attempt = runs.find(runs.number_of(fact))
+    elif isinstance(fact, AttemptStarted):
+        return _opened(runs, fact)
+    elif isinstance(fact, StopRequested):
+        attempt = runs.present
+    elif isinstance(fact, OfOneAttempt):
+        attempt = runs.find(fact.attempt)
+    else:
+        return runs
     if attempt is None:
         return runs
-    after = attempts.evolve(attempt, fact)
+    after = fold.evolve(attempt, fact)
     return runs if after is attempt else runs._with(attempt, after)
 
 
@@ -247,7 +262,7 @@ def _opened(runs: Runs, started: AttemptStarted) -> Runs:
         if each.number == started.before and started.occurred_at:
             # A failure that came late divides this attempt's time: the older part is the failed
             # one's.
-            every[place] = attempts.cut_off(each, started.occurred_at)
+            every[place] = cut_off(each, started.occurred_at)
             fresh = msgspec.structs.replace(fresh, opened_at=each.opened_at)
     retries = runs.retries + (started.because != "failure")
     return remembered(Runs(in_order([*every, fresh]), started.number, retries, runs.forgotten))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from eventsourcing.persistence import (
 )
 from eventsourcing.utils import EnvType
 from psycopg import ClientCursor
+from psycopg.errors import InsufficientPrivilege
 
 from domain.job.keys import Key
 from domain.log.clock import CarriedClock
@@ -38,6 +40,8 @@ from domain.log.store import (
     StoreNotEmpty,
 )
 from domain.log.stored import Stored
+
+log = logging.getLogger("milepost")
 
 CREATE: tuple[LiteralString, ...] = (
     """CREATE TABLE IF NOT EXISTS milepost_events (
@@ -70,6 +74,13 @@ BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
 LOCK = "SELECT pg_advisory_xact_lock(hashtext('milepost events'))"
 # Not now(), which is the time at which the transaction began to wait for the lock.
 SELECT_NOW = "SELECT clock_timestamp() AS now"
+# A sequence does not travel with logical replication or COPY. So after a move of the database, the
+# next positions might be below the end of the log, where no reader looks again.
+LOOK = """
+    SELECT clock_timestamp() AS now,
+           coalesce(pg_sequence_last_value('milepost_events_notification_id_seq'), 0)
+           < (SELECT max(notification_id) FROM milepost_events) AS is_behind
+"""
 CARRIED_SECONDS = 60.0
 """How long this host's monotonic clock carries on what the database's clock said."""
 # Rows travel as one JSON text: the driver adapts one string, however many rows there are.
@@ -83,7 +94,16 @@ INSERT_EVENTS = """
      ORDER BY place
     RETURNING notification_id
 """
-NOTIFY = "NOTIFY milepost_events"
+# A NOTIFY fails its transaction when PostgreSQL's queue is full, because another session does not
+# listen for hours. The projector looks by itself, too, so then it is not woken.
+WAKE = """
+    SELECT pg_notify('milepost_events', '') WHERE pg_notification_queue_usage() < 0.9
+"""
+# Commits wait for a synchronous standby only if they write. This is the smallest write there is.
+VOUCH = """
+    SELECT pg_logical_emit_message(true, 'milepost', '')
+     WHERE current_setting('synchronous_standby_names') <> ''
+"""
 INSERT_PLACED = """
     INSERT INTO milepost_events
            (originator_id, originator_version, topic, state, notification_id)
@@ -149,10 +169,11 @@ KEEP_SNAPSHOTS = """
 """
 PREPARED: dict[LiteralString, LiteralString] = {
     "milepost_lock": LOCK,
-    "milepost_clock": SELECT_NOW,
+    "milepost_look": LOOK,
     "milepost_tail": SELECT_TAIL,
     "milepost_keys": SELECT_KEYS,
     "milepost_append": INSERT_EVENTS,
+    "milepost_wake": WAKE,
     "milepost_release": RELEASE_KEYS,
     "milepost_claim": CLAIM_KEYS,
     "milepost_point": POINT_KEYS,
@@ -205,7 +226,11 @@ class PostgresRecorder(PostgresLog, postgres.PostgresApplicationRecorder):
             with self.datastore.spelled_out() as cursor:
                 found = self._prepared.run(cursor, partial(self._found, cursor, known, names))
                 decided = True
-                return _write(cursor, decide(found))
+                append = decide(found)
+                self.datastore.commit_warnings.forget(cursor.connection)
+                positions = _write(cursor, append)
+                self.datastore.commit_warnings.refuse(cursor.connection)
+                return positions
         except (InterfaceError, OperationalError) as error:
             if decided:
                 raise
@@ -216,7 +241,7 @@ class PostgresRecorder(PostgresLog, postgres.PostgresApplicationRecorder):
         self, cursor: ClientCursor[Any], known: Mapping[str, int], names: Collection[str]
     ) -> Found:
         """Begin, take the lock and see what is there and how late it is, in one round trip."""
-        parts = [BEGIN, "EXECUTE milepost_lock", "EXECUTE milepost_clock"]
+        parts = [BEGIN, "EXECUTE milepost_lock", "EXECUTE milepost_look"]
         parts.append("EXECUTE milepost_tail(%s)")
         parameters = [as_json(known)]
         if names:
@@ -225,10 +250,12 @@ class PostgresRecorder(PostgresLog, postgres.PostgresApplicationRecorder):
         cursor.execute(";".join(parts), parameters)
         for _ in (BEGIN, LOCK):
             cursor.nextset()
-        [(now,)] = cursor.fetchall()
+        [(now, is_behind)] = cursor.fetchall()
         cursor.nextset()
         tail = [Stored(*row) for row in cursor.fetchall()]
         keys = [Key(*row) for row in cursor.fetchall()] if names and cursor.nextset() else []
+        if is_behind:
+            _go_on(cursor)
         now = self.clock() if self.clock else self._carried.was_read(now.astimezone(UTC))
         return Found(tail, {key.name: key for key in keys}, now)
 
@@ -242,15 +269,30 @@ class PostgresRecorder(PostgresLog, postgres.PostgresApplicationRecorder):
                 raise StoreNotEmpty.of(events)
             cursor.execute(FORGET)
             yield _Filling(cursor)
-            cursor.execute(f"{GO_ON};{NOTIFY};COMMIT")
+            self.datastore.commit_warnings.forget(cursor.connection)
+            cursor.execute(f"{GO_ON};{WAKE};COMMIT")
+            self.datastore.commit_warnings.refuse(cursor.connection)
 
     def _insert_stored_events(
         self, curs: Any, stored_events: Sequence[StoredEvent], **_: Any
     ) -> None:
         # The library's own insert needs a composite type; JSON does the same.
         curs.execute(LOCK)
-        curs.execute(NOTIFY)
+        curs.execute(WAKE)
         curs.execute(INSERT_EVENTS, (as_json(stored_events),))
+
+
+def _go_on(cursor: ClientCursor[Any]) -> None:
+    """Move the positions' sequence to the end of the log."""
+    try:
+        [(newest,)] = cursor.execute(GO_ON)
+    except InsufficientPrivilege as error:
+        raise OperationalError(
+            "the sequence of the events' positions is behind the log, as after a move of the "
+            "database, and this account may not move it on: GRANT UPDATE ON SEQUENCE "
+            "milepost_events_notification_id_seq"
+        ) from error
+    log.warning("the sequence of positions was behind the log; the next one is above %s", newest)
 
 
 class _Filling:
@@ -288,9 +330,10 @@ class _Filling:
 def _write(cursor: ClientCursor[Any], append: Append) -> Sequence[int]:
     """Store everything and commit, in one round trip; return the events' positions."""
     if not append.events:
-        cursor.execute("COMMIT")
+        cursor.execute(f"{VOUCH};COMMIT" if append.vouches else "COMMIT")
         return ()
-    parts, parameters = ["EXECUTE milepost_append(%s)", NOTIFY], [as_json(append.events)]
+    parts = ["EXECUTE milepost_append(%s)", "EXECUTE milepost_wake"]
+    parameters = [as_json(append.events)]
     if append.releases:
         parts.append("EXECUTE milepost_release(%s)")
         parameters.append(as_json([{"name": name, "job_id": job} for name, job in append.releases]))

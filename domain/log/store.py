@@ -67,6 +67,9 @@ class Found(msgspec.Struct, frozen=True):
 class Append(msgspec.Struct, frozen=True):
     """What the transaction shall write, in the order below. Without events it writes nothing.
 
+    Without events, an answer may still vouch for an earlier commit, as that to a redelivery: with
+    `vouches`, the transaction ends only once all earlier commits are as durable as its own.
+
     `releases` are pairs of a name and a job id: delete the key if that job has it. `claims` are new
     keys: insert each unless its name is in use. `pointers` are keys that now point at these events.
     `snapshots` replace older ones; each job has at most one.
@@ -77,6 +80,7 @@ class Append(msgspec.Struct, frozen=True):
     pointers: Sequence[Key] = ()
     releases: Sequence[tuple[str, str]] = ()
     snapshots: Sequence[Snapshot] = ()
+    vouches: bool = False
 
 
 class Filling(Recalling, Protocol):

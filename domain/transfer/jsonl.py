@@ -10,6 +10,7 @@ import msgspec
 from domain.errors import MilepostError
 from domain.log.mapper import JobEventMapper
 from domain.log.stored import Stored
+from domain.unseen import UNSEEN, escaped_json
 
 FORMAT, FORMAT_VERSION = "jsonl", 1
 MAX_LINE_BYTES = 16 * 2**20
@@ -75,7 +76,11 @@ def _portable(stored: Stored, state: bytes, *, sealed: bool) -> Portable:
 
 
 def encode(event: Portable) -> bytes:
-    """Return the line of an event, with its newline."""
+    """Return the line of an event, with its newline. It has no unseen character.
+
+    A state with an unseen character goes into base64: with an escape in its place, the line would
+    give back other bytes than those that were hashed.
+    """
     line = _Line(event.position, event.job_id, event.version, event.topic)
     if event.sealed:
         line.sealed_base64 = b64encode(event.state).decode()
@@ -83,7 +88,10 @@ def encode(event: Portable) -> bytes:
         line.state = msgspec.Raw(event.state)
     else:
         line.state_base64 = b64encode(event.state).decode()
-    return _encoder.encode(line) + b"\n"
+    encoded = _encoder.encode(line)
+    if not _is_seen(encoded):
+        encoded = escaped_json(encoded.decode()).encode()
+    return encoded + b"\n"
 
 
 def decode(line: bytes) -> Portable:
@@ -113,8 +121,14 @@ def _state(line: _Line) -> tuple[bytes, bool]:
 
 
 def _is_plain(state: bytes) -> bool:
-    """Tell whether decoding and encoding these bytes as compact JSON gives the same bytes."""
+    """Tell whether these bytes are compact JSON as our encoder writes it, and all can be seen."""
     try:
-        return msgspec.json.encode(msgspec.json.decode(state)) == state
+        return msgspec.json.encode(msgspec.json.decode(state)) == state and _is_seen(state)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return False
+
+
+def _is_seen(encoded: bytes) -> bool:
+    if encoded.isascii() and b"\x7f" not in encoded:
+        return True  # an encoder escapes other control characters
+    return not UNSEEN.search(encoded.decode())

@@ -16,6 +16,7 @@ from domain.evidence.merkle import Frontier
 from domain.evidence.signed_note import InvalidCheckpoint, opened_note, signed_note
 from domain.evidence.signing_keys import PrivateKey, PublicKey
 from domain.transfer.jsonl import FORMAT, FORMAT_VERSION, InvalidExport
+from domain.unseen import escaped_json
 
 HEADING = "milepost export manifest 1\n"
 """The first signed line, so that a manifest's signature cannot be used under another text."""
@@ -84,7 +85,8 @@ def dumped(manifest: Manifest, keys: Sequence[PrivateKey] = ()) -> bytes:
     manifest = msgspec.structs.replace(manifest, signed=bool(keys))
     members = msgspec.to_builtins(manifest)
     note = signed_note(_canonical(members), keys) if keys else None
-    return msgspec.json.format(msgspec.json.encode({**members, "note": note}), indent=2) + b"\n"
+    document = escaped_json(msgspec.json.encode({**members, "note": note}).decode())
+    return msgspec.json.format(document, indent=2).encode() + b"\n"
 
 
 def loaded(content: bytes, trusted: Sequence[PublicKey] = ()) -> Manifest:

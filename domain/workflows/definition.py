@@ -7,6 +7,7 @@ version: jobs record both and keep the steps that they ran with.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 from typing import Literal
 
 import msgspec
@@ -51,7 +52,7 @@ class Deadlines(msgspec.Struct, frozen=True):
     attempt_seconds: int | None = None
 
 
-class Workflow(msgspec.Struct, frozen=True, kw_only=True):
+class Workflow(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """A definition. `steps` are in the order in which a job reaches them.
 
     `waiting` is the UI step that is active while the job is queued, `started` while it is
@@ -71,18 +72,33 @@ class Workflow(msgspec.Struct, frozen=True, kw_only=True):
     steps: tuple[Step, ...] = ()
     deadlines: Deadlines = Deadlines()
 
-    @property
+    # The fold of every event asks for these, so they are computed once for a definition.
+    @cached_property
     def ref(self) -> str:
         """`name@version`, as recorded with a job."""
         return f"{self.name}@{self.version}"
 
-    def ranks(self) -> dict[str, int]:
+    @cached_property
+    def ranks(self) -> Mapping[str, int]:
         """Map every step name, old names too, to its place in the order, from 0."""
         return {
             name: rank for rank, step in enumerate(self.steps) for name in (step.id, *step.aliases)
         }
 
-    def step_deadlines(self) -> dict[str, int]:
+    def furthest(self, steps: Iterable[str]) -> str | None:
+        """Return the known step that is furthest in the order; of old and new names, the last."""
+        ranks = self.ranks
+        furthest, highest = None, -1
+        for name in steps:
+            rank = ranks.get(name)
+            if rank is None or rank < highest:
+                continue
+            if furthest is None or rank > highest or name > furthest:
+                furthest, highest = name, rank
+        return furthest
+
+    @cached_property
+    def step_deadlines(self) -> Mapping[str, int]:
         """Map every step name with a deadline, old names too, to its seconds."""
         return {
             name: step.deadline_seconds
@@ -112,7 +128,6 @@ class Workflows:
             min(each.start_seconds for each in every), min(each.heartbeat_seconds for each in every)
         )
         """The shortest time to start and the shortest silence that any definition has."""
-        self._ranks = {ref: each.ranks() for ref, each in self._by_ref.items()}
 
     def __iter__(self) -> Iterator[Workflow]:
         return iter(sorted(self._by_ref.values(), key=lambda each: (each.name, each.version)))
@@ -141,7 +156,7 @@ class Workflows:
 
     def ranks(self, ref: str | None) -> Mapping[str, int]:
         """Return the order of steps of the definition that a job recorded."""
-        return self._ranks[self.recorded(ref).ref]
+        return self.recorded(ref).ranks
 
     @property
     def known(self) -> str:

@@ -111,6 +111,7 @@ class Batch:
             list(self._pointers.values()),
             self._releases,
             self._snapshots() if self._events else (),
+            vouches=not self._events and any(isinstance(d, Decision) for d in self._decisions),
         )
 
     def _accept(self, job_id: str, decision: Decision, keys: dict[str, Key]) -> None:

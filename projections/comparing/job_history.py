@@ -12,7 +12,7 @@ from domain.log.mapper import Decoded
 from domain.log.stored import Stored
 from projections.comparing.contract import BEFORE_ALL, ServedRows
 from projections.folding.fold import fold
-from projections.read_model.contract import SetAside
+from projections.read_model.rows import SetAside
 from projections.tree.contract import TreeBroken
 from projections.views.instance import Instance
 from projections.views.timeline import Timeline

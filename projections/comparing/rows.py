@@ -27,7 +27,8 @@ from projections.comparing.job_history import PAGE, pages, without
 from projections.folding.fold import fold
 from projections.folding.job_fold import Folded
 from projections.folding.rows import instance_row
-from projections.read_model.contract import TIMES, ReadModel, SetAside
+from projections.read_model.contract import ReadModel
+from projections.read_model.rows import TIMES, SetAside
 from projections.views.instance import Instance
 from projections.views.view import State, UnreadableDocument, View, Views
 

@@ -8,9 +8,11 @@ from typing import TypeAlias
 
 from eventsourcing.persistence import MapperDeserialisationError
 
+from domain.job.events import JobEvent
 from domain.log.mapper import Decoded, JobEventMapper, decoded
 from domain.log.stored import Stored
-from projections.read_model.contract import SetAside, Sighting
+from projections.read_model.rows import SetAside
+from projections.read_model.sightings import Sighting
 from projections.views.view import State, UnreadableDocument, View
 
 log = logging.getLogger("milepost.projections")
@@ -22,19 +24,29 @@ History: TypeAlias = Callable[[str, int], Iterable[Sequence[Stored]]]
 def fold(view: View[State], state: State, events: Decoded, set_aside: list[SetAside]) -> State:
     """Fold the events that come after the state; pass over and set aside what cannot be folded."""
     for stored, event in events:
-        if stored.version <= state.version:
-            continue
-        if isinstance(event, MapperDeserialisationError):
-            set_aside.append(_set_aside(view, stored, str(event)))
-            state = view.passed_over(state, stored.version, stored.position)
-            continue
-        try:
-            state = view.evolve(state, event)
-        except Exception as error:
-            # A bug in the fold of one event must not stop the fold of the others.
-            set_aside.append(_set_aside(view, stored, repr(error)))
-            state = view.passed_over(state, stored.version, stored.position)
+        state = fold_one(view, state, stored, event, set_aside)
     return state
+
+
+def fold_one(
+    view: View[State],
+    state: State,
+    stored: Stored,
+    event: JobEvent | MapperDeserialisationError,
+    set_aside: list[SetAside],
+) -> State:
+    """Fold one event as `fold` does."""
+    if stored.version <= state.version:
+        return state
+    if isinstance(event, MapperDeserialisationError):
+        set_aside.append(_set_aside(view, stored, str(event)))
+        return view.passed_over(state, stored.version, stored.position)
+    try:
+        return view.evolve(state, event)
+    except Exception as error:
+        # A bug in the fold of one event must not stop the fold of the others.
+        set_aside.append(_set_aside(view, stored, repr(error)))
+        return view.passed_over(state, stored.version, stored.position)
 
 
 def _set_aside(view: View[State], stored: Stored, error: str) -> SetAside:

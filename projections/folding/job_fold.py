@@ -6,13 +6,15 @@ import logging
 from collections.abc import Iterable
 from typing import TypeAlias
 
+import msgspec
+
 from domain.log.mapper import JobEventMapper, decoded
 from domain.log.stored import Stored
 from domain.workflows.definition import Workflows
-from projections.folding.fold import History, begin, fold
+from projections.folding.fold import History, begin, fold_one
 from projections.folding.rows import instance_row, timeline_row
 from projections.folding.snapshots import EVERY, due, snapshots_of
-from projections.read_model.contract import Changes, InstanceRow, Row, SetAside, ViewSnapshot
+from projections.read_model.rows import Changes, InstanceRow, Row, SetAside, ViewSnapshot
 from projections.views.instance import Instance
 from projections.views.timeline import Timeline
 from projections.views.view import Views
@@ -48,7 +50,8 @@ class JobFold:
 
     def beginning(self, job_id: str) -> Folded:
         """Return the states before a job's first event."""
-        return Instance(job_id), Timeline(job_id)
+        first = Instance(job_id)
+        return first, Timeline(job_id, runs=first.runs)
 
     def loaded(
         self,
@@ -59,19 +62,22 @@ class JobFold:
         set_aside: list[SetAside],
     ) -> Folded:
         """Return the states of two documents; fold the `history` if a document cannot be read."""
-        return (
-            begin(self.views.instance, job_id, instance, self._mapper, history, set_aside),
-            begin(self.views.timeline, job_id, timeline, self._mapper, history, set_aside),
-        )
+        begun = begin(self.views.instance, job_id, instance, self._mapper, history, set_aside)
+        other = begin(self.views.timeline, job_id, timeline, self._mapper, history, set_aside)
+        if other.runs == begun.runs:
+            # Held in memory once; and what `folded` does to them is then done once.
+            other = msgspec.structs.replace(other, runs=begun.runs)
+        return begun, other
 
     def folded(self, states: Folded, events: Iterable[Stored], set_aside: list[SetAside]) -> Folded:
         """Fold events of the job that come after the states."""
         instance, timeline = states
-        read = decoded(events, self._mapper)
-        return (
-            fold(self.views.instance, instance, read, set_aside),
-            fold(self.views.timeline, timeline, read, set_aside),
-        )
+        instances, timelines = self.views.instance, self.views.timeline
+        for stored, event in decoded(events, self._mapper):
+            # Both views fold the same runs, one after the other: see `domain.job.runs.evolve`.
+            instance = fold_one(instances, instance, stored, event, set_aside)
+            timeline = fold_one(timelines, timeline, stored, event, set_aside)
+        return instance, timeline
 
     def rows(self, states: Folded) -> tuple[InstanceRow, Row]:
         """Return the rows of a job."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from domain.job import deadlines
 from domain.workflows.definition import Workflows
-from projections.read_model.contract import InstanceRow, Row
+from projections.read_model.rows import InstanceRow, Row
 from projections.views.attention import candidate
 from projections.views.instance import Instance
 from projections.views.timeline import Timeline

@@ -5,7 +5,7 @@ Snapshots are a cache, like the rows: Milepost can fold them from the events aga
 
 from __future__ import annotations
 
-from projections.read_model.contract import ViewSnapshot
+from projections.read_model.rows import ViewSnapshot
 from projections.views.instance import Instance
 from projections.views.timeline import Timeline
 from projections.views.view import Views

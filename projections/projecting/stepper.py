@@ -15,7 +15,8 @@ from domain.log.store import JobStore
 from domain.log.stored import Stored
 from projections.folding.job_fold import Folded, JobFold, New
 from projections.folding.weight import weight
-from projections.read_model.contract import ReadModel, SetAside
+from projections.read_model.contract import ReadModel
+from projections.read_model.rows import SetAside
 
 log = logging.getLogger("milepost.projector")
 

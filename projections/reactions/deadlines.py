@@ -31,9 +31,9 @@ from projections.read_model.contract import (
     NOTE_OF_DEADLINES,
     REFUSED,
     RESUMED,
-    DueRow,
     ReadModel,
 )
+from projections.read_model.rows import DueRow
 from projections.views.instance import Instance
 from projections.views.view import UnreadableDocument, Views
 
@@ -162,7 +162,7 @@ class DeadlineWatch:
             for workflow in self._workflows
             for seconds in (
                 *msgspec.structs.astuple(workflow.deadlines),
-                *workflow.step_deadlines().values(),
+                *workflow.step_deadlines.values(),
             )
         )
 

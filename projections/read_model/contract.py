@@ -1,22 +1,23 @@
 """The contract of the read model: rows that are folded from events, and their position.
 
-Rows and position change in one transaction. The stores beside this file (`memory.py`, `sqlite.py`,
-`postgres.py`) have the rows in the database of the events, so one statement reads a row and the
+Rows and position change in one transaction. The stores beside this file (`memory.py`, `sqlite/`,
+`postgres/`) have the rows in the database of the events, so one statement reads a row and the
 events that the row has not folded yet.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import Any, Protocol
-
-import msgspec
+from typing import Protocol
 
 from domain.errors import MilepostError
 from domain.log.reading.contract import Log
 from domain.log.stored import Stored
+from projections.read_model.filters import AttentionFilter, JobFilter
+from projections.read_model.rows import Changes, DueRow, Edition, Row, SetAside, ViewSnapshot
+from projections.read_model.sightings import Sighting
 
 SHAPE = "3"
 """The version of the rows: add 1 at each change of what rows hold, or of how they are folded.
@@ -24,15 +25,11 @@ SHAPE = "3"
 The release with the larger number is the newer one: it folds new rows beside the served ones. An
 older release leaves newer rows alone.
 """
-
-
 GONE = (
     "The row with the position of these tables is gone. Of a rebuild, another process dropped it; "
     "of the served tables, milepost init-db makes it again."
 )
 """The message of a store of rows that has lost its own position."""
-
-
 NOTE_OF_DEADLINES, RESUMED, REFUSED, FIRST_START = "deadlines", "resumed", "refused", "first start"
 """The names of notes: what the watch over deadlines found out; when an operator ended a hold; when
 callbacks could be stored again that had been answered 503; when this store was first opened by a
@@ -41,174 +38,6 @@ release with start deadlines."""
 
 class PositionMoved(MilepostError):
     """Another projector moved the read model on, or a rebuild replaced its tables."""
-
-
-class Row(msgspec.Struct, frozen=True, gc=False):
-    """A view's document about one job, as of that job's version."""
-
-    job_id: str
-    version: int
-    document: str
-
-
-class InstanceRow(msgspec.Struct, frozen=True, gc=False):
-    """The instance's document, and the columns that queries select and sort by.
-
-    `due_at` is when the job is given up. `unresponsive_at` is when it counts as unresponsive; None
-    while no heartbeat is expected. `look_at` is not later than both, and changes seldom, because it
-    is indexed. From `attention_from` on, the job may need somebody; an `attention_rank` of 0 is the
-    worst reason.
-    """
-
-    job_id: str
-    version: int
-    document: str
-    first_position: int
-    agent_id: str | None
-    user_id: str | None
-    status: str
-    current_step: str | None
-    due_at: datetime | None = None
-    unresponsive_at: datetime | None = None
-    look_at: datetime | None = None
-    attention_rank: int | None = None
-    attention_from: datetime | None = None
-
-
-TIMES = ("due_at", "unresponsive_at", "look_at", "attention_from")
-"""The columns of instances that are times."""
-
-
-class DueRow(msgspec.Struct, frozen=True, gc=False):
-    """An instance that is due, and its `look_at`."""
-
-    job_id: str
-    version: int
-    document: str
-    look_at: datetime
-
-
-class SetAside(msgspec.Struct, frozen=True, gc=False):
-    """An event that could not be folded, and why."""
-
-    position: int
-    job_id: str
-    version: int
-    topic: str
-    error: str
-    view: str = "instances"
-
-
-MAX_SIGHTED = 100
-"""A sighting has at most this many events: a row is seldom behind by more."""
-MAX_SIGHTED_BYTES = 4_096
-"""A sighting ends before an event with a longer state; few callbacks are as long."""
-
-
-class Sighting(msgspec.Struct, frozen=True):
-    """A job's row, if it has one, and the job's events that the row has not folded yet.
-
-    If `more` is true, further events may follow in the log. So 256 sightings in one statement fit
-    into memory.
-    """
-
-    job_id: str
-    document: str | None
-    tail: Sequence[Stored]
-    more: bool = False
-
-    @classmethod
-    def of(cls, rows: Sequence[Sequence[Any]]) -> Sighting:
-        """Make a sighting of the rows of one statement: a row per event, or one without an event.
-
-        The columns are the job's id and document, and the event's version, topic, state and
-        position. The state is None if it is longer than `MAX_SIGHTED_BYTES`.
-        """
-        job_id, document = rows[0][:2]
-        tail: list[Stored] = []
-        for _, _, version, topic, state, position in rows:
-            if version is None:
-                break
-            if state is None:
-                return cls(job_id, document, tail, more=True)
-            tail.append(Stored(position, job_id, version, topic, state))
-        return cls(job_id, document, tail, more=len(tail) >= MAX_SIGHTED)
-
-
-def sightings(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[Sighting | None]:
-    """Put together what one statement found for several names, None for a name without rows.
-
-    Each row has its name first, and then what `Sighting.of` takes.
-    """
-    by_name: dict[str, list[Sequence[Any]]] = {}
-    for row in rows:
-        by_name.setdefault(row[0], []).append(row[1:])
-    return [Sighting.of(by_name[name]) if name in by_name else None for name in names]
-
-
-class ViewSnapshot(msgspec.Struct, frozen=True, gc=False):
-    """A view's document about one job as it was at an earlier version.
-
-    All events up to that version were recorded by `recorded_at`.
-    """
-
-    job_id: str
-    view: str
-    version: int
-    recorded_at: datetime
-    document: str
-
-
-class Changes(msgspec.Struct, frozen=True):
-    """What one batch of events changes; it starts from the position `since`.
-
-    Events that were set aside, and snapshots, of the jobs in `tried_again` are deleted before
-    `set_aside` and `snapshots` are added. `generation` is that of the rows when folding began.
-    """
-
-    since: int
-    position: int
-    instances: Sequence[InstanceRow] = ()
-    timelines: Sequence[Row] = ()
-    set_aside: Sequence[SetAside] = ()
-    tried_again: Sequence[str] = ()
-    snapshots: Sequence[ViewSnapshot] = ()
-    generation: int = 0
-
-
-class Edition(msgspec.Struct, frozen=True):
-    """The identity of rows: their shape, and a generation number that no earlier tables had."""
-
-    shape: str
-    generation: int
-
-    def is_older_than(self, shape: str) -> bool:
-        """Tell whether an older release made the rows than the one with this shape."""
-        return int(self.shape) < int(shape)
-
-
-class JobFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which jobs to list; None does not filter. `before` is a `first_position`."""
-
-    agent_id: str | None = None
-    user_id: str | None = None
-    status: str | None = None
-    before: int | None = None
-    limit: int = 50
-
-
-class AttentionFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which jobs may need somebody at the time `now`; None does not filter.
-
-    `after` is the `attention_rank` and `first_position` of the last job of the page before.
-    """
-
-    now: datetime
-    agent_id: str | None = None
-    user_id: str | None = None
-    status: str | None = None
-    after: tuple[int, int] | None = None
-    limit: int = 50
 
 
 class WakeUps(Protocol):

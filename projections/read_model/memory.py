@@ -13,23 +13,18 @@ from domain.job.keys import agent_key
 from domain.log.bounded import within_bytes
 from domain.log.memory import MemoryRecorder
 from domain.log.stored import Stored
-from projections.read_model.contract import (
-    MAX_SIGHTED,
-    MAX_SIGHTED_BYTES,
-    SHAPE,
-    AttentionFilter,
+from projections.read_model.contract import SHAPE, PositionMoved, WakeUps
+from projections.read_model.filters import AttentionFilter, JobFilter
+from projections.read_model.rows import (
     Changes,
     DueRow,
     Edition,
     InstanceRow,
-    JobFilter,
-    PositionMoved,
     Row,
     SetAside,
-    Sighting,
     ViewSnapshot,
-    WakeUps,
 )
+from projections.read_model.sightings import MAX_SIGHTED, MAX_SIGHTED_BYTES, Sighting
 
 
 class MemoryReadModel:

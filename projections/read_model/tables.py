@@ -31,3 +31,22 @@ class Tables:
 
 def _rebuilt(name: LiteralString) -> LiteralString:
     return name.replace("milepost_", "milepost_rebuilt_")
+
+
+TABLES: Final = Tables(
+    (
+        "milepost_instances",
+        "milepost_timelines",
+        "milepost_set_aside",
+        "milepost_view_snapshots",
+    )
+)
+"""The tables of rows. A rebuild makes new ones of all of them."""
+# Not `TABLES.names`, which grows with later releases: a released step never changes.
+STEP_1_MAKES: Final = (
+    "milepost_read_model.generation",
+    "milepost_instances",
+    "milepost_timelines",
+    "milepost_set_aside",
+    "milepost_view_snapshots",
+)

@@ -14,12 +14,20 @@ from domain.job.runs import OfOneAttempt
 from domain.log.mapper import JobEventMapper
 from domain.log.stored import Stored
 from projections.folding.fold import fold
-from projections.read_model.contract import SetAside
+from projections.read_model.rows import SetAside
 from projections.views.instance import Instance
 from projections.views.timeline import Timeline
 from projections.views.view import Views
 
-ENVELOPE = {"recorded_at", "occurred_at", "callback_id", "signed_by", "digest", "extra"}
+ENVELOPE = {
+    "recorded_at",
+    "occurred_at",
+    "callback_id",
+    "id_signed",
+    "signed_by",
+    "digest",
+    "extra",
+}
 """The fields that an event has about itself; its other fields are about the job."""
 
 

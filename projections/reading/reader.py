@@ -15,16 +15,12 @@ from domain.log.mapper import JobEventMapper
 from domain.log.reading.contract import pages_of
 from domain.log.store import translated
 from projections.folding.fold import fold_sighting
-from projections.read_model.contract import (
-    FIRST_START,
-    AttentionFilter,
-    JobFilter,
-    ReadModel,
-    SetAside,
-    Sighting,
-)
-from projections.views.attention import GROUPS, Group
+from projections.read_model.contract import FIRST_START, ReadModel
+from projections.read_model.filters import AttentionFilter, JobFilter
+from projections.read_model.rows import SetAside
+from projections.read_model.sightings import Sighting
 from projections.views.instance import Instance
+from projections.views.reasons import GROUPS, Group
 from projections.views.timeline import Timeline
 from projections.views.view import State, View, Views
 

@@ -10,7 +10,8 @@ from domain.workflows.definition import Workflows
 from projections.comparing.contract import ServedRows
 from projections.comparing.job_history import History, jobs_by_page
 from projections.comparing.rows import VIEWS, RowComparison, RowDifference
-from projections.read_model.contract import ReadModel, Row
+from projections.read_model.contract import ReadModel
+from projections.read_model.rows import Row
 from projections.rebuilding.contract import Shadow
 from projections.views.view import State, UnreadableDocument, View
 

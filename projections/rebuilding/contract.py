@@ -13,7 +13,8 @@ from typing import Protocol
 import msgspec
 
 from domain.errors import MilepostError
-from projections.read_model.contract import ReadModel, Row
+from projections.read_model.contract import ReadModel
+from projections.read_model.rows import Row
 
 
 class RebuildForbidden(MilepostError):

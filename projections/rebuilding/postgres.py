@@ -18,14 +18,12 @@ from psycopg.rows import DictRow
 from domain.log.connections.postgres import ONE_AT_A_TIME
 from domain.log.postgres import PostgresRecorder
 from domain.log.reading.postgres import SELECT_NEWEST
-from projections.read_model.contract import SHAPE, PositionMoved, Row
-from projections.read_model.postgres import (
-    CREATE,
-    INDEX,
-    SELECT_EDITION,
-    TABLES,
-    PostgresReadModel,
-)
+from projections.read_model.contract import SHAPE, PositionMoved
+from projections.read_model.postgres.editions import SELECT_EDITION
+from projections.read_model.postgres.read_model import PostgresReadModel
+from projections.read_model.postgres.schema import CREATE, INDEX
+from projections.read_model.rows import Row
+from projections.read_model.tables import TABLES
 from projections.rebuilding.contract import FirstPassLeft, RebuildForbidden, can_go_on
 
 LOCK_REBUILDS: Final = "SELECT pg_try_advisory_lock(hashtext('milepost rebuild'))"

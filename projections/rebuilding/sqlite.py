@@ -13,14 +13,12 @@ from domain.log.connections.file_lock import file_lock
 from domain.log.parameters import as_json
 from domain.log.reading.sqlite import SELECT_NEWEST
 from domain.log.sqlite import SQLiteRecorder
-from projections.read_model.contract import SHAPE, PositionMoved, Row
-from projections.read_model.sqlite import (
-    CREATE,
-    SELECT_EDITION,
-    TABLES,
-    SQLiteReadModel,
-    indexes,
-)
+from projections.read_model.contract import SHAPE, PositionMoved
+from projections.read_model.rows import Row
+from projections.read_model.sqlite.editions import SELECT_EDITION
+from projections.read_model.sqlite.read_model import SQLiteReadModel
+from projections.read_model.sqlite.schema import CREATE, indexes
+from projections.read_model.tables import TABLES
 from projections.rebuilding.contract import FirstPassLeft, RebuildForbidden, can_go_on
 
 # A generation number that no earlier tables had.

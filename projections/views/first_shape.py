@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from domain.job.attempt import Attempt
+from domain.job.attempt.state import Attempt
 from domain.job.runs import Runs
 from projections.views.instance import Instance
 

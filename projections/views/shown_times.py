@@ -9,7 +9,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-from domain.job.attempt import Attempt, Timestamp
+from domain.job.attempt.clocks import Timestamp
+from domain.job.attempt.state import Attempt
 
 UNHEARD_OF: Final = timedelta(hours=24)
 """A callback of a job that nobody registered first may report what happened this long ago."""

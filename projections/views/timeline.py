@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
 
 import msgspec
 
 from domain.job import runs as runs_of_a_job
-from domain.job.attempt import MAX_STEPS, Attempt, Timestamp
+from domain.job.attempt.clocks import Timestamp
+from domain.job.attempt.progress import MAX_STEPS
+from domain.job.attempt.state import Attempt
 from domain.job.events import (
     AttemptStarted,
     Fact,
@@ -77,49 +78,59 @@ def passed_over(timeline: Timeline, version: int, position: int) -> Timeline:
 
 def evolve(timeline: Timeline, event: JobEvent) -> Timeline:
     """Fold one event; every event moves version and position on."""
-    return msgspec.structs.replace(
-        timeline,
-        version=event.originator_version,
-        position=event.position,
-        created_at=timeline.created_at or event.fact.recorded_at,
-        **_changes(timeline, event.fact),
+    fact, runs, chapters = event.fact, timeline.runs, timeline.chapters
+    if isinstance(fact, JobQueued):
+        timeline = _queued(timeline, fact)
+    else:
+        runs = runs_of_a_job.evolve(runs, fact)
+        chapters = _chapters(timeline, runs, fact)
+        if len(chapters) > len(runs.attempts):
+            remembered = {attempt.number for attempt in runs.attempts}
+            chapters = {number: each for number, each in chapters.items() if number in remembered}
+    # By position, because `msgspec.structs.replace` takes three times as long.
+    return Timeline(
+        timeline.job_id,
+        event.originator_version,
+        event.position,
+        timeline.agent_id,
+        timeline.user_id,
+        timeline.workflow,
+        timeline.queued_at,
+        timeline.created_at or fact.recorded_at,
+        runs,
+        chapters,
     )
 
 
-def _changes(timeline: Timeline, fact: Fact) -> dict[str, Any]:
-    if isinstance(fact, JobQueued):
-        if timeline.queued_at is not None:
-            return {}
-        return {
-            "agent_id": fact.agent_id,
-            "user_id": fact.user_id,
-            "workflow": fact.workflow,
-            "queued_at": fact.recorded_at,
-        }
-    runs = runs_of_a_job.evolve(timeline.runs, fact)
-    chapters = _chapters(timeline, runs, fact)
-    if len(chapters) > len(runs.attempts):
-        remembered = {attempt.number for attempt in runs.attempts}
-        chapters = {number: each for number, each in chapters.items() if number in remembered}
-    return {"runs": runs, "chapters": chapters}
+def _queued(timeline: Timeline, fact: JobQueued) -> Timeline:
+    if timeline.queued_at is not None:
+        return timeline
+    return msgspec.structs.replace(
+        timeline,
+        agent_id=fact.agent_id,
+        user_id=fact.user_id,
+        workflow=fact.workflow,
+        queued_at=fact.recorded_at,
+    )
 
 
 def _chapters(timeline: Timeline, runs: Runs, fact: Fact) -> dict[int, Chapter]:
     chapters = timeline.chapters
-    match fact:
-        case Received():
-            number = timeline.runs.number_of(fact)
-            before, after = timeline.runs.find(number), runs.find(number)
-            if before and after:
-                chapter = chapters.get(number, EMPTY)
-                return chapters | {number: _continued(chapter, before, after, fact)}
-        case AttemptStarted() if fact.number > timeline.runs.opened:
-            return chapters | {fact.number: Chapter(fact.recorded_at)}
-        case JobTimedOut() if timeline.runs.find(fact.attempt):
+    if isinstance(fact, Received):
+        number = timeline.runs.number_of(fact)
+        before, after = timeline.runs.find(number), runs.find(number)
+        if before and after:
+            chapter = chapters.get(number, EMPTY)
+            return {**chapters, number: _continued(chapter, before, after, fact)}
+    elif isinstance(fact, AttemptStarted):
+        if fact.number > timeline.runs.opened:
+            return {**chapters, fact.number: Chapter(fact.recorded_at)}
+    elif isinstance(fact, JobTimedOut):
+        if timeline.runs.find(fact.attempt):
             chapter = chapters.get(fact.attempt, EMPTY)
             gap = Gap(fact.silent_since, fact.recorded_at)
             ended = msgspec.structs.replace(chapter, gaps=_added(chapter, gap))
-            return chapters | {fact.attempt: ended}
+            return {**chapters, fact.attempt: ended}
     return chapters
 
 

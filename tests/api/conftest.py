@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -46,9 +49,9 @@ def door() -> FrontDoor | None:
     return None
 
 
-def opened(deployment: Deployment, door: FrontDoor | None) -> Iterator[Site]:
-    """Yield a site whose client comes through that door."""
-    site = Site(deployment)
+def opened(deployment: Deployment, door: FrontDoor | None, **settings: Any) -> Iterator[Site]:
+    """Yield a site with these settings, whose client comes through that door."""
+    site = Site(deployment, **settings)
     if door is None:
         yield site
         return
@@ -63,6 +66,14 @@ def site(stores: Deployment, door: FrontDoor | None) -> Iterator[Site]:
 
 
 @pytest.fixture
+def site_with(
+    stores: Deployment, door: FrontDoor | None
+) -> Callable[..., AbstractContextManager[Site]]:
+    """Open the application with other settings, on each store in turn."""
+    return partial(contextmanager(opened), stores, door)
+
+
+@pytest.fixture
 def memory_site(memory: Deployment, door: FrontDoor | None) -> Iterator[Site]:
     """The application in memory, for what no store has a part in."""
     yield from opened(memory, door)
@@ -72,3 +83,9 @@ def memory_site(memory: Deployment, door: FrontDoor | None) -> Iterator[Site]:
 def database_site(databases: Deployment, door: FrontDoor | None) -> Iterator[Site]:
     """The application on each database in turn."""
     yield from opened(databases, door)
+
+
+@pytest.fixture
+def proxied_site(memory: Deployment, door: FrontDoor | None) -> Iterator[Site]:
+    """The application in memory, which takes its client for a trusted proxy."""
+    yield from opened(memory, door, trusted_proxies=["127.0.0.1"])

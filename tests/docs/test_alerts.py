@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from projections.views.attention import GROUPS
+from projections.views.reasons import GROUPS
 from tests.support.deployment import Deployment
 from tests.support.site import Site
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
 from tests.support.server import TOKEN, Server
 
@@ -175,6 +175,124 @@ def test_a_refusal_is_said_in_words(
 
     expect(page.locator("#message")).to_have_text(words)
     expect(page.locator("#history")).to_be_hidden()
+
+
+# Crafted addresses
+
+CRAFTED = (
+    "a%2F..%2Fjob%2F1",
+    "..%2Fjobs%2Fjob%2F1",
+    "x%2F%2e%2e%2Fjob%2F1",
+    "job%2F.%2F1",
+    "job%2F1%2Fevents%3F",
+    "job%2F1%23",
+    "job%2F1%E2%80%AE",
+    "job%EF%BC%8F1",
+    "%ff",
+    "job%2F1%2Fevents%2F1%2Fproof%3F",
+    "%3Cimg%20src=x%20onerror=document.title=1%3E",
+)
+
+
+@pytest.mark.parametrize("address", CRAFTED)
+def test_a_crafted_address_shows_no_other_jobs_history(
+    page: Page, server: Server, address: str
+) -> None:
+    ask(page, server)
+    expect(page.locator("#status")).to_have_text("running")
+
+    page.goto(f"{server.url}/audit/{address}")
+
+    expect(page.locator("#message")).to_have_class("wrong")
+    expect(page.locator("#history")).to_be_hidden()
+    expect(page.locator("#moment")).to_be_hidden()
+    assert page.locator("#events tr").count() == 0
+
+
+def test_a_job_whose_id_has_dots_between_slashes_is_shown(page: Page, server: Server) -> None:
+    other = {"job_id": "job/../1", "status": "failed", "error": "of another job"}
+    assert server.callback(other).status == 200
+
+    ask(page, server, "job/../1")
+
+    expect(page.locator("#status")).to_have_text("failed")
+    expect(page.locator("#title")).to_have_text("job/../1")
+    page.reload()
+    expect(page.locator("#events")).to_contain_text("of another job")
+
+
+def test_a_job_that_is_called_like_the_path_of_another_one_is_not_taken_for_it(
+    page: Page, server: Server
+) -> None:
+    assert server.callback({"job_id": "a/events", "status": "failed"}).status == 200
+
+    ask(page, server, "a")
+
+    expect(page.locator("#message")).to_have_class("wrong")
+    expect(page.locator("#history")).to_be_hidden()
+
+
+@pytest.mark.parametrize("job_id", [".", ".."])
+def test_an_id_that_no_browser_can_ask_for_is_said_in_words(
+    page: Page, server: Server, job_id: str
+) -> None:
+    ask(page, server, job_id)
+
+    expect(page.locator("#message")).to_have_text(
+        "A browser cannot ask for this id; milepost audit can."
+    )
+
+
+def test_an_answer_about_another_job_is_not_shown(page: Page, server: Server) -> None:
+    """As a proxy might give that decodes a path twice."""
+    assert server.callback({"job_id": "other", "status": "failed"}).status == 200
+    page.route(
+        "**/api/jobs/other/events*",
+        lambda route: route.continue_(url=f"{server.url}/api/jobs/job/1/events"),
+    )
+
+    ask(page, server, "other")
+
+    expect(page.locator("#message")).to_have_text("The answer is about another job.")
+    assert page.locator("#events tr").count() == 0
+
+
+def test_an_answer_that_comes_late_is_not_shown_under_the_next_job(
+    page: Page, server: Server
+) -> None:
+    held: list[Route] = []
+    page.route("**/api/jobs/job/1/events*", lambda route: held.append(route))
+    assert server.callback({"job_id": "late-2", "status": "failed"}).status == 200
+    ask(page, server)
+    page.get_by_label("Job", exact=True).fill("late-2")
+    page.get_by_role("button", name="Show").click()
+    expect(page.locator("#status")).to_have_text("failed")
+
+    with page.expect_response("**/api/jobs/job/1/events*"):
+        held[0].continue_()
+
+    expect(page.locator("#count")).to_contain_text("1 event;")
+    expect(page.locator("#title")).to_have_text("late-2")
+
+
+def test_an_id_that_reorders_text_is_written_out(page: Page, server: Server) -> None:
+    assert server.callback({"job_id": "1\u202ebog", "status": "failed"}).status == 200
+
+    ask(page, server, "1\u202ebog")
+
+    expect(page.locator("#title")).to_have_text("1\\u{202e}bog")
+
+
+def test_the_reference_is_shown_under_its_policy(page: Page, server: Server) -> None:
+    violations: list[str] = []
+    page.on("console", lambda message: violations.append(message.text))
+
+    page.goto(f"{server.url}/api/docs")
+
+    expect(page.locator(".opblock").first).to_be_visible()
+    page.locator(".opblock").first.click()
+    expect(page.locator(".opblock-body").first).to_be_visible()
+    assert [text for text in violations if "Content Security Policy" in text] == []
 
 
 def test_the_page_itself_holds_nothing_and_lets_nothing_foreign_run(server: Server) -> None:

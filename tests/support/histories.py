@@ -9,8 +9,11 @@ from domain.job.events import (
     Fact,
     JobEvent,
     JobQueued,
+    JobTimedOut,
     MetadataReported,
+    RollbackRequested,
     StatusReported,
+    StopRequested,
 )
 from domain.job.provisioning_job import ProvisioningJob, evolve
 from tests.support.deployment import NOON
@@ -21,6 +24,9 @@ PROVISIONING = StatusReported(recorded_at=NOON, status="provisioning")
 MACHINE = MetadataReported(recorded_at=NOON, server_id="srv-1", server_ip="203.0.113.7")
 RUNNING = StatusReported(recorded_at=minute(5), status="running")
 FAILED = StatusReported(recorded_at=minute(5), status="failed", error="boom")
+TIMED_OUT = JobTimedOut(recorded_at=minute(16), attempt=1, silent_since=NOON, error="Timeout")
+ROLLBACK = RollbackRequested(recorded_at=minute(16), attempt=1, server_id="srv-1")
+STOPPING = StopRequested(recorded_at=minute(8), requested_by="ada")
 
 
 def job_after(*history: Fact) -> ProvisioningJob:

@@ -9,7 +9,8 @@ from time import monotonic
 from typing import Any, Literal, cast
 
 from projections.projecting.projector import Projector
-from projections.read_model.contract import Changes, ReadModel
+from projections.read_model.contract import ReadModel
+from projections.read_model.rows import Changes
 from tests.support.deployment import Deployment
 
 PATIENCE = 20.0

@@ -10,6 +10,7 @@ from copy import copy
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psycopg
@@ -18,6 +19,7 @@ from werkzeug.test import Client, TestResponse
 from api import tokens
 from api.app import create_app
 from api.http.flask_side.app import App
+from api.http.proxies import Proxies
 from api.settings.settings import Settings
 from api.tokens import Scope
 from api.tokens.remembered import RememberedTokens
@@ -52,6 +54,7 @@ class Site:
         deployment: Deployment,
         secrets: Sequence[str] = (SECRET,),
         checkpoint_keys: Sequence[str] = (SIGNER.secret(),),
+        **settings: Any,
     ) -> None:
         self.deployment, self.clock = deployment, deployment.clock
         self.services = Services(
@@ -61,6 +64,7 @@ class Site:
                 callback_secrets=tuple(secrets),
                 admin_token=ADMIN,
                 checkpoint_keys=tuple(checkpoint_keys),
+                **settings,
             ),
             milepost=deployment.milepost,
             schema=deployment.kit.schema,
@@ -189,7 +193,7 @@ class Site:
 
 @cache
 def _app_over_nothing() -> App:
-    nothing: Any = None
+    nothing: Any = SimpleNamespace(settings=Settings(home=Path("unused"), database_url=""))
     return create_app(nothing)
 
 
@@ -200,6 +204,7 @@ def app_over(services: Services) -> App:
     """
     made = copy(_app_over_nothing())
     made.extensions = {**made.extensions, "milepost": services}
+    made.proxies = Proxies(services.settings.trusted_proxies)
     return made
 
 

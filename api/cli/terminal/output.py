@@ -16,6 +16,7 @@ from rich.text import Text
 from api.settings.config import from_environment
 from api.settings.credentials import with_stored_checkpoint_key
 from api.wiring import Services, open_services
+from domain.unseen import escaped_json, visible_lines
 from projections.views.durations import span
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for a program.")
@@ -70,8 +71,8 @@ def opened(
 
 
 def print_json(value: object) -> None:
-    """Print one JSON document on one line."""
-    click.echo(msgspec.json.encode(value, enc_hook=str).decode())
+    """Print one JSON document on one line. A terminal that shows it obeys no character of it."""
+    click.echo(escaped_json(msgspec.json.encode(value, enc_hook=str).decode()))
 
 
 def print_table(
@@ -105,11 +106,8 @@ def print_table(
 
 
 def printable(text: str) -> str:
-    """Return the text with each terminal control character replaced."""
-    return "".join(
-        character if character.isprintable() or character == "\n" else "\ufffd"
-        for character in text
-    )
+    """Return the text with each unseen character written out; line breaks stay."""
+    return visible_lines(text)
 
 
 def on_one_line(text: str | None) -> str | None:
@@ -118,7 +116,7 @@ def on_one_line(text: str | None) -> str | None:
 
 
 def indented(text: str, columns: int) -> str:
-    """Return printable text with its further lines indented, unlike any line of Milepost."""
+    """Return visible text with its further lines indented, unlike any line of Milepost."""
     return printable(text).replace("\n", "\n" + " " * columns)
 
 

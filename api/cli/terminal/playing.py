@@ -17,6 +17,7 @@ from api.cli.terminal.options import shown_time
 from api.cli.terminal.output import on_one_line, printable, status_text
 from api.cli.terminal.steps import steps_text
 from api.representations.job import shown_steps
+from domain.unseen import visible
 from domain.workflows.definition import Workflows
 from projections.reading.entries import Entry
 from projections.views.durations import span
@@ -89,7 +90,7 @@ def on_screen(live: Live, job_id: str) -> Callable[[Frame, str], None]:
         if frame.error:
             lines.append(Text(printable(frame.error), "red"))
         lines.append(Text("  ").join([status_text(frame.status), Text(_when(frame, note), "dim")]))
-        title = Text(f"{printable(job_id)}, attempt {frame.attempt}")
+        title = Text(f"{visible(job_id)}, attempt {frame.attempt}")
         live.update(Panel(Group(*lines), title=title, expand=False), refresh=True)
 
     return show
@@ -101,7 +102,7 @@ def as_line(frame: Frame, note: str) -> None:
         steps_text(frame.steps).plain,
         f"  {on_one_line(frame.error)}" if frame.error else "",
     )
-    click.echo(printable(f"{_when(frame, note)}  {frame.status}  {steps}{error}"))
+    click.echo(visible(f"{_when(frame, note)}  {frame.status}  {steps}{error}"))
     sys.stdout.flush()
 
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from rich.text import Text
 
+from domain.unseen import visible
 from domain.workflows.definition import UiStatus
 from projections.views.ui_steps import ShownStep
 
@@ -27,5 +28,5 @@ COLOURS: Final[dict[UiStatus, str]] = {
 def steps_text(steps: Iterable[ShownStep], between: str = "  ") -> Text:
     """Return the steps as text, each with the mark and the colour of its status."""
     return Text(between).join(
-        Text(f"{MARKS[step.status]} {step.label}", COLOURS[step.status]) for step in steps
+        Text(f"{MARKS[step.status]} {visible(step.label)}", COLOURS[step.status]) for step in steps
     )

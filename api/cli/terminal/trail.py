@@ -14,9 +14,10 @@ from rich.table import Table
 from rich.text import Text
 
 from api.cli.terminal.options import shown_time
-from api.cli.terminal.output import printable, status_text
+from api.cli.terminal.output import status_text
 from api.representations.changes import changes
 from api.representations.job import job_body
+from domain.unseen import visible
 from domain.workflows.definition import Workflows
 from projections.reading.entries import Entry
 
@@ -75,9 +76,9 @@ def _row(entry: Entry, workflows: Workflows, wide: bool) -> Iterable[Text]:
     return (
         Text(time if wide else time[5:], "dim"),
         Text(str(entry.stored.version)),
-        Text(printable(entry.stored.topic), "red" if faulty else "bold"),
-        Text(printable(entry.error or in_short(entry)), "red" if faulty else ""),
-        Text(printable(by if wide else by.rpartition(":")[2]), "dim"),
+        Text(visible(entry.stored.topic), "red" if faulty else "bold"),
+        Text(visible(entry.error or in_short(entry)), "red" if faulty else ""),
+        Text(visible(by if wide else by.rpartition(":")[2]), "dim"),
         _state_after(entry, workflows, wide),
     )
 
@@ -109,8 +110,8 @@ def _state_after(entry: Entry, workflows: Workflows, wide: bool) -> Text:
     number = entry.after.attempt.number
     state = {
         "status": status_text(after["status"], after["outcome"]),
-        "current_step": Text(printable(after["current_step"] or "")),
-        "failed_at_step": Text(printable(after["failed_at_step"] or "")),
+        "current_step": Text(visible(after["current_step"] or "")),
+        "failed_at_step": Text(visible(after["failed_at_step"] or "")),
         "attempt": Text(f"attempt {number}" if number > 1 else ""),
     }
     for name, text in state.items():

@@ -12,6 +12,7 @@ from werkzeug.routing import MapAdapter
 from werkzeug.wsgi import ClosingIterator
 
 from api.http.messages import Answer
+from api.http.proxies import Proxies
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -22,6 +23,8 @@ CAREFUL: Final = (
     ("Referrer-Policy", "no-referrer"),
 )
 """Security headers of every answer."""
+NO_SCRIPT: Final = ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+"""The policy of a page that has none of its own, such as a redirect's."""
 
 
 class Sessionless(SessionInterface):
@@ -39,8 +42,9 @@ class App(Flask):
 
     session_interface = Sessionless()
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, proxies: Proxies) -> None:
         super().__init__(name, static_folder=None)
+        self.proxies = proxies
 
     def make_response(self, rv: Any) -> Response:
         """Return a view's result as a Flask response."""
@@ -65,13 +69,17 @@ class App(Flask):
 
     def wsgi_app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request; see PEP 3333."""
+        self.proxies.resolve(environ)
         short = False
 
         def start(status: str, headers: list[tuple[str, str]], *exc: Any) -> Any:
             nonlocal short
+            named = dict(headers)
             default = 0 if status.startswith("304") else MANY_BYTES
-            short = int(dict(headers).get("Content-Length", default)) < MANY_BYTES
-            return start_response(status, [*headers, *CAREFUL], *exc)
+            short = int(named.get("Content-Length", default)) < MANY_BYTES
+            is_page = named.get("Content-Type", "").startswith("text/html")
+            policy = [NO_SCRIPT] if is_page and NO_SCRIPT[0] not in named else []
+            return start_response(status, [*headers, *CAREFUL, *policy], *exc)
 
         body = super().wsgi_app(environ, start)
         if not short:

@@ -44,6 +44,10 @@ class FlaskDoor:
         """See `Door.apart`: the thread has nothing else to do."""
         return work()
 
+    async def together(self, question: Callable[[Services], Result]) -> Result:
+        """See `Door.together`: the thread asks alone."""
+        return question(self.services)
+
 
 def through_flask(view: View, **parameters: str) -> Answer:
     """Return the view's answer to the present request, or raise what it raises."""

@@ -7,18 +7,25 @@ const TICK = 700;
 const COLOURED = new Set(["running", "completed", "failed", "cancelled", "error", "provisioning", "active"]);
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/;
 
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu; // Controls, reordering, no width: a job's id could look like another's.
+
 const $ = (id) => document.getElementById(id);
-const state = { job: "", token: "", events: [], after: 0, more: false, shown: 0, timer: 0 };
+const state = { job: "", token: "", events: [], after: 0, more: false, shown: 0, timer: 0, opened: 0 };
+
+function visible(text) {
+  return String(text).replace(UNSEEN, (found) =>
+    "\n\t".includes(found) ? found : `\\u{${found.codePointAt(0).toString(16)}}`);
+}
 
 function element(name, text, className) {
   const made = document.createElement(name);
-  if (text !== undefined) made.textContent = text;
+  if (text !== undefined) made.textContent = visible(text);
   if (className) made.className = className;
   return made;
 }
 
 function say(text, isWrong = false) {
-  $("message").textContent = text;
+  $("message").textContent = visible(text);
   $("message").className = isWrong ? "wrong" : "";
   $("message").hidden = !text;
 }
@@ -42,6 +49,13 @@ function worded(value, day) {
 // --- asking the API -----------------------------------------------------------------------------
 
 class Refused extends Error {}
+class Superseded extends Error {} // Meanwhile, the reader asked for another job.
+
+function sayWhy(error) {
+  if (error instanceof Superseded) return;
+  if (!(error instanceof Refused)) throw error;
+  say(error.message, true);
+}
 
 async function ask(path) {
   let answer;
@@ -59,10 +73,26 @@ async function ask(path) {
   throw new Refused(problem.detail || problem.title || `The server answered ${answer.status}.`);
 }
 
+// A browser takes "." and ".." out of a path, and what is left may name another job. So an id with
+// such a part stays one part of the path, and an id that is only that cannot be asked for.
+function inPath(job) {
+  const parts = job.split("/");
+  const isPlain = parts.every((part) => part !== "." && part !== "..");
+  if (!isPlain && parts.length === 1) throw new Refused("A browser cannot ask for this id; milepost audit can.");
+  try {
+    return isPlain ? parts.map(encodeURIComponent).join("/") : encodeURIComponent(job);
+  } catch {
+    throw new Refused("No job has this id: it is not text.");
+  }
+}
+
 async function nextPage() {
-  const path = state.job.split("/").map(encodeURIComponent).join("/");
-  const answer = await ask(`/api/jobs/${path}/events?after=${state.after}&limit=${PAGE}`);
+  const { job, opened } = state;
+  const answer = await ask(`/api/jobs/${inPath(job)}/events?after=${state.after}&limit=${PAGE}`);
   const page = await answer.json();
+  if (state.opened !== opened) throw new Superseded();
+  // A job may be called like this path of another one, and a proxy may have rewritten it.
+  if (!page.events?.every((event) => event.job_id === job)) throw new Refused("The answer is about another job.");
   state.events.push(...page.events);
   state.more = answer.headers.has("Link"); // A page of large events ends before its limit.
   state.after = page.next_after;
@@ -142,7 +172,7 @@ function show(number, isScrolled = false) {
   const step = event.state.current_step || event.state.failed_at_step;
   $("where").textContent = [
     event.state.attempt > 1 ? `attempt ${event.state.attempt}` : "",
-    step ? `at ${step}` : "",
+    step ? `at ${visible(step)}` : "",
   ].filter(Boolean).join(" · ");
   $("steps").replaceChildren(
     ...event.state.steps.map(({ label, status }) => {
@@ -187,7 +217,7 @@ function play() {
 
 async function open() {
   stop();
-  Object.assign(state, { events: [], after: 0, more: false, shown: 0 });
+  Object.assign(state, { events: [], after: 0, more: false, shown: 0, opened: state.opened + 1 });
   $("events").replaceChildren();
   $("moment").hidden = $("history").hidden = true;
   say("Reading …");
@@ -196,12 +226,11 @@ async function open() {
     addRows(await nextPage());
     while (state.more && state.events.length < Math.min(wanted, NEWEST_ROWS)) addRows(await nextPage());
   } catch (error) {
-    if (!(error instanceof Refused)) throw error;
-    return say(error.message, true);
+    return sayWhy(error);
   }
   say("");
-  document.title = `${state.job} · audit · Milepost`;
-  $("title").textContent = state.job;
+  document.title = visible(`${state.job} · audit · Milepost`);
+  $("title").textContent = visible(state.job);
   $("moment").hidden = $("history").hidden = false;
   const number = state.events.findIndex((event) => event.version === wanted) + 1;
   return show(number || state.events.length, number > 0);
@@ -212,9 +241,13 @@ $("ask").addEventListener("submit", (submitted) => {
   state.job = $("job").value.trim();
   state.token = $("token").value.trim();
   sessionStorage.setItem("milepost-token", state.token);
-  const path = `/audit/${state.job.split("/").map(encodeURIComponent).join("/")}`;
-  if (location.pathname !== path) history.pushState(null, "", path);
-  open();
+  try {
+    const path = `/audit/${inPath(state.job)}`;
+    if (location.pathname !== path) history.pushState(null, "", path);
+  } catch (error) {
+    return sayWhy(error);
+  }
+  return open();
 });
 $("version").addEventListener("input", (moved) => { stop(); show(Number(moved.target.value), true); });
 $("play").addEventListener("click", play);
@@ -223,8 +256,7 @@ $("more").addEventListener("click", async () => {
     addRows(await nextPage());
     show(state.shown);
   } catch (error) {
-    if (!(error instanceof Refused)) throw error;
-    say(error.message, true);
+    sayWhy(error);
   }
 });
 for (const kind of ["click", "keydown"]) {
@@ -236,12 +268,16 @@ for (const kind of ["click", "keydown"]) {
 }
 
 function start() {
-  state.job = decodeURIComponent(location.pathname.replace(/^\/audit\/?/, ""));
+  try {
+    state.job = decodeURIComponent(location.pathname.replace(/^\/audit\/?/, ""));
+  } catch {
+    return say("No job has this id: it is not text.", true);
+  }
   state.token = sessionStorage.getItem("milepost-token") || "";
   $("job").value = state.job;
   $("token").value = state.token;
-  if (state.job && state.token) open();
-  else $(state.job ? "token" : "job").focus();
+  if (state.job && state.token) return open();
+  return $(state.job ? "token" : "job").focus();
 }
 
 addEventListener("popstate", start);

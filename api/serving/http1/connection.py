@@ -1,6 +1,6 @@
 """A connection of HTTP/1.1, which the event loop's own thread reads and writes.
 
-1. llhttp (by httptools) calls an `on_…` method for each part of a request, while bytes come in.
+1. A `Reader` makes whole requests of the bytes that come in.
 2. A whole request waits for the answers of those before it on its connection, then for its own.
 3. The answer is written in one piece. Then the connection waits for the next request, or closes.
 
@@ -15,39 +15,26 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Final, cast
 
-from httptools import (
-    HttpParserCallbackError,
-    HttpParserError,
-    HttpParserUpgrade,
-    HttpRequestParser,
-)
-from werkzeug.exceptions import (
-    BadRequest,
-    RequestEntityTooLarge,
-    RequestHeaderFieldsTooLarge,
-    RequestTimeout,
-    RequestURITooLarge,
-)
+from werkzeug.exceptions import HTTPException, RequestTimeout
 
-from api.http.bodies import MAX_BODY_BYTES
 from api.http.messages import Answer
 from api.http.problems import problem_of
-from api.serving.http1.incoming import Ends, Fields, Incoming
+from api.serving.http1.incoming import Ends, Incoming
 from api.serving.http1.outgoing import CONTINUE, in_bytes
+from api.serving.http1.reading import MAX_HEAD_BYTES, Reader
 
 if TYPE_CHECKING:
     from api.serving.http1.connections import Connections
 
-MAX_HEAD_BYTES: Final = 64 * 1024
-MAX_REQUEST_BYTES: Final = MAX_HEAD_BYTES + 8 * MAX_BODY_BYTES
-"""How much a request takes on the wire: a chunk of one byte takes six, and trailers follow."""
-MAX_LENGTH_DIGITS: Final = 12
 MAX_NAMED: Final = 1024
 """How much of a request's path its refusal names."""
 MAX_PIPELINED: Final = 16
 """How many requests may wait behind one that is being answered; the connection ends after them."""
+HIGH_WATER: Final = 16 * 1024
+"""How many bytes of answers may wait for a client before its next request has to wait."""
+LEAST_TAKEN: Final = 16 * 1024
+"""How many bytes of answers that wait a client takes in its time for that, or all of them."""
 NEVER: Final = float("inf")
-CHUNKED: Final = b"chunked"
 CLOSE: Final = ("connection: close\r\n",)
 KEEP_ALIVE: Final = ("connection: keep-alive\r\n",)
 
@@ -56,29 +43,29 @@ Respond = Callable[[Incoming], Awaitable[Answer]]
 
 
 class Connection(asyncio.Protocol):
-    """A client's connection. `due` is the tick of `Connections` at which its patience ends."""
+    """A client's connection. `due` is the tick of `Connections` at which its patience ends.
 
-    def __init__(self, connections: Connections, respond: Respond, ends: Ends) -> None:
+    One that `is_extra` is beyond the bound on connections, and ends with its first answer.
+    """
+
+    def __init__(
+        self, connections: Connections, respond: Respond, ends: Ends, *, is_extra: bool = False
+    ) -> None:
+        self.ends = ends
         self.due = NEVER
+        self.reads_on = True
         self._connections = connections
         self._respond = respond
-        self._ends = ends
         self._limits = connections.limits
-        self._parser = HttpRequestParser(self)
-        self._target = b""
-        self._fields: Fields = {}
-        self._method = ""
-        self._body = bytearray()
-        self._has_begun = self._in_body = False
-        self._bytes_read = self._repeated_bytes = 0
-        self._is_counted = True
+        self._reader = Reader(self, ends)
+        self._is_extra = is_extra
+        self._refuses = self._holds = False
         # Requests, and errors that refuse one, behind the one that is being answered.
         self._waiting: deque[Incoming | Exception] = deque()
         self._present: Incoming | None = None
         self._task: asyncio.Task[None] | None = None
-        self._reads_on = True
         self._has_eof = self._is_paused = self._is_clogged = False
-        self._unsent = 0
+        self._written = self._taken = 0
         self._write_due = NEVER
 
     # What the transport calls
@@ -88,35 +75,25 @@ class Connection(asyncio.Protocol):
         # uvloop's transports are not derived from asyncio's.
         self._transport = cast(asyncio.Transport, transport)
         self.due = self._connections.after(self._limits.idle)
-        self._connections.open.add(self)
+        self._connections.open[self] = None
+        self._transport.set_write_buffer_limits(HIGH_WATER)
 
     def data_received(self, data: bytes) -> None:
         """See `asyncio.Protocol`."""
-        if not self._reads_on:
+        if not self.reads_on:
             return
         if len(data) > MAX_HEAD_BYTES:
             for start in range(0, len(data), MAX_HEAD_BYTES):
                 self.data_received(data[start : start + MAX_HEAD_BYTES])
             return
-        self._bytes_read += len(data)
         try:
-            self._parser.feed_data(data)
-        except HttpParserUpgrade:
-            pass  # no other protocol is spoken here, and the connection ends after the answer
-        except HttpParserError as error:
-            # What an `on_…` method raised is the context of the parser's error.
-            raised = error.__context__ if isinstance(error, HttpParserCallbackError) else None
-            self._refuse(raised if isinstance(raised, Exception) else BadRequest(str(error)))
-        else:
-            if self._in_body:
-                if self._bytes_read > MAX_REQUEST_BYTES:
-                    self._refuse(RequestEntityTooLarge())
-            elif self._bytes_read > MAX_HEAD_BYTES:
-                self._refuse(self._large_head())
+            self._reader.feed(data)
+        except HTTPException as error:
+            self.refuse(error)
 
     def eof_received(self) -> bool:
         """See `asyncio.Protocol`: a client that sends no more may still wait for answers."""
-        self._reads_on, self._has_eof = False, True
+        self.reads_on, self._has_eof = False, True
         return self._present is not None
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -125,88 +102,46 @@ class Connection(asyncio.Protocol):
         if self._present:
             self._present.is_gone = True
         self._waiting.clear()
-        self._reads_on = False
-        # The parser has methods of this object, so each would keep the other one in memory.
-        del self._parser
+        self.reads_on = False
+        self._reader.close()
+        if self._holds:
+            self._connections.unfinished.forget(self)
+        if self._is_clogged:
+            self._connections.unsent.forget(self)
 
     def pause_writing(self) -> None:
         """See `asyncio.Protocol`: the client is slow to take its answers."""
         self._is_clogged = True
+        unsent = self._transport.get_write_buffer_size()
+        self._connections.unsent.hold(self, unsent)
 
     def resume_writing(self) -> None:
         """See `asyncio.Protocol`."""
         self._is_clogged = False
+        self._connections.unsent.forget(self)
         self._go_on()
 
-    # What the parser calls
+    # What the reader calls
 
-    def on_message_begin(self) -> None:
-        """Begin a request."""
-        if not self._reads_on:
-            raise BadRequest("nothing more is read on this connection")
-        self._method, self._target = "", b""
-        self._fields, self._body = {}, bytearray()
-        self._has_begun, self._repeated_bytes = True, 0
-        # The bytes of a head that follows another request in one piece are not counted.
-        self._is_counted = self._bytes_read > 0
-
-    def on_url(self, target: bytes) -> None:
-        """Take a piece of the target; the method is known by now."""
-        # Not later: a head that is too large is refused before it ends, and HEAD gets no body.
-        self._method = self._parser.get_method().decode()
-        self._target += target
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a line of the head; pass over a trailer, which follows a body in chunks."""
-        if self._in_body:
-            return
-        name, fields = name.lower(), self._fields
-        if name in fields:
-            if name == b"host":
-                raise BadRequest("the request names two hosts")
-            fields[name] += b"," + value
-            self._repeated_bytes += len(name) + 4
-        else:
-            fields[name] = value
-
-    def on_headers_complete(self) -> None:
-        """Refuse a request that is too large or ambiguous; else wait for its body."""
-        self._in_body = True
-        is_small = self._is_counted and self._bytes_read <= MAX_HEAD_BYTES
-        if not is_small and self._size_of_head() > MAX_HEAD_BYTES:
-            raise self._large_head()
-        if b"host" not in self._fields and self._parser.get_http_version() == "1.1":
-            raise BadRequest("a request of HTTP/1.1 must name its host")
-        if self._fields.get(b"transfer-encoding", CHUNKED).lower() != CHUNKED:
-            raise BadRequest("the only transfer coding that is read is chunked")
-        if length := self._fields.get(b"content-length"):
-            # The parser has refused a length that is no number.
-            if len(length) > MAX_LENGTH_DIGITS or int(length) > MAX_BODY_BYTES:
-                raise RequestEntityTooLarge
-        if self._fields.get(b"expect", b"").lower() == b"100-continue" and not self._present:
+    def begin_body(self, *, is_awaited: bool) -> None:
+        """See `Reads`."""
+        if is_awaited and not self._present:
             self._transport.write(CONTINUE)
         self.due = self._connections.after(self._limits.body)
 
-    def on_body(self, piece: bytes) -> None:
-        """Take a piece of the body."""
-        self._body += piece
-        if len(self._body) > MAX_BODY_BYTES:
-            raise RequestEntityTooLarge
+    def hold(self, size: int) -> None:
+        """See `Reads`."""
+        self._holds = True
+        self._connections.unfinished.hold(self, size)
 
-    def on_message_complete(self) -> None:
-        """Let the request wait for its answer."""
-        self._in_body = self._has_begun = False
-        self._bytes_read, self.due = 0, NEVER
-        parser, body = self._parser, bytes(self._body)
-        self._reads_on = (
-            parser.should_keep_alive()
-            and not parser.should_upgrade()
-            and len(self._waiting) < MAX_PIPELINED
-        )
-        version = parser.get_http_version()
-        self._waiting.append(
-            Incoming(self._method, self._target, version, self._fields, body, self._ends)
-        )
+    def take(self, incoming: Incoming, *, is_last: bool) -> None:
+        """See `Reads`: let the request wait for its answer."""
+        self.due = NEVER
+        if self._holds:
+            self._connections.unfinished.settle(self)
+        is_last = is_last or self._is_extra
+        self.reads_on = not is_last and len(self._waiting) < MAX_PIPELINED
+        self._waiting.append(incoming)
         self._go_on()
         if self._waiting and not self._is_paused:
             self._transport.pause_reading()
@@ -219,17 +154,20 @@ class Connection(asyncio.Protocol):
         if self._present or self._is_clogged or self._transport.is_closing():
             return
         if not self._waiting:
+            if self._holds:
+                self._connections.unfinished.release(self)
             if self._is_paused:
                 self._read_again()
                 # The rest of a body that was under way has its time from now on.
                 self.due = self._connections.after(self._limits.body)
-            if not self._in_body:
+            if not self._sends_more():
                 self.due = self._connections.after(self._limits.idle)
             return
         following = self._waiting.popleft()
         if isinstance(following, Exception):
-            path = self._target.partition(b"?")[0][:MAX_NAMED].decode("latin-1")
-            self._send(self._method, problem_of(following, self._method, path), CLOSE)
+            path = self._reader.target.partition(b"?")[0][:MAX_NAMED].decode("latin-1")
+            method = self._reader.method
+            self._send(method, problem_of(following, method, path), CLOSE)
             return
         self._present = following
         self._task = self._connections.loop.create_task(self._answer(following))
@@ -239,7 +177,7 @@ class Connection(asyncio.Protocol):
         self._present = None
         if self._transport.is_closing():
             return
-        if self._connections.is_draining() or not (self._reads_on or self._waiting):
+        if self._connections.is_draining() or not (self.reads_on or self._waiting):
             self._send(incoming.method, answer, CLOSE)
             return
         # A client of HTTP/1.0 that asks to be kept wants to hear that it is.
@@ -253,21 +191,19 @@ class Connection(asyncio.Protocol):
         except ValueError as error:  # a bug: a text that no header can have
             answer = problem_of(error, method, "")
             written = in_bytes(method, answer, [self._connections.date, *more])
+        self._written += len(written)
         self._transport.write(written)
         if more is CLOSE:
             self._end()
 
-    def _refuse(self, error: Exception) -> None:
-        """Answer with an error, in its turn, and read nothing more."""
-        if self._reads_on:
-            self._reads_on, self._in_body, self.due = False, True, NEVER
-            self._waiting.append(error)
-            self._go_on()
-
     def _end(self) -> None:
-        self._reads_on = False
+        self.reads_on = False
         self._waiting.clear()
-        if not self._in_body or self._has_eof:
+        if self._holds:
+            self._connections.unfinished.forget(self)
+        if self._transport.is_closing():
+            return
+        if not self._sends_more() or self._has_eof:
             self._transport.close()
             return
         # The client may be sending. To close now would reset the connection, and the client could
@@ -281,40 +217,59 @@ class Connection(asyncio.Protocol):
         self._transport.resume_reading()
         self._is_paused = False
 
-    def _size_of_head(self) -> int:
-        lines = sum(len(name) + len(value) + 4 for name, value in self._fields.items())
-        return len(self._target) + lines + self._repeated_bytes
-
-    def _large_head(self) -> Exception:
-        if len(self._target) > MAX_HEAD_BYTES // 2:
-            return RequestURITooLarge()
-        return RequestHeaderFieldsTooLarge()
+    def _sends_more(self) -> bool:
+        # What is refused need not have ended.
+        return self._refuses or self._reader.is_in_body
 
     # What `Connections` calls
 
     def look(self, tick: float) -> None:
         """End what has taken too long; called every `LOOK_SECONDS`."""
-        unsent = self._transport.get_write_buffer_size()
-        if unsent:
-            if not 0 < self._unsent <= unsent:
-                self._write_due = self._connections.after(self._limits.write)
+        if unsent := self._transport.get_write_buffer_size():
+            taken = self._written - unsent
+            if self._write_due == NEVER or taken >= self._taken + LEAST_TAKEN:
+                self._taken, self._write_due = taken, self._connections.after(self._limits.write)
             elif self._write_due <= tick:
-                self._transport.abort()
-        self._unsent = unsent
+                self.abort()
+        else:
+            self._write_due = NEVER
         # While nothing is read, the client cannot be in time.
         if self.due <= tick and not self._is_paused:
             self._expire()
 
+    def waits_since(self) -> tuple[int, float] | None:
+        """Return what sorts a connection among those that wait for their clients, longest first.
+
+        Return None while the client waits for this server.
+        """
+        if self._present:
+            return None
+        if self._transport.get_write_buffer_size():
+            return 2, self._write_due
+        return int(self._reader.is_in_body), self.due
+
+    def refuse(self, error: Exception) -> None:
+        """Answer with an error, in its turn, and read nothing more."""
+        if self.reads_on:
+            self.reads_on, self._refuses, self.due = False, True, NEVER
+            self._reader.drop()
+            self._waiting.append(error)
+            self._go_on()
+
+    def abort(self) -> None:
+        """End the connection at once."""
+        self._transport.abort()
+
     def finish(self) -> None:
         """Close the connection if no request is under way; else after its answer."""
-        if not (self._present or self._waiting or self._has_begun):
+        if not (self._present or self._waiting or self._reader.has_begun):
             self._transport.close()
 
     def _expire(self) -> None:
         self.due = NEVER
-        if self._in_body and self._reads_on:
-            self._refuse(RequestTimeout())
-        elif self._in_body:
-            self._transport.abort()
+        if self._reader.is_in_body and self.reads_on:
+            self.refuse(RequestTimeout())
+        elif self._sends_more():
+            self.abort()
         else:
             self._transport.close()

@@ -1,4 +1,9 @@
-"""All connections of a worker: accepting them up to a bound, their patience, and their end.
+"""All connections of a worker: accepting them within bounds, their patience, and their end.
+
+1. An address has a bound of its own: a connection beyond it is refused at once.
+2. When a worker has as many connections as it may have, those that have waited for their clients
+   for the longest make way: silent ones first, then slow bodies, then slow readers.
+3. If all of them have requests under way, there are some more that may ask whether it is alive.
 
 One look over all connections, every `LOOK_SECONDS`, takes the place of timers: a timer for each of
 thousands of requests a second would cost more than the requests.
@@ -9,35 +14,56 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from email.utils import formatdate
 from functools import partial
+from heapq import nsmallest
+from operator import itemgetter
 from typing import Final, NamedTuple
 
-from api.serving.http1.connection import Connection, Respond
+from api.errors import TooManyBytes, TooManyConnections
+from api.http.problems import problem_of
+from api.http.proxies import Proxies
+from api.serving.http1.addresses import Addresses
+from api.serving.http1.connection import CLOSE, Connection, Respond
 from api.serving.http1.incoming import Ends
+from api.serving.http1.outgoing import in_bytes
+from api.serving.http1.room import Room
+from api.serving.http1.turned_away import TurnedAway
+from api.settings.settings import CONNECTIONS_PER_ADDRESS
 
 LOOK_SECONDS: Final = 0.5
 """The time between two looks. What has a deadline ends up to two of them after it."""
 ACCEPTED_AT_ONCE: Final = 64
 """How many connections are accepted before the loop does something else."""
+RESERVED: Final = 64
+"""How many connections a worker may have beyond its bound, for questions about its health."""
+REFUSAL: Final = in_bytes("GET", problem_of(TooManyConnections(), "GET", ""), CLOSE)
 
 
 class Limits(NamedTuple):
     """What clients of a worker may take."""
 
     connections: int = 16_384
-    """How many connections there are at most; further ones wait until they are accepted."""
+    """How many connections there are at most."""
+    per_address: int = CONNECTIONS_PER_ADDRESS
+    """How many of them an address may have that is no trusted proxy's."""
     idle: float = 60
     """How long the head of a request may take, with the silence before it, in seconds."""
     body: float = 15
     """How long a body may take, in seconds."""
     write: float = 30
-    """How long a client may take no byte of an answer that waits for it, in seconds."""
+    """How long a client may take no 16 KiB of an answer that waits for it, in seconds."""
     linger: float = 5
     """How long a refused client may take to read its answer and to hang up, in seconds."""
+    unfinished: int = 64 * 1024 * 1024
+    """How many bytes of requests without an answer there are at most."""
+    unsent: int = 64 * 1024 * 1024
+    """How many bytes of answers there are at most that slow clients have not taken."""
 
 
 LIMITS: Final = Limits()
+NO_PROXIES: Final = Proxies(())
 
 
 class Connections:
@@ -54,14 +80,24 @@ class Connections:
         limits: Limits = LIMITS,
         is_draining: Callable[[], bool] = lambda: False,
         kind: type[Connection] = Connection,
+        *,
+        proxies: Proxies = NO_PROXIES,
+        when_full: Respond | None = None,
     ) -> None:
         self.loop = loop
         self.limits = limits
         self.is_draining = is_draining
         self.tick = 0
+        self.unfinished = Room(limits.unfinished, self._give_up_request)
+        self.unsent = Room(limits.unsent, self._give_up_answer)
+        self.open: dict[Connection, None] = {}  # in the order in which they were accepted
+        self._there_are = 0  # with those that are being accepted
         self._respond = respond
+        self._when_full = when_full
         self._kind = kind
-        self.open: set[Connection] = set()
+        self._proxies = proxies
+        self._addresses = Addresses(limits.per_address, proxies)
+        self._turned_away = TurnedAway()
         self._accepting: set[asyncio.Task[object]] = set()
         self._listening: socket.socket | None = None
         self._is_paused = False
@@ -77,9 +113,10 @@ class Connections:
         return self.tick + 1 + round(seconds / LOOK_SECONDS)
 
     def discard(self, connection: Connection) -> None:
-        """Forget a connection that has ended; accept another one in its place."""
-        self.open.discard(connection)
-        self._resume()
+        """Forget a connection that has ended."""
+        if connection in self.open:
+            del self.open[connection]
+            self._leave(connection.ends.client[0])
 
     async def end(self, seconds: float) -> None:
         """Accept no more connections; end each one once it is idle, and all of them in time."""
@@ -88,7 +125,7 @@ class Connections:
             self._listening.close()
             self._listening = None
         until = self.loop.time() + seconds
-        while self.open or self._accepting:
+        while self._there_are > 0:
             for connection in tuple(self.open):
                 connection.finish()
             if self.loop.time() > until:
@@ -98,39 +135,90 @@ class Connections:
     def _accept(self) -> None:
         assert self._listening
         for _ in range(ACCEPTED_AT_ONCE):
-            if len(self.open) + len(self._accepting) >= self.limits.connections:
-                self._pause()
-                return
             try:
                 accepted, client = self._listening.accept()
             except (BlockingIOError, ConnectionAbortedError):
                 return
             except OSError:  # no file is left: the next look tries again
-                self._pause()
+                self.loop.remove_reader(self._listening)
+                self._is_paused = True
                 return
-            # A bound for each address belongs here, before anything is done for the connection.
-            accepted.setblocking(False)
-            ends = Ends(client[:2], self._listening.getsockname()[:2])
-            new = partial(self._kind, self, self._respond, ends)
-            connecting = self.loop.connect_accepted_socket(new, accepted)
-            task: asyncio.Task[object] = self.loop.create_task(connecting)
-            self._accepting.add(task)
-            task.add_done_callback(self._accepting.discard)
+            if respond := self._admitted(client[0]):
+                self._begin(accepted, Ends(client[:2], self._listening.getsockname()[:2]), respond)
+            else:
+                _refuse(accepted)
 
-    def _pause(self) -> None:
-        assert self._listening
-        self.loop.remove_reader(self._listening)
-        self._is_paused = True
+    def _admitted(self, client: str) -> Respond | None:
+        """Return what answers a new client; None if there may be no connection for it."""
+        if not self._addresses.admit(client):
+            self._turned_away.note("per_address", client)
+            return None
+        self._there_are += 1
+        if self._there_are <= self.limits.connections or self._make_way():
+            return self._respond
+        if self._when_full and self._there_are <= self.limits.connections + RESERVED:
+            return self._when_full
+        self._leave(client)
+        self._turned_away.note("full", client)
+        return None
 
-    def _resume(self) -> None:
-        if self._is_paused and self._listening:
-            self._is_paused = False
-            self.loop.add_reader(self._listening, self._accept)
+    def _leave(self, client: str) -> None:
+        self._there_are -= 1
+        self._addresses.leave(client)
+
+    def _make_way(self) -> bool:
+        """End the connections that have waited for their clients for the longest, if any has."""
+        waiting = [
+            (since, connection)
+            for connection in self.open
+            if (since := connection.waits_since())
+            and not self._proxies.trust(connection.ends.client[0])
+        ]
+        # Some at once: to look for one at a time would cost too much during a flood.
+        most = min(ACCEPTED_AT_ONCE, 1 + len(waiting) // 8)
+        for _, connection in nsmallest(most, waiting, key=itemgetter(0)):
+            self._turned_away.note("displaced", connection.ends.client[0])
+            self.discard(connection)
+            connection.abort()
+        return bool(waiting)
+
+    def _give_up_request(self, connection: Connection) -> None:
+        self._turned_away.note("unfinished", connection.ends.client[0])
+        connection.refuse(TooManyBytes())
+
+    def _give_up_answer(self, connection: Connection) -> None:
+        self._turned_away.note("unsent", connection.ends.client[0])
+        connection.abort()
+
+    def _begin(self, accepted: socket.socket, ends: Ends, respond: Respond) -> None:
+        accepted.setblocking(False)
+        is_extra = respond is not self._respond
+        new = partial(self._kind, self, respond, ends, is_extra=is_extra)
+        connecting = self.loop.connect_accepted_socket(new, accepted)
+        task: asyncio.Task[object] = self.loop.create_task(connecting)
+        self._accepting.add(task)
+        task.add_done_callback(partial(self._begun, ends.client[0]))
+
+    def _begun(self, client: str, task: asyncio.Task[object]) -> None:
+        self._accepting.discard(task)
+        if task.cancelled() or task.exception():  # the client was gone already
+            self._leave(client)
 
     def _look(self) -> None:
         self.loop.call_later(LOOK_SECONDS, self._look)
         self.tick += 1
         self.date = f"date: {formatdate(usegmt=True)}\r\n"
-        self._resume()
+        if self._is_paused and self._listening:
+            self._is_paused = False
+            self.loop.add_reader(self._listening, self._accept)
         for connection in tuple(self.open):
             connection.look(self.tick)
+        self._turned_away.tell(self.loop.time())
+
+
+def _refuse(accepted: socket.socket) -> None:
+    # Nothing is read: a flood must cost less than the requests that it is in the way of.
+    with accepted, suppress(OSError):
+        accepted.setblocking(False)
+        accepted.send(REFUSAL)
+        accepted.shutdown(socket.SHUT_WR)

@@ -11,7 +11,7 @@ from domain.errors import CallbackConflict
 from domain.job.callback import Callback, RefusedCallback
 from domain.job.commands.contract import Command, Decision
 from domain.job.hints import about_callback, about_redelivery, about_step
-from domain.job.keys import Key, callback_key
+from domain.job.keys import Key, callback_key, unsigned_callback_key
 from domain.job.provisioning_job import Outcome, ProvisioningJob
 from domain.workflows.definition import Workflows
 
@@ -19,7 +19,9 @@ from domain.workflows.definition import Workflows
 class RecordCallback(msgspec.Struct, frozen=True, gc=False):
     """Record a callback. A redelivery gets the first receipt.
 
-    `workflows` are the loaded definitions; without them no step is known.
+    A redelivery has the id and the body of an earlier callback. Another body under a signed id is
+    refused; under an unsigned id it is a callback of its own. `workflows` are the loaded
+    definitions; without them no step is known.
     """
 
     callback: Callback
@@ -31,15 +33,23 @@ class RecordCallback(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def names(self) -> tuple[str, ...]:
-        callback_id = self.callback.callback_id
-        return (callback_key(self.job_id, callback_id),) if callback_id else ()
+        callback = self.callback
+        if not callback.callback_id:
+            return ()
+        name = callback_key(callback.job_id, callback.callback_id)
+        if callback.id_signed is not False:
+            return (name,)
+        # Older releases named such a callback by its id alone.
+        by_body = unsigned_callback_key(callback.job_id, callback.callback_id, callback.digest)
+        return by_body, name
 
     def decide(self, job: ProvisioningJob, keys: Mapping[str, Key], now: datetime) -> Decision:
         for name in self.names:
             if earlier := keys.get(name):
-                if earlier.digest != (self.callback.digest or ""):
+                if earlier.digest == (self.callback.digest or ""):
+                    return Decision(Outcome(job), earlier, self._hints(job, about_redelivery(job)))
+                if self.callback.id_signed is not False:
                     raise CallbackConflict
-                return Decision(Outcome(job), earlier, self._hints(job, about_redelivery(job)))
         outcome = job.report(self.callback, now, self._known_steps(job))
         odd = about_callback(job, self.callback, outcome)
         return Decision(outcome, warning=self._hints(job, odd))

@@ -14,6 +14,7 @@ from psycopg.errors import LockNotAvailable, ReadOnlySqlTransaction
 from psycopg.rows import DictRow, RowFactory, RowMaker, dict_row, tuple_row
 from psycopg_pool import PoolTimeout
 
+from domain.log.connections.postgres_warnings import CommitWarnings
 from domain.log.stored import Stored
 
 R = TypeVar("R")
@@ -65,6 +66,7 @@ class PostgresDatastore(postgres.PostgresDatastore):
             pool_size=POOL_SIZE,
             max_overflow=POOL_OVERFLOW,
         )
+        self.commit_warnings = CommitWarnings()
         self.conninfo: dict[str, Any] = {**DEFAULTS, **conninfo.conninfo_to_dict(dsn)}
         self.pool.kwargs = {"row_factory": dict_row, **self.conninfo}
         # Give up soon and try afresh on demand, rather than back off for minutes.
@@ -76,6 +78,7 @@ class PostgresDatastore(postgres.PostgresDatastore):
 
         def after_connect(connection: Connection[Any]) -> None:
             prepare(connection)
+            self.commit_warnings.watch(connection)
             connection.execute(LOCK_TIMEOUT)
             connection.execute(DURABLE)
             connection.execute(NO_SEQUENTIAL_SCANS)

@@ -10,7 +10,7 @@ from domain.log.connections.postgres import PostgresDatastore
 from domain.log.parameters import as_json, utc_text
 from domain.log.postgres import PostgresRecorder
 from domain.log.snapshots import Snapshot
-from projections.read_model.contract import TIMES
+from projections.read_model.rows import TIMES
 from projections.tree.contract import Tile
 from projections.verification.inspection.contract import (
     LostSnapshot,

@@ -299,7 +299,7 @@ def test_a_terminal_shows_the_steps_in_place(memory_site: Site) -> None:
         play(seen(memory_site), 1, on_screen(live, f"job{ESCAPE}[2J"), None)
 
     shown = output.getvalue()
-    assert "job\ufffd[2J, attempt 2" in shown
+    assert r"job\x1b[2J, attempt 2" in shown
     assert "✗ Installing Dependencies" in shown
     assert "exit 1" in shown
 

@@ -20,6 +20,7 @@ from api.formats.cloudevents import SOURCE, batch, cloudevents
 from api.formats.spreadsheet import CSV, FIELDS, GUARD, guarded
 from domain.job.events import CATALOGUE, Received
 from domain.transfer.jsonl import Portable
+from domain.unseen import UNSEEN
 from tests.support.strategies import facts, json_values, texts
 
 STATE = b'{"recorded_at":"2026-03-02T12:00:00Z","step":"vm_created","extra":{"load":0.5}}'
@@ -87,20 +88,48 @@ def test_every_event_is_a_row_of_as_many_cells_and_none_begins_a_formula(
     assert {len(row) for row in table} == {len(table[0])}
     for row in table:
         for cell in row:
-            assert cell[:1] not in ("=", "+", "-", "@", "\t", "\r")
+            assert cell[:1] not in ("=", "+", "-", "@")
+            assert all(found[0] == "\n" for found in UNSEEN.finditer(cell))
 
 
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "\uff1d"])
-def test_an_apostrophe_goes_before_what_would_be_executed(start: str) -> None:
-    text = f'{start}HYPERLINK("http://evil.example")'
-    state = json.dumps({"recorded_at": "2026-03-02T12:00:00Z", "error": text}).encode()
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20"])
+@pytest.mark.parametrize("before", ["", " ", "\n", "a\n", "a;", "a; ", 'a;"', 'a;" "', "a;\n;\n"])
+def test_an_apostrophe_goes_before_what_would_be_executed(before: str, start: str) -> None:
+    formula = f'{start}HYPERLINK("http://evil.example")'
+    state = json.dumps({"recorded_at": "2026-03-02T12:00:00Z", "error": before + formula}).encode()
 
     [row] = rows(Portable(1, "job", 1, "StatusReported", state))
 
-    assert row["error"] == GUARD + text
+    assert row["error"] == before + GUARD + formula
 
 
-@pytest.mark.parametrize("harmless", ["a=1", "'quoted", "", "1-2", "é", " =1"])
+def with_semicolons(table: str) -> list[list[str]]:
+    """Read the table as a spreadsheet does where a comma is the decimal sign."""
+    return list(csv.reader(io.StringIO(table, newline=""), delimiter=";"))
+
+
+@seldom
+@given(st.text(';"\n\r\t, =+-@x', max_size=12), st.text(';"\n\r\t, =+-@x', max_size=12))
+def test_no_cell_between_semicolons_begins_a_formula(job_id: str, error: str) -> None:
+    state = json.dumps({"recorded_at": "2026-03-02T12:00:00Z", "error": error}).encode()
+
+    table = written(CSV, Portable(1, job_id, 1, "StatusReported", state))
+
+    for row in with_semicolons(table):
+        for cell in row:
+            assert cell.strip()[:1] not in {*"=+-@"}, (table, row)
+    for line in table.splitlines():
+        for cell in line.split(";"):
+            assert cell.strip(' "')[:1] not in {*"=+-@"}, (table, cell)
+
+
+def test_a_long_text_of_separators_is_guarded_at_once() -> None:
+    text = "\n;" * 500_000
+
+    assert guarded(text + "=1") == text + "'=1"
+
+
+@pytest.mark.parametrize("harmless", ["a=1", "'quoted", "", "1-2", "é", "a;b=1", "a\nb", 'a "-" b'])
 def test_other_cells_are_left_as_they_are(harmless: str) -> None:
     assert guarded(harmless) == harmless
 
@@ -111,7 +140,32 @@ def test_what_cannot_be_read_is_in_the_rest() -> None:
     assert (row["position"], json.loads(row["rest"])) == ("8", {"unreadable": "\ufffd\0=1"})
 
 
+HOSTILE = "a\x9b31m\x7f\u202eb\u2028\ufeff"
+
+
+def test_a_terminal_obeys_no_cell_and_json_in_a_cell_is_exact() -> None:
+    state = json.dumps(
+        {"recorded_at": "2026-03-02T12:00:00Z", "error": f"\r{HOSTILE}\t", "extra": HOSTILE}
+    ).encode()
+
+    [row] = rows(Portable(1, "job", 1, "StatusReported", state))
+
+    assert row["error"] == r"\ra\x9b31m\x7f\u202eb\u2028\ufeff\t"
+    assert not UNSEEN.search(row["rest"])
+    assert json.loads(row["rest"]) == {"extra": HOSTILE}
+
+
 # CloudEvents
+
+
+def test_a_terminal_obeys_no_event_and_its_text_is_exact() -> None:
+    state = json.dumps({"recorded_at": "2026-03-02T12:00:00Z", "error": HOSTILE}).encode()
+
+    line = written(cloudevents(SOURCE), Portable(1, "job\u202e", 1, "StatusReported", state))
+
+    assert not UNSEEN.search(line.removesuffix("\n"))
+    event = json.loads(line)
+    assert (event["subject"], event["data"]["error"]) == ("job\u202e", HOSTILE)
 
 
 ATTRIBUTE = re.compile("[a-z0-9]{1,20}")

@@ -276,6 +276,33 @@ def test_a_user_cannot_take_an_agent_that_is_not_theirs(
     assert site.position == before
 
 
+@pytest.mark.parametrize("job_id", ["bob's", "nobody's"])
+def test_an_id_that_is_in_use_is_told_to_be_and_shows_nothing_else(
+    site: Site, ada: str, job_id: str
+) -> None:
+    problem = problem_of(site.post_job({"agent_id": "agent-2", "job_id": job_id}, ada), 409)
+
+    assert problem["type"].endswith("job-already-registered")
+    assert not {"bob", "agent-b", "agent-n"} & set(problem.values())
+
+
+def test_a_user_registers_no_id_that_callbacks_have_used(site: Site, ada: str) -> None:
+    answer = site.post_job({"agent_id": "agent-2", "job_id": "unregistered"}, ada)
+
+    problem_of(answer, 409, "job-already-registered")
+
+
+def test_who_registers_an_id_first_sees_the_callbacks_that_come_for_it(
+    site: Site, ada: str
+) -> None:
+    site.report("ada's", status="stopped")
+    site.register("bob's next", "agent-2", "ada", token=ada)
+
+    site.report("bob's next", status="failed", error="said by the workflow of Bob")
+
+    assert site.job("bob's next", ada)["error"] == "said by the workflow of Bob"
+
+
 def test_the_operator_may_give_an_agent_of_nobody_to_somebody(site: Site, ada: str) -> None:
     site.register("given", "agent-n", "ada")
 

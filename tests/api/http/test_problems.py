@@ -236,6 +236,27 @@ def test_every_answer_is_hardened(memory_site: Site) -> None:
         assert answer.headers["Referrer-Policy"] == "no-referrer"
 
 
+def test_no_page_can_be_framed_or_run_a_foreign_script(memory_site: Site) -> None:
+    for path in (
+        "/",
+        "/audit",
+        "/audit/job-1",
+        "/api/docs",
+        "/api/docs/assets/oauth2-redirect.html",
+        "/audit/",
+    ):
+        answer = memory_site.client.get(path)
+
+        assert answer.content_type.startswith("text/html"), path
+        policy = answer.headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+        assert "frame-ancestors 'none'" in policy
+        assert "unsafe" not in policy
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Referrer-Policy"] == "no-referrer"
+        answer.close()
+
+
 # A database that is away
 
 

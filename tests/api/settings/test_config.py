@@ -36,6 +36,7 @@ def settings_that_are_read(folder: Path) -> list[ReadAs]:
         ("MILEPOST_DATABASE_URL", POSTGRES, {"database_url": POSTGRES, "database": "postgresql"}),
         ("MILEPOST_CALLBACK_SECRET", SECRET, {"callback_secrets": (SECRET,)}),
         ("GITHUB_CALLBACK_SECRET", SECRET, {"callback_secrets": (SECRET,)}),
+        ("MILEPOST_SIGNATURES", "dated", {"dated_signatures": True}),
         ("MILEPOST_ADMIN_TOKEN", TOKEN, {"admin_token": TOKEN}),
         ("MILEPOST_CHECKPOINT_KEY", SIGNER.secret(), {"checkpoint_keys": (SIGNER.secret(),)}),
         (
@@ -47,6 +48,9 @@ def settings_that_are_read(folder: Path) -> list[ReadAs]:
         ("MILEPOST_HOST", "0.0.0.0", {"host": "0.0.0.0"}),  # noqa: S104  nobody listens
         ("MILEPOST_PORT", "8080", {"port": 8080}),
         ("MILEPOST_WORKERS", "1", {"workers": 1}),
+        ("MILEPOST_CONNECTIONS", "100", {"connections": 100}),
+        ("MILEPOST_CONNECTIONS_PER_ADDRESS", "10", {"connections_per_address": 10}),
+        ("MILEPOST_TRUSTED_PROXIES", "::1", {"trusted_proxies": ("::1",)}),
         ("CIPHER_KEY", KEY, {"store": {"CIPHER_KEY": KEY, "CIPHER_TOPIC": _AES}}),
         ("COMPRESSOR_TOPIC", "zlib", {"store": {"COMPRESSOR_TOPIC": "zlib"}}),
     ]
@@ -65,6 +69,12 @@ def fault(**environment: str) -> str:
 
 
 # Values
+
+
+def test_a_word_that_a_setting_does_not_know_is_refused() -> None:
+    said = fault(MILEPOST_SIGNATURES="Dated")
+
+    assert said == "MILEPOST_SIGNATURES: must be all or dated, not 'Dated'"
 
 
 def test_an_empty_environment_has_the_documented_defaults() -> None:
@@ -213,6 +223,10 @@ def test_settings_are_frozen() -> None:
         ("MILEPOST_WORKERS", "0"),
         ("MILEPOST_WORKERS", "65"),
         ("MILEPOST_WORKERS", "two"),
+        ("MILEPOST_CONNECTIONS", "15"),
+        ("MILEPOST_CONNECTIONS_PER_ADDRESS", "0"),
+        ("MILEPOST_TRUSTED_PROXIES", "proxy.example"),
+        ("MILEPOST_TRUSTED_PROXIES", "::1,10.0.0.1/8"),
         ("CIPHER_KEY", "not base64!"),
         ("CIPHER_KEY", base64.b64encode(b"k" * 15).decode()),
         ("COMPRESSOR_TOPIC", "no_such_module"),

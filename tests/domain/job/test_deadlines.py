@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from domain.job.attempt import Attempt
+from domain.job.attempt.state import Attempt
 from domain.job.deadlines import Question, due, health, look_at, unresponsive_at
 from domain.job.events import (
     Fact,

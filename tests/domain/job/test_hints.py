@@ -1,12 +1,21 @@
-"""What a receipt says about a callback after the end: it changes nothing only if that is so."""
+"""What a receipt says about a callback that changes nothing, or comes from a wrong clock."""
 
 from __future__ import annotations
 
 import pytest
 
+from domain.job.callback import Callback
 from domain.job.hints import about_callback
 from domain.job.provisioning_job import ProvisioningJob
-from tests.support.histories import QUEUED, callback, job_after
+from tests.support.deployment import NOON
+from tests.support.histories import (
+    FAILED,
+    PROVISIONING,
+    QUEUED,
+    RUNNING,
+    callback,
+    job_after,
+)
 from tests.support.orders import order
 from tests.support.strategies import minute
 
@@ -61,3 +70,63 @@ def test_a_clock_that_is_wrong_changes_nothing_else(end: str) -> None:
     first, *_ = about_callback(job, late, job.report(late, minute(3)))
 
     assert first == f"job 'job' is already {end}, so this changes nothing"
+
+
+def warning(job: ProvisioningJob, word: Callback) -> str | None:
+    return "; ".join(about_callback(job, word, job.report(word, minute(9)))) or None
+
+
+def test_a_callback_for_a_job_that_nobody_registered_is_warned_of() -> None:
+    assert warning(job_after(), callback(type="heartbeat")) == "job 'job' is not registered"
+
+
+def test_a_callback_that_comes_too_late_to_change_anything_is_warned_of() -> None:
+    heartbeat, step = callback(type="heartbeat"), callback(status="provisioning", step="vm_created")
+
+    running, failed = job_after(QUEUED, RUNNING), job_after(QUEUED, PROVISIONING, FAILED)
+
+    assert "is already running" in (warning(running, heartbeat) or "")
+    assert "is already failed" in (warning(failed, step) or "")
+    assert "is already failed" in (warning(failed, callback(status="running")) or "")
+
+
+def test_a_callback_that_is_as_it_should_be_is_not_warned_of() -> None:
+    """Nor is a retry, nor a real final status after our inference."""
+    step, retry = (
+        callback(status="provisioning", step="vm_created"),
+        callback(status="provisioning"),
+    )
+    timed_out = job_after(QUEUED, PROVISIONING).time_out(minute(60)).facts
+
+    assert warning(job_after(QUEUED, PROVISIONING), step) is None
+    assert warning(job_after(QUEUED), callback(status="failed")) is None
+    assert warning(job_after(QUEUED, PROVISIONING, FAILED), retry) is None
+    silent = job_after(QUEUED, PROVISIONING, *timed_out)
+    assert warning(silent, callback(status="running")) is None
+
+
+def test_words_of_a_superseded_run_are_warned_of() -> None:
+    first = callback(status="provisioning", workflow_run_id="1")
+    second = callback(status="provisioning", workflow_run_id="2")
+    job = job_after(QUEUED).report(first, minute(1)).job.report(second, minute(2)).job
+
+    late = warning(job, callback(status="provisioning", step="vm_created", workflow_run_id="1"))
+
+    assert late == "another run has taken the place of run '1', so this changes only its own"
+
+
+def test_a_heartbeat_of_a_run_that_has_not_begun_is_warned_of() -> None:
+    job = job_after(QUEUED).report(callback(status="provisioning", workflow_run_id="1"), NOON).job
+
+    said = warning(job, callback(type="heartbeat", workflow_run_id="2"))
+
+    assert said == "run '2' has not begun, so this changes nothing"
+
+
+def test_a_clock_that_is_wrong_is_warned_of() -> None:
+    ahead = callback(status="provisioning", occurred_at=minute(99))
+    behind = callback(status="provisioning", occurred_at=minute(-81))
+
+    assert warning(job_after(QUEUED), ahead) == "the sender's clock is 5400 s ahead of ours"
+    assert "is 5400 s behind ours, or this" in (warning(job_after(QUEUED), behind) or "")
+    assert warning(job_after(QUEUED), callback(type="heartbeat", occurred_at=minute(8))) is None

@@ -33,6 +33,7 @@ MEMORY = {"PERSISTENCE_MODULE": "domain.log.memory"}
 JOBS = ("job-1", "job/2", "job-3")
 USERS = ("ada", "ada", "bob")
 maybe_ids = st.none() | st.sampled_from(["id-1", "id-2", "id/3"])
+maybe_signed = st.sampled_from([None, True, False, False])
 
 callbacks = st.builds(
     Callback,
@@ -40,6 +41,7 @@ callbacks = st.builds(
     status=st.sampled_from(["provisioning", "provisioning", "running", "failed", "failed"]),
     step=st.sampled_from([None, None, "vm_created"]),
     callback_id=maybe_ids,
+    id_signed=maybe_signed,
     digest=st.sampled_from([None, "d1", "d2"]),
     server_id=st.none() | st.just("srv-1"),
     server_ip=st.none() | st.just("203.0.113.7"),
@@ -47,7 +49,11 @@ callbacks = st.builds(
     workflow_run_id=st.sampled_from([None, "run-1", "run-2", "run-3"]),
 )
 heartbeats = st.builds(
-    Callback, job_id=st.sampled_from(JOBS), type=st.just("heartbeat"), callback_id=maybe_ids
+    Callback,
+    job_id=st.sampled_from(JOBS),
+    type=st.just("heartbeat"),
+    callback_id=maybe_ids,
+    id_signed=maybe_signed,
 )
 registrations = st.builds(
     QueueJob,

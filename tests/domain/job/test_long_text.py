@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from domain.job.attempt import Attempt, evolve
+from domain.job.attempt.fold import evolve
+from domain.job.attempt.state import Attempt
 from domain.job.events import AttemptCancelled, AttemptFailed, Fact, JobTimedOut, StatusReported
 from domain.job.long_text import MAX_KEPT, kept
 from tests.domain.job.test_failure_of_the_next_try import FIRST, STEP, told

@@ -46,7 +46,7 @@ from domain.job.events import (
 from domain.log.mapper import JobEventMapper
 from domain.log.snapshots import EVERY
 from domain.workflows.definition import Workflows
-from projections.read_model.contract import JobFilter
+from projections.read_model.filters import JobFilter
 from tests.support.deployment import NOON, Clock, Deployment, store_env
 from tests.support.sealing import CIPHER, COMPRESSOR
 from tests.support.strategies import facts, json_values

@@ -19,7 +19,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.errors import NothingToStop
-from domain.job.attempt import MAX_STEPS, Attempt, Final
+from domain.job.attempt.final import Final
+from domain.job.attempt.progress import MAX_STEPS
+from domain.job.attempt.state import Attempt
 from domain.job.callback import Callback
 from domain.job.commands.callbacks import RecordCallback
 from domain.job.commands.operators import StopJob

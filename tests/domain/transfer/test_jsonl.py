@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.transfer.jsonl import MAX_LINE_BYTES, InvalidExport, Portable, decode, encode
+from domain.unseen import UNSEEN
 from tests.support.strategies import json_values, texts
 
 numbers = st.integers(1, 2**63 - 1)
@@ -38,6 +39,15 @@ def test_plain_json_stands_in_the_line_as_it_is_stored() -> None:
     )
 
 
+def test_a_terminal_obeys_no_line() -> None:
+    event = Portable(7, "job\u202e\x9b", 2, "Step\x7f", '{"error":"\u2066\x85"}'.encode())
+
+    line = encode(event)
+
+    assert not UNSEEN.search(line.decode().removesuffix("\n"))
+    assert decode(line) == event
+
+
 @pytest.mark.parametrize(
     "state",
     [
@@ -52,6 +62,10 @@ def test_plain_json_stands_in_the_line_as_it_is_stored() -> None:
         b'{"a":"\\u00e9"}',
         b'{"a":"\xff"}',
         b"[" * 100_000,
+        b'{"a":"\x7f"}',
+        '{"a":"\x9b"}'.encode(),
+        '{"a":"\u202e"}'.encode(),
+        '{"a":"\u2028"}'.encode(),
     ],
     ids=lambda state: repr(state[:20]),
 )

@@ -13,6 +13,7 @@ from domain.evidence.signed_note import InvalidCheckpoint
 from domain.evidence.signing_keys import PrivateKey
 from domain.transfer.jsonl import InvalidExport
 from domain.transfer.manifest import HEADING, Manifest, dumped, loaded
+from domain.unseen import UNSEEN
 from tests.support.manifest import MANIFEST
 
 SIGNED = msgspec.structs.replace(MANIFEST, signed=True)
@@ -22,6 +23,16 @@ KEY, OTHER = PrivateKey.generate("milepost.example"), PrivateKey.generate("milep
 def test_a_manifest_comes_back_as_it_was() -> None:
     assert loaded(dumped(MANIFEST)) == MANIFEST
     assert loaded(dumped(MANIFEST, [KEY]), [KEY.public]) == SIGNED
+
+
+def test_a_terminal_obeys_no_manifest_and_its_signature_holds() -> None:
+    filters = {"job_id": "job\x9b\x7f\u202e\u2028"}
+    manifest = msgspec.structs.replace(SIGNED, filters=filters)
+
+    content = dumped(manifest, [KEY])
+
+    assert {found[0] for found in UNSEEN.finditer(content.decode())} == {"\n"}
+    assert loaded(content, [KEY.public]) == manifest
 
 
 def test_an_unsigned_manifest_says_so() -> None:

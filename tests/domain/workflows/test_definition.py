@@ -28,7 +28,7 @@ def test_a_definition_is_recorded_by_name_and_version() -> None:
 
 
 def test_old_names_rank_like_the_step_that_they_were() -> None:
-    assert FIRST.ranks() == {"lit": 0, "ignited": 0, "on": 0, "heated": 1}
+    assert FIRST.ranks == {"lit": 0, "ignited": 0, "on": 0, "heated": 1}
 
 
 def test_old_names_activate_what_the_step_activates() -> None:
@@ -65,7 +65,7 @@ def test_a_job_whose_definition_is_gone_is_shown_by_the_default() -> None:
     assert AT_HAND.recorded("oven@1") == FIRST
     assert AT_HAND.recorded("oven@3") == OTHER
     assert AT_HAND.recorded(None) == OTHER
-    assert AT_HAND.ranks("oven@3") == OTHER.ranks()
+    assert AT_HAND.ranks("oven@3") == OTHER.ranks
 
 
 def test_definitions_are_listed_by_name_and_version() -> None:

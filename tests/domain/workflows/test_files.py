@@ -62,7 +62,7 @@ def test_the_shipped_definitions_know_the_names_of_the_first_one() -> None:
     """A workflow that still sends the names of `vm` keeps working under `vm-verified`."""
     workflows = load()
 
-    assert workflows.find("vm").ranks().keys() <= workflows.find("vm-verified").ranks().keys()
+    assert workflows.find("vm").ranks.keys() <= workflows.find("vm-verified").ranks.keys()
 
 
 def test_a_definition_is_read_as_it_is_written(tmp_path: Path) -> None:
@@ -286,9 +286,9 @@ def test_a_definition_may_have_deadlines_and_has_the_seeds_without_any(tmp_path:
     seed, own = read(written(tmp_path, OVEN)), read(written(tmp_path, text))
 
     assert seed.deadlines == Deadlines(3600, 900, None)
-    assert seed.step_deadlines() == {}
+    assert seed.step_deadlines == {}
     assert own.deadlines == Deadlines(600, 900, 7200)
-    assert own.step_deadlines() == {"lit": 30}
+    assert own.step_deadlines == {"lit": 30}
 
 
 def test_shipped_definitions_have_the_seeds_deadlines() -> None:

@@ -15,13 +15,8 @@ from domain.log.store import Append
 from projections.folding.job_fold import JobFold
 from projections.projecting.projector import LOOK_SECONDS
 from projections.projecting.stepper import Stepper
-from projections.read_model.contract import (
-    Changes,
-    InstanceRow,
-    JobFilter,
-    Row,
-    SetAside,
-)
+from projections.read_model.filters import JobFilter
+from projections.read_model.rows import Changes, InstanceRow, Row, SetAside
 from projections.views.instance import Instance
 from projections.views.view import Views
 from tests.support.chores import EverySecond

@@ -11,18 +11,10 @@ from eventsourcing.persistence import PersistenceError
 
 from domain.job.callback import Callback
 from domain.job.commands.registration import QueueJob
-from projections.read_model.contract import (
-    AttentionFilter,
-    Changes,
-    InstanceRow,
-    JobFilter,
-    PositionMoved,
-    ReadModel,
-    Row,
-    SetAside,
-    Sighting,
-    ViewSnapshot,
-)
+from projections.read_model.contract import PositionMoved, ReadModel
+from projections.read_model.filters import AttentionFilter, JobFilter
+from projections.read_model.rows import Changes, InstanceRow, Row, SetAside, ViewSnapshot
+from projections.read_model.sightings import Sighting
 from tests.support.deployment import NOON, Deployment
 from tests.support.strategies import minute
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from projections.read_model.sqlite import SELECT_DUE, SELECT_PROVISIONING, SELECT_SILENT
+from projections.read_model.sqlite.deadlines import SELECT_DUE, SELECT_PROVISIONING, SELECT_SILENT
 from tests.support.deployment import NOON, Deployment
 from tests.support.tampering import Database
 

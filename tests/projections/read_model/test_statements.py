@@ -22,19 +22,14 @@ from domain.log.reading.postgres import (
     SELECT_SOME_EVENTS,
 )
 from projections.read_model.contract import SHAPE
-from projections.read_model.postgres import (
-    SELECT_ATTENTION,
-    SELECT_DOCUMENTS,
-    SELECT_DUE,
-    SELECT_EDITION,
-    SELECT_NOTE,
-    SELECT_PROVISIONING,
-    SELECT_SILENT,
-    SELECT_SNAPSHOT,
-    SIGHT,
-    SIGHT_AGENTS,
-    sight,
-)
+from projections.read_model.postgres.applying import SELECT_DOCUMENTS
+from projections.read_model.postgres.deadlines import SELECT_DUE, SELECT_PROVISIONING, SELECT_SILENT
+from projections.read_model.postgres.editions import SELECT_EDITION
+from projections.read_model.postgres.history import SELECT_SNAPSHOT
+from projections.read_model.postgres.listing import SELECT_ATTENTION
+from projections.read_model.postgres.notes import SELECT_NOTE
+from projections.read_model.postgres.sighting import SIGHT, SIGHT_AGENTS
+from projections.read_model.postgres.statements import of_shape
 from projections.tree.postgres import SELECT_TILE_OF, SELECT_TILES
 from projections.verification.inspection import postgres as inspection_postgres
 from projections.verification.inspection.postgres import (
@@ -53,9 +48,9 @@ HOT = {
     "recalled": SELECT_RECALLED,
     "keys": SELECT_KEYS,
     "some events": SELECT_SOME_EVENTS,
-    "sight of instances": sight(SIGHT["instances"], SHAPE),
-    "sight of timelines": sight(SIGHT["timelines"], SHAPE),
-    "sight of agents": sight(SIGHT_AGENTS, SHAPE),
+    "sight of instances": of_shape(SIGHT["instances"], SHAPE),
+    "sight of timelines": of_shape(SIGHT["timelines"], SHAPE),
+    "sight of agents": of_shape(SIGHT_AGENTS, SHAPE),
     "edition": SELECT_EDITION,
     "due jobs": SELECT_DUE,
     "silent jobs": SELECT_SILENT,
@@ -65,7 +60,7 @@ HOT = {
     "timelines": SELECT_DOCUMENTS["timelines"],
     "history": SELECT_HISTORY,
     "events": SELECT_EVENTS,
-    "snapshot of a view": sight(SELECT_SNAPSHOT, SHAPE),
+    "snapshot of a view": of_shape(SELECT_SNAPSHOT, SHAPE),
     "tiles": SELECT_TILES,
     "the tile of a position": SELECT_TILE_OF,
     "an event": SELECT_EVENT,

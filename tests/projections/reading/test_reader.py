@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from projections.read_model.contract import AttentionFilter
+from projections.read_model.filters import AttentionFilter
 from projections.reading.reader import NotRebuiltYet
 from tests.support.deployment import NOON, Deployment
 

@@ -26,7 +26,8 @@ from domain.log.upcasting import Shapes, Upcaster
 from domain.workflows.definition import Workflows
 from domain.workflows.files import load
 from projections.projecting.projector import Projector
-from projections.read_model.contract import Changes, ReadModel, ViewSnapshot
+from projections.read_model.contract import ReadModel
+from projections.read_model.rows import Changes, ViewSnapshot
 from projections.reading.time_travel import NoSuchMoment, PointInHistory, checked, newest_of, travel
 from projections.views.instance import Instance
 from projections.views.timeline import Timeline

@@ -19,15 +19,12 @@ from domain.log.store import Append
 from domain.workflows.definition import Workflows
 from projections.comparing.rows import RowDifference
 from projections.projecting.projector import Projector
-from projections.read_model import postgres as in_postgres
-from projections.read_model import sqlite as in_sqlite
-from projections.read_model.contract import (
-    SHAPE,
-    Changes,
-    JobFilter,
-    PositionMoved,
-    Row,
-)
+from projections.read_model.contract import SHAPE, PositionMoved
+from projections.read_model.filters import JobFilter
+from projections.read_model.postgres import schema as in_postgres
+from projections.read_model.rows import Changes, Row
+from projections.read_model.sqlite import schema as in_sqlite
+from projections.read_model.tables import TABLES
 from projections.rebuilding.contract import RebuildForbidden
 from projections.rebuilding.rebuild import Progress, Rebuild, RebuildInterrupted, RebuildUnderWay
 from tests.support.chores import EverySecond
@@ -215,7 +212,7 @@ def schema(made: Deployment) -> list[str]:
 def test_every_table_of_rows_is_part_of_a_rebuild(twin: Any) -> None:
     created = {statement.split("EXISTS ")[1].split(" ")[0] for statement in twin.CREATE}
 
-    assert created == set(twin.TABLES.names)
+    assert created == set(TABLES.names)
 
 
 # Wrong rows
@@ -680,7 +677,7 @@ def test_the_rights_on_the_tables_stay(postgres: Deployment, clock: Clock) -> No
             f"CREATE ROLE {role}",
             f"CREATE ROLE {owner}",
             f"GRANT SELECT ON milepost_instances TO {role}",
-            *(f"ALTER TABLE {name} OWNER TO {owner}" for name in in_postgres.TABLES.names),
+            *(f"ALTER TABLE {name} OWNER TO {owner}" for name in TABLES.names),
         ):
             connection.execute(statement)
 
@@ -693,7 +690,7 @@ def test_the_rights_on_the_tables_stay(postgres: Deployment, clock: Clock) -> No
         ).fetchone() == (True, False)
         owners = connection.execute(
             "SELECT DISTINCT tableowner FROM pg_tables WHERE tablename = ANY (%s)",
-            (list(in_postgres.TABLES.names),),
+            (list(TABLES.names),),
         ).fetchall()
         assert owners == [(owner,)]
         for each in (role, owner):

@@ -55,6 +55,12 @@ def named(databases: Deployment) -> Deployment:
     queue("three", "b", "bob")
     ask.record(Callback(job_id="three", type="heartbeat", callback_id="h"))
     ask.record(Callback(job_id="four", type="heartbeat", callback_id="h/1"))
+    for digest in ("d1", "d2"):
+        ask.record(
+            Callback(
+                job_id="four", type="heartbeat", callback_id="h/1", id_signed=False, digest=digest
+            )
+        )
     settle(databases)
     names = "SELECT name, job_id, version FROM milepost_keys ORDER BY name"
     assert [tuple(row) for row in Database(databases).rows(names)] == [
@@ -69,6 +75,8 @@ def named(databases: Deployment) -> Deployment:
         ("registration//k/one", "one", 1),
         ("registration//k/three", "three", 1),
         ("registration//k/two", "two", 1),
+        ("unsigned-callback/four/d1/h/1", "four", 2),
+        ("unsigned-callback/four/d2/h/1", "four", 3),
     ]
     assert verify(databases).findings == []
     return databases
@@ -78,7 +86,7 @@ ONE, ONE_FAILED, ONE_ROLLBACK = ("key", 1, "one", 1), ("key", 3, "one", 3), ("ke
 ONE_STARTED = ("key", 2, "one", 2)
 TWO, TWO_RUNS = ("key", 5, "two", 1), ("key", 7, "two", 3)
 THREE, THREE_LIVES = ("key", 8, "three", 1), ("key", 9, "three", 2)
-FOUR = ("key", 10, "four", 1)
+FOUR, FOUR_UNSIGNED = ("key", 10, "four", 1), ("key", 12, "four", 3)
 UPDATE = "UPDATE milepost_keys SET "
 INSERT = "INSERT INTO milepost_keys (name, job_id, version, digest) VALUES "
 
@@ -98,6 +106,12 @@ INSERT = "INSERT INTO milepost_keys (name, job_id, version, digest) VALUES "
             "it points at version 3 of job 'one'",
         ),
         (f"{UPDATE} version = 2 WHERE name = 'callback/two/c-1'", {TWO_RUNS}, "version 2 of job"),
+        # The id alone does not name an unsigned callback: its body does, too.
+        (
+            f"{UPDATE} version = 3 WHERE name = 'unsigned-callback/four/d1/h/1'",
+            {("key", 11, "four", 2), FOUR_UNSIGNED},
+            "HeartbeatReceived, which did not take it",
+        ),
         (
             f"{UPDATE} version = 4 WHERE name = 'callback/one/c-1'",
             {ONE_STARTED, ONE_ROLLBACK},

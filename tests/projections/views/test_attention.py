@@ -19,8 +19,9 @@ from domain.job.events import (
 )
 from domain.job.provisioning_job import ProvisioningJob
 from domain.workflows.files import load
-from projections.views.attention import GROUPS, attention, candidate, needing
+from projections.views.attention import attention, candidate, needing
 from projections.views.instance import Instance, evolve
+from projections.views.reasons import GROUPS
 from tests.support.deployment import NOON
 from tests.support.histories import FAILED, PROVISIONING, QUEUED, RUNNING
 from tests.support.orders import COMMANDS, told

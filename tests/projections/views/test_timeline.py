@@ -7,7 +7,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from domain.job.attempt import MAX_STEPS, Attempt, Timestamp
+from domain.job.attempt.clocks import Timestamp
+from domain.job.attempt.progress import MAX_STEPS
+from domain.job.attempt.state import Attempt
 from domain.job.events import (
     AttemptStarted,
     Fact,

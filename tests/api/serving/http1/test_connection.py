@@ -3,137 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-import struct
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from typing import cast
 
 import pytest
-import uvloop
 
 from api.http.bodies import MAX_BODY_BYTES
-from api.http.messages import Answer
-from api.serving.http1.connection import MAX_HEAD_BYTES, MAX_PIPELINED, MAX_REQUEST_BYTES
-from api.serving.http1.connections import Connections, Limits
-from api.serving.http1.incoming import Incoming
-
-PATIENCE = 20.0
-QUICK = Limits(idle=0.5, body=0.5, write=0.5, linger=0.5)
-LONG = 60.0
-PATIENT = Limits(idle=LONG, body=LONG, write=LONG, linger=LONG)
-MANY = 16 * 1024 * 1024
-"""More bytes than the buffers of the system hold."""
-
-
-class Case:
-    """Connections to clients, each of which reads and writes as a test says."""
-
-    def __init__(self, limits: Limits = PATIENT) -> None:
-        self.limits = limits
-        self.asked: list[Incoming] = []
-        self.clients: list[Client] = []
-        self.is_draining = False
-        self.may_answer = asyncio.Event()
-        self.may_answer.set()
-
-    async def __aenter__(self) -> Case:
-        loop = asyncio.get_running_loop()
-        listening = socket.create_server(("127.0.0.1", 0))
-        listening.setblocking(False)
-        self.port = listening.getsockname()[1]
-        self.connections = Connections(loop, self._answer, self.limits, lambda: self.is_draining)
-        self.connections.listen(listening)
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        for client in self.clients:
-            client.transport.abort()
-        await self.connections.end(PATIENCE)
-
-    async def client(self) -> Client:
-        """Connect."""
-        self.clients.append(Client(*await asyncio.open_connection("127.0.0.1", self.port)))
-        return self.clients[-1]
-
-    async def until(self, condition: Callable[[], bool]) -> None:
-        """Wait for a condition."""
-        async with asyncio.timeout(PATIENCE):
-            while not condition():
-                await asyncio.sleep(0.01)
-
-    async def _answer(self, incoming: Incoming) -> Answer:
-        self.asked.append(incoming)
-        await self.may_answer.wait()
-        path, _ = incoming.path_and_query()
-        if path == b"/large":
-            return Answer(200, (), bytes(MANY))
-        if path == b"/broken":
-            return Answer(200, [("X-Broken", "a\r\nX-Forged: b")])
-        return Answer(200, (), path + b" " + incoming.body)
-
-
-class Client:
-    """A client, byte by byte."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader, self.writer = reader, writer
-        self.transport = cast(asyncio.Transport, writer.transport)
-
-    def send(self, *pieces: bytes) -> None:
-        """Send bytes."""
-        for piece in pieces:
-            self.writer.write(piece)
-
-    async def answer(self) -> tuple[str, dict[str, str], bytes]:
-        """Return the first line, the head and the body of the next answer."""
-        async with asyncio.timeout(PATIENCE):
-            head = (await self.reader.readuntil(b"\r\n\r\n")).decode()
-            first, *lines = head.strip().split("\r\n")
-            fields = dict(line.split(": ", 1) for line in lines)
-            body = await self.reader.readexactly(int(fields.get("content-length", 0)))
-            return first, fields, body
-
-    async def status(self) -> int:
-        """Return the status of the next answer."""
-        first, _, _ = await self.answer()
-        return int(first.split()[1])
-
-    async def ended(self) -> bytes:
-        """Return what comes until the server ends the connection."""
-        async with asyncio.timeout(PATIENCE):
-            with suppress(ConnectionResetError):
-                return await self.reader.read()
-            return b""
-
-    def reset(self) -> None:
-        """Break the connection, so that the server hears of it at once."""
-        connected = self.writer.get_extra_info("socket")
-        connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.transport.abort()
-
-
-def run(test: Callable[[Case], Awaitable[None]], limits: Limits = PATIENT) -> None:
-    """Run a test of a case on the loop that serves."""
-
-    async def whole() -> None:
-        async with Case(limits) as case:
-            await test(case)
-
-    uvloop.run(whole())
-
-
-def get(path: str, *fields: str) -> bytes:
-    """Return a request."""
-    return "\r\n".join([f"GET {path} HTTP/1.1", "Host: milepost", *fields, "", ""]).encode()
-
-
-def post(body: bytes, *fields: str, length: int | None = None) -> bytes:
-    """Return a request with a body."""
-    sized = f"Content-Length: {len(body) if length is None else length}"
-    lines = ["POST /post HTTP/1.1", "Host: milepost", sized, *fields, "", ""]
-    return "\r\n".join(lines).encode() + body
-
+from api.serving.http1.connection import MAX_PIPELINED
+from api.serving.http1.reading import MAX_FIELDS, MAX_HEAD_BYTES, MAX_REQUEST_BYTES
+from tests.support.connections import LONG, MANY, PATIENCE, QUICK, Case, Client, get, post, run
 
 CHUNKED = b"POST /post HTTP/1.1\r\nHost: milepost\r\nTransfer-Encoding: chunked\r\n\r\n"
 
@@ -243,7 +119,12 @@ REFUSED = {
     "endless trailers": (CHUNKED + b"0\r\n" + b"X: x\r\n" * MAX_REQUEST_BYTES, 413),
     "an endless trailer": (CHUNKED + b"0\r\nX: " + b"x" * (2 * MAX_REQUEST_BYTES), 413),
     "a large head": (get("/", "X-Large: " + "x" * MAX_HEAD_BYTES), 431),
-    "many headers": (get("/", *["X-Many: x"] * (MAX_HEAD_BYTES // 8)), 431),
+    "the same header many times": (get("/", *["X-Many: x"] * (MAX_FIELDS + 2)), 431),
+    "many headers": (get("/", *[f"X-{n}: x" for n in range(MAX_FIELDS + 1)]), 431),
+    "many headers of a head that has not ended": (
+        get("/", *[f"X-{n}: x" for n in range(MAX_FIELDS + 2)])[:-4],
+        431,
+    ),
     "a large head that has not ended": (b"GET / HTTP/1.1\r\nX: " + b"x" * 2**17, 431),
     "a long address": (get("/" + "x" * MAX_HEAD_BYTES), 414),
 }
@@ -568,22 +449,7 @@ def test_a_client_that_reads_nothing_is_not_answered_without_end() -> None:
     run(test)
 
 
-# All connections
-
-
-def test_more_connections_than_the_bound_wait_for_one_to_end() -> None:
-    async def test(case: Case) -> None:
-        first, second, third = [await case.client() for _ in range(3)]
-        third.send(get("/third"))
-        first.send(get("/first"))
-        second.send(get("/second"))
-        assert [await each.status() for each in (first, second)] == [200, 200]
-        assert len(case.connections.open) == 2
-        assert len(case.asked) == 2
-        first.writer.close()
-        assert (await third.answer())[2] == b"/third "
-
-    run(test, PATIENT._replace(connections=2))
+# The end
 
 
 def test_the_end_waits_for_requests_under_way_and_for_no_idle_connection() -> None:

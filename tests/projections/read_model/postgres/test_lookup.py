@@ -15,13 +15,14 @@ from domain.job.callback import Callback
 from domain.job.keys import agent_key
 from domain.log.connections.postgres import POOL_SIZE, PostgresDatastore
 from domain.log.parameters import as_json
-from projections.read_model import postgres
 from projections.read_model.contract import SHAPE
-from projections.read_model.postgres_lookup import Lookup, bigint, text
+from projections.read_model.postgres import sighting
+from projections.read_model.postgres.lookup import Lookup, bigint, text
+from projections.read_model.postgres.statements import of_shape
 from tests.support.deployment import Deployment
 
-SIGHT = {view: postgres.sight(each, SHAPE) for view, each in postgres.SIGHT.items()}
-SIGHT_AGENTS = postgres.sight(postgres.SIGHT_AGENTS, SHAPE)
+SIGHT = {view: of_shape(each, SHAPE) for view, each in sighting.SIGHT.items()}
+SIGHT_AGENTS = of_shape(sighting.SIGHT_AGENTS, SHAPE)
 COLUMNS = (text, text, bigint, text, bytes, bigint)
 
 

@@ -1,0 +1,21 @@
+"""What a page may do in a browser, said in its headers."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from flask import Response, make_response, render_template
+
+# The scripts show a sender's text as text only. If that ever fails, this policy still forbids
+# foreign scripts, and no other site can show the page in a frame.
+POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+
+def page(template: str) -> Response:
+    """Return the page of a template, with the policy."""
+    made = make_response(render_template(template))
+    made.headers["Content-Security-Policy"] = POLICY
+    return made

@@ -1,0 +1,188 @@
+"""Reading: the bytes of a connection become whole requests, or the error that refuses one.
+
+llhttp (by httptools) calls an `on_…` method for each part of a request, while bytes come in.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Protocol
+
+from httptools import (
+    HttpParserCallbackError,
+    HttpParserError,
+    HttpParserUpgrade,
+    HttpRequestParser,
+)
+from werkzeug.exceptions import (
+    BadRequest,
+    HTTPException,
+    RequestEntityTooLarge,
+    RequestHeaderFieldsTooLarge,
+    RequestURITooLarge,
+)
+
+from api.http.bodies import MAX_BODY_BYTES
+from api.serving.http1.incoming import Ends, Fields, Incoming
+
+MAX_HEAD_BYTES: Final = 64 * 1024
+MAX_REQUEST_BYTES: Final = MAX_HEAD_BYTES + 8 * MAX_BODY_BYTES
+"""How much a request takes on the wire: a chunk of one byte takes six, and trailers follow."""
+MAX_FIELDS: Final = 100
+"""How many lines a head has: many short ones take far more memory than bytes on the wire."""
+MAX_LENGTH_DIGITS: Final = 12
+FREE_BYTES: Final = 4096
+"""How many bytes an unfinished request may have before it asks for room."""
+CHUNKED: Final = b"chunked"
+
+
+class Reads(Protocol):
+    """Where whole requests go. While `reads_on` is false, no further request may begin."""
+
+    reads_on: bool
+
+    def begin_body(self, *, is_awaited: bool) -> None:
+        """Take note that a head is whole; `is_awaited` if its client waits for 100 Continue."""
+        ...
+
+    def hold(self, size: int) -> None:
+        """Take note that an unfinished request has this many bytes so far."""
+        ...
+
+    def take(self, incoming: Incoming, *, is_last: bool) -> None:
+        """Take a whole request; `is_last` if its connection ends after it."""
+        ...
+
+
+class Reader:
+    """Reads the requests of one connection for a `Reads`, within the bounds of each request.
+
+    `method` and `target` are those of the request that began last, as far as they have come.
+    """
+
+    def __init__(self, to: Reads, ends: Ends) -> None:
+        self.method = ""
+        self.target = b""
+        self.has_begun = self.is_in_body = False
+        self._to = to
+        self._ends = ends
+        self._fields: Fields = {}
+        self._body = bytearray()
+        self._bytes_read = self._repeats = self._repeated_bytes = 0
+        self._is_counted = True
+        self._parser = HttpRequestParser(self)
+
+    def feed(self, data: bytes) -> None:
+        """Read at most 64 KiB; raise an `HTTPException` for what is malformed or too large."""
+        self._bytes_read += len(data)
+        try:
+            self._parser.feed_data(data)
+        except HttpParserUpgrade:
+            pass  # no other protocol is spoken here, and the connection ends after the answer
+        except HttpParserError as error:
+            # What an `on_…` method raised is the context of the parser's error.
+            raised = error.__context__ if isinstance(error, HttpParserCallbackError) else None
+            raise (raised or BadRequest(str(error))) from None
+        else:
+            if self._bytes_read:
+                self._check_unfinished(len(data))
+
+    def drop(self) -> None:
+        """Forget the request that is unfinished."""
+        self._fields, self._body = {}, bytearray()
+
+    def close(self) -> None:
+        """Read nothing more."""
+        # The parser has methods of this object, so each would keep the other one in memory.
+        del self._parser
+
+    # What the parser calls
+
+    def on_message_begin(self) -> None:
+        """Begin a request."""
+        if not self._to.reads_on:
+            raise BadRequest("nothing more is read on this connection")
+        self.method, self.target = "", b""
+        self._fields, self._body = {}, bytearray()
+        self.has_begun, self._repeats, self._repeated_bytes = True, 0, 0
+        # The bytes of a head that follows another request in one piece are not counted.
+        self._is_counted = self._bytes_read > 0
+        self._bytes_read = self._bytes_read or 1
+
+    def on_url(self, target: bytes) -> None:
+        """Take a piece of the target; the method is known by now."""
+        # Not later: a head that is too large is refused before it ends, and HEAD gets no body.
+        self.method = self._parser.get_method().decode()
+        self.target += target
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a line of the head; pass over a trailer, which follows a body in chunks."""
+        if self.is_in_body:
+            return
+        name, fields = name.lower(), self._fields
+        if name in fields:
+            if name == b"host":
+                raise BadRequest("the request names two hosts")
+            fields[name] += b"," + value
+            self._repeats += 1
+            self._repeated_bytes += len(name) + 4
+            if self._repeats > MAX_FIELDS:  # at once: each makes a longer value of the former ones
+                raise RequestHeaderFieldsTooLarge
+        else:
+            fields[name] = value
+
+    def on_headers_complete(self) -> None:
+        """Refuse a request that is too large or ambiguous; else wait for its body."""
+        self.is_in_body = True
+        is_small = self._is_counted and self._bytes_read <= MAX_HEAD_BYTES
+        if not is_small and self._size_of_head() > MAX_HEAD_BYTES:
+            raise self._large_head()
+        if len(self._fields) > MAX_FIELDS:
+            raise RequestHeaderFieldsTooLarge
+        if b"host" not in self._fields and self._parser.get_http_version() == "1.1":
+            raise BadRequest("a request of HTTP/1.1 must name its host")
+        if self._fields.get(b"transfer-encoding", CHUNKED).lower() != CHUNKED:
+            raise BadRequest("the only transfer coding that is read is chunked")
+        if length := self._fields.get(b"content-length"):
+            # The parser has refused a length that is no number.
+            if len(length) > MAX_LENGTH_DIGITS or int(length) > MAX_BODY_BYTES:
+                raise RequestEntityTooLarge
+        is_awaited = self._fields.get(b"expect", b"").lower() == b"100-continue"
+        self._to.begin_body(is_awaited=is_awaited)
+
+    def on_body(self, piece: bytes) -> None:
+        """Take a piece of the body."""
+        self._body += piece
+        if len(self._body) > MAX_BODY_BYTES:
+            raise RequestEntityTooLarge
+
+    def on_message_complete(self) -> None:
+        """Pass the whole request on."""
+        self.is_in_body = self.has_begun = False
+        self._bytes_read = 0
+        parser, body = self._parser, bytes(self._body)
+        version = parser.get_http_version()
+        self._to.take(
+            Incoming(self.method, self.target, version, self._fields, body, self._ends),
+            is_last=parser.should_upgrade() or not parser.should_keep_alive(),
+        )
+
+    def _check_unfinished(self, piece: int) -> None:
+        if self.is_in_body:
+            if self._bytes_read > MAX_REQUEST_BYTES:
+                raise RequestEntityTooLarge
+        elif self._bytes_read > MAX_HEAD_BYTES:
+            raise self._large_head()
+        elif len(self._fields) > MAX_FIELDS:
+            raise RequestHeaderFieldsTooLarge
+        size = self._bytes_read if self._is_counted else self._bytes_read + piece
+        if size > FREE_BYTES:
+            self._to.hold(size)
+
+    def _size_of_head(self) -> int:
+        lines = sum(len(name) + len(value) + 4 for name, value in self._fields.items())
+        return len(self.target) + lines + self._repeated_bytes
+
+    def _large_head(self) -> HTTPException:
+        if len(self.target) > MAX_HEAD_BYTES // 2:
+            return RequestURITooLarge()
+        return RequestHeaderFieldsTooLarge()

@@ -1,0 +1,1 @@
+"""One attempt of a job: its state, and the pure fold of the facts that belong to it."""

@@ -1,0 +1,64 @@
+"""What callbacks say of an attempt's machine and run, merged: the latest value of each field."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from domain.job.attempt.state import Attempt, ReportedValue
+from domain.job.events import Machine, MetadataReported, StatusReported
+
+
+def with_machine(attempt: Attempt, fact: Machine) -> Attempt:
+    """Return the attempt with what a callback says of its machine and its run."""
+    if not _may_add(attempt, fact):
+        return attempt
+    changed: dict[str, Any] = {}
+    if run_id := fact.workflow_run_id:
+        _change(changed, attempt, "run_id", ReportedValue(run_id, fact.occurred_at))
+        if fact.run_attempt and attempt.run_attempt is None:
+            changed["run_attempt"] = fact.run_attempt
+        if fact.server_id and not attempt.claims_machine:
+            changed["claims_machine"] = True
+    runs = _says_running(fact)
+    for field, value in (
+        ("server_id", fact.server_id),
+        ("server_ip", fact.server_ip),
+        ("tailscale_ip", fact.tailscale_ip),
+    ):
+        if value:
+            _change(changed, attempt, field, ReportedValue(value, fact.occurred_at, runs))
+    return msgspec.structs.replace(attempt, **changed) if changed else attempt
+
+
+def _change(changed: dict[str, Any], attempt: Attempt, field: str, new: ReportedValue) -> None:
+    old: ReportedValue | None = getattr(attempt, field)
+    if old == new:
+        return  # almost every callback repeats what is known
+    newest = _later(old, new)
+    if newest is not old:
+        changed[field] = newest
+
+
+def _may_add(attempt: Attempt, fact: Machine) -> bool:
+    # After the end, only the run that ended the attempt may add to its machine. A word that names
+    # another run is of the first release, where it counted.
+    if attempt.final is None or attempt.final.inferred or attempt.run_id is None:
+        return True
+    return fact.workflow_run_id is not None
+
+
+def _says_running(fact: Machine) -> bool:
+    # `running` with a whole machine is recorded as `MetadataReported` first.
+    if isinstance(fact, MetadataReported):
+        return True
+    return isinstance(fact, StatusReported) and fact.status == "running"
+
+
+def _later(old: ReportedValue | None, new: ReportedValue) -> ReportedValue:
+    if old and old.runs != new.runs:
+        return old if old.runs else new
+    if old is None or not (old.occurred_at and new.occurred_at):
+        return new
+    return max(old, new, key=lambda word: (word.occurred_at, word.value))

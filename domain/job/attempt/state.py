@@ -1,0 +1,164 @@
+"""The state of one attempt, and what it says."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+
+from domain.job.attempt.clocks import Timestamp, whole_seconds
+from domain.job.attempt.final import Final, Outcome
+from domain.job.events import HeartbeatReceived
+
+Status = Literal["queued", "provisioning", "running", "stopped", "failed"]
+
+
+class ReportedValue(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """The latest value that a callback gave for a field.
+
+    `runs` means that the callback said `running`. Only another `running` can replace such a value.
+    """
+
+    value: str
+    occurred_at: datetime | None = None
+    runs: bool = False
+
+
+class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):
+    """The state of one attempt. `number` counts from 1, in the order of opening.
+
+    `since` is when Milepost opened it, `opened_at` the sender's time of the word that did. It has
+    `begun` if a run that works opened it, `reruns` an earlier one under the same name or none, and
+    is `wanted` if an operator asked for it. Its run is
+    older than that of the attempt `before`, if that is given.
+    `replaced` and `earlier_run_ids` come from events of the first release, in which a new attempt
+    ended the story of all earlier ones. `evidence_at` and `failure_at` are the latest senders'
+    times of words that work goes on and of failures. `claims_machine` means that a word which names
+    the run named the machine. `rolled_back` is the machine that
+    an open rollback names. `passed_on` means that the machine of the failed attempt said that it
+    runs, or that another run works on it. `skew_seconds` is the largest difference of the senders'
+    clocks to ours, above `SKEW_SECONDS`.
+    """
+
+    number: int = 1
+    since: datetime | None = None
+    opened_at: datetime | None = None
+    before: int | None = None
+    begun: bool = False
+    reruns: bool = False
+    wanted: bool = False
+    replaced: bool = False
+    earlier_run_ids: tuple[str, ...] = ()
+    run_id: ReportedValue | None = None
+    run_attempt: int | None = None
+    claim: Timestamp | None = None
+    announced: bool = False
+    heard_at: datetime | None = None
+    evidence_at: datetime | None = None
+    failure_at: datetime | None = None
+    steps: dict[str, Timestamp] = {}
+    final: Final | None = None
+    revived: bool = False
+    server_id: ReportedValue | None = None
+    server_ip: ReportedValue | None = None
+    tailscale_ip: ReportedValue | None = None
+    claims_machine: bool = False
+    stop_requested_at: datetime | None = None
+    stopped_at: datetime | None = None
+    rollback_requested_at: datetime | None = None
+    rolled_back: str | None = None
+    passed_on: bool = False
+    skew_seconds: int | None = None
+
+    @property
+    def status(self) -> Status:
+        """`queued` until the workflow reports, then `provisioning` until the final status."""
+        if self.final:
+            if self.final.status == "running" and self.stopped_at:
+                return "stopped"
+            return self.final.status
+        return "provisioning" if self.claim else "queued"
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """How the attempt ended, more exactly than its status; None while it is in progress."""
+        if self.final is None:
+            return None
+        if self.final.status == "running":
+            return "stopped" if self.stopped_at else "running"
+        if self.final.cancelled:
+            return "cancelled"
+        return "timed_out" if self.final.inferred else "failed"
+
+    @property
+    def rollback_is_open(self) -> bool:
+        """True from the request to remove the machine until somebody confirms that it is gone."""
+        return self.rollback_requested_at is not None and self.stopped_at is None
+
+    @property
+    def has_begun(self) -> bool:
+        """True once its workflow has said that it works, or an operator has asked for it."""
+        return bool(self.begun or self.claim or (self.final and self.final.status == "running"))
+
+    @property
+    def claimed_at(self) -> datetime | None:
+        """When the workflow claimed the job; None if the attempt surely ended before that."""
+        if self.claim is None or (self.final and self.final.moment.surely_before(self.claim)):
+            return None
+        return self.claim.at
+
+    @property
+    def silent_since(self) -> datetime | None:
+        """When the workflow last reported, by our clock; None unless it is provisioning."""
+        if self.final or self.claim is None:
+            return None
+        return self.heard_at or self.claim.recorded_at
+
+    @property
+    def steps_reached(self) -> dict[str, Timestamp]:
+        """The steps that were reached in the attempt; steps of unknown order count as reached."""
+        steps = self.steps
+        if self.final is None:
+            return steps
+        end = self.final.moment
+        return {name: seen for name, seen in steps.items() if not end.surely_before(seen)}
+
+    @property
+    def machine_id(self) -> str | None:
+        """The id of the attempt's machine: the one that a rollback names, else the latest."""
+        return self.rolled_back or (self.server_id.value if self.server_id else None)
+
+    def is_machine(self, server_id: str | None) -> bool:
+        """Tell whether the attempt's machine has this id."""
+        return bool(server_id and self.machine_id == server_id)
+
+    def is_claimed_by(self, fact: HeartbeatReceived) -> bool:
+        """Tell whether this heartbeat is the attempt's first sign of life.
+
+        The senders' clocks tell, if they are known. So the order of arrival does not matter then.
+        """
+        moment = Timestamp(fact.recorded_at, fact.occurred_at)
+        if self.final and not moment.surely_by(self.final.moment):
+            return False
+        return self.claim is None or moment.surely_before(self.claim)
+
+
+def cut_off(attempt: Attempt, before: datetime) -> Attempt:
+    """Return the attempt as one that opened at that time: with nothing dated before it."""
+
+    def is_cut(time: datetime | None) -> bool:
+        return time is not None and whole_seconds(time) < whole_seconds(before)
+
+    steps: dict[str, Timestamp] = {}
+    for name, seen in attempt.steps.items():
+        if not is_cut(seen.occurred_at):
+            steps[name] = seen
+        elif seen.again_at and not is_cut(seen.again_at):
+            steps[name] = Timestamp(seen.recorded_at, seen.again_at)
+    changed: dict[str, Any] = {"opened_at": before, "steps": steps}
+    for field in ("server_id", "server_ip", "tailscale_ip"):
+        word: ReportedValue | None = getattr(attempt, field)
+        if word and is_cut(word.occurred_at):
+            changed[field] = None
+    return msgspec.structs.replace(attempt, **changed)

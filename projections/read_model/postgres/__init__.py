@@ -1,0 +1,1 @@
+"""The read model in the PostgreSQL database of the events; its twin is `sqlite/`, file by file."""

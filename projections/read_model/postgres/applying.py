@@ -1,0 +1,128 @@
+"""Rows and their position, written in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any, LiteralString
+
+from domain.log.connections.postgres_prepared import Prepared
+from domain.log.parameters import as_json
+from domain.log.postgres import PostgresRecorder
+from projections.read_model.contract import SHAPE, PositionMoved
+from projections.read_model.postgres.statements import Statements
+from projections.read_model.rows import Changes
+
+# LATERAL and OFFSET 0: the plan uses the indexes, also if it was made when the tables were small.
+SELECT_DOCUMENTS: dict[str, LiteralString] = {
+    "instances": """
+        SELECT stored.job_id, stored.document
+          FROM json_array_elements_text(%s::json) AS wanted (job_id)
+         CROSS JOIN LATERAL (
+               SELECT job_id, document FROM milepost_instances
+                WHERE job_id = wanted.job_id OFFSET 0) AS stored
+    """,
+}
+SELECT_DOCUMENTS["timelines"] = SELECT_DOCUMENTS["instances"].replace("instances", "timelines")
+# The commit does not wait for the disk: rows that a crash loses are folded again from the events.
+BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL synchronous_commit = off"
+MOVE: LiteralString = """
+    UPDATE milepost_read_model SET position = %s
+     WHERE tables = 'served' AND position = %s AND shape = %s AND generation = %s
+"""
+# All rows are one JSON text: the driver adapts one string for any number of rows.
+UPSERT_INSTANCES = """
+    INSERT INTO milepost_instances (
+      job_id, version, document, first_position, agent_id, user_id, status, current_step,
+      due_at, unresponsive_at, look_at, attention_rank, attention_from)
+    SELECT * FROM json_to_recordset(%s::json) AS row (
+           job_id text, version bigint, document text, first_position bigint, agent_id text,
+           user_id text, status text, current_step text,
+           due_at timestamptz, unresponsive_at timestamptz, look_at timestamptz,
+           attention_rank integer, attention_from timestamptz)
+    ON CONFLICT (job_id) DO UPDATE SET
+      version = excluded.version, document = excluded.document,
+      first_position = excluded.first_position, agent_id = excluded.agent_id,
+      user_id = excluded.user_id, status = excluded.status,
+      current_step = excluded.current_step, due_at = excluded.due_at,
+      unresponsive_at = excluded.unresponsive_at, look_at = excluded.look_at,
+      attention_rank = excluded.attention_rank, attention_from = excluded.attention_from
+"""
+UPSERT_TIMELINES = """
+    INSERT INTO milepost_timelines
+    SELECT * FROM json_to_recordset(%s::json) AS row (job_id text, version bigint, document text)
+    ON CONFLICT (job_id) DO UPDATE SET version = excluded.version, document = excluded.document
+"""
+UPSERT_SET_ASIDE = """
+    INSERT INTO milepost_set_aside
+    SELECT * FROM json_to_recordset(%s::json) AS row (
+           position bigint, job_id text, version bigint, topic text, error text, view text)
+    ON CONFLICT (position, view) DO UPDATE SET error = excluded.error
+"""
+FORGET_SET_ASIDE = """
+    DELETE FROM milepost_set_aside WHERE job_id IN (SELECT json_array_elements_text(%s::json))
+"""
+FORGET_SNAPSHOTS = """
+    DELETE FROM milepost_view_snapshots
+     WHERE job_id IN (SELECT json_array_elements_text(%s::json))
+"""
+UPSERT_SNAPSHOTS = """
+    INSERT INTO milepost_view_snapshots
+    SELECT * FROM json_to_recordset(%s::json) AS row (
+           job_id text, view text, version bigint, recorded_at timestamptz, document text)
+    ON CONFLICT (job_id, view, version) DO UPDATE SET
+      recorded_at = excluded.recorded_at, document = excluded.document
+"""
+APPLIED: dict[LiteralString, LiteralString] = {
+    "move": MOVE,
+    "instances": UPSERT_INSTANCES,
+    "timelines": UPSERT_TIMELINES,
+    "forget_set_aside": FORGET_SET_ASIDE,
+    "set_aside": UPSERT_SET_ASIDE,
+    "forget_snapshots": FORGET_SNAPSHOTS,
+    "snapshots": UPSERT_SNAPSHOTS,
+}
+
+
+class Applying(Statements):
+    """Write what a batch of events changes."""
+
+    def __init__(
+        self, recorder: PostgresRecorder, shape: LiteralString = SHAPE, *, rebuilt: bool = False
+    ) -> None:
+        super().__init__(recorder, shape, rebuilt=rebuilt)
+        self._prefix: LiteralString = "milepost_rebuild" if rebuilt else "milepost_apply"
+        self._applied = Prepared(
+            {f"{self._prefix}_{name}": self._on(applied) for name, applied in APPLIED.items()}
+        )
+
+    def documents(self, view: str, job_ids: Collection[str]) -> Mapping[str, str]:
+        """See `ReadModel.documents`."""
+        rows = self._rows(SELECT_DOCUMENTS[view], as_json(job_ids))
+        return {row["job_id"]: row["document"] for row in rows}
+
+    def apply(self, changes: Changes) -> None:
+        """See `ReadModel.apply`."""
+        parts = [BEGIN, self._execute("move", parameters=4)]
+        parameters: list[Any] = [changes.position, changes.since, self.shape, changes.generation]
+        for name, rows in (
+            ("instances", changes.instances),
+            ("timelines", changes.timelines),
+            ("forget_set_aside", changes.tried_again),
+            ("set_aside", changes.set_aside),
+            ("forget_snapshots", changes.tried_again),
+            ("snapshots", changes.snapshots),
+        ):
+            if rows:
+                parts.append(self._execute(name))
+                parameters.append(as_json(rows))
+        with self._datastore.spelled_out() as cursor:
+            text = ";".join(parts)
+            self._applied.run(cursor, lambda: cursor.execute(text, parameters))
+            for _ in BEGIN.split(";"):
+                cursor.nextset()
+            if cursor.rowcount != 1:
+                raise PositionMoved
+            cursor.execute("COMMIT")
+
+    def _execute(self, name: str, parameters: int = 1) -> str:
+        return f"EXECUTE {self._prefix}_{name}({', '.join(['%s'] * parameters)})"

@@ -1,0 +1,33 @@
+"""How statements run: on the served tables, or on the tables of a rebuild."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, LiteralString
+
+from psycopg.rows import DictRow
+
+from domain.log.connections.postgres import PostgresDatastore
+from domain.log.postgres import PostgresRecorder
+from projections.read_model.contract import SHAPE
+from projections.read_model.tables import TABLES
+
+
+class Statements:
+    """Run statements on the served tables; with `rebuilt`, on the tables of a rebuild."""
+
+    def __init__(
+        self, recorder: PostgresRecorder, shape: LiteralString = SHAPE, *, rebuilt: bool = False
+    ) -> None:
+        self.shape: LiteralString = shape
+        self.log = recorder
+        self._datastore: PostgresDatastore = recorder.datastore
+        self._on: Callable[[LiteralString], LiteralString] = TABLES.renamed if rebuilt else str
+
+    def _rows(self, statement: LiteralString, *parameters: Any) -> list[DictRow]:
+        return self._datastore.rows(self._on(statement), parameters)
+
+
+def of_shape(statement: LiteralString, shape: LiteralString) -> LiteralString:
+    """Return the statement for a release of this shape."""
+    return statement.replace("{shape}", shape)

@@ -1,0 +1,47 @@
+"""Which jobs are due, and how many are silent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from domain.log.parameters import utc_text
+from projections.read_model.rows import DueRow
+from projections.read_model.sqlite.statements import Statements
+
+# In the order of the index, so that reading ends with the last wanted row. A job that has ended has
+# no look_at, and that of a job that is alive is in the future.
+SELECT_DUE = """
+    SELECT job_id, version, document, look_at FROM milepost_instances
+     WHERE look_at < ?1 AND due_at < ?1 AND (look_at, job_id) > (?2, ?3)
+     ORDER BY look_at, job_id LIMIT ?4
+"""
+SELECT_PROVISIONING = (
+    "SELECT COUNT(*) AS count FROM milepost_instances WHERE status = 'provisioning'"
+)
+SELECT_SILENT = """
+    SELECT COUNT(*) AS count FROM milepost_instances
+     WHERE look_at <= ?1 AND unresponsive_at <= ?1 AND (?2 IS NULL OR unresponsive_at > ?2)
+"""
+
+
+class Deadlines(Statements):
+    """Find what is due by an index."""
+
+    def due(self, before: datetime, after: DueRow | None, limit: int) -> Sequence[DueRow]:
+        """See `ReadModel.due`."""
+        place = (utc_text(after.look_at), after.job_id) if after else ("", "")
+        rows = self._rows(SELECT_DUE, utc_text(before), *place, limit)
+        return [
+            DueRow(job_id, version, document, datetime.fromisoformat(look_at))
+            for job_id, version, document, look_at in rows
+        ]
+
+    def provisioning(self) -> int:
+        """See `ReadModel.provisioning`."""
+        return int(self._rows(SELECT_PROVISIONING)[0]["count"])
+
+    def silent(self, until: datetime, since: datetime | None = None) -> int:
+        """See `ReadModel.silent`."""
+        after = utc_text(since) if since else None
+        return int(self._rows(SELECT_SILENT, utc_text(until), after)[0]["count"])

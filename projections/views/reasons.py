@@ -1,0 +1,110 @@
+"""Why a job may need somebody: a watch for each reason, and its words.
+
+A new reason is a kind, its group, and a watch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+from shlex import quote
+from typing import Final, Literal, get_args
+
+import msgspec
+
+from domain.job.attempt.state import Attempt
+from domain.job.deadlines import LATE_SECONDS, LONG_PENDING_SECONDS, Health, due, health, later
+from domain.job.orders import Order
+from domain.workflows.definition import Workflows
+from projections.views.durations import span
+from projections.views.instance import Instance, Refusal
+
+Kind = Literal["machine_left", "refused", "unresponsive", "late", "pending"]
+KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+"""The reasons, the worst first."""
+Group = Literal["machine_left", "refused", "silent", "pending"]
+GROUPS: Final[tuple[Group, ...]] = get_args(Group)
+"""The kinds in which jobs are counted and found, the worst first: `late` and `unresponsive` are one
+group, because a silent job passes from one to the other while nothing is recorded."""
+
+
+class Reason(msgspec.Struct, frozen=True):
+    """A reason why a job needs somebody, since when, and in words that end with what to do."""
+
+    kind: Kind
+    since: datetime
+    text: str
+
+
+class Watch(msgspec.Struct, frozen=True, gc=False):
+    """A reason that may apply, and the time from which it applies if nothing more is recorded."""
+
+    group: Group
+    applies_at: datetime
+    reason: Callable[[datetime], Reason]
+
+
+def watches(instance: Instance, workflows: Workflows) -> list[Watch]:
+    """Return all that may apply to the job, in no order."""
+    # The row of every event asks for this, so words are made only once they are wanted.
+    found = [
+        Watch("machine_left", since, partial(_left, instance, attempt, since))
+        for attempt in instance.runs.attempts
+        if (since := attempt.rollback_requested_at) and attempt.rollback_is_open
+    ]
+    attempt = instance.watched
+    # After a reported end, or an operator's, nothing that matters can have been lost.
+    if (refusal := instance.last_refusal) and (attempt.final is None or attempt.final.inferred):
+        found.append(Watch("refused", refusal.at, partial(_refused, instance, refusal)))
+    if since := attempt.silent_since:
+        # One second more: a silence of exactly this length is not late yet.
+        late_at = later(since, LATE_SECONDS + 1)
+        found.append(Watch("silent", late_at, partial(_silent, instance, workflows, since)))
+    elif attempt.claim is None and attempt.final is None and (since := instance.waiting_since):
+        if start := due(workflows.recorded(instance.workflow), attempt, since):
+            late_at = later(min(later(since, LONG_PENDING_SECONDS), start.at), 1)
+            found.append(Watch("pending", late_at, partial(_pending, instance, workflows, since)))
+    return found
+
+
+def _left(instance: Instance, attempt: Attempt, since: datetime, now: datetime) -> Reason:
+    machine, number = attempt.machine_id or "without an id", attempt.number
+    which = f" --server {quote(attempt.machine_id)}" if attempt.machine_id else ""
+    ago = span(int((now - since).total_seconds()))
+    return Reason(
+        "machine_left",
+        since,
+        f"Attempt {number} left the machine {machine} behind {ago} ago, and nobody has confirmed "
+        f"that it is gone. Remove it, then: {_command('stopped', instance)}{which}",
+    )
+
+
+def _refused(instance: Instance, refusal: Refusal, _: datetime) -> Reason:
+    why = (refusal.detail or refusal.reason).rstrip(".")
+    advice = f"Mend the workflow and send it again, or: {_command('fail', instance)}"
+    text = f"A callback was refused, so its news may be lost: {why}. {advice}"
+    return Reason("refused", refusal.at, text)
+
+
+def _silent(instance: Instance, workflows: Workflows, since: datetime, now: datetime) -> Reason:
+    alive = _health(instance, workflows, now)
+    kind: Kind = "unresponsive" if alive.state == "unresponsive" else "late"
+    advice = f"Look at the workflow's run; if it is dead: {_command('fail', instance)}"
+    return Reason(kind, since, f"{alive.sentence or ''} {advice}".lstrip())
+
+
+def _pending(instance: Instance, workflows: Workflows, since: datetime, now: datetime) -> Reason:
+    waits = _health(instance, workflows, now).sentence or ""
+    cancel = _command("cancel", instance)
+    advice = f"Look whether its workflow was dispatched; if nobody wants it: {cancel}"
+    return Reason("pending", since, f"{waits} {advice}".lstrip())
+
+
+def _health(instance: Instance, workflows: Workflows, now: datetime) -> Health:
+    workflow = workflows.recorded(instance.workflow)
+    return health(workflow, instance.watched, instance.waiting_since, now)
+
+
+def _command(name: Order, instance: Instance) -> str:
+    return f"milepost {name} {quote(instance.job_id)}"

@@ -1,0 +1,73 @@
+"""Who may use which route: the expectation of the authorisation matrix, a line for each route."""
+
+from __future__ import annotations
+
+from typing import Final, Literal, NamedTuple
+
+CALLBACK: Final = '{{"job_id": "{job}", "status": "provisioning"}}'
+PAST: Final = ("", "?version=1", "?at=2026-03-02T12:00:00Z", "?from=1", "?version=99", "?version=x")
+ORDER: Final = '{{"reason": "asked for by the matrix"}}'
+PAGE: Final = ("", "?limit=1", "?kind=StatusReported", "?limit=x", "?nothing=1")
+
+
+class Line(NamedTuple):
+    """What a route wants from its caller.
+
+    `proof`: `none`, a `signature`, or a token with this scope. `about`: what the path or the body
+    names. A token that is bound to a user reaches only its user's `job` or `agent`, and nothing
+    that is about `everything`; an answer about `nothing` names no job, or the caller's own jobs.
+    """
+
+    proof: Literal["none", "signature", "read", "write"]
+    about: Literal["nothing", "job", "agent", "everything"] = "nothing"
+    statuses: frozenset[int] = frozenset({200})
+    """What a caller gets who may ask, about a thing that it may see, without a query."""
+    body: str = ""
+    """The body, and below the queries, with `{job}` and `{agent}` for the names."""
+    queries: tuple[str, ...] = ("",)
+
+
+def order(body: str = ORDER) -> Line:
+    """Return the line of an operator's command."""
+    return Line("write", "job", frozenset({200, 409}), body)
+
+
+LINES: Final = {
+    ("GET", "/"): Line("none", statuses=frozenset({302})),
+    ("GET", "/favicon.ico"): Line("none", statuses=frozenset({204})),
+    ("GET", "/livez"): Line("none"),
+    ("GET", "/readyz"): Line("none"),
+    ("GET", "/audit"): Line("none"),
+    ("GET", "/audit/<id:job_id>"): Line("none", "job"),
+    ("GET", "/static/<path:filename>"): Line("none"),
+    ("GET", "/api/docs"): Line("none"),
+    ("GET", "/api/docs/assets/<path:name>"): Line("none"),
+    ("GET", "/api/openapi.json"): Line("none"),
+    ("GET", "/metrics"): Line("read", "everything"),
+    ("POST", "/api/webhooks/github"): Line("signature", "job", body=CALLBACK),
+    ("POST", "/api/callbacks"): Line("signature", "job", body=CALLBACK),
+    # An id of another user's is refused, too, and so told to be there: see docs/security.md.
+    ("POST", "/api/jobs"): Line(
+        "write", "nothing", frozenset({201, 409}), '{{"agent_id": "agent-new"}}'
+    ),
+    ("GET", "/api/jobs"): Line("read", queries=("", "?agent_id={agent}", "?attention=true")),
+    ("GET", "/api/jobs/<id:job_id>"): Line("read", "job", queries=PAST),
+    ("GET", "/api/jobs/<id:job_id>/timeline"): Line("read", "job", queries=("", "?nothing=1")),
+    ("GET", "/api/jobs/<id:job_id>/events"): Line("read", "job", queries=PAGE),
+    ("GET", "/api/jobs/<id:job_id>/events/<int:version>/proof"): Line(
+        "read", "job", queries=("", "?size=1", "?size=0", "?size=99")
+    ),
+    ("POST", "/api/jobs/<id:job_id>/fail"): order(),
+    ("POST", "/api/jobs/<id:job_id>/cancel"): order(),
+    ("POST", "/api/jobs/<id:job_id>/retry"): order(),
+    ("POST", "/api/jobs/<id:job_id>/stop"): order("{{}}"),
+    ("POST", "/api/jobs/<id:job_id>/stopped"): order(),
+    ("GET", "/api/events"): Line("read", queries=PAGE),
+    ("GET", "/api/checkpoint"): Line("read"),
+    ("GET", "/api/checkpoint/extension"): Line(
+        "read", statuses=frozenset({400}), queries=("", "?first_size=1")
+    ),
+    ("GET", "/api/agents/<id:agent_id>/instance"): Line("read", "agent", queries=PAST),
+    ("DELETE", "/api/agents/<id:agent_id>/instance"): Line("write", "agent", frozenset({200, 400})),
+}
+"""By method and rule of the URL map."""

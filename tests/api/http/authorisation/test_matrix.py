@@ -1,0 +1,194 @@
+"""Every route, asked by ten callers about things of their own, of others, of nobody, of nothing.
+
+A route that has no line in `lines.py` fails: whoever adds a route says who may use it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+import pytest
+from werkzeug.test import TestResponse
+
+from tests.api.http.authorisation.lines import LINES, Line
+from tests.api.http.authorisation.world import (
+    ABSENT,
+    BOBS,
+    THINGS,
+    Caller,
+    Thing,
+    callers_of,
+    settled,
+)
+from tests.support.site import Site
+
+METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
+OF_ITSELF: Final = {"HEAD", "OPTIONS"}
+"""What Flask adds to a route: the first answers as GET does, the second names the methods."""
+OF_THE_TIME: Final = ("date", "expires")
+JOBS: Final = "/api/jobs/<id:job_id>"
+VALUES: Final = {"version": "1", "filename": "audit.js", "name": "index.css"}
+BY_ROUTE = pytest.mark.parametrize(
+    ("method", "rule"), LINES, ids=[f"{method} {rule}" for method, rule in LINES]
+)
+
+
+@pytest.fixture
+def world(memory_site: Site) -> Site:
+    """A site with everything that is asked about."""
+    settled(memory_site)
+    return memory_site
+
+
+def ask(
+    site: Site, method: str, rule: str, thing: Thing, caller: Caller, query: str = ""
+) -> TestResponse:
+    """Ask for one route about one thing."""
+    values = {**VALUES, "job_id": thing.job, "agent_id": thing.agent}
+    path = re.sub(r"<\w+:(\w+)>", lambda found: values[found[1]], rule)
+    line = LINES.get((method, rule))
+    names = {"job": thing.job, "agent": thing.agent}
+    body = line.body.format(**names).encode() if line else b""
+    answer = site.client.open(
+        path + query.format(**names), method=method, data=body, headers=caller.headers(body)
+    )
+    answer.get_data()  # of a file, too, before it is closed
+    answer.close()
+    return answer
+
+
+def expected(line: Line, caller: Caller, thing: Thing) -> frozenset[int]:
+    """Return the statuses that a request without a query may be answered with."""
+    if line.proof == "none":
+        return line.statuses
+    if line.proof == "signature":
+        return line.statuses if caller.signs else frozenset({401})
+    if not caller.is_known:
+        return frozenset({401})
+    if not caller.may(line.proof) or (line.about == "everything" and caller.user is not None):
+        return frozenset({403})
+    return line.statuses if is_seen(line, caller, thing) else frozenset({404})
+
+
+def is_seen(line: Line, caller: Caller, thing: Thing) -> bool:
+    """Tell whether the caller may learn that what the request is about is there."""
+    if line.proof in ("none", "signature"):
+        return line.proof == "signature" and caller.signs
+    if line.about not in ("job", "agent"):
+        return True
+    return caller.may(line.proof) and caller.sees(thing, agent=line.about == "agent")
+
+
+def comparable(answer: TestResponse, thing: Thing) -> tuple[int, list[tuple[str, str]], str]:
+    """Return all of an answer but the name that it was asked with, and the time."""
+    headers = sorted(pair for pair in answer.headers if pair[0].lower() not in OF_THE_TIME)
+    return answer.status_code, headers, answer.text.replace(thing.word, "this")
+
+
+def test_every_route_has_a_line_and_every_line_a_route(memory_site: Site) -> None:
+    routes = {
+        (method, rule.rule)
+        for rule in memory_site.app.url_map.iter_rules()
+        for method in (rule.methods or set()) - OF_ITSELF
+    }
+
+    assert routes == LINES.keys()
+
+
+@BY_ROUTE
+def test_each_caller_gets_what_the_line_says(world: Site, method: str, rule: str) -> None:
+    line = LINES[method, rule]
+    for caller in callers_of(world):
+        for thing in THINGS:
+            before = world.position
+            answer = ask(world, method, rule, thing, caller)
+            said = f"{caller.name}, {thing.word}: {answer.status}"
+            assert answer.status_code in expected(line, caller, thing), said
+            if answer.status_code >= 400:
+                assert world.position == before, f"{said}, and yet something was recorded"
+
+
+@BY_ROUTE
+def test_what_a_caller_may_not_see_looks_as_if_it_were_not_there(
+    world: Site, method: str, rule: str
+) -> None:
+    line = LINES[method, rule]
+    for caller in callers_of(world):
+        hidden = [each for each in THINGS if not is_seen(line, caller, each)]
+        for query in line.queries if hidden else ():
+            absent = comparable(ask(world, method, rule, ABSENT, caller, query), ABSENT)
+            for thing in hidden:
+                answer = comparable(ask(world, method, rule, thing, caller, query), thing)
+                assert answer == absent, f"{caller.name}, {thing.word}, {query!r}"
+
+
+@BY_ROUTE
+def test_no_answer_names_the_machine_of_a_job_that_the_caller_may_not_see(
+    world: Site, method: str, rule: str
+) -> None:
+    line = LINES[method, rule]
+    for caller in callers_of(world):
+        hidden = [
+            each
+            for each in THINGS
+            if not (caller.may("read") or caller.may("write")) or not caller.sees(each, agent=False)
+        ]
+        for query in line.queries if hidden else ():
+            for thing in THINGS:
+                text = ask(world, method, rule, thing, caller, query).text
+                named = [each.machine for each in hidden if each.machine in text]
+                assert named == [], f"{caller.name}, {thing.word}, {query!r}"
+
+
+def some_of(callers: list[Caller]) -> list[Caller]:
+    """Return who may do nothing, who may read one user's jobs, and who may do everything."""
+    return [each for each in callers if each.name in ("no token", "read of ada", "admin")]
+
+
+def not_for_things() -> Iterator[tuple[str, str]]:
+    """Yield each rule with OPTIONS, and with the methods that it does not have."""
+    for rule in sorted({rule for _, rule in LINES}):
+        yield "OPTIONS", rule
+        for method in METHODS:
+            if (method, rule) not in LINES:
+                yield method, rule
+
+
+def test_other_methods_tell_nothing_about_anything(world: Site) -> None:
+    for caller in some_of(callers_of(world)):
+        for method, rule in not_for_things():
+            absent = comparable(ask(world, method, rule, ABSENT, caller), ABSENT)
+            assert absent[0] >= 400 or method == "OPTIONS", f"{method} {rule}"
+            for thing in THINGS:
+                answer = comparable(ask(world, method, rule, thing, caller), thing)
+                assert answer == absent, f"{method} {rule}, {caller.name}, {thing.word}"
+
+
+@pytest.mark.parametrize(
+    "rule", [rule for method, rule in LINES if method == "GET" and rule.startswith(f"{JOBS}/")]
+)
+def test_a_job_of_another_user_whose_id_is_like_a_path_is_not_there(
+    memory_site: Site, rule: str
+) -> None:
+    """An id may contain slashes, so `/api/jobs/a/timeline` may be the job `a/timeline`."""
+    [ada] = [each for each in callers_of(memory_site) if each.name == "read of ada"]
+    queries = LINES["GET", rule].queries
+    asked = [ask(memory_site, "GET", rule, ABSENT, ada, query) for query in queries]
+    before = [comparable(each, ABSENT) for each in asked]
+
+    its_id = ABSENT.job + rule.removeprefix(JOBS).replace("<int:version>", "1")
+    memory_site.register(its_id, "agent-1", "bob")
+
+    after = [ask(memory_site, "GET", rule, ABSENT, ada, query) for query in queries]
+    assert [comparable(each, ABSENT) for each in after] == before
+
+
+def test_head_is_refused_where_get_is(world: Site) -> None:
+    for method, rule in LINES:
+        if method == "GET":
+            for caller in some_of(callers_of(world)):
+                for thing in (BOBS, ABSENT):
+                    got, head = (ask(world, each, rule, thing, caller) for each in ("GET", "HEAD"))
+                    assert head.status_code == got.status_code, f"{rule}, {caller.name}"

@@ -1,0 +1,111 @@
+"""Ten callers, and jobs of two users, of no user, never registered, and absent."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from api.tokens import Scope
+from tests.support.deployment import settle
+from tests.support.site import ADMIN, Site, bearer, sign
+
+UNKNOWN: Final = "mp_0123456789ab_" + "x" * 43
+
+
+class Thing(NamedTuple):
+    """A job with its agent and the machine that only its own answers name.
+
+    All names have one length, so that answers about two things can be equal to the last header.
+    """
+
+    word: str
+    user: str | None = None
+    has_job: bool = True
+    has_agent: bool = True
+
+    @property
+    def job(self) -> str:
+        """The job's id."""
+        return f"job-{self.word}"
+
+    @property
+    def agent(self) -> str:
+        """The agent's id."""
+        return f"agent-{self.word}"
+
+    @property
+    def machine(self) -> str:
+        """The machine's id."""
+        return f"machine-{self.word}"
+
+
+ADAS, BOBS = Thing("ada-7", "ada"), Thing("bob-7", "bob")
+NOBODYS = Thing("lone7")
+UNREGISTERED = Thing("wild7", has_agent=False)
+ABSENT = Thing("void7", has_job=False, has_agent=False)
+THINGS: Final = (ADAS, BOBS, NOBODYS, UNREGISTERED, ABSENT)
+
+
+class Caller(NamedTuple):
+    """Who asks: with a token, with a callback's signature, or with nothing."""
+
+    name: str
+    token: str | None = None
+    scopes: frozenset[str] = frozenset()
+    user: str | None = None
+    signs: bool = False
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the token is one of ours."""
+        return bool(self.scopes)
+
+    def headers(self, body: bytes) -> dict[str, str]:
+        """Return the headers with which it asks."""
+        if self.signs:
+            return {"X-Signature": sign(body)}
+        return bearer(self.token) if self.token else {}
+
+    def may(self, scope: str) -> bool:
+        """Tell whether its token grants the scope."""
+        return bool(self.scopes & {scope, "admin"})
+
+    def sees(self, thing: Thing, *, agent: bool) -> bool:
+        """Tell whether it may see that the job, or the agent, is there."""
+        there = thing.has_agent if agent else thing.has_job
+        return there and self.user in (None, thing.user)
+
+
+def callers_of(site: Site) -> list[Caller]:
+    """Return the ten callers, those who may do least first."""
+    bound: list[tuple[str, Scope]] = [
+        ("bob", "read"),
+        ("bob", "write"),
+        ("ada", "read"),
+        ("ada", "write"),
+    ]
+    unbound: list[Scope] = ["read", "write"]
+    return [
+        Caller("no token"),
+        Caller("unknown token", UNKNOWN),
+        Caller("signature only", signs=True),
+        *(
+            Caller(f"{scope} of {user}", site.token(scope, user_id=user), frozenset({scope}), user)
+            for user, scope in bound
+        ),
+        *(Caller(f"{scope} of all", site.token(scope), frozenset({scope})) for scope in unbound),
+        Caller("admin", ADMIN, frozenset({"admin"})),
+    ]
+
+
+def settled(site: Site) -> None:
+    """Let every thing have its history, and the read model and the tree know it."""
+    for thing in THINGS:
+        if thing.has_agent:
+            owner = {"user_id": thing.user} if thing.user else {}
+            body = {"job_id": thing.job, "agent_id": thing.agent, **owner}
+            assert site.post_job(body).status_code == 201
+        if thing.has_job:
+            machine = {"server_id": thing.machine, "server_ip": "", "tailscale_ip": ""}
+            site.report(thing.job, status="provisioning", step="vm_created")
+            site.report(thing.job, status="running", **machine)
+    settle(site.deployment)
