@@ -9,14 +9,15 @@ from typing import NamedTuple
 
 import msgspec
 from flask import Response, request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from api import errors as asked
 from api.errors import sentence
-from api.http.counters import REFUSED
+from api.http.counters import REASONS, REFUSED
 from api.http.flask_side.app import App
 from api.http.flask_side.blueprint import PROBLEM
 from api.http.messages import Answer
+from api.http.stranger_log import StrangerLog
 from domain import errors as domain
 from domain.errors import MilepostError
 from domain.evidence.merkle import InvalidProof
@@ -26,10 +27,13 @@ from projections.tree.contract import TreeBroken
 from projections.tree.proofs import NotInTreeYet
 
 log = logging.getLogger("milepost.api")
+STRANGERS = StrangerLog(log)
 
 CALLBACK_PATHS = ("/api/webhooks/github", "/api/callbacks")
 PREFIX = "urn:milepost:problem:"
 RETRY_AFTER_SECONDS = 2
+MAX_PATH = 200
+"""A path in a log line has at most this many characters."""
 TOO_LARGE = (
     "The body is larger than 1 MiB (1,048,576 bytes), the most that Milepost takes. "
     "Send the end of a long log only."
@@ -278,7 +282,8 @@ def _ended(message: str) -> str:
 def _explained(error: MilepostError, method: str, path: str) -> Answer:
     kind = KINDS[type(error)]
     if isinstance(error, asked.InvalidSignature):
-        log.warning("%s %r: %s", method, path, sentence(error))
+        reason = REASONS[asked.InvalidSignature]
+        STRANGERS.warning(reason, "%s %r: %s", method, path[:MAX_PATH], sentence(error))
     if isinstance(error, domain.Unavailable):
         log.error("%s %r: %s", method, path, error or sentence(error))
     detail = " ".join(part for part in (_ended(sentence(error)), kind.advice) if part)
@@ -301,7 +306,7 @@ def _from_http(error: HTTPException, path: str) -> Answer:
     detail = error.description or ""
     if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         detail = TOO_LARGE
-        log.warning("%r: %s", path, detail)
+        STRANGERS.warning(REASONS[RequestEntityTooLarge], "%r: %s", path[:MAX_PATH], detail)
     return _with(problem(status, slug, title, detail, path), theirs)
 
 
