@@ -43,9 +43,7 @@ class StrangerLog:
             is_logged = minute.lines <= PER_MINUTE
             minute.left_out += not is_logged
         if left_out:
-            self._log.warning(
-                "%d more lines like the next one (%s) were left out", left_out, reason
-            )
+            self._log.warning("%d lines like the next one were left out (%s)", left_out, reason)
         if is_logged:
             self._log.warning(message, *arguments)
         else:
