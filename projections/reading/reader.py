@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from threading import BoundedSemaphore, Event
@@ -27,6 +27,8 @@ from projections.views.view import State, View, Views
 POLL_SECONDS = 0.01
 LOOK_SECONDS = 30.0
 MAX_WAITERS = 8
+PAGE_JOBS = 100
+"""How many jobs of an agent are read at a time."""
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -115,6 +117,15 @@ class Reader:
                 self._fold(self._views.instance, Sighting(row.job_id, row.document, ()))
                 for row in self._read_model.instances(wanted)
             ]
+
+    def instances_of_agent(self, agent_id: str, user_id: str | None = None) -> Iterator[Instance]:
+        """Yield the agent's instances, the newest first; a page of them is in memory at a time."""
+        page = self.instances(JobFilter(agent_id=agent_id, user_id=user_id, limit=PAGE_JOBS))
+        while page:
+            yield from page
+            before = page[-1].first_position
+            wanted = JobFilter(agent_id=agent_id, user_id=user_id, before=before, limit=PAGE_JOBS)
+            page = self.instances(wanted) if len(page) == PAGE_JOBS else []
 
     def attention(self, wanted: AttentionFilter) -> Sequence[Instance]:
         """Return jobs that may need somebody, as of the read model's position, the worst first.

@@ -53,16 +53,24 @@ def checked(point: PointInHistory, present: Instance) -> PointInHistory:
 
 
 def newest_of(jobs: Iterable[Instance], at: datetime) -> Instance:
-    """Return the job that was registered last by that time; raise `NoSuchMoment` without one."""
-    registered = sorted((job.queued_at, job.first_position, job) for job in jobs if job.queued_at)
-    if not registered:
+    """Return the job that was registered last by that time; raise `NoSuchMoment` without one.
+
+    It holds one of the jobs at a time.
+    """
+    found: tuple[datetime, int, Instance] | None = None
+    first: datetime | None = None
+    for job in jobs:
+        if job.queued_at is None:
+            continue
+        first = min(first or job.queued_at, job.queued_at)
+        if job.queued_at <= at:
+            registered = (job.queued_at, job.first_position, job)
+            found = max(found or registered, registered, key=lambda each: each[:2])
+    if first is None:
         raise NoSuchMoment("When the agent's jobs were registered cannot be read.")
-    by_then = [job for job in registered if job[0] <= at]
-    if not by_then:
-        raise NoSuchMoment(
-            f"The agent's first job was registered at {registered[0][0].isoformat()}."
-        )
-    return by_then[-1][-1]
+    if found is None:
+        raise NoSuchMoment(f"The agent's first job was registered at {first.isoformat()}.")
+    return found[-1]
 
 
 def travel(
