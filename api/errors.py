@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from domain.errors import MilepostError, StoreUnavailable
 
@@ -21,6 +21,10 @@ class InvalidSignature(BadRequest):
 
 class UndatedSignature(InvalidSignature):
     """This server takes only signatures with a time (MILEPOST_SIGNATURES=dated)."""
+
+
+class SharedSecretOff(InvalidSignature):
+    """This server takes no shared secret (MILEPOST_SHARED_SECRET=off), and no other key signed."""
 
 
 class InvalidJSON(BadRequest):
@@ -68,6 +72,32 @@ class AgentNotFound(MilepostError):
 
 class ReadModelBehind(MilepostError):
     """The read model has not reached this position yet."""
+
+
+class NotWriting(MilepostError):
+    """Callbacks cannot be stored now.
+
+    `reason` is a word of a fixed list, `seconds` how long ago it began or was seen.
+    """
+
+    def __init__(self, reason: str, seconds: float) -> None:
+        self.reason, self.seconds = reason, round(seconds, 1)
+        what = NOT_WRITING[reason].format(f"{self.seconds:g} s")
+        super().__init__(f"Callbacks cannot be stored: {what}.")
+
+
+NOT_WRITING: Final = {
+    "hanging": "a commit has been under way for {}",
+    "disk_full": "the database's disk was full {} ago",
+    "read_only": "the database was read-only {} ago",
+    "forbidden": "the database's account lacked a right {} ago",
+    "not_replicated": "a commit {} ago may not have reached the standby",
+    "busy": "somebody else held a lock for too long {} ago",
+    "no_tables": "a table was missing {} ago",
+    "away": "the database did not answer {} ago",
+    "other": "the database refused a commit {} ago",
+}
+"""What each reason means, for anybody who may ask; the log has the database's own words."""
 
 
 class Draining(MilepostError):

@@ -9,11 +9,16 @@ from typing import Any
 import msgspec
 
 from api.databases import kit_over, log_in
+from api.senders.signing_key import SigningKey
+from api.senders.trusted import Senders
 from api.settings.home import make_home
 from api.settings.settings import Settings
+from api.settings.variables import InvalidSetting
 from api.tokens.remembered import RememberedTokens
 from domain.application import Milepost
 from domain.evidence.checkpoint import Checkpoint
+from domain.evidence.signing_keys import NAMELESS, PrivateKey, PublicKey
+from domain.job.mandate import Mandate
 from domain.log.clock import utc_now
 from domain.log.schema.steps import Schema
 from domain.log.store import translated
@@ -48,6 +53,7 @@ class Services(msgspec.Struct, frozen=True):
     tree: TreeStore
     inspection: Inspection
     tokens: RememberedTokens
+    senders: Senders
     workflows: Workflows
     clock: Callable[[], datetime] = utc_now
     is_draining: Callable[[], bool] = lambda: False
@@ -127,6 +133,32 @@ class Services(msgspec.Struct, frozen=True):
             report,
         )
 
+    def signers(self) -> list[PrivateKey]:
+        """Return the keys that sign for this log; the first one's name is the log's origin.
+
+        A key without a name of its own signs under the log's origin, and under its old name for
+        who trusts that. Raises `StoreUnavailable`.
+        """
+        with translated():
+            origin = self.tree.origin()
+        keys: list[PrivateKey] = []
+        for key in self.settings.signers:
+            keys += [key.named(origin), key] if origin and key.name == NAMELESS else [key]
+        return keys
+
+    def published(self) -> list[PublicKey]:
+        """Return the public keys that others need to check this log's checkpoints."""
+        keys = [key.public for key in self.signers()]
+        return [key for key in keys if key.name == keys[0].name]
+
+    def trusted(self) -> list[PublicKey]:
+        """Return the keys whose checkpoints of this log are trusted, its own and the configured."""
+        with translated():
+            origin = self.tree.origin()
+        keys = self.settings.trusted
+        named = [key.named(origin) for key in keys if origin and key.name == NAMELESS]
+        return [*named, *keys]
+
     @property
     def evidence(self) -> Evidence:
         """The proofs of the tree."""
@@ -134,6 +166,7 @@ class Services(msgspec.Struct, frozen=True):
 
     def close(self) -> None:
         """Close the connections."""
+        self.tokens.close()
         self.milepost.close()
 
 
@@ -160,6 +193,33 @@ def open_services(settings: Settings, clock: Callable[[], datetime] | None = Non
         tree=kit.tree,
         inspection=kit.inspection,
         tokens=RememberedTokens(kit.tokens),
+        senders=senders_of(settings, workflows),
         workflows=workflows,
         clock=clock or utc_now,
     )
+
+
+def senders_of(settings: Settings, workflows: Workflows) -> Senders:
+    """Return whose callbacks are taken; raise `InvalidSetting` for an unknown workflow."""
+    known = {workflow.name for workflow in workflows}
+    named = []
+    for sender in settings.named_senders:
+        for name in sender.workflows or ():
+            if name not in known:
+                raise InvalidSetting(
+                    f"MILEPOST_SENDERS: {sender.name}: there is no workflow {name!r}"
+                )
+        mandate = Mandate(workflows=_each(sender.workflows), users=_each(sender.users))
+        kind = f"{sender.name}:"
+        named += [SigningKey(secret, mandate, kind=kind) for secret in sender.secrets]
+    return Senders(
+        settings.callback_secrets,
+        settings.job_key_secrets,
+        takes_shared=settings.takes_shared_secret,
+        dated=settings.dated_signatures,
+        named=named,
+    )
+
+
+def _each(given: tuple[str, ...] | None) -> frozenset[str] | None:
+    return None if given is None else frozenset(given)

@@ -25,6 +25,7 @@ from bench import (
     projecting,
     reading,
     statements,
+    strangers,
     travelling,
     verifying,
 )
@@ -40,6 +41,7 @@ CLAIMS: dict[str, Callable[[Stage, Effort], Iterator[Line]]] = {
     "before": before.run,
     "callbacks": callbacks.run,
     "front": front.run,
+    "strangers": strangers.run,
     "growth": growth.run,
     "deadlines": deadlines.run,
     "latency": latency.run,

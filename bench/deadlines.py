@@ -84,6 +84,8 @@ def fill(stage: Stage, database: str, jobs: int) -> None:
         pass
     alive = max(1, jobs // IN_PROGRESS_SHARE)
     lengthen(database, "ended", jobs - alive - DUE, life(2))
+    # Folding the ended ones may take longer than a heartbeat deadline.
+    settle(database, home)
     lengthen(database, "alive", alive, claimed(timedelta()))
     lengthen(database, "dead", DUE, claimed(timedelta(hours=1)))
     settle(database, home)

@@ -68,7 +68,7 @@ class Beside:
         with crowd(self._orders) as clients:
             rate = self._turn()
             self._shares.append(clients.share)
-            self._megabytes.append(_worker(self._server).memory_info().rss / 1e6)
+            self._megabytes.append(worker_of(self._server).memory_info().rss / 1e6)
             report = clients.end()
         timed_out = report.ended.pop("408", 0) if self._orders.drip else 0
         if report.ended or (not self._orders.drip and report.open != self._orders.clients):
@@ -116,7 +116,7 @@ def _ended(what: str, orders: Orders, deadline: float) -> Iterator[Line]:
 
 def until_alone(server: Server) -> None:
     """Wait until the worker has let go of its clients' connections."""
-    worker, until = _worker(server), monotonic() + GONE_SECONDS
+    worker, until = worker_of(server), monotonic() + GONE_SECONDS
     while left := [
         each
         for each in worker.net_connections("tcp")
@@ -127,7 +127,8 @@ def until_alone(server: Server) -> None:
         Event().wait(0.1)
 
 
-def _worker(server: Server) -> psutil.Process:
+def worker_of(server: Server) -> psutil.Process:
+    """Return the process that answers."""
     # The server's other child, multiprocessing's resource tracker, is smaller.
     children = psutil.Process(server.process.pid).children()
     return max(children, key=lambda child: int(child.memory_info().rss))

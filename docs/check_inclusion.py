@@ -4,8 +4,10 @@ import base64, hashlib, json, sys
 
 proof, kept = json.load(open(sys.argv[1], "rb")), open(sys.argv[2], "rb").read().splitlines()
 fn, sn, event = proof["leaf_index"], proof["tree_size"] - 1, base64.b64decode(proof["stored"])
+0 <= fn <= sn or sys.exit(1)  # step 1: the tree has this leaf
 r = hashlib.sha256(b"\0" + proof["entry"].encode() + b"\n" + event).digest()
 for p in map(base64.b64decode, proof["hashes"]):
+    sn or sys.exit(1)  # step 4a: the proof ends with the path
     r = hashlib.sha256(b"\1" + (p + r if fn % 2 or fn == sn else r + p)).digest()
     while 0 < fn == sn and fn % 2 == 0:
         fn, sn = fn // 2, sn // 2

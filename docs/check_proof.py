@@ -20,6 +20,8 @@ def root(proof):
     found = hashlib.sha256(b"\0" + leaf).digest()
     at, last = proof["leaf_index"], proof["tree_size"] - 1
     for sibling in map(b64decode, proof["hashes"]):
+        if last == 0:
+            return "nowhere"  # the path has ended, the proof has not
         is_right = at % 2 == 1 or at == last
         pair = sibling + found if is_right else found + sibling
         found = hashlib.sha256(b"\1" + pair).digest()

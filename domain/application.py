@@ -33,6 +33,7 @@ from domain.workflows.definition import Workflows
 from domain.workflows.files import load
 from domain.writing.batch import Batch, Receipt
 from domain.writing.batching import Batching
+from domain.writing.commit_watch import CommitWatch, Trouble
 
 log = logging.getLogger("milepost")
 
@@ -68,6 +69,7 @@ class Milepost(Application[str]):
         self.store.clock = clock
         self.workflows = load() if workflows is None else workflows
         self._passed = passed
+        self._watch = CommitWatch(passed)
         self._failing_since: float | None = None
         self._listeners: list[Callable[[], None]] = []
         self._when_back: list[Callable[[datetime], None]] = []
@@ -91,7 +93,11 @@ class Milepost(Application[str]):
         self._when_back.append(listener)
 
     def record(self, callback: Callback) -> Receipt:
-        """Append the callback's facts; raise `CallbackConflict` for an id with another body."""
+        """Append the callback's facts.
+
+        Raises `CallbackConflict` for a signed id with another body, and `NotItsJob` for a sender
+        that may not report on the job.
+        """
         return self._committer.submit(self.recording(callback))
 
     def recording(self, callback: Callback) -> RecordCallback:
@@ -107,6 +113,10 @@ class Milepost(Application[str]):
         """What commits commands. An event loop posts to it, and waits for no thread."""
         return self._committer
 
+    def trouble(self) -> Trouble | None:
+        """Return why commits of this process do not succeed at present; None if they may."""
+        return self._watch.trouble()
+
     def queue(self, registration: QueueJob) -> Receipt:
         """Register a job.
 
@@ -115,9 +125,20 @@ class Milepost(Application[str]):
         """
         return self._committer.submit(registration)
 
-    def stop(self, job_id: str, requested_by: str | None = None) -> Receipt:
-        """Ask the running instance to stop; raise `NothingToStop` or `JobNotFound`."""
-        return self._committer.submit(StopJob(job_id, requested_by))
+    def stop(
+        self,
+        job_id: str,
+        requested_by: str | None = None,
+        reason: str | None = None,
+        *,
+        token_id: str | None = None,
+        version: int | None = None,
+    ) -> Receipt:
+        """Ask the running instance to stop; raise `NothingToStop` or `JobNotFound`.
+
+        With `version`, raise `JobChanged` unless the job still has this version.
+        """
+        return self._committer.submit(StopJob(job_id, requested_by, reason, token_id, version))
 
     def order(
         self,
@@ -125,14 +146,16 @@ class Milepost(Application[str]):
         job_id: str,
         *,
         requested_by: str | None = None,
+        token_id: str | None = None,
         reason: str | None = None,
         server_id: str | None = None,
+        version: int | None = None,
     ) -> Receipt:
         """Fail, cancel, retry or stop a job, or confirm that a machine of it is gone.
 
         The receipt of an order that asks for what is so already has no position. Raises
-        `NotPossible`, `JobNotFound`, or `JobInProgress` (a retry, and the user has another job in
-        progress).
+        `NotPossible`, `JobNotFound`, `JobInProgress` (a retry, and the user has another job in
+        progress), or `JobChanged` (the job does not have the given version any more).
         """
         queued = self.find(job_id).queued if order == "retry" else None
         return self._committer.submit(
@@ -141,9 +164,11 @@ class Milepost(Application[str]):
                 job_id=job_id,
                 workflows=self.workflows,
                 requested_by=requested_by,
+                token_id=token_id,
                 reason=reason,
                 user_id=queued.user_id if queued else None,
                 server_id=server_id,
+                version=version,
             )
         )
 
@@ -162,6 +187,16 @@ class Milepost(Application[str]):
         super().close()
 
     def _commit(self, commands: Sequence[Command]) -> Sequence[Receipt | Exception]:
+        self._watch.begin()
+        try:
+            return self._committed(commands)
+        except (StoreUnavailable, PersistenceError) as error:
+            self._watch.fail(error)
+            raise
+        finally:
+            self._watch.end()
+
+    def _committed(self, commands: Sequence[Command]) -> Sequence[Receipt | Exception]:
         """Decide the commands in order on fresh state and store their events in one transaction."""
         began = self._passed()
         try:
@@ -183,6 +218,7 @@ class Milepost(Application[str]):
             if self._failing_since is None:
                 self._failing_since = began
             raise
+        self._watch.succeed()
         self._remember(batch.jobs)
         self._tell_of_an_outage(began, batch.now)
         if positions:

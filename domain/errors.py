@@ -2,12 +2,14 @@
 
 MilepostError
 ├── Refused                     the request is valid, but the job's state forbids it
+│   ├── NotItsJob
 │   ├── CallbackConflict
 │   ├── RegistrationConflict
 │   ├── JobAlreadyRegistered
 │   ├── JobInProgress
 │   ├── AgentTaken
 │   ├── NothingToStop
+│   ├── JobChanged
 │   └── NotPossible
 ├── NotFound
 │   ├── JobNotFound
@@ -29,6 +31,10 @@ class MilepostError(Exception):
 
 class Refused(MilepostError):
     """The job's state does not allow this."""
+
+
+class NotItsJob(Refused):
+    """The key that signed this callback is not for this job, or the job is not registered."""
 
 
 class CallbackConflict(Refused):
@@ -58,6 +64,10 @@ class AgentTaken(Refused):
 
 class NothingToStop(Refused):
     """No running instance found for this agent."""
+
+
+class JobChanged(Refused):
+    """The job has changed since you read it."""
 
 
 class NotPossible(Refused):

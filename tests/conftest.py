@@ -8,12 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from domain.workflows.definition import Workflows
 from domain.workflows.files import load
 from tests.support.deployment import Clock, Deployment, store_env
 from tests.support.postgres_server import PostgresServer, create_database
 from tests.support.server import Make, Server
+
+# Speed is measured in bench/: a busy machine must not fail a test.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -16,6 +16,7 @@ from api.representations.event import entry_body
 from api.representations.job import shown_steps
 from api.wiring import Services
 from domain.errors import JobNotFound
+from domain.log.reading.contract import NEWEST
 from projections.reading.entries import Wanted
 from projections.reading.time_travel import PointInHistory
 from projections.views.instance import Instance
@@ -27,10 +28,14 @@ from projections.views.instance import Instance
     "--kind", "kinds", type=Kinds(), multiple=True, help="Show only these kinds of events."
 )
 @click.option("--since", type=When(), help="Show only events recorded at this time or later.")
-@click.option("--until", type=When(), help="Show only events recorded at this time or earlier.")
-@click.option("--attempt", type=click.IntRange(min=1), help="Show only events of this attempt.")
-@click.option("--version", type=click.IntRange(min=1), help="Stop after the event of this version.")
-@click.option("--at", type=When(), help="Stop at this time.")
+@click.option(
+    "--until", type=When(through=True), help="Show only events recorded at this time or earlier."
+)
+@click.option("--attempt", type=click.IntRange(1, NEWEST), help="Show only events of this attempt.")
+@click.option(
+    "--version", type=click.IntRange(1, NEWEST), help="Stop after the event of this version."
+)
+@click.option("--at", type=When(through=True), help="Stop at this time.")
 @as_json
 def audit(
     job_id: str,

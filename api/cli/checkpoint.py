@@ -9,8 +9,6 @@ import click
 
 from api.cli.terminal.output import opened
 from api.representations.checkpoint import signed
-from api.settings.config import from_environment
-from api.settings.credentials import with_stored_checkpoint_key
 from api.wiring import Services
 from domain.evidence.signing_keys import InvalidKey, PrivateKey
 from domain.log.store import translated
@@ -46,16 +44,13 @@ def checkpoint(show_key: bool, new_key: str | None, seconds: float) -> None:
         raise click.UsageError("--key and --new-key exclude one another")
     if new_key is not None:
         return _print_new_key(new_key)
-    if show_key:
-        settings = with_stored_checkpoint_key(from_environment())
-        if not settings.signers:
-            raise click.ClickException(_no_key())
-        for key in settings.signers:
-            click.echo(str(key.public))
-        return None
     with opened(only_if_there=True, with_key=True) as services:
         if not services.settings.signers:
             raise click.ClickException(_no_key())
+        if show_key:
+            for key in services.published():
+                click.echo(str(key))
+            return None
         try:
             _catch_up(services, seconds)
             root = services.evidence.root()

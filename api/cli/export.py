@@ -18,6 +18,7 @@ from api.formats import Format
 from api.formats.cloudevents import SOURCE, URI_REFERENCE, batch, cloudevents
 from api.formats.spreadsheet import CSV
 from domain.errors import JobNotFound
+from domain.log.reading.contract import NEWEST
 from domain.log.store import translated
 from domain.transfer.exporting import Export, Selection
 from domain.transfer.jsonl import FORMAT, FORMAT_VERSION, encode
@@ -47,8 +48,10 @@ FORMATS: dict[str, Callable[[str], Format]] = {
 @click.option("--user", "user_id", help="Export only jobs that are registered for this user.")
 @click.option("--since", type=When(), help="Export only events recorded at this time or later.")
 @click.option("--until", type=When(), help="Export only events recorded before this time.")
-@click.option("--from-position", type=click.IntRange(1), help="The first position to export.")
-@click.option("--to-position", type=click.IntRange(1), help="The last position to export.")
+@click.option(
+    "--from-position", type=click.IntRange(1, NEWEST), help="The first position to export."
+)
+@click.option("--to-position", type=click.IntRange(1, NEWEST), help="The last position to export.")
 @click.option(
     "--sealed", is_flag=True, help="Export encrypted and compressed events as they are stored."
 )
@@ -101,7 +104,7 @@ def export(
             services.read_model.log.newest_position(),
             sealed=sealed,
         )
-        keys = services.settings.signers
+        keys = services.signers()
         made = write(exported, FORMATS[name](source), target, manifest_path, keys, services.clock())
     _report(made, exported, target, manifest_path, as_json)
 

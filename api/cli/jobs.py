@@ -16,6 +16,7 @@ from api.cli.terminal.output import (
     status_text,
 )
 from api.representations.job import attention_body, health_of, job_body
+from api.schemas.statuses import about_outcome
 from api.wiring import Services
 from projections.read_model.filters import AttentionFilter, JobFilter
 from projections.views.attention import needing
@@ -23,8 +24,8 @@ from projections.views.instance import INSTANCE_STATUSES, Instance
 
 
 def _status(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
-    if value == "cancelled":
-        raise click.BadParameter("a cancelled job has the status failed: use --status failed")
+    if value and (hint := about_outcome(value)):
+        raise click.BadParameter(hint)
     if value is not None and value not in INSTANCE_STATUSES:
         raise click.BadParameter(f"{value!r} is not one of {', '.join(INSTANCE_STATUSES)}")
     return value

@@ -110,11 +110,12 @@ def stopped(job_id: str, reason: str | None, by: str, server_id: str | None, as_
 
 @click.command()
 @JOB
+@REASON
 @BY
 @as_json
-def stop(job_id: str, by: str, as_json: bool) -> None:
+def stop(job_id: str, reason: str | None, by: str, as_json: bool) -> None:
     """Ask JOB's running instance to stop; `stopped` confirms it later."""
-    _order("stop", job_id, None, by, as_json)
+    _order("stop", job_id, reason, by, as_json)
 
 
 def _order(
@@ -134,19 +135,19 @@ def _order(
                 order, job_id, requested_by=by, reason=reason, server_id=server_id
             )
         except NotPossible as refused:
-            raise _in_words_of_options(refused, instance, server_id) from None
+            raise _naming_machines(refused, instance, server_id) from None
         _answer(services, order, receipt, as_json)
 
 
-def _in_words_of_options(
+def _naming_machines(
     refused: NotPossible, instance: Instance, server_id: str | None
 ) -> NotPossible:
-    """Return a refusal that names an option and no field, and the machines for an unknown one."""
-    text = str(refused).replace("(server_id)", "(--server)")
+    """Return a refusal that names the job's machines, too, if an unknown one was named."""
     ended = [each for each in instance.runs.attempts if each.final and each.machine_id]
     known = dict.fromkeys(repr(each.machine_id) for each in ended)
-    if server_id and known:
-        text += f" Its machines are {', '.join(known)}."
+    if not (server_id and known):
+        return refused
+    text = f"{refused} Its machines are {', '.join(known)}."
     return NotPossible(text, possible=refused.possible)
 
 
@@ -190,10 +191,11 @@ ALREADY = {
 def _ended(word: str) -> Callable[[Instance], list[str]]:
     def sentences(instance: Instance) -> list[str]:
         left = [
-            f"its machine {each.machine_id} has to be removed; confirm that with: "
-            f"milepost stopped {quote(instance.job_id)} --server {quote(each.machine_id)}"
+            f"its machine {machine} has to be removed; confirm that with: "
+            f"milepost stopped {quote(instance.job_id)} --server {quote(machine)}"
             for each in instance.runs.attempts
-            if each.rollback_is_open and each.machine_id
+            for machine, _ in each.machines_left
+            if machine
         ]
         run = instance.attempt.run_id
         its_run = (

@@ -14,6 +14,7 @@ from rich.live import Live
 from api.cli.terminal.output import INTERRUPTED, console, opened
 from api.cli.terminal.playing import as_line, frames, on_screen, play
 from domain.errors import JobNotFound
+from domain.log.reading.contract import NEWEST
 from projections.reading.entries import Wanted
 
 
@@ -26,7 +27,7 @@ from projections.reading.entries import Wanted
     show_default=True,
     help="How many times as fast as the job was.",
 )
-@click.option("--attempt", type=click.IntRange(min=1), help="Play only this attempt.")
+@click.option("--attempt", type=click.IntRange(1, NEWEST), help="Play only this attempt.")
 @click.pass_context
 def replay(context: click.Context, job_id: str, speed: float, attempt: int | None) -> None:
     """Play JOB's steps as its user saw them; Ctrl-C ends the replay.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import signal
+import sys
 from threading import Event
 
 import click
@@ -13,9 +14,17 @@ from api.serving.listening import claimed
 from api.serving.logs import log_to_stderr
 from api.serving.server import connections_of, run
 from api.settings.config import from_environment
-from api.settings.credentials import credential_files, with_credentials
+from api.settings.credentials import (
+    credential_files,
+    file_of,
+    needs_credentials,
+    with_credentials,
+)
+from api.settings.home import make_home
+from api.settings.private_files import made_private
 from api.settings.settings import Settings
 from api.wiring import open_services
+from domain.unseen import visible_lines
 
 TRY_IT = """\
     BODY='{{"job_id": "demo", "status": "provisioning", "step": "vm_created"}}'
@@ -44,8 +53,7 @@ def serve(
 ) -> None:
     """Serve callbacks and reads, and keep the read model up to date."""
     configured = from_environment(host=host, port=port, workers=workers)
-    needs_credentials = not (configured.callback_secrets and configured.admin_token)
-    if needs_credentials and not configured.listens_on_loopback:
+    if needs_credentials(configured) and not configured.listens_on_loopback:
         raise click.ClickException(
             f"refusing to listen on {configured.host} with generated credentials: set "
             "MILEPOST_CALLBACK_SECRET and MILEPOST_ADMIN_TOKEN"
@@ -56,10 +64,14 @@ def serve(
             raise click.ClickException(
                 f"port {configured.port} on {configured.host} is in use; choose another with --port"
             )
+        make_home(configured)
+        _mend(configured)
         settings, made = with_credentials(configured)
         services = open_services(settings)
         try:
             services.prepare()
+            if "checkpoint key" in made:
+                made["checkpoint key"] = str(services.published()[0])
         finally:
             services.close()
         _greet(settings, made)
@@ -77,6 +89,7 @@ def project() -> None:
         signal.signal(number, lambda *_: stop.set())
     log_to_stderr()
     with opened() as services:
+        _mend(services.settings)
         click.echo(f"Projecting {services.settings.shown_database}; Ctrl-C stops.", err=True)
         services.projector().run(stop)
 
@@ -85,22 +98,36 @@ def project() -> None:
 def init_db() -> None:
     """Create the missing tables, and exit."""
     with opened() as services:
+        _mend(services.settings)
         click.echo(f"{services.settings.shown_database} is ready.")
+
+
+def _mend(settings: Settings) -> None:
+    """Close the files that an earlier release left open, and say which files and folders are."""
+    for line in made_private(settings):
+        click.echo(visible_lines(line), err=True)
 
 
 def _greet(settings: Settings, made: dict[str, str]) -> None:
     url = f"http://{_in_url(settings.host)}:{settings.port}"
     click.echo(f"Milepost on {url}, with its events in {settings.shown_database}")
-    click.echo(f"  Callback URL   {url}/api/webhooks/github")
+    if settings.takes_shared_secret:
+        click.echo(f"  Callback URL   {url}/api/webhooks/github")
+    else:
+        click.echo("  Callback URLs  POST /api/jobs returns the URL and the key of each job")
     click.echo(f"  API reference  {url}/api/docs")
     click.echo(f"  Audit page     {url}/audit")
     if settings.generated and not made:
         click.echo(f"  Credentials    {', '.join(map(str, credential_files(settings)))}")
     if made:
-        click.echo(f"\nNew credentials, stored in {settings.home}, shown only this once:")
+        # Output that is no terminal may be a log that other accounts read.
+        is_seen = sys.stdout.isatty()
+        shown = "shown only this once" if is_seen else "in files that only this account may read"
+        click.echo(f"\nNew credentials, stored in {settings.home}, {shown}:")
         for name, value in made.items():
-            label = "Public key" if name == "checkpoint key" else name.capitalize()
-            click.echo(f"  {label:15} {value}")
+            is_public = name == "checkpoint key"
+            label = "Public key" if is_public else name.capitalize()
+            click.echo(f"  {label:15} {value if is_seen or is_public else file_of(settings, name)}")
     if {"callback secret", "admin token"} <= made.keys():
         click.echo("\nTry it in another terminal:\n")
         click.echo(TRY_IT.format(url=url, home=shlex.quote(str(settings.home.resolve()))))

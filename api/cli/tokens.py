@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 import click
 
 from api import tokens as access
+from api.cli.terminal.options import Lifetime
 from api.cli.terminal.output import as_json, opened, print_json, print_table
 from api.schemas.ids import MAX_ID, is_printable
-from api.tokens import SCOPES, Scope
+from api.tokens import SCOPES, Scope, stored_time
+
+HEADINGS = ("Id", "Name", "Scopes", "User", "Created", "Expires", "Last used", "Revoked")
 
 
 @click.group()
@@ -31,19 +36,44 @@ def tokens() -> None:
     "user_id",
     help="Bind the token to this user: it sees only the user's agents and jobs.",
 )
+@click.option(
+    "--expires",
+    "lifetime",
+    type=Lifetime(),
+    help="When the token ends: after 90d or 12h, or at a date or time like 2026-12-31.",
+)
 @as_json
-def create(name: str, scopes: tuple[Scope, ...], user_id: str | None, as_json: bool) -> None:
-    """Make a token with this NAME and print it. It cannot be printed again."""
+def create(
+    name: str,
+    scopes: tuple[Scope, ...],
+    user_id: str | None,
+    lifetime: timedelta | datetime | None,
+    as_json: bool,
+) -> None:
+    """Make a token with this NAME and print it. It cannot be printed again.
+
+    A date means its beginning, in UTC.
+    """
     for what, given in (("NAME", name), ("--user", user_id)):
         if given is not None and not (0 < len(given) <= MAX_ID and is_printable(given)):
             raise click.UsageError(f"{what} must have 1 to {MAX_ID} printable characters")
     if user_id is not None and "admin" in scopes:
         raise click.UsageError("an admin token cannot be bound to a user")
     with opened() as services:
-        token, text = access.create(services.tokens, name, set(scopes), user_id, services.clock())
+        now = services.clock()
+        expires_at = now + lifetime if isinstance(lifetime, timedelta) else lifetime
+        if expires_at is not None and expires_at <= now:
+            raise click.UsageError(f"--expires must be later than now, {stored_time(now)}")
+        token, text = access.create(services.tokens, name, set(scopes), user_id, now, expires_at)
     if as_json:
         return print_json(
-            {"id": token.id, "name": name, "scopes": sorted(set(scopes)), "token": text}
+            {
+                "id": token.id,
+                "name": name,
+                "scopes": sorted(set(scopes)),
+                "expires_at": token.expires_at,
+                "token": text,
+            }
         )
     click.echo(text)
     click.echo(
@@ -68,12 +98,26 @@ def list_tokens(as_json: bool) -> None:
                     "scopes": token.scopes.split(),
                     "user_id": token.user_id,
                     "created_at": token.created_at,
+                    "expires_at": token.expires_at,
+                    "last_used_at": token.last_used_at,
                     "revoked_at": token.revoked_at,
                 }
             )
         return
-    rows = [(t.id, t.name, t.scopes, t.user_id, t.created_at, t.revoked_at) for t in stored]
-    print_table(("Id", "Name", "Scopes", "User", "Created", "Revoked"), rows, "No tokens.")
+    rows = [
+        (
+            t.id,
+            t.name,
+            t.scopes,
+            t.user_id,
+            t.created_at,
+            t.expires_at,
+            t.last_used_at,
+            t.revoked_at,
+        )
+        for t in stored
+    ]
+    print_table(HEADINGS, rows, "No tokens.")
 
 
 @tokens.command()

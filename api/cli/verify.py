@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -10,10 +11,10 @@ import msgspec
 from api.atomic_file import atomic_file
 from api.cli.terminal.output import INTERRUPTED, as_json, counted, opened, print_json
 from api.cli.terminal.progress import progress
-from api.settings.settings import Settings
 from api.wiring import Services
 from domain.evidence.checkpoint import Checkpoint, opened_checkpoint
 from domain.evidence.signed_note import InvalidCheckpoint
+from domain.evidence.signing_keys import PublicKey
 from domain.unseen import visible
 from projections.verification.findings import Finding
 from projections.verification.run import State, Summary, Verification
@@ -47,7 +48,7 @@ def verify(files: tuple[Path, ...], job_id: str | None, resume: bool, as_json: b
     if job_id is not None and resume:
         raise click.UsageError("--job and --resume exclude one another")
     with opened(only_looks=True, with_key=True) as services:
-        checkpoints = [_checkpoint(file, services.settings) for file in files]
+        checkpoints = [_checkpoint(file, services.trusted()) for file in files]
         report = _Report(as_json)
         verification = services.verification(checkpoints, report)
         if job_id is not None:
@@ -132,14 +133,14 @@ class _Report:
         return None
 
 
-def _checkpoint(file: Path, settings: Settings) -> Checkpoint:
+def _checkpoint(file: Path, trusted: Sequence[PublicKey]) -> Checkpoint:
     """Read a checkpoint that a trusted key has signed for its own log."""
     try:
-        return opened_checkpoint(file.read_text(encoding="utf-8"), settings.trusted)
+        return opened_checkpoint(file.read_text(encoding="utf-8"), trusted)
     except (OSError, UnicodeDecodeError) as error:
         raise click.ClickException(f"{file} cannot be read: {error}") from error
     except InvalidCheckpoint as error:
-        keys = ", ".join(str(key) for key in settings.trusted) or "none"
+        keys = ", ".join(map(str, trusted)) or "none"
         raise click.ClickException(f"{file}: {error} (trusted: {keys})") from error
 
 

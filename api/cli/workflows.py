@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from api.cli.terminal.output import as_json, print_json, print_table, printable
+from api.cli.terminal.output import as_json, print_json, print_table
 from api.settings.config import from_environment
 from domain.unseen import visible
 from domain.workflows.files import load, read
@@ -45,7 +45,7 @@ def show(ref: str, as_json: bool) -> None:
     workflow = load(from_environment().workflows).find(ref)
     if as_json:
         return print_json(workflow)
-    click.echo(printable(f"{workflow.ref}  {workflow.description}"))
+    click.echo(visible(f"{workflow.ref}  {workflow.description}"))
     rows = [(step.id, step.activates, ", ".join(step.aliases)) for step in workflow.steps]
     return print_table(("Step", "Activates", "Also known as"), rows, "No steps.")
 

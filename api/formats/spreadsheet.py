@@ -50,6 +50,7 @@ FIELDS = (
     "reason",
     "detail",
     "id_signed",
+    "token_id",
 )
 REST = "rest"
 """The column for fields without a column of their own, as JSON."""

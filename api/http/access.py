@@ -37,7 +37,7 @@ def needs(
         @wraps(view)
         def guarded(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Answer:
             wired = services()
-            g.principal = admitted(header, wired.tokens, wired.settings.admin_token, scope)
+            g.principal = admitted(header, wired.tokens, wired, scope)
             return view(*args, **kwargs)
 
         return guarded
@@ -45,7 +45,7 @@ def needs(
     return decorate
 
 
-def admitted(header: Headers, tokens: TokenLookup, admin_token: str, scope: Scope) -> Principal:
+def admitted(header: Headers, tokens: TokenLookup, wired: Services, scope: Scope) -> Principal:
     """Return the sender of a request with these headers, if its token grants the scope.
 
     Raises `MissingToken`, `InvalidToken` or `MissingScope`.
@@ -57,7 +57,7 @@ def admitted(header: Headers, tokens: TokenLookup, admin_token: str, scope: Scop
     if scheme.lower() != "bearer" or not token.strip():
         raise InvalidToken
     with translated():
-        caller = authenticate(token.strip(), tokens, admin_token)
+        caller = authenticate(token.strip(), tokens, wired.settings.admin_token, wired.clock)
     if not caller.may(scope):
         raise MissingScope(f"The token {caller.name!r} lacks the scope {scope!r}.")
     return caller

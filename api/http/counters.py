@@ -31,6 +31,8 @@ REASONS: Final[dict[type[Exception], str]] = {
     RequestEntityTooLarge: "too_large",
     asked.InvalidSignature: "invalid_signature",
     asked.UndatedSignature: "undated_signature",
+    asked.SharedSecretOff: "shared_secret_off",
+    domain.NotItsJob: "not_its_job",
     asked.InvalidJSON: "invalid_json",
     asked.MissingJobId: "missing_job_id",
     asked.MissingStatusOrType: "missing_status_or_type",

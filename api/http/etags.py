@@ -1,18 +1,33 @@
-"""Conditional reads (RFC 9110): a strong ETag is made without the body, so a 304 makes no body."""
+"""Conditional requests (RFC 9110): a strong ETag is made without the body.
+
+So a 304 makes no body, and a command can be bound to the state that its sender has read.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Final
 
 from werkzeug.http import parse_etags, quote_etag
 
 from api.http.headers import Headers, header
 from api.http.messages import Answer
+from domain.errors import JobChanged
 from projections.read_model.contract import SHAPE
+from projections.views.instance import Instance
 
 LASTING_SECONDS = 300
+STATE_PARTS: Final = 3
+"""How many parts of a tag change with the state, the release and the definitions only."""
+IF_MATCH: Final = {
+    "in": "header",
+    "name": "If-Match",
+    "schema": {"type": "string"},
+    "description": "An ETag of the job or its instance; 412 if the job has changed since",
+}
+"""The parameter of a command, for OpenAPI."""
 
 
 @lru_cache(maxsize=8)
@@ -49,6 +64,26 @@ def is_known(tag: str, header: Headers) -> bool:
     # Almost every client sends exactly our tag. A list of tags is compared weakly, as RFC 9110
     # says for If-None-Match, because a proxy that compresses makes our tag weak.
     return condition == quote_etag(tag) or parse_etags(condition).contains_weak(tag)
+
+
+def expected_version(instance: Instance, fingerprint: str) -> int | None:
+    """Return the version that a command's If-Match binds it to; None without a condition.
+
+    Raises `JobChanged` unless the header has the tag of this state. The uptime and the health in a
+    tag change by themselves, so they need not be those of now.
+    """
+    condition = header("If-Match")
+    if condition is None:
+        return None
+    tags = parse_etags(condition)
+    state = etag(instance.position, fingerprint)
+    if not tags.star_tag and state not in map(_without_varying, tags.as_set()):
+        raise JobChanged
+    return instance.version
+
+
+def _without_varying(tag: str) -> str:
+    return ".".join(tag.split(".")[:STATE_PARTS])
 
 
 def tagged(tag: str) -> list[tuple[str, str]]:

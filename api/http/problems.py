@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from http import HTTPStatus
-from typing import NamedTuple
+from typing import Final, NamedTuple
+from urllib.parse import quote
 
 import msgspec
 from flask import Response, request
@@ -13,6 +14,7 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from api import errors as asked
 from api.errors import sentence
+from api.http.callback_paths import takes_callbacks
 from api.http.counters import REASONS, REFUSED
 from api.http.flask_side.app import App
 from api.http.flask_side.blueprint import PROBLEM
@@ -24,16 +26,22 @@ from domain.evidence.merkle import InvalidProof
 from projections.reading.reader import NotRebuiltYet
 from projections.reading.time_travel import NoSuchMoment
 from projections.tree.contract import TreeBroken
-from projections.tree.proofs import NotInTreeYet
+from projections.tree.proofs import NoSuchTree, NotInTreeYet
 
 log = logging.getLogger("milepost.api")
 STRANGERS = StrangerLog(log)
 
-CALLBACK_PATHS = ("/api/webhooks/github", "/api/callbacks")
 PREFIX = "urn:milepost:problem:"
 RETRY_AFTER_SECONDS = 2
 MAX_PATH = 200
 """A path in a log line has at most this many characters."""
+IN_A_PATH: Final = "/:@!$&'()*+,;=~"
+BY_TOKEN: Final = ("WWW-Authenticate", 'Bearer realm="milepost"')
+BY_SIGNATURE: Final = (
+    "WWW-Authenticate",
+    'Signature realm="milepost", headers="X-Signature X-Hub-Signature-256 webhook-signature"',
+)
+"""How a request is authenticated. RFC 9110 wants this with every 401."""
 TOO_LARGE = (
     "The body is larger than 1 MiB (1,048,576 bytes), the most that Milepost takes. "
     "Send the end of a long log only."
@@ -67,6 +75,22 @@ KINDS: dict[type[MilepostError], Kind] = {
         "Signature without a time",
         "X-Signature and X-Hub-Signature-256 have none. Sign with a Standard Webhooks library: it "
         "sends webhook-id, webhook-timestamp and webhook-signature, under the same secret.",
+        "Invalid signature",
+    ),
+    asked.SharedSecretOff: Kind(
+        HTTPStatus.UNAUTHORIZED,
+        "shared-secret-off",
+        "Shared secret switched off",
+        "Register the job with POST /api/jobs, send its callbacks to the callback_url of the "
+        "answer, and sign them with its callback_key.",
+        "Invalid signature",
+    ),
+    domain.NotItsJob: Kind(
+        HTTPStatus.FORBIDDEN,
+        "not-its-job",
+        "Not the sender's job",
+        "Send to the callback_url, and sign with the callback_key, that the registration of this "
+        "job returned.",
         "Invalid signature",
     ),
     asked.InvalidJSON: Kind(
@@ -138,6 +162,12 @@ KINDS: dict[type[MilepostError], Kind] = {
         "Not rebuilt yet",
         "Try again later; milepost status shows how far the rebuild is.",
     ),
+    asked.NotWriting: Kind(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "not-writing",
+        "Callbacks cannot be stored",
+        "Look at the server's log, which has the database's own words.",
+    ),
     asked.Draining: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "draining", "Server about to end"),
     asked.TooManyConnections: Kind(
         HTTPStatus.SERVICE_UNAVAILABLE,
@@ -177,7 +207,13 @@ KINDS: dict[type[MilepostError], Kind] = {
         "milepost verify shows the differences.",
     ),
     InvalidProof: Kind(
-        HTTPStatus.BAD_REQUEST, "no-such-proof", "No such proof", "Ask for a size from 1."
+        HTTPStatus.BAD_REQUEST, "no-such-proof", "No such proof", "Ask for a larger size."
+    ),
+    NoSuchTree: Kind(
+        HTTPStatus.NOT_FOUND,
+        "no-such-tree",
+        "No such tree",
+        "If a checkpoint of this log has that size, the log lost events; see milepost verify.",
     ),
     domain.JobNotFound: Kind(
         HTTPStatus.NOT_FOUND,
@@ -227,6 +263,12 @@ KINDS: dict[type[MilepostError], Kind] = {
         "Nothing to stop",
         error="No running instance found for this agent",
     ),
+    domain.JobChanged: Kind(
+        HTTPStatus.PRECONDITION_FAILED,
+        "precondition-failed",
+        "Precondition failed",
+        "Read it again, decide again, and send its new ETag in If-Match.",
+    ),
     domain.NotPossible: Kind(HTTPStatus.CONFLICT, "not-possible", "Not possible now"),
     domain.StoreUnavailable: Kind(
         HTTPStatus.SERVICE_UNAVAILABLE, "store-unavailable", "Database unavailable"
@@ -250,7 +292,7 @@ def problem_of(error: Exception, method: str, path: str) -> Answer:
 
     Count it, if it refuses a callback.
     """
-    if method == "POST" and path in CALLBACK_PATHS and (counter := REFUSED.get(type(error))):
+    if method == "POST" and takes_callbacks(path) and (counter := REFUSED.get(type(error))):
         counter.inc()
     if isinstance(error, MilepostError):
         return _explained(error, method, path)
@@ -264,14 +306,22 @@ def problem(
 ) -> Answer:
     """Return a problem document without the members that are None."""
     document = {"type": PREFIX + slug, "title": title, "status": int(status), "detail": detail}
-    document |= {"instance": path, **members}
+    document |= {"instance": _uri(path), **members}
     body = msgspec.json.encode({k: v for k, v in document.items() if v not in (None, "")})
     headers = [("Content-Type", PROBLEM)]
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers.append(("Retry-After", str(RETRY_AFTER_SECONDS)))
-    if status == HTTPStatus.UNAUTHORIZED and slug.endswith("-token"):
-        headers.append(("WWW-Authenticate", 'Bearer realm="milepost"'))
+    if status == HTTPStatus.UNAUTHORIZED:
+        headers.append(BY_TOKEN if slug.endswith("-token") else BY_SIGNATURE)
     return Answer(int(status), headers, body + b"\n")
+
+
+def _uri(path: str) -> str | None:
+    """Return a path as a reference that RFC 3986 allows; None for what is no path, such as `*`."""
+    if not path.startswith("/"):
+        return None
+    # What follows two slashes would be a host.
+    return ("/." if path.startswith("//") else "") + quote(path, safe=IN_A_PATH)
 
 
 def _ended(message: str) -> str:
@@ -289,7 +339,9 @@ def _explained(error: MilepostError, method: str, path: str) -> Answer:
     detail = " ".join(part for part in (_ended(sentence(error)), kind.advice) if part)
     fields = error.fields if isinstance(error, asked.InvalidFields) else None
     possible = error.possible if isinstance(error, domain.NotPossible) else None
-    members = {"error": kind.error, "errors": fields, "possible": possible}
+    members: dict[str, object] = {"error": kind.error, "errors": fields, "possible": possible}
+    if isinstance(error, asked.NotWriting):
+        members |= {"reason": error.reason, "seconds": error.seconds}
     answer = problem(kind.status, kind.slug, kind.title, detail, path, **members)
     if kind.passes and kind.status != HTTPStatus.SERVICE_UNAVAILABLE:
         return _with(answer, [("Retry-After", str(RETRY_AFTER_SECONDS))])

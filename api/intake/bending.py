@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from api.intake.lenient_json import UNSTORABLE, storable
-from api.schemas.ids import MAX_ID, PLAIN_ID, hashed, is_printable
+from api.schemas.ids import MAX_ID, MAX_RUN_ATTEMPT, PLAIN_ID, hashed, is_printable
 from api.schemas.times import sent_time
 from domain.job.callback import STATUSES
 from domain.job.long_text import without_middle
@@ -23,7 +23,6 @@ from domain.job.spelling import bare, closest
 SPELLINGS: Final = {"canceled": "cancelled"}
 MAX_ERROR: Final = 65_536
 """An error has at most this many characters; of a longer one, head and tail are kept."""
-MAX_RUN_ATTEMPT: Final = 2**31 - 1
 LARGEST_WHOLE_FLOAT: Final = 2**53
 EARLIEST: Final = datetime.fromisoformat("2000-01-01T00:00:00+00:00")
 LATEST_AHEAD: Final = timedelta(hours=24)

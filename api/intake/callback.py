@@ -61,17 +61,17 @@ class CallbackReader:
         self._clock = clock
         self._benders = benders(clock)
 
-    def read(self, raw: bytes) -> Taken:
-        """Return the callback in an authentic body.
+    def read(self, raw: bytes, job_id: str | None = None) -> Taken:
+        """Return the callback in an authentic body, of the job `job_id` if the body names none.
 
         Raises `InvalidJSON`, `MissingJobId`, `MissingStatusOrType`, `UnknownStatus`, or
         `InvalidFields` for an unusable job_id and for a known field with two different values.
         """
         body = read_object(raw)
-        if not body.oddities and (callback := self._plain(body.fields)):
+        if not body.oddities and (callback := self._plain(body.fields, job_id)):
             extra = callback.extra
             return Taken(callback, tuple(_fields_meant(extra, body.fields)) if extra else ())
-        return self._bent(body, raw)
+        return self._bent(body, raw, job_id)
 
     def job_id_in(self, raw: bytes) -> str | None:
         """Return the job that a body names, None if that cannot be read."""
@@ -80,7 +80,7 @@ class CallbackReader:
         except BadRequest:
             return None
 
-    def _plain(self, fields: Mapping[str, Any]) -> Callback | None:
+    def _plain(self, fields: Mapping[str, Any], job_id: str | None = None) -> Callback | None:
         """Return the callback if all its known fields are plain, and None if one is not."""
         known: dict[str, Any] = {}
         extra: dict[str, Any] = {}
@@ -95,7 +95,9 @@ class CallbackReader:
                     return None
                 known[name] = value
         if "job_id" not in known:
-            return None
+            if job_id is None:
+                return None
+            known["job_id"] = job_id
         if "status" not in known or known.get("type") == HEARTBEAT:
             if known.get("type") != HEARTBEAT or not known.keys().isdisjoint(NOT_OF_A_HEARTBEAT):
                 return None
@@ -111,8 +113,8 @@ class CallbackReader:
             known["run_attempt"] = int(known["run_attempt"])
         return Callback(**known, extra=extra)
 
-    def _bent(self, body: Body, raw: bytes) -> Taken:
-        job_id = self._job_id(body)
+    def _bent(self, body: Body, raw: bytes, default: str | None) -> Taken:
+        job_id = self._job_id(body, default)
         given = {name: value for name, value in body.fields.items() if not _is_absent(value)}
         known: dict[str, Any] = {}
         bent: dict[str, Any] = {}
@@ -163,14 +165,14 @@ class CallbackReader:
             tuple(warnings),
         )
 
-    def _job_id(self, body: Body) -> str:
+    def _job_id(self, body: Body, default: str | None = None) -> str:
         if "job_id" in body.contradictory:
             raise InvalidFields({"job_id": ["Given twice, with different values."]})
         try:
-            job_id: str | None = self._benders["job_id"](body.fields.get("job_id")).value
+            given: str | None = self._benders["job_id"](body.fields.get("job_id")).value
         except Unusable as fault:
             raise InvalidFields({"job_id": [str(fault)]}) from None
-        if job_id is None:
+        if (job_id := given or default) is None:
             raise _missing(MissingJobId, body.fields, ("job_id",))
         return job_id
 

@@ -11,7 +11,7 @@ from projections.tree.proofs import Root
 
 def signed(services: Services, root: Root) -> str:
     """Return the checkpoint of this root, signed with every key; raise `NoCheckpointKey`."""
-    keys = services.settings.signers
+    keys = services.signers()
     if not keys:
         raise NoCheckpointKey
     made = Checkpoint(keys[0].name, root.size, root.root, root.position, services.clock())

@@ -8,6 +8,7 @@ from typing import Any
 from api.representations.changes import changes
 from api.representations.job import job_body
 from domain.workflows.definition import Workflows
+from projections.reading.actor import actor_of
 from projections.reading.entries import Entry
 from projections.reading.history import Page
 
@@ -38,6 +39,7 @@ def entry_body(entry: Entry, workflows: Workflows) -> dict[str, Any]:
         "callback_id": getattr(fact, "callback_id", None),
         "id_signed": getattr(fact, "id_signed", None),
         "signed_by": {"scheme": scheme, "key_id": key_id or None} if scheme else None,
+        "actor": actor_of(entry),
         "digest": getattr(fact, "digest", None),
         "error": entry.error,
         "state": {

@@ -11,20 +11,29 @@ from typing import Any, Final
 
 import msgspec
 
-from api.errors import InvalidJSON, MissingJobId, sentence
+from api.errors import (
+    InvalidFields,
+    InvalidJSON,
+    InvalidSignature,
+    MissingJobId,
+    SharedSecretOff,
+    UndatedSignature,
+    sentence,
+)
 from api.http.answers import in_json
+from api.http.callback_paths import CALLBACK_PATHS, OF_ONE_JOB
 from api.http.counters import DUPLICATE, REASONS, RECORDED
 from api.http.flask_side.blueprint import Blueprint
 from api.http.flask_side.door import through_flask
 from api.http.headers import Headers
 from api.http.idempotency import parameter
 from api.http.messages import Answer, Door, Request, Result
-from api.http.problems import CALLBACK_PATHS
 from api.http.signatures import Sender, verify
 from api.intake.bending import identity
 from api.intake.callback import CallbackReader, Taken
 from api.schemas.answers import ReceiptSchema
-from api.schemas.requests import CallbackSchema
+from api.schemas.requests import CallbackSchema, JobCallbackSchema
+from api.wiring import Services
 from domain.errors import MilepostError
 from domain.job.callback import Callback, RefusedCallback
 
@@ -39,29 +48,30 @@ FORMS: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
 LARGE: Final = 16 * 1024
 """A body of more bytes is read apart: to read an odd one of 1 MiB takes up to 3 s."""
 REFUSALS: Final = tuple(kind for kind in REASONS if issubclass(kind, MilepostError))
-_DOC: Final = {
-    "parameters": [
-        parameter(
-            "Names this delivery together with its body: no signature covers the header. "
-            "A signed id is better: webhook-id, or callback_id in the body"
-        )
-    ],
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": CallbackSchema,
-                "example": {"job_id": "job-1", "status": "provisioning", "step": "vm_created"},
-            }
+
+
+def _documented(schema: type[CallbackSchema], example: dict[str, str]) -> dict[str, Any]:
+    return {
+        "parameters": [
+            parameter(
+                "Names this delivery together with its body: no signature covers the header. "
+                "A signed id is better: webhook-id, or callback_id in the body"
+            )
+        ],
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": schema, "example": example}},
         },
-    },
-    "security": [{"x-signature": []}, {"x-hub-signature-256": []}, {"standard-webhooks": []}],
-}
+        "security": [{"x-signature": []}, {"x-hub-signature-256": []}, {"standard-webhooks": []}],
+    }
+
+
+EXAMPLE: Final = {"status": "provisioning", "step": "vm_created"}
 
 
 @bp.route(CALLBACK_PATHS[0], methods=["POST"], endpoint="webhook")
 @bp.route(CALLBACK_PATHS[1], methods=["POST"], endpoint="receive")
-@bp.doc(**_DOC)
+@bp.doc(**_documented(CallbackSchema, {"job_id": "job-1", **EXAMPLE}))
 @bp.response(200, ReceiptSchema)
 @bp.problem(400, "Malformed")
 @bp.problem(401, "Invalid signature")
@@ -73,24 +83,37 @@ def webhook() -> Answer:
     return through_flask(receive)
 
 
-async def receive(request: Request, door: Door) -> Answer:
+# An id may end with a slash.
+@bp.route(f"{OF_ONE_JOB}<id:job_id>", methods=["POST"], strict_slashes=True)
+@bp.doc(**_documented(JobCallbackSchema, EXAMPLE))
+@bp.response(200, ReceiptSchema)
+@bp.problem(400, "Malformed, or job_id is not the job of the URL")
+@bp.problem(401, "Invalid signature")
+@bp.problem(403, "The key of the job, and the job is not registered")
+@bp.problem(409, "Signed callback id used with another body")
+@bp.problem(413, "Larger than 1 MiB")
+@bp.problem(503, "Not stored now; try again")
+def of_one_job(job_id: str) -> Answer:
+    """Record a callback of the job that the URL names; its registration returns URL and key.
+
+    The key of the job signs, or a secret that is for more jobs. Under the job's own key, the body
+    may leave job_id out.
+    """
+    return through_flask(receive, job_id=job_id)
+
+
+async def receive(request: Request, door: Door, job_id: str | None = None) -> Answer:
     """Verify, read and record a callback; answer with its receipt.
 
-    A refused one is kept in the log of its job, if it is authentic and names the job.
+    `job_id` is the job that the URL names, if it names one. A refused callback is kept in the log
+    of its job, if it is authentic and names the job.
     """
     services = door.services
-    settings = services.settings
-    sender = verify(
-        request.header,
-        request.body,
-        settings.callback_secrets,
-        services.clock,
-        dated=settings.dated_signatures,
-    )
+    sender = _sender(request, services, job_id)
     if request.header("X-GitHub-Event") == "ping":
         return in_json({"received": True, "warning": f"This is GitHub's ping. {FOR_WORKFLOWS}"})
     try:
-        reading = partial(read, request, sender, _reader(services.clock))
+        reading = partial(read, request, sender, _reader(services.clock), job_id)
         taken = await _of_body(request.body, reading, door)
         receipt = await door.record(taken.callback)
     except REFUSALS as error:
@@ -113,14 +136,35 @@ async def receive(request: Request, door: Door) -> Answer:
     return in_json(answer)
 
 
-def read(request: Request, sender: Sender, reader: CallbackReader) -> Taken:
-    """Return the callback of an authentic request, with who signed it; raise a `BadRequest`."""
+def _sender(request: Request, services: Services, job_id: str | None) -> Sender:
+    """Return who signed a request that came to the URL of this job, or of every job."""
+    senders = services.senders
+    keys = senders.of_all if job_id is None else senders.of_job(job_id)
     try:
-        callback, warnings = reader.read(request.body)
+        return verify(request.header, request.body, keys, services.clock, dated=senders.dated)
+    except InvalidSignature as error:
+        is_explained = isinstance(error, UndatedSignature) or (keys and str(error))
+        if senders.takes_shared or is_explained:
+            raise
+        raise SharedSecretOff from None
+
+
+def read(
+    request: Request, sender: Sender, reader: CallbackReader, job_id: str | None = None
+) -> Taken:
+    """Return the callback of an authentic request, with who signed it; raise a `BadRequest`.
+
+    `job_id` is the job that the URL names. No signature covers a URL, so the body has to name the
+    job, too, unless the key is the job's own.
+    """
+    try:
+        callback, warnings = reader.read(request.body, sender.job_id)
     except (InvalidJSON, MissingJobId) as error:
         if stranger := _stranger(request):
             raise type(error)(f"{sentence(error)} {stranger} {FOR_WORKFLOWS}") from None
         raise
+    if job_id is not None and callback.job_id != job_id:
+        raise InvalidFields({"job_id": [f"Not the job of this URL, which is {job_id!r}."]})
     named, odd = _delivery(request.header, sender, callback)
     return Taken(
         msgspec.structs.replace(
@@ -128,6 +172,7 @@ def read(request: Request, sender: Sender, reader: CallbackReader) -> Taken:
             signed_by=sender.signed_by,
             digest=hashlib.sha256(request.body).hexdigest(),
             size=len(request.body),
+            mandate=sender.mandate,
             **named,
         ),
         (*warnings, *odd),
@@ -158,9 +203,12 @@ async def _keep(error: MilepostError, request: Request, sender: Sender, door: Do
 def _refusal(
     error: MilepostError, request: Request, sender: Sender, reader: CallbackReader
 ) -> RefusedCallback | None:
-    """Return a refused callback as it is kept; None if it names no job. Log it in any case."""
+    """Return a refused callback as it is kept; None if it names no job. Log it in any case.
+
+    The job is the one that the signature vouches for: that of the key, or of the body.
+    """
     reason, detail = REASONS[type(error)], sentence(error)
-    job_id = reader.job_id_in(request.body)
+    job_id = sender.job_id or reader.job_id_in(request.body)
     log.warning("callback refused (%s) for job %r: %s", reason, job_id, detail)
     if job_id is None:
         return None
@@ -172,6 +220,7 @@ def _refusal(
         signed_by=sender.signed_by,
         callback_id=sender.callback_id,
         digest=hashlib.sha256(request.body).hexdigest(),
+        mandate=sender.mandate,
     )
 
 

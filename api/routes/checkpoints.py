@@ -37,7 +37,8 @@ def checkpoint() -> Answer:
 @bp.needs("read")
 @bp.arguments(ExtensionQuerySchema, location="query")
 @bp.response(200, ExtensionSchema)
-@bp.problem(400, "Malformed")
+@bp.problem(400, "Malformed, or no log of this size can extend the older one")
+@bp.problem(404, "The log has fewer events than that")
 @bp.problem(409, "The tree has not reached this size yet")
 def extension(query: dict[str, Any]) -> Answer:
     """Prove that the log still begins with the events of an older checkpoint."""
@@ -50,8 +51,8 @@ def extension(query: dict[str, Any]) -> Answer:
 @bp.needs("read")
 @bp.arguments(ProofQuerySchema, location="query")
 @bp.response(200, ProofSchema)
-@bp.problem(400, "Malformed")
-@bp.problem(404, "No such event, or not yours")
+@bp.problem(400, "Malformed, or the event is not among so many events")
+@bp.problem(404, "No such event, or not yours, or the log has fewer events than that")
 @bp.problem(409, "The tree has not reached this size yet")
 def proof(query: dict[str, Any], job_id: str, version: int) -> Answer:
     """Prove that an event is unchanged in the log that a checkpoint signs."""

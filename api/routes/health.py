@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from api.errors import Draining
+from api.errors import Draining, NotWriting
 from api.http.answers import in_json
 from api.http.flask_side.blueprint import Blueprint
 from api.http.flask_side.door import through_flask
@@ -26,9 +26,9 @@ async def alive(request: Request, door: Door) -> Answer:
 
 @bp.route("/readyz")
 @bp.response(200, description="Ready")
-@bp.problem(503, "The database is unavailable, or the server is shutting down")
+@bp.problem(503, "Callbacks cannot be stored now, or the server is shutting down")
 def readyz() -> Answer:
-    """Tell whether the database answers, and how far read model and tree are behind the log.
+    """Tell whether callbacks can be stored, and how far read model and tree are behind the log.
 
     `set_aside` counts events that could not be folded, up to 100; `milepost status` shows them.
     `rebuild_position` is the position of a rebuild of the read model, or null.
@@ -46,7 +46,9 @@ async def ready(request: Request, door: Door) -> Answer:
 
 
 def readiness(services: Services) -> dict[str, object]:
-    """Return what the database says of how ready the server is."""
+    """Return what the database says of how ready the server is; raise `NotWriting`."""
+    if trouble := services.milepost.trouble():
+        raise NotWriting(*trouble)
     standing, growth = services.reader.status(), services.evidence.growth()
     return {
         "status": "ready",

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
+from api.http.callback_paths import CALLBACK_PATHS, OF_ONE_JOB
 from api.http.messages import View
-from api.http.problems import CALLBACK_PATHS
 from api.routes import callbacks, health, instances
 
 
@@ -28,6 +28,11 @@ HOT: Final = (
         "GET",
         re.compile("/api/agents/(?P<agent_id>[A-Za-z0-9._~:@-]{1,200})/instance"),
         instances.present,
+    ),
+    HotRoute(
+        "POST",
+        re.compile(OF_ONE_JOB + "(?P<job_id>[A-Za-z0-9._~:@-]{1,200})"),
+        callbacks.receive,
     ),
     HotRoute("GET", re.compile("/livez"), health.alive),
     HotRoute("GET", re.compile("/readyz"), health.ready),

@@ -11,7 +11,7 @@ from api.errors import AgentNotFound
 from api.http import access
 from api.http.answers import in_json
 from api.http.counters import counted
-from api.http.etags import etag, not_modified, tagged
+from api.http.etags import IF_MATCH, etag, expected_version, not_modified, tagged
 from api.http.flask_side.blueprint import Blueprint
 from api.http.flask_side.door import through_flask
 from api.http.messages import Answer, Door, Request
@@ -20,6 +20,7 @@ from api.representations.job import instance_body, varying
 from api.schemas.answers import InstanceSchema
 from api.schemas.history import DifferenceSchema
 from api.schemas.queries import PlaceQuerySchema
+from api.schemas.requests import OrderSchema
 from api.tokens import Principal
 from api.wiring import Services
 from projections.reading.time_travel import PointInHistory, newest_of
@@ -110,15 +111,25 @@ async def present(request: Request, door: Door, agent_id: str) -> Answer:
 
 @bp.route("/api/agents/<id:agent_id>/instance", methods=["DELETE"])
 @bp.needs("write")
+@bp.arguments(OrderSchema(unknown=EXCLUDE), location="query")
 @bp.response(200, InstanceSchema)
-@bp.problem(400, "Not running")
+@bp.problem(400, "Not running, or malformed")
 @bp.problem(404, "No such agent, or not yours")
-def stop(agent_id: str) -> Answer:
+@bp.problem(412, "The instance has changed since the ETag in If-Match")
+@bp.doc(parameters=[IF_MATCH])
+def stop(query: dict[str, Any], agent_id: str) -> Answer:
     """Ask the running instance to stop."""
     services, caller = access.services(), access.principal()
-    job_id = _visible(services.reader.instance_of(agent_id), caller).job_id
+    present = _visible(services.reader.instance_of(agent_id), caller)
+    version = expected_version(present, services.workflows.fingerprint)
     with counted("stop") as count:
-        receipt = services.milepost.stop(job_id, requested_by=caller.name)
+        receipt = services.milepost.stop(
+            present.job_id,
+            caller.name,
+            query.get("reason") or None,
+            token_id=caller.token_id,
+            version=version,
+        )
         count(receipt)
     stopped = services.reader.instance(receipt.job_id)
     assert stopped is not None  # the receipt says that it is stored

@@ -8,11 +8,12 @@ from typing import Any, cast
 from uuid import uuid4
 
 import msgspec
-from flask import url_for
+from flask import request, url_for
 
 from api.errors import InvalidFields, MissingScope, ReadModelBehind
 from api.http import access
 from api.http.answers import in_json
+from api.http.callback_paths import path_of
 from api.http.etags import etag, lasting, not_modified, tagged
 from api.http.flask_side.blueprint import Blueprint
 from api.http.flask_side.paging import next_page
@@ -31,6 +32,7 @@ from api.schemas.answers import (
 from api.schemas.history import DifferenceSchema
 from api.schemas.queries import PlaceQuerySchema
 from api.schemas.requests import JobQuerySchema, RegistrationSchema
+from api.tokens import Principal
 from api.wiring import Services
 from domain.errors import JobNotFound
 from domain.job.commands.registration import QueueJob
@@ -52,7 +54,12 @@ MIN_POSITION_WAIT_SECONDS = 5.0
 @bp.problem(409, "The id is in use, or another job is in progress")
 @bp.doc(parameters=[parameter("The same key returns the same job")])
 def register(body: dict[str, Any]) -> Answer:
-    """Register a job, before its workflow is dispatched."""
+    """Register a job, before its workflow is dispatched.
+
+    The answer has the URL for the job's callbacks, and the key that signs them. The key is shown
+    here only. A repetition with the same Idempotency-Key shows it again to the token that
+    registered the job, because the first answer may have been lost.
+    """
     services, caller = access.services(), access.principal()
     if not caller.sees(body.setdefault("user_id", caller.user_id)):
         raise MissingScope(f"The token {caller.name!r} registers jobs of its own user only.")
@@ -66,14 +73,36 @@ def register(body: dict[str, Any]) -> Answer:
             idempotency_key=idempotency_key(header),
             digest=digest.hexdigest(),
             requested_by=caller.name,
+            token_id=caller.token_id,
             owner=caller.user_id,
         )
     )
-    instance = services.reader.instance(receipt.job_id)
+    job_id = receipt.job_id
+    instance = services.reader.instance(job_id)
     assert instance is not None  # the receipt says that it is stored
-    shown = {**_present(instance, services), "duplicate": receipt.duplicate}
-    location = url_for("jobs.show", job_id=receipt.job_id)
-    return in_json(shown, 201, [("Location", location)])
+    may_have_key = not receipt.duplicate or _registered(job_id, caller, services)
+    shown = {
+        **_present(instance, services),
+        "duplicate": receipt.duplicate,
+        "callback_url": (services.settings.public_url or _own_url()) + path_of(job_id),
+        "callback_key": services.senders.key_of(job_id) if may_have_key else None,
+    }
+    headers = [("Location", url_for("jobs.show", job_id=job_id)), ("Cache-Control", "no-store")]
+    return in_json(shown, 201, headers)
+
+
+def _own_url() -> str:
+    # Without MILEPOST_PUBLIC_URL: the address that the caller of this request reached.
+    return request.root_url.rstrip("/")
+
+
+def _registered(job_id: str, caller: Principal, services: Services) -> bool:
+    """Tell whether it was this caller who registered the job."""
+    queued = services.milepost.find(job_id).queued
+    return queued is not None and (queued.requested_by, queued.owner) == (
+        caller.name,
+        caller.user_id,
+    )
 
 
 @bp.route("/api/jobs")

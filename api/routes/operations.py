@@ -10,17 +10,19 @@ from marshmallow import Schema
 from api.http import access
 from api.http.answers import in_json
 from api.http.counters import counted
+from api.http.etags import IF_MATCH, expected_version
 from api.http.flask_side.blueprint import Blueprint
 from api.http.messages import Answer
 from api.representations.job import job_body
 from api.schemas.answers import OrderedSchema
-from api.schemas.requests import OrderSchema, StoppedSchema, StopSchema
+from api.schemas.requests import OrderSchema, StoppedSchema
 from domain.errors import JobNotFound
 from domain.job.orders import Order
 
 bp = Blueprint("operations", __name__, description="What operators do about a job")
 
 FORBIDDEN = "The job's state does not allow it; `possible` names what it allows"
+CHANGED = "The job has changed since the ETag in If-Match"
 View = Callable[[dict[str, Any], str], Answer]
 
 
@@ -32,6 +34,8 @@ def order(name: Order, body: type[Schema], *, forbidden: str = FORBIDDEN) -> Cal
 
     def route(view: View) -> View:
         for decorate in (
+            bp.doc(parameters=[IF_MATCH]),
+            bp.problem(412, CHANGED),
             bp.problem(409, forbidden),
             bp.problem(404, "No such job, or not yours"),
             bp.problem(400, "Malformed"),
@@ -76,7 +80,7 @@ def retry(body: dict[str, Any], job_id: str) -> Answer:
     return _ordered("retry", job_id, body)
 
 
-@order("stop", StopSchema)
+@order("stop", OrderSchema)
 def stop(body: dict[str, Any], job_id: str) -> Answer:
     """Ask a job's running instance to stop.
 
@@ -101,13 +105,16 @@ def _ordered(name: Order, job_id: str, body: dict[str, Any]) -> Answer:
     present = services.reader.instance(job_id)
     if present is None or not caller.sees(present.user_id):
         raise JobNotFound
+    version = expected_version(present, services.workflows.fingerprint)
     with counted(name) as count:
         receipt = services.milepost.order(
             name,
             job_id,
             requested_by=caller.name,
+            token_id=caller.token_id,
             reason=body.get("reason") or None,
             server_id=body.get("server_id"),
+            version=version,
         )
         count(receipt)
     instance = services.reader.instance(job_id)

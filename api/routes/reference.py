@@ -33,6 +33,13 @@ class DocumentedApi(Api):
 
     ERROR_SCHEMA = ProblemSchema
     DEFAULT_ERROR_RESPONSE_NAME = None
+    _written = b""
+
+    def _openapi_json(self) -> Response:
+        # Anybody may ask for the document, and to write it takes 20 ms: it is written once.
+        if not self._written:
+            self._written = super()._openapi_json().get_data()
+        return Response(self._written, mimetype="application/json")
 
 
 def api(app: Flask) -> Api:

@@ -13,6 +13,10 @@ from projections.views.instance import INSTANCE_STATUSES
 from projections.views.reasons import KINDS
 
 SKEW: Final = "The largest difference of a sender's clock to ours, if it is above 60 s"
+AS_OUTCOME: Final = {
+    "description": "The outcome is `cancelled`: ask that",
+    "deprecated": True,
+}
 
 
 def _error() -> fields.String:
@@ -118,7 +122,7 @@ class JobSchema(Schema):
     error = _error()
     failed_step = fields.String(allow_none=True)
     timed_out = fields.Boolean(metadata={"description": "The failure was inferred from silence"})
-    cancelled = fields.Boolean(metadata={"description": "It failed because it was cancelled"})
+    cancelled = fields.Boolean(metadata=AS_OUTCOME)
     clock_skew_seconds = fields.Integer(allow_none=True, metadata={"description": SKEW})
     rollback_requested_at = fields.AwareDateTime(allow_none=True)
     stop_requested_at = fields.AwareDateTime(allow_none=True)
@@ -145,6 +149,16 @@ class RegisteredSchema(JobSchema):
     """A registered job."""
 
     duplicate = fields.Boolean(metadata={"description": "True if it was registered before"})
+    callback_url = fields.String(
+        metadata={"description": "Where the job's workflow sends its callbacks"}
+    )
+    callback_key = fields.String(
+        allow_none=True,
+        metadata={
+            "description": "The secret that signs callbacks of this job alone, in the format of "
+            "Standard Webhooks; null for a repetition by another token"
+        },
+    )
 
 
 class OrderedSchema(JobSchema):
@@ -250,7 +264,7 @@ class AttemptSchema(Schema):
     error = _error()
     failed_step = fields.String(allow_none=True)
     timed_out = fields.Boolean()
-    cancelled = fields.Boolean()
+    cancelled = fields.Boolean(metadata=AS_OUTCOME)
     server_id = fields.String(allow_none=True)
     rollback_requested_at = fields.AwareDateTime(allow_none=True)
     clock_skew_seconds = fields.Integer(allow_none=True, metadata={"description": SKEW})

@@ -8,7 +8,7 @@ from typing import Any
 from marshmallow import ValidationError, fields, validate
 
 from api.schemas.ids import MAX_ID, MAX_REASON, is_printable
-from api.schemas.times import time_of
+from api.schemas.times import asked_time
 
 
 def _printable(value: str) -> None:
@@ -42,13 +42,21 @@ class Reason(fields.String):
 
 
 class When(fields.Field[datetime]):
-    """A time as in RFC 3339, with its offset from UTC."""
+    """A time as in RFC 3339, or as senders write it: see `asked_time`.
+
+    The field returns its first microsecond; with `through`, its last one.
+    """
+
+    def __init__(self, *, through: bool = False, **options: Any) -> None:
+        super().__init__(**options)
+        self._through = through
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> datetime:
         try:
-            return time_of(value)
+            asked = asked_time(value)
         except ValueError:
             raise ValidationError("Not a time like 2026-03-02T14:03:00Z.") from None
+        return asked.last if self._through else asked.first
 
 
 class Listed(fields.List[Any]):

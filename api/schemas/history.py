@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from marshmallow import Schema, fields, validate
 
 from api.schemas.answers import OutcomeField, UiStepSchema
+from projections.reading.actor import ActorKind
 from projections.views.instance import INSTANCE_STATUSES
 
 
@@ -13,7 +16,32 @@ class SignerSchema(Schema):
 
     scheme = fields.String(metadata={"description": "x-signature, x-hub-signature-256, …"})
     key_id = fields.String(
-        allow_none=True, metadata={"description": "Eight hex digits that identify the secret"}
+        allow_none=True,
+        metadata={
+            "description": "Eight hex digits that identify the secret, after job-key: for the "
+            "key of a job, and after the name of a named sender"
+        },
+    )
+
+
+class ActorSchema(Schema):
+    """Who caused an event, and how Milepost knows it."""
+
+    kind = fields.String(
+        validate=validate.OneOf(get_args(ActorKind)),
+        metadata={
+            "description": "signature: a callback; token: a request with a token; name: the "
+            "command line, or an event of a release that recorded no token ids; milepost: Milepost"
+        },
+    )
+    id = fields.String(
+        allow_none=True,
+        metadata={
+            "description": "Scheme and key of a signature, or a token's id (admin: the admin token)"
+        },
+    )
+    name = fields.String(
+        allow_none=True, metadata={"description": "Any text that somebody chose; proves nothing"}
     )
 
 
@@ -69,6 +97,11 @@ class EventSchema(Schema):
         SignerSchema,
         allow_none=True,
         metadata={"description": "null if Milepost decided the event"},
+    )
+    actor = fields.Nested(
+        ActorSchema,
+        allow_none=True,
+        metadata={"description": "null for an unreadable event and an unsigned callback"},
     )
     digest = fields.String(
         allow_none=True, metadata={"description": "SHA-256 of the raw body, in hex"}

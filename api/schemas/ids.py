@@ -8,6 +8,7 @@ import re
 MAX_ID = 200
 MAX_REASON = 2_000
 """The most characters of an operator's reason."""
+MAX_RUN_ATTEMPT = 2**31 - 1
 PLAIN_ID = re.compile(rf"[^\x00-\x1f\x7f]{{1,{MAX_ID}}}")
 
 

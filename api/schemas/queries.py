@@ -8,7 +8,7 @@ from typing import Any, Final
 from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
 
 from api.schemas.fields import Listed, When
-from api.schemas.times import time_of
+from api.schemas.times import asked_time
 from domain.job.events import CATALOGUE
 from domain.log.reading.contract import NEWEST
 from projections.reading.time_travel import PointInHistory
@@ -45,7 +45,10 @@ class HistoryQuerySchema(Schema):
         },
     )
     since = When(metadata={"description": "Only events recorded at this time or later", **TIME})
-    until = When(metadata={"description": "Only events recorded at this time or earlier", **TIME})
+    until = When(
+        through=True,
+        metadata={"description": "Only events recorded at this time or earlier", **TIME},
+    )
     attempt = fields.Integer(
         validate=validate.Range(1, NEWEST),
         metadata={"description": "Only events of this attempt, from 1"},
@@ -53,13 +56,13 @@ class HistoryQuerySchema(Schema):
 
 
 class PlaceField(fields.Field[PointInHistory]):
-    """A version, or a time as in RFC 3339."""
+    """A version, or a time as in `at`. A whole number of up to 18 digits is a version."""
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> PointInHistory:
         if value.isascii() and value.isdigit() and len(value) < 19:
             return PointInHistory(version=int(value))
         try:
-            return PointInHistory(at=time_of(value))
+            return PointInHistory(at=asked_time(value).last)
         except ValueError:
             raise ValidationError(
                 "Neither a version nor a time like 2026-03-02T14:03:00Z."
@@ -78,7 +81,14 @@ class PlaceQuerySchema(Schema):
         validate=validate.Range(0, NEWEST),
         metadata={"description": "The state after the event of this version"},
     )
-    at = When(metadata={"description": "The state at this time, RFC 3339", **TIME})
+    at = When(
+        through=True,
+        metadata={
+            "description": "The state at this time, as RFC 3339 or as in `occurred_at`; at the end "
+            "of the second or of the fraction that is written",
+            **TIME,
+        },
+    )
     start = PlaceField(
         data_key="from",
         metadata={

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from marshmallow import INCLUDE, RAISE, Schema, fields, validate
+from marshmallow import INCLUDE, RAISE, Schema, ValidationError, fields, validate
 
 from api.schemas.fields import Name, Reason, RunId
+from api.schemas.ids import MAX_RUN_ATTEMPT
+from api.schemas.statuses import about_outcome
 from domain.job.callback import STATUSES
+from domain.log.reading.contract import NEWEST
 from projections.views.instance import INSTANCE_STATUSES
 
 
@@ -31,7 +34,7 @@ class CallbackSchema(Schema):
         metadata={"description": "The CI run, a string or number", "type": ["string", "integer"]}
     )
     run_attempt = fields.Integer(
-        validate=validate.Range(min=1),
+        validate=validate.Range(1, MAX_RUN_ATTEMPT),
         metadata={"description": "The number of the run's attempt, as GITHUB_RUN_ATTEMPT"},
     )
     error = fields.String(metadata={"description": "The error's text, with status failed"})
@@ -49,6 +52,12 @@ class CallbackSchema(Schema):
             "seconds or milliseconds since 1970"
         },
     )
+
+
+class JobCallbackSchema(CallbackSchema):
+    """A callback that was sent to the URL of its job."""
+
+    job_id = Name("The job of the URL; may be left out if the job's own key signs")
 
 
 class RegistrationSchema(Schema):
@@ -79,19 +88,15 @@ class OrderSchema(Schema):
     reason = Reason("The reason, which is recorded and shown")
 
 
-class StopSchema(Schema):
-    """Nothing: who asks is known, and the event has no reason."""
-
-    class Meta:
-        """A reason that would be lost must not go unnoticed."""
-
-        unknown = RAISE
-
-
 class StoppedSchema(OrderSchema):
     """Why a machine is gone, and which one."""
 
     server_id = Name("The machine that is gone; needed if the job has several that may be meant")
+
+
+def _no_outcome(status: str) -> None:
+    if hint := about_outcome(status):
+        raise ValidationError(hint)
 
 
 class JobQuerySchema(Schema):
@@ -105,7 +110,7 @@ class JobQuerySchema(Schema):
     agent_id = Name("Only this agent's jobs")
     user_id = Name("Only this user's jobs")
     status = fields.String(
-        validate=validate.OneOf(INSTANCE_STATUSES),
+        validate=[_no_outcome, validate.OneOf(INSTANCE_STATUSES)],
         metadata={"description": "Only jobs with this status"},
     )
     attention = fields.Boolean(
@@ -122,7 +127,7 @@ class JobQuerySchema(Schema):
         metadata={"description": "The cursor in the Link header of the page before"}
     )
     min_position = fields.Integer(
-        validate=validate.Range(min=0),
+        validate=validate.Range(0, NEWEST),
         metadata={"description": "Wait until the list includes this position"},
     )
 
@@ -136,7 +141,7 @@ class ProofQuerySchema(Schema):
         unknown = RAISE
 
     size = fields.Integer(
-        validate=validate.Range(1, 2**63 - 1),
+        validate=validate.Range(1, NEWEST),
         metadata={"description": "The number of events of your checkpoint; all events if left out"},
     )
 
@@ -146,6 +151,6 @@ class ExtensionQuerySchema(ProofQuerySchema):
 
     first_size = fields.Integer(
         required=True,
-        validate=validate.Range(1, 2**63 - 1),
+        validate=validate.Range(1, NEWEST),
         metadata={"description": "The number of events of the older checkpoint"},
     )

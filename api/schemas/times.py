@@ -8,14 +8,19 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Final
+from typing import Final, NamedTuple
 
 RFC_3339: Final = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:)(\d\d)(\.\d{1,9})?(?:[Zz]|([-+ ])(\d\d:\d\d))", re.ASCII
 )
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-EPOCH_DIGITS: Final = re.compile(r"\d{1,20}(\.\d{1,12})?", re.ASCII)
+EPOCH_DIGITS: Final = re.compile(r"\d{1,20}(?:\.(\d{1,12}))?", re.ASCII)
 UNITS_A_SECOND: Final = (1, 1_000, 1_000_000, 1_000_000_000)
+ASKED_FROM: Final = datetime(2000, 1, 1, tzinfo=UTC)
+ASKED_UNTIL: Final = datetime(2100, 1, 1, tzinfo=UTC)
+"""Between these bounds, seconds, milli-, micro- and nanoseconds since 1970 differ in length."""
+FRACTION: Final = re.compile(r"[.,](\d+)", re.ASCII)
+MICROSECOND_DIGITS: Final = 6
 LEAP_SECOND: Final = re.compile(r"([Tt ]\d\d:?\d\d:?)60(?:[.,]\d+)?", re.ASCII)
 
 
@@ -40,6 +45,34 @@ def time_of(text: str) -> datetime:
         raise ValueError(text) from error
 
 
+class AskedTime(NamedTuple):
+    """The first and the last microsecond of what a text calls a time.
+
+    A text whose last digit is a millisecond means all of that millisecond, and one without a
+    fraction all of that second. So an event is found by its own time as another clock shows it.
+    """
+
+    first: datetime
+    last: datetime
+
+
+def asked_time(text: str) -> AskedTime:
+    """Return the time that a request or a command names, in UTC; raise `ValueError`.
+
+    The grammar is that of `sent_time`.
+    """
+    units, fraction = 1, FRACTION.search(text)
+    digits = len(fraction[1]) if fraction else 0
+    if EPOCH_DIGITS.fullmatch(text):
+        first, units = _since_1970(Decimal(text), ASKED_FROM, ASKED_UNTIL)
+    else:
+        first = _written(text)
+        if LEAP_SECOND.search(text):
+            digits = MICROSECOND_DIGITS
+    lasting = 10**MICROSECOND_DIGITS // (units * 10 ** min(digits, MICROSECOND_DIGITS))
+    return AskedTime(first, first + timedelta(microseconds=max(lasting, 1) - 1))
+
+
 def sent_time(sent: object, earliest: datetime, latest: datetime) -> datetime:
     """Return the time that a sender gave, in UTC; raise `ValueError` if it cannot be used.
 
@@ -51,12 +84,17 @@ def sent_time(sent: object, earliest: datetime, latest: datetime) -> datetime:
         if earliest <= moment <= latest:
             return moment
     elif isinstance(sent, (str, int, float)) and not isinstance(sent, bool):
-        number = Decimal(str(sent))
-        for units in UNITS_A_SECOND:
-            seconds = number / units
-            if earliest.timestamp() <= seconds <= latest.timestamp():
-                return EPOCH + timedelta(microseconds=int(seconds * 1_000_000))
+        return _since_1970(Decimal(str(sent)), earliest, latest)[0]
     raise ValueError(sent)
+
+
+def _since_1970(number: Decimal, earliest: datetime, latest: datetime) -> tuple[datetime, int]:
+    """Return the time, and how many of its units are a second."""
+    for units in UNITS_A_SECOND:
+        seconds = number / units
+        if earliest.timestamp() <= seconds <= latest.timestamp():
+            return EPOCH + timedelta(microseconds=int(seconds * 1_000_000)), units
+    raise ValueError(number)
 
 
 def _written(text: str) -> datetime:

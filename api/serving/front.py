@@ -1,7 +1,8 @@
 """The front: it answers whole requests on the event loop, which never waits on a thread.
 
 1. A hot route: run its view on the event loop; it pauses at the loop's door.
-2. Any other route: hand the request to Flask, in a bounded pool of threads.
+2. Any other route: hand the request to Flask, in a bounded pool of threads; in a smaller one if its
+   sender may be a stranger.
 3. An error becomes the same problem document as behind Flask.
 """
 
@@ -23,6 +24,12 @@ from api.wiring import Services
 
 BODILESS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 HEALTH: Final = frozenset({b"/livez", b"/readyz"})
+STRANGER_THREADS: Final = 2
+"""How many threads answer requests without a token that is known to be valid.
+
+Each thread at work takes the interpreter from the event loop. So anybody who can connect, and asks
+again and again, would hold up every callback, were there more of them.
+"""
 WSGI_THREADS: Final = 32
 """How many threads answer without hot routes: more callbacks then wait for one commit."""
 
@@ -42,8 +49,10 @@ class Front:
         without_hot: bool = False,
     ) -> None:
         self._threads = BoundedThreads(loop, WSGI_THREADS if without_hot else THREADS)
-        self._door = LoopDoor(services, loop, self._threads)
+        self._few_threads = BoundedThreads(loop, STRANGER_THREADS)
+        self._door = LoopDoor(services, loop, self._threads, self._few_threads)
         self._flask = FlaskBehind(application, self._threads)
+        self._for_strangers = FlaskBehind(application, self._few_threads)
         self._without_hot = without_hot
 
     async def answer(self, incoming: Incoming) -> Answer:
@@ -54,12 +63,16 @@ class Front:
         text = path.decode("utf-8", "replace")
         try:
             is_hot = not self._without_hot or path in HEALTH
-            if is_hot and not query and (hot := match(method, text)):
+            # A callback is what its body says, whatever is added to its URL.
+            is_plain = not query or method == "POST"
+            if is_hot and is_plain and (hot := match(method, text)):
                 view, parameters = hot
                 request = Request(method, text, "", incoming.header, body)
                 answer = await view(request, self._door, **parameters)
             else:
-                return await self._flask.answer(environ_of(incoming, path, query, body), incoming)
+                is_known = self._without_hot or self._door.knows(incoming.header)
+                flask = self._flask if is_known else self._for_strangers
+                return await flask.answer(environ_of(incoming, path, query, body), incoming)
         except Exception as error:
             # As Flask does: whatever a view raises becomes a problem document.
             answer = problem_of(error, method, text)
@@ -77,3 +90,4 @@ class Front:
         """Let go of the threads."""
         self._door.close()
         self._threads.close()
+        self._few_threads.close()

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from asyncio import AbstractEventLoop
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from functools import partial
 from typing import Any, TypeAlias
 
+from api.errors import InvalidToken, MissingScope, MissingToken
 from api.http.access import admitted
 from api.http.headers import Headers
 from api.http.messages import Result
@@ -35,14 +37,15 @@ class LoopDoor:
         services: Services,
         loop: AbstractEventLoop,
         threads: BoundedThreads,
+        strangers: BoundedThreads,
     ) -> None:
         self.services = services
         self._loop = loop
         self._threads = threads
+        self._strangers = strangers
         self._milepost = services.milepost
         self._tokens = services.tokens
         self._remembered = _OnlyRemembered(services.tokens)
-        self._admin_token = services.settings.admin_token
         self._receipts = Gathering(loop, services.milepost.committer)
         self._reading = Batching[str, Instance | None](services.reader.instances_of, name="reader")
         self._instances = Gathering(loop, self._reading)
@@ -52,10 +55,20 @@ class LoopDoor:
     async def admit(self, header: Headers, scope: Scope) -> Principal:
         """See `Door.admit`; a token that is not remembered is looked up in a thread."""
         try:
-            return admitted(header, self._remembered, self._admin_token, scope)
+            return admitted(header, self._remembered, self.services, scope)
         except _NotRemembered:
-            look_up = partial(admitted, header, self._tokens, self._admin_token, scope)
-        return await self._threads.run(look_up)
+            look_up = partial(admitted, header, self._tokens, self.services, scope)
+        return await self._strangers.run(look_up)
+
+    def knows(self, header: Headers) -> bool:
+        """Tell whether a request's token is valid, as far as that is known without a query."""
+        try:
+            admitted(header, self._remembered, self.services, "read")
+        except (MissingToken, InvalidToken, _NotRemembered):
+            return False
+        except MissingScope:
+            return True
+        return True
 
     async def record(self, callback: Callback) -> Receipt:
         """See `Door.record`."""
@@ -103,3 +116,6 @@ class _OnlyRemembered:
         if token is None:
             raise _NotRemembered
         return token
+
+    def used(self, token: Token, now: datetime) -> None:
+        self._tokens.used(token, now)

@@ -43,7 +43,6 @@ class Orders(msgspec.Struct, frozen=True):
 def work(orders: Orders, listening: socket.socket, line: Line) -> None:
     """Answer requests at a listening socket until the other end of the line says so, or is gone."""
     from api.app import create_app
-    from api.http.signatures import key_id
     from api.serving.logs import log_to_stderr
     from api.wiring import open_services
 
@@ -53,9 +52,8 @@ def work(orders: Orders, listening: socket.socket, line: Line) -> None:
     services = msgspec.structs.replace(
         open_services(orders.settings), is_draining=lambda: told.is_draining
     )
-    for secret in orders.settings.callback_secrets:
-        # Naming a secret is slow by design, so do it before the first callbacks come.
-        key_id(secret)
+    # Naming a secret is slow by design, so do it before the first callbacks come.
+    services.senders.name_all()
     application = create_app(services)
     # All this stays; a garbage collector that looks at it again holds up every callback meanwhile.
     gc.freeze()

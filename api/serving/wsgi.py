@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import atexit
+import logging
 
 from api.app import create_app
 from api.http.flask_side.app import App
 from api.settings.config import from_environment
-from api.settings.credentials import with_credentials
+from api.settings.credentials import needs_credentials, with_credentials
+from api.settings.home import make_home
+from api.settings.private_files import made_private
 from api.settings.variables import InvalidSetting
 from api.wiring import open_services
+
+log = logging.getLogger("milepost")
 
 
 def application() -> App:
@@ -19,12 +24,15 @@ def application() -> App:
     `InvalidSetting`, and `StoreUnavailable` when the database does not answer.
     """
     configured = from_environment()
-    if not (configured.callback_secrets and configured.admin_token):
+    if needs_credentials(configured):
         # `milepost serve` generates them on a loopback address; this address is unknown here.
         raise InvalidSetting(
             "set MILEPOST_CALLBACK_SECRET and MILEPOST_ADMIN_TOKEN: "
             "only `milepost serve` generates credentials"
         )
+    make_home(configured)
+    for line in made_private(configured):
+        log.warning("%s", line)
     settings, _ = with_credentials(configured)
     services = open_services(settings)
     atexit.register(services.close)

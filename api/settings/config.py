@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from api.settings.named_senders import named_senders
 from api.settings.settings import CONNECTIONS_PER_ADDRESS, Settings
 from api.settings.validation import (
     admin_token,
@@ -14,6 +15,8 @@ from api.settings.validation import (
     checkpoint_keys,
     checkpoint_trusted,
     database_url,
+    job_key_secrets,
+    public_url,
     store_settings,
     trusted_proxies,
     workflows_folder,
@@ -36,10 +39,15 @@ def from_environment(
     """
     env = Variables(os.environ if environment is None else environment)
     home = Path(env.get("MILEPOST_HOME") or ".milepost")
+    shared, of_jobs = callback_secrets(env), job_key_secrets(env)
     settings = Settings(
         home=home,
         database_url=database_url(env.get("MILEPOST_DATABASE_URL"), home),
-        callback_secrets=callback_secrets(env),
+        callback_secrets=shared,
+        takes_shared_secret=env.choice("MILEPOST_SHARED_SECRET", ("on", "off")) == "on",
+        job_key_secrets=of_jobs,
+        named_senders=named_senders(env.get("MILEPOST_SENDERS"), (*shared, *of_jobs)),
+        public_url=public_url(env.get("MILEPOST_PUBLIC_URL")),
         dated_signatures=env.choice("MILEPOST_SIGNATURES", ("all", "dated")) == "dated",
         admin_token=admin_token(env.get("MILEPOST_ADMIN_TOKEN")),
         checkpoint_keys=checkpoint_keys(env.get("MILEPOST_CHECKPOINT_KEY")),

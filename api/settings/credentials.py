@@ -12,21 +12,25 @@ import msgspec
 
 from api.atomic_file import FileNotWritten, atomic_file
 from api.settings.home import make_folder
+from api.settings.private_files import read_private
 from api.settings.settings import Settings
+from api.settings.validation import admin_token, callback_secret, job_key_secret
 from api.settings.variables import InvalidSetting
-from domain.evidence.signing_keys import InvalidKey, PrivateKey
-
-KEY_NAME = "milepost"
-"""The name of a checkpoint key that Milepost makes."""
+from domain.errors import MilepostError
+from domain.evidence.signing_keys import NAMELESS, PrivateKey
 
 
 class Credential(NamedTuple):
-    """How Milepost makes a credential, and which part of it may be shown."""
+    """How Milepost makes and checks a credential, and which part of it is shown, if any.
+
+    `check` returns the credential, or raises a `MilepostError`.
+    """
 
     setting: str
     file_name: str
     make: Callable[[], str]
-    shown: Callable[[str], str] = str
+    check: Callable[[str], object]
+    shown: Callable[[str], str | None] = str
 
 
 def _token() -> str:
@@ -34,18 +38,24 @@ def _token() -> str:
 
 
 def _checkpoint_key() -> str:
-    return PrivateKey.generate(KEY_NAME).secret()
+    return PrivateKey.generate(NAMELESS).secret()
 
 
 def _public(secret: str) -> str:
     return str(PrivateKey.parse(secret).public)
 
 
-CHECKPOINT_KEY = Credential("checkpoint_keys", "checkpoint-key", _checkpoint_key, _public)
+CHECKPOINT_KEY = Credential(
+    "checkpoint_keys", "checkpoint-key", _checkpoint_key, PrivateKey.parse, _public
+)
 GENERATED = {
-    "callback secret": Credential("callback_secrets", "callback-secret", _token),
-    "admin token": Credential("admin_token", "admin-token", _token),
+    "callback secret": Credential("callback_secrets", "callback-secret", _token, callback_secret),
+    "admin token": Credential("admin_token", "admin-token", _token, admin_token),
     "checkpoint key": CHECKPOINT_KEY,
+    # Nobody has to copy this one: registrations hand out what is derived from it.
+    "job key secret": Credential(
+        "job_key_secrets", "job-key-secret", _token, job_key_secret, lambda _: None
+    ),
 }
 
 
@@ -59,14 +69,24 @@ def with_credentials(settings: Settings) -> tuple[Settings, dict[str, str]]:
     generated: list[str] = []
     filled = settings
     for name, credential in GENERATED.items():
-        if getattr(settings, credential.setting):
+        if getattr(settings, credential.setting) or not _is_needed(name, settings):
             continue
-        secret, is_new = _stored_secret(settings.home / credential.file_name, credential.make)
+        secret, is_new = _stored_secret(settings.home / credential.file_name, credential)
         filled = _with(filled, credential, secret)
         generated.append(name)
-        if is_new:
-            made[name] = credential.shown(secret)
+        if is_new and (shown := credential.shown(secret)):
+            made[name] = shown
     return msgspec.structs.replace(filled, generated=tuple(generated)), made
+
+
+def needs_credentials(settings: Settings) -> bool:
+    """Tell whether a credential of senders or readers is not configured."""
+    shared = settings.callback_secrets or not settings.takes_shared_secret
+    return not (shared and settings.admin_token)
+
+
+def _is_needed(name: str, settings: Settings) -> bool:
+    return name != "callback secret" or settings.takes_shared_secret
 
 
 def with_stored_checkpoint_key(settings: Settings) -> Settings:
@@ -74,30 +94,29 @@ def with_stored_checkpoint_key(settings: Settings) -> Settings:
     path = settings.home / CHECKPOINT_KEY.file_name
     if settings.checkpoint_keys or not os.path.lexists(path):
         return settings
-    return _with(settings, CHECKPOINT_KEY, _read(path))
+    return _with(settings, CHECKPOINT_KEY, _read(path, CHECKPOINT_KEY))
 
 
 def credential_files(settings: Settings) -> list[Path]:
     """Return the files of the credentials that Milepost made."""
-    return [settings.home / GENERATED[name].file_name for name in settings.generated]
+    return [file_of(settings, name) for name in settings.generated]
+
+
+def file_of(settings: Settings, name: str) -> Path:
+    """Return the file of a credential of `GENERATED`, by its name there."""
+    return settings.home / GENERATED[name].file_name
 
 
 def _with(settings: Settings, credential: Credential, value: str) -> Settings:
-    if credential is CHECKPOINT_KEY:
-        try:
-            PrivateKey.parse(value)
-        except InvalidKey as error:
-            path = settings.home / credential.file_name
-            raise InvalidSetting(f"MILEPOST_HOME: {path}: {error}") from error
     several = isinstance(getattr(settings, credential.setting), tuple)
     return msgspec.structs.replace(settings, **{credential.setting: (value,) if several else value})
 
 
-def _stored_secret(path: Path, make: Callable[[], str]) -> tuple[str, bool]:
+def _stored_secret(path: Path, credential: Credential) -> tuple[str, bool]:
     """Return the secret in the file, and whether this call made it."""
     make_folder("MILEPOST_HOME", path.parent)
-    if not path.exists():
-        secret = make()
+    if not os.path.lexists(path):
+        secret = credential.make()
         try:
             with atomic_file(path, replace=False) as file:
                 file.write(f"{secret}\n".encode("ascii"))
@@ -107,16 +126,18 @@ def _stored_secret(path: Path, make: Callable[[], str]) -> tuple[str, bool]:
             raise InvalidSetting(f"MILEPOST_HOME: {error}") from error
         else:
             return secret, True
-    return _read(path), False
+    return _read(path, credential), False
 
 
-def _read(path: Path) -> str:
-    try:
-        secret = path.read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidSetting(f"MILEPOST_HOME: {path} cannot be read: {error}") from error
+def _read(path: Path, credential: Credential) -> str:
+    secret = read_private(path)
     if not secret:
         raise InvalidSetting(
             f"{path} is empty; delete the file, and Milepost makes a new credential"
         )
+    try:
+        credential.check(secret)
+    except MilepostError as error:
+        rule = str(error).removeprefix("MILEPOST_ADMIN_TOKEN: ")
+        raise InvalidSetting(f"MILEPOST_HOME: {path}: {rule}") from error
     return secret

@@ -11,6 +11,7 @@ from urllib.parse import unquote
 import msgspec
 from psycopg.conninfo import conninfo_to_dict
 
+from api.settings.named_senders import NamedSender
 from domain.evidence.signing_keys import PrivateKey, PublicKey
 
 CONNECTIONS_PER_ADDRESS: Final = 1_024
@@ -23,7 +24,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     home: Path
     database_url: str
     callback_secrets: tuple[str, ...] = ()
+    takes_shared_secret: bool = True
     dated_signatures: bool = False
+    job_key_secrets: tuple[str, ...] = ()
+    public_url: str = ""
+    named_senders: tuple[NamedSender, ...] = ()
     admin_token: str = ""
     checkpoint_keys: tuple[str, ...] = ()
     checkpoint_trusted: tuple[str, ...] = ()

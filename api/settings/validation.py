@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Sequence
 from ipaddress import ip_network
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from eventsourcing.utils import TopicError, resolve_topic
 from psycopg import ProgrammingError
@@ -14,6 +16,7 @@ from psycopg.conninfo import conninfo_to_dict
 from api.settings.variables import InvalidSetting, Variables
 from domain.evidence.signing_keys import InvalidKey, PrivateKey, PublicKey
 
+MIN_JOB_KEY_SECRET = 32
 CIPHER = "eventsourcing.cryptography:AESCipher"
 
 
@@ -49,20 +52,75 @@ def callback_secrets(env: Variables) -> tuple[str, ...]:
     name = "MILEPOST_CALLBACK_SECRET"
     if env.get(name) is None:
         name = "GITHUB_CALLBACK_SECRET"
-    given = env.listed(name)
+    return checked_secrets(name, env.listed(name)) if env.get(name) else ()
+
+
+def checked_secrets(name: str, given: Sequence[str]) -> tuple[str, ...]:
+    """Return secrets that can sign callbacks; an error begins with the name."""
     for secret in given:
-        if len(secret) < 8:
-            raise InvalidSetting(f"{name}: a secret must have at least 8 characters")
-        if secret.startswith("whsec_"):
-            try:
-                key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
-            except binascii.Error:
-                raise InvalidSetting(f"{name}: base64 must follow whsec_") from None
-            if len(key) < 8:
-                raise InvalidSetting(f"{name}: a whsec_ key must have at least 8 bytes")
+        try:
+            callback_secret(secret)
+        except InvalidSetting as error:
+            raise InvalidSetting(f"{name}: {error}") from None
+    if not given:
+        raise InvalidSetting(f"{name}: contains no secret")
+    return tuple(given)
+
+
+def job_key_secrets(env: Variables) -> tuple[str, ...]:
+    """Return the secrets that the keys of jobs are derived from, the newest one first."""
+    name = "MILEPOST_JOB_KEY_SECRET"
+    given = env.listed(name)
     if env.get(name) and not given:
         raise InvalidSetting(f"{name}: contains no secret")
+    for secret in given:
+        try:
+            job_key_secret(secret)
+        except InvalidSetting as error:
+            raise InvalidSetting(f"{name}: {error}") from None
+    if set(given).intersection(callback_secrets(env)):
+        raise InvalidSetting(
+            f"{name}: must not be a callback secret, whose holders could derive every job's key"
+        )
     return given
+
+
+def public_url(value: str | None) -> str:
+    """Return the URL under which others reach Milepost, without a slash at its end."""
+    if value is None:
+        return ""
+    parts = urlsplit(value)
+    plain = parts.scheme in ("http", "https") and parts.hostname and not parts.username
+    if not plain or parts.query or parts.fragment:
+        raise InvalidSetting(
+            "MILEPOST_PUBLIC_URL: must be a URL like https://milepost.example, without a query"
+        )
+    return value.rstrip("/")
+
+
+def callback_secret(secret: str) -> str:
+    """Return a secret that signs callbacks; the message of a fault names no variable."""
+    if len(secret) < 8:
+        raise InvalidSetting("a secret must have at least 8 characters")
+    if secret.startswith("whsec_"):
+        try:
+            key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+        except binascii.Error:
+            raise InvalidSetting("base64 must follow whsec_") from None
+        if len(key) < 8:
+            raise InvalidSetting("a whsec_ key must have at least 8 bytes")
+    return secret
+
+
+def job_key_secret(secret: str) -> str:
+    """Return a secret that keys of jobs are derived from; a fault names no variable."""
+    if len(secret) < MIN_JOB_KEY_SECRET:
+        # The holder of one job's key can try out guesses of a short secret without asking us.
+        raise InvalidSetting(
+            f"a secret must have at least {MIN_JOB_KEY_SECRET} random characters; "
+            "openssl rand -base64 32 makes one"
+        )
+    return secret
 
 
 def admin_token(value: str | None) -> str:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from collections.abc import Collection, Sequence
-from datetime import datetime
+from collections.abc import Callable, Collection, Sequence
+from datetime import UTC, datetime
 from typing import Literal, Protocol, get_args
 
 import msgspec
@@ -19,12 +19,15 @@ from api.errors import InvalidToken
 
 Scope = Literal["read", "write", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
+ADMIN = "admin"
+"""The name and id of the admin token of the settings; the id of another token has 12 digits."""
 
 
 class Token(msgspec.Struct, frozen=True):
     """A stored token. `hash` is the SHA-256 of the secret text, in hex; `scopes` are sorted.
 
-    A plain hash is enough: a secret of 256 random bits cannot be guessed.
+    A plain hash is enough: a secret of 256 random bits cannot be guessed. Times are texts in UTC,
+    to the second. `last_used_at` may be a minute too early.
     """
 
     id: str
@@ -34,13 +37,23 @@ class Token(msgspec.Struct, frozen=True):
     user_id: str | None
     created_at: str
     revoked_at: str | None = None
+    expires_at: str | None = None
+    last_used_at: str | None = None
+
+    def has_expired(self, now: datetime) -> bool:
+        """Tell whether the token's time is over."""
+        return self.expires_at is not None and datetime.fromisoformat(self.expires_at) <= now
 
 
 class Principal(msgspec.Struct, frozen=True):
-    """The sender of a request, with its scopes; if `user_id` is set, for that user's jobs only."""
+    """The sender of a request, with its scopes; if `user_id` is set, for that user's jobs only.
+
+    `token_id` is `ADMIN` for the admin token of the settings.
+    """
 
     name: str
     scopes: frozenset[str]
+    token_id: str
     user_id: str | None = None
 
     def may(self, scope: Scope) -> bool:
@@ -56,7 +69,11 @@ class TokenLookup(Protocol):
     """Finds tokens by id."""
 
     def find(self, token_id: str) -> Token | None:
-        """Return a token by its id, revoked ones too."""
+        """Return a token by its id, revoked and expired ones too."""
+        ...
+
+    def used(self, token: Token, now: datetime) -> None:
+        """Note that somebody used the token."""
         ...
 
 
@@ -77,30 +94,59 @@ class TokenStore(TokenLookup, Protocol):
 
 
 def create(
-    store: TokenStore, name: str, scopes: Collection[Scope], user_id: str | None, now: datetime
+    store: TokenStore,
+    name: str,
+    scopes: Collection[Scope],
+    user_id: str | None,
+    now: datetime,
+    expires_at: datetime | None = None,
 ) -> tuple[Token, str]:
     """Make and store a token; return it with its text, which is not stored."""
     token_id = secrets.token_hex(6)
     text = f"mp_{token_id}_{secrets.token_urlsafe(32)}"
-    granted = " ".join(sorted(scopes))
-    token = Token(token_id, name, _hash(text), granted, user_id, now.isoformat(timespec="seconds"))
+    until = stored_time(expires_at) if expires_at else None
+    token = Token(
+        id=token_id,
+        name=name,
+        hash=_hash(text, until),
+        scopes=" ".join(sorted(scopes)),
+        user_id=user_id,
+        created_at=stored_time(now),
+        expires_at=until,
+    )
     store.add(token)
     return token, text
 
 
-def authenticate(text: str, store: TokenLookup, admin_token: str) -> Principal:
+def stored_time(time: datetime) -> str:
+    """Return a time as tokens have it, so that the order of texts is that of times."""
+    return time.astimezone(UTC).isoformat(timespec="seconds")
+
+
+def authenticate(
+    text: str, store: TokenLookup, admin_token: str, clock: Callable[[], datetime]
+) -> Principal:
     """Return the principal of a token's text; raise `InvalidToken`."""
     given = text.encode("utf-8", "surrogateescape")
     if admin_token and hmac.compare_digest(given, admin_token.encode()):
-        return Principal("admin", frozenset({"admin"}))
+        return Principal(ADMIN, frozenset({"admin"}), ADMIN)
     prefix, _, rest = text.partition("_")
     token_id, _, secret = rest.partition("_")
     # A text that cannot be a token of Milepost does not reach the database.
     token = store.find(token_id) if prefix == "mp" and secret and token_id.isalnum() else None
-    if token is None or token.revoked_at or not hmac.compare_digest(_hash(text), token.hash):
+    if (
+        token is None
+        or token.revoked_at
+        or not hmac.compare_digest(_hash(text, token.expires_at), token.hash)
+        or token.has_expired(now := clock())
+    ):
         raise InvalidToken
-    return Principal(token.name, frozenset(token.scopes.split()), token.user_id)
+    store.used(token, now)
+    return Principal(token.name, frozenset(token.scopes.split()), token.id, token.user_id)
 
 
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+def _hash(text: str, expires_at: str | None) -> str:
+    # The hash covers the end. So a release that knows no end refuses the token instead of taking it
+    # for ever.
+    hashed = text if expires_at is None else f"{text}\n{expires_at}"
+    return hashlib.sha256(hashed.encode("utf-8", "surrogateescape")).hexdigest()

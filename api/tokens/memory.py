@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import msgspec
 
-from api.tokens import Token
+from api.tokens import Token, stored_time
 
 
 class MemoryTokens:
@@ -22,6 +23,12 @@ class MemoryTokens:
     def find(self, token_id: str) -> Token | None:
         """See `TokenStore.find`."""
         return self._tokens.get(token_id)
+
+    def used(self, token: Token, now: datetime) -> None:
+        """See `TokenLookup.used`."""
+        if stored := self._tokens.get(token.id):
+            used = msgspec.structs.replace(stored, last_used_at=stored_time(now))
+            self._tokens[token.id] = used
 
     def all(self) -> Sequence[Token]:
         """See `TokenStore.all`."""

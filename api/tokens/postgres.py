@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from datetime import datetime
+from typing import ClassVar, LiteralString
 
 import msgspec
 
-from api.tokens import Token
+from api.tokens import Token, stored_time
 from domain.log.connections.postgres import PostgresDatastore
 from domain.log.schema.postgres import PostgresPart
 from domain.log.schema.steps import Part, Step, each
@@ -22,10 +23,37 @@ CREATE = """
       created_at text NOT NULL,
       revoked_at text)
 """
-PART: PostgresPart = Part("tokens", (Step(1, ("milepost_tokens",), each(CREATE)),))
-INSERT = "INSERT INTO milepost_tokens VALUES (%s, %s, %s, %s, %s, %s, %s)"
-SELECT = "SELECT * FROM milepost_tokens WHERE id = %s"
-SELECT_ALL = "SELECT * FROM milepost_tokens ORDER BY created_at, id"
+# A table of its own: the first release reads every column of `milepost_tokens`, and on SQLite it
+# writes every one.
+CREATE_USES = """
+    CREATE TABLE IF NOT EXISTS milepost_token_uses (
+      token_id text PRIMARY KEY,
+      expires_at text,
+      last_used_at text)
+"""
+PART: PostgresPart = Part(
+    "tokens",
+    (
+        Step(1, ("milepost_tokens",), each(CREATE)),
+        Step(2, ("milepost_token_uses",), each(CREATE_USES)),
+    ),
+)
+INSERT = """
+    INSERT INTO milepost_tokens (id, name, hash, scopes, user_id, created_at, revoked_at)
+    VALUES (%s, %s, %s, %s, %s, %s, %s)
+"""
+EXPIRE = "INSERT INTO milepost_token_uses (token_id, expires_at) VALUES (%s, %s)"
+TOKENS: LiteralString = """
+    SELECT id, name, hash, scopes, user_id, created_at, revoked_at, expires_at, last_used_at
+      FROM milepost_tokens LEFT JOIN milepost_token_uses ON token_id = id
+"""
+SELECT: LiteralString = f"{TOKENS} WHERE id = %s"
+SELECT_ALL: LiteralString = f"{TOKENS} ORDER BY created_at, id"
+USE = """
+    INSERT INTO milepost_token_uses (token_id, last_used_at) VALUES (%s, %s)
+    ON CONFLICT (token_id) DO UPDATE SET last_used_at = excluded.last_used_at
+"""
+IS_READ_ONLY = "SELECT current_setting('transaction_read_only') = 'on' AS yes"
 REVOKE = "UPDATE milepost_tokens SET revoked_at = %s WHERE id = %s AND revoked_at IS NULL"
 
 
@@ -40,12 +68,20 @@ class PostgresTokens:
     def add(self, token: Token) -> None:
         """See `TokenStore.add`."""
         with self._datastore.transaction(commit=True) as cursor:
-            cursor.execute(INSERT, msgspec.structs.astuple(token))
+            cursor.execute(INSERT, msgspec.structs.astuple(token)[:7])
+            if token.expires_at:
+                cursor.execute(EXPIRE, (token.id, token.expires_at))
 
     def find(self, token_id: str) -> Token | None:
         """See `TokenStore.find`."""
         rows = self._datastore.rows(SELECT, (token_id,))
         return Token(**rows[0]) if rows else None
+
+    def used(self, token: Token, now: datetime) -> None:
+        """See `TokenLookup.used`; on a database that takes no writes, do nothing."""
+        if not self._datastore.rows(IS_READ_ONLY)[0]["yes"]:
+            with self._datastore.transaction(commit=True) as cursor:
+                cursor.execute(USE, (token.id, stored_time(now)))
 
     def all(self) -> Sequence[Token]:
         """See `TokenStore.all`."""

@@ -2,24 +2,42 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from datetime import datetime
 from time import monotonic
 from typing import Final
+
+from eventsourcing.persistence import PersistenceError
 
 from api.tokens import Token, TokenStore
 
 REMEMBERED_SECONDS: Final = 5.0
 """How long a token may still work after another process has revoked it."""
+NOTED_SECONDS: Final = 60.0
+"""How many seconds pass at least between two notes that a token was used."""
 MAX_REMEMBERED: Final = 1000
+
+log = logging.getLogger("milepost.tokens")
 
 
 class RememberedTokens:
     """Cache valid tokens of another store, by id and with their hash, never with their secret."""
 
-    def __init__(self, store: TokenStore, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(
+        self,
+        store: TokenStore,
+        clock: Callable[[], float] = monotonic,
+        writer: Executor | None = None,
+    ) -> None:
         self._store = store
         self._clock = clock
         self._cached: dict[str, tuple[float, Token]] = {}
+        # No request waits for the note of a use. The thread begins with the first one.
+        self._writer = writer or ThreadPoolExecutor(1, "milepost-token-uses")
+        self._due: dict[str, float] = {}
+        self._has_failed = False
 
     def add(self, token: Token) -> None:
         """See `TokenStore.add`."""
@@ -43,6 +61,31 @@ class RememberedTokens:
         now = self._clock()
         until, token = self._cached.get(token_id, (now, None))
         return token if now < until else None
+
+    def used(self, token: Token, now: datetime) -> None:
+        """Note the use in another thread, at most once in `NOTED_SECONDS` for a token."""
+        seconds = self._clock()
+        if seconds < self._due.get(token.id, 0.0):
+            return
+        if len(self._due) >= MAX_REMEMBERED:
+            self._due.clear()
+        self._due[token.id] = seconds + NOTED_SECONDS
+        # Another process may have noted a use.
+        noted = token.last_used_at and datetime.fromisoformat(token.last_used_at)
+        if not noted or (now - noted).total_seconds() >= NOTED_SECONDS:
+            self._writer.submit(self._note, token, now)
+
+    def _note(self, token: Token, now: datetime) -> None:
+        try:
+            self._store.used(token, now)
+        except PersistenceError as error:
+            if not self._has_failed:
+                self._has_failed = True
+                log.warning("cannot note when tokens were last used: %s", error)
+
+    def close(self) -> None:
+        """End the thread that notes uses; drop the notes that wait."""
+        self._writer.shutdown(cancel_futures=True)
 
     def all(self) -> Sequence[Token]:
         """See `TokenStore.all`."""

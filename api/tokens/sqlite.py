@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from datetime import datetime
+from typing import ClassVar, LiteralString
 
 import msgspec
 
-from api.tokens import Token
+from api.tokens import Token, stored_time
 from domain.log.connections.sqlite import SQLiteDatastore
 from domain.log.schema.sqlite import SQLitePart
 from domain.log.schema.steps import Part, Step, each
@@ -22,10 +23,36 @@ CREATE = """
       created_at TEXT NOT NULL,
       revoked_at TEXT)
 """
-PART: SQLitePart = Part("tokens", (Step(1, ("milepost_tokens",), each(CREATE)),))
-INSERT = "INSERT INTO milepost_tokens VALUES (?, ?, ?, ?, ?, ?, ?)"
-SELECT = "SELECT * FROM milepost_tokens WHERE id = ?"
-SELECT_ALL = "SELECT * FROM milepost_tokens ORDER BY created_at, id"
+# A table of its own: the first release reads every column of `milepost_tokens`, and on SQLite it
+# writes every one.
+CREATE_USES = """
+    CREATE TABLE IF NOT EXISTS milepost_token_uses (
+      token_id TEXT PRIMARY KEY,
+      expires_at TEXT,
+      last_used_at TEXT)
+"""
+PART: SQLitePart = Part(
+    "tokens",
+    (
+        Step(1, ("milepost_tokens",), each(CREATE)),
+        Step(2, ("milepost_token_uses",), each(CREATE_USES)),
+    ),
+)
+INSERT = """
+    INSERT INTO milepost_tokens (id, name, hash, scopes, user_id, created_at, revoked_at)
+    VALUES (?, ?, ?, ?, ?, ?, ?)
+"""
+EXPIRE = "INSERT INTO milepost_token_uses (token_id, expires_at) VALUES (?, ?)"
+TOKENS: LiteralString = """
+    SELECT id, name, hash, scopes, user_id, created_at, revoked_at, expires_at, last_used_at
+      FROM milepost_tokens LEFT JOIN milepost_token_uses ON token_id = id
+"""
+SELECT: LiteralString = f"{TOKENS} WHERE id = ?"
+SELECT_ALL: LiteralString = f"{TOKENS} ORDER BY created_at, id"
+USE = """
+    INSERT INTO milepost_token_uses (token_id, last_used_at) VALUES (?, ?)
+    ON CONFLICT (token_id) DO UPDATE SET last_used_at = excluded.last_used_at
+"""
 REVOKE = "UPDATE milepost_tokens SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL"
 
 
@@ -40,13 +67,20 @@ class SQLiteTokens:
     def add(self, token: Token) -> None:
         """See `TokenStore.add`."""
         with self._datastore.writing() as cursor:
-            cursor.execute(INSERT, msgspec.structs.astuple(token))
+            cursor.execute(INSERT, msgspec.structs.astuple(token)[:7])
+            if token.expires_at:
+                cursor.execute(EXPIRE, (token.id, token.expires_at))
 
     def find(self, token_id: str) -> Token | None:
         """See `TokenStore.find`."""
         with self._datastore.reading() as cursor:
             row = cursor.execute(SELECT, (token_id,)).fetchone()
         return Token(*row) if row else None
+
+    def used(self, token: Token, now: datetime) -> None:
+        """See `TokenLookup.used`."""
+        with self._datastore.writing() as cursor:
+            cursor.execute(USE, (token.id, stored_time(now)))
 
     def all(self) -> Sequence[Token]:
         """See `TokenStore.all`."""

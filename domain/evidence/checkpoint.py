@@ -18,19 +18,26 @@ from domain.evidence.signing_keys import PublicKey
 
 
 class Checkpoint(msgspec.Struct, frozen=True):
-    """The log's first `size` events have this root; the last of them has this position."""
+    """The log's first `size` events have this root; the last of them has this position.
+
+    A checkpoint that another program made may lack the position and the time.
+    """
 
     origin: str
     size: int
     root: bytes
-    position: int
-    made_at: datetime
+    position: int | None = None
+    made_at: datetime | None = None
 
     @property
     def text(self) -> str:
         """The signed lines: origin, size, root, and two extensions."""
-        root, made = b64encode(self.root).decode(), self.made_at.isoformat()
-        return f"{self.origin}\n{self.size}\n{root}\nposition {self.position}\nmade-at {made}\n"
+        lines = [self.origin, str(self.size), b64encode(self.root).decode()]
+        if self.position is not None:
+            lines.append(f"position {self.position}")
+        if self.made_at is not None:
+            lines.append(f"made-at {self.made_at.isoformat()}")
+        return "\n".join(lines) + "\n"
 
 
 def opened_checkpoint(note: str, keys: Iterable[PublicKey]) -> Checkpoint:
@@ -45,20 +52,32 @@ def opened_checkpoint(note: str, keys: Iterable[PublicKey]) -> Checkpoint:
 
 
 def parse_checkpoint(text: str) -> Checkpoint:
-    """Read the signed lines; raise `InvalidCheckpoint`."""
+    """Read the signed lines; raise `InvalidCheckpoint`.
+
+    Lines after the third are extensions. Those that Milepost does not know are passed over, as
+    C2SP's `tlog-checkpoint` says.
+    """
     lines = text.removesuffix("\n").split("\n")
     try:
         origin, size, root, *extensions = lines
-        extension = dict(line.split(" ", 1) for line in extensions)
-        checkpoint = Checkpoint(
-            origin,
-            int(size),
-            b64decode(root, validate=True),
-            int(extension["position"]),
-            datetime.fromisoformat(extension["made-at"]),
-        )
-    except (ValueError, KeyError) as error:
+        checkpoint = Checkpoint(origin, int(size), b64decode(root, validate=True))
+    except ValueError as error:
         raise InvalidCheckpoint("these are not the lines of a checkpoint") from error
-    if checkpoint.text != text or checkpoint.size < 0 or len(checkpoint.root) != HASH_BYTES:
+    is_written_so = lines[:3] == checkpoint.text.split("\n")[:3] and text.endswith("\n")
+    if not (is_written_so and all(lines)) or checkpoint.size < 0:
         raise InvalidCheckpoint("these are not the lines of a checkpoint")
-    return checkpoint
+    if len(checkpoint.root) != HASH_BYTES:
+        raise InvalidCheckpoint("these are not the lines of a checkpoint")
+    return _extended(checkpoint, extensions)
+
+
+def _extended(checkpoint: Checkpoint, extensions: Iterable[str]) -> Checkpoint:
+    known = dict(line.split(" ", 1) for line in extensions if " " in line)
+    try:
+        return msgspec.structs.replace(
+            checkpoint,
+            position=int(known["position"]),
+            made_at=datetime.fromisoformat(known["made-at"]),
+        )
+    except (KeyError, ValueError):
+        return checkpoint  # another program's

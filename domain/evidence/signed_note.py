@@ -31,7 +31,7 @@ def opened_note(note: str, keys: Iterable[PublicKey]) -> tuple[str, PublicKey]:
     trusted = {(key.name, key.id): key for key in keys}
     signer: PublicKey | None = None
     unknown: list[str] = []
-    for line in signatures.splitlines():
+    for line in filter(None, signatures.split("\n")):
         name, key_id, signature = _signature(line)
         key = trusted.get((name, key_id))
         if key is None:

@@ -15,6 +15,11 @@ ED25519 = b"\x01"
 """The algorithm byte of Ed25519. It precedes the key, also in the data whose hash is its id."""
 KEY_ID_BYTES = 4
 PRIVATE = "PRIVATE+KEY+"
+NAMELESS = "milepost"
+"""The name of every key that Milepost makes itself: it tells no log from another.
+
+Such a key signs under the origin of the log, too.
+"""
 
 
 class InvalidKey(MilepostError):
@@ -44,6 +49,10 @@ class PublicKey:
 
     def __str__(self) -> str:
         return _written(self.name, self.id, self._raw)
+
+    def named(self, name: str) -> PublicKey:
+        """Return a key of the same bytes with another name, and so with another id."""
+        return PublicKey(name, self._key)
 
     def signed(self, text: str, signature: bytes) -> bool:
         """Tell whether this key made the signature under that text."""
@@ -84,6 +93,10 @@ class PrivateKey:
     def name(self) -> str:
         """The name of the key, which is the origin of the checkpoints that it signs."""
         return self.public.name
+
+    def named(self, name: str) -> PrivateKey:
+        """Return a key of the same bytes with another name, and so with another id."""
+        return PrivateKey(name, self._key)
 
     def secret(self) -> str:
         """Return the key as text to store. This is not `str()`, so that no log shows it."""

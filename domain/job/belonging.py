@@ -12,7 +12,7 @@ from typing import Literal
 
 import msgspec
 
-from domain.job.attempt.clocks import MAX_LEAD, clock_of, whole_seconds
+from domain.job.attempt.clocks import MAX_LEAD, SKEW_SECONDS, clock_of, whole_seconds
 from domain.job.attempt.final import Final
 from domain.job.attempt.state import Attempt
 from domain.job.events import (
@@ -26,6 +26,8 @@ from domain.job.events import (
 from domain.job.long_text import kept
 from domain.job.runs import Runs
 
+SAME_SKEW_SECONDS = 30
+"""Two words whose clocks differ from ours by less than this apart come from the same clock."""
 NONE = 0
 """The number that stands for no attempt: the callback is recorded and changes nothing."""
 
@@ -106,7 +108,7 @@ def _stopping(runs: Runs, word: Word) -> Attempt | None:
     """Return the attempt whose machine is gone: the named one, else one that was asked to stop."""
     every = reversed(runs.attempts)
     if word.server_id:
-        return next((each for each in every if each.is_machine(word.server_id)), None)
+        return next((each for each in every if each.has_machine(word.server_id)), None)
     if word.run_id:
         return None
     asked = (each for each in every if each.stop_requested_at and not each.stopped_at)
@@ -129,13 +131,19 @@ def _failed_at(runs: Runs, word: Word) -> Attempt | None:
 def _of_no_run(runs: Runs, word: Word) -> Placement:
     attempt = runs.working or runs.present
     if word.clock:
-        attempt = _open_at(runs, attempt, word.clock)
-        if _was_another_failure(attempt, word):
-            return _opens(runs, word, "failure", before=attempt.number)
+        then = _open_at(runs, attempt, word.clock)
+        is_another = _was_another_failure(then, word)
+        if (is_another or then is not attempt) and not _has_a_slow_clock(runs, attempt, word):
+            if is_another:
+                return _opens(runs, word, "failure", before=then.number)
+            attempt = then
     return _of_attempt(runs, attempt, word)
 
 
 def _of_unknown_run(runs: Runs, word: Word) -> Placement:
+    if ended := _ended_after(runs, word):
+        # The run's end named no run, and overtook this word.
+        return Placement(ended.number)
     working = runs.working
     if working and working.run_id is None:
         # The attempt waits for its run, or its first words named none.
@@ -310,6 +318,42 @@ def _open_at(runs: Runs, attempt: Attempt, clock: datetime) -> Attempt:
             break  # it happened between the two, so the later one began earlier than we knew
         place -= 1
     return every[place]
+
+
+def _has_a_slow_clock(runs: Runs, present: Attempt, word: Word) -> bool:
+    """Tell whether the word's clock is as slow as one that was measured in the job before.
+
+    Then it was on its way for no time, and belongs to the attempt that is open now. If the word
+    that opened this attempt was slow, too, their clocks agree, and their times can be compared.
+    Where no run is named, times alone tell the attempts apart.
+    """
+    if word.clock is None or present.run_id is None:
+        return False
+    if present.since and present.opened_at:
+        if (present.since - present.opened_at).total_seconds() > SKEW_SECONDS:
+            return False
+    skew = (word.clock - word.fact.recorded_at).total_seconds()
+    return any(
+        each.skew_seconds is not None and abs(each.skew_seconds - skew) < SAME_SKEW_SECONDS
+        for each in runs.attempts
+    )
+
+
+def _ended_after(runs: Runs, word: Word) -> Attempt | None:
+    """Return the attempt without a run that ended after this word, by clocks that are right."""
+    clock, recorded_at = word.clock, word.fact.recorded_at
+    if clock is None or (recorded_at - clock).total_seconds() > SKEW_SECONDS:
+        return None  # it was late, or its clock is slow, so the run's name counts for more
+    for attempt in reversed(runs.attempts):
+        final = attempt.final
+        if attempt.run_id or final is None or not final.unnamed:
+            continue
+        end = final.moment.occurred_at
+        if end is None or end - final.moment.recorded_at > MAX_LEAD or not _is_before(clock, end):
+            continue
+        if attempt.opened_at is None or not _is_before(clock, attempt.opened_at):
+            return attempt
+    return None
 
 
 def _is_before(one: datetime, other: datetime) -> bool:

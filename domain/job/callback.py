@@ -16,6 +16,7 @@ from domain.job.events import (
     StatusReported,
     StepReported,
 )
+from domain.job.mandate import Mandate
 
 NOT_OF_A_HEARTBEAT = (
     "status",
@@ -35,7 +36,8 @@ STATUSES: tuple[Status, ...] = get_args(Status)
 class Callback(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """An authentic, well-formed callback. Absent and empty fields are None.
 
-    `size` is how many bytes its body has.
+    `size` is how many bytes its body has. `mandate` says which jobs the sender may report on; None
+    for all.
     """
 
     job_id: str
@@ -58,6 +60,7 @@ class Callback(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     raw: str | None = None
     extra: dict[str, Any] = {}
     size: int = 0
+    mandate: Mandate | None = None
 
     def facts(self, recorded_at: datetime) -> list[Received]:
         """Return the facts that the callback states.
@@ -163,6 +166,7 @@ class RefusedCallback(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     signed_by: str | None = None
     callback_id: str | None = None
     digest: str | None = None
+    mandate: Mandate | None = None
 
     def fact(self, recorded_at: datetime) -> CallbackRefused:
         """Return the fact that it was refused."""

@@ -101,6 +101,10 @@ class JobQueued(Fact, frozen=True, kw_only=True, omit_defaults=True):
 
     `workflow` is `name@version`, the definition that it runs with. `owner` is the user that the
     requesting token was bound to, `digest` the SHA-256 of the request.
+
+    `requested_by` is the name of who asked, here and in other facts: any text, which says nothing
+    of where it comes from. `token_id` is the token that asked, `admin` for that of the settings,
+    and None at the command line and in earlier releases.
     """
 
     agent_id: str
@@ -109,6 +113,7 @@ class JobQueued(Fact, frozen=True, kw_only=True, omit_defaults=True):
     workflow: str
     idempotency_key: str | None = None
     requested_by: str | None = None
+    token_id: str | None = None
     owner: str | None = None
     digest: str | None = None
 
@@ -129,6 +134,7 @@ class AttemptStarted(Fact, frozen=True, kw_only=True, omit_defaults=True):
     because: Literal["run", "rerun", "evidence", "failure", "retry"] | None = None
     before: int | None = None
     requested_by: str | None = None
+    token_id: str | None = None
     reason: str | None = None
 
 
@@ -160,6 +166,7 @@ class AttemptFailed(Fact, frozen=True, kw_only=True, omit_defaults=True):
 
     attempt: int
     requested_by: str | None = None
+    token_id: str | None = None
     reason: str | None = None
 
 
@@ -168,15 +175,21 @@ class AttemptCancelled(Fact, frozen=True, kw_only=True, omit_defaults=True):
 
     attempt: int
     requested_by: str | None = None
+    token_id: str | None = None
     reason: str | None = None
 
 
 class MachineStopped(Fact, frozen=True, kw_only=True, omit_defaults=True):
-    """An operator or a program confirmed that the attempt's machine is gone."""
+    """An operator or a program confirmed that the attempt's machine is gone.
+
+    `server_id` names the machine if it is another one than the attempt's last.
+    """
 
     attempt: int
     requested_by: str | None = None
+    token_id: str | None = None
     reason: str | None = None
+    server_id: str | None = None
 
 
 class CallbackRefused(Fact, frozen=True, kw_only=True, omit_defaults=True):
@@ -199,10 +212,15 @@ class StopRequested(Fact, frozen=True, kw_only=True, omit_defaults=True):
     """Somebody asked the running instance to stop."""
 
     requested_by: str | None = None
+    token_id: str | None = None
+    reason: str | None = None
 
 
 class RollbackRequested(Fact, frozen=True, kw_only=True, omit_defaults=True):
-    """The attempt failed and left a machine behind, which has to be removed."""
+    """The attempt failed and left a machine behind, which has to be removed.
+
+    There is one for each machine that the attempt reported.
+    """
 
     attempt: int
     server_id: str | None = None
@@ -210,9 +228,13 @@ class RollbackRequested(Fact, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class RollbackWithdrawn(Fact, frozen=True, kw_only=True, omit_defaults=True):
-    """The attempt had not failed after all: its machine is running and wanted."""
+    """The attempt had not failed after all: its machine is running and wanted.
+
+    `server_id` names the machine if it is not the first that a rollback of the attempt named.
+    """
 
     attempt: int
+    server_id: str | None = None
 
 
 def topic_of(fact: type[Fact]) -> str:

@@ -45,23 +45,25 @@ def may_retry(runs: Runs, max_retries: int) -> bool:
     return True
 
 
-def to_confirm(runs: Runs, server_id: str | None, max_retries: int) -> Sequence[Attempt]:
-    """Return the attempts whose machine is gone; none if that is confirmed already.
+def to_confirm(
+    runs: Runs, server_id: str | None, max_retries: int
+) -> Sequence[tuple[Attempt, str | None]]:
+    """Return the machines that are gone, with their attempts; none if that is confirmed already.
 
     Without `server_id`, the job must have only one machine that may be meant. Raises `NotPossible`.
     """
     if server_id:
         ended = (each for each in runs.attempts if each.final or runs.is_superseded(each))
-        meant = [each for each in ended if each.is_machine(server_id)]
-        if not meant:
+        having = [each for each in ended if each.is_machine(server_id) or each.other(server_id)]
+        if not having:
             unknown = f"No ended attempt of the job has the machine {server_id!r}."
             raise refused(unknown, runs, max_retries)
-        return [each for each in meant if each.stopped_at is None]
+        return [(each, server_id) for each in having if not _is_gone(each, server_id)]
     meant = list(machines_left(runs))
-    if len({each.machine_id for each in meant}) > 1:
-        names = ", ".join(dict.fromkeys(map(_described, meant)))
+    if len({machine for _, machine in meant}) > 1:
+        names = ", ".join(dict.fromkeys(_described(*each) for each in meant))
         raise NotPossible(
-            f"More than one machine may be meant: {names}. Say which one is gone (server_id).",
+            f"More than one machine may be meant: {names}. Name the one that is gone.",
             possible=possible(runs, max_retries),
         )
     if not meant and not any(each.stopped_at for each in runs.attempts):
@@ -70,13 +72,17 @@ def to_confirm(runs: Runs, server_id: str | None, max_retries: int) -> Sequence[
     return meant
 
 
-def machines_left(runs: Runs) -> Sequence[Attempt]:
-    """Return the ended attempts whose machine runs, or has to be removed and may still be there."""
-    return [
-        each
-        for each in runs.attempts
-        if each.rollback_is_open or (each.status == "running" and not each.replaced)
-    ]
+def machines_left(runs: Runs) -> Sequence[tuple[Attempt, str | None]]:
+    """Return the machines that run, or have to be removed and may still be there.
+
+    Each is with the ended attempt that reported it; None is a machine without an id.
+    """
+    left = list[tuple[Attempt, str | None]]()
+    for each in runs.attempts:
+        if each.status == "running" and not each.replaced and not each.rollback_is_open:
+            left.append((each, each.machine_id))
+        left += [(each, machine) for machine, _ in each.machines_left]
+    return left
 
 
 def possible(runs: Runs, max_retries: int) -> tuple[Order, ...]:
@@ -132,8 +138,14 @@ def _standing(runs: Runs) -> str:
     return f"The job has ended already ({how})"
 
 
-def _described(attempt: Attempt) -> str:
-    name = repr(attempt.machine_id) if attempt.machine_id else "a machine without an id"
+def _is_gone(attempt: Attempt, server_id: str) -> bool:
+    if other := attempt.other(server_id):
+        return other.settled
+    return attempt.stopped_at is not None
+
+
+def _described(attempt: Attempt, machine: str | None) -> str:
+    name = repr(machine) if machine else "a machine without an id"
     return f"{name} (attempt {attempt.number}, {attempt.status})"
 
 

@@ -33,7 +33,7 @@ from domain.job.events import (
     StopRequested,
     TimeoutWithdrawn,
 )
-from domain.job.rollback import may_matter, rollback_of
+from domain.job.rollback import may_matter, rollback_of, rollbacks_of_others
 from domain.job.runs import Runs
 from domain.workflows.definition import Workflow
 
@@ -106,14 +106,30 @@ class ProvisioningJob(msgspec.Struct, frozen=True, gc=False, omit_defaults=True)
                 fact = msgspec.structs.replace(fact, in_workflow=True)
         return fact
 
-    def stop(self, requested_by: str | None, now: datetime) -> Outcome:
+    def stop(
+        self,
+        requested_by: str | None,
+        reason: str | None,
+        now: datetime,
+        *,
+        token_id: str | None = None,
+    ) -> Outcome:
         """Ask the running instance to stop; raise `NothingToStop`."""
         if self.attempt.status != "running" or self.attempt.stop_requested_at:
             raise NothingToStop
-        return Outcome(self).then(StopRequested(recorded_at=now, requested_by=requested_by))
+        asked = StopRequested(
+            recorded_at=now, requested_by=requested_by, token_id=token_id, reason=reason
+        )
+        return Outcome(self).then(asked)
 
     def fail(
-        self, requested_by: str | None, reason: str | None, now: datetime, max_retries: int
+        self,
+        requested_by: str | None,
+        reason: str | None,
+        now: datetime,
+        max_retries: int,
+        *,
+        token_id: str | None = None,
     ) -> Outcome:
         """End the attempt in progress as failed, for ever; raise `NotPossible`.
 
@@ -123,24 +139,44 @@ class ProvisioningJob(msgspec.Struct, frozen=True, gc=False, omit_defaults=True)
         if attempt is None:
             return Outcome(self)
         failed = AttemptFailed(
-            recorded_at=now, attempt=attempt.number, requested_by=requested_by, reason=reason
+            recorded_at=now,
+            attempt=attempt.number,
+            requested_by=requested_by,
+            token_id=token_id,
+            reason=reason,
         )
         return Outcome(self).then(failed).with_rollbacks(now)
 
     def cancel(
-        self, requested_by: str | None, reason: str | None, now: datetime, max_retries: int
+        self,
+        requested_by: str | None,
+        reason: str | None,
+        now: datetime,
+        max_retries: int,
+        *,
+        token_id: str | None = None,
     ) -> Outcome:
         """End the attempt in progress, because nobody wants its result; raise `NotPossible`."""
         attempt = orders.to_end(self.runs, "cancelled", max_retries)
         if attempt is None:
             return Outcome(self)
         cancelled = AttemptCancelled(
-            recorded_at=now, attempt=attempt.number, requested_by=requested_by, reason=reason
+            recorded_at=now,
+            attempt=attempt.number,
+            requested_by=requested_by,
+            token_id=token_id,
+            reason=reason,
         )
         return Outcome(self).then(cancelled).with_rollbacks(now)
 
     def retry(
-        self, requested_by: str | None, reason: str | None, now: datetime, max_retries: int
+        self,
+        requested_by: str | None,
+        reason: str | None,
+        now: datetime,
+        max_retries: int,
+        *,
+        token_id: str | None = None,
     ) -> Outcome:
         """Open an attempt that waits for its run; raise `NotPossible`."""
         if not orders.may_retry(self.runs, max_retries):
@@ -150,6 +186,7 @@ class ProvisioningJob(msgspec.Struct, frozen=True, gc=False, omit_defaults=True)
             number=self.runs.opened + 1,
             because="retry",
             requested_by=requested_by,
+            token_id=token_id,
             reason=reason,
         )
         return Outcome(self).then(started)
@@ -161,12 +198,19 @@ class ProvisioningJob(msgspec.Struct, frozen=True, gc=False, omit_defaults=True)
         now: datetime,
         max_retries: int,
         server_id: str | None = None,
+        *,
+        token_id: str | None = None,
     ) -> Outcome:
         """Record that the machine of an ended attempt is gone; raise `NotPossible`."""
         outcome = Outcome(self)
-        for attempt in orders.to_confirm(self.runs, server_id, max_retries):
+        for attempt, machine in orders.to_confirm(self.runs, server_id, max_retries):
             stopped = MachineStopped(
-                recorded_at=now, attempt=attempt.number, requested_by=requested_by, reason=reason
+                recorded_at=now,
+                attempt=attempt.number,
+                requested_by=requested_by,
+                token_id=token_id,
+                reason=reason,
+                server_id=machine if attempt.other(machine) else None,
             )
             outcome = outcome.then(stopped)
         return outcome
@@ -219,11 +263,14 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
             return self  # as for almost every callback
         outcome = self
         for attempt in self.job.runs.attempts:
-            if attempt.final is None and attempt.rollback_requested_at is None:
+            if attempt.final is None and not (attempt.rollback_requested_at or attempt.machines):
                 continue
             fact = rollback_of(outcome.job.runs, attempt, self.facts, now)
             if fact:
                 outcome = outcome.then(fact)
+            if attempt.machines:
+                for fact in rollbacks_of_others(outcome.job.runs, attempt.number, self.facts, now):
+                    outcome = outcome.then(fact)
         return outcome
 
 

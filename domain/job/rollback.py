@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from domain.job.attempt.state import Attempt
@@ -55,6 +55,31 @@ def rollback_of(
     )
 
 
+def rollbacks_of_others(
+    runs: Runs, number: int, facts: Sequence[Fact], now: datetime
+) -> Iterator[RollbackRequested | RollbackWithdrawn]:
+    """Yield what has to be decided about the other machines of an attempt that reported several."""
+    attempt = runs.find(number)
+    for machine in attempt.others if attempt else ():
+        assert attempt
+        server_id = machine.server_id
+        is_wanted = attempt.status != "failed" or _has_another(runs, attempt, server_id)
+        if attempt.final and not attempt.final.ordered:
+            is_wanted = is_wanted or _names_as_running(facts, server_id)
+        if machine.left_at and not machine.settled:
+            if is_wanted:
+                yield RollbackWithdrawn(recorded_at=now, attempt=number, server_id=server_id)
+        elif not (machine.settled or is_wanted or attempt.replaced):
+            if not _may_be_of_another(runs, attempt):
+                yield RollbackRequested(recorded_at=now, attempt=number, server_id=server_id)
+
+
+def _names_as_running(facts: Sequence[Fact], server_id: str) -> bool:
+    if not any(isinstance(fact, StatusReported) and fact.status == "running" for fact in facts):
+        return False
+    return any(isinstance(fact, Machine) and fact.server_id == server_id for fact in facts)
+
+
 def _says_it_runs(facts: Sequence[Fact], attempt: Attempt) -> bool:
     """Tell whether these facts say that the attempt's machine runs, whatever became of it."""
     if not any(isinstance(fact, StatusReported) and fact.status == "running" for fact in facts):
@@ -70,16 +95,28 @@ def _says_it_runs(facts: Sequence[Fact], attempt: Attempt) -> bool:
 
 def _is_of_another(runs: Runs, attempt: Attempt) -> bool:
     """Tell whether an attempt that runs or is in progress has the same machine."""
+    return _has_another(runs, attempt, attempt.machine_id)
+
+
+def _has_another(runs: Runs, attempt: Attempt, server_id: str | None) -> bool:
     return any(
         each.number != attempt.number
-        and attempt.is_machine(each.machine_id)
+        and each.has_machine(server_id)
         and (each.final is None or each.status == "running")
         for each in runs.attempts
     )
 
 
 def _may_be_of_another(runs: Runs, attempt: Attempt) -> bool:
-    """Tell whether a machine that no run claims may be that of a superseded run."""
+    """Tell whether the machine may be that of a superseded run, or the one that runs.
+
+    A run claims its machine when a word that names the run names the machine. Silence is no proof
+    against a machine while the one that runs was not named, and neither was its run.
+    """
+    if attempt.final and attempt.final.inferred:
+        for each in runs.attempts:
+            if each.status == "running" and not (each.machine_id or each.run_id):
+                return True
     if attempt.claims_machine:
         return False
     return any(runs.is_superseded(each) for each in runs.attempts)

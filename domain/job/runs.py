@@ -276,7 +276,7 @@ def remembered(runs: Runs) -> Runs:
     every, forgotten = list(runs.attempts), list(runs.forgotten)
     while len(every) > MAX_RUNS:
         may_go = [each for each in every if each is not runs.present]
-        oldest = next((each for each in may_go if not each.rollback_is_open), may_go[0])
+        oldest = next((each for each in may_go if not each.machines_left), may_go[0])
         every = [each for each in every if each is not oldest]
         if oldest.run_id:
             digests = {

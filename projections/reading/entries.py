@@ -25,6 +25,7 @@ ENVELOPE = {
     "callback_id",
     "id_signed",
     "signed_by",
+    "token_id",
     "digest",
     "extra",
 }

@@ -153,7 +153,7 @@ class PostgresShadow:
         """See `Shadow.lock`."""
         # The server releases a session lock when the process ends, also when it crashes.
         try:
-            with psycopg.connect(**self._datastore.conninfo, autocommit=True) as connection:
+            with self._datastore.session() as connection:
                 locked = connection.execute(LOCK_REBUILDS).fetchone()
                 yield bool(locked and locked[0])
         except psycopg.Error as error:

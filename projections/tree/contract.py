@@ -10,6 +10,7 @@ tables that Milepost never empties.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
@@ -23,9 +24,16 @@ HEIGHT = 8
 TILE = 1 << HEIGHT
 """The number of hashes in a complete tile."""
 POSITION_BYTES = 8
+ORIGIN_BYTES = 8
+"""How many random bytes tell one log from another."""
 
 TileId = tuple[int, int]
 """A tile's level, and its index in that level."""
+
+
+def new_origin() -> str:
+    """Return a name that no other log has (C2SP's `tlog-checkpoint`, "origin")."""
+    return f"milepost/{secrets.token_hex(ORIGIN_BYTES)}"
 
 
 class TreeMoved(MilepostError):
@@ -93,7 +101,14 @@ class TreeStore(Protocol):
         ...
 
     def prepare(self) -> None:
-        """Record a head without leaves, unless the tree has a head or tiles already."""
+        """Record a head without leaves, unless the tree has a head or tiles already.
+
+        Record an origin, unless the log has one.
+        """
+        ...
+
+    def origin(self) -> str | None:
+        """Return the log's own name, None before `prepare`. A copy of the log has the same."""
         ...
 
     def head(self) -> Head:

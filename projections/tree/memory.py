@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from threading import RLock
 
 from domain.log.memory import MemoryRecorder
-from projections.tree.contract import Grown, Head, Tile, TileId, TreeBroken, TreeMoved
+from projections.tree.contract import Grown, Head, Tile, TileId, TreeBroken, TreeMoved, new_origin
 
 
 class MemoryTree:
@@ -16,10 +16,16 @@ class MemoryTree:
         self.log = recorder
         self._lock: RLock = recorder._database_lock
         self._head = Head()
+        self._origin: str | None = None
         self._tiles: dict[TileId, Tile] = {}
 
     def prepare(self) -> None:
-        """Do nothing: memory has no tables."""
+        """Record an origin, unless the log has one."""
+        self._origin = self._origin or new_origin()
+
+    def origin(self) -> str | None:
+        """See `TreeStore.origin`."""
+        return self._origin
 
     def head(self) -> Head:
         """See `TreeStore.head`."""

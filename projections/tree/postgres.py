@@ -13,7 +13,7 @@ from domain.log.parameters import as_json
 from domain.log.postgres import PostgresRecorder
 from domain.log.schema.postgres import PostgresPart
 from domain.log.schema.steps import Part, Step, each
-from projections.tree.contract import Grown, Head, Tile, TileId, TreeBroken, TreeMoved
+from projections.tree.contract import Grown, Head, Tile, TileId, TreeBroken, TreeMoved, new_origin
 
 CREATE: tuple[LiteralString, ...] = (
     """CREATE TABLE IF NOT EXISTS milepost_tree (
@@ -29,8 +29,17 @@ CREATE: tuple[LiteralString, ...] = (
     """CREATE TABLE IF NOT EXISTS milepost_tree_head (
          size bigint NOT NULL, position bigint NOT NULL)""",
 )
+# One row at most, and it never changes.
+CREATE_ORIGIN = """
+    CREATE TABLE IF NOT EXISTS milepost_tree_origin (
+      only_row integer PRIMARY KEY CHECK (only_row = 1), origin text NOT NULL)
+"""
 PART: PostgresPart = Part(
-    "tree", (Step(1, ("milepost_tree", "milepost_tree_head"), each(*CREATE)),)
+    "tree",
+    (
+        Step(1, ("milepost_tree", "milepost_tree_head"), each(*CREATE)),
+        Step(2, ("milepost_tree_origin",), each(CREATE_ORIGIN)),
+    ),
 )
 # A lost head stays lost while tiles exist: a new head of size 0 would begin another tree.
 BEGIN = """
@@ -38,6 +47,8 @@ BEGIN = """
      WHERE NOT EXISTS (SELECT FROM milepost_tree_head)
        AND NOT EXISTS (SELECT FROM milepost_tree)
 """
+NAME = "INSERT INTO milepost_tree_origin VALUES (1, %s) ON CONFLICT DO NOTHING"
+SELECT_ORIGIN = "SELECT origin FROM milepost_tree_origin"
 SELECT_HEAD = "SELECT size, position FROM milepost_tree_head"
 # LATERAL and OFFSET 0: the plan uses the index, also if it was made when the table was small.
 SELECT_TILES = """
@@ -74,10 +85,16 @@ class PostgresTree:
 
     def prepare(self) -> None:
         """See `TreeStore.prepare`."""
-        if not self._datastore.rows(SELECT_HEAD):
+        if not self._datastore.rows(SELECT_HEAD) or self.origin() is None:
             with self._datastore.transaction(commit=True) as cursor:
                 cursor.execute(ONE_AT_A_TIME)
                 cursor.execute(BEGIN)
+                cursor.execute(NAME, (new_origin(),))
+
+    def origin(self) -> str | None:
+        """See `TreeStore.origin`."""
+        rows = self._datastore.rows(SELECT_ORIGIN)
+        return str(rows[0]["origin"]) if rows else None
 
     def head(self) -> Head:
         """See `TreeStore.head`."""

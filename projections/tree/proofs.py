@@ -6,7 +6,8 @@ import msgspec
 
 from domain.errors import MilepostError
 from domain.evidence import merkle
-from domain.evidence.merkle import HASH_BYTES
+from domain.evidence.merkle import HASH_BYTES, InvalidProof
+from domain.log.reading.contract import NEWEST
 from domain.log.store import translated
 from domain.log.stored import Stored
 from projections.tree.contract import TILE, Head, TreeBroken, TreeStore
@@ -16,6 +17,10 @@ from projections.tree.tiles import Nodes
 
 class NotInTreeYet(MilepostError):
     """The tree does not go as far yet."""
+
+
+class NoSuchTree(MilepostError):
+    """The log has fewer events than this."""
 
 
 class Growth(msgspec.Struct, frozen=True):
@@ -67,7 +72,8 @@ class Evidence:
     def root(self, size: int | None = None) -> Root:
         """Return the root of the first `size` leaves, of all leaves if `size` is None.
 
-        Raises `NotInTreeYet`, or `TreeBroken` if the log lost or changed the last leaf's event.
+        Raises `NotInTreeYet`, `NoSuchTree`, or `TreeBroken` if the log lost or changed the last
+        leaf's event.
         """
         with translated():
             head = self._tree.head()
@@ -77,8 +83,11 @@ class Evidence:
     def proof(self, job_id: str, version: int, size: int | None = None) -> Proof | None:
         """Prove that an event is among the first `size` leaves; return None without such an event.
 
-        Raises `NotInTreeYet`, or `TreeBroken` if the event is not what was hashed.
+        Raises `NotInTreeYet`, `NoSuchTree`, `InvalidProof` if the event comes after the first
+        `size` leaves, or `TreeBroken` if the event is not what was hashed.
         """
+        if version > NEWEST:
+            return None
         with translated():
             event = self._tree.log.event(job_id, version)
             if event is None:
@@ -86,7 +95,11 @@ class Evidence:
             head, nodes = self._tree.head(), Nodes(self._tree)
             root = self._root(nodes, head, size)
             if event.position > root.position:
-                raise NotInTreeYet(f"The tree ends before this event, at size {root.size}.")
+                if root.size < head.size:
+                    raise InvalidProof(
+                        f"The event is not among the first {root.size} events of the log."
+                    )
+                raise NotInTreeYet(f"The tree ends before this event, at size {head.size}.")
             tile = self._tree.tile_of(event.position)
             if tile is None:
                 raise TreeBroken(f"the event at position {event.position} is not in the tree")
@@ -100,19 +113,30 @@ class Evidence:
     def extension(self, first: int, size: int | None = None) -> tuple[Root, list[bytes]]:
         """Prove that the first `size` leaves extend the first `first` leaves (RFC 9162, 2.1.4).
 
-        Raises `NotInTreeYet`, `InvalidProof` for sizes that have no proof, or `TreeBroken`.
+        Raises `NotInTreeYet`, `NoSuchTree`, `InvalidProof` for sizes that have no proof, or
+        `TreeBroken`.
         """
+        if size is not None and first > size:
+            raise InvalidProof(f"A log of {size} events cannot extend one of {first}.")
         with translated():
-            nodes = Nodes(self._tree)
-            root = self._root(nodes, self._tree.head(), size)
-            if first > root.size:
-                raise NotInTreeYet(f"The tree's size is {root.size}.")
+            nodes, head = Nodes(self._tree), self._tree.head()
+            if first > head.size:
+                raise self._beyond(head, first)
+            root = self._root(nodes, head, size)
             return root, merkle.consistency_proof(first, root.size, nodes.node)
 
     def _root(self, nodes: Nodes, head: Head, size: int | None) -> Root:
         if size is None or size == head.size:
             return Root(head.size, nodes.frontier(head.size).root, head.position)
         if size > head.size:
-            raise NotInTreeYet(f"The tree's size is {head.size}.")
+            raise self._beyond(head, size)
         position = nodes.position(size - 1) if size else 0
         return Root(size, nodes.frontier(size).root, position)
+
+    def _beyond(self, head: Head, size: int) -> MilepostError:
+        """Return why there is no tree of a size above the head's: not yet, or never so far."""
+        # Positions have gaps, so the log may have fewer events; once the tree is there, it is sure.
+        most = head.size + max(0, self._tree.log.newest_position() - head.position)
+        if size > most:
+            return NoSuchTree(f"The log has {most} events, so there is no tree of {size}.")
+        return NotInTreeYet(f"The tree has {head.size} events so far, and {size} are wanted.")

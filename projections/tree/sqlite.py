@@ -13,7 +13,7 @@ from domain.log.parameters import as_json
 from domain.log.schema.sqlite import SQLitePart
 from domain.log.schema.steps import Part, Step, each
 from domain.log.sqlite import SQLiteRecorder
-from projections.tree.contract import Grown, Head, Tile, TileId, TreeBroken, TreeMoved
+from projections.tree.contract import Grown, Head, Tile, TileId, TreeBroken, TreeMoved, new_origin
 
 CREATE: tuple[LiteralString, ...] = (
     """CREATE TABLE IF NOT EXISTS milepost_tree (
@@ -29,13 +29,26 @@ CREATE: tuple[LiteralString, ...] = (
     """CREATE TABLE IF NOT EXISTS milepost_tree_head (
          size INTEGER NOT NULL, position INTEGER NOT NULL)""",
 )
-PART: SQLitePart = Part("tree", (Step(1, ("milepost_tree", "milepost_tree_head"), each(*CREATE)),))
+# One row at most, and it never changes.
+CREATE_ORIGIN = """
+    CREATE TABLE IF NOT EXISTS milepost_tree_origin (
+      only_row INTEGER PRIMARY KEY CHECK (only_row = 1), origin TEXT NOT NULL)
+"""
+PART: SQLitePart = Part(
+    "tree",
+    (
+        Step(1, ("milepost_tree", "milepost_tree_head"), each(*CREATE)),
+        Step(2, ("milepost_tree_origin",), each(CREATE_ORIGIN)),
+    ),
+)
 # A lost head stays lost while tiles exist: a new head of size 0 would begin another tree.
 BEGIN = """
     INSERT INTO milepost_tree_head SELECT 0, 0
      WHERE NOT EXISTS (SELECT 1 FROM milepost_tree_head)
        AND NOT EXISTS (SELECT 1 FROM milepost_tree)
 """
+NAME = "INSERT INTO milepost_tree_origin VALUES (1, ?) ON CONFLICT DO NOTHING"
+SELECT_ORIGIN = "SELECT origin FROM milepost_tree_origin"
 SELECT_HEAD = "SELECT size, position FROM milepost_tree_head"
 SELECT_TILES = """
     SELECT t.level, t.tile, CAST(t.hashes AS BLOB), CAST(t.positions AS BLOB)
@@ -67,9 +80,15 @@ class SQLiteTree:
 
     def prepare(self) -> None:
         """See `TreeStore.prepare`."""
-        if not self._rows(SELECT_HEAD):
+        if not self._rows(SELECT_HEAD) or self.origin() is None:
             with self._datastore.writing() as cursor:
                 cursor.execute(BEGIN)
+                cursor.execute(NAME, (new_origin(),))
+
+    def origin(self) -> str | None:
+        """See `TreeStore.origin`."""
+        rows = self._rows(SELECT_ORIGIN)
+        return str(rows[0][0]) if rows else None
 
     def head(self) -> Head:
         """See `TreeStore.head`."""

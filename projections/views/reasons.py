@@ -13,7 +13,6 @@ from typing import Final, Literal, get_args
 
 import msgspec
 
-from domain.job.attempt.state import Attempt
 from domain.job.deadlines import LATE_SECONDS, LONG_PENDING_SECONDS, Health, due, health, later
 from domain.job.orders import Order
 from domain.workflows.definition import Workflows
@@ -49,9 +48,10 @@ def watches(instance: Instance, workflows: Workflows) -> list[Watch]:
     """Return all that may apply to the job, in no order."""
     # The row of every event asks for this, so words are made only once they are wanted.
     found = [
-        Watch("machine_left", since, partial(_left, instance, attempt, since))
+        Watch("machine_left", since, partial(_left, instance, attempt.number, server_id, since))
         for attempt in instance.runs.attempts
-        if (since := attempt.rollback_requested_at) and attempt.rollback_is_open
+        if attempt.rollback_requested_at or attempt.machines
+        for server_id, since in attempt.machines_left
     ]
     attempt = instance.watched
     # After a reported end, or an operator's, nothing that matters can have been lost.
@@ -68,9 +68,11 @@ def watches(instance: Instance, workflows: Workflows) -> list[Watch]:
     return found
 
 
-def _left(instance: Instance, attempt: Attempt, since: datetime, now: datetime) -> Reason:
-    machine, number = attempt.machine_id or "without an id", attempt.number
-    which = f" --server {quote(attempt.machine_id)}" if attempt.machine_id else ""
+def _left(
+    instance: Instance, number: int, server_id: str | None, since: datetime, now: datetime
+) -> Reason:
+    machine = server_id or "without an id"
+    which = f" --server {quote(server_id)}" if server_id else ""
     ago = span(int((now - since).total_seconds()))
     return Reason(
         "machine_left",

@@ -20,12 +20,21 @@ from tests.support.site import Site
 from tests.support.tampering import Database
 
 MILEPOST = Path(sys.executable).with_name("milepost")
-ALL = [("log", 1), ("read model", 1), ("read model", 2), ("tokens", 1), ("tree", 1)]
+ALL = [
+    ("log", 1),
+    ("read model", 1),
+    ("read model", 2),
+    ("tokens", 1),
+    ("tokens", 2),
+    ("tree", 1),
+    ("tree", 2),
+]
 BEFORE_THE_TREE = (
     "DROP TABLE milepost_tree",
     "DROP TABLE milepost_tree_head",
     "DROP TABLE milepost_view_snapshots",
     "DROP TABLE milepost_snapshots",
+    "DROP TABLE milepost_token_uses",
 )
 BEFORE_GENERATIONS = (
     "CREATE TABLE before (shape text NOT NULL, position bigint NOT NULL)",

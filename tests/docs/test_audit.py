@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
+import sys
+from base64 import b64encode
 from pathlib import Path
 
+import pytest
+
+from domain.evidence.merkle import leaf_hash, node_hash
 from tests.support.server import MILEPOST, TOKEN, Make
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -23,13 +29,46 @@ def test_the_page_shows_the_whole_script() -> None:
     assert blocks("python") == [SCRIPT]
 
 
-def test_the_script_is_ten_lines() -> None:
+def test_the_script_is_twelve_lines() -> None:
     """Not counting blank ones and the comment that says what it is."""
     lines = [line for line in SCRIPT.splitlines() if line and not line.startswith("#")]
 
-    assert len(lines) == 10
+    assert len(lines) == 12
     assert max(map(len, lines)) <= 100
     assert ";" not in SCRIPT
+
+
+@pytest.mark.parametrize("script", ["check_inclusion.py", "check_proof.py"])
+@pytest.mark.parametrize(
+    ("leaf_index", "others", "holds"),
+    [(0, 0, True), (0, 1, False), (1, 1, False), (2, 2, False), (-1, 0, False)],
+)
+def test_no_proof_has_a_leaf_or_a_hash_beyond_the_tree(
+    tmp_path: Path, script: str, leaf_index: int, others: int, holds: bool
+) -> None:
+    """A log that signs another size than its own could else hide events beside this one."""
+    entry, other = '[1,"job-1",1,"T"]', bytes(32)
+    root = leaf_hash(entry.encode() + b"\n{}")
+    for _ in range(others):
+        root = node_hash(other, root)
+    proof = {
+        "entry": entry,
+        "stored": b64encode(b"{}").decode(),
+        "leaf_index": leaf_index,
+        "tree_size": 1,
+        "hashes": [b64encode(other).decode()] * others,
+    }
+    (tmp_path / "proof").write_text(json.dumps(proof))
+    (tmp_path / "checkpoint").write_text(f"log\n1\n{b64encode(root).decode()}\n")
+
+    done = subprocess.run(
+        [sys.executable, DOCS / script, tmp_path / "proof", tmp_path / "checkpoint"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (0 if holds else 1, "")
 
 
 def test_a_proof_is_fetched_and_checked_as_it_says(make_server: Make) -> None:

@@ -25,6 +25,9 @@ WORD = re.compile(
 )
 
 
+NAMED = re.compile(r"(?P<name>rollback of|\w+) (?P<value>.+)")
+
+
 class Example(NamedTuple):
     """A row of the table."""
 
@@ -76,9 +79,9 @@ class Story:
         attempt = self.instance.attempt
         step = self.instance.current_step(workflows)
         rollbacks = [
-            each.server_id.value
+            machine or ""
             for each in self.instance.runs.attempts
-            if each.rollback_requested_at and each.server_id
+            for machine, _ in each.machines_left
         ]
         return {
             "status": self.instance.status,
@@ -86,7 +89,7 @@ class Story:
             "attempt": str(attempt.number),
             "at": step or "",
             "on": attempt.server_id.value if attempt.server_id else "",
-            "rollback of": ", ".join(rollbacks),
+            "rollback of": " and ".join(rollbacks),
         }
 
 
@@ -114,8 +117,9 @@ def wanted(shown: str) -> dict[str, str]:
         if other == "no rollback":
             found["rollback of"] = ""
         else:
-            name, _, value = other.rpartition(" ")
-            found[name] = value
+            match = NAMED.fullmatch(other)
+            assert match, other
+            found[match["name"]] = match["value"]
     return found
 
 

@@ -78,8 +78,9 @@ def test_the_commands_pasted_one_after_the_other_show_what_the_readme_says(
     assert "mp_" in done.stdout
 
 
+@pytest.mark.parametrize("key", ["of every job", "of the job"])
 def test_the_workflow_of_the_readme_reports_its_run_and_leaves_no_output_open(
-    first_start: Server,
+    first_start: Server, key: str
 ) -> None:
     """The end of the script ends its output, or a pipe behind it would wait for the last sleep."""
     missing = [tool for tool in ("bash", "curl", "jq", "openssl") if shutil.which(tool) is None]
@@ -88,15 +89,24 @@ def test_the_workflow_of_the_readme_reports_its_run_and_leaves_no_output_open(
     [script] = re.findall(r"^```bash\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
     home = first_start.home / ".milepost"
     run = {"GITHUB_RUN_ID": "4711", "GITHUB_RUN_ATTEMPT": "2", "JOB_ID": "job-1"}
-
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", script],  # noqa: S607
-        env={
-            **first_start.env,
-            **run,
+    token = (home / "admin-token").read_text(encoding="utf-8").strip()
+    registration = {"job_id": "job-1", "agent_id": "agent-1"}
+    admin = f"Bearer {token}"
+    job = first_start.post("/api/jobs", registration, Authorization=admin).body
+    secrets = {
+        "of every job": {
             "CALLBACK_SECRET": (home / "callback-secret").read_text(encoding="utf-8").strip(),
             "CALLBACK_URL": f"{first_start.url}/api/webhooks/github",
         },
+        "of the job": {
+            "CALLBACK_SECRET": job["callback_key"],
+            "CALLBACK_URL": job["callback_url"],
+        },
+    }
+
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],  # noqa: S607
+        env={**first_start.env, **run, **secrets[key]},
         capture_output=True,
         text=True,
         check=False,
@@ -104,11 +114,11 @@ def test_the_workflow_of_the_readme_reports_its_run_and_leaves_no_output_open(
     )
 
     assert done.returncode == 0, done.stderr
-    token = (home / "admin-token").read_text(encoding="utf-8").strip()
     job = first_start.get("/api/jobs/job-1", token).body
     assert (job["status"], job["workflow_run_id"], job["run_attempt"]) == ("running", "4711", 2)
     events = first_start.get("/api/jobs/job-1/events", token).body["events"]
     assert [event["callback_id"] for event in events] == [
+        None,
         "4711-2-begun",
         "4711-2-vm_created",
         "4711-2-running",

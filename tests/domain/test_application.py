@@ -13,6 +13,7 @@ from domain.errors import (
     AgentTaken,
     CallbackConflict,
     JobAlreadyRegistered,
+    JobChanged,
     JobInProgress,
     JobNotFound,
     NothingToStop,
@@ -21,7 +22,7 @@ from domain.errors import (
 from domain.job.callback import Callback
 from domain.job.commands.callbacks import RecordCallback
 from domain.job.commands.contract import Command
-from domain.job.commands.operators import StopJob
+from domain.job.commands.operators import OrderJob, StopJob
 from domain.job.commands.registration import QueueJob
 from domain.job.commands.time import TimeOutJob
 from domain.job.keys import in_progress_key
@@ -585,6 +586,20 @@ def test_the_same_registration_twice_in_one_batch_is_one_job(stores: Deployment)
     assert isinstance(first, Receipt)
     assert isinstance(again, Receipt)
     assert (again.job_id, again.position, again.duplicate) == ("one", first.position, True)
+
+
+def test_a_command_for_a_version_is_refused_after_any_later_event(stores: Deployment) -> None:
+    """Also if that event is decided in the same batch: nothing comes between look and append."""
+    _, _, stopped, ended = commit(
+        stores,
+        RecordCallback(provisioning("one")),
+        RecordCallback(failed("one")),
+        StopJob("one", "ada", version=1),
+        OrderJob(order="cancel", job_id="one", version=1),
+    )
+
+    assert isinstance(stopped, JobChanged)
+    assert isinstance(ended, JobChanged)
 
 
 def test_one_that_is_refused_harms_no_other_in_its_batch(stores: Deployment) -> None:

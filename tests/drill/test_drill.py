@@ -17,6 +17,7 @@ def test_every_claim_holds_for_a_shift_in_memory(workflows: Workflows) -> None:
 
     assert tally.violations == []
     assert tally.lives.keys() == KINDS.keys()
+    assert tally.weaker["an operator ended an attempt, or opened one"] > 10
 
 
 def test_every_claim_holds_on_each_store(stores: Deployment) -> None:

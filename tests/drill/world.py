@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from heapq import merge
 
+from domain.errors import JobNotFound, NotPossible
 from domain.job.commands.registration import QueueJob
 from domain.job.events import JobEvent
 from tests.drill.model.senders import time_at
-from tests.drill.model.truth import Life, Word
+from tests.drill.model.truth import Life, Order, Word
 from tests.drill.watching import (
     DEADLINE_SECONDS,
     HOLD_SECONDS,
@@ -21,11 +23,12 @@ from tests.drill.watching import (
 )
 from tests.support.deployment import Deployment
 
-Happening = tuple[float, int, Life | None, Word | None]
-"""When, and what: a word of a life arrives, a life is registered (no word), or a tick (no life).
-
-Operators' commands will be further happenings.
-"""
+Happening = tuple[float, int, Life | None, Word | Order | None]
+"""When, and what: a word of a life arrives, somebody orders something about it, it is registered
+(nothing), or a tick (no life)."""
+ORDERED = 1_000_000
+"""The place of orders among what happens at the same time: after all words."""
+REASON = "because of the drill"
 STALE_SHARE = 0.002
 """How often an arriving word goes with a judgement that a watch with stale rows asks for."""
 
@@ -38,6 +41,9 @@ def play(made: Deployment, lives: Sequence[Life], away: Sequence[Away]) -> None:
         absent = _absent(away, time)
         if life is None:
             watching.look(absent)
+        elif isinstance(word, Order):
+            if absent is None or not absent.is_deaf:
+                _order(made, life, word)
         elif word is None:
             made.milepost.queue(
                 QueueJob(
@@ -53,6 +59,12 @@ def play(made: Deployment, lives: Sequence[Life], away: Sequence[Away]) -> None:
                 watching.ask(life.job_id)
 
 
+def _order(made: Deployment, life: Life, order: Order) -> None:
+    """Give an order; it is refused where the job's state does not allow it, or nobody knows it."""
+    with suppress(NotPossible, JobNotFound):
+        made.milepost.order(order.command, life.job_id, requested_by="ops", reason=REASON)
+
+
 def happenings(lives: Sequence[Life], away: Sequence[Away]) -> Iterator[Happening]:
     """Return all that happens, in order."""
     said: list[Happening] = []
@@ -61,9 +73,11 @@ def happenings(lives: Sequence[Life], away: Sequence[Away]) -> Iterator[Happenin
             said.append((life.registered, -1, life, None))
         for word in life.words:
             said.extend((time, word.number, life, word) for time in word.arrives)
+        said.extend((order.at, ORDERED, life, order) for order in life.orders)
     said.sort(key=lambda happening: happening[:2])
     heard = max(life.last_arrival for life in lives)
-    waited = max(life.registered or 0.0 for life in lives) + START_SECONDS
+    ordered = (order.at for life in lives for order in life.orders)
+    waited = max([*ordered, *(life.registered or 0.0 for life in lives)]) + START_SECONDS
     gone = max((each.ends for each in away), default=0.0)
     # Several patiences may follow one another, and one hold.
     end = max(heard + DEADLINE_SECONDS, waited, gone) + 2 * DEADLINE_SECONDS + HOLD_SECONDS

@@ -40,7 +40,8 @@ def test_what_a_server_says_can_be_checked_without_it(server: Server) -> None:
     key = run(server, str(MILEPOST), "checkpoint", "--key").stdout.strip()
     kept = server.get("/api/checkpoint")
     made = opened_checkpoint(kept.body, [PublicKey.parse(key)])
-    assert (made.size, made.origin) == (20, "milepost")
+    assert (made.size, made.origin) == (20, PublicKey.parse(key).name)
+    assert made.origin.startswith("milepost/")
     (server.home / "kept").write_text(kept.body)
     server.callback({"job_id": "job-1", "status": "running"})
 

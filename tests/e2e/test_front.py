@@ -12,12 +12,14 @@ import socket
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from random import Random
 from threading import Event
 
 import psutil
 import pytest
 
+from tests.support.hostile_http import pieces, stream
 from tests.support.postgres_server import PostgresServer
 from tests.support.server import MILEPOST, SECRET, Answer, Make, Server
 
@@ -225,6 +227,27 @@ def test_http_2_is_refused(server: Server) -> None:
         assert not status_line(connection).startswith("HTTP/2")
 
     assert server.get("/livez").status == 200
+
+
+def test_after_hostile_bytes_each_worker_answers_health_and_callbacks(
+    make_server: Make, postgres_dsn: str
+) -> None:
+    server = make_server(postgres_dsn, "--workers", "2").start()
+    random, before = Random(SLOW_SENDERS), server.processes()
+
+    for _ in range(SLOW_SENDERS):
+        with socket.create_connection(("127.0.0.1", server.port), PATIENCE_SECONDS) as connection:
+            with suppress(ConnectionError):
+                for piece in pieces(random, stream(random)):
+                    connection.sendall(piece)
+
+    # A new connection goes to either worker.
+    for number in range(1, 21):
+        assert server.get("/livez").status == 200
+        receipt = server.callback({"job_id": "job-1", "type": "heartbeat"})
+        assert (receipt.status, receipt.body["version"]) == (200, number)
+    assert server.processes() == before
+    assert "Traceback" not in server.log.read_text()
 
 
 def refuses(server: Server) -> bool:

@@ -88,7 +88,7 @@ def test_the_page_shows_the_history_and_how_the_job_stands(page: Page, server: S
     assert page.url.startswith(f"{server.url}/audit/job/1#")
     expect(page.locator("#count")).to_contain_text(f"{len(kinds)} events")
     signers = page.locator("#events td:last-child").all_text_contents()
-    assert signers[0] == "admin"
+    assert signers[0] == 'token admin "admin"'
     assert signers[1].startswith("x-signature ")
 
 

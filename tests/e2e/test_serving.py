@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import stat
 import subprocess
 from pathlib import Path
 
-from domain.evidence.signing_keys import PrivateKey
+from domain.evidence.signing_keys import PrivateKey, PublicKey
 from tests.support.server import MILEPOST, Make, Server
 
 
@@ -24,7 +25,9 @@ def serve(server: Server, *options: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_first_start_makes_credentials_and_prints_them_once(make_server: Make) -> None:
+def test_the_first_start_makes_credentials_and_a_log_has_only_their_files(
+    make_server: Make,
+) -> None:
     server = make_server()
     del server.env["MILEPOST_CALLBACK_SECRET"], server.env["MILEPOST_ADMIN_TOKEN"]
 
@@ -38,14 +41,33 @@ def test_the_first_start_makes_credentials_and_prints_them_once(make_server: Mak
     for name in ("callback-secret", "admin-token"):
         file = home / name
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
-        assert file.read_text().strip() in printed
-        assert file.read_text().strip() not in server.log.read_text()
+        assert str(file) in printed
+        assert file.read_text().strip() not in printed + server.log.read_text()
     assert "curl" in printed
     key = home / "checkpoint-key"
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
     secret = PrivateKey.parse(key.read_text())
-    assert str(secret.public) in printed
+    [shown] = re.findall(r"^ +Public key +(milepost/\S+)$", printed, re.MULTILINE)
+    assert str(secret.public.named(PublicKey.parse(shown).name)) == shown
     assert secret.secret() not in printed
+    job_keys = home / "job-key-secret"
+    assert stat.S_IMODE(job_keys.stat().st_mode) == 0o600
+    assert job_keys.read_text().strip() not in printed
+
+
+def test_without_a_shared_secret_none_is_made_and_no_url_of_every_job_is_named(
+    make_server: Make,
+) -> None:
+    server = make_server()
+    del server.env["MILEPOST_CALLBACK_SECRET"]
+    server.env["MILEPOST_SHARED_SECRET"] = "off"  # noqa: S105  it is none
+
+    server.start()
+
+    printed = server.log.read_text()
+    assert "/api/webhooks/github" not in printed
+    assert "the URL and the key of each job" in printed
+    assert not (Path(server.env["MILEPOST_HOME"]) / "callback-secret").exists()
 
 
 def test_the_printed_lines_pasted_into_a_shell_work(make_server: Make) -> None:

@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import urlencode
 
 import psycopg
 from werkzeug.test import Client, TestResponse
@@ -23,13 +24,15 @@ from api.http.proxies import Proxies
 from api.settings.settings import Settings
 from api.tokens import Scope
 from api.tokens.remembered import RememberedTokens
-from api.wiring import Services
+from api.wiring import Services, senders_of
 from domain.evidence.signing_keys import PrivateKey
 from domain.job.events import Fact
+from tests.support.at_once import AtOnce
 from tests.support.deployment import Deployment, kind_of
 from tests.support.watching import attentive
 
 SECRET = "correct horse battery staple"  # noqa: S105  of nothing
+JOB_KEY_SECRET = "thirty-two or more random letters"  # noqa: S105  of nothing
 ADMIN = "the-admin-token-of-the-tests"
 SIGNER = PrivateKey.generate("milepost.example")
 WEBHOOK, CALLBACKS = "/api/webhooks/github", "/api/callbacks"
@@ -54,18 +57,19 @@ class Site:
         deployment: Deployment,
         secrets: Sequence[str] = (SECRET,),
         checkpoint_keys: Sequence[str] = (SIGNER.secret(),),
-        **settings: Any,
+        **others: Any,
     ) -> None:
         self.deployment, self.clock = deployment, deployment.clock
+        settings = Settings(
+            home=Path("unused"),
+            database_url="postgresql://" if kind_of(deployment) == "postgres" else "sqlite:///",
+            callback_secrets=tuple(secrets),
+            admin_token=ADMIN,
+            checkpoint_keys=tuple(checkpoint_keys),
+            **{"job_key_secrets": (JOB_KEY_SECRET,), **others},
+        )
         self.services = Services(
-            settings=Settings(
-                home=Path("unused"),
-                database_url="postgresql://" if kind_of(deployment) == "postgres" else "sqlite:///",
-                callback_secrets=tuple(secrets),
-                admin_token=ADMIN,
-                checkpoint_keys=tuple(checkpoint_keys),
-                **settings,
-            ),
+            settings=settings,
             milepost=deployment.milepost,
             schema=deployment.kit.schema,
             read_model=deployment.read_model,
@@ -74,7 +78,8 @@ class Site:
             history=deployment.history,
             tree=deployment.tree,
             inspection=deployment.kit.inspection,
-            tokens=RememberedTokens(deployment.kit.tokens),
+            tokens=RememberedTokens(deployment.kit.tokens, writer=AtOnce()),
+            senders=senders_of(settings, deployment.workflows),
             workflows=deployment.workflows,
             clock=deployment.clock,
         )
@@ -123,9 +128,11 @@ class Site:
         assert answer.status_code == 200, answer.text
         return body_of(answer)
 
-    def stop(self, agent_id: str = "agent-1", token: str = ADMIN) -> TestResponse:
+    def stop(self, agent_id: str = "agent-1", token: str = ADMIN, **query: str) -> TestResponse:
         """Ask the agent's instance to stop."""
-        return self.client.delete(f"/api/agents/{agent_id}/instance", headers=bearer(token))
+        asked = f"?{urlencode(query)}" if query else ""
+        path = f"/api/agents/{agent_id}/instance{asked}"
+        return self.client.delete(path, headers=bearer(token))
 
     def order(
         self, order: str, job_id: str = "job-1", token: str = ADMIN, **fields: str

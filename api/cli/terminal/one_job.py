@@ -15,13 +15,13 @@ from api.cli.terminal.output import (
     indented,
     print_json,
     print_table,
-    printable,
     status_text,
 )
 from api.cli.terminal.steps import steps_text
 from api.representations.job import job_body, shown_steps, timeline_body
 from api.wiring import Services
 from domain.errors import JobNotFound
+from domain.unseen import visible
 from projections.views.attention import attention
 
 LABELS = {
@@ -50,16 +50,16 @@ def show_job(services: Services, job_id: str, as_json: bool) -> None:
     if instance is None or timeline is None:
         raise JobNotFound(f"There is no job {job_id!r}.")
     if missing := services.workflows.missing(instance.workflow):
-        click.echo(printable(missing), err=True)
+        click.echo(visible(missing), err=True)
     job = job_body(instance, services.workflows, services.now(), services.reader.first_start)
     history = timeline_body(timeline, services.workflows)
     if as_json:
         return print_json({**job, "attempts": history["attempts"]})
     steps = steps_text(shown_steps(instance, services.workflows))
     status = status_text(instance.status, instance.attempt.outcome)
-    console().print(Text(f"{printable(job_id)}  "), status, steps)
+    console().print(Text(f"{visible(job_id)}  "), status, steps)
     for reason in attention(instance, services.workflows, services.now()):
-        click.echo(f"  {'needs somebody':{WIDE}} {printable(reason.text)}")
+        click.echo(f"  {'needs somebody':{WIDE}} {visible(reason.text)}")
     for name in FACTS:
         if job[name] is not None:
             label = LABELS.get(name, name.replace("_", " "))
@@ -74,7 +74,7 @@ def show_job(services: Services, job_id: str, as_json: bool) -> None:
         counted_ = f" ({kept} in all)" if kept > 1 else ""
         click.echo(f"  {'refused callback':{WIDE}} {indented(why + counted_, WIDE + 3)}")
     if sentence := job["health"]["sentence"]:
-        click.echo(f"  {job['health']['state']:{WIDE}} {sentence}")
+        click.echo(f"  {job['health']['state']:{WIDE}} {visible(sentence)}")
     for attempt in history["attempts"]:
         _show_attempt(attempt, is_one_of_many=len(history["attempts"]) > 1)
     return None

@@ -96,18 +96,14 @@ def print_table(
     for row in rows:
         # Cells are text, not markup: a sender's text must not style or hide a part of the table.
         cells = (
-            cell if isinstance(cell, Text) else Text(printable(str(cell or "-"))) for cell in row
+            cell if isinstance(cell, Text) else Text(visible_lines(str(cell or "-")))
+            for cell in row
         )
         table.add_row(*cells)
     if table.row_count:
         console().print(table)
     else:
         click.echo(empty)
-
-
-def printable(text: str) -> str:
-    """Return the text with each unseen character written out; line breaks stay."""
-    return visible_lines(text)
 
 
 def on_one_line(text: str | None) -> str | None:
@@ -117,7 +113,7 @@ def on_one_line(text: str | None) -> str | None:
 
 def indented(text: str, columns: int) -> str:
     """Return visible text with its further lines indented, unlike any line of Milepost."""
-    return printable(text).replace("\n", "\n" + " " * columns)
+    return visible_lines(text).replace("\n", "\n" + " " * columns)
 
 
 def console() -> Console:

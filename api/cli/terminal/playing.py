@@ -14,10 +14,10 @@ from rich.panel import Panel
 from rich.text import Text
 
 from api.cli.terminal.options import shown_time
-from api.cli.terminal.output import on_one_line, printable, status_text
+from api.cli.terminal.output import on_one_line, status_text
 from api.cli.terminal.steps import steps_text
 from api.representations.job import shown_steps
-from domain.unseen import visible
+from domain.unseen import visible, visible_lines
 from domain.workflows.definition import Workflows
 from projections.reading.entries import Entry
 from projections.views.durations import span
@@ -88,7 +88,7 @@ def on_screen(live: Live, job_id: str) -> Callable[[Frame, str], None]:
     def show(frame: Frame, note: str) -> None:
         lines = [steps_text(frame.steps, "\n"), Text()]
         if frame.error:
-            lines.append(Text(printable(frame.error), "red"))
+            lines.append(Text(visible_lines(frame.error), "red"))
         lines.append(Text("  ").join([status_text(frame.status), Text(_when(frame, note), "dim")]))
         title = Text(f"{visible(job_id)}, attempt {frame.attempt}")
         live.update(Panel(Group(*lines), title=title, expand=False), refresh=True)

@@ -19,6 +19,7 @@ from api.representations.changes import changes
 from api.representations.job import job_body
 from domain.unseen import visible
 from domain.workflows.definition import Workflows
+from projections.reading.actor import actor_of
 from projections.reading.entries import Entry
 
 AT_ONCE: Final = 200
@@ -64,7 +65,7 @@ def _table(wide: bool, heading: bool) -> Table:
     table.add_column("#", width=6, justify="right", no_wrap=True)
     table.add_column("Event", width=17, no_wrap=True)
     table.add_column("Said", ratio=1, no_wrap=True)
-    table.add_column("Signed by", width=28 if wide else 9, no_wrap=True)
+    table.add_column("By", width=28 if wide else 9, no_wrap=True)
     table.add_column("After it", ratio=1, no_wrap=True)
     return table
 
@@ -72,13 +73,13 @@ def _table(wide: bool, heading: bool) -> Table:
 def _row(entry: Entry, workflows: Workflows, wide: bool) -> Iterable[Text]:
     faulty = bool(entry.error)
     time = shown_time(entry.fact.recorded_at if entry.fact else None) or "unknown"
-    by = signer(entry)
+    by = actor_of(entry)
     return (
         Text(time if wide else time[5:], "dim"),
         Text(str(entry.stored.version)),
         Text(visible(entry.stored.topic), "red" if faulty else "bold"),
         Text(visible(entry.error or in_short(entry)), "red" if faulty else ""),
-        Text(visible(by if wide else by.rpartition(":")[2]), "dim"),
+        Text(visible((str(by) if wide else by.in_short) if by else ""), "dim"),
         _state_after(entry, workflows, wide),
     )
 
@@ -88,14 +89,6 @@ def in_short(entry: Entry) -> str:
     payload = entry.said
     names = [*(n for n in IMPORTANT if n in payload), *(n for n in payload if n not in IMPORTANT)]
     return ", ".join(f"{name} {_word(payload[name])}" for name in names)
-
-
-def signer(entry: Entry) -> str:
-    """Return who signed or requested an event; `Milepost` if Milepost decided it itself."""
-    for name in ("signed_by", "requested_by"):
-        if by := getattr(entry.fact, name, None):
-            return str(by)
-    return "" if entry.fact is None or hasattr(entry.fact, "signed_by") else "Milepost"
 
 
 def _state_after(entry: Entry, workflows: Workflows, wide: bool) -> Text:

@@ -25,8 +25,7 @@ class FlaskDoor:
 
     async def admit(self, header: Headers, scope: Scope) -> Principal:
         """See `Door.admit`."""
-        here = self.services
-        return admitted(header, here.tokens, here.settings.admin_token, scope)
+        return admitted(header, self.services.tokens, self.services, scope)
 
     async def record(self, callback: Callback) -> Receipt:
         """See `Door.record`."""

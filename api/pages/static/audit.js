@@ -128,6 +128,18 @@ function changed(event) {
   );
 }
 
+// A name is any text that somebody chose, so it is in quotation marks: only the rest was proven.
+function by(event) {
+  const { kind, id, name } = event.actor || {};
+  switch (kind) {
+    case "signature": return `${event.signed_by.scheme} ${event.signed_by.key_id || ""}`;
+    case "token": return `token ${id} ${JSON.stringify(name)}`;
+    case "name": return JSON.stringify(name);
+    case "milepost": return "Milepost";
+    default: return "";
+  }
+}
+
 function row(event, number) {
   const line = element("tr");
   line.dataset.number = number;
@@ -138,9 +150,7 @@ function row(event, number) {
   cells[0].append(element("code", event.kind));
   cells[1].append(...said(event));
   cells[2].append(...changed(event));
-  const signer = event.signed_by
-    ? `${event.signed_by.scheme} ${event.signed_by.key_id || ""}`
-    : event.payload.requested_by || (event.error ? "" : "Milepost");
+  const signer = by(event);
   line.append(
     element("td", event.version, "number"), time, ...cells, element("td", signer, "quiet"),
   );

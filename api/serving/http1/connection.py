@@ -14,6 +14,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Final, cast
+from urllib.parse import unquote
 
 from werkzeug.exceptions import HTTPException, RequestTimeout
 
@@ -165,7 +166,7 @@ class Connection(asyncio.Protocol):
             return
         following = self._waiting.popleft()
         if isinstance(following, Exception):
-            path = self._reader.target.partition(b"?")[0][:MAX_NAMED].decode("latin-1")
+            path = unquote(self._reader.target.partition(b"?")[0][:MAX_NAMED].decode("latin-1"))
             method = self._reader.method
             self._send(method, problem_of(following, method, path), CLOSE)
             return

@@ -16,10 +16,12 @@ from httptools import (
 from werkzeug.exceptions import (
     BadRequest,
     HTTPException,
+    HTTPVersionNotSupported,
     RequestEntityTooLarge,
     RequestHeaderFieldsTooLarge,
     RequestURITooLarge,
 )
+from werkzeug.exceptions import NotImplemented as NotImplementedByServer
 
 from api.http.bodies import MAX_BODY_BYTES
 from api.serving.http1.incoming import Ends, Fields, Incoming
@@ -28,11 +30,17 @@ MAX_HEAD_BYTES: Final = 64 * 1024
 MAX_REQUEST_BYTES: Final = MAX_HEAD_BYTES + 8 * MAX_BODY_BYTES
 """How much a request takes on the wire: a chunk of one byte takes six, and trailers follow."""
 MAX_FIELDS: Final = 100
-"""How many lines a head has: many short ones take far more memory than bytes on the wire."""
+"""How many names a head has at most; and how many further lines, with those of the trailer.
+
+Short lines take far more time and memory than their bytes.
+"""
 MAX_LENGTH_DIGITS: Final = 12
 FREE_BYTES: Final = 4096
 """How many bytes an unfinished request may have before it asks for room."""
 CHUNKED: Final = b"chunked"
+LENGTH: Final = b"content-length"
+ASKS: Final = (b"upgrade", b"connection", b"expect")
+"""What a request says once, before it is read without its question for another protocol."""
 
 
 class Reads(Protocol):
@@ -60,31 +68,37 @@ class Reader:
     """
 
     def __init__(self, to: Reads, ends: Ends) -> None:
-        self.method = ""
+        self.method = self._version = ""
         self.target = b""
         self.has_begun = self.is_in_body = False
         self._to = to
         self._ends = ends
         self._fields: Fields = {}
         self._body = bytearray()
-        self._bytes_read = self._repeats = self._repeated_bytes = 0
+        self._bytes_read = self._others = self._repeated_bytes = 0
         self._is_counted = True
         self._parser = HttpRequestParser(self)
 
     def feed(self, data: bytes) -> None:
         """Read at most 64 KiB; raise an `HTTPException` for what is malformed or too large."""
         self._bytes_read += len(data)
+        rest = self._parsed(data)
+        if rest is not None and self.has_begun:
+            self._read_on(rest)
+        elif self._bytes_read:
+            self._check_unfinished(len(data))
+
+    def _parsed(self, data: bytes) -> bytes | None:
+        """Parse; return what follows a head that asks for another protocol, else None."""
         try:
             self._parser.feed_data(data)
-        except HttpParserUpgrade:
-            pass  # no other protocol is spoken here, and the connection ends after the answer
+        except HttpParserUpgrade as upgrade:
+            return data[upgrade.args[0] :]
         except HttpParserError as error:
             # What an `on_…` method raised is the context of the parser's error.
             raised = error.__context__ if isinstance(error, HttpParserCallbackError) else None
             raise (raised or BadRequest(str(error))) from None
-        else:
-            if self._bytes_read:
-                self._check_unfinished(len(data))
+        return None
 
     def drop(self) -> None:
         """Forget the request that is unfinished."""
@@ -103,7 +117,7 @@ class Reader:
             raise BadRequest("nothing more is read on this connection")
         self.method, self.target = "", b""
         self._fields, self._body = {}, bytearray()
-        self.has_begun, self._repeats, self._repeated_bytes = True, 0, 0
+        self.has_begun, self._others, self._repeated_bytes = True, 0, 0
         # The bytes of a head that follows another request in one piece are not counted.
         self._is_counted = self._bytes_read > 0
         self._bytes_read = self._bytes_read or 1
@@ -117,16 +131,17 @@ class Reader:
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a line of the head; pass over a trailer, which follows a body in chunks."""
         if self.is_in_body:
+            self._count_another()
             return
         name, fields = name.lower(), self._fields
         if name in fields:
             if name == b"host":
                 raise BadRequest("the request names two hosts")
+            self._count_another()
             fields[name] += b"," + value
-            self._repeats += 1
             self._repeated_bytes += len(name) + 4
-            if self._repeats > MAX_FIELDS:  # at once: each makes a longer value of the former ones
-                raise RequestHeaderFieldsTooLarge
+        elif len(fields) >= MAX_FIELDS:
+            raise RequestHeaderFieldsTooLarge
         else:
             fields[name] = value
 
@@ -136,13 +151,20 @@ class Reader:
         is_small = self._is_counted and self._bytes_read <= MAX_HEAD_BYTES
         if not is_small and self._size_of_head() > MAX_HEAD_BYTES:
             raise self._large_head()
-        if len(self._fields) > MAX_FIELDS:
-            raise RequestHeaderFieldsTooLarge
-        if b"host" not in self._fields and self._parser.get_http_version() == "1.1":
-            raise BadRequest("a request of HTTP/1.1 must name its host")
+        if self.method == "CONNECT":  # its body would be read as another protocol
+            raise NotImplementedByServer
+        self._version = self._parser.get_http_version()
+        if self._version == "1.1":
+            if b"host" not in self._fields:
+                raise BadRequest("a request of HTTP/1.1 must name its host")
+        elif self._version != "1.0":  # llhttp knows 0.9 and 2.0 as well
+            raise HTTPVersionNotSupported
+        elif b"transfer-encoding" in self._fields:
+            # A proxy of that version knows no chunks, and sees the end of the body elsewhere.
+            raise BadRequest("HTTP/1.0 has no transfer coding")
         if self._fields.get(b"transfer-encoding", CHUNKED).lower() != CHUNKED:
             raise BadRequest("the only transfer coding that is read is chunked")
-        if length := self._fields.get(b"content-length"):
+        if length := self._fields.get(LENGTH):
             # The parser has refused a length that is no number.
             if len(length) > MAX_LENGTH_DIGITS or int(length) > MAX_BODY_BYTES:
                 raise RequestEntityTooLarge
@@ -157,14 +179,37 @@ class Reader:
 
     def on_message_complete(self) -> None:
         """Pass the whole request on."""
+        if self._parser.should_upgrade() and self._has_body():
+            return  # it is not whole: see `_read_on`
         self.is_in_body = self.has_begun = False
         self._bytes_read = 0
         parser, body = self._parser, bytes(self._body)
-        version = parser.get_http_version()
         self._to.take(
-            Incoming(self.method, self.target, version, self._fields, body, self._ends),
+            Incoming(self.method, self.target, self._version, self._fields, body, self._ends),
             is_last=parser.should_upgrade() or not parser.should_keep_alive(),
         )
+
+    def _count_another(self) -> None:
+        # At once, and not when the head ends: each further line costs far more than its bytes.
+        self._others += 1
+        if self._others > MAX_FIELDS:
+            raise RequestHeaderFieldsTooLarge
+
+    def _has_body(self) -> bool:
+        return b"transfer-encoding" in self._fields or int(self._fields.get(LENGTH, 0)) > 0
+
+    def _read_on(self, rest: bytes) -> None:
+        """Read the body of a request that asks for another protocol as if it had not asked.
+
+        No other protocol is spoken here, and some clients ask whenever they send (RFC 9110, 7.8).
+        The parser takes what follows such a head for the other protocol, so a new one has to read
+        the same head without the question. The connection ends after the answer.
+        """
+        lines = [b"%s: %s\r\n" % each for each in self._fields.items() if each[0] not in ASKS]
+        first = b"%s %s HTTP/%s\r\n" % (self.method.encode(), self.target, self._version.encode())
+        self.is_in_body = False
+        self._parser = HttpRequestParser(self)
+        self.feed(b"".join([first, *lines, b"connection: close\r\n\r\n", rest]))
 
     def _check_unfinished(self, piece: int) -> None:
         if self.is_in_body:
@@ -172,8 +217,6 @@ class Reader:
                 raise RequestEntityTooLarge
         elif self._bytes_read > MAX_HEAD_BYTES:
             raise self._large_head()
-        elif len(self._fields) > MAX_FIELDS:
-            raise RequestHeaderFieldsTooLarge
         size = self._bytes_read if self._is_counted else self._bytes_read + piece
         if size > FREE_BYTES:
             self._to.hold(size)

@@ -14,7 +14,7 @@ import msgspec
 
 from domain.job.attempt.clocks import SKEW_SECONDS, Timestamp, moment_of
 from domain.job.attempt.final import Final
-from domain.job.attempt.machine import with_machine
+from domain.job.attempt.machine import with_machine, with_other
 from domain.job.attempt.progress import claimed, with_step, working
 from domain.job.attempt.state import Attempt, ReportedValue
 from domain.job.events import (
@@ -70,9 +70,17 @@ def evolve(attempt: Attempt, fact: Fact) -> Attempt:
                 ),
             )
         case MachineStopped():
+            if fact.server_id and attempt.other(fact.server_id):
+                return with_other(attempt, fact.server_id, settled=True)
             return _stopped(attempt, fact.recorded_at)
         case StopRequested():
             return msgspec.structs.replace(attempt, stop_requested_at=fact.recorded_at)
+        case RollbackRequested(server_id=str(other)) if (
+            attempt.rollback_requested_at and attempt.other(other)
+        ):
+            return with_other(attempt, other, left_at=fact.recorded_at)
+        case RollbackWithdrawn(server_id=str(other)) if attempt.other(other):
+            return with_other(attempt, other, left_at=None, settled=attempt.status == "failed")
         case RollbackRequested():
             return msgspec.structs.replace(
                 attempt, rollback_requested_at=fact.recorded_at, rolled_back=fact.server_id
@@ -112,6 +120,8 @@ def _heard(attempt: Attempt, fact: Received) -> Attempt:
         case StatusReported(status="provisioning"):
             attempt = working(with_machine(attempt, fact), fact)
             return msgspec.structs.replace(claimed(attempt, moment_of(fact)), announced=True)
+        case StatusReported(status="stopped", server_id=str(other)) if attempt.other(other):
+            return with_other(attempt, other, settled=True)
         case StatusReported(status="stopped"):
             return _stopped(with_machine(attempt, fact), fact.recorded_at)
         case StatusReported():

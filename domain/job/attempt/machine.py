@@ -6,8 +6,11 @@ from typing import Any
 
 import msgspec
 
-from domain.job.attempt.state import Attempt, ReportedValue
+from domain.job.attempt.state import Attempt, OtherMachine, ReportedValue
 from domain.job.events import Machine, MetadataReported, StatusReported
+
+MAX_MACHINES = 20
+"""An attempt's state holds at most this many machines."""
 
 
 def with_machine(attempt: Attempt, fact: Machine) -> Attempt:
@@ -29,7 +32,27 @@ def with_machine(attempt: Attempt, fact: Machine) -> Attempt:
     ):
         if value:
             _change(changed, attempt, field, ReportedValue(value, fact.occurred_at, runs))
+    if fact.server_id and (known := attempt.server_id) and known.value != fact.server_id:
+        if _is_its_own(attempt, fact):
+            changed["machines"] = _with_both(attempt.machines, known.value, fact.server_id)
     return msgspec.structs.replace(attempt, **changed) if changed else attempt
+
+
+def with_other(attempt: Attempt, server_id: str, **changed: Any) -> Attempt:
+    """Return the attempt with a change of one of its several machines."""
+    machines = tuple(
+        msgspec.structs.replace(each, **changed) if each.server_id == server_id else each
+        for each in attempt.machines
+    )
+    return msgspec.structs.replace(attempt, machines=machines)
+
+
+def _with_both(
+    machines: tuple[OtherMachine, ...], one: str, other: str
+) -> tuple[OtherMachine, ...]:
+    known = {each.server_id for each in machines}
+    fresh = [OtherMachine(each) for each in (one, other) if each not in known]
+    return (*machines, *fresh)[:MAX_MACHINES]
 
 
 def _change(changed: dict[str, Any], attempt: Attempt, field: str, new: ReportedValue) -> None:
@@ -47,6 +70,11 @@ def _may_add(attempt: Attempt, fact: Machine) -> bool:
     if attempt.final is None or attempt.final.inferred or attempt.run_id is None:
         return True
     return fact.workflow_run_id is not None
+
+
+def _is_its_own(attempt: Attempt, fact: Machine) -> bool:
+    # After the end, a word without a run may be that of the next run.
+    return attempt.final is None or fact.workflow_run_id is not None
 
 
 def _says_running(fact: Machine) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -25,6 +26,18 @@ class ReportedValue(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     runs: bool = False
 
 
+class OtherMachine(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """One of several machines that an attempt reported.
+
+    `left_at` is when its removal was asked for. It is `settled` once it is gone, or another run
+    answers for it.
+    """
+
+    server_id: str
+    left_at: datetime | None = None
+    settled: bool = False
+
+
 class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):
     """The state of one attempt. `number` counts from 1, in the order of opening.
 
@@ -37,7 +50,8 @@ class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only
     times of words that work goes on and of failures. `claims_machine` means that a word which names
     the run named the machine. `rolled_back` is the machine that
     an open rollback names. `passed_on` means that the machine of the failed attempt said that it
-    runs, or that another run works on it. `skew_seconds` is the largest difference of the senders'
+    runs, or that another run works on it. `machines` has all machines that the attempt
+    reported, if there are several. `skew_seconds` is the largest difference of the senders'
     clocks to ours, above `SKEW_SECONDS`.
     """
 
@@ -69,6 +83,7 @@ class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only
     rollback_requested_at: datetime | None = None
     rolled_back: str | None = None
     passed_on: bool = False
+    machines: tuple[OtherMachine, ...] = ()
     skew_seconds: int | None = None
 
     @property
@@ -129,9 +144,36 @@ class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only
         """The id of the attempt's machine: the one that a rollback names, else the latest."""
         return self.rolled_back or (self.server_id.value if self.server_id else None)
 
+    @property
+    def others(self) -> Sequence[OtherMachine]:
+        """The machines that the attempt reported beside its own one, and all that are left."""
+        return [
+            each
+            for each in self.machines
+            if each.server_id != self.machine_id or (each.left_at and not each.settled)
+        ]
+
+    @property
+    def machines_left(self) -> Sequence[tuple[str | None, datetime]]:
+        """The machines that have to be removed, and since when; None for one without an id."""
+        left = [(each.server_id, each.left_at) for each in self.others if not each.settled]
+        asked = [(server_id, since) for server_id, since in left if since]
+        if self.rollback_requested_at and self.rollback_is_open:
+            return [(self.machine_id, self.rollback_requested_at), *asked]
+        return asked
+
+    def other(self, server_id: str | None) -> OtherMachine | None:
+        """Return the machine with this id if the attempt reported it beside its own one."""
+        return next((each for each in self.others if each.server_id == server_id), None)
+
     def is_machine(self, server_id: str | None) -> bool:
         """Tell whether the attempt's machine has this id."""
         return bool(server_id and self.machine_id == server_id)
+
+    def has_machine(self, server_id: str | None) -> bool:
+        """Tell whether the attempt reported the machine, and may still have it."""
+        other = self.other(server_id)
+        return self.is_machine(server_id) or bool(other and not other.settled)
 
     def is_claimed_by(self, fact: HeartbeatReceived) -> bool:
         """Tell whether this heartbeat is the attempt's first sign of life.
@@ -145,20 +187,27 @@ class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only
 
 
 def cut_off(attempt: Attempt, before: datetime) -> Attempt:
-    """Return the attempt as one that opened at that time: with nothing dated before it."""
+    """Return the attempt as one that opened at that time: with nothing dated before it.
+
+    A machine that its run claims stays, whatever a clock says of it. So do the steps of a run that
+    also gives its `run_attempt`: without it, an earlier try may have reached them.
+    """
 
     def is_cut(time: datetime | None) -> bool:
         return time is not None and whole_seconds(time) < whole_seconds(before)
 
-    steps: dict[str, Timestamp] = {}
-    for name, seen in attempt.steps.items():
-        if not is_cut(seen.occurred_at):
-            steps[name] = seen
-        elif seen.again_at and not is_cut(seen.again_at):
-            steps[name] = Timestamp(seen.recorded_at, seen.again_at)
-    changed: dict[str, Any] = {"opened_at": before, "steps": steps}
-    for field in ("server_id", "server_ip", "tailscale_ip"):
-        word: ReportedValue | None = getattr(attempt, field)
-        if word and is_cut(word.occurred_at):
-            changed[field] = None
+    changed: dict[str, Any] = {"opened_at": before}
+    if not (attempt.claims_machine and attempt.run_attempt):
+        steps: dict[str, Timestamp] = {}
+        for name, seen in attempt.steps.items():
+            if not is_cut(seen.occurred_at):
+                steps[name] = seen
+            elif seen.again_at and not is_cut(seen.again_at):
+                steps[name] = Timestamp(seen.recorded_at, seen.again_at)
+        changed["steps"] = steps
+    if not attempt.claims_machine:
+        for field in ("server_id", "server_ip", "tailscale_ip"):
+            word: ReportedValue | None = getattr(attempt, field)
+            if word and is_cut(word.occurred_at):
+                changed[field] = None
     return msgspec.structs.replace(attempt, **changed)

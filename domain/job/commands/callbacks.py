@@ -7,7 +7,7 @@ from datetime import datetime
 
 import msgspec
 
-from domain.errors import CallbackConflict
+from domain.errors import CallbackConflict, NotItsJob
 from domain.job.callback import Callback, RefusedCallback
 from domain.job.commands.contract import Command, Decision
 from domain.job.hints import about_callback, about_redelivery, about_step
@@ -44,6 +44,9 @@ class RecordCallback(msgspec.Struct, frozen=True, gc=False):
         return by_body, name
 
     def decide(self, job: ProvisioningJob, keys: Mapping[str, Key], now: datetime) -> Decision:
+        mandate = self.callback.mandate
+        if mandate is not None and not mandate.covers(job.id, job.queued):
+            raise NotItsJob
         for name in self.names:
             if earlier := keys.get(name):
                 if earlier.digest == (self.callback.digest or ""):
@@ -64,7 +67,10 @@ class RecordCallback(msgspec.Struct, frozen=True, gc=False):
 
 
 class KeepRefusal(msgspec.Struct, frozen=True, gc=False):
-    """Keep a refused callback in its job's log, also of a job that is not registered."""
+    """Keep a refused callback in its job's log, also of a job that is not registered.
+
+    Keep nothing in the log of a job that its sender may not report on.
+    """
 
     refused: RefusedCallback
     names: tuple[str, ...] = ()
@@ -74,6 +80,9 @@ class KeepRefusal(msgspec.Struct, frozen=True, gc=False):
         return self.refused.job_id
 
     def decide(self, job: ProvisioningJob, keys: Mapping[str, Key], now: datetime) -> Decision:
+        mandate = self.refused.mandate
+        if mandate is not None and not mandate.covers(job.id, job.queued):
+            return Decision(Outcome(job))
         return Decision(job.keep_refusal(self.refused, now))
 
 

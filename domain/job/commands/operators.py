@@ -7,7 +7,7 @@ from datetime import datetime
 
 import msgspec
 
-from domain.errors import JobInProgress, JobNotFound, NotPossible
+from domain.errors import JobChanged, JobInProgress, JobNotFound, NotPossible
 from domain.job.commands.contract import Decision
 from domain.job.keys import Key, in_progress_key
 from domain.job.orders import Order, possible, refused
@@ -16,16 +16,22 @@ from domain.workflows.definition import MAX_RETRIES, Workflows
 
 
 class StopJob(msgspec.Struct, frozen=True):
-    """Ask the job's running instance to stop, as the seed's pages do: once, or it is refused."""
+    """Ask the job's running instance to stop, as the seed's pages do: once, or it is refused.
+
+    With `version`, it is refused unless the job still has this version.
+    """
 
     job_id: str
     requested_by: str | None
+    reason: str | None = None
+    token_id: str | None = None
+    version: int | None = None
     names: tuple[str, ...] = ()
 
     def decide(self, job: ProvisioningJob, keys: Mapping[str, Key], now: datetime) -> Decision:
-        if job.version == 0:
-            raise JobNotFound
-        return Decision(job.stop(self.requested_by, now))
+        _check(job, self.version)
+        stopping = job.stop(self.requested_by, self.reason, now, token_id=self.token_id)
+        return Decision(stopping)
 
 
 class OrderJob(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,16 +40,19 @@ class OrderJob(msgspec.Struct, frozen=True, kw_only=True):
     `user_id` is the job's user, as far as the sender knows, and `server_id` the machine that is
     `stopped`. `workflows` say how many retries a job may have. A retry takes the user's one place
     in progress, so it is refused with `JobInProgress` while another job has that place. It is
-    refused, too, if `workflows` lack the definition that the job recorded.
+    refused, too, if `workflows` lack the definition that the job recorded. With `version`, every
+    order is refused unless the job still has this version.
     """
 
     order: Order
     job_id: str
     workflows: Workflows | None = None
     requested_by: str | None = None
+    token_id: str | None = None
     reason: str | None = None
     user_id: str | None = None
     server_id: str | None = None
+    version: int | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -52,8 +61,7 @@ class OrderJob(msgspec.Struct, frozen=True, kw_only=True):
         return (in_progress_key(self.user_id),)
 
     def decide(self, job: ProvisioningJob, keys: Mapping[str, Key], now: datetime) -> Decision:
-        if job.version == 0:
-            raise JobNotFound
+        _check(job, self.version)
         outcome = self._outcome(job, now)
         if self.order == "retry" and outcome.events:
             self._refuse_second(job, keys)
@@ -61,20 +69,19 @@ class OrderJob(msgspec.Struct, frozen=True, kw_only=True):
 
     def _outcome(self, job: ProvisioningJob, now: datetime) -> Outcome:
         max_retries = self._max_retries(job)
+        given = (self.requested_by, self.reason, now, max_retries)
         match self.order:
             case "fail":
-                return job.fail(self.requested_by, self.reason, now, max_retries)
+                return job.fail(*given, token_id=self.token_id)
             case "cancel":
-                return job.cancel(self.requested_by, self.reason, now, max_retries)
+                return job.cancel(*given, token_id=self.token_id)
             case "retry":
                 self._refuse_unknown(job)
-                return job.retry(self.requested_by, self.reason, now, max_retries)
+                return job.retry(*given, token_id=self.token_id)
             case "stop":
                 return self._stop(job, now, max_retries)
             case "stopped":
-                return job.confirm_stopped(
-                    self.requested_by, self.reason, now, max_retries, self.server_id
-                )
+                return job.confirm_stopped(*given, self.server_id, token_id=self.token_id)
 
     def _stop(self, job: ProvisioningJob, now: datetime, max_retries: int) -> Outcome:
         attempt = job.attempt
@@ -86,7 +93,7 @@ class OrderJob(msgspec.Struct, frozen=True, kw_only=True):
             status = "pending" if attempt.status == "queued" else attempt.status
             why = f"Job {job.id!r} has no running instance to stop: it is {status}."
             raise refused(why, job.runs, max_retries)
-        return job.stop(self.requested_by, now)
+        return job.stop(self.requested_by, self.reason, now, token_id=self.token_id)
 
     def _refuse_unknown(self, job: ProvisioningJob) -> None:
         # Another definition may allow more retries, and other deadlines would count.
@@ -107,3 +114,10 @@ class OrderJob(msgspec.Struct, frozen=True, kw_only=True):
         if self.workflows is None:
             return MAX_RETRIES
         return self.workflows.recorded(job.queued.workflow if job.queued else None).max_retries
+
+
+def _check(job: ProvisioningJob, version: int | None) -> None:
+    if job.version == 0:
+        raise JobNotFound
+    if version is not None and job.version != version:
+        raise JobChanged

@@ -33,6 +33,7 @@ class QueueJob(msgspec.Struct, frozen=True, kw_only=True):
     idempotency_key: str | None = None
     digest: str | None = None
     requested_by: str | None = None
+    token_id: str | None = None
     owner: str | None = None
 
     @property
@@ -67,6 +68,7 @@ class QueueJob(msgspec.Struct, frozen=True, kw_only=True):
             workflow=self.workflow,
             idempotency_key=self.idempotency_key,
             requested_by=self.requested_by,
+            token_id=self.token_id,
             owner=self.owner,
             digest=self.digest,
         )

@@ -10,10 +10,11 @@ import psycopg
 from eventsourcing import postgres
 from eventsourcing.persistence import InterfaceError, OperationalError, PersistenceError
 from psycopg import ClientCursor, Connection, conninfo
-from psycopg.errors import LockNotAvailable, ReadOnlySqlTransaction
+from psycopg.errors import InvalidSqlStatementName, LockNotAvailable, ReadOnlySqlTransaction
 from psycopg.rows import DictRow, RowFactory, RowMaker, dict_row, tuple_row
 from psycopg_pool import PoolTimeout
 
+from domain.log.connections import postgres_session
 from domain.log.connections.postgres_warnings import CommitWarnings
 from domain.log.stored import Stored
 
@@ -26,17 +27,6 @@ commits, with caches that the others have cooled meanwhile.
 """
 PATIENCE_SECONDS = 3.0
 """How long a caller waits for a connection before it hears that the database is away."""
-LOCK_TIMEOUT = "SET lock_timeout = '5s'"
-# A commit is on the disk before it is acknowledged; a server that waits for more may do so.
-DURABLE = """
-    SELECT set_config('synchronous_commit', 'on', false)
-     WHERE current_setting('synchronous_commit') = 'off'
-"""
-# Plans are kept from when the tables were small, and every statement has its index.
-NO_SEQUENTIAL_SCANS = "SET enable_seqscan = off"
-# Before PostgreSQL 18, a forbidden scan costs so much in a plan that every statement with one is
-# compiled first: 150 ms for an update of a table with one row. Milepost's statements are short.
-NO_COMPILING = "SET jit = off"
 
 # Against a peer that is gone without a word; libpq's own settings in the URL go before these.
 DEFAULTS: dict[str, Any] = {
@@ -62,42 +52,57 @@ class PostgresDatastore(postgres.PostgresDatastore):
             "",
             originator_id_type="text",
             connect_timeout=PATIENCE_SECONDS,
-            idle_in_transaction_session_timeout=10,
             pool_size=POOL_SIZE,
             max_overflow=POOL_OVERFLOW,
         )
         self.commit_warnings = CommitWarnings()
-        self.conninfo: dict[str, Any] = {**DEFAULTS, **conninfo.conninfo_to_dict(dsn)}
-        self.pool.kwargs = {"row_factory": dict_row, **self.conninfo}
+        self._conninfo: dict[str, Any] = {
+            **DEFAULTS,
+            **conninfo.conninfo_to_dict(dsn),
+            **postgres_session.STARTUP,
+        }
+        self.pool.kwargs = {"row_factory": dict_row, **self._conninfo}
         # Give up soon and try afresh on demand, rather than back off for minutes.
         self.pool.reconnect_timeout = PATIENCE_SECONDS
 
     def after_connect_func(self) -> Callable[[Connection[Any]], None]:
-        """Prepare a new connection."""
-        prepare = super().after_connect_func()
+        """Return what prepares a new connection of the pool."""
 
         def after_connect(connection: Connection[Any]) -> None:
-            prepare(connection)
+            postgres_session.begin(connection)
             self.commit_warnings.watch(connection)
-            connection.execute(LOCK_TIMEOUT)
-            connection.execute(DURABLE)
-            connection.execute(NO_SEQUENTIAL_SCANS)
-            connection.execute(NO_COMPILING)
 
         return after_connect
+
+    @contextmanager
+    def session(self) -> Iterator[Connection[Any]]:
+        """Yield a connection that no other thread gets; raise `psycopg.Error`.
+
+        A lock of its session ends with it, also when the process crashes.
+        """
+        with psycopg.connect(**self._conninfo) as connection:
+            postgres_session.begin(connection)
+            yield connection
 
     def register_type_adapters(self) -> None:
         """Do nothing: we pass arrays, and need no connection before the first statement."""
 
     @contextmanager
     def get_connection(self) -> Iterator[Connection[DictRow]]:
-        """Lend a connection; keep none that has become read-only, as after a failover."""
+        """Lend a connection; keep none that has become read-only or that somebody has reset.
+
+        A connection is read-only after a failover. A pooler that resets a session discards its
+        prepared statements with its settings: for the caller, such a connection has died.
+        """
         with super().get_connection() as connection:
             try:
                 yield connection
             except ReadOnlySqlTransaction:
                 connection.close()
                 raise
+            except InvalidSqlStatementName as error:
+                connection.close()
+                raise OperationalError(f"the session was reset: {error}") from error
 
     @contextmanager
     def spelled_out(self) -> Iterator[ClientCursor[tuple[Any, ...]]]:
@@ -166,10 +171,10 @@ class PostgresDatastore(postgres.PostgresDatastore):
     def _reason(self) -> str:
         # The pool only says that it has waited; the server, or its host, says why.
         try:
-            psycopg.connect(**self.conninfo).close()
+            with self.session():
+                return ""
         except psycopg.Error as error:
             return str(error)
-        return ""
 
 
 def _stored_row(_: object) -> RowMaker[Stored]:

@@ -14,6 +14,8 @@ from weakref import WeakSet
 from psycopg import ClientCursor, Connection, Error
 from psycopg.errors import InvalidSqlStatementName
 
+from domain.log.connections.postgres_session import SESSION
+
 Result = TypeVar("Result")
 
 
@@ -21,8 +23,12 @@ class Prepared:
     """Statements by name."""
 
     def __init__(self, statements: Mapping[LiteralString, LiteralString]) -> None:
+        # What has discarded the statements, such as a pooler, has reset the session as well.
         self._prepare: LiteralString = ";".join(
-            f"PREPARE {name} AS {_numbered(statement)}" for name, statement in statements.items()
+            (
+                SESSION,
+                *(f"PREPARE {name} AS {_numbered(text)}" for name, text in statements.items()),
+            )
         )
         self._connections: WeakSet[Connection[Any]] = WeakSet()
 

@@ -14,6 +14,8 @@ from eventsourcing.persistence import OperationalError
 from psycopg import Connection
 from psycopg.errors import Diagnostic
 
+from domain.log.refusals import NotReplicated
+
 WARNINGS = "01"
 """The class of the SQLSTATEs of warnings."""
 
@@ -35,7 +37,9 @@ class CommitWarnings:
     def refuse(self, connection: Connection[Any]) -> None:
         """Raise `OperationalError` if a warning has come since `forget`."""
         if warning := self._last.pop(connection, None):
-            raise OperationalError(f"the commit is not certain to be durable: {warning}")
+            raise OperationalError(
+                f"the commit is not certain to be durable: {warning}"
+            ) from NotReplicated(warning)
 
     def _note(self, watched: ref[Connection[Any]], notice: Diagnostic) -> None:
         connection = watched()

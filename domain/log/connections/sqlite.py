@@ -17,6 +17,9 @@ from domain.log.stored import Stored
 
 # FULL: a commit is on the disk before it is acknowledged, also when the power fails.
 PRAGMAS = ("PRAGMA synchronous=FULL", BUSY_TIMEOUT)
+# Another program may have made the file before Milepost. Texts are compared by their bytes, so
+# another encoding has another order of jobs.
+ENCODING = "PRAGMA encoding"
 
 
 class DurableConnectionPool(sqlite.SQLiteConnectionPool):
@@ -25,10 +28,14 @@ class DurableConnectionPool(sqlite.SQLiteConnectionPool):
     def _create_connection(self) -> sqlite.SQLiteConnection:
         try:
             connection = super()._create_connection()
-            for pragma in PRAGMAS:
-                connection.cursor().execute(pragma)
+            cursor = connection.cursor()
+            for pragma in (*PRAGMAS, ENCODING):
+                cursor.execute(pragma)
+            [encoding] = cursor.fetchone()
         except sqlite3.Error as error:
             raise OperationalError(f"{self.db_name}: {error}") from error
+        if encoding != "UTF-8":
+            raise OperationalError(f"{self.db_name} is encoded in {encoding}; Milepost needs UTF-8")
         return connection
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
-from eventsourcing.persistence import OperationalError, PersistenceError
+from eventsourcing.persistence import PersistenceError
 from psycopg import Cursor
 from psycopg.errors import InsufficientPrivilege, ReadOnlySqlTransaction
 from psycopg.rows import DictRow
@@ -47,17 +47,13 @@ FORGET_LATER = "DELETE FROM milepost_schema WHERE part = %s AND step >= %s"
 RECORD = "INSERT INTO milepost_schema (part, step) VALUES (%s, %s)"
 # READ COMMITTED: after this process gets the lock, it sees what the last holder committed.
 SEE_COMMITTED = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED"
-SHOW_ENCODING = "SHOW server_encoding"
 
 PostgresCursor: TypeAlias = Cursor[DictRow]
 PostgresPart: TypeAlias = Part[PostgresCursor]
 
 
 class PostgresSchema(Schema[PostgresCursor]):
-    """The steps of the tables in one database.
-
-    It refuses a database that cannot store every character, before it makes any table.
-    """
+    """The steps of the tables in one database."""
 
     def __init__(self, datastore: PostgresDatastore, *parts: PostgresPart) -> None:
         super().__init__(*parts)
@@ -83,7 +79,6 @@ class PostgresSchema(Schema[PostgresCursor]):
             tables = self._read(rows)
             if tables.await_step(part, step):
                 if "milepost_schema" not in tables.existing:
-                    _refuse_other_encodings(cursor)
                     cursor.execute(CREATE)
                     cursor.execute(OWN)
                 if tables.miss(step) or not step.makes:
@@ -94,11 +89,3 @@ class PostgresSchema(Schema[PostgresCursor]):
 
     def _forbids(self, error: PersistenceError) -> bool:
         return isinstance(error.__cause__, InsufficientPrivilege | ReadOnlySqlTransaction)
-
-
-def _refuse_other_encodings(cursor: PostgresCursor) -> None:
-    [row] = cursor.execute(SHOW_ENCODING).fetchall()
-    if row["server_encoding"] != "UTF8":
-        raise OperationalError(
-            f"the database is encoded in {row['server_encoding']}; Milepost needs UTF8"
-        )

@@ -35,8 +35,8 @@ class Lookup:
 
     A cursor costs more than the statement that it runs: it parses, looks for adapters and makes
     rows of any type. So a lookup calls libpq. If libpq returns no rows but a failure, the lookup
-    runs the statement again through the datastore, which handles errors, dead connections, servers
-    that are away and other encodings.
+    runs the statement again through the datastore, which handles errors, dead connections and
+    servers that are away.
     """
 
     def __init__(
@@ -92,8 +92,6 @@ class Lookup:
 
     def _prepare(self, connection: Connection[Any]) -> bool:
         statement = self._statement.replace("%s", "$1").encode()
-        if connection.info.encoding != "utf-8":
-            return False
         if connection.pgconn.prepare(self._name, statement).status != ExecStatus.COMMAND_OK:
             return False
         self._prepared.add(connection)

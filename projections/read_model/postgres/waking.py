@@ -27,7 +27,7 @@ class Waking(Statements):
         """See `ReadModel.projector_lock`."""
         # A session lock on a connection of its own: the server releases it when the process ends.
         try:
-            with psycopg.connect(**self._datastore.conninfo, autocommit=True) as connection:
+            with self._datastore.session() as connection:
                 locked = connection.execute(LOCK_PROJECTOR).fetchone()
                 if not (locked and locked[0]):
                     yield None

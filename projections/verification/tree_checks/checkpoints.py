@@ -57,9 +57,9 @@ def check_checkpoints(
         if actual and actual.root == checkpoint.root:
             extended = checkpoint
             continue
+        upto = f"up to position {computed[extended.size].position}" if extended else ""
         since = (
-            f"the first {extended.size} events, up to position {extended.position}, are as they "
-            f"were signed at {extended.made_at}"
+            f"the first {extended.size} events, {upto}, are as they were signed{_when(extended)}"
             if extended
             else "no smaller checkpoint holds"
         )
@@ -76,10 +76,14 @@ def check_checkpoints(
                 kind="checkpoint",
                 position=checkpoint.position,
                 expected=f"{checkpoint.size} events with the root "
-                f"{b64encode(checkpoint.root).decode()}, signed at {checkpoint.made_at}",
+                f"{b64encode(checkpoint.root).decode()}, signed{_when(checkpoint)}",
                 found=found,
             )
         )
+
+
+def _when(checkpoint: Checkpoint) -> str:
+    return f" at {checkpoint.made_at}" if checkpoint.made_at else ""
 
 
 def _answer_of_tree(checkpoint: Checkpoint, tree: TreeStore) -> str:

@@ -36,7 +36,10 @@ class OneJob:
         self._suspects = suspects
         self._report = report
         self._nodes = Nodes(tree)
-        self._signed = [(c.size, c.root, f"the checkpoint of {c.made_at}") for c in checkpoints]
+        self._signed = [
+            (c.size, c.root, f"the checkpoint of {c.made_at or f'{c.size} events'}")
+            for c in checkpoints
+        ]
         if head.size:
             self._signed.append((head.size, self._nodes.frontier(head.size).root, "the tree"))
 

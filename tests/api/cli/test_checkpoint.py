@@ -10,10 +10,12 @@ import pytest
 from api.settings.config import from_environment
 from api.settings.credentials import with_credentials
 from domain.evidence.checkpoint import Checkpoint, parse_checkpoint
-from domain.evidence.signed_note import opened_note
+from domain.evidence.signed_note import opened_note, signed_note
 from domain.evidence.signing_keys import PrivateKey, PublicKey
+from domain.transfer.manifest import loaded
 from projections.tree.grower import Grower
-from tests.support.shell import Shell
+from tests.support.deployment import Deployment, settle
+from tests.support.shell import Shell, beside
 from tests.support.site import SIGNER, Site
 from tests.support.tampering import Database
 
@@ -84,8 +86,86 @@ def test_the_key_that_was_made_at_the_first_start_signs(empty: Shell, tmp_path: 
 
     public = empty("checkpoint", "--key").strip()
 
-    assert public == made["checkpoint key"] == str(settings.signers[0].public)
-    assert opened(empty("checkpoint"), PublicKey.parse(public)).origin == "milepost"
+    note = empty("checkpoint")
+    origin = opened(note, PublicKey.parse(public)).origin
+    assert public == str(settings.signers[0].public.named(origin))
+    assert origin.startswith("milepost/")
+    # Who was given the key by the name that it had before still finds its signature.
+    assert opened(note, PublicKey.parse(made["checkpoint key"])).origin == origin
+
+
+def test_every_log_has_an_origin_of_its_own_which_its_servers_share(
+    databases: Deployment, tmp_path: Path
+) -> None:
+    here, there = (beside(databases, tmp_path / name) for name in ("here", "there"))
+    other = Shell(MILEPOST_HOME=str(tmp_path / "other"))
+    other("init-db")
+    keys = []
+    for shell in (here, there, other):
+        home = str(shell.environment["MILEPOST_HOME"])
+        with_credentials(from_environment({"MILEPOST_HOME": home}))
+        keys.append(PublicKey.parse(shell("checkpoint", "--key")))
+
+    assert keys[0].name == keys[1].name != keys[2].name
+    assert keys[0].id != keys[1].id, "each home has made a key of its own"
+    assert opened(here("checkpoint"), keys[0]).origin == keys[0].name
+
+
+def test_a_checkpoint_from_before_logs_had_origins_still_verifies(
+    databases: Deployment, database_site: Site, tmp_path: Path
+) -> None:
+    shell = beside(databases, tmp_path)
+    home = str(shell.environment["MILEPOST_HOME"])
+    settings, _ = with_credentials(from_environment({"MILEPOST_HOME": home}))
+    database_site.register()
+    settle(databases)
+    root = database_site.services.evidence.root()
+    old = Checkpoint("milepost", root.size, root.root, root.position, database_site.clock())
+    for name, note in {
+        "old": signed_note(old.text, settings.signers),
+        "new": shell("checkpoint"),
+    }.items():
+        (tmp_path / name).write_text(note)
+    database_site.report(status="provisioning")
+    settle(databases)
+
+    said = shell("verify", "--checkpoint", str(tmp_path / "old"), "--checkpoint", f"{tmp_path}/new")
+
+    assert "Checkpoints that the log extends: 2" in said
+    # A host that trusts the old public key trusts this log's new checkpoints by it.
+    public = str(settings.signers[0].public)
+    elsewhere = beside(databases, tmp_path / "elsewhere", MILEPOST_CHECKPOINT_TRUSTED=public)
+    assert "extends: 1" in elsewhere("verify", "--checkpoint", str(tmp_path / "new"))
+
+
+def test_a_checkpoint_of_another_log_by_the_same_key_is_not_taken(
+    databases: Deployment, tmp_path: Path
+) -> None:
+    """As when a database was deleted, and its home was kept."""
+    shell = beside(databases, tmp_path)
+    home = str(shell.environment["MILEPOST_HOME"])
+    with_credentials(from_environment({"MILEPOST_HOME": home}))
+    other = Shell(MILEPOST_HOME=home, MILEPOST_DATABASE_URL=f"sqlite:///{tmp_path}/other.db")
+    other("init-db")
+    (tmp_path / "note").write_text(other("checkpoint"))
+
+    assert "not by a trusted key" in shell.fails("verify", "--checkpoint", f"{tmp_path}/note")
+
+
+def test_the_release_before_believes_the_manifest_of_an_export(
+    databases: Deployment, database_site: Site, tmp_path: Path
+) -> None:
+    """It trusts the key by the name that every key had."""
+    shell = beside(databases, tmp_path)
+    home = str(shell.environment["MILEPOST_HOME"])
+    settings, _ = with_credentials(from_environment({"MILEPOST_HOME": home}))
+    database_site.register()
+    shell("export", str(tmp_path / "log.jsonl"))
+
+    manifest = (tmp_path / "log.jsonl.manifest.json").read_bytes()
+
+    assert loaded(manifest, [settings.signers[0].public]).signed
+    assert loaded(manifest, [PublicKey.parse(shell("checkpoint", "--key"))]).signed
 
 
 def test_public_keys_are_printed_and_no_private_one(signing: Shell) -> None:

@@ -166,3 +166,28 @@ def test_a_message_of_the_log_is_one_line_without_unseen_characters() -> None:
     assert lines[0].startswith(r"WARNING refused: a\nERROR forgedx\x9b31m\u202egpj")
     assert lines[-1] == r"ValueError: x\x9b31m\u202egpj\u2028z\u200by"
     assert unseen_in(output.getvalue()) == []
+
+
+# Numbers
+
+
+@pytest.mark.parametrize("number", [2**62 + 1, 2**63, 10**30])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("audit", JOB, "--version"),
+        ("audit", JOB, "--attempt"),
+        ("replay", JOB, "--attempt"),
+        ("export", "-", "--from-position"),
+        ("export", "-", "--to-position"),
+        ("jobs", "--limit"),
+    ],
+    ids=" ".join,
+)
+def test_a_number_that_no_database_has_is_wrong_usage(
+    empty: Shell, command: tuple[str, ...], number: int
+) -> None:
+    result = empty.run(*command, str(number))
+
+    assert result.exit_code == 2
+    assert "is not in the range" in result.stderr

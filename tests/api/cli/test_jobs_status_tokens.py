@@ -269,16 +269,18 @@ def test_a_made_token_is_printed_once_and_opens(shell: Shell, database_site: Sit
 def test_a_token_for_a_program(shell: Shell, database_site: Site) -> None:
     made = shell.json("tokens", "create", "page", "--user", "ada")
 
-    assert made.keys() == {"id", "name", "scopes", "token"}
+    assert made.keys() == {"id", "name", "scopes", "expires_at", "token"}
     assert (made["name"], made["scopes"]) == ("page", ["read"])
     problem_of(database_site.post_job({"agent_id": "agent-1"}, made["token"]), 403)
     [listed] = shell.lines("tokens", "list")
     assert listed.pop("created_at")
+    assert listed.pop("last_used_at")
     assert listed == {
         "id": made["id"],
         "name": "page",
         "scopes": ["read"],
         "user_id": "ada",
+        "expires_at": None,
         "revoked_at": None,
     }
 

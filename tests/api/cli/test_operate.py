@@ -73,10 +73,12 @@ def test_a_job_is_cancelled_retried_and_ends_stopped(shell: Shell, stuck: Site) 
     ]
     stuck.report(status="running", workflow_run_id="4712", **MACHINE)
 
-    assert shell("stop", "job-1", *BY_OPS) == "Job job-1: its instance is asked to stop.\n"
+    asked = shell("stop", "job-1", "--reason", "too dear", *BY_OPS)
+    assert asked == "Job job-1: its instance is asked to stop.\n"
     fact = last(stuck)
     assert isinstance(fact, StopRequested)
-    assert fact.requested_by == "ops"
+    assert (fact.requested_by, fact.reason) == ("ops", "too dear")
+    assert "too dear" in shell("audit", "job-1")
     assert shell("stop", "job-1") == (
         "Job job-1: it is stopping or stopped already. Nothing was recorded.\n"
     )
@@ -129,7 +131,7 @@ def test_of_two_machines_the_option_that_names_one_is_said(shell: Shell, stuck: 
 
     said = shell.fails("stopped", "job-1")
 
-    assert "Say which one is gone (--server)." in said
+    assert "Name the one that is gone." in said
     assert "server_id" not in said
     assert "'srv-1' (attempt 1, failed), 'srv 2' (attempt 2, running)" in said
     assert shell("stopped", "job-1", "--server", "srv 2") != ""
@@ -281,7 +283,7 @@ def test_who_lists_cancelled_jobs_is_told_that_they_have_failed(shell: Shell, st
     refused = shell.run("jobs", "--status", "cancelled")
 
     assert refused.exit_code == 2
-    assert "a cancelled job has the status failed: use --status failed" in refused.stderr
+    assert "such a job has the status failed and outcome=cancelled." in refused.stderr
     assert "cancelled" in shell("jobs", "--status", "failed")
     assert "'done' is not one of pending, " in shell.run("jobs", "--status", "done").stderr
 

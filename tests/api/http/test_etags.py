@@ -1,4 +1,4 @@
-"""Conditional reads: a strong tag that changes whenever the answer does."""
+"""Conditional requests: a strong tag that changes whenever the answer does."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import msgspec
 import pytest
-from werkzeug.test import EnvironBuilder
+from werkzeug.test import EnvironBuilder, TestResponse
 
 from domain.workflows.definition import Workflows
 from domain.workflows.files import SHIPPED, load
@@ -247,3 +247,67 @@ def test_a_read_and_its_condition_are_the_same_before_and_after_projecting(site:
     assert {path: status(site, path, value) for path, value in known.items()} == dict.fromkeys(
         known, 304
     )
+
+
+# Commands that are bound to what was read
+
+
+def given(site: Site, what: str, condition: str) -> TestResponse:
+    """Give a command under a condition."""
+    headers = {**bearer(ADMIN), "If-Match": condition}
+    if what == "DELETE":
+        return site.client.delete(INSTANCE, headers=headers)
+    return site.client.post(f"{JOB}/{what}", json={}, headers=headers)
+
+
+COMMANDS = {"DELETE": True, "stop": True, "stopped": True, "fail": False, "cancel": False}
+"""The commands, and whether the job must run for them."""
+
+
+@pytest.mark.parametrize("what", COMMANDS)
+@pytest.mark.parametrize("path", [INSTANCE, JOB])
+def test_a_command_is_followed_only_if_its_sender_has_read_the_present_state(
+    memory_site: Site, what: str, path: str
+) -> None:
+    memory_site.register()
+    memory_site.report(status="provisioning")
+    if COMMANDS[what]:
+        memory_site.report(status="running", **MACHINE)
+    old = memory_site.get(path).headers["ETag"]
+    memory_site.report(type="heartbeat")
+
+    problem_of(given(memory_site, what, old), 412, "precondition-failed")
+    problem_of(given(memory_site, what, f'{old}, "other", W/{old}'), 412, "precondition-failed")
+    before = memory_site.position
+
+    present = memory_site.get(path).headers["ETag"]
+    problem_of(given(memory_site, what, f"W/{present}"), 412, "precondition-failed")
+    assert memory_site.position == before
+    memory_site.clock.advance(90)  # the uptime in the tag is another one
+    assert given(memory_site, what, f'"other", {present}').status_code == 200
+
+
+def test_a_retry_is_bound_to_the_state_too(memory_site: Site) -> None:
+    memory_site.register()
+    old = memory_site.get(JOB).headers["ETag"]
+    memory_site.report(status="failed")
+
+    problem_of(given(memory_site, "retry", old), 412, "precondition-failed")
+    present = memory_site.get(JOB).headers["ETag"]
+    assert given(memory_site, "retry", present).status_code == 200
+
+
+def test_a_star_matches_whatever_there_is(memory_site: Site) -> None:
+    problem_of(given(memory_site, "DELETE", "*"), 404)
+    memory_site.register()
+    memory_site.report(status="running", **MACHINE)
+
+    assert given(memory_site, "DELETE", "*").status_code == 200
+
+
+def test_what_cannot_be_done_is_refused_as_before(memory_site: Site) -> None:
+    memory_site.register()
+    present = memory_site.get(INSTANCE).headers["ETag"]
+
+    problem_of(given(memory_site, "DELETE", present), 400, "nothing-to-stop")
+    problem_of(given(memory_site, "DELETE", "nonsense"), 412, "precondition-failed")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import pkgutil
+import re
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
+from werkzeug.exceptions import Gone
 
 import api
 import domain
@@ -75,8 +78,10 @@ TYPES = {
     "missing-token",
     "no-checkpoint-key",
     "no-such-proof",
+    "no-such-tree",
     "not-in-tree-yet",
     "nothing-to-stop",
+    "precondition-failed",
     "queue-full",
     "read-model-behind",
     "registration-conflict",
@@ -189,6 +194,55 @@ def test_a_bug_is_a_500_that_says_nothing_and_logs_everything(
     [record] = [record for record in caplog.records if record.levelno == logging.ERROR]
     assert record.exc_info
     assert "hunter2" in str(record.exc_info[1])
+
+
+def test_every_401_says_how_to_authenticate(memory_site: Site) -> None:
+    for answer in (
+        memory_site.unsigned(b"{}"),
+        memory_site.unsigned(b"{}", {"X-Signature": "wrong"}, "/api/callbacks"),
+        memory_site.client.get("/api/jobs"),
+        memory_site.client.get("/api/agents/agent-1/instance"),
+        memory_site.get("/api/jobs", "wrong"),
+    ):
+        assert answer.status_code == 401
+        scheme, _, parameters = answer.headers["WWW-Authenticate"].partition(" ")
+        assert scheme == ("Signature" if "signature" in body_of(answer)["type"] else "Bearer")
+        assert parameters.startswith('realm="milepost"')
+
+
+URI_PATH = re.compile(r"(?:/(?:[A-Za-z0-9\-._~:@!$&'()*+,;=]|%[0-9A-F]{2})*)+")
+
+
+@pytest.mark.parametrize(
+    ("path", "instance"),
+    [
+        ("/api/jobs/a%20b", "/api/jobs/a%20b"),
+        ("/api/jobs/%3Cb%3E%22", "/api/jobs/%3Cb%3E%22"),
+        ("/api/jobs/Z%C3%BCrich", "/api/jobs/Z%C3%BCrich"),
+        ("/api/jobs/%25zz", "/api/jobs/%25zz"),
+        ("/api/jobs/a%3Fb%23c", "/api/jobs/a%3Fb%23c"),
+        ("/api/jobs/%5B%5D%7B%7D%7C%5C%5E%60", "/api/jobs/%5B%5D%7B%7D%7C%5C%5E%60"),
+        ("/api/jobs/%FF", "/api/jobs/%EF%BF%BD"),
+        ("/%E2%80%AE", "/%E2%80%AE"),
+        ("/%0d%0aX:y", "/%0D%0AX:y"),
+        ("/a:b@c;d,e", "/a:b@c;d,e"),
+    ],
+)
+def test_a_problems_instance_is_a_uri(memory_site: Site, path: str, instance: str) -> None:
+    problem = problem_of(memory_site.get(path), 404)
+
+    assert problem["instance"] == instance
+    assert URI_PATH.fullmatch(instance)
+
+
+@pytest.mark.parametrize(
+    ("path", "instance"),
+    [("//evil.example/x", "/.//evil.example/x"), ("*", None), ("evil.example:443", None)],
+)
+def test_a_problems_instance_names_no_other_host(path: str, instance: str | None) -> None:
+    answer = problems.problem_of(Gone(), "GET", path)
+
+    assert json.loads(answer.body).get("instance") == instance
 
 
 # What nobody raises on purpose

@@ -13,7 +13,8 @@ from standardwebhooks.webhooks import Webhook
 from werkzeug.datastructures import Headers
 
 from api.errors import InvalidSignature
-from api.http.signatures import Sender, key_id, verify
+from api.http.signatures import Sender, verify
+from api.senders.signing_key import SigningKey, key_id
 from api.settings.config import from_environment
 from domain.job.events import Received
 from tests.support.deployment import NOON, Clock, Deployment
@@ -47,7 +48,8 @@ def standard(
 
 
 def verified(headers: Mapping[str, str], *secrets: str, body: bytes = BODY) -> Sender:
-    return verify(Headers(dict(headers)).get, body, secrets or (SECRET,), Clock())
+    keys = [SigningKey(secret) for secret in secrets or (SECRET,)]
+    return verify(Headers(dict(headers)).get, body, keys, Clock())
 
 
 def refused(headers: Mapping[str, str], *secrets: str, body: bytes = BODY) -> str:
@@ -349,7 +351,7 @@ def test_a_secret_that_the_settings_take_verifies() -> None:
 def test_the_window_is_counted_from_the_servers_clock_in_any_time_zone() -> None:
     local = NOON.astimezone() + timedelta(seconds=300)
 
-    assert verify(Headers(standard()).get, BODY, (SECRET,), Clock(local))
+    assert verify(Headers(standard()).get, BODY, [SigningKey(SECRET)], Clock(local))
 
 
 # What senders get wrong

@@ -198,9 +198,48 @@ def test_an_event_that_the_tree_has_not_reached_can_be_asked_for_again(site: Sit
     assert int(answer.headers["Retry-After"]) > 0
     grow(site)
     assert site.get(PROOF).status_code == 200
-    problem_of(site.get(f"{PROOF}?size=3"), 409, "not-in-tree-yet")
-    problem_of(site.get(f"{PROOF}?size=1"), 409, "not-in-tree-yet")
-    problem_of(site.get("/api/checkpoint/extension?first_size=3"), 409, "not-in-tree-yet")
+
+
+def test_an_extension_that_the_tree_has_not_reached_can_be_asked_for_again(site: Site) -> None:
+    site.register()
+    grow(site)
+    site.report(status="provisioning")
+
+    for query in ("first_size=2", "first_size=1&size=2", "first_size=2&size=2"):
+        path = f"/api/checkpoint/extension?{query}"
+        answer = site.get(path)
+        problem = problem_of(answer, 409, "not-in-tree-yet")
+        assert problem["detail"].startswith("The tree has 1 events so far, and 2 are wanted.")
+        assert int(answer.headers["Retry-After"]) > 0
+    grow(site)
+    assert site.get("/api/checkpoint/extension?first_size=2").status_code == 200
+
+
+def test_what_no_log_of_this_size_can_prove_is_said_so(site: Site) -> None:
+    lived(site)
+
+    for path, status, slug, words in (
+        (f"{PROOF}?size=1", 400, "no-such-proof", "not among the first 1 events"),
+        (f"{PROOF}?size=8", 404, "no-such-tree", "The log has 7 events, so there is no tree of 8."),
+        ("/api/checkpoint/extension?first_size=8", 404, "no-such-tree", "The log has 7 events"),
+        ("/api/checkpoint/extension?first_size=1&size=8", 404, "no-such-tree", "has 7 events"),
+        ("/api/checkpoint/extension?first_size=5&size=4", 400, "no-such-proof", "of 4 events"),
+        ("/api/checkpoint/extension?first_size=9&size=8", 400, "no-such-proof", "of 8 events"),
+    ):
+        answer = site.get(path)
+
+        problem = problem_of(answer, status, slug)
+        assert words in problem["detail"], path
+        assert "Retry-After" not in answer.headers
+
+
+@pytest.mark.parametrize("version", [2**62, 2**63 - 1, 2**63, 10**30, 10**4000])
+def test_an_event_of_any_number_is_looked_for_in_every_store_alike(
+    site: Site, version: int
+) -> None:
+    lived(site)
+
+    problem_of(site.get(f"/api/jobs/job-1/events/{version}/proof"), 404, "event-not-found")
 
 
 def test_what_is_not_there_or_not_yours_is_not_found(site: Site) -> None:
@@ -228,13 +267,6 @@ def test_a_size_that_is_none_is_refused(memory_site: Site, size: str) -> None:
     path = f"/api/checkpoint/extension?first_size={size}"
     problem_of(memory_site.get(path), 400, "invalid-fields")
     problem_of(memory_site.get("/api/checkpoint/extension"), 400, "invalid-fields")
-
-
-def test_a_tree_that_is_to_extend_a_larger_one_is_refused(memory_site: Site) -> None:
-    lived(memory_site)
-
-    path = "/api/checkpoint/extension?first_size=5&size=4"
-    problem_of(memory_site.get(path), 409, "not-in-tree-yet")
 
 
 def test_a_job_whose_name_looks_like_a_proof_is_shown(memory_site: Site) -> None:

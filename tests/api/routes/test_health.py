@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
+import psycopg
 from eventsourcing.persistence import StoredEvent
 
+from tests.support.deployment import kind_of, url_of
 from tests.support.site import Site, body_of
 from tests.support.watching import watch_over
 
@@ -73,3 +78,61 @@ def test_an_event_that_cannot_be_folded_is_shown_and_stops_nothing(site: Site) -
     assert ready["set_aside"] == 1, "how many, and nothing of what they say"
     job = site.job()
     assert (job["current_step"], job["version"]) == ("vm_created", 3)
+
+
+def test_a_server_whose_commits_are_refused_is_not_ready_and_says_why(database_site: Site) -> None:
+    """A full disk lets every read succeed."""
+    site = database_site
+    site.report(status="provisioning")
+    mend = fill_the_disk(site)
+
+    # Of more bytes than the last pages of a file have room for.
+    large = {"job_id": "job-1", "status": "provisioning", "note": "x" * 20_000}
+    refused = site.callback(large)
+    answer = site.client.get("/readyz")
+
+    assert refused.status_code == 503
+    assert answer.status_code == 503
+    problem = body_of(answer)
+    assert problem["type"] == "urn:milepost:problem:not-writing"
+    assert problem["reason"] == "disk_full"
+    assert 0 <= problem["seconds"] < 30
+    assert problem["detail"].startswith("Callbacks cannot be stored: the database's disk was full")
+    mend()
+    site.report(status="provisioning")
+    assert site.client.get("/readyz").status_code == 200
+
+
+def fill_the_disk(site: Site) -> Callable[[], None]:
+    """Let every further append fail as on a full disk; return what mends it."""
+    if kind_of(site.deployment) == "sqlite":
+        return _limit_pages(site)
+    return _refuse_rows(site)
+
+
+def _limit_pages(site: Site) -> Callable[[], None]:
+    datastore = site.deployment.milepost.recorder.datastore  # type: ignore[attr-defined]
+
+    def limit(pages: int) -> None:
+        with datastore.writing() as cursor:
+            cursor.execute(f"PRAGMA max_page_count = {pages}")
+
+    limit(1)  # SQLite raises it to the number of pages that the file has
+    return partial(limit, 1_000_000)
+
+
+def _refuse_rows(site: Site) -> Callable[[], None]:
+    with psycopg.connect(url_of(site.deployment), autocommit=True) as other:
+        other.execute(
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$ BEGIN RAISE EXCEPTION 'no space left' USING ERRCODE = 'disk_full'; END $$"
+        )
+        other.execute(
+            "CREATE TRIGGER refuse BEFORE INSERT ON milepost_events EXECUTE FUNCTION refuse()"
+        )
+
+    def mend() -> None:
+        with psycopg.connect(url_of(site.deployment), autocommit=True) as other:
+            other.execute("DROP TRIGGER refuse ON milepost_events")
+
+    return mend

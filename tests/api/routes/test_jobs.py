@@ -31,8 +31,11 @@ def test_a_registered_job_is_found_where_the_answer_says(site: Site) -> None:
     assert answer.status_code == 201
     assert answer.headers["Location"] == "/api/jobs/job-1"
     registered = body_of(answer)
-    assert registered.keys() == JOB | {"duplicate"}
-    assert {**site.read(answer.headers["Location"]), "duplicate": False} == registered
+    of_registration = {"duplicate", "callback_url", "callback_key"}
+    assert registered.keys() == JOB | of_registration
+    job = site.read(answer.headers["Location"])
+    assert job == {name: registered[name] for name in JOB}
+    assert registered["duplicate"] is False
 
 
 def test_an_agent_is_enough_for_a_registration(site: Site) -> None:
@@ -220,6 +223,14 @@ def test_an_agent_shows_its_newest_job(site: Site) -> None:
 
     shown = site.instance()["instance"]
     assert (shown["id"], shown["status"], shown["error"]) == ("new", "pending", None)
+
+
+def test_a_list_of_an_outcome_says_what_to_ask_for(memory_site: Site) -> None:
+    problem = problem_of(memory_site.get("/api/jobs?status=cancelled"), 400)
+
+    assert problem["errors"]["status"][0] == (
+        "cancelled is an outcome: such a job has the status failed and outcome=cancelled."
+    )
 
 
 # One job

@@ -131,13 +131,13 @@ def test_a_stopping_instance_is_stopped_once_somebody_confirms_it(site: Site) ->
 def test_a_running_instance_is_asked_to_stop_and_by_whom_is_recorded(site: Site) -> None:
     running(site)
 
-    asked = site.ordered("stop")
+    asked = site.ordered("stop", reason="too dear")
 
     assert (asked["status"], asked["changed"]) == ("stopping", True)
     assert asked["stop_requested_at"] == site.clock().isoformat()
     fact = site.facts()[-1]
     assert isinstance(fact, StopRequested)
-    assert fact.requested_by == "admin"
+    assert (fact.requested_by, fact.reason) == ("admin", "too dear")
     assert problem_of(site.stop(), 400)["error"] == "No running instance found for this agent"
     assert site.ordered("stopped")["status"] == "stopped"
     assert site.ordered("stop")["changed"] is False
@@ -161,13 +161,6 @@ def test_a_stop_of_what_does_not_run_names_the_job_and_says_what_is_possible(
         f"Possible now: {', '.join(possible)}."
     )
     assert refused["possible"] == possible
-
-
-def test_a_stop_has_no_reason(memory_site: Site) -> None:
-    """Its event has no place for one."""
-    running(memory_site)
-
-    assert "reason" in problem_of(memory_site.order("stop", reason="why"), 400)["errors"]
 
 
 def test_of_two_machines_the_one_that_is_gone_is_named(site: Site) -> None:

@@ -15,6 +15,7 @@ from domain.job.events import (
     RollbackRequested,
     StatusReported,
     StepReported,
+    StopRequested,
 )
 from tests.support.deployment import NOON, Deployment
 from tests.support.site import (
@@ -410,6 +411,19 @@ def test_delete_asks_a_running_instance_to_stop(site: Site) -> None:
     assert {step["status"] for step in stopped["steps"]} == {"completed"}
     assert site.instance() == stopped
     assert stopped["uptime"] is None
+
+
+def test_delete_may_say_why(site: Site) -> None:
+    site.register()
+    site.report(**RUNNING)
+
+    refused = problem_of(site.stop(reason="x" * 2001), 400)
+    assert "reason" in str(refused["errors"])
+    assert site.stop(reason="too dear", colour="red").status_code == 200
+
+    fact = site.facts()[-1]
+    assert isinstance(fact, StopRequested)
+    assert fact.reason == "too dear"
 
 
 @pytest.mark.parametrize(

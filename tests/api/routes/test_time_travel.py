@@ -283,3 +283,26 @@ def test_a_past_that_is_known_is_not_sent_again(site: Site) -> None:
             assert again.headers["Cache-Control"] == known.headers["Cache-Control"]
             tag = site.get(f"{path}?from=2&to=3").headers["ETag"]
             assert site.get(f"{path}?{query}", headers={"If-None-Match": tag}).status_code == 200
+
+
+def test_an_event_is_found_by_its_own_time_through_a_coarser_clock(site: Site) -> None:
+    site.register()
+    site.clock.advance(7.123456)
+    site.report(status="provisioning")
+    site.clock.advance(1)
+    site.report(status="failed")
+
+    for at in (
+        "2026-03-02T12:00:07.123456Z",
+        "2026-03-02T12:00:07.123Z",
+        "2026-03-02T12:00:07Z",
+        "1772452807123456",
+        "1772452807123",
+        "1772452807",
+        "20260302T120007,123Z",
+    ):
+        assert site.read(f"{JOB}?at={at}")["version"] == 2, at
+        [event] = site.read(f"{JOB}/events?since={at}&until={at}")["events"]
+        assert event["version"] == 2, at
+    assert site.read(f"{JOB}?at=2026-03-02T12:00:07.122Z")["version"] == 1
+    assert site.read(f"{JOB}?from=1&to=2026-03-02T12:00:07.123Z")["to"]["version"] == 2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from threading import current_thread, main_thread
+from threading import Event, current_thread, main_thread
 from typing import Any
 
 import pytest
@@ -13,6 +13,8 @@ from api.http.messages import Request
 from api.routes.callbacks import LARGE, receive
 from api.serving.loop_door import LoopDoor
 from api.serving.threads import BoundedThreads
+from api.wiring import Services
+from tests.support.connections import PATIENCE
 from tests.support.site import WEBHOOK, Site, like_jq, sign
 
 DEEP = "[" * 40 + "]" * 40
@@ -35,7 +37,7 @@ def received(site: Site, body: Body) -> None:
     async def ask() -> None:
         loop = asyncio.get_running_loop()
         threads = BoundedThreads(loop)
-        door = LoopDoor(site.services, loop, threads)
+        door = LoopDoor(site.services, loop, threads, threads)
         header = {"X-Signature": sign(body)}.get
         try:
             await receive(Request("POST", WEBHOOK, "", header, body), door)
@@ -65,3 +67,31 @@ def test_a_large_body_is_not_read_on_the_event_loop(
     assert [body.is_read_on_loop for body in (taken, refused)] == [is_read_on_loop] * 2
     kinds = [event["kind"] for event in memory_site.read("/api/jobs/job-1/events")["events"]]
     assert kinds[-1] == "CallbackRefused"
+
+
+def test_a_question_is_asked_once_for_all_who_ask_it_at_the_same_time(memory_site: Site) -> None:
+    asked: list[Services] = []
+    may_answer = Event()
+
+    def question(services: Services) -> int:
+        asked.append(services)
+        may_answer.wait(PATIENCE)
+        return len(asked)
+
+    async def ask() -> None:
+        loop = asyncio.get_running_loop()
+        threads = BoundedThreads(loop)
+        door = LoopDoor(memory_site.services, loop, threads, threads)
+        first = asyncio.create_task(door.together(question))
+        while not asked:
+            await asyncio.sleep(0.01)
+        others = [asyncio.create_task(door.together(question)) for _ in range(100)]
+        await asyncio.sleep(0)
+        may_answer.set()
+        assert await first == 1
+        assert await asyncio.gather(*others) == [2] * 100
+        door.close()
+        threads.close()
+
+    asyncio.run(ask())
+    assert len(asked) == 2

@@ -22,6 +22,7 @@ SIGNER = PrivateKey.generate("milepost.example")
 KEY = base64.b64encode(b"k" * 32).decode()
 TOKEN = "a-token-of-16-or-more"  # noqa: S105  of nothing
 SECRET = "a-secret-of-8-or-more"  # noqa: S105  of nothing
+JOB_KEY_SECRET = "a-secret-of-thirty-two-or-more-letters"  # noqa: S105  of nothing
 POSTGRES = "postgresql://localhost/milepost"
 
 ReadAs = tuple[str, str, dict[str, Any]]
@@ -36,6 +37,9 @@ def settings_that_are_read(folder: Path) -> list[ReadAs]:
         ("MILEPOST_DATABASE_URL", POSTGRES, {"database_url": POSTGRES, "database": "postgresql"}),
         ("MILEPOST_CALLBACK_SECRET", SECRET, {"callback_secrets": (SECRET,)}),
         ("GITHUB_CALLBACK_SECRET", SECRET, {"callback_secrets": (SECRET,)}),
+        ("MILEPOST_JOB_KEY_SECRET", JOB_KEY_SECRET, {"job_key_secrets": (JOB_KEY_SECRET,)}),
+        ("MILEPOST_SHARED_SECRET", "off", {"takes_shared_secret": False}),
+        ("MILEPOST_PUBLIC_URL", "https://m.example/", {"public_url": "https://m.example"}),
         ("MILEPOST_SIGNATURES", "dated", {"dated_signatures": True}),
         ("MILEPOST_ADMIN_TOKEN", TOKEN, {"admin_token": TOKEN}),
         ("MILEPOST_CHECKPOINT_KEY", SIGNER.secret(), {"checkpoint_keys": (SIGNER.secret(),)}),
@@ -75,6 +79,25 @@ def test_a_word_that_a_setting_does_not_know_is_refused() -> None:
     said = fault(MILEPOST_SIGNATURES="Dated")
 
     assert said == "MILEPOST_SIGNATURES: must be all or dated, not 'Dated'"
+    said = fault(MILEPOST_SHARED_SECRET="no")  # noqa: S106  it is none
+    assert said == "MILEPOST_SHARED_SECRET: must be on or off, not 'no'"
+
+
+def test_a_job_key_secret_is_long_and_no_callback_secret() -> None:
+    assert "32" in fault(MILEPOST_JOB_KEY_SECRET="s" * 31)
+    assert "no secret" in fault(MILEPOST_JOB_KEY_SECRET=" , ")  # noqa: S106  it is none
+    for name in ("MILEPOST_CALLBACK_SECRET", "GITHUB_CALLBACK_SECRET"):
+        secrets = f"{JOB_KEY_SECRET}2,{JOB_KEY_SECRET}"
+        said = fault(**{"MILEPOST_JOB_KEY_SECRET": secrets, name: JOB_KEY_SECRET})
+        assert said.startswith("MILEPOST_JOB_KEY_SECRET: must not be a callback secret")
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["milepost.example", "ftp://m.example", "https://", "https://m.example/?a=b", "https://a:b@m"],
+)
+def test_a_public_url_is_one_of_the_web(url: str) -> None:
+    assert fault(MILEPOST_PUBLIC_URL=url).startswith("MILEPOST_PUBLIC_URL: must be a URL")
 
 
 def test_an_empty_environment_has_the_documented_defaults() -> None:
@@ -346,9 +369,15 @@ def test_credentials_are_made_once_and_kept_for_this_user_alone(tmp_path: Path) 
     }
     assert made_again == {}
     assert second == first
-    assert first.generated == ("callback secret", "admin token", "checkpoint key")
+    assert first.generated == (
+        "callback secret",
+        "admin token",
+        "checkpoint key",
+        "job key secret",
+    )
+    assert first.job_key_secrets[0] not in (first.callback_secrets[0], first.admin_token)
     assert first.callback_secrets[0] != first.admin_token
-    for name in ("callback-secret", "admin-token", "checkpoint-key"):
+    for name in ("callback-secret", "admin-token", "checkpoint-key", "job-key-secret"):
         file = configured.home / name
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
         assert len(file.read_text().strip()) >= 32
@@ -362,6 +391,7 @@ def test_configured_credentials_are_not_made(tmp_path: Path) -> None:
             "MILEPOST_CALLBACK_SECRET": SECRET,
             "MILEPOST_ADMIN_TOKEN": TOKEN,
             "MILEPOST_CHECKPOINT_KEY": SIGNER.secret(),
+            "MILEPOST_JOB_KEY_SECRET": JOB_KEY_SECRET,
         }
     )
 
@@ -377,7 +407,18 @@ def test_only_what_is_missing_is_made(tmp_path: Path) -> None:
     filled, made = with_credentials(configured)
 
     assert filled.callback_secrets == (SECRET,)
-    assert tuple(made) == filled.generated == ("admin token", "checkpoint key")
+    assert tuple(made) == ("admin token", "checkpoint key")
+    assert filled.generated == (*made, "job key secret")
+
+
+def test_no_shared_secret_is_made_where_none_is_taken(tmp_path: Path) -> None:
+    configured = from_environment({"MILEPOST_HOME": str(tmp_path), "MILEPOST_SHARED_SECRET": "off"})
+
+    filled, made = with_credentials(configured)
+
+    assert filled.callback_secrets == ()
+    assert "callback secret" not in made
+    assert not (tmp_path / "callback-secret").exists()
 
 
 def test_what_was_made_can_be_configured(tmp_path: Path) -> None:
@@ -389,10 +430,12 @@ def test_what_was_made_can_be_configured(tmp_path: Path) -> None:
             "MILEPOST_CALLBACK_SECRET_FILE": str(tmp_path / "callback-secret"),
             "MILEPOST_ADMIN_TOKEN_FILE": str(tmp_path / "admin-token"),
             "MILEPOST_CHECKPOINT_KEY_FILE": str(tmp_path / "checkpoint-key"),
+            "MILEPOST_JOB_KEY_SECRET_FILE": str(tmp_path / "job-key-secret"),
         }
     )
 
     assert same.checkpoint_keys == filled.checkpoint_keys
+    assert same.job_key_secrets == filled.job_key_secrets
     assert same.callback_secrets == filled.callback_secrets
     assert same.admin_token == filled.admin_token
 
@@ -418,6 +461,7 @@ def test_servers_that_start_together_make_one_set(tmp_path: Path) -> None:
 
 def test_an_emptied_credential_is_not_taken_for_one(tmp_path: Path) -> None:
     (tmp_path / "admin-token").write_text("\n")
+    (tmp_path / "admin-token").chmod(0o600)
 
     with pytest.raises(InvalidSetting, match="admin-token is empty"):
         with_credentials(from_environment({"MILEPOST_HOME": str(tmp_path)}))
@@ -425,6 +469,7 @@ def test_an_emptied_credential_is_not_taken_for_one(tmp_path: Path) -> None:
 
 def test_a_checkpoint_key_that_was_edited_is_not_taken_for_one(tmp_path: Path) -> None:
     (tmp_path / "checkpoint-key").write_text(SIGNER.secret()[:-8])
+    (tmp_path / "checkpoint-key").chmod(0o600)
 
     configured = from_environment({"MILEPOST_HOME": str(tmp_path)})
     for fill in (with_credentials, with_stored_checkpoint_key):

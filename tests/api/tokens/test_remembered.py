@@ -30,7 +30,7 @@ class Process:
     def opens(self, token: str) -> bool:
         """Tell whether the token is taken."""
         try:
-            authenticate(token, self.tokens, "the admin's")
+            authenticate(token, self.tokens, "the admin's", lambda: NOON)
         except InvalidToken:
             return False
         return True

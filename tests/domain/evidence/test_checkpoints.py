@@ -93,9 +93,7 @@ def test_a_key_that_is_trusted_for_another_log_is_not_for_this_one() -> None:
         "origin\n3\n",
         CHECKPOINT.text.replace("\n3\n", "\n-3\n"),
         CHECKPOINT.text.replace("\n3\n", "\n03\n"),
-        CHECKPOINT.text.replace("position 5", "place 5"),
         CHECKPOINT.text.replace(b64encode(b"r" * 32).decode(), b64encode(b"r" * 31).decode()),
-        CHECKPOINT.text + "more 1\n",
     ],
 )
 def test_other_lines_are_no_checkpoint(text: str) -> None:
@@ -123,3 +121,65 @@ def test_a_key_that_cannot_be_used_is_refused(text: str, fault: str) -> None:
         PrivateKey.parse(f"PRIVATE+KEY+{text}")
     with pytest.raises(InvalidKey, match="starts with"):
         PrivateKey.parse(text)
+
+
+ROOT = b64encode(b"r" * 32).decode()
+
+
+@pytest.mark.parametrize(
+    "extensions",
+    [
+        "",
+        "position 5\n",
+        "an extension\n",
+        "word\nposition x\nmade-at yesterday\n",
+        "a: b\n\u2028odd\n",
+        "timestamp 1772452800\nposition 5\n",
+    ],
+)
+def test_a_checkpoint_that_another_program_made_is_read(extensions: str) -> None:
+    key = PrivateKey.generate("log.example/2026")
+    note = signed_note(f"log.example/2026\n3\n{ROOT}\n{extensions}", [key])
+
+    found = opened_checkpoint(note, [key.public])
+
+    assert (found.origin, found.size, found.root) == ("log.example/2026", 3, b"r" * 32)
+    assert (found.position, found.made_at) == (None, None)
+
+
+def test_our_extensions_are_read_between_others() -> None:
+    lines = f"{CHECKPOINT.text}witness-hint w\n".split("\n")
+    text = "\n".join([*lines[:3], "first", *lines[3:]])
+
+    assert parse_checkpoint(text) == CHECKPOINT
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"\n3\n{ROOT}\n",
+        f"log\n03\n{ROOT}\n",
+        f"log\n+3\n{ROOT}\n",
+        f"log\n-3\n{ROOT}\n",
+        f"log\n 3\n{ROOT}\n",
+        f"log\n\u0663\n{ROOT}\n",
+        f"log\n3\n{ROOT}",
+        f"log\n3\n{ROOT[:-4]}\n",
+        f"log\n3\n{ROOT}\n\nafter an empty line\n",
+        "log\n3\n",
+        "",
+    ],
+)
+def test_what_is_written_otherwise_is_no_checkpoint(text: str) -> None:
+    with pytest.raises(InvalidCheckpoint):
+        parse_checkpoint(text)
+
+
+def test_other_signatures_beside_ours_do_no_harm() -> None:
+    """Such as a witness's, whose algorithm may be another."""
+    key = PrivateKey.generate("milepost.example")
+    witness = "\u2014 witness.example " + b64encode(b"idid" + b"x" * 72).decode() + "\n"
+
+    note = f"{signed_note(CHECKPOINT.text, [key])}{witness}"
+
+    assert opened_checkpoint(note, [key.public]) == CHECKPOINT

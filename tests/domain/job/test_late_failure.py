@@ -90,3 +90,18 @@ def test_a_later_heartbeat_that_came_first_does_not_hide_that_work_goes_on() -> 
     told.hear(status="provisioning", at=20)
 
     assert told.job.attempt.status == "provisioning"
+
+
+def test_a_failure_without_a_run_takes_nothing_from_a_run_that_names_itself() -> None:
+    """The machine's clock is slow, so it dates the machine before the failure of another run."""
+    told = Story(NOON + timedelta(hours=1))
+    told.hear(status="provisioning", workflow_run_id="7", run_attempt=2, at=60)
+    told.hear(**STEP, server_id="srv-1", workflow_run_id="7", run_attempt=2, at=-20)
+    told.hear(status="failed", at=59)
+
+    assert told.shown == ("provisioning", "srv-1")
+    assert told.job.attempt.steps_reached.keys() == {"vm_created"}
+
+    told.wait()
+
+    assert told.rolled_back == ["srv-1"]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
+from tests.drill.model.operators import ended_by, orders_of
 from tests.drill.model.senders import SENDERS, words_of
 from tests.drill.model.truth import End, Life, Machine, Run
 from tests.drill.model.ways import WAYS, sent_over
@@ -22,6 +23,8 @@ def life_of(seed: str, start: float) -> Life:
     sender = chance.choices(SENDERS, [each.share for each in SENDERS])[0]
     way = chance.choices(WAYS, [each.share for each in WAYS])[0]
     runs = KINDS[name][1](chance, start + 5 + chance.random() * 60)
+    orders = orders_of(seed, start, runs)
+    runs = ended_by(orders, runs, seed)
     words = words_of(sender, f"job/{seed}", runs, chance)
     return Life(
         seed=seed,
@@ -31,6 +34,7 @@ def life_of(seed: str, start: float) -> Life:
         runs=tuple(runs),
         words=sent_over(way, words, chance),
         registered=start if chance.random() < 0.85 else None,
+        orders=orders,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from domain.job.callback import Callback
+from domain.job.orders import Ordered
 
 End = Literal["running", "failed", "killed"]
 """How a run ended. A `killed` run says no last word."""
@@ -68,8 +69,15 @@ class Word(msgspec.Struct, frozen=True, kw_only=True):
         return self.callback.status in ("running", "failed")
 
 
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """What an operator orders about the job, and when. Milepost may refuse it."""
+
+    at: float
+    command: Ordered
+
+
 class Life(msgspec.Struct, frozen=True, kw_only=True):
-    """A job: its runs in the order of dispatch, and all words that they sent.
+    """A job: its runs in the order of dispatch, all words that they sent, and what people ordered.
 
     `registered` is when the job was registered, None for never. `kind`, `sender` and `way` are the
     names of what it was made from.
@@ -82,6 +90,7 @@ class Life(msgspec.Struct, frozen=True, kw_only=True):
     runs: tuple[Run, ...]
     words: tuple[Word, ...]
     registered: float | None
+    orders: tuple[Order, ...] = ()
 
     @property
     def job_id(self) -> str:

@@ -30,6 +30,8 @@ def end_claims(heard: Heard, shown: Instance) -> Iterator[Claim]:
         return
     if shown.status == "running" and not running:
         yield "what no run said is shown", "running"
+    if heard.obeyed:
+        return  # `orders.py` says what is claimed of them
     if running:
         yield from _shows_a_success(heard, shown, running)
     else:
@@ -58,7 +60,7 @@ def _shows_a_failure(heard: Heard, shown: Instance) -> Iterator[Claim]:
     errors = {word.callback.error for _, word in heard.words if word.callback.status == "failed"}
     if not final.inferred and final.error not in errors:
         yield "what no run said is shown", str(final)
-    newest = next((run for run in reversed(heard.life.runs) if heard.began(run)), None)
+    newest = heard.newest
     if newest is None or _only_beats(heard, newest) or why_inexact(heard) is not None:
         return
     if heard.end_of(newest) == "failed":
@@ -80,7 +82,7 @@ def why_success_may_hide(heard: Heard, run: Run) -> str | None:
     others = [each for each in life.runs if each.place < run.place]
     if not others:
         return "a later run's failure may have come first, and no word tells the two apart"
-    if _names_apart(sender, life):
+    if names_apart(sender, life):
         return None
     if sender.clocks in ("mixed", "skewed"):
         return "a wrong clock says that `running` was before the failure"
@@ -92,6 +94,8 @@ def why_success_may_hide(heard: Heard, run: Run) -> str | None:
 def why_inexact(heard: Heard) -> str | None:
     """Say why what is shown may be another run's end than the newest one's; None if it may not."""
     life = heard.life
+    if heard.obeyed:
+        return "an operator ended an attempt, or opened one"
     sender, is_faithful = BY_NAME[life.sender], heard.is_faithful
     if life.kind == "is re-run after another":
         return "whether a re-run of an older id is newer than a larger id is decided by arrival"
@@ -99,7 +103,7 @@ def why_inexact(heard: Heard) -> str | None:
         return "a failure without a name came late, and belongs to the run that is present"
     if not sender.counts and any(_works_after_its_failure(heard, run) for run in life.runs):
         return "a word that comes after its run's failure looks like a re-run of the same id"
-    if sender.names == "all" and _names_apart(sender, life):
+    if sender.names == "all" and names_apart(sender, life):
         return None
     if len(life.runs) == 1 and sender.clocks in ("none", "right") and is_faithful:
         return None
@@ -135,7 +139,7 @@ def _works_after_its_failure(heard: Heard, run: Run) -> bool:
     return False
 
 
-def _names_apart(sender: Sender, life: Life) -> bool:
+def names_apart(sender: Sender, life: Life) -> bool:
     """Tell whether the names that are said tell all runs apart."""
     if sender.names == "none":
         return False

@@ -6,7 +6,15 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from domain.job.events import JobEvent, Received
+from domain.job.events import (
+    AttemptCancelled,
+    AttemptFailed,
+    AttemptStarted,
+    Fact,
+    JobEvent,
+    MachineStopped,
+    Received,
+)
 from projections.views import instance as instances
 from projections.views.instance import Instance
 from tests.drill.model.truth import Life, Run, Word
@@ -22,11 +30,18 @@ class Moment(msgspec.Struct, frozen=True):
 
 
 class Heard:
-    """The words of each run that were recorded until now."""
+    """The words of each run that were recorded until now, and the orders that were obeyed.
+
+    `ordered` has the attempts that an operator ended. `gone` has those of which an operator said
+    that the machine is gone. `obeyed` means that any order had an effect.
+    """
 
     def __init__(self, life: Life) -> None:
         self.life = life
         self.words: list[tuple[JobEvent, Word]] = []
+        self.ordered = set[int]()
+        self.gone = set[int]()
+        self.obeyed = False
         self._by_number = {word.number: word for word in life.words}
 
     def moments(self, history: Sequence[JobEvent]) -> Iterator[Moment]:
@@ -35,10 +50,20 @@ class Heard:
         for event in history:
             before, instance = instance, instances.evolve(instance, event)
             word = None
+            self._obey(event.fact)
             if isinstance(event.fact, Received) and (number := event.fact.extra.get("word")):
                 word = self._by_number[number]
                 self.words.append((event, word))
             yield Moment(event, word, before, instance)
+
+    def _obey(self, fact: Fact) -> None:
+        if isinstance(fact, AttemptFailed | AttemptCancelled):
+            self.ordered.add(fact.attempt)
+        if isinstance(fact, MachineStopped):
+            self.gone.add(fact.attempt)
+        by_retry = isinstance(fact, AttemptStarted) and fact.because == "retry"
+        if by_retry or isinstance(fact, AttemptFailed | AttemptCancelled | MachineStopped):
+            self.obeyed = True
 
     def all_of(self, history: Sequence[JobEvent]) -> None:
         """Hear a whole history."""
@@ -52,6 +77,11 @@ class Heard:
         sent = [word.number for word in self.life.words if word.callback.type is None]
         return recorded == sent
 
+    @property
+    def newest(self) -> Run | None:
+        """The newest run of which a word said that it works."""
+        return next((run for run in reversed(self.life.runs) if self.began(run)), None)
+
     def of(self, run: Run) -> list[tuple[JobEvent, Word]]:
         """Return the words of a run."""
         return [(event, word) for event, word in self.words if word.run == run.place]
@@ -64,9 +94,26 @@ class Heard:
         """Return the last word of a run, if it was heard: `running` or `failed`."""
         return next((w.callback.status for _, w in self.of(run) if w.is_end), None)
 
-    def attempts_of(self, run: Run) -> set[int]:
-        """Return the numbers of the attempts that the run's words were recorded in."""
-        return {getattr(event.fact, "attempt", None) or 1 for event, _ in self.of(run)}
+    def still_runs(self, run: Run) -> bool:
+        """Tell whether a run ended `running`, and no operator said that its machine is gone."""
+        return self.end_of(run) == "running" and not any(
+            word.is_end and self.attempt_of(event) in self.gone for event, word in self.of(run)
+        )
+
+    @staticmethod
+    def attempt_of(event: JobEvent) -> int:
+        """Return the number of the attempt that a word was recorded in, 0 for none."""
+        number: int | None = getattr(event.fact, "attempt", None)
+        return 1 if number is None else number
+
+    def machines_of(self, run: Run) -> set[str]:
+        """Return the machines that the run's words named."""
+        named = (word.callback.server_id for _, word in self.of(run))
+        return {machine for machine in named if machine}
+
+    def ended_by_order(self, run: Run) -> bool:
+        """Tell whether an operator ended an attempt that words of the run were recorded in."""
+        return any(self.attempt_of(event) in self.ordered for event, _ in self.of(run))
 
     def names(self, run: Run, machine: str | None) -> bool:
         """Tell whether a word of the run named this machine."""

@@ -12,14 +12,14 @@ import pytest
 from eventsourcing.persistence import IntegrityError, StoredEvent
 
 from domain.evidence import merkle
-from domain.evidence.merkle import Frontier
+from domain.evidence.merkle import Frontier, InvalidProof
 from domain.job.commands.registration import QueueJob
 from domain.log.store import Append
 from projections.chore import AT_ONCE, IDLE_SECONDS
 from projections.projecting.projector import Projector
 from projections.tree.contract import TILE, Grown, Head, Tile, TileId, TreeBroken, TreeMoved
 from projections.tree.grower import Grower
-from projections.tree.proofs import Evidence, NotInTreeYet
+from projections.tree.proofs import Evidence, NoSuchTree, NotInTreeYet
 from projections.tree.tiles import Nodes, grown, tails
 from tests.support.deployment import Deployment
 from tests.support.tampering import Database
@@ -148,6 +148,33 @@ def test_preparing_again_changes_nothing(stores: Deployment) -> None:
     stores.tree.prepare()
 
     assert stores.tree.head() == Head(2, 2)
+
+
+def test_a_log_gets_an_origin_that_stays(stores: Deployment) -> None:
+    origin = stores.tree.origin()
+
+    stores.tree.prepare()
+
+    assert origin is not None
+    assert stores.tree.origin() == origin
+
+
+def test_two_servers_that_start_at_once_agree_on_the_origin(databases: Deployment) -> None:
+    Database(databases).run("DELETE FROM milepost_tree_origin")
+    others = [databases.again() for _ in range(2)]
+    trees = [databases.tree, *(other.tree for other in others)]
+    Database(databases).run("DELETE FROM milepost_tree_origin")
+    assert databases.tree.origin() is None
+
+    threads = [Thread(target=tree.prepare) for tree in trees]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len({tree.origin() for tree in trees} - {None}) == 1
+    for other in others:
+        other.close()
 
 
 def test_a_tree_without_its_head_does_not_begin_again(databases: Deployment) -> None:
@@ -318,7 +345,7 @@ def test_every_event_is_proven_to_be_in_every_tree_since(stores: Deployment) -> 
         extended, hashes = evidence.extension(size)
         merkle.check_consistency(size, root.root, extended.size, extended.root, hashes)
         if size < 13:
-            with pytest.raises(NotInTreeYet):
+            with pytest.raises(InvalidProof):
                 evidence.proof("one", size + 1, size)
 
 
@@ -334,11 +361,11 @@ def test_an_event_that_the_tree_has_not_reached_has_no_proof(stores: Deployment)
     assert evidence.proof("one", 1)
     assert evidence.proof("one", 3) is None
     for size in (3, 10**9):
-        with pytest.raises(NotInTreeYet):
+        with pytest.raises(NoSuchTree):
             evidence.proof("one", 1, size)
-        with pytest.raises(NotInTreeYet):
+        with pytest.raises(NoSuchTree):
             evidence.root(size)
-        with pytest.raises(NotInTreeYet):
+        with pytest.raises(NoSuchTree):
             evidence.extension(size)
 
 

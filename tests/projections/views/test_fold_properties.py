@@ -65,7 +65,7 @@ class Story(msgspec.Struct):
         if happening == "stop":
             attempt = self.job.attempt
             running = attempt.status == "running" and not attempt.stop_requested_at
-            return self.job.stop("ada", self.now) if running else Outcome(self.job)
+            return self.job.stop("ada", None, self.now) if running else Outcome(self.job)
         self.now += timedelta(seconds=901)
         return self.job.time_out(self.now)
 

@@ -46,6 +46,7 @@ LINES: Final = {
     ("GET", "/metrics"): Line("read", "everything"),
     ("POST", "/api/webhooks/github"): Line("signature", "job", body=CALLBACK),
     ("POST", "/api/callbacks"): Line("signature", "job", body=CALLBACK),
+    ("POST", "/api/callbacks/<id:job_id>"): Line("signature", "job", body=CALLBACK),
     # An id of another user's is refused, too, and so told to be there: see docs/security.md.
     ("POST", "/api/jobs"): Line(
         "write", "nothing", frozenset({201, 409}), '{{"agent_id": "agent-new"}}'

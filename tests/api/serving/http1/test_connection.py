@@ -102,6 +102,10 @@ def test_a_request_whose_client_is_gone_knows_it() -> None:
 
 REFUSED = {
     "no HTTP": (b"hello\r\n\r\n", 400),
+    "chunks in HTTP/1.0": (coded("chunked").replace(b"HTTP/1.1", b"HTTP/1.0"), 400),
+    "a tunnel": (get("/").replace(b"GET", b"CONNECT"), 501),
+    "a version after 1.1": (get("/").replace(b"1.1", b"2.0"), 505),
+    "a version before 1.0": (b"GET / HTTP/0.9\r\n\r\n", 505),
     "HTTP/2": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
     "two lengths": (post(b"body", "Content-Length: 5"), 400),
     "a length and chunks": (post(b"body", "Transfer-Encoding: chunked"), 400),
@@ -116,7 +120,7 @@ REFUSED = {
     "a large body": (post(b"", length=MAX_BODY_BYTES + 1), 413),
     "an enormous length": (post(b"", length=10**15), 413),
     "a large body in chunks": (CHUNKED + chunk(bytes(MAX_BODY_BYTES)) + chunk(b"x"), 413),
-    "endless trailers": (CHUNKED + b"0\r\n" + b"X: x\r\n" * MAX_REQUEST_BYTES, 413),
+    "endless trailers": (CHUNKED + b"0\r\n" + b"X: x\r\n" * MAX_REQUEST_BYTES, 431),
     "an endless trailer": (CHUNKED + b"0\r\nX: " + b"x" * (2 * MAX_REQUEST_BYTES), 413),
     "a large head": (get("/", "X-Large: " + "x" * MAX_HEAD_BYTES), 431),
     "the same header many times": (get("/", *["X-Many: x"] * (MAX_FIELDS + 2)), 431),
@@ -224,6 +228,28 @@ def test_no_other_protocol_is_spoken(upgrade: str) -> None:
         assert await client.status() == 200
         assert await client.ended() == b""
         assert len(case.asked) == 1
+
+    run(test)
+
+
+@pytest.mark.parametrize("expects", [[], ["Expect: 100-continue"]])
+def test_a_request_that_asks_for_another_protocol_keeps_its_body(expects: list[str]) -> None:
+    """As clients send it that would rather speak HTTP/2, such as Java's, with every request."""
+
+    async def test(case: Case) -> None:
+        upgrade = ["Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAA"]
+        for chunked in (False, True):
+            client = await case.client()
+            if chunked:
+                head = CHUNKED[:-2] + "\r\n".join([*upgrade, *expects, "", ""]).encode()
+                client.send(head, chunk(b"bo"), chunk(b"dy") + b"0\r\n\r\n", get("/after"))
+            else:
+                client.send(post(b"bo", *upgrade, *expects, length=4), b"dy", get("/after"))
+            if expects:
+                assert await client.status() == 100
+            assert (await client.answer())[2] == b"/post body"
+            assert await client.ended() == b""
+        assert len(case.asked) == 2
 
     run(test)
 

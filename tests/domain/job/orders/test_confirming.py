@@ -80,7 +80,7 @@ def test_of_several_machines_the_operator_has_to_name_one() -> None:
 
     assert str(refused.value) == (
         "More than one machine may be meant: 'srv-1' (attempt 1, failed), 'srv-2' (attempt 2, "
-        "running). Say which one is gone (server_id)."
+        "running). Name the one that is gone."
     )
     first = order(both, "stopped", server_id="srv-1")
     assert [fact.attempt for fact in first.facts if isinstance(fact, MachineStopped)] == [1]

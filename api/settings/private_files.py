@@ -1,0 +1,130 @@
+"""Private files: this account alone may read what Milepost keeps on the disk."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from api.settings.settings import Settings
+from api.settings.variables import InvalidSetting
+
+PRIVATE: Final = 0o600
+OTHERS: Final = 0o077
+"""The bits of a mode that let other accounts in."""
+MAX_SECRET: Final = 4096
+"""The most bytes of a file with a credential."""
+ROOT: Final = 0
+BESIDE: Final = ("", "-wal", "-shm", "-journal", "-bell", "-projector", "-rebuild", "-next-writer")
+"""The ends of the names of a SQLite database's files."""
+OF_HOME: Final = ("callback-secret", "admin-token", "checkpoint-key", "verify.json")
+
+
+def make_private(path: Path) -> None:
+    """Make an empty file for this account alone, unless there is a file; raise `OSError`.
+
+    SQLite gives `-wal` and `-shm` the mode of the database's file.
+    """
+    with suppress(FileExistsError):
+        file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, PRIVATE)
+        try:
+            os.fchmod(file, PRIVATE)  # whatever the umask takes away
+        finally:
+            os.close(file)
+
+
+def read_private(path: Path) -> str:
+    """Return the text of a file that only this account, or root, may have written or read.
+
+    Raises an `InvalidSetting` that says what is wrong with the file, and how to put it right.
+    """
+    try:
+        # A symbolic link is refused, and a named pipe without a writer does not block.
+        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        if path.is_symlink():
+            raise _unfit(path, "is a symbolic link; put the file itself there") from error
+        raise InvalidSetting(f"MILEPOST_HOME: {path} cannot be read: {error.strerror}") from error
+    try:
+        found = os.fstat(file)
+        if not stat.S_ISREG(found.st_mode):
+            raise _unfit(path, "is no regular file; remove it, and Milepost makes a new one")
+        if found.st_uid not in (os.geteuid(), ROOT):
+            raise _unfit(path, f"belongs to the user {found.st_uid}; chown {os.geteuid()} {path}")
+        if found.st_mode & OTHERS:
+            raise _unfit(
+                path,
+                f"is open to others (mode {stat.S_IMODE(found.st_mode):04o}); chmod 600 {path}, "
+                "and make a new one if others may have read it",
+            )
+        if found.st_size > MAX_SECRET:
+            raise _unfit(path, f"has {found.st_size} bytes; at most {MAX_SECRET} can be a secret")
+        content = os.read(file, MAX_SECRET)
+    finally:
+        os.close(file)
+    try:
+        return content.decode("ascii").strip()
+    except UnicodeDecodeError as error:
+        raise _unfit(path, "has bytes that are no ASCII; remove it or restore it") from error
+
+
+def made_private(settings: Settings) -> Iterator[str]:
+    """Close the files that earlier releases left open to others; yield a line for what is open.
+
+    Files of other accounts, symbolic links and folders stay as they are.
+    """
+    closed = [path for path in _files(settings) if _was_closed(path)]
+    if closed:
+        yield (
+            f"made {_listed(closed)} private (mode 0600): other accounts could open "
+            f"{'it' if len(closed) == 1 else 'them'} until now"
+        )
+    if open_folders := [folder for folder in _folders(settings) if _is_open(folder)]:
+        folders = " ".join(map(str, open_folders))
+        yield f"other accounts may enter {_listed(open_folders)}; to forbid it: chmod 700 {folders}"
+
+
+def _files(settings: Settings) -> Iterator[Path]:
+    for name in OF_HOME:
+        yield settings.home / name
+    if settings.database == "sqlite":
+        for end in BESIDE:
+            yield settings.sqlite_file.with_name(settings.sqlite_file.name + end)
+
+
+def _folders(settings: Settings) -> list[Path]:
+    folders = [settings.home]
+    if settings.database == "sqlite" and not settings.sqlite_file.parent.samefile(settings.home):
+        folders.append(settings.sqlite_file.parent)
+    return folders
+
+
+def _was_closed(path: Path) -> bool:
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:  # there is none, it is a link, or it is another account's
+        return False
+    try:
+        found = os.fstat(file)
+        kind = stat.S_ISREG(found.st_mode) or stat.S_ISFIFO(found.st_mode)
+        if not (kind and found.st_uid == os.geteuid() and found.st_mode & OTHERS):
+            return False
+        os.fchmod(file, PRIVATE)
+    finally:
+        os.close(file)
+    return True
+
+
+def _is_open(folder: Path) -> bool:
+    return bool(folder.stat().st_mode & OTHERS)
+
+
+def _unfit(path: Path, fault: str) -> InvalidSetting:
+    return InvalidSetting(f"MILEPOST_HOME: {path} {fault}")
+
+
+def _listed(paths: Iterable[Path]) -> str:
+    return ", ".join(map(str, paths))

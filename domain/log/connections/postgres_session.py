@@ -1,0 +1,117 @@
+"""The session of a connection to PostgreSQL: what values and names mean in it.
+
+Settings of a session come from many places: the URL, variables such as PGCLIENTENCODING, the role,
+the database and the server. Some of them change what Milepost's bytes mean. With the client
+encoding SJIS, the driver sends "¥" as the byte of a backslash, and PostgreSQL then reads an escape
+in Milepost's JSON: the name of one job becomes that of another. So every connection that Milepost
+makes begins with `begin`, which sets and checks these settings in one round trip.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, LiteralString
+
+import psycopg
+from psycopg import Connection
+from psycopg.rows import tuple_row
+
+# PostgreSQL begins the session with it, and RESET ALL and DISCARD ALL return to it.
+STARTUP: Final = {"client_encoding": "UTF8"}
+
+SETTINGS: Final[dict[LiteralString, LiteralString]] = {
+    # How values travel: the driver reads other forms differently, or not at all.
+    "client_encoding": "UTF8",
+    "standard_conforming_strings": "on",
+    "backslash_quote": "safe_encoding",
+    "bytea_output": "hex",
+    "DateStyle": "ISO, YMD",
+    "IntervalStyle": "postgres",
+    "TimeZone": "UTC",
+    "extra_float_digits": "1",
+    "array_nulls": "on",
+    "transform_null_equals": "off",
+    "quote_all_identifiers": "off",
+    # Of a commit that no standby has, PostgreSQL only warns.
+    "client_min_messages": "warning",
+    # A statement that waited for a lock sees what was committed meanwhile.
+    "default_transaction_isolation": "read committed",
+    # The server ends a transaction whose process hangs, and with it the locks of the transaction.
+    "idle_in_transaction_session_timeout": "10s",
+    "lock_timeout": "5s",
+    # Plans are kept from when the tables were small, and every statement has its index.
+    "enable_seqscan": "off",
+    # Before PostgreSQL 18, a forbidden scan costs so much in a plan that every statement with one
+    # is compiled first: 150 ms for an update of a table with one row. Milepost's statements are
+    # short.
+    "jit": "off",
+}
+"""Every setting that Milepost relies on. Where the account, the database or the URL may rightly
+differ (read-only sessions, durability beyond `on`, timeouts of statements), Milepost follows them.
+"""
+
+# A commit is on the disk before it is acknowledged; a server that waits for more may do so.
+DURABLE: LiteralString = """
+    pg_catalog.set_config('synchronous_commit',
+        CASE pg_catalog.current_setting('synchronous_commit')
+        WHEN 'off' THEN 'on'
+        ELSE pg_catalog.current_setting('synchronous_commit') END, false)
+"""
+# All names mean tables of one schema. PostgreSQL's own schema stays before it, and temporary tables
+# come last, so that neither another schema of the path nor a temporary table can take the place of
+# a table of Milepost. Names are qualified here, because the path is not trusted yet. OFFSET 0: the
+# schemas are read before the path changes.
+SESSION: LiteralString = f"""
+    SELECT home.holding,
+           pg_catalog.set_config('search_path', pg_catalog.format('%I, pg_temp',
+               COALESCE(home.holding[1], home.schemas[1], 'public')), false),
+           {DURABLE},
+           {
+    ", ".join(
+        f"pg_catalog.set_config('{name}', '{value}', false)" for name, value in SETTINGS.items()
+    )
+}
+      FROM (SELECT ARRAY(SELECT name::pg_catalog.text
+                           FROM pg_catalog.unnest(pg_catalog.current_schemas(false)) AS name
+                          WHERE NOT pg_catalog.starts_with(name::pg_catalog.text, 'pg_')
+                        ) AS schemas,
+                   ARRAY(SELECT name::pg_catalog.text
+                           FROM pg_catalog.unnest(pg_catalog.current_schemas(false)) AS name
+                          WHERE NOT pg_catalog.starts_with(name::pg_catalog.text, 'pg_')
+                            AND pg_catalog.to_regclass(
+                                    pg_catalog.format('%I.milepost_events', name)) IS NOT NULL
+                        ) AS holding
+            OFFSET 0) AS home
+"""
+
+
+class UnfitDatabase(psycopg.OperationalError):
+    """Bytes or names would not mean one thing in this database; the message says why."""
+
+
+def begin(connection: Connection[Any]) -> None:
+    """Prepare a new connection, and commit each of its statements by itself.
+
+    Raises `UnfitDatabase`.
+    """
+    connection.autocommit = True
+    encoding = _reported(connection, b"server_encoding")
+    if encoding != "UTF8":
+        raise UnfitDatabase(
+            f"the database is encoded in {encoding}; Milepost needs UTF8: make a database with "
+            "ENCODING 'UTF8', and take the events along with milepost export and import"
+        )
+    [row] = connection.cursor(row_factory=tuple_row).execute(SESSION).fetchall()
+    holding = row[0]
+    if len(holding) > 1:
+        raise UnfitDatabase(
+            f"the schemas {' and '.join(holding)} of the search path each have a table "
+            "milepost_events; name one of them in MILEPOST_DATABASE_URL: "
+            f"?options=-csearch_path%3D{holding[-1]}"
+        )
+    if (spoken := _reported(connection, b"client_encoding")) != "UTF8":
+        raise UnfitDatabase(f"the session stays encoded in {spoken}; Milepost needs UTF8")
+
+
+def _reported(connection: Connection[Any], name: bytes) -> str:
+    # PostgreSQL reports these by itself, so to ask costs no round trip.
+    return (connection.pgconn.parameter_status(name) or b"").decode()

@@ -1,0 +1,70 @@
+"""The front: what strangers may hold up, and what they may not."""
+
+from __future__ import annotations
+
+import asyncio
+from threading import Event
+
+import pytest
+
+from api.app import create_app
+from api.serving.front import STRANGER_THREADS, Front
+from api.serving.http1.incoming import Ends, Incoming
+from tests.support.connections import PATIENCE
+from tests.support.deployment import Deployment
+from tests.support.site import ADMIN, CALLBACKS, Site, sign
+
+ENDS = Ends(("192.0.2.1", 1), ("192.0.2.2", 2))
+
+
+def incoming(method: str, target: str, body: bytes = b"", **fields: str) -> Incoming:
+    given = {
+        name.lower().replace("_", "-").encode(): each.encode() for name, each in fields.items()
+    }
+    return Incoming(method, target.encode(), "1.1", given, body, ENDS)
+
+
+@pytest.mark.parametrize("token", ["", "Bearer mp_0123456789abcdef_guessed", "Basic eA=="])
+def test_strangers_hold_few_threads_and_whoever_is_known_waits_for_none_of_them(
+    memory: Deployment, token: str
+) -> None:
+    services = Site(memory).services
+    app = create_app(services)
+    may_end = Event()
+
+    @app.get("/waits")
+    def waits() -> str:
+        may_end.wait(PATIENCE)
+        return ""
+
+    async def test() -> None:
+        front = Front(app, services, asyncio.get_running_loop())
+        waiting = incoming("GET", "/waits", Authorization=token)
+        asked = [asyncio.create_task(front.answer(waiting)) for _ in range(4 * STRANGER_THREADS)]
+        known = incoming("GET", "/api/jobs", Authorization=f"Bearer {ADMIN}")
+        body = b'{"job_id": "job-1", "type": "heartbeat"}'
+        signed = incoming("POST", f"{CALLBACKS}?stage=prod", body, X_Signature=sign(body))
+        async with asyncio.timeout(PATIENCE):
+            for each in (known, signed, incoming("GET", "/livez"), incoming("GET", "/readyz")):
+                assert (await front.answer(each)).status == 200
+        assert not any(task.done() for task in asked)
+        may_end.set()
+        assert {answer.status for answer in await asyncio.gather(*asked)} == {200}
+        front.close()
+
+    asyncio.run(test())
+
+
+def test_when_all_connections_are_taken_only_health_is_answered(memory: Deployment) -> None:
+    site = Site(memory)
+
+    async def test() -> None:
+        front = Front(site.app, site.services, asyncio.get_running_loop())
+        for path, status in (("/livez", 200), ("/readyz", 200), ("/api/docs", 503)):
+            answer = await front.answer_when_full(incoming("GET", path))
+            assert answer.status == status
+        assert b"urn:milepost:problem:too-many-connections" in answer.body
+        assert ("Retry-After", "2") in answer.headers
+        front.close()
+
+    asyncio.run(test())

@@ -1,0 +1,65 @@
+"""The oracle of operators' orders: what an order has done stands, whatever is heard afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from domain.job.attempt.state import Attempt
+from domain.job.events import (
+    AttemptCancelled,
+    AttemptFailed,
+    AttemptStarted,
+    MachineStopped,
+    TimeoutWithdrawn,
+)
+from domain.workflows.definition import MAX_RETRIES
+from tests.drill.oracle.heard import Heard, Moment
+
+Claim = tuple[str, str]
+
+
+def order_claims(heard: Heard, moments: Sequence[Moment]) -> Iterator[Claim]:
+    """Check that orders stand."""
+    ended, gone, retries = set[int](), set[int](), 0
+    for moment in moments:
+        fact, runs = moment.event.fact, moment.after.runs
+        if isinstance(fact, AttemptFailed | AttemptCancelled):
+            ended.add(fact.attempt)
+        if isinstance(fact, MachineStopped):
+            gone.add(fact.attempt)
+        if isinstance(fact, TimeoutWithdrawn) and fact.attempt in gone | ended:
+            yield "an order is taken back", str(fact)
+        if isinstance(fact, AttemptStarted) and fact.because == "retry":
+            retries += 1
+            if moment.before.runs.working:
+                yield "a retry opens an attempt beside one in progress", str(fact)
+        for number in ended | gone:
+            attempt = runs.find(number)
+            assert attempt  # no life has as many runs as a job remembers
+            if number in ended and not (attempt.final and attempt.final.ordered):
+                yield "an order is overwritten", f"{attempt.status} at {fact}"
+            if number in gone and attempt.stopped_at is None:
+                yield "a machine that is gone comes back", str(fact)
+    if retries > MAX_RETRIES:
+        yield "more retries than the workflow allows", str(retries)
+    if moments:
+        yield from _left_behind(heard, moments[-1], ended)
+
+
+def _left_behind(heard: Heard, last: Moment, ended: set[int]) -> Iterator[Claim]:
+    """Every machine that an ended attempt reported is in a rollback, gone, or wanted by another."""
+    every = last.after.runs.attempts
+    for attempt in every:
+        if attempt.number not in ended or attempt.machine_id is None or attempt.stopped_at:
+            continue
+        if attempt.rollback_requested_at or _is_wanted(every, attempt):
+            continue
+        yield "a machine of a cancelled run is left behind", str(attempt.machine_id)
+
+
+def _is_wanted(every: Sequence[Attempt], attempt: Attempt) -> bool:
+    others = [each for each in every if each is not attempt]
+    # A machine that no run claims may be that of a superseded run.
+    if attempt.passed_on or any(each.final is None for each in others):
+        return True
+    return any(each.status == "running" and each.is_machine(attempt.machine_id) for each in others)
