@@ -1,4 +1,4 @@
-"""A worker's memory under many callbacks."""
+"""Memory: a worker's under many callbacks, and every process's under long errors and large ones."""
 
 from __future__ import annotations
 
@@ -12,11 +12,20 @@ from bench.figures import Line
 from bench.history import events_in, register
 from bench.load import heartbeats, load, steps
 from bench.stage import Server, Stage
+from tests.support import heavy
+from tests.support.server import Server as LocalServer
 
 SLICE_SECONDS = 20
+FAILED_JOBS, LARGE_CALLBACKS = 20_000, 300
 
 
 def run(stage: Stage, effort: Effort) -> Iterator[Line]:
+    """Measure a worker under many callbacks, and every process under large ones."""
+    yield from _many(stage, effort)
+    yield from _large(stage, effort)
+
+
+def _many(stage: Stage, effort: Effort) -> Iterator[Line]:
     """Send `effort.callbacks` callbacks over `effort.many_jobs` jobs; PostgreSQL, one worker."""
     database = stage.postgres()
     register(database, effort.many_jobs, stage.folder / "home")
@@ -46,6 +55,28 @@ def run(stage: Stage, effort: Effort) -> Iterator[Line]:
         detail=f"{half:.0f} MB halfway",
     )
     yield Line("the same, against halfway", sizes[-1][1] / half, 1.05, at_most=True)
+
+
+def _large(stage: Stage, effort: Effort) -> Iterator[Line]:
+    """Fail up to 20,000 jobs with errors of 60 KB, and send up to 300 callbacks of 1 MiB."""
+    jobs, large = min(FAILED_JOBS, effort.many_jobs), min(LARGE_CALLBACKS, effort.callbacks // 200)
+    for kind, database in (("SQLite", stage.sqlite()), ("PostgreSQL", stage.postgres())):
+        home = stage.folder / f"heavy-{kind}"
+        home.mkdir()
+        server = LocalServer(home, database)
+        try:
+            found = heavy.burden(server.start(), jobs, large)
+        finally:
+            server.kill()
+        for process, size in found.items():
+            yield Line(
+                f"memory of {process} with {jobs:,} long errors and {large} callbacks of 1 MiB",
+                size / 1e6,
+                heavy.MOST_BYTES / 1e6,
+                "MB",
+                at_most=True,
+                detail=kind,
+            )
 
 
 def _megabytes(server: Server) -> float:

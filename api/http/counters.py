@@ -57,6 +57,16 @@ TURNED_AWAY: Final = {
     for reason in ("per_address", "full", "displaced", "unfinished", "unsent")
 }
 
+_LEFT_OUT: Final = Counter(
+    "milepost_log_lines_left_out",
+    "Log lines that strangers caused, and that were left out, by reason",
+    ["reason"],
+    registry=COUNTERS,
+)
+LEFT_OUT: Final = {
+    reason: _LEFT_OUT.labels(reason) for reason in ("invalid_signature", "too_large")
+}
+
 _COMMANDS: Final = Counter(
     "milepost_commands",
     "Commands of people over HTTP: recorded, unchanged (the job was so already) or refused",

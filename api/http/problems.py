@@ -10,15 +10,16 @@ from urllib.parse import quote
 
 import msgspec
 from flask import Response, request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from api import errors as asked
 from api.errors import sentence
 from api.http.callback_paths import takes_callbacks
-from api.http.counters import REFUSED
+from api.http.counters import REASONS, REFUSED
 from api.http.flask_side.app import App
 from api.http.flask_side.blueprint import PROBLEM
 from api.http.messages import Answer
+from api.http.stranger_log import StrangerLog
 from domain import errors as domain
 from domain.errors import MilepostError
 from domain.evidence.merkle import InvalidProof
@@ -28,9 +29,12 @@ from projections.tree.contract import TreeBroken
 from projections.tree.proofs import NoSuchTree, NotInTreeYet
 
 log = logging.getLogger("milepost.api")
+STRANGERS = StrangerLog(log)
 
 PREFIX = "urn:milepost:problem:"
 RETRY_AFTER_SECONDS = 2
+MAX_PATH = 200
+"""A path in a log line has at most this many characters."""
 IN_A_PATH: Final = "/:@!$&'()*+,;=~"
 BY_TOKEN: Final = ("WWW-Authenticate", 'Bearer realm="milepost"')
 BY_SIGNATURE: Final = (
@@ -328,7 +332,8 @@ def _ended(message: str) -> str:
 def _explained(error: MilepostError, method: str, path: str) -> Answer:
     kind = KINDS[type(error)]
     if isinstance(error, asked.InvalidSignature):
-        log.warning("%s %r: %s", method, path, sentence(error))
+        reason = REASONS[asked.InvalidSignature]
+        STRANGERS.warning(reason, "%s %r: %s", method, path[:MAX_PATH], sentence(error))
     if isinstance(error, domain.Unavailable):
         log.error("%s %r: %s", method, path, error or sentence(error))
     detail = " ".join(part for part in (_ended(sentence(error)), kind.advice) if part)
@@ -353,7 +358,7 @@ def _from_http(error: HTTPException, path: str) -> Answer:
     detail = error.description or ""
     if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         detail = TOO_LARGE
-        log.warning("%r: %s", path, detail)
+        STRANGERS.warning(REASONS[RequestEntityTooLarge], "%r: %s", path[:MAX_PATH], detail)
     return _with(problem(status, slug, title, detail, path), theirs)
 
 

@@ -17,6 +17,7 @@ from api.intake.lenient_json import UNSTORABLE, storable
 from api.schemas.ids import MAX_ID, MAX_RUN_ATTEMPT, PLAIN_ID, hashed, is_printable
 from api.schemas.times import sent_time
 from domain.job.callback import STATUSES
+from domain.job.long_text import without_middle
 from domain.job.spelling import bare, closest
 
 SPELLINGS: Final = {"canceled": "cancelled"}
@@ -59,7 +60,8 @@ def error(given: Any) -> Fit:
     """Bend an error's text: of a long one, the head and the tail are kept."""
     text = storable(_text(given))
     if text and len(text) > MAX_ERROR:
-        return Fit(_cut_in_its_middle(text), f"was cut in its middle to {MAX_ERROR:,} characters")
+        cut = without_middle(text, MAX_ERROR, "were left out here")
+        return Fit(cut, f"was cut in its middle to {MAX_ERROR:,} characters")
     return _fit(given, text)
 
 
@@ -153,13 +155,6 @@ def _fit(given: Any, text: str | None, changed: str = "") -> Fit:
     if not isinstance(given, str):
         return Fit(text, f"is no text and is recorded as {text[:60]!r}")
     return Fit(text, changed or "had characters that no database stores")
-
-
-def _cut_in_its_middle(text: str) -> str:
-    note = f"\n[… {len(text) - MAX_ERROR:,} characters and more were left out here …]\n"
-    head = (MAX_ERROR - len(note)) // 2
-    tail = MAX_ERROR - len(note) - head
-    return text[:head] + note + text[-tail:]
 
 
 NAMES: Final = ("step", "failed_step", "server_id", "server_ip", "tailscale_ip")

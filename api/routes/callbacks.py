@@ -195,6 +195,7 @@ def read(
             callback,
             signed_by=sender.signed_by,
             digest=hashlib.sha256(request.body).hexdigest(),
+            size=len(request.body),
             mandate=sender.mandate,
             **named,
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Any
 
 from marshmallow import EXCLUDE
@@ -22,8 +23,6 @@ from api.schemas.queries import ChangesQuerySchema, OlderPlaceQuerySchema, Place
 from api.schemas.requests import OrderSchema
 from api.tokens import Principal
 from api.wiring import Services
-from domain.log.reading.contract import NEWEST
-from projections.read_model.filters import JobFilter
 from projections.reading.time_travel import PointInHistory, newest_of
 from projections.views.instance import Instance
 
@@ -92,10 +91,11 @@ def _at(
     """Return the agent's instance at a version or time; raise `NoSuchMoment`."""
     if place.at is None:
         return services.history.instance(newest, place)
-    listed = services.reader.instances(JobFilter(agent_id=agent_id, limit=NEWEST))
-    jobs = {job.job_id: job for job in (*listed, newest) if caller.sees(job.user_id)}
-    then = newest_of(jobs.values(), place.at)
+    if newest.queued_at and newest.queued_at <= place.at:
+        return services.history.instance(newest, place)
     # The read model's list may lag behind the events.
+    listed = services.reader.instances_of_agent(agent_id, caller.user_id)
+    then = newest_of(chain(listed, [newest]), place.at)
     present = newest if then.job_id == newest.job_id else services.reader.instance(then.job_id)
     return services.history.instance(present or then, place)
 

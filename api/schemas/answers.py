@@ -10,6 +10,7 @@ from marshmallow import EXCLUDE, Schema, fields, validate
 from api.schemas.fields import LongInteger
 from domain.job.attempt.final import Outcome
 from domain.job.attempt.state import Status
+from domain.job.long_text import MAX_KEPT
 from projections.views.instance import INSTANCE_STATUSES
 from projections.views.reasons import KINDS
 
@@ -18,6 +19,16 @@ AS_OUTCOME: Final = {
     "description": "The outcome is `cancelled`: ask that",
     "deprecated": True,
 }
+
+
+def _error() -> fields.String:
+    return fields.String(
+        allow_none=True,
+        metadata={
+            "description": f"Of more than {MAX_KEPT:,} characters, head and tail; the job's events "
+            "have them all"
+        },
+    )
 
 
 class OutcomeField(fields.String):
@@ -134,7 +145,7 @@ class JobSchema(AnswerSchema):
     server_id = fields.String(allow_none=True)
     server_ip = fields.String(allow_none=True)
     tailscale_ip = fields.String(allow_none=True)
-    error = fields.String(allow_none=True)
+    error = _error()
     failed_step = fields.String(allow_none=True)
     timed_out = fields.Boolean(metadata={"description": "The failure was inferred from silence"})
     cancelled = fields.Boolean(metadata=AS_OUTCOME)
@@ -220,7 +231,7 @@ class InstanceBodySchema(AnswerSchema):
     serverIp = fields.String(allow_none=True)  # noqa: N815
     tailscaleIp = fields.String(allow_none=True)  # noqa: N815
     region = fields.String()
-    error = fields.String(allow_none=True)
+    error = _error()
     currentStep = fields.String(allow_none=True)  # noqa: N815
     startedAt = fields.AwareDateTime(allow_none=True)  # noqa: N815
     stoppedAt = fields.AwareDateTime(allow_none=True)  # noqa: N815
@@ -273,7 +284,7 @@ class AttemptSchema(AnswerSchema):
     started_at = fields.AwareDateTime(allow_none=True)
     finished_at = fields.AwareDateTime(allow_none=True)
     duration_seconds = fields.Float(allow_none=True)
-    error = fields.String(allow_none=True)
+    error = _error()
     failed_step = fields.String(allow_none=True)
     timed_out = fields.Boolean()
     cancelled = fields.Boolean(metadata=AS_OUTCOME)

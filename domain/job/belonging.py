@@ -23,6 +23,7 @@ from domain.job.events import (
     StatusReported,
     StepReported,
 )
+from domain.job.long_text import kept
 from domain.job.runs import Runs
 
 SAME_SKEW_SECONDS = 30
@@ -287,8 +288,9 @@ def _is_the_next_failure(later: Attempt, attempt: Attempt, final: Final, word: W
     if fact.occurred_at and later.opened_at:
         return not _is_before(fact.occurred_at, later.opened_at)
     # An equal failure may be a repetition of the first one, which must not end the next try.
-    said = (getattr(fact, name) for name in ("error", "step", "failed_step"))
-    return tuple(said) != (final.error, final.step, final.failed_step)
+    error, step, failed_step = (getattr(fact, name) for name in ("error", "step", "failed_step"))
+    said = error and kept(error), step, failed_step
+    return said != (final.error, final.step, final.failed_step)
 
 
 def _was_another_failure(attempt: Attempt, word: Word) -> bool:

@@ -36,7 +36,8 @@ STATUSES: tuple[Status, ...] = get_args(Status)
 class Callback(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """An authentic, well-formed callback. Absent and empty fields are None.
 
-    `mandate` says which jobs the sender may report on; None for all.
+    `size` is how many bytes its body has. `mandate` says which jobs the sender may report on; None
+    for all.
     """
 
     job_id: str
@@ -58,6 +59,7 @@ class Callback(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     bent: dict[str, Any] = {}
     raw: str | None = None
     extra: dict[str, Any] = {}
+    size: int = 0
     mandate: Mandate | None = None
 
     def facts(self, recorded_at: datetime) -> list[Received]:

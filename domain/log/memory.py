@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from itertools import chain
 
 import msgspec
 from eventsourcing import popo
@@ -15,8 +16,9 @@ from eventsourcing.persistence import (
 )
 
 from domain.job.keys import Key
+from domain.log.bounded import within_bytes
 from domain.log.clock import utc_now
-from domain.log.reading.contract import NEWEST, Recalled
+from domain.log.reading.contract import NEWEST, Recalled, pages_of
 from domain.log.snapshots import Snapshot
 from domain.log.store import MAX_TAIL, Append, Filling, Found, StoreNotEmpty
 from domain.log.stored import Stored
@@ -113,6 +115,11 @@ class MemoryRecorder(popo.POPOApplicationRecorder):
         self, after: int, limit: int, until: int = NEWEST, topics: Sequence[str] = ()
     ) -> Sequence[Stored]:
         """See `Log.events`."""
+        return within_bytes(self._events(after, limit, until, topics))
+
+    def _events(
+        self, after: int, limit: int, until: int = NEWEST, topics: Sequence[str] = ()
+    ) -> list[Stored]:
         with self._database_lock:
             rows = self.select_notifications(after, limit, until, topics, inclusive_of_start=False)
             return [
@@ -127,19 +134,20 @@ class MemoryRecorder(popo.POPOApplicationRecorder):
         with self._database_lock:
             index = self._stored_events_index[job_id]
             rows = self.select_events(job_id, gt=after, lte=until)[:limit]
-            return [
+            return within_bytes(
                 Stored(
                     index[e.originator_version] + 1, job_id, e.originator_version, e.topic, e.state
                 )
                 for e in rows
-            ]
+            )
 
     def histories(
         self, after: tuple[str, int], limit: int, until: int = NEWEST
     ) -> Sequence[Stored]:
         """See `Log.histories`."""
-        later = [e for e in self.events(0, NEWEST, until) if (e.job_id, e.version) > after]
-        return sorted(later, key=lambda event: (event.job_id, event.version))[:limit]
+        later = [e for e in self._events(0, NEWEST, until) if (e.job_id, e.version) > after]
+        ordered = sorted(later, key=lambda event: (event.job_id, event.version))
+        return within_bytes(ordered[:limit])
 
     def event(self, job_id: str, version: int) -> Stored | None:
         """See `Log.event`."""
@@ -147,7 +155,7 @@ class MemoryRecorder(popo.POPOApplicationRecorder):
 
     def count(self, upto: int) -> int:
         """See `Log.count`."""
-        return len(self.events(0, NEWEST, upto))
+        return len(self._events(0, NEWEST, upto))
 
     def recall(self, job_ids: Collection[str]) -> Recalled:
         """See `JobStore.recall`."""
@@ -165,7 +173,7 @@ class MemoryRecorder(popo.POPOApplicationRecorder):
     def _tail(self, known: Mapping[str, int]) -> Sequence[Stored]:
         tail: list[Stored] = []
         for job_id, version in known.items():
-            tail += self.history(job_id, version - 1)
+            tail += chain.from_iterable(pages_of(self.history, job_id, version - 1))
         return tail
 
     def key(self, name: str) -> Key | None:

@@ -31,6 +31,7 @@ from domain.log.schema.postgres import PostgresPart, PostgresSchema
 from domain.log.schema.steps import Part, Step, each
 from domain.log.snapshots import Snapshot
 from domain.log.store import (
+    MAX_MISSED_BYTES,
     MAX_TAIL,
     Append,
     Filling,
@@ -124,7 +125,8 @@ GO_ON = """
 # tables were when it planned the statement.
 SELECT_TAIL = f"""
     SELECT e.notification_id, e.originator_id, e.originator_version, e.topic,
-           CASE WHEN e.originator_version > known.version::bigint THEN e.state ELSE '' END
+           CASE WHEN e.originator_version > known.version::bigint
+                 AND octet_length(e.state) <= {MAX_MISSED_BYTES} THEN e.state ELSE '' END
       FROM json_each_text(%s::json) AS known (id, version)
      CROSS JOIN LATERAL (
            SELECT notification_id, originator_id, originator_version, topic, state

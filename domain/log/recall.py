@@ -9,12 +9,16 @@ import msgspec
 from eventsourcing.persistence import MapperDeserialisationError
 
 from domain.job.provisioning_job import ProvisioningJob, evolve
+from domain.job.weight import weight_of
 from domain.log.mapper import JobEventMapper, decoded
-from domain.log.reading.contract import Recalling
+from domain.log.reading.contract import Recalling, pages_of
 from domain.log.snapshots import EVERY, restore
 from domain.log.stored import Stored
 
 log = logging.getLogger("milepost")
+
+JOB_BYTES = 1_000
+"""About how many bytes a job's state takes beside its attempts, with its place in a cache."""
 
 
 class Folded(msgspec.Struct, frozen=True, gc=False):
@@ -26,6 +30,10 @@ class Folded(msgspec.Struct, frozen=True, gc=False):
     job: ProvisioningJob
     snapshot_version: int = 0
     whole: bool = True
+
+    def weight(self) -> int:
+        """About how many bytes of memory the state takes."""
+        return JOB_BYTES + weight_of(self.job.runs)
 
     @property
     def snapshot_due(self) -> bool:
@@ -55,11 +63,18 @@ def recall(store: Recalling, job_ids: Collection[str], mapper: JobEventMapper) -
     for stored in recalled.tail:
         tails[str(stored.job_id)].append(stored)
     jobs = {job_id: Folded(ProvisioningJob(job_id)) for job_id in job_ids}
+    unfinished = set(job_ids) if recalled.is_full else set()
     for snapshot in recalled.snapshots:
         job_id = snapshot.job_id
         if job := restore(snapshot, mapper):
             jobs[job_id] = Folded(job, job.version)
         else:
             log.info("job %r: its snapshot cannot be used; folding the whole history", job_id)
-            tails[job_id] = list(store.history(job_id))
-    return {job_id: fold(job, tails[job_id], mapper) for job_id, job in jobs.items()}
+            tails[job_id] = []
+            unfinished.add(job_id)
+    for job_id in job_ids:
+        jobs[job_id] = fold(jobs[job_id], tails[job_id], mapper)
+    for job_id in unfinished:
+        for page in pages_of(store.history, job_id, jobs[job_id].job.version):
+            jobs[job_id] = fold(jobs[job_id], page, mapper)
+    return jobs

@@ -12,6 +12,7 @@ import msgspec
 from eventsourcing import sqlite
 
 from domain.job.keys import Key
+from domain.log.bounded import within_bytes
 from domain.log.clock import utc_now
 from domain.log.connections.sqlite import SQLiteDatastore, translated
 from domain.log.parameters import as_json
@@ -20,7 +21,7 @@ from domain.log.reading.sqlite import SELECT_HISTORY, SQLiteLog, recall_by
 from domain.log.schema.sqlite import SQLitePart, SQLiteSchema
 from domain.log.schema.steps import Part, Step, each
 from domain.log.snapshots import Snapshot
-from domain.log.store import MAX_TAIL, Append, Filling, Found, StoreNotEmpty
+from domain.log.store import MAX_MISSED_BYTES, MAX_TAIL, Append, Filling, Found, StoreNotEmpty
 from domain.log.stored import Stored
 
 # AUTOINCREMENT: SQLite never uses the position of a deleted newest event again.
@@ -60,7 +61,8 @@ COUNT_EVENTS = "SELECT COUNT(*) FROM milepost_events"
 FORGET = ("DELETE FROM milepost_keys", "DELETE FROM milepost_snapshots")
 SELECT_TAIL = f"""
     SELECT e.notification_id, e.originator_id, e.originator_version, e.topic,
-           iif(e.originator_version > json_extract(known.value, '$[1]'), e.state, x'')
+           iif(e.originator_version > json_extract(known.value, '$[1]')
+               AND length(e.state) <= {MAX_MISSED_BYTES}, e.state, x'')
       FROM json_each(?) AS known
       JOIN milepost_events AS e
         ON e.originator_id = json_extract(known.value, '$[0]')
@@ -172,7 +174,7 @@ class _Filling:
     ) -> Sequence[Stored]:
         """See `Recalling.history`."""
         self._cursor.execute(SELECT_HISTORY, (job_id, after, until, limit))
-        return [Stored(*row) for row in self._cursor.fetchall()]
+        return within_bytes(Stored(*row) for row in self._cursor)
 
 
 def _tail(cursor: sqlite3.Cursor, known: Mapping[str, int]) -> list[Stored]:

@@ -28,8 +28,10 @@ from domain.log.reading.contract import Log, Recalling
 from domain.log.snapshots import Snapshot
 from domain.log.stored import Stored
 
-MAX_TAIL = 10_000
+MAX_TAIL = 2_000
 """The most events, of all jobs together, that a transaction folds while it holds the lock."""
+MAX_MISSED_BYTES = 16_384
+"""The longest state of such an event: a larger one is not read while the lock is held."""
 
 
 class NothingDecided(OperationalError):
@@ -37,7 +39,7 @@ class NothingDecided(OperationalError):
 
 
 class TooMuchMissed(NothingDecided):
-    """Other processes appended more than `MAX_TAIL` events to these jobs; recall them first."""
+    """Other processes appended many events to these jobs, or a large one; recall them first."""
 
 
 class StoreNotEmpty(MilepostError):
@@ -53,7 +55,8 @@ class Found(msgspec.Struct, frozen=True):
     """What the transaction reads before it decides: newer events, and the keys asked for.
 
     The event of each known version is returned without its state, as proof that it still exists.
-    At most `MAX_TAIL` + 1 events are returned. `now` is the time of the store's clock.
+    An event of more than `MAX_MISSED_BYTES` bytes is returned without its state, too. At most
+    `MAX_TAIL` + 1 events are returned. `now` is the time of the store's clock.
     """
 
     tail: Sequence[Stored]

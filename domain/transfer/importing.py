@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import sha256
-from itertools import islice
 
 import msgspec
 
@@ -22,8 +21,11 @@ from domain.transfer.jsonl import InvalidExport, Portable, decode
 from domain.transfer.manifest import Manifest, Root
 
 BATCH = 1000
-REMEMBERED_JOBS = 20_000
-"""States of this many jobs stay in memory. Another job is recalled when its next event comes."""
+BATCH_BYTES = 4 * 2**20
+"""A batch of lines is at most this long, and the line that comes last."""
+REMEMBERED_BYTES = 64 * 2**20
+"""About as many bytes of jobs' states stay in memory. Another job is recalled when its next event
+comes."""
 SNAPSHOT_AFTER = 10
 """A job that leaves memory gets a snapshot if it has this many events since the last one."""
 
@@ -50,17 +52,16 @@ def fill(
     progress: Callable[[int], object] = lambda length: None,
     *,
     batch: int = BATCH,
-    remembered: int = REMEMBERED_JOBS,
+    remembered_bytes: int = REMEMBERED_BYTES,
 ) -> Imported:
     """Fill an empty store from the lines of an export; `progress` gets the number of bytes read.
 
     Raises `StoreNotEmpty`, or `InvalidExport` if the lines are no whole log or do not match the
     manifest; the message names the line. Then nothing is stored.
     """
-    intake = _Intake(mapper, remembered)
+    intake = _Intake(mapper, remembered_bytes)
     with store.filling() as filling:
-        numbered = enumerate(lines, start=1)
-        while some := list(islice(numbered, batch)):
+        for some in _batches(enumerate(lines, start=1), batch):
             intake.take(some, filling)
             progress(intake.length)
         intake.finish(filling)
@@ -69,14 +70,30 @@ def fill(
     return intake.result()
 
 
+def _batches(
+    numbered: Iterable[tuple[int, bytes]], most: int
+) -> Iterator[Sequence[tuple[int, bytes]]]:
+    """Yield lines in batches of at most so many, which end with the line that fills them."""
+    some: list[tuple[int, bytes]] = []
+    size = 0
+    for number, line in numbered:
+        some.append((number, line))
+        size += len(line)
+        if len(some) == most or size >= BATCH_BYTES:
+            yield some
+            some, size = [], 0
+    if some:
+        yield some
+
+
 class _Intake:
-    def __init__(self, mapper: JobEventMapper, remembered: int) -> None:
+    def __init__(self, mapper: JobEventMapper, remembered_bytes: int) -> None:
         self._keys = DerivedKeys()
         self.length = 0
         self._mapper = mapper
         self._digest = sha256()
         self._tree = Frontier()
-        self._jobs = RecentJobs[Folded](remembered)
+        self._jobs = RecentJobs[Folded](remembered_bytes, Folded.weight)
         self._position = self._begun = self._unread = 0
         self._sealed_anew = False
 
@@ -84,7 +101,8 @@ class _Intake:
         """Append a batch of lines and the keys of the commands that end in it."""
         events = [(number, self._read(number, line)) for number, line in batch]
         cold = {event.job_id for _, event in events} - self._jobs.keys()
-        self._jobs.update(recall(filling, cold, self._mapper))
+        for job_id, folded in recall(filling, cold, self._mapper).items():
+            self._jobs.remember(job_id, folded)
         stored = [self._placed(number, event) for number, event in events]
         self._tree = self._tree.grown(_leaf(event) for _, event in events)
         filling.append(stored, *self._keys.take(), self._forgotten())

@@ -17,7 +17,14 @@ from domain.job.provisioning_job import ProvisioningJob
 from domain.log.mapper import JobEventMapper
 from domain.log.recall import Folded, fold
 from domain.log.snapshots import Snapshot, snapshot_of
-from domain.log.store import MAX_TAIL, Append, Found, NothingDecided, TooMuchMissed
+from domain.log.store import (
+    MAX_MISSED_BYTES,
+    MAX_TAIL,
+    Append,
+    Found,
+    NothingDecided,
+    TooMuchMissed,
+)
 
 log = logging.getLogger("milepost")
 
@@ -80,6 +87,8 @@ class Batch:
             job_id = str(stored.job_id)
             if stored.version == known[job_id]:
                 lost.remove(job_id)
+            elif not stored.state:
+                raise TooMuchMissed(f"an event of more than {MAX_MISSED_BYTES:,} bytes was missed")
             else:
                 self.jobs[job_id] = fold(self.jobs[job_id], (stored,), self._mapper)
         if lost:

@@ -20,6 +20,8 @@ Request = TypeVar("Request")
 Result = TypeVar("Result")
 
 MAX_BATCH: Final = 256
+MAX_BATCH_BYTES: Final = 2 * 2**20
+"""A batch ends with the request with which it weighs as many bytes."""
 MAX_WAITING: Final = 4096
 PATIENCE_SECONDS: Final = 15.0
 """How long a caller waits; longer than any batch of a database that answers."""
@@ -59,8 +61,9 @@ class Batching(Generic[Request, Result]):
     """One thread that does all that waits at once.
 
     `work` takes requests and returns, for each, its result or the exception to raise in its
-    caller. If `work` itself raises, every caller of the batch gets that. The thread begins with
-    the first request. It ends with `close`, or once no reference to the batching is left.
+    caller. If `work` itself raises, every caller of the batch gets that. `weigh` says how many
+    bytes a request counts for. The thread begins with the first request. It ends with `close`, or
+    once no reference to the batching is left.
     """
 
     def __init__(
@@ -68,6 +71,7 @@ class Batching(Generic[Request, Result]):
         work: Callable[[Sequence[Request]], Sequence[Result | Exception]],
         *,
         name: str = "batching",
+        weigh: Callable[[Request], int] = lambda _: 0,
         max_batch: int = MAX_BATCH,
         max_waiting: int = MAX_WAITING,
         patience: float = PATIENCE_SECONDS,
@@ -75,6 +79,7 @@ class Batching(Generic[Request, Result]):
         self.patience = patience
         self._work = work
         self._name = name
+        self._weigh = weigh
         self._max_batch = max_batch
         self._max_waiting = max_waiting
         self._queue: SimpleQueue[Sequence[Ticket[Request, Result]] | None] = SimpleQueue()
@@ -161,8 +166,16 @@ class Batching(Generic[Request, Result]):
     def _take(self, taken: Sequence[Ticket[Request, Result]]) -> None:
         with self._counting:
             self._waiting -= len(taken)
-        for first in range(0, len(taken), self._max_batch):
-            self._do(taken[first : first + self._max_batch])
+        batch: list[Ticket[Request, Result]] = []
+        size = 0
+        for ticket in taken:
+            batch.append(ticket)
+            size += self._weigh(ticket.request)
+            if len(batch) == self._max_batch or size >= MAX_BATCH_BYTES:
+                self._do(batch)
+                batch, size = [], 0
+        if batch:
+            self._do(batch)
 
     def _do(self, batch: Sequence[Ticket[Request, Result]]) -> None:
         tickets = [ticket for ticket in batch if not ticket.abandoned]

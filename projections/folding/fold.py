@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeAlias
 
 from eventsourcing.persistence import MapperDeserialisationError
 
@@ -15,6 +16,9 @@ from projections.read_model.sightings import Sighting
 from projections.views.view import State, UnreadableDocument, View
 
 log = logging.getLogger("milepost.projections")
+
+History: TypeAlias = Callable[[str, int], Iterable[Sequence[Stored]]]
+"""Reads the events of a job after a version, page by page."""
 
 
 def fold(view: View[State], state: State, events: Decoded, set_aside: list[SetAside]) -> State:
@@ -55,7 +59,7 @@ def begin(
     job_id: str,
     document: str | None,
     mapper: JobEventMapper,
-    history: Callable[[str], Iterable[Stored]],
+    history: History,
     set_aside: list[SetAside],
 ) -> State:
     """Return the state of a document; fold the whole history if the document cannot be read."""
@@ -63,17 +67,24 @@ def begin(
         return view.load(job_id, document)
     except UnreadableDocument as error:
         log.warning("%s; folding the whole history", error)
-        return fold(view, view.load(job_id, None), decoded(history(job_id), mapper), set_aside)
+        state = view.load(job_id, None)
+        for page in history(job_id, 0):
+            state = fold(view, state, decoded(page, mapper), set_aside)
+        return state
 
 
 def fold_sighting(
     view: View[State],
     sighting: Sighting,
     mapper: JobEventMapper,
-    history: Callable[[str], Iterable[Stored]],
+    history: History,
     set_aside: list[SetAside],
 ) -> State:
     """Return a job's state: its row, and the events that the row has not folded yet."""
     job_id, document = sighting.job_id, sighting.document
     state = begin(view, job_id, document, mapper, history, set_aside)
-    return fold(view, state, decoded(sighting.tail, mapper), set_aside)
+    state = fold(view, state, decoded(sighting.tail, mapper), set_aside)
+    if sighting.more:
+        for page in history(job_id, state.version):
+            state = fold(view, state, decoded(page, mapper), set_aside)
+    return state

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TypeAlias
 
 import msgspec
@@ -11,7 +11,7 @@ import msgspec
 from domain.log.mapper import JobEventMapper, decoded
 from domain.log.stored import Stored
 from domain.workflows.definition import Workflows
-from projections.folding.fold import begin, fold_one
+from projections.folding.fold import History, begin, fold_one
 from projections.folding.rows import instance_row, timeline_row
 from projections.folding.snapshots import EVERY, due, snapshots_of
 from projections.read_model.rows import Changes, InstanceRow, Row, SetAside, ViewSnapshot
@@ -25,10 +25,14 @@ Folded: TypeAlias = tuple[Instance, Timeline]
 
 
 class New:
-    """Folded states by job, set-aside events and snapshots, which are not written yet."""
+    """Folded states by job, set-aside events and snapshots, which are not written yet.
+
+    `bytes` is about how much memory the states take.
+    """
 
     def __init__(self) -> None:
         self.states: dict[str, Folded] = {}
+        self.bytes = 0
         self.set_aside: list[SetAside] = []
         self.snapshots: list[ViewSnapshot] = []
 
@@ -54,7 +58,7 @@ class JobFold:
         job_id: str,
         instance: str | None,
         timeline: str | None,
-        history: Callable[[str], Iterable[Stored]],
+        history: History,
         set_aside: list[SetAside],
     ) -> Folded:
         """Return the states of two documents; fold the `history` if a document cannot be read."""

@@ -100,13 +100,13 @@ class Projector:
         look_at = 0.0
         while not stop.is_set():
             began = self._clock()
-            folded = self._steps.step()
+            self._steps.step()
             if self._clock() >= look_at:
                 if not self._steps.is_of_these_tables():
                     raise PositionMoved
                 look_at = self._clock() + LOOK_SECONDS
             chore_due_in = self._chores.step()
-            if folded < self._steps.batch and chore_due_in > AT_ONCE:
+            if not self._steps.is_behind and chore_due_in > AT_ONCE:
                 worked = self._clock() - began
                 wake_ups.wait(min(LOOK_SECONDS, chore_due_in))
                 # The first event after a pause is folded at once. Of many events some gather,

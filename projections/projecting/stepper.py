@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
 from collections.abc import Collection, Sequence
+from functools import partial
 
 import msgspec
 
+from domain.log.bounded import is_full
+from domain.log.reading.contract import pages_of
 from domain.log.recent_jobs import RecentJobs
 from domain.log.store import JobStore
 from domain.log.stored import Stored
 from projections.folding.job_fold import Folded, JobFold, New
+from projections.folding.weight import weight
 from projections.read_model.contract import ReadModel
 from projections.read_model.rows import SetAside
 
@@ -24,10 +27,12 @@ BATCHES = 4
 several batches, it writes only the last state."""
 RETRIED = 1000
 """How many of the events that were set aside are tried again at most."""
-HELD_JOBS = 4_000
-"""A step reads no further batch once it holds the states of this many jobs."""
-REMEMBERED_JOBS = 5_000
-"""How many jobs' states are remembered from one step to the next."""
+JOBS_AT_ONCE = 2_000
+"""Events of at most this many jobs are folded at once, because their rows may have to be read."""
+HELD_BYTES = 16 * 2**20
+"""A step reads no further batch once the states that it holds take about this many bytes."""
+REMEMBERED_BYTES = 32 * 2**20
+"""About how many bytes of jobs' states are remembered from one step to the next."""
 
 
 class Stepper:
@@ -47,15 +52,19 @@ class Stepper:
         self._fold = fold
         self.batch = batch
         self._batches = batches
-        self._remembered = RecentJobs[Folded](REMEMBERED_JOBS)
+        self._remembered = RecentJobs[Folded](REMEMBERED_BYTES, weight)
         self._remembered_at = 0
         self._generation = 0
+        self._unfolded: Sequence[Stored] = ()
+        self.is_behind = False
+        """True when the last step ended at a bound, so that more events may follow."""
 
     def begin(self) -> None:
         """Forget the remembered states, and go on from the read model's present position."""
         # While another projector held the lock, it may have folded rows anew without moving the
         # position.
         self._remembered.clear()
+        self._unfolded = ()
         # The generation is read before any row: if a rebuild replaces the tables after this line,
         # `apply` fails, and the projector gives the lock back.
         self._generation = self._read_model.edition().generation
@@ -74,11 +83,13 @@ class Stepper:
         since = self._remembered_at if self._remembered else self._read_model.position()
         position, count, new = since, 0, New()
         for _ in range(self._batches):
-            events = self._store.events(position, self.batch)
-            if events:
-                self._fold_in(events, new)
-                position, count = events[-1].position, count + len(events)
-            if len(events) < self.batch or len(new.states) >= HELD_JOBS:
+            events = self._unfolded or self._store.events(position, self.batch)
+            folded = self._fold_in(events, new)
+            if folded:
+                position, count = events[folded - 1].position, count + folded
+            self._unfolded = events[folded:]
+            self.is_behind = bool(self._unfolded) or is_full(events, self.batch)
+            if not self.is_behind or new.bytes >= HELD_BYTES:
                 break
         if count:
             self._read_model.apply(self._fold.changes(since, position, new, self._generation))
@@ -92,22 +103,38 @@ class Stepper:
             log.info("folding %d jobs anew whose events had been set aside", len(job_ids))
             position, new = self._read_model.position(), New()
             for job_id in job_ids:
-                self._fold_on(self._fold.beginning(job_id), self._store.history(job_id), new)
+                states = self._fold.beginning(job_id)
+                for page in pages_of(self._store.history, job_id):
+                    states = self._fold_on(states, page, new)
             changes = self._fold.changes(position, position, new, self._generation)
             self._read_model.apply(msgspec.structs.replace(changes, tried_again=job_ids))
 
-    def _fold_in(self, events: Sequence[Stored], new: New) -> None:
-        by_job = defaultdict[str, list[Stored]](list)
+    def _fold_in(self, events: Sequence[Stored], new: New) -> int:
+        """Fold the first events, of at most `JOBS_AT_ONCE` jobs; return how many that was."""
+        by_job: dict[str, list[Stored]] = {}
+        folded = 0
         for event in events:
-            by_job[str(event.job_id)].append(event)
+            job_id = str(event.job_id)
+            if job_id in by_job:
+                by_job[job_id].append(event)
+            elif len(by_job) < JOBS_AT_ONCE:
+                by_job[job_id] = [event]
+            else:
+                break
+            folded += 1
         beginnings = self._beginnings(by_job, new)
         for states, history in zip(beginnings, by_job.values(), strict=True):
             self._fold_on(states, history, new)
+        return folded
 
-    def _fold_on(self, before: Folded, events: Sequence[Stored], new: New) -> None:
+    def _fold_on(self, before: Folded, events: Sequence[Stored], new: New) -> Folded:
         after = self._fold.folded(before, events, new.set_aside)
         new.snapshots += self._fold.snapshots(before, after)
+        if earlier := new.states.get(after[0].job_id):
+            new.bytes -= weight(earlier)
         new.states[after[0].job_id] = after
+        new.bytes += weight(after)
+        return after
 
     def _beginnings(self, job_ids: Collection[str], new: New) -> Sequence[Folded]:
         """Return the states of these jobs: from this step, remembered ones, or from their rows."""
@@ -131,7 +158,8 @@ class Stepper:
     def _loaded(
         self, job_id: str, instance: str | None, timeline: str | None, set_aside: list[SetAside]
     ) -> Folded:
-        return self._fold.loaded(job_id, instance, timeline, self._store.history, set_aside)
+        history = partial(pages_of, self._store.history)
+        return self._fold.loaded(job_id, instance, timeline, history, set_aside)
 
     def _remember(self, position: int, new: New) -> None:
         self._remembered_at = position

@@ -6,11 +6,12 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from itertools import takewhile
 from threading import Event, Lock, RLock
 
 from domain.job.keys import agent_key
+from domain.log.bounded import within_bytes
 from domain.log.memory import MemoryRecorder
-from domain.log.reading.contract import NEWEST
 from domain.log.stored import Stored
 from projections.read_model.contract import SHAPE, PositionMoved, WakeUps
 from projections.read_model.filters import AttentionFilter, JobFilter
@@ -23,7 +24,7 @@ from projections.read_model.rows import (
     SetAside,
     ViewSnapshot,
 )
-from projections.read_model.sightings import Sighting
+from projections.read_model.sightings import MAX_SIGHTED, MAX_SIGHTED_BYTES, Sighting
 
 
 class MemoryReadModel:
@@ -88,8 +89,10 @@ class MemoryReadModel:
         with self._lock:
             row = self._rows(view).get(job_id)
             after = row.version if row else 0
-            tail = self.log.history(job_id, after)
-            return Sighting(job_id, row.document if row else None, tail)
+            tail = self.log.history(job_id, after, limit=MAX_SIGHTED)
+            fits = list(takewhile(lambda event: len(event.state) <= MAX_SIGHTED_BYTES, tail))
+            more = len(fits) < len(tail) or len(fits) == MAX_SIGHTED
+            return Sighting(job_id, row.document if row else None, fits, more)
 
     def snapshot(
         self, view: str, job_id: str, until: int, recorded_by: datetime | None = None
@@ -109,8 +112,11 @@ class MemoryReadModel:
         """See `ReadModel.events_of`."""
         with self._lock:
             own = {row.job_id for row in self._instances.values() if row.user_id == user_id}
-            events = self.log.events(after, NEWEST, self._position)
-            return [event for event in events if event.job_id in own][:limit]
+            found: list[Stored] = []
+            while events := self.log.events(after, limit, self._position):
+                after = events[-1].position
+                found += [event for event in events if event.job_id in own]
+            return within_bytes(found[:limit])
 
     def sight_agents(self, agent_ids: Sequence[str]) -> Sequence[Sighting | None]:
         """See `ReadModel.sight_agents`."""

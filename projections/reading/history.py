@@ -11,6 +11,7 @@ import msgspec
 from eventsourcing.persistence import MapperDeserialisationError
 
 from domain.job.events import JobEvent
+from domain.log.bounded import is_full
 from domain.log.mapper import JobEventMapper, decoded
 from domain.log.reading.contract import NEWEST
 from domain.log.store import translated
@@ -150,7 +151,7 @@ class History:
         while left > 0:
             stored = read(after, min(most, left))
             yield from decoded(stored, self._mapper)
-            if len(stored) < min(most, left):
+            if not is_full(stored, min(most, left)):
                 return
             after = number(stored[-1])
             left -= len(stored)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from threading import BoundedSemaphore, Event
 from time import monotonic
 
@@ -11,6 +12,7 @@ import msgspec
 
 from domain.errors import MilepostError
 from domain.log.mapper import JobEventMapper
+from domain.log.reading.contract import pages_of
 from domain.log.store import translated
 from projections.folding.fold import fold_sighting
 from projections.read_model.contract import FIRST_START, ReadModel
@@ -25,6 +27,8 @@ from projections.views.view import State, View, Views
 POLL_SECONDS = 0.01
 LOOK_SECONDS = 30.0
 MAX_WAITERS = 8
+PAGE_JOBS = 100
+"""How many jobs of an agent are read at a time."""
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -114,6 +118,15 @@ class Reader:
                 for row in self._read_model.instances(wanted)
             ]
 
+    def instances_of_agent(self, agent_id: str, user_id: str | None = None) -> Iterator[Instance]:
+        """Yield the agent's instances, the newest first; a page of them is in memory at a time."""
+        page = self.instances(JobFilter(agent_id=agent_id, user_id=user_id, limit=PAGE_JOBS))
+        while page:
+            yield from page
+            before = page[-1].first_position
+            wanted = JobFilter(agent_id=agent_id, user_id=user_id, before=before, limit=PAGE_JOBS)
+            page = self.instances(wanted) if len(page) == PAGE_JOBS else []
+
     def attention(self, wanted: AttentionFilter) -> Sequence[Instance]:
         """Return jobs that may need somebody, as of the read model's position, the worst first.
 
@@ -194,5 +207,5 @@ class Reader:
     def _fold(self, view: View[State], sighting: Sighting) -> State:
         # The projector sets aside and logs what it passes over; a read does not log it again.
         passed_over: list[SetAside] = []
-        history = self._read_model.log.history
+        history = partial(pages_of, self._read_model.log.history)
         return fold_sighting(view, sighting, self._mapper, history, passed_over)

@@ -18,16 +18,13 @@ from eventsourcing.persistence import MapperDeserialisationError
 from domain.errors import NotFound
 from domain.job.events import JobEvent
 from domain.log.mapper import Decoded, JobEventMapper, decoded
-from domain.log.reading.contract import NEWEST
+from domain.log.reading.contract import NEWEST, pages_of
 from projections.folding.fold import fold
 from projections.read_model.contract import ReadModel
 from projections.views.instance import Instance
 from projections.views.view import State, UnreadableDocument, View
 
 log = logging.getLogger("milepost.projections")
-
-READ = 1_000
-"""The most events that one read returns."""
 
 
 class NoSuchMoment(NotFound):
@@ -56,16 +53,24 @@ def checked(point: PointInHistory, present: Instance) -> PointInHistory:
 
 
 def newest_of(jobs: Iterable[Instance], at: datetime) -> Instance:
-    """Return the job that was registered last by that time; raise `NoSuchMoment` without one."""
-    registered = sorted((job.queued_at, job.first_position, job) for job in jobs if job.queued_at)
-    if not registered:
+    """Return the job that was registered last by that time; raise `NoSuchMoment` without one.
+
+    It holds one of the jobs at a time.
+    """
+    found: tuple[datetime, int, Instance] | None = None
+    first: datetime | None = None
+    for job in jobs:
+        if job.queued_at is None:
+            continue
+        first = min(first or job.queued_at, job.queued_at)
+        if job.queued_at <= at:
+            registered = (job.queued_at, job.first_position, job)
+            found = max(found or registered, registered, key=lambda each: each[:2])
+    if first is None:
         raise NoSuchMoment("When the agent's jobs were registered cannot be read.")
-    by_then = [job for job in registered if job[0] <= at]
-    if not by_then:
-        raise NoSuchMoment(
-            f"The agent's first job was registered at {registered[0][0].isoformat()}."
-        )
-    return by_then[-1][-1]
+    if found is None:
+        raise NoSuchMoment(f"The agent's first job was registered at {first.isoformat()}.")
+    return found[-1]
 
 
 def travel(
@@ -103,11 +108,8 @@ def _nearest(
 def _after(
     version: int, job_id: str, until: int, read_model: ReadModel, mapper: JobEventMapper
 ) -> Iterator[Decoded]:
-    while version < until and (events := read_model.log.history(job_id, version, until, READ)):
+    for events in pages_of(read_model.log.history, job_id, version, until):
         yield decoded(events, mapper)
-        version = events[-1].version
-        if len(events) < READ:
-            return
 
 
 def _is_by(at: datetime | None, event: JobEvent | MapperDeserialisationError) -> bool:

@@ -12,11 +12,14 @@ from itertools import groupby
 from domain.log.reading.contract import NEWEST
 from domain.log.stored import Stored
 from projections.folding.job_fold import Folded, JobFold, New
+from projections.folding.weight import weight
 from projections.rebuilding.contract import RebuildForbidden, Shadow
 
 PAGE = 4_000
 """The most events that one read returns. One transaction writes only the jobs that end among them,
 because no other process can write to SQLite during a transaction."""
+HELD_BYTES = 16 * 2**20
+"""A transaction writes once the finished jobs take about this many bytes of memory."""
 
 
 class FirstPass:
@@ -87,8 +90,11 @@ class FirstPass:
     def _end_open(self) -> None:
         if self._open:
             self._new.states[self._open[0].job_id] = self._open
+            self._new.bytes += weight(self._open)
             self._events_of_ended += self._events_of_open
         self._open, self._events_of_open = None, 0
+        if self._new.bytes >= HELD_BYTES:
+            self._write()
 
     def _write(self) -> None:
         """Write the finished jobs, and the snapshots and set-aside events of the unfinished job."""

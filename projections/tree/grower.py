@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 from domain.evidence.merkle import HASH_BYTES
+from domain.log.bounded import is_full
 from domain.log.stored import Stored
 from projections.chore import AT_ONCE, IDLE_SECONDS
 from projections.tree.contract import TILE, Head, TreeBroken, TreeMoved, TreeStore
@@ -34,7 +36,7 @@ class Grower:
     def step(self) -> float:
         """Append at most one batch; return seconds until the next step is due."""
         try:
-            count = self._append()
+            more = self._append()
         except TreeBroken as error:
             self._log_once(str(error))
             return IDLE_SECONDS
@@ -42,7 +44,7 @@ class Grower:
             log.warning("another process appended to the tree, starting again from there")
             return AT_ONCE
         self._logged_fault = ""
-        return AT_ONCE if count == self._batch else IDLE_SECONDS
+        return AT_ONCE if more else IDLE_SECONDS
 
     def catch_up(self) -> None:
         """Append all events that the log has; raise `TreeBroken` or `TreeMoved`."""
@@ -55,25 +57,27 @@ class Grower:
             log.error("the tree does not grow any more: %s; see milepost verify", fault)
         self._logged_fault = fault
 
-    def _append(self) -> int:
+    def _append(self) -> bool:
+        """Append a batch; return whether the log may have more events."""
         head = self._tree.head()
-        events = checked(self._tree, head, self._batch)
+        events, more = checked(self._tree, head, self._batch)
         if events:
             begun = self._tree.tiles(tails(head.size))
             leaves, positions = [e.leaf for e in events], [e.position for e in events]
             longer = Head(head.size + len(events), positions[-1])
             self._tree.append(head, longer, grown(head.size, begun, leaves, positions))
-        return len(events)
+        return more
 
 
-def checked(tree: TreeStore, head: Head, limit: int) -> list[Stored]:
-    """Return at most `limit` events that come after the tree's last one.
+def checked(tree: TreeStore, head: Head, limit: int) -> tuple[Sequence[Stored], bool]:
+    """Return at most `limit` events that come after the tree's last one, and whether more may.
 
     Raises `TreeBroken` if the log does not have the tree's last event as it was hashed.
     """
     if head.size == 0:
-        return list(tree.log.events(0, limit))
-    events = list(tree.log.events(head.position - 1, limit + 1))
+        events = tree.log.events(0, limit)
+        return events, is_full(events, limit)
+    events = tree.log.events(head.position - 1, limit + 1)
     if not events or events[0].position != head.position:
         others = "; others come after it" if events else ", nor is any after it"
         raise TreeBroken(
@@ -88,4 +92,8 @@ def checked(tree: TreeStore, head: Head, limit: int) -> list[Stored]:
             f"the event at position {head.position}, the last of {head.size} in the tree, is not "
             "what was hashed"
         )
-    return events[1:]
+    if len(events) == 1 and is_full(events, limit + 1):
+        # The last event alone fills a read.
+        events = [*events, *tree.log.events(head.position, limit)]
+    after = events[1:]
+    return after, bool(after) and is_full(events, limit + 1)

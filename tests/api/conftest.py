@@ -13,10 +13,17 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from api.http.problems import STRANGERS
 from tests.support.deployment import Deployment
 from tests.support.front import FrontDoor
 from tests.support.postgres_server import create_database
 from tests.support.site import Site
+
+
+@pytest.fixture(autouse=True)
+def first_minute() -> None:
+    """Log what strangers cause as a process does that has just started."""
+    STRANGERS.forget()
 
 
 @pytest.fixture(scope="session")

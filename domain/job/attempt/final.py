@@ -18,7 +18,8 @@ class Final(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=T
 
     `inferred` means that Milepost concluded it from a `deadline` that was missed, `ordered` that an
     operator ended the attempt. A `cancelled` attempt has the status `failed`. An `unnamed` end was
-    reported by a word that named no run, so it may have been another run's.
+    reported by a word that named no run, so it may have been another run's. Of a long `error`, only
+    head and tail are kept.
     """
 
     status: Literal["running", "failed"]

@@ -33,6 +33,7 @@ from domain.job.events import (
     StopRequested,
     TimeoutWithdrawn,
 )
+from domain.job.long_text import MAX_KEPT, kept
 
 
 def evolve(attempt: Attempt, fact: Fact) -> Attempt:
@@ -169,6 +170,8 @@ def _skewed(attempt: Attempt, fact: Received) -> Attempt:
 
 
 def _ended(attempt: Attempt, final: Final) -> Attempt:
+    if final.error and len(final.error) > MAX_KEPT:
+        final = msgspec.structs.replace(final, error=kept(final.error))
     if attempt.final is None or attempt.final.yields_to(final):
         return msgspec.structs.replace(attempt, final=final)
     return attempt

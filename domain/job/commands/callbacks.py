@@ -9,7 +9,7 @@ import msgspec
 
 from domain.errors import CallbackConflict, NotItsJob
 from domain.job.callback import Callback, RefusedCallback
-from domain.job.commands.contract import Decision
+from domain.job.commands.contract import Command, Decision
 from domain.job.hints import about_callback, about_redelivery, about_step
 from domain.job.keys import Key, callback_key, unsigned_callback_key
 from domain.job.provisioning_job import Outcome, ProvisioningJob
@@ -84,3 +84,10 @@ class KeepRefusal(msgspec.Struct, frozen=True, gc=False):
         if mandate is not None and not mandate.covers(job.id, job.queued):
             return Decision(Outcome(job))
         return Decision(job.keep_refusal(self.refused, now))
+
+
+def bytes_of(command: Command) -> int:
+    """Return how many bytes the body has that a command stores; 0 for a command without one."""
+    if isinstance(command, RecordCallback):
+        return command.callback.size
+    return len(command.refused.body) if isinstance(command, KeepRefusal) else 0

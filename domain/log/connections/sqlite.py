@@ -11,6 +11,7 @@ from typing import Any
 from eventsourcing import sqlite
 from eventsourcing.persistence import IntegrityError, OperationalError
 
+from domain.log.bounded import within_bytes
 from domain.log.connections.sqlite_lock import BUSY_TIMEOUT, NextWriterLock
 from domain.log.stored import Stored
 
@@ -67,10 +68,10 @@ class SQLiteDatastore(sqlite.SQLiteDatastore):
                 yield cursor
 
     def stored(self, statement: str, parameters: Sequence[Any] = ()) -> list[Stored]:
-        """Run a statement whose columns are those of `Stored`; return its events."""
+        """Run a statement whose columns are those of `Stored`; return its events within bytes."""
         with self.reading() as cursor:
             cursor.row_factory = _stored_row
-            return cursor.execute(statement, parameters).fetchall()
+            return within_bytes(cursor.execute(statement, parameters))
 
 
 def _stored_row(_: sqlite3.Cursor, row: tuple[Any, ...]) -> Stored:

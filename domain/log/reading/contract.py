@@ -5,24 +5,36 @@ The recorders of `memory.py`, `sqlite.py` and `postgres.py` one folder up implem
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final, Protocol
 
 import msgspec
 
+from domain.log.bounded import READ_BYTES, is_full
 from domain.log.snapshots import Snapshot
 from domain.log.stored import Stored
 
 NEWEST: Final = 2**62
 """A number above every version, position and number of rows."""
+PAGE: Final = 1_000
+"""The most events of a page of a job's history."""
 
 
 class Recalled(msgspec.Struct, frozen=True):
-    """The snapshots of some jobs, and all events of these jobs after them, in order."""
+    """The snapshots of some jobs, and the events of these jobs after them, in order.
+
+    If it `is_full`, it ended at the bound in bytes of a read: some jobs may have further events.
+    """
 
     snapshots: Sequence[Snapshot]
     tail: Sequence[Stored]
+
+    @property
+    def is_full(self) -> bool:
+        """True if states of `READ_BYTES` bytes were read."""
+        size = sum(len(each.state) for each in self.snapshots)
+        return size + sum(len(each.state) for each in self.tail) >= READ_BYTES
 
 
 class Recalling(Protocol):
@@ -31,14 +43,18 @@ class Recalling(Protocol):
     def recall(self, job_ids: Collection[str]) -> Recalled:
         """Return the snapshots of these jobs and the events after them, in one consistent read.
 
-        It leaves out a snapshot that is ahead of its job's events. It holds no lock.
+        It ends at the bound of `domain/log/bounded.py`, which counts snapshots and events. It
+        leaves out a snapshot that is ahead of its job's events. It holds no lock.
         """
         ...
 
     def history(
         self, job_id: str, after: int = 0, until: int = NEWEST, limit: int = NEWEST
     ) -> Sequence[Stored]:
-        """Return at most `limit` events of the job, of versions after `after` up to `until`."""
+        """Return at most `limit` events of the job, of versions after `after` up to `until`.
+
+        See `domain/log/bounded.py` for the bound in bytes of this read and of those below.
+        """
         ...
 
 
@@ -91,6 +107,20 @@ class Log(Recalling, Protocol):
         ...
 
 
+def pages_of(
+    history: Callable[[str, int, int, int], Sequence[Stored]],
+    job_id: str,
+    after: int = 0,
+    until: int = NEWEST,
+) -> Iterator[Sequence[Stored]]:
+    """Read a job's `history` of versions after `after` up to `until`, page by page."""
+    while after < until and (events := history(job_id, after, until, PAGE)):
+        yield events
+        if not is_full(events, PAGE):
+            return
+        after = events[-1].version
+
+
 def recalled(rows: Iterable[tuple[Any, ...]]) -> Recalled:
     """Separate snapshots from events.
 
@@ -99,9 +129,13 @@ def recalled(rows: Iterable[tuple[Any, ...]]) -> Recalled:
     """
     snapshots: list[Snapshot] = []
     tail: list[Stored] = []
+    size = 0
     for position, job_id, version, shape, topic, state in rows:
         if position is None:
             snapshots.append(Snapshot(job_id, version, shape, state))
         else:
             tail.append(Stored(position, job_id, version, topic, state))
+        size += len(state)
+        if size >= READ_BYTES:
+            break
     return Recalled(snapshots, tail)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from itertools import chain
 from uuid import UUID
 
 from eventsourcing.persistence import Notification, StoredEvent
 
-from domain.log.reading.contract import NEWEST
+from domain.log.reading.contract import NEWEST, pages_of
 from domain.log.stored import Stored
 
 
@@ -60,8 +61,7 @@ class LibraryReads:
     ) -> Sequence[StoredEvent]:
         """Return a job's events in order of version, or from the newest down."""
         most = NEWEST if limit is None else limit
-        history = self.history(
-            str(originator_id), gt or 0, NEWEST if lte is None else lte, NEWEST if desc else most
-        )
-        ordered = list(reversed(history))[:most] if desc else history
+        pages = pages_of(self.history, str(originator_id), gt or 0, NEWEST if lte is None else lte)
+        history = list(chain.from_iterable(pages))
+        ordered = (history[::-1] if desc else history)[:most]
         return [StoredEvent(e.job_id, e.version, e.topic, e.state) for e in ordered]

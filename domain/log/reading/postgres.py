@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import LiteralString
 
+from domain.log.bounded import READ_BYTES
 from domain.log.connections.postgres import PostgresDatastore
 from domain.log.parameters import as_json
 from domain.log.reading.contract import NEWEST, Recalled, recalled
@@ -13,27 +14,56 @@ from domain.log.stored import Stored
 
 STORED: LiteralString = "notification_id, originator_id, originator_version, topic, state"
 SELECT_NEWEST = "SELECT COALESCE(MAX(notification_id), 0) AS position FROM milepost_events"
-SELECT_EVENTS: LiteralString = f"""
+
+
+def within_bytes(events: LiteralString, order: LiteralString) -> LiteralString:
+    """Return a statement of the events of another one, within the bound of `domain/log/bounded.py`.
+
+    PostgreSQL knows the length of a state without reading the state, and adds the lengths up. So it
+    neither reads nor sends a large state behind the bound.
+    """
+    return f"""
+    SELECT {STORED}
+      FROM (SELECT *, sum(octet_length(state)) OVER (
+                      ORDER BY {order} ROWS UNBOUNDED PRECEDING) AS bytes
+              FROM ({events}) AS page) AS found
+     WHERE bytes - octet_length(state) < {READ_BYTES} ORDER BY {order}
+    """
+
+
+SELECT_EVENTS = within_bytes(
+    f"""
     SELECT {STORED} FROM milepost_events
      WHERE notification_id > %s ORDER BY notification_id LIMIT %s
-"""
-SELECT_SOME_EVENTS: LiteralString = f"""
+    """,
+    "notification_id",
+)
+SELECT_SOME_EVENTS = within_bytes(
+    f"""
     SELECT {STORED} FROM milepost_events
      WHERE notification_id > %s AND notification_id <= %s
        AND (%s::text[] = '{{}}' OR topic = ANY (%s))
      ORDER BY notification_id LIMIT %s
-"""
-SELECT_HISTORY: LiteralString = f"""
+    """,
+    "notification_id",
+)
+SELECT_HISTORY = within_bytes(
+    f"""
     SELECT {STORED} FROM milepost_events
      WHERE originator_id = %s AND originator_version > %s AND originator_version <= %s
      ORDER BY originator_version LIMIT %s
-"""
+    """,
+    "originator_version",
+)
 # The + 0 forbids the index on positions: the order is that of the index on jobs and versions.
-SELECT_HISTORIES: LiteralString = f"""
+SELECT_HISTORIES = within_bytes(
+    f"""
     SELECT {STORED} FROM milepost_events
      WHERE (originator_id, originator_version) > (%s, %s) AND notification_id + 0 <= %s
      ORDER BY originator_id, originator_version LIMIT %s
-"""
+    """,
+    "originator_id, originator_version",
+)
 SELECT_EVENT: LiteralString = f"""
     SELECT {STORED} FROM milepost_events WHERE originator_id = %s AND originator_version = %s
 """
@@ -41,9 +71,11 @@ COUNT_EVENTS = "SELECT COUNT(*) AS events FROM milepost_events WHERE notificatio
 # LATERAL and OFFSET 0: the plan uses the index for each job, also if it was made when the tables
 # were small, or without statistics.
 # Pass over a snapshot that is ahead of its job's events: somebody restored an older log.
-SELECT_RECALLED = """
-    SELECT e.notification_id, e.originator_id, e.originator_version, e.shape, e.topic, e.state
-      FROM json_array_elements_text(%s::json) AS cold (job_id)
+SELECT_RECALLED: LiteralString = f"""
+    SELECT notification_id, originator_id, originator_version, shape, topic, state FROM (
+    SELECT e.*, sum(octet_length(e.state)) OVER (
+                ORDER BY place, e.originator_version ROWS UNBOUNDED PRECEDING) AS bytes, place
+      FROM json_array_elements_text(%s::json) WITH ORDINALITY AS cold (job_id, place)
       LEFT JOIN LATERAL (
            SELECT job_id, version, shape, state
              FROM milepost_snapshots AS snapshot
@@ -60,7 +92,8 @@ SELECT_RECALLED = """
              FROM milepost_events
             WHERE originator_id = cold.job_id AND originator_version > COALESCE(s.version, 0)
             ORDER BY 3)
-           AS e (notification_id, originator_id, originator_version, shape, topic, state)
+           AS e (notification_id, originator_id, originator_version, shape, topic, state)) AS found
+     WHERE bytes - octet_length(state) < {READ_BYTES} ORDER BY place, originator_version
 """
 
 

@@ -115,4 +115,4 @@ class SQLiteLog(LibraryReads):
 def recall_by(cursor: sqlite3.Cursor, job_ids: Collection[str]) -> Recalled:
     """Recall these jobs with a cursor, which may be in a transaction."""
     cursor.execute(SELECT_RECALLED, (as_json(list(job_ids)),))
-    return recalled(map(tuple, cursor.fetchall()))
+    return recalled(map(tuple, cursor))

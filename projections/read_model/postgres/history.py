@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import LiteralString
 
+from domain.log.reading.postgres import within_bytes
 from domain.log.stored import Stored
 from projections.read_model.postgres.statements import Statements, of_shape
 from projections.read_model.rows import ViewSnapshot
@@ -18,7 +19,8 @@ SELECT_SNAPSHOT: LiteralString = """
      ORDER BY version DESC LIMIT 1
 """
 # The + 0 forbids the index on positions: the user's jobs have fewer events than the whole log.
-SELECT_EVENTS_OF = """
+SELECT_EVENTS_OF = within_bytes(
+    """
     SELECT e.notification_id, e.originator_id, e.originator_version, e.topic, e.state
       FROM milepost_read_model AS reached
      CROSS JOIN LATERAL (SELECT job_id FROM milepost_instances WHERE user_id = %s OFFSET 0) AS own
@@ -30,7 +32,9 @@ SELECT_EVENTS_OF = """
             ORDER BY originator_version LIMIT %s) AS e
      WHERE reached.tables = 'served'
      ORDER BY e.notification_id LIMIT %s
-"""
+    """,
+    "notification_id",
+)
 
 
 class History(Statements):

@@ -11,25 +11,31 @@ from domain.log.postgres import PostgresRecorder
 from projections.read_model.contract import SHAPE
 from projections.read_model.postgres.lookup import Lookup, bigint, text
 from projections.read_model.postgres.statements import Statements, of_shape
-from projections.read_model.sightings import Sighting, sightings
+from projections.read_model.sightings import (
+    MAX_SIGHTED,
+    MAX_SIGHTED_BYTES,
+    Sighting,
+    sightings,
+)
 
-# A row of another shape is ignored: then the tail is the job's whole history.
+# A row of another shape is ignored: then the tail begins with the job's first event.
 SIGHT: dict[str, LiteralString] = {
-    "instances": """
+    "instances": f"""
         SELECT wanted.job_id, stored.document,
                e.originator_version, e.topic, e.state, e.notification_id
           FROM (SELECT %s AS job_id) AS wanted
           LEFT JOIN LATERAL (
                SELECT version, document FROM milepost_instances
                 WHERE job_id = wanted.job_id
-                  AND (SELECT shape FROM milepost_read_model WHERE tables = 'served') = '{shape}'
+                  AND (SELECT shape FROM milepost_read_model WHERE tables = 'served') = '{{shape}}'
                OFFSET 0) AS stored ON true
           LEFT JOIN LATERAL (
-               SELECT originator_version, topic, state, notification_id
+               SELECT originator_version, topic, notification_id,
+                      CASE WHEN octet_length(state) <= {MAX_SIGHTED_BYTES} THEN state END AS state
                  FROM milepost_events
                 WHERE originator_id = wanted.job_id
                   AND originator_version > COALESCE(stored.version, 0)
-                ORDER BY originator_version OFFSET 0) AS e ON true
+                ORDER BY originator_version LIMIT {MAX_SIGHTED}) AS e ON true
     """,
 }
 SIGHT["timelines"] = SIGHT["instances"].replace("instances", "timelines")

@@ -7,14 +7,20 @@ from typing import LiteralString
 
 from domain.job.keys import agent_key
 from domain.log.parameters import as_json
-from projections.read_model.sightings import Sighting, sightings
+from projections.read_model.sightings import (
+    MAX_SIGHTED,
+    MAX_SIGHTED_BYTES,
+    Sighting,
+    sightings,
+)
 from projections.read_model.sqlite.statements import Statements
 
-# A row of another shape is ignored: then the tail is the job's whole history.
+# A row of another shape is ignored: then the tail begins with the job's first event.
 SIGHT: dict[str, LiteralString] = {
     view: f"""
         SELECT wanted.job_id, stored.document,
-               e.originator_version, e.topic, e.state, e.notification_id
+               e.originator_version, e.topic,
+               iif(length(e.state) <= {MAX_SIGHTED_BYTES}, e.state, NULL), e.notification_id
           FROM (SELECT ? AS job_id) AS wanted
           LEFT JOIN milepost_{view} AS stored
             ON stored.job_id = wanted.job_id
@@ -22,6 +28,7 @@ SIGHT: dict[str, LiteralString] = {
           LEFT JOIN milepost_events AS e
             ON e.originator_id = wanted.job_id
            AND e.originator_version > COALESCE(stored.version, 0)
+           AND e.originator_version <= COALESCE(stored.version, 0) + {MAX_SIGHTED}
          ORDER BY e.originator_version
     """
     for view in ("instances", "timelines")

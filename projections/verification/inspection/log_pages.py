@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from operator import attrgetter
 
+from domain.log.bounded import is_full
 from domain.log.reading.contract import Log
 from domain.log.stored import Stored
 
@@ -46,7 +47,8 @@ class Events:
         """Tell whether more events follow; read the next page if this one has ended."""
         if self._at == len(self._page) and self._after < self._upto:
             page = self._log.events(self._after, PAGE)
+            more = is_full(page, PAGE)
             self._page, self._at = page[: bisect_right(page, self._upto, key=POSITION)], 0
             # After a page that is not full, no events up to `upto` follow.
-            self._after = self._page[-1].position if len(self._page) == PAGE else self._upto
+            self._after = self._page[-1].position if self._page and more else self._upto
         return self._at < len(self._page)

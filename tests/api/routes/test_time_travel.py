@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from api.representations.changes import changes
+from projections.reading import reader
 from projections.views.ui_steps import ShownStep
 from tests.support.site import MACHINE, Site, problem_of
 
@@ -89,6 +90,24 @@ def test_an_agent_is_shown_with_the_job_that_was_its_newest_then(site: Site) -> 
     found = site.read(f"{INSTANCE}?from=2026-03-02T12:00:00Z&to=2026-03-02T12:01:00Z")
     assert {"field": "id", "before": "job-1", "after": "job-2"} in found["changed"]
     assert (found["from"]["job_id"], found["to"]["job_id"]) == ("job-1", "job-2")
+
+
+def test_each_of_an_agents_many_jobs_was_its_newest_once(
+    memory_site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader, "PAGE_JOBS", 2)
+    for number in range(1, 6):
+        memory_site.register(f"job-{number}")
+        memory_site.report(f"job-{number}", status="failed")
+        memory_site.clock.advance(60)
+    memory_site.project()
+
+    found = [
+        memory_site.read(f"{INSTANCE}?at=2026-03-02T12:0{minute}:30Z")["instance"]["id"]
+        for minute in range(5)
+    ]
+
+    assert found == ["job-1", "job-2", "job-3", "job-4", "job-5"]
 
 
 def test_an_earlier_job_of_the_agent_is_as_new_as_its_events(site: Site) -> None:

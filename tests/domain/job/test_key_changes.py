@@ -93,9 +93,11 @@ one_command: st.SearchStrategy[Command] = st.one_of(
 
 
 @settings(deadline=None, max_examples=150)
-@given(st.lists(asked, min_size=10, max_size=40), st.integers(1, 9), st.integers(1, 4))
+@given(st.lists(asked, min_size=10, max_size=40), st.integers(1, 9), st.integers(0, 9_000))
 def test_the_events_of_commands_tell_the_keys_that_they_took(
-    commands: Sequence[Callback | QueueJob | OrderJob | str | int], batch: int, remembered: int
+    commands: Sequence[Callback | QueueJob | OrderJob | str | int],
+    batch: int,
+    remembered_bytes: int,
 ) -> None:
     """Whatever was asked, in whatever pieces it is taken in, and whatever is forgotten between."""
     clock = Clock()
@@ -107,7 +109,7 @@ def test_the_events_of_commands_tell_the_keys_that_they_took(
     new = Milepost(MEMORY, clock=clock)
     stored = old.store.events(0, 10_000)
     lines = [encode(unsealed(event, old.mapper)) for event in stored]
-    fill(new.store, new.mapper, lines, None, batch=batch, remembered=remembered)
+    fill(new.store, new.mapper, lines, None, batch=batch, remembered_bytes=remembered_bytes)
 
     assert keys(new) == keys(old)
 

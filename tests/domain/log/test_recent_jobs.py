@@ -1,4 +1,4 @@
-"""The cache of jobs' states is bounded, and evicts the least recently used jobs."""
+"""The cache of jobs' states is bounded in bytes, and evicts the least recently used jobs."""
 
 from __future__ import annotations
 
@@ -6,21 +6,22 @@ from domain.log.recent_jobs import RecentJobs
 
 
 def filled(*job_ids: str, most: int) -> RecentJobs[str]:
-    jobs = RecentJobs[str](most)
+    """Remember these jobs; a state weighs as many bytes as it has characters, which are 10."""
+    jobs = RecentJobs[str](most, len)
     for job_id in job_ids:
         jobs.remember(job_id, f"state of {job_id}")
     return jobs
 
 
 def test_the_least_recently_used_jobs_are_evicted_and_returned() -> None:
-    jobs = filled("a", "b", "c", "a", most=1)
+    jobs = filled("a", "b", "c", "a", most=10)
 
     assert jobs.evict() == ["state of b", "state of c"]
     assert dict(jobs) == {"a": "state of a"}
 
 
 def test_a_job_has_its_last_state() -> None:
-    jobs = filled("a", "b", most=2)
+    jobs = filled("a", "b", most=30)
 
     jobs.remember("a", "a later state")
 
@@ -28,9 +29,29 @@ def test_a_job_has_its_last_state() -> None:
     assert dict(jobs) == {"a": "a later state", "b": "state of b"}
 
 
+def test_one_large_state_takes_the_place_of_many() -> None:
+    jobs = filled("a", "b", "c", most=30)
+
+    jobs.remember("d", "x" * 25)
+
+    assert jobs.evict() == ["state of a", "state of b", "state of c"]
+    assert jobs.bytes == 25
+
+
 def test_all_jobs_of_a_batch_stay_until_the_eviction() -> None:
-    jobs = filled("a", "b", "c", most=2)
+    jobs = filled("a", "b", "c", most=20)
 
     assert len(jobs) == 3
     assert jobs.evict() == ["state of a"]
     assert jobs.evict() == []
+
+
+def test_what_leaves_the_cache_counts_no_more() -> None:
+    jobs = filled("a", "b", "c", most=30)
+
+    jobs.forget("a")
+    jobs.forget("unknown")
+    assert jobs.bytes == 20
+
+    jobs.clear()
+    assert (jobs.bytes, len(jobs)) == (0, 0)

@@ -304,7 +304,7 @@ class Counting(JobEventMapper):
 def test_jobs_that_take_turns_are_not_folded_from_their_beginnings(
     memory: Deployment, another: Callable[..., Deployment]
 ) -> None:
-    """More jobs than are remembered: each is recalled from a snapshot and a few events after it."""
+    """4,000 bytes remember fewer jobs: each is recalled from a snapshot and a few events."""
     jobs, length = 6, 120
     for n in range(length):
         for job in range(jobs):
@@ -314,7 +314,7 @@ def test_jobs_that_take_turns_are_not_folded_from_their_beginnings(
     lines, manifest = export(memory)
     made, mapper = another(), Counting(JSONTranscoder())
 
-    fill(made.milepost.store, mapper, lines, manifest, batch=3, remembered=2)
+    fill(made.milepost.store, mapper, lines, manifest, batch=3, remembered_bytes=4_000)
 
     assert 0 < Counting.calls <= jobs * length * SNAPSHOT_AFTER
     assert rows(made) == rows(memory)
@@ -333,6 +333,13 @@ def test_a_job_with_an_unreadable_event_gets_no_snapshot(
     memory.milepost.store.transact({}, [], lambda _: Append(odd))
     made = another()
 
-    fill(made.milepost.store, made.milepost.mapper, export(memory)[0], None, batch=3, remembered=1)
+    fill(
+        made.milepost.store,
+        made.milepost.mapper,
+        export(memory)[0],
+        None,
+        batch=3,
+        remembered_bytes=1,
+    )
 
     assert list(made.milepost.store.recall(["odd"]).snapshots) == []

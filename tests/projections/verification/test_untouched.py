@@ -284,7 +284,14 @@ def test_nothing_is_found_in_an_imported_store(
         lines = [encode(unsealed(event, source.milepost.mapper)) for event in stored]
     finally:
         source.close()
-    fill(databases.milepost.store, databases.milepost.mapper, lines, None, batch=7, remembered=2)
+    fill(
+        databases.milepost.store,
+        databases.milepost.mapper,
+        lines,
+        None,
+        batch=7,
+        remembered_bytes=1,
+    )
     settle(databases)
 
     findings, summary = verify(databases)

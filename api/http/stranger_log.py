@@ -1,0 +1,61 @@
+"""Log lines that anybody can cause, without a secret: a few a minute, and then their number.
+
+A line each would let a stranger fill the disk and hide all other lines.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from threading import Lock
+from time import monotonic
+from typing import Final
+
+from api.http.counters import LEFT_OUT
+
+PER_MINUTE: Final = 10
+"""How many lines with one reason are logged a minute."""
+MINUTE_SECONDS: Final = 60.0
+
+
+class StrangerLog:
+    """Logs at most `PER_MINUTE` lines a minute with each reason, and counts the others.
+
+    The first line after that minute is preceded by one that says how many were left out.
+    """
+
+    def __init__(self, log: logging.Logger, clock: Callable[[], float] = monotonic) -> None:
+        self._log = log
+        self._clock = clock
+        self._lock = Lock()
+        self._minutes: dict[str, _Minute] = {}
+
+    def warning(self, reason: str, message: str, *arguments: object) -> None:
+        """Log a warning, or count it as left out. `reason` is a word of a fixed list."""
+        now = self._clock()
+        with self._lock:
+            minute = self._minutes.get(reason)
+            left_out = 0
+            if minute is None or now >= minute.ends_at:
+                left_out = minute.left_out if minute else 0
+                minute = self._minutes[reason] = _Minute(now + MINUTE_SECONDS)
+            minute.lines += 1
+            is_logged = minute.lines <= PER_MINUTE
+            minute.left_out += not is_logged
+        if left_out:
+            self._log.warning("%d lines like the next one were left out (%s)", left_out, reason)
+        if is_logged:
+            self._log.warning(message, *arguments)
+        else:
+            LEFT_OUT[reason].inc()
+
+    def forget(self) -> None:
+        """Begin anew, as a new process does."""
+        with self._lock:
+            self._minutes.clear()
+
+
+class _Minute:
+    def __init__(self, ends_at: float) -> None:
+        self.ends_at = ends_at
+        self.lines = self.left_out = 0

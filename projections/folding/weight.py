@@ -1,0 +1,22 @@
+"""The weight of a job's folded views: about how many bytes of memory they take."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from domain.job.weight import STEP_BYTES, weight_of
+from projections.folding.job_fold import Folded
+
+VIEWS_BYTES: Final = 2_500
+"""Both views of a job beside their attempts, with their place in a cache."""
+GAP_BYTES: Final = 200
+
+
+def weight(states: Folded) -> int:
+    """Return about how many bytes both views of a job take."""
+    instance, timeline = states
+    chapters = sum(
+        GAP_BYTES * (1 + len(chapter.gaps)) + STEP_BYTES * len(chapter.late)
+        for chapter in timeline.chapters.values()
+    )
+    return VIEWS_BYTES + weight_of(instance.runs) + weight_of(timeline.runs) + chapters

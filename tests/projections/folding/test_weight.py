@@ -1,0 +1,98 @@
+"""What a state counts for in a cache is about what it takes in memory."""
+
+from __future__ import annotations
+
+import gc
+import tracemalloc
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from domain.job.callback import Callback
+from domain.job.events import JobEvent, JobQueued
+from domain.job.provisioning_job import ProvisioningJob
+from domain.log import recall
+from projections.folding.job_fold import Folded
+from projections.folding.weight import weight
+from projections.views.view import Views
+from tests.support.deployment import NOON
+
+VIEWS = Views()
+WITH_STEPS = [{"status": "provisioning", "step": f"step-{number}"} for number in range(5)]
+LIVES: Mapping[str, list[dict[str, Any]]] = {
+    "a new one": [{"status": "provisioning"}],
+    "with five steps": WITH_STEPS,
+    "with 200 steps": [{"status": "provisioning", "step": f"a_step_{n}"} for n in range(200)],
+    "with 300 heartbeats": WITH_STEPS + [{"type": "heartbeat"}] * 300,
+    "with a long error": [{"status": "failed", "error": "x" * 60_000}],
+    "with 50 attempts": [
+        {**word, "workflow_run_id": str(run)}
+        for run in range(50)
+        for word in (*WITH_STEPS, {"status": "failed", "error": "the reason"})
+    ],
+    "with late steps": [{"status": "failed"}, *WITH_STEPS],
+}
+
+
+def lived(words: list[dict[str, Any]], number: int) -> tuple[ProvisioningJob, list[JobEvent]]:
+    job, now = ProvisioningJob(f"job-{number}"), NOON
+    queued = JobQueued(
+        recorded_at=now, agent_id=f"agent-{number}", workflow="vm@1", digest="d" * 64
+    )
+    outcome = job.queue(queued)
+    events = [*outcome.events]
+    for word in words:
+        now += timedelta(seconds=150.5)
+        said = word | {"occurred_at": now - timedelta(seconds=1)}
+        outcome = outcome.job.report(Callback(job_id=job.id, **said), now)
+        events += outcome.events
+    return outcome.job, events
+
+
+def both_views(words: list[dict[str, Any]], number: int) -> Folded:
+    """Return the views as they come from their documents, which share nothing."""
+    job, events = lived(words, number)
+    instance, timeline = VIEWS.instance.load(job.id, None), VIEWS.timeline.load(job.id, None)
+    for event in events:
+        instance = VIEWS.instance.evolve(instance, event)
+        timeline = VIEWS.timeline.evolve(timeline, event)
+    return (
+        VIEWS.instance.load(job.id, VIEWS.instance.dump(instance)),
+        VIEWS.timeline.load(job.id, VIEWS.timeline.dump(timeline)),
+    )
+
+
+def decision_state(words: list[dict[str, Any]], number: int) -> recall.Folded:
+    job, _ = lived(words, number)
+    return recall.Folded(msgspec.json.decode(msgspec.json.encode(job), type=ProvisioningJob))
+
+
+def measured(
+    make: Callable[[list[dict[str, Any]], int], Any], words: list[dict[str, Any]]
+) -> float:
+    """Return how many bytes each of some states takes."""
+    count = 5
+    gc.collect()
+    tracemalloc.start()
+    states = {f"job-{number}": make(words, number) for number in range(count)}
+    gc.collect()
+    taken, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return taken / len(states)
+
+
+@pytest.mark.parametrize("life", LIVES)
+def test_a_jobs_state_counts_for_about_what_it_takes(life: str) -> None:
+    counted = decision_state(LIVES[life], 1).weight()
+
+    assert 0.7 < counted / measured(decision_state, LIVES[life]) < 1.6
+
+
+@pytest.mark.parametrize("life", LIVES)
+def test_both_views_count_for_about_what_they_take(life: str) -> None:
+    counted = weight(both_views(LIVES[life], 1))
+
+    assert 0.7 < counted / measured(both_views, LIVES[life]) < 1.6
