@@ -7,7 +7,6 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import cache, partial
-from http import HTTPStatus
 from typing import Any, Final
 
 import msgspec
@@ -32,7 +31,7 @@ from api.http.messages import Answer, Door, Request, Result
 from api.http.signatures import Sender, verify
 from api.intake.bending import identity
 from api.intake.callback import CallbackReader, Taken
-from api.schemas.answers import PingSchema, ReceiptSchema
+from api.schemas.answers import ReceiptSchema
 from api.schemas.requests import CallbackSchema, JobCallbackSchema
 from api.wiring import Services
 from domain.errors import MilepostError
@@ -88,14 +87,16 @@ EXAMPLE: Final = {"status": "provisioning", "step": "vm_created"}
 @bp.route(CALLBACK_PATHS[1], operation="post_callback", methods=["POST"], endpoint="receive")
 @bp.doc(**_documented(CallbackSchema, {"job_id": "job-1", **EXAMPLE}))
 @bp.response(200, ReceiptSchema)
-@bp.alt_response(202, schema=PingSchema, description="GitHub's ping: nothing was recorded")
 @bp.problem(400, "Malformed")
 @bp.problem(401, "Invalid signature")
 @bp.problem(409, "Signed callback id used with another body")
 @bp.problem(413, "Larger than 1 MiB")
 @bp.problem(503, "Not stored now; try again")
 def webhook() -> Answer:
-    """Record a callback; both routes do the same."""
+    """Record a callback; both routes do the same.
+
+    GitHub's signed ping is no callback: it is answered with `received` and `warning` alone.
+    """
     return through_flask(receive)
 
 
@@ -108,7 +109,6 @@ def webhook() -> Answer:
 )
 @bp.doc(**_documented(JobCallbackSchema, EXAMPLE))
 @bp.response(200, ReceiptSchema)
-@bp.alt_response(202, schema=PingSchema, description="GitHub's ping: nothing was recorded")
 @bp.problem(400, "Malformed, or job_id is not the job of the URL")
 @bp.problem(401, "Invalid signature")
 @bp.problem(403, "The key of the job, and the job is not registered")
@@ -135,7 +135,7 @@ async def receive(request: Request, door: Door, job_id: str | None = None) -> An
     sender = _sender(request, services, job_id)
     if request.header("X-GitHub-Event") == "ping":
         pong = {"received": True, "warning": f"This is GitHub's ping. {FOR_WORKFLOWS}"}
-        return in_json(pong, HTTPStatus.ACCEPTED)
+        return in_json(pong)
     try:
         reading = partial(read, request, sender, _reader(services.clock), job_id)
         taken = await _of_body(request.body, reading, door)

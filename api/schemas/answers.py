@@ -72,13 +72,6 @@ class ReceiptSchema(AnswerSchema):
     )
 
 
-class PingSchema(AnswerSchema):
-    """What GitHub's ping is told: the URL is right, and nothing was recorded."""
-
-    received = fields.Boolean()
-    warning = fields.String()
-
-
 class UiStepSchema(AnswerSchema):
     """A UI step with its status."""
 
