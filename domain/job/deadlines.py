@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -173,6 +174,8 @@ def look_at(
     return min(first, later(EPOCH, seconds))
 
 
+# A step leaves the last sign of life as it was, so the projector asks for the same times again.
+@lru_cache(maxsize=8192)
 def later(time: datetime, seconds: float) -> datetime:
     """Return the time that many seconds later, or the last or first time that there is.
 
