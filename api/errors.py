@@ -80,7 +80,7 @@ class NotWriting(MilepostError):
     `reason` is a word of a fixed list, `seconds` how long ago it began or was seen.
     """
 
-    def __init__(self, reason: str, seconds: float) -> None:
+    def __init__(self, reason: str = "other", seconds: float = 0) -> None:
         self.reason, self.seconds = reason, round(seconds, 1)
         what = NOT_WRITING[reason].format(f"{self.seconds:g} s")
         super().__init__(f"Callbacks cannot be stored: {what}.")

@@ -45,9 +45,9 @@ async def ready(request: Request, door: Door) -> Answer:
 
 def readiness(services: Services) -> dict[str, object]:
     """Return what the database says of how ready the server is; raise `NotWriting`."""
+    standing, growth = services.reader.status(), services.evidence.growth()
     if trouble := services.milepost.trouble():
         raise NotWriting(*trouble)
-    standing, growth = services.reader.status(), services.evidence.growth()
     return {
         "status": "ready",
         "database": services.settings.database,

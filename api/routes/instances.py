@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -24,6 +25,7 @@ from api.schemas.requests import OrderSchema
 from api.tokens import Principal
 from api.wiring import Services
 from projections.reading.time_travel import PointInHistory, newest_of
+from projections.reading.whole_errors import has_shortened_errors
 from projections.views.instance import Instance
 
 bp = Blueprint("instances", __name__, description="An agent's instance, as pages read it")
@@ -90,14 +92,18 @@ def _at(
 ) -> Instance:
     """Return the agent's instance at a version or time; raise `NoSuchMoment`."""
     if place.at is None:
-        return services.history.instance(newest, place)
+        return _at_its(place, newest, services)
     if newest.queued_at and newest.queued_at <= place.at:
-        return services.history.instance(newest, place)
+        return _at_its(place, newest, services)
     # The read model's list may lag behind the events.
     listed = services.reader.instances_of_agent(agent_id, caller.user_id)
     then = newest_of(chain(listed, [newest]), place.at)
     present = newest if then.job_id == newest.job_id else services.reader.instance(then.job_id)
-    return services.history.instance(present or then, place)
+    return _at_its(place, present or then, services)
+
+
+def _at_its(place: PointInHistory, job: Instance, services: Services) -> Instance:
+    return services.history.with_whole_errors(services.history.instance(job, place))
 
 
 async def present(request: Request, door: Door, agent_id: str) -> Answer:
@@ -113,6 +119,8 @@ async def present(request: Request, door: Door, agent_id: str) -> Answer:
     known = not_modified(tag, header=request.header)
     if known:
         return known
+    if has_shortened_errors(instance):
+        instance = await door.apart(partial(services.history.with_whole_errors, instance))
     body = instance_body(instance, services.workflows, now, services.reader.first_start)
     return in_json(body, headers=tagged(tag))
 

@@ -171,11 +171,15 @@ def show(query: dict[str, Any], job_id: str) -> Answer:
         headers = lasting(tag) if is_settled(place, instance, present) else tagged(tag)
         if known := not_modified(tag, headers):
             return known
-        return in_json(job_body(instance, services.workflows), headers=headers)
+        whole = services.history.with_whole_errors(instance)
+        return in_json(job_body(whole, services.workflows), headers=headers)
     workflows, now = services.workflows, services.now()
     _, health_changes = varying(instance, workflows, now)
     tag = etag(instance.position, workflows.fingerprint, health_changes)
-    return not_modified(tag) or in_json(_present(instance, services), headers=tagged(tag))
+    if known := not_modified(tag):
+        return known
+    whole = services.history.with_whole_errors(instance)
+    return in_json(_present(whole, services), headers=tagged(tag))
 
 
 def _present(instance: Instance, services: Services) -> dict[str, Any]:
@@ -184,13 +188,17 @@ def _present(instance: Instance, services: Services) -> dict[str, Any]:
 
 def _difference(start: PointInHistory, end: PointInHistory, present: Instance) -> Answer:
     services = access.services()
-    before, after = (services.history.instance(present, place) for place in (start, end))
+    history = services.history
+    before, after = (history.instance(present, place) for place in (start, end))
     tag = etag(after.position, services.workflows.fingerprint, before.position)
     settled = is_settled(start, before, present) and is_settled(end, after, present)
     headers = lasting(tag) if settled else tagged(tag)
     if known := not_modified(tag, headers):
         return known
-    body = difference_body(before, after, lambda each: job_body(each, services.workflows))
+    whole = history.with_whole_errors
+    body = difference_body(
+        whole(before), whole(after), lambda each: job_body(each, services.workflows)
+    )
     return in_json(body, headers=headers)
 
 
@@ -226,7 +234,8 @@ def timeline(job_id: str) -> Answer:
     tag = etag(its_timeline.position, services.workflows.fingerprint)
     if known := not_modified(tag):
         return known
-    return in_json(timeline_body(its_timeline, services.workflows), headers=tagged(tag))
+    whole = services.history.with_whole_errors(its_timeline)
+    return in_json(timeline_body(whole, services.workflows), headers=tagged(tag))
 
 
 def of_longer_id(job_id: str) -> Answer | None:

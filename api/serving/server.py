@@ -18,7 +18,7 @@ from multiprocessing.process import BaseProcess
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Final
 
-from api.serving.http1.connections import LIMITS, RESERVED
+from api.serving.http1.limits import LIMITS, RESERVED
 from api.serving.logs import log_to_stderr
 from api.serving.supervisor import Supervisor
 from api.serving.worker import Orders, work

@@ -61,7 +61,8 @@ def work(orders: Orders, listening: socket.socket, line: Line) -> None:
     async def serve() -> None:
         from api.serving.front import Front
         from api.serving.http1.connection import Connection
-        from api.serving.http1.connections import Connections, Limits
+        from api.serving.http1.connections import Connections
+        from api.serving.http1.limits import Limits
 
         loop = asyncio.get_running_loop()
         front = Front(application, services, loop, without_hot=orders.wsgi)

@@ -14,6 +14,11 @@ def kept(text: str) -> str:
     return text if len(text) <= MAX_KEPT else without_middle(text, MAX_KEPT, ELSEWHERE)
 
 
+def is_shortened(text: str) -> bool:
+    """Tell whether a text is what `kept` leaves of a longer one."""
+    return len(text) == MAX_KEPT and ELSEWHERE in text
+
+
 def without_middle(text: str, most: int, why: str) -> str:
     """Return `most` characters of a longer text: its head, a note with the reason, its tail."""
     note = f"\n[… {len(text) - most:,} characters and more {why} …]\n"

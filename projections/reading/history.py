@@ -20,6 +20,7 @@ from projections.folding.snapshots import EVERY
 from projections.read_model.contract import ReadModel
 from projections.reading.entries import Entry, JobState, Wanted, audit
 from projections.reading.time_travel import PointInHistory, checked, travel
+from projections.reading.whole_errors import State, WholeErrors
 from projections.views.instance import Instance
 from projections.views.view import Views
 
@@ -68,6 +69,7 @@ class History:
         self._afforded = afforded
         self._page_bytes = page_bytes
         self._views = Views(mapper.cipher)
+        self._whole_errors = WholeErrors(read_model.log, mapper)
 
     def instance(self, present: Instance, point: PointInHistory) -> Instance:
         """Return a job's instance at a point in its history; raise `NoSuchMoment`.
@@ -81,6 +83,11 @@ class History:
         view, job_id = self._views.instance, present.job_id
         with translated():
             return travel(view, job_id, wanted, self._read_model, self._mapper)
+
+    def with_whole_errors(self, state: State) -> State:
+        """Return a job's state with its errors whole, of which a state keeps head and tail."""
+        with translated():
+            return self._whole_errors.of(state)
 
     def of_job(self, job_id: str, after: int, limit: int, wanted: Wanted) -> Page:
         """Return the job's events after that version."""

@@ -50,3 +50,24 @@ class Story:
                 self.wanted_gone.append((fact.attempt, fact.server_id))
             if isinstance(fact, RollbackWithdrawn):
                 self.wanted_gone = [each for each in self.wanted_gone if each[0] != fact.attempt]
+
+
+SILENCE: dict[str, Any] = {}
+STEP: dict[str, Any] = {"status": "provisioning", "step": "vm_created"}
+FIRST: dict[str, Any] = {"status": "failed", "workflow_run_id": "7", "error": "first"}
+
+
+def told(*words: dict[str, Any]) -> ProvisioningJob:
+    """Return a job after these callbacks, which come one a minute; `at` is a sender's minute."""
+    job, now = ProvisioningJob("job"), NOON
+    for word in words:
+        if word == SILENCE:
+            now += timedelta(minutes=16)
+            job = job.time_out(now).job
+            continue
+        now += timedelta(minutes=1)
+        said = dict(word)
+        if "at" in said:
+            said["occurred_at"] = NOON + timedelta(minutes=said.pop("at"))
+        job = job.report(Callback(job_id="job", **said), now).job
+    return job

@@ -49,6 +49,8 @@ def show_job(services: Services, job_id: str, as_json: bool) -> None:
     instance, timeline = services.reader.instance(job_id), services.reader.timeline(job_id)
     if instance is None or timeline is None:
         raise JobNotFound(f"There is no job {job_id!r}.")
+    instance = services.history.with_whole_errors(instance)
+    timeline = services.history.with_whole_errors(timeline)
     if missing := services.workflows.missing(instance.workflow):
         click.echo(visible(missing), err=True)
     job = job_body(instance, services.workflows, services.now(), services.reader.first_start)

@@ -19,7 +19,7 @@ from email.utils import formatdate
 from functools import partial
 from heapq import nsmallest
 from operator import itemgetter
-from typing import Final, NamedTuple
+from typing import Final
 
 from api.errors import TooManyBytes, TooManyConnections
 from api.http.problems import problem_of
@@ -27,42 +27,18 @@ from api.http.proxies import Proxies
 from api.serving.http1.addresses import Addresses
 from api.serving.http1.connection import CLOSE, Connection, Respond
 from api.serving.http1.incoming import Ends
+from api.serving.http1.limits import LIMITS, RESERVED, Limits
 from api.serving.http1.outgoing import in_bytes
 from api.serving.http1.room import Room
 from api.serving.http1.turned_away import TurnedAway
-from api.settings.settings import CONNECTIONS_PER_ADDRESS
 
 LOOK_SECONDS: Final = 0.5
 """The time between two looks. What has a deadline ends up to two of them after it."""
 ACCEPTED_AT_ONCE: Final = 64
 """How many connections are accepted before the loop does something else."""
-RESERVED: Final = 64
-"""How many connections a worker may have beyond its bound, for questions about its health."""
 REFUSAL: Final = in_bytes("GET", problem_of(TooManyConnections(), "GET", ""), CLOSE)
 
 
-class Limits(NamedTuple):
-    """What clients of a worker may take."""
-
-    connections: int = 16_384
-    """How many connections there are at most."""
-    per_address: int = CONNECTIONS_PER_ADDRESS
-    """How many of them an address may have that is no trusted proxy's."""
-    idle: float = 60
-    """How long the head of a request may take, with the silence before it, in seconds."""
-    body: float = 15
-    """How long a body may take, in seconds."""
-    write: float = 30
-    """How long a client may take no 16 KiB of an answer that waits for it, in seconds."""
-    linger: float = 5
-    """How long a refused client may take to read its answer and to hang up, in seconds."""
-    unfinished: int = 64 * 1024 * 1024
-    """How many bytes of requests without an answer there are at most."""
-    unsent: int = 64 * 1024 * 1024
-    """How many bytes of answers there are at most that slow clients have not taken."""
-
-
-LIMITS: Final = Limits()
 NO_PROXIES: Final = Proxies(())
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import hmac
 import json
 from typing import Any
 
@@ -22,28 +20,16 @@ from tests.support.deployment import Deployment
 from tests.support.site import (
     CALLBACKS,
     MACHINE,
-    SECRET,
     WEBHOOK,
     Site,
     body_of,
+    delivery,
     like_jq,
     problem_of,
     sign,
 )
 
 STEP = {"job_id": "job-1", "status": "provisioning", "step": "vm_created"}
-
-
-def delivery(site: Site, body: bytes, message_id: str, attempt: int = 0) -> dict[str, str]:
-    """Sign as Standard Webhooks: the id stays the same over retries, the timestamp does not."""
-    timestamp = str(int(site.clock().timestamp()) + attempt)
-    message = f"{message_id}.{timestamp}.".encode() + body
-    digest = hmac.new(SECRET.encode(), message, hashlib.sha256).digest()
-    return {
-        "webhook-id": message_id,
-        "webhook-timestamp": timestamp,
-        "webhook-signature": f"v1,{base64.b64encode(digest).decode()}",
-    }
 
 
 # Receipts

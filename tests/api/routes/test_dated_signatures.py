@@ -7,8 +7,7 @@ from contextlib import AbstractContextManager
 
 import pytest
 
-from tests.api.routes.test_callbacks import delivery
-from tests.support.site import MACHINE, Site, body_of, like_jq, problem_of, sign
+from tests.support.site import MACHINE, Site, body_of, delivery, like_jq, problem_of, sign
 
 RAW = like_jq({"job_id": "job-1", "status": "provisioning"})
 SiteWith = Callable[..., AbstractContextManager[Site]]

@@ -2,33 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
-from domain.job.callback import Callback
-from domain.job.provisioning_job import ProvisioningJob
-from tests.support.deployment import NOON
+from tests.support.stories import FIRST, SILENCE, STEP, told
 
-
-def told(*words: dict[str, Any]) -> ProvisioningJob:
-    """Return a job after these callbacks, which come one a minute; `at` is a sender's minute."""
-    job, now = ProvisioningJob("job"), NOON
-    for word in words:
-        if word == SILENCE:
-            now += timedelta(minutes=16)
-            job = job.time_out(now).job
-            continue
-        now += timedelta(minutes=1)
-        said = dict(word)
-        if "at" in said:
-            said["occurred_at"] = NOON + timedelta(minutes=said.pop("at"))
-        job = job.report(Callback(job_id="job", **said), now).job
-    return job
-
-
-SILENCE: dict[str, Any] = {}
-STEP: dict[str, Any] = {"status": "provisioning", "step": "vm_created"}
-FIRST: dict[str, Any] = {"status": "failed", "workflow_run_id": "7", "error": "first"}
 SECOND: dict[str, Any] = {"status": "failed", "workflow_run_id": "7", "error": "second"}
 
 

@@ -12,8 +12,8 @@ from api.http.messages import Answer
 from api.http.proxies import Proxies
 from api.serving.http1.addresses import Addresses, site_of
 from api.serving.http1.connection import LEAST_TAKEN, Connection
-from api.serving.http1.connections import RESERVED
 from api.serving.http1.incoming import Ends, Incoming
+from api.serving.http1.limits import RESERVED
 from api.serving.http1.turned_away import PAUSE_SECONDS, TurnedAway
 from tests.support.connections import MANY, PATIENT, Case, Client, get, post, run
 
