@@ -313,7 +313,7 @@ def test_what_cannot_be_done_is_refused_as_before(memory_site: Site) -> None:
     problem_of(given(memory_site, "DELETE", "nonsense"), 412, "precondition-failed")
 
 
-@pytest.mark.parametrize("condition", [",", '"', '"a', ";", "W/", " , ,"])
+@pytest.mark.parametrize("condition", ['""', 'W/""', ",", '"', '"a', ";", "W/", " , ,"])
 def test_a_malformed_condition_matches_nothing(memory_site: Site, condition: str) -> None:
     memory_site.register()
 
