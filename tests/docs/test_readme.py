@@ -73,6 +73,8 @@ def test_the_commands_pasted_one_after_the_other_show_what_the_readme_says(
         assert json.dumps(step, separators=(",", ":")) in README
     assert "1 job, as of" in done.stdout
     assert done.stdout.count("no findings") == 1
+    assert "1 finding." in done.stdout, done.stderr
+    assert "checkpoint position 2: expected 2 events" in done.stdout
     assert "Found out." in done.stdout.splitlines()
     assert "vm@1 is fine" in done.stdout
     assert "mp_" in done.stdout
