@@ -44,6 +44,7 @@ FIELDS = (
     "before",
     "claims",
     "in_workflow",
+    "other_machine",
     "deadline",
     "due_at",
     "held",

@@ -88,12 +88,17 @@ class StepReported(Machine, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class StatusReported(Machine, frozen=True, kw_only=True, omit_defaults=True):
-    """The workflow said how the job stands."""
+    """The workflow said how the job stands.
+
+    `other_machine` is set only for `stopped` of one of several machines, which is not the attempt's
+    last one. Earlier releases knew one machine of an attempt, so there the attempt stopped.
+    """
 
     status: Literal["provisioning", "running", "failed", "cancelled", "stopped"]
     step: str | None = None
     failed_step: str | None = None
     error: str | None = None
+    other_machine: bool = False
 
 
 class JobQueued(Fact, frozen=True, kw_only=True, omit_defaults=True):

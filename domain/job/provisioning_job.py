@@ -29,6 +29,7 @@ from domain.job.events import (
     JobTimedOut,
     MachineStopped,
     Received,
+    StatusReported,
     StepReported,
     StopRequested,
     TimeoutWithdrawn,
@@ -104,6 +105,9 @@ class ProvisioningJob(msgspec.Struct, frozen=True, gc=False, omit_defaults=True)
         if isinstance(fact, StepReported):
             if attempt and len(attempt.steps) >= MAX_STEPS and fact.step in known_steps:
                 fact = msgspec.structs.replace(fact, in_workflow=True)
+        if isinstance(fact, StatusReported) and fact.status == "stopped":
+            if attempt and attempt.other(fact.server_id):
+                fact = msgspec.structs.replace(fact, other_machine=True)
         return fact
 
     def stop(

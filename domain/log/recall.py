@@ -11,7 +11,7 @@ from eventsourcing.persistence import MapperDeserialisationError
 from domain.job.provisioning_job import ProvisioningJob, evolve
 from domain.job.weight import weight_of
 from domain.log.mapper import JobEventMapper, decoded
-from domain.log.reading.contract import Recalling, pages_of
+from domain.log.reading.contract import Recalled, Recalling, pages_of
 from domain.log.snapshots import EVERY, restore
 from domain.log.stored import Stored
 
@@ -58,7 +58,21 @@ def fold(folded: Folded, events: Iterable[Stored], mapper: JobEventMapper) -> Fo
 
 def recall(store: Recalling, job_ids: Collection[str], mapper: JobEventMapper) -> dict[str, Folded]:
     """Fold jobs that no cache holds, each from its snapshot if the snapshot can be read."""
-    recalled = store.recall(job_ids)
+    jobs: dict[str, Folded] = {}
+    left = set(job_ids)
+    while left:
+        recalled = store.recall(left)
+        # A read that ended at its bound may not have come to some jobs: they are recalled again,
+        # because they have snapshots, too.
+        reached = left & recalled.job_ids if recalled.is_full else left
+        jobs |= _folded(store, recalled, reached, mapper)
+        left = left - reached
+    return jobs
+
+
+def _folded(
+    store: Recalling, recalled: Recalled, job_ids: Collection[str], mapper: JobEventMapper
+) -> dict[str, Folded]:
     tails: dict[str, list[Stored]] = {job_id: [] for job_id in job_ids}
     for stored in recalled.tail:
         tails[str(stored.job_id)].append(stored)

@@ -18,6 +18,8 @@ class RecentJobs(Mapping[str, State], Generic[State]):
 
     def __init__(self, most_bytes: int, weigh: Callable[[State], int]) -> None:
         self._states: OrderedDict[str, State] = OrderedDict()
+        # A state may weigh more later: a text keeps the bytes that it was once encoded to.
+        self._weights: dict[str, int] = {}
         self._most_bytes = most_bytes
         self._weigh = weigh
         self.bytes = 0
@@ -40,24 +42,25 @@ class RecentJobs(Mapping[str, State], Generic[State]):
         """Store the state; the job is then the most recently used one."""
         self.forget(job_id)
         self._states[job_id] = state
-        self.bytes += self._weigh(state)
+        self._weights[job_id] = weight = self._weigh(state)
+        self.bytes += weight
 
     def forget(self, job_id: str) -> None:
         """Remove the state of a job, if there is one."""
-        state = self._states.pop(job_id, None)
-        if state is not None:
-            self.bytes -= self._weigh(state)
+        if self._states.pop(job_id, None) is not None:
+            self.bytes -= self._weights.pop(job_id)
 
     def clear(self) -> None:
         """Remove all states."""
         self._states.clear()
+        self._weights.clear()
         self.bytes = 0
 
     def evict(self) -> list[State]:
         """Remove the least recently used jobs beyond the bound; return their states."""
         evicted: list[State] = []
         while self.bytes > self._most_bytes:
-            _, state = self._states.popitem(last=False)
-            self.bytes -= self._weigh(state)
+            job_id, state = self._states.popitem(last=False)
+            self.bytes -= self._weights.pop(job_id)
             evicted.append(state)
         return evicted

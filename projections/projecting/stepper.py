@@ -56,6 +56,7 @@ class Stepper:
         self._remembered_at = 0
         self._generation = 0
         self._unfolded: Sequence[Stored] = ()
+        self._read_is_full = False
         self.is_behind = False
         """True when the last step ended at a bound, so that more events may follow."""
 
@@ -83,12 +84,15 @@ class Stepper:
         since = self._remembered_at if self._remembered else self._read_model.position()
         position, count, new = since, 0, New()
         for _ in range(self._batches):
-            events = self._unfolded or self._store.events(position, self.batch)
+            events = self._unfolded
+            if not events:
+                events = self._store.events(position, self.batch)
+                self._read_is_full = is_full(events, self.batch)
             folded = self._fold_in(events, new)
             if folded:
                 position, count = events[folded - 1].position, count + folded
             self._unfolded = events[folded:]
-            self.is_behind = bool(self._unfolded) or is_full(events, self.batch)
+            self.is_behind = bool(self._unfolded) or self._read_is_full
             if not self.is_behind or new.bytes >= HELD_BYTES:
                 break
         if count:

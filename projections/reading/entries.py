@@ -32,7 +32,7 @@ ENVELOPE = {
 """The fields that an event has about itself; its other fields are about the job."""
 
 
-DECIDED = ("attempt", "in_workflow")
+DECIDED = ("attempt", "in_workflow", "other_machine")
 """Fields of a callback's fact that Milepost decided."""
 
 

@@ -120,7 +120,7 @@ def _heard(attempt: Attempt, fact: Received) -> Attempt:
         case StatusReported(status="provisioning"):
             attempt = working(with_machine(attempt, fact), fact)
             return msgspec.structs.replace(claimed(attempt, moment_of(fact)), announced=True)
-        case StatusReported(status="stopped", server_id=str(other)) if attempt.other(other):
+        case StatusReported(status="stopped", server_id=str(other), other_machine=True):
             return with_other(attempt, other, settled=True)
         case StatusReported(status="stopped"):
             return _stopped(with_machine(attempt, fact), fact.recorded_at)

@@ -1,7 +1,10 @@
 """Commits of PostgreSQL that succeed with a warning: a standby may not have them.
 
-If the wait for a synchronous standby is interrupted, PostgreSQL reports success and sends a warning
-of SQLSTATE class 01. After a failover to that standby, such a commit may be gone.
+If the wait for a synchronous standby is interrupted, PostgreSQL reports success and sends a
+warning. After a failover to that standby, such a commit may be gone.
+
+PostgreSQL warns in a commit of other things, too: of a queue of notifications that is half full, of
+transaction ids that come to an end. These commits are as durable as any.
 """
 
 from __future__ import annotations
@@ -16,12 +19,12 @@ from psycopg.errors import Diagnostic
 
 from domain.log.refusals import NotReplicated
 
-WARNINGS = "01"
-"""The class of the SQLSTATEs of warnings."""
+WAITS = "SyncRepWaitForLSN"
+"""PostgreSQL's function that waits for a standby. Messages may be in any language."""
 
 
 class CommitWarnings:
-    """Remembers, for each watched connection, the last warning since it was asked."""
+    """Remembers, for each watched connection, the last such warning since it was asked."""
 
     def __init__(self) -> None:
         self._last: WeakKeyDictionary[Connection[Any], str] = WeakKeyDictionary()
@@ -43,7 +46,7 @@ class CommitWarnings:
 
     def _note(self, watched: ref[Connection[Any]], notice: Diagnostic) -> None:
         connection = watched()
-        if connection is not None and (notice.sqlstate or "").startswith(WARNINGS):
+        if connection is not None and notice.source_function == WAITS:
             self._last[connection] = "; ".join(
                 text for text in (notice.message_primary, notice.message_detail) if text
             )

@@ -31,6 +31,11 @@ class Recalled(msgspec.Struct, frozen=True):
     tail: Sequence[Stored]
 
     @property
+    def job_ids(self) -> set[str]:
+        """The jobs of which anything was read, a part of one at least."""
+        return {each.job_id for each in self.snapshots} | {each.job_id for each in self.tail}
+
+    @property
     def is_full(self) -> bool:
         """True if states of `READ_BYTES` bytes were read."""
         size = sum(len(each.state) for each in self.snapshots)

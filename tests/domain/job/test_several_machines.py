@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 
 from domain.errors import NotPossible
+from domain.job.attempt.fold import evolve
+from domain.job.events import StatusReported
 from domain.job.orders import possible
 from domain.job.provisioning_job import ProvisioningJob
+from tests.support.deployment import NOON
 from tests.support.orders import order
 from tests.support.stories import Story
 
@@ -143,3 +146,13 @@ def test_a_word_without_a_run_after_the_end_names_no_machine_of_the_failed_run()
     story.hear(status="provisioning", step="vm_created", server_id="srv-2")
 
     assert story.rolled_back == ["srv-1"]
+
+
+def test_an_attempt_that_stopped_in_an_earlier_release_stays_stopped() -> None:
+    """Earlier releases knew the last machine of an attempt, and stored no word about others."""
+    job = failed("srv-1", "srv-2").job
+    old = StatusReported(recorded_at=NOON, status="stopped", server_id="srv-1", workflow_run_id="7")
+
+    attempt = evolve(job.attempt, old)
+
+    assert attempt.stopped_at == NOON

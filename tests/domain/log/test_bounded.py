@@ -9,10 +9,11 @@ from domain.job.events import HeartbeatReceived, JobEvent
 from domain.log.bounded import READ_BYTES, is_full
 from domain.log.reading.contract import pages_of
 from domain.log.recall import recall
+from domain.log.snapshots import EVERY
 from domain.log.store import MAX_MISSED_BYTES, Append
 from domain.log.stored import Stored
 from tests.support.deployment import NOON, Deployment
-from tests.support.large_events import store_large
+from tests.support.large_events import LARGE, store_large
 
 
 def versions(events: Sequence[Stored]) -> list[tuple[str, int]]:
@@ -72,3 +73,23 @@ def test_a_large_event_of_another_process_is_recalled_without_the_lock(stores: D
     stores.milepost.store.transact({}, [], lambda _: Append([missed]))
 
     assert stores.milepost.record(Callback(job_id="one", type="heartbeat")).version == 3
+
+
+def test_jobs_that_a_full_read_did_not_come_to_are_recalled_from_their_snapshots(
+    stores: Deployment,
+) -> None:
+    """Else the first callbacks after a start would fold the whole history of long jobs."""
+    jobs = ["one", "two", "three"]
+    for job_id in jobs:
+        for _ in range(EVERY):
+            stores.milepost.record(Callback(job_id=job_id, type="heartbeat"))
+        for version in range(EVERY + 1, EVERY + 6):
+            fact = HeartbeatReceived(recorded_at=NOON, extra={"log": "x" * LARGE})
+            stored = stores.milepost.mapper.to_stored_event(JobEvent(job_id, version, fact))
+            stores.milepost.store.transact({}, [], lambda _, stored=stored: Append([stored]))  # type: ignore[misc]
+
+    recalled = recall(stores.milepost.store, jobs, stores.milepost.mapper)
+
+    assert {
+        job_id: (folded.snapshot_version, folded.job.version) for job_id, folded in recalled.items()
+    } == dict.fromkeys(jobs, (EVERY, EVERY + 5))

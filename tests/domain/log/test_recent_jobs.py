@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from sys import getsizeof
+
+import msgspec
+
 from domain.log.recent_jobs import RecentJobs
 
 
@@ -55,3 +59,18 @@ def test_what_leaves_the_cache_counts_no_more() -> None:
 
     jobs.clear()
     assert (jobs.bytes, len(jobs)) == (0, 0)
+
+
+def test_a_state_that_was_encoded_meanwhile_leaves_no_debt() -> None:
+    """Python keeps the bytes of a text that was encoded, so the text takes more memory then."""
+    error = "".join(["Schlüssel fehlt"] * 10)
+    jobs = RecentJobs[str](1_000, getsizeof)
+
+    for leave in (lambda: jobs.forget("a"), lambda: jobs.remember("a", ""), jobs.evict):
+        text = error + leave.__qualname__
+        jobs.remember("a", text)
+        msgspec.json.encode(text)
+        leave()
+
+    jobs.forget("a")
+    assert jobs.bytes == 0

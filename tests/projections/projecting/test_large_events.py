@@ -7,6 +7,7 @@ import pytest
 from domain.log.bounded import READ_BYTES
 from domain.transfer.exporting import Export, Selection
 from projections.chore import AT_ONCE
+from projections.folding.job_fold import JobFold
 from projections.projecting import stepper
 from projections.tree.grower import Grower
 from tests.support.deployment import Deployment
@@ -56,3 +57,17 @@ def test_events_of_more_jobs_than_are_folded_at_once_are_folded_in_order(
     instance = stores.reader.instance("one")
     assert instance is not None
     assert instance.version == 3
+
+
+def test_a_step_that_ends_within_a_full_read_does_not_call_the_read_the_last_one(
+    stores: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the projector would rest after each read of the events of many jobs."""
+    monkeypatch.setattr(stepper, "JOBS_AT_ONCE", 2)
+    store_large(stores, "one", "two", "three", "four", size=10)
+    fold = JobFold(stores.milepost.mapper, stores.workflows)
+    steps = stepper.Stepper(stores.milepost.store, stores.read_model, fold, batch=3, batches=2)
+    steps.begin()
+
+    assert (steps.step(), steps.is_behind) == (3, True)
+    assert (steps.step(), steps.is_behind) == (1, False)
