@@ -50,7 +50,7 @@ MIN_POSITION_WAIT_SECONDS = 5.0
 @bp.arguments(RegistrationSchema)
 @bp.response(201, RegisteredSchema, headers=LOCATION)
 @bp.problem(409, "The id is in use, or another job is in progress")
-@bp.doc(parameters=[parameter("The same key returns the same job")])
+@bp.parameter(parameter("The same key returns the same job"))
 def register(body: dict[str, Any]) -> Answer:
     """Register a job, before its workflow is dispatched.
 
