@@ -132,7 +132,7 @@ async def present(request: Request, door: Door, agent_id: str) -> Answer:
 @bp.problem(400, "Not running, or malformed")
 @bp.problem(404, "No such agent, or not yours")
 @bp.problem(412, "The instance has changed since the ETag in If-Match")
-@bp.doc(parameters=[IF_MATCH])
+@bp.parameter(IF_MATCH)
 def stop(query: dict[str, Any], agent_id: str) -> Answer:
     """Ask the running instance to stop."""
     services, caller = access.services(), access.principal()

@@ -36,7 +36,7 @@ def order(
 
     def route(view: View) -> View:
         for decorate in (
-            bp.doc(parameters=[IF_MATCH]),
+            bp.parameter(IF_MATCH),
             bp.problem(412, CHANGED),
             bp.problem(409, forbidden),
             bp.problem(404, "No such job, or not yours"),

@@ -64,8 +64,10 @@ class Front:
         try:
             is_hot = not self._without_hot or path in HEALTH
             # A callback is what its body says, whatever is added to its URL.
-            is_plain = not query or method == "POST"
-            if is_hot and is_plain and (hot := match(method, text)):
+            # Load balancers ask for health with HEAD, too, and with queries of their own.
+            is_plain = not query or method == "POST" or path in HEALTH
+            asked = "GET" if method == "HEAD" else method
+            if is_hot and is_plain and (hot := match(asked, text)):
                 view, parameters = hot
                 request = Request(method, text, "", incoming.header, body)
                 answer = await view(request, self._door, **parameters)

@@ -46,6 +46,7 @@ class LoopDoor:
         self._milepost = services.milepost
         self._tokens = services.tokens
         self._remembered = _OnlyRemembered(services.tokens)
+        self._recognised = _OnlyRecognised(services.tokens)
         self._receipts = Gathering(loop, services.milepost.committer)
         self._reading = Batching[str, Instance | None](services.reader.instances_of, name="reader")
         self._instances = Gathering(loop, self._reading)
@@ -58,12 +59,16 @@ class LoopDoor:
             return admitted(header, self._remembered, self.services, scope)
         except _NotRemembered:
             look_up = partial(admitted, header, self._tokens, self.services, scope)
-        return await self._strangers.run(look_up)
+        threads = self._threads if self.knows(header) else self._strangers
+        return await threads.run(look_up)
 
     def knows(self, header: Headers) -> bool:
-        """Tell whether a request's token is valid, as far as that is known without a query."""
+        """Tell whether a request's token was valid when it was last looked up.
+
+        A token is looked up again every 5 s. Its sender must not wait among strangers for that.
+        """
         try:
-            admitted(header, self._remembered, self.services, "read")
+            admitted(header, self._recognised, self.services, "read")
         except (MissingToken, InvalidToken, _NotRemembered):
             return False
         except MissingScope:
@@ -119,3 +124,19 @@ class _OnlyRemembered:
 
     def used(self, token: Token, now: datetime) -> None:
         self._tokens.used(token, now)
+
+
+class _OnlyRecognised:
+    """A store of the tokens that are or were remembered; it notes no use of them."""
+
+    def __init__(self, tokens: RememberedTokens) -> None:
+        self._tokens = tokens
+
+    def find(self, token_id: str) -> Token:
+        token = self._tokens.recognised(token_id)
+        if token is None:
+            raise _NotRemembered
+        return token
+
+    def used(self, token: Token, now: datetime) -> None:
+        pass

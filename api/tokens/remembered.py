@@ -54,6 +54,8 @@ class RememberedTokens:
             if len(self._cached) >= MAX_REMEMBERED:
                 self._cached.clear()
             self._cached[token_id] = (self._clock() + REMEMBERED_SECONDS, token)
+        else:
+            self._cached.pop(token_id, None)
         return token
 
     def remembered(self, token_id: str) -> Token | None:
@@ -61,6 +63,15 @@ class RememberedTokens:
         now = self._clock()
         until, token = self._cached.get(token_id, (now, None))
         return token if now < until else None
+
+    def recognised(self, token_id: str) -> Token | None:
+        """Return a token that was valid when it was last looked up, however long ago that was.
+
+        That proves no right. It tells a request that may wait among those of strangers from one of
+        a sender who was here before.
+        """
+        _, token = self._cached.get(token_id, (0.0, None))
+        return token
 
     def used(self, token: Token, now: datetime) -> None:
         """Note the use in another thread, at most once in `NOTED_SECONDS` for a token."""

@@ -124,10 +124,19 @@ class Blueprint(flask_smorest.Blueprint):
     def conditional(self, view: View) -> View:
         """Document that a client which sends the ETag that it has may get a 304."""
         documented = self.alt_response(304, description="Not modified")(view)
-        described = documented._apidoc  # type: ignore[attr-defined]
-        # `doc` would put this parameter in the place of those that `arguments` documents.
-        described.setdefault("arguments", {}).setdefault("parameters", []).append(IF_NONE_MATCH)
-        return documented
+        return self.parameter(IF_NONE_MATCH)(documented)
+
+    def parameter(self, described: dict[str, Any]) -> Callable[[View], View]:
+        """Document a parameter that the view reads itself."""
+
+        def document(view: View) -> View:
+            # `doc` would put it in the place of the parameters that `arguments` documents.
+            documented = self.doc()(view)
+            arguments = documented._apidoc.setdefault("arguments", {})  # type: ignore[attr-defined]
+            arguments.setdefault("parameters", []).append(described)
+            return documented
+
+        return document
 
     def needs(self, scope: Scope) -> Callable[[View], View]:
         """Call the view only for a token that grants the scope; document that."""

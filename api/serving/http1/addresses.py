@@ -33,6 +33,8 @@ class Addresses:
 
     def leave(self, client: str) -> None:
         """Count one connection less of a client that was admitted."""
+        if self._proxies.trust(client):  # others of its IPv6 network are counted
+            return
         site = site_of(client)
         count = self._counts.get(site, 0)
         if count > 1:

@@ -10,6 +10,7 @@ import pytest
 from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import validate
 
+from api.http.callback_paths import CALLBACK_PATHS
 from tests.support.site import ADMIN, MACHINE, SECRET, Site, bearer, body_of
 
 PAGES = ("pages", "reference_page", "docs", "api-docs")
@@ -106,6 +107,27 @@ def schemas_in(part: Any) -> Iterator[dict[str, Any]]:
         yield part
     for each in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
         yield from schemas_in(each)
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "names"),
+    [
+        ("/api/agents/{agent_id}/instance", "delete", {"If-Match", "reason"}),
+        ("/api/jobs/{job_id}", "get", {"If-None-Match", "version", "at"}),
+        ("/api/jobs/{job_id}/fail", "post", {"If-Match"}),
+        ("/api/jobs", "post", {"Idempotency-Key"}),
+    ],
+)
+def test_headers_take_the_place_of_no_other_parameter(
+    document: dict[str, Any], path: str, method: str, names: set[str]
+) -> None:
+    parameters = document["paths"][path][method]["parameters"]
+    assert {each["name"] for each in parameters} == names
+
+
+def test_every_url_for_callbacks_may_refuse_a_named_sender(document: dict[str, Any]) -> None:
+    for path in (*CALLBACK_PATHS, "/api/callbacks/{job_id}"):
+        assert "403" in document["paths"][path]["post"]["responses"]
 
 
 def test_no_answer_is_one_of_several_shapes(document: dict[str, Any]) -> None:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 from threading import Event
 
+import msgspec
 import pytest
 
 from api.app import create_app
 from api.serving.front import STRANGER_THREADS, Front
 from api.serving.http1.incoming import Ends, Incoming
+from api.tokens.remembered import REMEMBERED_SECONDS, RememberedTokens
+from tests.api.tokens.test_remembered import Seconds
+from tests.support.at_once import AtOnce
 from tests.support.connections import PATIENCE
 from tests.support.deployment import Deployment
 from tests.support.site import ADMIN, CALLBACKS, Site, sign
@@ -45,12 +49,58 @@ def test_strangers_hold_few_threads_and_whoever_is_known_waits_for_none_of_them(
         body = b'{"job_id": "job-1", "type": "heartbeat"}'
         signed = incoming("POST", f"{CALLBACKS}?stage=prod", body, X_Signature=sign(body))
         async with asyncio.timeout(PATIENCE):
-            for each in (known, signed, incoming("GET", "/livez"), incoming("GET", "/readyz")):
+            health = [
+                incoming(method, target)
+                for method in ("GET", "HEAD")
+                for target in ("/livez", "/readyz", "/readyz?verbose")
+            ]
+            for each in (known, signed, *health):
                 assert (await front.answer(each)).status == 200
         assert not any(task.done() for task in asked)
         may_end.set()
         assert {answer.status for answer in await asyncio.gather(*asked)} == {200}
         front.close()
+
+    asyncio.run(test())
+
+
+@pytest.mark.parametrize(
+    ("target", "status"), [("/api/jobs", 200), ("/api/agents/agent-1/instance", 404)]
+)
+def test_a_sender_who_was_here_before_does_not_wait_among_strangers(
+    memory: Deployment, target: str, status: int
+) -> None:
+    """A token is looked up again after 5 s: that must not end a page that polls, in a flood."""
+    site, seconds = Site(memory), Seconds()
+    tokens = RememberedTokens(memory.kit.tokens, seconds, AtOnce())
+    services = msgspec.structs.replace(site.services, tokens=tokens)
+    app = create_app(services)
+    token = site.token("read")
+    may_end = Event()
+
+    @app.get("/waits")
+    def waits() -> str:
+        may_end.wait(PATIENCE)
+        return ""
+
+    async def test() -> None:
+        front = Front(app, services, asyncio.get_running_loop())
+        asks = incoming("GET", target, Authorization=f"Bearer {token}")
+        assert (await front.answer(asks)).status == status
+        flood = [
+            asyncio.create_task(front.answer(incoming("GET", "/waits")))
+            for _ in range(4 * STRANGER_THREADS)
+        ]
+        await asyncio.sleep(0)  # each of them is handed to the threads
+        try:
+            seconds.now += REMEMBERED_SECONDS + 1
+            async with asyncio.timeout(PATIENCE / 2):
+                assert (await front.answer(asks)).status == status
+            assert not any(task.done() for task in flood)
+        finally:
+            may_end.set()
+            await asyncio.gather(*flood)
+            front.close()
 
     asyncio.run(test())
 

@@ -121,3 +121,17 @@ def test_no_more_than_so_many_are_remembered(kept: MemoryTokens, here: Process) 
 def found_revoked(here: Process, token_id: str) -> bool:
     found = here.tokens.find(token_id)
     return found is not None and found.revoked_at is not None
+
+
+def test_a_token_is_recognised_until_it_is_found_to_be_revoked(
+    kept: MemoryTokens, here: Process
+) -> None:
+    token_id, token = made(kept)
+    assert here.tokens.recognised(token_id) is None
+    assert here.opens(token)
+    kept.revoke(token_id, "2026-03-02T14:03:00+00:00")
+    here.seconds.now += REMEMBERED_SECONDS + 1
+
+    assert here.tokens.recognised(token_id)
+    assert not here.opens(token)
+    assert here.tokens.recognised(token_id) is None

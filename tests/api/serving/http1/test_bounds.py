@@ -203,6 +203,14 @@ def test_an_address_without_connections_is_forgotten() -> None:
     assert len(addresses) == 0
 
 
+def test_a_proxy_that_leaves_makes_no_room_for_others_of_its_network() -> None:
+    addresses = Addresses(2, Proxies(["2001:db8::1"]))
+    for client in ("2001:db8::1", "2001:db8::2", "2001:db8::3"):
+        assert addresses.admit(client)
+    addresses.leave("2001:db8::1")
+    assert not addresses.admit("2001:db8::4")
+
+
 # Bytes
 
 
