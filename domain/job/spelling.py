@@ -34,7 +34,18 @@ def _likeness(one: str, other: str) -> float:
         return 1.0 if one else 0.0
     if _is_swapped(one, other):
         return SWAPPED
+    # The comparison costs far more than a count of the letters, which rules out almost every word.
+    alike_at_most = 2 * _common_letters(one, other)
+    if alike_at_most < ALIKE * (len(one) + len(other)):
+        return 0.0
     return SequenceMatcher(None, one, other, autojunk=False).ratio()
+
+
+def _common_letters(one: str, other: str) -> int:
+    """Return how many letters the words have in common, wherever these are."""
+    if 2 * min(len(one), len(other)) < ALIKE * (len(one) + len(other)):
+        return 0
+    return sum(min(one.count(letter), other.count(letter)) for letter in set(other))
 
 
 def _is_swapped(one: str, other: str) -> bool:

@@ -101,7 +101,7 @@ class Reader:
         return None
 
     def drop(self) -> None:
-        """Forget the request that is unfinished."""
+        """Hold nothing of the present request."""
         self._fields, self._body = {}, bytearray()
 
     def close(self) -> None:
@@ -116,7 +116,6 @@ class Reader:
         if not self._to.reads_on:
             raise BadRequest("nothing more is read on this connection")
         self.method, self.target = "", b""
-        self._fields, self._body = {}, bytearray()
         self.has_begun, self._others, self._repeated_bytes = True, 0, 0
         # The bytes of a head that follows another request in one piece are not counted.
         self._is_counted = self._bytes_read > 0
@@ -183,9 +182,12 @@ class Reader:
             return  # it is not whole: see `_read_on`
         self.is_in_body = self.has_begun = False
         self._bytes_read = 0
-        parser, body = self._parser, bytes(self._body)
+        parser, fields, body = self._parser, self._fields, bytes(self._body)
+        # Now, and not when the next request begins: that may take a minute, in thousands of
+        # connections.
+        self.drop()
         self._to.take(
-            Incoming(self.method, self.target, self._version, self._fields, body, self._ends),
+            Incoming(self.method, self.target, self._version, fields, body, self._ends),
             is_last=parser.should_upgrade() or not parser.should_keep_alive(),
         )
 
@@ -208,6 +210,7 @@ class Reader:
         lines = [b"%s: %s\r\n" % each for each in self._fields.items() if each[0] not in ASKS]
         first = b"%s %s HTTP/%s\r\n" % (self.method.encode(), self.target, self._version.encode())
         self.is_in_body = False
+        self.drop()
         self._parser = HttpRequestParser(self)
         self.feed(b"".join([first, *lines, b"connection: close\r\n\r\n", rest]))
 

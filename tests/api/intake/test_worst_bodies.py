@@ -89,3 +89,19 @@ def test_a_body_that_is_four_times_as_long_takes_about_four_times_the_calls(shap
     few, many = (calls_of(lambda body=body: read(body)) for body in (short, long))  # type: ignore[misc]
 
     assert many <= 4.5 * few + 200
+
+
+@pytest.mark.parametrize("length", [8, 11, 58])
+def test_fifty_unknown_names_that_are_like_no_field_cost_little(length: int) -> None:
+    # Each name has letters of fields, and none is in the cache of names.
+    letters = "aeiprstdolbc"
+    names = [
+        "".join(letters[(number * 7 + place * place) % 12] for place in range(length - 2))
+        + f"{number:02}"
+        for number in range(50)
+    ]
+    body = (HEAD + '"job":0,' + ",".join(f'"{name}":0' for name in names) + "}").encode()
+
+    calls = calls_of(lambda: read(body))
+
+    assert calls < 1000 * len(names)
