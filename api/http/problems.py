@@ -65,8 +65,9 @@ KINDS: dict[type[MilepostError], Kind] = {
         HTTPStatus.UNAUTHORIZED,
         "invalid-signature",
         "Invalid signature",
-        "Send X-Signature: the lower-case hex HMAC-SHA256 of the exact body bytes under the "
-        "callback secret, and check that both sides use the same secret.",
+        "Check that both sides use the same secret: the callback secret or, at the callback_url of "
+        "a job, its callback_key. X-Signature is the lower-case hex HMAC-SHA256 of the exact body "
+        "bytes under it; a Standard Webhooks library takes the same secret.",
         "Invalid signature",
     ),
     asked.UndatedSignature: Kind(

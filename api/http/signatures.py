@@ -85,10 +85,13 @@ def _hex(scheme: str, given: str, body: bytes, keys: Sequence[SigningKey]) -> Se
     def signs(key: SigningKey, message: bytes) -> bool:
         return hmac.compare_digest(signature, key.mac(message).hexdigest().encode())
 
+    def signs_otherwise(key: SigningKey, message: bytes) -> bool:
+        return hmac.compare_digest(signature, key.standard_mac(message).hexdigest().encode())
+
     for key in keys:
         if signs(key, body):
             return Sender(f"{scheme}:{key.name}", None, key.mandate)
-    raise InvalidSignature(_slip(keys, body, signs))
+    raise InvalidSignature(_slip(keys, body, signs, signs_otherwise))
 
 
 def _standard_webhooks(
@@ -98,7 +101,10 @@ def _standard_webhooks(
     if not message_id or not timestamp.isascii() or not timestamp.isdigit() or len(timestamp) > 12:
         raise InvalidSignature("webhook-id, webhook-timestamp and webhook-signature are needed.")
     if abs(now.timestamp() - int(timestamp)) > WINDOW_SECONDS:
-        raise InvalidSignature(f"webhook-timestamp is more than {WINDOW_SECONDS} s from now.")
+        raise InvalidSignature(
+            f"webhook-timestamp is more than {WINDOW_SECONDS} s from now; it is the time of this "
+            "request, in seconds since 1970."
+        )
     head = f"{message_id}.{timestamp}.".encode("utf-8", "surrogateescape")
     words = listed.split(" ")[:MAX_SIGNATURES]
     signatures = [_decoded(each.removeprefix("v1,")) for each in words if each.startswith("v1,")]
@@ -107,22 +113,37 @@ def _standard_webhooks(
         expected = key.standard_mac(head + message).digest()
         return any([hmac.compare_digest(each, expected) for each in signatures])  # noqa: C419
 
+    def signs_otherwise(key: SigningKey, message: bytes) -> bool:
+        expected = key.mac(head + message).digest()
+        return any([hmac.compare_digest(each, expected) for each in signatures])  # noqa: C419
+
     for key in keys:
         if signs(key, body):
             return Sender(f"standard-webhooks:{key.name}", message_id, key.mandate)
-    raise InvalidSignature(_slip(keys, body, signs))
+    raise InvalidSignature(_slip(keys, body, signs, signs_otherwise))
 
 
 def _slip(
-    keys: Sequence[SigningKey], body: bytes, signs: Callable[[SigningKey, bytes], bool]
+    keys: Sequence[SigningKey],
+    body: bytes,
+    signs: Callable[[SigningKey, bytes], bool],
+    signs_otherwise: Callable[[SigningKey, bytes], bool],
 ) -> str:
     """Name the usual slip that explains a wrong signature; empty if none does.
 
+    `signs_otherwise` takes a key as the other kind of scheme takes it, as text or as bytes.
     Only a sender that has the secret can learn anything from it.
     """
     if len(body) > MAX_SLIP_BYTES:
         return ""  # a stranger must not make us compute many signatures of large bodies
     for key in keys:
+        if signs_otherwise(key, body):
+            return (
+                "X-Signature takes the whole text of a whsec_ secret as the key, and Standard "
+                "Webhooks the bytes that the base64 after whsec_ stands for."
+            )
+        if signs(key, body + b"\n") or signs(key, body.rstrip(b"\r\n")):
+            return "The signed body and the sent body differ in a newline at the end."
         secret = key.secret
         if secret.startswith("whsec_"):
             continue
@@ -131,8 +152,6 @@ def _slip(
         parts = (part.strip() for part in secret.split(",") if part != secret)
         if any(signs(SigningKey(part), body) for part in parts):
             return "The signature fits a part of a secret; a secret file has one secret a line."
-        if signs(key, body + b"\n") or signs(key, body.rstrip(b"\r\n")):
-            return "The signed body and the sent body differ in a newline at the end."
     return ""
 
 

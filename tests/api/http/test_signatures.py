@@ -396,6 +396,29 @@ def test_a_body_that_lost_its_newline_is_named(memory_site: Site) -> None:
         assert "differ in a newline" in problem_of(answer, 401)["detail"]
 
 
+def test_a_secret_that_was_taken_as_the_other_scheme_takes_it_is_named() -> None:
+    decoded = base64.b64decode(STANDARD_SECRET.removeprefix("whsec_"))
+    as_bytes = {"X-Signature": hmac.new(decoded, BODY, hashlib.sha256).hexdigest()}
+    as_text = standard(secret=STANDARD_SECRET.encode())
+
+    for headers in (as_bytes, as_text):
+        assert "base64 after whsec_" in refused(headers, STANDARD_SECRET)
+
+
+def test_a_body_that_lost_its_newline_is_named_under_a_whsec_secret() -> None:
+    headers = {"X-Signature": sign(BODY + b"\n", STANDARD_SECRET)}
+
+    assert "differ in a newline" in refused(headers, STANDARD_SECRET)
+
+
+def test_the_advice_fits_each_scheme_and_each_url(memory_site: Site) -> None:
+    late = memory_site.unsigned(BODY, standard(at=-400))
+
+    detail = problem_of(late, 401, "invalid-signature")["detail"]
+    assert "Send X-Signature" not in detail
+    assert "callback_key" in detail
+
+
 def test_a_wrong_secret_is_told_nothing_more(memory_site: Site) -> None:
     for secret in ("another secret", f"{SECRET} ", f"{SECRET}\n\n"):
         answer = memory_site.unsigned(BODY, {"X-Signature": sign(BODY, secret)})
