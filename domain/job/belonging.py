@@ -75,8 +75,11 @@ def place(runs: Runs, facts: Sequence[Received]) -> Placement:
     if _is_plain(runs, facts[-1]):
         return Placement(runs.attempts[0].number)
     word = Word(facts)
-    if word.status == "stopped" and (stopping := _stopping(runs, word)):
-        return Placement(stopping.number)
+    if word.status == "stopped":
+        if stopping := _stopping(runs, word):
+            return Placement(stopping.number)
+        if word.server_id and not _may_be_the_one_that_runs(runs):
+            return Placement(NONE)  # another job's machine, or one from before the job
     if repeated := _failed_at(runs, word):
         return Placement(repeated.number)
     if word.run_id is None:
@@ -108,12 +111,22 @@ def _stopping(runs: Runs, word: Word) -> Attempt | None:
     """Return the attempt whose machine is gone: the named one, else one that was asked to stop."""
     every = reversed(runs.attempts)
     if word.server_id:
+        if word.run_id and (own := runs.newest_of(word.run_id, word.run_attempt)):
+            # A re-run may have made a machine of the same name since.
+            if own.is_machine(word.server_id) or own.other(word.server_id):
+                return own
         return next((each for each in every if each.has_machine(word.server_id)), None)
     if word.run_id:
         return None
     asked = (each for each in every if each.stop_requested_at and not each.stopped_at)
     present = runs.present
     return next(asked, present if present.status == "running" else None)
+
+
+def _may_be_the_one_that_runs(runs: Runs) -> bool:
+    """Tell whether a machine that no callback named may be the one that runs."""
+    present = runs.present
+    return present.status in ("running", "stopped") and present.machine_id is None
 
 
 def _failed_at(runs: Runs, word: Word) -> Attempt | None:
@@ -170,12 +183,21 @@ def _of_attempt(runs: Runs, attempt: Attempt, word: Word) -> Placement:
         return _after_running(runs, attempt, final, word)
     if final.inferred:
         return _after_timeout(runs, attempt, final, word)
+    if _goes_on_elsewhere(attempt, final, word):
+        return _goes_on(runs, word)
     if (not word.run_attempt or final.unnamed) and _is_evidence(attempt, final, word):
         return _goes_on(runs, word)
     later = runs.working or _given_up(runs)
     if later and _is_the_next_failure(later, attempt, final, word):
         return _of_attempt(runs, later, word)
     return Placement(attempt.number)
+
+
+def _goes_on_elsewhere(attempt: Attempt, final: Final, word: Word) -> bool:
+    """Tell whether the run works on another machine, after its first one was removed."""
+    if not (word.begins and word.server_id) or attempt.stopped_at != final.moment.recorded_at:
+        return False
+    return not (attempt.is_machine(word.server_id) or attempt.other(word.server_id))
 
 
 def _after_running(runs: Runs, attempt: Attempt, final: Final, word: Word) -> Placement:
@@ -187,7 +209,8 @@ def _after_running(runs: Runs, attempt: Attempt, final: Final, word: Word) -> Pl
 
 
 def _after_timeout(runs: Runs, attempt: Attempt, final: Final, word: Word) -> Placement:
-    if word.clock and _is_before(word.clock, final.moment.recorded_at):
+    is_old = word.clock and _is_before(word.clock, final.moment.recorded_at)
+    if is_old and not _was_measured(runs, word):
         return Placement(attempt.number)
     announces = word.status == "provisioning"
     if announces and not word.run_attempt and (attempt.announced or attempt.stopped_at):
@@ -260,6 +283,9 @@ def _is_evidence(attempt: Attempt, final: Final, word: Word) -> bool:
         return False
     said, failed = word.fact.occurred_at, attempt.failure_at
     claimed = attempt.claim.occurred_at if attempt.claim else None
+    if word.run_id and word.clock and attempt.claim and claimed:
+        if claimed - attempt.claim.recorded_at > MAX_LEAD:
+            claimed = None  # its clock is far ahead, so the two cannot be compared
     if said and claimed and said <= claimed and not (failed and _is_before(failed, claimed)):
         return False  # it repeats the attempt's first word
     if failed and (word.clock is None) != (failed - final.moment.recorded_at > MAX_LEAD):
@@ -332,6 +358,13 @@ def _has_a_slow_clock(runs: Runs, present: Attempt, word: Word) -> bool:
     if present.since and present.opened_at:
         if (present.since - present.opened_at).total_seconds() > SKEW_SECONDS:
             return False
+    return _was_measured(runs, word)
+
+
+def _was_measured(runs: Runs, word: Word) -> bool:
+    """Tell whether an earlier word of the job came from a clock that was as wrong as this one's."""
+    if word.clock is None:
+        return False
     skew = (word.clock - word.fact.recorded_at).total_seconds()
     return any(
         each.skew_seconds is not None and abs(each.skew_seconds - skew) < SAME_SKEW_SECONDS

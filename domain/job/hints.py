@@ -22,7 +22,9 @@ def about_callback(job: ProvisioningJob, callback: Callback, outcome: Outcome) -
     [*_, fact] = (fact for fact in outcome.facts if isinstance(fact, Received))
     number = outcome.job.runs.number_of(fact)
     before, after = job.runs.find(number), outcome.job.runs.find(number)
-    if number == NONE:
+    if number == NONE and callback.status == "stopped":
+        yield f"no callback of the job named machine {callback.server_id!r}, so nothing changes"
+    elif number == NONE:
         yield f"run {callback.workflow_run_id!r} has not begun, so this changes nothing"
     elif after and outcome.job.runs.is_superseded(after):
         yield f"another run has taken the place of {_named(after)}, so this changes only its own"

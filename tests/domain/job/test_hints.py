@@ -123,6 +123,12 @@ def test_a_heartbeat_of_a_run_that_has_not_begun_is_warned_of() -> None:
     assert said == "run '2' has not begun, so this changes nothing"
 
 
+def test_a_stop_of_a_machine_that_the_job_never_named_is_warned_of() -> None:
+    said = warning(after("running"), callback(status="stopped", server_id="srv-9"))
+
+    assert said == "no callback of the job named machine 'srv-9', so nothing changes"
+
+
 def test_a_clock_that_is_wrong_is_warned_of() -> None:
     ahead = callback(status="provisioning", occurred_at=minute(99))
     behind = callback(status="provisioning", occurred_at=minute(-81))
