@@ -88,7 +88,7 @@ def _hex(scheme: str, given: str, body: bytes, keys: Sequence[SigningKey]) -> Se
     for key in keys:
         if signs(key, body):
             return Sender(f"{scheme}:{key.name}", None, key.mandate)
-    raise InvalidSignature(_slip(keys, body, signs))
+    raise _slipped(keys, body, signs)
 
 
 def _standard_webhooks(
@@ -110,7 +110,14 @@ def _standard_webhooks(
     for key in keys:
         if signs(key, body):
             return Sender(f"standard-webhooks:{key.name}", message_id, key.mandate)
-    raise InvalidSignature(_slip(keys, body, signs))
+    raise _slipped(keys, body, signs)
+
+
+def _slipped(
+    keys: Sequence[SigningKey], body: bytes, signs: Callable[[SigningKey, bytes], bool]
+) -> InvalidSignature:
+    slip = _slip(keys, body, signs)
+    return InvalidSignature(slip, by_holder=bool(slip))
 
 
 def _slip(
