@@ -18,6 +18,11 @@ class BadRequest(MilepostError):
 class InvalidSignature(BadRequest):
     """The signature is missing, malformed or wrong."""
 
+    def __init__(self, message: str = "", *, by_holder: bool = False) -> None:
+        super().__init__(*([message] if message else []))
+        self.by_holder = by_holder
+        """True if the signature shows that its sender has the secret, and slipped."""
+
 
 class UndatedSignature(InvalidSignature):
     """This server takes only signatures with a time (MILEPOST_SIGNATURES=dated)."""

@@ -59,12 +59,19 @@ TURNED_AWAY: Final = {
 
 _LEFT_OUT: Final = Counter(
     "milepost_log_lines_left_out",
-    "Log lines that strangers caused, and that were left out, by reason",
+    "Log lines that strangers can cause, and that were left out, by reason",
     ["reason"],
     registry=COUNTERS,
 )
 LEFT_OUT: Final = {
-    reason: _LEFT_OUT.labels(reason) for reason in ("invalid_signature", "too_large")
+    reason: _LEFT_OUT.labels(reason)
+    for reason in (
+        "invalid_signature",
+        "sender_slip",
+        "too_large",
+        "queue_full",
+        "store_unavailable",
+    )
 }
 
 _COMMANDS: Final = Counter(

@@ -35,6 +35,11 @@ PREFIX = "urn:milepost:problem:"
 RETRY_AFTER_SECONDS = 2
 MAX_PATH = 200
 """A path in a log line has at most this many characters."""
+UNAVAILABLE: Final[dict[type[MilepostError], str]] = {
+    domain.QueueFull: "queue_full",
+    domain.StoreUnavailable: "store_unavailable",
+}
+"""The reasons of log lines about what passes. Each reason has lines of its own."""
 IN_A_PATH: Final = "/:@!$&'()*+,;=~"
 BY_TOKEN: Final = ("WWW-Authenticate", 'Bearer realm="milepost"')
 BY_SIGNATURE: Final = (
@@ -333,10 +338,13 @@ def _ended(message: str) -> str:
 def _explained(error: MilepostError, method: str, path: str) -> Answer:
     kind = KINDS[type(error)]
     if isinstance(error, asked.InvalidSignature):
-        reason = REASONS[asked.InvalidSignature]
+        # A sender that has the secret must find its slip in the log, whatever strangers send.
+        reason = "sender_slip" if error.by_holder else REASONS[asked.InvalidSignature]
         STRANGERS.warning(reason, "%s %r: %s", method, path[:MAX_PATH], sentence(error))
     if isinstance(error, domain.Unavailable):
-        log.error("%s %r: %s", method, path, error or sentence(error))
+        # Strangers can fill their threads, and may ask for the health of a database that is away.
+        cause = str(error) or sentence(error)
+        STRANGERS.error(UNAVAILABLE[type(error)], "%s %r: %s", method, path[:MAX_PATH], cause)
     detail = " ".join(part for part in (_ended(sentence(error)), kind.advice) if part)
     fields = error.fields if isinstance(error, asked.InvalidFields) else None
     possible = error.possible if isinstance(error, domain.NotPossible) else None

@@ -91,7 +91,7 @@ def _hex(scheme: str, given: str, body: bytes, keys: Sequence[SigningKey]) -> Se
     for key in keys:
         if signs(key, body):
             return Sender(f"{scheme}:{key.name}", None, key.mandate)
-    raise InvalidSignature(_slip(keys, body, signs, signs_otherwise))
+    raise _slipped(keys, body, signs, signs_otherwise)
 
 
 def _standard_webhooks(
@@ -120,7 +120,17 @@ def _standard_webhooks(
     for key in keys:
         if signs(key, body):
             return Sender(f"standard-webhooks:{key.name}", message_id, key.mandate)
-    raise InvalidSignature(_slip(keys, body, signs, signs_otherwise))
+    raise _slipped(keys, body, signs, signs_otherwise)
+
+
+def _slipped(
+    keys: Sequence[SigningKey],
+    body: bytes,
+    signs: Callable[[SigningKey, bytes], bool],
+    signs_otherwise: Callable[[SigningKey, bytes], bool],
+) -> InvalidSignature:
+    slip = _slip(keys, body, signs, signs_otherwise)
+    return InvalidSignature(slip, by_holder=bool(slip))
 
 
 def _slip(

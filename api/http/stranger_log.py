@@ -32,6 +32,13 @@ class StrangerLog:
 
     def warning(self, reason: str, message: str, *arguments: object) -> None:
         """Log a warning, or count it as left out. `reason` is a word of a fixed list."""
+        self._line(logging.WARNING, reason, message, arguments)
+
+    def error(self, reason: str, message: str, *arguments: object) -> None:
+        """Log an error, or count it as left out; see `warning`."""
+        self._line(logging.ERROR, reason, message, arguments)
+
+    def _line(self, level: int, reason: str, message: str, arguments: tuple[object, ...]) -> None:
         now = self._clock()
         with self._lock:
             minute = self._minutes.get(reason)
@@ -45,7 +52,7 @@ class StrangerLog:
         if left_out:
             self._log.warning("%d lines like the next one were left out (%s)", left_out, reason)
         if is_logged:
-            self._log.warning(message, *arguments)
+            self._log.log(level, message, *arguments)
         else:
             LEFT_OUT[reason].inc()
 

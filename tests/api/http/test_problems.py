@@ -19,7 +19,7 @@ import domain
 import projections
 from api.app import create_app
 from api.atomic_file import FileNotWritten
-from api.errors import BadRequest, InvalidFields, ReadModelBehind, sentence
+from api.errors import NOT_WRITING, BadRequest, InvalidFields, NotWriting, ReadModelBehind, sentence
 from api.http import problems
 from api.http.problems import KINDS
 from api.settings.settings import Settings
@@ -130,7 +130,7 @@ def test_every_kind_has_a_title_of_its_own_and_an_error_status() -> None:
 
 
 def test_an_errors_docstring_is_what_it_says() -> None:
-    for kind in KINDS.keys() - {InvalidFields} - set(InvalidFields.__subclasses__()):
+    for kind in KINDS.keys() - {InvalidFields, NotWriting} - set(InvalidFields.__subclasses__()):
         said = sentence(kind())
         assert said
         assert "\n" not in said
@@ -153,8 +153,9 @@ def failing(services: Services, error: Exception) -> FlaskClient:
 @pytest.mark.parametrize(
     "error",
     [
-        *(kind() for kind in KINDS if not issubclass(kind, InvalidFields)),
+        *(kind() for kind in KINDS if not issubclass(kind, (InvalidFields, NotWriting))),
         *(kind({"field": ["is wrong"]}) for kind in KINDS if issubclass(kind, InvalidFields)),
+        *(NotWriting(reason, 1.0) for reason in NOT_WRITING),
     ],
     ids=lambda error: type(error).__name__,
 )

@@ -7,8 +7,10 @@ import logging
 import pytest
 
 from api.http.counters import LEFT_OUT
+from api.http.problems import problem_of as explained
 from api.http.stranger_log import MINUTE_SECONDS, PER_MINUTE, StrangerLog
-from tests.support.site import Site, problem_of
+from domain.errors import QueueFull, StoreUnavailable, Unavailable
+from tests.support.site import SECRET, Site, problem_of
 
 LOG = logging.getLogger("milepost.api")
 
@@ -66,3 +68,26 @@ def test_a_hundred_unsigned_callbacks_leave_ten_lines(
         problem_of(memory_site.unsigned(b'{"job_id": "job-1", "status": "failed"}'), 401)
 
     assert len(lines(caplog)) == PER_MINUTE
+
+
+def test_strangers_do_not_hide_the_slip_of_a_sender_that_has_the_secret(
+    memory_site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    body = b'{"job_id": "job-1", "status": "failed"}'
+    for _ in range(PER_MINUTE + 1):
+        problem_of(memory_site.unsigned(body), 401)
+
+    problem_of(memory_site.callback(body, secret=f"{SECRET}\n"), 401)
+
+    assert "newline at its end" in lines(caplog)[-1]
+
+
+@pytest.mark.parametrize("error", [QueueFull, StoreUnavailable])
+def test_requests_that_find_the_server_busy_leave_ten_lines(
+    error: type[Unavailable], caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(100):
+        assert explained(error(), "GET", "/api/docs").status == 503
+
+    assert len(lines(caplog)) == PER_MINUTE
+    assert {record.levelno for record in caplog.records} == {logging.ERROR}

@@ -12,10 +12,10 @@ from api.app import create_app
 from api.serving.front import STRANGER_THREADS, Front
 from api.serving.http1.incoming import Ends, Incoming
 from api.tokens.remembered import REMEMBERED_SECONDS, RememberedTokens
-from tests.api.tokens.test_remembered import Seconds
 from tests.support.at_once import AtOnce
 from tests.support.connections import PATIENCE
 from tests.support.deployment import Deployment
+from tests.support.seconds import Seconds
 from tests.support.site import ADMIN, CALLBACKS, Site, sign
 
 ENDS = Ends(("192.0.2.1", 1), ("192.0.2.2", 2))

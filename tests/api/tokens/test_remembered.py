@@ -9,15 +9,7 @@ from api.tokens import authenticate, create
 from api.tokens.memory import MemoryTokens
 from api.tokens.remembered import MAX_REMEMBERED, REMEMBERED_SECONDS, RememberedTokens
 from tests.support.deployment import NOON
-
-
-class Seconds:
-    """A monotonic clock that stands until it is moved."""
-
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.support.seconds import Seconds
 
 
 class Process:
