@@ -85,7 +85,7 @@ class NotWriting(MilepostError):
     `reason` is a word of a fixed list, `seconds` how long ago it began or was seen.
     """
 
-    def __init__(self, reason: str = "other", seconds: float = 0) -> None:
+    def __init__(self, reason: str = "away", seconds: float = 0) -> None:
         self.reason, self.seconds = reason, round(seconds, 1)
         what = NOT_WRITING[reason].format(f"{self.seconds:g} s")
         super().__init__(f"Callbacks cannot be stored: {what}.")
@@ -100,7 +100,6 @@ NOT_WRITING: Final = {
     "busy": "somebody else held a lock for too long {} ago",
     "no_tables": "a table was missing {} ago",
     "away": "the database did not answer {} ago",
-    "other": "the database refused a commit {} ago",
 }
 """What each reason means, for anybody who may ask; the log has the database's own words."""
 

@@ -50,7 +50,7 @@ def run(
     """
     metrics = settings.home / f"metrics-{settings.port}"
     shutil.rmtree(metrics, ignore_errors=True)
-    metrics.mkdir(parents=True)
+    metrics.mkdir(mode=0o700, parents=True)
     # Prometheus' client reads this when it is imported, so workers start from scratch.
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
     # Else glibc learns from large bodies to keep their memory: 500 slow readers left 900 MB behind.

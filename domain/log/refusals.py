@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Final, Literal, get_args
 
 Refusal = Literal[
-    "disk_full", "read_only", "forbidden", "not_replicated", "busy", "no_tables", "away", "other"
+    "disk_full", "read_only", "forbidden", "not_replicated", "busy", "no_tables", "away"
 ]
 REFUSALS: Final[tuple[Refusal, ...]] = get_args(Refusal)
 
@@ -39,8 +39,11 @@ class NotReplicated(Exception):
     """A commit succeeded with a warning: a standby may not have it."""
 
 
-def refusal_of(error: BaseException) -> Refusal:
-    """Return the reason behind an error and its causes."""
+def refusal_of(error: BaseException) -> Refusal | None:
+    """Return the reason behind an error and its causes.
+
+    None for any other error: the data of one callback may be at fault, and others can be stored.
+    """
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, NotReplicated):
@@ -48,7 +51,7 @@ def refusal_of(error: BaseException) -> Refusal:
         if found := _of_one(cause):
             return found
         cause = cause.__cause__
-    return "other"
+    return None
 
 
 def _of_one(error: Any) -> Refusal | None:

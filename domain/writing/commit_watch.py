@@ -40,8 +40,9 @@ class CommitWatch:
         self._refused = None
 
     def fail(self, error: BaseException) -> None:
-        """Note that the database refused the commit."""
-        self._refused = refusal_of(error), self._passed()
+        """Note that the commit failed; it counts if the database is at fault."""
+        if refusal := refusal_of(error):
+            self._refused = refusal, self._passed()
 
     def end(self) -> None:
         """Note that the commit ended, however it did."""

@@ -17,6 +17,12 @@ def watch(clock: Clock) -> CommitWatch:
     return CommitWatch(clock.passed)
 
 
+def away() -> OperationalError:
+    error = OperationalError("the library's")
+    error.__cause__ = psycopg.errors.AdminShutdown()
+    return error
+
+
 def test_nothing_is_wrong_before_the_first_commit(watch: CommitWatch) -> None:
     assert watch.trouble() is None
 
@@ -36,10 +42,10 @@ def test_a_refused_commit_counts_until_the_next_one_succeeds(
     watch: CommitWatch, clock: Clock
 ) -> None:
     watch.begin()
-    watch.fail(OperationalError())
+    watch.fail(away())
     watch.end()
     clock.advance(10)
-    assert watch.trouble() == Trouble("other", 10)
+    assert watch.trouble() == Trouble("away", 10)
 
     watch.begin()
     watch.succeed()
@@ -50,11 +56,20 @@ def test_a_refused_commit_counts_until_the_next_one_succeeds(
 
 def test_a_refused_commit_counts_for_thirty_seconds(watch: CommitWatch, clock: Clock) -> None:
     """A balancer that sends nothing more would else never send anything again."""
-    watch.fail(OperationalError())
+    watch.fail(away())
 
     clock.advance(30)
-    assert watch.trouble() == Trouble("other", 30)
+    assert watch.trouble() == Trouble("away", 30)
     clock.advance(1)
+
+    assert watch.trouble() is None
+
+
+def test_a_commit_that_failed_for_its_own_data_counts_for_nothing(watch: CommitWatch) -> None:
+    """Who may send callbacks could else take the server out of its balancer."""
+    watch.begin()
+    watch.fail(OperationalError())
+    watch.end()
 
     assert watch.trouble() is None
 
@@ -70,11 +85,11 @@ def test_a_refused_commit_counts_for_thirty_seconds(watch: CommitWatch, clock: C
         (psycopg.errors.AdminShutdown(), "away"),
         (psycopg.errors.TooManyConnections(), "away"),
         (psycopg.OperationalError("connection refused"), "away"),
-        (psycopg.errors.DivisionByZero(), "other"),
+        (psycopg.errors.DivisionByZero(), None),
         (NotReplicated(), "not_replicated"),
     ],
 )
-def test_the_drivers_error_gives_the_reason(cause: Exception, reason: Refusal) -> None:
+def test_the_drivers_error_gives_the_reason(cause: Exception, reason: Refusal | None) -> None:
     error = OperationalError("the library's")
     error.__cause__ = cause
 
