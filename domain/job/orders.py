@@ -66,7 +66,7 @@ def to_confirm(
             f"More than one machine may be meant: {names}. Name the one that is gone.",
             possible=possible(runs, max_retries),
         )
-    if not meant and not any(each.stopped_at for each in runs.attempts):
+    if not meant and not any(_has_lost_one(each) for each in runs.attempts):
         none = f"{_standing(runs)}, and no machine of it is left."
         raise refused(none, runs, max_retries)
     return meant
@@ -142,6 +142,10 @@ def _is_gone(attempt: Attempt, server_id: str) -> bool:
     if other := attempt.other(server_id):
         return other.settled
     return attempt.stopped_at is not None
+
+
+def _has_lost_one(attempt: Attempt) -> bool:
+    return attempt.stopped_at is not None or any(each.settled for each in attempt.machines)
 
 
 def _described(attempt: Attempt, machine: str | None) -> str:
