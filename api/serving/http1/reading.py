@@ -15,6 +15,7 @@ from httptools import (
 )
 from werkzeug.exceptions import (
     BadRequest,
+    HTTPException,
     HTTPVersionNotSupported,
     RequestEntityTooLarge,
     RequestHeaderFieldsTooLarge,
@@ -26,7 +27,7 @@ from api.http.bodies import MAX_BODY_BYTES
 from api.serving.http1.incoming import Ends, Fields, Incoming
 
 MAX_HEAD_BYTES: Final = 64 * 1024
-MAX_TARGET_BYTES: Final = 8 * 1024
+MAX_PATH_BYTES: Final = 8 * 1024
 """A path of 31,000 percent signs would cost the loop some 60 ms to decode and to quote again."""
 MAX_REQUEST_BYTES: Final = MAX_HEAD_BYTES + 8 * MAX_BODY_BYTES
 """How much a request takes on the wire: a chunk of one byte takes six, and trailers follow."""
@@ -127,7 +128,8 @@ class Reader:
         # Not later: a head that is too large is refused before it ends, and HEAD gets no body.
         self.method = self._parser.get_method().decode()
         self.target += target
-        if len(self.target) > MAX_TARGET_BYTES:
+        is_long = len(self.target) > MAX_PATH_BYTES
+        if is_long and len(self.target.partition(b"?")[0]) > MAX_PATH_BYTES:
             raise RequestURITooLarge
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -152,7 +154,7 @@ class Reader:
         self.is_in_body = True
         is_small = self._is_counted and self._bytes_read <= MAX_HEAD_BYTES
         if not is_small and self._size_of_head() > MAX_HEAD_BYTES:
-            raise RequestHeaderFieldsTooLarge
+            raise self._large_head()
         if self.method == "CONNECT":  # its body would be read as another protocol
             raise NotImplementedByServer
         self._version = self._parser.get_http_version()
@@ -222,7 +224,7 @@ class Reader:
             if self._bytes_read > MAX_REQUEST_BYTES:
                 raise RequestEntityTooLarge
         elif self._bytes_read > MAX_HEAD_BYTES:
-            raise RequestHeaderFieldsTooLarge
+            raise self._large_head()
         size = self._bytes_read if self._is_counted else self._bytes_read + piece
         if size > FREE_BYTES:
             self._to.hold(size)
@@ -230,3 +232,8 @@ class Reader:
     def _size_of_head(self) -> int:
         lines = sum(len(name) + len(value) + 4 for name, value in self._fields.items())
         return len(self.target) + lines + self._repeated_bytes
+
+    def _large_head(self) -> HTTPException:
+        if len(self.target) > MAX_HEAD_BYTES // 2:
+            return RequestURITooLarge()
+        return RequestHeaderFieldsTooLarge()

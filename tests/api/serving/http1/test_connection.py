@@ -11,8 +11,8 @@ from api.serving.http1.connection import MAX_PIPELINED
 from api.serving.http1.reading import (
     MAX_FIELDS,
     MAX_HEAD_BYTES,
+    MAX_PATH_BYTES,
     MAX_REQUEST_BYTES,
-    MAX_TARGET_BYTES,
 )
 from tests.support.connections import LONG, MANY, PATIENCE, QUICK, Case, Client, get, post, run
 
@@ -135,7 +135,8 @@ REFUSED = {
         431,
     ),
     "a large head that has not ended": (b"GET / HTTP/1.1\r\nX: " + b"x" * 2**17, 431),
-    "a long address": (get("/" + "x" * MAX_TARGET_BYTES), 414),
+    "a long path": (get("/" + "x" * MAX_PATH_BYTES), 414),
+    "a long address": (get("/?" + "x" * MAX_HEAD_BYTES), 414),
 }
 
 
