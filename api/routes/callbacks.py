@@ -23,7 +23,7 @@ from api.errors import (
 from api.http.answers import in_json
 from api.http.callback_paths import CALLBACK_PATHS, OF_ONE_JOB
 from api.http.counters import DUPLICATE, REASONS, RECORDED
-from api.http.flask_side.blueprint import Blueprint
+from api.http.flask_side.blueprint import Blueprint, View
 from api.http.flask_side.door import through_flask
 from api.http.headers import Headers
 from api.http.idempotency import parameter
@@ -60,6 +60,28 @@ SIGNED_BY: Final = (
 )
 
 
+def _takes(
+    schema: type[CallbackSchema], example: dict[str, str], *, malformed: str, forbidden: str
+) -> Callable[[View], View]:
+    """Make a view take callbacks: all routes of callbacks are documented alike but for this."""
+
+    def taking(view: View) -> View:
+        for decorate in (
+            bp.problem(503, "Not stored now; try again"),
+            bp.problem(413, "Larger than 1 MiB"),
+            bp.problem(409, "Signed callback id used with another body"),
+            bp.problem(403, forbidden),
+            bp.problem(401, "Invalid signature"),
+            bp.problem(400, malformed),
+            bp.response(200, ReceiptSchema),
+            bp.doc(**_documented(schema, example)),
+        ):
+            view = decorate(view)
+        return view
+
+    return taking
+
+
 def _documented(schema: type[CallbackSchema], example: dict[str, str]) -> dict[str, Any]:
     return {
         "parameters": [
@@ -85,14 +107,12 @@ EXAMPLE: Final = {"status": "provisioning", "step": "vm_created"}
 
 @bp.route(CALLBACK_PATHS[0], operation="post_github_webhook", methods=["POST"], endpoint="webhook")
 @bp.route(CALLBACK_PATHS[1], operation="post_callback", methods=["POST"], endpoint="receive")
-@bp.doc(**_documented(CallbackSchema, {"job_id": "job-1", **EXAMPLE}))
-@bp.response(200, ReceiptSchema)
-@bp.problem(400, "Malformed")
-@bp.problem(401, "Invalid signature")
-@bp.problem(403, "The secret of a named sender, and the job is none of its own")
-@bp.problem(409, "Signed callback id used with another body")
-@bp.problem(413, "Larger than 1 MiB")
-@bp.problem(503, "Not stored now; try again")
+@_takes(
+    CallbackSchema,
+    {"job_id": "job-1", **EXAMPLE},
+    malformed="Malformed",
+    forbidden="The secret of a named sender, and the job is none of its own",
+)
 def webhook() -> Answer:
     """Record a callback; both routes do the same.
 
@@ -108,15 +128,13 @@ def webhook() -> Answer:
     methods=["POST"],
     strict_slashes=True,
 )
-@bp.doc(**_documented(JobCallbackSchema, EXAMPLE))
-@bp.response(200, ReceiptSchema)
-@bp.problem(400, "Malformed, or job_id is not the job of the URL")
-@bp.problem(401, "Invalid signature")
-@bp.problem(403, "The key of the job, which is not registered, or of a named sender for others")
+@_takes(
+    JobCallbackSchema,
+    EXAMPLE,
+    malformed="Malformed, or job_id is not the job of the URL",
+    forbidden="The key of the job, which is not registered, or of a named sender for others",
+)
 @bp.problem(404, "The URL names no job: its id is too long or has a control character")
-@bp.problem(409, "Signed callback id used with another body")
-@bp.problem(413, "Larger than 1 MiB")
-@bp.problem(503, "Not stored now; try again")
 def of_one_job(job_id: str) -> Answer:
     """Record a callback of the job that the URL names; its registration returns URL and key.
 

@@ -43,7 +43,7 @@ class OutcomeField(fields.String):
 
 
 class AnswerSchema(Schema):
-    """An object of an answer: every member is there, but for those that `optional` names."""
+    """An object of an answer. It has every member, but may lack those in `optional`."""
 
     optional: ClassVar[Collection[str]] = ()
 

@@ -52,7 +52,7 @@ GENERATED = {
     "callback secret": Credential("callback_secrets", "callback-secret", _token, callback_secret),
     "admin token": Credential("admin_token", "admin-token", _token, admin_token),
     "checkpoint key": CHECKPOINT_KEY,
-    # Nobody has to copy this one: registrations hand out what is derived from it.
+    # The operator copies no job key secret: registrations hand out the keys derived from it.
     "job key secret": Credential(
         "job_key_secrets", "job-key-secret", _token, job_key_secret, lambda _: None
     ),

@@ -17,7 +17,7 @@ NAME = "MILEPOST_SENDERS"
 
 
 class NamedSender(msgspec.Struct, frozen=True):
-    """A sender with secrets of its own, the newest first. None is no limit."""
+    """A sender and its secrets, the newest first; `workflows` or `users` of None is no limit."""
 
     name: str
     secrets: tuple[str, ...]

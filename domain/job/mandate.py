@@ -10,7 +10,8 @@ from domain.job.events import JobQueued
 class Mandate(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Lets a sender report on registered jobs: on one, on those of some workflows, of some users.
 
-    `workflows` are names of definitions, without their versions. None is no limit.
+    `workflows` are names of definitions, without their versions. A field of None
+    does not limit the sender.
     """
 
     job_id: str | None = None

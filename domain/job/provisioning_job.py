@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Container
 from datetime import datetime
+from typing import Literal
 
 import msgspec
 
@@ -139,17 +140,8 @@ class ProvisioningJob(msgspec.Struct, frozen=True, gc=False, omit_defaults=True)
 
         Of this and the following orders, one that asks for what is so already has no event.
         """
-        attempt = orders.to_end(self.runs, "failed", max_retries)
-        if attempt is None:
-            return Outcome(self)
-        failed = AttemptFailed(
-            recorded_at=now,
-            attempt=attempt.number,
-            requested_by=requested_by,
-            token_id=token_id,
-            reason=reason,
-        )
-        return Outcome(self).then(failed).with_rollbacks(now)
+        given = (requested_by, reason, now, max_retries, token_id)
+        return self._ended("failed", AttemptFailed, *given)
 
     def cancel(
         self,
@@ -161,17 +153,30 @@ class ProvisioningJob(msgspec.Struct, frozen=True, gc=False, omit_defaults=True)
         token_id: str | None = None,
     ) -> Outcome:
         """End the attempt in progress, because nobody wants its result; raise `NotPossible`."""
-        attempt = orders.to_end(self.runs, "cancelled", max_retries)
+        given = (requested_by, reason, now, max_retries, token_id)
+        return self._ended("cancelled", AttemptCancelled, *given)
+
+    def _ended(
+        self,
+        outcome: Literal["failed", "cancelled"],
+        ended: type[AttemptFailed | AttemptCancelled],
+        requested_by: str | None,
+        reason: str | None,
+        now: datetime,
+        max_retries: int,
+        token_id: str | None,
+    ) -> Outcome:
+        attempt = orders.to_end(self.runs, outcome, max_retries)
         if attempt is None:
             return Outcome(self)
-        cancelled = AttemptCancelled(
+        fact = ended(
             recorded_at=now,
             attempt=attempt.number,
             requested_by=requested_by,
             token_id=token_id,
             reason=reason,
         )
-        return Outcome(self).then(cancelled).with_rollbacks(now)
+        return Outcome(self).then(fact).with_rollbacks(now)
 
     def retry(
         self,

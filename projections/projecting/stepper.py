@@ -46,12 +46,14 @@ class Stepper:
         *,
         batch: int = BATCH,
         batches: int = BATCHES,
+        jobs_at_once: int = JOBS_AT_ONCE,
     ) -> None:
         self._store = store
         self._read_model = read_model
         self._fold = fold
         self.batch = batch
         self._batches = batches
+        self._jobs_at_once = jobs_at_once
         self._remembered = RecentJobs[Folded](REMEMBERED_BYTES, weight)
         self._remembered_at = 0
         self._generation = 0
@@ -114,14 +116,14 @@ class Stepper:
             self._read_model.apply(msgspec.structs.replace(changes, tried_again=job_ids))
 
     def _fold_in(self, events: Sequence[Stored], new: New) -> int:
-        """Fold the first events, of at most `JOBS_AT_ONCE` jobs; return how many that was."""
+        """Fold the first events, of at most `jobs_at_once` jobs; return how many that was."""
         by_job: dict[str, list[Stored]] = {}
         folded = 0
         for event in events:
             job_id = str(event.job_id)
             if job_id in by_job:
                 by_job[job_id].append(event)
-            elif len(by_job) < JOBS_AT_ONCE:
+            elif len(by_job) < self._jobs_at_once:
                 by_job[job_id] = [event]
             else:
                 break

@@ -44,7 +44,7 @@ def project(document: Path, tmp_path: Path) -> Path:
 
 
 def install(folder: Path) -> None:
-    """Install exactly the pinned packages, and run nothing of them before their hashes are known."""
+    """Install the pinned packages, and run nothing of them before their hashes are compared."""
     wanted: dict[str, Any] = json.loads((folder / "package.json").read_text())
     direct = {**wanted["dependencies"], **wanted["devDependencies"]}
     versions = {name: pin.version for name, pin in pins().items()}

@@ -29,11 +29,17 @@ class PostgresServer:
     """A cluster of its own in a temporary folder, on a Unix socket only.
 
     Without `fsync`, for tests: there, processes are killed and not the machine. `env` has variables
-    that its processes get beside those of this process.
+    that its processes get beside those of this process, `settings` parameters of the server.
     """
 
-    def __init__(self, *, fsync: bool = False, env: Mapping[str, str] = {}) -> None:
-        self._fsync = "on" if fsync else "off"
+    def __init__(
+        self,
+        *,
+        fsync: bool = False,
+        env: Mapping[str, str] = {},
+        settings: Mapping[str, object] = {},
+    ) -> None:
+        self._settings = {"max_connections": 200, "fsync": "on" if fsync else "off", **settings}
         self._env = {**os.environ, **env}
         # A short path: a socket's may have 107 characters.
         self._home = Path(tempfile.mkdtemp(prefix="mp-pg-", dir="/tmp"))
@@ -56,7 +62,8 @@ class PostgresServer:
 
     def start(self) -> None:
         """Start, and return when connections are accepted."""
-        options = f"-h '' -k {self.folder} -c max_connections=200 -c fsync={self._fsync}"
+        settings = " ".join(f"-c {name}={value}" for name, value in self._settings.items())
+        options = f"-h '' -k {self.folder} {settings}"
         self._run("pg_ctl", "-w", "-l", str(self.folder / "log"), "-o", options, "start")
 
     def stop(self, mode: str = "immediate") -> None:

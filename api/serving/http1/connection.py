@@ -239,7 +239,7 @@ class Connection(asyncio.Protocol):
             self._expire()
 
     def waits_since(self) -> tuple[int, float] | None:
-        """Return what sorts a connection among those that wait for their clients, longest first.
+        """Return a key that sorts waiting connections, the longest wait first.
 
         Return None while the client waits for this server.
         """

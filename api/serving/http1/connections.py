@@ -1,8 +1,8 @@
 """All connections of a worker: accepting them within bounds, their patience, and their end.
 
 1. An address has a bound of its own: a connection beyond it is refused at once.
-2. When a worker has as many connections as it may have, those that have waited for their clients
-   for the longest make way: silent ones first, then slow bodies, then slow readers.
+2. When a worker has as many connections as it may have, it ends the connections that have waited
+   longest for their clients: silent connections first, then slow bodies, then slow readers.
 3. If all of them have requests under way, there are some more that may ask whether it is alive.
 
 One look over all connections, every `LOOK_SECONDS`, takes the place of timers: a timer for each of
@@ -67,7 +67,7 @@ class Connections:
         self.unfinished = Room(limits.unfinished, self._give_up_request)
         self.unsent = Room(limits.unsent, self._give_up_answer)
         self.open: dict[Connection, None] = {}  # in the order in which they were accepted
-        self._there_are = 0  # with those that are being accepted
+        self._there_are = 0  # open connections, and connections that are being accepted
         self._respond = respond
         self._when_full = when_full
         self._kind = kind

@@ -1,7 +1,7 @@
 """Room: the bytes that a worker holds for its clients, all together, have a bound.
 
-When the bound is reached, the connection whose client has let it hold bytes for the longest makes
-way. So clients that are slow on purpose make way for one another, and for those that are not.
+When the bound is reached, the worker ends the connection that has held bytes for the longest. So
+clients that are slow on purpose lose their connections first, and honest clients keep theirs.
 """
 
 from __future__ import annotations

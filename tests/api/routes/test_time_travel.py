@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from api.representations.changes import changes
-from projections.reading import reader
+from projections.reading.reader import PAGE_JOBS
 from projections.views.ui_steps import ShownStep
 from tests.support.site import MACHINE, Site, problem_of
 
@@ -93,21 +93,25 @@ def test_an_agent_is_shown_with_the_job_that_was_its_newest_then(site: Site) -> 
 
 
 def test_each_of_an_agents_many_jobs_was_its_newest_once(
-    memory_site: Site, monkeypatch: pytest.MonkeyPatch
+    memory_site: Site,
 ) -> None:
-    monkeypatch.setattr(reader, "PAGE_JOBS", 2)
-    for number in range(1, 6):
+    """More jobs than two pages of the list have; some of them on the pages' edges."""
+    jobs = 2 * PAGE_JOBS + 2
+    for number in range(jobs):
         memory_site.register(f"job-{number}")
         memory_site.report(f"job-{number}", status="failed")
-        memory_site.clock.advance(60)
+        memory_site.clock.advance(1)
     memory_site.project()
 
+    edges = [0, 1, 2, PAGE_JOBS, PAGE_JOBS + 1, PAGE_JOBS + 2, jobs - 2, jobs - 1]
     found = [
-        memory_site.read(f"{INSTANCE}?at=2026-03-02T12:0{minute}:30Z")["instance"]["id"]
-        for minute in range(5)
+        memory_site.read(f"{INSTANCE}?at=2026-03-02T12:{at // 60:02}:{at % 60:02}Z")["instance"][
+            "id"
+        ]
+        for at in edges
     ]
 
-    assert found == ["job-1", "job-2", "job-3", "job-4", "job-5"]
+    assert found == [f"job-{at}" for at in edges]
 
 
 def test_an_earlier_job_of_the_agent_is_as_new_as_its_events(site: Site) -> None:

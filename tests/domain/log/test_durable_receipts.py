@@ -251,12 +251,8 @@ def test_a_full_queue_of_wake_ups_stops_no_callback(small_queue: PostgresServer)
 @pytest.fixture
 def small_queue() -> Iterator[PostgresServer]:
     """A PostgreSQL whose queue of notifications is soon full."""
-    made = PostgresServer()
+    made = PostgresServer(settings={"max_notify_queue_pages": 64})
     try:
-        made.start()
-        with psycopg.connect(made.dsn, autocommit=True) as connection:
-            connection.execute("ALTER SYSTEM SET max_notify_queue_pages = 64")
-        made.stop("fast")
         made.start()
         yield made
     finally:

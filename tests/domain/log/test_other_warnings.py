@@ -19,12 +19,8 @@ queue is half full before any commit finds it so, and PostgreSQL warns once in f
 @pytest.fixture
 def server() -> Iterator[PostgresServer]:
     """A PostgreSQL with the smallest queue of notifications that there is."""
-    made = PostgresServer()
+    made = PostgresServer(settings={"max_notify_queue_pages": 64})
     try:
-        made.start()
-        with psycopg.connect(made.dsn, autocommit=True) as connection:
-            connection.execute("ALTER SYSTEM SET max_notify_queue_pages = 64")
-        made.stop("fast")
         made.start()
         yield made
     finally:

@@ -8,7 +8,7 @@ from domain.log.bounded import READ_BYTES
 from domain.transfer.exporting import Export, Selection
 from projections.chore import AT_ONCE
 from projections.folding.job_fold import JobFold
-from projections.projecting import stepper
+from projections.projecting.stepper import Stepper
 from projections.tree.grower import Grower
 from tests.support.deployment import Deployment
 from tests.support.large_events import store_large
@@ -46,13 +46,19 @@ def test_the_tree_grows_past_an_event_that_fills_a_read(stores: Deployment, size
     assert stores.tree.head().size == 3
 
 
-def test_events_of_more_jobs_than_are_folded_at_once_are_folded_in_order(
-    stores: Deployment, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(stepper, "JOBS_AT_ONCE", 2)
-    store_large(stores, "one", "two", "one", "three", "four", "one", "five", size=10)
+def two_jobs_at_once(made: Deployment, **bounds: int) -> Stepper:
+    fold = JobFold(made.milepost.mapper, made.workflows)
+    return Stepper(made.milepost.store, made.read_model, fold, jobs_at_once=2, **bounds)
 
-    assert stores.projector.catch_up() == 7
+
+def test_events_of_more_jobs_than_are_folded_at_once_are_folded_in_order(
+    stores: Deployment,
+) -> None:
+    store_large(stores, "one", "two", "one", "three", "four", "one", "five", size=10)
+    steps = two_jobs_at_once(stores)
+    steps.begin()
+
+    assert sum(iter(steps.step, 0)) == 7
     assert stores.read_model.position() == 7
     instance = stores.reader.instance("one")
     assert instance is not None
@@ -60,13 +66,11 @@ def test_events_of_more_jobs_than_are_folded_at_once_are_folded_in_order(
 
 
 def test_a_step_that_ends_within_a_full_read_does_not_call_the_read_the_last_one(
-    stores: Deployment, monkeypatch: pytest.MonkeyPatch
+    stores: Deployment,
 ) -> None:
     """Else the projector would rest after each read of the events of many jobs."""
-    monkeypatch.setattr(stepper, "JOBS_AT_ONCE", 2)
     store_large(stores, "one", "two", "three", "four", size=10)
-    fold = JobFold(stores.milepost.mapper, stores.workflows)
-    steps = stepper.Stepper(stores.milepost.store, stores.read_model, fold, batch=3, batches=2)
+    steps = two_jobs_at_once(stores, batch=3, batches=2)
     steps.begin()
 
     assert (steps.step(), steps.is_behind) == (3, True)
