@@ -12,19 +12,26 @@ from typing import Literal
 
 import msgspec
 
-from domain.job.attempt.clocks import MAX_LEAD, SKEW_SECONDS, clock_of, whole_seconds
+from domain.job.attempt.clocks import MAX_LEAD, SKEW_SECONDS
 from domain.job.attempt.final import Final
 from domain.job.attempt.state import Attempt
 from domain.job.events import (
     AttemptStarted,
-    HeartbeatReceived,
-    Machine,
     Received,
     StatusReported,
-    StepReported,
 )
-from domain.job.long_text import kept
 from domain.job.runs import Runs
+from domain.job.word import (
+    Word,
+    begins_again,
+    failed_before,
+    goes_on_elsewhere,
+    is_before,
+    is_evidence,
+    is_the_next_failure,
+    refutes,
+    was_another_failure,
+)
 
 SAME_SKEW_SECONDS = 30
 """Two words whose clocks differ from ours by less than this apart come from the same clock."""
@@ -38,36 +45,6 @@ class Placement(msgspec.Struct, frozen=True, gc=False):
     number: int
     started: AttemptStarted | None = None
     revives: bool = False
-
-
-class Word:
-    """What a callback's facts say together."""
-
-    def __init__(self, facts: Sequence[Received]) -> None:
-        self.fact = fact = facts[-1]
-        self.run_id = fact.workflow_run_id
-        self.run_attempt = fact.run_attempt
-        self.clock = clock_of(fact)
-        self.status = fact.status if isinstance(fact, StatusReported) else None
-        self.step = fact.step if isinstance(fact, StepReported) else None
-        self.is_heartbeat = isinstance(fact, HeartbeatReceived)
-        self.begins = self.step is not None or self.status in ("provisioning", "running")
-        self.fails = self.status in ("failed", "cancelled")
-        self._facts = facts
-
-    @property
-    def server_id(self) -> str | None:
-        """The id of the machine that the callback names."""
-        return next((f.server_id for f in self._facts if isinstance(f, Machine)), None)
-
-    @property
-    def runs_on_machine(self) -> bool:
-        """True for `running` that names something of a machine."""
-        return self.status == "running" and any(
-            fact.server_id or fact.server_ip or fact.tailscale_ip
-            for fact in self._facts
-            if isinstance(fact, Machine)
-        )
 
 
 def place(runs: Runs, facts: Sequence[Received]) -> Placement:
@@ -145,7 +122,7 @@ def _of_no_run(runs: Runs, word: Word) -> Placement:
     attempt = runs.working or runs.present
     if word.clock:
         then = _open_at(runs, attempt, word.clock)
-        is_another = _was_another_failure(then, word)
+        is_another = was_another_failure(then, word)
         if (is_another or then is not attempt) and not _has_a_slow_clock(runs, attempt, word):
             if is_another:
                 return _opens(runs, word, "failure", before=then.number)
@@ -175,7 +152,7 @@ def _of_attempt(runs: Runs, attempt: Attempt, word: Word) -> Placement:
     final = attempt.final
     if final is None or attempt.replaced:
         return Placement(attempt.number)
-    if (retry := _waiting(runs)) and _begins_again(attempt, final, retry, word):
+    if (retry := _waiting(runs)) and begins_again(attempt, final, retry, word):
         return Placement(retry.number)
     if final.ordered:
         return Placement(attempt.number)
@@ -183,40 +160,33 @@ def _of_attempt(runs: Runs, attempt: Attempt, word: Word) -> Placement:
         return _after_running(runs, attempt, final, word)
     if final.inferred:
         return _after_timeout(runs, attempt, final, word)
-    if _goes_on_elsewhere(attempt, final, word):
+    if goes_on_elsewhere(attempt, final, word):
         return _goes_on(runs, word)
-    if (not word.run_attempt or final.unnamed) and _is_evidence(attempt, final, word):
+    if (not word.run_attempt or final.unnamed) and is_evidence(attempt, final, word):
         return _goes_on(runs, word)
     later = runs.working or _given_up(runs)
-    if later and _is_the_next_failure(later, attempt, final, word):
+    if later and is_the_next_failure(later, attempt, final, word):
         return _of_attempt(runs, later, word)
     return Placement(attempt.number)
 
 
-def _goes_on_elsewhere(attempt: Attempt, final: Final, word: Word) -> bool:
-    """Tell whether the run works on another machine, after its first one was removed."""
-    if not (word.begins and word.server_id) or attempt.stopped_at != final.moment.recorded_at:
-        return False
-    return not (attempt.is_machine(word.server_id) or attempt.other(word.server_id))
-
-
 def _after_running(runs: Runs, attempt: Attempt, final: Final, word: Word) -> Placement:
-    if _failed_before(final, word):
+    if failed_before(final, word):
         return _opens(runs, word, "failure", before=attempt.number)
-    if attempt.stopped_at and not word.run_attempt and _is_evidence(attempt, final, word):
+    if attempt.stopped_at and not word.run_attempt and is_evidence(attempt, final, word):
         return _goes_on(runs, word)
     return Placement(attempt.number)
 
 
 def _after_timeout(runs: Runs, attempt: Attempt, final: Final, word: Word) -> Placement:
-    is_old = word.clock and _is_before(word.clock, final.moment.recorded_at)
+    is_old = word.clock and is_before(word.clock, final.moment.recorded_at)
     if is_old and not _was_measured(runs, word):
         return Placement(attempt.number)
     announces = word.status == "provisioning"
     if announces and not word.run_attempt and (attempt.announced or attempt.stopped_at):
         return _goes_on(runs, word)
     # Once its machine is gone, nothing takes the timeout back.
-    revives = attempt.stopped_at is None and _refutes(attempt, final, word)
+    revives = attempt.stopped_at is None and refutes(attempt, final, word)
     return Placement(attempt.number, revives=revives)
 
 
@@ -224,28 +194,6 @@ def _waiting(runs: Runs) -> Attempt | None:
     """Return the attempt that an operator's `retry` opened, while it waits for its run."""
     working = runs.working
     return working if working and working.wanted and working.run_id is None else None
-
-
-def _begins_again(attempt: Attempt, final: Final, retry: Attempt, word: Word) -> bool:
-    """Tell whether this word of an ended run begins the retry: a re-run may keep the id."""
-    if not word.begins:
-        return False
-    if word.clock and retry.since:
-        return _is_before(retry.since, word.clock)
-    return _is_evidence(attempt, final, word)
-
-
-def _refutes(attempt: Attempt, final: Final, word: Word) -> bool:
-    """Tell whether this word says that the attempt was not dead.
-
-    A sign of life says so after a silence, and a new step after one that took too long. Nothing
-    makes an attempt shorter that took too long as a whole. A reported end replaces any timeout.
-    """
-    if word.status not in (None, "provisioning") or final.deadline == "attempt":
-        return False
-    if final.deadline == "step":
-        return word.step is not None and word.step not in attempt.steps
-    return True
 
 
 def _goes_on(runs: Runs, word: Word) -> Placement:
@@ -277,59 +225,10 @@ def _opens(
     return Placement(number, started)
 
 
-def _is_evidence(attempt: Attempt, final: Final, word: Word) -> bool:
-    """Tell whether work goes on after a reported failure."""
-    if not word.begins:
-        return False
-    said, failed = word.fact.occurred_at, attempt.failure_at
-    claimed = attempt.claim.occurred_at if attempt.claim else None
-    if word.run_id and word.clock and attempt.claim and claimed:
-        if claimed - attempt.claim.recorded_at > MAX_LEAD:
-            claimed = None  # its clock is far ahead, so the two cannot be compared
-    if said and claimed and said <= claimed and not (failed and _is_before(failed, claimed)):
-        return False  # it repeats the attempt's first word
-    if failed and (word.clock is None) != (failed - final.moment.recorded_at > MAX_LEAD):
-        failed = None  # one of the two clocks is far ahead, so they cannot be compared
-    if said and failed and not _is_before(failed, said):
-        # Equal times may hide which came first; then the machine decides.
-        return word.runs_on_machine and not _is_before(said, failed)
-    if word.clock and _is_before(failed or final.moment.recorded_at, word.clock):
-        return True
-    return word.status == "provisioning" or word.runs_on_machine or word.step in attempt.steps
-
-
 def _given_up(runs: Runs) -> Attempt | None:
     """Return the attempt that is shown if it is shown as timed out."""
     present = runs.present
     return present if present.final and present.final.inferred else None
-
-
-def _is_the_next_failure(later: Attempt, attempt: Attempt, final: Final, word: Word) -> bool:
-    """Tell whether a failed run failed again, in the attempt that words without a run opened."""
-    if not word.fails or word.run_attempt or later.run_id:
-        return False
-    if later.number < attempt.number:
-        return False
-    fact = word.fact
-    if fact.occurred_at and later.opened_at:
-        return not _is_before(fact.occurred_at, later.opened_at)
-    # An equal failure may be a repetition of the first one, which must not end the next try.
-    error, step, failed_step = (getattr(fact, name) for name in ("error", "step", "failed_step"))
-    said = error and kept(error), step, failed_step
-    return said != (final.error, final.step, final.failed_step)
-
-
-def _was_another_failure(attempt: Attempt, word: Word) -> bool:
-    """Tell whether the attempt went on after this failure without a run, which came late."""
-    if not word.fails or attempt.final or not word.clock:
-        return False
-    return bool(attempt.evidence_at and _is_before(word.clock, attempt.evidence_at))
-
-
-def _failed_before(final: Final, word: Word) -> bool:
-    """Tell whether this failure came late: work went on after it, and its machine runs."""
-    said, ran = word.fact.occurred_at, final.moment.occurred_at
-    return bool(word.fails and said and ran and said <= ran)
 
 
 def _open_at(runs: Runs, attempt: Attempt, clock: datetime) -> Attempt:
@@ -338,9 +237,9 @@ def _open_at(runs: Runs, attempt: Attempt, clock: datetime) -> Attempt:
     place = every.index(attempt)
     while place > 0:
         opened, earlier = every[place].opened_at, every[place - 1]
-        if opened is None or not _is_before(clock, opened):
+        if opened is None or not is_before(clock, opened):
             break
-        if earlier.failure_at and _is_before(earlier.failure_at, clock):
+        if earlier.failure_at and is_before(earlier.failure_at, clock):
             break  # it happened between the two, so the later one began earlier than we knew
         place -= 1
     return every[place]
@@ -382,12 +281,8 @@ def _ended_after(runs: Runs, word: Word) -> Attempt | None:
         if attempt.run_id or final is None or not final.unnamed:
             continue
         end = final.moment.occurred_at
-        if end is None or end - final.moment.recorded_at > MAX_LEAD or not _is_before(clock, end):
+        if end is None or end - final.moment.recorded_at > MAX_LEAD or not is_before(clock, end):
             continue
-        if attempt.opened_at is None or not _is_before(clock, attempt.opened_at):
+        if attempt.opened_at is None or not is_before(clock, attempt.opened_at):
             return attempt
     return None
-
-
-def _is_before(one: datetime, other: datetime) -> bool:
-    return whole_seconds(one) < whole_seconds(other)

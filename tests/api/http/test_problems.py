@@ -21,7 +21,7 @@ from api.app import create_app
 from api.atomic_file import FileNotWritten
 from api.errors import NOT_WRITING, BadRequest, InvalidFields, NotWriting, ReadModelBehind, sentence
 from api.http import problems
-from api.http.problems import KINDS
+from api.http.problem_kinds import KINDS
 from api.settings.settings import Settings
 from api.settings.variables import InvalidSetting
 from api.wiring import Services, open_services
