@@ -74,7 +74,7 @@ def await_standby(operator: Operator, name: str) -> None:
     """Let commits wait for a standby of this name from now on, or for none."""
     operator.execute(f"ALTER SYSTEM SET synchronous_standby_names = '{name}'")
     operator.execute("SELECT pg_reload_conf()")
-    # A session sees the new setting before the checkpointer does, and commits follow the checkpointer.
+    # A session sees the new setting before the checkpointer, and commits follow the checkpointer.
     wait_until(lambda: a_commit_waits(operator) is bool(name))
 
 
