@@ -2,7 +2,7 @@
 
 Every run of a workflow has an attempt of its own. The attempts are in the order of their runs, the
 oldest first. Which attempt a callback belongs to was decided when it was recorded, and is stored
-with it (`domain/job/belonging.py`).
+with it (`domain/job/runs/belonging.py`).
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from hashlib import sha256
 
 import msgspec
 
-from domain.job import first_release
 from domain.job.attempt import fold
 from domain.job.attempt.state import Attempt, ReportedValue, cut_off
 from domain.job.events import (
@@ -28,6 +27,7 @@ from domain.job.events import (
     StopRequested,
     TimeoutWithdrawn,
 )
+from domain.job.runs import first_release
 
 MAX_RUNS = 50
 """A job remembers the newest attempts, at most this many; the events hold all of them."""

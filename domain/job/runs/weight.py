@@ -8,7 +8,7 @@ from __future__ import annotations
 from sys import getsizeof
 from typing import Final
 
-from domain.job.runs import Runs
+from domain.job.runs.state import Runs
 
 ATTEMPT_BYTES: Final = 650
 STEP_BYTES: Final = 250
