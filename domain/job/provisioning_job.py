@@ -33,8 +33,8 @@ from domain.job.events import (
     StopRequested,
     TimeoutWithdrawn,
 )
+from domain.job.runs import fold as runs_of_a_job
 from domain.job.runs import orders
-from domain.job.runs import state as runs_of_a_job
 from domain.job.runs.belonging import Placement, place
 from domain.job.runs.rollback import may_matter, rollback_of, rollbacks_of_others
 from domain.job.runs.state import Runs

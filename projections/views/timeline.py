@@ -18,7 +18,7 @@ from domain.job.events import (
     Received,
     StepReported,
 )
-from domain.job.runs import state as runs_of_a_job
+from domain.job.runs import fold as runs_of_a_job
 from domain.job.runs.state import Runs
 from projections.views.shown_times import earliest
 
