@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import secrets
+import shutil
 import sys
 from collections.abc import Iterator
 from http import HTTPStatus
 from math import isfinite
+from pathlib import Path
 from threading import Event
 from urllib.parse import urlsplit
 
@@ -97,7 +99,7 @@ def _ask_first(server: Server, yes: bool) -> None:
     """Say what will be written; ask where the server has jobs that are not the demo's."""
     others = server.has_other_jobs()
     agents = ", ".join(part.agent for part in CAST)
-    click.echo(f"Plays three jobs on {server.url}, of the agents {agents}: about 35 events.")
+    click.echo(f"Plays three jobs on {server.url}, of the agents {agents}: about 30 events.")
     if yes or not others:
         return
     click.echo("That server has other jobs, too, and what is played there stays for ever.")
@@ -126,18 +128,27 @@ def _closing_words(play: Play, url: str, token: str) -> Iterator[str]:
         yield f"{row.part.agent}, {row.part.about}: {_end(row)}"
     if play.patience:
         yield f"  The server gives no job up yet ({play.patience}). It will give this one up later."
-    web, db, lost = (row.job_id for row in play.rows)
-    width = max(len(web), len(db), len(lost)) + len("milepost replay ")
     yield ""
     yield "Look next:"
-    yield f"  {'milepost jobs':{width}}  all jobs, the newest first"
-    yield f"  {'milepost jobs ' + db:{width}}  two attempts, and how long each step took"
-    yield f"  {'milepost replay ' + web:{width}}  what its user saw, once more"
-    yield f"  {'milepost audit ' + lost:{width}}  each event, who sent it, and what it changed"
-    yield f"  {url}/audit/{db}"
-    yield f"  {'':{width}}  the same in a browser, which asks for the token in {token}"
-    yield f"  {url}/api/docs"
-    yield f"  {'':{width}}  the API, with forms to try it"
+    program = _program()
+    web, db, lost = (row.job_id for row in play.rows)
+    commands = {
+        "jobs": "all jobs, the newest first",
+        f"jobs {db}": "two attempts, and how long each step took",
+        f"replay {web}": "what its user saw, once more",
+        f"audit {lost}": "each event, who sent it, and what it changed",
+    }
+    width = max(map(len, commands))
+    for command, about in commands.items():
+        yield f"  {program} {command:{width}}  {about}"
+    yield f"  {url}/audit/{db}  in a browser, which asks for the token in {token}"
+    yield f"  {url}/api/docs  the API, with forms to try it"
+
+
+def _program() -> str:
+    """Return how the reader can call this program: by its name, or as it was called."""
+    found, called = shutil.which("milepost"), sys.argv[0]
+    return "milepost" if found and Path(found).samefile(called) else called
 
 
 def _end(row: Row) -> str:

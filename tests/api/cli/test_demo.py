@@ -81,20 +81,29 @@ def test_a_success_a_retry_and_a_silence_are_played_again_and_again(first_start:
     assert all(signer["key_id"].startswith("job-key:") for signer in signers)
 
 
-def test_every_command_and_page_that_it_names_is_there(first_start: Server) -> None:
+@pytest.mark.parametrize("is_on_path", [True, False])
+def test_every_command_and_page_that_it_names_is_there(
+    first_start: Server, is_on_path: bool
+) -> None:
+    """A command is named as the reader can type it: by its path, if its folder is not on PATH."""
+    if is_on_path:
+        first_start.env["PATH"] = f"{MILEPOST.parent}:{first_start.env['PATH']}"
     done = play(first_start, *QUICK)
 
-    commands = re.findall(r"^  (milepost [a-z]+(?: demo-\S+)?)  ", done.stdout, re.MULTILINE)
+    commands = re.findall(r"^  (\S*milepost [a-z]+(?: demo-\S+)?)  ", done.stdout, re.MULTILINE)
     assert [command.split()[1] for command in commands] == ["jobs", "jobs", "replay", "audit"]
+    assert {command.split()[0] for command in commands} == {
+        "milepost" if is_on_path else str(MILEPOST)
+    }
     for command in commands:
         subprocess.run(
-            [MILEPOST, *command.split()[1:]],
+            ["bash", "-c", command],  # noqa: S607
             cwd=first_start.home,
             env=first_start.env,
             capture_output=True,
             check=True,
         )
-    pages = re.findall(rf"^  {first_start.url}(/\S+)$", done.stdout, re.MULTILINE)
+    pages = re.findall(rf"^  {first_start.url}(/\S+)  ", done.stdout, re.MULTILINE)
     assert len(pages) == 2
     assert {first_start.get(page).status for page in pages} == {200}
     [file] = re.findall(r"the token in (\S+)$", done.stdout, re.MULTILINE)
