@@ -62,6 +62,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         hosts = ",".join(f"{each}:{port}" if port else each for each, port in pairs)
         return f"postgresql://{user}{hosts}/{dbname}"
 
+    @property
+    def url(self) -> str:
+        """The URL at which `milepost serve` listens."""
+        return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+
     def __repr__(self) -> str:
         """Show the server's address, and no secret."""
         where = f"{self.host}:{self.port} workers={self.workers}"
