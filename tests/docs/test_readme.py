@@ -135,11 +135,6 @@ def test_every_status_of_a_callback_is_named(document: str) -> None:
         assert f"`{status}`" in text or f'`"status": "{status}"`' in text, status
 
 
-def test_every_page_of_the_documentation_is_in_the_readme() -> None:
-    for page in (ROOT / "docs").glob("*.md"):
-        assert f"[docs/{page.name}](docs/{page.name}): " in README
-
-
 def test_every_setting_is_in_the_readme() -> None:
     files = Path(settings.__file__).parent.glob("*.py")
     source = "\n".join(file.read_text(encoding="utf-8") for file in files)
@@ -148,20 +143,3 @@ def test_every_setting_is_in_the_readme() -> None:
     assert {"MILEPOST_HOME", "MILEPOST_DATABASE_URL", "CIPHER_KEY"} <= names, "not in this room"
     for name in names:
         assert f"`{name}`" in README, name
-
-
-def test_links_lead_somewhere() -> None:
-    """A link names a file that is there, and a heading of it where it names one."""
-    for document in (ROOT / "README.md", *(ROOT / "docs").rglob("*.md")):
-        # A link inside code is an example of one.
-        text = re.sub(r"`[^`]*`", "", document.read_text(encoding="utf-8"))
-        for target, heading in re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)", text):
-            path = document.parent / target if target else document
-            assert path.exists(), f"{document.name}: {target}"
-            assert not heading or heading in headings(path), f"{document.name}: {target}#{heading}"
-
-
-def headings(document: Path) -> set[str]:
-    """Return the names by which links lead to the document's headings, as GitHub makes them."""
-    lines = re.findall(r"^#+ (.*)$", document.read_text(encoding="utf-8"), re.MULTILINE)
-    return {re.sub(r"[^\w -]", "", line.lower()).replace(" ", "-") for line in lines}

@@ -1,4 +1,4 @@
-"""The commands of the operations page, run as they stand there."""
+"""The commands that move a store to another database, run as they stand in the page."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.lives import live
 from tests.support.server import MILEPOST
 
 ROOT = Path(__file__).parents[2]
-OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+MOVING = (ROOT / "docs" / "operations" / "moving.md").read_text(encoding="utf-8")
 
 
 def test_a_sqlite_file_is_moved_to_postgresql_as_it_says(
@@ -25,9 +25,7 @@ def test_a_sqlite_file_is_moved_to_postgresql_as_it_says(
         Deployment(store_env(kind, request), workflows, clock) for kind in ("sqlite", "postgres")
     )
     events = live(old)
-    [commands] = re.findall(
-        r"^```sh\n(milepost export.*?)^```", OPERATIONS, re.DOTALL | re.MULTILINE
-    )
+    [commands] = re.findall(r"^```sh\n(milepost export.*?)^```", MOVING, re.DOTALL | re.MULTILINE)
     script = commands.replace(
         "postgresql://milepost@db.example/milepost", f"'{new.env['DATABASE_URL']}'"
     )
