@@ -12,6 +12,7 @@ from api.cli.audit import audit
 from api.cli.backup import backup
 from api.cli.checkpoint import checkpoint
 from api.cli.deadlines import deadlines
+from api.cli.demo import demo
 from api.cli.export import export
 from api.cli.import_ import import_
 from api.cli.jobs import jobs
@@ -79,7 +80,7 @@ def run() -> None:
 def main() -> None:
     """Record what happens to provisioning jobs and show people how far they are.
 
-    Settings come from the environment (MILEPOST_DATABASE_URL and others; see the README).
+    Settings come from the environment: see docs/reference/settings.md.
     """
 
 
@@ -99,6 +100,7 @@ for command in (
     verify,
     checkpoint,
     deadlines,
+    demo,
     rebuild,
     backup,
     export,

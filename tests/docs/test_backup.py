@@ -1,4 +1,4 @@
-"""The commands for backup and restore, run as they stand in the operations page."""
+"""The commands for backup and restore, run as they stand in their page."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ from tests.support.postgres_server import PACKAGE, create_database
 from tests.support.server import MILEPOST, Make, Server
 
 ROOT = Path(__file__).parents[2]
-OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
-SECTION = OPERATIONS[OPERATIONS.index("\n## Backup and restore\n") :]
+PAGE = (ROOT / "docs" / "operations" / "backup.md").read_text(encoding="utf-8")
 BACKUPS, RESTORES = (
-    dict(re.findall(rf"^```sh\n# {what} ([\w ]+):.*\n((?:.*\n)*?)```", SECTION, re.MULTILINE))
+    dict(re.findall(rf"^```sh\n# {what} ([\w ]+):.*\n((?:.*\n)*?)```", PAGE, re.MULTILINE))
     for what in ("back up", "restore")
 )
 DATABASE = "postgresql://milepost@db.example/milepost"
