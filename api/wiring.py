@@ -170,14 +170,22 @@ class Services(msgspec.Struct, frozen=True):
         self.milepost.close()
 
 
-def open_services(settings: Settings, clock: Callable[[], datetime] | None = None) -> Services:
+def open_services(
+    settings: Settings,
+    clock: Callable[[], datetime] | None = None,
+    *,
+    only_looks: bool = False,
+) -> Services:
     """Return the connected services; raise `InvalidDefinition` for an unusable workflow definition.
 
-    This opens no connection to the database: the first statement does.
+    This opens no connection to the database: the first statement does. With `only_looks`, this
+    makes no folder and no file, and the services write nothing.
     """
     workflows = load(settings.workflows)
-    make_home(settings)
-    env = {"ORIGINATOR_ID_TYPE": "text", "CREATE_TABLE": "no", **settings.store, **log_in(settings)}
+    if not only_looks:
+        make_home(settings)
+    log = log_in(settings, only_looks=only_looks)
+    env = {"ORIGINATOR_ID_TYPE": "text", "CREATE_TABLE": "no", **settings.store, **log}
     milepost = Milepost(env, clock=clock, workflows=workflows)
     kit = kit_over(milepost.recorder)
     milepost.when_committed(kit.read_model.wake)

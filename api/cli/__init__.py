@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from api.cli.audit import audit
+from api.cli.backup import backup
 from api.cli.checkpoint import checkpoint
 from api.cli.deadlines import deadlines
 from api.cli.demo import demo
@@ -101,6 +102,7 @@ for command in (
     deadlines,
     demo,
     rebuild,
+    backup,
     export,
     import_,
     tokens,

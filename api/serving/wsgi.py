@@ -9,7 +9,7 @@ from api.app import create_app
 from api.http.flask_side.app import App
 from api.settings.config import from_environment
 from api.settings.credentials import needs_credentials, with_credentials
-from api.settings.home import make_home
+from api.settings.home import check_database_file, make_home
 from api.settings.private_files import made_private
 from api.settings.variables import InvalidSetting
 from api.wiring import open_services
@@ -30,6 +30,7 @@ def application() -> App:
             "set MILEPOST_CALLBACK_SECRET and MILEPOST_ADMIN_TOKEN: "
             "only `milepost serve` generates credentials"
         )
+    check_database_file(configured)
     make_home(configured)
     for line in made_private(configured):
         log.warning("%s", line)

@@ -6,12 +6,12 @@ from ipaddress import ip_address
 from itertools import zip_longest
 from pathlib import Path
 from typing import Final
-from urllib.parse import unquote
 
 import msgspec
 from psycopg.conninfo import conninfo_to_dict
 
 from api.settings.named_senders import NamedSender
+from api.settings.sqlite_file import file_of
 from domain.evidence.signing_keys import PrivateKey, PublicKey
 
 CONNECTIONS_PER_ADDRESS: Final = 1_024
@@ -89,8 +89,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def sqlite_file(self) -> Path:
-        """The path in `sqlite:///relative` or `sqlite:////absolute`."""
-        return Path(unquote(self.database_url.removeprefix("sqlite:///")))
+        """The path in `sqlite:////absolute`, without symbolic links."""
+        return file_of(self.database_url)
 
     @property
     def listens_on_loopback(self) -> bool:

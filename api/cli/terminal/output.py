@@ -15,6 +15,7 @@ from rich.text import Text
 
 from api.settings.config import from_environment
 from api.settings.credentials import with_stored_checkpoint_key
+from api.settings.home import check_database_file
 from api.wiring import Services, open_services
 from domain.unseen import escaped_json, visible_lines
 from projections.views.durations import span
@@ -50,6 +51,7 @@ def opened(
     settings = from_environment()
     if with_key:
         settings = with_stored_checkpoint_key(settings)
+    check_database_file(settings, only_looks=only_looks)
     if (
         (only_if_there or only_looks)
         and settings.database == "sqlite"
@@ -59,7 +61,7 @@ def opened(
             f"there is no database at {settings.sqlite_file}; run this command where `milepost "
             "serve` runs, or set MILEPOST_HOME or MILEPOST_DATABASE_URL"
         )
-    services = open_services(settings)
+    services = open_services(settings, only_looks=only_looks)
     try:
         if only_looks:
             services.check()

@@ -105,11 +105,11 @@ def test_an_empty_environment_has_the_documented_defaults() -> None:
     settings = from_environment({})
 
     assert settings == Settings(
-        home=Path(".milepost"), database_url="sqlite:///.milepost/milepost.db"
+        home=Path(".milepost"), database_url=f"sqlite:///{Path.cwd()}/.milepost/milepost.db"
     )
     assert (settings.host, settings.port, settings.workers) == ("127.0.0.1", 8000, 1)
     assert settings.database == "sqlite"
-    assert settings.sqlite_file == Path(".milepost/milepost.db")
+    assert settings.sqlite_file == Path.cwd() / ".milepost/milepost.db"
 
 
 def test_every_variable_is_read(tmp_path: Path) -> None:
