@@ -68,6 +68,11 @@ class Services(msgspec.Struct, frozen=True):
             self.read_model.prepare()
             self.tree.prepare()
 
+    def has_store(self) -> bool:
+        """Tell whether the database has any table of Milepost; write nothing."""
+        with translated():
+            return self.schema.has_any_table()
+
     def now(self) -> datetime:
         """Return the time of the store's clock, as far as it is known; this never blocks.
 

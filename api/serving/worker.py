@@ -46,7 +46,7 @@ def work(orders: Orders, listening: socket.socket, line: Line) -> None:
     from api.serving.logs import log_to_stderr
     from api.wiring import open_services
 
-    log_to_stderr()
+    log_to_stderr(orders.settings.log_format)
     sys.setswitchinterval(SWITCH_SECONDS)
     told = _Told(line)
     services = msgspec.structs.replace(
