@@ -65,6 +65,8 @@ def serve(
         services = open_services(settings)
         try:
             services.prepare()
+            for warning in services.warnings():
+                log.warning("%s", warning)
             if "checkpoint key" in made:
                 made["checkpoint key"] = str(services.published()[0])
         finally:

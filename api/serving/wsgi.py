@@ -40,4 +40,6 @@ def application() -> App:
     services = open_services(settings)
     atexit.register(services.close)
     services.prepare()
+    for line in services.warnings():
+        log.warning("%s", line)
     return create_app(services)
