@@ -70,7 +70,7 @@ def run(
         return process
 
     with _projecting(settings) if project else nullcontext():
-        Supervisor(sockets, start, manager).run()
+        Supervisor(sockets, start, settings.drain_seconds, manager).run()
 
 
 def connections_of(settings: Settings) -> int:
