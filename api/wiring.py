@@ -29,6 +29,7 @@ from projections.reactions.deadlines import DeadlineWatch, Note, noted
 from projections.read_model.contract import REFUSED, RESUMED, ReadModel
 from projections.reading.history import History
 from projections.reading.reader import Reader
+from projections.reading.used_definitions import UsedDefinitions, warning_of
 from projections.rebuilding.cleaner import Cleaner
 from projections.rebuilding.contract import Shadow
 from projections.rebuilding.rebuild import Rebuild
@@ -55,6 +56,7 @@ class Services(msgspec.Struct, frozen=True):
     tokens: RememberedTokens
     senders: Senders
     workflows: Workflows
+    definitions: UsedDefinitions
     clock: Callable[[], datetime] = utc_now
     is_draining: Callable[[], bool] = lambda: False
 
@@ -67,6 +69,15 @@ class Services(msgspec.Struct, frozen=True):
             self.schema.apply()
             self.read_model.prepare()
             self.tree.prepare()
+
+    def has_store(self) -> bool:
+        """Tell whether the database has any table of Milepost; write nothing."""
+        with translated():
+            return self.schema.has_any_table()
+
+    def warnings(self) -> list[str]:
+        """Return what an operator should know at the start, a sentence each."""
+        return [warning_of(ref) for ref in self.definitions.changed(self.workflows)]
 
     def now(self) -> datetime:
         """Return the time of the store's clock, as far as it is known; this never blocks.
@@ -203,6 +214,7 @@ def open_services(
         tokens=RememberedTokens(kit.tokens),
         senders=senders_of(settings, workflows),
         workflows=workflows,
+        definitions=UsedDefinitions(kit.read_model),
         clock=clock or utc_now,
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from api.cli.terminal.output import as_json, counted, opened, print_json, print_table, status_text
+from domain.unseen import visible
 
 
 @click.command()
@@ -15,6 +16,7 @@ def status(as_json: bool) -> None:
         standing, counts = services.reader.status(), dict(services.reader.counts())
         growth = services.evidence.growth()
         deadlines = services.deadlines().sentence(services.milepost.store.now())
+        warnings = services.warnings()
         database, shape = services.settings.shown_database, services.read_model.shape
     if as_json:
         return print_json(
@@ -30,6 +32,7 @@ def status(as_json: bool) -> None:
                 "tree_lag_events": growth.lag(standing.log_position),
                 "tree_fault": growth.fault,
                 "deadlines": deadlines or "watched",
+                "warnings": warnings,
                 "jobs": counts,
                 "set_aside": standing.set_aside,
             }
@@ -45,6 +48,8 @@ def status(as_json: bool) -> None:
     click.echo(f"Tree         {counted(growth.size, 'event')}, {growth.fault or behind}")
     if deadlines:
         click.echo(f"Deadlines    {deadlines}")
+    for warning in warnings:
+        click.echo(f"Warning      {visible(warning)}")
     rows = [(status_text(name), count) for name, count in sorted(counts.items())]
     print_table(("Status", "Jobs"), rows, "Jobs         none yet")
     if standing.set_aside:
