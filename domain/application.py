@@ -118,6 +118,10 @@ class Milepost(Application[str]):
         return self._watch.trouble()
 
     def queue(self, registration: QueueJob) -> Receipt:
+        try:
+            self.store.check_place()
+        except PersistenceError as error:
+            self._watch.fail(error)
         """Register a job.
 
         Raises `JobAlreadyRegistered`, `JobInProgress` (the user has another job in progress),

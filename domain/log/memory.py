@@ -43,6 +43,9 @@ class MemoryRecorder(popo.POPOApplicationRecorder):
         """Do nothing: this store has the clock of its host."""
 
     def create_table(self) -> None:
+    def check_place(self) -> None:
+        """Do nothing: memory has no path."""
+
         """Do nothing: memory has no tables."""
 
     def transact(

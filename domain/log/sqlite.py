@@ -115,6 +115,10 @@ class SQLiteRecorder(SQLiteLog, sqlite.SQLiteApplicationRecorder):
         SQLiteSchema(self.datastore, PART).apply()
 
     def transact(
+    def check_place(self) -> None:
+        """See `JobStore.check_place`: the file may have been replaced or removed."""
+        self.datastore.place.check()
+
         self,
         known: Mapping[str, int],
         names: Collection[str],

@@ -106,6 +106,10 @@ class JobStore(Log, Protocol):
     clock: Callable[[], datetime] | None
 
     def transact(
+    def check_place(self) -> None:
+        """Raise the library's `PersistenceError` if commits go to where nobody finds them."""
+        ...
+
         self,
         known: Mapping[str, int],
         names: Collection[str],

@@ -13,6 +13,7 @@ from eventsourcing.persistence import IntegrityError, OperationalError
 
 from domain.log.bounded import within_bytes
 from domain.log.connections.sqlite_lock import BUSY_TIMEOUT, NextWriterLock
+from domain.log.connections.sqlite_place import Place
 from domain.log.stored import Stored
 
 # FULL: a commit is on the disk before it is acknowledged, also when the power fails.
@@ -23,9 +24,15 @@ ENCODING = "PRAGMA encoding"
 
 
 class DurableConnectionPool(sqlite.SQLiteConnectionPool):
-    """A pool whose connections wait for the disk."""
+    """A pool whose connections wait for the disk, and all have the same file open."""
+
+    def __init__(self, place: Place, **options: Any) -> None:
+        super().__init__(**options)
+        self._place = place
 
     def _create_connection(self) -> sqlite.SQLiteConnection:
+        # SQLite would make a new file where the open one was removed.
+        self._place.check()
         try:
             connection = super()._create_connection()
             cursor = connection.cursor()
@@ -36,6 +43,11 @@ class DurableConnectionPool(sqlite.SQLiteConnectionPool):
             raise OperationalError(f"{self.db_name}: {error}") from error
         if encoding != "UTF-8":
             raise OperationalError(f"{self.db_name} is encoded in {encoding}; Milepost needs UTF-8")
+        try:
+            self._place.opened()
+        except OperationalError:
+            connection.close()
+            raise
         return connection
 
 
@@ -44,12 +56,18 @@ class SQLiteDatastore(sqlite.SQLiteDatastore):
 
     def __init__(self, db_name: str, **options: Any) -> None:
         super().__init__(db_name, **options)
-        self.pool = DurableConnectionPool(db_name=db_name)
+        self.place = Place(db_name)
+        self.pool = DurableConnectionPool(self.place, db_name=db_name)
         self._next_writer = NextWriterLock(Path(f"{db_name}-next-writer"))
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Cursor]:
-        """Yield a cursor in a transaction that holds the write lock; commit, or roll back."""
+        """Yield a cursor in a transaction that holds the write lock; commit, or roll back.
+
+        Raises `OperationalError` after the commit if the file was replaced or removed: then the
+        commit is in a file that nobody will find.
+        """
+        self.place.refuse_if_left()
         with self.get_connection(commit=True) as connection:
             with translated(), connection.cursor() as cursor:
                 self._next_writer.begin(cursor.connection)
@@ -59,6 +77,7 @@ class SQLiteDatastore(sqlite.SQLiteDatastore):
                     connection.rollback()
                     raise
                 connection.commit()
+        self.place.check()
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Cursor]:
