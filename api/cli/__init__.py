@@ -14,6 +14,7 @@ from api.cli.deadlines import deadlines
 from api.cli.export import export
 from api.cli.import_ import import_
 from api.cli.jobs import jobs
+from api.cli.losses import losses
 from api.cli.operate import cancel, fail, retry, stop, stopped
 from api.cli.rebuild import rebuild
 from api.cli.replay import replay
@@ -98,6 +99,7 @@ for command in (
     verify,
     checkpoint,
     deadlines,
+    losses,
     rebuild,
     export,
     import_,

@@ -24,6 +24,7 @@ from eventsourcing.persistence import (
 
 from domain.errors import MilepostError, StoreUnavailable
 from domain.job.keys import Key
+from domain.log.lost_end.contract import Losses
 from domain.log.reading.contract import Log, Recalling
 from domain.log.snapshots import Snapshot
 from domain.log.stored import Stored
@@ -97,7 +98,7 @@ class Filling(Recalling, Protocol):
         ...
 
 
-class JobStore(Log, Protocol):
+class JobStore(Log, Losses, Protocol):
     """A library recorder that can also read, decide and append in one transaction.
 
     `clock` takes the place of the store's own clock, if it is given.
@@ -105,11 +106,11 @@ class JobStore(Log, Protocol):
 
     clock: Callable[[], datetime] | None
 
-    def transact(
     def check_place(self) -> None:
         """Raise the library's `PersistenceError` if commits go to where nobody finds them."""
         ...
 
+    def transact(
         self,
         known: Mapping[str, int],
         names: Collection[str],
