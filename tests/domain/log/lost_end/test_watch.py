@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -94,6 +96,27 @@ def test_an_empty_log_in_place_of_the_one_that_was_seen_is_a_loss(stores: Deploy
 
     [loss] = losses(stores)
     assert (loss.log_position, loss.agreed_position, loss.agreed_at) == (0, 0, None)
+
+
+def test_a_backup_that_is_restored_into_the_open_file_is_a_loss(
+    sqlite: Deployment, tmp_path: Path
+) -> None:
+    """As `.restore` of SQLite's shell does: the file at the path remains the same."""
+    whole = record(sqlite, "one")
+    sqlite.milepost.end.look()
+    backup, live = (
+        sqlite3.connect(file) for file in (tmp_path / "backup.db", sqlite.env["SQLITE_DBNAME"])
+    )
+    live.backup(backup)
+    lost = record(sqlite, "two")
+
+    backup.backup(live)
+    record(sqlite, "three")
+
+    [loss] = losses(sqlite)
+    assert (loss.position, loss.agreed_position) == (lost, whole)
+    for connection in (backup, live):
+        connection.close()
 
 
 def test_a_loss_is_recorded_and_told_once(
