@@ -72,6 +72,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """The URL at which `milepost serve` listens."""
         return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
 
+    @property
+    def lasting_database(self) -> str:
+        """What tells this database from others in the same home, without a password.
+
+        It is the same from whichever folder a process is started.
+        """
+        if self.database == "sqlite":
+            return str(self.sqlite_file.resolve())
+        parts = conninfo_to_dict(self.database_url)
+        # With these, one server has several databases, or several schemas of one.
+        others = [f"{name}={parts[name]}" for name in ("service", "options") if parts.get(name)]
+        return " ".join([self.shown_database, *others])
+
     def __repr__(self) -> str:
         """Show the server's address, and no secret."""
         where = f"{self.host}:{self.port} workers={self.workers}"

@@ -332,6 +332,23 @@ def test_a_database_is_shown_without_its_password(url: str, shown: str) -> None:
     assert from_environment({"MILEPOST_DATABASE_URL": url}).shown_database == shown
 
 
+def test_what_is_kept_of_a_database_is_kept_by_a_lasting_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It tells databases and schemas apart, and no password."""
+
+    def name(url: str) -> str:
+        return from_environment({"MILEPOST_DATABASE_URL": url}).lasting_database
+
+    monkeypatch.chdir(tmp_path)
+    assert name("sqlite:///milepost.db") == name(f"sqlite:///{tmp_path}/milepost.db")
+    assert name("postgresql://user:hunter2@host/db") == "postgresql://user@host/db"
+    assert name("postgresql://host/db?options=-csearch_path%3Done") == (
+        "postgresql://host/db options=-csearch_path=one"
+    )
+    assert name("postgresql://?service=one") != name("postgresql://?service=two")
+
+
 @pytest.mark.parametrize("character", "/@")
 def test_a_password_that_should_have_been_escaped_is_not_shown_either(character: str) -> None:
     """Such a URL means something else to the database; whoever wrote it wants to hear so."""
