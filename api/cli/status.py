@@ -15,6 +15,7 @@ def status(as_json: bool) -> None:
         standing, counts = services.reader.status(), dict(services.reader.counts())
         growth = services.evidence.growth()
         deadlines = services.deadlines().sentence(services.milepost.store.now())
+        held_back = services.held_back()
         database, shape = services.settings.shown_database, services.read_model.shape
     if as_json:
         return print_json(
@@ -30,6 +31,7 @@ def status(as_json: bool) -> None:
                 "tree_lag_events": growth.lag(standing.log_position),
                 "tree_fault": growth.fault,
                 "deadlines": deadlines or "watched",
+                "cleaning_up": held_back or "not held back",
                 "jobs": counts,
                 "set_aside": standing.set_aside,
             }
@@ -45,6 +47,8 @@ def status(as_json: bool) -> None:
     click.echo(f"Tree         {counted(growth.size, 'event')}, {growth.fault or behind}")
     if deadlines:
         click.echo(f"Deadlines    {deadlines}")
+    if held_back:
+        click.echo(f"Cleaning up  {held_back}")
     rows = [(status_text(name), count) for name, count in sorted(counts.items())]
     print_table(("Status", "Jobs"), rows, "Jobs         none yet")
     if standing.set_aside:

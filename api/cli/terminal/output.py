@@ -16,6 +16,7 @@ from rich.text import Text
 from api.settings.config import from_environment
 from api.settings.credentials import with_stored_checkpoint_key
 from api.wiring import Services, open_services
+from domain.log.store import translated
 from domain.unseen import escaped_json, visible_lines
 from projections.views.durations import span
 
@@ -59,13 +60,14 @@ def opened(
             f"there is no database at {settings.sqlite_file}; run this command where `milepost "
             "serve` runs, or set MILEPOST_HOME or MILEPOST_DATABASE_URL"
         )
-    services = open_services(settings)
+    services = open_services(settings.of_parent())
     try:
         if only_looks:
             services.check()
         else:
             services.prepare()
-        yield services
+        with translated():
+            yield services
     finally:
         services.close()
 
