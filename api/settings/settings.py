@@ -17,6 +17,9 @@ from domain.log.connections.postgres import CONNECTIONS
 
 CONNECTIONS_PER_ADDRESS: Final = 1_024
 """Far more than the honest senders behind one address have: a callback takes milliseconds."""
+DRAIN_SECONDS: Final = 2
+"""How long a server that is asked to end still takes requests. A balancer needs longer if it asks
+`/readyz` less often than once a second."""
 
 PARENT_CONNECTIONS: Final = 2
 """A server's parent projects in one thread; the second replaces one that has died."""
@@ -47,6 +50,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     connections: int | None = None
     connections_per_address: int = CONNECTIONS_PER_ADDRESS
     trusted_proxies: tuple[str, ...] = ()
+    drain_seconds: int = DRAIN_SECONDS
     store: dict[str, str] = {}
 
     @property
@@ -78,6 +82,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         pairs = zip_longest(host.split(","), ports, fillvalue="")
         hosts = ",".join(f"{each}:{port}" if port else each for each, port in pairs)
         return f"postgresql://{user}{hosts}/{dbname}"
+
+    @property
+    def url(self) -> str:
+        """The URL at which `milepost serve` listens."""
+        return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
 
     def __repr__(self) -> str:
         """Show the server's address, and no secret."""

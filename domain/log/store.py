@@ -23,7 +23,7 @@ from eventsourcing.persistence import (
 )
 
 from domain.errors import MilepostError, StoreUnavailable
-from domain.job.keys import Key
+from domain.job.keys.key import Key
 from domain.log.reading.contract import Log, Recalling
 from domain.log.snapshots import Snapshot
 from domain.log.stored import Stored

@@ -21,7 +21,7 @@ from domain.job.events import (
     StatusReported,
     TimeoutWithdrawn,
 )
-from domain.job.keys import (
+from domain.job.keys.key import (
     Key,
     agent_key,
     callback_key,

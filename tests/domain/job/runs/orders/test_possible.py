@@ -13,8 +13,8 @@ from domain.job.callback import Callback
 from domain.job.events import (
     Fact,
 )
-from domain.job.orders import Ordered, possible
 from domain.job.provisioning_job import Outcome, ProvisioningJob
+from domain.job.runs.orders import Ordered, possible
 from tests.support.deployment import NOON
 from tests.support.histories import (
     FAILED,

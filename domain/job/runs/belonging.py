@@ -20,8 +20,8 @@ from domain.job.events import (
     Received,
     StatusReported,
 )
-from domain.job.runs import Runs
-from domain.job.word import (
+from domain.job.runs.state import Runs
+from domain.job.runs.word import (
     Word,
     begins_again,
     failed_before,

@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias
 
 from domain.errors import NotPossible
 from domain.job.attempt.state import Attempt
-from domain.job.runs import Runs
+from domain.job.runs.state import Runs
 
 Ordered: TypeAlias = Literal["fail", "cancel", "retry", "stopped"]
 Order: TypeAlias = Ordered | Literal["stop"]

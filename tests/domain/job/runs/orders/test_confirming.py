@@ -12,8 +12,8 @@ from domain.job.events import (
     MetadataReported,
     StatusReported,
 )
-from domain.job.orders import possible
 from domain.job.provisioning_job import Outcome
+from domain.job.runs.orders import possible
 from tests.support.histories import (
     FAILED,
     MACHINE,

@@ -14,7 +14,7 @@ from domain.job.events import (
     RollbackWithdrawn,
     StatusReported,
 )
-from domain.job.runs import Runs
+from domain.job.runs.state import Runs
 
 
 def may_matter(fact: Fact) -> bool:

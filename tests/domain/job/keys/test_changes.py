@@ -16,7 +16,7 @@ from domain.job.commands.contract import Command
 from domain.job.commands.operators import OrderJob, StopJob
 from domain.job.commands.registration import QueueJob
 from domain.job.commands.time import TimeOutJob
-from domain.job.keys import Key, in_progress_key
+from domain.job.keys.key import Key, in_progress_key
 from domain.job.provisioning_job import ProvisioningJob, evolve
 from domain.log.memory import MemoryRecorder
 from domain.log.recall import Folded

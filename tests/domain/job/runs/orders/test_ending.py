@@ -11,8 +11,8 @@ from domain.job.events import (
     RollbackRequested,
     StatusReported,
 )
-from domain.job.orders import Ordered
 from domain.job.provisioning_job import Outcome
+from domain.job.runs.orders import Ordered
 from tests.support.deployment import NOON
 from tests.support.histories import (
     FAILED,

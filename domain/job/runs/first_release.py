@@ -15,7 +15,7 @@ from domain.job.attempt.state import Attempt, ReportedValue
 from domain.job.events import AttemptStarted, Received
 
 if TYPE_CHECKING:
-    from domain.job.runs import Runs
+    from domain.job.runs.state import Runs
 
 MAX_EARLIER_RUNS = 10
 """An attempt remembers the ids of at most this many earlier runs of its job."""

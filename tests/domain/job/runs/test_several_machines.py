@@ -9,8 +9,8 @@ import pytest
 from domain.errors import NotPossible
 from domain.job.attempt.fold import evolve
 from domain.job.events import StatusReported
-from domain.job.orders import possible
 from domain.job.provisioning_job import ProvisioningJob
+from domain.job.runs.orders import possible
 from tests.support.deployment import NOON
 from tests.support.orders import order
 from tests.support.stories import Story
