@@ -19,6 +19,8 @@ from domain.log.schema.postgres import PostgresSchema
 from domain.log.schema.sqlite import SQLiteSchema
 from domain.log.schema.steps import Schema
 from domain.log.sqlite import ONLY_LOOKS, SQLiteRecorder
+from domain.log.surroundings.contract import NoSurroundings, Surroundings
+from domain.log.surroundings.postgres import PostgresSurroundings
 from projections.read_model.contract import SHAPE, ReadModel
 from projections.read_model.postgres.read_model import PostgresReadModel
 from projections.read_model.sqlite.read_model import SQLiteReadModel
@@ -42,6 +44,7 @@ class Kit(msgspec.Struct, frozen=True):
     tree: TreeStore
     inspection: Inspection
     tokens: TokenStore
+    surroundings: Surroundings
 
 
 def log_in(settings: Settings, *, only_looks: bool = False) -> dict[str, str]:
@@ -55,7 +58,11 @@ def log_in(settings: Settings, *, only_looks: bool = False) -> dict[str, str]:
             "SQLITE_DBNAME": str(settings.sqlite_file),
             ONLY_LOOKS: "yes" if only_looks else "no",
         }
-    return {"PERSISTENCE_MODULE": "domain.log.postgres", "DATABASE_URL": settings.database_url}
+    return {
+        "PERSISTENCE_MODULE": "domain.log.postgres",
+        "DATABASE_URL": settings.database_url,
+        "DATABASE_CONNECTIONS": str(settings.database_connections),
+    }
 
 
 def kit_over(recorder: ApplicationRecorder, shape: LiteralString = SHAPE) -> Kit:
@@ -78,6 +85,7 @@ def kit_over(recorder: ApplicationRecorder, shape: LiteralString = SHAPE) -> Kit
                 SQLiteTree(recorder),
                 SQLiteInspection(recorder),
                 SQLiteTokens(recorder.datastore),
+                NoSurroundings(),
             )
         case PostgresRecorder():
             return Kit(
@@ -93,6 +101,7 @@ def kit_over(recorder: ApplicationRecorder, shape: LiteralString = SHAPE) -> Kit
                 PostgresTree(recorder),
                 PostgresInspection(recorder),
                 PostgresTokens(recorder.datastore),
+                PostgresSurroundings(recorder.datastore),
             )
         case _:
             raise TypeError(f"There is no kit for {type(recorder).__name__}.")

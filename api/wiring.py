@@ -24,6 +24,7 @@ from domain.log.lost_end.contract import Loss
 from domain.log.lost_end.folder import MemoryFolder
 from domain.log.schema.steps import Schema
 from domain.log.store import translated
+from domain.log.surroundings.contract import Surroundings
 from domain.workflows.definition import Workflows
 from domain.workflows.files import load
 from projections.projecting.follower import Follower
@@ -56,6 +57,7 @@ class Services(msgspec.Struct, frozen=True):
     history: History
     tree: TreeStore
     inspection: Inspection
+    surroundings: Surroundings
     tokens: RememberedTokens
     senders: Senders
     workflows: Workflows
@@ -66,10 +68,12 @@ class Services(msgspec.Struct, frozen=True):
     def prepare(self) -> None:
         """Apply the missing schema steps, and begin the rows and the tree.
 
-        Raises `StoreUnavailable`, or `SchemaBehind` if this account may not apply the steps.
+        Raises `StoreUnavailable`, `SchemaBehind` if this account may not apply the steps, or
+        `RightsLacking` if it may not write the tables.
         """
         with translated():
             self.schema.apply()
+            self.schema.check_rights()
             self.read_model.prepare()
             self.tree.prepare()
 
@@ -93,6 +97,25 @@ class Services(msgspec.Struct, frozen=True):
         """Return what the watch over deadlines found out; raise `StoreUnavailable`."""
         with translated():
             return noted(self.read_model)
+
+    def held_back(self) -> str | None:
+        """Return who keeps the database from cleaning up; raise `StoreUnavailable`."""
+        with translated():
+            return self.surroundings.held_back()
+
+    def too_few_connections(self) -> str | None:
+        """Return a warning if the database allows fewer connections than this server may hold.
+
+        Raises `StoreUnavailable`.
+        """
+        with translated():
+            allowed = self.surroundings.connections_allowed()
+        if allowed is None or allowed >= (most := self.settings.most_database_connections):
+            return None
+        return (
+            f"the database allows this account {allowed} connections, and this server may hold "
+            f"{most}: set MILEPOST_DATABASE_CONNECTIONS lower, or allow more"
+        )
 
     def resume_deadlines(self) -> None:
         """End the hold of timeouts that there is; raise `StoreUnavailable`."""
@@ -227,6 +250,7 @@ def open_services(
         history=History(kit.read_model, milepost.mapper),
         tree=kit.tree,
         inspection=kit.inspection,
+        surroundings=kit.surroundings,
         tokens=RememberedTokens(kit.tokens),
         senders=senders_of(settings, workflows),
         workflows=workflows,

@@ -66,8 +66,9 @@ def serve(
         services = open_services(settings)
         try:
             services.prepare()
-            for warning in services.warnings():
-                log.warning("%s", warning)
+            for warning in (*services.warnings(), services.too_few_connections()):
+                if warning:
+                    log.warning("%s", warning)
             if "checkpoint key" in made:
                 made["checkpoint key"] = str(services.published()[0])
         finally:
@@ -102,11 +103,22 @@ def project() -> None:
 
 
 @click.command("init-db")
-def init_db() -> None:
-    """Create the missing tables, and exit."""
+@click.option("--grants", "role", metavar="ROLE", help="Print the rights that this role needs.")
+@click.option("--read-only", is_flag=True, help="With --grants: rights to read, without tokens.")
+def init_db(role: str | None, read_only: bool) -> None:
+    """Create the missing tables, and exit.
+
+    With --grants ROLE, print the SQL that lets another PostgreSQL role serve with these tables, or
+    with --read-only look at them, verify and export.
+    """
+    if read_only and not role:
+        raise click.UsageError("--read-only belongs to --grants")
     with opened(makes_store=True) as services:
         _mend(services.settings)
-        click.echo(f"{services.settings.shown_database} is ready.")
+        click.echo(f"{services.settings.shown_database} is ready.", err=bool(role))
+        if role:
+            for statement in services.schema.grants(role, only_reads=read_only):
+                click.echo(statement)
 
 
 def _mend(settings: Settings) -> None:

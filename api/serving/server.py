@@ -94,7 +94,7 @@ def connections_of(settings: Settings) -> int:
 def _projecting(settings: Settings) -> Iterator[None]:
     from api.wiring import open_services
 
-    services, stop = open_services(settings), Event()
+    services, stop = open_services(settings.of_parent()), Event()
     thread = Thread(target=services.projector().run, args=(stop,), name="projector", daemon=True)
     thread.start()
     try:

@@ -22,6 +22,7 @@ from api.settings.validation import (
     workflows_folder,
 )
 from api.settings.variables import InvalidSetting, Variables
+from domain.log.connections.postgres import CONNECTIONS
 
 MAX_CONNECTIONS: Final = 1_000_000
 MAX_DRAIN_SECONDS: Final = 600
@@ -45,6 +46,7 @@ def from_environment(
     settings = Settings(
         home=home,
         database_url=database_url(env.get("MILEPOST_DATABASE_URL"), home),
+        database_connections=env.integer("MILEPOST_DATABASE_CONNECTIONS", 1, 1_000) or CONNECTIONS,
         callback_secrets=shared,
         takes_shared_secret=env.choice("MILEPOST_SHARED_SECRET", ("on", "off")) == "on",
         job_key_secrets=of_jobs,

@@ -13,6 +13,7 @@ from psycopg.conninfo import conninfo_to_dict
 from api.settings.named_senders import NamedSender
 from api.settings.sqlite_file import file_of
 from domain.evidence.signing_keys import PrivateKey, PublicKey
+from domain.log.connections.postgres import CONNECTIONS
 
 CONNECTIONS_PER_ADDRESS: Final = 1_024
 """Far more than the honest senders behind one address have: a callback takes milliseconds."""
@@ -20,12 +21,18 @@ DRAIN_SECONDS: Final = 2
 """How long a server that is asked to end still takes requests. A balancer needs longer if it asks
 `/readyz` less often than once a second."""
 
+PARENT_CONNECTIONS: Final = 2
+"""A server's parent projects in one thread; the second replaces one that has died."""
+PARENT_SESSIONS: Final = 2
+"""The sessions of the parent's locks, beside these: one that projects, and one that rebuilds."""
+
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The settings. `generated` names the credentials that Milepost made itself."""
 
     home: Path
     database_url: str
+    database_connections: int = CONNECTIONS
     callback_secrets: tuple[str, ...] = ()
     takes_shared_secret: bool = True
     dated_signatures: bool = False
@@ -51,6 +58,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def database(self) -> str:
         """The kind of database: `sqlite` or `postgresql`."""
         return "sqlite" if self.database_url.startswith("sqlite:") else "postgresql"
+
+    @property
+    def most_database_connections(self) -> int:
+        """How many connections to the database this server holds at most, with all processes."""
+        return PARENT_CONNECTIONS + PARENT_SESSIONS + self.workers * self.database_connections
+
+    def of_parent(self) -> Settings:
+        """Return the settings of a process with one thread that uses the database."""
+        few = min(PARENT_CONNECTIONS, self.database_connections)
+        return msgspec.structs.replace(self, database_connections=few)
 
     @property
     def shown_database(self) -> str:

@@ -23,7 +23,8 @@ from psycopg.errors import InsufficientPrivilege
 
 from domain.job.keys.key import Key
 from domain.log.clock import CarriedClock
-from domain.log.connections.postgres import PostgresDatastore
+from domain.log.connections.postgres import CONNECTIONS, PostgresDatastore
+from domain.log.connections.postgres_locks import LOCK_LOG, LOG
 from domain.log.connections.postgres_prepared import Prepared
 from domain.log.lost_end import postgres as lost_end
 from domain.log.parameters import as_json
@@ -74,10 +75,9 @@ PART: PostgresPart = Part(
     ),
 )
 # One writer at a time, so that positions become visible in order: a reader that has seen a position
-# has seen all before it. Not LOCK TABLE, which waits for VACUUM and lets ANALYZE wait.
-# READ COMMITTED: each statement after LOCK sees everything that was committed before the lock.
+# has seen all before it. `LOCK_LOG` is no LOCK TABLE, which waits for VACUUM and lets ANALYZE wait.
+# READ COMMITTED: each statement after the lock sees everything that was committed before it.
 BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
-LOCK = "SELECT pg_advisory_xact_lock(hashtext('milepost events'))"
 # Not now(), which is the time at which the transaction began to wait for the lock.
 SELECT_NOW = "SELECT clock_timestamp() AS now"
 # A sequence does not travel with logical replication or COPY. So after a move of the database, the
@@ -102,8 +102,10 @@ INSERT_EVENTS = """
 """
 # A NOTIFY fails its transaction when PostgreSQL's queue is full, because another session does not
 # listen for hours. The projector looks by itself, too, so then it is not woken.
-WAKE = """
-    SELECT pg_notify('milepost_events', '') WHERE pg_notification_queue_usage() < 0.9
+# All logs of a database share the channel; the payload says which of them has grown.
+WAKE = f"""
+    SELECT pg_notify('milepost_events', {LOG}::oid::text)
+     WHERE pg_notification_queue_usage() < 0.9
 """
 # Commits wait for a synchronous standby only if they write. This is the smallest write there is.
 VOUCH = """
@@ -180,7 +182,7 @@ WHICH_SERVER = """
      WHERE datname = current_database()
 """
 PREPARED: dict[LiteralString, LiteralString] = {
-    "milepost_lock": LOCK,
+    "milepost_lock": LOCK_LOG,
     "milepost_look": LOOK,
     "milepost_tail": SELECT_TAIL,
     "milepost_keys": SELECT_KEYS,
@@ -202,6 +204,8 @@ class PostgresRecorder(PostgresLog, lost_end.PostgresLosses, postgres.PostgresAp
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
+        # The library's subscriptions listen here.
+        self.channel_name = "milepost_events"
         self.clock: Callable[[], datetime] | None = None
         self._carried = CarriedClock()
         self._prepared = Prepared(PREPARED)
@@ -280,7 +284,7 @@ class PostgresRecorder(PostgresLog, lost_end.PostgresLosses, postgres.PostgresAp
             parts.append("EXECUTE milepost_keys(%s)")
             parameters.append(as_json(names))
         cursor.execute(";".join(parts), parameters)
-        for _ in (BEGIN, LOCK):
+        for _ in (BEGIN, LOCK_LOG):
             cursor.nextset()
         [(now, is_behind)] = cursor.fetchall()
         cursor.nextset()
@@ -295,7 +299,7 @@ class PostgresRecorder(PostgresLog, lost_end.PostgresLosses, postgres.PostgresAp
     def filling(self) -> Iterator[Filling]:
         """See `JobStore.filling`."""
         with self.datastore.spelled_out() as cursor:
-            cursor.execute(f"{BEGIN};{WAIT_FOR_EVENTS};{LOCK}")
+            cursor.execute(f"{BEGIN};{WAIT_FOR_EVENTS};{LOCK_LOG}")
             [(events,)] = cursor.execute(COUNT_EVENTS)
             if events:
                 raise StoreNotEmpty.of(events)
@@ -309,7 +313,7 @@ class PostgresRecorder(PostgresLog, lost_end.PostgresLosses, postgres.PostgresAp
         self, curs: Any, stored_events: Sequence[StoredEvent], **_: Any
     ) -> None:
         # The library's own insert needs a composite type; JSON does the same.
-        curs.execute(LOCK)
+        curs.execute(LOCK_LOG)
         curs.execute(WAKE)
         curs.execute(INSERT_EVENTS, (as_json(stored_events),))
 
@@ -383,11 +387,17 @@ def _write(cursor: ClientCursor[Any], append: Append) -> Sequence[int]:
 
 
 class Factory(postgres.PostgresFactory):
-    """Make recorders on the database named by `DATABASE_URL`."""
+    """Make recorders on the database named by `DATABASE_URL`.
+
+    `DATABASE_CONNECTIONS` says how many connections a process may hold.
+    """
 
     application_recorder_class = PostgresRecorder
     datastore: PostgresDatastore
 
     def __init__(self, env: EnvType) -> None:
         InfrastructureFactory.__init__(self, env)
-        self.datastore = PostgresDatastore(self.env.get("DATABASE_URL") or "")
+        connections = self.env.get("DATABASE_CONNECTIONS")
+        self.datastore = PostgresDatastore(
+            self.env.get("DATABASE_URL") or "", int(connections or CONNECTIONS)
+        )

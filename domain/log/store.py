@@ -142,8 +142,13 @@ def translated() -> Iterator[None]:
     except (InterfaceError, OperationalError, InternalError) as error:
         raise StoreUnavailable(str(error)) from error
     except ProgrammingError as error:
-        if type(error.__cause__).__name__ == "UndefinedTable":
+        cause = type(error.__cause__).__name__
+        if cause == "UndefinedTable":
             raise StoreUnavailable(f"{error}; milepost init-db creates the tables") from error
+        if cause == "InsufficientPrivilege":
+            raise StoreUnavailable(
+                f"{error}; milepost init-db --grants prints the GRANTs that an account needs"
+            ) from error
         raise
     except DatabaseError as error:
         if type(error) is DatabaseError:  # subclasses are bugs of ours and pass unchanged

@@ -15,7 +15,7 @@ from psycopg import Cursor
 from psycopg.errors import InsufficientPrivilege, LockNotAvailable
 from psycopg.rows import DictRow
 
-from domain.log.connections.postgres import ONE_AT_A_TIME
+from domain.log.connections.postgres_locks import LOCK_REBUILD, LOCK_SCHEMA
 from domain.log.postgres import PostgresRecorder
 from domain.log.reading.postgres import SELECT_NEWEST
 from projections.read_model.contract import SHAPE, PositionMoved
@@ -26,7 +26,6 @@ from projections.read_model.rows import Row
 from projections.read_model.tables import TABLES
 from projections.rebuilding.contract import FirstPassLeft, RebuildForbidden, can_go_on
 
-LOCK_REBUILDS: Final = "SELECT pg_try_advisory_lock(hashtext('milepost rebuild'))"
 DROP: Final[LiteralString] = f"DROP TABLE IF EXISTS {', '.join(TABLES.names)}"
 # A generation number that no earlier tables had.
 BEGIN_EDITION: Final = """
@@ -173,7 +172,7 @@ class PostgresShadow:
         # The server releases a session lock when the process ends, also when it crashes.
         try:
             with self._datastore.session() as connection:
-                locked = connection.execute(LOCK_REBUILDS).fetchone()
+                locked = connection.execute(LOCK_REBUILD).fetchone()
                 yield bool(locked and locked[0])
         except psycopg.Error as error:
             raise OperationalError(str(error)) from error
@@ -182,7 +181,7 @@ class PostgresShadow:
         """See `Shadow.begin`."""
         try:
             with self._datastore.transaction(commit=True) as cursor:
-                cursor.execute(ONE_AT_A_TIME)
+                cursor.execute(LOCK_SCHEMA)
                 _refuse_dependents(cursor)
                 left = cursor.execute(TABLES.renamed(SELECT_EDITION)).fetchone()
                 past = cursor.execute(SELECT_PAST).fetchone()

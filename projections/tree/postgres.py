@@ -8,7 +8,8 @@ from typing import ClassVar, LiteralString
 import msgspec
 
 from domain.evidence.merkle import HASH_BYTES
-from domain.log.connections.postgres import ONE_AT_A_TIME, PostgresDatastore
+from domain.log.connections.postgres import PostgresDatastore
+from domain.log.connections.postgres_locks import LOCK_SCHEMA
 from domain.log.parameters import as_json
 from domain.log.postgres import PostgresRecorder
 from domain.log.schema.postgres import PostgresPart
@@ -87,7 +88,7 @@ class PostgresTree:
         """See `TreeStore.prepare`."""
         if not self._datastore.rows(SELECT_HEAD) or self.origin() is None:
             with self._datastore.transaction(commit=True) as cursor:
-                cursor.execute(ONE_AT_A_TIME)
+                cursor.execute(LOCK_SCHEMA)
                 cursor.execute(BEGIN)
                 cursor.execute(NAME, (new_origin(),))
 

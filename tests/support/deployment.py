@@ -14,6 +14,7 @@ from api.tokens.memory import MemoryTokens
 from domain.application import Milepost
 from domain.log.memory import MemoryRecorder
 from domain.log.schema.steps import Part, Schema, Step, Tables
+from domain.log.surroundings.contract import NoSurroundings
 from domain.workflows.definition import Workflows
 from projections.projecting.projector import Projector
 from projections.read_model.contract import SHAPE
@@ -113,7 +114,7 @@ def in_memory(recorder: MemoryRecorder, shape: str) -> Kit:
     """Return a kit without what memory lacks: its rows are never rebuilt, its tables not edited."""
     lacking: Any = None
     rows, tree = MemoryReadModel(recorder, shape), MemoryTree(recorder)
-    return Kit(NoTables(), rows, lacking, tree, lacking, MemoryTokens())
+    return Kit(NoTables(), rows, lacking, tree, lacking, MemoryTokens(), NoSurroundings())
 
 
 def store_env(kind: str, request: pytest.FixtureRequest) -> dict[str, str]:

@@ -26,8 +26,14 @@ HOSTILE: Mapping[str, str] = {
     "default_transaction_isolation": "serializable",
     "idle_in_transaction_session_timeout": "1h",
     "lock_timeout": "1h",
+    "statement_timeout": "1h",
+    "row_security": "on",
+    "exit_on_error": "on",
     "enable_seqscan": "on",
     "jit": "on",
+    "plan_cache_mode": "force_custom_plan",
+    "idle_session_timeout": "1h",
+    "transaction_timeout": "1h",
 }
 """Values that other programs may want, and that change what Milepost's bytes would mean."""
 

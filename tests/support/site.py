@@ -80,6 +80,7 @@ class Site:
             history=deployment.history,
             tree=deployment.tree,
             inspection=deployment.kit.inspection,
+            surroundings=deployment.kit.surroundings,
             tokens=RememberedTokens(deployment.kit.tokens, writer=AtOnce()),
             senders=senders_of(settings, deployment.workflows),
             workflows=deployment.workflows,

@@ -18,6 +18,7 @@ from api.settings.credentials import with_stored_checkpoint_key
 from api.settings.home import check_database_file
 from api.settings.settings import Settings
 from api.wiring import Services, open_services
+from domain.log.store import translated
 from domain.unseen import escaped_json, visible_lines
 from projections.views.durations import span
 
@@ -60,7 +61,7 @@ def opened(
     check_database_file(settings, only_looks=only_looks)
     if not makes_store and settings.database == "sqlite" and not settings.sqlite_file.exists():
         raise _no_store(f"there is no database at {settings.sqlite_file.absolute()}")
-    services = open_services(settings, only_looks=only_looks)
+    services = open_services(settings.of_parent(), only_looks=only_looks)
     try:
         if only_looks:
             services.check()
@@ -68,7 +69,8 @@ def opened(
             services.prepare()
         else:
             raise _no_store(f"{settings.shown_database} has no tables of Milepost")
-        yield services
+        with translated():
+            yield services
     finally:
         services.close()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from threading import Lock
 from typing import Any, LiteralString, TypeVar
 
 import psycopg
@@ -14,17 +15,24 @@ from psycopg.errors import InvalidSqlStatementName, LockNotAvailable, ReadOnlySq
 from psycopg.rows import DictRow, RowFactory, RowMaker, dict_row, tuple_row
 from psycopg_pool import PoolTimeout
 
-from domain.log.connections import postgres_session
+from domain.log.connections import postgres_pooler, postgres_session
 from domain.log.connections.postgres_warnings import CommitWarnings
 from domain.log.stored import Stored
 
 R = TypeVar("R")
-POOL_SIZE, POOL_OVERFLOW = 1, 15
-"""How many connections a process keeps, and how many more it may open while it needs them.
+POOL_SIZE = 1
+"""How many connections a process keeps while it does nothing.
 
 The pool lends its connections in turn. Of several, each server process would do a part of the
 commits, with caches that the others have cooled meanwhile.
 """
+CONNECTIONS = 8
+"""How many connections a process holds at most, unless it is set otherwise.
+
+One commits, one reads for the event loop, and the threads of Flask share the others.
+"""
+IDLE_SECONDS = 10.0
+"""A connection that was needed by nobody for so long is closed, one after the other."""
 PATIENCE_SECONDS = 3.0
 """How long a caller waits for a connection before it hears that the database is away."""
 
@@ -36,14 +44,16 @@ DEFAULTS: dict[str, Any] = {
     "keepalives_interval": 2,
     "keepalives_count": 3,
     "target_session_attrs": "read-write",
+    "fallback_application_name": "milepost",
 }
-ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtext('milepost schema'))"
 
 
 class PostgresDatastore(postgres.PostgresDatastore):
     """The library's datastore, opened by a libpq connection string with all that libpq knows."""
 
-    def __init__(self, dsn: str) -> None:
+    def __init__(
+        self, dsn: str, connections: int = CONNECTIONS, idle_seconds: float = IDLE_SECONDS
+    ) -> None:
         super().__init__(
             "",
             "",
@@ -53,9 +63,11 @@ class PostgresDatastore(postgres.PostgresDatastore):
             originator_id_type="text",
             connect_timeout=PATIENCE_SECONDS,
             pool_size=POOL_SIZE,
-            max_overflow=POOL_OVERFLOW,
+            max_overflow=connections - POOL_SIZE,
         )
         self.commit_warnings = CommitWarnings()
+        self._is_pooler_fit = False
+        self._one_asks = Lock()
         self._conninfo: dict[str, Any] = {
             **DEFAULTS,
             **conninfo.conninfo_to_dict(dsn),
@@ -64,12 +76,13 @@ class PostgresDatastore(postgres.PostgresDatastore):
         self.pool.kwargs = {"row_factory": dict_row, **self._conninfo}
         # Give up soon and try afresh on demand, rather than back off for minutes.
         self.pool.reconnect_timeout = PATIENCE_SECONDS
+        self.pool.max_idle = idle_seconds
 
     def after_connect_func(self) -> Callable[[Connection[Any]], None]:
         """Return what prepares a new connection of the pool."""
 
         def after_connect(connection: Connection[Any]) -> None:
-            postgres_session.begin(connection)
+            self._begin(connection)
             self.commit_warnings.watch(connection)
 
         return after_connect
@@ -81,8 +94,19 @@ class PostgresDatastore(postgres.PostgresDatastore):
         A lock of its session ends with it, also when the process crashes.
         """
         with psycopg.connect(**self._conninfo) as connection:
-            postgres_session.begin(connection)
+            self._begin(connection)
             yield connection
+
+    def _begin(self, connection: Connection[Any]) -> None:
+        if not postgres_session.begin(connection):
+            with self._one_asks:
+                if not self._is_pooler_fit:
+                    postgres_pooler.refuse_shared_sessions(connection, self._another)
+                    self._is_pooler_fit = True
+
+    def _another(self) -> Connection[Any]:
+        soon = {**self._conninfo, "connect_timeout": postgres_pooler.SECONDS}
+        return psycopg.connect(**soon)
 
     def register_type_adapters(self) -> None:
         """Do nothing: we pass arrays, and need no connection before the first statement."""

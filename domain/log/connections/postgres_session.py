@@ -38,16 +38,44 @@ SETTINGS: Final[dict[LiteralString, LiteralString]] = {
     # The server ends a transaction whose process hangs, and with it the locks of the transaction.
     "idle_in_transaction_session_timeout": "10s",
     "lock_timeout": "5s",
+    # A rebuild makes indexes for minutes, and a commit may wait for a standby.
+    "statement_timeout": "0",
+    # A filtered read would leave out events without a word: fail instead.
+    "row_security": "off",
+    # An error would end the session, and with it the reason of the error.
+    "exit_on_error": "off",
     # Plans are kept from when the tables were small, and every statement has its index.
     "enable_seqscan": "off",
     # Before PostgreSQL 18, a forbidden scan costs so much in a plan that every statement with one
     # is compiled first: 150 ms for an update of a table with one row. Milepost's statements are
     # short.
     "jit": "off",
+    "plan_cache_mode": "auto",
 }
 """Every setting that Milepost relies on. Where the account, the database or the URL may rightly
-differ (read-only sessions, durability beyond `on`, timeouts of statements), Milepost follows them.
+differ (read-only sessions, durability beyond `on`), Milepost follows them.
 """
+OF_NEWER_SERVERS: Final[dict[LiteralString, LiteralString]] = {
+    # From PostgreSQL 14 and 17 on. The session that LISTENs is idle for hours, and an import is one
+    # transaction.
+    "idle_session_timeout": "0",
+    "transaction_timeout": "0",
+}
+"""The same, of servers that know them."""
+OF_TCP: Final[dict[LiteralString, LiteralString]] = {
+    # Until the server notices that the host of a session has vanished, the session holds its locks:
+    # for two hours, as most systems are set.
+    "tcp_keepalives_idle": "5",
+    "tcp_keepalives_interval": "2",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "10000",
+}
+"""The same, of sessions over TCP. A Unix socket ignores them: both its ends are on one host."""
+
+
+def _set(name: LiteralString, value: LiteralString) -> LiteralString:
+    return f"pg_catalog.set_config('{name}', '{value}', false)"
+
 
 # A commit is on the disk before it is acknowledged; a server that waits for more may do so.
 DURABLE: LiteralString = """
@@ -62,12 +90,16 @@ DURABLE: LiteralString = """
 # schemas are read before the path changes.
 SESSION: LiteralString = f"""
     SELECT home.holding,
+           pg_catalog.pg_backend_pid(),
            pg_catalog.set_config('search_path', pg_catalog.format('%I, pg_temp',
                COALESCE(home.holding[1], home.schemas[1], 'public')), false),
            {DURABLE},
+           {", ".join(_set(name, value) for name, value in {**SETTINGS, **OF_TCP}.items())},
            {
     ", ".join(
-        f"pg_catalog.set_config('{name}', '{value}', false)" for name, value in SETTINGS.items()
+        f"CASE WHEN pg_catalog.current_setting('{name}', true) IS NOT NULL"
+        f" THEN {_set(name, value)} END"
+        for name, value in OF_NEWER_SERVERS.items()
     )
 }
       FROM (SELECT ARRAY(SELECT name::pg_catalog.text
@@ -88,10 +120,11 @@ class UnfitDatabase(psycopg.OperationalError):
     """Bytes or names would not mean one thing in this database; the message says why."""
 
 
-def begin(connection: Connection[Any]) -> None:
+def begin(connection: Connection[Any]) -> bool:
     """Prepare a new connection, and commit each of its statements by itself.
 
-    Raises `UnfitDatabase`.
+    Return whether the connection ends in PostgreSQL itself, and not in a pooler. Raises
+    `UnfitDatabase`.
     """
     connection.autocommit = True
     encoding = _reported(connection, b"server_encoding")
@@ -101,7 +134,7 @@ def begin(connection: Connection[Any]) -> None:
             "ENCODING 'UTF8', and take the events along with milepost export and import"
         )
     [row] = connection.cursor(row_factory=tuple_row).execute(SESSION).fetchall()
-    holding = row[0]
+    holding, session = row[:2]
     if len(holding) > 1:
         raise UnfitDatabase(
             f"the schemas {' and '.join(holding)} of the search path each have a table "
@@ -110,6 +143,8 @@ def begin(connection: Connection[Any]) -> None:
         )
     if (spoken := _reported(connection, b"client_encoding")) != "UTF8":
         raise UnfitDatabase(f"the session stays encoded in {spoken}; Milepost needs UTF8")
+    # A pooler makes a number of its own up for each client.
+    return bool(session == connection.info.backend_pid)
 
 
 def _reported(connection: Connection[Any], name: bytes) -> str:

@@ -8,7 +8,8 @@ from typing import Final, LiteralString
 
 import msgspec
 
-from domain.log.connections.postgres import ONE_AT_A_TIME, PostgresDatastore
+from domain.log.connections.postgres import PostgresDatastore
+from domain.log.connections.postgres_locks import LOCK_SCHEMA
 from domain.log.lost_end.contract import Loss
 
 CREATE: Final[LiteralString] = """
@@ -53,7 +54,7 @@ class PostgresLosses:
         """See `Losses.report_loss`."""
         columns = msgspec.to_builtins(loss).values()
         with self.datastore.transaction(commit=True) as cursor:
-            cursor.execute(ONE_AT_A_TIME)
+            cursor.execute(LOCK_SCHEMA)
             return cursor.execute(INSERT, (*columns, list(known))).rowcount > 0
 
     def acknowledge_losses(self, at: datetime, reason: str | None) -> int:

@@ -16,6 +16,9 @@ from eventsourcing.persistence import Notification, StoredEvent
 from domain.log.reading.contract import NEWEST, pages_of
 from domain.log.stored import Stored
 
+BEFORE_ALL = -1
+"""Below every version: some of the library's aggregates begin with version 0."""
+
 
 class LibraryReads:
     """A recorder's reading methods; unlike the library's own, they do not try ten times."""
@@ -61,7 +64,12 @@ class LibraryReads:
     ) -> Sequence[StoredEvent]:
         """Return a job's events in order of version, or from the newest down."""
         most = NEWEST if limit is None else limit
-        pages = pages_of(self.history, str(originator_id), gt or 0, NEWEST if lte is None else lte)
+        pages = pages_of(
+            self.history,
+            str(originator_id),
+            BEFORE_ALL if gt is None else gt,
+            NEWEST if lte is None else lte,
+        )
         history = list(chain.from_iterable(pages))
         ordered = (history[::-1] if desc else history)[:most]
         return [StoredEvent(e.job_id, e.version, e.topic, e.state) for e in ordered]

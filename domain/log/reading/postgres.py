@@ -106,6 +106,10 @@ class PostgresLog(LibraryReads):
         """See `Log.newest_position`."""
         return int(self.datastore.rows(SELECT_NEWEST)[0]["position"])
 
+    def max_notification_id(self) -> int | None:
+        """Return the newest position as the library asks for it; None for an empty log."""
+        return self.newest_position() or None
+
     def events(
         self, after: int, limit: int, until: int = NEWEST, topics: Sequence[str] = ()
     ) -> Sequence[Stored]:

@@ -7,11 +7,13 @@ from typing import Any, TypeAlias
 
 from eventsourcing.persistence import PersistenceError
 from psycopg import Cursor
-from psycopg.errors import InsufficientPrivilege, ReadOnlySqlTransaction
+from psycopg.errors import InsufficientPrivilege, InvalidSchemaName, ReadOnlySqlTransaction
 from psycopg.rows import DictRow
 
-from domain.log.connections.postgres import ONE_AT_A_TIME, PostgresDatastore
-from domain.log.schema.steps import Part, Schema, Step, Tables
+from domain.log.connections.postgres import PostgresDatastore
+from domain.log.connections.postgres_locks import LOCK_SCHEMA
+from domain.log.schema import postgres_rights
+from domain.log.schema.steps import Part, RightsLacking, Schema, Step, Tables
 
 # Every account may read the table: it tells the account that serves that all steps are applied.
 CREATE = """
@@ -59,6 +61,19 @@ class PostgresSchema(Schema[PostgresCursor]):
         super().__init__(*parts)
         self._datastore = datastore
 
+    def check_rights(self) -> None:
+        """See `Schema.check_rights`."""
+        if lacking := postgres_rights.lacking(self._datastore, self._made()):
+            raise RightsLacking.of(lacking)
+
+    def grants(self, role: str, *, only_reads: bool = False) -> Sequence[str]:
+        """See `Schema.grants`."""
+        return postgres_rights.grants(self._datastore, self._made(), role, only_reads=only_reads)
+
+    def _made(self) -> list[str]:
+        tables = dict.fromkeys(name.split(".")[0] for name in self._names)
+        return [*tables, "milepost_schema"]
+
     def _tables(self) -> Tables:
         return self._read(self._datastore.rows)
 
@@ -75,7 +90,7 @@ class PostgresSchema(Schema[PostgresCursor]):
                 return cursor.execute(statement, parameters).fetchall()
 
             cursor.execute(SEE_COMMITTED)
-            cursor.execute(ONE_AT_A_TIME)
+            cursor.execute(LOCK_SCHEMA)
             tables = self._read(rows)
             if tables.await_step(part, step):
                 if "milepost_schema" not in tables.existing:
@@ -88,4 +103,7 @@ class PostgresSchema(Schema[PostgresCursor]):
             return self._read(rows)
 
     def _forbids(self, error: PersistenceError) -> bool:
-        return isinstance(error.__cause__, InsufficientPrivilege | ReadOnlySqlTransaction)
+        # PostgreSQL speaks of no schema at all, if this account may not use the only one.
+        return isinstance(
+            error.__cause__, InsufficientPrivilege | ReadOnlySqlTransaction | InvalidSchemaName
+        )

@@ -27,6 +27,22 @@ class SchemaBehind(MilepostError):
     """The database lacks a table or a column that this release needs."""
 
 
+class RightsLacking(MilepostError):
+    """This account lacks rights on the tables."""
+
+    @classmethod
+    def of(cls, grants: Sequence[str]) -> RightsLacking:
+        """Name the GRANTs that it lacks."""
+        return cls(
+            f"This account lacks rights on the tables: {'; '.join(grants)}. For all that it needs, "
+            "their owner runs milepost init-db --grants"
+        )
+
+
+class NoRights(MilepostError):
+    """Only PostgreSQL has accounts with rights; the rights on an SQLite file are those of files."""
+
+
 class Step(NamedTuple, Generic[C]):
     """One change of the schema. A released step never changes, neither its number nor its effect.
 
@@ -89,7 +105,8 @@ class Schema(ABC, Generic[C]):
                         log.info("this account may not record the schema's steps: %s", error)
                         return
                     raise SchemaBehind(
-                        f"{error}; run milepost init-db with the account that owns the tables"
+                        f"{error}; run milepost init-db with the account that owns the tables, "
+                        "and give this one the rights that milepost init-db --grants prints"
                     ) from error
 
     def check(self) -> None:
@@ -103,6 +120,16 @@ class Schema(ABC, Generic[C]):
     def has_any_table(self) -> bool:
         """Tell whether the database has any table of this schema; write nothing."""
         return bool(self._tables().existing)
+
+    def check_rights(self) -> None:
+        """Raise `RightsLacking` if this account may not write all tables; write nothing."""
+
+    def grants(self, role: str, *, only_reads: bool = False) -> Sequence[str]:
+        """Return the statements that let a role serve, or with `only_reads` read the log.
+
+        Raises `NoRights` for a database that has none.
+        """
+        raise NoRights
 
     def _steps(self) -> Iterator[tuple[Part[C], Step[C]]]:
         for part in self._parts:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Protocol
 
 import psycopg
 from eventsourcing.persistence import OperationalError
+from psycopg import Notify
+from psycopg.rows import tuple_row
 
+from domain.log.connections.postgres_locks import LOCK_PROJECTOR, LOG
 from projections.read_model.contract import WakeUps
 from projections.read_model.postgres.statements import Statements
 
-LOCK_PROJECTOR = "SELECT pg_try_advisory_lock(hashtext('milepost projector'))"
 LISTEN = "LISTEN milepost_events"
+SELECT_LOG = f"SELECT {LOG}::oid::text"
+FROM_AN_EARLIER_RELEASE = ""
+"""The payload of its wake-ups: it wakes the projectors of all logs in the database."""
 
 
 class Waking(Statements):
@@ -28,21 +33,35 @@ class Waking(Statements):
         # A session lock on a connection of its own: the server releases it when the process ends.
         try:
             with self._datastore.session() as connection:
-                locked = connection.execute(LOCK_PROJECTOR).fetchone()
-                if not (locked and locked[0]):
+                cursor = connection.cursor(row_factory=tuple_row)
+                [(is_locked,)] = cursor.execute(LOCK_PROJECTOR)
+                if not is_locked:
                     yield None
                     return
-                connection.execute(LISTEN)
-                yield _WakeUps(connection)
+                cursor.execute(LISTEN)
+                [(this_log,)] = cursor.execute(SELECT_LOG)
+                yield WakeUpsOf(connection, this_log)
         except psycopg.Error as error:
             raise OperationalError(str(error)) from error
 
 
-class _WakeUps:
-    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+class Listening(Protocol):
+    """A connection that has said LISTEN."""
+
+    def notifies(self, *, timeout: float | None = None) -> Iterable[Notify]:
+        """Yield what is heard, for so many seconds."""
+        ...
+
+
+class WakeUpsOf:
+    """The wake-ups of one log, among those of all logs in the database."""
+
+    def __init__(self, connection: Listening, this_log: str) -> None:
         self._connection = connection
+        self._meant = {this_log, FROM_AN_EARLIER_RELEASE}
 
     def wait(self, seconds: float) -> None:
         """See `WakeUps.wait`."""
-        for _ in self._connection.notifies(timeout=seconds, stop_after=1):
-            pass
+        for wake_up in self._connection.notifies(timeout=seconds):
+            if wake_up.payload in self._meant:
+                return

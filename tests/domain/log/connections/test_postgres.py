@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
+import psycopg
 import pytest
+from psycopg_pool import PoolTimeout
 
 from domain.job.callback import Callback
-from domain.log.connections.postgres import POOL_SIZE
+from domain.log.connections.postgres import POOL_SIZE, PostgresDatastore
 from domain.log.postgres import PostgresRecorder
 from tests.support.deployment import Deployment
+from tests.support.projecting import wait_until
+
+MANY = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'many'"
 
 
 @pytest.mark.parametrize(
@@ -42,3 +47,14 @@ def test_a_connection_that_has_lost_its_prepared_statements_goes_on(postgres: De
                 connection.execute("DEALLOCATE ALL")
 
     assert milepost.record(heartbeat).position == 2 * (POOL_SIZE + 1) + 1
+
+
+def test_connections_that_nobody_needs_are_closed(postgres_dsn: str) -> None:
+    with PostgresDatastore(f"{postgres_dsn}&application_name=many", 6, 0.01) as datastore:
+        with ExitStack() as stack:
+            for _ in range(6):
+                stack.enter_context(datastore.get_connection())
+            with pytest.raises(PoolTimeout):
+                datastore.pool.getconn(0.01)
+        with psycopg.connect(postgres_dsn, autocommit=True) as other:
+            wait_until(lambda: other.execute(MANY).fetchall() == [(POOL_SIZE,)])

@@ -11,13 +11,16 @@ from eventsourcing.persistence import OperationalError
 from domain.application import Milepost
 from domain.job.callback import Callback
 from domain.log.connections.postgres import PostgresDatastore
-from domain.log.connections.postgres_session import SETTINGS
+from domain.log.connections.postgres_session import OF_NEWER_SERVERS, OF_TCP, SETTINGS
 from domain.log.postgres import PostgresRecorder
 from domain.log.schema.postgres import PostgresSchema
 from tests.support.deployment import Deployment
 from tests.support.outside import HOSTILE, WAYS, by_database
+from tests.support.postgres_server import PostgresServer
+from tests.support.server import free_port
 from tests.support.tampering import Database
 
+PINNED = {**SETTINGS, **OF_NEWER_SERVERS}
 CURRENT = "SELECT current_setting(%s)"
 TEMPORARY = "CREATE TEMP TABLE milepost_events (LIKE public.milepost_events INCLUDING ALL)"
 
@@ -37,7 +40,7 @@ def settings(connection: psycopg.Connection[object]) -> dict[str, str]:
     with connection.cursor(row_factory=psycopg.rows.tuple_row) as cursor:
         return {
             name: cursor.execute(CURRENT, (name,), prepare=False).fetchall()[0][0]
-            for name in SETTINGS
+            for name in PINNED
         }
 
 
@@ -45,13 +48,13 @@ def settings(connection: psycopg.Connection[object]) -> dict[str, str]:
 def test_no_setting_from_outside_reaches_a_session(datastore: PostgresDatastore) -> None:
     """Sessions of the pool carry statements; sessions of their own carry locks and LISTEN."""
     with datastore.get_connection() as pooled, datastore.session() as own:
-        assert settings(pooled) == settings(own) == SETTINGS
+        assert settings(pooled) == settings(own) == PINNED
         assert pooled.info.encoding == own.info.encoding == "utf-8"
 
 
 def test_every_setting_has_a_hostile_value_here() -> None:
-    assert HOSTILE.keys() == SETTINGS.keys()
-    assert [name for name in SETTINGS if HOSTILE[name] == SETTINGS[name]] == []
+    assert HOSTILE.keys() == PINNED.keys()
+    assert [name for name in PINNED if HOSTILE[name] == PINNED[name]] == []
 
 
 @pytest.mark.parametrize("reset", ["RESET ALL", "DISCARD ALL"])
@@ -68,7 +71,9 @@ def test_a_session_that_is_discarded_is_begun_again(
     postgres: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Statements go with the settings, so that whoever uses a prepared one notices."""
-    by_database(postgres.env["DATABASE_URL"], HOSTILE, monkeypatch)
+    # With that setting, the connection would end at the first error, and another one would begin.
+    hostile = {**HOSTILE, "exit_on_error": "off"}
+    by_database(postgres.env["DATABASE_URL"], hostile, monkeypatch)
     other = Milepost({**postgres.env, "CREATE_TABLE": "no"})
     recorder = other.recorder
     assert isinstance(recorder, PostgresRecorder)
@@ -89,7 +94,7 @@ def test_a_session_that_is_discarded_is_begun_again(
         discard()
         assert found()["default_transaction_isolation"] == "serializable"
         assert again()
-        assert found() == SETTINGS
+        assert found() == PINNED
     other.close()
 
 
@@ -170,3 +175,25 @@ def test_a_database_that_cannot_store_every_character_is_refused(
         pytest.raises(OperationalError, match=f"encoded in {encoding}; Milepost needs UTF8"),
     ):
         PostgresSchema(datastore).check()
+
+
+@pytest.fixture
+def over_tcp() -> Iterator[str]:
+    """A PostgreSQL that is reached over TCP, and that waits two hours for a silent host."""
+    port = free_port()
+    made = PostgresServer(
+        settings={"listen_addresses": "127.0.0.1", "port": port, "tcp_keepalives_idle": 7200}
+    )
+    try:
+        made.start()
+        yield f"postgresql://postgres@127.0.0.1:{port}/postgres"
+    finally:
+        made.remove()
+
+
+def test_the_server_looks_for_a_vanished_host_within_seconds(over_tcp: str) -> None:
+    """Else a host that lost its power holds the projector's lock for two hours."""
+    with PostgresDatastore(over_tcp) as datastore, datastore.session() as connection:
+        found = {name: connection.execute(CURRENT, (name,)).fetchall()[0][0] for name in OF_TCP}
+
+    assert found == OF_TCP

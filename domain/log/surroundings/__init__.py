@@ -1,0 +1,1 @@
+"""What the database's server says of what is around Milepost: other users, and room for it."""
