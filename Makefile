@@ -25,12 +25,13 @@ bench: $(VENV)/bench ## Measure Milepost against its baselines (ARGS="--short", 
 drill: $(VENV)/test ## Play jobs by the thousand against an oracle (ARGS="month", "job SEED" or "absence")
 	@$(BIN)/python -m tests.drill $(ARGS)
 
-check: $(VENV)/dev ## Check style, types, the direction of imports and the workflows of CI
+check: $(VENV)/dev ## Check style, types, the direction of imports, the workflows of CI and the pages
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/zizmor --offline --persona auditor --strict-collection .github
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going -c docs/site -d build/doctrees . build/docs
 
 clean: ## Remove .venv and caches; .milepost stays
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

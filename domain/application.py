@@ -23,8 +23,8 @@ from domain.job.commands.operators import OrderJob, StopJob
 from domain.job.commands.registration import QueueJob
 from domain.job.commands.time import TimeOutJob
 from domain.job.deadlines import ASKED_NOW, Question
-from domain.job.orders import Order
 from domain.job.provisioning_job import ProvisioningJob
+from domain.job.runs.orders import Order
 from domain.log.lost_end.watch import EndWatch
 from domain.log.mapper import JobEventMapper
 from domain.log.recall import Folded, recall

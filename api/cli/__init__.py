@@ -11,6 +11,7 @@ import click
 from api.cli.audit import audit
 from api.cli.checkpoint import checkpoint
 from api.cli.deadlines import deadlines
+from api.cli.demo import demo
 from api.cli.export import export
 from api.cli.import_ import import_
 from api.cli.jobs import jobs
@@ -79,7 +80,7 @@ def run() -> None:
 def main() -> None:
     """Record what happens to provisioning jobs and show people how far they are.
 
-    Settings come from the environment (MILEPOST_DATABASE_URL and others; see the README).
+    Settings come from the environment: see docs/reference/settings.md.
     """
 
 
@@ -100,6 +101,7 @@ for command in (
     checkpoint,
     deadlines,
     losses,
+    demo,
     rebuild,
     export,
     import_,

@@ -13,7 +13,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from api import errors as asked
 from domain import errors as domain
-from domain.job.orders import Order
+from domain.job.runs.orders import Order
 from domain.writing.batch import Receipt
 
 if "PROMETHEUS_MULTIPROC_DIR" in os.environ:  # set by `milepost serve` for its workers

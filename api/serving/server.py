@@ -69,7 +69,7 @@ def run(
         return process
 
     with _projecting(settings) if project else nullcontext():
-        Supervisor(sockets, start).run()
+        Supervisor(sockets, start, settings.drain_seconds).run()
 
 
 def connections_of(settings: Settings) -> int:

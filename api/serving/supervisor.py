@@ -1,7 +1,7 @@
 """The supervisor: it keeps workers alive, and ends them in order.
 
-1. The first SIGTERM: `/readyz` answers 503 for some seconds, so that load balancers send nothing
-   more, while every request is still answered.
+1. The first SIGTERM: `/readyz` answers 503 for `drain_seconds`, so that load balancers send
+   nothing more, while every request is still answered.
 2. Then, and at once for Ctrl-C: the port closes; workers finish what is under way, and end.
 3. A second signal ends everything at once.
 
@@ -24,7 +24,6 @@ from typing import Final
 from api.serving.worker import DRAIN, END, FINISH_SECONDS
 from api.serving.worker_slot import ENDING, Start, WorkerSlot
 
-DRAIN_SECONDS: Final = 2.0
 LOOK_SECONDS: Final = 0.5
 """The time between two looks at the workers; each look asks for a sign of life."""
 KILL_SECONDS: Final = FINISH_SECONDS + 2
@@ -34,8 +33,11 @@ KILL_SECONDS: Final = FINISH_SECONDS + 2
 class Supervisor:
     """Keeps a worker at each of the listening sockets."""
 
-    def __init__(self, sockets: Sequence[socket.socket], start: Start) -> None:
+    def __init__(
+        self, sockets: Sequence[socket.socket], start: Start, drain_seconds: float
+    ) -> None:
         self._sockets = sockets
+        self._drain_seconds = drain_seconds
         self._slots = [WorkerSlot(listening, start) for listening in sockets]
         self._signals: list[int] = []
         self._woken, self._wake = socket.socketpair()
@@ -82,7 +84,7 @@ class Supervisor:
         with suppress(BlockingIOError):
             self._woken.recv(64)
         if self._signals and self._close_at == float("inf"):
-            wait_before = 0.0 if self._signals[0] == signal.SIGINT else DRAIN_SECONDS
+            wait_before = 0.0 if self._signals[0] == signal.SIGINT else self._drain_seconds
             self._close_at = monotonic() + wait_before
             for slot in self._slots:
                 slot.tell(DRAIN)

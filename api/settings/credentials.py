@@ -91,10 +91,19 @@ def _is_needed(name: str, settings: Settings) -> bool:
 
 def with_stored_checkpoint_key(settings: Settings) -> Settings:
     """Add the checkpoint key that an earlier start made, unless one is configured."""
-    path = settings.home / CHECKPOINT_KEY.file_name
-    if settings.checkpoint_keys or not os.path.lexists(path):
+    return _with_stored(settings, CHECKPOINT_KEY)
+
+
+def with_stored_admin_token(settings: Settings) -> Settings:
+    """Add the admin token that an earlier start made, unless one is configured."""
+    return _with_stored(settings, GENERATED["admin token"])
+
+
+def _with_stored(settings: Settings, credential: Credential) -> Settings:
+    path = settings.home / credential.file_name
+    if getattr(settings, credential.setting) or not os.path.lexists(path):
         return settings
-    return _with(settings, CHECKPOINT_KEY, _read(path, CHECKPOINT_KEY))
+    return _with(settings, credential, _read(path, credential))
 
 
 def credential_files(settings: Settings) -> list[Path]:

@@ -16,6 +16,9 @@ from domain.evidence.signing_keys import PrivateKey, PublicKey
 
 CONNECTIONS_PER_ADDRESS: Final = 1_024
 """Far more than the honest senders behind one address have: a callback takes milliseconds."""
+DRAIN_SECONDS: Final = 2
+"""How long a server that is asked to end still takes requests. A balancer needs longer if it asks
+`/readyz` less often than once a second."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +43,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     connections: int | None = None
     connections_per_address: int = CONNECTIONS_PER_ADDRESS
     trusted_proxies: tuple[str, ...] = ()
+    drain_seconds: int = DRAIN_SECONDS
     store: dict[str, str] = {}
 
     @property
@@ -74,6 +78,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         # With these, one server has several databases, or several schemas of one.
         others = [f"{name}={parts[name]}" for name in ("service", "options") if parts.get(name)]
         return " ".join([self.shown_database, *others])
+
+    @property
+    def url(self) -> str:
+        """The URL at which `milepost serve` listens."""
+        return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
 
     def __repr__(self) -> str:
         """Show the server's address, and no secret."""

@@ -15,7 +15,7 @@ from eventsourcing.persistence import (
     StoredEvent,
 )
 
-from domain.job.keys import Key
+from domain.job.keys.key import Key
 from domain.log.bounded import within_bytes
 from domain.log.clock import utc_now
 from domain.log.lost_end.memory import MemoryLosses

@@ -20,7 +20,7 @@ from eventsourcing.utils import EnvType
 from psycopg import ClientCursor
 from psycopg.errors import InsufficientPrivilege
 
-from domain.job.keys import Key
+from domain.job.keys.key import Key
 from domain.log.clock import CarriedClock
 from domain.log.connections.postgres import PostgresDatastore
 from domain.log.connections.postgres_prepared import Prepared

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, LiteralString
 import msgspec
 from eventsourcing import sqlite
 
-from domain.job.keys import Key
+from domain.job.keys.key import Key
 from domain.log.bounded import within_bytes
 from domain.log.clock import utc_now
 from domain.log.connections.sqlite import SQLiteDatastore, translated

@@ -23,7 +23,7 @@ from eventsourcing.persistence import (
 )
 
 from domain.errors import MilepostError, StoreUnavailable
-from domain.job.keys import Key
+from domain.job.keys.key import Key
 from domain.log.lost_end.contract import Losses
 from domain.log.reading.contract import Log, Recalling
 from domain.log.snapshots import Snapshot

@@ -11,8 +11,8 @@ from eventsourcing.persistence import StoredEvent
 
 from domain.job.commands.contract import Command, Decision
 from domain.job.events import JobTimedOut, RollbackRequested
-from domain.job.key_changes import key_changes
-from domain.job.keys import Key
+from domain.job.keys.changes import key_changes
+from domain.job.keys.key import Key
 from domain.job.provisioning_job import ProvisioningJob
 from domain.log.mapper import JobEventMapper
 from domain.log.recall import Folded, fold

@@ -9,7 +9,7 @@ from datetime import datetime
 from itertools import takewhile
 from threading import Event, Lock, RLock
 
-from domain.job.keys import agent_key
+from domain.job.keys.key import agent_key
 from domain.log.bounded import within_bytes
 from domain.log.memory import MemoryRecorder
 from domain.log.stored import Stored

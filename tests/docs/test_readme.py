@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from api import settings
 from domain.job.callback import STATUSES
 from tests.support.server import MILEPOST, PATIENCE_SECONDS, Make, Server
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+URL = "http://127.0.0.1:8000"
 
 
 @pytest.fixture
@@ -30,27 +30,33 @@ def first_start(make_server: Make) -> Server:
     return server.start()
 
 
-def commands() -> list[str]:
-    """Every block of shell commands but the two that make things."""
-    blocks = re.findall(r"^```sh\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+def commands(page: str = "README.md") -> list[str]:
+    """Every block of shell commands of a page but the one that makes things."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    blocks = re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     return [block for block in blocks if not block.startswith("make ")]
 
 
-def test_the_two_commands_are_doors_of_the_makefile() -> None:
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+def test_the_first_command_is_a_door_of_the_makefile() -> None:
+    first = re.search(r"^```sh\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 
-    for block in ("make run", "make test"):
-        assert f"```sh\n{block}\n```" in README
-        assert f"\n{block.removeprefix('make ')}: " in makefile
+    assert first is not None
+    assert first[1] == "make run\n"
+    assert "\nrun: " in (ROOT / "Makefile").read_text(encoding="utf-8")
 
 
 def test_the_commands_pasted_one_after_the_other_show_what_the_readme_says(
     first_start: Server,
 ) -> None:
+    """Those of the tour and of the page on definitions go on where the README ends."""
     missing = [tool for tool in ("bash", "curl", "openssl") if shutil.which(tool) is None]
     if missing and "CI" not in os.environ:
         pytest.skip(f"the README's commands need {', '.join(missing)}")
-    script = "\n".join(commands())
+    tour = commands("docs/tour.md")
+    forging = [block for block in tour if "$TOUR" in block]
+    before = {path.name for path in first_start.home.iterdir()} | {".milepost"}
+    blocks = [*commands(), *tour, *forging, *commands("docs/reference/workflows.md")]
+    script = "\n".join(blocks).replace("milepost demo", f"milepost demo --url {URL} --speed 50")
     script = script.replace("127.0.0.1:8000", f"127.0.0.1:{first_start.port}")
     script = script.replace(".venv/bin/milepost", str(MILEPOST))
 
@@ -64,20 +70,23 @@ def test_the_commands_pasted_one_after_the_other_show_what_the_readme_says(
     )
 
     assert done.returncode == 0, done.stderr
-    receipt = re.search(r'^\{"received".*\}$', README, re.MULTILINE)
-    assert receipt is not None
+    assert "\nLook next:\n" in done.stdout
     answers = [json.loads(line) for line in done.stdout.splitlines() if line[:1] == "{"]
-    assert json.loads(receipt[0]) in answers
+    [receipt] = (answer for answer in answers if "received" in answer)
+    shown_receipt = re.search(r'^\{"received".*\}$', README, re.MULTILINE)
+    assert shown_receipt is not None
+    assert {**json.loads(shown_receipt[0]), "position": receipt["position"]} == receipt
     [shown] = (answer for answer in answers if "instance" in answer)
     for step in shown["steps"]:
         assert json.dumps(step, separators=(",", ":")) in README
-    assert "1 job, as of" in done.stdout
-    assert done.stdout.count("no findings") == 1
-    assert "1 finding." in done.stdout, done.stderr
-    assert "checkpoint position 2: expected 2 events" in done.stdout
-    assert "Found out." in done.stdout.splitlines()
+    assert done.stdout.count("4 jobs, as of") == 4
+    assert done.stdout.count("no findings") == 2, "the tour may be repeated"
+    assert done.stdout.count("1 finding.") == 2, done.stderr
+    assert re.search(r"^checkpoint position \d+: expected \d+ events", done.stdout, re.MULTILINE)
+    assert done.stdout.splitlines().count("Found out.") == 2
     assert "vm@1 is fine" in done.stdout
     assert "mp_" in done.stdout
+    assert {path.name for path in first_start.home.iterdir()} == before, "the tour left files"
 
 
 @pytest.mark.parametrize("key", ["of every job", "of the job"])
@@ -133,35 +142,3 @@ def test_every_status_of_a_callback_is_named(document: str) -> None:
 
     for status in STATUSES:
         assert f"`{status}`" in text or f'`"status": "{status}"`' in text, status
-
-
-def test_every_page_of_the_documentation_is_in_the_readme() -> None:
-    for page in (ROOT / "docs").glob("*.md"):
-        assert f"[docs/{page.name}](docs/{page.name}): " in README
-
-
-def test_every_setting_is_in_the_readme() -> None:
-    files = Path(settings.__file__).parent.glob("*.py")
-    source = "\n".join(file.read_text(encoding="utf-8") for file in files)
-
-    names = set(re.findall(r'"((?:MILEPOST|GITHUB|CIPHER|COMPRESSOR)_[A-Z_]+)"', source))
-    assert {"MILEPOST_HOME", "MILEPOST_DATABASE_URL", "CIPHER_KEY"} <= names, "not in this room"
-    for name in names:
-        assert f"`{name}`" in README, name
-
-
-def test_links_lead_somewhere() -> None:
-    """A link names a file that is there, and a heading of it where it names one."""
-    for document in (ROOT / "README.md", *(ROOT / "docs").rglob("*.md")):
-        # A link inside code is an example of one.
-        text = re.sub(r"`[^`]*`", "", document.read_text(encoding="utf-8"))
-        for target, heading in re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)", text):
-            path = document.parent / target if target else document
-            assert path.exists(), f"{document.name}: {target}"
-            assert not heading or heading in headings(path), f"{document.name}: {target}#{heading}"
-
-
-def headings(document: Path) -> set[str]:
-    """Return the names by which links lead to the document's headings, as GitHub makes them."""
-    lines = re.findall(r"^#+ (.*)$", document.read_text(encoding="utf-8"), re.MULTILINE)
-    return {re.sub(r"[^\w -]", "", line.lower()).replace(" ", "-") for line in lines}

@@ -15,7 +15,7 @@ from domain.errors import (
 )
 from domain.job.commands.contract import Decision
 from domain.job.events import JobQueued
-from domain.job.keys import Key, agent_key, in_progress_key, registration_key
+from domain.job.keys.key import Key, agent_key, in_progress_key, registration_key
 from domain.job.provisioning_job import Outcome, ProvisioningJob
 
 

@@ -168,7 +168,7 @@ class EndWatch:
             agreed_at=agreed.at if agreed else None,
         )
         if self._store.report_loss(loss, memory.known):
-            log.error("the log has lost its end: %s; see milepost losses", loss.sentence())
+            log.error("the log has lost its end: %s; see milepost losses list", loss.sentence())
         else:
             log.info(
                 "another process has recorded what this one had seen, too: %s", loss.sentence()

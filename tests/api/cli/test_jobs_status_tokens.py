@@ -324,7 +324,8 @@ def test_the_shipped_workflows_are_listed_with_the_default(empty: Shell) -> None
     assert "vm@1" in default
     assert "Queued → Creating Server → Installing Dependencies" in default
     assert "vm-verified@1" in said
-    assert [each["name"] for each in empty.lines("workflows", "list")] == ["vm", "vm-verified"]
+    names = [each["name"] for each in empty.lines("workflows", "list")]
+    assert names == ["milepost-demo", "vm", "vm-verified"]
 
 
 def test_a_workflow_is_shown_with_its_steps_and_their_old_names(empty: Shell) -> None:
@@ -349,7 +350,7 @@ def test_definitions_of_ones_own_are_listed_too(tmp_path: Path) -> None:
 
     found = Shell(MILEPOST_WORKFLOWS=str(tmp_path)).lines("workflows", "list")
 
-    assert [each["name"] for each in found] == ["mine", "vm", "vm-verified"]
+    assert [each["name"] for each in found] == ["milepost-demo", "mine", "vm", "vm-verified"]
 
 
 def test_good_files_are_fine(empty: Shell) -> None:

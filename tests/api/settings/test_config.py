@@ -55,6 +55,7 @@ def settings_that_are_read(folder: Path) -> list[ReadAs]:
         ("MILEPOST_CONNECTIONS", "100", {"connections": 100}),
         ("MILEPOST_CONNECTIONS_PER_ADDRESS", "10", {"connections_per_address": 10}),
         ("MILEPOST_TRUSTED_PROXIES", "::1", {"trusted_proxies": ("::1",)}),
+        ("MILEPOST_DRAIN_SECONDS", "0", {"drain_seconds": 0}),
         ("CIPHER_KEY", KEY, {"store": {"CIPHER_KEY": KEY, "CIPHER_TOPIC": _AES}}),
         ("COMPRESSOR_TOPIC", "zlib", {"store": {"COMPRESSOR_TOPIC": "zlib"}}),
     ]

@@ -134,7 +134,7 @@ def test_a_loss_is_recorded_and_told_once(
     assert line == (
         f"the log has lost its end: position {lost} was version 2 of job 'one' at 2026-03-02 "
         "12:00:00 UTC, and is not any more; nothing that was seen is in the log; see milepost "
-        "losses"
+        "losses list"
     )
 
 
