@@ -32,6 +32,7 @@ from projections.reactions.deadlines import DeadlineWatch, Note, noted
 from projections.read_model.contract import REFUSED, RESUMED, ReadModel
 from projections.reading.history import History
 from projections.reading.reader import Reader
+from projections.reading.used_definitions import UsedDefinitions, warning_of
 from projections.rebuilding.cleaner import Cleaner
 from projections.rebuilding.contract import Shadow
 from projections.rebuilding.rebuild import Rebuild
@@ -58,6 +59,7 @@ class Services(msgspec.Struct, frozen=True):
     tokens: RememberedTokens
     senders: Senders
     workflows: Workflows
+    definitions: UsedDefinitions
     clock: Callable[[], datetime] = utc_now
     is_draining: Callable[[], bool] = lambda: False
 
@@ -70,6 +72,15 @@ class Services(msgspec.Struct, frozen=True):
             self.schema.apply()
             self.read_model.prepare()
             self.tree.prepare()
+
+    def has_store(self) -> bool:
+        """Tell whether the database has any table of Milepost; write nothing."""
+        with translated():
+            return self.schema.has_any_table()
+
+    def warnings(self) -> list[str]:
+        """Return what an operator should know at the start, a sentence each."""
+        return [warning_of(ref) for ref in self.definitions.changed(self.workflows)]
 
     def now(self) -> datetime:
         """Return the time of the store's clock, as far as it is known; this never blocks.
@@ -183,14 +194,22 @@ class Services(msgspec.Struct, frozen=True):
         self.milepost.close()
 
 
-def open_services(settings: Settings, clock: Callable[[], datetime] | None = None) -> Services:
+def open_services(
+    settings: Settings,
+    clock: Callable[[], datetime] | None = None,
+    *,
+    only_looks: bool = False,
+) -> Services:
     """Return the connected services; raise `InvalidDefinition` for an unusable workflow definition.
 
-    This opens no connection to the database: the first statement does.
+    This opens no connection to the database: the first statement does. With `only_looks`, this
+    makes no folder and no file, and the services write nothing.
     """
     workflows = load(settings.workflows)
-    make_home(settings)
-    env = {"ORIGINATOR_ID_TYPE": "text", "CREATE_TABLE": "no", **settings.store, **log_in(settings)}
+    if not only_looks:
+        make_home(settings)
+    log = log_in(settings, only_looks=only_looks)
+    env = {"ORIGINATOR_ID_TYPE": "text", "CREATE_TABLE": "no", **settings.store, **log}
     milepost = Milepost(env, clock=clock, workflows=workflows)
     kit = kit_over(milepost.recorder)
     milepost.end.keep_in(
@@ -211,6 +230,7 @@ def open_services(settings: Settings, clock: Callable[[], datetime] | None = Non
         tokens=RememberedTokens(kit.tokens),
         senders=senders_of(settings, workflows),
         workflows=workflows,
+        definitions=UsedDefinitions(kit.read_model),
         clock=clock or utc_now,
     )
 

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from api.cli.audit import audit
+from api.cli.backup import backup
 from api.cli.checkpoint import checkpoint
 from api.cli.deadlines import deadlines
 from api.cli.demo import demo
@@ -100,9 +101,10 @@ for command in (
     verify,
     checkpoint,
     deadlines,
-    losses,
     demo,
+    losses,
     rebuild,
+    backup,
     export,
     import_,
     tokens,

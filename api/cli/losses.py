@@ -50,7 +50,7 @@ def acknowledge(reason: str | None) -> None:
 
     `/readyz`, `milepost status` and the metrics then tell no more of them. They stay in the list.
     """
-    with opened(only_if_there=True) as services:
+    with opened() as services:
         # A loss that no server has noticed yet is in this home's memory.
         services.milepost.end.look()
         store = services.milepost.store

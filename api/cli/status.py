@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from api.cli.terminal.output import as_json, counted, opened, print_json, print_table, status_text
+from domain.unseen import visible
 
 
 @click.command()
@@ -16,6 +17,7 @@ def status(as_json: bool) -> None:
         growth = services.evidence.growth()
         lost_ends = services.lost_ends()
         deadlines = services.deadlines().sentence(services.milepost.store.now())
+        warnings = services.warnings()
         database, shape = services.settings.shown_database, services.read_model.shape
     if as_json:
         return print_json(
@@ -32,6 +34,7 @@ def status(as_json: bool) -> None:
                 "tree_lag_events": growth.lag(standing.log_position),
                 "tree_fault": growth.fault,
                 "deadlines": deadlines or "watched",
+                "warnings": warnings,
                 "jobs": counts,
                 "set_aside": standing.set_aside,
             }
@@ -49,6 +52,8 @@ def status(as_json: bool) -> None:
     click.echo(f"Tree         {counted(growth.size, 'event')}, {growth.fault or behind}")
     if deadlines:
         click.echo(f"Deadlines    {deadlines}")
+    for warning in warnings:
+        click.echo(f"Warning      {visible(warning)}")
     rows = [(status_text(name), count) for name, count in sorted(counts.items())]
     print_table(("Status", "Jobs"), rows, "Jobs         none yet")
     if standing.set_aside:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, ClassVar, LiteralString
+from weakref import WeakKeyDictionary
 
 from eventsourcing import postgres
 from eventsourcing.persistence import (
@@ -17,7 +18,7 @@ from eventsourcing.persistence import (
     StoredEvent,
 )
 from eventsourcing.utils import EnvType
-from psycopg import ClientCursor
+from psycopg import ClientCursor, Connection
 from psycopg.errors import InsufficientPrivilege
 
 from domain.job.keys.key import Key
@@ -172,6 +173,12 @@ KEEP_SNAPSHOTS = """
     ON CONFLICT (job_id) DO UPDATE
     SET version = excluded.version, shape = excluded.shape, state = excluded.state
 """
+# A standby that is promoted has started at another time than the old primary, and a database that
+# takes the name of another one has another number.
+WHICH_SERVER = """
+    SELECT pg_postmaster_start_time()::text, oid FROM pg_database
+     WHERE datname = current_database()
+"""
 PREPARED: dict[LiteralString, LiteralString] = {
     "milepost_lock": LOCK,
     "milepost_look": LOOK,
@@ -198,6 +205,8 @@ class PostgresRecorder(PostgresLog, lost_end.PostgresLosses, postgres.PostgresAp
         self.clock: Callable[[], datetime] | None = None
         self._carried = CarriedClock()
         self._prepared = Prepared(PREPARED)
+        self._servers: WeakKeyDictionary[Connection[Any], tuple[Any, ...]] = WeakKeyDictionary()
+        self._server: tuple[Any, ...] | None = None
 
     def now(self) -> datetime:
         """See `JobStore.now`."""
@@ -232,6 +241,7 @@ class PostgresRecorder(PostgresLog, lost_end.PostgresLosses, postgres.PostgresAp
         decided = False
         try:
             with self.datastore.spelled_out() as cursor:
+                self._expect_same_server(cursor)
                 found = self._prepared.run(cursor, partial(self._found, cursor, known, names))
                 decided = True
                 append = decide(found)
@@ -244,6 +254,20 @@ class PostgresRecorder(PostgresLog, lost_end.PostgresLosses, postgres.PostgresAp
                 raise
             self.datastore.discard_dead(error)
             raise NothingDecided(str(error)) from error
+
+    def _expect_same_server(self, cursor: ClientCursor[Any]) -> None:
+        """Raise `NothingDecided` if the last transaction was on another server.
+
+        That server may have had events that this one lacks, and other events may have their
+        versions here. No error need have told so: a reader may have replaced the connections.
+        """
+        server = self._servers.get(cursor.connection)
+        if server is None:
+            [server] = cursor.execute(WHICH_SERVER)
+            self._servers[cursor.connection] = server
+        before, self._server = self._server, server
+        if before not in (None, server):
+            raise NothingDecided("another server answers than before")
 
     def _found(
         self, cursor: ClientCursor[Any], known: Mapping[str, int], names: Collection[str]

@@ -25,6 +25,8 @@ from domain.log.snapshots import Snapshot
 from domain.log.store import MAX_MISSED_BYTES, MAX_TAIL, Append, Filling, Found, StoreNotEmpty
 from domain.log.stored import Stored
 
+ONLY_LOOKS = "SQLITE_ONLY_LOOKS"
+"""The setting that keeps connections from changing anything, with the value `yes`."""
 # AUTOINCREMENT: SQLite never uses the position of a deleted newest event again.
 CREATE: tuple[LiteralString, ...] = (
     """CREATE TABLE IF NOT EXISTS milepost_events (
@@ -204,4 +206,8 @@ class Factory(sqlite.SQLiteFactory):
     def __init__(self, env: Any) -> None:
         super().__init__(env)
         self.datastore.close()
-        self.datastore = SQLiteDatastore(self.datastore.pool.db_name, originator_id_type="text")
+        self.datastore = SQLiteDatastore(
+            self.datastore.pool.db_name,
+            originator_id_type="text",
+            only_looks=self.env.get(ONLY_LOOKS) == "yes",
+        )

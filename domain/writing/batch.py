@@ -182,10 +182,13 @@ class Batch:
         for event in decision.outcome.events:
             fact = event.fact
             if isinstance(fact, JobTimedOut):
-                log.warning("job %r timed out: %s", job_id, fact.error)
+                log.warning("job %r timed out: %s", job_id, fact.error, extra={"job_id": job_id})
             if isinstance(fact, RollbackRequested):
                 log.warning(
-                    "job %r failed; its machine %s is wanted rolled back", job_id, fact.server_id
+                    "job %r failed; its machine %s is wanted rolled back",
+                    job_id,
+                    fact.server_id,
+                    extra={"job_id": job_id},
                 )
         return Receipt(
             job_id=job_id,
