@@ -8,17 +8,19 @@ from api.cli.terminal.output import as_json, counted, opened, print_json, print_
 from domain.log.store import translated
 
 
-@click.group(invoke_without_command=True)
+@click.group()
+def losses() -> None:
+    """List the ends that the log has lost, and acknowledge them."""
+
+
+@losses.command("list")
 @as_json
-@click.pass_context
-def losses(context: click.Context, as_json: bool) -> None:
+def list_(as_json: bool) -> None:
     """List the ends that the log has lost.
 
     They are events that were seen, and are not in the log any more. That happens after a failover
     to a standby that was behind, or after the restore of a backup.
     """
-    if context.invoked_subcommand:
-        return None
     with opened(only_looks=True) as services, translated():
         found = services.milepost.store.losses()
     if as_json:

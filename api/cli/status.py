@@ -44,7 +44,7 @@ def status(as_json: bool) -> None:
     click.echo(f"Database     {database}")
     click.echo(f"Log          position {standing.log_position}")
     for loss in lost_ends:
-        click.echo(f"             lost its end: {loss.sentence()}; see milepost losses")
+        click.echo(f"             lost its end: {loss.sentence()}; see milepost losses list")
     click.echo(f"Read model   {_behind(standing.lag_events)}")
     if standing.shape != shape:
         click.echo(f"             with shape {standing.shape}; this release writes shape {shape}")

@@ -45,10 +45,10 @@ async def ready(request: Request, door: Door) -> Answer:
 
 def readiness(services: Services) -> dict[str, object]:
     """Return what the database says of how ready the server is; raise `NotWriting`."""
-    services.milepost.end.look()
     standing, growth = services.reader.status(), services.evidence.growth()
     if trouble := services.milepost.trouble():
         raise NotWriting(*trouble)
+    services.milepost.end.look()
     return {
         "status": "ready",
         "database": services.settings.database,

@@ -63,7 +63,7 @@ def test_a_restored_backup_is_noticed_by_the_next_start_until_it_is_acknowledged
 
     server.until(lambda: lost_ends(server) == 1, "does not notice")
     assert told(server) == 1
-    assert json.loads(milepost(server, "losses", "--json"))[0]["job_id"] == "after it"
+    assert json.loads(milepost(server, "losses", "list", "--json"))[0]["job_id"] == "after it"
     milepost(server, "losses", "acknowledge", "--reason", "a drill")
     assert lost_ends(server) == 0
     assert server.stop() == 0

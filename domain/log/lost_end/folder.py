@@ -21,6 +21,7 @@ from domain.log.lost_end.marks import Memory
 log = logging.getLogger("milepost")
 
 NAME_DIGITS: Final = 16
+ROOT: Final = 0
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -70,6 +71,8 @@ class MemoryFolder:
             return
         content = msgspec.json.encode(Entry(self._origin, self._database, memory))
         try:
+            if _is_a_guest(self._folder.parent):
+                return
             self._folder.mkdir(mode=0o700, exist_ok=True)
             _replace(path, content)
         except OSError as error:
@@ -86,6 +89,11 @@ class MemoryFolder:
         for path in sorted(self._folder.glob("*.json")):
             if entry := _read(path):
                 yield entry
+
+
+def _is_a_guest(home: Path) -> bool:
+    # The owner of the home could neither read nor replace what root leaves there.
+    return os.geteuid() == ROOT != home.stat().st_uid
 
 
 def _newest(memory: Memory) -> float:

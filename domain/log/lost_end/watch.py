@@ -63,6 +63,7 @@ class EndWatch:
         self._appended: tuple[int, StoredEvent] | None = None
         self._position = 0
         self._due = passed()
+        self._is_compared = False
         self._has_complained = False
 
     def keep_in(self, kept: Kept) -> None:
@@ -75,26 +76,31 @@ class EndWatch:
         Only the committing thread calls this. It costs a statement only if a look is due.
         """
         if positions[0] <= self._position or self._passed() >= self._due:
-            if not self.look():
-                return
-        self._position = positions[-1]
-        self._appended = positions[-1], events[-1]
+            self.look()
+        # What was not compared must not be forgotten for something newer.
+        if self._is_compared:
+            self._position = positions[-1]
+            self._appended = positions[-1], events[-1]
 
     def suspect(self) -> None:
         """Let the next commit look: another database may answer."""
+        self._is_compared = False
         self._due = self._passed()
 
     def look(self) -> bool:
         """Compare the memory with the log, and record a loss.
 
-        Returns False if the database does not answer: then the next commit looks again.
+        Returns False if the database does not answer.
         """
+        self._due = self._passed() + LOOK_SECONDS
         try:
             with self._lock:
                 self._look()
         except PersistenceError as error:
+            self._is_compared = False
             self._complain(error)
             return False
+        self._is_compared = True
         return True
 
     def follow(self) -> None:
@@ -104,12 +110,14 @@ class EndWatch:
         """
         with self._lock:
             before = self._memory
-            self._look()
-            newest = self._store.newest_position()
-            if newest > self._memory.position:
-                for event in self._store.events(newest - 1, 1):
-                    self._memory = self._memory.with_mark(Mark.of(event, self._store.about_now()))
-                self._position = max(self._position, newest)
+            # Read the newest event before the older ones are compared. If another database answers
+            # in between, this event is compared the next time.
+            newest = self._store.events(max(0, self._store.newest_position() - 1), 1)
+            is_whole = self._look()
+            if is_whole and newest and newest[0].position > self._memory.position:
+                mark = Mark.of(newest[0], self._store.about_now())
+                self._memory = self._memory.with_mark(mark)
+                self._position = max(self._position, mark.position)
             if self._memory != before:
                 self.keep()
 
@@ -118,21 +126,23 @@ class EndWatch:
         if self._kept and self._is_begun:
             self._kept.save(self._memory_now())
 
-    def _look(self) -> None:
+    def _look(self) -> bool:
+        """Compare the memory with the log, and record a loss; return whether all is there."""
         if not self._is_begun:
             if self._kept:
                 self._memory = self._kept.load()
             self._is_begun = True
         losses = frozenset(loss.id for loss in self._store.losses())
         memory = self._memory_now()
-        if memory.marks and not self._is_in_log(memory.marks[-1]):
+        is_whole = not memory.marks or self._is_in_log(memory.marks[-1])
+        if not is_whole:
             memory = self._lost(memory)
             losses = frozenset(loss.id for loss in self._store.losses())
             self._appended = None
             self._position = memory.position
         self._memory = Memory(memory.marks, losses | memory.known)
         self._position = max(self._position, memory.position)
-        self._due = self._passed() + LOOK_SECONDS
+        return is_whole
 
     def _memory_now(self) -> Memory:
         memory = self._memory
@@ -168,7 +178,7 @@ class EndWatch:
             agreed_at=agreed.at if agreed else None,
         )
         if self._store.report_loss(loss, memory.known):
-            log.error("the log has lost its end: %s; see milepost losses", loss.sentence())
+            log.error("the log has lost its end: %s; see milepost losses list", loss.sentence())
         else:
             log.info(
                 "another process has recorded what this one had seen, too: %s", loss.sentence()

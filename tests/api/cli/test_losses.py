@@ -19,8 +19,8 @@ def lose_an_end(made: Deployment) -> int:
 
 
 def test_a_log_that_lost_nothing_says_so(databases: Deployment, shell: Shell) -> None:
-    assert shell("losses") == "The log has lost no end.\n"
-    assert shell.json("losses") == []
+    assert shell("losses", "list") == "The log has lost no end.\n"
+    assert shell.json("losses", "list") == []
     assert shell.json("status")["lost_ends"] == []
     assert "lost its end" not in shell("status")
     assert "no lost end of the log waits for you" in shell.fails("losses", "acknowledge")
@@ -29,7 +29,7 @@ def test_a_log_that_lost_nothing_says_so(databases: Deployment, shell: Shell) ->
 def test_a_lost_end_is_listed_and_acknowledged(databases: Deployment, shell: Shell) -> None:
     lost = lose_an_end(databases)
 
-    [loss] = shell.json("losses")
+    [loss] = shell.json("losses", "list")
     assert (loss["position"], loss["job_id"], loss["acknowledged_at"]) == (lost, "job", None)
     assert shell.json("status")["lost_ends"] == [loss]
     assert f"lost its end: position {lost} was version" in shell("status")
@@ -38,8 +38,8 @@ def test_a_lost_end_is_listed_and_acknowledged(databases: Deployment, shell: She
 
     assert said == "Acknowledged 1 lost end of the log.\n"
     assert shell.json("status")["lost_ends"] == []
-    [loss] = shell.json("losses")
+    [loss] = shell.json("losses", "list")
     assert loss["acknowledged_at"]
     assert loss["reason"] == "restored the backup of Tuesday"
-    assert "restored the backup of Tuesday" in shell("losses")
+    assert "restored the backup of Tuesday" in shell("losses", "list")
     assert "no lost end of the log waits for you" in shell.fails("losses", "acknowledge")

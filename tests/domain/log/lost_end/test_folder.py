@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import stat
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from domain.log.lost_end.marks import Mark, Memory
 from domain.log.lost_end.watch import EndWatch
 from tests.support.deployment import NOON, Deployment
 from tests.support.losing import lose
+
+ANOTHER = 65534
+"""The user and group id of another account."""
 
 
 def folder(home: Path, database: str = "here", origin: str = "log") -> MemoryFolder:
@@ -102,6 +106,15 @@ def test_a_home_that_takes_no_file_is_told_of_once(
 
     [line] = caplog.messages
     assert line.startswith("a restart forgets what was seen of the log: ")
+
+
+def test_root_leaves_nothing_in_the_home_of_another_account(tmp_path: Path) -> None:
+    """As after `sudo milepost losses acknowledge`: the server could not write there any more."""
+    os.chown(tmp_path, ANOTHER, ANOTHER)
+
+    kept(tmp_path, memory(7))
+
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_restart_notices_what_was_lost_while_nothing_ran(

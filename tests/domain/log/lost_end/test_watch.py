@@ -134,7 +134,7 @@ def test_a_loss_is_recorded_and_told_once(
     assert line == (
         f"the log has lost its end: position {lost} was version 2 of job 'one' at 2026-03-02 "
         "12:00:00 UTC, and is not any more; nothing that was seen is in the log; see milepost "
-        "losses"
+        "losses list"
     )
 
 
@@ -214,6 +214,13 @@ def forget_losses(made: Deployment) -> None:
             cursor.execute("DELETE FROM milepost_lost_ends")
 
 
+def test_a_process_that_follows_an_empty_log_remembers_nothing(stores: Deployment) -> None:
+    stores.milepost.end.follow()
+    stores.milepost.end.follow()
+
+    assert losses(stores) == []
+
+
 def test_a_process_that_only_follows_notices_a_loss(databases: Deployment) -> None:
     """The projector commits nothing, and sees every event."""
     follower = databases.again()
@@ -228,21 +235,23 @@ def test_a_process_that_only_follows_notices_a_loss(databases: Deployment) -> No
     follower.close()
 
 
-def test_a_log_that_cannot_be_watched_is_told_once_and_stops_no_commit(
+def test_a_log_that_cannot_be_watched_is_told_once_and_nothing_seen_is_forgotten(
     databases: Deployment, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """As where the account has no right on the table of losses: commits go on."""
+    lost = record(databases, "one", times=3)
     rename(databases, "milepost_lost_ends", "hidden")
+    lose(databases, after=1)
 
     with caplog.at_level(logging.WARNING, "milepost"):
-        record(databases, "one", times=3)
+        record(databases, "two", times=5)
 
     # SQLite says of a missing table what it says of a database that is away.
     assert len(caplog.messages) == (1 if kind_of(databases) == "postgres" else 0)
     rename(databases, "hidden", "milepost_lost_ends")
-    record(databases, "one")
-    lose(databases, after=1)
     databases.milepost.end.look()
-    assert len(losses(databases)) == 1
+    [loss] = losses(databases)
+    assert (loss.position, loss.job_id) == (lost, "one")
 
 
 def rename(made: Deployment, table: str, name: str) -> None:
