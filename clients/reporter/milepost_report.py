@@ -103,6 +103,7 @@ STATUSES = {
     "failure": "failed",
     "canceled": "cancelled",
 }
+NO_ANSWER = "no answer in time"
 NEVER = (400, 409, 411, 413, 414, 415, 422, 431)
 """Answers that stay the same however often the same callback is sent."""
 PASSED_ON = (
@@ -266,9 +267,11 @@ class Kept:
         self.word, self._path, self._file = word, path, file
 
     @property
-    def is_on_disk(self) -> bool:
-        """Whether the word outlives this process."""
-        return self._path is not None
+    def fate(self) -> str:
+        """What becomes of the word if it is not taken now."""
+        if not self.word.is_kept:
+            return "a heartbeat is lost"
+        return "it waits on disk" if self._path else "it is lost unless sent again"
 
     def remove(self) -> None:
         """Forget the word: it was taken, or never will be."""
@@ -549,7 +552,7 @@ def _proxy_headers(proxy: SplitResult) -> dict[str, str]:
 
 def _why(error: Exception) -> str:
     if isinstance(error, socket.timeout):
-        return "no answer in time"
+        return NO_ANSWER
     reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return f"no answer: {reason}"
 
@@ -574,6 +577,7 @@ class Courier(threading.Thread):
         self._every = heartbeat_seconds
         self._told: queue.Queue[tuple[str, Kept] | None] = queue.Queue()
         self._mine: dict[str, Kept] = {}
+        self._last: Kept | None = None
         self._deadline = float("inf")
         self.refused = False
         """Whether Milepost will never take one of the words that were told."""
@@ -588,7 +592,9 @@ class Courier(threading.Thread):
     def tell(self, word: Word) -> None:
         """Keep a word on disk, and send it soon."""
         # Here and not in the thread, which a server may keep waiting until the process ends.
-        self._told.put(self._kept(word))
+        told = self._kept(word)
+        self._last = told[1]
+        self._told.put(told)
 
     def finish(self, seconds: float) -> bool:
         """Wait so long for all to be sent; tell whether it was, and all of it taken."""
@@ -596,6 +602,8 @@ class Courier(threading.Thread):
         self._told.put(None)
         if self.ident:
             self.join(seconds)
+        if self.is_alive() and self._last:
+            self._say(f"{NO_ANSWER}; {self._last.fate}")
         return self.is_done and not self.refused
 
     def run(self) -> None:
@@ -652,8 +660,7 @@ class Courier(threading.Thread):
             self.refused = self.refused or name in self._mine
             self._say(str(error))
         except Undelivered as error:
-            later = "it waits on disk" if kept.is_on_disk else "it is lost unless sent again"
-            self._say(f"{error}; {later if kept.word.is_kept else 'a heartbeat is lost'}")
+            self._say(f"{error}; {kept.fate}")
             return False
         kept.remove()
         self._mine.pop(name, None)

@@ -55,7 +55,7 @@ def certificate(job: Job, tmp_path: Path) -> Path:
 
 
 def test_a_certificate_that_nobody_vouches_for_gets_nothing(job: Job, certificate: Path) -> None:
-    done = job.report("step", "vm_created", **USUAL)
+    done = job.report("step", "vm_created", "--wait", "5")
 
     assert done.returncode == 0
     assert b"CERTIFICATE_VERIFY_FAILED" in done.stderr
