@@ -17,7 +17,7 @@ from api.serving.server import connections_of, run
 from api.serving.service_manager import ServiceManager
 from api.settings.config import from_environment
 from api.settings.credentials import needs_credentials, with_credentials
-from api.settings.home import make_home
+from api.settings.home import check_database_file, make_home
 from api.settings.private_files import made_private
 from api.settings.settings import Settings
 from api.wiring import open_services
@@ -57,6 +57,7 @@ def serve(
             raise click.ClickException(
                 f"port {configured.port} on {configured.host} is in use; choose another with --port"
             )
+        check_database_file(configured)
         make_home(configured)
         _mend(configured)
         settings, made = with_credentials(configured)

@@ -15,6 +15,7 @@ def status(as_json: bool) -> None:
     with opened(only_looks=True) as services:
         standing, counts = services.reader.status(), dict(services.reader.counts())
         growth = services.evidence.growth()
+        lost_ends = services.lost_ends()
         deadlines = services.deadlines().sentence(services.milepost.store.now())
         warnings = services.warnings()
         database, shape = services.settings.shown_database, services.read_model.shape
@@ -25,6 +26,7 @@ def status(as_json: bool) -> None:
                 "log_position": standing.log_position,
                 "read_model_position": standing.read_model_position,
                 "lag_events": standing.lag_events,
+                "lost_ends": lost_ends,
                 "shape": standing.shape,
                 "rebuild_position": standing.rebuilt_position,
                 "tree_size": growth.size,
@@ -39,6 +41,8 @@ def status(as_json: bool) -> None:
         )
     click.echo(f"Database     {database}")
     click.echo(f"Log          position {standing.log_position}")
+    for loss in lost_ends:
+        click.echo(f"             lost its end: {loss.sentence()}; see milepost losses")
     click.echo(f"Read model   {_behind(standing.lag_events)}")
     if standing.shape != shape:
         click.echo(f"             with shape {standing.shape}; this release writes shape {shape}")

@@ -12,7 +12,7 @@ import msgspec
 
 from api.atomic_file import FileNotWritten, atomic_file
 from api.settings.home import make_folder
-from api.settings.private_files import read_private
+from api.settings.private_files import give_to_owner_of, read_private
 from api.settings.settings import Settings
 from api.settings.validation import admin_token, callback_secret, job_key_secret
 from api.settings.variables import InvalidSetting
@@ -133,6 +133,7 @@ def _stored_secrets(path: Path, credential: Credential) -> tuple[tuple[str, ...]
         secret = credential.make()
         try:
             with atomic_file(path, replace=False) as file:
+                give_to_owner_of(path.parent, file.fileno())
                 file.write(f"{secret}\n".encode("ascii"))
         except FileExistsError:
             pass  # another process has started at the same time, and its secret counts

@@ -67,6 +67,11 @@ class Batch:
         self._releases: list[tuple[str, str]] = []
 
     @property
+    def events(self) -> Sequence[StoredEvent]:
+        """The events that were decided, in order."""
+        return self._events
+
+    @property
     def known(self) -> dict[str, int]:
         """The version up to which each job is folded."""
         return {job_id: folded.job.version for job_id, folded in self.jobs.items()}

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from api.settings.config import from_environment
 from api.settings.credentials import with_stored_checkpoint_key
+from api.settings.home import check_database_file
 from api.settings.settings import Settings
 from api.wiring import Services, open_services
 from domain.unseen import escaped_json, visible_lines
@@ -56,9 +57,10 @@ def opened(
     settings = settings or from_environment()
     if with_key:
         settings = with_stored_checkpoint_key(settings)
+    check_database_file(settings, only_looks=only_looks)
     if not makes_store and settings.database == "sqlite" and not settings.sqlite_file.exists():
         raise _no_store(f"there is no database at {settings.sqlite_file.absolute()}")
-    services = open_services(settings)
+    services = open_services(settings, only_looks=only_looks)
     try:
         if only_looks:
             services.check()

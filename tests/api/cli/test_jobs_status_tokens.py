@@ -81,6 +81,7 @@ def test_status_for_a_program(shell: Shell, database_site: Site) -> None:
         "log_position": 3,
         "read_model_position": 3,
         "lag_events": 0,
+        "lost_ends": [],
         "tree_size": 0,
         "tree_position": 0,
         "tree_lag_events": 3,

@@ -106,11 +106,11 @@ def test_an_empty_environment_has_the_documented_defaults() -> None:
     settings = from_environment({})
 
     assert settings == Settings(
-        home=Path(".milepost"), database_url="sqlite:///.milepost/milepost.db"
+        home=Path(".milepost"), database_url=f"sqlite:///{Path.cwd()}/.milepost/milepost.db"
     )
     assert (settings.host, settings.port, settings.workers) == ("127.0.0.1", 8000, 1)
     assert settings.database == "sqlite"
-    assert settings.sqlite_file == Path(".milepost/milepost.db")
+    assert settings.sqlite_file == Path.cwd() / ".milepost/milepost.db"
 
 
 def test_every_variable_is_read(tmp_path: Path) -> None:
@@ -330,6 +330,23 @@ def test_what_is_said_of_a_bad_secret_does_not_show_it() -> None:
 )
 def test_a_database_is_shown_without_its_password(url: str, shown: str) -> None:
     assert from_environment({"MILEPOST_DATABASE_URL": url}).shown_database == shown
+
+
+def test_what_is_kept_of_a_database_is_kept_by_a_lasting_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It tells databases and schemas apart, and no password."""
+
+    def name(url: str) -> str:
+        return from_environment({"MILEPOST_DATABASE_URL": url}).lasting_database
+
+    monkeypatch.chdir(tmp_path)
+    assert name("sqlite:///milepost.db") == name(f"sqlite:///{tmp_path}/milepost.db")
+    assert name("postgresql://user:hunter2@host/db") == "postgresql://user@host/db"
+    assert name("postgresql://host/db?options=-csearch_path%3Done") == (
+        "postgresql://host/db options=-csearch_path=one"
+    )
+    assert name("postgresql://?service=one") != name("postgresql://?service=two")
 
 
 @pytest.mark.parametrize("character", "/@")
