@@ -31,7 +31,13 @@ NOT_CREATED = """\
 echo "The virtual environment was not created successfully because ensurepip is not available."
   exit 1"""
 COMPLETE = "touch .venv/bin/pip"
-NOTES = 'case "$*" in *"-m pip"*) echo "$@" >> pip-calls; exit {status} ;; esac'
+PIP = """\
+case "$*" in *"-m pip"*)
+  test -e .venv/bin/pip || {{ echo "No module named pip" >&2; exit 1; }}
+  echo "$@" >> pip-calls
+  exit {status}
+  ;;
+esac"""
 
 
 class Machine:
@@ -49,7 +55,7 @@ class Machine:
         """Install a `python3` that makes environments so, and lacks modules so."""
         python = self._programs / "python3"
         making = MAKES_AN_ENVIRONMENT.format(python=python, rest=makes)
-        script = f'#!/bin/sh\n{NOTES.format(status=pip_status)}\ncase "$*" in {lacks}{making}esac\n'
+        script = f'#!/bin/sh\n{PIP.format(status=pip_status)}\ncase "$*" in {lacks}{making}esac\n'
         # What an environment's making ends with must not go on to the real Python.
         script += f'case "$*" in *"-m venv"*) exit 0 ;; esac\nexec {sys.executable} "$@"\n'
         python.write_text(script)
