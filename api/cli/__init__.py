@@ -16,6 +16,7 @@ from api.cli.demo import demo
 from api.cli.export import export
 from api.cli.import_ import import_
 from api.cli.jobs import jobs
+from api.cli.losses import losses
 from api.cli.operate import cancel, fail, retry, stop, stopped
 from api.cli.rebuild import rebuild
 from api.cli.replay import replay
@@ -101,6 +102,7 @@ for command in (
     checkpoint,
     deadlines,
     demo,
+    losses,
     rebuild,
     backup,
     export,

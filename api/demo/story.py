@@ -10,7 +10,10 @@ AGENT_PREFIX: Final = "demo-"
 
 
 class Register(NamedTuple):
-    """The application registers the job, before it dispatches the workflow."""
+    """The application registers the job, before it dispatches the workflow.
+
+    `workflow` has its version: somebody's own newest `vm` may have other steps.
+    """
 
     workflow: str
 
@@ -78,7 +81,7 @@ def scenes(tag: str) -> Sequence[Scene]:
     }
     told: dict[Part, list[tuple[float, str, Act]]] = {
         WEB: [
-            (0.0, "registered", Register("vm")),
+            (0.0, "registered", Register("vm@1")),
             (1.0, "provisioning", Report(BEGUN)),
             (3.0, *reached("vm_created")),
             (5.0, *reached("network_configured")),
@@ -88,7 +91,7 @@ def scenes(tag: str) -> Sequence[Scene]:
             (13.0, "running", Report({"status": "running", **web})),
         ],
         DB: [
-            (0.5, "registered", Register("vm")),
+            (0.5, "registered", Register("vm@1")),
             (1.5, "provisioning", Report(BEGUN)),
             (3.5, *reached("vm_created")),
             (5.5, *reached("ansible_started")),
@@ -102,7 +105,7 @@ def scenes(tag: str) -> Sequence[Scene]:
             (17.5, "running", Report({"status": "running", **db}, 2)),
         ],
         LOST: [
-            (1.0, "registered", Register("milepost-demo")),
+            (1.0, "registered", Register("milepost-demo@1")),
             (2.0, "provisioning", Report(BEGUN)),
             (4.0, *reached("vm_created")),
             (4.5, "heartbeat", Report(ALIVE)),

@@ -53,7 +53,7 @@ def work(
     from api.wiring import open_services
 
     share(counts, number)
-    log_to_stderr()
+    log_to_stderr(orders.settings.log_format)
     sys.setswitchinterval(SWITCH_SECONDS)
     told = _Told(line)
     services = msgspec.structs.replace(

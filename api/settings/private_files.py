@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -84,7 +85,8 @@ def read_private(path: Path) -> str:
     finally:
         os.close(file)
     try:
-        return content.decode("ascii").strip()
+        # Some editors begin a file with a byte-order mark, which is no part of the secret.
+        return content.removeprefix(BOM_UTF8).decode("ascii").strip()
     except UnicodeDecodeError as error:
         raise _unfit(path, "has bytes that are no ASCII; remove it or restore it") from error
 

@@ -43,6 +43,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     connections: int | None = None
     connections_per_address: int = CONNECTIONS_PER_ADDRESS
     trusted_proxies: tuple[str, ...] = ()
+    log_format: str = "text"
     drain_seconds: int = DRAIN_SECONDS
     store: dict[str, str] = {}
 
@@ -70,6 +71,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def url(self) -> str:
         """The URL at which `milepost serve` listens."""
         return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+
+    @property
+    def lasting_database(self) -> str:
+        """What tells this database from others in the same home, without a password.
+
+        It is the same from whichever folder a process is started.
+        """
+        if self.database == "sqlite":
+            return str(self.sqlite_file.resolve())
+        parts = conninfo_to_dict(self.database_url)
+        # With these, one server has several databases, or several schemas of one.
+        others = [f"{name}={parts[name]}" for name in ("service", "options") if parts.get(name)]
+        return " ".join([self.shown_database, *others])
 
     def __repr__(self) -> str:
         """Show the server's address, and no secret."""

@@ -26,7 +26,8 @@ html_extra_path = ["root"]
 html_copy_source = False
 
 INDEXES = ("docs/index", "docs/decisions/README")
-ENTRY = re.compile(r"^(?:- |\| )\[[^\]]*\]\(([^)#\s]+)\.md\)", re.MULTILINE)
+NAMED = re.compile(r"^- \[([^\]]*)\]\(([^)#\s]+)\.md\)", re.MULTILINE)
+NUMBERED = re.compile(r"^\| \[[0-9]+\]\(([^)#\s]+)\.md\)", re.MULTILINE)
 
 
 def setup(app: Sphinx) -> None:
@@ -37,12 +38,13 @@ def setup(app: Sphinx) -> None:
 def with_contents(app: Sphinx, docname: str, source: list[str]) -> None:
     """Append a hidden table of contents to an index, made of the links of its lists and tables.
 
-    So a page is listed once, and whoever reads the index elsewhere sees no directive.
+    So a page is listed once, and whoever reads the index elsewhere sees no directive. An entry has
+    the name of its link; a decision, whose link is a number, has its own title.
     """
     if docname not in INDEXES:
         return
     for section in re.split(r"^## ", source[0], flags=re.MULTILINE)[1:]:
         caption, _, text = section.partition("\n")
-        pages = "\n".join(ENTRY.findall(text))
-        if pages:
-            source[0] += f"\n```{{toctree}}\n:hidden:\n:caption: {caption}\n\n{pages}\n```\n"
+        pages = [f"{name} <{path}>" for name, path in NAMED.findall(text)]
+        if entries := "\n".join([*pages, *NUMBERED.findall(text)]):
+            source[0] += f"\n```{{toctree}}\n:hidden:\n:caption: {caption}\n\n{entries}\n```\n"

@@ -14,6 +14,7 @@ from eventsourcing.persistence import IntegrityError, OperationalError
 
 from domain.log.bounded import within_bytes
 from domain.log.connections.sqlite_lock import BUSY_SECONDS, BUSY_TIMEOUT, NextWriterLock
+from domain.log.connections.sqlite_place import Place
 from domain.log.stored import Stored
 
 WAL_BYTES = 16 * 2**20
@@ -35,17 +36,20 @@ CANNOT_WRITE = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
 
 
 class DurableConnectionPool(sqlite.SQLiteConnectionPool):
-    """A pool whose connections wait for the disk.
+    """A pool whose connections wait for the disk, and all have the same file open.
 
     With `only_looks`, its connections change nothing, neither the journal mode, and read a file
     in a read-only folder as well.
     """
 
-    def __init__(self, *, db_name: str, only_looks: bool = False) -> None:
+    def __init__(self, place: Place, *, db_name: str, only_looks: bool = False) -> None:
         super().__init__(db_name=db_name)
+        self._place = place
         self._only_looks = only_looks
 
     def _create_connection(self) -> sqlite.SQLiteConnection:
+        # SQLite would make a new file where the open one was removed.
+        self._place.check()
         try:
             connection = self._looking() if self._only_looks else super()._create_connection()
             cursor = connection.cursor()
@@ -56,6 +60,11 @@ class DurableConnectionPool(sqlite.SQLiteConnectionPool):
             raise OperationalError(f"{self.db_name}: {error}") from error
         if encoding != "UTF-8":
             raise OperationalError(f"{self.db_name} is encoded in {encoding}; Milepost needs UTF-8")
+        try:
+            self._place.opened()
+        except OperationalError:
+            connection.close()
+            raise
         return connection
 
     def _looking(self) -> sqlite.SQLiteConnection:
@@ -93,12 +102,18 @@ class SQLiteDatastore(sqlite.SQLiteDatastore):
 
     def __init__(self, db_name: str, *, only_looks: bool = False, **options: Any) -> None:
         super().__init__(db_name, **options)
-        self.pool = DurableConnectionPool(db_name=db_name, only_looks=only_looks)
+        self.place = Place(db_name)
+        self.pool = DurableConnectionPool(self.place, db_name=db_name, only_looks=only_looks)
         self._next_writer = NextWriterLock(Path(f"{db_name}-next-writer"), like=Path(db_name))
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Cursor]:
-        """Yield a cursor in a transaction that holds the write lock; commit, or roll back."""
+        """Yield a cursor in a transaction that holds the write lock; commit, or roll back.
+
+        Raises `OperationalError` after the commit if the file was replaced or removed: then the
+        commit is in a file that nobody will find.
+        """
+        self.place.refuse_if_left()
         with self.get_connection(commit=True) as connection:
             with translated(), connection.cursor() as cursor:
                 self._next_writer.begin(cursor.connection)
@@ -108,6 +123,7 @@ class SQLiteDatastore(sqlite.SQLiteDatastore):
                     connection.rollback()
                     raise
                 connection.commit()
+        self.place.check()
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Cursor]:

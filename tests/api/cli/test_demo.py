@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.server
+import os
 import re
 import signal
 import subprocess
+import termios
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -111,7 +114,10 @@ def test_every_command_and_page_that_it_names_is_there(
 
 
 def test_a_server_that_was_there_all_the_time_gives_the_silent_job_up(make_server: Make) -> None:
-    server = make_server().start()
+    """It takes nothing but dated signatures of jobs' own keys, which are what the demo sends."""
+    server = make_server()
+    server.env |= {"MILEPOST_SIGNATURES": "dated", "MILEPOST_SHARED_SECRET": "off"}
+    server.start()
     server.stop()
     services = open_services(from_environment(server.env))
     there = Note(Presence(seen_at=datetime.now(UTC)))
@@ -133,6 +139,40 @@ def test_where_other_jobs_are_it_plays_only_if_somebody_says_so(server_with_a_jo
     assert server_with_a_job.get("/api/events").body["events"] == before
 
     assert play(server_with_a_job, *QUICK, "--yes").returncode == 0
+
+
+@pytest.mark.parametrize(("answer", "status"), [("n", 1), ("y", 0)])
+def test_on_a_terminal_it_asks_and_shows_a_table(
+    server_with_a_job: Server, answer: str, status: int
+) -> None:
+    before = server_with_a_job.get("/api/events").body["events"]
+    screen, keyboard = os.openpty()
+    termios.tcsetwinsize(screen, (40, 80))
+    playing = subprocess.Popen(
+        [MILEPOST, "demo", "--url", server_with_a_job.url, *QUICK],
+        env={**server_with_a_job.env, "TERM": "xterm"},
+        stdin=keyboard,
+        stdout=keyboard,
+        stderr=keyboard,
+    )
+    os.close(keyboard)
+    os.write(screen, f"{answer}\n".encode())
+
+    shown = everything(screen)
+
+    assert playing.wait(PATIENCE_SECONDS) == status, shown
+    assert "Play there all the same? [y/N]" in shown
+    written = server_with_a_job.get("/api/events").body["events"] != before
+    assert (written, "Its user sees" in shown) == (answer == "y",) * 2
+
+
+def everything(screen: int) -> str:
+    """Return what the last program on a terminal shows until it ends."""
+    shown = b""
+    with contextlib.suppress(OSError), os.fdopen(screen, "rb", buffering=0) as output:
+        while some := output.read(65536):
+            shown += some
+    return shown.decode()
 
 
 @pytest.fixture
