@@ -16,6 +16,7 @@ from typing import Final
 
 import msgspec
 
+from domain.log.connections.beside import give_to_owner_of
 from domain.log.lost_end.marks import Memory
 
 log = logging.getLogger("milepost")
@@ -70,7 +71,9 @@ class MemoryFolder:
             return
         content = msgspec.json.encode(Entry(self._origin, self._database, memory))
         try:
-            self._folder.mkdir(mode=0o700, exist_ok=True)
+            if not self._folder.exists():
+                self._folder.mkdir(mode=0o700, exist_ok=True)
+                give_to_owner_of(self._folder.parent, self._folder)
             _replace(path, content)
         except OSError as error:
             if not self._has_complained:
@@ -111,6 +114,7 @@ def _replace(path: Path, content: bytes) -> None:
     file, name = tempfile.mkstemp(".part", f".{path.name}.", path.parent)
     try:
         with os.fdopen(file, "wb") as part:
+            give_to_owner_of(path.parent, file)
             part.write(content)
         Path(name).replace(path)
     finally:
