@@ -14,12 +14,12 @@ from api.atomic_file import atomic_file
 from api.cli.terminal.output import INTERRUPTED, as_json, counted, opened, print_json
 from api.cli.terminal.progress import progress
 from api.settings.home import make_folder
-from api.settings.private_files import give_to_owner_of
 from api.settings.settings import Settings
 from api.wiring import Services
 from domain.evidence.checkpoint import Checkpoint, opened_checkpoint
 from domain.evidence.signed_note import InvalidCheckpoint
 from domain.evidence.signing_keys import PublicKey
+from domain.log.connections.beside import give_to_owner_of
 from domain.unseen import visible
 from projections.verification.findings import Finding
 from projections.verification.run import State, Summary, Verification

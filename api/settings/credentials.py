@@ -12,12 +12,13 @@ import msgspec
 
 from api.atomic_file import FileNotWritten, atomic_file
 from api.settings.home import make_folder
-from api.settings.private_files import give_to_owner_of, read_private
+from api.settings.private_files import read_private
 from api.settings.settings import Settings
 from api.settings.validation import admin_token, callback_secret, job_key_secret
 from api.settings.variables import InvalidSetting
 from domain.errors import MilepostError
 from domain.evidence.signing_keys import NAMELESS, PrivateKey
+from domain.log.connections.beside import give_to_owner_of
 
 
 class Credential(NamedTuple):

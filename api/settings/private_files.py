@@ -12,7 +12,7 @@ from typing import Final
 
 from api.settings.settings import Settings
 from api.settings.variables import InvalidSetting
-from domain.log.connections.beside import belong_like
+from domain.log.connections.beside import belong_like, give_to_owner_of
 
 PRIVATE: Final = 0o600
 OTHERS: Final = 0o077
@@ -46,13 +46,6 @@ def make_private(path: Path) -> None:
             give_to_owner_of(path.parent, file)
         finally:
             os.close(file)
-
-
-def give_to_owner_of(folder: Path, file: int) -> None:
-    """Give an open file that root has made to the folder's owner; raise `OSError`."""
-    found = folder.stat()
-    if os.geteuid() == ROOT and found.st_uid != ROOT:
-        os.fchown(file, found.st_uid, found.st_gid)
 
 
 def read_private(path: Path) -> str:

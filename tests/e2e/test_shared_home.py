@@ -33,7 +33,8 @@ def servers(
 
 
 def files(home: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in home.iterdir()}
+    """Return the files of the home, without what each process has seen of its own database."""
+    return {path.name: path.read_bytes() for path in home.iterdir() if path.is_file()}
 
 
 def recorded(server: Server) -> str:

@@ -17,7 +17,7 @@ ANOTHER = 65534
 """The user and group id of another account."""
 # Everything is imported first: the other account may not be able to read the environment.
 AS_ANOTHER = """
-import encodings.idna, os, sys
+import encodings.idna, encodings.utf_8_sig, os, sys
 from api.cli import run
 user, *arguments = sys.argv[1:]
 os.setgroups([])

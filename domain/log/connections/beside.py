@@ -1,4 +1,4 @@
-"""Files that Milepost makes beside a SQLite file: they get its owner and its mode.
+"""Files that Milepost makes beside a SQLite file and in its home: they get the right owner.
 
 An operator may run a command as root (`sudo milepost rebuild`). A lock that belonged to root then
 would stop the service, whose account could not open it.
@@ -38,6 +38,16 @@ def open_beside(path: Path, like: Path | None, access: int) -> int:
             with suppress(OSError):  # a file system without owners or modes
                 belong_like(descriptor, like.stat())
         return descriptor
+
+
+def give_to_owner_of(folder: Path, file: int | Path) -> None:
+    """Give what root has just made to the owner of a folder; raise `OSError`.
+
+    A file is given by its descriptor, and a folder by its path.
+    """
+    found = folder.stat()
+    if os.geteuid() == ROOT and found.st_uid != ROOT:
+        os.chown(file, found.st_uid, found.st_gid)
 
 
 def belong_like(descriptor: int, original: os.stat_result) -> None:

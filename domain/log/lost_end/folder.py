@@ -16,6 +16,7 @@ from typing import Final
 
 import msgspec
 
+from domain.log.connections.beside import give_to_owner_of
 from domain.log.lost_end.marks import Memory
 
 log = logging.getLogger("milepost")
@@ -119,6 +120,7 @@ def _replace(path: Path, content: bytes) -> None:
     file, name = tempfile.mkstemp(".part", f".{path.name}.", path.parent)
     try:
         with os.fdopen(file, "wb") as part:
+            give_to_owner_of(path.parent, file)
             part.write(content)
         Path(name).replace(path)
     finally:

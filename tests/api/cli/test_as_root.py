@@ -30,12 +30,12 @@ def service(folder: Path) -> Path:
 
 
 def owners(home: Path) -> dict[str, int]:
-    return {path.name: path.stat().st_uid for path in home.iterdir()}
+    return {path.name: path.stat().st_uid for path in home.rglob("*")}
 
 
-def projects(folder: Path) -> str:
-    """Let the service project until it has the lock; return what it said meanwhile."""
-    with command_of(folder, "project") as service:
+def projects(folder: Path, user: int = ANOTHER) -> str:
+    """Let an account project until it has the lock; return what it said meanwhile."""
+    with command_of(folder, "project", user=user) as service:
         assert service.stderr is not None
         said = ""
         for line in service.stderr:
@@ -55,6 +55,17 @@ def test_a_command_of_root_s_leaves_no_file_to_root(
 
     assert set(owners(service).values()) == {ANOTHER}, owners(service)
     assert "trying again" not in projects(folder)
+
+
+def test_what_root_s_projector_has_seen_of_the_log_is_the_service_s_to_read(
+    folder: Path, service: Path
+) -> None:
+    assert "trying again" not in projects(folder, ROOT)
+
+    found = owners(service)
+
+    assert "milepost.db-projector" in found
+    assert set(found.values()) == {ANOTHER}, found
 
 
 def test_a_database_that_root_makes_belongs_to_the_owner_of_its_folder(folder: Path) -> None:

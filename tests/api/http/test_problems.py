@@ -36,6 +36,7 @@ from domain.errors import (
 )
 from domain.evidence.signed_note import InvalidCheckpoint
 from domain.evidence.signing_keys import InvalidKey
+from domain.log.connections.sqlite_copy import NotCopied
 from domain.log.schema.steps import SchemaBehind
 from domain.log.store import StoreNotEmpty
 from domain.transfer.jsonl import CannotOpen, InvalidExport
@@ -57,8 +58,8 @@ REBUILDING = {RebuildForbidden, RebuildInterrupted, RebuildUnderWay}
 """Of `milepost rebuild`, which says them in one line."""
 COMMANDS = {InvalidCheckpoint, InvalidKey, OtherVerification}
 """Of `milepost checkpoint` and `milepost verify`, which say them in one line."""
-MOVING = {CannotOpen, FileNotWritten, InvalidExport, StoreNotEmpty}
-"""Of `milepost export`, `import` and `verify`, which say them in one line."""
+MOVING = {CannotOpen, FileNotWritten, InvalidExport, NotCopied, StoreNotEmpty}
+"""Of `milepost export`, `import`, `backup` and `verify`, which say them in one line."""
 TYPES = {
     "agent-not-found",
     "agent-taken",

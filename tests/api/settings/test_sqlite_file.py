@@ -198,7 +198,10 @@ def test_the_locks_of_a_linked_file_are_beside_the_file_itself(tmp_path: Path) -
 def theirs() -> Iterator[Path]:
     """The folder of another account, with a database in its home."""
     with shared_folder() as folder:
-        assert run_as(folder, "init-db")[0] == 0
+        home = folder / "home"
+        home.mkdir(mode=0o700)
+        os.chown(home, ANOTHER, ANOTHER)
+        Shell(MILEPOST_HOME=str(home))("init-db")
         yield folder
 
 
