@@ -25,6 +25,7 @@ from domain.job.keys.key import Key
 from domain.log.clock import CarriedClock
 from domain.log.connections.postgres import PostgresDatastore
 from domain.log.connections.postgres_prepared import Prepared
+from domain.log.lost_end import postgres as lost_end
 from domain.log.parameters import as_json
 from domain.log.reading.contract import NEWEST, Recalled, recalled
 from domain.log.reading.postgres import SELECT_HISTORY, SELECT_RECALLED, PostgresLog
@@ -66,7 +67,11 @@ CREATE: tuple[LiteralString, ...] = (
          state bytea NOT NULL)""",
 )
 PART: PostgresPart = Part(
-    "log", (Step(1, ("milepost_events", "milepost_keys", "milepost_snapshots"), each(*CREATE)),)
+    "log",
+    (
+        Step(1, ("milepost_events", "milepost_keys", "milepost_snapshots"), each(*CREATE)),
+        Step(2, ("milepost_lost_ends",), each(lost_end.CREATE)),
+    ),
 )
 # One writer at a time, so that positions become visible in order: a reader that has seen a position
 # has seen all before it. Not LOCK TABLE, which waits for VACUUM and lets ANALYZE wait.
@@ -188,7 +193,7 @@ PREPARED: dict[LiteralString, LiteralString] = {
 }
 
 
-class PostgresRecorder(PostgresLog, postgres.PostgresApplicationRecorder):
+class PostgresRecorder(PostgresLog, lost_end.PostgresLosses, postgres.PostgresApplicationRecorder):
     """Keep events, keys and snapshots in one PostgreSQL database."""
 
     part: ClassVar = PART
@@ -218,6 +223,9 @@ class PostgresRecorder(PostgresLog, postgres.PostgresApplicationRecorder):
         """See `Log.read_clock`: a reading is carried on for `CARRIED_SECONDS`."""
         if self.clock is None and self._carried.age() > CARRIED_SECONDS:
             self.now()
+
+    def check_place(self) -> None:
+        """Do nothing: the server has its files."""
 
     def create_table(self) -> None:
         """Apply the log's own schema steps, as the library asks where nothing else does."""

@@ -266,4 +266,4 @@ class DeadlineWatch:
             # asked again every second, so that each kind of error is logged once.
             if type(error) not in self._logged:
                 self._logged.add(type(error))
-                log.exception("job %r could not be timed out", job_id)
+                log.exception("job %r could not be timed out", job_id, extra={"job_id": job_id})

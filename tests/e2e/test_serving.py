@@ -53,9 +53,6 @@ def test_the_first_start_makes_credentials_and_a_log_has_only_their_files(
     job_keys = home / "job-key-secret"
     assert stat.S_IMODE(job_keys.stat().st_mode) == 0o600
     assert job_keys.read_text().strip() not in printed
-    # The counters in it are mapped files of another library, which sets no mode of its own.
-    [metrics] = home.glob("metrics-*")
-    assert stat.S_IMODE(metrics.stat().st_mode) == 0o700
 
 
 def test_without_a_shared_secret_none_is_made_and_no_url_of_every_job_is_named(
