@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-import shlex
 import sys
+from pathlib import Path
+from shlex import quote
 from typing import Final
 
 import click
@@ -16,12 +17,6 @@ log = logging.getLogger("milepost")
 
 PUBLIC: Final = "checkpoint key"
 """The credential of which the public key is shown."""
-TRY_IT: Final = """\
-    BODY='{{"job_id": "demo", "status": "provisioning", "step": "vm_created"}}'
-    SIGNATURE=$(printf %s "$BODY" | openssl dgst -sha256 -hmac "$(cat {home}/callback-secret)")
-    curl -sS {url}/api/webhooks/github -H "X-Signature: ${{SIGNATURE##* }}" -d "$BODY"
-    curl -sS {url}/api/jobs/demo -H "Authorization: Bearer $(cat {home}/admin-token)"
-"""
 
 
 def greet(settings: Settings, made: dict[str, str]) -> None:
@@ -35,9 +30,9 @@ def greet(settings: Settings, made: dict[str, str]) -> None:
 def _log(settings: Settings, made: dict[str, str]) -> None:
     log.info(
         "Milepost on %s, with its events in %s",
-        _url(settings),
+        settings.url,
         settings.shown_database,
-        extra={"url": _url(settings), "database": settings.shown_database},
+        extra={"url": settings.url, "database": settings.shown_database},
     )
     for name, value in made.items():
         if name == PUBLIC:
@@ -47,7 +42,7 @@ def _log(settings: Settings, made: dict[str, str]) -> None:
 
 
 def _print(settings: Settings, made: dict[str, str]) -> None:
-    url = _url(settings)
+    url = settings.url
     click.echo(f"Milepost on {url}, with its events in {settings.shown_database}")
     if settings.takes_shared_secret:
         click.echo(f"  Callback URL   {url}/api/webhooks/github")
@@ -68,10 +63,11 @@ def _print(settings: Settings, made: dict[str, str]) -> None:
             click.echo(f"  {label:15} {value if is_seen or is_public else file_of(settings, name)}")
     if {"callback secret", "admin token"} <= made.keys():
         click.echo("\nTry it in another terminal:\n")
-        click.echo(TRY_IT.format(url=url, home=shlex.quote(str(settings.home.resolve()))))
+        click.echo(f"    {_demo(settings)}\n")
     click.echo("Ctrl-C stops.")
 
 
-def _url(settings: Settings) -> str:
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    return f"http://{host}:{settings.port}"
+def _demo(settings: Settings) -> str:
+    """Return the command of the demo as it can be pasted in any folder."""
+    home, program = (quote(str(path.absolute())) for path in (settings.home, Path(sys.argv[0])))
+    return f"MILEPOST_HOME={home} {program} demo --url {settings.url}"
