@@ -256,6 +256,8 @@ class PostgresRecorder(PostgresLog, lost_end.PostgresLosses, postgres.PostgresAp
         except (InterfaceError, OperationalError) as error:
             if decided:
                 raise
+            # The caller forgets what it knew, so the next transaction may be on any server.
+            self._server = None
             self.datastore.discard_dead(error)
             raise NothingDecided(str(error)) from error
 

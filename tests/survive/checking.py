@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from domain.job.events import JobQueued
+from domain.log.lost_end.contract import Loss
 from tests.e2e.inspection import assert_nothing_lost_nothing_doubled, database_of, whole_log
 from tests.support.server import MILEPOST, Server
 from tests.survive.senders import Senders
@@ -27,6 +28,12 @@ def assert_every_receipt_is_its_event(server: Server, senders: Senders) -> None:
         )
     assert set(queued.values()) <= {1}
     assert senders.registered.items() <= set(queued)
+
+
+def losses(server: Server) -> Sequence[Loss]:
+    """Return the lost ends of the log that the servers have noticed."""
+    with database_of(server) as services:
+        return services.milepost.store.losses()
 
 
 def checkpoint(server: Server, file: Path) -> Path:

@@ -14,6 +14,7 @@ from tests.survive.checking import (
     assert_every_receipt_is_its_event,
     assert_verified,
     checkpoint,
+    losses,
 )
 from tests.survive.clusters.pair import Interrupting, Pair, Rejoining
 from tests.survive.senders import Send
@@ -59,6 +60,8 @@ def test_ten_failovers_of_a_pair_lose_no_receipt_and_double_none(
     assert senders.refused
     assert_every_receipt_is_its_event(servers[0], senders)
     assert_verified(servers[0], checkpoints)
+    # An interrupted commit is seen, and has no receipt: that it is gone is worth a word.
+    assert len(losses(servers[0])) <= sum(end in get_args(Interrupting) for end in ENDS)
 
 
 def lose_primary(pair: Pair, end: End) -> None:

@@ -13,6 +13,7 @@ from tests.survive.checking import (
     assert_every_receipt_is_its_event,
     assert_verified,
     checkpoint,
+    losses,
 )
 from tests.survive.clusters.patroni import Cluster
 from tests.survive.senders import Send
@@ -49,3 +50,4 @@ def test_three_kills_and_two_switchovers_of_patroni_lose_no_receipt_and_double_n
     assert senders.refused
     assert_every_receipt_is_its_event(servers[0], senders)
     assert_verified(servers[0], checkpoints)
+    assert not losses(servers[0]), "nothing that was seen is gone"

@@ -75,3 +75,14 @@ def test_what_a_process_knew_of_a_job_before_a_failover_decides_nothing_after_it
 
     with pytest.raises(NothingToStop):
         milepost.stop("job")
+
+
+def test_the_first_callback_after_a_failover_is_stored(
+    milepost: Milepost, failover: Failover
+) -> None:
+    milepost.record(Callback(job_id="job", status="provisioning"))
+    failover.copy()
+    milepost.record(Callback(job_id="job", type="heartbeat"))
+    failover.happen()
+
+    assert milepost.record(Callback(job_id="job", type="heartbeat")).version == 2
