@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from api.cli.terminal.output import as_json, counted, opened, print_json, print_table, status_text
+from domain.unseen import visible
 
 
 @click.command()
@@ -48,7 +49,8 @@ def status(as_json: bool) -> None:
     if deadlines:
         click.echo(f"Deadlines    {deadlines}")
     if held_back:
-        click.echo(f"Cleaning up  {held_back}")
+        # Anybody chooses the name of his role and of his transaction.
+        click.echo(f"Cleaning up  {visible(held_back)}")
     rows = [(status_text(name), count) for name, count in sorted(counts.items())]
     print_table(("Status", "Jobs"), rows, "Jobs         none yet")
     if standing.set_aside:
