@@ -9,12 +9,14 @@ from typing import Any
 import click
 
 from api.cli.audit import audit
+from api.cli.backup import backup
 from api.cli.checkpoint import checkpoint
 from api.cli.deadlines import deadlines
 from api.cli.demo import demo
 from api.cli.export import export
 from api.cli.import_ import import_
 from api.cli.jobs import jobs
+from api.cli.losses import losses
 from api.cli.operate import cancel, fail, retry, stop, stopped
 from api.cli.rebuild import rebuild
 from api.cli.replay import replay
@@ -100,7 +102,9 @@ for command in (
     checkpoint,
     deadlines,
     demo,
+    losses,
     rebuild,
+    backup,
     export,
     import_,
     tokens,

@@ -128,7 +128,7 @@ def _order(
 ) -> None:
     # The log's warning of a machine that is left would come between the sentences about it.
     logging.getLogger("milepost").addHandler(logging.NullHandler())
-    with opened(only_if_there=True) as services:
+    with opened() as services:
         instance = _present(services, job_id)
         try:
             receipt = services.milepost.order(

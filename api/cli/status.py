@@ -15,8 +15,9 @@ def status(as_json: bool) -> None:
     with opened(only_looks=True) as services:
         standing, counts = services.reader.status(), dict(services.reader.counts())
         growth = services.evidence.growth()
+        lost_ends = services.lost_ends()
         deadlines = services.deadlines().sentence(services.milepost.store.now())
-        held_back = services.held_back()
+        warnings = services.warnings()
         database, shape = services.settings.shown_database, services.read_model.shape
     if as_json:
         return print_json(
@@ -25,6 +26,7 @@ def status(as_json: bool) -> None:
                 "log_position": standing.log_position,
                 "read_model_position": standing.read_model_position,
                 "lag_events": standing.lag_events,
+                "lost_ends": lost_ends,
                 "shape": standing.shape,
                 "rebuild_position": standing.rebuilt_position,
                 "tree_size": growth.size,
@@ -32,13 +34,15 @@ def status(as_json: bool) -> None:
                 "tree_lag_events": growth.lag(standing.log_position),
                 "tree_fault": growth.fault,
                 "deadlines": deadlines or "watched",
-                "cleaning_up": held_back or "not held back",
+                "warnings": warnings,
                 "jobs": counts,
                 "set_aside": standing.set_aside,
             }
         )
     click.echo(f"Database     {database}")
     click.echo(f"Log          position {standing.log_position}")
+    for loss in lost_ends:
+        click.echo(f"             lost its end: {loss.sentence()}; see milepost losses")
     click.echo(f"Read model   {_behind(standing.lag_events)}")
     if standing.shape != shape:
         click.echo(f"             with shape {standing.shape}; this release writes shape {shape}")
@@ -48,9 +52,8 @@ def status(as_json: bool) -> None:
     click.echo(f"Tree         {counted(growth.size, 'event')}, {growth.fault or behind}")
     if deadlines:
         click.echo(f"Deadlines    {deadlines}")
-    if held_back:
-        # Anybody chooses the name of his role and of his transaction.
-        click.echo(f"Cleaning up  {visible(held_back)}")
+    for warning in warnings:
+        click.echo(f"Warning      {visible(warning)}")
     rows = [(status_text(name), count) for name, count in sorted(counts.items())]
     print_table(("Status", "Jobs"), rows, "Jobs         none yet")
     if standing.set_aside:

@@ -65,6 +65,7 @@ def from_environment(
         connections_per_address=env.integer("MILEPOST_CONNECTIONS_PER_ADDRESS", 1, MAX_CONNECTIONS)
         or CONNECTIONS_PER_ADDRESS,
         trusted_proxies=trusted_proxies(env),
+        log_format=env.choice("MILEPOST_LOG_FORMAT", ("text", "json")),
         drain_seconds=DRAIN_SECONDS if drain_seconds is None else drain_seconds,
     )
     if settings.workers > 1 and settings.database == "sqlite":

@@ -13,6 +13,7 @@ from typing import Literal
 import msgspec
 
 from domain.errors import WorkflowNotFound
+from domain.workflows.digest import digest_of
 
 MAX_RETRIES = 3
 """How often a job may be retried if its definition does not say (seed contract, "Jobs")."""
@@ -77,6 +78,11 @@ class Workflow(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def ref(self) -> str:
         """`name@version`, as recorded with a job."""
         return f"{self.name}@{self.version}"
+
+    @cached_property
+    def digest(self) -> str:
+        """What the definition says, in 16 hex digits, as recorded with a job; see `digest_of`."""
+        return digest_of(self)
 
     @cached_property
     def ranks(self) -> Mapping[str, int]:

@@ -67,6 +67,11 @@ class Batch:
         self._releases: list[tuple[str, str]] = []
 
     @property
+    def events(self) -> Sequence[StoredEvent]:
+        """The events that were decided, in order."""
+        return self._events
+
+    @property
     def known(self) -> dict[str, int]:
         """The version up to which each job is folded."""
         return {job_id: folded.job.version for job_id, folded in self.jobs.items()}
@@ -177,10 +182,13 @@ class Batch:
         for event in decision.outcome.events:
             fact = event.fact
             if isinstance(fact, JobTimedOut):
-                log.warning("job %r timed out: %s", job_id, fact.error)
+                log.warning("job %r timed out: %s", job_id, fact.error, extra={"job_id": job_id})
             if isinstance(fact, RollbackRequested):
                 log.warning(
-                    "job %r failed; its machine %s is wanted rolled back", job_id, fact.server_id
+                    "job %r failed; its machine %s is wanted rolled back",
+                    job_id,
+                    fact.server_id,
+                    extra={"job_id": job_id},
                 )
         return Receipt(
             job_id=job_id,

@@ -1,4 +1,4 @@
-"""A real haproxy before two servers, with the configuration of docs/operations/failover.md."""
+"""A real haproxy before two servers, with the configuration of docs/failover.md."""
 
 from __future__ import annotations
 

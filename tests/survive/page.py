@@ -1,4 +1,4 @@
-"""The configuration that docs/operations/failover.md shows: the tests use it as it stands there."""
+"""The configuration that docs/failover.md shows: the tests use it as it stands there."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psycopg
 
-PAGE = Path(__file__).parents[2] / "docs" / "operations" / "failover.md"
+PAGE = Path(__file__).parents[2] / "docs" / "failover.md"
 
 
 def block(first_line: str) -> str:
@@ -28,7 +28,7 @@ def filled(first_line: str, ours: Mapping[str, str]) -> str:
 def replaced(text: str, ours: Mapping[str, str]) -> str:
     """Replace what the page shows by what is so here; each must be in the text."""
     for shown, own in ours.items():
-        assert shown in text, f"docs/operations/failover.md shows no {shown!r} in:\n{text}"
+        assert shown in text, f"docs/failover.md shows no {shown!r} in:\n{text}"
         text = text.replace(shown, own)
     return text
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import LiteralString
 
@@ -21,8 +22,9 @@ class Waking(Statements):
         self, recorder: SQLiteRecorder, shape: LiteralString = SHAPE, *, rebuilt: bool = False
     ) -> None:
         super().__init__(recorder, shape, rebuilt=rebuilt)
-        # SQLite cannot LISTEN, so writers wake the projector through a named pipe.
-        self._bell = Doorbell(Path(f"{self._datastore.pool.db_name}-bell"))
+        self._lock = Path(f"{self._datastore.pool.db_name}-projector")
+        # SQLite cannot LISTEN, so writers wake the projector by the file of its lock.
+        self._bell = Doorbell(self._lock)
 
     def wake(self) -> None:
         """See `ReadModel.wake`."""
@@ -31,9 +33,18 @@ class Waking(Statements):
     @contextmanager
     def projector_lock(self) -> Iterator[WakeUps | None]:
         """See `ReadModel.projector_lock`."""
-        with file_lock(Path(f"{self._datastore.pool.db_name}-projector")) as is_held:
+        database = Path(self._datastore.pool.db_name)
+        with file_lock(self._lock, like=database) as is_held:
             if not is_held:
                 yield None
                 return
+            _remove_pipe(Path(f"{database}-bell"))
             with self._bell.listen() as listener:
                 yield listener
+
+
+def _remove_pipe(path: Path) -> None:
+    """Remove the named pipe that earlier releases made: a program that copies it hangs."""
+    with suppress(OSError):
+        if stat.S_ISFIFO(path.lstat().st_mode):
+            path.unlink()

@@ -16,7 +16,7 @@ PROGRAMS = Path("/usr/lib/postgresql")
 
 
 class Member:
-    """A member with the configuration of the failover page, but for its addresses and folders."""
+    """A member with the configuration of docs/failover.md, but for its addresses and folders."""
 
     def __init__(self, name: str, home: Path, etcd: str) -> None:
         home.mkdir()

@@ -1,4 +1,4 @@
-"""Two PostgreSQL with the settings of the failover page: a primary and its synchronous standby."""
+"""Two PostgreSQL with the settings of docs/failover.md: a primary and its synchronous standby."""
 
 from __future__ import annotations
 

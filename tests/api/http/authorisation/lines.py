@@ -39,6 +39,8 @@ LINES: Final = {
     ("GET", "/favicon.ico"): Line("none", statuses=frozenset({204})),
     ("GET", "/livez"): Line("none"),
     ("GET", "/readyz"): Line("none"),
+    ("GET", "/milepost-report"): Line("none"),
+    ("GET", "/milepost-report.sha256"): Line("none"),
     ("GET", "/audit"): Line("none"),
     ("GET", "/audit/<id:job_id>"): Line("none", "job"),
     ("GET", "/static/<path:filename>"): Line("none"),
