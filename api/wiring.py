@@ -83,8 +83,14 @@ class Services(msgspec.Struct, frozen=True):
             return self.schema.has_any_table()
 
     def warnings(self) -> list[str]:
-        """Return what an operator should know at the start, a sentence each."""
-        return [warning_of(ref) for ref in self.definitions.changed(self.workflows)]
+        """Return what an operator should know at the start, a sentence each.
+
+        Raises `StoreUnavailable`.
+        """
+        warnings = [warning_of(ref) for ref in self.definitions.changed(self.workflows)]
+        with translated():
+            held_back = self.surroundings.held_back()
+        return [*warnings, held_back] if held_back else warnings
 
     def now(self) -> datetime:
         """Return the time of the store's clock, as far as it is known; this never blocks.
@@ -98,12 +104,7 @@ class Services(msgspec.Struct, frozen=True):
         with translated():
             return noted(self.read_model)
 
-    def held_back(self) -> str | None:
-        """Return who keeps the database from cleaning up; raise `StoreUnavailable`."""
-        with translated():
-            return self.surroundings.held_back()
-
-    def too_few_connections(self) -> str | None:
+    def too_few_connections(self) -> list[str]:
         """Return a warning if the database allows fewer connections than this server may hold.
 
         Raises `StoreUnavailable`.
@@ -111,11 +112,11 @@ class Services(msgspec.Struct, frozen=True):
         with translated():
             allowed = self.surroundings.connections_allowed()
         if allowed is None or allowed >= (most := self.settings.most_database_connections):
-            return None
-        return (
+            return []
+        return [
             f"the database allows this account {allowed} connections, and this server may hold "
             f"{most}: set MILEPOST_DATABASE_CONNECTIONS lower, or allow more"
-        )
+        ]
 
     def resume_deadlines(self) -> None:
         """End the hold of timeouts that there is; raise `StoreUnavailable`."""

@@ -32,7 +32,9 @@ SHOWN = 20
 @click.argument("file", type=click.Path(path_type=Path))
 @as_json
 def backup(file: Path, as_json: bool) -> None:
-    """Copy the SQLite database to FILE, verify the copy, and exit with 1 if it has findings.
+    """Copy the SQLite database to FILE and verify the copy.
+
+    The exit status is 1 if the copy has findings.
 
     Servers may go on meanwhile. FILE must not exist; it gets its name once the copy is whole, on
     the disk and verified. The copy is verified as `milepost verify` does it: SQLite finds its

@@ -66,9 +66,8 @@ def serve(
         services = open_services(settings)
         try:
             services.prepare()
-            for warning in (*services.warnings(), services.too_few_connections()):
-                if warning:
-                    log.warning("%s", warning)
+            for warning in (*services.warnings(), *services.too_few_connections()):
+                log.warning("%s", warning)
             if "checkpoint key" in made:
                 made["checkpoint key"] = str(services.published()[0])
         finally:

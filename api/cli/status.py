@@ -18,7 +18,6 @@ def status(as_json: bool) -> None:
         lost_ends = services.lost_ends()
         deadlines = services.deadlines().sentence(services.milepost.store.now())
         warnings = services.warnings()
-        held_back = services.held_back()
         database, shape = services.settings.shown_database, services.read_model.shape
     if as_json:
         return print_json(
@@ -35,7 +34,6 @@ def status(as_json: bool) -> None:
                 "tree_lag_events": growth.lag(standing.log_position),
                 "tree_fault": growth.fault,
                 "deadlines": deadlines or "watched",
-                "cleaning_up": held_back or "not held back",
                 "warnings": warnings,
                 "jobs": counts,
                 "set_aside": standing.set_aside,
@@ -54,8 +52,6 @@ def status(as_json: bool) -> None:
     click.echo(f"Tree         {counted(growth.size, 'event')}, {growth.fault or behind}")
     if deadlines:
         click.echo(f"Deadlines    {deadlines}")
-    if held_back:
-        click.echo(f"Cleaning up  {held_back}")
     for warning in warnings:
         click.echo(f"Warning      {visible(warning)}")
     rows = [(status_text(name), count) for name, count in sorted(counts.items())]

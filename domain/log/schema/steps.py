@@ -117,10 +117,6 @@ class Schema(ABC, Generic[C]):
                 if name not in tables.existing:
                     raise SchemaBehind(f"the database has no {name}; milepost init-db creates it")
 
-    def has_any_table(self) -> bool:
-        """Tell whether the database has any table of this schema; write nothing."""
-        return bool(self._tables().existing)
-
     def check_rights(self) -> None:
         """Raise `RightsLacking` if this account may not write all tables; write nothing."""
 
@@ -130,6 +126,10 @@ class Schema(ABC, Generic[C]):
         Raises `NoRights` for a database that has none.
         """
         raise NoRights
+
+    def has_any_table(self) -> bool:
+        """Tell whether the database has any table of this schema; write nothing."""
+        return bool(self._tables().existing)
 
     def _steps(self) -> Iterator[tuple[Part[C], Step[C]]]:
         for part in self._parts:

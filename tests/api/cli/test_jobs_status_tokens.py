@@ -87,7 +87,6 @@ def test_status_for_a_program(shell: Shell, database_site: Site) -> None:
         "tree_lag_events": 3,
         "tree_fault": None,
         "deadlines": "watched",
-        "cleaning_up": "not held back",
         "warnings": [],
         "jobs": {"failed": 1, "pending": 1},
         "shape": SHAPE,
