@@ -19,6 +19,7 @@ from api.routes import (
     metrics,
     operations,
     reference,
+    streams,
 )
 from api.wiring import Services
 
@@ -38,6 +39,7 @@ def create_app(services: Services) -> App:
         callbacks.bp,
         instances.bp,
         jobs.bp,
+        streams.bp,
         operations.bp,
         events.bp,
         checkpoints.bp,

@@ -13,6 +13,7 @@ from domain.job.keys import agent_key
 from domain.log.bounded import within_bytes
 from domain.log.memory import MemoryRecorder
 from domain.log.stored import Stored
+from projections.read_model.callers import Callers
 from projections.read_model.contract import SHAPE, PositionMoved, WakeUps
 from projections.read_model.filters import AttentionFilter, JobFilter
 from projections.read_model.rows import (
@@ -39,6 +40,7 @@ class MemoryReadModel:
         self._lock: RLock = recorder._database_lock
         self._projecting = Lock()
         self._woken = Event()
+        self._callers = Callers()
         self._position = 0
         self._notes: dict[str, str] = {}
         self._instances: dict[str, InstanceRow] = {}
@@ -214,6 +216,13 @@ class MemoryReadModel:
     def wake(self) -> None:
         """See `ReadModel.wake`."""
         self._woken.set()
+        self._callers.wake()
+
+    @contextmanager
+    def wake_ups(self) -> Iterator[WakeUps]:
+        """See `ReadModel.wake_ups`."""
+        with self._callers.called() as called:
+            yield called
 
     @contextmanager
     def projector_lock(self) -> Iterator[WakeUps | None]:

@@ -1,0 +1,156 @@
+"""The audience: every stream of one event loop, within bounds, from its beginning to its end."""
+
+from __future__ import annotations
+
+from asyncio import AbstractEventLoop, Task, timeout
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from api.errors import TooManyStreams
+from api.http import event_stream
+from api.http.messages import Answer, Watch
+from api.serving.gathering import Gathering
+from api.serving.streams.alarm import Alarm
+from api.serving.streams.beats import Beats
+from api.serving.streams.channels import Channels
+from api.serving.streams.documents import Documents
+from api.serving.streams.pages import Asked, Page, Pages
+from api.serving.streams.stream import Stream
+from api.serving.streams.telling import Telling
+from api.serving.streams.token_check import TokenCheck
+from api.serving.threads import BoundedThreads
+from api.wiring import Services
+from domain.writing.batching import Batching
+from projections.reading.follower import Follower
+
+
+class Bounds(NamedTuple):
+    """What streams may take of an event loop."""
+
+    streams: int = 1_024
+    """How many there may be at most, with the requests that wait for a change."""
+    beat_seconds: float = 5.0
+    """How long a stream is silent at most. By then, a reader that is gone, or that may not read any
+    more, is noticed, too."""
+
+
+BOUNDS: Final = Bounds()
+
+
+class Audience:
+    """The streams of one event loop."""
+
+    def __init__(
+        self,
+        services: Services,
+        loop: AbstractEventLoop,
+        threads: BoundedThreads,
+        bounds: Bounds,
+    ) -> None:
+        self._loop = loop
+        self._bounds = bounds
+        self._open: dict[Stream, None] = {}
+        self._channels = Channels()
+        documents = Documents(services)
+        telling = Telling(loop, self._channels, documents, lambda: bool(self._open))
+        self._follower = Follower(services.read_model, services.milepost.mapper, telling)
+        self._pages = Pages(services, documents)
+        most = 2 * bounds.streams
+        self._reading = Batching[Asked, Page](self._read, name="streams", max_waiting=most)
+        self._asking = Gathering(loop, self._reading)
+        self._tokens = TokenCheck(services, threads)
+        self._beats = Beats(loop, bounds.beat_seconds, self._check_tokens)
+        self._checking: Task[None] | None = None
+
+    async def stream(self, watch: Watch) -> Answer:
+        """See `Door.watch`."""
+        stream = self._admitted(watch, says_end=watch.job_id is not None)
+        try:
+            page = await stream.first_page()
+        except BaseException:
+            self.leave(stream)
+            raise
+        if stream.says_end and page.shown and page.shown.has_ended and not page.blocks:
+            self.leave(stream)
+            return Answer(204, [("Cache-Control", "no-store")])
+        self._beats.add(stream)
+        return Answer(200, event_stream.HEADERS, event_stream.retry(), stream)
+
+    async def changed(self, watch: Watch, seconds: float) -> bool:
+        """See `Door.changed`: False if there are too many streams to wait beside."""
+        try:
+            stream = self._admitted(watch, says_end=False)
+        except TooManyStreams:
+            return False
+        try:
+            await stream.first_page()
+            alarm = Alarm(self._loop)
+            stream.begin(alarm)
+            async with timeout(seconds):
+                await alarm.rung
+        except TimeoutError:
+            pass
+        finally:
+            stream.gone()
+        return True
+
+    def finish(self) -> None:
+        """Let every reader come again later: the server is about to end."""
+        for stream in tuple(self._open):
+            stream.finish()
+
+    def close(self) -> None:
+        """End the threads."""
+        self._follower.close()
+        self._reading.close()
+
+    # What a stream calls: see `Host`
+
+    def move(self, stream: Stream, job_id: str) -> None:
+        """See `Host.move`."""
+        self._channels.move(stream, job_id)
+
+    def told(self, stream: Stream) -> int:
+        """See `Host.told`."""
+        return self._channels.told(stream)
+
+    async def page(self, stream: Stream) -> Page:
+        """See `Host.page`."""
+        return await self._asking.ask(Asked(stream.watch, stream.sent))
+
+    def leave(self, stream: Stream) -> None:
+        """See `Host.leave`."""
+        if stream in self._open:
+            del self._open[stream]
+            self._channels.leave(stream)
+            self._beats.remove(stream)
+
+    def _admitted(self, watch: Watch, *, says_end: bool) -> Stream:
+        if len(self._open) >= self._bounds.streams:
+            raise TooManyStreams
+        stream = Stream(watch, self, says_end=says_end)
+        self._open[stream] = None
+        self._channels.join(stream)
+        return stream
+
+    def _read(self, asked: Sequence[Asked]) -> Sequence[Page | Exception]:
+        # Before the pages are read: what is committed after that, the follower tells.
+        self._follower.ensure()
+        pages = self._pages.read(asked)
+        for page in pages:
+            if isinstance(page, Page) and page.shown and not page.more:
+                self._follower.seed(page.shown)
+        return pages
+
+    def _check_tokens(self) -> None:
+        if self._checking is None or self._checking.done():
+            self._checking = self._loop.create_task(self._end_streams_without_a_token())
+
+    async def _end_streams_without_a_token(self) -> None:
+        by_token: dict[str, list[Stream]] = defaultdict(list)
+        for stream in self._open:
+            by_token[stream.watch.caller.token_id].append(stream)
+        for token_id in await self._tokens.ended(by_token.keys()):
+            for stream in by_token[token_id]:
+                stream.close()
