@@ -50,11 +50,10 @@ class Reader:
 
     async def piece(self) -> dict[str, str] | None:
         """Return the fields of the next block; None once the server has closed the connection."""
-        async with asyncio.timeout(PATIENCE):
-            try:
-                text = (await self.client.reader.readuntil(b"\n\n")).decode()
-            except (asyncio.IncompleteReadError, ConnectionResetError):
-                return None
+        try:
+            text = (await self.client.reader.readuntil(b"\n\n")).decode()
+        except (asyncio.IncompleteReadError, ConnectionResetError):
+            return None
         if text.startswith(":"):
             self.comments += 1
             return {}
@@ -65,10 +64,11 @@ class Reader:
 
     async def next(self) -> Block | None:
         """Return the next block with data; None once the server has closed the connection."""
-        while (fields := await self.piece()) is not None:
-            if "data" in fields:
-                data = json.loads(fields["data"])
-                return Block(self.last_id, data, fields.get("event", "message"))
+        async with asyncio.timeout(PATIENCE):  # beats come for ever
+            while (fields := await self.piece()) is not None:
+                if "data" in fields:
+                    data = json.loads(fields["data"])
+                    return Block(self.last_id, data, fields.get("event", "message"))
         return None
 
     async def some(self, number: int) -> list[Block]:

@@ -13,9 +13,9 @@ from api.http.messages import Answer, Watch
 from api.serving.gathering import Gathering
 from api.serving.streams.alarm import Alarm
 from api.serving.streams.beats import Beats
-from api.serving.streams.channels import Channels
+from api.serving.streams.channels import Channel, Channels
 from api.serving.streams.documents import Documents
-from api.serving.streams.pages import Asked, Page, Pages
+from api.serving.streams.pages import Asked, Page, Pages, visible
 from api.serving.streams.stream import Stream
 from api.serving.streams.telling import Telling
 from api.serving.streams.token_check import TokenCheck
@@ -23,6 +23,10 @@ from api.serving.threads import BoundedThreads
 from api.wiring import Services
 from domain.writing.batching import Batching
 from projections.reading.follower import Follower
+
+PATIENCE_SECONDS: Final = 30.0
+"""How long the first page of a stream may take. Thousands of readers may come at once, and a reader
+that is refused may not come again."""
 
 
 class Bounds(NamedTuple):
@@ -56,8 +60,12 @@ class Audience:
         telling = Telling(loop, self._channels, documents, lambda: bool(self._open))
         self._follower = Follower(services.read_model, services.milepost.mapper, telling)
         self._pages = Pages(services, documents)
-        most = 2 * bounds.streams
-        self._reading = Batching[Asked, Page](self._read, name="streams", max_waiting=most)
+        self._reading = Batching[Asked, Page](
+            self._read,
+            name="streams",
+            max_waiting=2 * bounds.streams,
+            patience=PATIENCE_SECONDS,
+        )
         self._asking = Gathering(loop, self._reading)
         self._tokens = TokenCheck(services, threads)
         self._beats = Beats(loop, bounds.beat_seconds, self._check_tokens)
@@ -137,11 +145,26 @@ class Audience:
     def _read(self, asked: Sequence[Asked]) -> Sequence[Page | Exception]:
         # Before the pages are read: what is committed after that, the follower tells.
         self._follower.ensure()
-        pages = self._pages.read(asked)
-        for page in pages:
-            if isinstance(page, Page) and page.shown and not page.more:
-                self._follower.seed(page.shown)
-        return pages
+        channels = [self._channels.jobs.get(watch.job_id or "") for watch, _ in asked]
+        pages = [
+            channel.page(after) if channel else None
+            for channel, (_, after) in zip(channels, asked, strict=True)
+        ]
+        unread = [each for each, page in zip(asked, pages, strict=True) if page is None]
+        read = iter(self._pages.read(unread))
+        return [
+            visible(page, each.watch) if page else self._noted(next(read), channel, each.after)
+            for page, channel, each in zip(pages, channels, asked, strict=True)
+        ]
+
+    def _noted(
+        self, page: Page | Exception, channel: Channel | None, after: int | None
+    ) -> Page | Exception:
+        if channel:
+            channel.share(after, page)
+        if isinstance(page, Page) and page.shown and not page.more:
+            self._follower.seed(page.shown)
+        return page
 
     def _check_tokens(self) -> None:
         if self._checking is None or self._checking.done():

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from api.serving.streams.pages import admits
+from api.serving.streams.pages import Page, admits
 from api.serving.streams.resuming import REGISTERED
 from api.serving.streams.stream import Stream
 from domain.log.stored import Stored
 from projections.reading.follower import News
+
+MOST_PAGES: Final = 4
+"""How many pages streams of one job may share, each with fewer blocks than this."""
 
 
 class Told(NamedTuple):
@@ -24,17 +27,35 @@ class Told(NamedTuple):
 
 
 class Channel:
-    """The streams that watch one thing, and the last position that was told of it."""
+    """The streams that watch one thing, and the last position that was told of it.
 
-    __slots__ = ("streams", "told")
+    `pages` are those that further streams can begin with, by the position that their readers have
+    seen. Each was read while this channel was there, so what it lacks is told.
+    """
+
+    __slots__ = ("pages", "streams", "told")
 
     def __init__(self) -> None:
         self.streams: dict[Stream, None] = {}
+        self.pages: dict[int, Page] = {}
         self.told = 0
+
+    def page(self, after: int | None) -> Page | None:
+        """Return a page that was read before, if nothing is new since."""
+        page = None if after is None else self.pages.get(after)
+        return page if page and self.told <= page.upto else None
+
+    def share(self, after: int | None, page: Page | Exception) -> None:
+        """Let other streams begin with a page, if it is small and the last one."""
+        # The page of a reader without a position has the health of now.
+        is_small = after is not None and len(self.pages) < MOST_PAGES
+        if isinstance(page, Page) and is_small and not page.more and len(page.blocks) < MOST_PAGES:
+            self.pages[after or 0] = page
 
     def tell(self, position: int, block: bytes | None) -> None:
         """Pass an event on to the streams that are live."""
         self.told = position
+        self.pages.clear()
         for stream in tuple(self.streams):
             stream.take(position, block)
 

@@ -69,7 +69,7 @@ class Pages:
             key = watch.job_id, watch.agent_id, after
             if key not in known:
                 known[key] = self._attempted(watch, after)
-            pages.append(_visible(known[key], watch))
+            pages.append(visible(known[key], watch))
         return pages
 
     def _attempted(self, watch: Watch, after: int | None) -> Page | Exception:
@@ -165,7 +165,8 @@ def admits(watch: Watch, instance: Instance) -> bool:
     )
 
 
-def _visible(page: Page | Exception, watch: Watch) -> Page | Exception:
+def visible(page: Page | Exception, watch: Watch) -> Page | Exception:
+    """Return the page if the watcher may see its job, else the error of a job that is not there."""
     if isinstance(page, Page) and page.shown and not watch.caller.sees(page.shown.user_id):
         return JobNotFound() if watch.job_id is not None else AgentNotFound()
     return page
