@@ -1,10 +1,11 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+PIP := $(BIN)/python -m pip --disable-pip-version-check
 DESCRIBED := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
 .PHONY: help install run test bench drill check clean
 
 help: ## List what can be made
@@ -25,25 +26,30 @@ bench: $(VENV)/bench ## Measure Milepost against its baselines (ARGS="--short", 
 drill: $(VENV)/test ## Play jobs by the thousand against an oracle (ARGS="month", "job SEED" or "absence")
 	@$(BIN)/python -m tests.drill $(ARGS)
 
-check: $(VENV)/dev ## Check style, types, the direction of imports and the workflows of CI
+check: $(VENV)/dev ## Check style, types, the direction of imports, the workflows of CI and the pages
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/zizmor --offline --persona auditor --strict-collection .github
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going -c docs/site -d build/doctrees . build/docs
 
 clean: ## Remove .venv and caches; .milepost stays
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
-$(BIN)/python:
+# pip is what an environment gets last, so one without it is half-made: it is made anew.
+$(BIN)/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "Milepost needs Python 3.11 or newer; say which: make PYTHON=python3.12 …" >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+	  || { $(PYTHON) -c 'import sys; print("%s lacks ensurepip, which makes environments; on Debian and Ubuntu: sudo apt install python%d.%d-venv" % (sys.executable, *sys.version_info[:2]))' >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
 
-$(VENV)/run: $(BIN)/python $(DESCRIBED)
+$(VENV)/run: $(DESCRIBED) | $(BIN)/pip
+	@echo "Installing what serving needs into $(VENV); this takes about a minute."
 	$(PIP) install -c constraints.txt -e .
 	@touch $@
 
-$(VENV)/test $(VENV)/dev $(VENV)/bench: $(VENV)/%: $(BIN)/python $(DESCRIBED)
+$(VENV)/test $(VENV)/dev $(VENV)/bench: $(VENV)/%: $(DESCRIBED) | $(BIN)/pip
 	$(PIP) install -c constraints.txt -e '.[$*]'
 	@touch $@

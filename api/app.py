@@ -19,6 +19,7 @@ from api.routes import (
     metrics,
     operations,
     reference,
+    reporter,
     streams,
 )
 from api.wiring import Services
@@ -48,6 +49,7 @@ def create_app(services: Services) -> App:
     ):
         documented.register_blueprint(blueprint)
     app.register_blueprint(reference.bp)
+    app.register_blueprint(reporter.bp)
     app.register_blueprint(audit.bp)
     app.register_blueprint(reference_page.bp)
     problems.install(app)

@@ -24,14 +24,25 @@ def atomic_file(path: Path, *, replace: bool = True) -> Iterator[BinaryIO]:
     behind. Raises `FileNotWritten`. Without `replace`, raises `FileExistsError` if another file
     has the name by then.
     """
+    with atomic_path(path, replace=replace) as part, part.open("wb") as file:
+        yield file
+
+
+@contextmanager
+def atomic_path(path: Path, *, replace: bool = True) -> Iterator[Path]:
+    """Yield the path of an empty file to be filled, which then gets its name as `atomic_file` says.
+
+    The file is closed by then.
+    """
     try:
         descriptor, name = tempfile.mkstemp(".part", f".{path.name}.", path.parent)
         part = Path(name)
         try:
-            with open(descriptor, "wb") as file:  # noqa: PTH123  a descriptor is no path
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
+            try:
+                yield part
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
             if replace:
                 part.replace(path)
             else:

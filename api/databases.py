@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any, LiteralString
 
 import msgspec
@@ -11,11 +13,12 @@ from api.settings.settings import Settings
 from api.tokens import TokenStore
 from api.tokens.postgres import PostgresTokens
 from api.tokens.sqlite import SQLiteTokens
+from domain.log.connections.sqlite_copy import copy_database
 from domain.log.postgres import PostgresRecorder
 from domain.log.schema.postgres import PostgresSchema
 from domain.log.schema.sqlite import SQLiteSchema
 from domain.log.schema.steps import Schema
-from domain.log.sqlite import SQLiteRecorder
+from domain.log.sqlite import ONLY_LOOKS, SQLiteRecorder
 from projections.read_model.contract import SHAPE, ReadModel
 from projections.read_model.postgres.read_model import PostgresReadModel
 from projections.read_model.sqlite.read_model import SQLiteReadModel
@@ -41,12 +44,16 @@ class Kit(msgspec.Struct, frozen=True):
     tokens: TokenStore
 
 
-def log_in(settings: Settings) -> dict[str, str]:
-    """Return the eventsourcing library's settings for the log in the configured database."""
+def log_in(settings: Settings, *, only_looks: bool = False) -> dict[str, str]:
+    """Return the eventsourcing library's settings for the log in the configured database.
+
+    With `only_looks`, nothing is written: so a SQLite file may be in a read-only folder.
+    """
     if settings.database == "sqlite":
         return {
             "PERSISTENCE_MODULE": "domain.log.sqlite",
             "SQLITE_DBNAME": str(settings.sqlite_file),
+            ONLY_LOOKS: "yes" if only_looks else "no",
         }
     return {"PERSISTENCE_MODULE": "domain.log.postgres", "DATABASE_URL": settings.database_url}
 
@@ -89,3 +96,15 @@ def kit_over(recorder: ApplicationRecorder, shape: LiteralString = SHAPE) -> Kit
             )
         case _:
             raise TypeError(f"There is no kit for {type(recorder).__name__}.")
+
+
+def copied_to(
+    recorder: ApplicationRecorder, target: Path, reached: Callable[[int, int], object]
+) -> None:
+    """Copy the database of this log to an empty file; raise `TypeError` for one without a file.
+
+    Raises `NotCopied`, and the library's `PersistenceError`.
+    """
+    if not isinstance(recorder, SQLiteRecorder):
+        raise TypeError(f"{type(recorder).__name__} has no file to copy")
+    copy_database(recorder.datastore, target, reached)

@@ -97,6 +97,7 @@ NOT_WRITING: Final = {
     "read_only": "the database was read-only {} ago",
     "forbidden": "the database's account lacked a right {} ago",
     "not_replicated": "a commit {} ago may not have reached the standby",
+    "file_replaced": "the database's file was found replaced or removed {} ago",
     "busy": "somebody else held a lock for too long {} ago",
     "no_tables": "a table was missing {} ago",
     "away": "the database did not answer {} ago",

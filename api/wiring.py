@@ -20,15 +20,19 @@ from domain.evidence.checkpoint import Checkpoint
 from domain.evidence.signing_keys import NAMELESS, PrivateKey, PublicKey
 from domain.job.mandate import Mandate
 from domain.log.clock import utc_now
+from domain.log.lost_end.contract import Loss
+from domain.log.lost_end.folder import MemoryFolder
 from domain.log.schema.steps import Schema
 from domain.log.store import translated
 from domain.workflows.definition import Workflows
 from domain.workflows.files import load
+from projections.projecting.follower import Follower
 from projections.projecting.projector import Projector
 from projections.reactions.deadlines import DeadlineWatch, Note, noted
 from projections.read_model.contract import REFUSED, RESUMED, ReadModel
 from projections.reading.history import History
 from projections.reading.reader import Reader
+from projections.reading.used_definitions import UsedDefinitions, warning_of
 from projections.rebuilding.cleaner import Cleaner
 from projections.rebuilding.contract import Shadow
 from projections.rebuilding.rebuild import Rebuild
@@ -55,6 +59,7 @@ class Services(msgspec.Struct, frozen=True):
     tokens: RememberedTokens
     senders: Senders
     workflows: Workflows
+    definitions: UsedDefinitions
     clock: Callable[[], datetime] = utc_now
     is_draining: Callable[[], bool] = lambda: False
 
@@ -67,6 +72,15 @@ class Services(msgspec.Struct, frozen=True):
             self.schema.apply()
             self.read_model.prepare()
             self.tree.prepare()
+
+    def has_store(self) -> bool:
+        """Tell whether the database has any table of Milepost; write nothing."""
+        with translated():
+            return self.schema.has_any_table()
+
+    def warnings(self) -> list[str]:
+        """Return what an operator should know at the start, a sentence each."""
+        return [warning_of(ref) for ref in self.definitions.changed(self.workflows)]
 
     def now(self) -> datetime:
         """Return the time of the store's clock, as far as it is known; this never blocks.
@@ -85,13 +99,22 @@ class Services(msgspec.Struct, frozen=True):
         with translated():
             self.read_model.keep_note(RESUMED, self.milepost.store.now().isoformat())
 
+    def lost_ends(self) -> Sequence[Loss]:
+        """Return the lost ends of the log that nobody has acknowledged.
+
+        Raises `StoreUnavailable`.
+        """
+        with translated():
+            losses = self.milepost.store.losses()
+        return [loss for loss in losses if loss.acknowledged_at is None]
+
     def check(self) -> None:
         """Raise `SchemaBehind` if the database lacks a table or a column; write nothing."""
         with translated():
             self.schema.check()
 
     def projector(self) -> Projector:
-        """Return a projector with its chores: deadlines, tree and cleaner.
+        """Return a projector with its chores: deadlines, the log's end, tree and cleaner.
 
         Before it projects, the projector rebuilds rows that have the shape of an older release.
         """
@@ -102,6 +125,7 @@ class Services(msgspec.Struct, frozen=True):
             self.workflows,
             chores=(
                 DeadlineWatch(self.milepost, self.read_model, self.workflows),
+                Follower(self.milepost.end),
                 Grower(self.tree, batch=TILE),
                 Cleaner(self.shadow),
             ),
@@ -170,16 +194,27 @@ class Services(msgspec.Struct, frozen=True):
         self.milepost.close()
 
 
-def open_services(settings: Settings, clock: Callable[[], datetime] | None = None) -> Services:
+def open_services(
+    settings: Settings,
+    clock: Callable[[], datetime] | None = None,
+    *,
+    only_looks: bool = False,
+) -> Services:
     """Return the connected services; raise `InvalidDefinition` for an unusable workflow definition.
 
-    This opens no connection to the database: the first statement does.
+    This opens no connection to the database: the first statement does. With `only_looks`, this
+    makes no folder and no file, and the services write nothing.
     """
     workflows = load(settings.workflows)
-    make_home(settings)
-    env = {"ORIGINATOR_ID_TYPE": "text", "CREATE_TABLE": "no", **settings.store, **log_in(settings)}
+    if not only_looks:
+        make_home(settings)
+    log = log_in(settings, only_looks=only_looks)
+    env = {"ORIGINATOR_ID_TYPE": "text", "CREATE_TABLE": "no", **settings.store, **log}
     milepost = Milepost(env, clock=clock, workflows=workflows)
     kit = kit_over(milepost.recorder)
+    milepost.end.keep_in(
+        MemoryFolder(settings.home / "seen", settings.lasting_database, kit.tree.origin)
+    )
     milepost.when_committed(kit.read_model.wake)
     milepost.when_back(lambda now: kit.read_model.keep_note(REFUSED, now.isoformat()))
     return Services(
@@ -195,6 +230,7 @@ def open_services(settings: Settings, clock: Callable[[], datetime] | None = Non
         tokens=RememberedTokens(kit.tokens),
         senders=senders_of(settings, workflows),
         workflows=workflows,
+        definitions=UsedDefinitions(kit.read_model),
         clock=clock or utc_now,
     )
 

@@ -14,6 +14,8 @@ from api.serving import server
 from api.serving.http1.connection import NEVER, Connection
 from api.serving.http1.incoming import Incoming
 from api.serving.listening import claimed
+from api.serving.logs import log_to_stderr
+from api.serving.service_manager import ServiceManager
 from api.settings.config import from_environment
 from api.settings.credentials import with_credentials
 
@@ -40,10 +42,18 @@ class ConnectionWithSilence(Connection):
 def main(port: int) -> None:
     """Serve with the silent route."""
     settings, _ = with_credentials(from_environment(port=port))
+    log_to_stderr(settings.log_format)
     with claimed(settings) as sockets:
         connections = server.connections_of(settings)
         kind = ConnectionWithSilence
-        server.run(settings, sockets, connections=connections, project=True, kind=kind)
+        server.run(
+            settings,
+            sockets,
+            connections=connections,
+            project=True,
+            kind=kind,
+            manager=ServiceManager({}),
+        )
 
 
 if __name__ == "__main__":

@@ -23,8 +23,9 @@ from domain.job.commands.operators import OrderJob, StopJob
 from domain.job.commands.registration import QueueJob
 from domain.job.commands.time import TimeOutJob
 from domain.job.deadlines import ASKED_NOW, Question
-from domain.job.orders import Order
 from domain.job.provisioning_job import ProvisioningJob
+from domain.job.runs.orders import Order
+from domain.log.lost_end.watch import EndWatch
 from domain.log.mapper import JobEventMapper
 from domain.log.recall import Folded, recall
 from domain.log.recent_jobs import RecentJobs
@@ -70,6 +71,8 @@ class Milepost(Application[str]):
         self.workflows = load() if workflows is None else workflows
         self._passed = passed
         self._watch = CommitWatch(passed)
+        self.end = EndWatch(self.store, passed)
+        """Whether what this process has seen is still in the log."""
         self._failing_since: float | None = None
         self._listeners: list[Callable[[], None]] = []
         self._when_back: list[Callable[[datetime], None]] = []
@@ -115,6 +118,10 @@ class Milepost(Application[str]):
 
     def trouble(self) -> Trouble | None:
         """Return why commits of this process do not succeed at present; None if they may."""
+        try:
+            self.store.check_place()
+        except PersistenceError as error:
+            self._watch.fail(error)
         return self._watch.trouble()
 
     def queue(self, registration: QueueJob) -> Receipt:
@@ -184,6 +191,7 @@ class Milepost(Application[str]):
     def close(self) -> None:
         """Do what waits, then close the connections."""
         self._committer.close()
+        self.end.keep()
         super().close()
 
     def _commit(self, commands: Sequence[Command]) -> Sequence[Receipt | Exception]:
@@ -212,14 +220,18 @@ class Milepost(Application[str]):
                     # The connection was dead or the cache does not fit the database: after a
                     # failover, another database may answer, which lacks the newest events.
                     self._jobs.clear()
+                    self.end.suspect()
                     batch, positions = self._attempt(commands)
         except StoreUnavailable:
             self._jobs.clear()
+            self.end.suspect()
             if self._failing_since is None:
                 self._failing_since = began
             raise
         self._watch.succeed()
         self._remember(batch.jobs)
+        if positions:
+            self.end.committed(batch.events, positions)
         self._tell_of_an_outage(began, batch.now)
         if positions:
             for listener in self._listeners:

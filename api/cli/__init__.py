@@ -9,11 +9,14 @@ from typing import Any
 import click
 
 from api.cli.audit import audit
+from api.cli.backup import backup
 from api.cli.checkpoint import checkpoint
 from api.cli.deadlines import deadlines
+from api.cli.demo import demo
 from api.cli.export import export
 from api.cli.import_ import import_
 from api.cli.jobs import jobs
+from api.cli.losses import losses
 from api.cli.operate import cancel, fail, retry, stop, stopped
 from api.cli.rebuild import rebuild
 from api.cli.replay import replay
@@ -78,7 +81,7 @@ def run() -> None:
 def main() -> None:
     """Record what happens to provisioning jobs and show people how far they are.
 
-    Settings come from the environment (MILEPOST_DATABASE_URL and others; see the README).
+    Settings come from the environment: see docs/reference/settings.md.
     """
 
 
@@ -98,7 +101,10 @@ for command in (
     verify,
     checkpoint,
     deadlines,
+    demo,
+    losses,
     rebuild,
+    backup,
     export,
     import_,
     tokens,

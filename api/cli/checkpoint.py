@@ -44,7 +44,7 @@ def checkpoint(show_key: bool, new_key: str | None, seconds: float) -> None:
         raise click.UsageError("--key and --new-key exclude one another")
     if new_key is not None:
         return _print_new_key(new_key)
-    with opened(only_if_there=True, with_key=True) as services:
+    with opened(with_key=True) as services:
         if not services.settings.signers:
             raise click.ClickException(_no_key())
         if show_key:

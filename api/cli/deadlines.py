@@ -18,7 +18,7 @@ def resume() -> None:
 
     `milepost status` shows whether timeouts wait. They go on within seconds.
     """
-    with opened(only_if_there=True) as services:
+    with opened() as services:
         hold = services.deadlines().held.hold
         if hold is None:
             raise click.ClickException("no timeouts wait for you")

@@ -57,7 +57,7 @@ def import_(file: Path, manifest_path: Path | None, no_manifest: bool, as_json: 
                 "Without a manifest, the import cannot check that the file is whole and unchanged.",
                 err=True,
             )
-        with opened() as services:
+        with opened(makes_store=True) as services:
             imported = _fill(services, source, manifest)
     _report(imported, manifest, as_json)
 

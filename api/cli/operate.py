@@ -15,7 +15,7 @@ from api.representations.job import job_body
 from api.schemas.ids import MAX_ID, MAX_REASON, is_printable
 from api.wiring import Services
 from domain.errors import JobNotFound, NotPossible
-from domain.job.orders import Order
+from domain.job.runs.orders import Order
 from domain.unseen import is_utf_8, visible
 from domain.writing.batch import Receipt
 from projections.views.instance import Instance
@@ -128,7 +128,7 @@ def _order(
 ) -> None:
     # The log's warning of a machine that is left would come between the sentences about it.
     logging.getLogger("milepost").addHandler(logging.NullHandler())
-    with opened(only_if_there=True) as services:
+    with opened() as services:
         instance = _present(services, job_id)
         try:
             receipt = services.milepost.order(

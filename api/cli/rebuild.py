@@ -41,7 +41,7 @@ def rebuild(
     if dry_run + restart + discard > 1:
         raise click.UsageError("--dry-run, --restart and --discard exclude one another")
     wanted = (projection,) if projection else VIEWS
-    with opened(only_if_there=True, only_looks=dry_run) as services, translated():
+    with opened(only_looks=dry_run) as services, translated():
         if discard:
             return _discard(services, as_json)
         if dry_run:

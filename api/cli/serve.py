@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
-import shlex
+import logging
+import os
 import signal
-import sys
 from threading import Event
 
 import click
 
+from api.cli.terminal.greeting import greet
 from api.cli.terminal.output import opened
 from api.serving.listening import claimed
 from api.serving.logs import log_to_stderr
 from api.serving.server import connections_of, run
+from api.serving.service_manager import ServiceManager
 from api.settings.config import from_environment
-from api.settings.credentials import (
-    credential_files,
-    file_of,
-    needs_credentials,
-    with_credentials,
-)
-from api.settings.home import make_home
+from api.settings.credentials import needs_credentials, with_credentials
+from api.settings.home import check_database_file, make_home
 from api.settings.private_files import made_private
 from api.settings.settings import Settings
 from api.wiring import open_services
 from domain.unseen import visible_lines
 
-TRY_IT = """\
-    BODY='{{"job_id": "demo", "status": "provisioning", "step": "vm_created"}}'
-    SIGNATURE=$(printf %s "$BODY" | openssl dgst -sha256 -hmac "$(cat {home}/callback-secret)")
-    curl -sS {url}/api/webhooks/github -H "X-Signature: ${{SIGNATURE##* }}" -d "$BODY"
-    curl -sS {url}/api/jobs/demo -H "Authorization: Bearer $(cat {home}/admin-token)"
-"""
+log = logging.getLogger("milepost")
 
 
 @click.command()
@@ -59,23 +51,36 @@ def serve(
             "MILEPOST_CALLBACK_SECRET and MILEPOST_ADMIN_TOKEN"
         )
     connections = connections_of(configured)
+    log_to_stderr(configured.log_format)
     with claimed(configured) as sockets:
         if not sockets:
             raise click.ClickException(
                 f"port {configured.port} on {configured.host} is in use; choose another with --port"
             )
+        check_database_file(configured)
         make_home(configured)
         _mend(configured)
         settings, made = with_credentials(configured)
+        manager = ServiceManager(os.environ)
+        manager.says("Preparing the database")
         services = open_services(settings)
         try:
             services.prepare()
+            for warning in services.warnings():
+                log.warning("%s", warning)
             if "checkpoint key" in made:
                 made["checkpoint key"] = str(services.published()[0])
         finally:
             services.close()
-        _greet(settings, made)
-        run(settings, sockets, connections=connections, project=not no_projector, wsgi=wsgi)
+        greet(settings, made)
+        run(
+            settings,
+            sockets,
+            connections=connections,
+            project=not no_projector,
+            wsgi=wsgi,
+            manager=manager,
+        )
 
 
 @click.command()
@@ -87,17 +92,19 @@ def project() -> None:
     stop = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    log_to_stderr()
-    with opened() as services:
-        _mend(services.settings)
-        click.echo(f"Projecting {services.settings.shown_database}; Ctrl-C stops.", err=True)
+    settings = from_environment()
+    log_to_stderr(settings.log_format)
+    with opened(settings) as services:
+        _mend(settings)
+        if settings.log_format == "text":
+            click.echo(f"Projecting {settings.shown_database}; Ctrl-C stops.", err=True)
         services.projector().run(stop)
 
 
 @click.command("init-db")
 def init_db() -> None:
     """Create the missing tables, and exit."""
-    with opened() as services:
+    with opened(makes_store=True) as services:
         _mend(services.settings)
         click.echo(f"{services.settings.shown_database} is ready.")
 
@@ -105,34 +112,7 @@ def init_db() -> None:
 def _mend(settings: Settings) -> None:
     """Close the files that an earlier release left open, and say which files and folders are."""
     for line in made_private(settings):
-        click.echo(visible_lines(line), err=True)
-
-
-def _greet(settings: Settings, made: dict[str, str]) -> None:
-    url = f"http://{_in_url(settings.host)}:{settings.port}"
-    click.echo(f"Milepost on {url}, with its events in {settings.shown_database}")
-    if settings.takes_shared_secret:
-        click.echo(f"  Callback URL   {url}/api/webhooks/github")
-    else:
-        click.echo("  Callback URLs  POST /api/jobs returns the URL and the key of each job")
-    click.echo(f"  API reference  {url}/api/docs")
-    click.echo(f"  Audit page     {url}/audit")
-    if settings.generated and not made:
-        click.echo(f"  Credentials    {', '.join(map(str, credential_files(settings)))}")
-    if made:
-        # Output that is no terminal may be a log that other accounts read.
-        is_seen = sys.stdout.isatty()
-        shown = "shown only this once" if is_seen else "in files that only this account may read"
-        click.echo(f"\nNew credentials, stored in {settings.home}, {shown}:")
-        for name, value in made.items():
-            is_public = name == "checkpoint key"
-            label = "Public key" if is_public else name.capitalize()
-            click.echo(f"  {label:15} {value if is_seen or is_public else file_of(settings, name)}")
-    if {"callback secret", "admin token"} <= made.keys():
-        click.echo("\nTry it in another terminal:\n")
-        click.echo(TRY_IT.format(url=url, home=shlex.quote(str(settings.home.resolve()))))
-    click.echo("Ctrl-C stops.")
-
-
-def _in_url(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
+        if settings.log_format == "json":
+            log.warning("%s", line)
+        else:
+            click.echo(visible_lines(line), err=True)

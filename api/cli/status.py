@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from api.cli.terminal.output import as_json, counted, opened, print_json, print_table, status_text
+from domain.unseen import visible
 
 
 @click.command()
@@ -14,7 +15,9 @@ def status(as_json: bool) -> None:
     with opened(only_looks=True) as services:
         standing, counts = services.reader.status(), dict(services.reader.counts())
         growth = services.evidence.growth()
+        lost_ends = services.lost_ends()
         deadlines = services.deadlines().sentence(services.milepost.store.now())
+        warnings = services.warnings()
         database, shape = services.settings.shown_database, services.read_model.shape
     if as_json:
         return print_json(
@@ -23,6 +26,7 @@ def status(as_json: bool) -> None:
                 "log_position": standing.log_position,
                 "read_model_position": standing.read_model_position,
                 "lag_events": standing.lag_events,
+                "lost_ends": lost_ends,
                 "shape": standing.shape,
                 "rebuild_position": standing.rebuilt_position,
                 "tree_size": growth.size,
@@ -30,12 +34,15 @@ def status(as_json: bool) -> None:
                 "tree_lag_events": growth.lag(standing.log_position),
                 "tree_fault": growth.fault,
                 "deadlines": deadlines or "watched",
+                "warnings": warnings,
                 "jobs": counts,
                 "set_aside": standing.set_aside,
             }
         )
     click.echo(f"Database     {database}")
     click.echo(f"Log          position {standing.log_position}")
+    for loss in lost_ends:
+        click.echo(f"             lost its end: {loss.sentence()}; see milepost losses")
     click.echo(f"Read model   {_behind(standing.lag_events)}")
     if standing.shape != shape:
         click.echo(f"             with shape {standing.shape}; this release writes shape {shape}")
@@ -45,6 +52,8 @@ def status(as_json: bool) -> None:
     click.echo(f"Tree         {counted(growth.size, 'event')}, {growth.fault or behind}")
     if deadlines:
         click.echo(f"Deadlines    {deadlines}")
+    for warning in warnings:
+        click.echo(f"Warning      {visible(warning)}")
     rows = [(status_text(name), count) for name, count in sorted(counts.items())]
     print_table(("Status", "Jobs"), rows, "Jobs         none yet")
     if standing.set_aside:

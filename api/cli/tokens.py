@@ -124,7 +124,7 @@ def list_tokens(as_json: bool) -> None:
 @click.argument("token_id")
 def revoke(token_id: str) -> None:
     """Revoke the token with this id for ever. Servers accept it for at most 5 seconds more."""
-    with opened(only_if_there=True) as services:
+    with opened() as services:
         revoked = services.tokens.revoke(token_id, services.clock().isoformat(timespec="seconds"))
     if not revoked:
         raise click.ClickException(f"there is no valid token with the id {token_id!r}")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
+from hashlib import blake2b
 from pathlib import Path
 
 import click
@@ -11,6 +13,9 @@ import msgspec
 from api.atomic_file import atomic_file
 from api.cli.terminal.output import INTERRUPTED, as_json, counted, opened, print_json
 from api.cli.terminal.progress import progress
+from api.settings.home import make_folder
+from api.settings.private_files import give_to_owner_of
+from api.settings.settings import Settings
 from api.wiring import Services
 from domain.evidence.checkpoint import Checkpoint, opened_checkpoint
 from domain.evidence.signed_note import InvalidCheckpoint
@@ -61,7 +66,8 @@ def verify(files: tuple[Path, ...], job_id: str | None, resume: bool, as_json: b
 
 
 def _whole(services: Services, verification: Verification, resume: bool) -> Summary:
-    database, path = services.settings.shown_database, services.settings.home / "verify.json"
+    database = services.settings.shown_database
+    path = state_file(services.settings)
     state = _read(path) if resume else verification.begin(database, services.clock())
     expected = state.head.size + max(0, state.upto - state.head.position)
     done = state.leaves.roots.frontier.size + state.histories.events
@@ -79,7 +85,8 @@ def _whole(services: Services, verification: Verification, resume: bool) -> Summ
         _write(path, verification.state)
         click.echo("Stopped; milepost verify --resume continues.", err=True)
         raise click.exceptions.Exit(INTERRUPTED) from None
-    path.unlink(missing_ok=True)
+    with suppress(OSError):  # a read-only home has no state of this verification
+        path.unlink()
     return summary
 
 
@@ -144,6 +151,12 @@ def _checkpoint(file: Path, trusted: Sequence[PublicKey]) -> Checkpoint:
         raise click.ClickException(f"{file}: {error} (trusted: {keys})") from error
 
 
+def state_file(settings: Settings) -> Path:
+    """Return the file for the progress of this database: others may share the home."""
+    name = blake2b(settings.shown_database.encode(), digest_size=4).hexdigest()
+    return settings.home / f"verify-{name}.json"
+
+
 def _read(path: Path) -> State:
     try:
         return msgspec.json.decode(path.read_bytes(), type=State)
@@ -156,5 +169,7 @@ def _read(path: Path) -> State:
 
 
 def _write(path: Path, state: State) -> None:
+    make_folder("MILEPOST_HOME", path.parent)
     with atomic_file(path) as file:
+        give_to_owner_of(path.parent, file.fileno())
         file.write(msgspec.json.encode(state))

@@ -9,7 +9,8 @@ import click
 from api.cli.terminal.output import as_json, print_json, print_table
 from api.settings.config import from_environment
 from domain.unseen import visible
-from domain.workflows.files import load, read
+from domain.workflows.definition import Workflow
+from domain.workflows.files import SHIPPED, beside_shipped, load, read
 
 
 @click.group()
@@ -55,8 +56,16 @@ def show(ref: str, as_json: bool) -> None:
     "files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path)
 )
 def check(files: tuple[Path, ...]) -> None:
-    """Check definition files; print the first fault with its file, line and reason."""
+    """Check definition files; print the first fault with its file, line and reason.
+
+    The files of one folder are also checked against one another and against the shipped ones, as
+    `milepost serve` does.
+    """
+    folders: dict[Path, list[Workflow]] = {}
     for file in files:
-        workflow = read(file)
+        workflow, folder = read(file), file.resolve().parent
+        if folder != SHIPPED.resolve():
+            folders.setdefault(folder, []).append(workflow)
+            beside_shipped(folders[folder], folder)
         steps = f"{len(workflow.ui_steps)} UI steps, {len(workflow.steps)} steps"
         click.echo(visible(f"{file}: {workflow.ref} is fine ({steps})"))

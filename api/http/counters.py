@@ -8,19 +8,24 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, values
+from prometheus_client import CollectorRegistry, Counter, disable_created_metrics, values
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from api import errors as asked
+from api.http.shared_counts import SharedValue
 from domain import errors as domain
-from domain.job.orders import Order
+from domain.job.runs.orders import Order
 from domain.writing.batch import Receipt
 
-if "PROMETHEUS_MULTIPROC_DIR" in os.environ:  # set by `milepost serve` for its workers
+if "PROMETHEUS_MULTIPROC_DIR" in os.environ:  # set by operators of another WSGI server
     # Asking for the process id at each count is a system call.
     process_id = cache(os.getpid)
     os.register_at_fork(after_in_child=process_id.cache_clear)
     values.ValueClass = values.MultiProcessValue(process_id)  # type: ignore[no-untyped-call]
+else:
+    values.ValueClass = SharedValue
+# All workers together count since the server's start, so no single counter's start says anything.
+disable_created_metrics()  # type: ignore[no-untyped-call]
 COUNTERS: Final = CollectorRegistry()
 _CALLBACKS: Final = Counter(
     "milepost_callbacks", "Callbacks answered with a receipt", ["outcome"], registry=COUNTERS

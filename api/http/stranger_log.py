@@ -52,7 +52,7 @@ class StrangerLog:
         if left_out:
             self._log.warning("%d lines like the next one were left out (%s)", left_out, reason)
         if is_logged:
-            self._log.log(level, message, *arguments)
+            self._log.log(level, message, *arguments, extra={"reason": reason})
         else:
             LEFT_OUT[reason].inc()
 

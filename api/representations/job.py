@@ -56,7 +56,9 @@ def varying(instance: Instance, workflows: Workflows, now: datetime) -> tuple[in
     """Return what changes with time alone, for a tag, without making anything of the job."""
     return (
         uptime(instance, now),
-        changes_with_time(workflows, instance.attempt, instance.expected_since, now),
+        changes_with_time(
+            workflows.deadlines(instance.workflow), instance.attempt, instance.expected_since, now
+        ),
     )
 
 

@@ -174,7 +174,10 @@ async def receive(request: Request, door: Door, job_id: str | None = None) -> An
     if warnings:
         answer["warning"] = "; ".join(warnings)
         log.warning(
-            "callback recorded all the same for job %r: %s", receipt.job_id, answer["warning"]
+            "callback recorded all the same for job %r: %s",
+            receipt.job_id,
+            answer["warning"],
+            extra={"job_id": receipt.job_id},
         )
     return in_json(answer)
 
@@ -252,7 +255,8 @@ def _refusal(
     """
     reason, detail = REASONS[type(error)], sentence(error)
     job_id = sender.job_id or reader.job_id_in(request.body)
-    log.warning("callback refused (%s) for job %r: %s", reason, job_id, detail)
+    about = {"job_id": job_id, "reason": reason}
+    log.warning("callback refused (%s) for job %r: %s", reason, job_id, detail, extra=about)
     if job_id is None:
         return None
     return RefusedCallback(

@@ -45,6 +45,7 @@ async def ready(request: Request, door: Door) -> Answer:
 
 def readiness(services: Services) -> dict[str, object]:
     """Return what the database says of how ready the server is; raise `NotWriting`."""
+    services.milepost.end.look()
     standing, growth = services.reader.status(), services.evidence.growth()
     if trouble := services.milepost.trouble():
         raise NotWriting(*trouble)
@@ -56,6 +57,7 @@ def readiness(services: Services) -> dict[str, object]:
         "lag_events": standing.lag_events,
         "rebuild_position": standing.rebuilt_position,
         "set_aside": len(standing.set_aside),
+        "lost_ends": len(services.lost_ends()),
         "tree_lag_events": growth.lag(standing.log_position),
         "tree": growth.fault or "growing",
         "deadlines": services.deadlines().sentence(services.now()) or "watched",

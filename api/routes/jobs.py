@@ -67,11 +67,13 @@ def register(body: dict[str, Any]) -> Answer:
         raise MissingScope(f"The token {caller.name!r} registers jobs of its own user only.")
     # The digest is of the request itself: a later release may have another default workflow.
     digest = hashlib.sha256(msgspec.json.encode(body, order="sorted"))
-    workflow = services.workflows.find(body.pop("workflow", None)).ref
+    workflow = services.workflows.find(body.pop("workflow", None))
+    services.definitions.note(workflow)
     receipt = services.milepost.queue(
         QueueJob(
             **{"job_id": str(uuid4()), **body},
-            workflow=workflow,
+            workflow=workflow.ref,
+            workflow_digest=workflow.digest,
             idempotency_key=idempotency_key(header),
             digest=digest.hexdigest(),
             requested_by=caller.name,

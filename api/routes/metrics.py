@@ -52,6 +52,7 @@ class _Database(Collector):
         self._evidence = services.evidence
         self._deadlines = services.deadlines
         self._now = services.now
+        self._lost_ends = services.lost_ends
 
     def collect(self) -> Iterator[Metric]:
         """Yield the gauges of the database, which all workers share."""
@@ -71,6 +72,11 @@ class _Database(Collector):
             "milepost_events_set_aside",
             "Events that could not be folded (at most 100)",
             len(standing.set_aside),
+        )
+        yield GaugeMetricFamily(
+            "milepost_log_lost_ends",
+            "Lost ends of the log that no operator has acknowledged",
+            len(self._lost_ends()),
         )
         growth = self._evidence.growth()
         yield GaugeMetricFamily("milepost_tree_size", "Events that are in the tree", growth.size)

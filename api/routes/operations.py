@@ -17,7 +17,7 @@ from api.representations.job import job_body
 from api.schemas.answers import OrderedSchema
 from api.schemas.requests import OrderSchema, StoppedSchema
 from domain.errors import JobNotFound
-from domain.job.orders import Order
+from domain.job.runs.orders import Order
 
 bp = Blueprint("operations", __name__, description="What operators do about a job")
 

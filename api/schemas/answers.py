@@ -366,6 +366,9 @@ class ReadinessSchema(AnswerSchema):
     set_aside = fields.Integer(
         metadata={"description": "Events that could not be folded, up to 100"}
     )
+    lost_ends = fields.Integer(
+        metadata={"description": "Lost ends of the log that no operator has acknowledged"}
+    )
     tree_lag_events = LongInteger("Positions that the tree is behind the log")
     tree = fields.String(metadata={"description": "`growing`, or the reason why the tree stopped"})
     deadlines = fields.String(

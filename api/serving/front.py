@@ -15,6 +15,7 @@ from api.errors import TooManyConnections
 from api.http.flask_side.app import CAREFUL, App
 from api.http.messages import Answer, Request
 from api.http.problems import problem_of
+from api.http.request_ids import HEADER, begin
 from api.routes.hot import match
 from api.serving.flask_behind import FlaskBehind, environ_of
 from api.serving.http1.incoming import Incoming
@@ -59,6 +60,7 @@ class Front:
 
     async def answer(self, incoming: Incoming) -> Answer:
         """Return the answer to a request; never raise."""
+        request_id = begin(incoming.header(HEADER))
         method = incoming.method
         path, query = incoming.path_and_query()
         body = b"" if method in BODILESS else incoming.body
@@ -76,11 +78,13 @@ class Front:
             else:
                 is_known = self._without_hot or self._door.knows(incoming.header)
                 flask = self._flask if is_known else self._for_strangers
-                return await flask.answer(environ_of(incoming, path, query, body), incoming)
+                environ = environ_of(incoming, path, query, body)
+                environ["HTTP_X_REQUEST_ID"] = request_id
+                return await flask.answer(environ, incoming)
         except Exception as error:
             # As Flask does: whatever a view raises becomes a problem document.
             answer = problem_of(error, method, text)
-        return answer._replace(headers=[*answer.headers, *CAREFUL])
+        return answer._replace(headers=[*answer.headers, *CAREFUL, (HEADER, request_id)])
 
     async def answer_when_full(self, incoming: Incoming) -> Answer:
         """Answer when the server has all its connections: questions about its health alone."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import resource
-import shutil
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -18,8 +17,9 @@ from multiprocessing.process import BaseProcess
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Final
 
+from api.http.shared_counts import SharedMemory
 from api.serving.http1.limits import LIMITS, RESERVED
-from api.serving.logs import log_to_stderr
+from api.serving.service_manager import ServiceManager
 from api.serving.supervisor import Supervisor
 from api.serving.worker import Orders, work
 from api.settings.settings import Settings
@@ -40,36 +40,35 @@ def run(
     *,
     connections: int,
     project: bool,
+    manager: ServiceManager,
     wsgi: bool = False,
     kind: type[Connection] | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM, with a worker for each socket; replace workers that die.
 
-    Each worker has at most `connections`, which `connections_of` returns. With `wsgi`, every
-    request goes through Flask in one of 32 threads; else through the front.
+    Each worker has at most `connections`, which `connections_of` returns. `manager` hears how the
+    server is. With `wsgi`, every request goes through Flask in one of 32 threads; else through the
+    front.
     """
-    metrics = settings.home / f"metrics-{settings.port}"
-    shutil.rmtree(metrics, ignore_errors=True)
-    metrics.mkdir(mode=0o700, parents=True)
-    # Prometheus' client reads this when it is imported, so workers start from scratch.
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
+    # Workers share their counts in memory. This variable is for other WSGI servers.
+    os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
     # Else glibc learns from large bodies to keep their memory: 500 slow readers left 900 MB behind.
     os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", str(256 * 1024))
-    log_to_stderr()
     orders = Orders(settings, connections, wsgi, kind)
+    counts = SharedMemory(len(sockets))
     for listening in sockets:
         listening.listen(BACKLOG)
         listening.setblocking(False)
 
     def start(listening: socket.socket, line: Line) -> BaseProcess:
         process = multiprocessing.get_context("spawn").Process(
-            target=work, args=(orders, listening, line)
+            target=work, args=(orders, listening, line, counts, sockets.index(listening))
         )
         process.start()
         return process
 
     with _projecting(settings) if project else nullcontext():
-        Supervisor(sockets, start).run()
+        Supervisor(sockets, start, settings.drain_seconds, manager).run()
 
 
 def connections_of(settings: Settings) -> int:

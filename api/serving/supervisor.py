@@ -1,9 +1,12 @@
 """The supervisor: it keeps workers alive, and ends them in order.
 
-1. The first SIGTERM: `/readyz` answers 503 for some seconds, so that load balancers send nothing
-   more, while every request is still answered.
+1. The first SIGTERM: `/readyz` answers 503 for `drain_seconds`, so that load balancers send
+   nothing more, while every request is still answered.
 2. Then, and at once for Ctrl-C: the port closes; workers finish what is under way, and end.
 3. A second signal ends everything at once.
+
+The service manager, if one started the server, hears when all workers are ready, and that they give
+signs of life. Its own watchdog then sees a supervisor that hangs, and workers that never come back.
 
 Terminals and service managers send a signal to every process of a server. Workers are started with
 these signals blocked: they end when their supervisor says so, or when it is gone.
@@ -21,10 +24,10 @@ from time import monotonic
 from types import FrameType
 from typing import Final
 
+from api.serving.service_manager import ServiceManager
 from api.serving.worker import DRAIN, END, FINISH_SECONDS
 from api.serving.worker_slot import ENDING, Start, WorkerSlot
 
-DRAIN_SECONDS: Final = 2.0
 LOOK_SECONDS: Final = 0.5
 """The time between two looks at the workers; each look asks for a sign of life."""
 KILL_SECONDS: Final = FINISH_SECONDS + 2
@@ -32,10 +35,18 @@ KILL_SECONDS: Final = FINISH_SECONDS + 2
 
 
 class Supervisor:
-    """Keeps a worker at each of the listening sockets."""
+    """Keeps a worker at each of the listening sockets, and tells the service manager about them."""
 
-    def __init__(self, sockets: Sequence[socket.socket], start: Start) -> None:
+    def __init__(
+        self,
+        sockets: Sequence[socket.socket],
+        start: Start,
+        drain_seconds: float,
+        manager: ServiceManager,
+    ) -> None:
         self._sockets = sockets
+        self._drain_seconds = drain_seconds
+        self._manager = manager
         self._slots = [WorkerSlot(listening, start) for listening in sockets]
         self._signals: list[int] = []
         self._woken, self._wake = socket.socketpair()
@@ -55,6 +66,35 @@ class Supervisor:
             if (now := monotonic()) >= next_look:
                 next_look = now + LOOK_SECONDS
                 self._look(now)
+                self._bury_orphans()
+            self._report(now)
+
+    def _report(self, now: float) -> None:
+        """Tell the service manager how the server is, once its state has changed."""
+        if self._signals:
+            self._manager.is_stopping()
+            self._manager.says("Ending: finishing the requests under way")
+            return
+        answering = sum(slot.answers for slot in self._slots)
+        if answering == len(self._slots):
+            self._manager.is_ready()
+            self._manager.is_alive(now)
+        self._manager.says(f"{answering} of {len(self._slots)} workers answer")
+
+    def _bury_orphans(self) -> None:
+        """Take the exit status of ended processes that are no workers.
+
+        As the first process of a container, the server inherits every process whose parent is gone.
+        One that has ended keeps its number until its parent asks for its status.
+        """
+        if not hasattr(os, "waitid"):  # macOS, where no server is the first process
+            return
+        workers = {slot.pid for slot in self._slots}
+        with suppress(ChildProcessError):  # there is no process at all
+            while ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                if ended.si_pid in workers:  # the slot asks itself; the next look sees the others
+                    return
+                os.waitpid(ended.si_pid, 0)
 
     def _look(self, now: float) -> None:
         for slot in self._slots:
@@ -82,7 +122,7 @@ class Supervisor:
         with suppress(BlockingIOError):
             self._woken.recv(64)
         if self._signals and self._close_at == float("inf"):
-            wait_before = 0.0 if self._signals[0] == signal.SIGINT else DRAIN_SECONDS
+            wait_before = 0.0 if self._signals[0] == signal.SIGINT else self._drain_seconds
             self._close_at = monotonic() + wait_before
             for slot in self._slots:
                 slot.tell(DRAIN)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from asyncio import AbstractEventLoop, Future, shield, wait_for, wrap_future
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import Any, Final, Generic, TypeVar
 
 from domain.errors import QueueFull, StoreUnavailable
@@ -31,7 +32,7 @@ class BoundedThreads:
         self._under_way = 0
 
     async def run(self, work: Callable[[], Result]) -> Result:
-        """Return the work's result, or raise what it raises.
+        """Return the work's result, or raise what it raises; the work sees the caller's context.
 
         Raises `QueueFull` if too much work waits, and `StoreUnavailable` if there is no result in
         time. Work that has begun then ends for nobody; work that has not begun never begins.
@@ -39,7 +40,9 @@ class BoundedThreads:
         if self._under_way >= self._most:
             raise QueueFull
         call = _Call(work)
-        result: Future[Result] = wrap_future(self._pool.submit(call), loop=self._loop)
+        result: Future[Result] = wrap_future(
+            self._pool.submit(copy_context().run, call), loop=self._loop
+        )
         self._under_way += 1
         result.add_done_callback(self._ended)
         try:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import uvloop
 
+from api.http.shared_counts import SharedMemory, share
 from api.settings.settings import Settings
 
 if TYPE_CHECKING:
@@ -40,13 +41,19 @@ class Orders(msgspec.Struct, frozen=True):
     """A kind of connection for a bench; the usual one by default."""
 
 
-def work(orders: Orders, listening: socket.socket, line: Line) -> None:
-    """Answer requests at a listening socket until the other end of the line says so, or is gone."""
+def work(
+    orders: Orders, listening: socket.socket, line: Line, counts: SharedMemory, number: int
+) -> None:
+    """Answer requests at a listening socket until the other end of the line says so, or is gone.
+
+    The worker counts in the part `number` of `counts`, for `/metrics`.
+    """
     from api.app import create_app
     from api.serving.logs import log_to_stderr
     from api.wiring import open_services
 
-    log_to_stderr()
+    share(counts, number)
+    log_to_stderr(orders.settings.log_format)
     sys.setswitchinterval(SWITCH_SECONDS)
     told = _Told(line)
     services = msgspec.structs.replace(

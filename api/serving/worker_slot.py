@@ -54,6 +54,16 @@ class WorkerSlot:
         """Whether the process lives."""
         return self._process is not None and self._process.is_alive()
 
+    @property
+    def answers(self) -> bool:
+        """Whether the process has become ready, and has not been silent for too long since."""
+        return self._is_ready and self._silent_looks <= SILENT_LOOKS
+
+    @property
+    def pid(self) -> int | None:
+        """The process, also when it has ended and no look was taken since."""
+        return self._process.pid if self._process else None
+
     def heard_at(self) -> list[Connection | int]:
         """Return what becomes readable when the worker says something, or dies."""
         line = [self._line] if self._line else []
@@ -105,7 +115,7 @@ class WorkerSlot:
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
             theirs.close()
-        self._silent_looks, self._is_ready = 0, False
+        self._silent_looks = 0
 
     def _mourn(self, process: BaseProcess, now: float) -> None:
         log.error("worker %s has ended with status %s", process.pid, process.exitcode)
@@ -114,6 +124,7 @@ class WorkerSlot:
         self._start_at = now + self._pause
         if not self._is_ready:
             self._pause = min(2 * self._pause, LONGEST_PAUSE)
+        self._is_ready = False
 
     def _hang_up(self) -> None:
         if self._line:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from api.settings.named_senders import named_senders
-from api.settings.settings import CONNECTIONS_PER_ADDRESS, Settings
+from api.settings.settings import CONNECTIONS_PER_ADDRESS, DRAIN_SECONDS, Settings
 from api.settings.validation import (
     admin_token,
     callback_secrets,
@@ -24,6 +24,7 @@ from api.settings.validation import (
 from api.settings.variables import InvalidSetting, Variables
 
 MAX_CONNECTIONS: Final = 1_000_000
+MAX_DRAIN_SECONDS: Final = 600
 
 
 def from_environment(
@@ -40,6 +41,7 @@ def from_environment(
     env = Variables(os.environ if environment is None else environment)
     home = Path(env.get("MILEPOST_HOME") or ".milepost")
     shared, of_jobs = callback_secrets(env), job_key_secrets(env)
+    drain_seconds = env.integer("MILEPOST_DRAIN_SECONDS", 0, MAX_DRAIN_SECONDS)
     settings = Settings(
         home=home,
         database_url=database_url(env.get("MILEPOST_DATABASE_URL"), home),
@@ -61,6 +63,8 @@ def from_environment(
         connections_per_address=env.integer("MILEPOST_CONNECTIONS_PER_ADDRESS", 1, MAX_CONNECTIONS)
         or CONNECTIONS_PER_ADDRESS,
         trusted_proxies=trusted_proxies(env),
+        log_format=env.choice("MILEPOST_LOG_FORMAT", ("text", "json")),
+        drain_seconds=DRAIN_SECONDS if drain_seconds is None else drain_seconds,
     )
     if settings.workers > 1 and settings.database == "sqlite":
         raise InvalidSetting(

@@ -12,7 +12,7 @@ import msgspec
 
 from api.atomic_file import FileNotWritten, atomic_file
 from api.settings.home import make_folder
-from api.settings.private_files import read_private
+from api.settings.private_files import give_to_owner_of, read_private
 from api.settings.settings import Settings
 from api.settings.validation import admin_token, callback_secret, job_key_secret
 from api.settings.variables import InvalidSetting
@@ -23,7 +23,8 @@ from domain.evidence.signing_keys import NAMELESS, PrivateKey
 class Credential(NamedTuple):
     """How Milepost makes and checks a credential, and which part of it is shown, if any.
 
-    `check` returns the credential, or raises a `MilepostError`.
+    `check` returns the credential, or raises a `MilepostError`. A file may have `several`, one a
+    line: the one that signs, and those that are still taken while it is rotated.
     """
 
     setting: str
@@ -31,6 +32,7 @@ class Credential(NamedTuple):
     make: Callable[[], str]
     check: Callable[[str], object]
     shown: Callable[[str], str | None] = str
+    several: bool = False
 
 
 def _token() -> str:
@@ -49,12 +51,14 @@ CHECKPOINT_KEY = Credential(
     "checkpoint_keys", "checkpoint-key", _checkpoint_key, PrivateKey.parse, _public
 )
 GENERATED = {
-    "callback secret": Credential("callback_secrets", "callback-secret", _token, callback_secret),
+    "callback secret": Credential(
+        "callback_secrets", "callback-secret", _token, callback_secret, several=True
+    ),
     "admin token": Credential("admin_token", "admin-token", _token, admin_token),
     "checkpoint key": CHECKPOINT_KEY,
     # The operator copies no job key secret: registrations hand out the keys derived from it.
     "job key secret": Credential(
-        "job_key_secrets", "job-key-secret", _token, job_key_secret, lambda _: None
+        "job_key_secrets", "job-key-secret", _token, job_key_secret, lambda _: None, several=True
     ),
 }
 
@@ -71,10 +75,10 @@ def with_credentials(settings: Settings) -> tuple[Settings, dict[str, str]]:
     for name, credential in GENERATED.items():
         if getattr(settings, credential.setting) or not _is_needed(name, settings):
             continue
-        secret, is_new = _stored_secret(settings.home / credential.file_name, credential)
-        filled = _with(filled, credential, secret)
+        stored, is_new = _stored_secrets(settings.home / credential.file_name, credential)
+        filled = _with(filled, credential, stored)
         generated.append(name)
-        if is_new and (shown := credential.shown(secret)):
+        if is_new and (shown := credential.shown(stored[0])):
             made[name] = shown
     return msgspec.structs.replace(filled, generated=tuple(generated)), made
 
@@ -91,10 +95,19 @@ def _is_needed(name: str, settings: Settings) -> bool:
 
 def with_stored_checkpoint_key(settings: Settings) -> Settings:
     """Add the checkpoint key that an earlier start made, unless one is configured."""
-    path = settings.home / CHECKPOINT_KEY.file_name
-    if settings.checkpoint_keys or not os.path.lexists(path):
+    return _with_stored(settings, CHECKPOINT_KEY)
+
+
+def with_stored_admin_token(settings: Settings) -> Settings:
+    """Add the admin token that an earlier start made, unless one is configured."""
+    return _with_stored(settings, GENERATED["admin token"])
+
+
+def _with_stored(settings: Settings, credential: Credential) -> Settings:
+    path = settings.home / credential.file_name
+    if getattr(settings, credential.setting) or not os.path.lexists(path):
         return settings
-    return _with(settings, CHECKPOINT_KEY, _read(path, CHECKPOINT_KEY))
+    return _with(settings, credential, _read(path, credential))
 
 
 def credential_files(settings: Settings) -> list[Path]:
@@ -107,37 +120,50 @@ def file_of(settings: Settings, name: str) -> Path:
     return settings.home / GENERATED[name].file_name
 
 
-def _with(settings: Settings, credential: Credential, value: str) -> Settings:
-    several = isinstance(getattr(settings, credential.setting), tuple)
-    return msgspec.structs.replace(settings, **{credential.setting: (value,) if several else value})
+def _with(settings: Settings, credential: Credential, given: tuple[str, ...]) -> Settings:
+    is_tuple = isinstance(getattr(settings, credential.setting), tuple)
+    value = given if is_tuple else given[0]
+    return msgspec.structs.replace(settings, **{credential.setting: value})
 
 
-def _stored_secret(path: Path, credential: Credential) -> tuple[str, bool]:
-    """Return the secret in the file, and whether this call made it."""
+def _stored_secrets(path: Path, credential: Credential) -> tuple[tuple[str, ...], bool]:
+    """Return the secrets in the file, and whether this call made the one that is there."""
     make_folder("MILEPOST_HOME", path.parent)
     if not os.path.lexists(path):
         secret = credential.make()
         try:
             with atomic_file(path, replace=False) as file:
+                give_to_owner_of(path.parent, file.fileno())
                 file.write(f"{secret}\n".encode("ascii"))
         except FileExistsError:
             pass  # another process has started at the same time, and its secret counts
         except FileNotWritten as error:
             raise InvalidSetting(f"MILEPOST_HOME: {error}") from error
         else:
-            return secret, True
+            return (secret,), True
     return _read(path, credential), False
 
 
-def _read(path: Path, credential: Credential) -> str:
-    secret = read_private(path)
-    if not secret:
+def _read(path: Path, credential: Credential) -> tuple[str, ...]:
+    """Return the secrets in the file."""
+    stored = tuple(line.strip() for line in read_private(path).splitlines() if line.strip())
+    if not stored:
         raise InvalidSetting(
             f"{path} is empty; delete the file, and Milepost makes a new credential"
         )
-    try:
-        credential.check(secret)
-    except MilepostError as error:
-        rule = str(error).removeprefix("MILEPOST_ADMIN_TOKEN: ")
-        raise InvalidSetting(f"MILEPOST_HOME: {path}: {rule}") from error
-    return secret
+    if len(stored) > 1 and not credential.several:
+        raise InvalidSetting(f"MILEPOST_HOME: {path} has {len(stored)} lines; it must have one")
+    for secret in stored:
+        # Milepost makes no secret with a comma, so somebody means two: they would be taken for one.
+        if "," in secret and credential.several:
+            raise InvalidSetting(
+                f"MILEPOST_HOME: {path} has a comma: several secrets must be on a line each "
+                f"(MILEPOST_{credential.setting.upper().removesuffix('S')}_FILE names a file "
+                "of secrets that may have commas)"
+            )
+        try:
+            credential.check(secret)
+        except MilepostError as error:
+            rule = str(error).removeprefix("MILEPOST_ADMIN_TOKEN: ")
+            raise InvalidSetting(f"MILEPOST_HOME: {path}: {rule}") from error
+    return stored

@@ -1,4 +1,4 @@
-"""The folders that the settings name."""
+"""The folders and the database's file that the settings name."""
 
 from __future__ import annotations
 
@@ -6,7 +6,14 @@ from pathlib import Path
 
 from api.settings.private_files import make_private
 from api.settings.settings import Settings
+from api.settings.sqlite_file import check_file
 from api.settings.variables import InvalidSetting
+
+
+def check_database_file(settings: Settings, *, only_looks: bool = False) -> None:
+    """Raise an `InvalidSetting` if this account cannot use what is in the SQLite file's place."""
+    if settings.database == "sqlite":
+        check_file(settings.sqlite_file, only_looks=only_looks)
 
 
 def make_home(settings: Settings) -> None:

@@ -44,7 +44,7 @@ def named_senders(value: str | None, others: Collection[str]) -> tuple[NamedSend
         return ()
     path = Path(value)
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        document = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         raise InvalidSetting(f"{NAME}: {path} cannot be read: {error}") from error
     found = tuple(_sender(path, name, table) for name, table in document.items())
@@ -78,7 +78,7 @@ def _sender(path: Path, name: str, given: Any) -> NamedSender:
 def _lines(where: str, folder: Path, table: _Table) -> Iterator[str]:
     file = folder / table.secret_file
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidSetting(f"{where}: {file} cannot be read: {error}") from error
     yield from (line.strip() for line in text.splitlines() if line.strip())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Final
 
 from api.settings.settings import Settings
 from api.settings.variables import InvalidSetting
+from domain.log.connections.beside import belong_like
 
 PRIVATE: Final = 0o600
 OTHERS: Final = 0o077
@@ -18,28 +20,39 @@ OTHERS: Final = 0o077
 MAX_SECRET: Final = 4096
 """The most bytes of a file with a credential."""
 ROOT: Final = 0
-BESIDE: Final = ("", "-wal", "-shm", "-journal", "-bell", "-projector", "-rebuild", "-next-writer")
+LOCKS: Final = ("-projector", "-rebuild", "-next-writer")
+BESIDE: Final = ("", "-wal", "-shm", "-journal", *LOCKS)
 """The ends of the names of a SQLite database's files."""
 OF_HOME: Final = (
     "callback-secret",
     "admin-token",
     "checkpoint-key",
     "job-key-secret",
-    "verify.json",
+    "verify*.json",
 )
 
 
 def make_private(path: Path) -> None:
-    """Make an empty file for this account alone, unless there is a file; raise `OSError`.
+    """Make an empty file for one account alone, unless there is a file; raise `OSError`.
 
-    SQLite gives `-wal` and `-shm` the mode of the database's file.
+    The account is this one. If it is root, the account is the one that the folder belongs to: a
+    service could not open a database that `sudo milepost init-db` made for root. SQLite gives
+    `-wal` and `-shm` the owner and the mode of the database's file.
     """
     with suppress(FileExistsError):
         file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, PRIVATE)
         try:
             os.fchmod(file, PRIVATE)  # whatever the umask takes away
+            give_to_owner_of(path.parent, file)
         finally:
             os.close(file)
+
+
+def give_to_owner_of(folder: Path, file: int) -> None:
+    """Give an open file that root has made to the folder's owner; raise `OSError`."""
+    found = folder.stat()
+    if os.geteuid() == ROOT and found.st_uid != ROOT:
+        os.fchown(file, found.st_uid, found.st_gid)
 
 
 def read_private(path: Path) -> str:
@@ -58,7 +71,7 @@ def read_private(path: Path) -> str:
         found = os.fstat(file)
         if not stat.S_ISREG(found.st_mode):
             raise _unfit(path, "is no regular file; remove it, and Milepost makes a new one")
-        if found.st_uid not in (os.geteuid(), ROOT):
+        if found.st_uid not in _trusted_owners(path.parent):
             raise _unfit(path, f"belongs to the user {found.st_uid}; chown {os.geteuid()} {path}")
         if found.st_mode & OTHERS:
             raise _unfit(
@@ -72,22 +85,41 @@ def read_private(path: Path) -> str:
     finally:
         os.close(file)
     try:
-        return content.decode("ascii").strip()
+        # Some editors begin a file with a byte-order mark, which is no part of the secret.
+        return content.removeprefix(BOM_UTF8).decode("ascii").strip()
     except UnicodeDecodeError as error:
         raise _unfit(path, "has bytes that are no ASCII; remove it or restore it") from error
+
+
+def _trusted_owners(folder: Path) -> set[int]:
+    """Return the accounts whose files this account trusts; for root, the folder's owner too."""
+    user = os.geteuid()
+    return {user, ROOT, folder.stat().st_uid} if user == ROOT else {user, ROOT}
 
 
 def made_private(settings: Settings) -> Iterator[str]:
     """Close the files that earlier releases left open to others; yield a line for what is open.
 
-    Files of other accounts, symbolic links and folders stay as they are.
+    Files of other accounts, symbolic links and folders stay as they are. Only root gives the locks
+    that an earlier release made for root to the owner of the database.
     """
-    closed = [path for path in _files(settings) if _was_closed(path)]
+    closed, still_open = list[Path](), dict[Path, str]()
+    for path in _files(settings):
+        try:
+            if _was_closed(path):
+                closed.append(path)
+        except OSError as error:
+            still_open[path] = error.strerror or str(error)
     if closed:
         yield (
             f"made {_listed(closed)} private (mode 0600): other accounts could open "
             f"{'it' if len(closed) == 1 else 'them'} until now"
         )
+    for reason in sorted(set(still_open.values())):
+        paths = [path for path, why in still_open.items() if why == reason]
+        yield f"other accounts may open {_listed(paths)}, and chmod fails: {reason}"
+    if given := [path for path in _locks(settings) if _was_given_back(path, settings.sqlite_file)]:
+        yield f"gave {_listed(given)} to the owner of the database: root had made it"
     if open_folders := [folder for folder in _folders(settings) if _is_open(folder)]:
         folders = " ".join(map(str, open_folders))
         yield f"other accounts may enter {_listed(open_folders)}; to forbid it: chmod 700 {folders}"
@@ -95,10 +127,16 @@ def made_private(settings: Settings) -> Iterator[str]:
 
 def _files(settings: Settings) -> Iterator[Path]:
     for name in OF_HOME:
-        yield settings.home / name
+        yield from settings.home.glob(name)
     if settings.database == "sqlite":
         for end in BESIDE:
             yield settings.sqlite_file.with_name(settings.sqlite_file.name + end)
+
+
+def _locks(settings: Settings) -> list[Path]:
+    if settings.database != "sqlite":
+        return []
+    return [settings.sqlite_file.with_name(settings.sqlite_file.name + end) for end in LOCKS]
 
 
 def _folders(settings: Settings) -> list[Path]:
@@ -115,13 +153,30 @@ def _was_closed(path: Path) -> bool:
         return False
     try:
         found = os.fstat(file)
-        kind = stat.S_ISREG(found.st_mode) or stat.S_ISFIFO(found.st_mode)
-        if not (kind and found.st_uid == os.geteuid() and found.st_mode & OTHERS):
+        is_file = stat.S_ISREG(found.st_mode)
+        if not (is_file and found.st_uid == os.geteuid() and found.st_mode & OTHERS):
             return False
         os.fchmod(file, PRIVATE)
     finally:
         os.close(file)
     return True
+
+
+def _was_given_back(path: Path, database: Path) -> bool:
+    if os.geteuid() != ROOT:
+        return False
+    with suppress(OSError):  # no lock, a link, or a file system that changes no owner
+        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        try:
+            found, owner = os.fstat(file), database.stat()
+            # The folder's owner could have put another name of a file of root's there.
+            is_lock = stat.S_ISREG(found.st_mode) and found.st_nlink == 1 and found.st_size == 0
+            if is_lock and found.st_uid == ROOT != owner.st_uid:
+                belong_like(file, owner)
+                return True
+        finally:
+            os.close(file)
+    return False
 
 
 def _is_open(folder: Path) -> bool:

@@ -6,16 +6,19 @@ from ipaddress import ip_address
 from itertools import zip_longest
 from pathlib import Path
 from typing import Final
-from urllib.parse import unquote
 
 import msgspec
 from psycopg.conninfo import conninfo_to_dict
 
 from api.settings.named_senders import NamedSender
+from api.settings.sqlite_file import file_of
 from domain.evidence.signing_keys import PrivateKey, PublicKey
 
 CONNECTIONS_PER_ADDRESS: Final = 1_024
 """Far more than the honest senders behind one address have: a callback takes milliseconds."""
+DRAIN_SECONDS: Final = 2
+"""How long a server that is asked to end still takes requests. A balancer needs longer if it asks
+`/readyz` less often than once a second."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +43,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     connections: int | None = None
     connections_per_address: int = CONNECTIONS_PER_ADDRESS
     trusted_proxies: tuple[str, ...] = ()
+    log_format: str = "text"
+    drain_seconds: int = DRAIN_SECONDS
     store: dict[str, str] = {}
 
     @property
@@ -62,6 +67,24 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         hosts = ",".join(f"{each}:{port}" if port else each for each, port in pairs)
         return f"postgresql://{user}{hosts}/{dbname}"
 
+    @property
+    def url(self) -> str:
+        """The URL at which `milepost serve` listens."""
+        return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+
+    @property
+    def lasting_database(self) -> str:
+        """What tells this database from others in the same home, without a password.
+
+        It is the same from whichever folder a process is started.
+        """
+        if self.database == "sqlite":
+            return str(self.sqlite_file.resolve())
+        parts = conninfo_to_dict(self.database_url)
+        # With these, one server has several databases, or several schemas of one.
+        others = [f"{name}={parts[name]}" for name in ("service", "options") if parts.get(name)]
+        return " ".join([self.shown_database, *others])
+
     def __repr__(self) -> str:
         """Show the server's address, and no secret."""
         where = f"{self.host}:{self.port} workers={self.workers}"
@@ -80,8 +103,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def sqlite_file(self) -> Path:
-        """The path in `sqlite:///relative` or `sqlite:////absolute`."""
-        return Path(unquote(self.database_url.removeprefix("sqlite:///")))
+        """The path in `sqlite:////absolute`, without symbolic links."""
+        return file_of(self.database_url)
 
     @property
     def listens_on_loopback(self) -> bool:

@@ -13,6 +13,7 @@ from eventsourcing.utils import TopicError, resolve_topic
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
+from api.settings.sqlite_file import SCHEME, checked_url, url_of
 from api.settings.variables import InvalidSetting, Variables
 from domain.evidence.signing_keys import InvalidKey, PrivateKey, PublicKey
 
@@ -23,13 +24,13 @@ CIPHER = "eventsourcing.cryptography:AESCipher"
 def database_url(url: str | None, home: Path) -> str:
     """Return the database's URL; without one, an SQLite file in `home`."""
     if url is None:
-        return f"sqlite:///{home / 'milepost.db'}"
-    if url.startswith("sqlite:///") and len(url) > len("sqlite:///"):
-        return url
+        return checked_url(url_of(home / "milepost.db"))
+    if url.startswith(SCHEME):
+        return checked_url(url)
     if url.startswith(("postgresql://", "postgres://")):
         _check_conninfo(url)
         return url
-    raise InvalidSetting("MILEPOST_DATABASE_URL: must be sqlite:///PATH or postgresql://…")
+    raise InvalidSetting("MILEPOST_DATABASE_URL: must be sqlite:////PATH or postgresql://…")
 
 
 def _check_conninfo(url: str) -> None:

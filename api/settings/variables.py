@@ -29,9 +29,12 @@ class Variables:
             raise InvalidSetting(f"{name}: set either {name} or {name}_FILE, not both")
         if path:
             try:
-                value = Path(path).read_text(encoding="utf-8").strip()
-            except (OSError, UnicodeDecodeError) as error:
+                # Some editors begin a file with a byte-order mark, which is no part of the value.
+                value = Path(path).read_text(encoding="utf-8-sig").strip()
+            except OSError as error:
                 raise InvalidSetting(f"{name}_FILE: {path} cannot be read: {error}") from error
+            except UnicodeDecodeError as error:
+                raise InvalidSetting(f"{name}_FILE: {path} must be UTF-8: {error}") from error
             if not value:
                 raise InvalidSetting(f"{name}_FILE: {path} is empty")
         return value or None

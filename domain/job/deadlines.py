@@ -15,10 +15,10 @@ import msgspec
 
 from domain.job.attempt.state import Attempt
 from domain.job.events import DeadlineKind
-from domain.workflows.definition import Deadlines, Workflow, Workflows
+from domain.workflows.definition import Deadlines, Workflow
 
 HEARTBEAT_SECONDS = 60
-"""How often a workflow sends a heartbeat (seed contract, "Callbacks")."""
+"""How often a workflow sends a heartbeat (seed contract, "Callbacks"), if its deadline allows."""
 LATE_SECONDS = 150
 """The time for two heartbeats and a slow request. A longer silence is late."""
 LONG_PENDING_SECONDS = 600
@@ -222,14 +222,17 @@ def health(
     else:
         heard = "Last heartbeat" if attempt.heard_at else "Claimed"
         return Health("ok", f"{heard} at {_clock(since, since)}.{_limit(first, since)}", first)
-    sentence = f"No heartbeat for {_span(silence)}; one is expected every {HEARTBEAT_SECONDS} s."
+    allowed = (workflow.deadlines if workflow else SEED).heartbeat_seconds
+    # Of three heartbeats two may be lost.
+    every = min(HEARTBEAT_SECONDS, max(1, allowed // 3))
+    sentence = f"No heartbeat for {_span(silence)}; one is expected every {every} s."
     return Health(state, sentence + _end(first, since, now), first)
 
 
 def changes_with_time(
-    workflows: Workflows, attempt: Attempt, waiting_since: datetime | None, now: datetime
+    deadlines: Deadlines, attempt: Attempt, waiting_since: datetime | None, now: datetime
 ) -> int | None:
-    """Return a number that changes with the attempt's health, without asking for its definition.
+    """Return a number that changes with the attempt's health, without making anything of it.
 
     None while it is `ok` and stays so without an event.
     """
@@ -238,11 +241,10 @@ def changes_with_time(
     since = attempt.silent_since if attempt.claim else waiting_since
     if since is None:
         return None
-    shortest = workflows.shortest
     calm = (
-        min(LATE_SECONDS, shortest.heartbeat_seconds * UNRESPONSIVE_SHARE)
+        min(LATE_SECONDS, deadlines.heartbeat_seconds * UNRESPONSIVE_SHARE)
         if attempt.claim
-        else min(LONG_PENDING_SECONDS, shortest.start_seconds)
+        else min(LONG_PENDING_SECONDS, deadlines.start_seconds)
     )
     passed = (now - since).total_seconds()
     return int(passed) if passed >= calm else None

@@ -104,7 +104,8 @@ class StatusReported(Machine, frozen=True, kw_only=True, omit_defaults=True):
 class JobQueued(Fact, frozen=True, kw_only=True, omit_defaults=True):
     """The job was registered.
 
-    `workflow` is `name@version`, the definition that it runs with. `owner` is the user that the
+    `workflow` is `name@version`, the definition that it runs with, and `workflow_digest` tells what
+    that definition said; earlier releases did not record it. `owner` is the user that the
     requesting token was bound to, `digest` the SHA-256 of the request.
 
     `requested_by` is the name of who asked, here and in other facts: any text, which says nothing
@@ -116,6 +117,7 @@ class JobQueued(Fact, frozen=True, kw_only=True, omit_defaults=True):
     user_id: str | None = None
     region: str = "us-east"
     workflow: str
+    workflow_digest: str | None = None
     idempotency_key: str | None = None
     requested_by: str | None = None
     token_id: str | None = None

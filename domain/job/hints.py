@@ -8,10 +8,10 @@ import msgspec
 
 from domain.job.attempt.clocks import SKEW_SECONDS
 from domain.job.attempt.state import Attempt
-from domain.job.belonging import NONE
 from domain.job.callback import Callback
 from domain.job.events import Received
 from domain.job.provisioning_job import Outcome, ProvisioningJob
+from domain.job.runs.belonging import NONE
 from domain.job.spelling import closest
 
 

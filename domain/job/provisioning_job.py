@@ -12,11 +12,9 @@ from typing import Literal
 import msgspec
 
 from domain.errors import JobAlreadyRegistered, NothingToStop
-from domain.job import deadlines, orders
-from domain.job import runs as runs_of_a_job
+from domain.job import deadlines
 from domain.job.attempt.progress import MAX_STEPS
 from domain.job.attempt.state import Attempt
-from domain.job.belonging import Placement, place
 from domain.job.callback import Callback, RefusedCallback
 from domain.job.events import (
     AttemptCancelled,
@@ -35,8 +33,11 @@ from domain.job.events import (
     StopRequested,
     TimeoutWithdrawn,
 )
-from domain.job.rollback import may_matter, rollback_of, rollbacks_of_others
-from domain.job.runs import Runs
+from domain.job.runs import fold as runs_of_a_job
+from domain.job.runs import orders
+from domain.job.runs.belonging import Placement, place
+from domain.job.runs.rollback import may_matter, rollback_of, rollbacks_of_others
+from domain.job.runs.state import Runs
 from domain.workflows.definition import Workflow
 
 MAX_REFUSALS = 100

@@ -15,16 +15,17 @@ from eventsourcing.persistence import (
     StoredEvent,
 )
 
-from domain.job.keys import Key
+from domain.job.keys.key import Key
 from domain.log.bounded import within_bytes
 from domain.log.clock import utc_now
+from domain.log.lost_end.memory import MemoryLosses
 from domain.log.reading.contract import NEWEST, Recalled, pages_of
 from domain.log.snapshots import Snapshot
 from domain.log.store import MAX_TAIL, Append, Filling, Found, StoreNotEmpty
 from domain.log.stored import Stored
 
 
-class MemoryRecorder(popo.POPOApplicationRecorder):
+class MemoryRecorder(MemoryLosses, popo.POPOApplicationRecorder):
     """Store events, keys and snapshots in lists and dictionaries under one lock."""
 
     def __init__(self) -> None:
@@ -41,6 +42,9 @@ class MemoryRecorder(popo.POPOApplicationRecorder):
 
     def read_clock(self) -> None:
         """Do nothing: this store has the clock of its host."""
+
+    def check_place(self) -> None:
+        """Do nothing: memory has no path."""
 
     def create_table(self) -> None:
         """Do nothing: memory has no tables."""

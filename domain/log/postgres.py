@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, ClassVar, LiteralString
+from weakref import WeakKeyDictionary
 
 from eventsourcing import postgres
 from eventsourcing.persistence import (
@@ -17,13 +18,14 @@ from eventsourcing.persistence import (
     StoredEvent,
 )
 from eventsourcing.utils import EnvType
-from psycopg import ClientCursor
+from psycopg import ClientCursor, Connection
 from psycopg.errors import InsufficientPrivilege
 
-from domain.job.keys import Key
+from domain.job.keys.key import Key
 from domain.log.clock import CarriedClock
 from domain.log.connections.postgres import PostgresDatastore
 from domain.log.connections.postgres_prepared import Prepared
+from domain.log.lost_end import postgres as lost_end
 from domain.log.parameters import as_json
 from domain.log.reading.contract import NEWEST, Recalled, recalled
 from domain.log.reading.postgres import SELECT_HISTORY, SELECT_RECALLED, PostgresLog
@@ -65,7 +67,11 @@ CREATE: tuple[LiteralString, ...] = (
          state bytea NOT NULL)""",
 )
 PART: PostgresPart = Part(
-    "log", (Step(1, ("milepost_events", "milepost_keys", "milepost_snapshots"), each(*CREATE)),)
+    "log",
+    (
+        Step(1, ("milepost_events", "milepost_keys", "milepost_snapshots"), each(*CREATE)),
+        Step(2, ("milepost_lost_ends",), each(lost_end.CREATE)),
+    ),
 )
 # One writer at a time, so that positions become visible in order: a reader that has seen a position
 # has seen all before it. Not LOCK TABLE, which waits for VACUUM and lets ANALYZE wait.
@@ -167,6 +173,12 @@ KEEP_SNAPSHOTS = """
     ON CONFLICT (job_id) DO UPDATE
     SET version = excluded.version, shape = excluded.shape, state = excluded.state
 """
+# A standby that is promoted has started at another time than the old primary, and a database that
+# takes the name of another one has another number.
+WHICH_SERVER = """
+    SELECT pg_postmaster_start_time()::text, oid FROM pg_database
+     WHERE datname = current_database()
+"""
 PREPARED: dict[LiteralString, LiteralString] = {
     "milepost_lock": LOCK,
     "milepost_look": LOOK,
@@ -181,7 +193,7 @@ PREPARED: dict[LiteralString, LiteralString] = {
 }
 
 
-class PostgresRecorder(PostgresLog, postgres.PostgresApplicationRecorder):
+class PostgresRecorder(PostgresLog, lost_end.PostgresLosses, postgres.PostgresApplicationRecorder):
     """Keep events, keys and snapshots in one PostgreSQL database."""
 
     part: ClassVar = PART
@@ -193,6 +205,8 @@ class PostgresRecorder(PostgresLog, postgres.PostgresApplicationRecorder):
         self.clock: Callable[[], datetime] | None = None
         self._carried = CarriedClock()
         self._prepared = Prepared(PREPARED)
+        self._servers: WeakKeyDictionary[Connection[Any], tuple[Any, ...]] = WeakKeyDictionary()
+        self._server: tuple[Any, ...] | None = None
 
     def now(self) -> datetime:
         """See `JobStore.now`."""
@@ -210,6 +224,9 @@ class PostgresRecorder(PostgresLog, postgres.PostgresApplicationRecorder):
         if self.clock is None and self._carried.age() > CARRIED_SECONDS:
             self.now()
 
+    def check_place(self) -> None:
+        """Do nothing: the server has its files."""
+
     def create_table(self) -> None:
         """Apply the log's own schema steps, as the library asks where nothing else does."""
         PostgresSchema(self.datastore, PART).apply()
@@ -224,6 +241,7 @@ class PostgresRecorder(PostgresLog, postgres.PostgresApplicationRecorder):
         decided = False
         try:
             with self.datastore.spelled_out() as cursor:
+                self._expect_same_server(cursor)
                 found = self._prepared.run(cursor, partial(self._found, cursor, known, names))
                 decided = True
                 append = decide(found)
@@ -236,6 +254,20 @@ class PostgresRecorder(PostgresLog, postgres.PostgresApplicationRecorder):
                 raise
             self.datastore.discard_dead(error)
             raise NothingDecided(str(error)) from error
+
+    def _expect_same_server(self, cursor: ClientCursor[Any]) -> None:
+        """Raise `NothingDecided` if the last transaction was on another server.
+
+        That server may have had events that this one lacks, and other events may have their
+        versions here. No error need have told so: a reader may have replaced the connections.
+        """
+        server = self._servers.get(cursor.connection)
+        if server is None:
+            [server] = cursor.execute(WHICH_SERVER)
+            self._servers[cursor.connection] = server
+        before, self._server = self._server, server
+        if before not in (None, server):
+            raise NothingDecided("another server answers than before")
 
     def _found(
         self, cursor: ClientCursor[Any], known: Mapping[str, int], names: Collection[str]

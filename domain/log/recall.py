@@ -9,7 +9,7 @@ import msgspec
 from eventsourcing.persistence import MapperDeserialisationError
 
 from domain.job.provisioning_job import ProvisioningJob, evolve
-from domain.job.weight import weight_of
+from domain.job.runs.weight import weight_of
 from domain.log.mapper import JobEventMapper, decoded
 from domain.log.reading.contract import Recalled, Recalling, pages_of
 from domain.log.snapshots import EVERY, restore

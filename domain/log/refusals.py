@@ -8,7 +8,14 @@ from __future__ import annotations
 from typing import Any, Final, Literal, get_args
 
 Refusal = Literal[
-    "disk_full", "read_only", "forbidden", "not_replicated", "busy", "no_tables", "away"
+    "disk_full",
+    "read_only",
+    "forbidden",
+    "not_replicated",
+    "file_replaced",
+    "busy",
+    "no_tables",
+    "away",
 ]
 REFUSALS: Final[tuple[Refusal, ...]] = get_args(Refusal)
 
@@ -39,6 +46,10 @@ class NotReplicated(Exception):
     """A commit succeeded with a warning: a standby may not have it."""
 
 
+class FileReplaced(Exception):
+    """The database's file is not the one that is open any more."""
+
+
 def refusal_of(error: BaseException) -> Refusal | None:
     """Return the reason behind an error and its causes.
 
@@ -48,6 +59,8 @@ def refusal_of(error: BaseException) -> Refusal | None:
     while cause is not None:
         if isinstance(cause, NotReplicated):
             return "not_replicated"
+        if isinstance(cause, FileReplaced):
+            return "file_replaced"
         if found := _of_one(cause):
             return found
         cause = cause.__cause__

@@ -11,10 +11,11 @@ from typing import Any, ClassVar, LiteralString
 import msgspec
 from eventsourcing import sqlite
 
-from domain.job.keys import Key
+from domain.job.keys.key import Key
 from domain.log.bounded import within_bytes
 from domain.log.clock import utc_now
 from domain.log.connections.sqlite import SQLiteDatastore, translated
+from domain.log.lost_end import sqlite as lost_end
 from domain.log.parameters import as_json
 from domain.log.reading.contract import NEWEST, Recalled
 from domain.log.reading.sqlite import SELECT_HISTORY, SQLiteLog, recall_by
@@ -24,6 +25,8 @@ from domain.log.snapshots import Snapshot
 from domain.log.store import MAX_MISSED_BYTES, MAX_TAIL, Append, Filling, Found, StoreNotEmpty
 from domain.log.stored import Stored
 
+ONLY_LOOKS = "SQLITE_ONLY_LOOKS"
+"""The setting that keeps connections from changing anything, with the value `yes`."""
 # AUTOINCREMENT: SQLite never uses the position of a deleted newest event again.
 CREATE: tuple[LiteralString, ...] = (
     """CREATE TABLE IF NOT EXISTS milepost_events (
@@ -45,7 +48,11 @@ CREATE: tuple[LiteralString, ...] = (
          state BLOB NOT NULL)""",
 )
 PART: SQLitePart = Part(
-    "log", (Step(1, ("milepost_events", "milepost_keys", "milepost_snapshots"), each(*CREATE)),)
+    "log",
+    (
+        Step(1, ("milepost_events", "milepost_keys", "milepost_snapshots"), each(*CREATE)),
+        Step(2, ("milepost_lost_ends",), each(lost_end.CREATE)),
+    ),
 )
 INSERT_EVENT = """
     INSERT INTO milepost_events (originator_id, originator_version, topic, state)
@@ -89,7 +96,7 @@ KEEP_SNAPSHOT = """
 """
 
 
-class SQLiteRecorder(SQLiteLog, sqlite.SQLiteApplicationRecorder):
+class SQLiteRecorder(SQLiteLog, lost_end.SQLiteLosses, sqlite.SQLiteApplicationRecorder):
     """Store events, keys and snapshots in one SQLite file."""
 
     part: ClassVar = PART
@@ -109,6 +116,10 @@ class SQLiteRecorder(SQLiteLog, sqlite.SQLiteApplicationRecorder):
 
     def read_clock(self) -> None:
         """Do nothing: this store has the clock of its host."""
+
+    def check_place(self) -> None:
+        """See `JobStore.check_place`: the file may have been replaced or removed."""
+        self.datastore.place.check()
 
     def create_table(self) -> None:
         """Apply the log's own schema steps; the library calls this when it makes a recorder."""
@@ -195,4 +206,8 @@ class Factory(sqlite.SQLiteFactory):
     def __init__(self, env: Any) -> None:
         super().__init__(env)
         self.datastore.close()
-        self.datastore = SQLiteDatastore(self.datastore.pool.db_name, originator_id_type="text")
+        self.datastore = SQLiteDatastore(
+            self.datastore.pool.db_name,
+            originator_id_type="text",
+            only_looks=self.env.get(ONLY_LOOKS) == "yes",
+        )

@@ -23,7 +23,8 @@ from eventsourcing.persistence import (
 )
 
 from domain.errors import MilepostError, StoreUnavailable
-from domain.job.keys import Key
+from domain.job.keys.key import Key
+from domain.log.lost_end.contract import Losses
 from domain.log.reading.contract import Log, Recalling
 from domain.log.snapshots import Snapshot
 from domain.log.stored import Stored
@@ -97,13 +98,17 @@ class Filling(Recalling, Protocol):
         ...
 
 
-class JobStore(Log, Protocol):
+class JobStore(Log, Losses, Protocol):
     """A library recorder that can also read, decide and append in one transaction.
 
     `clock` takes the place of the store's own clock, if it is given.
     """
 
     clock: Callable[[], datetime] | None
+
+    def check_place(self) -> None:
+        """Raise the library's `PersistenceError` if commits go to where nobody finds them."""
+        ...
 
     def transact(
         self,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from domain.job.events import JobEvent
-from domain.job.key_changes import key_changes, same_command
-from domain.job.keys import Key
+from domain.job.keys.changes import key_changes, same_command
+from domain.job.keys.key import Key
 from domain.job.provisioning_job import ProvisioningJob
 
 

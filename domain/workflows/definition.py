@@ -13,6 +13,7 @@ from typing import Literal
 import msgspec
 
 from domain.errors import WorkflowNotFound
+from domain.workflows.digest import digest_of
 
 MAX_RETRIES = 3
 """How often a job may be retried if its definition does not say (seed contract, "Jobs")."""
@@ -79,6 +80,11 @@ class Workflow(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return f"{self.name}@{self.version}"
 
     @cached_property
+    def digest(self) -> str:
+        """What the definition says, in 16 hex digits, as recorded with a job; see `digest_of`."""
+        return digest_of(self)
+
+    @cached_property
     def ranks(self) -> Mapping[str, int]:
         """Map every step name, old names too, to its place in the order, from 0."""
         return {
@@ -123,11 +129,6 @@ class Workflows:
         self.default = self.find(default)
         self.fingerprint = "\n".join(map(repr, (*self, self.default.ref)))
         """A string that changes whenever any definition does."""
-        every = [workflow.deadlines for workflow in self]
-        self.shortest = Deadlines(
-            min(each.start_seconds for each in every), min(each.heartbeat_seconds for each in every)
-        )
-        """The shortest time to start and the shortest silence that any definition has."""
 
     def __iter__(self) -> Iterator[Workflow]:
         return iter(sorted(self._by_ref.values(), key=lambda each: (each.name, each.version)))
@@ -147,6 +148,10 @@ class Workflows:
     def recorded(self, ref: str | None) -> Workflow:
         """Return the definition that a job recorded, or the default if it is gone."""
         return self._by_ref.get(ref or "", self.default)
+
+    def deadlines(self, ref: str | None) -> Deadlines:
+        """Return the deadlines of the definition that a job recorded, as `recorded` finds it."""
+        return self._by_ref.get(ref or "", self.default).deadlines
 
     def missing(self, ref: str | None) -> str | None:
         """Say what to do if the definition that a job recorded is not loaded; None if it is."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -22,10 +22,15 @@ def load(folder: Path | None = None) -> Workflows:
 
     Raises `InvalidDefinition`.
     """
-    shipped = [read(path) for path in sorted(SHIPPED.glob("*.toml"))]
     added = [read(path) for path in sorted(folder.glob("*.toml"))] if folder else []
     if folder and not added:
         raise InvalidDefinition(f"{folder}: there is no *.toml file")
+    return beside_shipped(added, folder)
+
+
+def beside_shipped(added: Sequence[Workflow], folder: Path | None) -> Workflows:
+    """Return the shipped definitions and those of a folder; raise `InvalidDefinition`."""
+    shipped = [read(path) for path in sorted(SHIPPED.glob("*.toml"))]
     refs = [workflow.ref for workflow in (*shipped, *added)]
     for ref in refs:
         if refs.count(ref) > 1:
@@ -44,7 +49,7 @@ def read(path: Path) -> Workflow:
     """Read one definition; raise `InvalidDefinition` as `file:line: reason`."""
     try:
         raw = path.read_bytes()
-        text = raw.decode("utf-8")
+        text = raw.decode("utf-8-sig")
         document = tomllib.loads(text)
     except OSError as error:
         raise InvalidDefinition(f"{path}: {error.strerror}") from error

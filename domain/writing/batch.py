@@ -11,8 +11,8 @@ from eventsourcing.persistence import StoredEvent
 
 from domain.job.commands.contract import Command, Decision
 from domain.job.events import JobTimedOut, RollbackRequested
-from domain.job.key_changes import key_changes
-from domain.job.keys import Key
+from domain.job.keys.changes import key_changes
+from domain.job.keys.key import Key
 from domain.job.provisioning_job import ProvisioningJob
 from domain.log.mapper import JobEventMapper
 from domain.log.recall import Folded, fold
@@ -65,6 +65,11 @@ class Batch:
         self._claims: dict[str, Key] = {}
         self._pointers: dict[str, Key] = {}
         self._releases: list[tuple[str, str]] = []
+
+    @property
+    def events(self) -> Sequence[StoredEvent]:
+        """The events that were decided, in order."""
+        return self._events
 
     @property
     def known(self) -> dict[str, int]:
@@ -177,10 +182,13 @@ class Batch:
         for event in decision.outcome.events:
             fact = event.fact
             if isinstance(fact, JobTimedOut):
-                log.warning("job %r timed out: %s", job_id, fact.error)
+                log.warning("job %r timed out: %s", job_id, fact.error, extra={"job_id": job_id})
             if isinstance(fact, RollbackRequested):
                 log.warning(
-                    "job %r failed; its machine %s is wanted rolled back", job_id, fact.server_id
+                    "job %r failed; its machine %s is wanted rolled back",
+                    job_id,
+                    fact.server_id,
+                    extra={"job_id": job_id},
                 )
         return Receipt(
             job_id=job_id,

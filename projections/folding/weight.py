@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from domain.job.weight import STEP_BYTES, weight_of
+from domain.job.runs.weight import STEP_BYTES, weight_of
 from projections.folding.job_fold import Folded
 
 VIEWS_BYTES: Final = 2_500

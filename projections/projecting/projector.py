@@ -17,6 +17,7 @@ from projections.chore import AT_ONCE, Chore
 from projections.folding.job_fold import JobFold
 from projections.folding.snapshots import EVERY
 from projections.projecting.chores import Chores
+from projections.projecting.seldom import Seldom
 from projections.projecting.stepper import BATCH, BATCHES, Stepper
 from projections.read_model.contract import PositionMoved, ReadModel, WakeUps
 
@@ -61,6 +62,7 @@ class Projector:
         self._chores = Chores(chores, clock)
         self._may_project = may_project
         self._clock = clock
+        self._seldom = Seldom(log, clock)
 
     def run(self, stop: Event) -> None:
         """Project until `stop` is set; survive a database that goes away and comes back."""
@@ -69,16 +71,16 @@ class Projector:
                 if self._may_project(stop):
                     with self._read_model.projector_lock() as wake_ups:
                         if wake_ups:
-                            log.info("projecting")
                             self._project(wake_ups, stop)
             except (PersistenceError, Unavailable) as error:
-                log.warning("the database is away, trying again: %s", error)
+                # A full disk is found full each second.
+                self._seldom.warning("the database is away, trying again: %s", error)
             except PositionMoved:
                 log.warning("another projector or a rebuild was faster, starting again from there")
-            except Exception:
+            except Exception as error:
                 # A bug of ours must be seen, as a growing lag and in the log, and must not end
                 # the thread.
-                log.exception("cannot go on, trying again")
+                self._seldom.exception("cannot go on, trying again", error)
             stop.wait(LOOK_SECONDS)
 
     def catch_up(self, after_each: Callable[[int], object] = lambda _: None) -> int:
@@ -97,10 +99,14 @@ class Projector:
         self._steps.begin()
         self._steps.try_again()
         self._chores.begin()
-        look_at = 0.0
+        look_at, is_projecting = 0.0, False
         while not stop.is_set():
             began = self._clock()
             self._steps.step()
+            if not is_projecting:
+                log.info("projecting")
+                is_projecting = True
+                self._seldom.forget()
             if self._clock() >= look_at:
                 if not self._steps.is_of_these_tables():
                     raise PositionMoved

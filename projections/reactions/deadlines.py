@@ -152,7 +152,9 @@ class DeadlineWatch:
             since = min(now, datetime.fromisoformat(refused))
             presence = presence.patient(since + PATIENCE, "callbacks were answered 503")
         if presence.reason != note.presence.reason or presence.jumps != note.presence.jumps:
-            log.warning("no job is given up for %.0f s: %s", LATE_SECONDS, presence.reason)
+            # The first look of a new store is not worth a warning: there is nothing to look after.
+            level = logging.WARNING if note.presence.seen_at else logging.INFO
+            log.log(level, "no job is given up for %.0f s: %s", LATE_SECONDS, presence.reason)
         self._keep(Note(presence, held, refused), ended)
         return now
 
@@ -266,4 +268,4 @@ class DeadlineWatch:
             # asked again every second, so that each kind of error is logged once.
             if type(error) not in self._logged:
                 self._logged.add(type(error))
-                log.exception("job %r could not be timed out", job_id)
+                log.exception("job %r could not be timed out", job_id, extra={"job_id": job_id})

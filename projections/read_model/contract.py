@@ -168,10 +168,7 @@ class ReadModel(Protocol):
         ...
 
     def wake_ups(self) -> AbstractContextManager[WakeUps]:
-        """Yield what wakes any number of followers of the log, who hold no lock.
-
-        On SQLite, only commits of the same process wake a follower: it waits for a short time.
-        """
+        """Yield what wakes any number of followers of the log, who hold no lock."""
         ...
 
     def projector_lock(self) -> AbstractContextManager[WakeUps | None]:

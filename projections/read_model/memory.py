@@ -9,11 +9,10 @@ from datetime import datetime
 from itertools import takewhile
 from threading import Event, Lock, RLock
 
-from domain.job.keys import agent_key
+from domain.job.keys.key import agent_key
 from domain.log.bounded import within_bytes
 from domain.log.memory import MemoryRecorder
 from domain.log.stored import Stored
-from projections.read_model.callers import Callers
 from projections.read_model.contract import SHAPE, PositionMoved, WakeUps
 from projections.read_model.filters import AttentionFilter, JobFilter
 from projections.read_model.rows import (
@@ -40,7 +39,7 @@ class MemoryReadModel:
         self._lock: RLock = recorder._database_lock
         self._projecting = Lock()
         self._woken = Event()
-        self._callers = Callers()
+        self._followers: list[Event] = []
         self._position = 0
         self._notes: dict[str, str] = {}
         self._instances: dict[str, InstanceRow] = {}
@@ -216,13 +215,18 @@ class MemoryReadModel:
     def wake(self) -> None:
         """See `ReadModel.wake`."""
         self._woken.set()
-        self._callers.wake()
+        for woken in tuple(self._followers):
+            woken.set()
 
     @contextmanager
     def wake_ups(self) -> Iterator[WakeUps]:
         """See `ReadModel.wake_ups`."""
-        with self._callers.called() as called:
-            yield called
+        woken = Event()
+        self._followers.append(woken)
+        try:
+            yield _WakeUps(woken)
+        finally:
+            self._followers.remove(woken)
 
     @contextmanager
     def projector_lock(self) -> Iterator[WakeUps | None]:

@@ -13,13 +13,15 @@ REBUILT: Final = "'rebuilt'"
 class Tables:
     """Statements name the served tables; `renamed` makes the same statement for a rebuild's tables.
 
-    `names` are the served tables of rows. An index has the name of its table in its own name, so it
-    is renamed too. The position is in a table that both share, in a row of its own for each.
+    `names` are the served tables of rows, `dropped` those that a rebuild has replaced. An index has
+    the name of its table in its own name, so it is renamed too. The position is in a table that
+    both share, in a row of its own for each.
     """
 
     def __init__(self, names: Sequence[LiteralString]) -> None:
         self.names = tuple(names)
         self.rebuilt: tuple[LiteralString, ...] = tuple(map(_rebuilt, names))
+        self.dropped: tuple[LiteralString, ...] = tuple(map(_dropped, names))
         self.renamed = cache(self._renamed)
 
     def _renamed(self, statement: LiteralString) -> LiteralString:
@@ -31,6 +33,10 @@ class Tables:
 
 def _rebuilt(name: LiteralString) -> LiteralString:
     return name.replace("milepost_", "milepost_rebuilt_")
+
+
+def _dropped(name: LiteralString) -> LiteralString:
+    return name.replace("milepost_", "milepost_dropped_")
 
 
 TABLES: Final = Tables(

@@ -10,7 +10,7 @@ import msgspec
 from eventsourcing.persistence import MapperDeserialisationError
 
 from domain.job.events import AttemptStarted, Fact, JobEvent, Received
-from domain.job.runs import OfOneAttempt
+from domain.job.runs.fold import OfOneAttempt
 from domain.log.mapper import JobEventMapper
 from domain.log.stored import Stored
 from projections.folding.fold import fold

@@ -19,7 +19,7 @@ from typing import Final, NamedTuple, Protocol
 from eventsourcing.persistence import PersistenceError
 
 from domain.errors import Unavailable
-from domain.job.weight import weight_of
+from domain.job.runs.weight import weight_of
 from domain.log.bounded import is_full
 from domain.log.mapper import JobEventMapper, decoded
 from domain.log.recent_jobs import RecentJobs

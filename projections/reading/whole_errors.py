@@ -14,7 +14,7 @@ from eventsourcing.persistence import MapperDeserialisationError
 
 from domain.job.events import StatusReported
 from domain.job.long_text import MAX_KEPT, is_shortened, kept
-from domain.job.runs import Runs
+from domain.job.runs.state import Runs
 from domain.log.mapper import JobEventMapper, decoded
 from domain.log.reading.contract import Log, pages_of
 from projections.views.instance import Instance

@@ -108,8 +108,12 @@ SAME_OWNER: Final = """
       JOIN pg_class ON pg_class.oid = to_regclass(served)
 """
 ANALYZE: Final[LiteralString] = f"ANALYZE {', '.join(TABLES.rebuilt)}"
-# While the swap waits for a long reader, every other reader waits for the swap: 0.2 s at most.
-SOON: Final = "SET LOCAL lock_timeout = '200ms'"
+# While the swap waits for a long reader, every other reader waits for the swap: 50 ms a table.
+SOON: Final = "SET LOCAL lock_timeout = '50ms'"
+# Readers wait until the swap's COMMIT ends. So it waits for no disk and no standby: after a crash,
+# the older tables are served, and the rebuild swaps again. A DROP would wait for the disk all the
+# same, so the replaced tables are dropped later.
+NOT_WAITING: Final = "SET LOCAL synchronous_commit = off"
 # The projector updates the same row first in each batch: it waits, and then sees a new generation.
 SERVE: Final = """
     UPDATE milepost_read_model AS served
@@ -122,9 +126,18 @@ SERVE: Final = """
 """
 LOCK_TABLES: Final[LiteralString] = f"LOCK TABLE {', '.join(TABLES.names)} IN ACCESS EXCLUSIVE MODE"
 RENAME: Final[tuple[LiteralString, ...]] = tuple(
-    f"ALTER TABLE {rebuilt} RENAME TO {served}"
-    for served, rebuilt in zip(TABLES.names, TABLES.rebuilt, strict=True)
+    f"ALTER TABLE {before} RENAME TO {after}"
+    for before, after in zip(
+        TABLES.names + TABLES.rebuilt, TABLES.dropped + TABLES.names, strict=True
+    )
 )
+# No number of an index occurs twice, and it makes no name too long.
+RENAME_REPLACED_INDEXES: Final = """
+    SELECT format('ALTER INDEX %%s RENAME TO %%I', indexrelid::regclass,
+                  'milepost_dropped_' || indexrelid) AS statement
+      FROM unnest(%s::text[]) AS t (served)
+      JOIN pg_index ON indrelid = served::regclass
+"""
 RENAME_INDEXES: Final = """
     SELECT format('ALTER INDEX %%s RENAME TO %%I', indexrelid::regclass,
                   replace(relname, 'milepost_rebuilt_', 'milepost_')) AS statement
@@ -132,6 +145,12 @@ RENAME_INDEXES: Final = """
       JOIN pg_index ON indrelid = served::regclass
       JOIN pg_class ON pg_class.oid = indexrelid
 """
+# The account of a server may not drop what a rebuild of the owner has left.
+SELECT_DROPPED: Final = """
+    SELECT pg_has_role(relowner, 'USAGE') AS is_ours
+      FROM unnest(%s::text[]) AS t (name) JOIN pg_class ON pg_class.oid = to_regclass(name)
+"""
+DROP_REPLACED: Final[LiteralString] = f"DROP TABLE IF EXISTS {', '.join(TABLES.dropped)}"
 SELECT_ROWS: Final[dict[str, LiteralString]] = {
     view: TABLES.renamed(
         f"SELECT job_id, version, document FROM milepost_{view}"
@@ -209,16 +228,21 @@ class PostgresShadow:
 
     def swap(self) -> bool:
         """See `Shadow.swap`."""
+        self.clear()
+        if self._dropped():
+            return False
         try:
             with self._datastore.transaction(commit=True) as cursor:
                 cursor.execute(SOON)
+                cursor.execute(NOT_WAITING)
                 if cursor.execute(SERVE, (self.read_model.shape,)).rowcount != 1:
                     return False
                 for statement in (END_EDITION, LOCK_TABLES):
                     cursor.execute(statement)
                 # Look once more: an object made since the beginning would be lost.
                 _refuse_dependents(cursor)
-                for statement in (DROP, *RENAME):
+                _run_made(cursor, RENAME_REPLACED_INDEXES, list(TABLES.names))
+                for statement in RENAME:
                     cursor.execute(statement)
                 _run_made(cursor, RENAME_INDEXES, list(TABLES.names))
         except OperationalError as error:
@@ -236,8 +260,24 @@ class PostgresShadow:
             return cursor.execute(DROP_EDITION).rowcount > 0
 
     def clear(self) -> bool:
-        """Return False: PostgreSQL drops a table at once, so slices are not needed."""
-        return False
+        """Drop the replaced tables. PostgreSQL does so at once, so slices are not needed."""
+        dropped = self._dropped()
+        if not dropped or not all(dropped):
+            return False
+        try:
+            with self._datastore.transaction(commit=True) as cursor:
+                cursor.execute(SOON)
+                cursor.execute(DROP_REPLACED)
+        except OperationalError as error:
+            if isinstance(error.__cause__, LockNotAvailable):
+                return False
+            raise
+        return True
+
+    def _dropped(self) -> Sequence[bool]:
+        """Return for each replaced table that is left whether this account may drop it."""
+        rows = self._datastore.rows(SELECT_DROPPED, (list(TABLES.dropped),))
+        return [row["is_ours"] for row in rows]
 
     def rows(self, view: str, after: str, limit: int) -> Sequence[Row]:
         """See `Shadow.rows`."""

@@ -110,7 +110,8 @@ class SQLiteShadow:
     @contextmanager
     def lock(self) -> Iterator[bool]:
         """See `Shadow.lock`."""
-        with file_lock(Path(f"{self._datastore.pool.db_name}-rebuild")) as is_held:
+        database = self._datastore.pool.db_name
+        with file_lock(Path(f"{database}-rebuild"), like=Path(database)) as is_held:
             yield is_held
 
     def begin(self, *, afresh: bool = False) -> int:

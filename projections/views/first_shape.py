@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from domain.job.attempt.state import Attempt
-from domain.job.runs import Runs
+from domain.job.runs.state import Runs
 from projections.views.instance import Instance
 
 

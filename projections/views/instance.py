@@ -7,10 +7,10 @@ from typing import Literal, get_args
 
 import msgspec
 
-from domain.job import runs as runs_of_a_job
 from domain.job.attempt.state import Attempt
 from domain.job.events import CallbackRefused, Fact, JobEvent, JobQueued
-from domain.job.runs import Runs
+from domain.job.runs import fold as runs_of_a_job
+from domain.job.runs.state import Runs
 from domain.workflows.definition import Workflows
 from projections.views.shown_times import earliest
 

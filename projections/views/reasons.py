@@ -14,7 +14,7 @@ from typing import Final, Literal, get_args
 import msgspec
 
 from domain.job.deadlines import LATE_SECONDS, LONG_PENDING_SECONDS, Health, due, health, later
-from domain.job.orders import Order
+from domain.job.runs.orders import Order
 from domain.workflows.definition import Workflows
 from projections.views.durations import span
 from projections.views.instance import Instance, Refusal

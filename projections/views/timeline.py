@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from domain.job import runs as runs_of_a_job
 from domain.job.attempt.clocks import Timestamp
 from domain.job.attempt.progress import MAX_STEPS
 from domain.job.attempt.state import Attempt
@@ -19,7 +18,8 @@ from domain.job.events import (
     Received,
     StepReported,
 )
-from domain.job.runs import Runs
+from domain.job.runs import fold as runs_of_a_job
+from domain.job.runs.state import Runs
 from projections.views.shown_times import earliest
 
 GAP = timedelta(seconds=120)

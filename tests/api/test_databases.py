@@ -22,6 +22,7 @@ from tests.support.tampering import Database
 MILEPOST = Path(sys.executable).with_name("milepost")
 ALL = [
     ("log", 1),
+    ("log", 2),
     ("read model", 1),
     ("read model", 2),
     ("tokens", 1),

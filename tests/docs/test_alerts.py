@@ -1,4 +1,4 @@
-"""The alert rules for Prometheus name metrics that exist, and the operations page explains each."""
+"""The alert rules name metrics that exist, and the page on watching explains each alert."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.deployment import Deployment
 from tests.support.site import Site
 
 ROOT = Path(__file__).parents[2]
-OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+WATCHING = (ROOT / "docs" / "operations" / "watching.md").read_text(encoding="utf-8")
 FILE = ROOT / "deploy" / "prometheus-alerts.yml"
 RULES: list[dict[str, Any]] = [
     rule
@@ -34,7 +34,7 @@ def test_an_alert_says_what_is_wrong_and_what_to_do(rule: dict[str, Any]) -> Non
     assert rule["labels"]["severity"] in ("critical", "warning")
     assert all(rule["annotations"][text] for text in ("summary", "description"))
     assert rule["expr"].count("(") == rule["expr"].count(")")
-    assert f"`{rule['alert']}`" in OPERATIONS
+    assert f"`{rule['alert']}`" in WATCHING
 
 
 def test_alerts_have_names_of_their_own() -> None:

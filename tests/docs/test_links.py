@@ -48,3 +48,13 @@ def test_a_link_to_no_file_or_to_no_heading_is_broken(tmp_path: Path) -> None:
     )
 
     assert list(broken(page)) == ["#other", "none.md"]
+
+
+def test_the_index_leads_to_every_page() -> None:
+    """The decisions have an index of their own, which test_decisions.py holds."""
+    docs = ROOT / "docs"
+    index = prose(docs / "index.md")
+    pages = {page.relative_to(docs).as_posix() for page in docs.rglob("*.md")}
+    decisions = {page for page in pages if re.match(r"decisions/[0-9]", page)}
+
+    assert {page for page in pages - decisions if f"]({page})" not in index} == {"index.md"}

@@ -25,7 +25,7 @@ from domain.job.commands.contract import Command
 from domain.job.commands.operators import OrderJob, StopJob
 from domain.job.commands.registration import QueueJob
 from domain.job.commands.time import TimeOutJob
-from domain.job.keys import in_progress_key
+from domain.job.keys.key import in_progress_key
 from domain.log.store import Append
 from domain.writing.batch import Receipt
 from tests.support.deployment import NOON, Clock, Deployment

@@ -8,7 +8,7 @@ import pytest
 
 from domain.errors import JobInProgress
 from domain.job.commands.registration import QueueJob
-from domain.job.keys import in_progress_key
+from domain.job.keys.key import in_progress_key
 from domain.writing.batch import Receipt
 from tests.support.deployment import Clock, Deployment
 from tests.support.histories import callback

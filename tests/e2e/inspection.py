@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import reduce
+from typing import Any, Protocol
 
 from api.settings.config import from_environment
 from api.wiring import Services, open_services
@@ -13,8 +14,19 @@ from domain.job.events import JobEvent, MetadataReported, Received, StatusReport
 from projections.views import instance, timeline
 from projections.views.instance import Instance
 from projections.views.timeline import Timeline
-from tests.e2e.load import Load
 from tests.support.server import Server
+
+
+class Heard(Protocol):
+    """What senders heard: receipts by callback id, and the callbacks that have none."""
+
+    @property
+    def receipts(self) -> Mapping[str, Any]:
+        """The receipts."""
+
+    @property
+    def unknown(self) -> Mapping[str, object]:
+        """The callbacks that may be stored or not."""
 
 
 @contextmanager
@@ -36,7 +48,7 @@ def whole_log(services: Services) -> list[JobEvent]:
     return log
 
 
-def assert_nothing_lost_nothing_doubled(server: Server, load: Load) -> None:
+def assert_nothing_lost_nothing_doubled(server: Server, load: Heard) -> None:
     """Compare the log with what was answered, and the read model with the log."""
     with database_of(server) as services:
         log = whole_log(services)

@@ -57,7 +57,7 @@ class Load:
                 number = next(self._numbers)
             if number >= self._limit:
                 return
-            body = self._body(number)
+            body = body_of(number, self._jobs)
             callback_id = str(body["callback_id"])
             try:
                 answer = self._server.callback(body)
@@ -72,23 +72,25 @@ class Load:
                 assert answer.status == 503, answer
                 self.unknown[callback_id] = body
 
-    def _body(self, number: int) -> dict[str, object]:
-        body: dict[str, object] = {
-            "job_id": f"job-{number % self._jobs}",
-            "callback_id": f"callback-{number}",
-            "workflow_run_id": str(number // 97),
-        }
-        match number % 12:
-            case 0 | 3 | 6:
-                return {**body, "type": "heartbeat"}
-            case 4:  # opens the next attempt, when the last one has failed
-                return {**body, "status": "provisioning"}
-            case 7:  # asks for a rollback
-                return {**body, "status": "failed", "error": "boom", "server_id": "srv"}
-            case 10:  # two facts
-                return {**body, "status": "running", **MACHINE}
-            case _:
-                return {**body, "status": "provisioning", "step": STEPS[number % 4]}
+
+def body_of(number: int, jobs: int) -> dict[str, object]:
+    """Return the callback of that number, for one of so many jobs."""
+    body: dict[str, object] = {
+        "job_id": f"job-{number % jobs}",
+        "callback_id": f"callback-{number}",
+        "workflow_run_id": str(number // 97),
+    }
+    match number % 12:
+        case 0 | 3 | 6:
+            return {**body, "type": "heartbeat"}
+        case 4:  # opens the next attempt, when the last one has failed
+            return {**body, "status": "provisioning"}
+        case 7:  # asks for a rollback
+            return {**body, "status": "failed", "error": "boom", "server_id": "srv"}
+        case 10:  # two facts
+            return {**body, "status": "running", **MACHINE}
+        case _:
+            return {**body, "status": "provisioning", "step": STEPS[number % 4]}
 
 
 def at_once(times: int, request: Callable[[int], Answer]) -> list[Answer]:

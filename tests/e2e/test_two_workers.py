@@ -6,8 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from prometheus_client.mmap_dict import MmapedDict
 
+from api.http.counters import RECORDED
+from api.http.shared_counts import PART_BYTES, Part
 from tests.e2e.inspection import assert_nothing_lost_nothing_doubled, database_of, whole_log
 from tests.e2e.load import Load, at_once
 from tests.support.server import Answer, Make, Server
@@ -33,7 +34,11 @@ def test_callbacks_of_one_job_on_both_workers_make_one_history(two_workers: Serv
     two_workers.until(lambda: len(load.receipts) >= 1500, "is slow")
     load.finish()
 
-    assert len(callbacks_by_worker(two_workers)) == 2, "only one worker was asked"
+    counted = callbacks_by_worker(two_workers)
+    assert len(counted) == 2, "only one worker was asked"
+    assert f'milepost_callbacks_total{{outcome="recorded"}} {sum(counted)}\n' in (
+        two_workers.get("/metrics").body
+    )
     assert not load.unknown
     assert_nothing_lost_nothing_doubled(two_workers, load)
 
@@ -95,11 +100,17 @@ def test_fifty_deliveries_at_once_of_one_callback_give_one_event(any_server: Ser
         assert len(whole_log(services)) == 2
 
 
-def callbacks_by_worker(server: Server) -> dict[Path, float]:
-    """Return how many callbacks each worker counted, from its metrics file."""
-    counted = {}
-    for file in (server.home / "milepost").glob("metrics-*/counter_*.db"):
-        values = MmapedDict.read_all_values_from_file(str(file))  # type: ignore[no-untyped-call]
-        if total := sum(value for key, value, *_ in values if "milepost_callbacks" in key):
-            counted[file] = total
-    return counted
+def callbacks_by_worker(server: Server) -> list[float]:
+    """Return how many callbacks each worker counted that counted any, from the shared memory."""
+    assert server.process is not None
+    [memory] = (
+        file
+        for file in Path(f"/proc/{server.process.pid}/fd").iterdir()
+        if "milepost-counts" in str(file.readlink())
+    )
+    content = memory.read_bytes()
+    parts = [
+        Part(memoryview(bytearray(content[begin : begin + PART_BYTES])))
+        for begin in range(0, len(content), PART_BYTES)
+    ]
+    return [counted for part in parts if (counted := part.number(RECORDED._value.name))]

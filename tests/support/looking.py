@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from domain.job.keys import Key
+from domain.job.keys.key import Key
 from domain.log.store import Append, Found, JobStore
 
 

@@ -8,8 +8,8 @@ from typing import Final
 
 from domain.errors import NotPossible
 from domain.job.callback import Callback
-from domain.job.orders import Ordered
 from domain.job.provisioning_job import Outcome, ProvisioningJob
+from domain.job.runs.orders import Ordered
 from tests.support.strategies import minute
 
 COMMANDS: Final[tuple[Ordered, ...]] = ("fail", "cancel", "retry", "stopped")

@@ -28,6 +28,7 @@ from api.tokens.remembered import RememberedTokens
 from api.wiring import Services, senders_of
 from domain.evidence.signing_keys import PrivateKey
 from domain.job.events import Fact
+from projections.reading.used_definitions import UsedDefinitions
 from tests.support.at_once import AtOnce
 from tests.support.deployment import Deployment, kind_of
 from tests.support.watching import attentive
@@ -82,6 +83,7 @@ class Site:
             tokens=RememberedTokens(deployment.kit.tokens, writer=AtOnce()),
             senders=senders_of(settings, deployment.workflows),
             workflows=deployment.workflows,
+            definitions=UsedDefinitions(deployment.read_model),
             clock=deployment.clock,
         )
         self.services.prepare()

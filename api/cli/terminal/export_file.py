@@ -26,8 +26,11 @@ def manifest_of(target: Path) -> Path:
     return target.with_name(f"{target.name}.manifest.json")
 
 
-def refuse_to_replace(paths: Sequence[Path], force: bool) -> None:
-    """Raise `ClickException` unless every path can be written; `force` replaces files."""
+def refuse_to_replace(paths: Sequence[Path], force: bool | None = None) -> None:
+    """Raise `ClickException` unless every path can be written; `force` replaces files.
+
+    None says that the command has no `--force`.
+    """
     for path in paths:
         if not path.parent.is_dir():
             raise click.ClickException(
@@ -38,7 +41,8 @@ def refuse_to_replace(paths: Sequence[Path], force: bool) -> None:
         if not path.is_file():
             raise click.ClickException(f"{path} is not a file, so it cannot be replaced")
         if not force:
-            raise click.ClickException(f"{path} exists already; replace it with --force")
+            how = "choose another name" if force is None else "replace it with --force"
+            raise click.ClickException(f"{path} exists already; {how}")
 
 
 def _exists(path: Path) -> bool:

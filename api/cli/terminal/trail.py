@@ -64,9 +64,14 @@ def _table(wide: bool, heading: bool) -> Table:
     table.add_column("Time (UTC)", width=19 if wide else 14, no_wrap=True)
     table.add_column("#", width=6, justify="right", no_wrap=True)
     table.add_column("Event", width=17, no_wrap=True)
-    table.add_column("Said", ratio=1, no_wrap=True)
-    table.add_column("By", width=28 if wide else 9, no_wrap=True)
-    table.add_column("After it", ratio=1, no_wrap=True)
+    if wide:
+        table.add_column("Said", ratio=1, no_wrap=True)
+        table.add_column("By", width=28, no_wrap=True)
+        table.add_column("After it", ratio=1, no_wrap=True)
+    else:
+        # Two columns would each have 14 of 80 characters: too few for the name of a step.
+        table.add_column("By", width=9, no_wrap=True)
+        table.add_column("Said, and after it", ratio=1, no_wrap=True)
     return table
 
 
@@ -74,14 +79,17 @@ def _row(entry: Entry, workflows: Workflows, wide: bool) -> Iterable[Text]:
     faulty = bool(entry.error)
     time = shown_time(entry.fact.recorded_at if entry.fact else None) or "unknown"
     by = actor_of(entry)
-    return (
+    about = (
         Text(time if wide else time[5:], "dim"),
         Text(str(entry.stored.version)),
         Text(visible(entry.stored.topic), "red" if faulty else "bold"),
-        Text(visible(entry.error or in_short(entry)), "red" if faulty else ""),
-        Text(visible((str(by) if wide else by.in_short) if by else ""), "dim"),
-        _state_after(entry, workflows, wide),
     )
+    said = Text(visible(entry.error or in_short(entry)), "red" if faulty else "")
+    sender = Text(visible((str(by) if wide else by.in_short) if by else ""), "dim")
+    after = _state_after(entry, workflows, wide)
+    if wide:
+        return (*about, said, sender, after)
+    return (*about, sender, Text("\n").join([said, Text.assemble("→ ", after)]))
 
 
 def in_short(entry: Entry) -> str:
@@ -110,8 +118,9 @@ def _state_after(entry: Entry, workflows: Workflows, wide: bool) -> Text:
     for name, text in state.items():
         text.stylize("bold" if name in changed else "dim")
     if not wide:
-        # A narrow column cuts off its end, so changed values come first.
-        state = {name: state[name] for name in sorted(state, key=lambda name: name not in changed)}
+        # A narrow column cuts off its end: changed values come first, and a step before a status.
+        order = sorted(state, key=lambda name: (name not in changed, name != "current_step"))
+        state = {name: state[name] for name in order}
     others = sorted(name for name in changed - SHOWN if not name.startswith("steps."))
     if wide and others and entry.before.version:
         state["others"] = Text(f"+ {', '.join(others)}", "dim")

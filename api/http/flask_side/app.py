@@ -13,6 +13,7 @@ from werkzeug.wsgi import ClosingIterator
 
 from api.http.messages import Answer
 from api.http.proxies import Proxies
+from api.http.request_ids import HEADER, REQUEST_ID, begin
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -70,6 +71,16 @@ class App(Flask):
     def wsgi_app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request; see PEP 3333."""
         self.proxies.resolve(environ)
+        before = REQUEST_ID.get()
+        request_id = begin(environ.get("HTTP_X_REQUEST_ID"))
+        try:
+            return self._answered(environ, start_response, request_id)
+        finally:
+            REQUEST_ID.set(before)
+
+    def _answered(
+        self, environ: WSGIEnvironment, start_response: StartResponse, request_id: str
+    ) -> Iterable[bytes]:
         short = False
 
         def start(status: str, headers: list[tuple[str, str]], *exc: Any) -> Any:
@@ -79,7 +90,7 @@ class App(Flask):
             short = int(named.get("Content-Length", default)) < MANY_BYTES
             is_page = named.get("Content-Type", "").startswith("text/html")
             policy = [NO_SCRIPT] if is_page and NO_SCRIPT[0] not in named else []
-            return start_response(status, [*headers, *CAREFUL, *policy], *exc)
+            return start_response(status, [*headers, *CAREFUL, (HEADER, request_id), *policy], *exc)
 
         body = super().wsgi_app(environ, start)
         if not short:

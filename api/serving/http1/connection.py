@@ -152,9 +152,13 @@ class Connection(asyncio.Protocol):
         self.reads_on = not is_last and len(self._waiting) < MAX_PIPELINED
         self._waiting.append(incoming)
         self._go_on()
-        if self._waiting and not self._is_paused:
-            self._transport.pause_reading()
-            self._is_paused = True
+        if self._waiting:
+            # It may have come in one piece, and then nothing has counted it.
+            self.hold(incoming.size)
+            self._connections.unfinished.settle(self)
+            if not self._is_paused:
+                self._transport.pause_reading()
+                self._is_paused = True
 
     # Answering
 

@@ -36,6 +36,9 @@ LOOK_SECONDS: Final = 0.5
 """The time between two looks. What has a deadline ends up to two of them after it."""
 ACCEPTED_AT_ONCE: Final = 64
 """How many connections are accepted before the loop does something else."""
+LAST_TURNS: Final = 64
+"""How many times `ACCEPTED_AT_ONCE` connections are accepted when a worker ends, and how many turns
+of the loop then read what has arrived at them."""
 REFUSAL: Final = in_bytes("GET", problem_of(TooManyConnections(), "GET", ""), CLOSE)
 
 
@@ -95,11 +98,20 @@ class Connections:
             self._leave(connection.ends.client[0])
 
     async def end(self, seconds: float) -> None:
-        """Accept no more connections; end each one once it is idle, and all of them in time."""
+        """Accept no more connections; end each one once it is idle, and all of them in time.
+
+        The system completes connections by itself, and resets those that nobody has accepted when
+        the socket closes. So all of them are accepted first. A request may also have arrived at a
+        connection that still seems idle: it is read before idle connections are ended.
+        """
         if self._listening:
+            for _ in range(LAST_TURNS):
+                self._accept()
             self.loop.remove_reader(self._listening)
             self._listening.close()
             self._listening = None
+            for _ in range(LAST_TURNS):
+                await asyncio.sleep(0)
         until = self.loop.time() + seconds
         while self._there_are > 0:
             for connection in tuple(self.open):

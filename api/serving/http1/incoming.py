@@ -44,6 +44,12 @@ class Incoming:
         self.ends = ends
         self.is_gone = False
 
+    @property
+    def size(self) -> int:
+        """The bytes that it takes while it waits."""
+        lines = sum(len(name) + len(value) for name, value in self.fields.items())
+        return len(self.target) + lines + len(self.body)
+
     def header(self, name: str) -> str | None:
         """See `Headers`: any byte is a character, as in WSGI."""
         value = self.fields.get(_lower(name))

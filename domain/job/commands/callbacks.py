@@ -11,7 +11,7 @@ from domain.errors import CallbackConflict, NotItsJob
 from domain.job.callback import Callback, RefusedCallback
 from domain.job.commands.contract import Command, Decision
 from domain.job.hints import about_callback, about_redelivery, about_step
-from domain.job.keys import Key, callback_key, unsigned_callback_key
+from domain.job.keys.key import Key, callback_key, unsigned_callback_key
 from domain.job.provisioning_job import Outcome, ProvisioningJob
 from domain.workflows.definition import Workflows
 

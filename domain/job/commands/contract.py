@@ -12,7 +12,7 @@ from typing import Protocol
 
 import msgspec
 
-from domain.job.keys import Key
+from domain.job.keys.key import Key
 from domain.job.provisioning_job import Outcome, ProvisioningJob
 
 

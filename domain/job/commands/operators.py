@@ -9,9 +9,9 @@ import msgspec
 
 from domain.errors import JobChanged, JobInProgress, JobNotFound, NotPossible
 from domain.job.commands.contract import Decision
-from domain.job.keys import Key, in_progress_key
-from domain.job.orders import Order, possible, refused
+from domain.job.keys.key import Key, in_progress_key
 from domain.job.provisioning_job import Outcome, ProvisioningJob
+from domain.job.runs.orders import Order, possible, refused
 from domain.workflows.definition import MAX_RETRIES, Workflows
 
 

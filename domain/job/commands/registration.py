@@ -15,7 +15,7 @@ from domain.errors import (
 )
 from domain.job.commands.contract import Decision
 from domain.job.events import JobQueued
-from domain.job.keys import Key, agent_key, in_progress_key, registration_key
+from domain.job.keys.key import Key, agent_key, in_progress_key, registration_key
 from domain.job.provisioning_job import Outcome, ProvisioningJob
 
 
@@ -28,6 +28,7 @@ class QueueJob(msgspec.Struct, frozen=True, kw_only=True):
     job_id: str
     agent_id: str
     workflow: str
+    workflow_digest: str | None = None
     user_id: str | None = None
     region: str = "us-east"
     idempotency_key: str | None = None
@@ -66,6 +67,7 @@ class QueueJob(msgspec.Struct, frozen=True, kw_only=True):
             user_id=self.user_id,
             region=self.region,
             workflow=self.workflow,
+            workflow_digest=self.workflow_digest,
             idempotency_key=self.idempotency_key,
             requested_by=self.requested_by,
             token_id=self.token_id,

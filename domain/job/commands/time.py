@@ -9,7 +9,7 @@ import msgspec
 
 from domain.job.commands.contract import Decision
 from domain.job.deadlines import ASKED_NOW, Question
-from domain.job.keys import Key
+from domain.job.keys.key import Key
 from domain.job.provisioning_job import ProvisioningJob
 from domain.workflows.definition import Workflows
 

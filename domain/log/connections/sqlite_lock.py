@@ -21,6 +21,8 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Final
 
+from domain.log.connections.beside import open_beside
+
 BUSY_SECONDS: Final = 5.0
 """The most seconds that a writer waits for SQLite's write lock, or a reader until it may read."""
 NEXT_SECONDS: Final = 1.0
@@ -34,7 +36,7 @@ BEGIN: Final = "BEGIN IMMEDIATE"
 
 
 class NextWriterLock:
-    """The lock of one SQLite file; `path` is the lock's own file.
+    """The lock of one SQLite file; `path` is the lock's own file, made `like` the database.
 
     The first writer that must wait makes the file. So a command that only reads, after it has made
     sure that the tables exist, leaves no file beside a database without other writers.
@@ -46,8 +48,9 @@ class NextWriterLock:
         next_seconds: float = NEXT_SECONDS,
         busy_seconds: float = BUSY_SECONDS,
         flock: Callable[[int, int], object] = fcntl.flock,
+        like: Path | None = None,
     ) -> None:
-        self._path = path
+        self._path, self._like = path, like
         self._next_seconds = next_seconds
         self._busy_seconds = busy_seconds
         self._flock = flock
@@ -75,7 +78,7 @@ class NextWriterLock:
         # Open the file each time. The lock belongs to an open file, so threads exclude one another
         # as processes do. And no file stays open that other code would have to close.
         try:
-            file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+            file = open_beside(self._path, self._like, os.O_RDWR)
         except OSError:
             yield False
             return

@@ -100,6 +100,10 @@ class Schema(ABC, Generic[C]):
                 if name not in tables.existing:
                     raise SchemaBehind(f"the database has no {name}; milepost init-db creates it")
 
+    def has_any_table(self) -> bool:
+        """Tell whether the database has any table of this schema; write nothing."""
+        return bool(self._tables().existing)
+
     def _steps(self) -> Iterator[tuple[Part[C], Step[C]]]:
         for part in self._parts:
             for step in part.steps:

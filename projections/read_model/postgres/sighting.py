@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import LiteralString
 
-from domain.job.keys import agent_key
+from domain.job.keys.key import agent_key
 from domain.log.parameters import as_json
 from domain.log.postgres import PostgresRecorder
 from projections.read_model.contract import SHAPE

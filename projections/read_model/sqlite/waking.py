@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import LiteralString
 
 from domain.log.connections.file_lock import file_lock
 from domain.log.sqlite import SQLiteRecorder
-from projections.read_model.callers import Callers
 from projections.read_model.contract import SHAPE, WakeUps
 from projections.read_model.doorbell import Doorbell
 from projections.read_model.sqlite.statements import Statements
@@ -22,28 +22,35 @@ class Waking(Statements):
         self, recorder: SQLiteRecorder, shape: LiteralString = SHAPE, *, rebuilt: bool = False
     ) -> None:
         super().__init__(recorder, shape, rebuilt=rebuilt)
-        # SQLite cannot LISTEN, so writers wake the projector through a named pipe.
-        self._bell = Doorbell(Path(f"{self._datastore.pool.db_name}-bell"))
-        # The pipe wakes one listener. Followers of the log are in the process that commits.
-        self._callers = Callers()
+        self._lock = Path(f"{self._datastore.pool.db_name}-projector")
+        # SQLite cannot LISTEN, so writers wake the projector by the file of its lock.
+        self._bell = Doorbell(self._lock)
 
     def wake(self) -> None:
         """See `ReadModel.wake`."""
         self._bell.ring()
-        self._callers.wake()
 
     @contextmanager
     def wake_ups(self) -> Iterator[WakeUps]:
         """See `ReadModel.wake_ups`."""
-        with self._callers.called() as called:
-            yield called
+        with self._bell.listen() as listener:
+            yield listener
 
     @contextmanager
     def projector_lock(self) -> Iterator[WakeUps | None]:
         """See `ReadModel.projector_lock`."""
-        with file_lock(Path(f"{self._datastore.pool.db_name}-projector")) as is_held:
+        database = Path(self._datastore.pool.db_name)
+        with file_lock(self._lock, like=database) as is_held:
             if not is_held:
                 yield None
                 return
+            _remove_pipe(Path(f"{database}-bell"))
             with self._bell.listen() as listener:
                 yield listener
+
+
+def _remove_pipe(path: Path) -> None:
+    """Remove the named pipe that earlier releases made: a program that copies it hangs."""
+    with suppress(OSError):
+        if stat.S_ISFIFO(path.lstat().st_mode):
+            path.unlink()

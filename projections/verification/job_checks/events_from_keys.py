@@ -5,8 +5,8 @@ from __future__ import annotations
 from eventsourcing.persistence import MapperDeserialisationError
 
 from domain.job.events import JobEvent, JobQueued, RollbackRequested, RollbackWithdrawn
-from domain.job.key_changes import lasting_keys, same_command
-from domain.job.keys import in_progress_key
+from domain.job.keys.changes import lasting_keys, same_command
+from domain.job.keys.key import in_progress_key
 from domain.log.mapper import JobEventMapper
 from domain.log.stored import Stored
 from projections.comparing.job_history import events

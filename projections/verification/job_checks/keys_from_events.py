@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from domain.job.events import JobEvent
-from domain.job.key_changes import lasting_keys, same_command
-from domain.job.keys import Key, agent_key, in_progress_key
+from domain.job.keys.changes import lasting_keys, same_command
+from domain.job.keys.key import Key, agent_key, in_progress_key
 from domain.job.provisioning_job import ProvisioningJob
 from domain.log.mapper import Decoded
 from projections.comparing.job_history import History

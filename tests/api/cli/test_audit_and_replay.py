@@ -169,6 +169,20 @@ def test_a_narrow_terminal_gets_the_short_story(memory_site: Site) -> None:
     assert not any("x-signature" in text for text in said)
 
 
+def test_80_columns_show_the_whole_name_of_each_step(memory_site: Site) -> None:
+    memory_site.register()
+    steps = ("vm_created", "network_configured", "ansible_started", "ansible_complete")
+    for step in steps:
+        memory_site.report(status="provisioning", step=step)
+
+    said = printed(memory_site, width=80)
+
+    assert max(map(len, said)) <= 80
+    for step in steps:
+        assert sum(f"step {step}" in text for text in said) == 1
+        assert any("→" in text and step in text for text in said)
+
+
 def test_what_a_callback_said_steers_no_terminal(shell: Shell, database_site: Site) -> None:
     database_site.register()
     hostile = f"[bold]x[/bold] {ESCAPE}]0;title\x07{ESCAPE}[2J \x9b31m\r\n next"

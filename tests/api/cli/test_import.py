@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -84,15 +84,16 @@ def test_a_projector_of_a_sqlite_file_hears_the_bell(
 ) -> None:
     """PostgreSQL tells it by itself."""
     new = Deployment(store_env("sqlite", request), memory.workflows, memory.clock)
-    bell = f"{new.env['SQLITE_DBNAME']}-bell"
-    os.mkfifo(bell)
-    pipe = os.open(bell, os.O_RDWR | os.O_NONBLOCK)
     (tmp_path / "log.jsonl").write_bytes(b"")
+    with new.read_model.projector_lock() as wake_ups:
+        assert wake_ups
+        waiting = Thread(target=wake_ups.wait, args=(60,))
+        waiting.start()
 
-    beside(new, tmp_path)("import", str(tmp_path / "log.jsonl"), "--no-manifest")
+        beside(new, tmp_path)("import", str(tmp_path / "log.jsonl"), "--no-manifest")
 
-    assert os.read(pipe, 10) == b"!"
-    os.close(pipe)
+        waiting.join(30)
+        assert not waiting.is_alive()
     new.close()
 
 

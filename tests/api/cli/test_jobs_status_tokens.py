@@ -54,6 +54,20 @@ def test_status_tells_how_far_the_read_model_is(shell: Shell, database_site: Sit
     assert "provisioning" in said
 
 
+def test_status_warns_of_a_definition_that_was_changed_under_its_name_and_version(
+    shell: Shell, database_site: Site
+) -> None:
+    database_site.register()
+    assert "Warning" not in shell("status")
+    assert shell.json("status")["warnings"] == []
+
+    database_site.deployment.read_model.keep_note("workflow vm@1", "another digest")
+
+    assert "Warning      workflow vm@1 was changed under its name and version" in shell("status")
+    [said] = shell.json("status")["warnings"]
+    assert said.startswith("workflow vm@1 was changed")
+
+
 def test_status_for_a_program(shell: Shell, database_site: Site) -> None:
     database_site.register()
     database_site.report(status="failed")
@@ -67,11 +81,13 @@ def test_status_for_a_program(shell: Shell, database_site: Site) -> None:
         "log_position": 3,
         "read_model_position": 3,
         "lag_events": 0,
+        "lost_ends": [],
         "tree_size": 0,
         "tree_position": 0,
         "tree_lag_events": 3,
         "tree_fault": None,
         "deadlines": "watched",
+        "warnings": [],
         "jobs": {"failed": 1, "pending": 1},
         "shape": SHAPE,
         "rebuild_position": None,
@@ -323,7 +339,8 @@ def test_the_shipped_workflows_are_listed_with_the_default(empty: Shell) -> None
     assert "vm@1" in default
     assert "Queued → Creating Server → Installing Dependencies" in default
     assert "vm-verified@1" in said
-    assert [each["name"] for each in empty.lines("workflows", "list")] == ["vm", "vm-verified"]
+    names = [each["name"] for each in empty.lines("workflows", "list")]
+    assert names == ["milepost-demo", "vm", "vm-verified"]
 
 
 def test_a_workflow_is_shown_with_its_steps_and_their_old_names(empty: Shell) -> None:
@@ -348,7 +365,7 @@ def test_definitions_of_ones_own_are_listed_too(tmp_path: Path) -> None:
 
     found = Shell(MILEPOST_WORKFLOWS=str(tmp_path)).lines("workflows", "list")
 
-    assert [each["name"] for each in found] == ["mine", "vm", "vm-verified"]
+    assert [each["name"] for each in found] == ["milepost-demo", "mine", "vm", "vm-verified"]
 
 
 def test_good_files_are_fine(empty: Shell) -> None:
@@ -390,6 +407,43 @@ def test_a_bad_file_is_one_line_with_file_line_and_reason(
     # A missing key has no line of its own: its table's is the nearest.
     assert said.startswith((where, f"Error: {file}:{number - 1}: "))
     assert reason in said
+
+
+@pytest.mark.parametrize("shipped", ["vm.toml", "vm-verified.toml"])
+def test_a_file_that_serve_would_refuse_beside_what_ships_is_not_fine(
+    empty: Shell, tmp_path: Path, shipped: str
+) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text((SHIPPED / shipped).read_text(encoding="utf-8"), encoding="utf-8")
+
+    checked = empty.fails("workflows", "check", str(file))
+
+    served = Shell(MILEPOST_WORKFLOWS=str(tmp_path)).fails("workflows", "list")
+    assert checked == served
+    assert "two files define" in checked
+    assert "one of them shipped" in checked
+
+
+def test_two_files_of_one_folder_with_the_same_name_and_version_are_not_fine(
+    empty: Shell, tmp_path: Path
+) -> None:
+    text = (SHIPPED / "vm.toml").read_text(encoding="utf-8").replace("version = 1", "version = 7")
+    files = [tmp_path / name for name in ("a.toml", "b.toml")]
+    for file in files:
+        file.write_text(text, encoding="utf-8")
+
+    result = empty.run("workflows", "check", *map(str, files))
+
+    assert result.exit_code == 1
+    assert result.stderr == f"Error: {tmp_path}: two files define vm@7\n"
+
+
+def test_a_byte_order_mark_before_a_definition_is_no_fault(empty: Shell, tmp_path: Path) -> None:
+    text = (SHIPPED / "vm.toml").read_text(encoding="utf-8").replace("version = 1", "version = 7")
+    file = tmp_path / "vm.toml"
+    file.write_text(text, encoding="utf-8-sig")
+
+    assert "vm@7 is fine" in empty("workflows", "check", str(file))
 
 
 @pytest.mark.parametrize("name", ["nothing.toml", "folder.toml", "binary.toml"])
@@ -453,7 +507,7 @@ def test_a_broken_setting_stops_every_command_in_one_line(
     assert said.startswith(f"Error: {name}:")
 
 
-@pytest.mark.parametrize("command", ["init-db", "project", "serve"])
+@pytest.mark.parametrize("command", ["init-db", "serve"])
 @pytest.mark.parametrize("place", ["file", "file/home"])
 def test_a_home_that_cannot_be_stops_every_command_in_one_line(
     tmp_path: Path, command: str, place: str

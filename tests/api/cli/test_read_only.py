@@ -1,8 +1,9 @@
-"""An auditor with an account that may only read, or on a standby, can look at everything."""
+"""An auditor with an account that may only read, on a standby, or on a read-only disk, can look."""
 
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -12,7 +13,9 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests.support.deployment import Deployment, settle
+from domain.workflows.definition import Workflows
+from tests.support.deployment import Clock, Deployment, settle
+from tests.support.disks import read_only
 from tests.support.shell import Shell
 from tests.support.site import Site
 from tests.support.tampering import Database
@@ -122,3 +125,103 @@ def test_who_only_looks_leaves_no_file_beside_a_sqlite_database(
     # SQLite's own are there because the test has the database open.
     there = {path.name for path in file.parent.glob(f"{file.name}*")}
     assert there == {file.name, f"{file.name}-wal", f"{file.name}-shm"}
+
+
+# A SQLite file on a read-only disk
+
+
+def looks_at_everything(shell: Shell, tmp_path: Path) -> None:
+    assert shell.lines("verify")[-1]["findings"] == 0
+    assert [event["version"] for event in shell.lines("audit", "job-1")] == [1, 2]
+    assert [job["status"] for job in shell.lines("jobs")] == ["running"]
+    assert shell.json("status")["lag_events"] == 0
+    shell("export", str(tmp_path / "export.jsonl"), "--force")
+    exported = (tmp_path / "export.jsonl").read_text().splitlines()
+    assert [json.loads(line)["version"] for line in exported] == [1, 2]
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Path:
+    """A folder for a disk of its own."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def at_work(disk: Path, workflows: Workflows, clock: Clock) -> Iterator[Deployment]:
+    """A SQLite database on the disk, with some history, that a server has open."""
+    env = {"PERSISTENCE_MODULE": "domain.log.sqlite", "SQLITE_DBNAME": str(disk / "test.db")}
+    made = Deployment(env, workflows, clock)
+    site = Site(made)
+    site.register()
+    site.report(status="running", server_ip="203.0.113.7")
+    settle(made)
+    yield made
+    made.close()
+
+
+def auditor_of(disk: Path) -> Shell:
+    return Shell(MILEPOST_HOME=str(disk), MILEPOST_DATABASE_URL=f"sqlite:///{disk}/test.db")
+
+
+def test_a_read_only_disk_is_enough_to_look(
+    at_work: Deployment, disk: Path, tmp_path: Path
+) -> None:
+    at_work.close()
+    assert [path.name for path in disk.iterdir() if "-wal" in path.name] == []
+
+    with read_only(disk):
+        looks_at_everything(auditor_of(disk), tmp_path)
+
+
+def test_a_read_only_mount_of_a_database_at_work_is_enough_to_look(
+    at_work: Deployment, disk: Path, tmp_path: Path
+) -> None:
+    """As in another container. Its newest commits are in `-wal`, and it goes on."""
+    mount = tmp_path / "mount"
+    mount.mkdir()
+    with read_only(disk, at=mount):
+        looks_at_everything(auditor_of(mount), tmp_path)
+        site = Site(at_work)
+        site.register("job-2", "agent-2", "user-2")
+        assert auditor_of(mount).json("status")["log_position"] == site.position
+
+
+def test_commits_that_cannot_be_read_without_writing_are_one_line(
+    at_work: Deployment, disk: Path, tmp_path: Path
+) -> None:
+    """A copy that lacks them must not look like the whole log."""
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    for end in ("", "-wal"):
+        shutil.copyfile(disk / f"test.db{end}", copy / f"test.db{end}")
+
+    with read_only(copy):
+        for command in ("status", "verify", "jobs"):
+            said = auditor_of(copy).fails(command)
+            assert f"{copy}/test.db-wal has commits that SQLite cannot read" in said
+
+
+def test_a_backup_on_a_read_only_disk_is_enough_to_look(
+    at_work: Deployment, disk: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    auditor_of(disk)("backup", str(copy / "test.db"))
+
+    with read_only(copy):
+        looks_at_everything(auditor_of(copy), tmp_path)
+        auditor_of(copy)("backup", str(tmp_path / "again.db"))
+
+
+def test_looking_leaves_the_journal_mode_as_it_is(
+    at_work: Deployment, disk: Path, tmp_path: Path
+) -> None:
+    auditor_of(disk)("backup", str(tmp_path / "test.db"))
+    before = (tmp_path / "test.db").read_bytes()
+
+    auditor_of(tmp_path)("status")
+
+    assert (tmp_path / "test.db").read_bytes() == before
+    assert [path.name for path in tmp_path.glob("test.db*")] == ["test.db"]

@@ -42,6 +42,8 @@ def test_the_command_takes_a_duration_or_a_date(
 
 @pytest.mark.parametrize("given", ["0d", "2020-01-01", "90", "d", "-1d", "9" * 9 + "d", "soon", ""])
 def test_a_lifetime_that_is_none_is_refused(empty: Shell, given: str) -> None:
+    empty("init-db")
+
     result = empty.run("tokens", "create", "page", "--expires", given)
 
     assert result.exit_code == 2

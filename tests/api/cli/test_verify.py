@@ -14,6 +14,8 @@ import pytest
 from click.testing import Result
 from eventsourcing.persistence import StoredEvent
 
+from api.cli.verify import state_file
+from api.settings.config import from_environment
 from domain.evidence.signed_note import signed_note
 from domain.evidence.signing_keys import PrivateKey
 from domain.log.store import Append
@@ -195,15 +197,34 @@ def test_ctrl_c_keeps_how_far_it_was(auditor: Shell, lived: Site, tmp_path: Path
 
     assert process.returncode == 130
     assert said[1] == "Stopped; milepost verify --resume continues.\n"
-    file = tmp_path / "home" / "verify.json"
+    file = stopped(auditor)
+    other = file.with_name("verify-of-another-database.json")
+    other.touch()
     assert file.stat().st_mode & 0o777 == 0o600
     resumed = auditor.run("verify", "--json", "--resume")
     summary = lines(resumed)[-1]
     assert resumed.exit_code == 1
     assert (summary["events"], summary["jobs"]) == (2_006, 3)
     assert summary["findings"] >= 2_000
-    assert not file.exists()
+    assert list(file.parent.glob("verify*.json")) == [other]
     assert "no stopped verification to resume" in auditor.fails("verify", "--resume")
+
+
+def stopped(auditor: Shell) -> Path:
+    """Return the file for the progress of the shell's database."""
+    environment = {name: value for name, value in auditor.environment.items() if value}
+    return state_file(from_environment(environment))
+
+
+def test_each_database_has_its_own_stopped_verification(tmp_path: Path) -> None:
+    """Servers over different databases may share a home."""
+    urls = [f"sqlite:///{tmp_path}/a.db", f"sqlite:///{tmp_path}/b.db", "postgresql://host/a"]
+    shells = [Shell(MILEPOST_HOME=str(tmp_path), MILEPOST_DATABASE_URL=url) for url in urls]
+
+    files = {stopped(shell) for shell in shells}
+
+    assert len(files) == 3
+    assert {file.parent for file in files} == {tmp_path}
 
 
 def test_only_the_same_verification_is_resumed(auditor: Shell, lived: Site, tmp_path: Path) -> None:
@@ -211,7 +232,7 @@ def test_only_the_same_verification_is_resumed(auditor: Shell, lived: Site, tmp_
     database = lived.services.settings.shown_database
     state = verification.begin(database, lived.clock())
     (tmp_path / "home").mkdir(exist_ok=True)
-    file = tmp_path / "home" / "verify.json"
+    file = stopped(auditor)
     file.write_bytes(msgspec.json.encode(msgspec.structs.replace(state, asked=("elsewhere",))))
     assert "something else" in auditor.fails("verify", "--resume")
     file.write_text("{")

@@ -197,6 +197,17 @@ def test_a_query_that_cannot_be_used_is_named(memory_site: Site, query: str, nam
         assert name in found["errors"]
 
 
+def test_a_list_of_more_words_than_can_be_meant_is_refused_in_a_sentence(
+    memory_site: Site,
+) -> None:
+    """Each wrong word would be named in the answer, and costs the time to name it."""
+    memory_site.register()
+
+    answer = memory_site.get("/api/jobs/job-1/events?kind=a&kind=" + "," * 99)
+
+    assert problem_of(answer, 400, "invalid-fields")["errors"] == {"kind": ["More than 100 words."]}
+
+
 def test_a_history_is_for_those_who_may_see_the_job(site: Site) -> None:
     lived(site)
     path = "/api/jobs/job-1/events"

@@ -35,6 +35,7 @@ def test_a_ready_server_says_how_far_it_is(site: Site) -> None:
         "lag_events": 1,
         "rebuild_position": None,
         "set_aside": 0,
+        "lost_ends": 0,
         "tree_lag_events": 2,
         "tree": "growing",
         "deadlines": "watched",

@@ -41,6 +41,7 @@ def settings_that_are_read(folder: Path) -> list[ReadAs]:
         ("MILEPOST_SHARED_SECRET", "off", {"takes_shared_secret": False}),
         ("MILEPOST_PUBLIC_URL", "https://m.example/", {"public_url": "https://m.example"}),
         ("MILEPOST_SIGNATURES", "dated", {"dated_signatures": True}),
+        ("MILEPOST_LOG_FORMAT", "json", {"log_format": "json"}),
         ("MILEPOST_ADMIN_TOKEN", TOKEN, {"admin_token": TOKEN}),
         ("MILEPOST_CHECKPOINT_KEY", SIGNER.secret(), {"checkpoint_keys": (SIGNER.secret(),)}),
         (
@@ -55,6 +56,7 @@ def settings_that_are_read(folder: Path) -> list[ReadAs]:
         ("MILEPOST_CONNECTIONS", "100", {"connections": 100}),
         ("MILEPOST_CONNECTIONS_PER_ADDRESS", "10", {"connections_per_address": 10}),
         ("MILEPOST_TRUSTED_PROXIES", "::1", {"trusted_proxies": ("::1",)}),
+        ("MILEPOST_DRAIN_SECONDS", "0", {"drain_seconds": 0}),
         ("CIPHER_KEY", KEY, {"store": {"CIPHER_KEY": KEY, "CIPHER_TOPIC": _AES}}),
         ("COMPRESSOR_TOPIC", "zlib", {"store": {"COMPRESSOR_TOPIC": "zlib"}}),
     ]
@@ -104,11 +106,11 @@ def test_an_empty_environment_has_the_documented_defaults() -> None:
     settings = from_environment({})
 
     assert settings == Settings(
-        home=Path(".milepost"), database_url="sqlite:///.milepost/milepost.db"
+        home=Path(".milepost"), database_url=f"sqlite:///{Path.cwd()}/.milepost/milepost.db"
     )
     assert (settings.host, settings.port, settings.workers) == ("127.0.0.1", 8000, 1)
     assert settings.database == "sqlite"
-    assert settings.sqlite_file == Path(".milepost/milepost.db")
+    assert settings.sqlite_file == Path.cwd() / ".milepost/milepost.db"
 
 
 def test_every_variable_is_read(tmp_path: Path) -> None:
@@ -154,6 +156,24 @@ def test_a_secret_file_has_one_secret_a_line(tmp_path: Path, name: str) -> None:
         "new-secret",
         "old-secret",
     )
+
+
+def test_a_byte_order_mark_is_no_part_of_a_value(tmp_path: Path) -> None:
+    """Editors for Windows begin a file with one."""
+    file = tmp_path / "token"
+    file.write_text(TOKEN, encoding="utf-8-sig")
+
+    assert from_environment({"MILEPOST_ADMIN_TOKEN_FILE": str(file)}).admin_token == TOKEN
+
+
+def test_a_file_that_is_not_utf_8_is_refused_with_this_reason(tmp_path: Path) -> None:
+    """Some shells for Windows write UTF-16."""
+    file = tmp_path / "token"
+    file.write_text(TOKEN, encoding="utf-16")
+
+    said = fault(MILEPOST_ADMIN_TOKEN_FILE=str(file))
+
+    assert said.startswith(f"MILEPOST_ADMIN_TOKEN_FILE: {file} must be UTF-8: ")
 
 
 def test_a_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
@@ -312,6 +332,23 @@ def test_a_database_is_shown_without_its_password(url: str, shown: str) -> None:
     assert from_environment({"MILEPOST_DATABASE_URL": url}).shown_database == shown
 
 
+def test_what_is_kept_of_a_database_is_kept_by_a_lasting_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It tells databases and schemas apart, and no password."""
+
+    def name(url: str) -> str:
+        return from_environment({"MILEPOST_DATABASE_URL": url}).lasting_database
+
+    monkeypatch.chdir(tmp_path)
+    assert name("sqlite:///milepost.db") == name(f"sqlite:///{tmp_path}/milepost.db")
+    assert name("postgresql://user:hunter2@host/db") == "postgresql://user@host/db"
+    assert name("postgresql://host/db?options=-csearch_path%3Done") == (
+        "postgresql://host/db options=-csearch_path=one"
+    )
+    assert name("postgresql://?service=one") != name("postgresql://?service=two")
+
+
 @pytest.mark.parametrize("character", "/@")
 def test_a_password_that_should_have_been_escaped_is_not_shown_either(character: str) -> None:
     """Such a URL means something else to the database; whoever wrote it wants to hear so."""
@@ -382,6 +419,50 @@ def test_credentials_are_made_once_and_kept_for_this_user_alone(tmp_path: Path) 
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
         assert len(file.read_text().strip()) >= 32
     assert stat.S_IMODE(configured.home.stat().st_mode) == 0o700
+
+
+def made_in(home: Path) -> Settings:
+    """Return the settings of a first start in this folder."""
+    return with_credentials(from_environment({"MILEPOST_HOME": str(home)}))[0]
+
+
+@pytest.mark.parametrize("name", ["callback-secret", "job-key-secret"])
+def test_a_made_secret_is_rotated_by_a_line_before_it(tmp_path: Path, name: str) -> None:
+    made_in(tmp_path)
+    file = tmp_path / name
+    old = file.read_text().strip()
+    new = "a newer secret of more than thirty-two characters"
+    file.write_text(f"{new}\n\n{old}\n", encoding="utf-8-sig")
+
+    settings = made_in(tmp_path)
+
+    assert (new, old) in (settings.callback_secrets, settings.job_key_secrets)
+
+
+@pytest.mark.parametrize("name", ["callback-secret", "job-key-secret"])
+def test_a_comma_in_the_file_of_a_made_secret_is_refused(tmp_path: Path, name: str) -> None:
+    """It would be taken for a part of one secret, where somebody means two."""
+    made_in(tmp_path)
+    file = tmp_path / name
+    file.write_text(f"a newer secret of more than thirty-two characters,{file.read_text()}")
+
+    with pytest.raises(InvalidSetting) as caught:
+        made_in(tmp_path)
+
+    assert str(caught.value).startswith(
+        f"MILEPOST_HOME: {file} has a comma: several secrets must be on a line each "
+        f"(MILEPOST_{name.replace('-', '_').upper()}_FILE names a file "
+    )
+
+
+@pytest.mark.parametrize("name", ["admin-token", "checkpoint-key"])
+def test_a_file_that_has_one_credential_must_have_one_line(tmp_path: Path, name: str) -> None:
+    made_in(tmp_path)
+    file = tmp_path / name
+    file.write_text(file.read_text() * 2)
+
+    with pytest.raises(InvalidSetting, match=f"{name} has 2 lines; it must have one"):
+        made_in(tmp_path)
 
 
 def test_configured_credentials_are_not_made(tmp_path: Path) -> None:

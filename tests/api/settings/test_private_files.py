@@ -20,6 +20,7 @@ from api.settings.settings import Settings
 from api.settings.variables import InvalidSetting
 from api.wiring import open_services
 from domain.job.callback import Callback
+from tests.support.disks import read_only
 from tests.support.server import MILEPOST, free_port
 
 FILES = [credential.file_name for credential in GENERATED.values()]
@@ -99,6 +100,23 @@ def test_files_of_others_and_links_stay_as_they_are(settings: Settings, tmp_path
 
     assert list(made_private(settings)) == []
     assert mode(theirs) == mode(elsewhere) == 0o644
+
+
+def test_a_file_whose_mode_cannot_be_changed_is_one_line(settings: Settings) -> None:
+    with_credentials(settings)
+    make_home(settings)
+    settings.home.chmod(0o700)
+    open_ones = [settings.home / "admin-token", settings.home / "milepost.db"]
+    for path in open_ones:
+        path.chmod(0o644)
+
+    with read_only(settings.home):
+        [line] = made_private(settings)
+
+    assert line == (
+        f"other accounts may open {open_ones[0]}, {open_ones[1]}, and chmod fails: "
+        "Read-only file system"
+    )
 
 
 def linked(path: Path) -> None:

@@ -269,6 +269,16 @@ def test_health_is_said_in_a_sentence(
     assert sentence(job_after(*history), at) == (state, text)
 
 
+def test_a_definition_with_a_short_deadline_expects_heartbeats_as_often() -> None:
+    """Two of three may be lost, as of those that come every 60 s when the deadline is 180 s."""
+    brief = msgspec.structs.replace(WORKFLOW, deadlines=Deadlines(heartbeat_seconds=6))
+
+    assert sentence(job_after(CLAIMED, heard(5)), 5 + 5 / 60, brief) == (
+        "unresponsive",
+        "No heartbeat for 5 s; one is expected every 2 s. Will be given up at 12:05:06 UTC.",
+    )
+
+
 def test_a_deadline_on_another_day_has_its_date() -> None:
     night = msgspec.structs.replace(QUEUED, recorded_at=minute(11.5 * 60))
 

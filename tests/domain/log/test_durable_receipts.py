@@ -71,15 +71,27 @@ def callback(callback_id: str) -> Callback:
 
 
 def await_standby(operator: Operator, name: str) -> None:
+    """Let commits wait for a standby of this name from now on, or for none."""
     operator.execute(f"ALTER SYSTEM SET synchronous_standby_names = '{name}'")
     operator.execute("SELECT pg_reload_conf()")
-    # Sessions follow the file in their own time; commits follow the checkpointer's view of it.
-    wait_until(lambda: shown(operator) == name)
+    # A session sees the new setting before the checkpointer, and commits follow the checkpointer.
+    wait_until(lambda: a_commit_waits(operator) is bool(name))
 
 
-def shown(operator: Operator) -> object:
-    [(name,)] = operator.execute("SHOW synchronous_standby_names")
-    return name
+def a_commit_waits(operator: Operator) -> bool:
+    """Commit in a session of its own, and say whether that commit waited for a standby."""
+    waited = False
+    with (
+        psycopg.connect(operator.info.dsn, autocommit=True) as session,
+        ThreadPoolExecutor(1) as thread,
+    ):
+        commit = thread.submit(session.execute, "SELECT pg_logical_emit_message(true, 'a', 'b')")
+        while not commit.done():
+            if session.info.backend_pid in waiting_for_a_standby(operator):
+                waited = True
+                operator.execute("SELECT pg_cancel_backend(%s)", (session.info.backend_pid,))
+        commit.result()
+    return waited
 
 
 def waiting_for_a_standby(operator: Operator) -> Sequence[object]:

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from eventsourcing.persistence import IntegrityError, StoredEvent
 
-from domain.job.keys import Key
+from domain.job.keys.key import Key
 from domain.log.snapshots import Snapshot
 from domain.log.store import Append, JobStore, StoreNotEmpty
 from domain.log.stored import Stored

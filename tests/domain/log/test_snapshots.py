@@ -45,7 +45,7 @@ from domain.job.events import (
     TimeoutWithdrawn,
 )
 from domain.job.provisioning_job import ProvisioningJob
-from domain.job.runs import Runs
+from domain.job.runs.state import Runs
 from domain.log.mapper import JobEventMapper
 from domain.log.recall import Folded, fold, recall
 from domain.log.snapshots import EVERY, SHAPE, Snapshot, restore, snapshot_of

@@ -19,7 +19,7 @@ from psycopg import conninfo, sql
 
 from domain.errors import StoreUnavailable
 from domain.job.callback import Callback
-from domain.job.keys import Key
+from domain.job.keys.key import Key
 from domain.log.postgres import PostgresRecorder
 from domain.log.snapshots import EVERY
 from domain.log.sqlite import SQLiteRecorder

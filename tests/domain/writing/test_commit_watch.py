@@ -6,7 +6,7 @@ import psycopg
 import pytest
 from eventsourcing.persistence import OperationalError
 
-from domain.log.refusals import NotReplicated, Refusal, refusal_of
+from domain.log.refusals import FileReplaced, NotReplicated, Refusal, refusal_of
 from domain.writing.commit_watch import CommitWatch, Trouble
 from tests.support.deployment import Clock
 
@@ -87,6 +87,7 @@ def test_a_commit_that_failed_for_its_own_data_counts_for_nothing(watch: CommitW
         (psycopg.OperationalError("connection refused"), "away"),
         (psycopg.errors.DivisionByZero(), None),
         (NotReplicated(), "not_replicated"),
+        (FileReplaced(), "file_replaced"),
     ],
 )
 def test_the_drivers_error_gives_the_reason(cause: Exception, reason: Refusal | None) -> None:

@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 from domain.job.callback import Callback
-from domain.job.orders import Ordered
+from domain.job.runs.orders import Ordered
 
 End = Literal["running", "failed", "killed"]
 """How a run ended. A `killed` run says no last word."""

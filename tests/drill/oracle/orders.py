@@ -50,7 +50,7 @@ def _left_behind(heard: Heard, last: Moment, ended: set[int]) -> Iterator[Claim]
     """Every machine that an ended attempt reported is in a rollback, gone, or wanted by another."""
     every = last.after.runs.attempts
     for attempt in every:
-        if attempt.number not in ended or attempt.machine_id is None or attempt.stopped_at:
+        if attempt.number not in ended or attempt.machine_id is None or _is_gone(every, attempt):
             continue
         if attempt.rollback_requested_at or _is_wanted(every, attempt):
             continue
@@ -62,4 +62,10 @@ def _is_wanted(every: Sequence[Attempt], attempt: Attempt) -> bool:
     # A machine that no run claims may be that of a superseded run.
     if attempt.passed_on or any(each.final is None for each in others):
         return True
-    return any(each.status == "running" and each.is_machine(attempt.machine_id) for each in others)
+    # A word without a run, by a slow clock, may have named it in the attempt that was open then.
+    return any(each.status == "running" and each.has_machine(attempt.machine_id) for each in others)
+
+
+def _is_gone(every: Sequence[Attempt], attempt: Attempt) -> bool:
+    """Tell whether the machine was confirmed as gone, also as that of another attempt."""
+    return any(each.stopped_at and each.is_machine(attempt.machine_id) for each in every)

@@ -33,6 +33,15 @@ LIVES: Mapping[str, list[dict[str, Any]]] = {
         for run in range(50)
         for word in (*WITH_STEPS, {"status": "failed", "error": "the reason"})
     ],
+    "with 40 attempts of twenty machines": [
+        {
+            "status": "provisioning",
+            "workflow_run_id": str(run),
+            "server_id": f"{run}-{number}" * 20,
+        }
+        for run in range(40)
+        for number in range(20)
+    ],
     "with late steps": [{"status": "failed"}, *WITH_STEPS],
 }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 
 from domain.errors import StoreUnavailable
@@ -250,6 +252,22 @@ def test_a_job_that_cannot_be_judged_keeps_no_other_from_it(
     ]
     logged = [each.getMessage() for each in caplog.records if each.name == "milepost.deadlines"]
     assert logged == ["job 'first' could not be timed out"]
+
+
+def test_the_first_look_of_a_new_store_is_no_warning(
+    memory: Deployment, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Who has just started Milepost for the first time has nothing to look after."""
+    caplog.set_level(logging.INFO, "milepost.deadlines")
+    watch = watch_over(memory)
+
+    watch.step()
+    clock.advance(3600)
+    watch.step()
+
+    said = [each for each in caplog.records if each.name == "milepost.deadlines"]
+    assert [each.levelno for each in said] == [logging.INFO, logging.WARNING]
+    assert said[0].getMessage() == "no job is given up for 150 s: this is the first look"
 
 
 def test_a_database_that_is_away_is_no_fault_of_the_job(memory: Deployment, clock: Clock) -> None:

@@ -10,7 +10,7 @@ import pytest
 from domain.job.callback import Callback
 from domain.job.commands.registration import QueueJob
 from domain.job.events import Fact, HeartbeatReceived, JobEvent, RollbackRequested, StatusReported
-from domain.job.keys import Key
+from domain.job.keys.key import Key
 from domain.log.store import Append
 from projections.verification.findings import Finding
 from projections.verification.inspection.log_pages import PAGE

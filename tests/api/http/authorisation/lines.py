@@ -19,12 +19,13 @@ PLACES: Final = ("", "?after=0", "?after=x", "?nothing=1")
 class Line(NamedTuple):
     """What a route wants from its caller.
 
-    `proof`: `none`, a `signature`, or a token with this scope. `about`: what the path or the body
+    `proof`: `none`, a `signature` by the shared secret, one by it or by the `key` of the job, or a
+    token with this scope. `about`: what the path or the body
     names. A token that is bound to a user reaches only its user's `job` or `agent`, and nothing
     that is about `everything`; an answer about `nothing` names no job, or the caller's own jobs.
     """
 
-    proof: Literal["none", "signature", "read", "write"]
+    proof: Literal["none", "signature", "key", "read", "write"]
     about: Literal["nothing", "job", "agent", "everything"] = "nothing"
     statuses: frozenset[int] = frozenset({200})
     """What a caller gets who may ask, about a thing that it may see, with the first query."""
@@ -43,6 +44,8 @@ LINES: Final = {
     ("GET", "/favicon.ico"): Line("none", statuses=frozenset({204})),
     ("GET", "/livez"): Line("none"),
     ("GET", "/readyz"): Line("none"),
+    ("GET", "/milepost-report"): Line("none"),
+    ("GET", "/milepost-report.sha256"): Line("none"),
     ("GET", "/audit"): Line("none"),
     ("GET", "/audit/<id:job_id>"): Line("none", "job"),
     ("GET", "/static/<path:filename>"): Line("none"),
@@ -52,7 +55,7 @@ LINES: Final = {
     ("GET", "/metrics"): Line("read", "everything"),
     ("POST", "/api/webhooks/github"): Line("signature", "job", body=CALLBACK),
     ("POST", "/api/callbacks"): Line("signature", "job", body=CALLBACK),
-    ("POST", "/api/callbacks/<id:job_id>"): Line("signature", "job", body=CALLBACK),
+    ("POST", "/api/callbacks/<id:job_id>"): Line("key", "job", body=CALLBACK),
     # An id of another user's is refused, too, and so told to be there: see docs/security.md.
     ("POST", "/api/jobs"): Line(
         "write", "nothing", frozenset({201, 409}), '{{"agent_id": "agent-new"}}'

@@ -1,4 +1,4 @@
-"""Every route, asked by ten callers about things of their own, of others, of nobody, of nothing.
+"""Every route, asked by twelve callers about things of their own, of others, of nobody, of nothing.
 
 A route that has no line in `lines.py` fails: whoever adds a route says who may use it.
 """
@@ -27,6 +27,7 @@ from tests.support.site import Site
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 OF_ITSELF: Final = {"HEAD", "OPTIONS"}
 """What Flask adds to a route: the first answers as GET does, the second names the methods."""
+SIGNATURES: Final = ("signature", "key")
 OF_THE_TIME: Final = ("date", "expires")
 JOBS: Final = "/api/jobs/<id:job_id>"
 VALUES: Final = {"version": "1", "filename": "audit.js", "name": "index.css"}
@@ -63,8 +64,12 @@ def expected(line: Line, caller: Caller, thing: Thing) -> frozenset[int]:
     """Return the statuses that a request with the first query may be answered with."""
     if line.proof == "none":
         return line.statuses
-    if line.proof == "signature":
-        return line.statuses if caller.signs else frozenset({401})
+    if line.proof in SIGNATURES:
+        if not signs_for(line, caller, thing):
+            return frozenset({401})
+        # A key is for registered jobs: whoever knows an id must not begin its job.
+        is_allowed = thing.has_agent or not caller.key_of
+        return line.statuses if is_allowed else frozenset({403})
     if not caller.is_known:
         return frozenset({401})
     if not caller.may(line.proof) or (line.about == "everything" and caller.user is not None):
@@ -72,10 +77,18 @@ def expected(line: Line, caller: Caller, thing: Thing) -> frozenset[int]:
     return line.statuses if is_seen(line, caller, thing) else frozenset({404})
 
 
+def signs_for(line: Line, caller: Caller, thing: Thing) -> bool:
+    """Tell whether the caller's key signs callbacks of this job on this route."""
+    is_own = line.proof == "key" and caller.key_of == thing
+    return caller.signs and (is_own or not caller.key_of)
+
+
 def is_seen(line: Line, caller: Caller, thing: Thing) -> bool:
     """Tell whether the caller may learn that what the request is about is there."""
-    if line.proof in ("none", "signature"):
-        return line.proof == "signature" and caller.signs
+    if line.proof in SIGNATURES:
+        return signs_for(line, caller, thing)
+    if line.proof == "none":
+        return False
     if line.about not in ("job", "agent"):
         return True
     return caller.may(line.proof) and caller.sees(thing, agent=line.about == "agent")

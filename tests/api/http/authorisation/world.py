@@ -1,12 +1,13 @@
-"""Ten callers, and jobs of two users, of no user, never registered, and absent."""
+"""Twelve callers, and jobs of two users, of no user, never registered, and absent."""
 
 from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from api.senders.job_keys import job_key
 from api.tokens import Scope
 from tests.support.deployment import settle
-from tests.support.site import ADMIN, Site, bearer, sign
+from tests.support.site import ADMIN, JOB_KEY_SECRET, SECRET, Site, bearer, sign
 
 UNKNOWN: Final = "mp_0123456789ab_" + "x" * 43
 
@@ -53,6 +54,8 @@ class Caller(NamedTuple):
     scopes: frozenset[str] = frozenset()
     user: str | None = None
     signs: bool = False
+    key_of: Thing | None = None
+    """The job whose own key signs, if it is not the shared secret."""
 
     @property
     def is_known(self) -> bool:
@@ -62,7 +65,8 @@ class Caller(NamedTuple):
     def headers(self, body: bytes) -> dict[str, str]:
         """Return the headers with which it asks."""
         if self.signs:
-            return {"X-Signature": sign(body)}
+            key = job_key(JOB_KEY_SECRET, self.key_of.job) if self.key_of else SECRET
+            return {"X-Signature": sign(body, key)}
         return bearer(self.token) if self.token else {}
 
     def may(self, scope: str) -> bool:
@@ -76,7 +80,7 @@ class Caller(NamedTuple):
 
 
 def callers_of(site: Site) -> list[Caller]:
-    """Return the ten callers, those who may do least first."""
+    """Return the twelve callers, those who may do least first."""
     bound: list[tuple[str, Scope]] = [
         ("bob", "read"),
         ("bob", "write"),
@@ -87,6 +91,7 @@ def callers_of(site: Site) -> list[Caller]:
     return [
         Caller("no token"),
         Caller("unknown token", UNKNOWN),
+        *(Caller(f"key of {own.job}", signs=True, key_of=own) for own in (ADAS, UNREGISTERED)),
         Caller("signature only", signs=True),
         *(
             Caller(f"{scope} of {user}", site.token(scope, user_id=user), frozenset({scope}), user)

@@ -256,6 +256,34 @@ def test_a_whole_request_keeps_its_room_until_it_is_answered() -> None:
     run(test, PATIENT._replace(unfinished=30 * KIB))
 
 
+def test_requests_that_wait_behind_another_one_are_counted_also_if_they_came_in_one_piece() -> None:
+    async def test(case: Case) -> None:
+        case.may_answer.clear()
+        client = await asking(case)
+        client.send(post(bytes(2 * KIB)) * 4)
+        await case.until(lambda: case.connections.unfinished.taken > 8 * KIB)
+        client.send(post(bytes(2 * KIB)) * 4)
+        case.may_answer.set()
+        assert [await client.status() for _ in range(9)] == [200] * 9
+        await case.until(lambda: case.connections.unfinished.taken == 0)
+
+    run(test)
+
+
+def test_requests_that_wait_behind_another_one_are_refused_when_there_is_no_room() -> None:
+    async def test(case: Case) -> None:
+        case.may_answer.clear()
+        client = await asking(case)
+        client.send(post(bytes(2 * KIB)) * 4)
+        [connection] = case.connections.open
+        await case.until(lambda: not connection.reads_on)
+        case.may_answer.set()
+        answered = await client.ended()
+        assert (answered.count(b"HTTP/1.1 200"), answered.count(b"HTTP/1.1 503")) == (4, 1)
+
+    run(test, PATIENT._replace(unfinished=5 * KIB))
+
+
 def test_the_slowest_reader_is_ended_when_there_is_no_room_for_answers() -> None:
     async def test(case: Case) -> None:
         first = await slow_reader(case)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 
 import pytest
 
@@ -502,5 +503,26 @@ def test_the_end_waits_for_requests_under_way_and_for_no_idle_connection() -> No
         await end
         with pytest.raises(ConnectionRefusedError):
             await case.client()
+
+    run(test)
+
+
+def test_the_end_answers_what_has_arrived_at_the_port_before_it() -> None:
+    """The system has taken these connections; to close the port would reset them."""
+
+    async def test(case: Case) -> None:
+        known = socket.create_connection(("127.0.0.1", case.port))
+        await case.until(lambda: len(case.connections.open) == 1)
+        case.is_draining = True
+        # The loop does not run meanwhile, as while it makes a large answer.
+        new = [socket.create_connection(("127.0.0.1", case.port)) for _ in range(100)]
+        for number, client in enumerate([known, *new]):
+            client.sendall(get(f"/{number}"))
+
+        await case.connections.end(PATIENCE)
+
+        for number, client in enumerate([known, *new]):
+            with client, client.makefile("rb") as answer:
+                assert answer.read().endswith(f"/{number} ".encode())
 
     run(test)

@@ -12,7 +12,7 @@ from eventsourcing.persistence import DataError
 from psycopg.rows import DictRow
 
 from domain.job.callback import Callback
-from domain.job.keys import agent_key
+from domain.job.keys.key import agent_key
 from domain.log.connections.postgres import POOL_SIZE, PostgresDatastore
 from domain.log.parameters import as_json
 from projections.read_model.contract import SHAPE

@@ -1,0 +1,117 @@
+"""The SQLite file that the settings name: its URL, and whether this account can use the file."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote, unquote
+
+from api.settings.variables import InvalidSetting
+
+SCHEME: Final = "sqlite:///"
+NAME: Final = "MILEPOST_DATABASE_URL"
+MAGIC: Final = b"SQLite format 3\0"
+# The eventsourcing library takes names with these for databases in memory.
+IN_MEMORY: Final = (":memory:", "mode=memory")
+KINDS: Final = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+def url_of(file: Path) -> str:
+    """Return the URL of a SQLite file."""
+    return SCHEME + quote(str(file.absolute()))
+
+
+def file_of(url: str) -> Path:
+    """Return the file of a checked URL. A symbolic link is followed, as SQLite does.
+
+    So the locks and SQLite's `-wal` are beside the same file, by whichever name it is opened.
+    """
+    return Path(os.path.realpath(unquote(url.removeprefix(SCHEME))))
+
+
+def checked_url(url: str) -> str:
+    """Return the URL of a SQLite file; raise an `InvalidSetting` that shows the right form."""
+    path = url.removeprefix(SCHEME)
+    try:
+        plain = unquote(path, errors="strict")
+    except UnicodeDecodeError:
+        raise InvalidSetting(f"{NAME}: the path is not UTF-8: {path!r}") from None
+    if not plain.strip("/"):
+        raise InvalidSetting(f"{NAME}: must be sqlite:////PATH or postgresql://…")
+    if any(word in plain for word in IN_MEMORY):
+        raise InvalidSetting(
+            f"{NAME}: Milepost stores events in a file, such as sqlite:////var/lib/milepost.db; "
+            "a database in memory would lose them"
+        )
+    for mark in "?#":
+        if mark in path:
+            raise InvalidSetting(
+                f"{NAME}: a sqlite URL has no options; write %{ord(mark):02X} for a {mark} in the "
+                "path"
+            )
+    if "\0" in plain:
+        raise InvalidSetting(f"{NAME}: the path has a NUL character")
+    if not plain.startswith("/"):
+        raise InvalidSetting(
+            f"{NAME}: the path {plain} is relative, and each command would look beside itself; "
+            f"write {url_of(Path(plain))} (four slashes)"
+        )
+    return url
+
+
+def check_file(file: Path, *, only_looks: bool = False) -> None:
+    """Raise an `InvalidSetting` unless this account can use the file as its database.
+
+    A missing file is no fault. The file is neither written nor made.
+    """
+    try:
+        found = file.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        raise _unfit(f"{file} cannot be reached: {error.strerror}") from error
+    if kind := KINDS.get(stat.S_IFMT(found.st_mode)):
+        raise _unfit(f"{file} is {kind}, and no SQLite file")
+    if not only_looks:
+        _check_writable(file, found)
+    try:
+        with file.open("rb") as opened:
+            begin = opened.read(len(MAGIC))
+    except OSError as error:
+        raise _unfit(f"{file} cannot be read: {error.strerror}{_whose(found)}") from error
+    if begin and begin != MAGIC:
+        raise _unfit(f"{file} is no SQLite database, or another program has encrypted it")
+
+
+def _check_writable(file: Path, found: os.stat_result) -> None:
+    if os.statvfs(file).f_flag & os.ST_RDONLY:
+        raise _unfit(f"{file} is on a read-only file system")
+    if not _may(file, os.W_OK):
+        raise _unfit(f"{file} cannot be written by this account{_whose(found)}")
+    if not _may(file.parent, os.W_OK | os.X_OK):
+        raise _unfit(
+            f"{file.parent} cannot be written by this account{_whose(file.parent.stat())}; SQLite "
+            "makes files beside the database"
+        )
+
+
+def _may(path: Path, mode: int) -> bool:
+    return os.access(path, mode, effective_ids=os.access in os.supports_effective_ids)
+
+
+def _whose(found: os.stat_result) -> str:
+    owner, user = found.st_uid, os.geteuid()
+    mode = stat.S_IMODE(found.st_mode)
+    return f" (mode {mode:04o}, of the user {owner}; this is the user {user})"
+
+
+def _unfit(fault: str) -> InvalidSetting:
+    return InvalidSetting(f"{NAME}: {fault}")

@@ -1,0 +1,1 @@
+"""Unique names, and the rule which of them an event takes."""

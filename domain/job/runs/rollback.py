@@ -1,0 +1,122 @@
+"""When a machine that a failed attempt left has to be removed, and when it has not after all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from domain.job.attempt.state import Attempt
+from domain.job.events import (
+    Fact,
+    HeartbeatReceived,
+    Machine,
+    RollbackRequested,
+    RollbackWithdrawn,
+    StatusReported,
+)
+from domain.job.runs.state import Runs
+
+
+def may_matter(fact: Fact) -> bool:
+    """Tell whether a fact may change which machines are wanted: an end, an order or a machine."""
+    if isinstance(fact, HeartbeatReceived):
+        return False
+    if isinstance(fact, Machine) and not isinstance(fact, StatusReported):
+        return fact.server_id is not None
+    return True
+
+
+def rollback_of(
+    runs: Runs, attempt: Attempt, facts: Sequence[Fact], now: datetime
+) -> RollbackRequested | RollbackWithdrawn | None:
+    """Return what has to be decided about an attempt's machine after these facts, if anything.
+
+    A rollback names a machine that the attempt itself reported and that nobody wants.
+    """
+    server_id = attempt.machine_id
+    if server_id is None or attempt.stopped_at:
+        return None  # without a machine, or with one that is gone for good
+    if not attempt.rollback_requested_at and (attempt.passed_on or attempt.status != "failed"):
+        return None  # another attempt answers for the machine, or nobody has to
+    is_wanted = attempt.status != "failed" or _is_of_another(runs, attempt)
+    if attempt.final and not attempt.final.ordered:
+        # After an operator's order, a run that goes on changes nothing but its machine.
+        is_wanted = is_wanted or _says_it_runs(facts, attempt)
+    if attempt.rollback_requested_at:
+        withdrawn = RollbackWithdrawn(recorded_at=now, attempt=attempt.number)
+        return withdrawn if is_wanted else None
+    if is_wanted or attempt.replaced or _may_be_of_another(runs, attempt):
+        return None
+    return RollbackRequested(
+        recorded_at=now,
+        attempt=attempt.number,
+        server_id=server_id,
+        server_ip=attempt.server_ip.value if attempt.server_ip else None,
+    )
+
+
+def rollbacks_of_others(
+    runs: Runs, number: int, facts: Sequence[Fact], now: datetime
+) -> Iterator[RollbackRequested | RollbackWithdrawn]:
+    """Yield what has to be decided about the other machines of an attempt that reported several."""
+    attempt = runs.find(number)
+    for machine in attempt.others if attempt else ():
+        assert attempt
+        server_id = machine.server_id
+        is_wanted = attempt.status != "failed" or _has_another(runs, attempt, server_id)
+        if attempt.final and not attempt.final.ordered:
+            is_wanted = is_wanted or _names_as_running(facts, server_id)
+        if machine.left_at and not machine.settled:
+            if is_wanted:
+                yield RollbackWithdrawn(recorded_at=now, attempt=number, server_id=server_id)
+        elif not (machine.settled or is_wanted or attempt.replaced):
+            if not _may_be_of_another(runs, attempt):
+                yield RollbackRequested(recorded_at=now, attempt=number, server_id=server_id)
+
+
+def _names_as_running(facts: Sequence[Fact], server_id: str) -> bool:
+    if not any(isinstance(fact, StatusReported) and fact.status == "running" for fact in facts):
+        return False
+    return any(isinstance(fact, Machine) and fact.server_id == server_id for fact in facts)
+
+
+def _says_it_runs(facts: Sequence[Fact], attempt: Attempt) -> bool:
+    """Tell whether these facts say that the attempt's machine runs, whatever became of it."""
+    if not any(isinstance(fact, StatusReported) and fact.status == "running" for fact in facts):
+        return False
+    named = [fact.server_id for fact in facts if isinstance(fact, Machine) and fact.server_id]
+    if named:
+        return attempt.is_machine(named[-1])
+    return any(
+        isinstance(fact, StatusReported) and fact.attempt in (None, attempt.number)
+        for fact in facts
+    )
+
+
+def _is_of_another(runs: Runs, attempt: Attempt) -> bool:
+    """Tell whether an attempt that runs or is in progress has the same machine."""
+    return _has_another(runs, attempt, attempt.machine_id)
+
+
+def _has_another(runs: Runs, attempt: Attempt, server_id: str | None) -> bool:
+    return any(
+        each.number != attempt.number
+        and each.has_machine(server_id)
+        and (each.final is None or each.status == "running")
+        for each in runs.attempts
+    )
+
+
+def _may_be_of_another(runs: Runs, attempt: Attempt) -> bool:
+    """Tell whether the machine may be that of a superseded run, or the one that runs.
+
+    A run claims its machine when a word that names the run names the machine. Silence is no proof
+    against a machine while the one that runs was not named, and neither was its run.
+    """
+    if attempt.final and attempt.final.inferred:
+        for each in runs.attempts:
+            if each.status == "running" and not (each.machine_id or each.run_id):
+                return True
+    if attempt.claims_machine:
+        return False
+    return any(runs.is_superseded(each) for each in runs.attempts)

@@ -1,0 +1,1 @@
+"""A lost end of the log: noticing it, and recording it until an operator acknowledges it."""

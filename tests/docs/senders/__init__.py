@@ -1,0 +1,1 @@
+"""The examples of docs/senders.md, run as they stand there."""

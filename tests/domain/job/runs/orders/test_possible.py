@@ -1,0 +1,112 @@
+"""What is possible, and the sentence that says so."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from domain.errors import NotPossible
+from domain.job.callback import Callback
+from domain.job.events import (
+    Fact,
+)
+from domain.job.provisioning_job import Outcome, ProvisioningJob
+from domain.job.runs.orders import Ordered, possible
+from tests.support.deployment import NOON
+from tests.support.histories import (
+    FAILED,
+    MACHINE,
+    PROVISIONING,
+    QUEUED,
+    RUNNING,
+    STOPPING,
+    TIMED_OUT,
+    job_after,
+)
+from tests.support.orders import COMMANDS, order, told
+from tests.support.strategies import callbacks, moments
+
+
+@pytest.mark.parametrize(
+    ("command", "history", "sentence"),
+    [
+        (
+            "fail",
+            (QUEUED, PROVISIONING, RUNNING),
+            "The job has ended already (running since 2026-03-02 12:05:00 UTC). "
+            "Possible now: stop, stopped.",
+        ),
+        (
+            "cancel",
+            (QUEUED, PROVISIONING, RUNNING, STOPPING),
+            "The job has ended already (stopping since 2026-03-02 12:08:00 UTC). "
+            "Possible now: stopped.",
+        ),
+        (
+            "cancel",
+            (QUEUED, PROVISIONING, MACHINE, FAILED),
+            "The job has ended already (failed at 2026-03-02 12:05:00 UTC). Possible now: retry.",
+        ),
+        (
+            "retry",
+            (QUEUED, PROVISIONING),
+            "The job is in progress (provisioning since 2026-03-02 12:00:00 UTC). "
+            "Possible now: fail, cancel.",
+        ),
+        (
+            "retry",
+            (QUEUED,),
+            "The job is in progress (pending). Possible now: fail, cancel.",
+        ),
+        (
+            "retry",
+            (QUEUED, RUNNING),
+            "The job has ended already (running since 2026-03-02 12:05:00 UTC). "
+            "Possible now: stop, stopped.",
+        ),
+        (
+            "stopped",
+            (QUEUED, PROVISIONING, TIMED_OUT),
+            "The job has ended already (timed out at 2026-03-02 12:16:00 UTC), and no machine of "
+            "it is left. Possible now: fail, cancel, retry.",
+        ),
+    ],
+)
+def test_a_refusal_says_what_is_possible(
+    command: Ordered, history: tuple[Fact, ...], sentence: str
+) -> None:
+    with pytest.raises(NotPossible) as refused:
+        order(job_after(*history), command)
+
+    assert str(refused.value) == sentence
+    assert all(word in sentence for word in refused.value.possible)
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    st.lists(callbacks(st.none() | moments) | st.sampled_from([*COMMANDS, "time"]), max_size=12),
+    st.sampled_from(COMMANDS),
+    st.integers(0, 4),
+)
+def test_an_order_changes_the_job_exactly_if_it_is_possible(
+    history: list[Callback | str], command: Ordered, allowed: int
+) -> None:
+    job = ProvisioningJob("job")
+    for number, asked in enumerate(history):
+        job = told(job, asked, NOON + number * timedelta(minutes=20), allowed)
+    able = possible(job.runs, allowed)
+    refusals = list[NotPossible]()
+    try:
+        outcome = order(job, command, max_retries=allowed)
+    except NotPossible as refused:
+        refusals, outcome = [refused], Outcome(job)
+
+    if refusals:
+        assert refusals[0].possible == able
+        assert command not in able or "More than one machine" in str(refusals[0])
+    else:
+        assert bool(outcome.events) == (command in able)
+        assert not order(outcome.job, command, max_retries=allowed).events

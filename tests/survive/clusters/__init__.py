@@ -1,0 +1,1 @@
+"""Clusters of PostgreSQL whose primaries may be killed."""
