@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from asyncio import AbstractEventLoop, Task, timeout
+from asyncio import AbstractEventLoop, Event, Task, timeout
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Final, NamedTuple
@@ -55,6 +55,7 @@ class Audience:
         self._loop = loop
         self._bounds = bounds
         self._open: dict[Stream, None] = {}
+        self._finished = Event()
         self._channels = Channels()
         documents = Documents(services)
         telling = Telling(loop, self._channels, documents, lambda: bool(self._open))
@@ -86,13 +87,14 @@ class Audience:
         return Answer(200, event_stream.HEADERS, event_stream.retry(), stream)
 
     async def changed(self, watch: Watch, seconds: float) -> bool:
-        """See `Door.changed`: False if there are too many streams to wait beside."""
-        try:
-            stream = self._admitted(watch, says_end=False)
-        except TooManyStreams:
+        """See `Door.changed`: False with too many streams, or if the server is about to end."""
+        if self._finished.is_set() or len(self._open) >= self._bounds.streams:
             return False
+        stream = self._admitted(watch, says_end=False)
         try:
             await stream.first_page()
+            if self._finished.is_set():
+                return False
             alarm = Alarm(self._loop)
             stream.begin(alarm)
             async with timeout(seconds):
@@ -104,7 +106,8 @@ class Audience:
         return True
 
     def finish(self) -> None:
-        """Let every reader come again later: the server is about to end."""
+        """Let every reader come again later, and nobody wait: the server is about to end."""
+        self._finished.set()
         for stream in tuple(self._open):
             stream.finish()
 

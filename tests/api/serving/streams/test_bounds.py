@@ -185,6 +185,9 @@ def test_a_server_that_ends_lets_every_reader_come_again_and_is_not_held_up(
             await reader.rest()
             assert reader.retry
         assert (await poll.begin()).status == 304
+        late = await served.ask("/api/jobs/job-1", Prefer="wait=60", If_None_Match=tag)
+        assert late.status == 304
+        late.client.writer.close()
         poll.client.writer.close()
         await served.until(lambda: open_in(served) == 0)
 
