@@ -1,4 +1,4 @@
-"""The projector's lock, and what wakes its holder."""
+"""The projector's lock, and what wakes its holder and other followers of the log."""
 
 from __future__ import annotations
 
@@ -26,6 +26,16 @@ class Waking(Statements):
 
     def wake(self) -> None:
         """Do nothing: every append sends a NOTIFY."""
+
+    @contextmanager
+    def wake_ups(self) -> Iterator[WakeUps]:
+        """See `ReadModel.wake_ups`."""
+        try:
+            with self._datastore.session() as connection:
+                connection.execute(LISTEN)
+                yield _WakeUps(connection)
+        except psycopg.Error as error:
+            raise OperationalError(str(error)) from error
 
     @contextmanager
     def projector_lock(self) -> Iterator[WakeUps | None]:
