@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from api.http import problems
 from api.http.bodies import MAX_BODY_BYTES
+from api.http.callers.proxies import Proxies
 from api.http.flask_side.app import App
 from api.http.flask_side.paths import IdConverter
-from api.http.proxies import Proxies
+from api.http.problems import documents as problems
 from api.pages import audit
 from api.pages import reference as reference_page
 from api.routes import (

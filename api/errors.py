@@ -1,6 +1,6 @@
 """Errors of requests; each docstring is the error's message.
 
-`api/http/problem_kinds.py` pairs each error with a status code.
+`api/http/problems/kinds.py` pairs each error with a status code.
 """
 
 from __future__ import annotations

@@ -11,10 +11,10 @@ import click
 
 from api.cli.terminal.greeting import greet
 from api.cli.terminal.output import opened
-from api.serving.listening import claimed
 from api.serving.logs import log_to_stderr
-from api.serving.server import connections_of, run
-from api.serving.service_manager import ServiceManager
+from api.serving.processes.listening import claimed
+from api.serving.processes.server import connections_of, run
+from api.serving.processes.service_manager import ServiceManager
 from api.settings.config import from_environment
 from api.settings.credentials import needs_credentials, with_credentials
 from api.settings.home import check_database_file, make_home

@@ -10,9 +10,9 @@ from typing import Any
 from marshmallow import EXCLUDE
 
 from api.errors import AgentNotFound
-from api.http import access
 from api.http.answers import in_json
-from api.http.counters import counted
+from api.http.callers import access
+from api.http.counting.counters import counted
 from api.http.etags import IF_MATCH, etag, expected_version, is_known, not_modified, tagged
 from api.http.flask_side.blueprint import TAGGED, Blueprint
 from api.http.flask_side.door import through_flask

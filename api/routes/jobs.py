@@ -12,9 +12,9 @@ import msgspec
 from flask import request, url_for
 
 from api.errors import InvalidFields, MissingScope, ReadModelBehind
-from api.http import access
 from api.http.answers import in_json
 from api.http.callback_paths import path_of
+from api.http.callers import access
 from api.http.etags import etag, is_known, lasting, not_modified, tagged
 from api.http.flask_side.blueprint import LOCATION, PAGED, TAGGED, Blueprint
 from api.http.flask_side.door import through_flask

@@ -14,7 +14,7 @@ from typing import Final
 from api.errors import TooManyConnections
 from api.http.flask_side.app import CAREFUL, App
 from api.http.messages import Answer, Request
-from api.http.problems import problem_of
+from api.http.problems.documents import problem_of
 from api.http.request_ids import HEADER, begin
 from api.routes.hot import match
 from api.serving.flask_behind import FlaskBehind, environ_of

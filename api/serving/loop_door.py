@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, TypeAlias
 
 from api.errors import InvalidToken, MissingScope, MissingToken
-from api.http.access import admitted
+from api.http.callers.access import admitted
 from api.http.headers import Headers
 from api.http.messages import Answer, Result, Watch
 from api.serving.gathering import Gathering

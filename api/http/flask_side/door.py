@@ -7,8 +7,8 @@ from collections.abc import Callable
 from flask import request
 
 from api.errors import AgentNotFound, NoStreams
-from api.http.access import admitted, services
 from api.http.bodies import whole_body
+from api.http.callers.access import admitted, services
 from api.http.headers import Headers, header
 from api.http.messages import Answer, Request, Result, View, Watch
 from api.tokens import Principal, Scope

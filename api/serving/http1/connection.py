@@ -20,7 +20,7 @@ from urllib.parse import unquote
 from werkzeug.exceptions import HTTPException, RequestTimeout
 
 from api.http.messages import Answer, Source
-from api.http.problems import problem_of
+from api.http.problems.documents import problem_of
 from api.serving.http1.incoming import Ends, Incoming
 from api.serving.http1.outgoing import CONTINUE, in_bytes
 from api.serving.http1.reading import MAX_HEAD_BYTES, Reader

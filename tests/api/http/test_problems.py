@@ -20,8 +20,8 @@ import projections
 from api.app import create_app
 from api.atomic_file import FileNotWritten
 from api.errors import NOT_WRITING, BadRequest, InvalidFields, NotWriting, ReadModelBehind, sentence
-from api.http import problems
-from api.http.problem_kinds import KINDS
+from api.http.problems import documents as problems
+from api.http.problems.kinds import KINDS
 from api.settings.settings import Settings
 from api.settings.variables import InvalidSetting
 from api.wiring import Services, open_services

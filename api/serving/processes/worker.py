@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import uvloop
 
-from api.http.shared_counts import SharedMemory, share
+from api.http.counting.shared_counts import SharedMemory, share
 from api.settings.settings import Settings
 
 if TYPE_CHECKING:
