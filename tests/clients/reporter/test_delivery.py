@@ -14,8 +14,8 @@ import pytest
 from standardwebhooks import Webhook
 
 from clients.reporter.milepost_report import VERSION, Unusable, target_of, word_of
-from tests.clients.reporter.conftest import Job
 from tests.clients.reporter.gate import answering, forward, with_clock
+from tests.clients.reporter.job import Job
 from tests.clients.reporter.program import PATIENCE_SECONDS, USUAL
 from tests.support.server import SECRET, Server
 

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients.reporter.conftest import Job
 from tests.clients.reporter.gate import (
     Way,
     answering,
@@ -23,6 +22,7 @@ from tests.clients.reporter.gate import (
     silent,
     swallow,
 )
+from tests.clients.reporter.job import Job
 from tests.clients.reporter.program import PATIENCE_SECONDS, PATIENT, USUAL, Program, until
 from tests.support.server import free_port
 

@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from tests.clients.reporter.gate import Gate, silent
-from tests.docs.senders.conftest import Workplace
 from tests.docs.senders.page import REPORTER, example, examples
+from tests.docs.senders.workplace import Workplace
 from tests.support.server import Server
 
 EXAMPLE = "https://milepost.example"
