@@ -21,7 +21,9 @@ MAX_SECRET: Final = 4096
 """The most bytes of a file with a credential."""
 ROOT: Final = 0
 LOCKS: Final = ("-projector", "-rebuild", "-next-writer")
-BESIDE: Final = ("", "-wal", "-shm", "-journal", *LOCKS)
+OF_SQLITE: Final = ("-wal", "-shm", "-journal")
+"""The ends of the names of the files that SQLite itself makes beside a database."""
+BESIDE: Final = ("", *OF_SQLITE, *LOCKS)
 """The ends of the names of a SQLite database's files."""
 OF_HOME: Final = (
     "callback-secret",
