@@ -97,6 +97,10 @@ def made_private(settings: Settings) -> Iterator[str]:
 
     Files of other accounts, symbolic links and folders stay as they are. Only root gives the locks
     that an earlier release made for root to the owner of the database.
+
+    This process must have no connection to the SQLite file yet. When a process closes any of its
+    descriptors of a file, it loses all its locks on that file, also those of SQLite. Another
+    process then removes `-wal` when it closes its last connection.
     """
     closed, still_open = list[Path](), dict[Path, str]()
     for path in _files(settings):
