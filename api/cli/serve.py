@@ -94,8 +94,7 @@ def project() -> None:
         signal.signal(number, lambda *_: stop.set())
     settings = from_environment()
     log_to_stderr(settings.log_format)
-    with opened(settings) as services:
-        _mend(settings)
+    with opened(settings, first=_mend) as services:
         if settings.log_format == "text":
             click.echo(f"Projecting {settings.shown_database}; Ctrl-C stops.", err=True)
         services.projector().run(stop)
@@ -112,8 +111,7 @@ def init_db(role: str | None, read_only: bool) -> None:
     """
     if read_only and not role:
         raise click.UsageError("--read-only belongs to --grants")
-    with opened(makes_store=True) as services:
-        _mend(services.settings)
+    with opened(makes_store=True, first=_mend) as services:
         click.echo(f"{services.settings.shown_database} is ready.", err=bool(role))
         if role:
             for statement in services.schema.grants(role, only_reads=read_only):
