@@ -955,8 +955,11 @@ class Reporter:
                 raise Unusable(f"unknown status; known are {', '.join(STATUSES)}")
             return {"status": status, **fields, "error": (fields["error"] or "")[-MAX_ERROR:]}
         if what == "metadata":
-            pairs = _pairs(self._options.pairs)
-            return {"status": "provisioning", **fields, "metadata": pairs or None}
+            pairs = _pairs(self._options.pairs) or None
+            if not any(fields.values()):
+                # As a status, it would begin the next attempt of a run that has failed.
+                return {"type": "heartbeat", "metadata": pairs}
+            return {"status": "provisioning", **fields, "metadata": pairs}
         return None
 
     def _run(self, argv: list[str], target: Target) -> NoReturn:
