@@ -69,6 +69,7 @@ STARTUP_SECONDS = 0.2
 """How long Python takes to load this file; that is the job's time, too."""
 EXCHANGE_SECONDS = 10.0
 """How long one callback may take beside a command that runs."""
+SAY_SECONDS = 0.1
 HEARTBEAT_SECONDS = 60.0
 CLOCK_SECONDS = 30
 """A smaller difference from the server's clock explains no refusal."""
@@ -897,7 +898,9 @@ class Reporter:
             self._said.add(line)
             octets = f"milepost-report: {line}\n".encode("utf-8", "replace")
             with contextlib.suppress(OSError):
-                os.write(2, octets)
+                # A full pipe that nobody reads would hold up the job. One with room takes a line.
+                if select.select([], [2], [], SAY_SECONDS)[1]:
+                    os.write(2, octets)
 
     def call(self, command: list[str]) -> int:
         """Do what is asked; return the exit status."""

@@ -5,7 +5,9 @@ What was not taken waits on disk, and is recorded once when the server can be re
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -330,3 +332,21 @@ def test_the_program_may_come_by_a_pipe(job: Job) -> None:
 
     assert (done.returncode, done.stderr) == (0, b"")
     assert job.said() == ["vm_created"]
+
+
+def test_a_log_that_nobody_reads_holds_up_no_call(job: Job) -> None:
+    job.gate.way = answering("503 Service Unavailable")
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writing, bytes(4096))
+    os.set_blocking(writing, True)
+
+    call = job.report.begun("step", "vm_created", stderr=writing)
+    try:
+        assert call.wait(PATIENCE_SECONDS) == 0
+    finally:
+        call.kill()
+        os.close(reading)
+        os.close(writing)
