@@ -23,6 +23,7 @@ from api.http.messages import Answer
 from api.http.problems.kinds import KINDS
 from domain import errors as domain
 from domain.errors import MilepostError
+from projections.read_model.contract import PositionGone
 
 log = logging.getLogger("milepost.api")
 STRANGERS = StrangerLog(log)
@@ -34,6 +35,7 @@ MAX_PATH = 200
 UNAVAILABLE: Final[dict[type[MilepostError], str]] = {
     domain.QueueFull: "queue_full",
     domain.StoreUnavailable: "store_unavailable",
+    PositionGone: "store_unavailable",
 }
 """The reasons of log lines about what passes. Each reason has lines of its own."""
 IN_A_PATH: Final = "/:@!$&'()*+,;=~"
@@ -66,7 +68,7 @@ def problem_of(error: Exception, method: str, path: str) -> Answer:
     """
     if method == "POST" and takes_callbacks(path) and (counter := REFUSED.get(type(error))):
         counter.inc()
-    if isinstance(error, MilepostError):
+    if isinstance(error, MilepostError) and type(error) in KINDS:
         return _explained(error, method, path)
     if isinstance(error, HTTPException):
         return _from_http(error, path)

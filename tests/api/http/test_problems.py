@@ -85,6 +85,7 @@ TYPES = {
     "precondition-failed",
     "queue-full",
     "read-model-behind",
+    "read-model-gone",
     "registration-conflict",
     "store-unavailable",
     "unknown-status",
@@ -180,6 +181,12 @@ def test_what_passes_says_when_to_try_again(memory_site: Site, error: MilepostEr
 
     problem_of(answer, 503)
     assert int(answer.headers["Retry-After"]) > 0
+
+
+def test_an_error_that_was_meant_for_no_client_is_answered_as_a_bug(memory_site: Site) -> None:
+    answer = failing(memory_site.services, PositionMoved()).get("/fail")
+
+    problem_of(answer, 500, "internal-error")
 
 
 def test_a_bug_is_a_500_that_says_nothing_and_logs_everything(
