@@ -24,7 +24,7 @@ from werkzeug.exceptions import (
 from werkzeug.exceptions import NotImplemented as NotImplementedByServer
 
 from api.http.bodies import MAX_BODY_BYTES
-from api.serving.http1.incoming import Ends, Fields, Incoming
+from api.serving.http1.incoming import FIELD_BYTES, Ends, Fields, Incoming
 
 MAX_HEAD_BYTES: Final = 64 * 1024
 MAX_PATH_BYTES: Final = 8 * 1024
@@ -226,6 +226,7 @@ class Reader:
         elif self._bytes_read > MAX_HEAD_BYTES:
             raise self._large_head()
         size = self._bytes_read if self._is_counted else self._bytes_read + piece
+        size += FIELD_BYTES * len(self._fields)
         if size > FREE_BYTES:
             self._to.hold(size)
 
