@@ -146,6 +146,13 @@ class Door(Protocol):
         """Return the result of work that computes for long, or raise what it raises."""
         ...
 
+    async def read_apart(self, work: Callable[[], Result]) -> Result:
+        """Return what is made of an authentic body that takes long to read, or raise the same.
+
+        No request with a token holds it up.
+        """
+        ...
+
     async def together(self, question: Callable[[Services], Result]) -> Result:
         """Return the answer to a question, asked once for all who ask it at the same time."""
         ...

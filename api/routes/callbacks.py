@@ -237,7 +237,7 @@ def _stranger(request: Request) -> str | None:
 
 async def _of_body(body: bytes, work: Callable[[], Result], door: Door) -> Result:
     """Return what is made of a body: at once of a small one, apart of a large one."""
-    return await door.apart(work) if len(body) > LARGE else work()
+    return await door.read_apart(work) if len(body) > LARGE else work()
 
 
 async def _keep(error: MilepostError, request: Request, sender: Sender, door: Door) -> None:

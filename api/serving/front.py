@@ -12,6 +12,7 @@ import asyncio
 from typing import Final
 
 from api.errors import TooManyConnections
+from api.http.callback_paths import takes_callbacks
 from api.http.flask_side.app import CAREFUL, App
 from api.http.messages import Answer, Request
 from api.http.problems.documents import problem_of
@@ -38,6 +39,9 @@ WSGI_THREADS: Final = 32
 
 class Front:
     """Answers requests by the hot routes and by Flask; `without_hot`, by Flask in more threads.
+
+    Without hot routes, a callback's signature is verified in those threads, too. So strangers can
+    hold all of them for as long as that takes.
 
     It is always the event loop that answers questions about its health.
     """
@@ -76,7 +80,8 @@ class Front:
                 request = Request(method, text, query.decode("latin-1"), incoming.header, body)
                 answer = await view(request, self._door, **parameters)
             else:
-                is_known = self._without_hot or self._door.knows(incoming.header)
+                is_callback = self._without_hot and method == "POST" and takes_callbacks(text)
+                is_known = is_callback or self._door.knows(incoming.header)
                 flask = self._flask if is_known else self._for_strangers
                 environ = environ_of(incoming, path, query, body)
                 environ["HTTP_X_REQUEST_ID"] = request_id

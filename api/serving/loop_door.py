@@ -9,7 +9,7 @@ from asyncio import AbstractEventLoop
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from api.errors import InvalidToken, MissingScope, MissingToken
 from api.http.callers.access import admitted
@@ -26,6 +26,12 @@ from domain.job.commands.callbacks import KeepRefusal
 from domain.writing.batch import Receipt
 from domain.writing.batching import Batching
 from projections.views.instance import Instance
+
+BODY_THREADS: Final = 2
+"""How many threads read large callbacks.
+
+Were they those of Flask, one token that asks for many pages at once would turn callbacks away.
+"""
 
 Question: TypeAlias = Callable[[Services], Any]
 
@@ -45,6 +51,7 @@ class LoopDoor:
         self._loop = loop
         self._threads = threads
         self._strangers = strangers
+        self._bodies = BoundedThreads(loop, BODY_THREADS)
         self._milepost = services.milepost
         self._tokens = services.tokens
         self._remembered = _OnlyRemembered(services.tokens)
@@ -108,6 +115,10 @@ class LoopDoor:
         """See `Door.apart`: a thread does it; raises what `BoundedThreads.run` raises."""
         return await self._threads.run(work)
 
+    async def read_apart(self, work: Callable[[], Result]) -> Result:
+        """See `Door.read_apart`: threads that have nothing else to do."""
+        return await self._bodies.run(work)
+
     async def together(self, question: Callable[[Services], Result]) -> Result:
         """See `Door.together`; a thread of its own asks."""
         answer: Result = await self._questions.ask(question)
@@ -124,6 +135,7 @@ class LoopDoor:
     def close(self) -> None:
         """End the threads."""
         self._audience.close()
+        self._bodies.close()
         self._reading.close()
         self._reading_jobs.close()
         self._asking.close()

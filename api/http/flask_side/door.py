@@ -66,6 +66,10 @@ class FlaskDoor:
         """See `Door.apart`: the thread has nothing else to do."""
         return work()
 
+    async def read_apart(self, work: Callable[[], Result]) -> Result:
+        """See `Door.read_apart`."""
+        return work()
+
     async def together(self, question: Callable[[Services], Result]) -> Result:
         """See `Door.together`: the thread asks alone."""
         return question(self.services)
