@@ -217,6 +217,14 @@ def test_a_job_that_reports_in_time_is_not_called_silent(shell: Shell, database_
     assert "no heartbeat since" not in said
 
 
+@pytest.mark.parametrize("group", ["tokens", "losses", "workflows"])
+def test_a_group_by_itself_lists_its_commands_as_its_help_does(empty: Shell, group: str) -> None:
+    said = empty.run(group)
+
+    assert said.exit_code == 2
+    assert said.stderr == empty(group, "--help")
+
+
 def line_of(word: str, said: str) -> str:
     [found] = [line for line in said.splitlines() if word in line]
     return found
