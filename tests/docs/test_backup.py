@@ -86,7 +86,7 @@ def test_the_commands_find_the_events_of_a_clone(make_server: Make) -> None:
     assert server.stop() == 0
     run(RESTORES["SQLite"], server, server.home)
 
-    assert (server.home / "old" / "milepost.db").exists()
+    assert (server.home / ".milepost" / "old" / "milepost.db").exists()
     assert statuses(server.start()) == {"before": 200, "after": 404}
 
 
