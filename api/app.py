@@ -20,6 +20,7 @@ from api.routes import (
     operations,
     reference,
     reporter,
+    streams,
 )
 from api.wiring import Services
 
@@ -39,6 +40,7 @@ def create_app(services: Services) -> App:
         callbacks.bp,
         instances.bp,
         jobs.bp,
+        streams.bp,
         operations.bp,
         events.bp,
         checkpoints.bp,

@@ -113,6 +113,14 @@ class TooManyConnections(MilepostError):
     """There are more connections, of this address or in all, than the server may have."""
 
 
+class TooManyStreams(MilepostError):
+    """The server has as many open streams as it may have."""
+
+
+class NoStreams(MilepostError):
+    """This server cannot stream: a stream would hold one of its few threads."""
+
+
 class TooManyBytes(MilepostError):
     """The server has no room for so many large requests, and this one has taken the longest."""
 
