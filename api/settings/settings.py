@@ -25,6 +25,8 @@ PARENT_CONNECTIONS: Final = 2
 """A server's parent projects in one thread; the second replaces one that has died."""
 PARENT_SESSIONS: Final = 2
 """The sessions of the parent's locks, beside these: one that projects, and one that rebuilds."""
+WORKER_SESSIONS: Final = 1
+"""A worker's session beside its connections: it hears of new events while somebody watches."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,7 +64,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def most_database_connections(self) -> int:
         """How many connections to the database this server holds at most, with all processes."""
-        return PARENT_CONNECTIONS + PARENT_SESSIONS + self.workers * self.database_connections
+        each_worker = self.database_connections + WORKER_SESSIONS
+        return PARENT_CONNECTIONS + PARENT_SESSIONS + self.workers * each_worker
 
     def of_parent(self) -> Settings:
         """Return the settings of a process with one thread that uses the database."""
