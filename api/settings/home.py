@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from api.settings.private_files import make_private
+from api.settings.private_files import make_private, make_private_folder
 from api.settings.settings import Settings
 from api.settings.sqlite_file import check_file
 from api.settings.variables import InvalidSetting
@@ -31,8 +31,14 @@ def make_home(settings: Settings) -> None:
 
 
 def make_folder(name: str, folder: Path) -> None:
-    """Make a folder for this user alone; raise an `InvalidSetting` that names the variable."""
+    """Make a folder, and those above it, for one account alone, unless they exist.
+
+    The account is this one. If it is root, each folder belongs to the owner of the one above it.
+    Raises an `InvalidSetting` that names the variable.
+    """
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for missing in reversed([each for each in (folder, *folder.parents) if not each.exists()]):
+            make_private_folder(missing)
+        folder.mkdir(exist_ok=True)  # raises if a file has the name
     except OSError as error:
         raise InvalidSetting(f"{name}: {folder} cannot be made: {error.strerror}") from error

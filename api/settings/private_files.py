@@ -50,6 +50,19 @@ def make_private(path: Path) -> None:
             os.close(file)
 
 
+def make_private_folder(path: Path) -> None:
+    """Make a folder as `make_private` makes a file; the folder above it exists."""
+    path.mkdir(mode=0o700, exist_ok=True)
+    # The owner of the folder above could have put something else there meanwhile.
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        is_new = not os.listdir(folder)  # noqa: PTH208  a Path has no descriptor
+        if is_new and os.fstat(folder).st_uid == os.geteuid():
+            give_to_owner_of(path.parent, folder)
+    finally:
+        os.close(folder)
+
+
 def read_private(path: Path) -> str:
     """Return the text of a file that only this account, or root, may have written or read.
 

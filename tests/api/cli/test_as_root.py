@@ -68,6 +68,18 @@ def test_what_root_s_projector_has_seen_of_the_log_is_the_service_s_to_read(
     assert set(found.values()) == {ANOTHER}, found
 
 
+def test_folders_that_root_makes_belong_to_the_owner_of_the_folder_above(folder: Path) -> None:
+    """Else the service could not enter its own home."""
+    made = folder / "deep" / "home"
+
+    status, _, said = run_as(folder, "init-db", user=ROOT, home=made)
+
+    assert status == 0, said
+    assert {path.stat().st_uid for path in (made.parent, made)} == {ANOTHER}
+    assert set(owners(made).values()) == {ANOTHER}, owners(made)
+    assert run_as(folder, "status", home=made)[0] == 0
+
+
 def test_a_database_that_root_makes_belongs_to_the_owner_of_its_folder(folder: Path) -> None:
     home = folder / "home"
     home.mkdir(mode=0o700)
