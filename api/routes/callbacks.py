@@ -22,13 +22,13 @@ from api.errors import (
 )
 from api.http.answers import in_json
 from api.http.callback_paths import CALLBACK_PATHS, OF_ONE_JOB
-from api.http.counters import DUPLICATE, REASONS, RECORDED
+from api.http.callers.signatures import Sender, verify
+from api.http.counting.counters import DUPLICATE, REASONS, RECORDED
 from api.http.flask_side.blueprint import Blueprint, View
 from api.http.flask_side.door import through_flask
 from api.http.headers import Headers
 from api.http.idempotency import parameter
 from api.http.messages import Answer, Door, Request, Result
-from api.http.signatures import Sender, verify
 from api.intake.bending import identity
 from api.intake.callback import CallbackReader, Taken
 from api.schemas.answers import ReceiptSchema
@@ -237,7 +237,7 @@ def _stranger(request: Request) -> str | None:
 
 async def _of_body(body: bytes, work: Callable[[], Result], door: Door) -> Result:
     """Return what is made of a body: at once of a small one, apart of a large one."""
-    return await door.apart(work) if len(body) > LARGE else work()
+    return await door.read_apart(work) if len(body) > LARGE else work()
 
 
 async def _keep(error: MilepostError, request: Request, sender: Sender, door: Door) -> None:

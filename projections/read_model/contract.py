@@ -43,7 +43,7 @@ class PositionGone(PositionMoved, Unavailable):
 
 
 class WakeUps(Protocol):
-    """What the holder of the projector's lock waits for while it has nothing to fold."""
+    """What somebody who follows the log waits for while there is nothing new."""
 
     def wait(self, seconds: float) -> None:
         """Return when the log may have new events, or after that many seconds."""
@@ -167,6 +167,10 @@ class ReadModel(Protocol):
 
     def wake(self) -> None:
         """Wake the active projector, in any process: the log has new events."""
+        ...
+
+    def wake_ups(self) -> AbstractContextManager[WakeUps]:
+        """Yield what wakes any number of followers of the log, who hold no lock."""
         ...
 
     def projector_lock(self) -> AbstractContextManager[WakeUps | None]:

@@ -9,14 +9,16 @@ import msgspec
 import pytest
 
 from api.app import create_app
-from api.serving.front import STRANGER_THREADS, Front
+from api.routes.callbacks import LARGE
+from api.serving.front import STRANGER_THREADS, WSGI_THREADS, Front
 from api.serving.http1.incoming import Ends, Incoming
+from api.serving.threads import MAX_WAITING, THREADS
 from api.tokens.remembered import REMEMBERED_SECONDS, RememberedTokens
 from tests.support.at_once import AtOnce
 from tests.support.connections import PATIENCE
 from tests.support.deployment import Deployment
 from tests.support.seconds import Seconds
-from tests.support.site import ADMIN, CALLBACKS, Site, sign
+from tests.support.site import ADMIN, CALLBACKS, WEBHOOK, Site, like_jq, sign
 
 ENDS = Ends(("192.0.2.1", 1), ("192.0.2.2", 2))
 
@@ -97,6 +99,72 @@ def test_a_sender_who_was_here_before_does_not_wait_among_strangers(
             async with asyncio.timeout(PATIENCE / 2):
                 assert (await front.answer(asks)).status == status
             assert not any(task.done() for task in flood)
+        finally:
+            may_end.set()
+            await asyncio.gather(*flood)
+            front.close()
+
+    asyncio.run(test())
+
+
+def test_no_flood_of_a_token_holds_up_a_large_callback(memory: Deployment) -> None:
+    """A page's token may be lost to somebody: what workflows say is recorded all the same."""
+    services = Site(memory).services
+    app = create_app(services)
+    may_end = Event()
+
+    @app.get("/waits")
+    def waits() -> str:
+        may_end.wait(PATIENCE)
+        return ""
+
+    async def test() -> None:
+        front = Front(app, services, asyncio.get_running_loop())
+        waiting = incoming("GET", "/waits", Authorization=f"Bearer {ADMIN}")
+        flood = [
+            asyncio.create_task(front.answer(waiting)) for _ in range(THREADS + MAX_WAITING + 1)
+        ]
+        body = like_jq({"job_id": "job-1", "status": "provisioning", "extra": "e" * LARGE})
+        signed = incoming("POST", CALLBACKS, body, X_Signature=sign(body))
+        refused = like_jq({"job_id": "job-1", "status": "odd", "extra": "e" * LARGE})
+        signed_too = incoming("POST", CALLBACKS, refused, X_Signature=sign(refused))
+        await asyncio.wait(flood, return_when=asyncio.FIRST_COMPLETED)  # one is too many
+        try:
+            async with asyncio.timeout(PATIENCE / 2):
+                assert (await front.answer(signed)).status == 200
+                assert (await front.answer(signed_too)).status == 400
+        finally:
+            may_end.set()
+            await asyncio.gather(*flood)
+            front.close()
+
+    asyncio.run(test())
+
+
+def test_without_hot_routes_strangers_hold_few_threads_too(memory: Deployment) -> None:
+    services = Site(memory).services
+    app = create_app(services)
+    may_end = Event()
+
+    @app.get("/waits")
+    def waits() -> str:
+        may_end.wait(PATIENCE)
+        return ""
+
+    async def test() -> None:
+        front = Front(app, services, asyncio.get_running_loop(), without_hot=True)
+        waiting = incoming("GET", "/waits")
+        most = WSGI_THREADS + MAX_WAITING + 1
+        flood = [asyncio.create_task(front.answer(waiting)) for _ in range(most)]
+        known = incoming("GET", "/api/jobs", Authorization=f"Bearer {ADMIN}")
+        body = b'{"job_id": "job-1", "type": "heartbeat"}'
+        paths = (CALLBACKS, WEBHOOK, f"{CALLBACKS}/job-1")
+        signed = [incoming("POST", path, body, X_Signature=sign(body)) for path in paths]
+        await asyncio.wait(flood, return_when=asyncio.FIRST_COMPLETED)  # some are too many
+        try:
+            async with asyncio.timeout(PATIENCE / 2):
+                for each in (known, *signed):
+                    assert (await front.answer(each)).status == 200
         finally:
             may_end.set()
             await asyncio.gather(*flood)

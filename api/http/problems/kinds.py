@@ -144,6 +144,18 @@ KINDS: dict[type[MilepostError], Kind] = {
         "Too many connections",
         "Close connections that you do not need, and try again.",
     ),
+    asked.TooManyStreams: Kind(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "too-many-streams",
+        "Too many streams",
+        "Ask for the job itself with If-None-Match, and try the stream again later.",
+    ),
+    asked.NoStreams: Kind(
+        HTTPStatus.NOT_IMPLEMENTED,
+        "no-streams",
+        "No streams here",
+        "Ask for the job itself with If-None-Match; milepost serve streams, without --wsgi.",
+    ),
     asked.TooManyBytes: Kind(
         HTTPStatus.SERVICE_UNAVAILABLE,
         "too-many-bytes",

@@ -15,12 +15,12 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from api import errors as asked
 from api.errors import sentence
 from api.http.callback_paths import takes_callbacks
-from api.http.counters import REASONS, REFUSED
+from api.http.callers.stranger_log import StrangerLog
+from api.http.counting.counters import REASONS, REFUSED
 from api.http.flask_side.app import App
 from api.http.flask_side.blueprint import PROBLEM
 from api.http.messages import Answer
-from api.http.problem_kinds import KINDS
-from api.http.stranger_log import StrangerLog
+from api.http.problems.kinds import KINDS
 from domain import errors as domain
 from domain.errors import MilepostError
 from projections.read_model.contract import PositionGone
