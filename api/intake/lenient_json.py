@@ -24,6 +24,8 @@ MARK: Final = "\ufeff"
 REPLACEMENT: Final = "\ufffd"
 # The possessive quantifiers and the end of the text keep the search linear.
 TOKEN: Final = re.compile(r'"[^"\\]*+(?:\\.?[^"\\]*+)*+(?:"|\Z)|[\[\]{}]', re.DOTALL)
+COMPRESSED: Final = ((b"\x1f\x8b", "gzip"), (b"\x28\xb5\x2f\xfd", "zstd"))
+"""How a compressed body begins. None of these bytes begin a text of JSON."""
 UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
 
 
@@ -112,6 +114,11 @@ class _Reading:
                 parsed = self._decode(text, strict=False)
                 self._note("a text has a raw control character, such as a line break")
         except json.JSONDecodeError as error:
+            for beginning, form in COMPRESSED:
+                if self._raw.startswith(beginning):
+                    raise InvalidJSON(
+                        f"The body is compressed with {form}; Milepost reads plain bodies only."
+                    ) from None
             where = f"line {error.lineno} column {error.colno}"
             raise InvalidJSON(f"The body is not JSON: {error.msg} at {where}.") from None
         if not isinstance(parsed, dict):

@@ -41,4 +41,14 @@ def make_folder(name: str, folder: Path) -> None:
             make_private_folder(missing)
         folder.mkdir(exist_ok=True)  # raises if a file has the name
     except OSError as error:
-        raise InvalidSetting(f"{name}: {folder} cannot be made: {error.strerror}") from error
+        raise InvalidSetting(f"{name}: {_obstacle(folder, error)}") from error
+
+
+def _obstacle(folder: Path, error: OSError) -> str:
+    # The system says "File exists" of a file, and of a link whose disk is not mounted.
+    if isinstance(error, FileExistsError):
+        place = Path(error.filename)
+        if place.exists():
+            return f"{place} is no folder"
+        return f"{place} is a link to nothing: {place.readlink()} does not exist"
+    return f"{folder} cannot be made: {error.strerror}"

@@ -145,6 +145,11 @@ def translated() -> Iterator[None]:
         cause = type(error.__cause__).__name__
         if cause == "UndefinedTable":
             raise StoreUnavailable(f"{error}; milepost init-db creates the tables") from error
+        if _hides_rows(error.__cause__):
+            raise StoreUnavailable(
+                f"{error}; Milepost needs every row: disable row-level security on its tables, or "
+                "give the account BYPASSRLS"
+            ) from error
         if cause == "InsufficientPrivilege":
             raise StoreUnavailable(
                 f"{error}; milepost init-db --grants prints the GRANTs that an account needs"
@@ -154,3 +159,10 @@ def translated() -> Iterator[None]:
         if type(error) is DatabaseError:  # subclasses are bugs of ours and pass unchanged
             raise StoreUnavailable(str(error)) from error
         raise
+
+
+def _hides_rows(cause: object) -> bool:
+    # PostgreSQL has one code for a missing right and for a policy. Its message is in the language
+    # of the server; the function that refuses is the same in every language.
+    diagnosis = getattr(cause, "diag", None)
+    return getattr(diagnosis, "source_function", None) == "check_enable_rls"

@@ -139,6 +139,19 @@ def test_each_missing_right_is_named_in_one_line(
         assert "milepost init-db --grants" in said or "permission denied for database" in said
 
 
+def test_row_security_is_not_called_a_missing_grant(
+    account: Account, owner: Shell, tmp_path: Path
+) -> None:
+    account.give(owner("init-db", "--grants", account.role))
+    account.owner.execute("ALTER TABLE milepost_events ENABLE ROW LEVEL SECURITY")
+
+    said = account.shell(tmp_path).fails("status")
+
+    assert "row-level security" in said
+    assert "BYPASSRLS" in said
+    assert "--grants" not in said
+
+
 def test_only_postgresql_has_roles(sqlite: Deployment, tmp_path: Path) -> None:
     shell = beside(sqlite, tmp_path)
 

@@ -13,6 +13,7 @@ from urllib.parse import quote
 import pytest
 
 from api.settings.config import from_environment
+from api.settings.home import make_folder
 from api.settings.variables import InvalidSetting
 from tests.support.accounts import ANOTHER, run_as, shared_folder
 from tests.support.disks import fill, read_only, small_disk
@@ -314,3 +315,14 @@ def test_a_full_disk_is_named_at_the_start(tmp_path: Path, command: str) -> None
         said = shell.fails(command)
 
     assert "full" in said or "No space left on device" in said
+
+
+def test_a_home_that_is_no_folder_is_called_so(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "unmounted" / "home")
+
+    for name, reason in (("file", "is no folder"), ("link", "is a link to nothing")):
+        with pytest.raises(InvalidSetting, match=f"^MILEPOST_HOME: .*/{name} {reason}"):
+            make_folder("MILEPOST_HOME", tmp_path / name)
+    with pytest.raises(InvalidSetting, match="/link is a link to nothing"):
+        make_folder("MILEPOST_HOME", tmp_path / "link" / "deeper")
