@@ -6,6 +6,8 @@ DESCRIBED := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
+# With make -j, two pips would write one environment at a time.
+.NOTPARALLEL:
 .PHONY: help install run test bench drill check clean
 
 help: ## List what can be made

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from api.http import problems
 from api.http.bodies import MAX_BODY_BYTES
+from api.http.callers.proxies import Proxies
 from api.http.flask_side.app import App
 from api.http.flask_side.paths import IdConverter
-from api.http.proxies import Proxies
+from api.http.problems import documents as problems
 from api.pages import audit
 from api.pages import reference as reference_page
 from api.routes import (
@@ -20,6 +20,7 @@ from api.routes import (
     operations,
     reference,
     reporter,
+    streams,
 )
 from api.wiring import Services
 
@@ -39,6 +40,7 @@ def create_app(services: Services) -> App:
         callbacks.bp,
         instances.bp,
         jobs.bp,
+        streams.bp,
         operations.bp,
         events.bp,
         checkpoints.bp,

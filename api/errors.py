@@ -1,6 +1,6 @@
 """Errors of requests; each docstring is the error's message.
 
-`api/http/problem_kinds.py` pairs each error with a status code.
+`api/http/problems/kinds.py` pairs each error with a status code.
 """
 
 from __future__ import annotations
@@ -111,6 +111,14 @@ class Draining(MilepostError):
 
 class TooManyConnections(MilepostError):
     """There are more connections, of this address or in all, than the server may have."""
+
+
+class TooManyStreams(MilepostError):
+    """The server has as many open streams as it may have."""
+
+
+class NoStreams(MilepostError):
+    """This server cannot stream: a stream would hold one of its few threads."""
 
 
 class TooManyBytes(MilepostError):

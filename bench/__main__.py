@@ -28,6 +28,7 @@ from bench import (
     strangers,
     travelling,
     verifying,
+    watchers,
 )
 from bench.contenders import Mismatch
 from bench.crowd import TooFewFiles, allow_open_files
@@ -41,6 +42,7 @@ CLAIMS: dict[str, Callable[[Stage, Effort], Iterator[Line]]] = {
     "before": before.run,
     "callbacks": callbacks.run,
     "front": front.run,
+    "watchers": watchers.run,
     "strangers": strangers.run,
     "growth": growth.run,
     "deadlines": deadlines.run,
@@ -77,8 +79,9 @@ def main(claims: tuple[str, ...], short: bool, plots: Path | None, file: Path | 
     effort, lines = SHORT if short else FULL, list[Line]()
     try:
         require_wrk()
-        if "front" in (claims or CLAIMS):
-            allow_open_files(effort.silent)
+        for claim, connections in (("front", effort.silent), ("watchers", effort.watchers)):
+            if claim in (claims or CLAIMS):
+                allow_open_files(connections)
     except (MissingWrk, TooFewFiles) as error:
         raise click.ClickException(str(error)) from None
     with Stage() as stage:

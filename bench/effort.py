@@ -21,6 +21,10 @@ class Effort(NamedTuple):
     silent: int
     watched: int
     watched_jobs: int
+    watchers: int
+    watched_live: int
+    watched_rate: int
+    watched_seconds: float
 
 
 FULL = Effort(
@@ -37,6 +41,10 @@ FULL = Effort(
     silent=10_000,
     watched=100,
     watched_jobs=1_000_000,
+    watchers=10_000,
+    watched_live=2_000,
+    watched_rate=100,
+    watched_seconds=600,
 )
 SHORT = Effort(
     pairs=1,
@@ -52,4 +60,8 @@ SHORT = Effort(
     silent=200,
     watched=0,
     watched_jobs=1_000,
+    watchers=60,
+    watched_live=12,
+    watched_rate=40,
+    watched_seconds=3,
 )

@@ -10,12 +10,12 @@ from typing import Final
 
 import click
 
-from api.serving import server
 from api.serving.http1.connection import NEVER, Connection
 from api.serving.http1.incoming import Incoming
-from api.serving.listening import claimed
 from api.serving.logs import log_to_stderr
-from api.serving.service_manager import ServiceManager
+from api.serving.processes import server
+from api.serving.processes.listening import claimed
+from api.serving.processes.service_manager import ServiceManager
 from api.settings.config import from_environment
 from api.settings.credentials import with_credentials
 

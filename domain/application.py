@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from time import monotonic
 from typing import cast
+from weakref import finalize
 
 from eventsourcing.application import Application
 from eventsourcing.persistence import PersistenceError
@@ -73,6 +74,9 @@ class Milepost(Application[str]):
         self._watch = CommitWatch(passed)
         self.end = EndWatch(self.store, passed)
         """Whether what this process has seen is still in the log."""
+        # Also at the exit of a process that closes nothing, while its modules can still be used:
+        # when the interpreter deletes this object then, their names are gone.
+        self._keep_seen = finalize(self, self.end.keep)
         self._failing_since: float | None = None
         self._listeners: list[Callable[[], None]] = []
         self._when_back: list[Callable[[datetime], None]] = []
@@ -191,7 +195,7 @@ class Milepost(Application[str]):
     def close(self) -> None:
         """Do what waits, then close the connections."""
         self._committer.close()
-        self.end.keep()
+        self._keep_seen()
         super().close()
 
     def _commit(self, commands: Sequence[Command]) -> Sequence[Receipt | Exception]:

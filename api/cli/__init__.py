@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 import click
+from click.exceptions import NoArgsIsHelpError
 
 from api.cli.audit import audit
 from api.cli.backup import backup
@@ -51,6 +52,8 @@ class OneLineErrors(click.Group):
             raise click.ClickException(_on_one_line(message)) from error
         except MilepostError as error:
             raise click.ClickException(_on_one_line(sentence(error))) from error
+        except NoArgsIsHelpError:  # its message is the help of a group, which has many lines
+            raise
         except click.ClickException as error:
             error.message = _on_one_line(error.message)  # type: ignore[misc]  # final for kinds
             raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from time import monotonic
@@ -16,6 +17,7 @@ from api.cli.terminal.progress import progress
 from api.databases import copied_to
 from api.settings.config import from_environment
 from api.settings.pg_dump import pg_dump
+from api.settings.private_files import OF_SQLITE
 from api.settings.settings import Settings
 from api.settings.sqlite_file import url_of
 from api.wiring import Services, open_services
@@ -49,6 +51,7 @@ def backup(file: Path, as_json: bool) -> None:
             f"{pg_dump(settings.database_url, file)}"
         )
     refuse_to_replace([file])
+    _refuse_leftovers(file)
     began, findings = monotonic(), list[Finding]()
     with opened(only_looks=True) as services, translated():
         try:
@@ -60,6 +63,17 @@ def backup(file: Path, as_json: bool) -> None:
     _report(file, summary, findings, monotonic() - began, as_json)
     if findings:
         raise click.exceptions.Exit(1)
+
+
+def _refuse_leftovers(file: Path) -> None:
+    """Raise `ClickException` if SQLite would take a file beside FILE for a part of the copy."""
+    for end in OF_SQLITE:
+        beside = file.with_name(file.name + end)
+        if os.path.lexists(beside):
+            raise click.ClickException(
+                f"{beside} is left of another database, and SQLite would write it into the copy; "
+                "remove it, or choose another name"
+            )
 
 
 def _copy(services: Services, part: Path) -> None:

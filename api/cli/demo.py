@@ -90,7 +90,7 @@ def _token(settings: Settings) -> str:
     if not settings.admin_token:
         raise click.ClickException(
             f"there is no admin token in {settings.home}; run this command where `milepost serve` "
-            "runs, or set MILEPOST_HOME or MILEPOST_ADMIN_TOKEN"
+            "runs, or set MILEPOST_HOME, MILEPOST_ADMIN_TOKEN or MILEPOST_ADMIN_TOKEN_FILE"
         )
     return settings.admin_token
 

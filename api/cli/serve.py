@@ -11,10 +11,10 @@ import click
 
 from api.cli.terminal.greeting import greet
 from api.cli.terminal.output import opened
-from api.serving.listening import claimed
 from api.serving.logs import log_to_stderr
-from api.serving.server import connections_of, run
-from api.serving.service_manager import ServiceManager
+from api.serving.processes.listening import claimed
+from api.serving.processes.server import connections_of, run
+from api.serving.processes.service_manager import ServiceManager
 from api.settings.config import from_environment
 from api.settings.credentials import needs_credentials, with_credentials
 from api.settings.home import check_database_file, make_home
@@ -94,8 +94,7 @@ def project() -> None:
         signal.signal(number, lambda *_: stop.set())
     settings = from_environment()
     log_to_stderr(settings.log_format)
-    with opened(settings) as services:
-        _mend(settings)
+    with opened(settings, first=_mend) as services:
         if settings.log_format == "text":
             click.echo(f"Projecting {settings.shown_database}; Ctrl-C stops.", err=True)
         services.projector().run(stop)
@@ -112,8 +111,7 @@ def init_db(role: str | None, read_only: bool) -> None:
     """
     if read_only and not role:
         raise click.UsageError("--read-only belongs to --grants")
-    with opened(makes_store=True) as services:
-        _mend(services.settings)
+    with opened(makes_store=True, first=_mend) as services:
         click.echo(f"{services.settings.shown_database} is ready.", err=bool(role))
         if role:
             for statement in services.schema.grants(role, only_reads=read_only):

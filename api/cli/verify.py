@@ -148,7 +148,9 @@ def _checkpoint(file: Path, trusted: Sequence[PublicKey]) -> Checkpoint:
         raise click.ClickException(f"{file} cannot be read: {error}") from error
     except InvalidCheckpoint as error:
         keys = ", ".join(map(str, trusted)) or "none"
-        raise click.ClickException(f"{file}: {error} (trusted: {keys})") from error
+        raise click.ClickException(
+            f"{file}: {error} (trusted: {keys}; MILEPOST_CHECKPOINT_TRUSTED may name more)"
+        ) from error
 
 
 def state_file(settings: Settings) -> Path:

@@ -15,4 +15,9 @@ _encoder = msgspec.json.Encoder()
 
 def in_json(body: object, status: int = 200, headers: Sequence[tuple[str, str]] = ()) -> Answer:
     """Return the body as JSON. `api/representations/` makes it; the schemas only describe it."""
-    return Answer(status, [*headers, JSON], _encoder.encode(body) + b"\n")
+    return Answer(status, [*headers, JSON], encoded(body) + b"\n")
+
+
+def encoded(body: object) -> bytes:
+    """Return the body as JSON on one line."""
+    return _encoder.encode(body)

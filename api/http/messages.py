@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from api.http.headers import Headers
@@ -25,12 +26,74 @@ class Request(NamedTuple):
     body: bytes = b""
 
 
+class Sink(Protocol):
+    """Where a stream goes: a connection. Every method returns at once."""
+
+    @property
+    def unsent(self) -> int:
+        """How many bytes the reader has not taken yet."""
+        ...
+
+    def write(self, written: bytes) -> None:
+        """Send bytes, after those that wait."""
+        ...
+
+    def close(self) -> None:
+        """Close the connection once everything is sent."""
+        ...
+
+    def abort(self) -> None:
+        """Close the connection at once."""
+        ...
+
+
+class Source(Protocol):
+    """What a stream comes from. The connection calls it on the event loop.
+
+    It calls `begin` at most once, and `gone` exactly once, whether the stream has begun or not.
+    """
+
+    def begin(self, sink: Sink) -> None:
+        """Go on after the head of the answer."""
+        ...
+
+    def drained(self) -> None:
+        """Go on writing: the reader has taken what was waiting."""
+        ...
+
+    def gone(self) -> None:
+        """Forget the sink: its connection has ended."""
+        ...
+
+
 class Answer(NamedTuple):
-    """An answer. The door that sends it adds the length of the body."""
+    """An answer. The door that sends it adds the length of the body.
+
+    With a `source`, the answer is a stream: it has no length, and ends with its connection.
+    """
 
     status: int
     headers: Sequence[tuple[str, str]] = ()
     body: bytes = b""
+    source: Source | None = None
+
+
+class Watch(NamedTuple):
+    """What somebody watches: a job, the newest job of an agent, or all jobs that he may see.
+
+    `after` is the last position that he has seen. The filters are of all jobs.
+    """
+
+    caller: Principal
+    after: int | None = None
+    job_id: str | None = None
+    agent_id: str | None = None
+    filters: Mapping[str, str] = MappingProxyType({})
+
+    @property
+    def is_of_all(self) -> bool:
+        """Whether all jobs are watched."""
+        return self.job_id is None and self.agent_id is None
 
 
 class Door(Protocol):
@@ -59,6 +122,24 @@ class Door(Protocol):
 
     async def instance_of(self, agent_id: str) -> Instance | None:
         """Return the instance of an agent's newest job; see `Reader.instance_of`."""
+        ...
+
+    async def job(self, job_id: str) -> Instance | None:
+        """Return a job's instance; see `Reader.instance`."""
+        ...
+
+    async def watch(self, watch: Watch) -> Answer:
+        """Return a stream of what is watched; 204 if it has ended and nothing is new.
+
+        Raises `JobNotFound` or `AgentNotFound`, `TooManyStreams`, or `NoStreams` behind Flask.
+        """
+        ...
+
+    async def changed(self, watch: Watch, seconds: float) -> bool:
+        """Wait until something is new about what is watched; return False if this door cannot.
+
+        Returns True after that many seconds, too.
+        """
         ...
 
     async def apart(self, work: Callable[[], Result]) -> Result:

@@ -22,13 +22,13 @@ from api.errors import (
 )
 from api.http.answers import in_json
 from api.http.callback_paths import CALLBACK_PATHS, OF_ONE_JOB
-from api.http.counters import DUPLICATE, REASONS, RECORDED
+from api.http.callers.signatures import Sender, verify
+from api.http.counting.counters import DUPLICATE, REASONS, RECORDED
 from api.http.flask_side.blueprint import Blueprint, View
 from api.http.flask_side.door import through_flask
 from api.http.headers import Headers
 from api.http.idempotency import parameter
 from api.http.messages import Answer, Door, Request, Result
-from api.http.signatures import Sender, verify
 from api.intake.bending import identity
 from api.intake.callback import CallbackReader, Taken
 from api.schemas.answers import ReceiptSchema

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from api.errors import EventNotFound
-from api.http import access
 from api.http.answers import in_json
+from api.http.callers import access
 from api.http.flask_side.blueprint import TEXT, Blueprint
 from api.http.messages import Answer
 from api.representations.checkpoint import signed

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from api.http import access
 from api.http.answers import in_json
+from api.http.callers import access
 from api.http.etags import etag, not_modified, tagged
 from api.http.flask_side.blueprint import PAGED, TAGGED, Blueprint
 from api.http.flask_side.paging import next_page

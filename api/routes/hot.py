@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from api.http.callback_paths import CALLBACK_PATHS, OF_ONE_JOB
 from api.http.messages import View
-from api.routes import callbacks, health, instances
+from api.routes import callbacks, health, instances, jobs, streams
 
 
 class HotRoute(NamedTuple):
@@ -36,6 +36,17 @@ HOT: Final = (
     ),
     HotRoute("GET", re.compile("/livez"), health.alive),
     HotRoute("GET", re.compile("/readyz"), health.ready),
+    HotRoute("GET", re.compile("/api/jobs/(?P<job_id>[A-Za-z0-9._~:@-]{1,200})"), jobs.present),
+    # An id in the path of a stream may be any: Flask could not stream it.
+    HotRoute(
+        "GET", re.compile(r"/api/jobs/(?P<job_id>[^\x00-\x1f]{1,200})/stream"), streams.of_job
+    ),
+    HotRoute(
+        "GET",
+        re.compile(r"/api/agents/(?P<agent_id>[^\x00-\x1f]{1,200})/stream"),
+        streams.of_agent,
+    ),
+    HotRoute("GET", re.compile("/api/stream"), streams.of_all),
 )
 
 

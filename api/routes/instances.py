@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import partial
 from itertools import chain
 from typing import Any
@@ -9,13 +10,14 @@ from typing import Any
 from marshmallow import EXCLUDE
 
 from api.errors import AgentNotFound
-from api.http import access
 from api.http.answers import in_json
-from api.http.counters import counted
-from api.http.etags import IF_MATCH, etag, expected_version, not_modified, tagged
+from api.http.callers import access
+from api.http.counting.counters import counted
+from api.http.etags import IF_MATCH, etag, expected_version, is_known, not_modified, tagged
 from api.http.flask_side.blueprint import TAGGED, Blueprint
 from api.http.flask_side.door import through_flask
-from api.http.messages import Answer, Door, Request
+from api.http.messages import Answer, Door, Request, Watch
+from api.http.waiting import PREFER, applied, preferred_wait
 from api.representations.difference import difference_body
 from api.representations.job import instance_body, varying
 from api.schemas.answers import InstanceSchema
@@ -36,6 +38,7 @@ bp = Blueprint("instances", __name__, description="An agent's instance, as pages
 @bp.arguments(PlaceQuerySchema, location="query", reads=OlderPlaceQuerySchema(unknown=EXCLUDE))
 @bp.response(200, InstanceSchema, headers=TAGGED)
 @bp.conditional
+@bp.parameter(PREFER)
 @bp.problem(404, "No such agent, or not yours, or it has no such version or time")
 def show(query: dict[str, Any], agent_id: str) -> Answer:
     """Show the instance of the agent's newest job: now, or in the past.
@@ -54,11 +57,7 @@ def show(query: dict[str, Any], agent_id: str) -> Answer:
     instance = _at(place, agent_id, newest, caller, services)
     # The uptime is the one at that time, too.
     then = min(place.at or instance.updated_at or services.now(), services.now())
-    tag = etag(
-        instance.position,
-        services.workflows.fingerprint,
-        *varying(instance, services.workflows, then),
-    )
+    tag = _tag(instance, services, then)
     body = instance_body(instance, services.workflows, then, services.reader.first_start)
     return not_modified(tag) or in_json(body, headers=tagged(tag))
 
@@ -111,18 +110,30 @@ async def present(request: Request, door: Door, agent_id: str) -> Answer:
     services, caller = door.services, await door.admit(request.header, "read")
     instance = _visible(await door.instance_of(agent_id), caller)
     now = services.now()
-    tag = etag(
+    tag, waited = _tag(instance, services, now), list[tuple[str, str]]()
+    if is_known(tag, request.header):
+        if not (seconds := preferred_wait(request.header)):
+            return Answer(304, tagged(tag))
+        watch = Watch(caller, instance.position, agent_id=agent_id)
+        if await door.changed(watch, seconds):
+            waited.append(applied(seconds))
+            instance = _visible(await door.instance_of(agent_id), caller)
+            now = services.now()
+            tag = _tag(instance, services, now)
+        if is_known(tag, request.header):
+            return Answer(304, [*tagged(tag), *waited])
+    if has_shortened_errors(instance):
+        instance = await door.apart(partial(services.history.with_whole_errors, instance))
+    body = instance_body(instance, services.workflows, now, services.reader.first_start)
+    return in_json(body, headers=[*tagged(tag), *waited])
+
+
+def _tag(instance: Instance, services: Services, now: datetime) -> str:
+    return etag(
         instance.position,
         services.workflows.fingerprint,
         *varying(instance, services.workflows, now),
     )
-    known = not_modified(tag, header=request.header)
-    if known:
-        return known
-    if has_shortened_errors(instance):
-        instance = await door.apart(partial(services.history.with_whole_errors, instance))
-    body = instance_body(instance, services.workflows, now, services.reader.first_start)
-    return in_json(body, headers=tagged(tag))
 
 
 @bp.route("/api/agents/<id:agent_id>/instance", operation="stop_instance", methods=["DELETE"])

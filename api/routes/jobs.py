@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from functools import partial
 from typing import Any, cast
 from uuid import uuid4
 
@@ -11,15 +12,17 @@ import msgspec
 from flask import request, url_for
 
 from api.errors import InvalidFields, MissingScope, ReadModelBehind
-from api.http import access
 from api.http.answers import in_json
 from api.http.callback_paths import path_of
-from api.http.etags import etag, lasting, not_modified, tagged
+from api.http.callers import access
+from api.http.etags import etag, is_known, lasting, not_modified, tagged
 from api.http.flask_side.blueprint import LOCATION, PAGED, TAGGED, Blueprint
+from api.http.flask_side.door import through_flask
 from api.http.flask_side.paging import next_page
 from api.http.headers import header
 from api.http.idempotency import idempotency_key, parameter
-from api.http.messages import Answer
+from api.http.messages import Answer, Door, Request, Watch
+from api.http.waiting import PREFER, applied, preferred_wait
 from api.representations.difference import difference_body, is_settled
 from api.representations.job import attention_body, job_body, timeline_body, varying
 from api.schemas.answers import (
@@ -37,6 +40,7 @@ from domain.errors import JobNotFound
 from domain.job.commands.registration import QueueJob
 from projections.read_model.filters import AttentionFilter, JobFilter
 from projections.reading.time_travel import PointInHistory
+from projections.reading.whole_errors import has_shortened_errors
 from projections.views.attention import candidate, needing
 from projections.views.instance import Instance
 
@@ -155,6 +159,7 @@ def _needing_somebody(filters: dict[str, Any], limit: int, cursor: str | None) -
 @bp.arguments(PlaceQuerySchema, location="query", reads=OlderPlaceQuerySchema())
 @bp.response(200, JobSchema, headers=TAGGED)
 @bp.conditional
+@bp.parameter(PREFER)
 @bp.problem(404, "No such job, or not yours, or it has no such version or time")
 def show(query: dict[str, Any], job_id: str) -> Answer:
     """Show a job: now, or at a version or time in the past.
@@ -162,28 +167,51 @@ def show(query: dict[str, Any], job_id: str) -> Answer:
     For a time, the events are folded in order of version, up to the first event that was recorded
     after it.
     """
+    if not query:
+        return through_flask(present, job_id=job_id)
     services = access.services()
-    present = services.reader.instance(job_id)
-    if present is None or not access.principal().sees(present.user_id):
+    newest = services.reader.instance(job_id)
+    if newest is None or not access.principal().sees(newest.user_id):
         raise JobNotFound
     if "start" in query:
-        return _difference(query["start"], query.get("end", PointInHistory()), present)
+        return _difference(query["start"], query.get("end", PointInHistory()), newest)
     place = PointInHistory(**query)
-    instance = services.history.instance(present, place)
-    if query:
-        tag = etag(instance.position, services.workflows.fingerprint)
-        headers = lasting(tag) if is_settled(place, instance, present) else tagged(tag)
-        if known := not_modified(tag, headers):
-            return known
-        whole = services.history.with_whole_errors(instance)
-        return in_json(job_body(whole, services.workflows), headers=headers)
-    workflows, now = services.workflows, services.now()
-    _, health_changes = varying(instance, workflows, now)
-    tag = etag(instance.position, workflows.fingerprint, health_changes)
-    if known := not_modified(tag):
+    instance = services.history.instance(newest, place)
+    tag = etag(instance.position, services.workflows.fingerprint)
+    headers = lasting(tag) if is_settled(place, instance, newest) else tagged(tag)
+    if known := not_modified(tag, headers):
         return known
     whole = services.history.with_whole_errors(instance)
-    return in_json(_present(whole, services), headers=tagged(tag))
+    return in_json(job_body(whole, services.workflows), headers=headers)
+
+
+async def present(request: Request, door: Door, job_id: str) -> Answer:
+    """Show a job now; with a preference to wait, when it is not what the client has any more."""
+    services, caller = door.services, await door.admit(request.header, "read")
+    instance = _visible(await door.job(job_id), caller)
+    tag, seconds, waited = _tag(instance, services), preferred_wait(request.header), False
+    if seconds and is_known(tag, request.header):
+        watch = Watch(caller, instance.position, job_id=job_id)
+        if waited := await door.changed(watch, seconds):
+            instance = _visible(await door.job(job_id), caller)
+            tag = _tag(instance, services)
+    headers = [*tagged(tag), *([applied(seconds)] if waited else ())]
+    if known := not_modified(tag, headers, request.header):
+        return known
+    if has_shortened_errors(instance):
+        instance = await door.apart(partial(services.history.with_whole_errors, instance))
+    return in_json(_present(instance, services), headers=headers)
+
+
+def _tag(instance: Instance, services: Services) -> str:
+    _, health_changes = varying(instance, services.workflows, services.now())
+    return etag(instance.position, services.workflows.fingerprint, health_changes)
+
+
+def _visible(instance: Instance | None, caller: Principal) -> Instance:
+    if instance is None or not caller.sees(instance.user_id):
+        raise JobNotFound
+    return instance
 
 
 def _present(instance: Instance, services: Services) -> dict[str, Any]:
@@ -214,12 +242,12 @@ def _difference(start: PointInHistory, end: PointInHistory, present: Instance) -
 @bp.problem(404, "No such job, or not yours, or it has no such version or time")
 def changes(query: dict[str, Any], job_id: str) -> Answer:
     """Show what changed in a job between two versions or times."""
-    present = access.services().reader.instance(job_id)
-    if present is None and (longer := of_longer_id(f"{job_id}/changes")):
+    newest = access.services().reader.instance(job_id)
+    if newest is None and (longer := of_longer_id(f"{job_id}/changes")):
         return longer
-    if present is None or not access.principal().sees(present.user_id):
+    if newest is None or not access.principal().sees(newest.user_id):
         raise JobNotFound
-    return _difference(query["start"], query.get("end", PointInHistory()), present)
+    return _difference(query["start"], query.get("end", PointInHistory()), newest)
 
 
 @bp.route("/api/jobs/<id:job_id>/timeline", operation="get_job_timeline")

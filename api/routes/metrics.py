@@ -17,8 +17,8 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from api.errors import MissingScope
-from api.http import access
-from api.http.counters import COUNTERS
+from api.http.callers import access
+from api.http.counting.counters import COUNTERS
 from api.http.flask_side.blueprint import TEXT, Blueprint
 from api.wiring import Services
 from projections.reading.reader import NotRebuiltYet

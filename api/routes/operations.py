@@ -7,9 +7,9 @@ from typing import Any
 
 from marshmallow import Schema
 
-from api.http import access
 from api.http.answers import in_json
-from api.http.counters import counted
+from api.http.callers import access
+from api.http.counting.counters import counted
 from api.http.etags import IF_MATCH, expected_version
 from api.http.flask_side.blueprint import Blueprint
 from api.http.messages import Answer

@@ -7,11 +7,12 @@ from typing import Any, Final
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
 
-from api.schemas.fields import Listed, LongInteger, When
+from api.schemas.fields import Listed, LongInteger, Name, When
 from api.schemas.times import asked_time
 from domain.job.events import CATALOGUE
 from domain.log.reading.contract import NEWEST
 from projections.reading.time_travel import PointInHistory
+from projections.views.instance import INSTANCE_STATUSES
 
 AT_MOST_NEWEST: Final = validate.Range(0, NEWEST)
 TIME: Final = {"type": "string", "format": "date-time"}
@@ -47,6 +48,31 @@ class HistoryQuerySchema(Schema):
         metadata={"description": "Only events recorded at this time or earlier", **TIME},
     )
     attempt = LongInteger("Only events of this attempt, from 1", validate=validate.Range(1, NEWEST))
+
+
+class StreamQuerySchema(Schema):
+    """Where a stream goes on."""
+
+    class Meta:
+        """A misspelt position must not begin with the present."""
+
+        unknown = RAISE
+
+    after = LongInteger(
+        "The last position that you have seen; the header Last-Event-ID goes before it",
+        validate=AT_MOST_NEWEST,
+    )
+
+
+class AllStreamQuerySchema(StreamQuerySchema):
+    """Where a stream of all jobs goes on, and which jobs it has."""
+
+    agent_id = Name("Only jobs of this agent")
+    user_id = Name("Only jobs of this user")
+    status = fields.String(
+        validate=validate.OneOf(INSTANCE_STATUSES),
+        metadata={"description": "Only events after which the job has this status"},
+    )
 
 
 class PlaceField(fields.Field[PointInHistory]):

@@ -15,12 +15,13 @@ from api.errors import TooManyConnections
 from api.http.callback_paths import takes_callbacks
 from api.http.flask_side.app import CAREFUL, App
 from api.http.messages import Answer, Request
-from api.http.problems import problem_of
+from api.http.problems.documents import problem_of
 from api.http.request_ids import HEADER, begin
 from api.routes.hot import match
 from api.serving.flask_behind import FlaskBehind, environ_of
 from api.serving.http1.incoming import Incoming
 from api.serving.loop_door import LoopDoor
+from api.serving.streams.audience import BOUNDS, Bounds
 from api.serving.threads import THREADS, BoundedThreads
 from api.wiring import Services
 
@@ -52,10 +53,11 @@ class Front:
         loop: asyncio.AbstractEventLoop,
         *,
         without_hot: bool = False,
+        streams: Bounds = BOUNDS,
     ) -> None:
         self._threads = BoundedThreads(loop, WSGI_THREADS if without_hot else THREADS)
         self._few_threads = BoundedThreads(loop, STRANGER_THREADS)
-        self._door = LoopDoor(services, loop, self._threads, self._few_threads)
+        self._door = LoopDoor(services, loop, self._threads, self._few_threads, streams)
         self._flask = FlaskBehind(application, self._threads)
         self._for_strangers = FlaskBehind(application, self._few_threads)
         self._without_hot = without_hot
@@ -71,11 +73,11 @@ class Front:
             is_hot = not self._without_hot or path in HEALTH
             # A callback is what its body says, whatever is added to its URL.
             # Load balancers ask for health with HEAD, too, and with queries of their own.
-            is_plain = not query or method == "POST" or path in HEALTH
+            is_plain = not query or method == "POST" or path in HEALTH or path.endswith(b"/stream")
             asked = "GET" if method == "HEAD" else method
             if is_hot and is_plain and (hot := match(asked, text)):
                 view, parameters = hot
-                request = Request(method, text, "", incoming.header, body)
+                request = Request(method, text, query.decode("latin-1"), incoming.header, body)
                 answer = await view(request, self._door, **parameters)
             else:
                 is_callback = self._without_hot and method == "POST" and takes_callbacks(text)
@@ -96,6 +98,10 @@ class Front:
             return await self.answer(incoming)
         text = path.decode("utf-8", "replace")
         return problem_of(TooManyConnections(), incoming.method, text)
+
+    def finish(self) -> None:
+        """End the streams, and the requests that only wait: the server is about to end."""
+        self._door.finish()
 
     def close(self) -> None:
         """Let go of the threads."""

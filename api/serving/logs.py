@@ -8,11 +8,16 @@ from __future__ import annotations
 
 import json
 import logging.config
+import sys
+import threading
 from datetime import UTC, datetime
+from types import TracebackType
 from typing import Any, Final
 
 from api.http.request_ids import REQUEST_ID
 from domain.unseen import visible, visible_lines
+
+log = logging.getLogger("milepost")
 
 OF_EVERY_RECORD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 """The attributes that the library gives to a record. Others are fields that the caller named."""
@@ -69,7 +74,7 @@ def _written(record: logging.LogRecord) -> str:
 
 
 def log_to_stderr(log_format: str) -> None:
-    """Log to stderr, in the format `text` or `json`."""
+    """Log to stderr, in the format `text` or `json`, also what libraries and Python itself say."""
     logging.config.dictConfig(
         {
             "version": 1,
@@ -92,8 +97,29 @@ def log_to_stderr(log_format: str) -> None:
                 "milepost": {"handlers": ["stderr"], "level": "INFO", "propagate": False},
                 "asyncio": {"handlers": ["stderr"], "level": "ERROR", "propagate": False},
             },
+            # Pools of connections, and whatever a library has to say.
+            "root": {"handlers": ["stderr"], "level": "WARNING"},
         }
     )
+    logging.captureWarnings(True)
+    sys.excepthook = _ended
+    threading.excepthook = _thread_ended
+
+
+def _ended(
+    kind: type[BaseException], error: BaseException, traceback: TracebackType | None
+) -> None:
+    if not issubclass(kind, Exception):  # Ctrl-C, of which Python knows what to do
+        sys.__excepthook__(kind, error, traceback)
+        return
+    log.error("the process has ended by an error", exc_info=(kind, error, traceback))
+
+
+def _thread_ended(about: threading.ExceptHookArgs) -> None:
+    name = about.thread.name if about.thread else "unknown"
+    if about.exc_value and about.exc_type is not SystemExit:
+        error = (about.exc_type, about.exc_value, about.exc_traceback)
+        log.error("the thread %s has ended by an error", name, exc_info=error)
 
 
 def show_warnings_visibly() -> None:

@@ -12,10 +12,11 @@ from functools import partial
 from typing import Any, Final, TypeAlias
 
 from api.errors import InvalidToken, MissingScope, MissingToken
-from api.http.access import admitted
+from api.http.callers.access import admitted
 from api.http.headers import Headers
-from api.http.messages import Result
+from api.http.messages import Answer, Result, Watch
 from api.serving.gathering import Gathering
+from api.serving.streams.audience import BOUNDS, Audience, Bounds
 from api.serving.threads import BoundedThreads
 from api.tokens import Principal, Scope, Token
 from api.tokens.remembered import RememberedTokens
@@ -44,6 +45,7 @@ class LoopDoor:
         loop: AbstractEventLoop,
         threads: BoundedThreads,
         strangers: BoundedThreads,
+        streams: Bounds = BOUNDS,
     ) -> None:
         self.services = services
         self._loop = loop
@@ -57,6 +59,9 @@ class LoopDoor:
         self._receipts = Gathering(loop, services.milepost.committer)
         self._reading = Batching[str, Instance | None](services.reader.instances_of, name="reader")
         self._instances = Gathering(loop, self._reading)
+        self._reading_jobs = Batching[str, Instance | None](services.reader.each, name="job reader")
+        self._jobs = Gathering(loop, self._reading_jobs)
+        self._audience = Audience(services, loop, threads, streams)
         self._asking = Batching[Question, Any](self._answers, name="health")
         self._questions = Gathering(loop, self._asking)
 
@@ -94,6 +99,18 @@ class LoopDoor:
         """See `Door.instance_of`."""
         return await self._instances.ask(agent_id)
 
+    async def job(self, job_id: str) -> Instance | None:
+        """See `Door.job`."""
+        return await self._jobs.ask(job_id)
+
+    async def watch(self, watch: Watch) -> Answer:
+        """See `Door.watch`."""
+        return await self._audience.stream(watch)
+
+    async def changed(self, watch: Watch, seconds: float) -> bool:
+        """See `Door.changed`."""
+        return await self._audience.changed(watch, seconds)
+
     async def apart(self, work: Callable[[], Result]) -> Result:
         """See `Door.apart`: a thread does it; raises what `BoundedThreads.run` raises."""
         return await self._threads.run(work)
@@ -111,10 +128,16 @@ class LoopDoor:
         answers = {question: question(self.services) for question in set(asked)}
         return [answers[question] for question in asked]
 
+    def finish(self) -> None:
+        """End the streams, and what only waits for a change."""
+        self._audience.finish()
+
     def close(self) -> None:
-        """End the threads of bodies, of the reader and of the questions."""
+        """End the threads."""
+        self._audience.close()
         self._bodies.close()
         self._reading.close()
+        self._reading_jobs.close()
         self._asking.close()
 
 

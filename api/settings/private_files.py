@@ -21,7 +21,9 @@ MAX_SECRET: Final = 4096
 """The most bytes of a file with a credential."""
 ROOT: Final = 0
 LOCKS: Final = ("-projector", "-rebuild", "-next-writer")
-BESIDE: Final = ("", "-wal", "-shm", "-journal", *LOCKS)
+OF_SQLITE: Final = ("-wal", "-shm", "-journal")
+"""The ends of the names of the files that SQLite itself makes beside a database."""
+BESIDE: Final = ("", *OF_SQLITE, *LOCKS)
 """The ends of the names of a SQLite database's files."""
 OF_HOME: Final = (
     "callback-secret",
@@ -95,6 +97,10 @@ def made_private(settings: Settings) -> Iterator[str]:
 
     Files of other accounts, symbolic links and folders stay as they are. Only root gives the locks
     that an earlier release made for root to the owner of the database.
+
+    This process must have no connection to the SQLite file yet. When a process closes any of its
+    descriptors of a file, it loses all its locks on that file, also those of SQLite. Another
+    process then removes `-wal` when it closes its last connection.
     """
     closed, still_open = list[Path](), dict[Path, str]()
     for path in _files(settings):

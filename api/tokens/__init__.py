@@ -84,6 +84,10 @@ class TokenStore(TokenLookup, Protocol):
         """Store a new token."""
         ...
 
+    def some(self, token_ids: Collection[str]) -> Sequence[Token]:
+        """Return the tokens with these ids, revoked and expired ones too, in any order."""
+        ...
+
     def all(self) -> Sequence[Token]:
         """Return every token, the oldest first."""
         ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import msgspec
@@ -29,6 +29,10 @@ class MemoryTokens:
         if stored := self._tokens.get(token.id):
             used = msgspec.structs.replace(stored, last_used_at=stored_time(now))
             self._tokens[token.id] = used
+
+    def some(self, token_ids: Collection[str]) -> Sequence[Token]:
+        """See `TokenStore.some`."""
+        return [self._tokens[token_id] for token_id in token_ids if token_id in self._tokens]
 
     def all(self) -> Sequence[Token]:
         """See `TokenStore.all`."""

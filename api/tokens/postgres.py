@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import ClassVar, LiteralString
 
@@ -48,6 +48,7 @@ TOKENS: LiteralString = """
       FROM milepost_tokens LEFT JOIN milepost_token_uses ON token_id = id
 """
 SELECT: LiteralString = f"{TOKENS} WHERE id = %s"
+SELECT_SOME: LiteralString = f"{TOKENS} WHERE id = ANY (%s)"
 SELECT_ALL: LiteralString = f"{TOKENS} ORDER BY created_at, id"
 USE = """
     INSERT INTO milepost_token_uses (token_id, last_used_at) VALUES (%s, %s)
@@ -82,6 +83,10 @@ class PostgresTokens:
         if not self._datastore.rows(IS_READ_ONLY)[0]["yes"]:
             with self._datastore.transaction(commit=True) as cursor:
                 cursor.execute(USE, (token.id, stored_time(now)))
+
+    def some(self, token_ids: Collection[str]) -> Sequence[Token]:
+        """See `TokenStore.some`."""
+        return [Token(**row) for row in self._datastore.rows(SELECT_SOME, (list(token_ids),))]
 
     def all(self) -> Sequence[Token]:
         """See `TokenStore.all`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import datetime
 from time import monotonic
@@ -97,6 +97,10 @@ class RememberedTokens:
     def close(self) -> None:
         """End the thread that notes uses; drop the notes that wait."""
         self._writer.shutdown(cancel_futures=True)
+
+    def some(self, token_ids: Collection[str]) -> Sequence[Token]:
+        """See `TokenStore.some`; what is remembered is not used."""
+        return self._store.some(token_ids)
 
     def all(self) -> Sequence[Token]:
         """See `TokenStore.all`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import ClassVar, LiteralString
 
@@ -10,6 +10,7 @@ import msgspec
 
 from api.tokens import Token, stored_time
 from domain.log.connections.sqlite import SQLiteDatastore
+from domain.log.parameters import as_json
 from domain.log.schema.sqlite import SQLitePart
 from domain.log.schema.steps import Part, Step, each
 
@@ -48,6 +49,9 @@ TOKENS: LiteralString = """
       FROM milepost_tokens LEFT JOIN milepost_token_uses ON token_id = id
 """
 SELECT: LiteralString = f"{TOKENS} WHERE id = ?"
+SELECT_SOME: LiteralString = f"""
+    {TOKENS} WHERE id IN (SELECT value FROM json_each(?))
+"""
 SELECT_ALL: LiteralString = f"{TOKENS} ORDER BY created_at, id"
 USE = """
     INSERT INTO milepost_token_uses (token_id, last_used_at) VALUES (?, ?)
@@ -81,6 +85,12 @@ class SQLiteTokens:
         """See `TokenLookup.used`."""
         with self._datastore.writing() as cursor:
             cursor.execute(USE, (token.id, stored_time(now)))
+
+    def some(self, token_ids: Collection[str]) -> Sequence[Token]:
+        """See `TokenStore.some`."""
+        with self._datastore.reading() as cursor:
+            rows = cursor.execute(SELECT_SOME, (as_json(list(token_ids)),))
+            return [Token(*row) for row in rows]
 
     def all(self) -> Sequence[Token]:
         """See `TokenStore.all`."""

@@ -45,7 +45,6 @@ import signal
 import socket
 import stat
 import sys
-import tempfile
 import threading
 import time
 from datetime import datetime, timezone
@@ -70,6 +69,7 @@ STARTUP_SECONDS = 0.2
 """How long Python takes to load this file; that is the job's time, too."""
 EXCHANGE_SECONDS = 10.0
 """How long one callback may take beside a command that runs."""
+SAY_SECONDS = 0.1
 HEARTBEAT_SECONDS = 60.0
 CLOCK_SECONDS = 30
 """A smaller difference from the server's clock explains no refusal."""
@@ -106,6 +106,17 @@ STATUSES = {
 NO_ANSWER = "no answer in time"
 NEVER = (400, 409, 411, 413, 414, 415, 422, 431)
 """Answers that stay the same however often the same callback is sent."""
+WITH_VALUE = (
+    "--wait",
+    "--error",
+    "--failed-step",
+    "--step",
+    "--done",
+    "--server-id",
+    "--server-ip",
+    "--tailscale-ip",
+)
+"""The options that take a value."""
 PASSED_ON = (
     signal.SIGHUP,
     signal.SIGINT,
@@ -116,6 +127,8 @@ PASSED_ON = (
 )
 IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
 ENDING = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
+OPEN = stat.S_IWOTH | stat.S_ISVTX
+"""In a folder that all can write to, only the sticky bit keeps others from renaming ours."""
 FOLDER = re.compile("[0-9a-f]{24}")
 CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
 COLOURS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
@@ -298,7 +311,9 @@ class Spool:
     def put(self, word: Word) -> tuple[str, Kept]:
         """Keep a word, locked; return its name. Raise `OSError` if the disk does not take it."""
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _make_private(self.folder)
+        with contextlib.suppress(FileExistsError):
+            self.folder.mkdir(mode=0o700)
+        self._check_private()
         name = f"{int(self._clock() * 1e6):020d}-{os.getpid()}-{os.urandom(4).hex()}"
         path = self.folder / f"{name}.tmp"
         # It stays open, because the lock is the file's.
@@ -320,8 +335,9 @@ class Spool:
         return name, Kept(word, self.folder / name, file)
 
     def names(self) -> list[str]:
-        """Return the names of all words, the oldest first."""
+        """Return the names of all words, the oldest first; none where others could leave some."""
         try:
+            self._check_private()
             names = [path.name for path in self.folder.iterdir()]
         except OSError:
             return []
@@ -345,6 +361,17 @@ class Spool:
         file.close()
         return None
 
+    def _check_private(self) -> None:
+        """Raise `OSError` if another account could read words here, or leave some to be signed.
+
+        Whoever can rename the folder could put another one in its place.
+        """
+        root, folder, mine = self.root.stat(), self.folder.lstat(), os.getuid()
+        is_safe = root.st_uid in (0, mine) and root.st_mode & OPEN != stat.S_IWOTH
+        is_private = folder.st_uid == mine and not folder.st_mode & 0o077
+        if not (stat.S_ISDIR(folder.st_mode) and is_safe and is_private):
+            raise OSError(f"{self.folder} is not a folder of this account alone")
+
     def _stay_small(self) -> None:
         """Drop the oldest words above the bounds, and the folders of jobs that are long over."""
         size = 0
@@ -365,16 +392,8 @@ def spool_root(environ: Mapping[str, str]) -> Path:
     for base, below in (("XDG_STATE_HOME", ""), ("HOME", ".local/state")):
         if environ.get(base, "").startswith("/"):
             return Path(environ[base], below, "milepost-report")
-    return Path(tempfile.gettempdir(), f"milepost-report-{os.getuid()}")  # as for cloud-init
-
-
-def _make_private(folder: Path) -> None:
-    """Make a folder for this account alone; raise `OSError` if it is anybody else's, too."""
-    with contextlib.suppress(FileExistsError):
-        folder.mkdir(mode=0o700)
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
-        raise OSError(f"{folder} is not a folder of this account alone")
+    # As for cloud-init. Python's `tempfile` would write to each folder, and raise if all are full.
+    return Path(environ.get("TMPDIR") or "/tmp", f"milepost-report-{os.getuid()}")  # noqa: S108
 
 
 def _privately(path: str, flags: int) -> int:
@@ -879,7 +898,9 @@ class Reporter:
             self._said.add(line)
             octets = f"milepost-report: {line}\n".encode("utf-8", "replace")
             with contextlib.suppress(OSError):
-                os.write(2, octets)
+                # A full pipe that nobody reads would hold up the job. One with room takes a line.
+                if select.select([], [2], [], SAY_SECONDS)[1]:
+                    os.write(2, octets)
 
     def call(self, command: list[str]) -> int:
         """Do what is asked; return the exit status."""
@@ -937,8 +958,11 @@ class Reporter:
                 raise Unusable(f"unknown status; known are {', '.join(STATUSES)}")
             return {"status": status, **fields, "error": (fields["error"] or "")[-MAX_ERROR:]}
         if what == "metadata":
-            pairs = _pairs(self._options.pairs)
-            return {"status": "provisioning", **fields, "metadata": pairs or None}
+            pairs = _pairs(self._options.pairs) or None
+            if not any(fields.values()):
+                # As a status, it would begin the next attempt of a run that has failed.
+                return {"type": "heartbeat", "metadata": pairs}
+            return {"status": "provisioning", **fields, "metadata": pairs}
         return None
 
     def _run(self, argv: list[str], target: Target) -> NoReturn:
@@ -1011,10 +1035,12 @@ class Reporter:
         spool = self._spool(target)
         run = " attempt ".join(each for each in (target.run_id, target.run_attempt) if each)
         waits = f"{len(spool.names())} callbacks wait in {spool.folder}"
-        sys.stdout.write(
+        said = (
             f"{target.url.geturl()} answers in {took:.0f} ms and takes the key; {clock}; "
             f"job {target.job_id}, run {run or 'unnamed'}; {waits}\n"
         )
+        if sys.stdout:  # Python has none if it is closed
+            sys.stdout.write(said)
         return 0
 
 
@@ -1041,17 +1067,24 @@ def _is_closed(fd: int) -> bool:
     return False
 
 
+class _Version(argparse.Action):
+    """Shows the version, and the digest of this file, which only a program with a file has."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
+        digest = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
+        sys.stdout.write(f"{parser.prog} {VERSION} sha256:{digest}\n")
+        parser.exit()
+
+
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line, without the command of `run`."""
-    own = Path(__file__).read_bytes()
     made = argparse.ArgumentParser(
         "milepost-report",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    digest = hashlib.sha256(own).hexdigest()
-    made.add_argument("--version", action="version", version=f"%(prog)s {VERSION} sha256:{digest}")
+    made.add_argument("--version", action=_Version, nargs=0, help="show the version and the digest")
     common = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     common.add_argument("--strict", action="store_true", help="exit 1 if Milepost did not take it")
     common.add_argument("--wait", metavar="SECONDS", help="how long this call may take to deliver")
@@ -1083,12 +1116,21 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
+def _parted(argv: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the arguments of this program, and the command after `--`.
+
+    What follows an option that takes a value is its value, also if it begins with a hyphen as a
+    line of a log may: argparse would end the job because of it.
+    """
+    mine, left = [], list(argv)
+    while left and (given := left.pop(0)) != "--":
+        mine.append(f"{given}={left.pop(0)}" if given in WITH_VALUE and left else given)
+    return mine, left
+
+
 def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     """Be the program `milepost-report`; return its exit status."""
-    mine, command = list(argv), []
-    if "--" in mine:
-        at = mine.index("--")
-        mine, command = mine[:at], mine[at + 1 :]
+    mine, command = _parted(argv)
     options = parser().parse_args(mine)
     if bool(command) != (options.what == "run"):
         parser().error("write the command of run after --, and no other")
@@ -1101,5 +1143,6 @@ if __name__ == "__main__":
     ended = main(sys.argv[1:], os.environ)
     # A thread that waits for a silent server must not hold us.
     with contextlib.suppress(OSError, ValueError):
-        sys.stdout.flush()
+        if sys.stdout:  # Python has none if the job has closed it
+            sys.stdout.flush()
     os._exit(ended)

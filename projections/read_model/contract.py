@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
-from domain.errors import MilepostError
+from domain.errors import MilepostError, Unavailable
 from domain.log.reading.contract import Log
 from domain.log.stored import Stored
 from projections.read_model.filters import AttentionFilter, JobFilter
@@ -25,11 +25,6 @@ SHAPE = "3"
 The release with the larger number is the newer one: it folds new rows beside the served ones. An
 older release leaves newer rows alone.
 """
-GONE = (
-    "The row with the position of these tables is gone. Of a rebuild, another process dropped it; "
-    "of the served tables, milepost init-db makes it again."
-)
-"""The message of a store of rows that has lost its own position."""
 NOTE_OF_DEADLINES, RESUMED, REFUSED, FIRST_START = "deadlines", "resumed", "refused", "first start"
 """The names of notes: what the watch over deadlines found out; when an operator ended a hold; when
 callbacks could be stored again that had been answered 503; when this store was first opened by a
@@ -40,8 +35,15 @@ class PositionMoved(MilepostError):
     """Another projector moved the read model on, or a rebuild replaced its tables."""
 
 
+class PositionGone(PositionMoved, Unavailable):
+    """The row with the read model's position is gone; milepost init-db makes it again.
+
+    Of the tables of a rebuild, another process dropped them.
+    """
+
+
 class WakeUps(Protocol):
-    """What the holder of the projector's lock waits for while it has nothing to fold."""
+    """What somebody who follows the log waits for while there is nothing new."""
 
     def wait(self, seconds: float) -> None:
         """Return when the log may have new events, or after that many seconds."""
@@ -165,6 +167,10 @@ class ReadModel(Protocol):
 
     def wake(self) -> None:
         """Wake the active projector, in any process: the log has new events."""
+        ...
+
+    def wake_ups(self) -> AbstractContextManager[WakeUps]:
+        """Yield what wakes any number of followers of the log, who hold no lock."""
         ...
 
     def projector_lock(self) -> AbstractContextManager[WakeUps | None]:

@@ -39,6 +39,7 @@ class MemoryReadModel:
         self._lock: RLock = recorder._database_lock
         self._projecting = Lock()
         self._woken = Event()
+        self._followers: list[Event] = []
         self._position = 0
         self._notes: dict[str, str] = {}
         self._instances: dict[str, InstanceRow] = {}
@@ -214,6 +215,18 @@ class MemoryReadModel:
     def wake(self) -> None:
         """See `ReadModel.wake`."""
         self._woken.set()
+        for woken in tuple(self._followers):
+            woken.set()
+
+    @contextmanager
+    def wake_ups(self) -> Iterator[WakeUps]:
+        """See `ReadModel.wake_ups`."""
+        woken = Event()
+        self._followers.append(woken)
+        try:
+            yield _WakeUps(woken)
+        finally:
+            self._followers.remove(woken)
 
     @contextmanager
     def projector_lock(self) -> Iterator[WakeUps | None]:

@@ -102,6 +102,20 @@ class Reader:
         except Exception as error:  # a bug about one job is for that job's reader alone
             return error
 
+    def each(self, job_ids: Sequence[str]) -> Sequence[Instance | Exception | None]:
+        """Return for each job what `instance` returns, or the error that it raises.
+
+        A job is read once, however often it is named.
+        """
+        found = {job_id: self._attempted(job_id) for job_id in dict.fromkeys(job_ids)}
+        return [found[job_id] for job_id in job_ids]
+
+    def _attempted(self, job_id: str) -> Instance | Exception | None:
+        try:
+            return self.instance(job_id)
+        except Exception as error:  # a bug about one job is for that job's reader alone
+            return error
+
     def timeline(self, job_id: str) -> Timeline | None:
         """Return a job's timeline; None if the job has no event."""
         with translated():

@@ -86,6 +86,14 @@ class Instance(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         return status
 
     @property
+    def has_ended(self) -> bool:
+        """True if nothing more is expected: the shown attempt has an end, and no stop is asked for.
+
+        An operator's retry, or a late callback, may go on with the job all the same.
+        """
+        return self.attempt.outcome is not None and self.status != "stopping"
+
+    @property
     def recorded_up_to(self) -> datetime | None:
         """The latest time at which an event so far was recorded."""
         return self.ahead_at or self.updated_at

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from api.http.problems import STRANGERS
+from api.http.problems.documents import STRANGERS
 from tests.support.deployment import Deployment
 from tests.support.front import FrontDoor
 from tests.support.postgres_server import create_database

@@ -74,6 +74,22 @@ def test_a_sqlite_file_is_backed_up_beside_its_server_and_restored(
     lived(server, "after")
 
 
+def test_the_commands_find_the_events_of_a_clone(make_server: Make) -> None:
+    """Nothing sets MILEPOST_HOME there."""
+    server = make_server()
+    del server.env["MILEPOST_DATABASE_URL"], server.env["MILEPOST_HOME"]
+    server.start()
+    lived(server, "before")
+
+    run(BACKUPS["SQLite"], server, server.home)
+    lived(server, "after")
+    assert server.stop() == 0
+    run(RESTORES["SQLite"], server, server.home)
+
+    assert (server.home / ".milepost" / "old" / "milepost.db").exists()
+    assert statuses(server.start()) == {"before": 200, "after": 404}
+
+
 def test_a_postgresql_database_is_backed_up_beside_its_server_and_restored(
     make_server: Make, postgres_server_dsn: str, folder: Path
 ) -> None:

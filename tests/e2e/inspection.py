@@ -41,8 +41,11 @@ def database_of(server: Server) -> Iterator[Services]:
 
 def whole_log(services: Services) -> list[JobEvent]:
     """Return every event in order of position."""
-    stored = services.milepost.store.events(0, 10_000_000)
-    return [services.milepost.mapper.read(each) for each in stored]
+    log: list[JobEvent] = []
+    # A read is bounded in bytes.
+    while stored := services.milepost.store.events(log[-1].position if log else 0, 10_000_000):
+        log += [services.milepost.mapper.read(each) for each in stored]
+    return log
 
 
 def assert_nothing_lost_nothing_doubled(server: Server, load: Heard) -> None:

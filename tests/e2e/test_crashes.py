@@ -7,8 +7,9 @@ import subprocess
 import sys
 
 from tests.e2e.inspection import assert_nothing_lost_nothing_doubled
+from tests.e2e.killing import is_ready, kill_something, progress
 from tests.e2e.load import Load
-from tests.support.server import MILEPOST, Make, Server, port_is_free
+from tests.support.server import MILEPOST, Make, Server
 
 KILLS = 20
 
@@ -31,34 +32,6 @@ def test_twenty_kills_under_load_lose_nothing_and_double_nothing(server: Server)
 
     assert_nothing_lost_nothing_doubled(server, load)
     assert len(load.receipts) > KILLS
-
-
-def progress(server: Server, load: Load, goal: int) -> bool:
-    """Tell whether that many are answered by a server that lives, whatever was killed of it."""
-    assert server.process is not None
-    assert server.process.poll() is None, "the server has ended"
-    return len(load.receipts) >= goal
-
-
-def is_ready(server: Server) -> bool:
-    """Tell whether the server answers and its database does."""
-    return server.get("/readyz").status == 200
-
-
-def kill_something(server: Server, chance: random.Random) -> None:
-    """Kill the parent, a worker, or all of it; see that it serves again."""
-    parent, *workers = server.processes()
-    match chance.choice(["parent", "worker", "all"]):
-        case "worker" if workers:
-            # Its parent starts another one.
-            chance.choice(workers).kill()
-        case "parent":
-            parent.kill()
-            server.until(lambda: port_is_free(server.port), "leaves orphans on its port")
-            server.start()
-        case _:
-            server.kill()
-            server.start()
 
 
 def test_a_projector_that_is_killed_folds_nothing_twice_and_leaves_nothing_out(

@@ -142,3 +142,26 @@ def test_a_separate_projector_keeps_the_read_model_up_to_date(
             projector.terminate()
 
     assert projector.returncode == 0
+
+
+def test_a_separate_projector_goes_on_after_the_server_is_restarted(
+    make_server: Make, database_url: str | None
+) -> None:
+    """The server closes its SQLite file as the last one that has it open, if it sees no other."""
+    server = make_server(database_url, "--no-projector").start()
+    with subprocess.Popen(
+        [MILEPOST, "project"], env=server.env, stderr=subprocess.PIPE
+    ) as projector:
+        try:
+            for number in (1, 2):
+                server.callback({"job_id": f"job-{number}", "status": "provisioning"})
+                server.until(
+                    lambda: server.get("/readyz").body["lag_events"] == 0, "is not projected"
+                )
+                server.stop()
+                server.start()
+        finally:
+            projector.terminate()
+        said = projector.stderr.read().decode() if projector.stderr else ""
+
+    assert " ERROR " not in said

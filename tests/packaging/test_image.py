@@ -15,7 +15,7 @@ import yaml
 
 from api.settings.config import from_environment
 from tests.support.installation import build_wheel
-from tests.support.server import Make
+from tests.support.server import Make, free_port
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = ROOT / "deploy" / "Dockerfile"
@@ -81,11 +81,12 @@ def test_the_variables_of_the_image_are_settings() -> None:
 
 def test_the_health_check_tells_a_server_from_none(make_server: Make) -> None:
     command = json.loads(dict(steps())["HEALTHCHECK"].partition("CMD ")[2])
-    server = make_server()
+    server, nobody = make_server(), free_port()
 
     def is_healthy() -> bool:
         check = [sys.executable, *command[1:]]
-        env = {"MILEPOST_PORT": str(server.port)}
+        # Docker gives the proxy of its own settings to every container.
+        env = {"MILEPOST_PORT": str(server.port), "http_proxy": f"http://127.0.0.1:{nobody}"}
         return subprocess.run(check, env=env, capture_output=True, check=False).returncode == 0
 
     assert not is_healthy()

@@ -34,7 +34,10 @@ COMPLETE = "touch .venv/bin/pip"
 PIP = """\
 case "$*" in *"-m pip"*)
   test -e .venv/bin/pip || {{ echo "No module named pip" >&2; exit 1; }}
+  mkdir installing || {{ echo "another pip is at work" >&2; exit 1; }}
   echo "$@" >> pip-calls
+  sleep 0.3  # an installation takes its time
+  rmdir installing
   exit {status}
   ;;
 esac"""
@@ -61,10 +64,10 @@ class Machine:
         python.write_text(script)
         python.chmod(0o755)
 
-    def make(self, goal: str = "install") -> subprocess.CompletedProcess[str]:
+    def make(self, *goals: str) -> subprocess.CompletedProcess[str]:
         """Run make."""
         return subprocess.run(
-            ["make", goal],  # noqa: S607
+            ["make", *(goals or ("install",))],  # noqa: S607
             cwd=self.checkout,
             env={"PATH": f"{self._programs}{os.pathsep}{os.environ['PATH']}"},
             capture_output=True,
@@ -128,3 +131,12 @@ def test_the_installation_is_announced_and_pip_may_speak(machine: Machine) -> No
 
     assert "Installing what serving needs into .venv; this takes about a minute." in done.stdout
     assert "--quiet" not in (machine.checkout / "pip-calls").read_text()
+
+
+def test_two_goals_at_once_let_no_two_pips_write_the_environment(machine: Machine) -> None:
+    machine.gets_python(makes=COMPLETE)
+
+    done = machine.make("-j", ".venv/dev", ".venv/test")
+
+    assert done.returncode == 0, done.stderr
+    assert machine.installs == 2

@@ -14,6 +14,7 @@ from urllib.parse import quote
 import uvloop
 from werkzeug.test import Client
 
+from api.http.event_stream import MIME_TYPE
 from api.http.flask_side.app import App
 from api.http.messages import Answer
 from api.serving.front import Front
@@ -91,7 +92,9 @@ class FrontDoor:
             with suppress(BrokenPipeError, ConnectionResetError):
                 _send_body(connection, environ)
             response = connection.getresponse()
-            body = response.read()
+            # A stream may have no end. What is there at once is what it begins with.
+            is_stream = response.getheader("Content-Type") == MIME_TYPE
+            body = response.read1() if is_stream else response.read()
             start_response(f"{response.status} {response.reason}", response.getheaders())
             return [body]
         finally:

@@ -20,8 +20,8 @@ from werkzeug.test import Client, TestResponse
 
 from api import tokens
 from api.app import create_app
+from api.http.callers.proxies import Proxies
 from api.http.flask_side.app import App
-from api.http.proxies import Proxies
 from api.settings.settings import Settings
 from api.tokens import Scope
 from api.tokens.remembered import RememberedTokens

@@ -62,8 +62,9 @@ def show_job(services: Services, job_id: str, as_json: bool) -> None:
     console().print(Text(f"{visible(job_id)}  "), status, steps)
     for reason in attention(instance, services.workflows, services.now()):
         click.echo(f"  {'needs somebody':{WIDE}} {visible(reason.text)}")
+    is_silent = job["health"]["state"] != "ok"
     for name in FACTS:
-        if job[name] is not None:
+        if job[name] is not None and (is_silent or name != "silent_since"):
             label = LABELS.get(name, name.replace("_", " "))
             if name == "completed_at":
                 label = AFTER_A_SUCCESS.get(job["outcome"], label)

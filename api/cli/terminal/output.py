@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -46,6 +46,7 @@ def opened(
     makes_store: bool = False,
     only_looks: bool = False,
     with_key: bool = False,
+    first: Callable[[Settings], object] = lambda _: None,
 ) -> Iterator[Services]:
     """Open the services that the settings name, or else the environment, and close them.
 
@@ -53,7 +54,8 @@ def opened(
     wrong folder, or with the wrong URL, a command must not begin a second store. The missing schema
     steps are applied first, unless the command `only_looks`: then an account that may only read can
     run the command, and a database that lacks a table raises `SchemaBehind`. With `with_key`, the
-    settings get the checkpoint key of the first start, if that key exists.
+    settings get the checkpoint key of the first start, if that key exists. Before the first
+    connection, `first` is called with the settings: it may open the database's files.
     """
     settings = settings or from_environment()
     if with_key:
@@ -63,6 +65,7 @@ def opened(
         raise _no_store(f"there is no database at {settings.sqlite_file.absolute()}")
     services = open_services(settings.of_parent(), only_looks=only_looks)
     try:
+        first(settings)
         if only_looks:
             services.check()
         elif makes_store or services.has_store():

@@ -11,8 +11,8 @@ from flask.sessions import NullSession, SessionInterface, SessionMixin
 from werkzeug.routing import MapAdapter
 from werkzeug.wsgi import ClosingIterator
 
+from api.http.callers.proxies import Proxies
 from api.http.messages import Answer
-from api.http.proxies import Proxies
 from api.http.request_ids import HEADER, REQUEST_ID, begin
 
 if TYPE_CHECKING:

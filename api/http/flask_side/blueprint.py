@@ -11,8 +11,8 @@ from marshmallow import Schema, ValidationError
 from webargs.flaskparser import FlaskParser
 
 from api.errors import InvalidFields
-from api.http.access import needs
 from api.http.bodies import whole_body
+from api.http.callers.access import needs
 from api.intake.strict_json import parse_object
 from api.schemas.answers import ProblemSchema
 from api.tokens import Scope

@@ -6,12 +6,14 @@ from collections.abc import Callable
 
 from flask import request
 
-from api.http.access import admitted, services
+from api.errors import AgentNotFound, NoStreams
 from api.http.bodies import whole_body
+from api.http.callers.access import admitted, services
 from api.http.headers import Headers, header
-from api.http.messages import Answer, Request, Result, View
+from api.http.messages import Answer, Request, Result, View, Watch
 from api.tokens import Principal, Scope
 from api.wiring import Services
+from domain.errors import JobNotFound
 from domain.job.callback import Callback, RefusedCallback
 from domain.writing.batch import Receipt
 from projections.views.instance import Instance
@@ -38,6 +40,27 @@ class FlaskDoor:
     async def instance_of(self, agent_id: str) -> Instance | None:
         """See `Door.instance_of`."""
         return self.services.reader.instance_of(agent_id)
+
+    async def job(self, job_id: str) -> Instance | None:
+        """See `Door.job`."""
+        return self.services.reader.instance(job_id)
+
+    async def watch(self, watch: Watch) -> Answer:
+        """See `Door.watch`: refuse, unless there is nothing to see."""
+        if watch.job_id is not None:
+            job = self.services.reader.instance(watch.job_id)
+            if job is None or not watch.caller.sees(job.user_id):
+                raise JobNotFound
+        if watch.agent_id is not None:
+            job = self.services.reader.instance_of(watch.agent_id)
+            if job is None or not watch.caller.sees(job.user_id):
+                raise AgentNotFound
+        # A stream holds a thread for as long as somebody watches, and there are 32 of them.
+        raise NoStreams
+
+    async def changed(self, watch: Watch, seconds: float) -> bool:
+        """See `Door.changed`: the thread has other requests to answer."""
+        return False
 
     async def apart(self, work: Callable[[], Result]) -> Result:
         """See `Door.apart`: the thread has nothing else to do."""

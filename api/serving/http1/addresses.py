@@ -6,7 +6,7 @@ from functools import lru_cache
 from ipaddress import IPv6Address
 from typing import Final
 
-from api.http.proxies import REMEMBERED, Proxies, parsed_address
+from api.http.callers.proxies import REMEMBERED, Proxies, parsed_address
 
 SITE_BITS: Final = 64
 """The bits of an IPv6 address that a network gives its customer's machines to choose from."""

@@ -3,6 +3,7 @@
 1. A `Reader` makes whole requests of the bytes that come in.
 2. A whole request waits for the answers of those before it on its connection, then for its own.
 3. The answer is written in one piece. Then the connection waits for the next request, or closes.
+4. An answer with a source is a stream: the source writes on, and the connection ends with it.
 
 A request that is malformed, too large or too slow is refused in its turn. Nothing after it is read:
 the connection ends.
@@ -18,8 +19,8 @@ from urllib.parse import unquote
 
 from werkzeug.exceptions import HTTPException, RequestTimeout
 
-from api.http.messages import Answer
-from api.http.problems import problem_of
+from api.http.messages import Answer, Source
+from api.http.problems.documents import problem_of
 from api.serving.http1.incoming import Ends, Incoming
 from api.serving.http1.outgoing import CONTINUE, in_bytes
 from api.serving.http1.reading import MAX_HEAD_BYTES, Reader
@@ -64,6 +65,7 @@ class Connection(asyncio.Protocol):
         # Requests, and errors that refuse one, behind the one that is being answered.
         self._waiting: deque[Incoming | Exception] = deque()
         self._present: Incoming | None = None
+        self._source: Source | None = None
         self._task: asyncio.Task[None] | None = None
         self._has_eof = self._is_paused = self._is_clogged = False
         self._written = self._taken = 0
@@ -96,13 +98,16 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> bool:
         """See `asyncio.Protocol`: a client that sends no more may still wait for answers."""
         self.reads_on, self._has_eof = False, True
-        return self._present is not None
+        return self._present is not None or self._source is not None
 
     def connection_lost(self, error: Exception | None) -> None:
         """See `asyncio.Protocol`."""
         self._connections.discard(self)
         if self._present:
             self._present.is_gone = True
+        if self._source:
+            self._source.gone()
+            self._source = None
         self._waiting.clear()
         self.reads_on = False
         self._reader.close()
@@ -121,7 +126,10 @@ class Connection(asyncio.Protocol):
         """See `asyncio.Protocol`."""
         self._is_clogged = False
         self._connections.unsent.forget(self)
-        self._go_on()
+        if self._source:
+            self._source.drained()
+        else:
+            self._go_on()
 
     # What the reader calls
 
@@ -181,6 +189,9 @@ class Connection(asyncio.Protocol):
     async def _answer(self, incoming: Incoming) -> None:
         answer = await self._respond(incoming)
         self._present = None
+        if answer.source:
+            self._stream(incoming.method, answer, answer.source)
+            return
         if self._transport.is_closing():
             return
         if self._connections.is_draining() or not (self.reads_on or self._waiting):
@@ -230,6 +241,22 @@ class Connection(asyncio.Protocol):
         if not (self._is_paused or self._transport.is_closing()):
             self._transport.resume_reading()
 
+    def _stream(self, method: str, answer: Answer, source: Source) -> None:
+        if self._transport.is_closing() or method == "HEAD":
+            source.gone()
+            if not self._transport.is_closing():
+                self._send(method, answer, CLOSE)
+            return
+        self.reads_on = False
+        self._waiting.clear()
+        if self._holds:
+            self._connections.unfinished.forget(self)
+        if self._is_paused:  # whoever hangs up is noticed while the connection is read
+            self._read_again()
+        self._source = source
+        self.write(in_bytes(method, answer, [self._connections.date, *CLOSE]))
+        source.begin(self)
+
     def _read_again(self) -> None:
         self._transport.resume_reading()
         self._is_paused = False
@@ -237,6 +264,24 @@ class Connection(asyncio.Protocol):
     def _sends_more(self) -> bool:
         # What is refused need not have ended.
         return self._refuses or self._reader.is_in_body
+
+    # What the source of a stream calls
+
+    @property
+    def unsent(self) -> int:
+        """See `Sink.unsent`."""
+        return self._transport.get_write_buffer_size()
+
+    def write(self, written: bytes) -> None:
+        """See `Sink.write`."""
+        self._written += len(written)
+        self._transport.write(written)
+        if self._is_clogged:
+            self._connections.unsent.hold(self, self.unsent)
+
+    def close(self) -> None:
+        """See `Sink.close`."""
+        self._transport.close()
 
     # What `Connections` calls
 
@@ -259,7 +304,7 @@ class Connection(asyncio.Protocol):
 
         Return None while the client waits for this server.
         """
-        if self._present:
+        if self._present or self._source:
             return None
         if self._transport.get_write_buffer_size():
             return 2, self._write_due

@@ -22,8 +22,8 @@ from operator import itemgetter
 from typing import Final
 
 from api.errors import TooManyBytes, TooManyConnections
-from api.http.problems import problem_of
-from api.http.proxies import Proxies
+from api.http.callers.proxies import Proxies
+from api.http.problems.documents import problem_of
 from api.serving.http1.addresses import Addresses
 from api.serving.http1.connection import CLOSE, Connection, Respond
 from api.serving.http1.incoming import Ends

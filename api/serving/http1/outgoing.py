@@ -22,7 +22,7 @@ def in_bytes(method: str, answer: Answer, more: Sequence[str]) -> bytes:
     Raises `ValueError` for a header that would not be one line.
     """
     lines = [_status_line(answer.status), *more]
-    has_length = answer.status in WITHOUT_LENGTH
+    has_length = answer.status in WITHOUT_LENGTH or answer.source is not None
     for name, value in answer.headers:
         prefix = _prefix(name)
         # Flask names the length itself: that of an answer to HEAD is not that of its body.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Final
 
-from api.http.counters import TURNED_AWAY
+from api.http.counting.counters import TURNED_AWAY
 
 log = logging.getLogger("milepost")
 

@@ -26,9 +26,13 @@ LOCK_LOG: Final[LiteralString] = f"""
            pg_advisory_xact_lock({_number("1297088513")})
 """
 """One writer of the log at a time, until the transaction ends."""
+# Not a cast to regnamespace: it reads the name as SQL reads one without quotation marks.
+SCHEMA: Final[LiteralString] = (
+    "(SELECT pg_namespace.oid FROM pg_namespace WHERE nspname = current_schema())"
+)
 LOCK_SCHEMA: Final[LiteralString] = f"""
     SELECT pg_advisory_xact_lock_shared(hashtext('milepost schema')),
-           pg_advisory_xact_lock({_number("1297088514", "current_schema()::regnamespace")})
+           pg_advisory_xact_lock({_number("1297088514", SCHEMA)})
 """
 """One process at a time makes tables in this schema, until the transaction ends."""
 LOCK_PROJECTOR: Final[LiteralString] = f"""

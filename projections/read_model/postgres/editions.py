@@ -6,7 +6,7 @@ from typing import LiteralString
 
 from psycopg.rows import DictRow
 
-from projections.read_model.contract import GONE, PositionMoved
+from projections.read_model.contract import PositionGone
 from projections.read_model.postgres.statements import Statements
 from projections.read_model.rows import Edition
 from projections.read_model.tables import TABLES
@@ -47,5 +47,5 @@ class Editions(Statements):
     def _edition(self) -> DictRow:
         rows = self._rows(SELECT_EDITION)
         if not rows:
-            raise PositionMoved(GONE)
+            raise PositionGone
         return rows[0]

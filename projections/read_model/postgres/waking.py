@@ -1,14 +1,14 @@
-"""The projector's lock, and what wakes its holder."""
+"""The projector's lock, and what wakes its holder and other followers of the log."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
 import psycopg
 from eventsourcing.persistence import OperationalError
-from psycopg import Notify
+from psycopg import Cursor, Notify
 from psycopg.rows import tuple_row
 
 from domain.log.connections.postgres_locks import LOCK_PROJECTOR, LOG
@@ -28,6 +28,15 @@ class Waking(Statements):
         """Do nothing: every append sends a NOTIFY."""
 
     @contextmanager
+    def wake_ups(self) -> Iterator[WakeUps]:
+        """See `ReadModel.wake_ups`."""
+        try:
+            with self._datastore.session() as connection:
+                yield _listening(connection.cursor(row_factory=tuple_row))
+        except psycopg.Error as error:
+            raise OperationalError(str(error)) from error
+
+    @contextmanager
     def projector_lock(self) -> Iterator[WakeUps | None]:
         """See `ReadModel.projector_lock`."""
         # A session lock on a connection of its own: the server releases it when the process ends.
@@ -38,11 +47,15 @@ class Waking(Statements):
                 if not is_locked:
                     yield None
                     return
-                cursor.execute(LISTEN)
-                [(this_log,)] = cursor.execute(SELECT_LOG)
-                yield WakeUpsOf(connection, this_log)
+                yield _listening(cursor)
         except psycopg.Error as error:
             raise OperationalError(str(error)) from error
+
+
+def _listening(cursor: Cursor[tuple[Any, ...]]) -> WakeUpsOf:
+    cursor.execute(LISTEN)
+    [(this_log,)] = cursor.execute(SELECT_LOG)
+    return WakeUpsOf(cursor.connection, this_log)
 
 
 class Listening(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import LiteralString
 
-from projections.read_model.contract import GONE, PositionMoved
+from projections.read_model.contract import PositionGone
 from projections.read_model.rows import Edition
 from projections.read_model.sqlite.statements import Statements
 from projections.read_model.tables import TABLES
@@ -46,5 +46,5 @@ class Editions(Statements):
     def _edition(self) -> sqlite3.Row:
         rows: list[sqlite3.Row] = self._rows(SELECT_EDITION)
         if not rows:
-            raise PositionMoved(GONE)
+            raise PositionGone
         return rows[0]

@@ -1,4 +1,4 @@
-"""The projector's lock, and what wakes its holder."""
+"""The projector's lock, and what wakes its holder and other followers of the log."""
 
 from __future__ import annotations
 
@@ -29,6 +29,12 @@ class Waking(Statements):
     def wake(self) -> None:
         """See `ReadModel.wake`."""
         self._bell.ring()
+
+    @contextmanager
+    def wake_ups(self) -> Iterator[WakeUps]:
+        """See `ReadModel.wake_ups`."""
+        with self._bell.listen() as listener:
+            yield listener
 
     @contextmanager
     def projector_lock(self) -> Iterator[WakeUps | None]:

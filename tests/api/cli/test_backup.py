@@ -80,6 +80,21 @@ def test_a_backup_replaces_no_file(shell: Shell, tmp_path: Path) -> None:
     assert target.read_text() == "precious"
 
 
+@pytest.mark.parametrize("end", ["-wal", "-shm", "-journal"])
+def test_a_file_left_of_another_database_is_not_made_part_of_a_backup(
+    shell: Shell, tmp_path: Path, end: str
+) -> None:
+    """SQLite writes what is in such a file into the database that it finds beside."""
+    target, left = tmp_path / "copy.db", tmp_path / f"copy.db{end}"
+    left.write_bytes(b"of another database")
+
+    said = shell.fails("backup", str(target))
+
+    assert said.startswith(f"Error: {left} is left of another database")
+    assert not target.exists()
+    assert left.read_bytes() == b"of another database"
+
+
 @pytest.mark.parametrize("place", ["missing/copy.db", "file/copy.db"])
 def test_a_place_that_cannot_be_is_one_line(shell: Shell, tmp_path: Path, place: str) -> None:
     (tmp_path / "file").write_text("")

@@ -149,7 +149,10 @@ def test_a_checkpoint_of_another_log_by_the_same_key_is_not_taken(
     other("init-db")
     (tmp_path / "note").write_text(other("checkpoint"))
 
-    assert "not by a trusted key" in shell.fails("verify", "--checkpoint", f"{tmp_path}/note")
+    said = shell.fails("verify", "--checkpoint", f"{tmp_path}/note")
+
+    assert "not by a trusted key" in said
+    assert "MILEPOST_CHECKPOINT_TRUSTED" in said, "which a restore on another machine needs"
 
 
 def test_the_release_before_believes_the_manifest_of_an_export(

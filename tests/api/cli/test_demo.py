@@ -235,7 +235,10 @@ def test_a_folder_without_a_token_is_refused_in_one_line(make_server: Make) -> N
     server = make_server()
     del server.env["MILEPOST_ADMIN_TOKEN"]
 
-    assert "there is no admin token in" in refusal(play(server))
+    said = refusal(play(server))
+
+    assert "there is no admin token in" in said
+    assert "MILEPOST_ADMIN_TOKEN_FILE" in said, "which a service has"
 
 
 class Other(http.server.BaseHTTPRequestHandler):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
@@ -201,6 +202,27 @@ def test_how_long_a_job_sends_no_heartbeat_and_when_it_ended_is_told(
     assert "2026-03-02 12:00:00  silence" in said
     assert "one is expected" not in shell("jobs")
     assert "Timeout: No heartbeat for 901s" in line_of("job-1", shell("jobs"))
+
+
+def test_a_job_that_reports_in_time_is_not_called_silent(shell: Shell, database_site: Site) -> None:
+    """The clock of the command is the machine's, so the job reports by this clock, too."""
+    clock = database_site.clock
+    clock.advance((datetime.now(UTC) - clock.now).total_seconds())
+    database_site.register()
+    database_site.report(status="provisioning")
+
+    said = shell("jobs", "job-1")
+
+    assert "Claimed at " in line_of("  ok ", said)
+    assert "no heartbeat since" not in said
+
+
+@pytest.mark.parametrize("group", ["tokens", "losses", "workflows"])
+def test_a_group_by_itself_lists_its_commands_as_its_help_does(empty: Shell, group: str) -> None:
+    said = empty.run(group)
+
+    assert said.exit_code == 2
+    assert said.stderr == empty(group, "--help")
 
 
 def line_of(word: str, said: str) -> str:

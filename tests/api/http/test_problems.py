@@ -20,8 +20,8 @@ import projections
 from api.app import create_app
 from api.atomic_file import FileNotWritten
 from api.errors import NOT_WRITING, BadRequest, InvalidFields, NotWriting, ReadModelBehind, sentence
-from api.http import problems
-from api.http.problem_kinds import KINDS
+from api.http.problems import documents as problems
+from api.http.problems.kinds import KINDS
 from api.settings.settings import Settings
 from api.settings.variables import InvalidSetting
 from api.wiring import Services, open_services
@@ -37,7 +37,7 @@ from domain.errors import (
 from domain.evidence.signed_note import InvalidCheckpoint
 from domain.evidence.signing_keys import InvalidKey
 from domain.log.connections.sqlite_copy import NotCopied
-from domain.log.schema.steps import SchemaBehind
+from domain.log.schema.steps import NoRights, RightsLacking, SchemaBehind
 from domain.log.store import StoreNotEmpty
 from domain.transfer.jsonl import CannotOpen, InvalidExport
 from projections.read_model.contract import PositionMoved
@@ -50,8 +50,8 @@ from tests.support.site import ADMIN, SECRET, Site, bearer, body_of, like_jq, pr
 
 FAMILIES = {MilepostError, BadRequest, Refused, NotFound, Unavailable}
 """Never raised themselves."""
-BEFORE_SERVING = {InvalidDefinition, InvalidSetting, SchemaBehind}
-"""They stop the start: definitions, settings and schema are read before the first request."""
+BEFORE_SERVING = {InvalidDefinition, InvalidSetting, NoRights, RightsLacking, SchemaBehind}
+"""They stop the start: all of these are read before the first request."""
 BEHIND_THE_SCENES = {PositionMoved, TreeMoved, UnreadableDocument}
 """Between projectors, which answer nobody."""
 REBUILDING = {RebuildForbidden, RebuildInterrupted, RebuildUnderWay}
@@ -85,6 +85,7 @@ TYPES = {
     "precondition-failed",
     "queue-full",
     "read-model-behind",
+    "read-model-gone",
     "registration-conflict",
     "store-unavailable",
     "unknown-status",
@@ -180,6 +181,12 @@ def test_what_passes_says_when_to_try_again(memory_site: Site, error: MilepostEr
 
     problem_of(answer, 503)
     assert int(answer.headers["Retry-After"]) > 0
+
+
+def test_an_error_that_was_meant_for_no_client_is_answered_as_a_bug(memory_site: Site) -> None:
+    answer = failing(memory_site.services, PositionMoved()).get("/fail")
+
+    problem_of(answer, 500, "internal-error")
 
 
 def test_a_bug_is_a_500_that_says_nothing_and_logs_everything(

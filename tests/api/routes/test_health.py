@@ -9,7 +9,8 @@ import psycopg
 from eventsourcing.persistence import StoredEvent
 
 from tests.support.deployment import kind_of, url_of
-from tests.support.site import Site, body_of
+from tests.support.site import Site, body_of, problem_of
+from tests.support.tampering import Database
 from tests.support.watching import watch_over
 
 
@@ -62,6 +63,18 @@ def test_a_server_says_that_most_jobs_fell_silent(site: Site) -> None:
     metrics = site.get("/metrics").text
     assert "milepost_deadlines_held_jobs 6.0" in metrics
     assert "milepost_deadlines_patient 0.0" in metrics
+
+
+def test_tables_that_were_emptied_under_the_server_are_no_bug(database_site: Site) -> None:
+    database_site.report(status="provisioning")
+    database_site.project()
+    Database(database_site.deployment).run("DELETE FROM milepost_read_model")
+
+    ready = database_site.client.get("/readyz")
+
+    detail = problem_of(ready, 503, "read-model-gone")["detail"]
+    assert "milepost init-db makes it again" in detail
+    assert database_site.job()["status"] == "provisioning", "a read of one job folds the log"
 
 
 def test_an_event_that_cannot_be_folded_is_shown_and_stops_nothing(site: Site) -> None:

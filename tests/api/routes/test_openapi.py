@@ -38,6 +38,9 @@ OPERATIONS = {
     ("get", f"{JOB}/changes"): "get_job_changes",
     ("get", f"{JOB}/timeline"): "get_job_timeline",
     ("get", f"{JOB}/events"): "list_job_events",
+    ("get", f"{JOB}/stream"): "stream_job",
+    ("get", "/api/agents/{agent_id}/stream"): "stream_instance",
+    ("get", "/api/stream"): "stream_jobs",
     ("get", f"{JOB}/events/{{version}}/proof"): "prove_event",
     ("post", f"{JOB}/fail"): "fail_job",
     ("post", f"{JOB}/cancel"): "cancel_job",
@@ -113,7 +116,7 @@ def schemas_in(part: Any) -> Iterator[dict[str, Any]]:
     ("path", "method", "names"),
     [
         ("/api/agents/{agent_id}/instance", "delete", {"If-Match", "reason"}),
-        ("/api/jobs/{job_id}", "get", {"If-None-Match", "version", "at"}),
+        ("/api/jobs/{job_id}", "get", {"If-None-Match", "Prefer", "version", "at"}),
         ("/api/jobs/{job_id}/fail", "post", {"If-Match"}),
         ("/api/jobs", "post", {"Idempotency-Key"}),
     ],

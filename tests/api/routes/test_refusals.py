@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from api.http.counters import REASONS, REFUSED
+from api.http.counting.counters import REASONS, REFUSED
 from domain.job.events import CallbackRefused
 from domain.job.provisioning_job import MAX_REFUSALS
 from tests.support.site import WEBHOOK, Site, problem_of, sign

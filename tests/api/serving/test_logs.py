@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import subprocess
+import sys
 from typing import Any
 
 from api.http.request_ids import REQUEST_ID
@@ -75,3 +77,40 @@ def test_a_line_about_a_request_has_its_id_in_both_formats() -> None:
         assert VisibleFormatter().format(record("refused")) == "refused (request req-1)"
     finally:
         REQUEST_ID.reset(token)
+
+
+LINES_OF_OTHERS = """
+import logging, threading, warnings
+from api.serving.logs import log_to_stderr
+
+def break_down():
+    raise ValueError("of this\\nkind")
+
+log_to_stderr("json")
+logging.getLogger("psycopg.pool").warning("error connecting in %r: %s", "log", "refused\\nagain")
+warnings.warn("old\\nname")
+thread = threading.Thread(target=break_down, name="reader")
+thread.start()
+thread.join()
+break_down()
+"""
+
+
+def test_what_others_write_is_json_too() -> None:
+    """A pool of connections writes while the database is away, and Python where nobody catches."""
+    done = subprocess.run(
+        [sys.executable, "-c", LINES_OF_OTHERS],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    pool, warning, thread, end = (json.loads(line) for line in done.stderr.splitlines())
+    assert (pool["logger"], pool["level"]) == ("psycopg.pool", "warning")
+    assert pool["message"] == "error connecting in 'log': refused\nagain"
+    assert "old\nname" in warning["message"]
+    assert thread["message"] == "the thread reader has ended by an error"
+    assert "ValueError: of this\nkind" in thread["exception"]
+    assert "ValueError: of this\nkind" in end["exception"]
+    assert done.returncode == 1

@@ -335,15 +335,15 @@ def test_a_database_is_shown_without_its_password(url: str, shown: str) -> None:
 
 
 def test_what_is_kept_of_a_database_is_kept_by_a_lasting_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
     """It tells databases and schemas apart, and no password."""
+    (tmp_path / "link").symlink_to(tmp_path)
 
     def name(url: str) -> str:
         return from_environment({"MILEPOST_DATABASE_URL": url}).lasting_database
 
-    monkeypatch.chdir(tmp_path)
-    assert name("sqlite:///milepost.db") == name(f"sqlite:///{tmp_path}/milepost.db")
+    assert name(f"sqlite:///{tmp_path}/link/m.db") == name(f"sqlite:///{tmp_path}/m.db")
     assert name("postgresql://user:hunter2@host/db") == "postgresql://user@host/db"
     assert name("postgresql://host/db?options=-csearch_path%3Done") == (
         "postgresql://host/db options=-csearch_path=one"

@@ -20,6 +20,7 @@ from tests.support.server import free_port
 from tests.support.shell import Shell
 
 STARTS = ("init-db", "project", "serve")
+MAKING = ("init-db", "serve")
 LOOKS = ("status", "jobs", "verify", "export -")
 
 # URLs
@@ -246,15 +247,25 @@ def a_file_in_the_place_of_the_home(home: Path) -> str:
         of_root,
         read_only_file,
         read_only_folder,
-        a_home_of_root_s,
         a_folder_that_nobody_may_enter,
-        a_file_in_the_place_of_the_home,
     ],
 )
 @pytest.mark.parametrize("command", STARTS)
 def test_what_this_account_may_not_do_is_one_line_at_the_start(
     theirs: Path, spoil: Callable[[Path], str], command: str
 ) -> None:
+    refused_at_the_start(theirs, spoil, command)
+
+
+@pytest.mark.parametrize("spoil", [a_home_of_root_s, a_file_in_the_place_of_the_home])
+@pytest.mark.parametrize("command", MAKING)
+def test_a_database_that_this_account_may_not_make_is_one_line_at_the_start(
+    theirs: Path, spoil: Callable[[Path], str], command: str
+) -> None:
+    refused_at_the_start(theirs, spoil, command)
+
+
+def refused_at_the_start(theirs: Path, spoil: Callable[[Path], str], command: str) -> None:
     expected = spoil(theirs / "home")
 
     status, out, said = run_as(theirs, command)

@@ -160,6 +160,31 @@ def test_what_waits_is_private(target: Target, tmp_path: Path) -> None:
         spool.put(word_of(target, {"step": "vm_created"}))
 
 
+@pytest.mark.parametrize(("folder", "mode"), [("job", 0o755), ("root", 0o777)])
+def test_what_another_account_may_have_left_is_not_signed(
+    gate: Gate, target: Target, tmp_path: Path, folder: str, mode: int
+) -> None:
+    """Where there is no HOME, the spool is below /tmp, and anybody can make it first."""
+    spool = Spool(tmp_path, target.name)
+    spool.put(word_of(target, {"status": "stopped"}))[1].release()
+    {"job": spool.folder, "root": tmp_path}[folder].chmod(mode)
+
+    sending = courier(target, tmp_path)
+    sending.tell(word_of(target, {"step": "vm_created"}))
+
+    assert sending.finish(30)
+    assert seen(gate) == ["vm_created"]
+
+
+def test_a_folder_of_all_that_keeps_names_apart_is_as_good(target: Target, tmp_path: Path) -> None:
+    tmp_path.chmod(0o1777)
+
+    spool = Spool(tmp_path, target.name)
+    spool.put(word_of(target, {"step": "vm_created"}))[1].release()
+
+    assert len(spool.names()) == 1
+
+
 def test_a_link_in_place_of_the_folder_is_not_followed(target: Target, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir(mode=0o700)
     (tmp_path / target.name).symlink_to(tmp_path / "elsewhere")

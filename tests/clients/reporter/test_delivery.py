@@ -14,9 +14,9 @@ import pytest
 from standardwebhooks import Webhook
 
 from clients.reporter.milepost_report import VERSION, Unusable, target_of, word_of
-from tests.clients.reporter.conftest import Job
 from tests.clients.reporter.gate import answering, forward, with_clock
-from tests.clients.reporter.program import PATIENCE_SECONDS, USUAL
+from tests.clients.reporter.job import Job
+from tests.clients.reporter.program import PATIENCE_SECONDS, USUAL, until
 from tests.support.server import SECRET, Server
 
 MACHINE = ("--server-id", "srv-1", "--server-ip", "203.0.113.7", "--tailscale-ip", "100.64.0.7")
@@ -115,6 +115,20 @@ def test_what_a_rerun_says_is_no_redelivery_of_what_the_run_said(job: Job) -> No
         job.report("status", word, MILEPOST_RUN_ID="5000")
 
     assert (job.shown["status"], job.shown["attempt"]) == ("running", 4)
+
+
+def test_what_is_noted_after_a_failure_begins_nothing(job: Job) -> None:
+    """A CI job's last script may note where its log is; most CI systems number no attempts."""
+    pipeline = {"CI_PIPELINE_ID": "88"}
+    for word in ("provisioning", "failed"):
+        job.report("status", word, **pipeline)
+    failed_at = time.time()
+    until(lambda: int(time.time()) > int(failed_at), "the clock stands still")
+
+    job.report("metadata", "log=https://ci.example/88", **pipeline)
+
+    assert (job.shown["status"], job.shown["attempt"]) == ("failed", 1)
+    assert "https://ci.example/88" in json.dumps(job.events())
 
 
 def test_what_waited_keeps_the_time_at_which_it_happened(job: Job) -> None:

@@ -5,13 +5,15 @@ What was not taken waits on disk, and is recorded once when the server can be re
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.clients.reporter.conftest import Job
 from tests.clients.reporter.gate import (
     Way,
     answering,
@@ -23,7 +25,15 @@ from tests.clients.reporter.gate import (
     silent,
     swallow,
 )
-from tests.clients.reporter.program import PATIENCE_SECONDS, PATIENT, USUAL, Program, until
+from tests.clients.reporter.job import Job
+from tests.clients.reporter.program import (
+    FILE,
+    PATIENCE_SECONDS,
+    PATIENT,
+    USUAL,
+    Program,
+    until,
+)
 from tests.support.server import free_port
 
 FAILING = ("run", "--step", "ansible_started", "--", "sh", "-c", "echo why >&2; exit 3")
@@ -283,3 +293,60 @@ def test_the_output_of_a_call_that_works_is_empty(job: Job) -> None:
 
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
     assert isinstance(done, subprocess.CompletedProcess)
+
+
+@pytest.mark.parametrize("closing", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize(
+    "call", [("step", "vm_created"), ("run", "--step", "vm_created", "--", "true")]
+)
+def test_a_job_may_have_closed_its_standard_files(
+    job: Job, call: tuple[str, ...], closing: str
+) -> None:
+    closed = ["sh", "-c", f'"$@" {closing}', "sh", *job.report.argv(*call)]
+
+    done = job.report.ended(closed, **PATIENT)
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    assert job.said() == ["vm_created"]
+
+
+def test_without_a_home_a_full_disk_stops_no_command(job: Job) -> None:
+    """As for cloud-init, where there is no HOME and the only disk is full."""
+    limited = ["bash", "-c", 'trap "" XFSZ; ulimit -f 0; exec "$@"', "bash"]
+
+    done = job.report.ended([*limited, *job.report.argv("run", "--", "echo", "out")], HOME="")
+
+    assert (done.returncode, done.stdout) == (0, b"out\n")
+
+
+def test_a_text_may_begin_with_a_hyphen(job: Job) -> None:
+    """It is the last line of a log, and nobody has tried each of those."""
+    done = job.report("status", "failed", "--failed-step", "-1", "--error", "--strict", **PATIENT)
+
+    assert done.returncode == 0
+    assert (job.shown["failed_step"], job.shown["error"]) == ("-1", "--strict")
+
+
+def test_the_program_may_come_by_a_pipe(job: Job) -> None:
+    done = job.report.ended(["sh", "-c", f"{sys.executable} - step vm_created < {FILE}"], **PATIENT)
+
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert job.said() == ["vm_created"]
+
+
+def test_a_log_that_nobody_reads_holds_up_no_call(job: Job) -> None:
+    job.gate.way = answering("503 Service Unavailable")
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writing, bytes(4096))
+    os.set_blocking(writing, True)
+
+    call = job.report.begun("step", "vm_created", stderr=writing)
+    try:
+        assert call.wait(PATIENCE_SECONDS) == 0
+    finally:
+        call.kill()
+        os.close(reading)
+        os.close(writing)

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from tests.clients.reporter.conftest import Job
 from tests.clients.reporter.gate import answering, forward, silent
+from tests.clients.reporter.job import Job
 from tests.clients.reporter.program import PATIENCE_SECONDS, USUAL, until
 
 PYTHON = shlex.quote(sys.executable)

@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tests.clients.reporter.conftest import Job
 from tests.clients.reporter.gate import drip
+from tests.clients.reporter.job import Job
 from tests.clients.reporter.program import USUAL
 
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import yaml
 
-from tests.docs.senders.conftest import PATIENCE_SECONDS, Workplace
 from tests.docs.senders.page import example
+from tests.docs.senders.workplace import PATIENCE_SECONDS, Workplace
 
 WORKFLOW = yaml.safe_load(example("GitHub Actions", "yaml"))
 CANCELLED = -1

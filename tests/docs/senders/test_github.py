@@ -7,8 +7,8 @@ import subprocess
 import pytest
 
 from tests.clients.reporter.program import until
-from tests.docs.senders.conftest import Workplace
 from tests.docs.senders.github import Meanwhile, Runner
+from tests.docs.senders.workplace import Workplace
 
 MACHINE = "--server-id srv-1 --server-ip 203.0.113.7"
 FINISHED = ["provisioning", "vm_created", "ansible_started", "ansible_complete", "running"]

@@ -10,9 +10,9 @@ import pytest
 import yaml
 
 from tests.clients.reporter.gate import Gate, silent
-from tests.docs.senders.conftest import Workplace
 from tests.docs.senders.page import REPORTER, example, examples
-from tests.support.server import Server
+from tests.docs.senders.workplace import Workplace
+from tests.support.server import TOKEN, Server
 
 EXAMPLE = "https://milepost.example"
 STEPS = ["ansible_started", "ansible_complete"]
@@ -34,6 +34,17 @@ def test_the_program_is_downloaded_checked_and_put_into_the_repository(
     assert workplace.run("./milepost-report check").returncode == 0
     digest = hashlib.sha256(REPORTER.read_bytes()).hexdigest()
     assert digest in workplace.run("./milepost-report --version").stdout
+
+
+def test_a_job_is_registered_at_a_terminal_and_reports(workplace: Workplace) -> None:
+    script = example("Try it at a terminal", "sh").replace(EXAMPLE, workplace.milepost.url)
+
+    done = workplace.run(f"set -e\n{script}", ADMIN_TOKEN=TOKEN)
+
+    assert done.returncode == 0, done.stderr
+    assert "takes the key" in done.stdout
+    [job] = workplace.milepost.get("/api/jobs?agent_id=agent-2").body["jobs"]
+    assert job["status"] == "running"
 
 
 @pytest.mark.parametrize(("status", "shown"), [(0, "running"), (5, "failed")])

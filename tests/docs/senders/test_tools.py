@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.docs.senders.conftest import Workplace
 from tests.docs.senders.page import example, examples
+from tests.docs.senders.workplace import Workplace
 
 PROGRAMS = Path(sys.executable).parent
 

@@ -11,6 +11,11 @@ ORDER: Final = '{{"reason": "asked for by the matrix"}}'
 PAGE: Final = ("", "?limit=1", "?kind=StatusReported", "?limit=x", "?nothing=1")
 
 
+STREAMED: Final = frozenset({200, 501})
+"""What a stream is answered with at the front, and behind Flask."""
+PLACES: Final = ("", "?after=0", "?after=x", "?nothing=1")
+
+
 class Line(NamedTuple):
     """What a route wants from its caller.
 
@@ -60,6 +65,7 @@ LINES: Final = {
     ("GET", "/api/jobs/<id:job_id>/changes"): Line("read", "job", queries=CHANGES),
     ("GET", "/api/jobs/<id:job_id>/timeline"): Line("read", "job", queries=("", "?nothing=1")),
     ("GET", "/api/jobs/<id:job_id>/events"): Line("read", "job", queries=PAGE),
+    ("GET", "/api/jobs/<id:job_id>/stream"): Line("read", "job", STREAMED, queries=PLACES),
     ("GET", "/api/jobs/<id:job_id>/events/<int:version>/proof"): Line(
         "read", "job", queries=("", "?size=1", "?size=0", "?size=99")
     ),
@@ -69,6 +75,8 @@ LINES: Final = {
     ("POST", "/api/jobs/<id:job_id>/stop"): order("{{}}"),
     ("POST", "/api/jobs/<id:job_id>/stopped"): order(),
     ("GET", "/api/events"): Line("read", queries=PAGE),
+    ("GET", "/api/stream"): Line("read", "nothing", STREAMED, queries=PLACES),
+    ("GET", "/api/agents/<id:agent_id>/stream"): Line("read", "agent", STREAMED, queries=PLACES),
     ("GET", "/api/checkpoint"): Line("read"),
     ("GET", "/api/checkpoint/extension"): Line("read", queries=("?first_size=1", "")),
     ("GET", "/api/agents/<id:agent_id>/instance"): Line("read", "agent", queries=PAST),

@@ -28,7 +28,7 @@ METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 OF_ITSELF: Final = {"HEAD", "OPTIONS"}
 """What Flask adds to a route: the first answers as GET does, the second names the methods."""
 SIGNATURES: Final = ("signature", "key")
-OF_THE_TIME: Final = ("date", "expires")
+OF_THE_TIME: Final = ("date", "expires", "x-request-id")
 JOBS: Final = "/api/jobs/<id:job_id>"
 VALUES: Final = {"version": "1", "filename": "audit.js", "name": "index.css"}
 BY_ROUTE = pytest.mark.parametrize(

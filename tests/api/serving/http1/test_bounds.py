@@ -8,8 +8,8 @@ from typing import cast
 
 import pytest
 
+from api.http.callers.proxies import Proxies
 from api.http.messages import Answer
-from api.http.proxies import Proxies
 from api.serving.http1.addresses import Addresses, site_of
 from api.serving.http1.connection import LEAST_TAKEN, Connection
 from api.serving.http1.incoming import Ends, Incoming

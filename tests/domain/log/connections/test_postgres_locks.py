@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
+from urllib.parse import quote
 
 import psycopg
 import pytest
-from psycopg import Notify
+from psycopg import Notify, sql
 from psycopg.errors import LockNotAvailable
 
 from domain.job.callback import Callback
@@ -16,7 +17,7 @@ from domain.log.connections.postgres_locks import LOCK_LOG, LOCK_SCHEMA
 from domain.log.postgres import PostgresRecorder
 from domain.workflows.definition import Workflows
 from projections.read_model.postgres.waking import WakeUpsOf
-from tests.support.deployment import Clock, Deployment
+from tests.support.deployment import Clock, Deployment, settle
 from tests.support.projecting import wait_until
 
 SOON = "SET lock_timeout = '100ms'"
@@ -65,6 +66,29 @@ def datastore(made: Deployment) -> PostgresDatastore:
     recorder = made.milepost.recorder
     assert isinstance(recorder, PostgresRecorder)
     return recorder.datastore
+
+
+@pytest.mark.parametrize("schema", ["Team-A", 'a "b" c', "select"])
+def test_a_schema_may_have_any_name(
+    postgres_dsn: str, workflows: Workflows, clock: Clock, schema: str
+) -> None:
+    name = sql.Identifier(schema)
+    with psycopg.connect(postgres_dsn, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE SCHEMA {}").format(name))
+        path = quote("-csearch_path=" + name.as_string(connection).replace(" ", "\\ "))
+    env = {
+        "PERSISTENCE_MODULE": "domain.log.postgres",
+        "DATABASE_URL": f"{postgres_dsn}&options={path}",
+    }
+
+    made = Deployment(env, workflows, clock)
+
+    made.milepost.record(Callback(job_id="job", type="heartbeat"))
+    settle(made)
+    made.rebuild.run()
+
+    assert made.read_model.position() == 1
+    made.close()
 
 
 @pytest.mark.parametrize("lock", [LOCK_LOG, LOCK_SCHEMA])

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, disable_created_metric
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from api import errors as asked
-from api.http.shared_counts import SharedValue
+from api.http.counting.shared_counts import SharedValue
 from domain import errors as domain
 from domain.job.runs.orders import Order
 from domain.writing.batch import Receipt

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from api.serving.service_manager import ServiceManager
+from api.serving.processes.service_manager import ServiceManager
 from tests.support.service_manager import NotifySocket, abstract, at_path
 
 

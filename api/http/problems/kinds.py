@@ -9,6 +9,7 @@ from api import errors as asked
 from domain import errors as domain
 from domain.errors import MilepostError
 from domain.evidence.merkle import InvalidProof
+from projections.read_model.contract import PositionGone
 from projections.reading.reader import NotRebuiltYet
 from projections.reading.time_travel import NoSuchMoment
 from projections.tree.contract import TreeBroken
@@ -143,6 +144,18 @@ KINDS: dict[type[MilepostError], Kind] = {
         "Too many connections",
         "Close connections that you do not need, and try again.",
     ),
+    asked.TooManyStreams: Kind(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "too-many-streams",
+        "Too many streams",
+        "Ask for the job itself with If-None-Match, and try the stream again later.",
+    ),
+    asked.NoStreams: Kind(
+        HTTPStatus.NOT_IMPLEMENTED,
+        "no-streams",
+        "No streams here",
+        "Ask for the job itself with If-None-Match; milepost serve streams, without --wsgi.",
+    ),
     asked.TooManyBytes: Kind(
         HTTPStatus.SERVICE_UNAVAILABLE,
         "too-many-bytes",
@@ -241,5 +254,6 @@ KINDS: dict[type[MilepostError], Kind] = {
     domain.StoreUnavailable: Kind(
         HTTPStatus.SERVICE_UNAVAILABLE, "store-unavailable", "Database unavailable"
     ),
+    PositionGone: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "read-model-gone", "Read model gone"),
     domain.QueueFull: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "queue-full", "Too busy"),
 }

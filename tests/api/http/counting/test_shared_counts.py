@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from prometheus_client import CollectorRegistry, Counter, generate_latest
 
-from api.http.shared_counts import PART_BYTES, RECORDS, Part, SharedMemory, share
+from api.http.counting.shared_counts import PART_BYTES, RECORDS, Part, SharedMemory, share
 
 
 def in_a_process(work: Callable[..., None], *arguments: object) -> None:
@@ -32,7 +32,7 @@ def count(memory: SharedMemory, worker: int, calls: int, shown: int) -> None:
 def counter() -> Counter:
     """Return a counter; it is the same one each time, in a registry of its own."""
     # Milepost's counters choose the memory for all of them.
-    from api.http import counters
+    from api.http.counting import counters
 
     assert counters.COUNTERS
     registry = CollectorRegistry()

@@ -11,7 +11,7 @@ from threading import Lock
 from time import monotonic
 from typing import Final
 
-from api.http.counters import LEFT_OUT
+from api.http.counting.counters import LEFT_OUT
 
 PER_MINUTE: Final = 10
 """How many lines with one reason are logged a minute."""

@@ -16,7 +16,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Final
 
-from api.serving.worker import PING
+from api.serving.processes.worker import PING
 
 log = logging.getLogger("milepost")
 

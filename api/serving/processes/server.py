@@ -17,11 +17,11 @@ from multiprocessing.process import BaseProcess
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Final
 
-from api.http.shared_counts import SharedMemory
+from api.http.counting.shared_counts import SharedMemory
 from api.serving.http1.limits import LIMITS, RESERVED
-from api.serving.service_manager import ServiceManager
-from api.serving.supervisor import Supervisor
-from api.serving.worker import Orders, work
+from api.serving.processes.service_manager import ServiceManager
+from api.serving.processes.supervisor import Supervisor
+from api.serving.processes.worker import Orders, work
 from api.settings.settings import Settings
 from api.settings.variables import InvalidSetting
 

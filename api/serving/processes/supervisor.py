@@ -24,9 +24,9 @@ from time import monotonic
 from types import FrameType
 from typing import Final
 
-from api.serving.service_manager import ServiceManager
-from api.serving.worker import DRAIN, END, FINISH_SECONDS
-from api.serving.worker_slot import ENDING, Start, WorkerSlot
+from api.serving.processes.service_manager import ServiceManager
+from api.serving.processes.worker import DRAIN, END, FINISH_SECONDS
+from api.serving.processes.worker_slot import ENDING, Start, WorkerSlot
 
 LOOK_SECONDS: Final = 0.5
 """The time between two looks at the workers; each look asks for a sign of life."""

@@ -6,9 +6,9 @@ import logging
 
 import pytest
 
-from api.http.counters import LEFT_OUT
-from api.http.problems import problem_of as explained
-from api.http.stranger_log import MINUTE_SECONDS, PER_MINUTE, StrangerLog
+from api.http.callers.stranger_log import MINUTE_SECONDS, PER_MINUTE, StrangerLog
+from api.http.counting.counters import LEFT_OUT
+from api.http.problems.documents import problem_of as explained
 from domain.errors import QueueFull, StoreUnavailable, Unavailable
 from tests.support.site import SECRET, Site, problem_of
 

@@ -15,14 +15,15 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from api import errors as asked
 from api.errors import sentence
 from api.http.callback_paths import takes_callbacks
-from api.http.counters import REASONS, REFUSED
+from api.http.callers.stranger_log import StrangerLog
+from api.http.counting.counters import REASONS, REFUSED
 from api.http.flask_side.app import App
 from api.http.flask_side.blueprint import PROBLEM
 from api.http.messages import Answer
-from api.http.problem_kinds import KINDS
-from api.http.stranger_log import StrangerLog
+from api.http.problems.kinds import KINDS
 from domain import errors as domain
 from domain.errors import MilepostError
+from projections.read_model.contract import PositionGone
 
 log = logging.getLogger("milepost.api")
 STRANGERS = StrangerLog(log)
@@ -34,6 +35,7 @@ MAX_PATH = 200
 UNAVAILABLE: Final[dict[type[MilepostError], str]] = {
     domain.QueueFull: "queue_full",
     domain.StoreUnavailable: "store_unavailable",
+    PositionGone: "store_unavailable",
 }
 """The reasons of log lines about what passes. Each reason has lines of its own."""
 IN_A_PATH: Final = "/:@!$&'()*+,;=~"
@@ -66,7 +68,7 @@ def problem_of(error: Exception, method: str, path: str) -> Answer:
     """
     if method == "POST" and takes_callbacks(path) and (counter := REFUSED.get(type(error))):
         counter.inc()
-    if isinstance(error, MilepostError):
+    if isinstance(error, MilepostError) and type(error) in KINDS:
         return _explained(error, method, path)
     if isinstance(error, HTTPException):
         return _from_http(error, path)

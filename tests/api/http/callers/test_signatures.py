@@ -13,7 +13,7 @@ from standardwebhooks.webhooks import Webhook
 from werkzeug.datastructures import Headers
 
 from api.errors import InvalidSignature
-from api.http.signatures import Sender, verify
+from api.http.callers.signatures import Sender, verify
 from api.senders.signing_key import SigningKey, key_id
 from api.settings.config import from_environment
 from domain.job.events import Received

@@ -8,7 +8,7 @@ import pytest
 from flask import request, url_for
 
 from api.app import create_app
-from api.http.proxies import Proxies
+from api.http.callers.proxies import Proxies
 from tests.support.deployment import Deployment
 from tests.support.site import ADMIN, Site, bearer
 

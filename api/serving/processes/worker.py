@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import uvloop
 
-from api.http.shared_counts import SharedMemory, share
+from api.http.counting.shared_counts import SharedMemory, share
 from api.settings.settings import Settings
 
 if TYPE_CHECKING:
@@ -70,9 +70,11 @@ def work(
         from api.serving.http1.connection import Connection
         from api.serving.http1.connections import Connections
         from api.serving.http1.limits import Limits
+        from api.serving.streams.audience import Bounds
 
         loop = asyncio.get_running_loop()
-        front = Front(application, services, loop, without_hot=orders.wsgi)
+        streams = Bounds(orders.connections * 3 // 4)  # callbacks need connections, too
+        front = Front(application, services, loop, without_hot=orders.wsgi, streams=streams)
         connections = Connections(
             loop,
             front.answer,
@@ -84,6 +86,7 @@ def work(
         )
         connections.listen(listening)
         seconds = await told.when_to_end(loop)
+        front.finish()
         await connections.end(seconds)
         front.close()
 

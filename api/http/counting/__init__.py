@@ -1,0 +1,1 @@
+"""What is counted, over all processes of a server."""

@@ -1,0 +1,113 @@
+"""Streams: server-sent events of a job, of an agent's newest job, and of all jobs.
+
+The front streams. Behind Flask, each stream would hold a thread, so Flask refuses it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qsl
+
+from marshmallow import Schema, ValidationError
+
+from api.errors import InvalidFields
+from api.http import event_stream
+from api.http.event_stream import LAST_EVENT_ID, resumed_after
+from api.http.flask_side.blueprint import TEXT, Blueprint
+from api.http.flask_side.door import through_flask
+from api.http.messages import Answer, Door, Request, Watch
+from api.routes import jobs
+from api.schemas.queries import AllStreamQuerySchema, StreamQuerySchema
+from domain.errors import JobNotFound
+
+bp = Blueprint("streams", __name__, description="Server-sent events of jobs, as they happen")
+
+CONTENT = (
+    "Server-sent events: `id` is a position of the log, `data` the same JSON as that of the GET"
+)
+FULL = "There are as many streams as the server may have; Retry-After says when to try again"
+REFUSED = "This server answers through Flask alone, and cannot stream"
+
+
+@bp.route("/api/jobs/<id:job_id>/stream", operation="stream_job")
+@bp.needs("read")
+@bp.arguments(StreamQuerySchema, location="query")
+@bp.parameter(LAST_EVENT_ID)
+@bp.response(200, TEXT, content_type=event_stream.MIME_TYPE, description=CONTENT)
+@bp.alt_response(204, description="The job has ended, and you have seen all of its events")
+@bp.problem(404, "No such job, or not yours")
+@bp.problem(501, REFUSED)
+@bp.problem(503, FULL)
+def show_job(query: dict[str, Any], job_id: str) -> Answer:
+    """Stream a job: its state now, then its state after each further event.
+
+    With Last-Event-ID or `after`, the stream goes on after that position: with each event that you
+    missed, in the log's order. After the event of a job's end comes an event `end`, and the stream
+    closes.
+    """
+    return through_flask(of_job, job_id=job_id)
+
+
+@bp.route("/api/agents/<id:agent_id>/stream", operation="stream_instance")
+@bp.needs("read")
+@bp.arguments(StreamQuerySchema, location="query")
+@bp.parameter(LAST_EVENT_ID)
+@bp.response(200, TEXT, content_type=event_stream.MIME_TYPE, description=CONTENT)
+@bp.problem(404, "No such agent, or not yours")
+@bp.problem(501, REFUSED)
+@bp.problem(503, FULL)
+def show_agent(query: dict[str, Any], agent_id: str) -> Answer:
+    """Stream the instance of an agent's newest job; go on with the next job once it is registered.
+
+    See the stream of a job. This one does not end.
+    """
+    return through_flask(of_agent, agent_id=agent_id)
+
+
+@bp.route("/api/stream", operation="stream_jobs")
+@bp.needs("read")
+@bp.arguments(AllStreamQuerySchema, location="query")
+@bp.parameter(LAST_EVENT_ID)
+@bp.response(200, TEXT, content_type=event_stream.MIME_TYPE, description=CONTENT)
+@bp.problem(501, REFUSED)
+@bp.problem(503, FULL)
+def show_all(query: dict[str, Any]) -> Answer:
+    """Stream all jobs that you may see: the job after each event, in the log's order.
+
+    Without Last-Event-ID or `after`, the stream begins with the next event.
+    """
+    return through_flask(of_all)
+
+
+async def of_job(request: Request, door: Door, job_id: str) -> Answer:
+    """Stream a job; show the job with the longer id that this path may spell, if there is one."""
+    caller = await door.admit(request.header, "read")
+    after, _ = _asked(request, StreamQuerySchema())
+    try:
+        return await door.watch(Watch(caller, after, job_id=job_id))
+    except JobNotFound:
+        return await jobs.present(request, door, f"{job_id}/stream")
+
+
+async def of_agent(request: Request, door: Door, agent_id: str) -> Answer:
+    """Stream the instance of an agent's newest job."""
+    caller = await door.admit(request.header, "read")
+    after, _ = _asked(request, StreamQuerySchema())
+    return await door.watch(Watch(caller, after, agent_id=agent_id))
+
+
+async def of_all(request: Request, door: Door) -> Answer:
+    """Stream all jobs that the caller may see."""
+    caller = await door.admit(request.header, "read")
+    after, filters = _asked(request, AllStreamQuerySchema())
+    return await door.watch(Watch(caller, after, filters=filters))
+
+
+def _asked(request: Request, schema: Schema) -> tuple[int | None, dict[str, str]]:
+    """Return the position that the reader has seen, and the filters; raise `InvalidFields`."""
+    try:
+        query = schema.load(dict(parse_qsl(request.query, keep_blank_values=True)))
+    except ValidationError as error:
+        faults: Any = error.messages
+        raise InvalidFields(faults) from None
+    return resumed_after(request.header, query.pop("after", None)), query

@@ -1,0 +1,1 @@
+"""Streams: what clients watch live, on the front's event loop."""

@@ -1,0 +1,182 @@
+"""The audience: every stream of one event loop, within bounds, from its beginning to its end."""
+
+from __future__ import annotations
+
+from asyncio import AbstractEventLoop, Event, Task, timeout
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from api.errors import TooManyStreams
+from api.http import event_stream
+from api.http.messages import Answer, Watch
+from api.serving.gathering import Gathering
+from api.serving.streams.alarm import Alarm
+from api.serving.streams.beats import Beats
+from api.serving.streams.channels import Channel, Channels
+from api.serving.streams.documents import Documents
+from api.serving.streams.pages import Asked, Page, Pages, visible
+from api.serving.streams.stream import Stream
+from api.serving.streams.telling import Telling
+from api.serving.streams.token_check import TokenCheck
+from api.serving.threads import BoundedThreads
+from api.wiring import Services
+from domain.writing.batching import Batching
+from projections.reading.follower import Follower
+
+PATIENCE_SECONDS: Final = 30.0
+"""How long the first page of a stream may take. Thousands of readers may come at once, and a reader
+that is refused may not come again."""
+
+
+class Bounds(NamedTuple):
+    """What streams may take of an event loop."""
+
+    streams: int = 1_024
+    """How many there may be at most, with the requests that wait for a change."""
+    beat_seconds: float = 5.0
+    """How long a stream is silent at most. By then, a reader that is gone, or that may not read any
+    more, is noticed, too."""
+
+
+BOUNDS: Final = Bounds()
+
+
+class Audience:
+    """The streams of one event loop."""
+
+    def __init__(
+        self,
+        services: Services,
+        loop: AbstractEventLoop,
+        threads: BoundedThreads,
+        bounds: Bounds,
+    ) -> None:
+        self._loop = loop
+        self._bounds = bounds
+        self._open: dict[Stream, None] = {}
+        self._finished = Event()
+        self._channels = Channels()
+        documents = Documents(services)
+        telling = Telling(loop, self._channels, documents, lambda: bool(self._open))
+        self._follower = Follower(services.read_model, services.milepost.mapper, telling)
+        self._pages = Pages(services, documents)
+        self._reading = Batching[Asked, Page](
+            self._read,
+            name="streams",
+            max_waiting=2 * bounds.streams,
+            patience=PATIENCE_SECONDS,
+        )
+        self._asking = Gathering(loop, self._reading)
+        self._tokens = TokenCheck(services, threads)
+        self._beats = Beats(loop, bounds.beat_seconds, self._check_tokens)
+        self._checking: Task[None] | None = None
+
+    async def stream(self, watch: Watch) -> Answer:
+        """See `Door.watch`."""
+        stream = self._admitted(watch, says_end=watch.job_id is not None)
+        try:
+            page = await stream.first_page()
+        except BaseException:
+            self.leave(stream)
+            raise
+        if stream.says_end and page.shown and page.shown.has_ended and not page.blocks:
+            self.leave(stream)
+            return Answer(204, [("Cache-Control", "no-store")])
+        self._beats.add(stream)
+        return Answer(200, event_stream.HEADERS, event_stream.retry(), stream)
+
+    async def changed(self, watch: Watch, seconds: float) -> bool:
+        """See `Door.changed`: False with too many streams, or if the server is about to end."""
+        if self._finished.is_set() or len(self._open) >= self._bounds.streams:
+            return False
+        stream = self._admitted(watch, says_end=False)
+        try:
+            await stream.first_page()
+            if self._finished.is_set():
+                return False
+            alarm = Alarm(self._loop)
+            stream.begin(alarm)
+            async with timeout(seconds):
+                await alarm.rung
+        except TimeoutError:
+            pass
+        finally:
+            stream.gone()
+        return True
+
+    def finish(self) -> None:
+        """Let every reader come again later, and nobody wait: the server is about to end."""
+        self._finished.set()
+        for stream in tuple(self._open):
+            stream.finish()
+
+    def close(self) -> None:
+        """End the threads."""
+        self._follower.close()
+        self._reading.close()
+
+    # What a stream calls: see `Host`
+
+    def move(self, stream: Stream, job_id: str) -> None:
+        """See `Host.move`."""
+        self._channels.move(stream, job_id)
+
+    def told(self, stream: Stream) -> int:
+        """See `Host.told`."""
+        return self._channels.told(stream)
+
+    async def page(self, stream: Stream) -> Page:
+        """See `Host.page`."""
+        return await self._asking.ask(Asked(stream.watch, stream.sent))
+
+    def leave(self, stream: Stream) -> None:
+        """See `Host.leave`."""
+        if stream in self._open:
+            del self._open[stream]
+            self._channels.leave(stream)
+            self._beats.remove(stream)
+
+    def _admitted(self, watch: Watch, *, says_end: bool) -> Stream:
+        if len(self._open) >= self._bounds.streams:
+            raise TooManyStreams
+        stream = Stream(watch, self, says_end=says_end)
+        self._open[stream] = None
+        self._channels.join(stream)
+        return stream
+
+    def _read(self, asked: Sequence[Asked]) -> Sequence[Page | Exception]:
+        # Before the pages are read: what is committed after that, the follower tells.
+        self._follower.ensure()
+        channels = [self._channels.jobs.get(watch.job_id or "") for watch, _ in asked]
+        pages = [
+            channel.page(after) if channel else None
+            for channel, (_, after) in zip(channels, asked, strict=True)
+        ]
+        unread = [each for each, page in zip(asked, pages, strict=True) if page is None]
+        read = iter(self._pages.read(unread))
+        return [
+            visible(page, each.watch) if page else self._noted(next(read), channel, each.after)
+            for page, channel, each in zip(pages, channels, asked, strict=True)
+        ]
+
+    def _noted(
+        self, page: Page | Exception, channel: Channel | None, after: int | None
+    ) -> Page | Exception:
+        if channel:
+            channel.share(after, page)
+        if isinstance(page, Page) and page.shown and not page.more:
+            self._follower.seed(page.shown)
+        return page
+
+    def _check_tokens(self) -> None:
+        if self._checking is None or self._checking.done():
+            self._checking = self._loop.create_task(self._end_streams_without_a_token())
+
+    async def _end_streams_without_a_token(self) -> None:
+        by_token: dict[str, list[Stream]] = defaultdict(list)
+        for stream in self._open:
+            by_token[stream.watch.caller.token_id].append(stream)
+        for token_id in await self._tokens.ended(by_token.keys()):
+            for stream in by_token[token_id]:
+                stream.close()

@@ -1,0 +1,195 @@
+"""A stream: one watcher. It is sent what it missed, page by page, and then what it is told live.
+
+1. The stream joins the channels of what it watches. From then on, the follower's news reach it.
+2. It reads a page. If nothing was told meanwhile that the page lacks, the stream is live: the next
+   event that is told follows what it has been sent. Else it reads the page after that one.
+3. Live, it writes what it is told, after the position that it has been sent.
+
+So each event comes once and in order, and nothing has to be stored for a stream that catches up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final, Protocol
+
+from api.http import event_stream
+from api.http.messages import Sink, Watch
+from api.serving.streams.pages import Page
+from domain.errors import MilepostError, Unavailable
+from projections.views.instance import Instance
+
+MOST_UNSENT: Final = 64 * 1024
+"""A reader that has not taken more bytes than this is sent the next event later, from the log."""
+AGAIN_SECONDS: Final = 1.0
+"""How long a stream that catches up waits for a database that is away."""
+
+
+class Host(Protocol):
+    """What a stream is in; see `Audience`."""
+
+    def move(self, stream: Stream, job_id: str) -> None:
+        """Let the stream be told of this job, in place of the one before."""
+        ...
+
+    def told(self, stream: Stream) -> int:
+        """Return the last position that was told of what the stream watches."""
+        ...
+
+    async def page(self, stream: Stream) -> Page:
+        """Return the page after what the stream has been sent."""
+        ...
+
+    def leave(self, stream: Stream) -> None:
+        """Forget the stream."""
+        ...
+
+
+class Stream:
+    """Sends one watcher what is new; the source of an answer (see `Source`).
+
+    With `says_end`, it ends with its job.
+    """
+
+    __slots__ = (
+        "_drained",
+        "_host",
+        "_is_catching_up",
+        "_page",
+        "_sink",
+        "_task",
+        "has_written",
+        "is_live",
+        "job_id",
+        "says_end",
+        "sent",
+        "watch",
+    )
+
+    def __init__(self, watch: Watch, host: Host, *, says_end: bool) -> None:
+        self.watch = watch
+        self.job_id = watch.job_id
+        self.sent = watch.after
+        self.says_end = says_end
+        self.is_live = self.has_written = False
+        self._host = host
+        self._sink: Sink | None = None
+        self._page: Page | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._drained: asyncio.Future[None] | None = None
+
+    async def first_page(self) -> Page:
+        """Read what the stream begins with."""
+        self._page = page = await self._host.page(self)
+        return page
+
+    def begin(self, sink: Sink) -> None:
+        """See `Source.begin`."""
+        self._sink = sink
+        page, self._page = self._page, None
+        assert page
+        if not self._took(page):
+            self.catch_up()
+
+    def drained(self) -> None:
+        """See `Source.drained`."""
+        if self._drained and not self._drained.done():
+            self._drained.set_result(None)
+
+    def gone(self) -> None:
+        """See `Source.gone`."""
+        self._sink = None
+        self.is_live = False
+        self.drained()
+        self._host.leave(self)
+
+    def take(self, position: int, block: bytes | None) -> None:
+        """Write an event that is told live; without a block, end: the event cannot be shown."""
+        if block is None:
+            self.close()
+        elif self.is_live and position > (self.sent or 0) and self._sink:
+            if self._sink.unsent > MOST_UNSENT:
+                self.catch_up()
+            else:
+                self.sent = position
+                self._write(block)
+
+    def catch_up(self) -> None:
+        """Read on from the log, until the stream is live again."""
+        self.is_live = False
+        if self._sink and (self._task is None or self._task.done()):
+            self._task = asyncio.get_running_loop().create_task(self._catch_up())
+
+    def beat(self) -> None:
+        """Write something, unless that was done since the last beat or the reader is slow."""
+        if not self.has_written and self._sink and not self._sink.unsent:
+            told = self._host.told(self) if self.is_live and self.watch.is_of_all else 0
+            if told > (self.sent or 0):
+                # Nothing of what was told so far was for this reader, who may resume after it.
+                self.sent = told
+                self._sink.write(event_stream.bookmark(told))
+            else:
+                self._sink.write(event_stream.BEAT)
+        self.has_written = False
+
+    def end_with(self, job: Instance) -> None:
+        """Say that the job has ended and close, if the stream is live."""
+        if self.is_live and self.says_end and self._sink:
+            outcome = job.attempt.outcome
+            self._write(event_stream.end(job.position, job.status, outcome))
+            self.close()
+
+    def finish(self) -> None:
+        """Close the stream of a server that is about to end; the reader comes again."""
+        if self._sink and self._sink.unsent:
+            self._sink.abort()
+        elif self._sink:
+            self._write(event_stream.retry())
+            self.close()
+
+    def close(self) -> None:
+        """Close the connection once everything is sent."""
+        if self._sink:
+            self._sink.close()
+        self.is_live, self._sink = False, None
+
+    async def _catch_up(self) -> None:
+        while self._sink:
+            if self._sink.unsent > MOST_UNSENT:
+                self._drained = asyncio.get_running_loop().create_future()
+                await self._drained
+                continue
+            try:
+                page = await self._host.page(self)
+            except Unavailable:
+                # A stream outlives a database that is away: its reader would not come again.
+                await asyncio.sleep(AGAIN_SECONDS)
+                continue
+            except MilepostError:
+                self.close()
+                return
+            if self._took(page):
+                return
+
+    def _took(self, page: Page) -> bool:
+        """Write a page; return True if the stream needs no other one now."""
+        after = -1 if self.sent is None else self.sent
+        blocks = [block for position, block in page.blocks if position > after]
+        self.sent = max(after, page.upto)
+        if blocks:
+            self._write(b"".join(blocks))
+        if page.shown and page.shown.job_id != self.job_id:
+            # It hears of this job only from now on, so the page may lack an event of it.
+            self._host.move(self, page.shown.job_id)
+            return False
+        if page.more or self._host.told(self) > self.sent:
+            return False
+        self.is_live = True
+        if page.shown and page.shown.has_ended:
+            self.end_with(page.shown)
+        return True
+
+    def _write(self, block: bytes) -> None:
+        if self._sink:
+            self.has_written = True
+            self._sink.write(block)

@@ -1,0 +1,74 @@
+"""Telling: what the follower's thread makes of news before the event loop writes it to streams.
+
+A document is made once, however many watch. A slice of events is one call to the event loop.
+"""
+
+from __future__ import annotations
+
+import logging
+from asyncio import AbstractEventLoop
+from collections.abc import Callable, Sequence
+from threading import Event
+from typing import Final
+
+from eventsourcing.persistence import PersistenceError
+
+from api.http import event_stream
+from api.serving.streams.channels import Channels, Told
+from api.serving.streams.documents import Documents
+from domain.log.stored import Stored
+from projections.reading.follower import News
+from projections.views.instance import Instance
+
+log = logging.getLogger("milepost.streams")
+
+RECEIVED_SECONDS: Final = 10.0
+"""How long the follower waits for an event loop that does not take what it is told."""
+
+
+class Telling:
+    """The follower's audience: the channels of an event loop; see `Audience` of the follower."""
+
+    def __init__(
+        self,
+        loop: AbstractEventLoop,
+        channels: Channels,
+        documents: Documents,
+        is_there: Callable[[], bool],
+    ) -> None:
+        self.is_there = is_there
+        self.wants: Callable[[Stored], bool] = channels.wants
+        self._loop = loop
+        self._channels = channels
+        self._documents = documents
+
+    def tell(self, news: Sequence[News], position: int) -> None:
+        """See `Audience.tell`."""
+        told = [self._told(each) for each in news]
+        received = Event()
+
+        def receive() -> None:
+            self._channels.tell(told, position)
+            received.set()
+
+        self._loop.call_soon_threadsafe(receive)
+        received.wait(RECEIVED_SECONDS)
+
+    def _told(self, news: News) -> Told:
+        job_id, channels, documents = news.instance.job_id, self._channels, self._documents
+        wants_job = job_id in channels.jobs or channels.everything.streams
+        return Told(
+            news,
+            self._block(news, documents.job) if wants_job else b"",
+            self._block(news, documents.instance) if job_id in channels.instances else b"",
+        )
+
+    def _block(self, news: News, document: Callable[[Instance], bytes]) -> bytes | None:
+        try:
+            return event_stream.event(news.event.position, document(news.instance))
+        except PersistenceError:
+            raise
+        except Exception:
+            # A bug about one job ends the streams of that job: all others go on.
+            log.exception("no document of %r", news.instance.job_id)
+            return None

@@ -1,0 +1,199 @@
+"""The follower: it reads what is new in the log, once for all who watch in one process.
+
+1. Sleep until the log has new events. Read them in order, in batches that are bounded in bytes.
+2. Of an event that somebody watches, fold the job up to it, with the fold of the projector.
+3. Tell the audience, in slices. The next slice follows when the audience has taken the last one.
+
+It runs only while there is an audience, in one thread. It needs neither the projector nor the rows.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from threading import Event, Lock, Thread
+from time import monotonic
+from typing import Final, NamedTuple, Protocol
+
+from eventsourcing.persistence import PersistenceError
+
+from domain.errors import Unavailable
+from domain.job.runs.weight import weight_of
+from domain.log.bounded import is_full
+from domain.log.mapper import JobEventMapper, decoded
+from domain.log.recent_jobs import RecentJobs
+from domain.log.store import translated
+from domain.log.stored import Stored
+from projections.folding.fold import fold_one
+from projections.read_model.contract import ReadModel, WakeUps
+from projections.reading.time_travel import PointInHistory, travel
+from projections.views.instance import Instance
+from projections.views.view import Views
+
+log = logging.getLogger("milepost.follower")
+
+BATCH: Final = 1_000
+"""How many events one read of the log returns at most."""
+SLICE: Final = 100
+"""How many events the audience is told of at once: its event loop does other work between."""
+LOOK_SECONDS: Final = 0.25
+"""How long the follower sleeps at most. Then it also asks whether it should end."""
+GATHER_SECONDS: Final = 0.04
+"""The shortest time between two reads: of many callbacks some gather. People see 0.1 s as at once.
+"""
+AGAIN_SECONDS: Final = 1.0
+"""How long the follower waits after an error."""
+STATES_BYTES: Final = 16 * 2**20
+"""About how many bytes of jobs' states are remembered from one event to the next."""
+STATE_BYTES: Final = 1_500
+"""A state beside its attempts, with its place in a cache."""
+
+
+class News(NamedTuple):
+    """An event of the log, and its job after it."""
+
+    event: Stored
+    instance: Instance
+
+
+class Audience(Protocol):
+    """Who watches. The follower's thread calls every method."""
+
+    def is_there(self) -> bool:
+        """Tell whether anybody watches."""
+        ...
+
+    def wants(self, event: Stored) -> bool:
+        """Tell whether anybody watches the event's job; this must be quick."""
+        ...
+
+    def tell(self, news: Sequence[News], position: int) -> None:
+        """Take what is wanted of the events up to that position, in the log's order.
+
+        Return once it is taken.
+        """
+        ...
+
+
+class Follower:
+    """Follows the log for one audience."""
+
+    def __init__(
+        self,
+        read_model: ReadModel,
+        mapper: JobEventMapper,
+        audience: Audience,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        self._read_model = read_model
+        self._mapper = mapper
+        self._audience = audience
+        self._clock = clock
+        self._view = Views(mapper.cipher).instance
+        self._states = RecentJobs[Instance](STATES_BYTES, _weight)
+        self._seeds: deque[Instance] = deque(maxlen=BATCH)
+        self._position = 0
+        self._changing = Lock()
+        self._thread: Thread | None = None
+        self._stop = Event()
+
+    def ensure(self) -> None:
+        """Follow the log from now on: what is committed after this call will be told.
+
+        The audience must be there before the call. Raises `StoreUnavailable`.
+        """
+        with self._changing:
+            if self._thread is None and not self._stop.is_set():
+                with translated():
+                    self._position = self._read_model.log.newest_position()
+                thread = Thread(target=self._run, name="follower", daemon=True)
+                thread.start()
+                self._thread = thread
+
+    @property
+    def is_running(self) -> bool:
+        """Whether somebody is told now."""
+        return self._thread is not None
+
+    def seed(self, instance: Instance) -> None:
+        """Remember a state that somebody has read anyway: the job's next event may follow it."""
+        self._seeds.append(instance)
+
+    def close(self) -> None:
+        """End the thread, within about `LOOK_SECONDS`."""
+        self._stop.set()
+        if thread := self._thread:
+            thread.join(2 * LOOK_SECONDS)
+
+    def _run(self) -> None:
+        is_failing = False
+        while not self._is_over():
+            try:
+                with self._read_model.wake_ups() as wake_ups:
+                    is_failing = False
+                    self._follow(wake_ups)
+            except (PersistenceError, Unavailable) as error:
+                if not is_failing and not self._stop.is_set():
+                    log.warning("streams wait, because the database is away: %s", error)
+                is_failing = True
+                self._stop.wait(AGAIN_SECONDS)
+            except Exception:
+                # A bug of ours must be seen in the log, and must not end the thread.
+                log.exception("cannot follow the log, trying again")
+                self._stop.wait(AGAIN_SECONDS)
+
+    def _is_over(self) -> bool:
+        with self._changing:
+            if self._stop.is_set() or not self._audience.is_there():
+                self._thread = None
+                self._states.clear()
+                return True
+            return False
+
+    def _follow(self, wake_ups: WakeUps) -> None:
+        while self._audience.is_there() and not self._stop.is_set():
+            began = self._clock()
+            events = self._read_model.log.events(self._position, BATCH)
+            self._tell(events)
+            if not is_full(events, BATCH):
+                wake_ups.wait(LOOK_SECONDS)
+            if events:
+                self._stop.wait(max(0.0, began + GATHER_SECONDS - self._clock()))
+
+    def _tell(self, events: Sequence[Stored]) -> None:
+        self._take_seeds()
+        wanted = [event for event in events if self._audience.wants(event)]
+        for start in range(0, len(wanted), SLICE):
+            news = list(self._news(wanted[start : start + SLICE]))
+            self._audience.tell(news, news[-1].event.position)
+            # What is told is not told again, also if the next slice fails.
+            self._position = news[-1].event.position
+        if events:
+            self._position = events[-1].position
+        self._states.evict()
+
+    def _news(self, events: Sequence[Stored]) -> Iterator[News]:
+        for stored, event in decoded(events, self._mapper):
+            before = self._before(stored)
+            # The projector sets aside and logs what it passes over.
+            after = fold_one(self._view, before, stored, event, [])
+            self._states.remember(str(stored.job_id), after)
+            yield News(stored, after)
+
+    def _before(self, event: Stored) -> Instance:
+        known: Instance | None = self._states.get(str(event.job_id))
+        if known is not None and known.version == event.version - 1:
+            return known
+        point = PointInHistory(event.version - 1)
+        return travel(self._view, str(event.job_id), point, self._read_model, self._mapper)
+
+    def _take_seeds(self) -> None:
+        while self._seeds:
+            instance = self._seeds.popleft()
+            if instance.job_id not in self._states:
+                self._states.remember(instance.job_id, instance)
+
+
+def _weight(instance: Instance) -> int:
+    return STATE_BYTES + weight_of(instance.runs)
