@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,17 @@ settings.load_profile("untimed")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the longest: they wait for processes, and others can use the cores meanwhile."""
     items.sort(key=lambda item: ("test_crashes" not in item.nodeid, "e2e" not in item.nodeid))
+
+
+def pytest_configure() -> None:
+    """Heed Ctrl-C and a hang-up, and let the programs of the tests inherit that.
+
+    A shell lets what it runs in the background ignore both.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture

@@ -52,6 +52,7 @@ FIELDS = (
     "detail",
     "id_signed",
     "token_id",
+    "workflow_digest",
 )
 REST = "rest"
 """The column for fields without a column of their own, as JSON."""

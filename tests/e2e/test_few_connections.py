@@ -80,6 +80,6 @@ def test_a_server_says_that_it_may_hold_more_than_is_allowed(
     server = make_server(bounded.dsn).start()
 
     assert (
-        "the database allows this account 7 connections, and this server may hold 12: set "
+        "the database allows this account 7 connections, and this server may hold 13: set "
         "MILEPOST_DATABASE_CONNECTIONS lower, or allow more\n" in server.log.read_text()
     )

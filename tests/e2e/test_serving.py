@@ -140,6 +140,7 @@ def test_a_separate_projector_keeps_the_read_model_up_to_date(
             server.until(lambda: server.get("/readyz").body["lag_events"] == 0, "is not projected")
         finally:
             projector.terminate()
+            projector.communicate()  # it may say something to the end
 
     assert projector.returncode == 0
 

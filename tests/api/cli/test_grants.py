@@ -49,6 +49,9 @@ def account(postgres: Deployment) -> Iterator[Account]:
         owner.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(database))
         owner.execute("REVOKE ALL ON SCHEMA public FROM PUBLIC")
         yield Account(role, url.replace("postgres@", f"{role}@"), owner)
+        # Other tests of this process use the same database.
+        owner.execute(sql.SQL("GRANT CONNECT, TEMPORARY ON DATABASE {} TO PUBLIC").format(database))
+        owner.execute("GRANT USAGE ON SCHEMA public TO PUBLIC")
         owner.execute(sql.SQL("DROP OWNED BY {r}; DROP ROLE {r}").format(r=sql.Identifier(role)))
 
 

@@ -239,7 +239,7 @@ def a_folder_that_nobody_may_enter(home: Path) -> str:
 def a_file_in_the_place_of_the_home(home: Path) -> str:
     home.rename(home.with_name("before"))
     home.write_text("")
-    return "cannot be"
+    return "home is no folder"
 
 
 @pytest.mark.parametrize(

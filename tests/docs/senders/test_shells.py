@@ -15,6 +15,7 @@ from tests.docs.senders.workplace import Workplace
 from tests.support.server import TOKEN, Server
 
 EXAMPLE = "https://milepost.example"
+LISTED = "/api/jobs?agent_id=agent-2"
 STEPS = ["ansible_started", "ansible_complete"]
 
 
@@ -43,8 +44,12 @@ def test_a_job_is_registered_at_a_terminal_and_reports(workplace: Workplace) -> 
 
     assert done.returncode == 0, done.stderr
     assert "takes the key" in done.stdout
-    [job] = workplace.milepost.get("/api/jobs?agent_id=agent-2").body["jobs"]
-    assert job["status"] == "running"
+    workplace.milepost.until(
+        lambda: (
+            [job["status"] for job in workplace.milepost.get(LISTED).body["jobs"]] == ["running"]
+        ),
+        "does not show the job as running",
+    )
 
 
 @pytest.mark.parametrize(("status", "shown"), [(0, "running"), (5, "failed")])
