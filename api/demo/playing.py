@@ -34,7 +34,7 @@ class Row:
 
     @property
     def left_a_machine(self) -> bool:
-        """True if the job failed, and nobody has confirmed yet that its machine is gone."""
+        """Tell whether the job failed and its machine is not confirmed as gone yet."""
         job = self.job
         return bool(job and job["rollback_requested_at"] and not job["stopped_at"])
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
 AGENT_PREFIX: Final = "demo-"
-"""Every agent of the demo begins so: whoever reads a list sees what is no real job."""
+"""The ids of the demo's agents begin with this, so that a list shows which jobs are the demo's."""
 
 
 class Register(NamedTuple):

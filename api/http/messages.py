@@ -35,7 +35,7 @@ class Sink(Protocol):
         ...
 
     def write(self, written: bytes) -> None:
-        """Send bytes, after those that wait."""
+        """Send bytes, after the bytes that wait already."""
         ...
 
     def close(self) -> None:

@@ -251,7 +251,7 @@ class Connection(asyncio.Protocol):
         self._waiting.clear()
         if self._holds:
             self._connections.unfinished.forget(self)
-        if self._is_paused:  # whoever hangs up is noticed while the connection is read
+        if self._is_paused:  # a hang-up shows only while one reads
             self._read_again()
         self._source = source
         self.write(in_bytes(method, answer, [self._connections.date, *CLOSE]))

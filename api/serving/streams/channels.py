@@ -27,7 +27,7 @@ class Told(NamedTuple):
 
 
 class Channel:
-    """The streams that watch one thing, and the last position that was told of it.
+    """The streams that watch one thing, and the position of its newest told event.
 
     `pages` are those that further streams can begin with, by the position that their readers have
     seen. Each was read while this channel was there, so what it lacks is told.
@@ -103,7 +103,7 @@ class Channels:
             self.everything.streams.pop(stream, None)
 
     def told(self, stream: Stream) -> int:
-        """Return the last position that was told of what a stream watches."""
+        """Return the position of the newest event that the follower has told of a watched thing."""
         return max(channel.told for channel in self._of(stream))
 
     def tell(self, told: Sequence[Told], position: int) -> None:

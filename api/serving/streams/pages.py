@@ -80,7 +80,7 @@ class Pages:
                 if watch.agent_id is not None:
                     return self._of_agent(watch.agent_id, after)
                 return self._of_all(watch, after)
-        except Exception as error:  # it belongs to those who ask for this page alone
+        except Exception as error:  # only the streams that ask for this page get it
             return error
 
     def _of_job(self, job_id: str, after: int | None) -> Page:

@@ -33,7 +33,7 @@ class Host(Protocol):
         ...
 
     def told(self, stream: Stream) -> int:
-        """Return the last position that was told of what the stream watches."""
+        """Return the position of the newest event that the follower has told of this thing."""
         ...
 
     async def page(self, stream: Stream) -> Page:
