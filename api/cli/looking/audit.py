@@ -8,10 +8,10 @@ from itertools import chain, takewhile
 import click
 from rich.text import Text
 
+from api.cli.looking.trail import print_trail
 from api.cli.terminal.options import Kinds, When
 from api.cli.terminal.output import as_json, console, indented, opened, print_json, status_text
 from api.cli.terminal.steps import steps_text
-from api.cli.terminal.trail import print_trail
 from api.representations.event import entry_body
 from api.representations.job import shown_steps
 from api.wiring import Services

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from api.cli.terminal.one_job import show_job
+from api.cli.looking.one_job import show_job
 from api.cli.terminal.output import (
     ago,
     as_json,

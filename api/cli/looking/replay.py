@@ -11,8 +11,8 @@ import click
 from click.core import ParameterSource
 from rich.live import Live
 
+from api.cli.looking.playing import as_line, frames, on_screen, play
 from api.cli.terminal.output import INTERRUPTED, console, opened
-from api.cli.terminal.playing import as_line, frames, on_screen, play
 from domain.errors import JobNotFound
 from domain.log.reading.contract import NEWEST
 from projections.reading.entries import Wanted

@@ -11,7 +11,7 @@ import click
 import msgspec
 
 from api.atomic_file import atomic_path
-from api.cli.terminal.export_file import refuse_to_replace
+from api.cli.moving.export_file import refuse_to_replace
 from api.cli.terminal.output import as_json, counted, opened, print_json
 from api.cli.terminal.progress import progress
 from api.databases import copied_to

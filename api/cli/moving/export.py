@@ -11,7 +11,7 @@ from typing import Any
 import click
 import msgspec
 
-from api.cli.terminal.export_file import manifest_of, refuse_to_replace, write
+from api.cli.moving.export_file import manifest_of, refuse_to_replace, write
 from api.cli.terminal.options import When
 from api.cli.terminal.output import as_json, counted, opened, print_json
 from api.formats import Format

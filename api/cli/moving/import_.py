@@ -12,7 +12,7 @@ from typing import BinaryIO
 import click
 import msgspec
 
-from api.cli.terminal.export_file import manifest_of
+from api.cli.moving.export_file import manifest_of
 from api.cli.terminal.output import as_json, counted, opened, print_json
 from api.cli.terminal.progress import progress
 from api.settings.config import from_environment

@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 import click
 from rich.live import Live
 
+from api.cli.remote.stage import Lines, as_table
 from api.cli.terminal.output import INTERRUPTED, console
-from api.cli.terminal.stage import Lines, as_table
 from api.demo.playing import Play, Row
 from api.demo.server import NoServer, Refused, Server
 from api.demo.story import CAST

@@ -15,8 +15,8 @@ from eventsourcing.persistence import StoredEvent
 from rich.console import Console
 from rich.live import Live
 
-from api.cli.terminal import trail
-from api.cli.terminal.playing import Frame, frames, on_screen, play
+from api.cli.looking import trail
+from api.cli.looking.playing import Frame, frames, on_screen, play
 from domain.log.store import Append
 from projections.reading.entries import Wanted
 from tests.support.shell import ESCAPE, Shell

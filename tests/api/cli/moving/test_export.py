@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from api.cli.export import FORMATS
-from api.cli.terminal.export_file import write
+from api.cli.moving.export import FORMATS
+from api.cli.moving.export_file import write
 from domain.evidence.signing_keys import PrivateKey
 from domain.transfer.exporting import Export, Selection
 from domain.transfer.manifest import loaded

@@ -14,7 +14,7 @@ import pytest
 from click.testing import Result
 from eventsourcing.persistence import StoredEvent
 
-from api.cli.verify import state_file
+from api.cli.proving.verify import state_file
 from api.settings.config import from_environment
 from domain.evidence.signed_note import signed_note
 from domain.evidence.signing_keys import PrivateKey

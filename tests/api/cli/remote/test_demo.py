@@ -17,7 +17,7 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from api.cli.terminal.stage import as_table
+from api.cli.remote.stage import as_table
 from api.demo.playing import Row
 from api.demo.story import CAST, scenes
 from api.settings.config import from_environment
