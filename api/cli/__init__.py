@@ -23,6 +23,8 @@ from api.cli.operating.rebuild import rebuild
 from api.cli.proving.checkpoint import checkpoint
 from api.cli.proving.verify import verify
 from api.cli.remote.demo import demo
+from api.cli.remote.top import top
+from api.cli.remote.watch import watch
 from api.cli.serving.serve import init_db, project, serve
 from api.cli.serving.tokens import tokens
 from api.cli.serving.workflows import workflows
@@ -105,6 +107,8 @@ for command in (
     checkpoint,
     deadlines,
     demo,
+    watch,
+    top,
     losses,
     rebuild,
     backup,

@@ -6,28 +6,24 @@ import secrets
 import shutil
 import sys
 from collections.abc import Iterator
-from http import HTTPStatus
 from math import isfinite
 from pathlib import Path
 from threading import Event
-from urllib.parse import urlsplit
 
 import click
 from rich.live import Live
 
+from api.cli.remote.connecting import asking, remote, url_option
 from api.cli.remote.stage import Lines, as_table
 from api.cli.terminal.output import INTERRUPTED, console
 from api.demo.playing import Play, Row
-from api.demo.server import NoServer, Refused, Server
+from api.demo.server import Server
 from api.demo.story import CAST
-from api.settings.config import from_environment
-from api.settings.credentials import file_of, with_stored_admin_token
-from api.settings.settings import Settings
 from domain.unseen import visible_lines
 
 
 @click.command()
-@click.option("--url", help="The server (http://127.0.0.1:8000, or as MILEPOST_PORT says).")
+@url_option
 @click.option(
     "--speed",
     type=click.FloatRange(min=1),
@@ -46,10 +42,9 @@ def demo(context: click.Context, url: str | None, speed: float, yes: bool) -> No
     """
     if not isfinite(speed):
         raise click.UsageError("--speed must be a finite number")
-    configured = from_environment()
-    settings = with_stored_admin_token(configured)
-    server = Server(_checked(url or settings.url), _token(settings))
-    try:
+    where = remote(url)
+    with asking(where):
+        server = Server(where.url, where.token)
         _ask_first(server, yes)
         play = Play(server, secrets.token_hex(3), speed, _sleep)
         try:
@@ -58,41 +53,8 @@ def demo(context: click.Context, url: str | None, speed: float, yes: bool) -> No
             play.leave()
             click.echo("Interrupted; no job of the demo is left under way.", err=True)
             context.exit(INTERRUPTED)
-    except NoServer as error:
-        raise click.ClickException(
-            f"no Milepost answers at {server.url} ({error}); start one with `milepost serve`, or "
-            "name its address with --url"
-        ) from error
-    except Refused as error:
-        if error.status == HTTPStatus.UNAUTHORIZED:
-            raise click.ClickException(
-                f"{server.url} does not know the admin token of {settings.home}; run this command "
-                "where `milepost serve` runs, or set MILEPOST_ADMIN_TOKEN"
-            ) from error
-        raise click.ClickException(f"{server.url} refuses: {error}") from error
-    token = "MILEPOST_ADMIN_TOKEN" if configured.admin_token else file_of(settings, "admin token")
-    for line in _closing_words(play, server.url, str(token)):
+    for line in _closing_words(play, server.url, where.source):
         click.echo(visible_lines(line))
-
-
-def _checked(url: str) -> str:
-    parts = urlsplit(url)
-    try:
-        is_usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:
-        is_usable = False
-    if not is_usable:
-        raise click.UsageError(f"--url {url!r} is not like http://127.0.0.1:8000")
-    return url
-
-
-def _token(settings: Settings) -> str:
-    if not settings.admin_token:
-        raise click.ClickException(
-            f"there is no admin token in {settings.home}; run this command where `milepost serve` "
-            "runs, or set MILEPOST_HOME, MILEPOST_ADMIN_TOKEN or MILEPOST_ADMIN_TOKEN_FILE"
-        )
-    return settings.admin_token
 
 
 def _ask_first(server: Server, yes: bool) -> None:
