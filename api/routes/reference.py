@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from importlib.metadata import version
-from typing import Final, cast
+from typing import Final
 
-from flask import Blueprint, Flask, Response, redirect, url_for
+from flask import Blueprint, Flask, Response
 from flask_smorest import Api
 from werkzeug.routing import IntegerConverter
 
@@ -78,12 +78,6 @@ def api(app: Flask) -> Api:
         },
     )
     return made
-
-
-@bp.get("/")
-def home() -> Response:
-    """Redirect a browser from the root to the documentation."""
-    return cast(Response, redirect(url_for("reference_page.reference")))
 
 
 @bp.get("/favicon.ico")

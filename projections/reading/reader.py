@@ -143,6 +143,16 @@ class Reader:
                 for row in self._read_model.instances(wanted)
             ]
 
+    def count(self, wanted: JobFilter) -> int:
+        """Return how many instances `instances` would return, without reading them."""
+        with translated():
+            return self._read_model.count(wanted)
+
+    def position(self) -> int:
+        """Return the position that lists are as of."""
+        with translated():
+            return self._read_model.position()
+
     def instances_of_agent(self, agent_id: str, user_id: str | None = None) -> Iterator[Instance]:
         """Yield the agent's instances, the newest first; a page of them is in memory at a time."""
         page = self.instances(JobFilter(agent_id=agent_id, user_id=user_id, limit=PAGE_JOBS))
