@@ -15,9 +15,9 @@ SILENT: Final = 120.0
 """A silence counts after so many seconds, also while it goes on."""
 MOST_LANES: Final = 12
 MOST_STEPS: Final = 40
-"""How many steps are drawn of all attempts together."""
-MOST_GAPS: Final = 40
-"""How many silences are drawn of an attempt."""
+"""How many steps are drawn, of all attempts together."""
+MOST_GAPS: Final = 120
+"""How many silences are drawn, of all attempts together."""
 
 
 class Step(NamedTuple):
@@ -34,7 +34,7 @@ class Step(NamedTuple):
 class Lane(NamedTuple):
     """An attempt. `heard` is from its first word to its end; None if it had no word.
 
-    A phase is None if it had no length. `gaps` are all silences, `drawn_gaps` the longest ones.
+    A phase is None if it had no length. Of `gaps`, which are all silences, the longest are drawn.
     """
 
     number: int
@@ -47,14 +47,9 @@ class Lane(NamedTuple):
     starting: Interval | None
     working: Interval | None
     gaps: Sequence[Interval]
+    drawn_gaps: Sequence[Interval]
     steps: Sequence[Step]
     steps_left_out: int = 0
-
-    @property
-    def drawn_gaps(self) -> Sequence[Interval]:
-        """The longest silences, in order."""
-        by_length = sorted(self.gaps, key=lambda each: each.seconds, reverse=True)
-        return sorted(by_length[:MOST_GAPS])
 
 
 class Story(NamedTuple):
@@ -78,10 +73,13 @@ def story(timeline: Answer, now: datetime) -> Story:
     """
     attempts = _newest(timeline["attempts"])
     begins = min((time for each in attempts for time in _times(each)), default=now)
-    room, lanes, taken_over = MOST_STEPS, list[Lane](), now
+    steps, gaps, lanes, taken_over = MOST_STEPS, MOST_GAPS, list[Lane](), now
     for attempt in reversed(attempts):
-        lane = _bounded(_lane(attempt, begins, taken_over if attempt["superseded"] else now), room)
-        room -= len(lane.steps)
+        lane = _bounded(
+            _lane(attempt, begins, taken_over if attempt["superseded"] else now), steps, gaps
+        )
+        steps -= len(lane.steps)
+        gaps -= len(lane.drawn_gaps)
         lanes.insert(0, lane)
         if attempt["started_at"]:
             taken_over = _time(attempt["started_at"])
@@ -97,13 +95,16 @@ def _newest(attempts: Sequence[Answer]) -> Sequence[Answer]:
     return [*shown, *newest[len(shown) :]]
 
 
-def _bounded(lane: Lane, room: int) -> Lane:
+def _bounded(lane: Lane, most_steps: int, most_gaps: int) -> Lane:
     # How the attempt ended, or what it does now, is at its last step.
-    first = sorted(lane.steps, key=lambda each: (each.end is None, each.late, -each.time.seconds))[
-        :room
-    ]
-    steps = [each for each in lane.steps if any(each is kept for kept in first)]
-    return lane._replace(steps=steps, steps_left_out=len(lane.steps) - len(steps))
+    steps = sorted(lane.steps, key=lambda each: (each.end is None, each.late, -each.time.seconds))
+    gaps = sorted(lane.gaps, key=lambda each: each.seconds, reverse=True)
+    kept = {id(each) for each in steps[:most_steps]}
+    return lane._replace(
+        steps=[each for each in lane.steps if id(each) in kept],
+        steps_left_out=max(0, len(steps) - most_steps),
+        drawn_gaps=sorted(gaps[:most_gaps]),
+    )
 
 
 def _times(attempt: Answer) -> Iterator[datetime]:
@@ -154,6 +155,7 @@ def _lane(attempt: Answer, begins: datetime, now: datetime) -> Lane:
         starting=_phase(first, ends if starts is None else starts),
         working=_phase(starts, ends),
         gaps=[] if first is None else _within(first, ends, gaps),
+        drawn_gaps=(),
         steps=_steps(rows, end, ends, second),
     )
 

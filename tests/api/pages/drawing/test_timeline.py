@@ -238,18 +238,21 @@ def test_of_too_many_attempts_steps_and_silences_the_drawing_says_how_many_are_m
         run = str(number)
         attempts += [next_run(since, number), begins(since, run), fails(since + 30, run_id=run)]
     steps = [step(each * 130, f"step {each}") for each in range(1, 101)]
+    silent: list[Fact] = [QUEUED, begins(0), *(step(each * 130, "odd") for each in range(1, 101))]
+    silent += [next_run(13_000, 2), begins(13_000, "2")]
+    silent += [step(13_000 + each * 130, "odd", "2") for each in range(1, 101)]
 
     many = drawing(*attempts, now=9000)
     long = drawing(QUEUED, begins(0), *steps, now=13_000)
+    quiet = drawing(*silent, now=26_000)
 
     assert len(many.of("timeline-attempt")) == MOST_LANES
     assert many.words("timeline-left-out") == ["Not drawn: 38 earlier attempts."]
     assert len([row for row in long.of("timeline-step") if row.tag == "div"]) == MOST_STEPS
-    assert len(long.bars("timeline-silent")) == MOST_GAPS
-    assert long.words("timeline-left-out") == [
-        "Not drawn: 60 shorter steps and 60 shorter silences."
-    ]
-    assert len(long.text) < 60_000
+    assert long.words("timeline-left-out") == ["Not drawn: 60 shorter steps."]
+    assert len(quiet.bars("timeline-silent")) == MOST_GAPS
+    assert quiet.words("timeline-left-out") == ["Not drawn: 80 shorter silences."]
+    assert max(len(each.text) for each in (many, long, quiet)) < 80_000
 
 
 def test_the_table_has_what_is_drawn() -> None:
