@@ -58,6 +58,7 @@ class Front:
         self._threads = BoundedThreads(loop, WSGI_THREADS if without_hot else THREADS)
         self._few_threads = BoundedThreads(loop, STRANGER_THREADS)
         self._door = LoopDoor(services, loop, self._threads, self._few_threads, streams)
+        self._cross_origin = application.cross_origin
         self._flask = FlaskBehind(application, self._threads)
         self._for_strangers = FlaskBehind(application, self._few_threads)
         self._without_hot = without_hot
@@ -75,7 +76,9 @@ class Front:
             # Load balancers ask for health with HEAD, too, and with queries of their own.
             is_plain = not query or method == "POST" or path in HEALTH or path.endswith(b"/stream")
             asked = "GET" if method == "HEAD" else method
-            if is_hot and is_plain and (hot := match(asked, text)):
+            if preflight := self._cross_origin.preflight(method, text, incoming.header):
+                answer = preflight
+            elif is_hot and is_plain and (hot := match(asked, text)):
                 view, parameters = hot
                 request = Request(method, text, query.decode("latin-1"), incoming.header, body)
                 answer = await view(request, self._door, **parameters)
@@ -89,7 +92,9 @@ class Front:
         except Exception as error:
             # As Flask does: whatever a view raises becomes a problem document.
             answer = problem_of(error, method, text)
-        return answer._replace(headers=[*answer.headers, *CAREFUL, (HEADER, request_id)])
+        allowed = self._cross_origin.headers(method, text, incoming.header)
+        ours = [*CAREFUL, (HEADER, request_id), *allowed]
+        return answer._replace(headers=[*answer.headers, *ours])
 
     async def answer_when_full(self, incoming: Incoming) -> Answer:
         """Answer when the server has all its connections: questions about its health alone."""
@@ -97,7 +102,9 @@ class Front:
         if path in HEALTH:
             return await self.answer(incoming)
         text = path.decode("utf-8", "replace")
-        return problem_of(TooManyConnections(), incoming.method, text)
+        answer = problem_of(TooManyConnections(), incoming.method, text)
+        allowed = self._cross_origin.headers(incoming.method, text, incoming.header)
+        return answer._replace(headers=[*answer.headers, *allowed])
 
     def finish(self) -> None:
         """End the streams, and the requests that only wait: the server is about to end."""
