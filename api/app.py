@@ -29,7 +29,8 @@ from api.wiring import Services
 def create_app(services: Services) -> App:
     """Return the web application over these services."""
     settings = services.settings
-    app = App(__name__, Proxies(settings.trusted_proxies), CrossOrigin(settings.cors_origins))
+    proxies = Proxies(settings.trusted_proxies, settings.path_prefix)
+    app = App(__name__, proxies, CrossOrigin(settings.cors_origins))
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.extensions["milepost"] = services
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it

@@ -9,6 +9,7 @@ from typing import Final
 
 from api.settings.named_senders import named_senders
 from api.settings.origins import cors_origins
+from api.settings.path_prefix import path_prefix
 from api.settings.settings import CONNECTIONS_PER_ADDRESS, DRAIN_SECONDS, Settings
 from api.settings.validation import (
     admin_token,
@@ -67,6 +68,7 @@ def from_environment(
         or CONNECTIONS_PER_ADDRESS,
         trusted_proxies=trusted_proxies(env),
         cors_origins=cors_origins(env),
+        path_prefix=path_prefix(env.get("MILEPOST_PATH_PREFIX")),
         log_format=env.choice("MILEPOST_LOG_FORMAT", ("text", "json")),
         drain_seconds=DRAIN_SECONDS if drain_seconds is None else drain_seconds,
     )

@@ -53,6 +53,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     connections_per_address: int = CONNECTIONS_PER_ADDRESS
     trusted_proxies: tuple[str, ...] = ()
     cors_origins: tuple[str, ...] = ()
+    path_prefix: str = ""
     log_format: str = "text"
     drain_seconds: int = DRAIN_SECONDS
     store: dict[str, str] = {}

@@ -216,8 +216,9 @@ def app_over(services: Services) -> App:
     """
     made = copy(_app_over_nothing())
     made.extensions = {**made.extensions, "milepost": services}
-    made.proxies = Proxies(services.settings.trusted_proxies)
-    made.cross_origin = CrossOrigin(services.settings.cors_origins)
+    settings = services.settings
+    made.proxies = Proxies(settings.trusted_proxies, settings.path_prefix)
+    made.cross_origin = CrossOrigin(settings.cors_origins)
     return made
 
 
