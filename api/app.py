@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from api.http.bodies import MAX_BODY_BYTES
 from api.http.callers.proxies import Proxies
+from api.http.cross_origin import CrossOrigin
 from api.http.flask_side.app import App
 from api.http.flask_side.paths import IdConverter
 from api.http.problems import documents as problems
@@ -29,7 +30,9 @@ from api.wiring import Services
 
 def create_app(services: Services) -> App:
     """Return the web application over these services."""
-    app = App(__name__, Proxies(services.settings.trusted_proxies))
+    settings = services.settings
+    proxies = Proxies(settings.trusted_proxies, settings.path_prefix)
+    app = App(__name__, proxies, CrossOrigin(settings.cors_origins))
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.extensions["milepost"] = services
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it
