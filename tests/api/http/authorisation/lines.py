@@ -49,6 +49,11 @@ LINES: Final = {
     ("GET", "/audit"): Line("none"),
     ("GET", "/audit/<id:job_id>"): Line("none", "job"),
     ("GET", "/static/<path:filename>"): Line("none"),
+    ("GET", "/sign-in"): Line("none"),
+    # With the field token of a form, not with the header.
+    ("POST", "/sign-in"): Line("none", statuses=frozenset({401})),
+    # Whose browser sends a cookie has to send the proof of the session, too.
+    ("POST", "/sign-out"): Line("none", statuses=frozenset({303, 403})),
     ("GET", "/api/docs"): Line("none"),
     ("GET", "/api/docs/assets/<path:name>"): Line("none"),
     ("GET", "/api/openapi.json"): Line("none"),
