@@ -7,7 +7,7 @@ from api.http.callers.proxies import Proxies
 from api.http.flask_side.app import App
 from api.http.flask_side.paths import IdConverter
 from api.http.problems import documents as problems
-from api.pages import audit
+from api.pages import audit, sign_in
 from api.pages import reference as reference_page
 from api.routes import (
     callbacks,
@@ -51,6 +51,7 @@ def create_app(services: Services) -> App:
     app.register_blueprint(reference.bp)
     app.register_blueprint(reporter.bp)
     app.register_blueprint(audit.bp)
+    app.register_blueprint(sign_in.bp)
     app.register_blueprint(reference_page.bp)
     problems.install(app)
     return app

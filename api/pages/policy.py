@@ -10,12 +10,12 @@ from flask import Response, make_response, render_template
 # foreign scripts, and no other site can show the page in a frame.
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-    "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 
 
-def page(template: str) -> Response:
+def page(template: str, status: int = 200, **shown: object) -> Response:
     """Return the page of a template, with the policy."""
-    made = make_response(render_template(template))
+    made = make_response(render_template(template, **shown), status)
     made.headers["Content-Security-Policy"] = POLICY
     return made
