@@ -21,6 +21,7 @@ from werkzeug.test import Client, TestResponse
 from api import tokens
 from api.app import create_app
 from api.http.callers.proxies import Proxies
+from api.http.cross_origin import CrossOrigin
 from api.http.flask_side.app import App
 from api.settings.settings import Settings
 from api.tokens import Scope
@@ -215,7 +216,9 @@ def app_over(services: Services) -> App:
     """
     made = copy(_app_over_nothing())
     made.extensions = {**made.extensions, "milepost": services}
-    made.proxies = Proxies(services.settings.trusted_proxies)
+    settings = services.settings
+    made.proxies = Proxies(settings.trusted_proxies, settings.path_prefix)
+    made.cross_origin = CrossOrigin(settings.cors_origins)
     return made
 
 

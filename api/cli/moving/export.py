@@ -101,7 +101,7 @@ def export(
             services.milepost.store,
             services.milepost.mapper,
             selection,
-            services.read_model.log.newest_position(),
+            services.milepost.durable_end(),
             sealed=sealed,
         )
         keys = services.signers()

@@ -159,7 +159,7 @@ def _present(services: Services, job_id: str) -> Instance:
 
 
 def _answer(services: Services, command: str, receipt: Receipt, as_json: bool) -> None:
-    instance = _present(services, receipt.job_id)
+    instance = services.reader.recorded(receipt.job_id, receipt.version)
     changed = receipt.position is not None
     if as_json:
         return print_json(

@@ -23,6 +23,7 @@ from api.http.messages import Answer
 from api.http.problems.kinds import KINDS
 from domain import errors as domain
 from domain.errors import MilepostError
+from domain.log.vouching.contract import NotDurableYet
 from projections.read_model.contract import PositionGone
 
 log = logging.getLogger("milepost.api")
@@ -35,6 +36,7 @@ MAX_PATH = 200
 UNAVAILABLE: Final[dict[type[MilepostError], str]] = {
     domain.QueueFull: "queue_full",
     domain.StoreUnavailable: "store_unavailable",
+    NotDurableYet: "not_durable",
     PositionGone: "store_unavailable",
 }
 """The reasons of log lines about what passes. Each reason has lines of its own."""
@@ -55,32 +57,32 @@ def install(app: App) -> None:
     """Answer every error with a problem document."""
 
     def explained(error: Exception) -> Response:
-        return app.make_response(problem_of(error, request.method, request.path))
+        return app.make_response(problem_of(error, request.method, request.path, request.root_path))
 
     app.register_error_handler(Exception, explained)
     app.register_error_handler(HTTPException, explained)
 
 
-def problem_of(error: Exception, method: str, path: str) -> Answer:
+def problem_of(error: Exception, method: str, path: str, prefix: str = "") -> Answer:
     """Return the problem document of an error that a view raised for this method and path.
 
-    Count it, if it refuses a callback.
+    Clients see the path behind the prefix. Count the error, if it refuses a callback.
     """
     if method == "POST" and takes_callbacks(path) and (counter := REFUSED.get(type(error))):
         counter.inc()
     if isinstance(error, MilepostError) and type(error) in KINDS:
-        return _explained(error, method, path)
+        return _explained(error, method, path, prefix)
     if isinstance(error, HTTPException):
-        return _from_http(error, path)
-    return _unexplained(error, method, path)
+        return _from_http(error, path, prefix)
+    return _unexplained(error, method, path, prefix)
 
 
 def problem(
-    status: int, slug: str, title: str, detail: str, path: str, **members: object
+    status: int, slug: str, title: str, detail: str, instance: str | None, **members: object
 ) -> Answer:
     """Return a problem document without the members that are None."""
     document = {"type": PREFIX + slug, "title": title, "status": int(status), "detail": detail}
-    document |= {"instance": _uri(path), **members}
+    document |= {"instance": instance, **members}
     body = msgspec.json.encode({k: v for k, v in document.items() if v not in (None, "")})
     headers = [("Content-Type", PROBLEM)]
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
@@ -90,12 +92,13 @@ def problem(
     return Answer(int(status), headers, body + b"\n")
 
 
-def _uri(path: str) -> str | None:
+def _uri(prefix: str, path: str) -> str | None:
     """Return a path as a reference that RFC 3986 allows; None for what is no path, such as `*`."""
     if not path.startswith("/"):
         return None
+    whole = prefix + path
     # What follows two slashes would be a host.
-    return ("/." if path.startswith("//") else "") + quote(path, safe=IN_A_PATH)
+    return ("/." if whole.startswith("//") else "") + quote(whole, safe=IN_A_PATH)
 
 
 def _ended(message: str) -> str:
@@ -103,7 +106,7 @@ def _ended(message: str) -> str:
     return message if message.endswith((".", "?", "!")) else f"{message}."
 
 
-def _explained(error: MilepostError, method: str, path: str) -> Answer:
+def _explained(error: MilepostError, method: str, path: str, prefix: str) -> Answer:
     kind = KINDS[type(error)]
     if isinstance(error, asked.InvalidSignature):
         # A sender that has the secret must find its slip in the log, whatever strangers send.
@@ -119,13 +122,14 @@ def _explained(error: MilepostError, method: str, path: str) -> Answer:
     members: dict[str, object] = {"error": kind.error, "errors": fields, "possible": possible}
     if isinstance(error, asked.NotWriting):
         members |= {"reason": error.reason, "seconds": error.seconds}
-    answer = problem(kind.status, kind.slug, kind.title, detail, path, **members)
+    instance = _uri(prefix, path)
+    answer = problem(kind.status, kind.slug, kind.title, detail, instance, **members)
     if kind.passes and kind.status != HTTPStatus.SERVICE_UNAVAILABLE:
         return _with(answer, [("Retry-After", str(RETRY_AFTER_SECONDS))])
     return answer
 
 
-def _from_http(error: HTTPException, path: str) -> Answer:
+def _from_http(error: HTTPException, path: str, prefix: str) -> Answer:
     status = error.code or HTTPStatus.INTERNAL_SERVER_ERROR
     # Werkzeug has an older phrase for 413 than RFC 9110.
     title = "Content Too Large" if status == 413 else error.name
@@ -136,10 +140,10 @@ def _from_http(error: HTTPException, path: str) -> Answer:
     if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         detail = TOO_LARGE
         STRANGERS.warning(REASONS[RequestEntityTooLarge], "%r: %s", path[:MAX_PATH], detail)
-    return _with(problem(status, slug, title, detail, path), theirs)
+    return _with(problem(status, slug, title, detail, _uri(prefix, path)), theirs)
 
 
-def _unexplained(error: Exception, method: str, path: str) -> Answer:
+def _unexplained(error: Exception, method: str, path: str, prefix: str) -> Answer:
     # A bug of Milepost: the traceback goes to the log, never to the client.
     log.exception("%s %r", method, path, exc_info=error)
     return problem(
@@ -147,7 +151,7 @@ def _unexplained(error: Exception, method: str, path: str) -> Answer:
         "internal-error",
         "Internal error",
         "Something went wrong inside Milepost; the log has the details.",
-        path,
+        _uri(prefix, path),
     )
 
 
