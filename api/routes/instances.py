@@ -158,8 +158,7 @@ def stop(query: dict[str, Any], agent_id: str) -> Answer:
             version=version,
         )
         count(receipt)
-    stopped = services.reader.instance(receipt.job_id)
-    assert stopped is not None  # the receipt says that it is stored
+    stopped = services.reader.recorded(receipt.job_id, receipt.version)
     return in_json(
         instance_body(stopped, services.workflows, services.now(), services.reader.first_start)
     )

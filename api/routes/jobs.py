@@ -82,8 +82,7 @@ def register(body: dict[str, Any]) -> Answer:
         )
     )
     job_id = receipt.job_id
-    instance = services.reader.instance(job_id)
-    assert instance is not None  # the receipt says that it is stored
+    instance = services.reader.recorded(job_id, receipt.version)
     may_have_key = not receipt.duplicate or _registered(job_id, caller, services)
     shown = {
         **_present(instance, services),

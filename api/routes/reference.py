@@ -95,12 +95,6 @@ def api(app: Flask) -> Api:
     return made
 
 
-@bp.get("/")
-def home() -> Response:
-    """Redirect a browser from the root to the documentation."""
-    return cast(Response, redirect(url_for("reference_page.reference")))
-
-
 @bp.get("/favicon.ico")
 def favicon() -> Response:
     """Answer a browser's request for an icon with no content."""

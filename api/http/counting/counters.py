@@ -76,6 +76,7 @@ LEFT_OUT: Final = {
         "too_large",
         "queue_full",
         "store_unavailable",
+        "not_durable",
     )
 }
 

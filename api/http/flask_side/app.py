@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import closing
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 from flask import Flask, Request, Response
 from flask.sessions import NullSession, SessionInterface, SessionMixin
+from jinja2 import StrictUndefined
 from werkzeug.routing import MapAdapter
 from werkzeug.wsgi import ClosingIterator
 
@@ -44,6 +45,11 @@ class App(Flask):
     """An application whose views return `Answer`, and whose short answers are sent in one piece."""
 
     session_interface = Sessionless()
+    jinja_options: ClassVar = {  # type: ignore[misc]
+        "undefined": StrictUndefined,
+        "trim_blocks": True,
+        "lstrip_blocks": True,
+    }
 
     def __init__(self, name: str, proxies: Proxies, cross_origin: CrossOrigin) -> None:
         super().__init__(name, static_folder=None)

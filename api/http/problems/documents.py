@@ -23,6 +23,7 @@ from api.http.messages import Answer
 from api.http.problems.kinds import KINDS
 from domain import errors as domain
 from domain.errors import MilepostError
+from domain.log.vouching.contract import NotDurableYet
 from projections.read_model.contract import PositionGone
 
 log = logging.getLogger("milepost.api")
@@ -35,6 +36,7 @@ MAX_PATH = 200
 UNAVAILABLE: Final[dict[type[MilepostError], str]] = {
     domain.QueueFull: "queue_full",
     domain.StoreUnavailable: "store_unavailable",
+    NotDurableYet: "not_durable",
     PositionGone: "store_unavailable",
 }
 """The reasons of log lines about what passes. Each reason has lines of its own."""
