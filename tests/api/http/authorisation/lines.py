@@ -33,6 +33,8 @@ class Line(NamedTuple):
     body: str = ""
     """The body, and below the queries, with `{job}` and `{agent}` for the names."""
     queries: tuple[str, ...] = ("",)
+    is_page: bool = False
+    """Whether a browser that has not signed in is sent to do so."""
 
 
 def order(body: str = ORDER) -> Line:
@@ -49,9 +51,11 @@ LINES: Final = {
     ("GET", "/milepost-report.sha256"): Line("none"),
     ("GET", "/audit"): Line("none", statuses=frozenset({302})),
     ("GET", "/audit/<id:job_id>"): Line("none", "job", frozenset({302})),
-    ("GET", "/jobs"): Line("read", queries=SEARCHES),
-    ("GET", "/jobs/<id:job_id>"): Line("read", "job", queries=("", "?nothing=1")),
-    ("GET", "/agents/<id:agent_id>"): Line("read", "agent", queries=("", "?cursor=x")),
+    ("GET", "/jobs"): Line("read", queries=SEARCHES, is_page=True),
+    ("GET", "/jobs/<id:job_id>"): Line("read", "job", queries=("", "?nothing=1"), is_page=True),
+    ("GET", "/agents/<id:agent_id>"): Line(
+        "read", "agent", queries=("", "?cursor=x"), is_page=True
+    ),
     ("GET", "/static/<path:filename>"): Line("none"),
     ("GET", "/sign-in"): Line("none"),
     # With the field token of a form, not with the header.
@@ -83,6 +87,8 @@ LINES: Final = {
     ("POST", "/api/jobs/<id:job_id>/retry"): order(),
     ("POST", "/api/jobs/<id:job_id>/stop"): order("{{}}"),
     ("POST", "/api/jobs/<id:job_id>/stopped"): order(),
+    ("POST", "/api/jobs/<id:job_id>/links"): Line("read", "job", frozenset({201}), "{{}}"),
+    ("POST", "/api/agents/<id:agent_id>/links"): Line("read", "agent", frozenset({201}), "{{}}"),
     ("GET", "/api/events"): Line("read", queries=PAGE),
     ("GET", "/api/stream"): Line("read", "nothing", STREAMED, queries=PLACES),
     ("GET", "/api/agents/<id:agent_id>/stream"): Line("read", "agent", STREAMED, queries=PLACES),
