@@ -6,11 +6,10 @@ from api.http.bodies import MAX_BODY_BYTES
 from api.http.callers.proxies import Proxies
 from api.http.flask_side.app import App
 from api.http.flask_side.paths import IdConverter
-from api.http.problems import documents as problems
-from api.pages import agent, job
+from api.pages import agent, errors, job, orders
 from api.pages import jobs as jobs_page
 from api.pages import reference as reference_page
-from api.pages.words import FILTERS
+from api.pages.words import FILTERS, here
 from api.routes import (
     callbacks,
     checkpoints,
@@ -53,7 +52,8 @@ def create_app(services: Services) -> App:
     app.register_blueprint(reference.bp)
     app.register_blueprint(reporter.bp)
     app.jinja_env.filters.update(FILTERS)
-    for page in (jobs_page.bp, job.bp, agent.bp, reference_page.bp):
+    app.jinja_env.globals["here"] = here
+    for page in (jobs_page.bp, job.bp, orders.bp, agent.bp, reference_page.bp):
         app.register_blueprint(page)
-    problems.install(app)
+    errors.install(app)
     return app
