@@ -66,7 +66,6 @@ def page_of(newest: Instance, refused: MilepostError | None = None) -> Response:
         event=one_event(newest.job_id, version, wired) if version else None,
         history=listed(newest, last, wired),
         offers=offers(newest, wired.workflows) if may_order else [],
-        csrf=visitor.csrf() if may_order else "",
         done=_done(),
         refused=sentence(refused) if refused else None,
     )

@@ -14,7 +14,7 @@ from api.http.callers.access import principal, services
 from api.http.orders import give_order
 from api.pages.content.orders import OFFERS
 from api.pages.job import page_of, seen_job
-from api.pages.visitor import check_csrf, for_visitors
+from api.pages.visitor import for_visitors
 from api.schemas.requests import StoppedSchema
 from domain.errors import Refused
 from domain.job.runs.orders import Order
@@ -28,7 +28,6 @@ def order(job_id: str, name: str) -> AnyResponse:
 
     An order that the job's state forbids shows the page with the reason, and with what is possible.
     """
-    check_csrf()
     job = seen_job(job_id)
     given = {
         field: value for field in ("reason", "server_id") if (value := request.form.get(field))

@@ -120,8 +120,7 @@ def _ordered(name: Order, job_id: str, body: dict[str, Any]) -> Answer:
         server_id=body.get("server_id"),
         version=version,
     )
-    instance = services.reader.instance(job_id)
-    assert instance is not None  # the receipt says that it is stored
+    instance = services.reader.recorded(job_id, receipt.version)
     changed = receipt.position is not None
     return in_json(
         {

@@ -10,7 +10,7 @@ from time import monotonic
 
 import msgspec
 
-from domain.errors import MilepostError
+from domain.errors import MilepostError, StoreUnavailable
 from domain.log.mapper import JobEventMapper
 from domain.log.reading.contract import pages_of
 from domain.log.store import translated
@@ -73,6 +73,17 @@ class Reader:
             sighting = self._read_model.sight("instances", job_id)
             instance = self._fold(self._views.instance, sighting)
         return instance if instance.version else None
+
+    def recorded(self, job_id: str, version: int) -> Instance:
+        """Return a job's instance that has the event which a receipt names, or a newer one.
+
+        Raises `StoreUnavailable` if the log lacks that event: a failover to a standby that was
+        behind came between the commit and this read, and what was asked for must be repeated.
+        """
+        instance = self.instance(job_id)
+        if instance is None or instance.version < version:
+            raise StoreUnavailable(f"the log lost version {version} of job {job_id!r} meanwhile")
+        return instance
 
     def instance_of(self, agent_id: str) -> Instance | None:
         """Return the instance of the agent's newest job; None if the agent has no job."""

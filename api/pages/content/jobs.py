@@ -9,6 +9,7 @@ from typing import Any
 from flask import url_for
 
 from api.pages.content.stepper import stages
+from api.pages.drawing.timeline import drawn
 from api.pages.words import standing, state_of, title, where
 from api.representations.job import job_body, timeline_body
 from api.wiring import Services
@@ -35,7 +36,7 @@ def present_content(newest: Instance, services: Services, now: datetime) -> dict
     assert timeline is not None  # the job has an event
     whole = services.history.with_whole_errors(newest)
     job = shown_job(whole, services, now, attention(newest, services.workflows, now))
-    return {**_content(job, timeline, services), "now": now}
+    return _content(job, timeline, services, now)
 
 
 def past_content(past: Instance, services: Services, now: datetime) -> dict[str, Any]:
@@ -43,10 +44,10 @@ def past_content(past: Instance, services: Services, now: datetime) -> dict[str,
     timeline = services.history.timeline(past.job_id, past.version)
     whole = services.history.with_whole_errors(past)
     job = {**_for_a_page(job_body(whole, services.workflows)), "reasons": ()}
-    return {**_content(job, timeline, services), "now": past.updated_at or now}
+    return _content(job, timeline, services, past.updated_at or now)
 
 
-def _content(job: Shown, timeline: Timeline, services: Services) -> dict[str, Any]:
+def _content(job: Shown, timeline: Timeline, services: Services, now: datetime) -> dict[str, Any]:
     body = timeline_body(services.history.with_whole_errors(timeline), services.workflows)
     workflow = services.workflows.recorded(timeline.workflow)
     return {
@@ -55,6 +56,8 @@ def _content(job: Shown, timeline: Timeline, services: Services) -> dict[str, An
         "sentence": standing(job),
         "stages": stages(job["steps"], body, workflow),
         "timeline": body,
+        "drawing": drawn(body, now),
+        "now": now,
     }
 
 

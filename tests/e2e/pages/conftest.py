@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
+from tests.support.browsing import Visitor, chromium
 from tests.support.server import TOKEN, Server
 
-QUIET: Final = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 HOSTILE: Final = "<img src=x onerror=\"document.title='run'\"><script>document.title='run'</script>"
 LONG_WORD: Final = "w" * 200
 ERROR: Final = f"apt-get: no lock\n\tat line 2 {HOSTILE}\n{LONG_WORD}\n" + "one more line\n" * 700
@@ -54,16 +46,11 @@ STORIES: Final[Mapping[str, Sequence[Mapping[str, str]]]] = {
 """Each job with its callbacks in order."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium, as Debian and others install it."""
-    found = shutil.which("chromium") or shutil.which("chromium-browser")
-    if found is None and "CI" not in os.environ:
-        pytest.skip("the pages are tested in chromium, which is not installed")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=found, args=QUIET)
+    """Chromium, for the tests of a file: while it runs, no other test may have an event loop."""
+    with chromium() as started:
         yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +77,22 @@ def page(browser: Browser) -> Iterator[Page]:
     yield opened
     context.close()
     assert complaints == []
+
+
+@pytest.fixture
+def visitor(browser: Browser, server: Server) -> Iterator[Visitor]:
+    """Somebody who may see everything."""
+    made = Visitor(browser, server)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def stranger(browser: Browser, server: Server) -> Iterator[Visitor]:
+    """Somebody who is not signed in."""
+    made = Visitor(browser, server, token=None)
+    yield made
+    made.close()
 
 
 def play(server: Server) -> None:
