@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from time import monotonic
 from typing import Any, Final
 
 import pytest
@@ -13,12 +14,14 @@ from playwright.sync_api import (
     Browser,
     BrowserContext,
     ConsoleMessage,
+    Locator,
     Page,
     Request,
+    Response,
     sync_playwright,
 )
 
-from tests.support.server import TOKEN, Server
+from tests.support.server import PATIENCE_SECONDS, TOKEN, Server
 
 QUIET: Final = (
     "--no-sandbox",
@@ -59,10 +62,13 @@ class Visitor:
         self.server = server
         self.complaints: list[str] = []
         self.streams: set[Request] = set()
-        """The streams that are open."""
+        """The streams that are asked for, or open."""
+        self.begun: set[Request] = set()
+        """Those of them that the server has begun."""
         self.context: BrowserContext = browser.new_context(base_url=server.url, **options)
         self.context.add_init_script(POLICY)
         self.context.on("request", self._began)
+        self.context.on("response", self._answered)
         self.context.on("requestfinished", self._ended)
         self.context.on("requestfailed", self._ended)
         self.context.on("console", self._said)
@@ -89,9 +95,32 @@ class Visitor:
         if "/api/stream" in request.url or request.url.partition("?")[0].endswith("/stream"):
             self.streams.add(request)
 
+    def _answered(self, response: Response) -> None:
+        if response.request in self.streams:
+            self.begun.add(response.request)
+
     def _ended(self, request: Request) -> None:
         self.streams.discard(request)
+        self.begun.discard(request)
 
     def _said(self, message: ConsoleMessage) -> None:
         if message.type == "error" and not message.text.startswith(NETWORK):
             self.complaints.append(message.text)
+
+
+def active_step(page: Page) -> Locator:
+    """Return the label of the step that is active on a job's page."""
+    return page.locator(".stepper li[data-state=active] .label")
+
+
+def until(page: Page, condition: Callable[[], bool]) -> None:
+    """Wait for something that the browser does; fail after 30 s."""
+    deadline = monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert monotonic() < deadline
+        page.wait_for_timeout(20)
+
+
+def connected(visitor: Visitor) -> None:
+    """Wait until the visitor's stream has begun."""
+    until(visitor.context.pages[0], lambda: bool(visitor.begun))

@@ -89,7 +89,7 @@ function ownAddress() {
 function signInLink() {
   const link = document.createElement("a");
   const address = new URL("sign-in", root);
-  address.searchParams.set("next", `/${location.href.slice(root.href.length)}`);
+  address.searchParams.set("next", `/${location.href.slice(root.href.length).split("#")[0]}`); // without the prefix
   link.href = address.href;
   link.textContent = "Sign in again";
   return link;
