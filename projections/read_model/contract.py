@@ -126,6 +126,10 @@ class ReadModel(Protocol):
         """Return at most `limit` instances, the newest first."""
         ...
 
+    def count(self, wanted: JobFilter) -> int:
+        """Return how many instances `instances` would return."""
+        ...
+
     def attention(self, wanted: AttentionFilter) -> Sequence[Row]:
         """Return documents of jobs that may need somebody: the worst first, then the oldest."""
         ...

@@ -139,6 +139,10 @@ class MemoryReadModel:
         matching.sort(key=lambda row: -row.first_position)
         return [Row(row.job_id, row.version, row.document) for row in matching[: wanted.limit]]
 
+    def count(self, wanted: JobFilter) -> int:
+        """See `ReadModel.count`."""
+        return len(self.instances(wanted))
+
     def attention(self, wanted: AttentionFilter) -> Sequence[Row]:
         """See `ReadModel.attention`."""
         with self._lock:

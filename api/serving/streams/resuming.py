@@ -75,9 +75,8 @@ class Resuming:
         return self._tenure(job_id, first - 1, others[0][0] - 1 if others else NEWEST)
 
     def _tenure(self, job_id: str, after: int, last: int) -> Tenure:
-        job = self._reader.instance(job_id)
-        assert job is not None  # its registration is in the log
-        return Tenure(job, after, last)
+        # Its registration was in the log.
+        return Tenure(self._reader.recorded(job_id, 1), after, last)
 
     def _position(self, job: Instance, version: int) -> int:
         event = self._read_model.log.event(job.job_id, version)
