@@ -29,7 +29,10 @@ function start() {
       const sentence = announced(fresh);
       if (sentence !== announced(document)) connection.announce(sentence);
       notify.changed(fresh);
-      queueMicrotask(tick); // once the page has changed
+    },
+    shown() {
+      tick();
+      notify.offer();
     },
     refused(status) {
       isRefused = true;
@@ -44,7 +47,7 @@ function start() {
   let again = 0;
   const listener = {
     news(position) {
-      if (!document.hidden || watch !== "jobs") page.look(position);
+      if (!document.hidden || watch !== "jobs") page.look(isOfThePast() ? 0 : position);
     },
     look: () => page.look(),
     state: (lostAt) => connection.state(lostAt),
@@ -77,6 +80,12 @@ function start() {
     connection.state(0);
     stream.start(Page.position());
   }
+}
+
+// Such a page never shows the newest position.
+function isOfThePast() {
+  const asked = new URLSearchParams(location.search);
+  return asked.has("version") || asked.has("at");
 }
 
 function ownAddress() {
