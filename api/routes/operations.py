@@ -122,8 +122,7 @@ def _ordered(name: Order, job_id: str, body: dict[str, Any]) -> Answer:
             version=version,
         )
         count(receipt)
-    instance = services.reader.instance(job_id)
-    assert instance is not None  # the receipt says that it is stored
+    instance = services.reader.recorded(job_id, receipt.version)
     changed = receipt.position is not None
     return in_json(
         {

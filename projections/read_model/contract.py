@@ -133,6 +133,10 @@ class ReadModel(Protocol):
         """
         ...
 
+    def count(self, wanted: JobFilter) -> int:
+        """Return how many instances `instances` would return."""
+        ...
+
     def attention(self, wanted: AttentionFilter) -> Sequence[Row]:
         """Return documents of jobs that may need somebody: the worst first, then the oldest."""
         ...

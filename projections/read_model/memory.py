@@ -146,6 +146,10 @@ class MemoryReadModel:
         last = max(its_own, key=lambda row: row.first_position, default=None)
         return Row(last.job_id, last.version, last.document) if last else None
 
+    def count(self, wanted: JobFilter) -> int:
+        """See `ReadModel.count`."""
+        return len(self.instances(wanted))
+
     def attention(self, wanted: AttentionFilter) -> Sequence[Row]:
         """See `ReadModel.attention`."""
         with self._lock:

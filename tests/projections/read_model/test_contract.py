@@ -88,6 +88,17 @@ def listed_needing(read_model: ReadModel, **wanted: Any) -> list[str]:
     return [found.job_id for found in rows]
 
 
+def test_a_count_ends_with_its_limit_and_reads_no_more(stores: Deployment) -> None:
+    read_model = stores.read_model
+    applied(read_model, *(needing(f"job-{number}", None, place=number) for number in range(1, 6)))
+
+    assert read_model.count(JobFilter()) == 5
+    assert read_model.count(JobFilter(limit=3)) == 3
+    assert read_model.count(JobFilter(before=3)) == 2
+    assert read_model.count(JobFilter(status="failed")) == 0
+    assert read_model.count(JobFilter(agent_id="of job-2")) == 1
+
+
 def test_jobs_that_may_need_somebody_are_listed_the_worst_first(stores: Deployment) -> None:
     applied(
         stores.read_model,
