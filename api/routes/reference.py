@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from importlib.metadata import version
-from typing import Any, Final, cast
+from typing import Any, Final
 
-from flask import Blueprint, Flask, Response, json, redirect, request, url_for
+from flask import Blueprint, Flask, Response, json, request
 from flask_smorest import Api
 from werkzeug.routing import IntegerConverter
 
