@@ -8,7 +8,7 @@ from api.http.cross_origin import CrossOrigin
 from api.http.flask_side.app import App
 from api.http.flask_side.paths import IdConverter
 from api.http.problems import documents as problems
-from api.pages import agent, job
+from api.pages import agent, job, sign_in
 from api.pages import jobs as jobs_page
 from api.pages import reference as reference_page
 from api.pages.words import FILTERS
@@ -56,7 +56,7 @@ def create_app(services: Services) -> App:
     app.register_blueprint(reference.bp)
     app.register_blueprint(reporter.bp)
     app.jinja_env.filters.update(FILTERS)
-    for page in (jobs_page.bp, job.bp, agent.bp, reference_page.bp):
+    for page in (jobs_page.bp, job.bp, agent.bp, sign_in.bp, reference_page.bp):
         app.register_blueprint(page)
     problems.install(app)
     return app

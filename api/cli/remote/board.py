@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -23,8 +22,10 @@ MOST: Final = 200
 """How many jobs of each list are asked for; a page of the API has no more."""
 WIDE: Final = 72
 """The least number of columns that have room for all of a job's columns."""
-TEXT: Final = 500
-"""How many characters of a reason are shown."""
+STEP: Final = 32
+"""The most columns of a step's marks and label."""
+LINES_OF_ONE: Final = 4
+"""How many lines a job takes that needs somebody: itself, and its reason."""
 
 
 class Board(NamedTuple):
@@ -68,13 +69,13 @@ def on_screen(
     parts: list[RenderableType] = [Text(visible(why_old), "yellow")] if why_old else []
     reasons = rows = MOST
     if height is not None:
-        # Headings, rules and empty lines take seven lines; a job with its reason takes about three.
-        room = max(4, height - 7 - len(parts))
-        reasons = min(len(board.attention), max(1, room // 2 // 3))
-        rows = max(1, room - 3 * reasons)
+        # Two headings, two rests, the empty line and the table's head.
+        room = max(LINES_OF_ONE + 1, height - 6 - len(parts))
+        reasons = min(len(board.attention), max(1, room // 2 // LINES_OF_ONE))
+        rows = max(1, room - LINES_OF_ONE * reasons)
     parts.append(Text(_heading("Needs somebody", board.attention), "bold"))
     for job in board.attention[:reasons]:
-        parts += _attention(job, now)
+        parts += _attention(job, now, None if height is None else width)
     parts += _rest(len(board.attention) - reasons)
     parts += [Text(), Text(_heading("Under way", board.under_way), "bold")]
     if board.under_way:
@@ -108,13 +109,18 @@ def _rest(number: int) -> list[Text]:
     return [Text(f"… and {counted(number, 'more job')}", "dim")] if number > 0 else []
 
 
-def _attention(job: dict[str, Any], now: datetime) -> Iterator[Text]:
+def _attention(job: dict[str, Any], now: datetime, width: int | None) -> Iterator[Text]:
+    """Yield the lines of a job and its worst reason, or with no width all of its reasons."""
     seen = seen_job(job)
-    yield Text("  ", overflow="fold").join(
-        (Text(visible(seen.job_id), "cyan"), seen.state(), Text(_for(seen, now), "dim"))
+    yield Text("  ", overflow="ellipsis", no_wrap=True).join(
+        (seen.state(), Text(_for(seen, now), "dim"), Text(visible(seen.job_id), "cyan"))
     )
-    for reason in _reasons(job):
-        yield Text(reason[:TEXT], overflow="fold")
+    for reason in _reasons(job)[: None if width is None else 1]:
+        text = Text(reason, overflow="fold")
+        if width is not None:
+            # Words that do not fit begin a new line, so two lines' words may take three.
+            text.truncate(2 * width, overflow="ellipsis")
+        yield text
 
 
 def _reasons(job: dict[str, Any]) -> list[str]:
@@ -127,12 +133,16 @@ def _words(seen: Seen) -> tuple[str, ...]:
 
 
 def _table(jobs: Sequence[dict[str, Any]], now: datetime, *, is_wide: bool) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, expand=True)
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, expand=True, header_style="dim")
     table.add_column("Job", no_wrap=True, overflow="ellipsis", ratio=1)
     if is_wide:
         table.add_column("Agent", no_wrap=True, overflow="ellipsis", ratio=1)
         table.add_column("Status", no_wrap=True)
-    table.add_column("Its user sees", no_wrap=True, overflow="ellipsis", ratio=1)
+    # The step is what people look for, so a wide table shows it whole.
+    share = None if is_wide else 1
+    table.add_column(
+        "Its user sees", no_wrap=True, overflow="ellipsis", ratio=share, max_width=STEP
+    )
     table.add_column("For", no_wrap=True, justify="right")
     for seen in map(seen_job, jobs):
         whose = (Text(visible(seen.agent_id or "-")), seen.state()) if is_wide else ()

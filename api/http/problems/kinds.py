@@ -110,6 +110,18 @@ KINDS: dict[type[MilepostError], Kind] = {
         "Invalid token",
         "Write Bearer before the token; milepost tokens create makes a new token.",
     ),
+    asked.InvalidSession: Kind(
+        HTTPStatus.UNAUTHORIZED,
+        "invalid-session",
+        "Session ended",
+        "Sign in again, or send Authorization: Bearer followed by a token.",
+    ),
+    asked.ForeignForm: Kind(
+        HTTPStatus.FORBIDDEN,
+        "foreign-form",
+        "Form of another page",
+        "Nothing was changed. Load the page again, and send its form once more.",
+    ),
     asked.MissingScope: Kind(
         HTTPStatus.FORBIDDEN, "missing-scope", "Missing scope", "Use another token."
     ),

@@ -228,7 +228,7 @@ def test_a_server_of_another_home_is_refused_in_one_line(make_server: Make) -> N
     server = make_server().start()
     server.env["MILEPOST_ADMIN_TOKEN"] = "another-admin-token-for-tests"  # noqa: S105
 
-    assert "does not know the admin token" in refusal(play(server))
+    assert "does not know the token in MILEPOST_ADMIN_TOKEN" in refusal(play(server))
 
 
 def test_a_folder_without_a_token_is_refused_in_one_line(make_server: Make) -> None:

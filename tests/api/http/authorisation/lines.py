@@ -53,6 +53,11 @@ LINES: Final = {
     ("GET", "/jobs/<id:job_id>"): Line("read", "job", queries=("", "?nothing=1")),
     ("GET", "/agents/<id:agent_id>"): Line("read", "agent", queries=("", "?cursor=x")),
     ("GET", "/static/<path:filename>"): Line("none"),
+    ("GET", "/sign-in"): Line("none"),
+    # With the field token of a form, not with the header.
+    ("POST", "/sign-in"): Line("none", statuses=frozenset({401})),
+    # Whose browser sends a cookie has to send the proof of the session, too.
+    ("POST", "/sign-out"): Line("none", statuses=frozenset({303, 403})),
     ("GET", "/api/docs"): Line("none"),
     ("GET", "/api/docs/assets/<path:name>"): Line("none"),
     ("GET", "/api/openapi.json"): Line("none"),
