@@ -7,7 +7,6 @@ bent to fit (`api/intake/bending.py`), and what was changed is kept and said.
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
@@ -24,26 +23,18 @@ from api.intake.bending import (
     EARLIEST,
     FIELDS,
     LATEST_AHEAD,
-    MAX_ERROR,
     Unusable,
     benders,
     field_meant,
 )
 from api.intake.lenient_json import Body, read_object, storable
-from api.schemas.ids import PLAIN_ID
+from api.intake.plain import PATTERNS
 from api.schemas.times import time_of
-from domain.job.callback import NOT_OF_A_HEARTBEAT, STATUSES, Callback
+from domain.job.callback import HEARTBEAT, NOT_OF_A_HEARTBEAT, Callback
 from domain.job.spelling import MAX_LENGTH
 
-HEARTBEAT: Final = "heartbeat"
 MAX_NAMES: Final = 50
 """How many unknown fields of a callback are compared with the known ones."""
-_PATTERNS: Final = {
-    **dict.fromkeys(FIELDS, PLAIN_ID),
-    "error": re.compile(rf"(?s:.{{1,{MAX_ERROR}}})"),
-    "status": re.compile("|".join(STATUSES)),
-    "run_attempt": re.compile("[1-9][0-9]{0,8}"),
-}
 _MAY_BE_WHOLE_NUMBERS: Final = ("workflow_run_id", "run_attempt")
 
 
@@ -85,7 +76,7 @@ class CallbackReader:
         known: dict[str, Any] = {}
         extra: dict[str, Any] = {}
         for name, value in fields.items():
-            pattern = _PATTERNS.get(name)
+            pattern = PATTERNS.get(name)
             if pattern is None:
                 extra[name] = value
             elif value is not None and value != "":

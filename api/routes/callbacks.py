@@ -29,7 +29,7 @@ from api.http.flask_side.door import through_flask
 from api.http.headers import Headers
 from api.http.idempotency import parameter
 from api.http.messages import Answer, Door, Request, Result
-from api.intake.bending import identity
+from api.intake.bending import NO_VALUES, identity
 from api.intake.callback import CallbackReader, Taken
 from api.schemas.answers import ReceiptSchema
 from api.schemas.requests import CallbackSchema, JobCallbackSchema
@@ -288,8 +288,8 @@ def _delivery(
         return {"callback_id": fit.value, "id_signed": True}, odd
     if callback.callback_id:
         return {"id_signed": True}, ()
-    if not (key := (header("Idempotency-Key") or "").strip()):
-        return {}, ()
+    if (key := (header("Idempotency-Key") or "").strip()) in NO_VALUES:
+        return {}, [f"Idempotency-Key {key!r} stands for no value and was left out"] if key else ()
     if not key.isascii():
         return {}, ["Idempotency-Key was left out: it is not ASCII"]
     fit = identity(key)
