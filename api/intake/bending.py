@@ -259,12 +259,23 @@ FIELDS: Final = tuple(benders(datetime.now))
 
 ALIASES: Final = {
     "job": "job_id",
+    "id": "job_id",
     "runid": "workflow_run_id",
     "githubrunid": "workflow_run_id",
     "githubrunattempt": "run_attempt",
     "stepname": "step",
     "state": "status",
+    "result": "status",
+    "outcome": "status",
+    "conclusion": "status",
+    "message": "error",
+    "reason": "error",
+    "errormessage": "error",
+    "vmid": "server_id",
+    "instanceid": "server_id",
+    "machineid": "server_id",
     "timestamp": "occurred_at",
+    "eventtime": "occurred_at",
 }
 """What else senders call some fields, without case and separators."""
 

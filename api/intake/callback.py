@@ -7,7 +7,9 @@ bent to fit (`api/intake/bending.py`), and what was changed is kept and said.
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from itertools import islice
 from typing import Any, Final, NamedTuple
@@ -133,6 +135,8 @@ class CallbackReader:
             raise _missing(MissingStatusOrType, body.fields, ("status", "type"))
         if known.get("type") != HEARTBEAT and known.get("status") is None:
             warnings.append(f"type {known['type']!r} is unknown, so it counts as a heartbeat")
+            if envelope := _envelope(body.fields, ("status",)):
+                warnings.append(f"field {envelope!r} seems to hold the callback, and is not read")
         if ignored and (status := given.get("status")) not in (None, "provisioning"):
             warnings.append(
                 f"type {HEARTBEAT!r} makes this a heartbeat; its status {_short(status)} counts "
@@ -180,17 +184,42 @@ def _short(value: Any) -> str:
 def _missing(
     error: type[BadRequest], fields: Mapping[str, Any], wanted: Sequence[str]
 ) -> BadRequest:
-    """Return the error with the first unknown field that may be the missing one."""
+    """Return the error, and say where the missing field may be: misspelt, or within another."""
     for name, meant in _close(fields, fields):
         if meant in wanted:
             return error(f"{error.__doc__} Field {name!r} is unknown; did you mean {meant!r}?")
+    if envelope := _envelope(fields, wanted):
+        return error(
+            f"{error.__doc__} Field {envelope!r} seems to hold the callback: "
+            "send what is in it as the body."
+        )
+    if "status" in wanted and not _is_absent(fields.get("step")):
+        return error(f"{error.__doc__} A step needs the status 'provisioning'.")
     return error()
 
 
+def _envelope(fields: Mapping[str, Any], wanted: Sequence[str]) -> str | None:
+    """Return the unknown field that holds an object, or its JSON, with one of these fields."""
+    for name, value in islice(fields.items(), MAX_NAMES):
+        if name in FIELDS:
+            continue
+        if isinstance(value, str) and value.startswith("{"):
+            with suppress(json.JSONDecodeError, RecursionError):
+                value = json.loads(value)
+        if isinstance(value, dict) and any(not _is_absent(value.get(each)) for each in wanted):
+            return name
+    return None
+
+
 def _fields_meant(extra: Mapping[str, Any], fields: Mapping[str, Any]) -> Iterator[str]:
-    """Say which unknown fields are close to a known one that the callback does not give."""
+    """Say which unknown fields are close to a known one that means something here."""
+    is_heartbeat = fields.get("type") == HEARTBEAT
+    fails = fields.get("status") in ("failed", "cancelled")
     for name, meant in _close(extra, fields):
-        yield f"field {name!r} is unknown; did you mean {meant!r}?"
+        if meant == "job_id" or (is_heartbeat and meant in NOT_OF_A_HEARTBEAT):
+            continue
+        if meant != "error" or fails:
+            yield f"field {name!r} is unknown; did you mean {meant!r}?"
 
 
 def _close(names: Iterable[str], fields: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

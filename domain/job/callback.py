@@ -63,6 +63,11 @@ class Callback(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     size: int = 0
     mandate: Mandate | None = None
 
+    @property
+    def is_heartbeat(self) -> bool:
+        """True for a sign of life; one without a status is nothing else, whatever its type."""
+        return self.type == HEARTBEAT or self.status is None
+
     def facts(self, recorded_at: datetime) -> list[Received]:
         """Return the facts that the callback states.
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.errors import InvalidFields, MissingJobId, MissingStatusOrType, UnknownStatus
+from api.errors import InvalidFields, InvalidJSON, MissingJobId, MissingStatusOrType, UnknownStatus
 from api.intake.bending import FIELDS, MAX_ERROR
 from api.intake.callback import CallbackReader, Taken
 from api.schemas.requests import CallbackSchema
@@ -204,6 +204,8 @@ def test_a_status_that_says_nothing_is_missing(absent: Any) -> None:
         ({"job_id": "j", "staus": "failed"}, MissingStatusOrType, {"staus": "status"}),
         ({"job_id": "j", "state": "failed"}, MissingStatusOrType, {"state": "status"}),
         ({"job_id": "j", "tpye": "heartbeat"}, MissingStatusOrType, {"tpye": "type"}),
+        ({"job_id": "j", "conclusion": "x"}, MissingStatusOrType, {"conclusion": "status"}),
+        ({"id": "j", "status": "failed"}, MissingJobId, {"id": "job_id"}),
         ({"job_id": "j", "step": "x", "serverid": "s"}, MissingStatusOrType, {}),
     ],
 )
@@ -216,6 +218,64 @@ def test_a_missing_field_that_is_misspelt_is_told(
     for unknown, known in meant.items():
         assert f"Field {unknown!r} is unknown; did you mean {known!r}?" in str(refused.value)
     assert str(refused.value).count("did you mean") == len(meant)
+
+
+END = {"job_id": "job-1", "status": "failed"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "error", "where"),
+    [
+        ({"specversion": "1.0", "type": "org.example", "data": END}, MissingJobId, "data"),
+        ({"Type": "Notification", "Message": json.dumps(END)}, MissingJobId, "Message"),
+        ({"payload": {**END, "job_id": 7}, "note": "{"}, MissingJobId, "payload"),
+        ({"job_id": "job-1", "body": {"status": "failed"}}, MissingStatusOrType, "body"),
+    ],
+)
+def test_a_callback_in_an_envelope_is_refused_with_its_place(
+    fields: dict[str, Any], error: type[Exception], where: str
+) -> None:
+    with pytest.raises(error, match=f"Field '{where}' seems to hold the callback"):
+        READER.read(json.dumps(fields).encode())
+
+
+@pytest.mark.parametrize("inner", ["{" * 50_000, "[1]", "{}", {"status": ""}, {"note": 1}, 7])
+def test_a_field_without_a_callback_is_no_envelope(inner: Any) -> None:
+    with pytest.raises(MissingStatusOrType) as refused:
+        READER.read(json.dumps({"job_id": "job-1", "log": inner}).encode())
+
+    assert "seems to hold" not in str(refused.value)
+
+
+def test_a_step_without_a_status_is_told_which_one_it_needs() -> None:
+    with pytest.raises(MissingStatusOrType, match="A step needs the status 'provisioning'"):
+        READER.read(b'{"job_id": "job-1", "step": "vm_created"}')
+
+
+@pytest.mark.parametrize("raw", [b"", b" \n", b"\0", b"\xef\xbb\xbf"])
+def test_an_empty_body_is_called_empty(raw: bytes) -> None:
+    with pytest.raises(InvalidJSON, match="The body is empty"):
+        READER.read(raw)
+
+
+@pytest.mark.parametrize(
+    ("fields", "meant"),
+    [
+        ({"status": "failed", "message": "no quota"}, "error"),
+        ({"status": "running", "instance_id": "i-1"}, "server_id"),
+        ({"status": "running", "message": "up"}, None),
+        ({"status": "running", "id": "evt-1"}, None),
+        ({"type": "heartbeat", "errors": 0, "state": "fine", "instance_id": "i-1"}, None),
+        ({"type": "heartbeat", "runId": 7}, "workflow_run_id"),
+    ],
+)
+def test_a_field_is_told_where_it_would_mean_something(
+    fields: dict[str, Any], meant: str | None
+) -> None:
+    warnings = READER.read(json.dumps({"job_id": "job-1", **fields}).encode()).warnings
+
+    assert len(warnings) == (meant is not None)
+    assert all(said.endswith(f"did you mean {meant!r}?") for said in warnings)
 
 
 @pytest.mark.parametrize(
