@@ -6,7 +6,7 @@ from flask import Blueprint, Response, request
 
 from api.errors import AgentNotFound
 from api.http.callers.access import principal, services
-from api.pages.content.jobs import content_of
+from api.pages.content.jobs import present_content
 from api.pages.content.lists import Lists, asked_by
 from api.pages.policy import page
 from api.pages.visitor import for_visitors
@@ -24,7 +24,7 @@ def show(agent_id: str) -> Response:
         raise AgentNotFound
     now = wired.now()
     asked = asked_by({"agent": agent_id, "cursor": request.args.get("cursor", "")})
-    shown = content_of(newest, wired, now)
+    shown = present_content(newest, wired, now)
     return page(
         "agent.html",
         agent_id=agent_id,

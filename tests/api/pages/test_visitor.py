@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,6 +17,7 @@ from api.http.flask_side.app import App
 from api.pages import visitor
 from api.pages.visitor import for_visitors
 from api.sessions import form_token
+from api.settings.settings import Settings
 from domain.errors import JobNotFound
 from tests.support.deployment import Deployment
 from tests.support.front import FrontDoor
@@ -42,7 +44,7 @@ def change(job_id: str) -> str:
 @cache
 def app_with_pages() -> App:
     """The application with a page and a form of no meaning."""
-    nothing: Any = SimpleNamespace(settings=SimpleNamespace(trusted_proxies=()))
+    nothing: Any = SimpleNamespace(settings=Settings(home=Path("unused"), database_url=""))
     app = create_app(nothing)
     app.add_url_rule("/page/<id:job_id>", view_func=show)
     app.add_url_rule("/page/<id:job_id>/change", view_func=change, methods=["POST"])

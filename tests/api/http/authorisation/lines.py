@@ -50,6 +50,9 @@ def badge(about: Literal["job", "agent"]) -> Line:
     return Line("read", about, queries=("?label=", "?label=a&nothing=1"), hidden=200)
 
 
+FORM: Final = Line("write", "job", frozenset({303, 409}))
+"""A form of a page, which gives an order."""
+
 LINES: Final = {
     ("GET", "/"): Line("none", statuses=frozenset({302})),
     ("GET", "/favicon.ico"): Line("none", statuses=frozenset({204})),
@@ -60,7 +63,14 @@ LINES: Final = {
     ("GET", "/audit"): Line("none", statuses=frozenset({302})),
     ("GET", "/audit/<id:job_id>"): Line("none", "job", frozenset({302})),
     ("GET", "/jobs"): Line("read", queries=SEARCHES),
-    ("GET", "/jobs/<id:job_id>"): Line("read", "job", queries=("", "?nothing=1")),
+    ("GET", "/jobs/<id:job_id>"): Line(
+        "read", "job", queries=(*PAST[:4], "?version=99", "?until=1")
+    ),
+    ("POST", "/jobs/<id:job_id>/fail"): FORM,
+    ("POST", "/jobs/<id:job_id>/cancel"): FORM,
+    ("POST", "/jobs/<id:job_id>/retry"): FORM,
+    ("POST", "/jobs/<id:job_id>/stop"): FORM,
+    ("POST", "/jobs/<id:job_id>/stopped"): FORM,
     ("GET", "/agents/<id:agent_id>"): Line("read", "agent", queries=("", "?cursor=x")),
     ("GET", "/static/<path:filename>"): Line("none"),
     ("GET", "/sign-in"): Line("none"),
