@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, TypeAlias
 
+from api.intake import ci_words
 from api.intake.lenient_json import UNSTORABLE, storable
 from api.schemas.ids import MAX_ID, MAX_RUN_ATTEMPT, PLAIN_ID, hashed, is_printable
 from api.schemas.times import sent_time
@@ -96,9 +97,9 @@ def status(given: Any) -> Fit:
     if text in SPELLINGS:
         return Fit(SPELLINGS[text], f"is spelt {SPELLINGS[text]!r} here")
     if text is not None and text not in STATUSES:
-        near = closest(text, STATUSES)
-        meant = f" Did you mean {near!r}?" if near else ""
-        raise Unusable(f"Unknown status {text[:60]!r}; known are {', '.join(STATUSES)}.{meant}")
+        said = f"Unknown status {text[:60]!r}; known are {', '.join(STATUSES)}."
+        meant = " or ".join(map(repr, ci_words.meant(text)))
+        raise Unusable(f"{said} Did you mean {meant}?" if meant else said)
     return _fit(given, text)
 
 
