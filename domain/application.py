@@ -31,6 +31,7 @@ from domain.log.mapper import JobEventMapper
 from domain.log.recall import Folded, recall
 from domain.log.recent_jobs import RecentJobs
 from domain.log.store import JobStore, NothingDecided, TooMuchMissed, translated
+from domain.log.vouching.contract import NotDurableYet
 from domain.workflows.definition import Workflows
 from domain.workflows.files import load
 from domain.writing.batch import Batch, Receipt
@@ -45,6 +46,12 @@ jobs with one attempt of five steps, 17,000."""
 OUTAGE_SECONDS = 60.0
 """How long no commit succeeds until jobs get time to be heard: as long as from one heartbeat to the
 next."""
+
+
+VOUCHING_SECONDS = 5.0
+"""How long evidence waits for the synchronous standby."""
+MAX_VOUCHED = 16
+"""The most events that evidence is about and that are read at once: each may have 1 MiB."""
 
 
 class Milepost(Application[str]):
@@ -81,6 +88,9 @@ class Milepost(Application[str]):
         self._listeners: list[Callable[[], None]] = []
         self._when_back: list[Callable[[datetime], None]] = []
         self._jobs = RecentJobs[Folded](CACHED_BYTES, Folded.weight)
+        self.vouching_seconds = VOUCHING_SECONDS
+        # One thread, so that waits for a standby that is away hold one connection at most.
+        self._voucher = Batching[int, bytes](self._vouched, name="voucher", max_batch=MAX_VOUCHED)
         self._committer = Batching[Command, Receipt](self._commit, name="committer", weigh=bytes_of)
 
     def construct_env(self, name: str, env: EnvType | None = None) -> Environment:
@@ -192,9 +202,35 @@ class Milepost(Application[str]):
         with translated():
             return recall(self.store, [job_id], self.mapper)[job_id].job
 
+    def vouch_for(self, position: int, leaf: bytes) -> bool:
+        """Wait until the event at this position, and all before it, are as durable as a receipt.
+
+        Returns False if the log has another event at this position, or none. Raises
+        `NotDurableYet` if the synchronous standby does not confirm it in `vouching_seconds`.
+        """
+        return self._voucher.submit(position) == leaf
+
+    def durable_end(self) -> int:
+        """Return the position of the newest event, once no failover loses it or any before it.
+
+        It is 0 for an empty log. Raises `NotDurableYet` as `vouch_for`.
+        """
+        with translated():
+            position = self.store.newest_position()
+        if position and not self._voucher.submit(position):
+            raise NotDurableYet
+        return position
+
+    def _vouched(self, positions: Sequence[int]) -> Sequence[bytes]:
+        with translated():
+            found = self.store.vouched(set(positions), self.vouching_seconds)
+        leaves = {event.position: event.leaf for event in found}
+        return [leaves.get(position, b"") for position in positions]
+
     def close(self) -> None:
         """Do what waits, then close the connections."""
         self._committer.close()
+        self._voucher.close()
         self._keep_seen()
         super().close()
 

@@ -21,11 +21,14 @@ from projections.tree.proofs import Root
 
 bp = Blueprint("checkpoints", __name__, description="Evidence that the log is unchanged")
 
+NOT_DURABLE = "The synchronous standby may lack the newest events, or the database is away"
+
 
 @bp.route("/api/checkpoint", operation="get_checkpoint")
 @bp.needs("read")
 @bp.response(200, TEXT, content_type="text/plain", description="A signed note")
 @bp.problem(409, "The log lost or changed events that a checkpoint had signed")
+@bp.problem(503, NOT_DURABLE)
 def checkpoint() -> Answer:
     """Sign a checkpoint of the log (C2SP tlog-checkpoint). Keep it out of reach of this server."""
     services = access.services()
@@ -40,6 +43,7 @@ def checkpoint() -> Answer:
 @bp.problem(400, "Malformed, or no log of this size can extend the older one")
 @bp.problem(404, "The log has fewer events than that")
 @bp.problem(409, "The tree has not reached this size yet")
+@bp.problem(503, NOT_DURABLE)
 def extension(query: dict[str, Any]) -> Answer:
     """Prove that the log still begins with the events of an older checkpoint."""
     services = access.services()
@@ -54,6 +58,7 @@ def extension(query: dict[str, Any]) -> Answer:
 @bp.problem(400, "Malformed, or the event is not among so many events")
 @bp.problem(404, "No such event, or not yours, or the log has fewer events than that")
 @bp.problem(409, "The tree has not reached this size yet")
+@bp.problem(503, NOT_DURABLE)
 def proof(query: dict[str, Any], job_id: str, version: int) -> Answer:
     """Prove that an event is unchanged in the log that a checkpoint signs."""
     services = access.services()

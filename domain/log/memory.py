@@ -23,9 +23,10 @@ from domain.log.reading.contract import NEWEST, Recalled, pages_of
 from domain.log.snapshots import Snapshot
 from domain.log.store import MAX_TAIL, Append, Filling, Found, StoreNotEmpty
 from domain.log.stored import Stored
+from domain.log.vouching.local import LocalVouching
 
 
-class MemoryRecorder(MemoryLosses, popo.POPOApplicationRecorder):
+class MemoryRecorder(LocalVouching, MemoryLosses, popo.POPOApplicationRecorder):
     """Store events, keys and snapshots in lists and dictionaries under one lock."""
 
     def __init__(self) -> None:

@@ -43,6 +43,7 @@ from domain.log.store import (
     StoreNotEmpty,
 )
 from domain.log.stored import Stored
+from domain.log.vouching.postgres import VOUCH, PostgresVouching
 
 log = logging.getLogger("milepost")
 
@@ -106,11 +107,6 @@ INSERT_EVENTS = """
 WAKE = f"""
     SELECT pg_notify('milepost_events', {LOG}::oid::text)
      WHERE pg_notification_queue_usage() < 0.9
-"""
-# Commits wait for a synchronous standby only if they write. This is the smallest write there is.
-VOUCH = """
-    SELECT pg_logical_emit_message(true, 'milepost', '')
-     WHERE current_setting('synchronous_standby_names') <> ''
 """
 INSERT_PLACED = """
     INSERT INTO milepost_events
@@ -195,7 +191,9 @@ PREPARED: dict[LiteralString, LiteralString] = {
 }
 
 
-class PostgresRecorder(PostgresLog, lost_end.PostgresLosses, postgres.PostgresApplicationRecorder):
+class PostgresRecorder(
+    PostgresLog, PostgresVouching, lost_end.PostgresLosses, postgres.PostgresApplicationRecorder
+):
     """Keep events, keys and snapshots in one PostgreSQL database."""
 
     part: ClassVar = PART

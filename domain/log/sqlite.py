@@ -24,6 +24,7 @@ from domain.log.schema.steps import Part, Step, each
 from domain.log.snapshots import Snapshot
 from domain.log.store import MAX_MISSED_BYTES, MAX_TAIL, Append, Filling, Found, StoreNotEmpty
 from domain.log.stored import Stored
+from domain.log.vouching.local import LocalVouching
 
 ONLY_LOOKS = "SQLITE_ONLY_LOOKS"
 """The setting that keeps connections from changing anything, with the value `yes`."""
@@ -96,7 +97,9 @@ KEEP_SNAPSHOT = """
 """
 
 
-class SQLiteRecorder(SQLiteLog, lost_end.SQLiteLosses, sqlite.SQLiteApplicationRecorder):
+class SQLiteRecorder(
+    SQLiteLog, LocalVouching, lost_end.SQLiteLosses, sqlite.SQLiteApplicationRecorder
+):
     """Store events, keys and snapshots in one SQLite file."""
 
     part: ClassVar = PART

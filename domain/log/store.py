@@ -28,6 +28,7 @@ from domain.log.lost_end.contract import Losses
 from domain.log.reading.contract import Log, Recalling
 from domain.log.snapshots import Snapshot
 from domain.log.stored import Stored
+from domain.log.vouching.contract import Vouching
 
 MAX_TAIL = 2_000
 """The most events, of all jobs together, that a transaction folds while it holds the lock."""
@@ -98,7 +99,7 @@ class Filling(Recalling, Protocol):
         ...
 
 
-class JobStore(Log, Losses, Protocol):
+class JobStore(Log, Losses, Vouching, Protocol):
     """A library recorder that can also read, decide and append in one transaction.
 
     `clock` takes the place of the store's own clock, if it is given.

@@ -126,6 +126,17 @@ class ReadModel(Protocol):
         """Return at most `limit` instances, the newest first."""
         ...
 
+    def last_run(self, workflow: str) -> Row | None:
+        """Return the newest instance of a workflow (`name@version`), or of none (empty).
+
+        An index finds it, however many jobs there are.
+        """
+        ...
+
+    def count(self, wanted: JobFilter) -> int:
+        """Return how many instances `instances` would return."""
+        ...
+
     def attention(self, wanted: AttentionFilter) -> Sequence[Row]:
         """Return documents of jobs that may need somebody: the worst first, then the oldest."""
         ...

@@ -10,7 +10,7 @@ from time import monotonic
 
 import msgspec
 
-from domain.errors import MilepostError
+from domain.errors import MilepostError, StoreUnavailable
 from domain.log.mapper import JobEventMapper
 from domain.log.reading.contract import pages_of
 from domain.log.store import translated
@@ -74,6 +74,17 @@ class Reader:
             instance = self._fold(self._views.instance, sighting)
         return instance if instance.version else None
 
+    def recorded(self, job_id: str, version: int) -> Instance:
+        """Return a job's instance that has the event which a receipt names, or a newer one.
+
+        Raises `StoreUnavailable` if the log lacks that event: a failover to a standby that was
+        behind came between the commit and this read, and what was asked for must be repeated.
+        """
+        instance = self.instance(job_id)
+        if instance is None or instance.version < version:
+            raise StoreUnavailable(f"the log lost version {version} of job {job_id!r} meanwhile")
+        return instance
+
     def instance_of(self, agent_id: str) -> Instance | None:
         """Return the instance of the agent's newest job; None if the agent has no job."""
         [found] = self.instances_of([agent_id])
@@ -132,6 +143,16 @@ class Reader:
                 for row in self._read_model.instances(wanted)
             ]
 
+    def count(self, wanted: JobFilter) -> int:
+        """Return how many instances `instances` would return, without reading them."""
+        with translated():
+            return self._read_model.count(wanted)
+
+    def position(self) -> int:
+        """Return the position that lists are as of."""
+        with translated():
+            return self._read_model.position()
+
     def instances_of_agent(self, agent_id: str, user_id: str | None = None) -> Iterator[Instance]:
         """Yield the agent's instances, the newest first; a page of them is in memory at a time."""
         page = self.instances(JobFilter(agent_id=agent_id, user_id=user_id, limit=PAGE_JOBS))
@@ -140,6 +161,17 @@ class Reader:
             before = page[-1].first_position
             wanted = JobFilter(agent_id=agent_id, user_id=user_id, before=before, limit=PAGE_JOBS)
             page = self.instances(wanted) if len(page) == PAGE_JOBS else []
+
+    def last_run(self, workflow: str) -> Instance | None:
+        """Return the newest job of a workflow (`name@version`), or of those that name none (empty).
+
+        Which job that is, is as of the read model's position; its state is never stale. None if
+        there is no job. Raises `NotRebuiltYet`.
+        """
+        with translated():
+            self._refuse_older_rows()
+            row = self._read_model.last_run(workflow)
+        return self.instance(row.job_id) if row else None
 
     def attention(self, wanted: AttentionFilter) -> Sequence[Instance]:
         """Return jobs that may need somebody, as of the read model's position, the worst first.

@@ -36,11 +36,12 @@ class Growth(msgspec.Struct, frozen=True):
 
 
 class Root(msgspec.Struct, frozen=True):
-    """The root of the tree's first `size` leaves, and the position of the last leaf's event."""
+    """The root of the tree's first `size` leaves, the last leaf, and the position of its event."""
 
     size: int
     root: bytes
     position: int
+    leaf: bytes = b""
 
 
 class Proof(msgspec.Struct, frozen=True):
@@ -126,12 +127,13 @@ class Evidence:
             return root, merkle.consistency_proof(first, root.size, nodes.node)
 
     def _root(self, nodes: Nodes, head: Head, size: int | None) -> Root:
-        if size is None or size == head.size:
-            return Root(head.size, nodes.frontier(head.size).root, head.position)
+        size = head.size if size is None else size
         if size > head.size:
             raise self._beyond(head, size)
-        position = nodes.position(size - 1) if size else 0
-        return Root(size, nodes.frontier(size).root, position)
+        if size == 0:
+            return Root(0, nodes.frontier(0).root, 0)
+        position = head.position if size == head.size else nodes.position(size - 1)
+        return Root(size, nodes.frontier(size).root, position, nodes.node(0, size - 1))
 
     def _beyond(self, head: Head, size: int) -> MilepostError:
         """Return why there is no tree of a size above the head's: not yet, or never so far."""

@@ -76,6 +76,8 @@ LEFT_OUT: Final = {
         "too_large",
         "queue_full",
         "store_unavailable",
+        "not_durable",
+        "sign_in",
     )
 }
 

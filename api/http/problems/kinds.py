@@ -9,6 +9,7 @@ from api import errors as asked
 from domain import errors as domain
 from domain.errors import MilepostError
 from domain.evidence.merkle import InvalidProof
+from domain.log.vouching.contract import NotDurableYet
 from projections.read_model.contract import PositionGone
 from projections.reading.reader import NotRebuiltYet
 from projections.reading.time_travel import NoSuchMoment
@@ -108,6 +109,18 @@ KINDS: dict[type[MilepostError], Kind] = {
         "invalid-token",
         "Invalid token",
         "Write Bearer before the token; milepost tokens create makes a new token.",
+    ),
+    asked.InvalidSession: Kind(
+        HTTPStatus.UNAUTHORIZED,
+        "invalid-session",
+        "Session ended",
+        "Sign in again, or send Authorization: Bearer followed by a token.",
+    ),
+    asked.ForeignForm: Kind(
+        HTTPStatus.FORBIDDEN,
+        "foreign-form",
+        "Form of another page",
+        "Nothing was changed. Load the page again, and send its form once more.",
     ),
     asked.MissingScope: Kind(
         HTTPStatus.FORBIDDEN, "missing-scope", "Missing scope", "Use another token."
@@ -251,6 +264,12 @@ KINDS: dict[type[MilepostError], Kind] = {
         "Read it again, decide again, and send its new ETag in If-Match.",
     ),
     domain.NotPossible: Kind(HTTPStatus.CONFLICT, "not-possible", "Not possible now"),
+    NotDurableYet: Kind(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "not-durable-yet",
+        "Not durable yet",
+        "Try again once the synchronous standby is back.",
+    ),
     domain.StoreUnavailable: Kind(
         HTTPStatus.SERVICE_UNAVAILABLE, "store-unavailable", "Database unavailable"
     ),

@@ -80,6 +80,7 @@ TYPES = {
     "no-checkpoint-key",
     "no-such-proof",
     "no-such-tree",
+    "not-durable-yet",
     "not-in-tree-yet",
     "nothing-to-stop",
     "precondition-failed",

@@ -282,6 +282,17 @@ def test_a_job_with_slashes_in_its_name_has_proofs(site: Site) -> None:
     assert site.read("/api/jobs/a/b/events/1/proof")["entry"] == '[1,"a/b",1,"JobQueued"]'
 
 
+def test_a_shorter_tree_is_signed_only_with_its_last_event_in_the_log(database_site: Site) -> None:
+    lived(database_site)
+    Database(database_site.deployment).run(
+        "UPDATE milepost_events SET topic = 'HeartbeatReceived ' WHERE notification_id = ?", [2]
+    )
+    extension = "/api/checkpoint/extension?first_size=1&size="
+
+    problem_of(database_site.get(f"{extension}2"), 409, "log-altered")
+    assert database_site.get(f"{extension}3").status_code == 200
+
+
 def test_what_was_changed_is_neither_signed_nor_proven(database_site: Site) -> None:
     lived(database_site)
     database = Database(database_site.deployment)

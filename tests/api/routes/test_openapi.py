@@ -13,7 +13,7 @@ from openapi_spec_validator import validate
 from api.http.callback_paths import CALLBACK_PATHS
 from tests.support.site import ADMIN, MACHINE, SECRET, Site, bearer, body_of
 
-PAGES = ("pages", "reference_page", "docs", "api-docs", "reporter")
+PAGES = ("pages", "sign_in", "reference_page", "docs", "api-docs", "reporter")
 PARAMETER = re.compile(r"<\w+:(\w+)>")
 SIGNATURES: list[dict[str, list[str]]] = [
     {"x-signature": []},

@@ -4,41 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import psycopg
 import pytest
-from psycopg import conninfo, sql
 
 from domain.application import Milepost
 from domain.errors import NothingToStop
 from domain.job.callback import Callback
-
-
-class Failover:
-    """A database and its copy, which takes its place as a standby does that was behind."""
-
-    def __init__(self, server_dsn: str, dsn: str) -> None:
-        self._server_dsn = server_dsn
-        self._name = str(conninfo.conninfo_to_dict(dsn)["dbname"])
-        self._copy = f"{self._name}_copy"
-
-    def copy(self) -> None:
-        """Let the copy have everything up to now."""
-        self._run("CREATE DATABASE {} TEMPLATE {}", self._copy, self._name)
-
-    def happen(self) -> None:
-        """Let the copy take the place of the database."""
-        self._run("ALTER DATABASE {} RENAME TO {}", self._name, f"{self._name}_lost")
-        self._run("ALTER DATABASE {} RENAME TO {}", self._copy, self._name)
-
-    def _run(self, statement: str, *names: str) -> None:
-        with psycopg.connect(self._server_dsn, autocommit=True) as operator:
-            # A database that somebody is connected to is neither copied nor renamed.
-            operator.execute(
-                "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = %s",
-                (self._name,),
-            )
-            identifiers = map(sql.Identifier, names)
-            operator.execute(sql.SQL(statement).format(*identifiers))
+from tests.support.failover import Failover
 
 
 @pytest.fixture

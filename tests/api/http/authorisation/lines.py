@@ -8,6 +8,7 @@ CALLBACK: Final = '{{"job_id": "{job}", "status": "provisioning"}}'
 PAST: Final = ("", "?version=1", "?at=2026-03-02T12:00:00Z", "?from=1", "?version=99", "?version=x")
 CHANGES: Final = ("?from=1", "?from=1&to=2", "?from=99", "?from=x", "?nothing=1")
 ORDER: Final = '{{"reason": "asked for by the matrix"}}'
+SEARCHES: Final = ("", "?q={job}", "?q={agent}", "?status=attention", "?user=x", "?cursor=p9")
 PAGE: Final = ("", "?limit=1", "?kind=StatusReported", "?limit=x", "?nothing=1")
 
 
@@ -39,6 +40,9 @@ def order(body: str = ORDER) -> Line:
     return Line("write", "job", frozenset({200, 409}), body)
 
 
+FORM: Final = Line("write", "job", frozenset({303, 409}))
+"""A form of a page, which gives an order."""
+
 LINES: Final = {
     ("GET", "/"): Line("none", statuses=frozenset({302})),
     ("GET", "/favicon.ico"): Line("none", statuses=frozenset({204})),
@@ -46,9 +50,24 @@ LINES: Final = {
     ("GET", "/readyz"): Line("none"),
     ("GET", "/milepost-report"): Line("none"),
     ("GET", "/milepost-report.sha256"): Line("none"),
-    ("GET", "/audit"): Line("none"),
-    ("GET", "/audit/<id:job_id>"): Line("none", "job"),
+    ("GET", "/audit"): Line("none", statuses=frozenset({302})),
+    ("GET", "/audit/<id:job_id>"): Line("none", "job", frozenset({302})),
+    ("GET", "/jobs"): Line("read", queries=SEARCHES),
+    ("GET", "/jobs/<id:job_id>"): Line(
+        "read", "job", queries=(*PAST[:4], "?version=99", "?until=1")
+    ),
+    ("POST", "/jobs/<id:job_id>/fail"): FORM,
+    ("POST", "/jobs/<id:job_id>/cancel"): FORM,
+    ("POST", "/jobs/<id:job_id>/retry"): FORM,
+    ("POST", "/jobs/<id:job_id>/stop"): FORM,
+    ("POST", "/jobs/<id:job_id>/stopped"): FORM,
+    ("GET", "/agents/<id:agent_id>"): Line("read", "agent", queries=("", "?cursor=x")),
     ("GET", "/static/<path:filename>"): Line("none"),
+    ("GET", "/sign-in"): Line("none"),
+    # With the field token of a form, not with the header.
+    ("POST", "/sign-in"): Line("none", statuses=frozenset({401})),
+    # Whose browser sends a cookie has to send the proof of the session, too.
+    ("POST", "/sign-out"): Line("none", statuses=frozenset({303, 403})),
     ("GET", "/api/docs"): Line("none"),
     ("GET", "/api/docs/assets/<path:name>"): Line("none"),
     ("GET", "/api/openapi.json"): Line("none"),

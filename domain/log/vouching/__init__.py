@@ -1,0 +1,1 @@
+"""Evidence waits for durability: nothing is signed that a failover may take back."""
