@@ -15,7 +15,7 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.support.browsing import chromium
+from tests.support.chromium import chromium
 from tests.support.nginx import nginx
 from tests.support.server import TOKEN, Answer, Make, Server
 from tests.support.shown_code import block

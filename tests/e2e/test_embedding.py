@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Request, expect
 
 from tests.support import npm
-from tests.support.browsing import chromium
+from tests.support.chromium import chromium
 from tests.support.file_server import serving
 from tests.support.server import TOKEN, Make, Server
 
