@@ -241,7 +241,10 @@ def test_a_callback_in_an_envelope_is_refused_with_its_place(
         READER.read(json.dumps(fields).encode())
 
 
-@pytest.mark.parametrize("inner", ["{" * 50_000, "[1]", "{}", {"status": ""}, {"note": 1}, 7])
+BROKEN = ["{" * 50_000, '{"a":' * 50_000, '{"status": ' + "1" * 5_000 + "}", "{\ud83d"]
+
+
+@pytest.mark.parametrize("inner", [*BROKEN, "[1]", "{}", {"status": ""}, {"note": 1}, 7])
 def test_a_field_without_a_callback_is_no_envelope(inner: Any) -> None:
     with pytest.raises(MissingStatusOrType) as refused:
         READER.read(json.dumps({"job_id": "job-1", "log": inner}).encode())
