@@ -31,8 +31,8 @@ from api.http.headers import header
 from api.http.problems.documents import explained
 from api.http.problems.kinds import KINDS
 from api.links import NAME
+from api.pages.errors import error_page
 from api.pages.forms import check_csrf, check_origin, wanted_path
-from api.pages.policy import page
 from api.sessions import form_token
 from api.tokens import Principal, Scope
 from domain.errors import MilepostError
@@ -113,9 +113,7 @@ def refused(error: MilepostError) -> Response:
     if is_stranger and request.method in LOOKING and header("Authorization") is None:
         where = f"{url_for('sign_in.show')}?{urlencode({'next': wanted_path()})}"
         return gone_to(where)
-    return page(
-        "refused.html", kind.status, title=kind.title, detail=detail, may_sign_in=is_stranger
-    )
+    return error_page(kind.status, kind.title, detail, may_sign_in=is_stranger)
 
 
 def gone_to(where: str) -> Response:

@@ -9,7 +9,6 @@ from typing import Final
 from urllib.parse import quote
 
 import msgspec
-from flask import Response, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from api import errors as asked
@@ -17,7 +16,6 @@ from api.errors import sentence
 from api.http.callback_paths import takes_callbacks
 from api.http.callers.stranger_log import StrangerLog
 from api.http.counting.counters import REASONS, REFUSED
-from api.http.flask_side.app import App
 from api.http.flask_side.blueprint import PROBLEM
 from api.http.messages import Answer
 from api.http.problems.kinds import KINDS, Kind
@@ -53,16 +51,6 @@ TOO_LARGE = (
     "The body is larger than 1 MiB (1,048,576 bytes), the most that Milepost takes. "
     "Send the end of a long log only."
 )
-
-
-def install(app: App) -> None:
-    """Answer every error with a problem document."""
-
-    def answered(error: Exception) -> Response:
-        return app.make_response(problem_of(error, request.method, request.path, request.root_path))
-
-    app.register_error_handler(Exception, answered)
-    app.register_error_handler(HTTPException, answered)
 
 
 def problem_of(error: Exception, method: str, path: str, prefix: str = "") -> Answer:
