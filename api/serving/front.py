@@ -13,6 +13,7 @@ from typing import Final
 
 from api.errors import TooManyConnections
 from api.http.callback_paths import takes_callbacks
+from api.http.callers.links import without_link
 from api.http.flask_side.app import CAREFUL, App
 from api.http.messages import Answer, Request
 from api.http.problems.documents import problem_of
@@ -69,7 +70,8 @@ class Front:
         """Return the answer to a request; never raise."""
         request_id = begin(incoming.header(HEADER))
         method = incoming.method
-        path, query = incoming.path_and_query()
+        path, asked_for = incoming.path_and_query()
+        query, link = without_link(asked_for.decode("latin-1"))
         body = b"" if method in BODILESS else incoming.body
         prefix, text = self._split(incoming, path)
         try:
@@ -78,7 +80,7 @@ class Front:
             # Load balancers ask for health with HEAD, too, and with queries of their own.
             is_plain = not query or method == "POST" or text in HEALTH or text.endswith("/stream")
             asked = "GET" if method == "HEAD" else method
-            request = Request(method, text, query.decode("latin-1"), incoming.header, body)
+            request = Request(method, text, query, incoming.header, body, link)
             if preflight := self._cross_origin.preflight(method, text, incoming.header):
                 answer = preflight
             elif is_hot and is_plain and (hot := match(asked, text)):
@@ -88,7 +90,7 @@ class Front:
                 is_callback = self._without_hot and method == "POST" and takes_callbacks(text)
                 is_known = is_callback or self._door.knows(request)
                 flask = self._flask if is_known else self._for_strangers
-                environ = environ_of(incoming, path, query, body)
+                environ = environ_of(incoming, path, asked_for, body)
                 environ["HTTP_X_REQUEST_ID"] = request_id
                 return await flask.answer(environ, incoming)
         except Exception as error:

@@ -82,7 +82,10 @@ class LoopDoor:
         Both are looked up again every 5 s. Their holder must not wait among strangers for that.
         """
         try:
-            visitor(request, self._recognised, self.services)
+            if request.link is None:
+                visitor(request, self._recognised, self.services)
+            else:
+                admitted(request, self._recognised, self.services, "read")
         except (BadRequest, _NotRemembered):
             return False
         return True

@@ -30,6 +30,7 @@ OF_HOME: Final = (
     "admin-token",
     "checkpoint-key",
     "job-key-secret",
+    "link-secret",
     "verify*.json",
 )
 
