@@ -35,10 +35,10 @@ Show: TypeAlias = Callable[[Board, Connection, str], None]
 @url_option
 @as_json
 def top(once: bool, url: str | None, as_json: bool) -> None:
-    """Show what needs somebody and what is under way, live; Ctrl-C leaves.
+    """Show live what needs somebody and what is under way.
 
-    The command asks a running server. If the output is no terminal, it prints one line per change;
-    with --json, the whole board as one object after each change.
+    The command asks a running server; Ctrl-C leaves. If the output is no terminal, it prints one
+    line per change; with --json, the whole board as one object after each change.
     """
     where = remote(url)
     server, out = RemoteServer(where.url, where.token), console()

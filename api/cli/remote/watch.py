@@ -48,7 +48,7 @@ def watch(
     url: str | None,
     as_json: bool,
 ) -> None:
-    """Show the steps of JOB live until it ends; exit with 1 if it failed.
+    """Show JOB's steps live until it ends; exit with 1 if it fails.
 
     The command asks a running server, and goes on where it was after a lost connection. Ctrl-C
     leaves. With --agent it shows each job of the agent and ends with Ctrl-C only. If the output is

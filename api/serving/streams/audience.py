@@ -112,7 +112,9 @@ class Audience:
             stream.finish()
 
     def close(self) -> None:
-        """End the threads."""
+        """End the threads, and the check of tokens that is under way."""
+        if self._checking is not None:
+            self._checking.cancel()
         self._follower.close()
         self._reading.close()
 
