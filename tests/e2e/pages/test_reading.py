@@ -112,7 +112,7 @@ def test_the_pages_work_without_scripts(browser: Browser, server: Server) -> Non
     visitor.close()
 
 
-def test_a_crafted_address_shows_no_other_job(visitor: Visitor) -> None:
+def test_a_crafted_address_shows_no_other_jobs_history(visitor: Visitor) -> None:
     page = visitor.context.new_page()
     for address in CRAFTED:
         page.goto(f"/jobs/{address}")
