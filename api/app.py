@@ -13,6 +13,7 @@ from api.pages import reference as reference_page
 from api.pages.visitor import csrf
 from api.pages.words import FILTERS, here
 from api.routes import (
+    badges,
     callbacks,
     checkpoints,
     events,
@@ -47,6 +48,7 @@ def create_app(services: Services) -> App:
         jobs.bp,
         streams.bp,
         operations.bp,
+        badges.bp,
         events.bp,
         checkpoints.bp,
         health.bp,

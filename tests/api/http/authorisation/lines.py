@@ -33,11 +33,21 @@ class Line(NamedTuple):
     body: str = ""
     """The body, and below the queries, with `{job}` and `{agent}` for the names."""
     queries: tuple[str, ...] = ("",)
+    hidden: int = 404
+    """What a caller gets who may ask, about a thing that it may not see."""
 
 
 def order(body: str = ORDER) -> Line:
     """Return the line of an operator's command."""
     return Line("write", "job", frozenset({200, 409}), body)
+
+
+def badge(about: Literal["job", "agent"]) -> Line:
+    """Return the line of a badge: what is hidden has one, too, the same as what is not there.
+
+    Without a label it has the name that it was asked with, and is as wide as that.
+    """
+    return Line("read", about, queries=("?label=", "?label=a&nothing=1"), hidden=200)
 
 
 FORM: Final = Line("write", "job", frozenset({303, 409}))
@@ -95,6 +105,12 @@ LINES: Final = {
     ("POST", "/api/jobs/<id:job_id>/retry"): order(),
     ("POST", "/api/jobs/<id:job_id>/stop"): order("{{}}"),
     ("POST", "/api/jobs/<id:job_id>/stopped"): order(),
+    ("GET", "/api/jobs/<id:job_id>/badge.svg"): badge("job"),
+    ("GET", "/api/jobs/<id:job_id>/badge.json"): badge("job"),
+    ("GET", "/api/agents/<id:agent_id>/badge.svg"): badge("agent"),
+    ("GET", "/api/agents/<id:agent_id>/badge.json"): badge("agent"),
+    ("GET", "/api/workflows/<id:workflow>/badge.svg"): Line("read"),
+    ("GET", "/api/workflows/<id:workflow>/badge.json"): Line("read"),
     ("GET", "/api/events"): Line("read", queries=PAGE),
     ("GET", "/api/stream"): Line("read", "nothing", STREAMED, queries=PLACES),
     ("GET", "/api/agents/<id:agent_id>/stream"): Line("read", "agent", STREAMED, queries=PLACES),

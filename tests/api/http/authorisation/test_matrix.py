@@ -30,7 +30,7 @@ OF_ITSELF: Final = {"HEAD", "OPTIONS"}
 SIGNATURES: Final = ("signature", "key")
 OF_THE_TIME: Final = ("date", "expires", "x-request-id")
 JOBS: Final = "/api/jobs/<id:job_id>"
-VALUES: Final = {"version": "1", "filename": "milepost.css", "name": "index.css"}
+VALUES: Final = {"version": "1", "workflow": "vm", "filename": "milepost.css", "name": "index.css"}
 BY_ROUTE = pytest.mark.parametrize(
     ("method", "rule"), LINES, ids=[f"{method} {rule}" for method, rule in LINES]
 )
@@ -74,7 +74,7 @@ def expected(line: Line, caller: Caller, thing: Thing) -> frozenset[int]:
         return frozenset({401})
     if not caller.may(line.proof) or (line.about == "everything" and caller.user is not None):
         return frozenset({403})
-    return line.statuses if is_seen(line, caller, thing) else frozenset({404})
+    return line.statuses if is_seen(line, caller, thing) else frozenset({line.hidden})
 
 
 def signs_for(line: Line, caller: Caller, thing: Thing) -> bool:
