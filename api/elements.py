@@ -33,5 +33,10 @@ def said(text: str, most: int) -> str:
     return visible(cut)
 
 
+def quoted(text: str, most: int) -> Markup:
+    """Return what a sender said as a part of a line of ours, whose order it does not change."""
+    return element("bdi", said(text, most))
+
+
 def _value(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
