@@ -7,7 +7,7 @@ from api.http.callers.proxies import Proxies
 from api.http.cross_origin import CrossOrigin
 from api.http.flask_side.app import App
 from api.http.flask_side.paths import IdConverter
-from api.pages import agent, errors, job, orders, sign_in
+from api.pages import agent, embed, errors, job, orders, sign_in
 from api.pages import jobs as jobs_page
 from api.pages import reference as reference_page
 from api.pages.visitor import csrf
@@ -59,7 +59,7 @@ def create_app(services: Services) -> App:
     app.register_blueprint(reporter.bp)
     app.jinja_env.filters.update(FILTERS)
     app.jinja_env.globals.update(here=here, csrf=csrf)
-    pages = (jobs_page.bp, job.bp, orders.bp, agent.bp, sign_in.bp, reference_page.bp)
+    pages = (jobs_page.bp, job.bp, orders.bp, agent.bp, embed.bp, sign_in.bp, reference_page.bp)
     for page in pages:
         app.register_blueprint(page)
     errors.install(app)

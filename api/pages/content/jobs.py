@@ -9,7 +9,6 @@ from typing import Any
 from flask import url_for
 
 from api.pages.content.stepper import stages
-from api.pages.drawing.timeline import drawn
 from api.pages.words import standing, state_of, title, where
 from api.representations.job import job_body, timeline_body
 from api.wiring import Services
@@ -56,7 +55,6 @@ def _content(job: Shown, timeline: Timeline, services: Services, now: datetime) 
         "sentence": standing(job),
         "stages": stages(job["steps"], body, workflow),
         "timeline": body,
-        "drawing": drawn(body, now),
         "now": now,
     }
 

@@ -66,6 +66,8 @@ LINES: Final = {
     ("GET", "/jobs/<id:job_id>"): Line(
         "read", "job", queries=(*PAST[:4], "?version=99", "?until=1")
     ),
+    ("GET", "/embed/jobs/<id:job_id>"): Line("read", "job"),
+    ("GET", "/embed/agents/<id:agent_id>"): Line("read", "agent"),
     ("POST", "/jobs/<id:job_id>/fail"): FORM,
     ("POST", "/jobs/<id:job_id>/cancel"): FORM,
     ("POST", "/jobs/<id:job_id>/retry"): FORM,
