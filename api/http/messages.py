@@ -113,10 +113,10 @@ class Door(Protocol):
 
     services: Services
 
-    async def admit(self, header: Headers, scope: Scope) -> Principal:
-        """Return the sender of a request with these headers, if its token grants the scope.
+    async def admit(self, request: Request, scope: Scope) -> Principal:
+        """Return the sender of a request, if the scope is granted to it.
 
-        Raises `MissingToken`, `InvalidToken` or `MissingScope`.
+        Raises `MissingToken`, `InvalidToken`, `InvalidSession` or `MissingScope`.
         """
         ...
 

@@ -14,14 +14,12 @@ POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
-NO_CACHE: Final = ("Cache-Control", "private, no-cache")
-"""A page shows what one caller may see, as it is now."""
 
 
 def page(
     template: str,
     status: int = HTTPStatus.OK,
-    headers: Sequence[tuple[str, str]] = (NO_CACHE,),
+    headers: Sequence[tuple[str, str]] = (),
     **values: Any,
 ) -> Response:
     """Return the page of a template, with the policy."""

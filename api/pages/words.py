@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from flask import request, url_for
+
 from domain.unseen import visible, visible_lines
 from projections.views.durations import span
 
@@ -75,14 +77,9 @@ def cut(text: str, most: int = CUT) -> str:
     return line if len(text) <= most else f"{line[:most].rstrip()} …"
 
 
-def clock(time: datetime | str) -> str:
-    """Return the time of day in UTC."""
-    return f"{_time(time):%H:%M:%S}"
-
-
 def day_and_clock(time: datetime | str) -> str:
-    """Return day and time in UTC, to the second."""
-    return f"{_time(time):%Y-%m-%d %H:%M:%S} UTC"
+    """Return day and time in UTC, to the second, without the zone."""
+    return f"{_time(time):%Y-%m-%d %H:%M:%S}"
 
 
 def since(time: datetime | str, until: datetime | str) -> str:
@@ -110,12 +107,22 @@ def duration(time: datetime | str, until: datetime | str) -> str:
     return f"PT{max(0, int((_time(until) - _time(time)).total_seconds()))}S"
 
 
+def here(**query: Any) -> str:
+    """Return the address of this page with another query; a signed link stays in it."""
+    values: dict[str, Any] = {
+        **(request.view_args or {}),
+        "link": request.args.get("link"),
+        **query,
+    }
+    given = {name: value for name, value in values.items() if value is not None}
+    return url_for(request.endpoint or "", **given)
+
+
 FILTERS: Final = {
     "visible": lambda text: visible(str(text)),
     "visible_lines": lambda text: visible_lines(str(text)),
     "word": word,
     "cut": cut,
-    "clock": clock,
     "day_and_clock": day_and_clock,
     "iso": iso,
     "since": since,

@@ -86,7 +86,7 @@ def show_all(query: dict[str, Any]) -> Answer:
 
 async def of_job(request: Request, door: Door, job_id: str) -> Answer:
     """Stream a job; show the job with the longer id that this path may spell, if there is one."""
-    caller = await door.admit(request.header, "read")
+    caller = await door.admit(request, "read")
     after, _ = _asked(request, StreamQuerySchema())
     try:
         return await door.watch(Watch(caller, after, job_id=job_id))
@@ -96,14 +96,14 @@ async def of_job(request: Request, door: Door, job_id: str) -> Answer:
 
 async def of_agent(request: Request, door: Door, agent_id: str) -> Answer:
     """Stream the instance of an agent's newest job."""
-    caller = await door.admit(request.header, "read")
+    caller = await door.admit(request, "read")
     after, _ = _asked(request, StreamQuerySchema())
     return await door.watch(Watch(caller, after, agent_id=agent_id))
 
 
 async def of_all(request: Request, door: Door) -> Answer:
     """Stream all jobs that the caller may see."""
-    caller = await door.admit(request.header, "read")
+    caller = await door.admit(request, "read")
     after, filters = _asked(request, AllStreamQuerySchema())
     jobs = frozenset(filters.pop("job_ids", ()))
     agents = frozenset(filters.pop("agent_ids", ()))

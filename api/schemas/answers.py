@@ -309,6 +309,17 @@ class TimelineSchema(AnswerSchema):
     attempts = fields.List(fields.Nested(AttemptSchema))
 
 
+class BadgeSchema(AnswerSchema):
+    """A badge, as Shields reads it from an endpoint (https://shields.io/badges/endpoint-badge)."""
+
+    schemaVersion = fields.Integer()  # noqa: N815
+    label = fields.String()
+    message = fields.String()
+    color = fields.String()
+    isError = fields.Boolean()  # noqa: N815
+    cacheSeconds = fields.Integer()  # noqa: N815
+
+
 class ProofSchema(AnswerSchema):
     """Proof that an event is in the log that the checkpoint signs; hashes are in base64.
 

@@ -29,7 +29,7 @@ BODILESS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 HEALTH: Final = frozenset({"/livez", "/readyz"})
 PREFIX: Final = "X-Forwarded-Prefix"
 STRANGER_THREADS: Final = 2
-"""How many threads answer requests without a token that is known to be valid.
+"""How many threads answer requests without a token or session that is known to be valid.
 
 Each thread at work takes the interpreter from the event loop. So anybody who can connect, and asks
 again and again, would hold up every callback, were there more of them.
@@ -78,15 +78,15 @@ class Front:
             # Load balancers ask for health with HEAD, too, and with queries of their own.
             is_plain = not query or method == "POST" or text in HEALTH or text.endswith("/stream")
             asked = "GET" if method == "HEAD" else method
+            request = Request(method, text, query.decode("latin-1"), incoming.header, body)
             if preflight := self._cross_origin.preflight(method, text, incoming.header):
                 answer = preflight
             elif is_hot and is_plain and (hot := match(asked, text)):
                 view, parameters = hot
-                request = Request(method, text, query.decode("latin-1"), incoming.header, body)
                 answer = await view(request, self._door, **parameters)
             else:
                 is_callback = self._without_hot and method == "POST" and takes_callbacks(text)
-                is_known = is_callback or self._door.knows(incoming.header)
+                is_known = is_callback or self._door.knows(request)
                 flask = self._flask if is_known else self._for_strangers
                 environ = environ_of(incoming, path, query, body)
                 environ["HTTP_X_REQUEST_ID"] = request_id

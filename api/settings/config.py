@@ -66,6 +66,7 @@ def from_environment(
         connections=env.integer("MILEPOST_CONNECTIONS", 16, MAX_CONNECTIONS),
         connections_per_address=env.integer("MILEPOST_CONNECTIONS_PER_ADDRESS", 1, MAX_CONNECTIONS)
         or CONNECTIONS_PER_ADDRESS,
+        public_badges=env.choice("MILEPOST_PUBLIC_BADGES", ("off", "on")) == "on",
         trusted_proxies=trusted_proxies(env),
         cors_origins=cors_origins(env),
         path_prefix=path_prefix(env.get("MILEPOST_PATH_PREFIX")),

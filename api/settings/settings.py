@@ -51,6 +51,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     workers: int = 1
     connections: int | None = None
     connections_per_address: int = CONNECTIONS_PER_ADDRESS
+    public_badges: bool = False
     trusted_proxies: tuple[str, ...] = ()
     cors_origins: tuple[str, ...] = ()
     path_prefix: str = ""

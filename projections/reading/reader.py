@@ -162,6 +162,17 @@ class Reader:
             wanted = JobFilter(agent_id=agent_id, user_id=user_id, before=before, limit=PAGE_JOBS)
             page = self.instances(wanted) if len(page) == PAGE_JOBS else []
 
+    def last_run(self, workflow: str) -> Instance | None:
+        """Return the newest job of a workflow (`name@version`), or of those that name none (empty).
+
+        Which job that is, is as of the read model's position; its state is never stale. None if
+        there is no job. Raises `NotRebuiltYet`.
+        """
+        with translated():
+            self._refuse_older_rows()
+            row = self._read_model.last_run(workflow)
+        return self.instance(row.job_id) if row else None
+
     def attention(self, wanted: AttentionFilter) -> Sequence[Instance]:
         """Return jobs that may need somebody, as of the read model's position, the worst first.
 

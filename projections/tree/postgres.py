@@ -35,11 +35,15 @@ CREATE_ORIGIN = """
     CREATE TABLE IF NOT EXISTS milepost_tree_origin (
       only_row integer PRIMARY KEY CHECK (only_row = 1), origin text NOT NULL)
 """
+# While a database is copied by logical replication, PostgreSQL refuses to update a table without a
+# primary key, and the tree would stop. The table has one row.
+IDENTIFY = "ALTER TABLE milepost_tree_head REPLICA IDENTITY FULL"
 PART: PostgresPart = Part(
     "tree",
     (
         Step(1, ("milepost_tree", "milepost_tree_head"), each(*CREATE)),
         Step(2, ("milepost_tree_origin",), each(CREATE_ORIGIN)),
+        Step(3, (), each(IDENTIFY)),
     ),
 )
 # A lost head stays lost while tiles exist: a new head of size 0 would begin another tree.

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import quote, urlencode
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Request, expect
 
+from tests.support import npm
 from tests.support.chromium import chromium
 from tests.support.file_server import serving
 from tests.support.server import TOKEN, Make, Server
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
+REACT = Path(__file__).with_name("react")
+DEVELOPMENT = '--define:process.env.NODE_ENV="development"'
 AGENT = "agent/1"
 STEPS = ("Queued", "Creating Server", "Installing Dependencies", "Configuring Agent", "Running")
 
@@ -106,6 +111,82 @@ def test_a_page_says_why_it_is_refused(product: Product, page: Page) -> None:
     page.goto(f"{product.origin}/steps.html")
 
     expect(page.locator("#news")).to_contain_text("Milepost answers 401")
+
+
+# The hook
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A page's script that uses the hook, with React, in one file."""
+    folder = npm.project(REACT, tmp_path_factory.mktemp("react") / "page")
+    shutil.copy(EXAMPLES / "use-instance.js", folder)
+    esbuild = ("node", "node_modules/esbuild-wasm/bin/esbuild", "page.js", "--bundle")
+    npm.run(folder, *esbuild, "--outfile=bundle.js", DEVELOPMENT)
+    return (folder / "bundle.js").read_bytes()
+
+
+@pytest.fixture
+def hooked(product: Product, bundle: bytes) -> Product:
+    """A product that uses the hook, with a second agent whose machine has failed."""
+    product.files["react.html"] = b"<!doctype html><body><script src=react.js defer></script>"
+    product.files["react.js"] = bundle
+    job = {"job_id": "job-2", "agent_id": "agent/2", "user_id": "bob"}
+    assert product.server.post("/api/jobs", job).status == 201
+    failed = {"job_id": "job-2", "status": "failed", "error": "no quota"}
+    assert product.server.callback(failed).status == 200
+    return product
+
+
+def open_hooked(page: Page, product: Product, token: str = TOKEN) -> None:
+    query = urlencode({"server": product.server.url, "token": token})
+    page.goto(f"{product.origin}/react.html?{query}")
+
+
+def test_the_hook_shows_the_steps_and_goes_on_after_a_restart(hooked: Product, page: Page) -> None:
+    open_hooked(page, hooked)
+
+    assert_steps(page, "active", *["pending"] * 4)
+    hooked.report(status="provisioning", step="vm_created")
+    assert_steps(page, "completed", "completed", "active", "pending", "pending")
+    hooked.server.kill()
+    expect(page.locator("#news")).to_contain_text("trying again")
+    assert_steps(page, "completed", "completed", "active", "pending", "pending")
+    hooked.server.start()
+    expect(page.locator("#news")).to_have_text("")
+    hooked.report(status="running")
+    assert_steps(page, *["completed"] * 5)
+
+
+def test_the_hook_follows_the_agent_that_it_is_given_and_ends_with_its_component(
+    hooked: Product, page: Page
+) -> None:
+    def ends(agent: str) -> Callable[[Request], bool]:
+        url = f"{hooked.server.url}/api/agents/{quote(agent, '')}/stream"
+        return lambda request: request.url == url
+
+    open_hooked(page, hooked)
+    expect(page.locator("h1")).to_have_text("pending")
+
+    with page.expect_event("requestfailed", ends("agent/1")):
+        page.get_by_role("button", name="agent/2").click()
+    expect(page.locator("h1")).to_have_text("failed")
+    with page.expect_event("requestfailed", ends("agent/2")):
+        page.get_by_role("button", name="none").click()
+    expect(page.locator("h1")).to_have_count(0)
+
+
+def test_the_hook_says_why_it_is_refused(hooked: Product, page: Page) -> None:
+    open_hooked(page, hooked, f"{TOKEN}-no-more")
+
+    expect(page.locator("#news")).to_have_text("Milepost answers 401")
+
+
+# What the files are
+
+
+def test_the_packages_are_pinned() -> None:
+    npm.assert_pinned(REACT)
 
 
 def test_the_plain_page_is_short() -> None:

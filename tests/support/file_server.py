@@ -17,7 +17,7 @@ def serving(files: Mapping[str, bytes]) -> Iterator[str]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            name = self.path.lstrip("/")
+            name = self.path.partition("?")[0].lstrip("/")
             self.send_response(200 if name in files else 404)
             self.send_header("Content-Type", MIME_TYPES.get(name.rpartition(".")[2], "text/plain"))
             self.end_headers()

@@ -26,9 +26,12 @@ CAREFUL: Final = (
     ("X-Content-Type-Options", "nosniff"),
     ("Referrer-Policy", "no-referrer"),
 )
-"""Security headers of every answer."""
+"""Security headers of every answer that has no others under these names."""
 NO_SCRIPT: Final = ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 """The policy of a page that has none of its own, such as a redirect's."""
+PRIVATE: Final = ("Cache-Control", "private, no-cache")
+"""What a cache may do with the answer to a request with a cookie. A cache that many people share
+keeps no answer to `Authorization` by itself, but it may keep this one (RFC 9111, 3.5)."""
 
 
 class Sessionless(SessionInterface):
@@ -101,8 +104,11 @@ class App(Flask):
             default = 0 if status.startswith("304") else MANY_BYTES
             short = int(named.get("Content-Length", default)) < MANY_BYTES
             is_page = named.get("Content-Type", "").startswith("text/html")
-            policy = [NO_SCRIPT] if is_page and NO_SCRIPT[0] not in named else []
-            ours = [*CAREFUL, (HEADER, request_id), *allowed, *policy]
+            careful = [*CAREFUL, NO_SCRIPT] if is_page else list(CAREFUL)
+            if "HTTP_COOKIE" in environ:
+                careful.append(PRIVATE)
+            missing = [each for each in careful if each[0] not in named]
+            ours = [*missing, (HEADER, request_id), *allowed]
             return start_response(status, [*headers, *ours], *exc)
 
         if preflight := self.cross_origin.preflight(method, path, header):

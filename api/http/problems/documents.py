@@ -9,7 +9,6 @@ from typing import Final
 from urllib.parse import quote
 
 import msgspec
-from flask import Response, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from api import errors as asked
@@ -17,10 +16,9 @@ from api.errors import sentence
 from api.http.callback_paths import takes_callbacks
 from api.http.callers.stranger_log import StrangerLog
 from api.http.counting.counters import REASONS, REFUSED
-from api.http.flask_side.app import App
 from api.http.flask_side.blueprint import PROBLEM
 from api.http.messages import Answer
-from api.http.problems.kinds import KINDS
+from api.http.problems.kinds import KINDS, Kind
 from domain import errors as domain
 from domain.errors import MilepostError
 from domain.log.vouching.contract import NotDurableYet
@@ -47,20 +45,12 @@ BY_SIGNATURE: Final = (
     'Signature realm="milepost", headers="X-Signature X-Hub-Signature-256 webhook-signature"',
 )
 """How a request is authenticated. RFC 9110 wants this with every 401."""
+BY_SIGNERS: Final = ("invalid-signature", "undated-signature", "shared-secret-off")
+"""The problems of requests that a signature authenticates."""
 TOO_LARGE = (
     "The body is larger than 1 MiB (1,048,576 bytes), the most that Milepost takes. "
     "Send the end of a long log only."
 )
-
-
-def install(app: App) -> None:
-    """Answer every error with a problem document."""
-
-    def explained(error: Exception) -> Response:
-        return app.make_response(problem_of(error, request.method, request.path, request.root_path))
-
-    app.register_error_handler(Exception, explained)
-    app.register_error_handler(HTTPException, explained)
 
 
 def problem_of(error: Exception, method: str, path: str, prefix: str = "") -> Answer:
@@ -84,11 +74,12 @@ def problem(
     document = {"type": PREFIX + slug, "title": title, "status": int(status), "detail": detail}
     document |= {"instance": instance, **members}
     body = msgspec.json.encode({k: v for k, v in document.items() if v not in (None, "")})
-    headers = [("Content-Type", PROBLEM)]
+    # Without this, a cache may store a 404, and answer it to who may see the thing.
+    headers = [("Content-Type", PROBLEM), ("Cache-Control", "no-store")]
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers.append(("Retry-After", str(RETRY_AFTER_SECONDS)))
     if status == HTTPStatus.UNAUTHORIZED:
-        headers.append(BY_TOKEN if slug.endswith("-token") else BY_SIGNATURE)
+        headers.append(BY_SIGNATURE if slug in BY_SIGNERS else BY_TOKEN)
     return Answer(int(status), headers, body + b"\n")
 
 
@@ -107,16 +98,7 @@ def _ended(message: str) -> str:
 
 
 def _explained(error: MilepostError, method: str, path: str, prefix: str) -> Answer:
-    kind = KINDS[type(error)]
-    if isinstance(error, asked.InvalidSignature):
-        # A sender that has the secret must find its slip in the log, whatever strangers send.
-        reason = "sender_slip" if error.by_holder else REASONS[asked.InvalidSignature]
-        STRANGERS.warning(reason, "%s %r: %s", method, path[:MAX_PATH], sentence(error))
-    if isinstance(error, domain.Unavailable):
-        # Strangers can fill their threads, and may ask for the health of a database that is away.
-        cause = str(error) or sentence(error)
-        STRANGERS.error(UNAVAILABLE[type(error)], "%s %r: %s", method, path[:MAX_PATH], cause)
-    detail = " ".join(part for part in (_ended(sentence(error)), kind.advice) if part)
+    kind, detail = explained(error, method, path)
     fields = error.fields if isinstance(error, asked.InvalidFields) else None
     possible = error.possible if isinstance(error, domain.NotPossible) else None
     members: dict[str, object] = {"error": kind.error, "errors": fields, "possible": possible}
@@ -127,6 +109,20 @@ def _explained(error: MilepostError, method: str, path: str, prefix: str) -> Ans
     if kind.passes and kind.status != HTTPStatus.SERVICE_UNAVAILABLE:
         return _with(answer, [("Retry-After", str(RETRY_AFTER_SECONDS))])
     return answer
+
+
+def explained(error: MilepostError, method: str, path: str) -> tuple[Kind, str]:
+    """Return the kind of an error of `KINDS`, and what happened with advice; log it if need be."""
+    kind = KINDS[type(error)]
+    if isinstance(error, asked.InvalidSignature):
+        # A sender that has the secret must find its slip in the log, whatever strangers send.
+        reason = "sender_slip" if error.by_holder else REASONS[asked.InvalidSignature]
+        STRANGERS.warning(reason, "%s %r: %s", method, path[:MAX_PATH], sentence(error))
+    if isinstance(error, domain.Unavailable):
+        # Strangers can fill their threads, and may ask for the health of a database that is away.
+        cause = str(error) or sentence(error)
+        STRANGERS.error(UNAVAILABLE[type(error)], "%s %r: %s", method, path[:MAX_PATH], cause)
+    return kind, " ".join(part for part in (_ended(sentence(error)), kind.advice) if part)
 
 
 def _from_http(error: HTTPException, path: str, prefix: str) -> Answer:

@@ -15,6 +15,7 @@ from api.wiring import Services
 from projections.views.attention import attention
 from projections.views.instance import Instance
 from projections.views.reasons import Reason
+from projections.views.timeline import Timeline
 
 Shown = dict[str, Any]
 """A job's representation, with `state`, `where`, `href` and `clock` for a page."""
@@ -28,26 +29,34 @@ def shown_job(
     return {**_for_a_page(body), "reasons": reasons}
 
 
-def content_of(newest: Instance, services: Services, now: datetime) -> dict[str, Any]:
-    """Return what the page of a job shows of it: the job, its UI steps and its attempts."""
+def present_content(newest: Instance, services: Services, now: datetime) -> dict[str, Any]:
+    """Return what a page shows of a job now: the job, its UI steps and its attempts."""
     timeline = services.reader.timeline(newest.job_id)
     assert timeline is not None  # the job has an event
-    whole, workflows = services.history.with_whole_errors, services.workflows
-    job = shown_job(whole(newest), services, now, attention(newest, workflows, now))
-    body = timeline_body(whole(timeline), workflows)
+    whole = services.history.with_whole_errors(newest)
+    job = shown_job(whole, services, now, attention(newest, services.workflows, now))
+    return _content(job, timeline, services, now)
+
+
+def past_content(past: Instance, services: Services, now: datetime) -> dict[str, Any]:
+    """Return what a page shows of a job as it was; the past has no health, and nothing ticks."""
+    timeline = services.history.timeline(past.job_id, past.version)
+    whole = services.history.with_whole_errors(past)
+    job = {**_for_a_page(job_body(whole, services.workflows)), "reasons": ()}
+    return _content(job, timeline, services, past.updated_at or now)
+
+
+def _content(job: Shown, timeline: Timeline, services: Services, now: datetime) -> dict[str, Any]:
+    body = timeline_body(services.history.with_whole_errors(timeline), services.workflows)
+    workflow = services.workflows.recorded(timeline.workflow)
     return {
         "job": job,
         "title": title(job),
         "sentence": standing(job),
-        "stages": stages(job["steps"], body, workflows.recorded(newest.workflow)),
+        "stages": stages(job["steps"], body, workflow),
         "timeline": body,
         "now": now,
     }
-
-
-def past_job(instance: Instance, services: Services) -> Shown:
-    """Return a job as it was at an earlier version; the past has no health."""
-    return {**_for_a_page(job_body(instance, services.workflows)), "reasons": ()}
 
 
 def _for_a_page(body: dict[str, Any]) -> Shown:

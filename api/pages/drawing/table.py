@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from markupsafe import Markup
 
-from api.pages.drawing.elements import element, said
+from api.elements import element, said
 from api.pages.drawing.lanes import Lane, Step, Story
 from api.pages.drawing.scale import Interval
 from api.pages.drawing.words import MOST_NAME, clock, moment, state, step_name

@@ -12,7 +12,7 @@ from typing import Final
 
 from markupsafe import Markup
 
-from api.pages.drawing.elements import element, percent, said
+from api.elements import element, percent, said
 from api.pages.drawing.lanes import Answer, End, Lane, Step, Story, story
 from api.pages.drawing.scale import Interval, Scale
 from api.pages.drawing.table import table

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
-from api.pages.drawing.elements import said
+from api.elements import said
 from api.pages.drawing.lanes import End, Lane, Step, Story
 from api.pages.drawing.scale import Interval, silences
 from projections.views.durations import span

@@ -29,7 +29,10 @@ function start() {
       const sentence = announced(fresh);
       if (sentence !== announced(document)) connection.announce(sentence);
       notify.changed(fresh);
-      queueMicrotask(tick); // once the page has changed
+    },
+    shown() {
+      tick();
+      notify.offer();
     },
     refused(status) {
       isRefused = true;
@@ -44,7 +47,7 @@ function start() {
   let again = 0;
   const listener = {
     news(position) {
-      if (!document.hidden || watch !== "jobs") page.look(position);
+      if (!document.hidden || watch !== "jobs") page.look(isOfThePast() ? 0 : position);
     },
     look: () => page.look(),
     state: (lostAt) => connection.state(lostAt),
@@ -79,6 +82,12 @@ function start() {
   }
 }
 
+// Such a page never shows the newest position.
+function isOfThePast() {
+  const asked = new URLSearchParams(location.search);
+  return asked.has("version") || asked.has("at");
+}
+
 function ownAddress() {
   const address = new URL("api/stream", root);
   const [, kind, id] = watch.match(/^(job|agent):(.*)$/s) ?? [];
@@ -89,7 +98,7 @@ function ownAddress() {
 function signInLink() {
   const link = document.createElement("a");
   const address = new URL("sign-in", root);
-  address.searchParams.set("next", `/${location.href.slice(root.href.length)}`);
+  address.searchParams.set("next", `/${location.href.slice(root.href.length).split("#")[0]}`); // without the prefix
   link.href = address.href;
   link.textContent = "Sign in again";
   return link;

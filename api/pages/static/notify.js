@@ -1,27 +1,30 @@
 // "Tell me when it ends": a notification of the browser, which is asked for its permission by this click only.
 // In the page: <button type="button" data-script="notify" hidden>, and data-ended on <main> once the job has ended.
 
-export class Notify {
-  #button = document.querySelector("button[data-script=notify]");
-  #isArmed = false;
+const BUTTON = "button[data-script=notify]";
+const WORDS = { off: "Tell me when it ends", on: "You will be told when it ends" };
 
-  constructor() {
-    if (!this.#button || !("Notification" in window) || !window.isSecureContext || hasEnded(document)) return;
-    this.#button.hidden = false;
-    this.#button.addEventListener("click", () => this.#toggle());
-  }
+export class Notify {
+  #isPossible = "Notification" in window && window.isSecureContext;
 
   // Whether somebody waits for the end.
-  get isArmed() {
-    return this.#isArmed;
+  isArmed = false;
+
+  constructor() {
+    document.addEventListener("click", ({ target }) => target.closest(BUTTON) && this.#toggle());
+    this.offer();
+  }
+
+  // Show the button, if the page has one.
+  offer() {
+    const button = document.querySelector(BUTTON);
+    if (button) button.hidden = !this.#isPossible;
   }
 
   // Tell of the end, if the page that has just come shows it.
   changed(fresh) {
-    if (!this.#button || !hasEnded(fresh)) return;
-    this.#button.hidden = true;
-    if (!this.#isArmed) return;
-    this.#isArmed = false;
+    if (!this.isArmed || !("ended" in fresh.querySelector("main").dataset)) return;
+    this.isArmed = false;
     try {
       const made = new Notification(fresh.title, {
         body: fresh.querySelector("[data-announce]")?.dataset.announce ?? "",
@@ -37,17 +40,16 @@ export class Notify {
   }
 
   async #toggle() {
-    if (!this.#isArmed && (await Notification.requestPermission()) !== "granted") {
-      this.#button.textContent = "This browser does not allow notifications here";
-      this.#button.disabled = true;
+    const isAllowed = this.isArmed || (await Notification.requestPermission()) === "granted";
+    const button = document.querySelector(BUTTON);
+    if (!button) return; // The job has ended meanwhile.
+    if (!isAllowed) {
+      button.textContent = "This browser does not allow notifications here";
+      button.disabled = true;
       return;
     }
-    this.#isArmed = !this.#isArmed;
-    this.#button.textContent = this.#isArmed ? "You will be told when it ends" : "Tell me when it ends";
-    this.#button.setAttribute("aria-pressed", String(this.#isArmed));
+    this.isArmed = !this.isArmed;
+    button.textContent = this.isArmed ? WORDS.on : WORDS.off;
+    button.setAttribute("aria-pressed", String(this.isArmed));
   }
-}
-
-function hasEnded(shown) {
-  return "ended" in (shown.querySelector("main")?.dataset ?? {});
 }

@@ -15,8 +15,8 @@ export class Page {
   #again = 0;
   #listener;
 
-  // `listener.changed(fresh)` is called with each new document, before the page changes; `listener.refused(status)` if
-  // the server shows the page no more, 401 if one has to sign in.
+  // `listener.changed(fresh)` is called with each new document, before the page changes, and `listener.shown()` after
+  // that; `listener.refused(status)` if the server shows the page no more, 401 if one has to sign in.
   constructor(listener) {
     this.#listener = listener;
   }
@@ -76,6 +76,7 @@ export class Page {
     const fresh = new DOMParser().parseFromString(html, "text/html");
     this.#listener.changed(fresh);
     show(fresh);
+    this.#listener.shown();
     return Page.position() ?? Infinity;
   }
 }

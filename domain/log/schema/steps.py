@@ -48,7 +48,8 @@ class Step(NamedTuple, Generic[C]):
 
     `makes` names its tables and columns, as `table` or `table.column`. `run` makes the missing
     ones, and runs again after somebody dropped some. A step without tables and columns, such as a
-    step that makes an index, runs once, and again after an earlier step of its part.
+    step that makes an index, runs once, and again after an earlier step of its part. Until the
+    owner of the tables applies it, other accounts serve without it.
     """
 
     number: int
@@ -138,9 +139,7 @@ class Schema(ABC, Generic[C]):
 
     def _is_usable(self, tables: Tables) -> bool:
         return all(
-            step.makes and not tables.miss(step)
-            for part, step in self._steps()
-            if tables.await_step(part, step)
+            not tables.miss(step) for part, step in self._steps() if tables.await_step(part, step)
         )
 
     def _log_newer(self, tables: Tables) -> None:

@@ -21,6 +21,15 @@ FILTERS: dict[str, LiteralString] = {
     "status": "status = ?",
     "before": "first_position < ?",
 }
+# The end of a range: PostgreSQL might look for an equal workflow from the newest job of all on,
+# and a rare workflow may be in none of a million.
+SELECT_LAST_RUN: LiteralString = """
+    SELECT job_id, version, document FROM (
+           SELECT job_id, version, document, workflow FROM milepost_instances
+            WHERE (workflow, first_position) <= (?, 9223372036854775807)
+            ORDER BY workflow DESC, first_position DESC LIMIT 1) AS last
+     WHERE workflow = ?
+"""
 COUNT_INSTANCES: LiteralString = """
     SELECT COUNT(*) AS count
       FROM (SELECT 1 FROM milepost_instances WHERE {filters} LIMIT ?) AS found
@@ -54,6 +63,11 @@ class Lists(Statements):
         given = {name: value for name in FILTERS if (value := getattr(wanted, name)) is not None}
         filters = " AND ".join(FILTERS[name] for name in given) or "TRUE"
         return self._rows(statement.format(filters=filters), *given.values(), wanted.limit)
+
+    def last_run(self, workflow: str) -> Row | None:
+        """See `ReadModel.last_run`."""
+        rows = self._rows(SELECT_LAST_RUN, workflow, workflow)
+        return Row(**rows[0]) if rows else None
 
     def attention(self, wanted: AttentionFilter) -> Sequence[Row]:
         """See `ReadModel.attention`."""

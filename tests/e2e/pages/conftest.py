@@ -8,7 +8,8 @@ from typing import Final
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.support.browsing import Visitor, chromium
+from tests.support.browsing import Visitor
+from tests.support.chromium import chromium
 from tests.support.server import TOKEN, Server
 
 HOSTILE: Final = "<img src=x onerror=\"document.title='run'\"><script>document.title='run'</script>"

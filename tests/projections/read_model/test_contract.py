@@ -29,6 +29,7 @@ def row(
     due_at: datetime | None = None,
     unresponsive_at: datetime | None = None,
     version: int = 1,
+    workflow: str = "",
 ) -> InstanceRow:
     return InstanceRow(
         job_id,
@@ -42,6 +43,7 @@ def row(
         due_at,
         unresponsive_at,
         look_at,
+        workflow=workflow,
     )
 
 
@@ -330,6 +332,23 @@ def test_a_cursor_goes_on_where_the_page_before_ended(stores: Deployment) -> Non
         before = int(page[-1].removeprefix("job-"))
 
     assert pages == [["job-7", "job-6", "job-5"], ["job-4", "job-3", "job-2"], ["job-1"]]
+
+
+def test_the_last_run_of_a_workflow_is_its_newest_job(stores: Deployment) -> None:
+    applied(
+        stores.read_model,
+        row("one", 10, workflow="vm@1"),
+        row("two", 20, workflow="vm@1"),
+        row("three", 30, workflow="vm@2"),
+        row("four", 5),
+    )
+
+    for workflow, last in (("vm@1", "two"), ("vm@2", "three"), ("", "four")):
+        found = stores.read_model.last_run(workflow)
+        assert found is not None
+        assert found.job_id == last
+    for workflow in ("vm", "vm@10", "wm@1", "a"):
+        assert stores.read_model.last_run(workflow) is None
 
 
 def test_instances_are_counted_by_status(stores: Deployment) -> None:

@@ -232,7 +232,7 @@ def line_of(word: str, said: str) -> str:
 
 def test_a_refused_callback_is_shown_with_its_job(shell: Shell, database_site: Site) -> None:
     database_site.register()
-    for status in ("begun", "Running"):
+    for status in ("begun", "runing"):
         database_site.callback({"job_id": "job-1", "status": status})
 
     shown = shell("jobs", "job-1")
@@ -240,7 +240,7 @@ def test_a_refused_callback_is_shown_with_its_job(shell: Shell, database_site: S
 
     [line] = [line for line in shown.splitlines() if "refused callback" in line]
     assert "2026-03-02 12:00:00 UTC" in line
-    assert "unknown_status: status: Unknown status 'Running'" in line
+    assert "unknown_status: status: Unknown status 'runing'" in line
     assert "(2 in all)" in line
     assert "reason unknown_status" in trail
 

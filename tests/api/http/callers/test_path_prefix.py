@@ -41,7 +41,8 @@ def root(request: pytest.FixtureRequest) -> str:
         "/livez",
         "/readyz?verbose",
         "/metrics",
-        "/audit",
+        "/jobs",
+        "/sign-in",
         "/api/jobs",
         "/api/jobs/job-1",
         "/api/jobs/job-1?version=1",
@@ -77,7 +78,7 @@ def test_everything_that_leads_somewhere_has_the_prefix(prefixed: Site, root: st
     assert prefixed.get(f"{root}/").headers["Location"].startswith("/milepost/")
     document = body_of(prefixed.get(f"{root}/api/openapi.json"))
     assert document["servers"] == [{"url": "/milepost"}]
-    for path in ("/api/docs", "/audit"):
+    for path in ("/api/docs", "/jobs", "/sign-in"):
         html = prefixed.get(f"{root}{path}").text
         assert 'src="/milepost/' in html
         assert 'src="/static' not in html
