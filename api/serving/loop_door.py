@@ -11,8 +11,8 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Final, TypeAlias
 
-from api.errors import InvalidToken, MissingScope, MissingToken
-from api.http.callers.access import admitted
+from api.errors import InvalidToken, MissingToken
+from api.http.callers.access import admitted, identified
 from api.http.headers import Headers
 from api.http.messages import Answer, Result, Watch
 from api.serving.gathering import Gathering
@@ -71,21 +71,19 @@ class LoopDoor:
             return admitted(header, self._remembered, self.services, scope)
         except _NotRemembered:
             look_up = partial(admitted, header, self._tokens, self.services, scope)
-        threads = self._threads if self.knows(header) else self._strangers
-        return await threads.run(look_up)
+        if known := self.known(header):
+            return await self._threads.run(look_up, known.sharer)
+        return await self._strangers.run(look_up)
 
-    def knows(self, header: Headers) -> bool:
-        """Tell whether a request's token was valid when it was last looked up.
+    def known(self, header: Headers) -> Principal | None:
+        """Return a request's sender if its token was valid when it was last looked up.
 
         A token is looked up again every 5 s. Its sender must not wait among strangers for that.
         """
         try:
-            admitted(header, self._recognised, self.services, "read")
+            return identified(header, self._recognised, self.services)
         except (MissingToken, InvalidToken, _NotRemembered):
-            return False
-        except MissingScope:
-            return True
-        return True
+            return None
 
     async def record(self, callback: Callback) -> Receipt:
         """See `Door.record`."""
@@ -111,9 +109,9 @@ class LoopDoor:
         """See `Door.changed`."""
         return await self._audience.changed(watch, seconds)
 
-    async def apart(self, work: Callable[[], Result]) -> Result:
+    async def apart(self, work: Callable[[], Result], caller: Principal) -> Result:
         """See `Door.apart`: a thread does it; raises what `BoundedThreads.run` raises."""
-        return await self._threads.run(work)
+        return await self._threads.run(work, caller.sharer)
 
     async def read_apart(self, work: Callable[[], Result]) -> Result:
         """See `Door.read_apart`: threads that have nothing else to do."""

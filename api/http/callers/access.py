@@ -50,6 +50,17 @@ def admitted(header: Headers, tokens: TokenLookup, wired: Services, scope: Scope
 
     Raises `MissingToken`, `InvalidToken` or `MissingScope`.
     """
+    caller = identified(header, tokens, wired)
+    if not caller.may(scope):
+        raise MissingScope(f"The token {caller.name!r} lacks the scope {scope!r}.")
+    return caller
+
+
+def identified(header: Headers, tokens: TokenLookup, wired: Services) -> Principal:
+    """Return the sender of a request with these headers, whatever its token grants.
+
+    Raises `MissingToken` or `InvalidToken`.
+    """
     given = header("Authorization")
     if given is None:
         raise MissingToken
@@ -57,7 +68,4 @@ def admitted(header: Headers, tokens: TokenLookup, wired: Services, scope: Scope
     if scheme.lower() != "bearer" or not token.strip():
         raise InvalidToken
     with translated():
-        caller = authenticate(token.strip(), tokens, wired.settings.admin_token, wired.clock)
-    if not caller.may(scope):
-        raise MissingScope(f"The token {caller.name!r} lacks the scope {scope!r}.")
-    return caller
+        return authenticate(token.strip(), tokens, wired.settings.admin_token, wired.clock)
