@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from api.http.bodies import MAX_BODY_BYTES
 from api.http.callers.proxies import Proxies
+from api.http.cross_origin import CrossOrigin
 from api.http.flask_side.app import App
 from api.http.flask_side.paths import IdConverter
-from api.http.problems import documents as problems
-from api.pages import audit
+from api.pages import agent, embed, errors, job, orders, sign_in
+from api.pages import jobs as jobs_page
 from api.pages import reference as reference_page
+from api.pages.visitor import csrf
+from api.pages.words import FILTERS, here
 from api.routes import (
+    badges,
     callbacks,
     checkpoints,
     events,
@@ -27,7 +31,9 @@ from api.wiring import Services
 
 def create_app(services: Services) -> App:
     """Return the web application over these services."""
-    app = App(__name__, Proxies(services.settings.trusted_proxies))
+    settings = services.settings
+    proxies = Proxies(settings.trusted_proxies, settings.path_prefix)
+    app = App(__name__, proxies, CrossOrigin(settings.cors_origins))
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.extensions["milepost"] = services
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it
@@ -42,6 +48,7 @@ def create_app(services: Services) -> App:
         jobs.bp,
         streams.bp,
         operations.bp,
+        badges.bp,
         events.bp,
         checkpoints.bp,
         health.bp,
@@ -50,7 +57,10 @@ def create_app(services: Services) -> App:
         documented.register_blueprint(blueprint)
     app.register_blueprint(reference.bp)
     app.register_blueprint(reporter.bp)
-    app.register_blueprint(audit.bp)
-    app.register_blueprint(reference_page.bp)
-    problems.install(app)
+    app.jinja_env.filters.update(FILTERS)
+    app.jinja_env.globals.update(here=here, csrf=csrf)
+    pages = (jobs_page.bp, job.bp, orders.bp, agent.bp, embed.bp, sign_in.bp, reference_page.bp)
+    for page in pages:
+        app.register_blueprint(page)
+    errors.install(app)
     return app

@@ -9,6 +9,9 @@ from typing import Any, LiteralString
 import msgspec
 from eventsourcing.persistence import ApplicationRecorder
 
+from api.sessions import SessionStore
+from api.sessions.postgres import PostgresSessions
+from api.sessions.sqlite import SQLiteSessions
 from api.settings.settings import Settings
 from api.tokens import TokenStore
 from api.tokens.postgres import PostgresTokens
@@ -44,6 +47,7 @@ class Kit(msgspec.Struct, frozen=True):
     tree: TreeStore
     inspection: Inspection
     tokens: TokenStore
+    sessions: SessionStore
     surroundings: Surroundings
 
 
@@ -79,12 +83,14 @@ def kit_over(recorder: ApplicationRecorder, shape: LiteralString = SHAPE) -> Kit
                     SQLiteReadModel.part,
                     SQLiteTree.part,
                     SQLiteTokens.part,
+                    SQLiteSessions.part,
                 ),
                 SQLiteReadModel(recorder, shape),
                 SQLiteShadow(recorder, shape),
                 SQLiteTree(recorder),
                 SQLiteInspection(recorder),
                 SQLiteTokens(recorder.datastore),
+                SQLiteSessions(recorder.datastore),
                 NoSurroundings(),
             )
         case PostgresRecorder():
@@ -95,12 +101,14 @@ def kit_over(recorder: ApplicationRecorder, shape: LiteralString = SHAPE) -> Kit
                     PostgresReadModel.part,
                     PostgresTree.part,
                     PostgresTokens.part,
+                    PostgresSessions.part,
                 ),
                 PostgresReadModel(recorder, shape),
                 PostgresShadow(recorder, shape),
                 PostgresTree(recorder),
                 PostgresInspection(recorder),
                 PostgresTokens(recorder.datastore),
+                PostgresSessions(recorder.datastore),
                 PostgresSurroundings(recorder.datastore),
             )
         case _:

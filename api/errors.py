@@ -67,6 +67,14 @@ class InvalidToken(BadRequest):
     """The bearer token is unknown, malformed or revoked."""
 
 
+class InvalidSession(BadRequest):
+    """The browser's session has ended."""
+
+
+class ForeignForm(BadRequest):
+    """The form was not sent by a page of this session."""
+
+
 class MissingScope(BadRequest):
     """The bearer token does not allow this."""
 

@@ -11,6 +11,7 @@ import msgspec
 from api.databases import kit_over, log_in
 from api.senders.signing_key import SigningKey
 from api.senders.trusted import Senders
+from api.sessions.remembered import RememberedSessions
 from api.settings.home import make_home
 from api.settings.settings import Settings
 from api.settings.variables import InvalidSetting
@@ -59,6 +60,7 @@ class Services(msgspec.Struct, frozen=True):
     inspection: Inspection
     surroundings: Surroundings
     tokens: RememberedTokens
+    sessions: RememberedSessions
     senders: Senders
     workflows: Workflows
     definitions: UsedDefinitions
@@ -215,6 +217,7 @@ class Services(msgspec.Struct, frozen=True):
     def close(self) -> None:
         """Close the connections."""
         self.tokens.close()
+        self.sessions.close()
         self.milepost.close()
 
 
@@ -253,6 +256,7 @@ def open_services(
         inspection=kit.inspection,
         surroundings=kit.surroundings,
         tokens=RememberedTokens(kit.tokens),
+        sessions=RememberedSessions(kit.sessions),
         senders=senders_of(settings, workflows),
         workflows=workflows,
         definitions=UsedDefinitions(kit.read_model),

@@ -34,7 +34,7 @@ from bench.contenders import Mismatch
 from bench.crowd import TooFewFiles, allow_open_files
 from bench.curves import CURVES, Curve
 from bench.effort import FULL, SHORT, Effort
-from bench.figures import Line, show
+from bench.figures import Line, NothingMeasured, show
 from bench.load import MissingWrk, require_wrk
 from bench.stage import Stage
 
@@ -95,7 +95,7 @@ def main(claims: tuple[str, ...], short: bool, plots: Path | None, file: Path | 
                             f"  {line.claim}: {line.figure:.3g} {line.unit}  ({line.detail})"
                         )
                         lines.append(line)
-                except Mismatch as error:
+                except (Mismatch, NothingMeasured) as error:
                     raise click.ClickException(f"{claim}: {error}") from error
         if plots:
             from bench.plots import draw  # only plots need matplotlib

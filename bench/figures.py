@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from statistics import median
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from rich.console import Console
 from rich.table import Table
@@ -34,16 +34,30 @@ class Pair(NamedTuple):
     ratio: float
 
 
+TRIES: Final = 3
+"""How many times as many pairs as wanted are measured at most, if in some nothing happened."""
+
+
+class NothingMeasured(Exception):
+    """In no measurement did both contenders do anything."""
+
+
 def alternate(ours: Callable[[], float], theirs: Callable[[], float], pairs: int) -> Pair:
     """Measure both alternately, so that other load on the machine affects both."""
-    measured = []
-    for number in range(pairs):
+    measured: list[tuple[float, float]] = []
+    for number in range(pairs * TRIES):
         # The first one of a pair alternates, too.
         if number % 2:
             theirs_now, ours_now = theirs(), ours()
         else:
             ours_now, theirs_now = ours(), theirs()
-        measured.append((ours_now, theirs_now))
+        # On a machine that is busy with other work, a short measurement may see nothing happen.
+        if ours_now and theirs_now:
+            measured.append((ours_now, theirs_now))
+        if len(measured) == pairs:
+            break
+    if not measured:
+        raise NothingMeasured("nothing happened in any measurement: the machine is too busy")
     return Pair(
         median(ours_now for ours_now, _ in measured),
         median(theirs_now for _, theirs_now in measured),

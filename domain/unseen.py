@@ -16,6 +16,7 @@ UNSEEN: Final = re.compile(
     "\u00ad\u061c\u070f\u180e"
     "\u200b-\u200f\u2028-\u202e\u2060-\u206f"
     "\ufeff\ufff9-\ufffb"
+    "\ufffe\uffff"  # no characters at all, and forbidden in XML
     "\ud800-\udfff"  # halves of a pair, which Python has for bytes that are not UTF-8
     "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e007f"
     "]"

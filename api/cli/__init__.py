@@ -9,25 +9,27 @@ from typing import Any
 import click
 from click.exceptions import NoArgsIsHelpError
 
-from api.cli.audit import audit
-from api.cli.backup import backup
-from api.cli.checkpoint import checkpoint
-from api.cli.deadlines import deadlines
-from api.cli.demo import demo
-from api.cli.export import export
-from api.cli.import_ import import_
-from api.cli.jobs import jobs
-from api.cli.losses import losses
-from api.cli.operate import cancel, fail, retry, stop, stopped
-from api.cli.rebuild import rebuild
-from api.cli.replay import replay
-from api.cli.serve import init_db, project, serve
-from api.cli.status import status
+from api.cli.looking.audit import audit
+from api.cli.looking.jobs import jobs
+from api.cli.looking.replay import replay
+from api.cli.looking.status import status
+from api.cli.moving.backup import backup
+from api.cli.moving.export import export
+from api.cli.moving.import_ import import_
+from api.cli.operating.deadlines import deadlines
+from api.cli.operating.losses import losses
+from api.cli.operating.operate import cancel, fail, retry, stop, stopped
+from api.cli.operating.rebuild import rebuild
+from api.cli.proving.checkpoint import checkpoint
+from api.cli.proving.verify import verify
+from api.cli.remote.demo import demo
+from api.cli.remote.top import top
+from api.cli.remote.watch import watch
+from api.cli.serving.serve import init_db, project, serve
+from api.cli.serving.tokens import tokens
+from api.cli.serving.workflows import workflows
 from api.cli.terminal.encoding import escape_what_no_encoding_has, refuse_other_bytes
 from api.cli.terminal.output import INTERRUPTED
-from api.cli.tokens import tokens
-from api.cli.verify import verify
-from api.cli.workflows import workflows
 from api.errors import sentence
 from api.serving.logs import show_warnings_visibly
 from domain.errors import MilepostError, StoreUnavailable
@@ -105,6 +107,8 @@ for command in (
     checkpoint,
     deadlines,
     demo,
+    watch,
+    top,
     losses,
     rebuild,
     backup,

@@ -7,7 +7,8 @@ from http import HTTPStatus
 from time import monotonic
 from typing import Any, Final
 
-from api.demo.server import Refused, Server
+from api.client.server import Refused
+from api.demo.server import Server
 from api.demo.story import CAST, LOST, Command, Part, Register, Report, Scene, scenes
 
 LOOK_SECONDS: Final = 0.25

@@ -104,5 +104,5 @@ def lasting(tag: str) -> list[tuple[str, str]]:
     return [
         ("ETag", quote_etag(tag)),
         ("Cache-Control", f"private, max-age={LASTING_SECONDS}, immutable"),
-        ("Vary", "Authorization"),
+        ("Vary", "Authorization, Cookie"),
     ]

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from flask import request
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 Headers: TypeAlias = Callable[[str], str | None]
 """Returns the value of the header with that name; None if the request lacks it.
@@ -19,6 +22,11 @@ def header(name: str) -> str | None:
     """Return a header's value; None if the request lacks it."""
     value: str | None = request.environ.get(_key(name))
     return value
+
+
+def headers_of(environ: WSGIEnvironment) -> Headers:
+    """Return the headers of the request in a WSGI environment."""
+    return lambda name: environ.get(_key(name))
 
 
 @cache

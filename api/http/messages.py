@@ -81,7 +81,8 @@ class Answer(NamedTuple):
 class Watch(NamedTuple):
     """What somebody watches: a job, the newest job of an agent, or all jobs that he may see.
 
-    `after` is the last position that he has seen. The filters are of all jobs.
+    `after` is the last position that he has seen. Of all jobs, the filters choose some, and so do
+    `jobs` and `agents`: these jobs, and every job of these agents.
     """
 
     caller: Principal
@@ -89,11 +90,18 @@ class Watch(NamedTuple):
     job_id: str | None = None
     agent_id: str | None = None
     filters: Mapping[str, str] = MappingProxyType({})
+    jobs: frozenset[str] = frozenset()
+    agents: frozenset[str] = frozenset()
 
     @property
     def is_of_all(self) -> bool:
-        """Whether all jobs are watched."""
+        """Whether all jobs are watched, or some of them."""
         return self.job_id is None and self.agent_id is None
+
+    @property
+    def is_of_some(self) -> bool:
+        """Whether jobs or agents are named, of all."""
+        return bool(self.jobs or self.agents)
 
 
 class Door(Protocol):
@@ -105,10 +113,10 @@ class Door(Protocol):
 
     services: Services
 
-    async def admit(self, header: Headers, scope: Scope) -> Principal:
-        """Return the sender of a request with these headers, if its token grants the scope.
+    async def admit(self, request: Request, scope: Scope) -> Principal:
+        """Return the sender of a request, if the scope is granted to it.
 
-        Raises `MissingToken`, `InvalidToken` or `MissingScope`.
+        Raises `MissingToken`, `InvalidToken`, `InvalidSession` or `MissingScope`.
         """
         ...
 

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, TypeAlias
 
+from api.intake import ci_words
 from api.intake.lenient_json import UNSTORABLE, storable
 from api.schemas.ids import MAX_ID, MAX_RUN_ATTEMPT, PLAIN_ID, hashed, is_printable
 from api.schemas.times import sent_time
-from domain.job.callback import STATUSES
+from domain.job.callback import HEARTBEAT, STATUSES
 from domain.job.long_text import without_middle
 from domain.job.spelling import bare, closest
 
@@ -26,6 +27,12 @@ MAX_ERROR: Final = 65_536
 LARGEST_WHOLE_FLOAT: Final = 2**53
 EARLIEST: Final = datetime.fromisoformat("2000-01-01T00:00:00+00:00")
 LATEST_AHEAD: Final = timedelta(hours=24)
+SPACES: Final = " \t\n\v\f\r"
+"""White space that shells and templates leave around a text."""
+NO_VALUES: Final = ("", "null", "undefined", "None", "nil", "<nil>", "<no value>", '""', "''")
+"""What jq, JavaScript, Python, Ruby, Go and shells write in a text where there is no value."""
+QUOTES: Final = "\"'"
+TRIMMED: Final = "had white space around it, which was left out"
 _WHITE: Final = re.compile("[\t\n\v\f\r]")
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f]")
 _DIGITS: Final = re.compile(r"\d{1,10}", re.ASCII)
@@ -65,6 +72,22 @@ def error(given: Any) -> Fit:
     return _fit(given, text)
 
 
+def or_nothing(bender: Bender) -> Bender:
+    """Return the bender, but for what tools write where there is no value: it counts as absent."""
+
+    def bend(given: Any) -> Fit:
+        if isinstance(given, str) and (word := given.strip(SPACES)) in NO_VALUES:
+            return Fit(None, f"is {word!r}, which stands for no value, so it counts as absent")
+        return bender(given)
+
+    return bend
+
+
+def machine(given: Any) -> Fit:
+    """Bend the name of a machine or an address, which has no white space around it."""
+    return _trimmed(given, name)
+
+
 def identity(given: Any) -> Fit:
     """Bend the id of a run or a delivery. An id is never cut: its SHA-256 takes its place."""
     text = _text(given)
@@ -75,31 +98,45 @@ def identity(given: Any) -> Fit:
 
 def run_id(given: Any) -> Fit:
     """Bend the id of a run, which the seed contract allows to be a whole number."""
-    return Fit(str(given)) if type(given) is int else identity(given)
+    return Fit(str(given)) if type(given) is int else _trimmed(given, identity)
 
 
 def job_id(given: Any) -> Fit:
-    """Bend a job's id: a number becomes text; what else is no plain text is unusable."""
+    """Bend a job's id: a number becomes text; what else is no plain text is unusable.
+
+    No id has a line break, so one at an end is left out. A space may belong to the id.
+    """
     if isinstance(given, (bool, list, dict)):
         raise Unusable("Not a text or a number.")
     text = _text(given)
+    if text and not is_plain(text) and is_plain(trimmed := text.strip(SPACES)):
+        return Fit(trimmed, TRIMMED)
     if text and len(text) > MAX_ID:
         raise Unusable(f"Longer than maximum length {MAX_ID}.")
     if text and not is_plain(text):
-        raise Unusable("Has a character that an id cannot have.")
+        raise Unusable(f"Has a character that an id cannot have: {text!r}.")
     return _fit(given, text)
 
 
 def status(given: Any) -> Fit:
     """Bend a status: only another spelling of a known one is understood."""
+    if isinstance(given, str):
+        word = SPELLINGS.get(spelling := _plain_word(given), spelling)
+        if word in STATUSES:
+            return Fit(word) if word == given else _spelt(word)
     text = _text(given)
-    if text in SPELLINGS:
-        return Fit(SPELLINGS[text], f"is spelt {SPELLINGS[text]!r} here")
-    if text is not None and text not in STATUSES:
-        near = closest(text, STATUSES)
-        meant = f" Did you mean {near!r}?" if near else ""
-        raise Unusable(f"Unknown status {text[:60]!r}; known are {', '.join(STATUSES)}.{meant}")
-    return _fit(given, text)
+    if text is None:
+        return _fit(given, text)
+    said = f"Unknown status {text[:60]!r}; known are {', '.join(STATUSES)}."
+    meant = " or ".join(map(repr, ci_words.meant(text)))
+    raise Unusable(f"{said} Did you mean {meant}?" if meant else said)
+
+
+def kind(given: Any) -> Fit:
+    """Bend a type: another spelling of `heartbeat` is understood, any other type is a name."""
+    if isinstance(given, str) and given != HEARTBEAT and _plain_word(given) == HEARTBEAT:
+        return _spelt(HEARTBEAT)
+    return name(given)
 
 
 def run_attempt(given: Any) -> Fit:
@@ -121,6 +158,8 @@ def occurred_at(clock: Callable[[], datetime]) -> Bender:
         try:
             return Fit(sent_time(given, EARLIEST, clock() + LATEST_AHEAD))
         except ValueError:
+            if _is_naive(given):
+                return Fit(None, "was left out: it has no offset; end it with Z or with +01:00")
             return Fit(
                 None,
                 "was left out: it is no time like 2026-03-02T14:03:00Z between 2000-01-01 and 24 "
@@ -130,9 +169,32 @@ def occurred_at(clock: Callable[[], datetime]) -> Bender:
     return bend
 
 
+def _is_naive(given: Any) -> bool:
+    try:
+        return isinstance(given, str) and datetime.fromisoformat(given.strip()).tzinfo is None
+    except ValueError:
+        return False
+
+
 def is_plain(text: str) -> bool:
     """Tell whether an id can be stored as it is."""
     return bool(PLAIN_ID.fullmatch(text)) and not UNSTORABLE.search(text)
+
+
+def _trimmed(given: Any, bender: Bender) -> Fit:
+    if not isinstance(given, str) or (text := given.strip(SPACES)) == given:
+        return bender(given)
+    fit = bender(text)
+    return Fit(fit.value, fit.how or TRIMMED)
+
+
+def _plain_word(text: str) -> str:
+    """Return a word without white space and quotation marks around it, in lower case."""
+    return text.strip(SPACES + QUOTES).casefold()
+
+
+def _spelt(word: str) -> Fit:
+    return Fit(word, f"is spelt {word!r} here")
 
 
 def _text(given: Any) -> str | None:
@@ -157,21 +219,26 @@ def _fit(given: Any, text: str | None, changed: str = "") -> Fit:
     return Fit(text, changed or "had characters that no database stores")
 
 
-NAMES: Final = ("step", "failed_step", "server_id", "server_ip", "tailscale_ip")
+MAY_STAND_FOR_NOTHING: Final[Mapping[str, Bender]] = {
+    "workflow_run_id": run_id,
+    "failed_step": name,
+    "callback_id": identity,
+    **dict.fromkeys(("server_id", "server_ip", "tailscale_ip"), machine),
+}
+"""The benders of the fields in which a text such as `null` is no value."""
 
 
 def benders(clock: Callable[[], datetime]) -> dict[str, Bender]:
     """Return the bender of every known field."""
     return {
         "job_id": job_id,
-        "type": name,
+        "type": kind,
         "status": status,
-        "workflow_run_id": run_id,
+        "step": name,
         "run_attempt": run_attempt,
         "error": error,
-        "callback_id": identity,
         "occurred_at": occurred_at(clock),
-        **dict.fromkeys(NAMES, name),
+        **{each: or_nothing(bender) for each, bender in MAY_STAND_FOR_NOTHING.items()},
     }
 
 
@@ -180,12 +247,23 @@ FIELDS: Final = tuple(benders(datetime.now))
 
 ALIASES: Final = {
     "job": "job_id",
+    "id": "job_id",
     "runid": "workflow_run_id",
     "githubrunid": "workflow_run_id",
     "githubrunattempt": "run_attempt",
     "stepname": "step",
     "state": "status",
+    "result": "status",
+    "outcome": "status",
+    "conclusion": "status",
+    "message": "error",
+    "reason": "error",
+    "errormessage": "error",
+    "vmid": "server_id",
+    "instanceid": "server_id",
+    "machineid": "server_id",
     "timestamp": "occurred_at",
+    "eventtime": "occurred_at",
 }
 """What else senders call some fields, without case and separators."""
 

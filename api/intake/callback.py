@@ -7,8 +7,9 @@ bent to fit (`api/intake/bending.py`), and what was changed is kept and said.
 from __future__ import annotations
 
 import base64
-import re
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from itertools import islice
 from typing import Any, Final, NamedTuple
@@ -24,26 +25,18 @@ from api.intake.bending import (
     EARLIEST,
     FIELDS,
     LATEST_AHEAD,
-    MAX_ERROR,
     Unusable,
     benders,
     field_meant,
 )
 from api.intake.lenient_json import Body, read_object, storable
-from api.schemas.ids import PLAIN_ID
+from api.intake.plain import PATTERNS
 from api.schemas.times import time_of
-from domain.job.callback import NOT_OF_A_HEARTBEAT, STATUSES, Callback
+from domain.job.callback import HEARTBEAT, NOT_OF_A_HEARTBEAT, Callback
 from domain.job.spelling import MAX_LENGTH
 
-HEARTBEAT: Final = "heartbeat"
 MAX_NAMES: Final = 50
 """How many unknown fields of a callback are compared with the known ones."""
-_PATTERNS: Final = {
-    **dict.fromkeys(FIELDS, PLAIN_ID),
-    "error": re.compile(rf"(?s:.{{1,{MAX_ERROR}}})"),
-    "status": re.compile("|".join(STATUSES)),
-    "run_attempt": re.compile("[1-9][0-9]{0,8}"),
-}
 _MAY_BE_WHOLE_NUMBERS: Final = ("workflow_run_id", "run_attempt")
 
 
@@ -85,7 +78,7 @@ class CallbackReader:
         known: dict[str, Any] = {}
         extra: dict[str, Any] = {}
         for name, value in fields.items():
-            pattern = _PATTERNS.get(name)
+            pattern = PATTERNS.get(name)
             if pattern is None:
                 extra[name] = value
             elif value is not None and value != "":
@@ -142,6 +135,8 @@ class CallbackReader:
             raise _missing(MissingStatusOrType, body.fields, ("status", "type"))
         if known.get("type") != HEARTBEAT and known.get("status") is None:
             warnings.append(f"type {known['type']!r} is unknown, so it counts as a heartbeat")
+            if envelope := _envelope(body.fields, ("status",)):
+                warnings.append(f"field {envelope!r} seems to hold the callback, and is not read")
         if ignored and (status := given.get("status")) not in (None, "provisioning"):
             warnings.append(
                 f"type {HEARTBEAT!r} makes this a heartbeat; its status {_short(status)} counts "
@@ -189,17 +184,42 @@ def _short(value: Any) -> str:
 def _missing(
     error: type[BadRequest], fields: Mapping[str, Any], wanted: Sequence[str]
 ) -> BadRequest:
-    """Return the error with the first unknown field that may be the missing one."""
+    """Return the error, and say where the missing field may be: misspelt, or within another."""
+    if envelope := _envelope(fields, wanted):
+        return error(
+            f"{error.__doc__} Field {envelope!r} seems to hold the callback: "
+            "send what is in it as the body."
+        )
     for name, meant in _close(fields, fields):
         if meant in wanted:
             return error(f"{error.__doc__} Field {name!r} is unknown; did you mean {meant!r}?")
+    if "status" in wanted and not _is_absent(fields.get("step")):
+        return error(f"{error.__doc__} A step needs the status 'provisioning'.")
     return error()
 
 
+def _envelope(fields: Mapping[str, Any], wanted: Sequence[str]) -> str | None:
+    """Return the unknown field that holds an object, or its JSON, with one of these fields."""
+    for name, value in islice(fields.items(), MAX_NAMES):
+        if name in FIELDS:
+            continue
+        if isinstance(value, str) and value.startswith("{"):
+            with suppress(ValueError, RecursionError):
+                value = json.loads(value)
+        if isinstance(value, dict) and any(not _is_absent(value.get(each)) for each in wanted):
+            return name
+    return None
+
+
 def _fields_meant(extra: Mapping[str, Any], fields: Mapping[str, Any]) -> Iterator[str]:
-    """Say which unknown fields are close to a known one that the callback does not give."""
+    """Say which unknown fields are close to a known one that means something here."""
+    is_heartbeat = fields.get("type") == HEARTBEAT
+    fails = fields.get("status") in ("failed", "cancelled")
     for name, meant in _close(extra, fields):
-        yield f"field {name!r} is unknown; did you mean {meant!r}?"
+        if meant == "job_id" or (is_heartbeat and meant in NOT_OF_A_HEARTBEAT):
+            continue
+        if meant != "error" or fails:
+            yield f"field {name!r} is unknown; did you mean {meant!r}?"
 
 
 def _close(names: Iterable[str], fields: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

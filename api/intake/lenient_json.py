@@ -114,6 +114,8 @@ class _Reading:
                 parsed = self._decode(text, strict=False)
                 self._note("a text has a raw control character, such as a line break")
         except json.JSONDecodeError as error:
+            if not text.strip():
+                raise InvalidJSON("The body is empty.") from None
             for beginning, form in COMPRESSED:
                 if self._raw.startswith(beginning):
                     raise InvalidJSON(

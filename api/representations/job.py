@@ -208,6 +208,7 @@ def _attempt(
         "superseded": timeline.runs.is_superseded(attempt),
         "workflow_run_id": _value(attempt.run_id),
         "run_attempt": attempt.run_attempt,
+        "waiting_since": _text(_waiting_since(timeline, attempt)),
         "started_at": _text(started_at),
         "finished_at": _text(finished_at),
         "duration_seconds": _seconds(started_at, finished_at),
@@ -231,10 +232,18 @@ def _attempt(
     }
 
 
+def _waiting_since(timeline: Timeline, attempt: Attempt) -> datetime | None:
+    """Return when somebody asked for the attempt; None if its workflow began without that."""
+    if attempt.number == 1:
+        return timeline.queued_at
+    return attempt.since if attempt.wanted else None
+
+
 def _steps(
     timeline: Timeline, attempt: Attempt, chapter: Chapter, workflow: Workflow
 ) -> list[dict[str, Any]]:
     ranks, activated_by, floor = workflow.ranks, workflow.activated_by(), timeline.floor
+    labels = {each.id: each.label for each in workflow.ui_steps}
     reached = {name: shown(seen, floor) for name, seen in attempt.steps_reached.items()}
     order = sorted(
         reached,
@@ -250,7 +259,8 @@ def _steps(
     return [
         {
             "step": name,
-            "ui_step": activated_by.get(name),
+            "ui_step": (ui_step := activated_by.get(name)),
+            "ui_label": labels.get(ui_step or ""),
             "late": was_late,
             "started_at": _text(start),
             "finished_at": _text(end),

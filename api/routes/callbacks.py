@@ -29,7 +29,7 @@ from api.http.flask_side.door import through_flask
 from api.http.headers import Headers
 from api.http.idempotency import parameter
 from api.http.messages import Answer, Door, Request, Result
-from api.intake.bending import identity
+from api.intake.bending import NO_VALUES, identity
 from api.intake.callback import CallbackReader, Taken
 from api.schemas.answers import ReceiptSchema
 from api.schemas.requests import CallbackSchema, JobCallbackSchema
@@ -190,9 +190,26 @@ def _sender(request: Request, services: Services, job_id: str | None) -> Sender:
         return verify(request.header, request.body, keys, services.clock, dated=senders.dated)
     except InvalidSignature as error:
         is_explained = isinstance(error, UndatedSignature) or (keys and str(error))
-        if senders.takes_shared or is_explained:
-            raise
-        raise SharedSecretOff from None
+        if not (senders.takes_shared or is_explained):
+            raise SharedSecretOff from None
+        if not str(error) and (cause := _lost_on_the_way(request, job_id)):
+            raise InvalidSignature(cause) from None
+        raise
+
+
+def _lost_on_the_way(request: Request, job_id: str | None) -> str | None:
+    """Say what became of a request whose signature is wrong, if the request itself tells."""
+    encoding = (request.header("Content-Encoding") or "identity").strip().lower()
+    if encoding != "identity":
+        return (
+            f"The body is compressed (Content-Encoding: {encoding[:20]}), and the signature is not "
+            "over these bytes. Milepost reads plain bodies only."
+        )
+    if not request.body:
+        return "The request has no body: a redirect or a proxy may have dropped it."
+    if job_id is not None and job_id.endswith("/"):
+        return f"The URL names the job {job_id!r}, with a slash at its end. No such key signed."
+    return None
 
 
 def read(
@@ -229,6 +246,9 @@ def _stranger(request: Request) -> str | None:
     """Say what a request is that is no callback, if its headers and its body tell."""
     if event := request.header("X-GitHub-Event"):
         return f"This is an event of GitHub's own webhooks, {event[:60]!r}."
+    encoding = (request.header("Content-Encoding") or "identity").strip().lower()
+    if encoding != "identity":
+        return f"The body is compressed (Content-Encoding: {encoding[:20]})."
     is_form = (request.header("Content-Type") or "").lower().startswith(FORMS)
     # `curl -d` calls every body a form.
     is_json = request.body.lstrip().startswith((b"{", b"["))
@@ -288,12 +308,15 @@ def _delivery(
         return {"callback_id": fit.value, "id_signed": True}, odd
     if callback.callback_id:
         return {"id_signed": True}, ()
-    if not (key := (header("Idempotency-Key") or "").strip()):
-        return {}, ()
+    if (key := (header("Idempotency-Key") or "").strip()) in NO_VALUES:
+        return {}, [f"Idempotency-Key {key!r} stands for no value and was left out"] if key else ()
     if not key.isascii():
         return {}, ["Idempotency-Key was left out: it is not ASCII"]
     fit = identity(key)
     odd = [f"Idempotency-Key {fit.how}"] if fit.how else []
+    if "," in key:
+        # Servers join the values of a header that comes twice, and a redelivery may have one only.
+        odd.append(f"Idempotency-Key has a comma, so {key[:60]!r} is one id; send the header once")
     return {"callback_id": fit.value, "id_signed": False}, odd
 
 

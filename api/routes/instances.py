@@ -107,7 +107,7 @@ def _at_its(place: PointInHistory, job: Instance, services: Services) -> Instanc
 
 async def present(request: Request, door: Door, agent_id: str) -> Answer:
     """Show the present instance of the agent's newest job."""
-    services, caller = door.services, await door.admit(request.header, "read")
+    services, caller = door.services, await door.admit(request, "read")
     instance = _visible(await door.instance_of(agent_id), caller)
     now = services.now()
     tag, waited = _tag(instance, services, now), list[tuple[str, str]]()

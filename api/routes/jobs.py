@@ -186,7 +186,7 @@ def show(query: dict[str, Any], job_id: str) -> Answer:
 
 async def present(request: Request, door: Door, job_id: str) -> Answer:
     """Show a job now; with a preference to wait, when it is not what the client has any more."""
-    services, caller = door.services, await door.admit(request.header, "read")
+    services, caller = door.services, await door.admit(request, "read")
     instance = _visible(await door.job(job_id), caller)
     tag, seconds, waited = _tag(instance, services), preferred_wait(request.header), False
     if seconds and is_known(tag, request.header):

@@ -9,10 +9,10 @@ from marshmallow import Schema
 
 from api.http.answers import in_json
 from api.http.callers import access
-from api.http.counting.counters import counted
 from api.http.etags import IF_MATCH, expected_version
 from api.http.flask_side.blueprint import Blueprint
 from api.http.messages import Answer
+from api.http.orders import give_order
 from api.representations.job import job_body
 from api.schemas.answers import OrderedSchema
 from api.schemas.requests import OrderSchema, StoppedSchema
@@ -111,17 +111,15 @@ def _ordered(name: Order, job_id: str, body: dict[str, Any]) -> Answer:
     if present is None or not caller.sees(present.user_id):
         raise JobNotFound
     version = expected_version(present, services.workflows.fingerprint)
-    with counted(name) as count:
-        receipt = services.milepost.order(
-            name,
-            job_id,
-            requested_by=caller.name,
-            token_id=caller.token_id,
-            reason=body.get("reason") or None,
-            server_id=body.get("server_id"),
-            version=version,
-        )
-        count(receipt)
+    receipt = give_order(
+        name,
+        job_id,
+        services,
+        caller,
+        reason=body.get("reason"),
+        server_id=body.get("server_id"),
+        version=version,
+    )
     instance = services.reader.recorded(job_id, receipt.version)
     changed = receipt.position is not None
     return in_json(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from importlib.metadata import version
-from typing import Final, cast
+from typing import Any, Final
 
-from flask import Blueprint, Flask, Response, redirect, url_for
+from flask import Blueprint, Flask, Response, json, request
 from flask_smorest import Api
 from werkzeug.routing import IntegerConverter
 
@@ -36,6 +36,8 @@ client must pass over what it does not know. No release removes or renames a mem
 """
 
 
+MOST_WRITTEN: Final = 8
+"""For how many prefixes the written document is remembered."""
 OF_AN_ID: Final = {"minLength": 1, "maxLength": MAX_ID}
 OF_A_VERSION: Final = {"format": "int64", "minimum": 0, "maximum": NEWEST}
 
@@ -45,13 +47,26 @@ class DocumentedApi(Api):
 
     ERROR_SCHEMA = ProblemSchema
     DEFAULT_ERROR_RESPONSE_NAME = None
-    _written = b""
+
+    def __init__(self, app: Flask, **options: Any) -> None:
+        super().__init__(app, **options)
+        self._written: dict[str, bytes] = {}
 
     def _openapi_json(self) -> Response:
-        # Anybody may ask for the document, and to write it takes 20 ms: it is written once.
-        if not self._written:
-            self._written = super()._openapi_json().get_data()
-        return Response(self._written, mimetype="application/json")
+        # Anybody may ask for the document, and to write it takes 20 ms: it is written once for each
+        # prefix under which a proxy serves it.
+        prefix = request.root_path
+        if prefix not in self._written:
+            if len(self._written) >= MOST_WRITTEN:
+                self._written.clear()
+            self._written[prefix] = self._document(prefix)
+        return Response(self._written[prefix], mimetype="application/json")
+
+    def _document(self, prefix: str) -> bytes:
+        # The paths of the document follow the address of their server.
+        servers = {"servers": [{"url": prefix}]} if prefix else {}
+        written = json.dumps({**self.spec.to_dict(), **servers}, indent=2, sort_keys=False)
+        return written.encode()
 
 
 def api(app: Flask) -> Api:
@@ -78,12 +93,6 @@ def api(app: Flask) -> Api:
         },
     )
     return made
-
-
-@bp.get("/")
-def home() -> Response:
-    """Redirect a browser from the root to the documentation."""
-    return cast(Response, redirect(url_for("reference_page.reference")))
 
 
 @bp.get("/favicon.ico")

@@ -9,6 +9,8 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from marshmallow import Schema, ValidationError
+from webargs.multidictproxy import MultiDictProxy
+from werkzeug.datastructures import MultiDict
 
 from api.errors import InvalidFields
 from api.http import event_stream
@@ -74,6 +76,9 @@ def show_agent(query: dict[str, Any], agent_id: str) -> Answer:
 def show_all(query: dict[str, Any]) -> Answer:
     """Stream all jobs that you may see: the job after each event, in the log's order.
 
+    With `job_id` and `agent_id`, stream these jobs and the jobs of these agents. An id that you may
+    not see, or that nobody has yet, is no error: its events come once there are some for you.
+
     Without Last-Event-ID or `after`, the stream begins with the next event.
     """
     return through_flask(of_all)
@@ -81,7 +86,7 @@ def show_all(query: dict[str, Any]) -> Answer:
 
 async def of_job(request: Request, door: Door, job_id: str) -> Answer:
     """Stream a job; show the job with the longer id that this path may spell, if there is one."""
-    caller = await door.admit(request.header, "read")
+    caller = await door.admit(request, "read")
     after, _ = _asked(request, StreamQuerySchema())
     try:
         return await door.watch(Watch(caller, after, job_id=job_id))
@@ -91,22 +96,25 @@ async def of_job(request: Request, door: Door, job_id: str) -> Answer:
 
 async def of_agent(request: Request, door: Door, agent_id: str) -> Answer:
     """Stream the instance of an agent's newest job."""
-    caller = await door.admit(request.header, "read")
+    caller = await door.admit(request, "read")
     after, _ = _asked(request, StreamQuerySchema())
     return await door.watch(Watch(caller, after, agent_id=agent_id))
 
 
 async def of_all(request: Request, door: Door) -> Answer:
     """Stream all jobs that the caller may see."""
-    caller = await door.admit(request.header, "read")
+    caller = await door.admit(request, "read")
     after, filters = _asked(request, AllStreamQuerySchema())
-    return await door.watch(Watch(caller, after, filters=filters))
+    jobs = frozenset(filters.pop("job_ids", ()))
+    agents = frozenset(filters.pop("agent_ids", ()))
+    return await door.watch(Watch(caller, after, filters=filters, jobs=jobs, agents=agents))
 
 
-def _asked(request: Request, schema: Schema) -> tuple[int | None, dict[str, str]]:
+def _asked(request: Request, schema: Schema) -> tuple[int | None, dict[str, Any]]:
     """Return the position that the reader has seen, and the filters; raise `InvalidFields`."""
+    asked = MultiDict(parse_qsl(request.query, keep_blank_values=True))
     try:
-        query = schema.load(dict(parse_qsl(request.query, keep_blank_values=True)))
+        query = schema.load(MultiDictProxy(asked, schema))
     except ValidationError as error:
         faults: Any = error.messages
         raise InvalidFields(faults) from None

@@ -246,6 +246,9 @@ class TimelineStepSchema(AnswerSchema):
 
     step = fields.String()
     ui_step = fields.String(allow_none=True, metadata={"description": "null if unknown"})
+    ui_label = fields.String(
+        allow_none=True, metadata={"description": "What a person sees meanwhile; null if unknown"}
+    )
     late = fields.Boolean(
         metadata={"description": "True if the first report came after the end of the attempt"}
     )
@@ -274,6 +277,13 @@ class AttemptSchema(AnswerSchema):
     )
     workflow_run_id = fields.String(allow_none=True)
     run_attempt = LongInteger(allow_none=True)
+    waiting_since = fields.AwareDateTime(
+        allow_none=True,
+        metadata={
+            "description": "When the job was registered, or the retry was ordered; null if the "
+            "workflow began without that"
+        },
+    )
     started_at = fields.AwareDateTime(allow_none=True)
     finished_at = fields.AwareDateTime(allow_none=True)
     duration_seconds = fields.Float(allow_none=True)
@@ -297,6 +307,17 @@ class TimelineSchema(AnswerSchema):
     position = LongInteger()
     queued_at = fields.AwareDateTime(allow_none=True)
     attempts = fields.List(fields.Nested(AttemptSchema))
+
+
+class BadgeSchema(AnswerSchema):
+    """A badge, as Shields reads it from an endpoint (https://shields.io/badges/endpoint-badge)."""
+
+    schemaVersion = fields.Integer()  # noqa: N815
+    label = fields.String()
+    message = fields.String()
+    color = fields.String()
+    isError = fields.Boolean()  # noqa: N815
+    cacheSeconds = fields.Integer()  # noqa: N815
 
 
 class ProofSchema(AnswerSchema):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
+from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, validate, validates_schema
 
 from api.schemas.fields import Listed, LongInteger, Name, When
 from api.schemas.times import asked_time
@@ -15,6 +15,8 @@ from projections.reading.time_travel import PointInHistory
 from projections.views.instance import INSTANCE_STATUSES
 
 AT_MOST_NEWEST: Final = validate.Range(0, NEWEST)
+MAX_NAMED: Final = 100
+"""How many jobs and agents one stream may name."""
 TIME: Final = {"type": "string", "format": "date-time"}
 
 
@@ -67,11 +69,44 @@ class StreamQuerySchema(Schema):
 class AllStreamQuerySchema(StreamQuerySchema):
     """Where a stream of all jobs goes on, and which jobs it has."""
 
-    agent_id = Name("Only jobs of this agent")
+    job_ids = fields.List(
+        Name("A job's id"),
+        data_key="job_id",
+        metadata={"description": "Only this job; repeat the parameter for several"},
+    )
+    agent_ids = fields.List(
+        Name("An agent's id"),
+        data_key="agent_id",
+        metadata={
+            "description": "Only jobs of this agent; repeat the parameter for several. With "
+            "`job_id`, these jobs and those; 100 ids in all"
+        },
+    )
     user_id = Name("Only jobs of this user")
     status = fields.String(
         validate=validate.OneOf(INSTANCE_STATUSES),
         metadata={"description": "Only events after which the job has this status"},
+    )
+
+    @validates_schema(skip_on_field_errors=True)
+    def _few(self, query: Mapping[str, Any], **_: Any) -> None:
+        if len(query.get("job_ids", ())) + len(query.get("agent_ids", ())) > MAX_NAMED:
+            raise ValidationError(f"More than {MAX_NAMED} ids.", field_name="job_id")
+
+
+class BadgeQuerySchema(Schema):
+    """What a badge says. The route ignores other parameters: some pages add one against caches."""
+
+    class Meta:
+        """A page that shows an image cannot show what is wrong with its URL."""
+
+        unknown = EXCLUDE
+
+    label = fields.String(
+        metadata={
+            "description": "The left text in place of the id; empty for none. It is cut to 60 "
+            "characters"
+        }
     )
 
 

@@ -27,9 +27,10 @@ from api.serving.threads import NOBODY, THREADS, BoundedThreads
 from api.wiring import Services
 
 BODILESS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-HEALTH: Final = frozenset({b"/livez", b"/readyz"})
+HEALTH: Final = frozenset({"/livez", "/readyz"})
+PREFIX: Final = "X-Forwarded-Prefix"
 STRANGER_THREADS: Final = 2
-"""How many threads answer requests without a token that is known to be valid.
+"""How many threads answer requests without a token or session that is known to be valid.
 
 Each thread at work takes the interpreter from the event loop. So anybody who can connect, and asks
 again and again, would hold up every callback, were there more of them.
@@ -59,6 +60,8 @@ class Front:
         self._threads = BoundedThreads(loop, WSGI_THREADS if without_hot else THREADS)
         self._few_threads = BoundedThreads(loop, STRANGER_THREADS, shares=False)
         self._door = LoopDoor(services, loop, self._threads, self._few_threads, streams)
+        self._cross_origin = application.cross_origin
+        self._proxies = application.proxies
         self._flask = FlaskBehind(application, self._threads)
         self._for_strangers = FlaskBehind(application, self._few_threads)
         self._without_hot = without_hot
@@ -69,20 +72,22 @@ class Front:
         method = incoming.method
         path, query = incoming.path_and_query()
         body = b"" if method in BODILESS else incoming.body
-        text = path.decode("utf-8", "replace")
+        prefix, text = self._split(incoming, path)
         try:
-            is_hot = not self._without_hot or path in HEALTH
+            is_hot = not self._without_hot or text in HEALTH
             # A callback is what its body says, whatever is added to its URL.
             # Load balancers ask for health with HEAD, too, and with queries of their own.
-            is_plain = not query or method == "POST" or path in HEALTH or path.endswith(b"/stream")
+            is_plain = not query or method == "POST" or text in HEALTH or text.endswith("/stream")
             asked = "GET" if method == "HEAD" else method
-            if is_hot and is_plain and (hot := match(asked, text)):
+            request = Request(method, text, query.decode("latin-1"), incoming.header, body)
+            if preflight := self._cross_origin.preflight(method, text, incoming.header):
+                answer = preflight
+            elif is_hot and is_plain and (hot := match(asked, text)):
                 view, parameters = hot
-                request = Request(method, text, query.decode("latin-1"), incoming.header, body)
                 answer = await view(request, self._door, **parameters)
             else:
                 is_callback = self._without_hot and method == "POST" and takes_callbacks(text)
-                known = None if is_callback else self._door.known(incoming.header)
+                known = None if is_callback else self._door.known(request)
                 flask = self._flask if known or is_callback else self._for_strangers
                 caller = known.sharer if known else site_of(incoming.ends.client[0])
                 environ = environ_of(incoming, path, query, body)
@@ -90,16 +95,27 @@ class Front:
                 return await flask.answer(environ, incoming, NOBODY if is_callback else caller)
         except Exception as error:
             # As Flask does: whatever a view raises becomes a problem document.
-            answer = problem_of(error, method, text)
-        return answer._replace(headers=[*answer.headers, *CAREFUL, (HEADER, request_id)])
+            answer = problem_of(error, method, text, prefix)
+        allowed = self._cross_origin.headers(method, text, incoming.header)
+        ours = [*CAREFUL, (HEADER, request_id), *allowed]
+        return answer._replace(headers=[*answer.headers, *ours])
 
     async def answer_when_full(self, incoming: Incoming) -> Answer:
         """Answer when the server has all its connections: questions about its health alone."""
         path, _ = incoming.path_and_query()
-        if path in HEALTH:
+        prefix, text = self._split(incoming, path)
+        if text in HEALTH:
             return await self.answer(incoming)
+        answer = problem_of(TooManyConnections(), incoming.method, text, prefix)
+        allowed = self._cross_origin.headers(incoming.method, text, incoming.header)
+        return answer._replace(headers=[*answer.headers, *allowed])
+
+    def _split(self, incoming: Incoming, path: bytes) -> tuple[str, str]:
+        """Return the prefix of a request's path, and the path without it."""
         text = path.decode("utf-8", "replace")
-        return problem_of(TooManyConnections(), incoming.method, text)
+        if not self._proxies.may_add_prefixes:
+            return "", text
+        return self._proxies.split(text, incoming.ends.client[0], incoming.header(PREFIX))
 
     def finish(self) -> None:
         """End the streams, and the requests that only wait: the server is about to end."""

@@ -11,13 +11,14 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Final, TypeAlias
 
-from api.errors import InvalidToken, MissingToken
-from api.http.callers.access import admitted, identified
-from api.http.headers import Headers
-from api.http.messages import Answer, Result, Watch
+from api.errors import BadRequest
+from api.http.callers.access import Known, admitted, known_to, visitor
+from api.http.messages import Answer, Request, Result, Watch
 from api.serving.gathering import Gathering
 from api.serving.streams.audience import BOUNDS, Audience, Bounds
 from api.serving.threads import BoundedThreads
+from api.sessions import Session
+from api.sessions.remembered import RememberedSessions
 from api.tokens import Principal, Scope, Token
 from api.tokens.remembered import RememberedTokens
 from api.wiring import Services
@@ -53,9 +54,10 @@ class LoopDoor:
         self._strangers = strangers
         self._bodies = BoundedThreads(loop, BODY_THREADS)
         self._milepost = services.milepost
-        self._tokens = services.tokens
-        self._remembered = _OnlyRemembered(services.tokens)
-        self._recognised = _OnlyRecognised(services.tokens)
+        tokens, sessions = services.tokens, services.sessions
+        self._known = known_to(services)
+        self._remembered = Known(_RememberedTokens(tokens), _RememberedSessions(sessions))
+        self._recognised = Known(_RecognisedTokens(tokens), _RecognisedSessions(sessions))
         self._receipts = Gathering(loop, services.milepost.committer)
         self._reading = Batching[str, Instance | None](services.reader.instances_of, name="reader")
         self._instances = Gathering(loop, self._reading)
@@ -65,24 +67,24 @@ class LoopDoor:
         self._asking = Batching[Question, Any](self._answers, name="health")
         self._questions = Gathering(loop, self._asking)
 
-    async def admit(self, header: Headers, scope: Scope) -> Principal:
-        """See `Door.admit`; a token that is not remembered is looked up in a thread."""
+    async def admit(self, request: Request, scope: Scope) -> Principal:
+        """See `Door.admit`; what is not remembered is looked up in a thread."""
         try:
-            return admitted(header, self._remembered, self.services, scope)
+            return admitted(request, self._remembered, self.services, scope)
         except _NotRemembered:
-            look_up = partial(admitted, header, self._tokens, self.services, scope)
-        if known := self.known(header):
+            look_up = partial(admitted, request, self._known, self.services, scope)
+        if known := self.known(request):
             return await self._threads.run(look_up, known.sharer)
         return await self._strangers.run(look_up)
 
-    def known(self, header: Headers) -> Principal | None:
-        """Return a request's sender if its token was valid when it was last looked up.
+    def known(self, request: Request) -> Principal | None:
+        """Return a request's sender if its token or session was valid when it was last looked up.
 
-        A token is looked up again every 5 s. Its sender must not wait among strangers for that.
+        Both are looked up again every 5 s. Their holder must not wait among strangers for that.
         """
         try:
-            return identified(header, self._recognised, self.services)
-        except (MissingToken, InvalidToken, _NotRemembered):
+            return visitor(request, self._recognised, self.services)
+        except (BadRequest, _NotRemembered):
             return None
 
     async def record(self, callback: Callback) -> Receipt:
@@ -140,11 +142,11 @@ class LoopDoor:
 
 
 class _NotRemembered(Exception):
-    """The store of tokens must be asked."""
+    """The store of tokens or of sessions must be asked."""
 
 
-class _OnlyRemembered:
-    """A store of the tokens that are remembered; see `TokenStore.find`."""
+class _RememberedTokens:
+    """The tokens that are remembered; see `TokenLookup`."""
 
     def __init__(self, tokens: RememberedTokens) -> None:
         self._tokens = tokens
@@ -159,8 +161,24 @@ class _OnlyRemembered:
         self._tokens.used(token, now)
 
 
-class _OnlyRecognised:
-    """A store of the tokens that are or were remembered; it notes no use of them."""
+class _RememberedSessions:
+    """The sessions that are remembered; see `SessionLookup`."""
+
+    def __init__(self, sessions: RememberedSessions) -> None:
+        self._sessions = sessions
+
+    def find(self, hash_: str) -> Session:
+        session = self._sessions.remembered(hash_)
+        if session is None:
+            raise _NotRemembered
+        return session
+
+    def seen(self, session: Session, now: datetime) -> None:
+        self._sessions.seen(session, now)
+
+
+class _RecognisedTokens:
+    """The tokens that are or were remembered; no use of them is noted."""
 
     def __init__(self, tokens: RememberedTokens) -> None:
         self._tokens = tokens
@@ -172,4 +190,20 @@ class _OnlyRecognised:
         return token
 
     def used(self, token: Token, now: datetime) -> None:
+        pass
+
+
+class _RecognisedSessions:
+    """The sessions that are or were remembered; no use of them is noted."""
+
+    def __init__(self, sessions: RememberedSessions) -> None:
+        self._sessions = sessions
+
+    def find(self, hash_: str) -> Session:
+        session = self._sessions.recognised(hash_)
+        if session is None:
+            raise _NotRemembered
+        return session
+
+    def seen(self, session: Session, now: datetime) -> None:
         pass

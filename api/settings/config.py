@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from api.settings.named_senders import named_senders
+from api.settings.origins import cors_origins
+from api.settings.path_prefix import path_prefix
 from api.settings.settings import CONNECTIONS_PER_ADDRESS, DRAIN_SECONDS, Settings
 from api.settings.validation import (
     admin_token,
@@ -64,7 +66,10 @@ def from_environment(
         connections=env.integer("MILEPOST_CONNECTIONS", 16, MAX_CONNECTIONS),
         connections_per_address=env.integer("MILEPOST_CONNECTIONS_PER_ADDRESS", 1, MAX_CONNECTIONS)
         or CONNECTIONS_PER_ADDRESS,
+        public_badges=env.choice("MILEPOST_PUBLIC_BADGES", ("off", "on")) == "on",
         trusted_proxies=trusted_proxies(env),
+        cors_origins=cors_origins(env),
+        path_prefix=path_prefix(env.get("MILEPOST_PATH_PREFIX")),
         log_format=env.choice("MILEPOST_LOG_FORMAT", ("text", "json")),
         drain_seconds=DRAIN_SECONDS if drain_seconds is None else drain_seconds,
     )

@@ -51,7 +51,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     workers: int = 1
     connections: int | None = None
     connections_per_address: int = CONNECTIONS_PER_ADDRESS
+    public_badges: bool = False
     trusted_proxies: tuple[str, ...] = ()
+    cors_origins: tuple[str, ...] = ()
+    path_prefix: str = ""
     log_format: str = "text"
     drain_seconds: int = DRAIN_SECONDS
     store: dict[str, str] = {}

@@ -11,7 +11,7 @@ import hmac
 import secrets
 from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
-from typing import Literal, Protocol, get_args
+from typing import Final, Literal, Protocol, get_args
 
 import msgspec
 
@@ -48,13 +48,15 @@ class Token(msgspec.Struct, frozen=True):
 class Principal(msgspec.Struct, frozen=True):
     """The sender of a request, with its scopes; if `user_id` is set, for that user's jobs only.
 
-    `token_id` is `ADMIN` for the admin token of the settings.
+    `token_id` is `ADMIN` for the admin token of the settings. `session` is the hash of the session
+    whose cookie came instead of the token.
     """
 
     name: str
     scopes: frozenset[str]
     token_id: str
     user_id: str | None = None
+    session: str | None = None
 
     @property
     def sharer(self) -> str:
@@ -68,6 +70,9 @@ class Principal(msgspec.Struct, frozen=True):
     def sees(self, user_id: str | None) -> bool:
         """Tell whether the sender may see the jobs of that user."""
         return self.user_id is None or self.user_id == user_id
+
+
+ADMIN_PRINCIPAL: Final = Principal(ADMIN, frozenset({"admin"}), ADMIN)
 
 
 class TokenLookup(Protocol):
@@ -138,7 +143,7 @@ def authenticate(
     """Return the principal of a token's text; raise `InvalidToken`."""
     given = text.encode("utf-8", "surrogateescape")
     if admin_token and hmac.compare_digest(given, admin_token.encode()):
-        return Principal(ADMIN, frozenset({"admin"}), ADMIN)
+        return ADMIN_PRINCIPAL
     prefix, _, rest = text.partition("_")
     token_id, _, secret = rest.partition("_")
     # A text that cannot be a token of Milepost does not reach the database.
@@ -150,6 +155,18 @@ def authenticate(
         or token.has_expired(now := clock())
     ):
         raise InvalidToken
+    return _used(token, store, now)
+
+
+def by_id(token_id: str, store: TokenLookup, now: datetime) -> Principal:
+    """Return the principal of a valid token that vouches for the request; raise `InvalidToken`."""
+    token = store.find(token_id)
+    if token is None or token.revoked_at or token.has_expired(now):
+        raise InvalidToken
+    return _used(token, store, now)
+
+
+def _used(token: Token, store: TokenLookup, now: datetime) -> Principal:
     store.used(token, now)
     return Principal(token.name, frozenset(token.scopes.split()), token.id, token.user_id)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from datetime import datetime
-from typing import Any, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 import msgspec
 
@@ -18,6 +18,7 @@ from domain.job.events import (
 )
 from domain.job.mandate import Mandate
 
+HEARTBEAT: Final = "heartbeat"
 NOT_OF_A_HEARTBEAT = (
     "status",
     "step",
@@ -62,13 +63,18 @@ class Callback(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     size: int = 0
     mandate: Mandate | None = None
 
+    @property
+    def is_heartbeat(self) -> bool:
+        """True for a sign of life; one without a status is nothing else, whatever its type."""
+        return self.type == HEARTBEAT or self.status is None
+
     def facts(self, recorded_at: datetime) -> list[Received]:
         """Return the facts that the callback states.
 
         `running` with a whole machine is two facts: the machine, then the status. Every other
         callback is one fact. A callback of an unknown type without a status is a sign of life.
         """
-        if self.type == "heartbeat" or self.status is None:
+        if self.type == HEARTBEAT or self.status is None:
             return [self._heartbeat(recorded_at)]
         if self.status == "provisioning" and self.step:
             return [self._step(recorded_at, self.step)]
@@ -79,7 +85,7 @@ class Callback(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     # The fields are spelt out: merging dictionaries took five times as long as making the fact.
 
     def _heartbeat(self, recorded_at: datetime) -> HeartbeatReceived:
-        is_known = self.type == "heartbeat"
+        is_known = self.type == HEARTBEAT
         return HeartbeatReceived(
             recorded_at=recorded_at,
             callback_id=self.callback_id,

@@ -33,6 +33,7 @@ def instance_row(state: Instance, views: Views, workflows: Workflows) -> Instanc
         deadlines.look_at(workflow, first_at, silent_at),
         wanted.rank if wanted else None,
         wanted.at if wanted else None,
+        state.workflow or "",
     )
 
 

@@ -19,7 +19,7 @@ from projections.read_model.filters import AttentionFilter, JobFilter
 from projections.read_model.rows import Changes, DueRow, Edition, Row, SetAside, ViewSnapshot
 from projections.read_model.sightings import Sighting
 
-SHAPE = "3"
+SHAPE = "4"
 """The version of the rows: add 1 at each change of what rows hold, or of how they are folded.
 
 The release with the larger number is the newer one: it folds new rows beside the served ones. An
@@ -124,6 +124,17 @@ class ReadModel(Protocol):
 
     def instances(self, wanted: JobFilter) -> Sequence[Row]:
         """Return at most `limit` instances, the newest first."""
+        ...
+
+    def last_run(self, workflow: str) -> Row | None:
+        """Return the newest instance of a workflow (`name@version`), or of none (empty).
+
+        An index finds it, however many jobs there are.
+        """
+        ...
+
+    def count(self, wanted: JobFilter) -> int:
+        """Return how many instances `instances` would return."""
         ...
 
     def attention(self, wanted: AttentionFilter) -> Sequence[Row]:

@@ -139,6 +139,17 @@ class MemoryReadModel:
         matching.sort(key=lambda row: -row.first_position)
         return [Row(row.job_id, row.version, row.document) for row in matching[: wanted.limit]]
 
+    def last_run(self, workflow: str) -> Row | None:
+        """See `ReadModel.last_run`."""
+        with self._lock:
+            its_own = [row for row in self._instances.values() if row.workflow == workflow]
+        last = max(its_own, key=lambda row: row.first_position, default=None)
+        return Row(last.job_id, last.version, last.document) if last else None
+
+    def count(self, wanted: JobFilter) -> int:
+        """See `ReadModel.count`."""
+        return len(self.instances(wanted))
+
     def attention(self, wanted: AttentionFilter) -> Sequence[Row]:
         """See `ReadModel.attention`."""
         with self._lock:

@@ -22,7 +22,8 @@ class InstanceRow(msgspec.Struct, frozen=True, gc=False):
     `due_at` is when the job is given up. `unresponsive_at` is when it counts as unresponsive; None
     while no heartbeat is expected. `look_at` is not later than both, and changes seldom, because it
     is indexed. From `attention_from` on, the job may need somebody; an `attention_rank` of 0 is the
-    worst reason.
+    worst reason. `workflow` is empty for a job that names none: an index over it has an order that
+    one over NULL lacks.
     """
 
     job_id: str
@@ -38,6 +39,7 @@ class InstanceRow(msgspec.Struct, frozen=True, gc=False):
     look_at: datetime | None = None
     attention_rank: int | None = None
     attention_from: datetime | None = None
+    workflow: str = ""
 
 
 TIMES = ("due_at", "unresponsive_at", "look_at", "attention_from")

@@ -22,6 +22,7 @@ from projections.reading.entries import Entry, JobState, Wanted, audit
 from projections.reading.time_travel import PointInHistory, checked, travel
 from projections.reading.whole_errors import State, WholeErrors
 from projections.views.instance import Instance
+from projections.views.timeline import Timeline
 from projections.views.view import Views
 
 SCANNED = 5_000
@@ -83,6 +84,12 @@ class History:
         view, job_id = self._views.instance, present.job_id
         with translated():
             return travel(view, job_id, wanted, self._read_model, self._mapper)
+
+    def timeline(self, job_id: str, version: int) -> Timeline:
+        """Return a job's timeline after its event of that version, which the job must have."""
+        with translated():
+            point = PointInHistory(version)
+            return travel(self._views.timeline, job_id, point, self._read_model, self._mapper)
 
     def with_whole_errors(self, state: State) -> State:
         """Return a job's state with its errors whole, of which a state keeps head and tail."""

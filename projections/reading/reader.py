@@ -143,6 +143,16 @@ class Reader:
                 for row in self._read_model.instances(wanted)
             ]
 
+    def count(self, wanted: JobFilter) -> int:
+        """Return how many instances `instances` would return, without reading them."""
+        with translated():
+            return self._read_model.count(wanted)
+
+    def position(self) -> int:
+        """Return the position that lists are as of."""
+        with translated():
+            return self._read_model.position()
+
     def instances_of_agent(self, agent_id: str, user_id: str | None = None) -> Iterator[Instance]:
         """Yield the agent's instances, the newest first; a page of them is in memory at a time."""
         page = self.instances(JobFilter(agent_id=agent_id, user_id=user_id, limit=PAGE_JOBS))
@@ -151,6 +161,17 @@ class Reader:
             before = page[-1].first_position
             wanted = JobFilter(agent_id=agent_id, user_id=user_id, before=before, limit=PAGE_JOBS)
             page = self.instances(wanted) if len(page) == PAGE_JOBS else []
+
+    def last_run(self, workflow: str) -> Instance | None:
+        """Return the newest job of a workflow (`name@version`), or of those that name none (empty).
+
+        Which job that is, is as of the read model's position; its state is never stale. None if
+        there is no job. Raises `NotRebuiltYet`.
+        """
+        with translated():
+            self._refuse_older_rows()
+            row = self._read_model.last_run(workflow)
+        return self.instance(row.job_id) if row else None
 
     def attention(self, wanted: AttentionFilter) -> Sequence[Instance]:
         """Return jobs that may need somebody, as of the read model's position, the worst first.

@@ -25,6 +25,7 @@ ALL = [
     ("log", 2),
     ("read model", 1),
     ("read model", 2),
+    ("sessions", 1),
     ("tokens", 1),
     ("tokens", 2),
     ("tree", 1),

@@ -12,7 +12,7 @@ import pytest
 from bench import before
 from bench.contenders import Mismatch, check
 from bench.effort import SHORT
-from bench.figures import Line, alternate
+from bench.figures import Line, NothingMeasured, alternate
 from bench.history import life
 from bench.load import CONNECTIONS, Result
 from bench.stage import Stage
@@ -43,6 +43,17 @@ def test_who_goes_first_alternates() -> None:
     alternate(turn("ours"), turn("theirs"), pairs=3)
 
     assert order == ["ours", "theirs", "theirs", "ours", "ours", "theirs"]
+
+
+def test_a_pair_in_which_nothing_happened_is_measured_again() -> None:
+    pair = alternate(turns(100, 0, 100), turns(0, 200, 200), pairs=1)
+
+    assert pair == (100, 200, 0.5)
+
+
+def test_a_machine_that_is_too_busy_to_measure_ends_the_bench_in_words() -> None:
+    with pytest.raises(NothingMeasured, match="too busy"):
+        alternate(turns(*[0.0] * 6), turns(*[1.0] * 6), pairs=2)
 
 
 @pytest.mark.parametrize("stored", [100, 100 + 2 * CONNECTIONS])

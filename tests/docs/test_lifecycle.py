@@ -65,6 +65,8 @@ class Story:
         if word == "timeout":
             self.now += timedelta(minutes=16)
             outcome = self.job.time_out(self.now)
+        elif word == "!stop":
+            outcome = self.job.stop("ops", None, self.now)
         elif word.startswith("!"):
             outcome = order(self.job, COMMANDS[COMMANDS.index(word[1:])], self.now)
         else:

@@ -46,6 +46,7 @@ def test_what_people_write_stays_as_it_is(text: str) -> None:
         ("a\u2028b\u2029c\x85d", r"a\u2028b\u2029c\x85d"),
         ("\ufeffa\u200bb\u2060", r"\ufeffa\u200bb\u2060"),
         ("\U000e0041\udcff", r"\U000e0041\udcff"),
+        ("\ufffea\uffff", r"\ufffea\uffff"),
         ("a\nb\r\tc", r"a\nb\r\tc"),
     ],
 )

@@ -10,6 +10,7 @@ import pytest
 from eventsourcing.persistence import PersistenceError
 
 from api.databases import Kit, kit_over
+from api.sessions.memory import MemorySessions
 from api.tokens.memory import MemoryTokens
 from domain.application import Milepost
 from domain.log.memory import MemoryRecorder
@@ -114,7 +115,9 @@ def in_memory(recorder: MemoryRecorder, shape: str) -> Kit:
     """Return a kit without what memory lacks: its rows are never rebuilt, its tables not edited."""
     lacking: Any = None
     rows, tree = MemoryReadModel(recorder, shape), MemoryTree(recorder)
-    return Kit(NoTables(), rows, lacking, tree, lacking, MemoryTokens(), NoSurroundings())
+    return Kit(
+        NoTables(), rows, lacking, tree, lacking, MemoryTokens(), MemorySessions(), NoSurroundings()
+    )
 
 
 def store_env(kind: str, request: pytest.FixtureRequest) -> dict[str, str]:

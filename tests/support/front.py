@@ -61,7 +61,7 @@ class FrontDoor:
         """Yield a client of this application's front."""
         self._front = Front(application, services, self._loop)
         try:
-            yield Client(self._forwarded)
+            yield Client(self._forwarded, use_cookies=False)
         finally:
             self._front.close()
             self._front = None

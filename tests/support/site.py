@@ -21,7 +21,9 @@ from werkzeug.test import Client, TestResponse
 from api import tokens
 from api.app import create_app
 from api.http.callers.proxies import Proxies
+from api.http.cross_origin import CrossOrigin
 from api.http.flask_side.app import App
+from api.sessions.remembered import RememberedSessions
 from api.settings.settings import Settings
 from api.tokens import Scope
 from api.tokens.remembered import RememberedTokens
@@ -66,9 +68,8 @@ class Site:
             home=Path("unused"),
             database_url="postgresql://" if kind_of(deployment) == "postgres" else "sqlite:///",
             callback_secrets=tuple(secrets),
-            admin_token=ADMIN,
             checkpoint_keys=tuple(checkpoint_keys),
-            **{"job_key_secrets": (JOB_KEY_SECRET,), **others},
+            **{"admin_token": ADMIN, "job_key_secrets": (JOB_KEY_SECRET,), **others},
         )
         self.services = Services(
             settings=settings,
@@ -82,6 +83,7 @@ class Site:
             inspection=deployment.kit.inspection,
             surroundings=deployment.kit.surroundings,
             tokens=RememberedTokens(deployment.kit.tokens, writer=AtOnce()),
+            sessions=RememberedSessions(deployment.kit.sessions, writer=AtOnce()),
             senders=senders_of(settings, deployment.workflows),
             workflows=deployment.workflows,
             definitions=UsedDefinitions(deployment.read_model),
@@ -89,7 +91,7 @@ class Site:
         )
         self.services.prepare()
         self.app = app_over(self.services)
-        self.client: Client = self.app.test_client()
+        self.client: Client = self.app.test_client(use_cookies=False)
 
     @property
     def position(self) -> int:
@@ -192,6 +194,16 @@ class Site:
         """Make a token and return its text."""
         return tokens.create(self.services.tokens, name, scopes, user_id, self.clock())[1]
 
+    def sign_in(self, token: str = ADMIN, **headers: str) -> str:
+        """Sign in as a browser does, and return the cookie that it sends from then on."""
+        answer = self.client.post("/sign-in", data={"token": token}, headers=headers)
+        assert answer.status_code == 303, answer.text
+        return answer.headers["Set-Cookie"].partition(";")[0]
+
+    def look(self, path: str, cookie: str, method: str = "GET", **headers: str) -> TestResponse:
+        """Ask with a cookie."""
+        return self.client.open(path, method=method, headers={"Cookie": cookie, **headers})
+
     def project(self) -> None:
         """Let the read model catch up."""
         self.deployment.projector.catch_up()
@@ -215,18 +227,24 @@ def app_over(services: Services) -> App:
     """
     made = copy(_app_over_nothing())
     made.extensions = {**made.extensions, "milepost": services}
-    made.proxies = Proxies(services.settings.trusted_proxies)
+    settings = services.settings
+    made.proxies = Proxies(settings.trusted_proxies, settings.path_prefix)
+    made.cross_origin = CrossOrigin(settings.cors_origins)
     return made
 
 
 def everything_in(site: Site) -> bytes:
-    """Return the bytes of the database's files, or its table of tokens as text."""
+    """Return the bytes of the database's files, or its tables of secrets' hashes as text."""
     env = site.deployment.env
     if kind_of(site.deployment) == "sqlite":
         database = Path(env["SQLITE_DBNAME"])
         return b"".join(path.read_bytes() for path in database.parent.glob(f"{database.name}*"))
     with psycopg.connect(env["DATABASE_URL"]) as connection:
-        return str(connection.execute("SELECT * FROM milepost_tokens").fetchall()).encode()
+        rows = [
+            connection.execute(f"SELECT * FROM {table}").fetchall()
+            for table in ("milepost_tokens", "milepost_sessions")
+        ]
+        return str(rows).encode()
 
 
 def bearer(token: str) -> dict[str, str]:

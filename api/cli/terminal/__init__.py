@@ -1,1 +1,1 @@
-"""The terminal for all commands: tables, progress, options."""
+"""The terminal for all commands: output, progress, options, the marks of steps."""

@@ -1,21 +1,44 @@
-"""Access: every route except callbacks and health needs a bearer token with a scope."""
+"""Access: who calls, and what the caller may do.
+
+Every route but those of callbacks, health and signing in needs one of these, the first that is
+there:
+
+1. `Authorization: Bearer` with a token.
+2. The cookie of a session, for GET and HEAD alone: another site can let a browser send it.
+
+What is there must be valid: a request with a wrong token is refused, also if it has a cookie.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import ParamSpec, TypeVar, cast
+from typing import Final, NamedTuple, ParamSpec, TypeVar, cast
 
 from flask import current_app, g
+from flask import request as in_hand
 
 from api.errors import InvalidToken, MissingScope, MissingToken
-from api.http.headers import Headers, header
+from api.http.callers.cookies import session_secret
+from api.http.headers import header
+from api.http.messages import Request
+from api.sessions import SessionLookup, holder
 from api.tokens import Principal, Scope, TokenLookup, authenticate
 from api.wiring import Services
 from domain.log.store import translated
 
 Parameters = ParamSpec("Parameters")
 Answer = TypeVar("Answer")
+
+LOOKING: Final = frozenset({"GET", "HEAD"})
+"""The methods that change nothing."""
+
+
+class Known(NamedTuple):
+    """Where a door finds tokens and sessions."""
+
+    tokens: TokenLookup
+    sessions: SessionLookup
 
 
 def services() -> Services:
@@ -28,16 +51,27 @@ def principal() -> Principal:
     return cast(Principal, g.principal)
 
 
+def asked(body: bytes = b"") -> Request:
+    """Return the request that Flask has in hand, as plain values."""
+    query = in_hand.query_string.decode("latin-1")
+    return Request(in_hand.method, in_hand.path, query, header, body)
+
+
+def known_to(wired: Services) -> Known:
+    """Return all tokens and sessions that there are."""
+    return Known(wired.tokens, wired.sessions)
+
+
 def needs(
     scope: Scope,
 ) -> Callable[[Callable[Parameters, Answer]], Callable[Parameters, Answer]]:
-    """Call the view only for a request whose token grants the scope."""
+    """Call the view only for a request whose sender the scope is granted to."""
 
     def decorate(view: Callable[Parameters, Answer]) -> Callable[Parameters, Answer]:
         @wraps(view)
         def guarded(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Answer:
             wired = services()
-            g.principal = admitted(header, wired.tokens, wired, scope)
+            g.principal = admitted(asked(), known_to(wired), wired, scope)
             return view(*args, **kwargs)
 
         return guarded
@@ -45,27 +79,43 @@ def needs(
     return decorate
 
 
-def admitted(header: Headers, tokens: TokenLookup, wired: Services, scope: Scope) -> Principal:
-    """Return the sender of a request with these headers, if its token grants the scope.
+def admitted(request: Request, known: Known, wired: Services, scope: Scope) -> Principal:
+    """Return the sender of a request, if the scope is granted to it.
 
-    Raises `MissingToken`, `InvalidToken` or `MissingScope`.
+    Raises `MissingToken`, `InvalidToken`, `InvalidSession` or `MissingScope`.
     """
-    caller = identified(header, tokens, wired)
+    return granted(_sender(request, known, wired), scope)
+
+
+def granted(caller: Principal, scope: Scope) -> Principal:
+    """Return the caller; raise `MissingScope` if the scope is not granted to it."""
     if not caller.may(scope):
         raise MissingScope(f"The token {caller.name!r} lacks the scope {scope!r}.")
     return caller
 
 
-def identified(header: Headers, tokens: TokenLookup, wired: Services) -> Principal:
-    """Return the sender of a request with these headers, whatever its token grants.
+def visitor(request: Request, known: Known, wired: Services) -> Principal:
+    """Return who sent a request of any method that a page's form may have sent.
 
-    Raises `MissingToken` or `InvalidToken`.
+    The cookie of a session counts for each method, so the caller checks the form's own proof.
+    Raises `MissingToken`, `InvalidToken` or `InvalidSession`.
     """
-    given = header("Authorization")
-    if given is None:
-        raise MissingToken
-    scheme, _, token = given.partition(" ")
-    if scheme.lower() != "bearer" or not token.strip():
-        raise InvalidToken
-    with translated():
-        return authenticate(token.strip(), tokens, wired.settings.admin_token, wired.clock)
+    return _sender(request._replace(method="GET"), known, wired)
+
+
+def _sender(request: Request, known: Known, wired: Services) -> Principal:
+    given = request.header("Authorization")
+    if given is not None:
+        scheme, _, token = given.partition(" ")
+        if scheme.lower() != "bearer" or not token.strip():
+            raise InvalidToken
+        with translated():
+            return authenticate(
+                token.strip(), known.tokens, wired.settings.admin_token, wired.clock
+            )
+    if request.method in LOOKING and (secret := session_secret(request.header)) is not None:
+        with translated():
+            return holder(
+                secret, known.sessions, known.tokens, wired.settings.admin_token, wired.clock
+            )
+    raise MissingToken

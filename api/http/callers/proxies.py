@@ -13,6 +13,8 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from api.settings.path_prefix import PREFIX
+
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
@@ -25,16 +27,20 @@ SCHEMES: Final = ("http", "https")
 HOST: Final = re.compile(
     r"[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?"
 )
-PREFIX: Final = re.compile(r"(/[A-Za-z0-9._~-]{1,64}){1,8}/?")
-"""A path of plain segments. What begins with two slashes would lead to another host."""
 
 
 class Proxies:
-    """The proxies in some networks, each written as `10.0.0.0/8`, or as one address."""
+    """The proxies in some networks, each written as `10.0.0.0/8`, or as one address.
 
-    def __init__(self, networks: Iterable[str]) -> None:
+    Behind them, the server's paths begin with `prefix`, such as `/milepost`, unless a trusted proxy
+    names another one.
+    """
+
+    def __init__(self, networks: Iterable[str], prefix: str = "") -> None:
         self._networks = [ip_network(network) for network in networks]
+        self._prefix = prefix
         self.trust = lru_cache(REMEMBERED)(self._trust)
+        self.may_add_prefixes = bool(self._networks or prefix)
 
     def _trust(self, address: str) -> bool:
         """Tell whether this is the address of a trusted proxy."""
@@ -50,9 +56,34 @@ class Proxies:
         header the last value counts, which the nearest proxy wrote. What cannot be meant is left.
         """
         said = [environ.pop(name, "") for name in FORWARDED]
-        if not any(said) or not self.trust(environ.get("REMOTE_ADDR", "")):
-            return
-        clients, *others = said
+        if any(said) and self.trust(environ.get("REMOTE_ADDR", "")):
+            self._believe(environ, *said)
+        # Another WSGI server may have split the path already.
+        if self._prefix and not environ.get("SCRIPT_NAME"):
+            environ["SCRIPT_NAME"] = self._prefix
+            environ["PATH_INFO"] = self.own_path(environ.get("PATH_INFO", ""))
+
+    def split(self, path: str, peer: str, said: str | None) -> tuple[str, str]:
+        """Return the prefix under which a client asked for this path, and the path without it.
+
+        `said` is the header `X-Forwarded-Prefix`. A proxy that names a prefix has taken it off the
+        path itself, so nothing more is taken off: its rules about paths would fail otherwise.
+        """
+        if said and self.trust(peer) and (named := _last_prefix(said)):
+            return named, path
+        return self._prefix, self.own_path(path)
+
+    def own_path(self, path: str) -> str:
+        """Return a path without the configured prefix, with which it may begin."""
+        if self._prefix and path.startswith(self._prefix):
+            rest = path[len(self._prefix) :]
+            if rest[:1] in ("", "/"):
+                return rest or "/"
+        return path
+
+    def _believe(
+        self, environ: WSGIEnvironment, clients: str, scheme: str, host: str, prefix: str
+    ) -> None:
         for written in reversed(clients.split(",")):
             client = _without_port(written.strip())
             if parsed_address(client) is None:
@@ -60,13 +91,21 @@ class Proxies:
             environ["REMOTE_ADDR"] = client
             if not self.trust(client):
                 break
-        scheme, host, prefix = [values.rpartition(",")[2].strip() for values in others]
-        if scheme.lower() in SCHEMES:
-            environ["wsgi.url_scheme"] = scheme.lower()
-        if HOST.fullmatch(host):
-            environ["HTTP_HOST"] = host
-        if PREFIX.fullmatch(prefix):
-            environ["SCRIPT_NAME"] = prefix.rstrip("/")
+        if (last := _last(scheme).lower()) in SCHEMES:
+            environ["wsgi.url_scheme"] = last
+        if HOST.fullmatch(last := _last(host)):
+            environ["HTTP_HOST"] = last
+        if named := _last_prefix(prefix):
+            environ["SCRIPT_NAME"] = named
+
+
+def _last(values: str) -> str:
+    return values.rpartition(",")[2].strip()
+
+
+def _last_prefix(values: str) -> str | None:
+    last = _last(values)
+    return last.rstrip("/") if PREFIX.fullmatch(last) else None
 
 
 def parsed_address(text: str) -> Address | None:

@@ -77,6 +77,7 @@ LEFT_OUT: Final = {
         "queue_full",
         "store_unavailable",
         "not_durable",
+        "sign_in",
     )
 }
 

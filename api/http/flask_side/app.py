@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import closing
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 from flask import Flask, Request, Response
 from flask.sessions import NullSession, SessionInterface, SessionMixin
+from jinja2 import StrictUndefined
 from werkzeug.routing import MapAdapter
 from werkzeug.wsgi import ClosingIterator
 
 from api.http.callers.proxies import Proxies
+from api.http.cross_origin import CrossOrigin
+from api.http.headers import headers_of
 from api.http.messages import Answer
 from api.http.request_ids import HEADER, REQUEST_ID, begin
 
@@ -23,9 +26,12 @@ CAREFUL: Final = (
     ("X-Content-Type-Options", "nosniff"),
     ("Referrer-Policy", "no-referrer"),
 )
-"""Security headers of every answer."""
+"""Security headers of every answer that has no others under these names."""
 NO_SCRIPT: Final = ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 """The policy of a page that has none of its own, such as a redirect's."""
+PRIVATE: Final = ("Cache-Control", "private, no-cache")
+"""What a cache may do with the answer to a request with a cookie. A cache that many people share
+keeps no answer to `Authorization` by itself, but it may keep this one (RFC 9111, 3.5)."""
 
 
 class Sessionless(SessionInterface):
@@ -42,10 +48,16 @@ class App(Flask):
     """An application whose views return `Answer`, and whose short answers are sent in one piece."""
 
     session_interface = Sessionless()
+    jinja_options: ClassVar = {  # type: ignore[misc]
+        "undefined": StrictUndefined,
+        "trim_blocks": True,
+        "lstrip_blocks": True,
+    }
 
-    def __init__(self, name: str, proxies: Proxies) -> None:
+    def __init__(self, name: str, proxies: Proxies, cross_origin: CrossOrigin) -> None:
         super().__init__(name, static_folder=None)
         self.proxies = proxies
+        self.cross_origin = cross_origin
 
     def make_response(self, rv: Any) -> Response:
         """Return a view's result as a Flask response."""
@@ -81,6 +93,9 @@ class App(Flask):
     def _answered(
         self, environ: WSGIEnvironment, start_response: StartResponse, request_id: str
     ) -> Iterable[bytes]:
+        method, path = environ["REQUEST_METHOD"], environ.get("PATH_INFO", "")
+        header = headers_of(environ)
+        allowed = self.cross_origin.headers(method, path, header)
         short = False
 
         def start(status: str, headers: list[tuple[str, str]], *exc: Any) -> Any:
@@ -89,9 +104,15 @@ class App(Flask):
             default = 0 if status.startswith("304") else MANY_BYTES
             short = int(named.get("Content-Length", default)) < MANY_BYTES
             is_page = named.get("Content-Type", "").startswith("text/html")
-            policy = [NO_SCRIPT] if is_page and NO_SCRIPT[0] not in named else []
-            return start_response(status, [*headers, *CAREFUL, (HEADER, request_id), *policy], *exc)
+            careful = [*CAREFUL, NO_SCRIPT] if is_page else list(CAREFUL)
+            if "HTTP_COOKIE" in environ:
+                careful.append(PRIVATE)
+            missing = [each for each in careful if each[0] not in named]
+            ours = [*missing, (HEADER, request_id), *allowed]
+            return start_response(status, [*headers, *ours], *exc)
 
+        if preflight := self.cross_origin.preflight(method, path, header):
+            return self.make_response(preflight)(environ, start)
         body = super().wsgi_app(environ, start)
         if not short:
             return body

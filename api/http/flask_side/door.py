@@ -8,8 +8,7 @@ from flask import request
 
 from api.errors import AgentNotFound, NoStreams
 from api.http.bodies import whole_body
-from api.http.callers.access import admitted, services
-from api.http.headers import Headers, header
+from api.http.callers.access import admitted, asked, known_to, services
 from api.http.messages import Answer, Request, Result, View, Watch
 from api.tokens import Principal, Scope
 from api.wiring import Services
@@ -25,9 +24,9 @@ class FlaskDoor:
     def __init__(self, services: Services) -> None:
         self.services = services
 
-    async def admit(self, header: Headers, scope: Scope) -> Principal:
+    async def admit(self, request: Request, scope: Scope) -> Principal:
         """See `Door.admit`."""
-        return admitted(header, self.services.tokens, self.services, scope)
+        return admitted(request, known_to(self.services), self.services, scope)
 
     async def record(self, callback: Callback) -> Receipt:
         """See `Door.record`."""
@@ -78,10 +77,8 @@ class FlaskDoor:
 def through_flask(view: View, **parameters: str) -> Answer:
     """Return the view's answer to the present request, or raise what it raises."""
     body = whole_body() if request.method == "POST" else b""
-    query = request.query_string.decode("latin-1")
-    asked = Request(request.method, request.path, query, header, body)
     # A coroutine that is never made to wait runs to its end in one step; no event loop is needed.
-    steps = view(asked, FlaskDoor(services()), **parameters).__await__()
+    steps = view(asked(body), FlaskDoor(services()), **parameters).__await__()
     try:
         next(steps)
     except StopIteration as end:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 from werkzeug.exceptions import NotFound
 from werkzeug.routing import PathConverter
 
@@ -19,3 +21,9 @@ class IdConverter(PathConverter):
         if len(value) > MAX_ID or not is_printable(value):
             raise NotFound
         return value
+
+    def to_url(self, value: str) -> str:
+        """Return the id as a path has it, for a client that takes out the parts `.` and `..`."""
+        if any(part in (".", "..") for part in value.split("/")):
+            return quote(value, safe="")
+        return super().to_url(value)

@@ -9,7 +9,6 @@ from typing import Final
 from urllib.parse import quote
 
 import msgspec
-from flask import Response, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from api import errors as asked
@@ -17,10 +16,9 @@ from api.errors import sentence
 from api.http.callback_paths import takes_callbacks
 from api.http.callers.stranger_log import StrangerLog
 from api.http.counting.counters import REASONS, REFUSED
-from api.http.flask_side.app import App
 from api.http.flask_side.blueprint import PROBLEM
 from api.http.messages import Answer
-from api.http.problems.kinds import KINDS
+from api.http.problems.kinds import KINDS, Kind
 from domain import errors as domain
 from domain.errors import MilepostError
 from domain.log.vouching.contract import NotDurableYet
@@ -47,57 +45,51 @@ BY_SIGNATURE: Final = (
     'Signature realm="milepost", headers="X-Signature X-Hub-Signature-256 webhook-signature"',
 )
 """How a request is authenticated. RFC 9110 wants this with every 401."""
+BY_SIGNERS: Final = ("invalid-signature", "undated-signature", "shared-secret-off")
+"""The problems of requests that a signature authenticates."""
 TOO_LARGE = (
     "The body is larger than 1 MiB (1,048,576 bytes), the most that Milepost takes. "
     "Send the end of a long log only."
 )
 
 
-def install(app: App) -> None:
-    """Answer every error with a problem document."""
-
-    def explained(error: Exception) -> Response:
-        return app.make_response(problem_of(error, request.method, request.path))
-
-    app.register_error_handler(Exception, explained)
-    app.register_error_handler(HTTPException, explained)
-
-
-def problem_of(error: Exception, method: str, path: str) -> Answer:
+def problem_of(error: Exception, method: str, path: str, prefix: str = "") -> Answer:
     """Return the problem document of an error that a view raised for this method and path.
 
-    Count it, if it refuses a callback.
+    Clients see the path behind the prefix. Count the error, if it refuses a callback.
     """
     if method == "POST" and takes_callbacks(path) and (counter := REFUSED.get(type(error))):
         counter.inc()
     if isinstance(error, MilepostError) and type(error) in KINDS:
-        return _explained(error, method, path)
+        return _explained(error, method, path, prefix)
     if isinstance(error, HTTPException):
-        return _from_http(error, path)
-    return _unexplained(error, method, path)
+        return _from_http(error, path, prefix)
+    return _unexplained(error, method, path, prefix)
 
 
 def problem(
-    status: int, slug: str, title: str, detail: str, path: str, **members: object
+    status: int, slug: str, title: str, detail: str, instance: str | None, **members: object
 ) -> Answer:
     """Return a problem document without the members that are None."""
     document = {"type": PREFIX + slug, "title": title, "status": int(status), "detail": detail}
-    document |= {"instance": _uri(path), **members}
+    document |= {"instance": instance, **members}
     body = msgspec.json.encode({k: v for k, v in document.items() if v not in (None, "")})
-    headers = [("Content-Type", PROBLEM)]
+    # Without this, a cache may store a 404, and answer it to who may see the thing.
+    headers = [("Content-Type", PROBLEM), ("Cache-Control", "no-store")]
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers.append(("Retry-After", str(RETRY_AFTER_SECONDS)))
     if status == HTTPStatus.UNAUTHORIZED:
-        headers.append(BY_TOKEN if slug.endswith("-token") else BY_SIGNATURE)
+        headers.append(BY_SIGNATURE if slug in BY_SIGNERS else BY_TOKEN)
     return Answer(int(status), headers, body + b"\n")
 
 
-def _uri(path: str) -> str | None:
+def _uri(prefix: str, path: str) -> str | None:
     """Return a path as a reference that RFC 3986 allows; None for what is no path, such as `*`."""
     if not path.startswith("/"):
         return None
+    whole = prefix + path
     # What follows two slashes would be a host.
-    return ("/." if path.startswith("//") else "") + quote(path, safe=IN_A_PATH)
+    return ("/." if whole.startswith("//") else "") + quote(whole, safe=IN_A_PATH)
 
 
 def _ended(message: str) -> str:
@@ -105,7 +97,22 @@ def _ended(message: str) -> str:
     return message if message.endswith((".", "?", "!")) else f"{message}."
 
 
-def _explained(error: MilepostError, method: str, path: str) -> Answer:
+def _explained(error: MilepostError, method: str, path: str, prefix: str) -> Answer:
+    kind, detail = explained(error, method, path)
+    fields = error.fields if isinstance(error, asked.InvalidFields) else None
+    possible = error.possible if isinstance(error, domain.NotPossible) else None
+    members: dict[str, object] = {"error": kind.error, "errors": fields, "possible": possible}
+    if isinstance(error, asked.NotWriting):
+        members |= {"reason": error.reason, "seconds": error.seconds}
+    instance = _uri(prefix, path)
+    answer = problem(kind.status, kind.slug, kind.title, detail, instance, **members)
+    if kind.passes and kind.status != HTTPStatus.SERVICE_UNAVAILABLE:
+        return _with(answer, [("Retry-After", str(RETRY_AFTER_SECONDS))])
+    return answer
+
+
+def explained(error: MilepostError, method: str, path: str) -> tuple[Kind, str]:
+    """Return the kind of an error of `KINDS`, and what happened with advice; log it if need be."""
     kind = KINDS[type(error)]
     if isinstance(error, asked.InvalidSignature):
         # A sender that has the secret must find its slip in the log, whatever strangers send.
@@ -115,19 +122,10 @@ def _explained(error: MilepostError, method: str, path: str) -> Answer:
         # Strangers can fill their threads, and may ask for the health of a database that is away.
         cause = str(error) or sentence(error)
         STRANGERS.error(UNAVAILABLE[type(error)], "%s %r: %s", method, path[:MAX_PATH], cause)
-    detail = " ".join(part for part in (_ended(sentence(error)), kind.advice) if part)
-    fields = error.fields if isinstance(error, asked.InvalidFields) else None
-    possible = error.possible if isinstance(error, domain.NotPossible) else None
-    members: dict[str, object] = {"error": kind.error, "errors": fields, "possible": possible}
-    if isinstance(error, asked.NotWriting):
-        members |= {"reason": error.reason, "seconds": error.seconds}
-    answer = problem(kind.status, kind.slug, kind.title, detail, path, **members)
-    if kind.passes and kind.status != HTTPStatus.SERVICE_UNAVAILABLE:
-        return _with(answer, [("Retry-After", str(RETRY_AFTER_SECONDS))])
-    return answer
+    return kind, " ".join(part for part in (_ended(sentence(error)), kind.advice) if part)
 
 
-def _from_http(error: HTTPException, path: str) -> Answer:
+def _from_http(error: HTTPException, path: str, prefix: str) -> Answer:
     status = error.code or HTTPStatus.INTERNAL_SERVER_ERROR
     # Werkzeug has an older phrase for 413 than RFC 9110.
     title = "Content Too Large" if status == 413 else error.name
@@ -138,10 +136,10 @@ def _from_http(error: HTTPException, path: str) -> Answer:
     if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         detail = TOO_LARGE
         STRANGERS.warning(REASONS[RequestEntityTooLarge], "%r: %s", path[:MAX_PATH], detail)
-    return _with(problem(status, slug, title, detail, path), theirs)
+    return _with(problem(status, slug, title, detail, _uri(prefix, path)), theirs)
 
 
-def _unexplained(error: Exception, method: str, path: str) -> Answer:
+def _unexplained(error: Exception, method: str, path: str, prefix: str) -> Answer:
     # A bug of Milepost: the traceback goes to the log, never to the client.
     log.exception("%s %r", method, path, exc_info=error)
     return problem(
@@ -149,7 +147,7 @@ def _unexplained(error: Exception, method: str, path: str) -> Answer:
         "internal-error",
         "Internal error",
         "Something went wrong inside Milepost; the log has the details.",
-        path,
+        _uri(prefix, path),
     )
 
 

@@ -67,7 +67,7 @@ KINDS: dict[type[MilepostError], Kind] = {
         HTTPStatus.BAD_REQUEST,
         "invalid-json",
         "Invalid JSON",
-        "Send one JSON object in UTF-8.",
+        "Send one JSON object in UTF-8, as jq -n makes it.",
         "Invalid JSON",
     ),
     asked.MissingJobId: Kind(
@@ -109,6 +109,18 @@ KINDS: dict[type[MilepostError], Kind] = {
         "invalid-token",
         "Invalid token",
         "Write Bearer before the token; milepost tokens create makes a new token.",
+    ),
+    asked.InvalidSession: Kind(
+        HTTPStatus.UNAUTHORIZED,
+        "invalid-session",
+        "Session ended",
+        "Sign in again, or send Authorization: Bearer followed by a token.",
+    ),
+    asked.ForeignForm: Kind(
+        HTTPStatus.FORBIDDEN,
+        "foreign-form",
+        "Form of another page",
+        "Nothing was changed. Load the page again, and send its form once more.",
     ),
     asked.MissingScope: Kind(
         HTTPStatus.FORBIDDEN, "missing-scope", "Missing scope", "Use another token."
@@ -234,7 +246,8 @@ KINDS: dict[type[MilepostError], Kind] = {
         HTTPStatus.CONFLICT,
         "job-already-registered",
         "Job already registered",
-        "Choose another job_id, or leave it out to get a new one.",
+        "Choose another job_id, or leave it out to get a new one. If this is a retry: a "
+        "registration with an Idempotency-Key can be sent again, and gets the same answer.",
     ),
     domain.JobInProgress: Kind(
         HTTPStatus.CONFLICT,

@@ -179,9 +179,10 @@ class Connection(asyncio.Protocol):
             return
         following = self._waiting.popleft()
         if isinstance(following, Exception):
-            path = unquote(self._reader.target.partition(b"?")[0][:MAX_NAMED].decode("latin-1"))
+            asked = unquote(self._reader.target.partition(b"?")[0][:MAX_NAMED].decode("latin-1"))
+            prefix, path = self._connections.proxies.split(asked, self.ends.client[0], None)
             method = self._reader.method
-            self._send(method, problem_of(following, method, path), CLOSE)
+            self._send(method, problem_of(following, method, path, prefix), CLOSE)
             return
         self._present = following
         self._task = self._connections.loop.create_task(self._answer(following))

@@ -74,7 +74,7 @@ class Connections:
         self._respond = respond
         self._when_full = when_full
         self._kind = kind
-        self._proxies = proxies
+        self.proxies = proxies
         self._addresses = Addresses(limits.per_address, proxies)
         self._turned_away = TurnedAway()
         self._accepting: set[asyncio.Task[object]] = set()
@@ -160,7 +160,7 @@ class Connections:
             (since, connection)
             for connection in self.open
             if (since := connection.waits_since())
-            and not self._proxies.trust(connection.ends.client[0])
+            and not self.proxies.trust(connection.ends.client[0])
         ]
         # Some at once: to look for one at a time would cost too much during a flood.
         most = min(ACCEPTED_AT_ONCE, 1 + len(waiting) // 8)

@@ -112,7 +112,9 @@ class Audience:
             stream.finish()
 
     def close(self) -> None:
-        """End the threads."""
+        """End the threads, and the check of tokens that is under way."""
+        if self._checking is not None:
+            self._checking.cancel()
         self._follower.close()
         self._reading.close()
 
@@ -171,12 +173,20 @@ class Audience:
 
     def _check_tokens(self) -> None:
         if self._checking is None or self._checking.done():
-            self._checking = self._loop.create_task(self._end_streams_without_a_token())
+            self._checking = self._loop.create_task(self._end_streams_of_nobody())
 
-    async def _end_streams_without_a_token(self) -> None:
+    async def _end_streams_of_nobody(self) -> None:
         by_token: dict[str, list[Stream]] = defaultdict(list)
+        by_session: dict[str, list[Stream]] = defaultdict(list)
         for stream in self._open:
-            by_token[stream.watch.caller.token_id].append(stream)
-        for token_id in await self._tokens.ended(by_token.keys()):
+            caller = stream.watch.caller
+            by_token[caller.token_id].append(stream)
+            if caller.session:
+                by_session[caller.session].append(stream)
+        ended = await self._tokens.ended(by_token.keys(), by_session.keys())
+        for token_id in ended.tokens:
             for stream in by_token[token_id]:
+                stream.close()
+        for session in ended.sessions:
+            for stream in by_session[session]:
                 stream.close()

@@ -10,6 +10,7 @@ from api.serving.streams.resuming import REGISTERED
 from api.serving.streams.stream import Stream
 from domain.log.stored import Stored
 from projections.reading.follower import News
+from projections.views.instance import Instance
 
 MOST_PAGES: Final = 4
 """How many pages streams of one job may share, each with fewer blocks than this."""
@@ -68,6 +69,10 @@ class Channels:
         self.instances: dict[str, Channel] = {}  # by the newest job of an agent
         self.agents: dict[str, Channel] = {}
         self.everything = Channel()
+        # Streams of some of all jobs, by each job and each agent that they name: so an event costs
+        # nothing for those that name others.
+        self.named_jobs: dict[str, dict[Stream, None]] = {}
+        self.named_agents: dict[str, dict[Stream, None]] = {}
 
     def wants(self, event: Stored) -> bool:
         """Tell whether somebody watches the event's job, or waits for the next one of an agent."""
@@ -75,7 +80,18 @@ class Channels:
             event.job_id in self.jobs
             or event.job_id in self.instances
             or self.everything.streams
+            or event.job_id in self.named_jobs
+            or self.named_agents  # an event does not say whose job it is about
             or (event.topic == REGISTERED and self.agents)
+        )
+
+    def wants_job_of(self, instance: Instance) -> bool:
+        """Tell whether somebody wants the document of a job, of this one."""
+        return bool(
+            instance.job_id in self.jobs
+            or self.everything.streams
+            or instance.job_id in self.named_jobs
+            or instance.agent_id in self.named_agents
         )
 
     def join(self, stream: Stream) -> None:
@@ -84,6 +100,11 @@ class Channels:
             _join(self.agents, stream.watch.agent_id, stream)
         elif stream.watch.job_id is not None:
             _join(self.jobs, stream.watch.job_id, stream)
+        elif stream.watch.is_of_some:
+            for job_id in stream.watch.jobs:
+                self.named_jobs.setdefault(job_id, {})[stream] = None
+            for agent_id in stream.watch.agents:
+                self.named_agents.setdefault(agent_id, {})[stream] = None
         else:
             self.everything.streams[stream] = None
 
@@ -98,6 +119,11 @@ class Channels:
         if stream.watch.agent_id is not None:
             _leave(self.agents, stream.watch.agent_id, stream)
             _leave(self.instances, stream.job_id, stream)
+        elif stream.watch.is_of_some:
+            for job_id in stream.watch.jobs:
+                _forget(self.named_jobs, job_id, stream)
+            for agent_id in stream.watch.agents:
+                _forget(self.named_agents, agent_id, stream)
         else:
             _leave(self.jobs, stream.job_id, stream)
             self.everything.streams.pop(stream, None)
@@ -114,13 +140,21 @@ class Channels:
                 channel.tell(at, each.of_job)
             if channel := self.instances.get(instance.job_id):
                 channel.tell(at, each.of_instance)
-            for stream in tuple(self.everything.streams):
-                if admits(stream.watch, instance):
-                    stream.take(at, each.of_job)
+            for streams in self._of_all_or_some(instance):
+                for stream in tuple(streams):
+                    if admits(stream.watch, instance):
+                        stream.take(at, each.of_job)  # only once, if it names the agent, too
             if each.news.event.topic == REGISTERED and instance.agent_id:
                 self._go_on_with_next_job(instance.agent_id, at)
         self.everything.told = position
         self._end({each.news.instance.job_id: each.news for each in told})
+
+    def _of_all_or_some(self, instance: Instance) -> Iterator[dict[Stream, None]]:
+        yield self.everything.streams
+        if streams := self.named_jobs.get(instance.job_id):
+            yield streams
+        if self.named_agents and (streams := self.named_agents.get(instance.agent_id or "")):
+            yield streams
 
     def _go_on_with_next_job(self, agent_id: str, position: int) -> None:
         if channel := self.agents.get(agent_id):
@@ -154,3 +188,10 @@ def _leave(channels: dict[str, Channel], name: str | None, stream: Stream) -> No
         channel.streams.pop(stream, None)
         if not channel.streams:
             del channels[name]
+
+
+def _forget(named: dict[str, dict[Stream, None]], name: str, stream: Stream) -> None:
+    if streams := named.get(name):
+        streams.pop(stream, None)
+        if not streams:
+            del named[name]

@@ -15,6 +15,7 @@ from api.http import event_stream
 from api.http.messages import Watch
 from api.serving.streams.documents import Documents
 from api.serving.streams.resuming import Resuming
+from api.serving.streams.some_jobs import SomeJobs
 from api.wiring import Services
 from domain.errors import JobNotFound
 from domain.log.store import translated
@@ -57,6 +58,7 @@ class Pages:
         self._reader, self._history = services.reader, services.history
         self._documents = documents
         self._resuming = Resuming(services)
+        self._some_jobs = SomeJobs(services, self._resuming)
 
     def read(self, asked: Sequence[Asked]) -> Sequence[Page | Exception]:
         """Return a page for each request, or its error; read once what several ask for."""
@@ -112,7 +114,10 @@ class Pages:
         if after is None:
             newest = self._services.read_model.log.newest_position()
             return Page([(newest, event_stream.bookmark(newest))], newest)
-        page = self._history.of_all(after, EVENTS, Wanted())
+        if watch.is_of_some:
+            page = self._some_jobs.page(watch.jobs, watch.agents, after, EVENTS)
+        else:
+            page = self._history.of_all(after, EVENTS, Wanted())
         blocks: list[tuple[int, bytes]] = []
         upto, size = page.following, 0
         for entry in page.entries:

@@ -65,7 +65,7 @@ class Resuming:
             return Tenure(newest, after, NEWEST)
         # The rows may be behind, so the log is read from where they surely know all jobs.
         known = min(after, self._read_model.position())
-        found = self._registrations(agent_id, known, registered)
+        found = self.registrations(agent_id, known, registered)
         later = [each for each in found if each[0] > following] or [(registered, newest.job_id)]
         earlier = [job_id for position, job_id in found if position <= following]
         before = earlier[-1] if earlier else self._listed(agent_id, {job for _, job in found})
@@ -94,7 +94,7 @@ class Resuming:
                     return event.position
         return 0
 
-    def _registrations(self, agent_id: str, after: int, until: int) -> list[tuple[int, str]]:
+    def registrations(self, agent_id: str, after: int, until: int) -> list[tuple[int, str]]:
         """Return the position and the job of each registration for the agent, in order."""
         found: list[tuple[int, str]] = []
         while events := self._read_model.log.events(after, PAGE, until, (REGISTERED,)):

@@ -56,10 +56,9 @@ class Telling:
 
     def _told(self, news: News) -> Told:
         job_id, channels, documents = news.instance.job_id, self._channels, self._documents
-        wants_job = job_id in channels.jobs or channels.everything.streams
         return Told(
             news,
-            self._block(news, documents.job) if wants_job else b"",
+            self._block(news, documents.job) if channels.wants_job_of(news.instance) else b"",
             self._block(news, documents.instance) if job_id in channels.instances else b"",
         )
 

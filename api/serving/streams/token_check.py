@@ -1,9 +1,10 @@
-"""The check of tokens: a stream ends soon after its token is revoked, or has expired."""
+"""The check of callers: a stream ends soon after its token is revoked, or its session has ended."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from functools import partial
+from typing import NamedTuple
 
 from api.serving.threads import BoundedThreads
 from api.tokens import ADMIN
@@ -12,28 +13,36 @@ from domain.errors import Unavailable
 from domain.log.store import translated
 
 
+class Ended(NamedTuple):
+    """The tokens and the sessions that are valid no more."""
+
+    tokens: Collection[str] = ()
+    sessions: Collection[str] = ()
+
+
 class TokenCheck:
-    """Asks for the tokens of all streams at once, so that a stream costs no statement."""
+    """Asks for the tokens and sessions of all streams at once: a stream costs no statement."""
 
     def __init__(self, services: Services, threads: BoundedThreads) -> None:
         self._services = services
         self._threads = threads
 
-    async def ended(self, token_ids: Collection[str]) -> Collection[str]:
-        """Return which tokens are valid no more; none of them while the database is away."""
+    async def ended(self, token_ids: Collection[str], sessions: Collection[str]) -> Ended:
+        """Return which of these are valid no more; none of them while the database is away."""
         # The admin token of the settings stays valid for as long as the process lives.
-        asked = frozenset(token_ids) - {ADMIN}
-        if not asked:
-            return ()
+        asked = frozenset(token_ids) - {ADMIN}, frozenset(sessions)
+        if not any(asked):
+            return Ended()
         try:
-            return asked - await self._threads.run(partial(self._valid, asked))
+            return await self._threads.run(partial(self._ended, *asked))
         except Unavailable:
-            return ()
+            return Ended()
 
-    def _valid(self, token_ids: Collection[str]) -> frozenset[str]:
-        with translated():
-            tokens = self._services.tokens.some(token_ids)
+    def _ended(self, token_ids: frozenset[str], sessions: frozenset[str]) -> Ended:
         now = self._services.clock()
-        return frozenset(
-            token.id for token in tokens if not (token.revoked_at or token.has_expired(now))
-        )
+        with translated():
+            tokens = self._services.tokens.some(token_ids) if token_ids else ()
+            begun = self._services.sessions.some(sessions) if sessions else ()
+        valid = {each.id for each in tokens if not (each.revoked_at or each.has_expired(now))}
+        going_on = {each.hash for each in begun if not each.has_ended(now)}
+        return Ended(token_ids - valid, sessions - going_on)

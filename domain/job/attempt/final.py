@@ -18,8 +18,9 @@ class Final(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=T
 
     `inferred` means that Milepost concluded it from a `deadline` that was missed, `ordered` that an
     operator ended the attempt. A `cancelled` attempt has the status `failed`. An `unnamed` end was
-    reported by a word that named no run, so it may have been another run's. Of a long `error`, only
-    head and tail are kept.
+    reported by a word that named no run, so it may have been another run's. `removed` means that
+    the machine was reported gone before any end was. Of a long `error`, only head and tail are
+    kept.
     """
 
     status: Literal["running", "failed"]
@@ -32,15 +33,18 @@ class Final(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=T
     ordered: bool = False
     cancelled: bool = False
     unnamed: bool = False
+    removed: bool = False
 
     def yields_to(self, other: Final) -> bool:
         """Tell whether `other` replaces this final status.
 
-        An operator's word stands. A reported status replaces an inferred one. Of two reported
-        ones, the earlier one wins.
+        An operator's word stands. A reported status replaces an inferred one. A reported failure
+        says why the machine was removed. Of two reported ones, the earlier one wins.
         """
         if self.ordered or other.ordered:
             return self.inferred
+        if self.removed and other.status == "failed" and not other.inferred:
+            return True
         if self.inferred != other.inferred:
             return self.inferred
         if not (self.moment.occurred_at and other.moment.occurred_at):

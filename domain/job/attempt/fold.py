@@ -123,13 +123,23 @@ def _heard(attempt: Attempt, fact: Received) -> Attempt:
         case StatusReported(status="stopped", server_id=str(other), other_machine=True):
             return with_other(attempt, other, settled=True)
         case StatusReported(status="stopped"):
-            return _stopped(with_machine(attempt, fact), fact.recorded_at)
+            # Another run that removes the machine does not become the run of the attempt.
+            own = attempt if _is_of_another_run(attempt, fact) else with_machine(attempt, fact)
+            return _stopped(own, fact.recorded_at)
         case StatusReported():
             return _reported_end(with_machine(attempt, fact), fact)
         case Machine():
             return with_machine(attempt, fact)
         case _:
             return attempt
+
+
+def _is_of_another_run(attempt: Attempt, fact: Received) -> bool:
+    if fact.workflow_run_id is None:
+        return False
+    if attempt.run_id is None or attempt.run_id.value != fact.workflow_run_id:
+        return True
+    return bool(fact.run_attempt and fact.run_attempt != (attempt.run_attempt or 1))
 
 
 def _reported_end(attempt: Attempt, fact: StatusReported) -> Attempt:
@@ -156,7 +166,7 @@ def _stopped(attempt: Attempt, at: datetime) -> Attempt:
     changed: dict[str, Any] = {"stopped_at": attempt.stopped_at or at}
     if attempt.final is None:
         error = "The machine was stopped before it ran."
-        changed["final"] = Final(status="failed", moment=Timestamp(at), error=error)
+        changed["final"] = Final(status="failed", moment=Timestamp(at), error=error, removed=True)
     return msgspec.structs.replace(attempt, **changed)
 
 

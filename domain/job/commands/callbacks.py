@@ -50,7 +50,8 @@ class RecordCallback(msgspec.Struct, frozen=True, gc=False):
         for name in self.names:
             if earlier := keys.get(name):
                 if earlier.digest == (self.callback.digest or ""):
-                    return Decision(Outcome(job), earlier, self._hints(job, about_redelivery(job)))
+                    said = about_redelivery(job, self.callback, now)
+                    return Decision(Outcome(job), earlier, self._hints(job, said))
                 if self.callback.id_signed is not False:
                     raise CallbackConflict
         outcome = job.report(self.callback, now, self._known_steps(job))

@@ -93,11 +93,14 @@ def _stopping(runs: Runs, word: Word) -> Attempt | None:
             if own.is_machine(word.server_id) or own.other(word.server_id):
                 return own
         return next((each for each in every if each.has_machine(word.server_id)), None)
+    asked = [each for each in every if each.stop_requested_at and not each.stopped_at]
     if word.run_id:
-        return None
-    asked = (each for each in every if each.stop_requested_at and not each.stopped_at)
+        # A run of which nobody has heard removes the machine that somebody asked to be removed.
+        run = word.run_id, word.run_attempt
+        is_unknown = not (runs.newest_of(*run) or runs.has_forgotten(*run))
+        return asked[0] if len(asked) == 1 and is_unknown else None
     present = runs.present
-    return next(asked, present if present.status == "running" else None)
+    return next(iter(asked), present if present.status == "running" else None)
 
 
 def _may_be_the_one_that_runs(runs: Runs) -> bool:

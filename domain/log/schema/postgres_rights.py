@@ -18,8 +18,8 @@ ON_TABLES: Final[Mapping[str, Sequence[str]]] = {
     "milepost_schema": READS,
 }
 """The rights on these tables; on each other table, `WRITES`."""
-SECRET: Final = frozenset({"milepost_tokens", "milepost_token_uses"})
-"""Hashes of tokens: an account that only reads the log needs none of them."""
+SECRET: Final = frozenset({"milepost_tokens", "milepost_token_uses", "milepost_sessions"})
+"""Hashes of tokens and sessions: an account that only reads the log needs none of them."""
 SEQUENCE: Final = "milepost_events_notification_id_seq"
 # UPDATE: after a move of the database, the sequence is set to the end of the log.
 ON_SEQUENCE: Final = ("USAGE", "UPDATE")

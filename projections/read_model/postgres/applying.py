@@ -33,19 +33,20 @@ MOVE: LiteralString = """
 UPSERT_INSTANCES = """
     INSERT INTO milepost_instances (
       job_id, version, document, first_position, agent_id, user_id, status, current_step,
-      due_at, unresponsive_at, look_at, attention_rank, attention_from)
+      due_at, unresponsive_at, look_at, attention_rank, attention_from, workflow)
     SELECT * FROM json_to_recordset(%s::json) AS row (
            job_id text, version bigint, document text, first_position bigint, agent_id text,
            user_id text, status text, current_step text,
            due_at timestamptz, unresponsive_at timestamptz, look_at timestamptz,
-           attention_rank integer, attention_from timestamptz)
+           attention_rank integer, attention_from timestamptz, workflow text)
     ON CONFLICT (job_id) DO UPDATE SET
       version = excluded.version, document = excluded.document,
       first_position = excluded.first_position, agent_id = excluded.agent_id,
       user_id = excluded.user_id, status = excluded.status,
       current_step = excluded.current_step, due_at = excluded.due_at,
       unresponsive_at = excluded.unresponsive_at, look_at = excluded.look_at,
-      attention_rank = excluded.attention_rank, attention_from = excluded.attention_from
+      attention_rank = excluded.attention_rank, attention_from = excluded.attention_from,
+      workflow = excluded.workflow
 """
 UPSERT_TIMELINES = """
     INSERT INTO milepost_timelines

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import LiteralString
+from typing import Any, LiteralString
 
 from projections.read_model.filters import AttentionFilter, JobFilter
 from projections.read_model.postgres.statements import Statements
@@ -20,6 +20,19 @@ FILTERS: dict[str, LiteralString] = {
     "status": "status = %s",
     "before": "first_position < %s",
 }
+# The end of a range: PostgreSQL might look for an equal workflow from the newest job of all on,
+# and a rare workflow may be in none of a million.
+SELECT_LAST_RUN: LiteralString = """
+    SELECT job_id, version, document FROM (
+           SELECT job_id, version, document, workflow FROM milepost_instances
+            WHERE (workflow, first_position) <= (%s, 9223372036854775807)
+            ORDER BY workflow DESC, first_position DESC LIMIT 1) AS last
+     WHERE workflow = %s
+"""
+COUNT_INSTANCES: LiteralString = """
+    SELECT COUNT(*) AS count
+      FROM (SELECT 1 FROM milepost_instances WHERE {filters} LIMIT %s) AS found
+"""
 SELECT_COUNTS = "SELECT status, COUNT(*) AS count FROM milepost_instances GROUP BY status"
 SELECT_ATTENTION: LiteralString = """
     SELECT job_id, version, document FROM milepost_instances
@@ -38,10 +51,22 @@ class Lists(Statements):
 
     def instances(self, wanted: JobFilter) -> Sequence[Row]:
         """See `ReadModel.instances`."""
+        return [Row(**row) for row in self._filtered(SELECT_INSTANCES, wanted)]
+
+    def count(self, wanted: JobFilter) -> int:
+        """See `ReadModel.count`."""
+        [row] = self._filtered(COUNT_INSTANCES, wanted)
+        return int(row["count"])
+
+    def _filtered(self, statement: LiteralString, wanted: JobFilter) -> Sequence[Any]:
         given = {name: value for name in FILTERS if (value := getattr(wanted, name)) is not None}
         filters = " AND ".join(FILTERS[name] for name in given) or "TRUE"
-        statement = SELECT_INSTANCES.format(filters=filters)
-        return [Row(**row) for row in self._rows(statement, *given.values(), wanted.limit)]
+        return self._rows(statement.format(filters=filters), *given.values(), wanted.limit)
+
+    def last_run(self, workflow: str) -> Row | None:
+        """See `ReadModel.last_run`."""
+        rows = self._rows(SELECT_LAST_RUN, workflow, workflow)
+        return Row(**rows[0]) if rows else None
 
     def attention(self, wanted: AttentionFilter) -> Sequence[Row]:
         """See `ReadModel.attention`."""

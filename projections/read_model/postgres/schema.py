@@ -33,7 +33,8 @@ CREATE: tuple[LiteralString, ...] = (
          unresponsive_at timestamptz,
          look_at timestamptz,
          attention_rank integer,
-         attention_from timestamptz) WITH (fillfactor = 70)""",
+         attention_from timestamptz,
+         workflow text NOT NULL DEFAULT '') WITH (fillfactor = 70)""",
     """CREATE TABLE IF NOT EXISTS milepost_timelines (
          job_id text PRIMARY KEY,
          version bigint NOT NULL,
@@ -67,6 +68,8 @@ INDEX: tuple[LiteralString, ...] = (
          ON milepost_instances (look_at, job_id)""",
     """CREATE INDEX IF NOT EXISTS milepost_instances_attention
          ON milepost_instances (attention_rank, first_position) WHERE attention_rank IS NOT NULL""",
+    """CREATE INDEX IF NOT EXISTS milepost_instances_workflow
+         ON milepost_instances (workflow, first_position)""",
 )
 UPGRADE: tuple[LiteralString, ...] = (
     "ALTER TABLE milepost_read_model RENAME TO milepost_read_model_before",
@@ -82,18 +85,18 @@ SELECT_IS_OLDER: LiteralString = """
       FROM pg_attribute
      WHERE attrelid = to_regclass('milepost_read_model') AND NOT attisdropped
 """
-SELECT_CAN_BE_DUE: LiteralString = """
-    SELECT count(*) = 1 AS can_be_due FROM pg_attribute
-     WHERE attrelid = to_regclass('milepost_instances') AND attname = 'look_at'
+SELECT_IS_WHOLE: LiteralString = """
+    SELECT count(*) = 1 AS is_whole FROM pg_attribute
+     WHERE attrelid = to_regclass('milepost_instances') AND attname = 'workflow'
 """
 
 
 def _make(cursor: PostgresCursor) -> None:
     [row] = cursor.execute(SELECT_IS_OLDER).fetchall()
     each(*(UPGRADE if row["is_older"] else ()), CREATE_EDITIONS, *CREATE)(cursor)
-    # The rows of an older release lack a column, and the rebuild makes tables that have it.
-    [row] = cursor.execute(SELECT_CAN_BE_DUE).fetchall()
-    each(*(INDEX if row["can_be_due"] else INDEX[:-2]))(cursor)
+    # The rows of an older release lack columns, and the rebuild makes tables that have it.
+    [row] = cursor.execute(SELECT_IS_WHOLE).fetchall()
+    each(*(INDEX if row["is_whole"] else INDEX[:-3]))(cursor)
 
 
 CREATE_NOTES: LiteralString = """

@@ -25,14 +25,15 @@ MOVE: LiteralString = """
      WHERE tables = 'served' AND position = ? AND shape = ? AND generation = ?
 """
 UPSERT_INSTANCE: LiteralString = """
-    INSERT INTO milepost_instances VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    INSERT INTO milepost_instances VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (job_id) DO UPDATE SET
       version = excluded.version, document = excluded.document,
       first_position = excluded.first_position, agent_id = excluded.agent_id,
       user_id = excluded.user_id, status = excluded.status,
       current_step = excluded.current_step, due_at = excluded.due_at,
       unresponsive_at = excluded.unresponsive_at, look_at = excluded.look_at,
-      attention_rank = excluded.attention_rank, attention_from = excluded.attention_from
+      attention_rank = excluded.attention_rank, attention_from = excluded.attention_from,
+      workflow = excluded.workflow
 """
 UPSERT_TIMELINE: LiteralString = """
     INSERT INTO milepost_timelines VALUES (?, ?, ?)

@@ -31,7 +31,8 @@ CREATE: tuple[LiteralString, ...] = (
          unresponsive_at TEXT,
          look_at TEXT,
          attention_rank INTEGER,
-         attention_from TEXT) WITHOUT ROWID""",
+         attention_from TEXT,
+         workflow TEXT NOT NULL DEFAULT '') WITHOUT ROWID""",
     """CREATE TABLE IF NOT EXISTS milepost_timelines (
          job_id TEXT PRIMARY KEY,
          version INTEGER NOT NULL,
@@ -59,6 +60,7 @@ INDEXED: Final[Mapping[str, str]] = {
     "status": "status,first_position",
     "look": "look_at,job_id",
     "attention": "attention_rank,first_position",
+    "workflow": "workflow,first_position",
 }
 """The indexes of the instances: the columns of each, by the last part of its name."""
 # SQLite cannot rename an index, and a rebuild gives its indexes new names: columns identify an

@@ -28,7 +28,7 @@ COLUMNS = {
     "instances": """stored.document, stored.version, stored.first_position, stored.agent_id,
            stored.user_id, stored.status, stored.current_step, stored.due_at,
            stored.unresponsive_at, stored.look_at, stored.attention_rank,
-           stored.attention_from""",
+           stored.attention_from, stored.workflow""",
     "timelines": "stored.document, stored.version",
 }
 SELECT_ROWS = {

@@ -391,7 +391,7 @@ def test_a_control_character_in_a_job_id_is_refused(memory_site: Site) -> None:
 
 
 def test_an_unknown_status_is_answered_with_the_known_ones(memory_site: Site) -> None:
-    for status in ("done", "Running", "running ", "pending"):
+    for status in ("done", "runing", "success", "pending"):
         problem = problem_of(
             memory_site.callback({"job_id": "job-1", "status": status}), 400, "unknown-status"
         )

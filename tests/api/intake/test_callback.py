@@ -12,11 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.errors import InvalidFields, MissingJobId, MissingStatusOrType, UnknownStatus
+from api.errors import InvalidFields, InvalidJSON, MissingJobId, MissingStatusOrType, UnknownStatus
 from api.intake.bending import FIELDS, MAX_ERROR
 from api.intake.callback import CallbackReader, Taken
+from api.intake.ci_words import MEANT
 from api.schemas.requests import CallbackSchema
-from domain.job.callback import Callback
+from domain.job.callback import STATUSES, Callback
+from domain.job.spelling import bare
 from tests.support.deployment import NOON
 
 READER = CallbackReader(lambda: NOON)
@@ -204,6 +206,8 @@ def test_a_status_that_says_nothing_is_missing(absent: Any) -> None:
         ({"job_id": "j", "staus": "failed"}, MissingStatusOrType, {"staus": "status"}),
         ({"job_id": "j", "state": "failed"}, MissingStatusOrType, {"state": "status"}),
         ({"job_id": "j", "tpye": "heartbeat"}, MissingStatusOrType, {"tpye": "type"}),
+        ({"job_id": "j", "conclusion": "x"}, MissingStatusOrType, {"conclusion": "status"}),
+        ({"id": "j", "status": "failed"}, MissingJobId, {"id": "job_id"}),
         ({"job_id": "j", "step": "x", "serverid": "s"}, MissingStatusOrType, {}),
     ],
 )
@@ -218,13 +222,174 @@ def test_a_missing_field_that_is_misspelt_is_told(
     assert str(refused.value).count("did you mean") == len(meant)
 
 
+END = {"job_id": "job-1", "status": "failed"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "error", "where"),
+    [
+        ({"specversion": "1.0", "type": "org.example", "data": END}, MissingJobId, "data"),
+        ({"Type": "Notification", "Message": json.dumps(END)}, MissingJobId, "Message"),
+        ({"payload": {**END, "job_id": 7}, "note": "{"}, MissingJobId, "payload"),
+        ({"job_id": "job-1", "body": {"status": "failed"}}, MissingStatusOrType, "body"),
+    ],
+)
+def test_a_callback_in_an_envelope_is_refused_with_its_place(
+    fields: dict[str, Any], error: type[Exception], where: str
+) -> None:
+    with pytest.raises(error, match=f"Field '{where}' seems to hold the callback"):
+        READER.read(json.dumps(fields).encode())
+
+
+BROKEN = ["{" * 50_000, '{"a":' * 50_000, '{"status": ' + "1" * 5_000 + "}", "{\ud83d"]
+
+
+@pytest.mark.parametrize("inner", [*BROKEN, "[1]", "{}", {"status": ""}, {"note": 1}, 7])
+def test_a_field_without_a_callback_is_no_envelope(inner: Any) -> None:
+    with pytest.raises(MissingStatusOrType) as refused:
+        READER.read(json.dumps({"job_id": "job-1", "log": inner}).encode())
+
+    assert "seems to hold" not in str(refused.value)
+
+
+def test_a_step_without_a_status_is_told_which_one_it_needs() -> None:
+    with pytest.raises(MissingStatusOrType, match="A step needs the status 'provisioning'"):
+        READER.read(b'{"job_id": "job-1", "step": "vm_created"}')
+
+
+@pytest.mark.parametrize("raw", [b"", b" \n", b"\0", b"\xef\xbb\xbf"])
+def test_an_empty_body_is_called_empty(raw: bytes) -> None:
+    with pytest.raises(InvalidJSON, match="The body is empty"):
+        READER.read(raw)
+
+
+@pytest.mark.parametrize(
+    ("fields", "meant"),
+    [
+        ({"status": "failed", "message": "no quota"}, "error"),
+        ({"status": "running", "instance_id": "i-1"}, "server_id"),
+        ({"status": "running", "message": "up"}, None),
+        ({"status": "running", "id": "evt-1"}, None),
+        ({"type": "heartbeat", "errors": 0, "state": "fine", "instance_id": "i-1"}, None),
+        ({"type": "heartbeat", "runId": 7}, "workflow_run_id"),
+    ],
+)
+def test_a_field_is_told_where_it_would_mean_something(
+    fields: dict[str, Any], meant: str | None
+) -> None:
+    warnings = READER.read(json.dumps({"job_id": "job-1", **fields}).encode()).warnings
+
+    assert len(warnings) == (meant is not None)
+    assert all(said.endswith(f"did you mean {meant!r}?") for said in warnings)
+
+
 @pytest.mark.parametrize(
     ("status", "meant"),
-    [("Running", "running"), ("faild", "failed"), ("cancelling", ""), ("done", ""), (5, "")],
+    [
+        ("runing", "running"),
+        ("faild", "failed"),
+        ("Timed out", "failed"),
+        ("cancelling", ""),
+        ("done-ish", ""),
+        (["running"], "running"),
+        (5, ""),
+    ],
 )
 def test_an_unknown_status_is_refused_with_what_may_be_meant(status: Any, meant: str) -> None:
     with pytest.raises(UnknownStatus, match=f"Did you mean '{meant}'" if meant else "known are"):
         read(status=status)
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("RUNNING", "running"),
+        (" running ", "running"),
+        ("failed\n", "failed"),
+        ('"stopped"', "stopped"),
+        ("Canceled", "cancelled"),
+    ],
+)
+def test_another_spelling_of_a_status_is_understood(given: str, meant: str) -> None:
+    callback, warnings = read(status=given)
+
+    assert callback.status == meant
+    assert callback.bent == {"status": given}
+    assert warnings == (f"status is spelt {meant!r} here",)
+
+
+@pytest.mark.parametrize("given", ["HEARTBEAT", " heartbeat", "Heartbeat\n", '"heartbeat"'])
+def test_another_spelling_of_a_heartbeat_is_one(given: str) -> None:
+    callback, warnings = read(type=given, status="running")
+
+    assert (callback.type, callback.status) == ("heartbeat", None)
+    assert callback.bent == {"type": given}
+    assert warnings[0] == "type is spelt 'heartbeat' here"
+
+
+@pytest.mark.parametrize("word", ["null", "undefined", "None", "<no value>", " null\n", "  ", '""'])
+@pytest.mark.parametrize("field", ["workflow_run_id", "callback_id", "server_id", "failed_step"])
+def test_what_tools_write_for_nothing_counts_as_absent(field: str, word: str) -> None:
+    callback, warnings = read(**{field: word})
+
+    assert getattr(callback, field) is None
+    assert callback.bent == {field: word}
+    assert warnings == (
+        f"{field} is {word.strip()!r}, which stands for no value, so it counts as absent",
+    )
+
+
+@pytest.mark.parametrize("given", ["7\n", " 7", "7 ", "\t7\r\n"])
+@pytest.mark.parametrize("field", ["workflow_run_id", "server_id", "server_ip"])
+def test_white_space_around_a_name_does_not_make_another_one(field: str, given: str) -> None:
+    callback, warnings = read(**{field: given})
+
+    assert getattr(callback, field) == "7"
+    assert callback.bent == {field: given}
+    assert warnings == (f"{field} had white space around it, which was left out",)
+
+
+def test_a_line_break_at_the_end_of_a_job_id_is_left_out() -> None:
+    assert read(job_id="job-1\r\n").callback.job_id == "job-1"
+    assert read(job_id="job-1 ").callback.job_id == "job-1 "
+
+
+@pytest.mark.parametrize("given", ["2026-03-02T12:00:00", "2026-03-02"])
+def test_a_time_without_an_offset_is_told_what_it_lacks(given: str) -> None:
+    callback, warnings = read(occurred_at=given)
+
+    assert callback.occurred_at is None
+    assert warnings == ("occurred_at was left out: it has no offset; end it with Z or with +01:00",)
+
+
+@pytest.mark.parametrize(
+    ("status", "meant"),
+    [
+        ("success", "'running'"),
+        ("SUCCEEDED", "'running'"),
+        ("completed", "'running' or 'failed'"),
+        ("failure", "'failed'"),
+        ("error", "'failed'"),
+        ("timed-out", "'failed'"),
+        ("in_progress", "'provisioning'"),
+        ("aborted", "'cancelled'"),
+        ("destroyed", "'stopped'"),
+    ],
+)
+def test_a_word_of_a_ci_system_is_refused_with_the_status_that_it_means(
+    status: str, meant: str
+) -> None:
+    with pytest.raises(UnknownStatus) as refused:
+        read(status=status)
+
+    assert f"Unknown status {status!r}; " in str(refused.value)
+    assert str(refused.value).rstrip(".").endswith(f"Did you mean {meant}?")
+
+
+def test_each_status_that_a_ci_systems_word_means_is_known() -> None:
+    for word, statuses in MEANT.items():
+        assert set(statuses) <= set(STATUSES)
+        assert word == bare(word), "it could never be found"
 
 
 @pytest.mark.parametrize("field", ["status", "error", "run_attempt", "callback_id"])
@@ -292,7 +457,20 @@ def test_a_heartbeat_may_say_that_its_job_is_provisioning(status: Any) -> None:
     assert read(type="heartbeat", status=status).warnings == ()
 
 
-texts = st.sampled_from(["", "job-1", "heartbeat", "running", "failed", "a\nb", "x" * 201])
+PLAIN = ["", "job-1", "heartbeat", "running", "failed", "a\nb", "x" * 201]
+AROUND = [
+    "null",
+    " null ",
+    '""',
+    " 7 ",
+    "7\n",
+    " ",
+    "\u00a07",
+    "Running ",
+    '"failed"',
+    " HeartBeat",
+]
+texts = st.sampled_from([*PLAIN, *AROUND])
 values: st.SearchStrategy[Any] = (
     texts
     | st.text()

@@ -534,6 +534,7 @@ def test_a_timeline_tells_steps_and_how_long_they_took(site: Site) -> None:
         "superseded": False,
         "workflow_run_id": "42",
         "run_attempt": None,
+        "waiting_since": "2026-03-02T12:00:00+00:00",
         "started_at": "2026-03-02T12:00:10+00:00",
         "finished_at": "2026-03-02T12:03:40.500000+00:00",
         "duration_seconds": 210.5,
@@ -549,16 +550,33 @@ def test_a_timeline_tells_steps_and_how_long_they_took(site: Site) -> None:
         "gaps": [],
     }
     assert [
-        (step["step"], step["ui_step"], step["duration_seconds"], step["late"])
+        (step["step"], step["ui_label"], step["duration_seconds"], step["late"])
         for step in attempt["steps"]
     ] == [
-        ("vm_created", "installing", 60.0, False),
+        ("vm_created", "Installing Dependencies", 60.0, False),
         ("coffee_made", None, 60.0, False),
-        ("ansible_started", "configuring", 30.5, False),
+        ("ansible_started", "Configuring Agent", 30.5, False),
     ]
+    assert [step["ui_step"] for step in attempt["steps"]] == ["installing", None, "configuring"]
     starts = [moment(step["started_at"]) for step in attempt["steps"]]
     ends = [moment(step["finished_at"]) for step in attempt["steps"]]
     assert ends == [*starts[1:], moment(attempt["finished_at"])]
+
+
+def test_an_attempt_waits_since_somebody_asked_for_it(site: Site) -> None:
+    site.register()
+    site.report(status="failed", error="boom")
+    site.clock.advance(60)
+    site.client.post("/api/jobs/job-1/retry", json={}, headers=bearer(ADMIN))
+    site.clock.advance(60)
+    site.report(status="provisioning", workflow_run_id=2)
+    site.report(job_id="stray", status="provisioning")
+
+    waits = [each["waiting_since"] for each in site.read("/api/jobs/job-1/timeline")["attempts"]]
+    [stray] = site.read("/api/jobs/stray/timeline")["attempts"]
+
+    assert waits == ["2026-03-02T12:00:00+00:00", "2026-03-02T12:01:00+00:00"]
+    assert stray["waiting_since"] is None
 
 
 def test_a_step_under_way_has_no_end_yet(site: Site) -> None:

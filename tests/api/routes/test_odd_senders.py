@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from domain.job.events import Received
 from tests.support.site import MACHINE, Site, body_of
 
 NESTED = b'{"a":' * 40 + b"1" + b"}" * 40
@@ -96,3 +97,50 @@ def test_a_run_attempt_is_recorded(site: Site) -> None:
 
     [event] = site.read("/api/jobs/job-1/events")["events"]
     assert event["payload"]["run_attempt"] == 2
+
+
+@pytest.mark.parametrize("status", ["FAILED", " failed\n", '"Failed"'])
+def test_an_end_in_another_spelling_ends_the_job(database_site: Site, status: str) -> None:
+    database_site.register()
+    database_site.report(status="provisioning")
+
+    receipt = database_site.report(status=status, error="e")
+
+    assert database_site.job()["status"] == "failed"
+    assert receipt["warning"] == "status is spelt 'failed' here"
+    fact = database_site.facts()[-1]
+    assert isinstance(fact, Received)
+    assert fact.bent == {"status": status}
+
+
+def test_an_id_that_a_tool_wrote_for_nothing_names_no_delivery(database_site: Site) -> None:
+    """Otherwise the second callback with it would be refused: an id has one body."""
+    database_site.register()
+
+    for status in ("provisioning", "failed"):
+        receipt = database_site.report(status=status, callback_id="null", workflow_run_id="null")
+        assert "callback_id is 'null', which stands for no value" in receipt["warning"]
+
+    job = database_site.job()
+    assert (job["status"], job["attempt"], job["workflow_run_id"]) == ("failed", 1, None)
+
+
+@pytest.mark.parametrize("again", ["7\n", " 7 ", 7])
+def test_white_space_around_a_run_opens_no_attempt(database_site: Site, again: Any) -> None:
+    database_site.register()
+    database_site.report(status="provisioning", workflow_run_id="7")
+
+    database_site.report(status="running", workflow_run_id=again, server_id="srv-1")
+
+    job = database_site.job()
+    assert (job["status"], job["attempt"], job["workflow_run_id"]) == ("running", 1, "7")
+
+
+def test_a_machine_that_a_tool_wrote_for_nothing_is_not_rolled_back(database_site: Site) -> None:
+    database_site.register()
+    database_site.report(status="provisioning", step="vm_created", server_id="undefined")
+
+    database_site.report(status="failed", server_id="null", server_ip=" ")
+
+    job = database_site.job()
+    assert (job["server_id"], job["rollback_requested_at"]) == (None, None)

@@ -13,7 +13,7 @@ from openapi_spec_validator import validate
 from api.http.callback_paths import CALLBACK_PATHS
 from tests.support.site import ADMIN, MACHINE, SECRET, Site, bearer, body_of
 
-PAGES = ("pages", "reference_page", "docs", "api-docs", "reporter")
+PAGES = ("pages", "sign_in", "reference_page", "docs", "api-docs", "reporter")
 PARAMETER = re.compile(r"<\w+:(\w+)>")
 SIGNATURES: list[dict[str, list[str]]] = [
     {"x-signature": []},
@@ -40,6 +40,12 @@ OPERATIONS = {
     ("get", f"{JOB}/events"): "list_job_events",
     ("get", f"{JOB}/stream"): "stream_job",
     ("get", "/api/agents/{agent_id}/stream"): "stream_instance",
+    ("get", "/api/jobs/{job_id}/badge.svg"): "get_job_badge",
+    ("get", "/api/jobs/{job_id}/badge.json"): "get_job_badge_endpoint",
+    ("get", "/api/agents/{agent_id}/badge.svg"): "get_agent_badge",
+    ("get", "/api/agents/{agent_id}/badge.json"): "get_agent_badge_endpoint",
+    ("get", "/api/workflows/{workflow}/badge.svg"): "get_workflow_badge",
+    ("get", "/api/workflows/{workflow}/badge.json"): "get_workflow_badge_endpoint",
     ("get", "/api/stream"): "stream_jobs",
     ("get", f"{JOB}/events/{{version}}/proof"): "prove_event",
     ("post", f"{JOB}/fail"): "fail_job",

@@ -28,7 +28,7 @@ def grown(before: dict[str, float]) -> dict[str, float]:
 
 
 KEPT: dict[str, dict[str, Any]] = {
-    "unknown_status": {"job_id": "job-1", "status": "Running"},
+    "unknown_status": {"job_id": "job-1", "status": "runing"},
     "missing_status_or_type": {"job_id": "job-1", "state": "failed"},
 }
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
+import hmac
+
 import pytest
 
 from tests.support.site import Site, body_of, problem_of, sign
@@ -80,3 +83,40 @@ def test_a_callback_that_a_relay_marks_as_an_event_is_recorded(memory_site: Site
 
     assert answer.status_code == 200
     assert len(memory_site.facts()) == 1
+
+
+LOST = {
+    "compressed": (gzip.compress(b'{"status": "failed"}'), {"Content-Encoding": "gzip"}, "gzip"),
+    "of another coding": (b"\x0b\x02\x80{}\x03", {"Content-Encoding": "BR"}, "br"),
+    "dropped": (b"", {}, "has no body"),
+}
+
+
+@pytest.mark.parametrize(("body", "headers", "said"), LOST.values(), ids=LOST)
+def test_a_body_that_changed_on_its_way_is_named(
+    memory_site: Site, body: bytes, headers: dict[str, str], said: str
+) -> None:
+    """The sender signed what it had before it, or a proxy, compressed or dropped the body."""
+    signed = {"X-Signature": sign(b'{"job_id": "job-1", "status": "failed"}'), **headers}
+
+    problem = problem_of(memory_site.unsigned(body, signed), 401, "invalid-signature")
+
+    assert problem["error"] == "Invalid signature"
+    assert said in problem["detail"]
+    assert "both sides use the same secret" in problem["detail"]
+
+
+def test_a_compressed_body_with_its_own_signature_is_named(memory_site: Site) -> None:
+    answer = memory_site.callback(b"x\x9c\xabV*", headers={"Content-Encoding": "deflate"})
+
+    assert "Content-Encoding: deflate" in problem_of(answer, 400, "invalid-json")["detail"]
+
+
+def test_a_url_with_a_slash_after_the_job_is_named(memory_site: Site) -> None:
+    registered = body_of(memory_site.post_job({"agent_id": "agent-1", "job_id": "job-1"}))
+    body = b'{"status": "failed"}'
+    signature = hmac.new(registered["callback_key"].encode(), body, "sha256").hexdigest()
+
+    answer = memory_site.unsigned(body, {"X-Signature": signature}, path="/api/callbacks/job-1/")
+
+    assert "a slash at its end" in problem_of(answer, 401, "invalid-signature")["detail"]

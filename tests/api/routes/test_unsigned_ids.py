@@ -100,3 +100,12 @@ def test_a_long_or_odd_unsigned_key_of_an_odd_job_can_be_stored(site: Site, key:
 
     assert (first.status_code, again.status_code) == (200, 200), first.text
     assert [body_of(answer)["duplicate"] for answer in (first, again)] == [False, True]
+
+
+@pytest.mark.parametrize("key", ["null", "undefined", '""'])
+def test_a_key_that_a_tool_wrote_for_nothing_names_no_delivery(site: Site, key: str) -> None:
+    first, again = (site.callback(HEARTBEAT, headers=keyed(key)) for _ in range(2))
+
+    assert not body_of(again)["duplicate"]
+    assert body_of(again)["position"] > body_of(first)["position"]
+    assert f"Idempotency-Key {key!r} stands for no value" in body_of(again)["warning"]

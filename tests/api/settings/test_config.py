@@ -24,6 +24,7 @@ TOKEN = "a-token-of-16-or-more"  # noqa: S105  of nothing
 SECRET = "a-secret-of-8-or-more"  # noqa: S105  of nothing
 JOB_KEY_SECRET = "a-secret-of-thirty-two-or-more-letters"  # noqa: S105  of nothing
 POSTGRES = "postgresql://localhost/milepost"
+APP = "https://app.example"
 
 ReadAs = tuple[str, str, dict[str, Any]]
 
@@ -57,6 +58,10 @@ def settings_that_are_read(folder: Path) -> list[ReadAs]:
         ("MILEPOST_DATABASE_CONNECTIONS", "3", {"database_connections": 3}),
         ("MILEPOST_CONNECTIONS_PER_ADDRESS", "10", {"connections_per_address": 10}),
         ("MILEPOST_TRUSTED_PROXIES", "::1", {"trusted_proxies": ("::1",)}),
+        ("MILEPOST_PATH_PREFIX", "/milepost", {"path_prefix": "/milepost"}),
+        ("MILEPOST_PATH_PREFIX", "/a/b/", {"path_prefix": "/a/b"}),
+        ("MILEPOST_CORS_ORIGINS", APP, {"cors_origins": (APP,)}),
+        ("MILEPOST_CORS_ORIGINS", "http://[::1]:3000", {"cors_origins": ("http://[::1]:3000",)}),
         ("MILEPOST_DRAIN_SECONDS", "0", {"drain_seconds": 0}),
         ("CIPHER_KEY", KEY, {"store": {"CIPHER_KEY": KEY, "CIPHER_TOPIC": _AES}}),
         ("COMPRESSOR_TOPIC", "zlib", {"store": {"COMPRESSOR_TOPIC": "zlib"}}),
@@ -272,6 +277,30 @@ def test_settings_are_frozen() -> None:
         ("MILEPOST_CONNECTIONS_PER_ADDRESS", "0"),
         ("MILEPOST_TRUSTED_PROXIES", "proxy.example"),
         ("MILEPOST_TRUSTED_PROXIES", "::1,10.0.0.1/8"),
+        ("MILEPOST_PATH_PREFIX", "milepost"),
+        ("MILEPOST_PATH_PREFIX", "/"),
+        ("MILEPOST_PATH_PREFIX", "//milepost"),
+        ("MILEPOST_PATH_PREFIX", "/a//b"),
+        ("MILEPOST_PATH_PREFIX", "/a/../b"),
+        ("MILEPOST_PATH_PREFIX", "/with space"),
+        ("MILEPOST_PATH_PREFIX", "/mile%70ost"),
+        ("MILEPOST_PATH_PREFIX", "/zürich"),
+        ("MILEPOST_PATH_PREFIX", "https://m.example/milepost"),
+        ("MILEPOST_PATH_PREFIX", "/api"),
+        ("MILEPOST_PATH_PREFIX", "/jobs/milepost"),
+        ("MILEPOST_CORS_ORIGINS", "*"),
+        ("MILEPOST_CORS_ORIGINS", "null"),
+        ("MILEPOST_CORS_ORIGINS", "app.example"),
+        ("MILEPOST_CORS_ORIGINS", "https://*.app.example"),
+        ("MILEPOST_CORS_ORIGINS", "https://app.example/"),
+        ("MILEPOST_CORS_ORIGINS", "https://App.example"),
+        ("MILEPOST_CORS_ORIGINS", "https://app.example:443"),
+        ("MILEPOST_CORS_ORIGINS", "http://app.example:80"),
+        ("MILEPOST_CORS_ORIGINS", "https://app.example:08443"),
+        ("MILEPOST_CORS_ORIGINS", "https://app.example:65536"),
+        ("MILEPOST_CORS_ORIGINS", "https://ada@app.example"),
+        ("MILEPOST_CORS_ORIGINS", "https://zürich.example"),
+        ("MILEPOST_CORS_ORIGINS", "https://app.example,file://"),
         ("CIPHER_KEY", "not base64!"),
         ("CIPHER_KEY", base64.b64encode(b"k" * 15).decode()),
         ("COMPRESSOR_TOPIC", "no_such_module"),
@@ -281,6 +310,12 @@ def test_a_value_that_cannot_be_used_stops_the_start_and_names_its_variable(
     name: str, value: str
 ) -> None:
     assert fault(**{name: value}).startswith(f"{name}:")
+
+
+def test_several_origins_are_separated_by_commas() -> None:
+    settings = from_environment({"MILEPOST_CORS_ORIGINS": f"{APP}, http://localhost:3000"})
+
+    assert settings.cors_origins == (APP, "http://localhost:3000")
 
 
 def test_a_cipher_needs_its_key_and_must_be_there() -> None:

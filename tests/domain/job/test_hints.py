@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from domain.job.callback import Callback
@@ -53,7 +55,7 @@ def test_a_machine_that_runs_after_its_job_was_cancelled_withdraws_the_rollback(
 
     said = said_of(job, status="running", **RUN, **WHOLE)
 
-    assert said == "job 'job' is already failed and stays so"
+    assert said.startswith("job 'job' is already failed and stays so; an operator ended it")
 
 
 def test_a_machine_that_is_named_after_the_end_is_no_nothing() -> None:
@@ -127,6 +129,67 @@ def test_a_stop_of_a_machine_that_the_job_never_named_is_warned_of() -> None:
     said = warning(after("running"), callback(status="stopped", server_id="srv-9"))
 
     assert said == "no callback of the job named machine 'srv-9', so nothing changes"
+
+
+def test_a_stop_of_an_unknown_run_that_names_no_machine_is_told_to_name_it() -> None:
+    said = warning(after("running"), callback(status="stopped", workflow_run_id="9"))
+
+    assert said == (
+        "run '9' has not begun and this names no machine, so nothing changes; name it in server_id"
+    )
+
+
+def test_words_of_a_forgotten_run_are_told_that_it_is_too_old() -> None:
+    job = job_after(QUEUED)
+    for number in range(1, 61):
+        run = {"workflow_run_id": str(number)}
+        job = job.report(callback(status="provisioning", **run), NOON).job
+
+    said = warning(job, callback(status="running", workflow_run_id="1"))
+
+    assert said == "run '1' is older than the newest 50 runs, so this changes nothing"
+
+
+RERUN = "a re-run starts the next attempt under another workflow_run_id or run_attempt"
+STEP = {"status": "provisioning", "step": "ansible_started"}
+
+
+@pytest.mark.parametrize(
+    ("end", "word", "hint"),
+    [
+        ("failed", {**STEP, **RUN, "run_attempt": 1}, RERUN),
+        ("failed", {"status": "running", **RUN, **WHOLE, "run_attempt": 1}, RERUN),
+        ("failed", {"status": "provisioning", **RUN, "run_attempt": 1}, RERUN),
+        ("failed", {**STEP, **RUN}, "a provisioning status without a step starts the next attempt"),
+        ("failed", {"status": "running", **RUN}, "running starts the next attempt if it names its"),
+        ("running", {"status": "provisioning", **RUN}, RERUN),
+        ("cancelled", {**STEP, **RUN}, "an operator ended it; another run, or the command retry"),
+    ],
+)
+def test_a_word_after_the_end_is_told_what_would_begin_the_next_attempt(
+    end: str, word: dict[str, Any], hint: str
+) -> None:
+    assert hint in (warning(after(end), callback(**word)) or "")
+
+
+@pytest.mark.parametrize(
+    ("end", "word"),
+    [("running", STEP), ("failed", {"type": "heartbeat"}), ("failed", {"status": "failed"})],
+)
+def test_a_late_word_is_not_told_how_to_begin(end: str, word: dict[str, Any]) -> None:
+    assert "attempt" not in (warning(after(end), callback(**word, **RUN)) or "")
+
+
+@pytest.mark.parametrize("word", [{"type": "heartbeat"}, STEP])
+def test_a_word_dated_before_the_timeout_is_told_why_it_is_no_sign_of_life(
+    word: dict[str, Any],
+) -> None:
+    job = after("provisioning").time_out(minute(60)).job
+    late = callback(**word, **RUN, occurred_at=minute(3))
+
+    said = "; ".join(about_callback(job, late, job.report(late, minute(61))))
+
+    assert "it is dated before the timeout, so it is no sign of life" in said
 
 
 def test_a_clock_that_is_wrong_is_warned_of() -> None:

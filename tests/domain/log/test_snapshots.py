@@ -463,6 +463,7 @@ LIFE: list[Fact] = [
     AttemptStarted(recorded_at=NOON, number=5, because="retry", requested_by="ada"),
     AttemptFailed(recorded_at=NOON, attempt=5, requested_by="ada", reason="stuck"),
     AttemptStarted(recorded_at=NOON, number=6, because="rerun"),
+    StatusReported(recorded_at=NOON, status="stopped", attempt=6),
     CallbackRefused(recorded_at=NOON, reason="unknown_status"),
 ]
 

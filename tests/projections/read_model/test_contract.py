@@ -29,6 +29,7 @@ def row(
     due_at: datetime | None = None,
     unresponsive_at: datetime | None = None,
     version: int = 1,
+    workflow: str = "",
 ) -> InstanceRow:
     return InstanceRow(
         job_id,
@@ -42,6 +43,7 @@ def row(
         due_at,
         unresponsive_at,
         look_at,
+        workflow=workflow,
     )
 
 
@@ -84,6 +86,17 @@ def needing(job_id: str, rank: int | None, since: int = 0, place: int = 1) -> In
 def listed_needing(read_model: ReadModel, **wanted: Any) -> list[str]:
     rows = read_model.attention(AttentionFilter(**{"now": minute(10), **wanted}))
     return [found.job_id for found in rows]
+
+
+def test_a_count_ends_with_its_limit_and_reads_no_more(stores: Deployment) -> None:
+    read_model = stores.read_model
+    applied(read_model, *(needing(f"job-{number}", None, place=number) for number in range(1, 6)))
+
+    assert read_model.count(JobFilter()) == 5
+    assert read_model.count(JobFilter(limit=3)) == 3
+    assert read_model.count(JobFilter(before=3)) == 2
+    assert read_model.count(JobFilter(status="failed")) == 0
+    assert read_model.count(JobFilter(agent_id="of job-2")) == 1
 
 
 def test_jobs_that_may_need_somebody_are_listed_the_worst_first(stores: Deployment) -> None:
@@ -319,6 +332,23 @@ def test_a_cursor_goes_on_where_the_page_before_ended(stores: Deployment) -> Non
         before = int(page[-1].removeprefix("job-"))
 
     assert pages == [["job-7", "job-6", "job-5"], ["job-4", "job-3", "job-2"], ["job-1"]]
+
+
+def test_the_last_run_of_a_workflow_is_its_newest_job(stores: Deployment) -> None:
+    applied(
+        stores.read_model,
+        row("one", 10, workflow="vm@1"),
+        row("two", 20, workflow="vm@1"),
+        row("three", 30, workflow="vm@2"),
+        row("four", 5),
+    )
+
+    for workflow, last in (("vm@1", "two"), ("vm@2", "three"), ("", "four")):
+        found = stores.read_model.last_run(workflow)
+        assert found is not None
+        assert found.job_id == last
+    for workflow in ("vm", "vm@10", "wm@1", "a"):
+        assert stores.read_model.last_run(workflow) is None
 
 
 def test_instances_are_counted_by_status(stores: Deployment) -> None:

@@ -26,7 +26,7 @@ from projections.read_model.postgres.applying import SELECT_DOCUMENTS
 from projections.read_model.postgres.deadlines import SELECT_DUE, SELECT_PROVISIONING, SELECT_SILENT
 from projections.read_model.postgres.editions import SELECT_EDITION
 from projections.read_model.postgres.history import SELECT_SNAPSHOT
-from projections.read_model.postgres.listing import SELECT_ATTENTION
+from projections.read_model.postgres.listing import SELECT_ATTENTION, SELECT_LAST_RUN
 from projections.read_model.postgres.notes import SELECT_NOTE
 from projections.read_model.postgres.sighting import SIGHT, SIGHT_AGENTS
 from projections.read_model.postgres.statements import of_shape
@@ -100,25 +100,37 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from nodes(part)
 
 
-def test_what_needs_somebody_is_found_by_its_index(postgres: Deployment) -> None:
-    """Of many jobs few need somebody; the list reads only those, and does not sort them."""
+@pytest.mark.parametrize(
+    ("statement", "index"),
+    [
+        (SELECT_ATTENTION.format(filters="TRUE"), "milepost_instances_attention"),
+        (SELECT_LAST_RUN, "milepost_instances_workflow"),
+    ],
+)
+def test_few_of_many_jobs_are_found_by_their_index(
+    postgres: Deployment, statement: str, index: str
+) -> None:
+    """The list reads only the wanted jobs, and does not sort them."""
     Database(postgres).run(
-        """INSERT INTO milepost_instances
-             (job_id, version, document, first_position, status, attention_rank, attention_from)
-           SELECT 'job-' || i, 1, '{}', i, 'failed', CASE WHEN mod(i, 100) = 0 THEN 0 END, now()
+        """INSERT INTO milepost_instances (job_id, version, document, first_position, status,
+                                           attention_rank, attention_from, workflow)
+           SELECT 'job-' || i, 1, '{}', i, 'failed', CASE WHEN mod(i, 100) = 0 THEN 0 END, now(),
+                  CASE WHEN i = 7 THEN 'rare@1' ELSE 'vm@' || mod(i, 5) END
              FROM generate_series(1, 10000) AS made (i)"""
     )
     recorder = postgres.milepost.recorder
     assert isinstance(recorder, PostgresRecorder)
-    wanted: Any = numbered(SELECT_ATTENTION.format(filters="TRUE"))
+    wanted: Any = numbered(statement)
     with recorder.datastore.get_connection() as connection:
         connection.execute("ANALYZE")
         explained = connection.execute(f"EXPLAIN (GENERIC_PLAN, FORMAT JSON) {wanted}").fetchone()
 
     assert explained is not None
     plan = list(nodes(explained["QUERY PLAN"][0]["Plan"]))
-    assert [node["Node Type"] for node in plan] == ["Limit", "Index Scan"]
-    assert plan[1]["Index Name"] == "milepost_instances_attention"
+    *above, scan = [node for node in plan if node["Node Type"] != "Subquery Scan"]
+    assert [node["Node Type"] for node in above] == ["Limit"]
+    assert (scan["Node Type"], scan["Index Name"]) == ("Index Scan", index)
+    assert "workflow" not in scan.get("Filter", "")
 
 
 @pytest.mark.parametrize("what", HOT)

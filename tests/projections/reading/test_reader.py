@@ -9,14 +9,16 @@ from projections.reading.reader import NotRebuiltYet
 from tests.support.deployment import NOON, Deployment
 
 
-def test_what_needs_somebody_is_not_read_from_rows_of_an_older_release(
+def test_newer_columns_are_not_read_from_rows_of_an_older_release(
     databases: Deployment,
 ) -> None:
-    """Such rows may lack the columns that say so."""
+    """Such rows may lack the columns that say so, and the one with the workflow."""
     newer = databases.again("10")
 
     with pytest.raises(NotRebuiltYet):
         newer.reader.attention(AttentionFilter(now=NOON))
     with pytest.raises(NotRebuiltYet):
         newer.reader.attention_counts(NOON)
+    with pytest.raises(NotRebuiltYet):
+        newer.reader.last_run("vm@1")
     newer.close()

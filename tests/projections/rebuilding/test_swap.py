@@ -30,6 +30,7 @@ WANTED = [
     "look_at,job_id",
     "status,first_position",
     "user_id,first_position",
+    "workflow,first_position",
 ]
 
 

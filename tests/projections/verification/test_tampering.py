@@ -434,6 +434,7 @@ def test_an_edited_tree_is_found(
             "instances unresponsive_at 2026",
         ),
         ("UPDATE milepost_instances SET look_at = NULL", "instances look_at 2026"),
+        ("UPDATE milepost_instances SET workflow = 'x'", "instances workflow vm@1"),
         (
             "UPDATE milepost_instances SET document = replace(document, 'vm_created', 'vm_x')",
             "instances document.runs.attempts[0].steps.vm_created",

@@ -8,6 +8,7 @@ CALLBACK: Final = '{{"job_id": "{job}", "status": "provisioning"}}'
 PAST: Final = ("", "?version=1", "?at=2026-03-02T12:00:00Z", "?from=1", "?version=99", "?version=x")
 CHANGES: Final = ("?from=1", "?from=1&to=2", "?from=99", "?from=x", "?nothing=1")
 ORDER: Final = '{{"reason": "asked for by the matrix"}}'
+SEARCHES: Final = ("", "?q={job}", "?q={agent}", "?status=attention", "?user=x", "?cursor=p9")
 PAGE: Final = ("", "?limit=1", "?kind=StatusReported", "?limit=x", "?nothing=1")
 
 
@@ -32,12 +33,25 @@ class Line(NamedTuple):
     body: str = ""
     """The body, and below the queries, with `{job}` and `{agent}` for the names."""
     queries: tuple[str, ...] = ("",)
+    hidden: int = 404
+    """What a caller gets who may ask, about a thing that it may not see."""
 
 
 def order(body: str = ORDER) -> Line:
     """Return the line of an operator's command."""
     return Line("write", "job", frozenset({200, 409}), body)
 
+
+def badge(about: Literal["job", "agent"]) -> Line:
+    """Return the line of a badge: what is hidden has one, too, the same as what is not there.
+
+    Without a label it has the name that it was asked with, and is as wide as that.
+    """
+    return Line("read", about, queries=("?label=", "?label=a&nothing=1"), hidden=200)
+
+
+FORM: Final = Line("write", "job", frozenset({303, 409}))
+"""A form of a page, which gives an order."""
 
 LINES: Final = {
     ("GET", "/"): Line("none", statuses=frozenset({302})),
@@ -46,9 +60,26 @@ LINES: Final = {
     ("GET", "/readyz"): Line("none"),
     ("GET", "/milepost-report"): Line("none"),
     ("GET", "/milepost-report.sha256"): Line("none"),
-    ("GET", "/audit"): Line("none"),
-    ("GET", "/audit/<id:job_id>"): Line("none", "job"),
+    ("GET", "/audit"): Line("none", statuses=frozenset({302})),
+    ("GET", "/audit/<id:job_id>"): Line("none", "job", frozenset({302})),
+    ("GET", "/jobs"): Line("read", queries=SEARCHES),
+    ("GET", "/jobs/<id:job_id>"): Line(
+        "read", "job", queries=(*PAST[:4], "?version=99", "?until=1")
+    ),
+    ("GET", "/embed/jobs/<id:job_id>"): Line("read", "job"),
+    ("GET", "/embed/agents/<id:agent_id>"): Line("read", "agent"),
+    ("POST", "/jobs/<id:job_id>/fail"): FORM,
+    ("POST", "/jobs/<id:job_id>/cancel"): FORM,
+    ("POST", "/jobs/<id:job_id>/retry"): FORM,
+    ("POST", "/jobs/<id:job_id>/stop"): FORM,
+    ("POST", "/jobs/<id:job_id>/stopped"): FORM,
+    ("GET", "/agents/<id:agent_id>"): Line("read", "agent", queries=("", "?cursor=x")),
     ("GET", "/static/<path:filename>"): Line("none"),
+    ("GET", "/sign-in"): Line("none"),
+    # With the field token of a form, not with the header.
+    ("POST", "/sign-in"): Line("none", statuses=frozenset({401})),
+    # Whose browser sends a cookie has to send the proof of the session, too.
+    ("POST", "/sign-out"): Line("none", statuses=frozenset({303, 403})),
     ("GET", "/api/docs"): Line("none"),
     ("GET", "/api/docs/assets/<path:name>"): Line("none"),
     ("GET", "/api/openapi.json"): Line("none"),
@@ -74,6 +105,12 @@ LINES: Final = {
     ("POST", "/api/jobs/<id:job_id>/retry"): order(),
     ("POST", "/api/jobs/<id:job_id>/stop"): order("{{}}"),
     ("POST", "/api/jobs/<id:job_id>/stopped"): order(),
+    ("GET", "/api/jobs/<id:job_id>/badge.svg"): badge("job"),
+    ("GET", "/api/jobs/<id:job_id>/badge.json"): badge("job"),
+    ("GET", "/api/agents/<id:agent_id>/badge.svg"): badge("agent"),
+    ("GET", "/api/agents/<id:agent_id>/badge.json"): badge("agent"),
+    ("GET", "/api/workflows/<id:workflow>/badge.svg"): Line("read"),
+    ("GET", "/api/workflows/<id:workflow>/badge.json"): Line("read"),
     ("GET", "/api/events"): Line("read", queries=PAGE),
     ("GET", "/api/stream"): Line("read", "nothing", STREAMED, queries=PLACES),
     ("GET", "/api/agents/<id:agent_id>/stream"): Line("read", "agent", STREAMED, queries=PLACES),

@@ -1,4 +1,4 @@
-"""Twelve callers, and jobs of two users, of no user, never registered, and absent."""
+"""All kinds of callers, and jobs of two users, of no user, never registered, and absent."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ THINGS: Final = (ADAS, BOBS, NOBODYS, UNREGISTERED, ABSENT)
 
 
 class Caller(NamedTuple):
-    """Who asks: with a token, with a callback's signature, or with nothing."""
+    """Who asks: with a token, a cookie, a callback's signature, or with nothing."""
 
     name: str
     token: str | None = None
@@ -56,6 +56,8 @@ class Caller(NamedTuple):
     signs: bool = False
     key_of: Thing | None = None
     """The job whose own key signs, if it is not the shared secret."""
+    cookie: str | None = None
+    """The cookie of a session that was begun with the token, and is sent in its place."""
 
     @property
     def is_known(self) -> bool:
@@ -67,7 +69,18 @@ class Caller(NamedTuple):
         if self.signs:
             key = job_key(JOB_KEY_SECRET, self.key_of.job) if self.key_of else SECRET
             return {"X-Signature": sign(body, key)}
+        if self.cookie:
+            return {"Cookie": self.cookie}
         return bearer(self.token) if self.token else {}
+
+    def in_a_browser(self, site: Site) -> Caller:
+        """Return the same caller, after signing in."""
+        cookie = site.sign_in(self.token or "")
+        return self._replace(name=f"session of {self.name}", cookie=cookie)
+
+    def when_asking_by(self, method: str) -> Caller:
+        """Return who the caller is to a request: without its token, a cookie changes nothing."""
+        return self._replace(scopes=frozenset()) if self.cookie and method != "GET" else self
 
     def may(self, scope: str) -> bool:
         """Tell whether its token grants the scope."""
@@ -79,8 +92,11 @@ class Caller(NamedTuple):
         return there and self.user in (None, thing.user)
 
 
-def callers_of(site: Site) -> list[Caller]:
-    """Return the twelve callers, those who may do least first."""
+def callers_of(site: Site, method: str = "GET") -> list[Caller]:
+    """Return all kinds of callers, as far as requests of this method are concerned.
+
+    Those who may do least come first.
+    """
     bound: list[tuple[str, Scope]] = [
         ("bob", "read"),
         ("bob", "write"),
@@ -88,11 +104,7 @@ def callers_of(site: Site) -> list[Caller]:
         ("ada", "write"),
     ]
     unbound: list[Scope] = ["read", "write"]
-    return [
-        Caller("no token"),
-        Caller("unknown token", UNKNOWN),
-        *(Caller(f"key of {own.job}", signs=True, key_of=own) for own in (ADAS, UNREGISTERED)),
-        Caller("signature only", signs=True),
+    with_tokens = [
         *(
             Caller(f"{scope} of {user}", site.token(scope, user_id=user), frozenset({scope}), user)
             for user, scope in bound
@@ -100,6 +112,16 @@ def callers_of(site: Site) -> list[Caller]:
         *(Caller(f"{scope} of all", site.token(scope), frozenset({scope})) for scope in unbound),
         Caller("admin", ADMIN, frozenset({"admin"})),
     ]
+    callers = [
+        Caller("no token"),
+        Caller("unknown token", UNKNOWN),
+        Caller("unknown cookie", cookie="milepost_session=" + "x" * 43),
+        *(Caller(f"key of {own.job}", signs=True, key_of=own) for own in (ADAS, UNREGISTERED)),
+        Caller("signature only", signs=True),
+        *with_tokens,
+        *(each.in_a_browser(site) for each in with_tokens if each.may("read")),
+    ]
+    return [each.when_asking_by(method) for each in callers]
 
 
 def settled(site: Site) -> None:

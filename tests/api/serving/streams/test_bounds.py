@@ -11,6 +11,7 @@ from api import tokens
 from api.serving.streams.audience import Bounds
 from api.serving.streams.pages import PAGE_BYTES
 from api.serving.streams.stream import MOST_UNSENT
+from api.sessions import LASTS, hash_of
 from tests.support.connections import PATIENT
 from tests.support.site import Site
 from tests.support.streaming import Live, live
@@ -147,6 +148,58 @@ def test_a_stream_ends_soon_after_its_token_has_expired(database_site: Site) -> 
         reader = await served.ask(STREAM, text)
         await reader.next()
         site.clock.advance(301)
+        await reader.rest()
+
+    live(site, test)
+
+
+@pytest.mark.parametrize("path", STREAMS)
+def test_a_stream_ends_soon_after_its_browser_has_signed_out(
+    database_site: Site, path: str
+) -> None:
+    site = database_site
+    site.register()
+    cookie, other = site.sign_in(), site.sign_in()
+
+    async def test(served: Live) -> None:
+        ended = await served.ask(path, Cookie=cookie)
+        going_on = await served.ask(path, Cookie=other)
+        site.services.sessions.end(hash_of(cookie.partition("=")[2]))
+        await ended.rest()
+        assert (await served.ask(path, Cookie=cookie)).status == 401
+        site.report(status="provisioning", step="vm_created")
+        while block := await going_on.next():
+            if block.id == 2:
+                break
+        assert block
+
+    live(site, test)
+
+
+def test_a_stream_of_a_session_ends_with_its_token(database_site: Site) -> None:
+    site = database_site
+    site.register()
+    token, text = tokens.create(site.services.tokens, "page", ["read"], None, site.clock())
+    cookie = site.sign_in(text)
+
+    async def test(served: Live) -> None:
+        reader = await served.ask(STREAM, Cookie=cookie)
+        await reader.next()
+        site.services.tokens.revoke(token.id, tokens.stored_time(site.clock()))
+        await reader.rest()
+
+    live(site, test)
+
+
+def test_a_stream_ends_with_the_time_of_its_session(database_site: Site) -> None:
+    site = database_site
+    site.register()
+    cookie = site.sign_in()
+
+    async def test(served: Live) -> None:
+        reader = await served.ask(STREAM, Cookie=cookie)
+        await reader.next()
+        site.clock.advance(LASTS.total_seconds())
         await reader.rest()
 
     live(site, test)

@@ -1,0 +1,1 @@
+"""Commands that only look: at jobs, at their past, and at how Milepost itself is."""

@@ -1,0 +1,1 @@
+"""Commands that move events: backup, export, import."""

@@ -1,0 +1,1 @@
+"""Commands of an operator: orders about jobs, and what is done beside serving."""

@@ -1,0 +1,1 @@
+"""Commands that prove that nobody has changed what was recorded."""

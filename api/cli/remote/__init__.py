@@ -1,0 +1,1 @@
+"""Commands that ask a running server over HTTP, from any host; they open no database."""

@@ -1,0 +1,1 @@
+"""Commands that run a server, or say who may use it."""

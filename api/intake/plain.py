@@ -1,0 +1,31 @@
+"""Plain values: what almost every callback gives for its fields, and nobody has to bend."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from api.intake.bending import FIELDS, MAX_ERROR, MAY_STAND_FOR_NOTHING, NO_VALUES, QUOTES
+from api.schemas.ids import MAX_ID, PLAIN_ID
+from domain.job.callback import HEARTBEAT, STATUSES
+
+_NO_VALUE: Final = "|".join(map(re.escape, NO_VALUES))
+_ITS_FIRST: Final = re.escape("".join(sorted({word[:1] for word in NO_VALUES})))
+_TRIMMED: Final = re.compile(
+    # Most names begin otherwise than the words for no value, and need no look ahead.
+    rf"(?:[^\x00-\x20\x7f{_ITS_FIRST}]|(?!(?:{_NO_VALUE})\Z)[{_ITS_FIRST}])"
+    rf"[^\x00-\x1f\x7f]{{0,{MAX_ID - 1}}}(?<! )"
+)
+_TYPE: Final = re.compile(
+    rf"{HEARTBEAT}|(?![ {QUOTES}]*(?i:{HEARTBEAT}))[^\x00-\x1f\x7f]{{1,{MAX_ID}}}"
+)
+
+PATTERNS: Final = {
+    **dict.fromkeys(FIELDS, PLAIN_ID),
+    **dict.fromkeys(MAY_STAND_FOR_NOTHING, _TRIMMED),
+    "type": _TYPE,
+    "error": re.compile(rf"(?s:.{{1,{MAX_ERROR}}})"),
+    "status": re.compile("|".join(STATUSES)),
+    "run_attempt": re.compile("[1-9][0-9]{0,8}"),
+}
+"""What a plain value of each field is. Any other value is bent, which may leave it as it is."""

@@ -1,0 +1,33 @@
+"""A callback as a command that sends it again, with the secret as a variable of the shell.
+
+The page never has a secret or a signature: openssl computes the signature where the line is run.
+"""
+
+from __future__ import annotations
+
+import shlex
+from typing import Final
+
+from flask import request
+
+from api.http.callback_paths import CALLBACK_PATHS, path_of
+from api.wiring import Services
+from domain.unseen import escaped_json
+
+SIGNATURE: Final = (
+    '$(printf %s "$BODY" | openssl dgst -sha256 -hmac "$CALLBACK_SECRET" -r | cut -d " " -f 1)'
+)
+
+
+def callback_line(url: str, body: str) -> str:
+    """Return the command that signs a body of JSON and sends it to a URL."""
+    return (
+        f"BODY={shlex.quote(escaped_json(body))}; "
+        f'curl -sS {shlex.quote(url)} -H "X-Signature: {SIGNATURE}" --data-binary "$BODY"'
+    )
+
+
+def callback_url(services: Services, job_id: str | None = None) -> str:
+    """Return the URL for every job's callbacks; with `job_id`, that of one job."""
+    base = services.settings.public_url or request.root_url.rstrip("/")
+    return base + (CALLBACK_PATHS[0] if job_id is None else path_of(job_id))

@@ -1,0 +1,89 @@
+"""Jobs as pages show them: one in a list, and one on its own page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from flask import url_for
+
+from api.pages.content.stepper import stages
+from api.pages.words import standing, state_of, title, where
+from api.representations.job import job_body, timeline_body
+from api.wiring import Services
+from projections.views.attention import attention
+from projections.views.instance import Instance
+from projections.views.reasons import Reason
+from projections.views.timeline import Timeline
+
+Shown = dict[str, Any]
+"""A job's representation, with `state`, `where`, `href` and `clock` for a page."""
+
+
+def shown_job(
+    instance: Instance, services: Services, now: datetime, reasons: Sequence[Reason] = ()
+) -> Shown:
+    """Return everything that Milepost knows about a job now, and what a page adds to it."""
+    body = job_body(instance, services.workflows, now, services.reader.first_start)
+    return {**_for_a_page(body), "reasons": reasons}
+
+
+def present_content(newest: Instance, services: Services, now: datetime) -> dict[str, Any]:
+    """Return what a page shows of a job now: the job, its UI steps and its attempts."""
+    timeline = services.reader.timeline(newest.job_id)
+    assert timeline is not None  # the job has an event
+    whole = services.history.with_whole_errors(newest)
+    job = shown_job(whole, services, now, attention(newest, services.workflows, now))
+    return _content(job, timeline, services, now)
+
+
+def past_content(past: Instance, services: Services, now: datetime) -> dict[str, Any]:
+    """Return what a page shows of a job as it was; the past has no health, and nothing ticks."""
+    timeline = services.history.timeline(past.job_id, past.version)
+    whole = services.history.with_whole_errors(past)
+    job = {**_for_a_page(job_body(whole, services.workflows)), "reasons": ()}
+    return _content(job, timeline, services, past.updated_at or now)
+
+
+def _content(job: Shown, timeline: Timeline, services: Services, now: datetime) -> dict[str, Any]:
+    body = timeline_body(services.history.with_whole_errors(timeline), services.workflows)
+    workflow = services.workflows.recorded(timeline.workflow)
+    return {
+        "job": job,
+        "title": title(job),
+        "sentence": standing(job),
+        "stages": stages(job["steps"], body, workflow),
+        "timeline": body,
+        "now": now,
+    }
+
+
+def _for_a_page(body: dict[str, Any]) -> Shown:
+    return {
+        **body,
+        "state": state_of(body),
+        "where": where(body),
+        "href": address_of(body["id"]),
+        "clock": _clock(body),
+    }
+
+
+def address_of(job_id: str) -> str | None:
+    """Return the address of a job's page; None for an id that no browser can ask for."""
+    return None if job_id in (".", "..") else url_for("job.show", job_id=job_id)
+
+
+def _clock(body: Mapping[str, Any]) -> tuple[str, str | None, str | None]:
+    """Return what is counted for the job, from when, and until when; None goes on."""
+    match body["status"]:
+        case "pending":
+            return "waiting", body["created_at"], None
+        case "provisioning":
+            return "for", body["claimed_at"] or body["created_at"], None
+        case "running" | "stopping":
+            return "up", body["started_at"], None
+        case "stopped":
+            return "was up", body["started_at"], body["stopped_at"]
+        case _:
+            return "after", body["claimed_at"] or body["created_at"], body["completed_at"]

@@ -1,0 +1,179 @@
+"""Lists of jobs for a page: what needs somebody, what is in progress, what came last."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+from api.pages.content.jobs import Shown, shown_job
+from api.schemas.ids import MAX_ID
+from api.tokens import Principal
+from api.wiring import Services
+from projections.read_model.filters import AttentionFilter, JobFilter
+from projections.reading.reader import NotRebuiltYet
+from projections.views.attention import candidate, needing
+from projections.views.instance import INSTANCE_STATUSES, Instance
+
+PAGE_JOBS: Final = 50
+"""How many jobs a list has at most, on one page."""
+IN_PROGRESS: Final = ("provisioning", "stopping", "pending")
+MOST_COUNTED: Final = 1_000
+"""A count ends with this number: a page must not count a million jobs."""
+ATTENTION: Final = "attention"
+NAMES: Final = ("q", "status", "agent", "user")
+"""The filters, by their names in the address."""
+CURSOR: Final = re.compile(r"(?:r([0-9]{1,3}))?p([0-9]{1,18})")
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """What the address of the page asks for; an empty text filters nothing.
+
+    `q` is the id of a job, an agent or a user. `status` may also be `attention`.
+    """
+
+    q: str = ""
+    status: str = ""
+    agent: str = ""
+    user: str = ""
+    cursor: tuple[int | None, int] | None = None
+
+    @property
+    def filters(self) -> dict[str, str]:
+        """The filters that are set, by their names in the address."""
+        return {name: value for name in NAMES if (value := getattr(self, name))}
+
+    def without(self, name: str) -> dict[str, str]:
+        """Return the filters without one of them."""
+        return {each: value for each, value in self.filters.items() if each != name}
+
+    def following(self, cursor: str) -> dict[str, str]:
+        """Return the filters with the cursor of the next page."""
+        return {**self.filters, "cursor": cursor}
+
+    @property
+    def is_an_overview(self) -> bool:
+        """True if the address asks for nothing, so that the page shows its three lists."""
+        return not self.filters and self.cursor is None
+
+
+def asked_by(query: Mapping[str, str]) -> Asked:
+    """Return what a query asks for; ignore what no filter understands, as an old link may have."""
+    q, status, agent, user = (query.get(name, "").strip()[:MAX_ID] for name in NAMES)
+    known = status if status in (*INSTANCE_STATUSES, ATTENTION) else ""
+    cursor = CURSOR.fullmatch(query.get("cursor", ""))
+    if cursor is None:
+        return Asked(q, known, agent, user)
+    rank, position = cursor.groups()
+    return Asked(q, known, agent, user, (int(rank) if rank else None, int(position)))
+
+
+class Lists:
+    """The lists that one caller may see at one time."""
+
+    def __init__(self, services: Services, caller: Principal, now: datetime) -> None:
+        self._services, self._caller, self._now = services, caller, now
+
+    def overview(self) -> dict[str, Any]:
+        """Return the three lists; no job is in two of them."""
+        needy = self.found(Asked(status=ATTENTION))
+        listed = {job["id"] for job in needy["found"]}
+        by_status = [self._read({"status": status}) for status in IN_PROGRESS]
+        newest = self._read({})
+        ended = [each for each in newest[:PAGE_JOBS] if each.status not in IN_PROGRESS]
+        busy = [each for some in by_status for each in some[:PAGE_JOBS]]
+        return {
+            "needy": needy,
+            "busy": [self._shown(each) for each in busy if each.job_id not in listed],
+            "more_busy": any(len(some) > PAGE_JOBS for some in by_status),
+            "recent": [self._shown(each) for each in ended if each.job_id not in listed],
+            "cursor": _cursor(newest),
+            "is_empty": not newest,
+        }
+
+    def found(self, asked: Asked) -> dict[str, Any]:
+        """Return the one list that is asked for, and the cursor of its next page."""
+        if asked.status == ATTENTION:
+            return self._needing_somebody(asked)
+        before = asked.cursor[1] if asked.cursor else None
+        filters = {"agent_id": asked.agent, "user_id": asked.user, "status": asked.status}
+        given = {name: value for name, value in filters.items() if value}
+        every = [
+            each
+            for wanted in _meant(asked.q, given)
+            for each in self._read({**wanted, "before": before})
+        ]
+        if asked.q and before is None and (exact := self._exact(asked.q, given)):
+            every.append(exact)
+        distinct = {each.job_id: each for each in every}.values()
+        ordered = sorted(distinct, key=lambda each: -each.first_position)
+        return {
+            "found": [self._shown(each) for each in ordered[:PAGE_JOBS]],
+            "cursor": _cursor(ordered),
+        }
+
+    def counts(self) -> dict[str, int]:
+        """Return how many jobs have each status; a count ends with `MOST_COUNTED`."""
+        count, owner = self._services.reader.count, self._caller.user_id
+        return {
+            status: count(JobFilter(user_id=owner, status=status, limit=MOST_COUNTED))
+            for status in INSTANCE_STATUSES
+        }
+
+    def _needing_somebody(self, asked: Asked) -> dict[str, Any]:
+        if not self._caller.sees(asked.user or self._caller.user_id):
+            return {"found": [], "cursor": None}
+        rank, position = asked.cursor or (None, 0)
+        wanted = AttentionFilter(
+            now=self._now,
+            agent_id=asked.agent or None,
+            user_id=asked.user or self._caller.user_id,
+            after=None if rank is None else (rank, position),
+            limit=PAGE_JOBS + 1,
+        )
+        workflows = self._services.workflows
+        try:
+            instances = self._services.reader.attention(wanted)
+        except NotRebuiltYet:
+            return {"found": [], "cursor": None, "is_behind": True}
+        page = instances[:PAGE_JOBS]
+        last = candidate(page[-1], workflows) if len(instances) > PAGE_JOBS else None
+        return {
+            "found": [
+                shown_job(instance, self._services, self._now, reasons)
+                for instance, reasons in needing(page, workflows, self._now)
+            ],
+            "cursor": f"r{last.rank}p{page[-1].first_position}" if last else None,
+        }
+
+    def _read(self, filters: Mapping[str, Any]) -> Sequence[Instance]:
+        owner = self._caller.user_id
+        if not self._caller.sees(filters.get("user_id", owner)):
+            return []
+        wanted = {"user_id": owner, **filters, "limit": PAGE_JOBS + 1}
+        return self._services.reader.instances(JobFilter(**wanted))
+
+    def _exact(self, job_id: str, filters: Mapping[str, str]) -> Instance | None:
+        job = self._services.reader.instance(job_id)
+        if job is None or not self._caller.sees(job.user_id):
+            return None
+        fits = all(getattr(job, name) == value for name, value in filters.items())
+        return job if fits else None
+
+    def _shown(self, instance: Instance) -> Shown:
+        return shown_job(instance, self._services, self._now)
+
+
+def _meant(q: str, filters: Mapping[str, str]) -> list[dict[str, str]]:
+    """Return the filters under which a searched id is an agent's or a user's."""
+    if not q:
+        return [dict(filters)]
+    names = [name for name in ("agent_id", "user_id") if filters.get(name) in (None, q)]
+    return [{**filters, name: q} for name in names]
+
+
+def _cursor(ordered: Sequence[Instance]) -> str | None:
+    return f"p{ordered[PAGE_JOBS - 1].first_position}" if len(ordered) > PAGE_JOBS else None

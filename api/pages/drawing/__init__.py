@@ -1,0 +1,1 @@
+"""Drawings of a job: the timeline to scale."""

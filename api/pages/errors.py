@@ -1,0 +1,80 @@
+"""Errors as pages, for a person with a browser; programs get problem documents."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Final
+
+import msgspec
+from flask import Response, request
+from werkzeug.exceptions import HTTPException
+from werkzeug.http import parse_accept_header
+
+from api.http.flask_side.app import App
+from api.http.headers import header
+from api.http.messages import Answer
+from api.http.problems.documents import RETRY_AFTER_SECONDS, problem_of
+from api.pages.policy import page
+
+OF_PROGRAMS: Final = "/api/"
+"""Paths below this are answered with problem documents, whoever asks."""
+MESSAGES: Final = ("retry-after", "allow", "www-authenticate")
+"""Headers of a problem document that its page has, too."""
+NOTHING_HERE: Final = "There is nothing at this address that you may see."
+
+
+def install(app: App) -> None:
+    """Answer errors of pages with a page."""
+
+    def explained(error: Exception) -> Response:
+        answer = problem_of(error, request.method, request.path, request.root_path)
+        return page_of(answer) if wants_a_page() else app.make_response(answer)
+
+    app.register_error_handler(Exception, explained)
+    app.register_error_handler(HTTPException, explained)
+
+
+def wants_a_page() -> bool:
+    """Tell whether the request comes from a person's browser and is about a page."""
+    if request.path.startswith(OF_PROGRAMS):
+        return False
+    accepted = parse_accept_header(header("Accept"))
+    return any(kind == "text/html" and quality > 0 for kind, quality in accepted)
+
+
+def page_of(answer: Answer) -> Response:
+    """Return the page that says what a problem document does."""
+    problem = msgspec.json.decode(answer.body)
+    is_missing = problem["title"] == HTTPStatus.NOT_FOUND.phrase
+    return error_page(
+        answer.status,
+        problem["title"],
+        NOTHING_HERE if is_missing else problem.get("detail", ""),
+        headers=[pair for pair in answer.headers if pair[0].lower() in MESSAGES],
+    )
+
+
+def error_page(
+    status: int,
+    title: str,
+    detail: str,
+    *,
+    may_sign_in: bool = False,
+    headers: Sequence[tuple[str, str]] = (),
+) -> Response:
+    """Return the page that says why another one is not shown, and where to go from here."""
+    passes = status == HTTPStatus.SERVICE_UNAVAILABLE
+    named = dict(headers)
+    if passes:
+        named.setdefault("Retry-After", str(RETRY_AFTER_SECONDS))
+    return page(
+        "error.html",
+        status,
+        [*named.items(), ("Cache-Control", "no-store")],
+        number=int(status),
+        heading=title,
+        said=detail,
+        passes=passes,
+        may_sign_in=may_sign_in,
+    )

@@ -1,0 +1,51 @@
+"""The page of all jobs: what needs somebody, what is in progress, and what came last."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, redirect, request, url_for
+from werkzeug.wrappers import Response as Redirect
+
+from api.http.callers.access import principal, services
+from api.pages.content.callback_line import callback_line, callback_url
+from api.pages.content.lists import MOST_COUNTED, Lists, asked_by
+from api.pages.policy import page
+from api.pages.visitor import for_visitors
+from projections.views.instance import INSTANCE_STATUSES
+
+bp = Blueprint(
+    "pages",
+    __name__,
+    template_folder="templates",
+    static_folder="static",
+    static_url_path="/static",
+)
+
+FIRST_CALLBACK = '{"job_id": "job-1", "status": "provisioning"}'
+
+
+@bp.get("/")
+def home() -> Redirect:
+    """Redirect a browser from the root to the jobs."""
+    return redirect(url_for("pages.jobs"))
+
+
+@bp.get("/jobs")
+@for_visitors("read")
+def jobs() -> Response:
+    """Show all jobs, or those that the address asks for."""
+    wired, asked = services(), asked_by(request.args)
+    # The position first: what the lists show beyond it comes once more in the stream.
+    now, position = wired.now(), wired.reader.position()
+    lists = Lists(wired, principal(), now)
+    shown = lists.overview() if asked.is_an_overview else lists.found(asked)
+    return page(
+        "jobs.html",
+        asked=asked,
+        statuses=INSTANCE_STATUSES,
+        counts=lists.counts(),
+        most_counted=MOST_COUNTED,
+        position=position,
+        now=now,
+        first_callback=callback_line(callback_url(wired), FIRST_CALLBACK),
+        **shown,
+    )

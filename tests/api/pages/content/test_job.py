@@ -1,0 +1,59 @@
+"""The page of one job."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+import pytest
+
+from tests.support.site import Site
+
+STRANGE = (
+    "a/b",
+    "a//b",
+    "/a",
+    'a"b',
+    "100%",
+    "a b",
+    "%2F",
+    "a?b#c",
+    "\u05d0\u05d1",
+    "a/../b",
+    "🚀",
+)
+
+
+def test_the_stepper_has_one_current_step_and_says_states_in_words(database_site: Site) -> None:
+    site = database_site
+    site.register()
+    site.report(status="provisioning", step="vm_created")
+
+    text = site.get("/jobs/job-1").text
+
+    assert text.count('aria-current="step"') == 1
+    assert text.count('<span class="state">completed</span>') == 2
+    assert text.count('<span class="state">active</span>') == 1
+    assert text.count('<span class="state">pending</span>') == 2
+    assert "<title>3 of 5 · Installing Dependencies · job-1 · Milepost</title>" in text
+
+
+@pytest.mark.parametrize("job_id", STRANGE)
+def test_a_job_with_a_strange_id_has_a_page_and_a_link_to_it(
+    memory_site: Site, job_id: str
+) -> None:
+    memory_site.report(job_id, status="running")
+    memory_site.project()
+
+    listed = memory_site.get("/jobs").text
+    address = listed.split('class="name" href="')[1].split('"')[0]
+
+    assert address in (f"/jobs/{quote(job_id)}", f"/jobs/{quote(job_id, safe='')}")
+    # A browser takes `.` and `..` out of a path.
+    assert "/../" not in address
+    assert memory_site.get(address).status_code == 200
+
+
+def test_a_page_of_a_history_in_an_earlier_release_leads_to_the_job(memory_site: Site) -> None:
+    for old, new in (("/audit", "/jobs"), ("/audit/a/b", "/jobs/a/b")):
+        answer = memory_site.client.get(old)
+        assert (answer.status_code, answer.headers["Location"]) == (302, new)

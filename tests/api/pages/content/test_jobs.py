@@ -1,0 +1,104 @@
+"""The page of all jobs."""
+
+from __future__ import annotations
+
+from tests.support.site import MACHINE, Site
+
+
+def test_an_empty_store_shows_how_to_send_the_first_callback(memory_site: Site) -> None:
+    answer = memory_site.get("/jobs")
+
+    assert answer.status_code == 200
+    assert "milepost demo" in answer.text
+    assert "openssl dgst" in answer.text
+    assert "http://localhost/api/webhooks/github" in answer.text
+
+
+def test_each_job_is_in_one_list(database_site: Site) -> None:
+    site = database_site
+    site.register("left")
+    site.report("left", status="failed", error="no quota", **MACHINE)
+    site.register("busy", "agent-2", "user-2")
+    site.report("busy", status="provisioning")
+    site.register("done", "agent-3", "user-3")
+    site.report("done", status="running", **MACHINE)
+    site.project()
+
+    text = site.get("/jobs").text
+
+    attention, busy, recent = (
+        text.split(f'data-live="{name}"')[1] for name in ("attention", "in-progress", "recent")
+    )
+    attention, busy = attention.split("data-live")[0], busy.split("data-live")[0]
+    assert "/jobs/left" in attention
+    assert "left the machine srv-1 behind" in attention
+    assert "/jobs/busy" in busy
+    assert "/jobs/done" in recent
+    assert [text.count(f'href="/jobs/{name}"') for name in ("left", "busy", "done")] == [1, 1, 1]
+
+
+def test_a_search_finds_an_id_of_a_job_an_agent_or_a_user(database_site: Site) -> None:
+    site = database_site
+    for number in ("1", "2"):
+        site.register(f"job-{number}", f"agent-{number}", f"user-{number}")
+        site.report(f"job-{number}", status="running", **MACHINE)
+    site.project()
+
+    for found in ("job-2", "agent-2", "user-2"):
+        text = site.get(f"/jobs?q={found}").text
+        assert 'href="/jobs/job-2"' in text, found
+        assert 'href="/jobs/job-1"' not in text, found
+    assert "No job that you may see fits." in site.get("/jobs?q=job").text
+
+
+def test_filters_narrow_a_search(memory_site: Site) -> None:
+    site = memory_site
+    site.register("failed")
+    site.report("failed", status="failed", error="no quota")
+    site.register("runs")
+    site.report("runs", status="running", **MACHINE)
+    site.project()
+
+    text = site.get("/jobs?q=user-1&status=failed").text
+
+    assert 'href="/jobs/failed"' in text
+    assert 'href="/jobs/runs"' not in text
+
+
+def test_a_long_list_has_a_next_page_and_counts(database_site: Site) -> None:
+    site = database_site
+    for number in range(60):
+        site.report(f"job-{number}", status="failed", error="no quota")
+    site.project()
+
+    first = site.get("/jobs?status=failed").text
+    assert first.count('<li class="job"') == 50
+    address = first.split('rel="next" href="')[1].split('"')[0].replace("&amp;", "&")
+    second = site.get(address).text
+
+    assert second.count('<li class="job"') == 10
+    assert 'rel="next"' not in second
+    assert "<b>60</b> failed" in first
+
+
+def test_a_bound_token_sees_and_counts_its_own_jobs_only(database_site: Site) -> None:
+    site = database_site
+    site.register("mine", "agent-1", "ada")
+    site.register("hers", "agent-2", "bob")
+    site.project()
+    token = site.token("read", user_id="ada")
+
+    for query in ("", "?user=bob", "?q=hers", "?q=bob", "?agent=agent-2", "?status=attention"):
+        text = site.get(f"/jobs{query}", token).text
+        assert "/jobs/hers" not in text, query
+    assert "<b>1</b> pending" in site.get("/jobs", token).text
+
+
+def test_an_address_with_what_no_filter_understands_is_answered(memory_site: Site) -> None:
+    memory_site.report("job-1", status="running")
+    memory_site.project()
+
+    answer = memory_site.get("/jobs?status=odd&cursor=x&nothing=1")
+
+    assert answer.status_code == 200
+    assert 'href="/jobs/job-1"' in answer.text

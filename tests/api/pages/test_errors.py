@@ -1,0 +1,55 @@
+"""Errors: a page for a person's browser, a problem document for a program."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.site import Site, problem_of
+
+BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "words"),
+    [
+        ("/jobs/nothing", 404, "Job not found"),
+        ("/agents/nothing", 404, "Agent not found"),
+        ("/nowhere", 404, "Not Found"),
+        ("/jobs/job-1?version=9", 404, "No such moment"),
+        ("/jobs/job-1?version=x", 400, "Invalid fields"),
+        ("/jobs/job-1/cancel", 404, "Job not found"),
+    ],
+)
+def test_a_browser_gets_an_error_as_a_page(
+    memory_site: Site, path: str, status: int, words: str
+) -> None:
+    memory_site.report("job-1", status="running")
+
+    answer = memory_site.get(path, headers=BROWSER)
+
+    assert answer.status_code == status
+    assert answer.content_type.startswith("text/html")
+    assert f"<h1>{words}</h1>" in answer.text
+    assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_a_program_gets_problem_documents(memory_site: Site) -> None:
+    problem_of(memory_site.get("/nowhere"), 404, "not-found")
+    problem_of(memory_site.get("/api/jobs/nothing", headers=BROWSER), 404, "job-not-found")
+
+
+def test_a_token_without_the_scope_sees_a_page_that_says_so(memory_site: Site) -> None:
+    token = memory_site.token("write")
+
+    answer = memory_site.get("/jobs", token, BROWSER)
+
+    assert answer.status_code == 403
+    assert "<h1>Missing scope</h1>" in answer.text
+
+
+def test_an_order_by_get_is_not_a_page(memory_site: Site) -> None:
+    answer = memory_site.client.put("/jobs", headers=BROWSER)
+
+    assert answer.status_code == 405
+    assert "GET" in answer.headers["Allow"]

@@ -1,0 +1,58 @@
+"""Where commands find a server, and which token they show it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from api.settings.remote import Remote, remote_from_environment
+from api.settings.variables import InvalidSetting
+
+ADMIN = "an-admin-token-for-tests"
+
+
+def test_without_more_it_is_this_machines_server_with_the_stored_admin_token(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "admin-token"
+    file.write_text(f"{ADMIN}\n", encoding="utf-8")
+    file.chmod(0o600)
+    environment = {"MILEPOST_HOME": str(tmp_path), "MILEPOST_PORT": "8123"}
+
+    assert remote_from_environment(None, environment) == Remote(
+        "http://127.0.0.1:8123", ADMIN, str(file)
+    )
+
+
+def test_the_option_goes_before_the_url_and_the_token_before_the_admin_token() -> None:
+    environment = {
+        "MILEPOST_URL": "https://milepost.example/m",
+        "MILEPOST_TOKEN": "a-token",
+        "MILEPOST_ADMIN_TOKEN": ADMIN,
+    }
+
+    found = remote_from_environment(None, environment)
+    named = remote_from_environment("http://other:80", environment)
+
+    assert found == Remote("https://milepost.example/m", "a-token", "MILEPOST_TOKEN")
+    assert named.url == "http://other:80"
+
+
+@pytest.mark.parametrize(
+    "url", ["milepost.example", "ftp://a", "http://", "http://a:b", "http://a?b", "http://u@a"]
+)
+def test_a_url_that_is_none_names_its_variable(url: str) -> None:
+    with pytest.raises(InvalidSetting, match=r"^MILEPOST_URL: .* is not like http://127"):
+        remote_from_environment(None, {"MILEPOST_URL": url, "MILEPOST_TOKEN": "a-token"})
+
+
+@pytest.mark.parametrize("token", ["two words", "a\nb", "pass\u00e9"])
+def test_a_token_that_no_header_can_carry_names_its_variable(token: str) -> None:
+    with pytest.raises(InvalidSetting, match=r"^MILEPOST_TOKEN: must be ASCII"):
+        remote_from_environment(None, {"MILEPOST_TOKEN": token})
+
+
+def test_without_any_token_all_places_are_named(tmp_path: Path) -> None:
+    with pytest.raises(InvalidSetting, match=r"MILEPOST_TOKEN_FILE.*MILEPOST_ADMIN_TOKEN_FILE"):
+        remote_from_environment(None, {"MILEPOST_HOME": str(tmp_path)})

@@ -1,0 +1,157 @@
+"""A page follows its job by itself, and leaves alone what somebody is doing there."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import Route, expect
+
+from tests.support.browsing import Visitor, active_step, connected
+from tests.support.server import Server
+
+AT_ONCE = 1_000
+"""Within how many milliseconds a page shows what Milepost has received."""
+STEPS = (
+    ({"status": "provisioning", "workflow_run_id": "1"}, "Creating Server"),
+    ({"status": "provisioning", "step": "vm_created"}, "Installing Dependencies"),
+    ({"status": "provisioning", "step": "ansible_started"}, "Configuring Agent"),
+    ({"status": "provisioning", "step": "ansible_complete"}, "Running"),
+)
+MACHINE = {"server_id": "vm-1", "server_ip": "192.0.2.1", "tailscale_ip": "100.64.0.1"}
+HOSTILE = (
+    "<img src=x onerror=\"document.title='run'\"><script>document.title='run'</script> "
+    + "w" * 200
+    + " \u202eback\u202c 🚀 "
+    + "a line of a log\n" * 700
+)
+WATCH_ANNOUNCER = """() => {
+  window.said = [];
+  new MutationObserver(() => said.push(announcer.textContent)).observe(
+    document.getElementById("announcer"), { childList: true, characterData: true, subtree: true });
+}"""
+
+
+def registered(server: Server, job_id: str) -> str:
+    """Register a job of an agent and a user of its own; return the path of its page."""
+    job = {"job_id": job_id, "agent_id": f"agent-of-{job_id}", "user_id": f"user-of-{job_id}"}
+    assert server.post("/api/jobs", job).status == 201
+    return f"/jobs/{job_id}"
+
+
+def test_each_step_of_the_workflow_turns_over_within_a_second_and_without_a_reload(
+    visitor: Visitor, server: Server
+) -> None:
+    page = visitor.open(registered(server, "steps"))
+    page.evaluate("window.isTheSame = true")
+    expect(active_step(page)).to_have_text("Queued")
+    icons = {page.locator("link[data-live-icon]").get_attribute("href")}
+
+    for callback, label in STEPS:
+        server.callback({"job_id": "steps", **callback})
+        expect(active_step(page)).to_have_text(label, timeout=AT_ONCE)
+        expect(page).to_have_title(re.compile(rf"^\d of 5 · {label} · steps"))
+        icons.add(page.locator("link[data-live-icon]").get_attribute("href"))
+    server.callback({"job_id": "steps", "status": "running", "workflow_run_id": "1", **MACHINE})
+
+    done = page.locator(".stepper li[data-state=completed]")
+    expect(done).to_have_count(5, timeout=AT_ONCE)
+    expect(page).to_have_title(re.compile("^Running · steps"))
+    expect(page.locator("#announcer")).to_contain_text("Running")
+    assert len(icons) == 5
+    assert page.evaluate("window.isTheSame")
+
+
+def test_the_page_of_all_jobs_follows_them(visitor: Visitor, server: Server) -> None:
+    page = visitor.open("/jobs")
+    registered(server, "listed")
+
+    row = page.locator("li.job").filter(has=page.get_by_role("link", name="listed", exact=True))
+    expect(row).to_be_visible(timeout=AT_ONCE)
+    server.callback({"job_id": "listed", "status": "provisioning", "step": "vm_created"})
+    expect(row).to_contain_text("Installing Dependencies", timeout=AT_ONCE)
+    server.callback({"job_id": "listed", "status": "failed", "error": "no disk left"})
+    expect(row).to_contain_text("no disk left", timeout=AT_ONCE)
+
+
+def test_the_page_of_an_agent_goes_on_with_its_next_job(visitor: Visitor, server: Server) -> None:
+    registered(server, "first-job")
+    page = visitor.open("/agents/agent-of-first-job")
+    server.callback({"job_id": "first-job", "status": "failed", "error": "no disk left"})
+    expect(page.locator("main")).to_contain_text("no disk left")
+
+    job = {"job_id": "next-job", "agent_id": "agent-of-first-job", "user_id": "user-of-first-job"}
+    assert server.post("/api/jobs", job).status == 201
+
+    expect(page.locator("main")).to_contain_text("next-job")
+    server.callback({"job_id": "next-job", "status": "provisioning", "step": "ansible_started"})
+    expect(active_step(page)).to_have_text("Configuring Agent")
+
+
+def test_what_happened_between_the_page_and_its_stream_is_shown(
+    visitor: Visitor, server: Server
+) -> None:
+    """The page says which position it shows, and the stream goes on after it."""
+    path = registered(server, "between")
+    page = visitor.context.new_page()
+
+    def report_first(route: Route) -> None:
+        server.callback({"job_id": "between", "status": "provisioning", "step": "vm_created"})
+        route.continue_()
+
+    page.route("**/static/live.js", report_first)
+    page.goto(path)
+
+    expect(active_step(page)).to_have_text("Installing Dependencies")
+
+
+def test_focus_selection_and_opened_details_outlive_a_change(
+    visitor: Visitor, server: Server
+) -> None:
+    page = visitor.open(registered(server, "kept"))
+    server.callback({"job_id": "kept", "status": "provisioning", "step": "vm_created"})
+    expect(active_step(page)).to_have_text("Installing Dependencies")
+    page.evaluate("getSelection().selectAllChildren(document.querySelector('h1'))")
+    details = page.locator("main details").first
+    details.locator("summary").first.click()
+    page.evaluate("getSelection().selectAllChildren(document.querySelector('h1'))")
+    focused = page.evaluate("document.activeElement.outerHTML")
+
+    server.callback({"job_id": "kept", "status": "provisioning", "step": "ansible_started"})
+    expect(active_step(page)).to_have_text("Configuring Agent")
+
+    assert page.evaluate("getSelection().toString()").strip() == "kept"
+    assert details.get_attribute("open") is not None
+    assert page.evaluate("document.activeElement.outerHTML") == focused
+
+
+def test_times_tick_and_no_live_region_does(visitor: Visitor, server: Server) -> None:
+    path = registered(server, "ticking")
+    server.callback({"job_id": "ticking", "status": "provisioning", "step": "vm_created"})
+    page = visitor.context.new_page()
+    page.clock.install()
+    page.goto(path)
+    time = page.locator("main time[data-since]").first
+    expect(time).to_have_text(re.compile(r"^\d s$"))
+    page.evaluate(WATCH_ANNOUNCER)
+
+    page.clock.run_for(9_000)  # less than what makes a connection count as dead
+
+    expect(time).to_have_text(re.compile(r"^(9|1\d) s$"))
+    assert page.locator("[aria-live] time, [role=status] time, [role=alert] time").count() == 0
+    assert page.evaluate("said") == []
+    server.callback({"job_id": "ticking", "status": "provisioning", "step": "ansible_started"})
+    page.wait_for_function("said.length")
+    [sentence] = page.evaluate("said")
+    assert "Configuring Agent" in sentence
+    assert not re.search(r"\d+ (s|min)\b", sentence)
+
+
+def test_hostile_text_that_comes_live_stays_text(visitor: Visitor, server: Server) -> None:
+    page = visitor.open(registered(server, "hostile"))
+    connected(visitor)
+
+    server.callback({"job_id": "hostile", "status": "failed", "error": HOSTILE})
+
+    expect(page.locator("main pre").first).to_contain_text("<img src=x onerror=")
+    assert page.locator("main img, main script").count() == 0
+    assert page.title().startswith("Failed")

@@ -1,0 +1,28 @@
+// A page of a product: the steps of one of two agents, or nothing.
+import { createElement as element, StrictMode, useState } from "react";
+import { createRoot } from "react-dom/client";
+import { useInstance } from "./use-instance.js";
+
+const { server, token } = Object.fromEntries(new URLSearchParams(location.search));
+
+function Steps({ agent }) {
+  const { instance, steps, error } = useInstance(server, agent, token);
+  return element(
+    "section",
+    {},
+    element("h1", {}, instance?.status),
+    element("ol", { id: "steps" }, steps.map(({ id, label, status }) =>
+      element("li", { key: id }, `${label}: ${status}`))),
+    element("p", { id: "news" }, error),
+  );
+}
+
+function Product() {
+  const [agent, setAgent] = useState("agent/1");
+  const choice = (name) => element("button", { key: name, onClick: () => setAgent(name) }, name || "none");
+  return element("main", {}, ["agent/1", "agent/2", ""].map(choice), agent && element(Steps, { agent }));
+}
+
+createRoot(document.body.appendChild(document.createElement("div"))).render(
+  element(StrictMode, {}, element(Product)),
+);

@@ -1,0 +1,193 @@
+"""The examples for product developers, in a real browser: pages of another origin than Milepost."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import quote, urlencode
+
+import pytest
+from playwright.sync_api import Browser, Page, Request, expect
+
+from tests.support import npm
+from tests.support.chromium import chromium
+from tests.support.file_server import serving
+from tests.support.server import TOKEN, Make, Server
+
+EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
+REACT = Path(__file__).with_name("react")
+DEVELOPMENT = '--define:process.env.NODE_ENV="development"'
+AGENT = "agent/1"
+STEPS = ("Queued", "Creating Server", "Installing Dependencies", "Configuring Agent", "Running")
+
+
+class Product:
+    """A product whose pages are of an origin of their own, and its Milepost."""
+
+    def __init__(self, server: Server, origin: str, files: dict[str, bytes]) -> None:
+        self.server, self.origin, self.files = server, origin, files
+
+    def put(self, name: str, **constants: str) -> None:
+        """Serve an example in which a developer has set these constants."""
+        text = (EXAMPLES / name).read_text(encoding="utf-8")
+        for constant, value in constants.items():
+            text, found = re.subn(rf'\b{constant} = "[^"]*"', f'{constant} = "{value}"', text)
+            assert found == 1, constant
+        self.files[name] = text.encode()
+
+    def report(self, **said: str) -> None:
+        """Let the workflow of the agent's job say something."""
+        assert self.server.callback({"job_id": "job-1", **said}).status == 200
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A browser."""
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A new tab, whose script raises no error."""
+    context = browser.new_context()
+    opened = context.new_page()
+    errors: list[str] = []
+    opened.on("pageerror", lambda error: errors.append(str(error)))
+    yield opened
+    context.close()
+    assert errors == []
+
+
+@pytest.fixture
+def product(make_server: Make) -> Iterator[Product]:
+    """A product whose origin Milepost lets read, and an agent with a job that waits."""
+    files: dict[str, bytes] = {}
+    with serving(files) as origin:
+        server = make_server()
+        server.env["MILEPOST_CORS_ORIGINS"] = origin
+        server.start()
+        job = {"job_id": "job-1", "agent_id": AGENT, "user_id": "ada"}
+        assert server.post("/api/jobs", job).status == 201
+        yield Product(server, origin, files)
+
+
+def assert_steps(page: Page, *statuses: str) -> None:
+    """Wait until the page shows the steps in these states."""
+    wanted = [f"{label}: {status}" for label, status in zip(STEPS, statuses, strict=True)]
+    expect(page.locator("#steps li")).to_have_text(wanted)
+
+
+def test_a_plain_page_of_another_origin_shows_the_steps_as_they_happen(
+    product: Product, page: Page
+) -> None:
+    product.put("steps.html", SERVER=product.server.url, AGENT=AGENT, TOKEN=TOKEN)
+    page.goto(f"{product.origin}/steps.html")
+
+    assert_steps(page, "active", *["pending"] * 4)
+    product.report(status="provisioning", step="vm_created")
+    assert_steps(page, "completed", "completed", "active", "pending", "pending")
+    product.server.kill()
+    expect(page.locator("#news")).to_contain_text("Trying again")
+    product.server.start()
+    product.report(status="running")
+    assert_steps(page, *["completed"] * 5)
+    expect(page.locator("#news")).to_have_text("")
+
+
+def test_a_page_of_an_origin_that_is_not_named_sees_nothing(product: Product, page: Page) -> None:
+    product.put("steps.html", SERVER=product.server.url, AGENT=AGENT, TOKEN=TOKEN)
+    with serving(product.files) as other:
+        page.goto(f"{other}/steps.html")
+
+        expect(page.locator("#news")).to_contain_text("Trying again")
+        expect(page.locator("#steps li")).to_have_count(0)
+
+
+def test_a_page_says_why_it_is_refused(product: Product, page: Page) -> None:
+    product.put("steps.html", SERVER=product.server.url, AGENT=AGENT, TOKEN=f"{TOKEN}-no-more")
+    page.goto(f"{product.origin}/steps.html")
+
+    expect(page.locator("#news")).to_contain_text("Milepost answers 401")
+
+
+# The hook
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A page's script that uses the hook, with React, in one file."""
+    folder = npm.project(REACT, tmp_path_factory.mktemp("react") / "page")
+    shutil.copy(EXAMPLES / "use-instance.js", folder)
+    esbuild = ("node", "node_modules/esbuild-wasm/bin/esbuild", "page.js", "--bundle")
+    npm.run(folder, *esbuild, "--outfile=bundle.js", DEVELOPMENT)
+    return (folder / "bundle.js").read_bytes()
+
+
+@pytest.fixture
+def hooked(product: Product, bundle: bytes) -> Product:
+    """A product that uses the hook, with a second agent whose machine has failed."""
+    product.files["react.html"] = b"<!doctype html><body><script src=react.js defer></script>"
+    product.files["react.js"] = bundle
+    job = {"job_id": "job-2", "agent_id": "agent/2", "user_id": "bob"}
+    assert product.server.post("/api/jobs", job).status == 201
+    failed = {"job_id": "job-2", "status": "failed", "error": "no quota"}
+    assert product.server.callback(failed).status == 200
+    return product
+
+
+def open_hooked(page: Page, product: Product, token: str = TOKEN) -> None:
+    query = urlencode({"server": product.server.url, "token": token})
+    page.goto(f"{product.origin}/react.html?{query}")
+
+
+def test_the_hook_shows_the_steps_and_goes_on_after_a_restart(hooked: Product, page: Page) -> None:
+    open_hooked(page, hooked)
+
+    assert_steps(page, "active", *["pending"] * 4)
+    hooked.report(status="provisioning", step="vm_created")
+    assert_steps(page, "completed", "completed", "active", "pending", "pending")
+    hooked.server.kill()
+    expect(page.locator("#news")).to_contain_text("trying again")
+    assert_steps(page, "completed", "completed", "active", "pending", "pending")
+    hooked.server.start()
+    expect(page.locator("#news")).to_have_text("")
+    hooked.report(status="running")
+    assert_steps(page, *["completed"] * 5)
+
+
+def test_the_hook_follows_the_agent_that_it_is_given_and_ends_with_its_component(
+    hooked: Product, page: Page
+) -> None:
+    def ends(agent: str) -> Callable[[Request], bool]:
+        url = f"{hooked.server.url}/api/agents/{quote(agent, '')}/stream"
+        return lambda request: request.url == url
+
+    open_hooked(page, hooked)
+    expect(page.locator("h1")).to_have_text("pending")
+
+    with page.expect_event("requestfailed", ends("agent/1")):
+        page.get_by_role("button", name="agent/2").click()
+    expect(page.locator("h1")).to_have_text("failed")
+    with page.expect_event("requestfailed", ends("agent/2")):
+        page.get_by_role("button", name="none").click()
+    expect(page.locator("h1")).to_have_count(0)
+
+
+def test_the_hook_says_why_it_is_refused(hooked: Product, page: Page) -> None:
+    open_hooked(page, hooked, f"{TOKEN}-no-more")
+
+    expect(page.locator("#news")).to_have_text("Milepost answers 401")
+
+
+# What the files are
+
+
+def test_the_packages_are_pinned() -> None:
+    npm.assert_pinned(REACT)
+
+
+def test_the_plain_page_is_short() -> None:
+    assert len((EXAMPLES / "steps.html").read_text(encoding="utf-8").splitlines()) <= 30
