@@ -89,6 +89,7 @@ TYPES = {
     "read-model-gone",
     "registration-conflict",
     "store-unavailable",
+    "too-many-requests",
     "unknown-status",
     "unknown-workflow",
 }
