@@ -137,6 +137,10 @@ class NoStreams(MilepostError):
     """This server cannot stream: a stream would hold one of its few threads."""
 
 
+class TooManyRequests(MilepostError):
+    """Requests of this user or token take more than their share of the places to wait."""
+
+
 class TooManyBytes(MilepostError):
     """The server has no room for so many large requests, and this one has taken the longest."""
 

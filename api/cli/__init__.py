@@ -34,6 +34,7 @@ from api.cli.terminal.output import INTERRUPTED
 from api.errors import sentence
 from api.serving.logs import show_warnings_visibly
 from domain.errors import MilepostError, StoreUnavailable
+from domain.log.refusals import refusal_of
 from domain.unseen import visible
 
 
@@ -51,7 +52,9 @@ class OneLineErrors(click.Group):
             return super().invoke(context)
         except StoreUnavailable as error:
             reason = str(error) or sentence(error)
-            message = f"the database does not answer: {reason}"
+            is_away = refusal_of(error) == "away"
+            what = "does not answer" if is_away else "cannot be used"
+            message = f"the database {what}: {reason}"
             raise click.ClickException(_on_one_line(message)) from error
         except MilepostError as error:
             raise click.ClickException(_on_one_line(sentence(error))) from error

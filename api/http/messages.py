@@ -154,8 +154,8 @@ class Door(Protocol):
         """
         ...
 
-    async def apart(self, work: Callable[[], Result]) -> Result:
-        """Return the result of work that computes for long, or raise what it raises."""
+    async def apart(self, work: Callable[[], Result], caller: Principal) -> Result:
+        """Return the result of this caller's work that computes for long, or raise the same."""
         ...
 
     async def read_apart(self, work: Callable[[], Result]) -> Result:

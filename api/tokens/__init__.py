@@ -60,6 +60,11 @@ class Principal(msgspec.Struct, frozen=True):
     session: str | None = None
     until: int | None = None
 
+    @property
+    def sharer(self) -> str:
+        """Who shares what all senders may take: the user, however many tokens, or this token."""
+        return f"user {self.user_id}" if self.user_id else self.token_id
+
     def may(self, scope: Scope) -> bool:
         """Tell whether the scope is granted; `admin` includes every other."""
         return scope in self.scopes or "admin" in self.scopes

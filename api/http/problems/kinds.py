@@ -181,6 +181,13 @@ KINDS: dict[type[MilepostError], Kind] = {
         "No streams here",
         "Ask for the job itself with If-None-Match; milepost serve streams, without --wsgi.",
     ),
+    asked.TooManyRequests: Kind(
+        HTTPStatus.TOO_MANY_REQUESTS,
+        "too-many-requests",
+        "Too many requests",
+        "Wait for the answers of some before you send more.",
+        passes=True,
+    ),
     asked.TooManyBytes: Kind(
         HTTPStatus.SERVICE_UNAVAILABLE,
         "too-many-bytes",

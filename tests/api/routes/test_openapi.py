@@ -322,12 +322,6 @@ def test_only_assets_are_served_as_assets(memory_site: Site) -> None:
         assert memory_site.client.get(f"/api/docs/assets/{name}").status_code == 404
 
 
-def test_a_browser_is_led_to_the_page(memory_site: Site) -> None:
-    answer = memory_site.client.get("/")
-
-    assert (answer.status_code, answer.headers["Location"]) == (302, "/api/docs")
-
-
 def test_the_document_needs_no_token_but_what_it_describes_does(memory_site: Site) -> None:
     assert memory_site.client.get("/api/openapi.json").status_code == 200
     assert memory_site.client.get("/api/jobs").status_code == 401

@@ -41,6 +41,7 @@ def settings_that_are_read(folder: Path) -> list[ReadAs]:
         ("MILEPOST_JOB_KEY_SECRET", JOB_KEY_SECRET, {"job_key_secrets": (JOB_KEY_SECRET,)}),
         ("MILEPOST_LINK_SECRET", JOB_KEY_SECRET, {"link_secrets": (JOB_KEY_SECRET,)}),
         ("MILEPOST_SHARED_SECRET", "off", {"takes_shared_secret": False}),
+        ("MILEPOST_PUBLIC_BADGES", "on", {"public_badges": True}),
         ("MILEPOST_PUBLIC_URL", "https://m.example/", {"public_url": "https://m.example"}),
         ("MILEPOST_SIGNATURES", "dated", {"dated_signatures": True}),
         ("MILEPOST_LOG_FORMAT", "json", {"log_format": "json"}),
