@@ -15,7 +15,7 @@ from werkzeug.datastructures import MultiDict
 from api.errors import InvalidFields
 from api.http import event_stream
 from api.http.event_stream import LAST_EVENT_ID, resumed_after
-from api.http.flask_side.blueprint import TEXT, Blueprint
+from api.http.flask_side.blueprint import LINKED, TEXT, Blueprint
 from api.http.flask_side.door import through_flask
 from api.http.messages import Answer, Door, Request, Watch
 from api.routes import jobs
@@ -32,7 +32,7 @@ REFUSED = "This server answers through Flask alone, and cannot stream"
 
 
 @bp.route("/api/jobs/<id:job_id>/stream", operation="stream_job")
-@bp.needs("read")
+@bp.needs("read", by=LINKED)
 @bp.arguments(StreamQuerySchema, location="query")
 @bp.parameter(LAST_EVENT_ID)
 @bp.response(200, TEXT, content_type=event_stream.MIME_TYPE, description=CONTENT)
@@ -51,7 +51,7 @@ def show_job(query: dict[str, Any], job_id: str) -> Answer:
 
 
 @bp.route("/api/agents/<id:agent_id>/stream", operation="stream_instance")
-@bp.needs("read")
+@bp.needs("read", by=LINKED)
 @bp.arguments(StreamQuerySchema, location="query")
 @bp.parameter(LAST_EVENT_ID)
 @bp.response(200, TEXT, content_type=event_stream.MIME_TYPE, description=CONTENT)
