@@ -8,6 +8,7 @@ from typing import Any
 
 from flask import url_for
 
+from api.badges.icon import icon
 from api.pages.content.stepper import stages
 from api.pages.words import standing, state_of, title, where
 from api.representations.job import job_body, timeline_body
@@ -53,10 +54,18 @@ def _content(job: Shown, timeline: Timeline, services: Services, now: datetime) 
         "job": job,
         "title": title(job),
         "sentence": standing(job),
+        "icon": _icon(job),
         "stages": stages(job["steps"], body, workflow),
         "timeline": body,
         "now": now,
     }
+
+
+def _icon(job: Shown) -> str:
+    steps = job["steps"]
+    active = [number for number, step in enumerate(steps, 1) if step.status == "active"]
+    health = job["health"]["state"] if job["health"] else "ok"
+    return icon(job["state"], active[0] if active else 0, len(steps), health)
 
 
 def _for_a_page(body: dict[str, Any]) -> Shown:
