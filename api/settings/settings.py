@@ -39,6 +39,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     takes_shared_secret: bool = True
     dated_signatures: bool = False
     job_key_secrets: tuple[str, ...] = ()
+    link_secrets: tuple[str, ...] = ()
     public_url: str = ""
     named_senders: tuple[NamedSender, ...] = ()
     admin_token: str = ""

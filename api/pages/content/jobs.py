@@ -8,9 +8,10 @@ from typing import Any
 
 from flask import url_for
 
-from api.badges.icon import icon
+from api.badges.badge import state_of
+from api.badges.icon import icon_of
 from api.pages.content.stepper import stages
-from api.pages.words import standing, state_of, title, where
+from api.pages.words import standing, title, where
 from api.representations.job import job_body, timeline_body
 from api.wiring import Services
 from projections.views.attention import attention
@@ -53,19 +54,12 @@ def _content(job: Shown, timeline: Timeline, services: Services, now: datetime) 
     return {
         "job": job,
         "title": title(job),
-        "icon": _icon(job),
+        "icon": icon_of(job),
         "sentence": standing(job),
         "stages": stages(job["steps"], body, workflow),
         "timeline": body,
         "now": now,
     }
-
-
-def _icon(job: Shown) -> str:
-    steps = job["steps"]
-    active = next((number for number, step in enumerate(steps, 1) if step.status == "active"), 0)
-    health = job["health"]["state"] if job["health"] else "ok"
-    return icon(job["state"], active, len(steps), health)
 
 
 def _for_a_page(body: dict[str, Any]) -> Shown:

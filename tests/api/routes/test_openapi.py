@@ -13,7 +13,18 @@ from openapi_spec_validator import validate
 from api.http.callback_paths import CALLBACK_PATHS
 from tests.support.site import ADMIN, MACHINE, SECRET, Site, bearer, body_of
 
-PAGES = ("pages", "sign_in", "reference_page", "docs", "api-docs", "reporter")
+PAGES = (
+    "pages",
+    "job",
+    "agent",
+    "embed",
+    "orders",
+    "sign_in",
+    "reference_page",
+    "docs",
+    "api-docs",
+    "reporter",
+)
 PARAMETER = re.compile(r"<\w+:(\w+)>")
 SIGNATURES: list[dict[str, list[str]]] = [
     {"x-signature": []},
@@ -290,12 +301,6 @@ def test_the_page_uses_its_own_assets_only(memory_site: Site) -> None:
 def test_only_assets_are_served_as_assets(memory_site: Site) -> None:
     for name in ("../__init__.py", "..%2f__init__.py", "/etc/passwd", "nothing.js"):
         assert memory_site.client.get(f"/api/docs/assets/{name}").status_code == 404
-
-
-def test_a_browser_is_led_to_the_page(memory_site: Site) -> None:
-    answer = memory_site.client.get("/")
-
-    assert (answer.status_code, answer.headers["Location"]) == (302, "/api/docs")
 
 
 def test_the_document_needs_no_token_but_what_it_describes_does(memory_site: Site) -> None:

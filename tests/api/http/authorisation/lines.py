@@ -35,6 +35,8 @@ class Line(NamedTuple):
     queries: tuple[str, ...] = ("",)
     hidden: int = 404
     """What a caller gets who may ask, about a thing that it may not see."""
+    is_page: bool = False
+    """Whether a browser that has not signed in is sent to do so."""
 
 
 def order(body: str = ORDER) -> Line:
@@ -62,18 +64,20 @@ LINES: Final = {
     ("GET", "/milepost-report.sha256"): Line("none"),
     ("GET", "/audit"): Line("none", statuses=frozenset({302})),
     ("GET", "/audit/<id:job_id>"): Line("none", "job", frozenset({302})),
-    ("GET", "/jobs"): Line("read", queries=SEARCHES),
+    ("GET", "/jobs"): Line("read", queries=SEARCHES, is_page=True),
     ("GET", "/jobs/<id:job_id>"): Line(
-        "read", "job", queries=(*PAST[:4], "?version=99", "?until=1")
+        "read", "job", queries=(*PAST[:4], "?version=99", "?until=1"), is_page=True
     ),
-    ("GET", "/embed/jobs/<id:job_id>"): Line("read", "job"),
-    ("GET", "/embed/agents/<id:agent_id>"): Line("read", "agent"),
+    ("GET", "/embed/jobs/<id:job_id>"): Line("read", "job", is_page=True),
+    ("GET", "/embed/agents/<id:agent_id>"): Line("read", "agent", is_page=True),
     ("POST", "/jobs/<id:job_id>/fail"): FORM,
     ("POST", "/jobs/<id:job_id>/cancel"): FORM,
     ("POST", "/jobs/<id:job_id>/retry"): FORM,
     ("POST", "/jobs/<id:job_id>/stop"): FORM,
     ("POST", "/jobs/<id:job_id>/stopped"): FORM,
-    ("GET", "/agents/<id:agent_id>"): Line("read", "agent", queries=("", "?cursor=x")),
+    ("GET", "/agents/<id:agent_id>"): Line(
+        "read", "agent", queries=("", "?cursor=x"), is_page=True
+    ),
     ("GET", "/static/<path:filename>"): Line("none"),
     ("GET", "/sign-in"): Line("none"),
     # With the field token of a form, not with the header.
@@ -111,6 +115,8 @@ LINES: Final = {
     ("GET", "/api/agents/<id:agent_id>/badge.json"): badge("agent"),
     ("GET", "/api/workflows/<id:workflow>/badge.svg"): Line("read"),
     ("GET", "/api/workflows/<id:workflow>/badge.json"): Line("read"),
+    ("POST", "/api/jobs/<id:job_id>/links"): Line("read", "job", frozenset({201}), "{{}}"),
+    ("POST", "/api/agents/<id:agent_id>/links"): Line("read", "agent", frozenset({201}), "{{}}"),
     ("GET", "/api/events"): Line("read", queries=PAGE),
     ("GET", "/api/stream"): Line("read", "nothing", STREAMED, queries=PLACES),
     ("GET", "/api/agents/<id:agent_id>/stream"): Line("read", "agent", STREAMED, queries=PLACES),
