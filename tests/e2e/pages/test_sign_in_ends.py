@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
 
 from playwright.sync_api import Browser, Page, expect
 
 from tests.support.browsing import Visitor, active_step, connected, until
-from tests.support.server import MILEPOST, TOKEN, Server
+from tests.support.server import TOKEN, Server
 
 WITHIN = 15_000
 """A stream ends within 5 s, and the time of one statement."""
@@ -21,18 +20,6 @@ def ended(page: Page, path: str) -> None:
     expect(page.locator("#announcer")).to_have_text("Your sign-in has ended.")
     address = line.get_by_role("link").get_attribute("href") or ""
     assert address.endswith(f"/sign-in?next={path.replace('/', '%2F')}")
-
-
-def token(server: Server, *command: str) -> str:
-    """Run a command about tokens; return what it prints."""
-    done = subprocess.run(
-        [str(MILEPOST), "tokens", *command],
-        env=server.env,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return done.stdout
 
 
 def test_signing_out_in_one_tab_ends_the_others(visitor: Visitor, server: Server) -> None:
@@ -56,13 +43,13 @@ def test_signing_out_in_one_tab_ends_the_others(visitor: Visitor, server: Server
 
 
 def test_a_token_that_is_revoked_ends_the_page(browser: Browser, server: Server) -> None:
-    secret = json.loads(token(server, "create", "page", "--scope", "read", "--json"))
+    secret = json.loads(server.command("tokens", "create", "page", "--scope", "read", "--json"))
     visitor = Visitor(browser, server, secret["token"])
     server.callback({"job_id": "revoked", "status": "provisioning"})
     page = visitor.open("/jobs/revoked")
     connected(visitor)
 
-    token(server, "revoke", secret["id"])
+    server.command("tokens", "revoke", secret["id"])
 
     ended(page, "/jobs/revoked")
     visitor.close()
