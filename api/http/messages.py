@@ -17,13 +17,17 @@ Result = TypeVar("Result")
 
 
 class Request(NamedTuple):
-    """A request. `path` and `query` are text, the path without percent signs; `body` is whole."""
+    """A request. `path` and `query` are text, the path without percent signs; `body` is whole.
+
+    Clients see the path behind `prefix`.
+    """
 
     method: str
     path: str
     query: str
     header: Headers
     body: bytes = b""
+    prefix: str = ""
 
 
 class Sink(Protocol):
@@ -140,6 +144,14 @@ class Door(Protocol):
         """Return a stream of what is watched; 204 if it has ended and nothing is new.
 
         Raises `JobNotFound` or `AgentNotFound`, `TooManyStreams`, or `NoStreams` behind Flask.
+        """
+        ...
+
+    async def hold(self, watch: Watch, prefix: str, *, is_first: bool) -> Answer:
+        """Return an answer that lets a proxy hold a stream of a job, or of an agent (GRIP).
+
+        The first answer begins the stream, further ones go on with it. The stream's link is behind
+        the prefix. Raises as `watch` does.
         """
         ...
 
