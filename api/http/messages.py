@@ -19,7 +19,8 @@ Result = TypeVar("Result")
 class Request(NamedTuple):
     """A request. `path` and `query` are text, the path without percent signs; `body` is whole.
 
-    Clients see the path behind `prefix`.
+    `link` is the text of a signed link, which is not in the query any more. Clients see the path
+    behind `prefix`.
     """
 
     method: str
@@ -27,6 +28,7 @@ class Request(NamedTuple):
     query: str
     header: Headers
     body: bytes = b""
+    link: str | None = None
     prefix: str = ""
 
 
@@ -120,7 +122,7 @@ class Door(Protocol):
     async def admit(self, request: Request, scope: Scope) -> Principal:
         """Return the sender of a request, if the scope is granted to it.
 
-        Raises `MissingToken`, `InvalidToken`, `InvalidSession` or `MissingScope`.
+        Raises `MissingToken`, `InvalidToken`, `InvalidLink`, `InvalidSession` or `MissingScope`.
         """
         ...
 
@@ -162,8 +164,8 @@ class Door(Protocol):
         """
         ...
 
-    async def apart(self, work: Callable[[], Result]) -> Result:
-        """Return the result of work that computes for long, or raise what it raises."""
+    async def apart(self, work: Callable[[], Result], caller: Principal) -> Result:
+        """Return the result of this caller's work that computes for long, or raise the same."""
         ...
 
     async def read_apart(self, work: Callable[[], Result]) -> Result:

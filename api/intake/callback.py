@@ -185,14 +185,14 @@ def _missing(
     error: type[BadRequest], fields: Mapping[str, Any], wanted: Sequence[str]
 ) -> BadRequest:
     """Return the error, and say where the missing field may be: misspelt, or within another."""
-    for name, meant in _close(fields, fields):
-        if meant in wanted:
-            return error(f"{error.__doc__} Field {name!r} is unknown; did you mean {meant!r}?")
     if envelope := _envelope(fields, wanted):
         return error(
             f"{error.__doc__} Field {envelope!r} seems to hold the callback: "
             "send what is in it as the body."
         )
+    for name, meant in _close(fields, fields):
+        if meant in wanted:
+            return error(f"{error.__doc__} Field {name!r} is unknown; did you mean {meant!r}?")
     if "status" in wanted and not _is_absent(fields.get("step")):
         return error(f"{error.__doc__} A step needs the status 'provisioning'.")
     return error()
@@ -204,7 +204,7 @@ def _envelope(fields: Mapping[str, Any], wanted: Sequence[str]) -> str | None:
         if name in FIELDS:
             continue
         if isinstance(value, str) and value.startswith("{"):
-            with suppress(json.JSONDecodeError, RecursionError):
+            with suppress(ValueError, RecursionError):
                 value = json.loads(value)
         if isinstance(value, dict) and any(not _is_absent(value.get(each)) for each in wanted):
             return name

@@ -117,7 +117,7 @@ async def held(request: Request, door: Door, sealed: str) -> Answer:
     channel = channel_of(stream.job_id, stream.agent_id)
     sent = last_id(request.header("Grip-Last"), channel)
     try:
-        caller = granted(await door.apart(partial(holder, stream.issuer, services)), "read")
+        caller = granted(await door.apart(partial(holder, stream, services)), "read")
         watch = Watch(caller, max(stream.after, sent or 0), stream.job_id, stream.agent_id)
         return await door.hold(watch, request.prefix, is_first=False)
     except (InvalidToken, MissingScope, JobNotFound, AgentNotFound):

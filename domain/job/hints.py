@@ -15,6 +15,7 @@ from domain.job.deadlines import HEARTBEAT_SECONDS
 from domain.job.events import Received
 from domain.job.provisioning_job import Outcome, ProvisioningJob
 from domain.job.runs.belonging import NONE
+from domain.job.runs.state import MAX_RUNS
 from domain.job.spelling import closest
 
 RETRIED_SECONDS = HEARTBEAT_SECONDS / 2
@@ -33,7 +34,7 @@ def about_callback(job: ProvisioningJob, callback: Callback, outcome: Outcome) -
     number = outcome.job.runs.number_of(fact)
     before, after = job.runs.find(number), outcome.job.runs.find(number)
     if number == NONE:
-        yield _of_nothing(callback)
+        yield _of_nothing(job, callback)
     elif after and outcome.job.runs.is_superseded(after):
         yield f"another run has taken the place of {_named(after)}, so this changes only its own"
     elif before and after and before.final and before.final == after.final:
@@ -44,10 +45,13 @@ def about_callback(job: ProvisioningJob, callback: Callback, outcome: Outcome) -
         yield from _about_clock(fact)
 
 
-def _of_nothing(callback: Callback) -> str:
+def _of_nothing(job: ProvisioningJob, callback: Callback) -> str:
     if callback.status == "stopped" and callback.server_id:
         return f"no callback of the job named machine {callback.server_id!r}, so nothing changes"
-    whose = f"run {callback.workflow_run_id!r} has not begun"
+    run_id = callback.workflow_run_id
+    if run_id and job.runs.has_forgotten(run_id, callback.run_attempt):
+        return f"run {run_id!r} is older than the newest {MAX_RUNS} runs, so this changes nothing"
+    whose = f"run {run_id!r} has not begun"
     if callback.status == "stopped":
         return f"{whose} and this names no machine, so nothing changes; name it in server_id"
     return f"{whose}, so this changes nothing"

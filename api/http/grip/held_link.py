@@ -14,6 +14,7 @@ from typing import Final
 
 import msgspec
 
+from api.errors import InvalidToken
 from api.sessions import issuer_of
 from api.tokens import ADMIN, ADMIN_PRINCIPAL, Principal, by_id
 from api.wiring import Services
@@ -26,13 +27,15 @@ SEAL_BYTES: Final = 16
 class Held(msgspec.Struct, frozen=True, array_like=True):
     """A stream that the proxy holds: of a job, or of an agent, for the holder of a token.
 
-    `issuer` names the token, as sessions do; `after` is a position that the reader has seen.
+    `issuer` names the token, as sessions do; `after` is a position that the reader has seen. If he
+    came by a signed link, `until` is when that expires, in seconds since 1970.
     """
 
     issuer: str
     after: int
     job_id: str | None = None
     agent_id: str | None = None
+    until: int | None = None
 
 
 def path_of(held: Held, key: bytes) -> str:
@@ -54,16 +57,20 @@ def opened(sealed: str, key: bytes) -> Held | None:
     return msgspec.json.decode(payload, type=Held)
 
 
-def holder(issuer: str, services: Services) -> Principal:
-    """Return the holder of the token that a link names, with the rights of now.
+def holder(held: Held, services: Services) -> Principal:
+    """Return the holder of the token that a held stream is for, with the rights of now.
 
     Raises `InvalidToken`.
     """
-    admin_token = services.settings.admin_token
-    if admin_token and hmac.compare_digest(issuer, issuer_of(ADMIN, admin_token)):
-        return ADMIN_PRINCIPAL
-    with translated():
-        return by_id(issuer, services.tokens, services.clock())
+    admin_token, now = services.settings.admin_token, services.clock()
+    if held.until is not None and held.until <= now.timestamp():
+        raise InvalidToken
+    if admin_token and hmac.compare_digest(held.issuer, issuer_of(ADMIN, admin_token)):
+        caller = ADMIN_PRINCIPAL
+    else:
+        with translated():
+            caller = by_id(held.issuer, services.tokens, now)
+    return msgspec.structs.replace(caller, until=held.until)
 
 
 def _seal(payload: bytes, key: bytes) -> bytes:

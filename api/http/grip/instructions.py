@@ -12,7 +12,11 @@ from urllib.parse import quote
 
 import msgspec
 
+from api.tokens import Principal
+
 BEAT: Final = r":\n\n; format=cstring; timeout=5"
+EXPIRY_SECONDS: Final = 5
+"""Links that expire within these seconds end together."""
 LOOK_SECONDS: Final = 30
 """How long a channel is silent before the proxy asks whether it has missed something."""
 
@@ -37,12 +41,18 @@ def of_token(token_id: str) -> str:
     return f"token-{token_id}"
 
 
-def hold(channel: str, position: int, token_id: str, link: str) -> list[tuple[str, str]]:
+def of_expiry(until: int) -> str:
+    """Return the channel of all streams of signed links that expire by a time."""
+    return f"until-{-(-until // EXPIRY_SECONDS) * EXPIRY_SECONDS}"
+
+
+def hold(channel: str, position: int, reader: Principal, link: str) -> list[tuple[str, str]]:
     """Return the headers that let the proxy hold a stream whose last item was at a position."""
+    expires = [of_expiry(reader.until)] if reader.until is not None else []
     return [
         ("Grip-Hold", "stream"),
         ("Grip-Channel", f"{channel}; prev-id={position}"),
-        ("Grip-Channel", of_token(token_id)),
+        *(("Grip-Channel", each) for each in (of_token(reader.token_id), *expires)),
         ("Grip-Keep-Alive", BEAT),
         ("Grip-Link", f"<{link}>; rel=next; timeout={LOOK_SECONDS}"),
     ]

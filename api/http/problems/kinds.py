@@ -67,7 +67,7 @@ KINDS: dict[type[MilepostError], Kind] = {
         HTTPStatus.BAD_REQUEST,
         "invalid-json",
         "Invalid JSON",
-        "Send one JSON object in UTF-8.",
+        "Send one JSON object in UTF-8, as jq -n makes it.",
         "Invalid JSON",
     ),
     asked.MissingJobId: Kind(
@@ -115,6 +115,18 @@ KINDS: dict[type[MilepostError], Kind] = {
         "invalid-session",
         "Session ended",
         "Sign in again, or send Authorization: Bearer followed by a token.",
+    ),
+    asked.InvalidLink: Kind(
+        HTTPStatus.UNAUTHORIZED,
+        "invalid-link",
+        "Link ended",
+        "Ask who gave you the link for a new one.",
+    ),
+    asked.NoLinkSecret: Kind(
+        HTTPStatus.CONFLICT,
+        "no-link-secret",
+        "No link secret",
+        "Set MILEPOST_LINK_SECRET; milepost serve makes one where none is set.",
     ),
     asked.ForeignForm: Kind(
         HTTPStatus.FORBIDDEN,
@@ -168,6 +180,13 @@ KINDS: dict[type[MilepostError], Kind] = {
         "no-streams",
         "No streams here",
         "Ask for the job itself with If-None-Match; milepost serve streams, without --wsgi.",
+    ),
+    asked.TooManyRequests: Kind(
+        HTTPStatus.TOO_MANY_REQUESTS,
+        "too-many-requests",
+        "Too many requests",
+        "Wait for the answers of some before you send more.",
+        passes=True,
     ),
     asked.TooManyBytes: Kind(
         HTTPStatus.SERVICE_UNAVAILABLE,
@@ -239,7 +258,8 @@ KINDS: dict[type[MilepostError], Kind] = {
         HTTPStatus.CONFLICT,
         "job-already-registered",
         "Job already registered",
-        "Choose another job_id, or leave it out to get a new one.",
+        "Choose another job_id, or leave it out to get a new one. If this is a retry: a "
+        "registration with an Idempotency-Key can be sent again, and gets the same answer.",
     ),
     domain.JobInProgress: Kind(
         HTTPStatus.CONFLICT,

@@ -18,7 +18,7 @@ from threading import Event
 from time import monotonic
 from typing import Final
 
-from api.http.grip.instructions import close, of_token
+from api.http.grip.instructions import EXPIRY_SECONDS, close, of_expiry, of_token
 from api.serving.publishing.proxy import Proxy
 from api.serving.publishing.telling import Telling
 from api.wiring import Services
@@ -95,6 +95,7 @@ class TokenEnds:
         self._executor = ThreadPoolExecutor(1, "milepost-token-ends")
         self._looking: Future[None] | None = None
         self._told: set[str] = set()
+        self._expired_until = int(services.clock().timestamp())
         self._stop = Event()
 
     def begin(self) -> None:
@@ -121,11 +122,14 @@ class TokenEnds:
             if token.id not in self._told
             and _ended_since(token.revoked_at or token.expires_at, now)
         ]
-        if ended:
-            items = [close(of_token(token_id)) for token_id in ended]
-            for proxy in self._proxies:
-                proxy.publish(items, lambda: False, self._stop)
-            self._told.update(ended)
+        last = int(now.timestamp())
+        following = (self._expired_until // EXPIRY_SECONDS + 1) * EXPIRY_SECONDS
+        expired = range(following, last + 1, EXPIRY_SECONDS)
+        channels = [*map(of_token, ended), *map(of_expiry, expired)]
+        for proxy in self._proxies:
+            proxy.publish([close(each) for each in channels], lambda: False, self._stop)
+        self._told.update(ended)
+        self._expired_until = last
 
 
 @contextmanager

@@ -65,12 +65,13 @@ class Holding:
             page.upto,
             watch.job_id,
             watch.agent_id,
+            watch.caller.until,
         )
         link = prefix + path_of(held, self._settings.grip_key)
         if page.more:
             return Answer(200, [*event_stream.HEADERS, *instructions.go_on(link)], body)
         channel = instructions.channel_of(watch.job_id, watch.agent_id)
-        hold = instructions.hold(channel, page.shown.position, watch.caller.token_id, link)
+        hold = instructions.hold(channel, page.shown.position, watch.caller, link)
         return Answer(200, [*event_stream.HEADERS, *hold], body)
 
 

@@ -69,6 +69,17 @@ def test_a_script_reports_what_it_reaches_and_how_it_ends(
     assert steps[:2] == ["vm_created", "ansible_started"]
 
 
+def test_a_workflow_that_removes_the_machine_reports_its_end(workplace: Workplace) -> None:
+    workplace.program("destroy-machine")
+    workplace.run("milepost-report status running --server-id srv-1", MILEPOST_RUN_ID="7")
+    assert workplace.shown["status"] == "running"
+
+    workplace.run(example("A workflow that removes the machine", "bash"), MILEPOST_RUN_ID="9")
+
+    assert workplace.shown["status"] == "stopped"
+    assert workplace.shown["workflow_run_id"] == "7"
+
+
 @pytest.mark.parametrize(
     ("failing", "ci_status", "outcome"),
     [("", "success", "running"), ("configure", "failed", "failed"), ("", "canceled", "cancelled")],

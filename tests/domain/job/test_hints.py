@@ -139,6 +139,17 @@ def test_a_stop_of_an_unknown_run_that_names_no_machine_is_told_to_name_it() -> 
     )
 
 
+def test_words_of_a_forgotten_run_are_told_that_it_is_too_old() -> None:
+    job = job_after(QUEUED)
+    for number in range(1, 61):
+        run = {"workflow_run_id": str(number)}
+        job = job.report(callback(status="provisioning", **run), NOON).job
+
+    said = warning(job, callback(status="running", workflow_run_id="1"))
+
+    assert said == "run '1' is older than the newest 50 runs, so this changes nothing"
+
+
 RERUN = "a re-run starts the next attempt under another workflow_run_id or run_attempt"
 STEP = {"status": "provisioning", "step": "ansible_started"}
 
