@@ -7,18 +7,20 @@ from api.http.callers.proxies import Proxies
 from api.http.cross_origin import CrossOrigin
 from api.http.flask_side.app import App
 from api.http.flask_side.paths import IdConverter
-from api.pages import agent, errors, job, orders, sign_in
+from api.pages import agent, embed, errors, job, orders, sign_in
 from api.pages import jobs as jobs_page
 from api.pages import reference as reference_page
 from api.pages.visitor import csrf
 from api.pages.words import FILTERS, here
 from api.routes import (
+    badges,
     callbacks,
     checkpoints,
     events,
     health,
     instances,
     jobs,
+    links,
     metrics,
     operations,
     reference,
@@ -47,6 +49,8 @@ def create_app(services: Services) -> App:
         jobs.bp,
         streams.bp,
         operations.bp,
+        badges.bp,
+        links.bp,
         events.bp,
         checkpoints.bp,
         health.bp,
@@ -57,7 +61,7 @@ def create_app(services: Services) -> App:
     app.register_blueprint(reporter.bp)
     app.jinja_env.filters.update(FILTERS)
     app.jinja_env.globals.update(here=here, csrf=csrf)
-    pages = (jobs_page.bp, job.bp, orders.bp, agent.bp, sign_in.bp, reference_page.bp)
+    pages = (jobs_page.bp, job.bp, orders.bp, agent.bp, embed.bp, sign_in.bp, reference_page.bp)
     for page in pages:
         app.register_blueprint(page)
     errors.install(app)

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from api.databases import kit_over, log_in
+from api.links import Links
 from api.senders.signing_key import SigningKey
 from api.senders.trusted import Senders
 from api.sessions.remembered import RememberedSessions
@@ -61,6 +62,7 @@ class Services(msgspec.Struct, frozen=True):
     surroundings: Surroundings
     tokens: RememberedTokens
     sessions: RememberedSessions
+    links: Links
     senders: Senders
     workflows: Workflows
     definitions: UsedDefinitions
@@ -257,6 +259,7 @@ def open_services(
         surroundings=kit.surroundings,
         tokens=RememberedTokens(kit.tokens),
         sessions=RememberedSessions(kit.sessions),
+        links=Links(settings.link_secrets, settings.admin_token),
         senders=senders_of(settings, workflows),
         workflows=workflows,
         definitions=UsedDefinitions(kit.read_model),

@@ -17,13 +17,17 @@ Result = TypeVar("Result")
 
 
 class Request(NamedTuple):
-    """A request. `path` and `query` are text, the path without percent signs; `body` is whole."""
+    """A request. `path` and `query` are text, the path without percent signs; `body` is whole.
+
+    `link` is the text of a signed link, which is not in the query any more.
+    """
 
     method: str
     path: str
     query: str
     header: Headers
     body: bytes = b""
+    link: str | None = None
 
 
 class Sink(Protocol):
@@ -116,7 +120,7 @@ class Door(Protocol):
     async def admit(self, request: Request, scope: Scope) -> Principal:
         """Return the sender of a request, if the scope is granted to it.
 
-        Raises `MissingToken`, `InvalidToken`, `InvalidSession` or `MissingScope`.
+        Raises `MissingToken`, `InvalidToken`, `InvalidLink`, `InvalidSession` or `MissingScope`.
         """
         ...
 
@@ -150,8 +154,8 @@ class Door(Protocol):
         """
         ...
 
-    async def apart(self, work: Callable[[], Result]) -> Result:
-        """Return the result of work that computes for long, or raise what it raises."""
+    async def apart(self, work: Callable[[], Result], caller: Principal) -> Result:
+        """Return the result of this caller's work that computes for long, or raise the same."""
         ...
 
     async def read_apart(self, work: Callable[[], Result]) -> Result:

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, TypeAlias
 
+from api.intake import ci_words
 from api.intake.lenient_json import UNSTORABLE, storable
 from api.schemas.ids import MAX_ID, MAX_RUN_ATTEMPT, PLAIN_ID, hashed, is_printable
 from api.schemas.times import sent_time
@@ -21,19 +22,6 @@ from domain.job.long_text import without_middle
 from domain.job.spelling import bare, closest
 
 SPELLINGS: Final = {"canceled": "cancelled"}
-WORDS_OF_CI: Final = {
-    "success": "running",
-    "succeeded": "running",
-    "failure": "failed",
-    "error": "failed",
-    "errored": "failed",
-    "timedout": "failed",
-    "aborted": "cancelled",
-    "inprogress": "provisioning",
-    "started": "provisioning",
-}
-"""What CI systems call a status. They are named in the refusal and not understood: a CI job that
-succeeded may be one of several of its run."""
 MAX_ERROR: Final = 65_536
 """An error has at most this many characters; of a longer one, head and tail are kept."""
 LARGEST_WHOLE_FLOAT: Final = 2**53
@@ -139,9 +127,9 @@ def status(given: Any) -> Fit:
     text = _text(given)
     if text is None:
         return _fit(given, text)
-    near = closest(text, STATUSES) or WORDS_OF_CI.get(bare(text))
-    meant = f" Did you mean {near!r}?" if near else ""
-    raise Unusable(f"Unknown status {text[:60]!r}; known are {', '.join(STATUSES)}.{meant}")
+    said = f"Unknown status {text[:60]!r}; known are {', '.join(STATUSES)}."
+    meant = " or ".join(map(repr, ci_words.meant(text)))
+    raise Unusable(f"{said} Did you mean {meant}?" if meant else said)
 
 
 def kind(given: Any) -> Fit:

@@ -10,6 +10,7 @@ from api.pages.content.jobs import present_content
 from api.pages.content.lists import Lists, asked_by
 from api.pages.policy import page
 from api.pages.visitor import for_visitors
+from projections.views.instance import Instance
 
 bp = Blueprint("agent", __name__)
 
@@ -18,10 +19,7 @@ bp = Blueprint("agent", __name__)
 @for_visitors("read")
 def show(agent_id: str) -> Response:
     """Show an agent."""
-    wired = services()
-    newest = wired.reader.instance_of(agent_id)
-    if newest is None or not principal().sees(newest.user_id):
-        raise AgentNotFound
+    newest, wired = seen_agent(agent_id), services()
     now = wired.now()
     asked = asked_by({"agent": agent_id, "cursor": request.args.get("cursor", "")})
     shown = present_content(newest, wired, now)
@@ -32,3 +30,11 @@ def show(agent_id: str) -> Response:
         **shown,
         **Lists(wired, principal(), now).found(asked),
     )
+
+
+def seen_agent(agent_id: str) -> Instance:
+    """Return the agent's newest job; raise `AgentNotFound`, also for an agent of another user."""
+    newest = services().reader.instance_of(agent_id)
+    if newest is None or not principal().sees(newest.user_id):
+        raise AgentNotFound
+    return newest

@@ -12,10 +12,12 @@ from werkzeug.wrappers import Response as Redirect
 
 from api.errors import InvalidFields, sentence
 from api.http.callers.access import principal, services
+from api.http.problems.kinds import KINDS
 from api.pages import visitor
 from api.pages.content.events import PAGE_EVENTS, listed, one_event
 from api.pages.content.jobs import past_content, present_content
 from api.pages.content.orders import DONE, SO_ALREADY, offers
+from api.pages.drawing.timeline import drawn
 from api.pages.policy import page
 from api.pages.visitor import for_visitors
 from api.schemas.queries import PlaceQuerySchema
@@ -59,8 +61,9 @@ def page_of(newest: Instance, refused: MilepostError | None = None) -> Response:
     may_order = past is None and visitor.may("write")
     return page(
         "job.html",
-        HTTPStatus.CONFLICT if refused else HTTPStatus.OK,
+        KINDS[type(refused)].status if refused else HTTPStatus.OK,
         **shown,
+        drawing=drawn(shown["timeline"], shown["now"]),
         newest=newest.version,
         version=version,
         event=one_event(newest.job_id, version, wired) if version else None,

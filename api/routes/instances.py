@@ -123,7 +123,7 @@ async def present(request: Request, door: Door, agent_id: str) -> Answer:
         if is_known(tag, request.header):
             return Answer(304, [*tagged(tag), *waited])
     if has_shortened_errors(instance):
-        instance = await door.apart(partial(services.history.with_whole_errors, instance))
+        instance = await door.apart(partial(services.history.with_whole_errors, instance), caller)
     body = instance_body(instance, services.workflows, now, services.reader.first_start)
     return in_json(body, headers=[*tagged(tag), *waited])
 

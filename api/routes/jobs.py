@@ -198,7 +198,7 @@ async def present(request: Request, door: Door, job_id: str) -> Answer:
     if known := not_modified(tag, headers, request.header):
         return known
     if has_shortened_errors(instance):
-        instance = await door.apart(partial(services.history.with_whole_errors, instance))
+        instance = await door.apart(partial(services.history.with_whole_errors, instance), caller)
     return in_json(_present(instance, services), headers=headers)
 
 

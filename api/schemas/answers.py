@@ -180,6 +180,14 @@ class RegisteredSchema(JobSchema):
     )
 
 
+class LinkSchema(AnswerSchema):
+    """A signed link."""
+
+    url = fields.String(metadata={"description": "The address; whoever has it may read"})
+    path = fields.String(metadata={"description": "The same without scheme and host"})
+    expires_at = fields.AwareDateTime(metadata={"description": "When it ends at the latest"})
+
+
 class OrderedSchema(JobSchema):
     """A job after an operator's command."""
 
@@ -307,6 +315,17 @@ class TimelineSchema(AnswerSchema):
     position = LongInteger()
     queued_at = fields.AwareDateTime(allow_none=True)
     attempts = fields.List(fields.Nested(AttemptSchema))
+
+
+class BadgeSchema(AnswerSchema):
+    """A badge, as Shields reads it from an endpoint (https://shields.io/badges/endpoint-badge)."""
+
+    schemaVersion = fields.Integer()  # noqa: N815
+    label = fields.String()
+    message = fields.String()
+    color = fields.String()
+    isError = fields.Boolean()  # noqa: N815
+    cacheSeconds = fields.Integer()  # noqa: N815
 
 
 class ProofSchema(AnswerSchema):

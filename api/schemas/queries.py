@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
+from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, validate, validates_schema
 
 from api.schemas.fields import Listed, LongInteger, Name, When
 from api.schemas.times import asked_time
@@ -92,6 +92,22 @@ class AllStreamQuerySchema(StreamQuerySchema):
     def _few(self, query: Mapping[str, Any], **_: Any) -> None:
         if len(query.get("job_ids", ())) + len(query.get("agent_ids", ())) > MAX_NAMED:
             raise ValidationError(f"More than {MAX_NAMED} ids.", field_name="job_id")
+
+
+class BadgeQuerySchema(Schema):
+    """What a badge says. The route ignores other parameters: some pages add one against caches."""
+
+    class Meta:
+        """A page that shows an image cannot show what is wrong with its URL."""
+
+        unknown = EXCLUDE
+
+    label = fields.String(
+        metadata={
+            "description": "The left text in place of the id; empty for none. It is cut to 60 "
+            "characters"
+        }
+    )
 
 
 class PlaceField(fields.Field[PointInHistory]):

@@ -73,19 +73,21 @@ class LoopDoor:
             return admitted(request, self._remembered, self.services, scope)
         except _NotRemembered:
             look_up = partial(admitted, request, self._known, self.services, scope)
-        threads = self._threads if self.knows(request) else self._strangers
-        return await threads.run(look_up)
+        if known := self.known(request):
+            return await self._threads.run(look_up, known.sharer)
+        return await self._strangers.run(look_up)
 
-    def knows(self, request: Request) -> bool:
-        """Tell whether a request's token or session was valid when it was last looked up.
+    def known(self, request: Request) -> Principal | None:
+        """Return a request's sender if its token or session was valid when it was last looked up.
 
         Both are looked up again every 5 s. Their holder must not wait among strangers for that.
         """
         try:
-            visitor(request, self._recognised, self.services)
+            if request.link is None:
+                return visitor(request, self._recognised, self.services)
+            return admitted(request, self._recognised, self.services, "read")
         except (BadRequest, _NotRemembered):
-            return False
-        return True
+            return None
 
     async def record(self, callback: Callback) -> Receipt:
         """See `Door.record`."""
@@ -111,9 +113,9 @@ class LoopDoor:
         """See `Door.changed`."""
         return await self._audience.changed(watch, seconds)
 
-    async def apart(self, work: Callable[[], Result]) -> Result:
+    async def apart(self, work: Callable[[], Result], caller: Principal) -> Result:
         """See `Door.apart`: a thread does it; raises what `BoundedThreads.run` raises."""
-        return await self._threads.run(work)
+        return await self._threads.run(work, caller.sharer)
 
     async def read_apart(self, work: Callable[[], Result]) -> Result:
         """See `Door.read_apart`: threads that have nothing else to do."""

@@ -18,6 +18,7 @@ from api.settings.validation import (
     checkpoint_trusted,
     database_url,
     job_key_secrets,
+    link_secrets,
     public_url,
     store_settings,
     trusted_proxies,
@@ -53,6 +54,7 @@ def from_environment(
         takes_shared_secret=env.choice("MILEPOST_SHARED_SECRET", ("on", "off")) == "on",
         job_key_secrets=of_jobs,
         named_senders=named_senders(env.get("MILEPOST_SENDERS"), (*shared, *of_jobs)),
+        link_secrets=link_secrets(env),
         public_url=public_url(env.get("MILEPOST_PUBLIC_URL")),
         dated_signatures=env.choice("MILEPOST_SIGNATURES", ("all", "dated")) == "dated",
         admin_token=admin_token(env.get("MILEPOST_ADMIN_TOKEN")),
@@ -66,6 +68,7 @@ def from_environment(
         connections=env.integer("MILEPOST_CONNECTIONS", 16, MAX_CONNECTIONS),
         connections_per_address=env.integer("MILEPOST_CONNECTIONS_PER_ADDRESS", 1, MAX_CONNECTIONS)
         or CONNECTIONS_PER_ADDRESS,
+        public_badges=env.choice("MILEPOST_PUBLIC_BADGES", ("off", "on")) == "on",
         trusted_proxies=trusted_proxies(env),
         cors_origins=cors_origins(env),
         path_prefix=path_prefix(env.get("MILEPOST_PATH_PREFIX")),

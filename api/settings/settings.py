@@ -39,6 +39,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     takes_shared_secret: bool = True
     dated_signatures: bool = False
     job_key_secrets: tuple[str, ...] = ()
+    link_secrets: tuple[str, ...] = ()
     public_url: str = ""
     named_senders: tuple[NamedSender, ...] = ()
     admin_token: str = ""
@@ -51,6 +52,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     workers: int = 1
     connections: int | None = None
     connections_per_address: int = CONNECTIONS_PER_ADDRESS
+    public_badges: bool = False
     trusted_proxies: tuple[str, ...] = ()
     cors_origins: tuple[str, ...] = ()
     path_prefix: str = ""

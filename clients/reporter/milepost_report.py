@@ -70,6 +70,9 @@ STARTUP_SECONDS = 0.2
 EXCHANGE_SECONDS = 10.0
 """How long one callback may take beside a command that runs."""
 SAY_SECONDS = 0.1
+SIGNAL_SECONDS = 0.1
+"""How long after one process of a group the kernel may reach the next one with a signal. Beside
+other work it takes microseconds; a signal to us alone is passed on so much later."""
 HEARTBEAT_SECONDS = 60.0
 CLOCK_SECONDS = 30
 """A smaller difference from the server's clock explains no refusal."""
@@ -698,8 +701,8 @@ class Companion:
     must not come to the command twice, which would end Terraform in the middle.
     """
 
-    def __init__(self, heard: set[signal.Signals], copies: bool) -> None:
-        """Begin, with all signals in `heard` blocked; raise `OSError` if that cannot be."""
+    def __init__(self, copies: bool) -> None:
+        """Begin, with all signals blocked that may be asked for; raise `OSError` if it cannot."""
         self.writing: int | None = None
         reading = None
         if copies:
@@ -708,7 +711,7 @@ class Companion:
         self._answers = self._asking.makefile("rb")
         if os.fork() == 0:
             try:
-                _accompany(reading, answering, heard)
+                _accompany(reading, answering)
             finally:
                 os._exit(0)
         answering.close()
@@ -722,24 +725,23 @@ class Companion:
 
     def heard(self, signo: int) -> bool:
         """Tell whether the whole group was sent this signal, which has just come."""
-        time.sleep(0.02)  # the kernel reaches all of the group in microseconds
-        return signo in self._ask(b"signals\n")
+        return bool(self._ask(b"signal %d\n" % signo, SIGNAL_SECONDS))
 
     def tail(self) -> bytes:
         """Return the end of the command's stderr, of which all is copied by then."""
         return self._ask(b"tail\n")
 
-    def _ask(self, question: bytes) -> bytes:
+    def _ask(self, question: bytes, takes_seconds: float = 0.0) -> bytes:
         """Return the answer; empty if it does not come because nobody reads our stderr."""
         try:
-            self._asking.settimeout(0.5)
+            self._asking.settimeout(0.5 + takes_seconds)
             self._asking.sendall(question)
             return self._answers.read(int.from_bytes(self._answers.read(4), "big"))
         except OSError:
             return b""
 
 
-def _accompany(reading: int | None, answering: socket.socket, heard: set[signal.Signals]) -> None:
+def _accompany(reading: int | None, answering: socket.socket) -> None:
     """Be the companion: copy and answer until nobody writes to the pipe and nobody asks."""
     mine = {answering.fileno(), *([] if reading is None else [reading, 2])}
     try:
@@ -769,13 +771,24 @@ def _accompany(reading: int | None, answering: socket.socket, heard: set[signal.
                     sources.remove(reading)
             answer = end
         elif question:
-            came = signal.sigpending() & heard
-            answer = bytes(signal.sigwait({each}) for each in came)
+            answer = b"it came" if _came(signal.Signals(int(question.split()[1]))) else b""
         else:
             sources.remove(answering)
             continue
         with contextlib.suppress(OSError):
             answering.sendall(len(answer).to_bytes(4, "big") + answer)
+
+
+def _came(signo: signal.Signals) -> bool:
+    """Take a blocked signal, and tell whether it came within `SIGNAL_SECONDS`."""
+    # macOS has no sigtimedwait.
+    deadline = time.monotonic() + SIGNAL_SECONDS
+    while signo not in signal.sigpending():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.001)
+    signal.sigwait({signo})
+    return True
 
 
 def _copy(reading: Any, end: bytes) -> Any:
@@ -804,7 +817,7 @@ class Command:
         """The signal that came to us and should end the command, if one came."""
         self._companion: Companion | None = None
         with contextlib.suppress(OSError):  # without it the command runs all the same
-            self._companion = Companion(self._heard, copies)
+            self._companion = Companion(copies)
         actions = []
         if self._companion and self._companion.writing is not None:
             actions = [(os.POSIX_SPAWN_DUP2, self._companion.writing, 2)]

@@ -13,7 +13,15 @@ from typing import Final, Literal, get_args
 
 import msgspec
 
-from domain.job.deadlines import LATE_SECONDS, LONG_PENDING_SECONDS, Health, due, health, later
+from domain.job.deadlines import (
+    LATE_SECONDS,
+    LONG_PENDING_SECONDS,
+    Health,
+    due,
+    health,
+    later,
+    unresponsive_at,
+)
 from domain.job.runs.orders import Order
 from domain.workflows.definition import Workflows
 from projections.views.durations import span
@@ -60,6 +68,9 @@ def watches(instance: Instance, workflows: Workflows) -> list[Watch]:
     if since := attempt.silent_since:
         # One second more: a silence of exactly this length is not late yet.
         late_at = later(since, LATE_SECONDS + 1)
+        # With a short deadline, a job is unresponsive before it would be late.
+        silent_at = unresponsive_at(workflows.recorded(instance.workflow), attempt)
+        late_at = min(late_at, silent_at) if silent_at else late_at
         found.append(Watch("silent", late_at, partial(_silent, instance, workflows, since)))
     elif attempt.claim is None and attempt.final is None and (since := instance.waiting_since):
         if start := due(workflows.recorded(instance.workflow), attempt, since):

@@ -38,9 +38,9 @@ class Shell:
             unset |= {name: None, f"{name}_FILE": None}
         self.environment: Mapping[str, str | None] = {**unset, **environment}
 
-    def run(self, *arguments: str) -> Result:
+    def run(self, *arguments: str, stdin: str | bytes | None = None) -> Result:
         """Run a command and return what became of it."""
-        return CliRunner().invoke(main, arguments, env=self.environment, color=True)
+        return CliRunner().invoke(main, arguments, stdin, env=self.environment, color=True)
 
     def __call__(self, *arguments: str) -> str:
         """Run a command that goes well and return what it prints."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
+from typing import Final
 
 import click
 import msgspec
@@ -24,6 +26,7 @@ from domain.unseen import visible
 from projections.verification.findings import Finding
 from projections.verification.run import State, Summary, Verification
 
+STDIN: Final = Path("-")
 SHOWN = 100
 """How many findings the command prints for a person."""
 
@@ -34,7 +37,8 @@ SHOWN = 100
     "files",
     multiple=True,
     type=click.Path(path_type=Path),
-    help="The file of an earlier checkpoint that the log must extend; repeatable.",
+    help="The file of an earlier checkpoint that the log must extend, or - for standard input; "
+    "repeatable.",
 )
 @click.option("--job", "job_id", help="Verify only this job.")
 @click.option("--resume", is_flag=True, help="Continue the verification that Ctrl-C stopped.")
@@ -52,6 +56,8 @@ def verify(files: tuple[Path, ...], job_id: str | None, resume: bool, as_json: b
     """
     if job_id is not None and resume:
         raise click.UsageError("--job and --resume exclude one another")
+    if files.count(STDIN) > 1:
+        raise click.UsageError("standard input has one checkpoint only")
     with opened(only_looks=True, with_key=True) as services:
         checkpoints = [_checkpoint(file, services.trusted()) for file in files]
         report = _Report(as_json)
@@ -142,14 +148,17 @@ class _Report:
 
 def _checkpoint(file: Path, trusted: Sequence[PublicKey]) -> Checkpoint:
     """Read a checkpoint that a trusted key has signed for its own log."""
+    name = "standard input" if file == STDIN else str(file)
     try:
-        return opened_checkpoint(file.read_text(encoding="utf-8"), trusted)
+        is_stdin = file == STDIN
+        note = sys.stdin.buffer.read().decode() if is_stdin else file.read_text(encoding="utf-8")
+        return opened_checkpoint(note, trusted)
     except (OSError, UnicodeDecodeError) as error:
-        raise click.ClickException(f"{file} cannot be read: {error}") from error
+        raise click.ClickException(f"{name} cannot be read: {error}") from error
     except InvalidCheckpoint as error:
         keys = ", ".join(map(str, trusted)) or "none"
         raise click.ClickException(
-            f"{file}: {error} (trusted: {keys}; MILEPOST_CHECKPOINT_TRUSTED may name more)"
+            f"{name}: {error} (trusted: {keys}; MILEPOST_CHECKPOINT_TRUSTED may name more)"
         ) from error
 
 

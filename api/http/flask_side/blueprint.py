@@ -20,6 +20,7 @@ from api.tokens import Scope
 PROBLEM: Final = "application/problem+json"
 TEXT: Final = {"type": "string"}
 """The schema of an answer that is no JSON."""
+TOO_MANY: Final = "This user or token waits for too many answers already"
 UNAVAILABLE: Final = "The database is away, or the server is busy or about to end; try again"
 IF_NONE_MATCH: Final = {
     "in": "header",
@@ -144,6 +145,7 @@ class Blueprint(flask_smorest.Blueprint):
         def decorate(view: View) -> View:
             documented = self.problem(401, "The token is missing or invalid")(view)
             documented = self.problem(403, "The token lacks the scope")(documented)
+            documented = self.problem(429, TOO_MANY)(documented)
             documented = self.problem(503, UNAVAILABLE)(documented)
             secured: View = self.doc(security=[{"bearer": []}])(needs(scope)(documented))  # type: ignore[assignment]
             return secured

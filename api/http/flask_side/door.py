@@ -61,7 +61,7 @@ class FlaskDoor:
         """See `Door.changed`: the thread has other requests to answer."""
         return False
 
-    async def apart(self, work: Callable[[], Result]) -> Result:
+    async def apart(self, work: Callable[[], Result], caller: Principal) -> Result:
         """See `Door.apart`: the thread has nothing else to do."""
         return work()
 

@@ -43,6 +43,20 @@ LONGEST_LINE: Final = 100_000
 """A shell takes arguments of up to 128 KiB."""
 SHOWN_FIRST: Final = ("status", "step", "error", "failed_step", "reason", "detail")
 MACHINE: Final = ("server_id", "server_ip", "tailscale_ip")
+LISTED_LINE: Final = 4_000
+"""A command in the list has at most this many characters; the one event has longer ones."""
+NOT_LISTED: Final = {
+    "status",
+    "step",
+    "number",
+    "because",
+    "attempt",
+    "requested_by",
+    "run_attempt",
+    "workflow_run_id",
+    "workflow_digest",
+}
+"""What the list leaves out: the words of the event say it, or the attempt or the actor does."""
 LISTED_CHANGES: Final = {"status", "outcome", "current_step", "failed_at_step", "attempt"}
 """The changes that the list shows; the one event that is shown has all."""
 BECAUSE: Final = {
@@ -131,8 +145,9 @@ def shown_event(
     body, actor = entry_body(entry, services.workflows), actor_of(entry)
     said, kind = body["payload"], body["kind"]
     names = [name for name in SHOWN_FIRST if name in said] + sorted(said.keys() - SHOWN_FIRST)
-    changes = body["changed"]
-    if most <= CUT_VALUE:
+    changes, is_listed = body["changed"], most <= CUT_VALUE
+    if is_listed:
+        names = [name for name in names if name not in NOT_LISTED]
         # The first event changes every field of a job, and its payload says them already.
         is_first = entry.stored.version == 1
         changes = [each for each in changes if each["field"] in LISTED_CHANGES and not is_first]
@@ -152,7 +167,7 @@ def shown_event(
             for change in changes
         ],
         error=entry.error,
-        line=line if line and len(line) <= (LONGEST_LINE if most > CUT_VALUE else 2_000) else None,
+        line=line if line and len(line) <= (LISTED_LINE if is_listed else LONGEST_LINE) else None,
         is_quiet=isinstance(entry.fact, HeartbeatReceived) and not changes and not entry.error,
     )
 

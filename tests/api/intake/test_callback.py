@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 from api.errors import InvalidFields, InvalidJSON, MissingJobId, MissingStatusOrType, UnknownStatus
 from api.intake.bending import FIELDS, MAX_ERROR
 from api.intake.callback import CallbackReader, Taken
+from api.intake.ci_words import MEANT
 from api.schemas.requests import CallbackSchema
-from domain.job.callback import Callback
+from domain.job.callback import STATUSES, Callback
+from domain.job.spelling import bare
 from tests.support.deployment import NOON
 
 READER = CallbackReader(lambda: NOON)
@@ -286,10 +288,9 @@ def test_a_field_is_told_where_it_would_mean_something(
     [
         ("runing", "running"),
         ("faild", "failed"),
-        ("success", "running"),
         ("Timed out", "failed"),
         ("cancelling", ""),
-        ("done", ""),
+        ("done-ish", ""),
         (["running"], "running"),
         (5, ""),
     ],
@@ -359,6 +360,36 @@ def test_a_time_without_an_offset_is_told_what_it_lacks(given: str) -> None:
 
     assert callback.occurred_at is None
     assert warnings == ("occurred_at was left out: it has no offset; end it with Z or with +01:00",)
+
+
+@pytest.mark.parametrize(
+    ("status", "meant"),
+    [
+        ("success", "'running'"),
+        ("SUCCEEDED", "'running'"),
+        ("completed", "'running' or 'failed'"),
+        ("failure", "'failed'"),
+        ("error", "'failed'"),
+        ("timed-out", "'failed'"),
+        ("in_progress", "'provisioning'"),
+        ("aborted", "'cancelled'"),
+        ("destroyed", "'stopped'"),
+    ],
+)
+def test_a_word_of_a_ci_system_is_refused_with_the_status_that_it_means(
+    status: str, meant: str
+) -> None:
+    with pytest.raises(UnknownStatus) as refused:
+        read(status=status)
+
+    assert f"Unknown status {status!r}; " in str(refused.value)
+    assert str(refused.value).rstrip(".").endswith(f"Did you mean {meant}?")
+
+
+def test_each_status_that_a_ci_systems_word_means_is_known() -> None:
+    for word, statuses in MEANT.items():
+        assert set(statuses) <= set(STATUSES)
+        assert word == bare(word), "it could never be found"
 
 
 @pytest.mark.parametrize("field", ["status", "error", "run_attempt", "callback_id"])

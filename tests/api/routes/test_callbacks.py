@@ -417,3 +417,17 @@ def test_an_idempotency_key_that_is_not_ascii_is_left_out_at_both_doors(memory_s
     [fact] = memory_site.facts()
     assert isinstance(fact, Received)
     assert fact.callback_id is None
+
+
+def test_a_doubled_idempotency_key_is_one_id_and_its_sender_is_warned(memory_site: Site) -> None:
+    """Both doors join the values of a header that comes twice; see the tests of HTTP/1.1."""
+    headers = {"Idempotency-Key": "key-1,key-2"}
+
+    answer = memory_site.callback({"job_id": "job-1", "status": "provisioning"}, headers=headers)
+
+    warning = body_of(answer)["warning"]
+    assert "Idempotency-Key has a comma, so 'key-1,key-2' is one id" in warning
+    assert "send the header once" in warning
+    [fact] = memory_site.facts()
+    assert isinstance(fact, Received)
+    assert fact.callback_id == "key-1,key-2"

@@ -13,7 +13,18 @@ from openapi_spec_validator import validate
 from api.http.callback_paths import CALLBACK_PATHS
 from tests.support.site import ADMIN, MACHINE, SECRET, Site, bearer, body_of
 
-PAGES = ("pages", "sign_in", "reference_page", "docs", "api-docs", "reporter")
+PAGES = (
+    "pages",
+    "job",
+    "agent",
+    "embed",
+    "orders",
+    "sign_in",
+    "reference_page",
+    "docs",
+    "api-docs",
+    "reporter",
+)
 PARAMETER = re.compile(r"<\w+:(\w+)>")
 SIGNATURES: list[dict[str, list[str]]] = [
     {"x-signature": []},
@@ -40,6 +51,12 @@ OPERATIONS = {
     ("get", f"{JOB}/events"): "list_job_events",
     ("get", f"{JOB}/stream"): "stream_job",
     ("get", "/api/agents/{agent_id}/stream"): "stream_instance",
+    ("get", "/api/jobs/{job_id}/badge.svg"): "get_job_badge",
+    ("get", "/api/jobs/{job_id}/badge.json"): "get_job_badge_endpoint",
+    ("get", "/api/agents/{agent_id}/badge.svg"): "get_agent_badge",
+    ("get", "/api/agents/{agent_id}/badge.json"): "get_agent_badge_endpoint",
+    ("get", "/api/workflows/{workflow}/badge.svg"): "get_workflow_badge",
+    ("get", "/api/workflows/{workflow}/badge.json"): "get_workflow_badge_endpoint",
     ("get", "/api/stream"): "stream_jobs",
     ("get", f"{JOB}/events/{{version}}/proof"): "prove_event",
     ("post", f"{JOB}/fail"): "fail_job",
@@ -284,12 +301,6 @@ def test_the_page_uses_its_own_assets_only(memory_site: Site) -> None:
 def test_only_assets_are_served_as_assets(memory_site: Site) -> None:
     for name in ("../__init__.py", "..%2f__init__.py", "/etc/passwd", "nothing.js"):
         assert memory_site.client.get(f"/api/docs/assets/{name}").status_code == 404
-
-
-def test_a_browser_is_led_to_the_page(memory_site: Site) -> None:
-    answer = memory_site.client.get("/")
-
-    assert (answer.status_code, answer.headers["Location"]) == (302, "/api/docs")
 
 
 def test_the_document_needs_no_token_but_what_it_describes_does(memory_site: Site) -> None:

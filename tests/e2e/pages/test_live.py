@@ -6,7 +6,7 @@ import re
 
 from playwright.sync_api import Route, expect
 
-from tests.support.browsing import Visitor, active_step, connected
+from tests.support.browsing import Visitor, active_step, connected, until
 from tests.support.server import Server
 
 AT_ONCE = 1_000
@@ -140,7 +140,7 @@ def test_times_tick_and_no_live_region_does(visitor: Visitor, server: Server) ->
     assert page.locator("[aria-live] time, [role=status] time, [role=alert] time").count() == 0
     assert page.evaluate("said") == []
     server.callback({"job_id": "ticking", "status": "provisioning", "step": "ansible_started"})
-    page.wait_for_function("said.length")
+    until(page, lambda: bool(page.evaluate("said.length")))
     [sentence] = page.evaluate("said")
     assert "Configuring Agent" in sentence
     assert not re.search(r"\d+ (s|min)\b", sentence)

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from domain.job.callback import Callback
 from domain.job.events import (
@@ -62,6 +63,18 @@ def test_a_silent_job_is_late_and_then_unresponsive(seconds: int, expected: list
     silent = instance_after(QUEUED, PROVISIONING)
 
     assert kinds(silent, NOON + timedelta(seconds=seconds)) == expected
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(3, []), (4, ["unresponsive"])])
+def test_a_job_with_a_short_deadline_needs_somebody_once_it_is_unresponsive(
+    seconds: int, expected: list[str]
+) -> None:
+    """The demo's definition allows 6 s of silence, and a job is unresponsive after two thirds."""
+    registered = structs.replace(QUEUED, workflow="milepost-demo@1")
+
+    assert kinds(instance_after(registered, PROVISIONING), NOON + timedelta(seconds=seconds)) == (
+        expected
+    )
 
 
 def test_a_heartbeat_ends_the_silence() -> None:

@@ -122,6 +122,25 @@ def test_checkpoints_are_held_against_the_log(auditor: Shell, lived: Site, tmp_p
     assert "the first 6 events" in found["found"]
 
 
+def test_a_checkpoint_is_read_from_standard_input(
+    auditor: Shell, lived: Site, tmp_path: Path
+) -> None:
+    """As that of another host, which `ssh` or `curl` brings."""
+    note = Path(kept(lived, tmp_path)).read_text()
+
+    result = auditor.run("verify", "--checkpoint", "-", stdin=note)
+
+    assert result.exit_code == 0, result.output
+    assert "Checkpoints that the log extends: 1" in result.output
+    for unusable in (b"", b"\xff"):
+        result = auditor.run("verify", "--checkpoint", "-", stdin=unusable)
+        assert result.exit_code == 1
+        assert result.stderr.startswith("Error: standard input")
+    twice = auditor.run("verify", "--checkpoint", "-", "--checkpoint", "-", stdin=note)
+    assert twice.exit_code == 2
+    assert "standard input has one checkpoint" in twice.stderr
+
+
 def test_a_checkpoint_that_nobody_trusted_signed_is_refused(
     auditor: Shell,
     shell: Shell,

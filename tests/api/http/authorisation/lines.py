@@ -33,11 +33,23 @@ class Line(NamedTuple):
     body: str = ""
     """The body, and below the queries, with `{job}` and `{agent}` for the names."""
     queries: tuple[str, ...] = ("",)
+    hidden: int = 404
+    """What a caller gets who may ask, about a thing that it may not see."""
+    is_page: bool = False
+    """Whether a browser that has not signed in is sent to do so."""
 
 
 def order(body: str = ORDER) -> Line:
     """Return the line of an operator's command."""
     return Line("write", "job", frozenset({200, 409}), body)
+
+
+def badge(about: Literal["job", "agent"]) -> Line:
+    """Return the line of a badge: what is hidden has one, too, the same as what is not there.
+
+    Without a label it has the name that it was asked with, and is as wide as that.
+    """
+    return Line("read", about, queries=("?label=", "?label=a&nothing=1"), hidden=200)
 
 
 FORM: Final = Line("write", "job", frozenset({303, 409}))
@@ -52,16 +64,20 @@ LINES: Final = {
     ("GET", "/milepost-report.sha256"): Line("none"),
     ("GET", "/audit"): Line("none", statuses=frozenset({302})),
     ("GET", "/audit/<id:job_id>"): Line("none", "job", frozenset({302})),
-    ("GET", "/jobs"): Line("read", queries=SEARCHES),
+    ("GET", "/jobs"): Line("read", queries=SEARCHES, is_page=True),
     ("GET", "/jobs/<id:job_id>"): Line(
-        "read", "job", queries=(*PAST[:4], "?version=99", "?until=1")
+        "read", "job", queries=(*PAST[:4], "?version=99", "?until=1"), is_page=True
     ),
+    ("GET", "/embed/jobs/<id:job_id>"): Line("read", "job", is_page=True),
+    ("GET", "/embed/agents/<id:agent_id>"): Line("read", "agent", is_page=True),
     ("POST", "/jobs/<id:job_id>/fail"): FORM,
     ("POST", "/jobs/<id:job_id>/cancel"): FORM,
     ("POST", "/jobs/<id:job_id>/retry"): FORM,
     ("POST", "/jobs/<id:job_id>/stop"): FORM,
     ("POST", "/jobs/<id:job_id>/stopped"): FORM,
-    ("GET", "/agents/<id:agent_id>"): Line("read", "agent", queries=("", "?cursor=x")),
+    ("GET", "/agents/<id:agent_id>"): Line(
+        "read", "agent", queries=("", "?cursor=x"), is_page=True
+    ),
     ("GET", "/static/<path:filename>"): Line("none"),
     ("GET", "/sign-in"): Line("none"),
     # With the field token of a form, not with the header.
@@ -93,6 +109,14 @@ LINES: Final = {
     ("POST", "/api/jobs/<id:job_id>/retry"): order(),
     ("POST", "/api/jobs/<id:job_id>/stop"): order("{{}}"),
     ("POST", "/api/jobs/<id:job_id>/stopped"): order(),
+    ("GET", "/api/jobs/<id:job_id>/badge.svg"): badge("job"),
+    ("GET", "/api/jobs/<id:job_id>/badge.json"): badge("job"),
+    ("GET", "/api/agents/<id:agent_id>/badge.svg"): badge("agent"),
+    ("GET", "/api/agents/<id:agent_id>/badge.json"): badge("agent"),
+    ("GET", "/api/workflows/<id:workflow>/badge.svg"): Line("read"),
+    ("GET", "/api/workflows/<id:workflow>/badge.json"): Line("read"),
+    ("POST", "/api/jobs/<id:job_id>/links"): Line("read", "job", frozenset({201}), "{{}}"),
+    ("POST", "/api/agents/<id:agent_id>/links"): Line("read", "agent", frozenset({201}), "{{}}"),
     ("GET", "/api/events"): Line("read", queries=PAGE),
     ("GET", "/api/stream"): Line("read", "nothing", STREAMED, queries=PLACES),
     ("GET", "/api/agents/<id:agent_id>/stream"): Line("read", "agent", STREAMED, queries=PLACES),

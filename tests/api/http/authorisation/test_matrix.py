@@ -30,7 +30,7 @@ OF_ITSELF: Final = {"HEAD", "OPTIONS"}
 SIGNATURES: Final = ("signature", "key")
 OF_THE_TIME: Final = ("date", "expires", "x-request-id")
 JOBS: Final = "/api/jobs/<id:job_id>"
-VALUES: Final = {"version": "1", "filename": "milepost.css", "name": "index.css"}
+VALUES: Final = {"version": "1", "workflow": "vm", "filename": "milepost.css", "name": "index.css"}
 BY_ROUTE = pytest.mark.parametrize(
     ("method", "rule"), LINES, ids=[f"{method} {rule}" for method, rule in LINES]
 )
@@ -53,7 +53,10 @@ def ask(
     names = {"job": thing.job, "agent": thing.agent}
     body = line.body.format(**names).encode() if line else b""
     answer = site.client.open(
-        path + query.format(**names), method=method, data=body, headers=caller.headers(body)
+        caller.address(path, query.format(**names)),
+        method=method,
+        data=body,
+        headers=caller.headers(body),
     )
     answer.get_data()  # of a file, too, before it is closed
     answer.close()
@@ -71,10 +74,11 @@ def expected(line: Line, caller: Caller, thing: Thing) -> frozenset[int]:
         is_allowed = thing.has_agent or not caller.key_of
         return line.statuses if is_allowed else frozenset({403})
     if not caller.is_known:
-        return frozenset({401})
+        signs_in = line.is_page and caller.asks_as_a_browser
+        return frozenset({303 if signs_in else 401})
     if not caller.may(line.proof) or (line.about == "everything" and caller.user is not None):
         return frozenset({403})
-    return line.statuses if is_seen(line, caller, thing) else frozenset({404})
+    return line.statuses if is_seen(line, caller, thing) else frozenset({line.hidden})
 
 
 def signs_for(line: Line, caller: Caller, thing: Thing) -> bool:
@@ -159,7 +163,13 @@ def test_no_answer_names_the_machine_of_a_job_that_the_caller_may_not_see(
                 assert named == [], f"{caller.name}, {thing.word}, {query!r}"
 
 
-SOME: Final = ("no token", "read of ada", "session of read of ada", "admin")
+SOME: Final = (
+    "no token",
+    "read of ada",
+    "session of read of ada",
+    "link of read of ada",
+    "admin",
+)
 
 
 def some_of(callers: list[Caller]) -> list[Caller]:

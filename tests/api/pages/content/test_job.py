@@ -53,7 +53,7 @@ def test_a_job_with_a_strange_id_has_a_page_and_a_link_to_it(
     assert memory_site.get(address).status_code == 200
 
 
-def test_a_page_of_a_history_in_an_earlier_release_leads_to_the_job(memory_site: Site) -> None:
-    for old, new in (("/audit", "/jobs"), ("/audit/a/b", "/jobs/a/b")):
+def test_the_root_and_addresses_of_an_earlier_release_lead_to_the_pages(memory_site: Site) -> None:
+    for old, new in (("/", "/jobs"), ("/audit", "/jobs"), ("/audit/a/b", "/jobs/a/b")):
         answer = memory_site.client.get(old)
         assert (answer.status_code, answer.headers["Location"]) == (302, new)

@@ -1,0 +1,35 @@
+"""A job or an agent without the rest of the page, for an iframe of another application."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response
+
+from api.http.callers.access import services
+from api.pages.agent import seen_agent
+from api.pages.content.jobs import present_content
+from api.pages.job import seen_job
+from api.pages.policy import page
+from api.pages.visitor import for_visitors
+from projections.views.instance import Instance
+
+bp = Blueprint("embed", __name__)
+
+
+@bp.get("/embed/jobs/<id:job_id>")
+@for_visitors("read")
+def job(job_id: str) -> Response:
+    """Show the steps of a job."""
+    return _page(seen_job(job_id), f"job:{job_id}")
+
+
+@bp.get("/embed/agents/<id:agent_id>")
+@for_visitors("read")
+def agent(agent_id: str) -> Response:
+    """Show the steps of an agent's newest job."""
+    return _page(seen_agent(agent_id), f"agent:{agent_id}")
+
+
+def _page(newest: Instance, watched: str) -> Response:
+    return page(
+        "embed.html", watched=watched, **present_content(newest, services(), services().now())
+    )
