@@ -98,7 +98,7 @@ def test_what_happened_between_the_page_and_its_stream_is_shown(
         server.callback({"job_id": "between", "status": "provisioning", "step": "vm_created"})
         route.continue_()
 
-    page.route("**/static/live.js", report_first)
+    page.route("**/static/live/live.js", report_first)
     page.goto(path)
 
     expect(active_step(page)).to_have_text("Installing Dependencies")

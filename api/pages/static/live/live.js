@@ -11,7 +11,7 @@ import { Page } from "./page.js";
 import { SharedStream } from "./shared.js";
 import { startSlider } from "./slider.js";
 
-const root = new URL("..", import.meta.url); // The server may be behind a path prefix.
+const root = new URL("../..", import.meta.url); // The server may be behind a path prefix.
 const AGAIN_MS = 5_000;
 const { watch, stream: streamAddress } = document.body.dataset;
 
