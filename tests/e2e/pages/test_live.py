@@ -181,3 +181,26 @@ def test_the_slider_shows_each_version_and_goes_on_live_at_its_end(
     server.callback({"job_id": "slid", "status": "failed", "error": "no disk left"})
     expect(page).to_have_title("Failed · slid · Milepost")
     assert page.evaluate("window.isTheSame")
+
+
+def test_the_page_of_a_refused_order_goes_on_as_the_jobs_page(
+    visitor: Visitor, server: Server
+) -> None:
+    path = registered(server, "refusing")
+    page = visitor.context.new_page()
+    page.route("**/static/live/live.js", lambda route: route.abort())  # so the page stays old
+    page.goto(path)
+    page.unroute("**/static/live/live.js")
+    page.locator("#order-cancel summary").click()
+    server.callback({"job_id": "refusing", "status": "running", "workflow_run_id": "1", **MACHINE})
+
+    page.locator("#order-cancel").get_by_role("button").click()
+
+    expect(page.get_by_role("alert")).to_be_visible()
+    expect(page).to_have_url(f"{server.url}/jobs/refusing")
+    server.callback({"job_id": "refusing", "status": "failed", "error": "no disk left"})
+    expect(page.locator(".events")).to_contain_text("no disk left")
+    expect(page.locator("#connection")).to_be_hidden()
+    assert (
+        page.get_by_role("link", name="First").get_attribute("href") == "/jobs/refusing?version=1"
+    )

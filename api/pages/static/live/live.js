@@ -20,6 +20,8 @@ function announced(shown) {
 }
 
 function start() {
+  const { address } = document.querySelector("main").dataset;
+  if (address) history.replaceState(null, "", address); // The page is the answer to a form.
   const connection = new Connection();
   const notify = new Notify();
   const page = new Page({
