@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from playwright.sync_api import Route, expect
 
 from tests.support.browsing import Visitor, active_step, connected, until
@@ -87,15 +88,22 @@ def test_the_page_of_an_agent_goes_on_with_its_next_job(visitor: Visitor, server
     expect(active_step(page)).to_have_text("Configuring Agent")
 
 
+@pytest.mark.parametrize("other", [None, "/jobs", "/jobs/busy-1", "/jobs/{}"])
 def test_what_happened_between_the_page_and_its_stream_is_shown(
-    visitor: Visitor, server: Server
+    visitor: Visitor, server: Server, other: str | None
 ) -> None:
-    """The page says which position it shows, and the stream goes on after it."""
-    path = registered(server, "between")
+    """The page says which position it shows, whatever other tabs have heard meanwhile."""
+    job_id = f"between-{len(other or '')}"
+    path = registered(server, job_id)
+    if other:
+        visitor.open(other.format(job_id))
+        connected(visitor)
     page = visitor.context.new_page()
 
     def report_first(route: Route) -> None:
-        server.callback({"job_id": "between", "status": "provisioning", "step": "vm_created"})
+        server.callback({"job_id": job_id, "status": "provisioning", "step": "vm_created"})
+        if other:
+            expect(visitor.context.pages[0].locator("main")).to_contain_text("Installing")
         route.continue_()
 
     page.route("**/static/live/live.js", report_first)
