@@ -44,6 +44,7 @@ def test_each_step_of_the_workflow_turns_over_within_a_second_and_without_a_relo
 ) -> None:
     page = visitor.open(registered(server, "steps"))
     page.evaluate("window.isTheSame = true")
+    connected(visitor)
     expect(active_step(page)).to_have_text("Queued")
     icons = {page.locator("link[data-live-icon]").get_attribute("href")}
 
@@ -64,6 +65,7 @@ def test_each_step_of_the_workflow_turns_over_within_a_second_and_without_a_relo
 
 def test_the_page_of_all_jobs_follows_them(visitor: Visitor, server: Server) -> None:
     page = visitor.open("/jobs")
+    connected(visitor)
     registered(server, "listed")
 
     row = page.locator("li.job").filter(has=page.get_by_role("link", name="listed", exact=True))
