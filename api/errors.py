@@ -71,6 +71,14 @@ class InvalidSession(BadRequest):
     """The browser's session has ended."""
 
 
+class InvalidLink(BadRequest):
+    """The link is not for this address, has expired, or its token is no longer valid."""
+
+
+class NoLinkSecret(MilepostError):
+    """There is no secret to sign links with."""
+
+
 class ForeignForm(BadRequest):
     """The form was not sent by a page of this session."""
 
@@ -127,6 +135,10 @@ class TooManyStreams(MilepostError):
 
 class NoStreams(MilepostError):
     """This server cannot stream: a stream would hold one of its few threads."""
+
+
+class TooManyRequests(MilepostError):
+    """Requests of this user or token take more than their share of the places to wait."""
 
 
 class TooManyBytes(MilepostError):

@@ -106,4 +106,4 @@ class StoreUnavailable(Unavailable):
 
 
 class QueueFull(Unavailable):
-    """More callbacks are waiting to be stored than the queue may hold. Try again."""
+    """More requests are waiting than the queue may hold. Try again."""

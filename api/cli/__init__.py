@@ -23,6 +23,7 @@ from api.cli.operating.rebuild import rebuild
 from api.cli.proving.checkpoint import checkpoint
 from api.cli.proving.verify import verify
 from api.cli.remote.demo import demo
+from api.cli.remote.link import link
 from api.cli.remote.top import top
 from api.cli.remote.watch import watch
 from api.cli.serving.serve import init_db, project, serve
@@ -111,6 +112,7 @@ for command in (
     deadlines,
     demo,
     watch,
+    link,
     top,
     losses,
     rebuild,

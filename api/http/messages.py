@@ -17,13 +17,19 @@ Result = TypeVar("Result")
 
 
 class Request(NamedTuple):
-    """A request. `path` and `query` are text, the path without percent signs; `body` is whole."""
+    """A request. `path` and `query` are text, the path without percent signs; `body` is whole.
+
+    `link` is the text of a signed link, which is not in the query any more. Clients see the path
+    behind `prefix`.
+    """
 
     method: str
     path: str
     query: str
     header: Headers
     body: bytes = b""
+    link: str | None = None
+    prefix: str = ""
 
 
 class Sink(Protocol):
@@ -116,7 +122,7 @@ class Door(Protocol):
     async def admit(self, request: Request, scope: Scope) -> Principal:
         """Return the sender of a request, if the scope is granted to it.
 
-        Raises `MissingToken`, `InvalidToken`, `InvalidSession` or `MissingScope`.
+        Raises `MissingToken`, `InvalidToken`, `InvalidLink`, `InvalidSession` or `MissingScope`.
         """
         ...
 
@@ -143,6 +149,14 @@ class Door(Protocol):
         """
         ...
 
+    async def hold(self, watch: Watch, prefix: str, *, is_first: bool) -> Answer:
+        """Return an answer that lets a proxy hold a stream of a job, or of an agent (GRIP).
+
+        The first answer begins the stream, further ones go on with it. The stream's link is behind
+        the prefix. Raises as `watch` does.
+        """
+        ...
+
     async def changed(self, watch: Watch, seconds: float) -> bool:
         """Wait until something is new about what is watched; return False if this door cannot.
 
@@ -150,8 +164,8 @@ class Door(Protocol):
         """
         ...
 
-    async def apart(self, work: Callable[[], Result]) -> Result:
-        """Return the result of work that computes for long, or raise what it raises."""
+    async def apart(self, work: Callable[[], Result], caller: Principal) -> Result:
+        """Return the result of this caller's work that computes for long, or raise the same."""
         ...
 
     async def read_apart(self, work: Callable[[], Result]) -> Result:

@@ -14,7 +14,7 @@ from api.http.answers import in_json
 from api.http.callers import access
 from api.http.counting.counters import counted
 from api.http.etags import IF_MATCH, etag, expected_version, is_known, not_modified, tagged
-from api.http.flask_side.blueprint import TAGGED, Blueprint
+from api.http.flask_side.blueprint import LINKED, TAGGED, Blueprint
 from api.http.flask_side.door import through_flask
 from api.http.messages import Answer, Door, Request, Watch
 from api.http.waiting import PREFER, applied, preferred_wait
@@ -34,7 +34,7 @@ bp = Blueprint("instances", __name__, description="An agent's instance, as pages
 
 
 @bp.route("/api/agents/<id:agent_id>/instance", operation="get_instance")
-@bp.needs("read")
+@bp.needs("read", by=LINKED)
 @bp.arguments(PlaceQuerySchema, location="query", reads=OlderPlaceQuerySchema(unknown=EXCLUDE))
 @bp.response(200, InstanceSchema, headers=TAGGED)
 @bp.conditional
@@ -123,7 +123,7 @@ async def present(request: Request, door: Door, agent_id: str) -> Answer:
         if is_known(tag, request.header):
             return Answer(304, [*tagged(tag), *waited])
     if has_shortened_errors(instance):
-        instance = await door.apart(partial(services.history.with_whole_errors, instance))
+        instance = await door.apart(partial(services.history.with_whole_errors, instance), caller)
     body = instance_body(instance, services.workflows, now, services.reader.first_start)
     return in_json(body, headers=[*tagged(tag), *waited])
 

@@ -180,6 +180,14 @@ class RegisteredSchema(JobSchema):
     )
 
 
+class LinkSchema(AnswerSchema):
+    """A signed link."""
+
+    url = fields.String(metadata={"description": "The address; whoever has it may read"})
+    path = fields.String(metadata={"description": "The same without scheme and host"})
+    expires_at = fields.AwareDateTime(metadata={"description": "When it ends at the latest"})
+
+
 class OrderedSchema(JobSchema):
     """A job after an operator's command."""
 

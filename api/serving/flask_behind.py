@@ -28,9 +28,9 @@ class FlaskBehind:
         self._application = application
         self._threads = threads
 
-    async def answer(self, environ: WSGIEnvironment, incoming: Incoming) -> Answer:
+    async def answer(self, environ: WSGIEnvironment, incoming: Incoming, caller: str) -> Answer:
         """Return the application's answer; raise what `BoundedThreads.run` raises."""
-        return await self._threads.run(partial(self._run, environ, incoming))
+        return await self._threads.run(partial(self._run, environ, incoming), caller)
 
     def _run(self, environ: WSGIEnvironment, incoming: Incoming) -> Answer:
         if incoming.is_gone:  # nobody would see what is done

@@ -1,8 +1,8 @@
 """The front: it answers whole requests on the event loop, which never waits on a thread.
 
 1. A hot route: run its view on the event loop; it pauses at the loop's door.
-2. Any other route: hand the request to Flask, in a bounded pool of threads; in a smaller one if its
-   sender may be a stranger.
+2. Any other route: hand the request to Flask, in a bounded pool of threads that senders share; in a
+   smaller one if its sender may be a stranger.
 3. An error becomes the same problem document as behind Flask.
 """
 
@@ -13,16 +13,18 @@ from typing import Final
 
 from api.errors import TooManyConnections
 from api.http.callback_paths import takes_callbacks
+from api.http.callers.links import without_link
 from api.http.flask_side.app import CAREFUL, App
 from api.http.messages import Answer, Request
 from api.http.problems.documents import problem_of
 from api.http.request_ids import HEADER, begin
 from api.routes.hot import match
 from api.serving.flask_behind import FlaskBehind, environ_of
+from api.serving.http1.addresses import site_of
 from api.serving.http1.incoming import Incoming
 from api.serving.loop_door import LoopDoor
 from api.serving.streams.audience import BOUNDS, Bounds
-from api.serving.threads import THREADS, BoundedThreads
+from api.serving.threads import NOBODY, THREADS, BoundedThreads
 from api.wiring import Services
 
 BODILESS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -57,7 +59,7 @@ class Front:
         streams: Bounds = BOUNDS,
     ) -> None:
         self._threads = BoundedThreads(loop, WSGI_THREADS if without_hot else THREADS)
-        self._few_threads = BoundedThreads(loop, STRANGER_THREADS)
+        self._few_threads = BoundedThreads(loop, STRANGER_THREADS, shares=False)
         self._door = LoopDoor(services, loop, self._threads, self._few_threads, streams)
         self._cross_origin = application.cross_origin
         self._proxies = application.proxies
@@ -69,7 +71,8 @@ class Front:
         """Return the answer to a request; never raise."""
         request_id = begin(incoming.header(HEADER))
         method = incoming.method
-        path, query = incoming.path_and_query()
+        path, asked_for = incoming.path_and_query()
+        query, link = without_link(asked_for.decode("latin-1"))
         body = b"" if method in BODILESS else incoming.body
         prefix, text = self._split(incoming, path)
         try:
@@ -78,7 +81,7 @@ class Front:
             # Load balancers ask for health with HEAD, too, and with queries of their own.
             is_plain = not query or method == "POST" or text in HEALTH or text.endswith("/stream")
             asked = "GET" if method == "HEAD" else method
-            request = Request(method, text, query.decode("latin-1"), incoming.header, body)
+            request = Request(method, text, query, incoming.header, body, link, prefix)
             if preflight := self._cross_origin.preflight(method, text, incoming.header):
                 answer = preflight
             elif is_hot and is_plain and (hot := match(asked, text)):
@@ -86,11 +89,12 @@ class Front:
                 answer = await view(request, self._door, **parameters)
             else:
                 is_callback = self._without_hot and method == "POST" and takes_callbacks(text)
-                is_known = is_callback or self._door.knows(request)
-                flask = self._flask if is_known else self._for_strangers
-                environ = environ_of(incoming, path, query, body)
+                known = None if is_callback else self._door.known(request)
+                flask = self._flask if known or is_callback else self._for_strangers
+                caller = known.sharer if known else site_of(incoming.ends.client[0])
+                environ = environ_of(incoming, path, asked_for, body)
                 environ["HTTP_X_REQUEST_ID"] = request_id
-                return await flask.answer(environ, incoming)
+                return await flask.answer(environ, incoming, NOBODY if is_callback else caller)
         except Exception as error:
             # As Flask does: whatever a view raises becomes a problem document.
             answer = problem_of(error, method, text, prefix)

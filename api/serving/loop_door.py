@@ -16,6 +16,7 @@ from api.http.callers.access import Known, admitted, known_to, visitor
 from api.http.messages import Answer, Request, Result, Watch
 from api.serving.gathering import Gathering
 from api.serving.streams.audience import BOUNDS, Audience, Bounds
+from api.serving.streams.holding import Holding
 from api.serving.threads import BoundedThreads
 from api.sessions import Session
 from api.sessions.remembered import RememberedSessions
@@ -64,6 +65,7 @@ class LoopDoor:
         self._reading_jobs = Batching[str, Instance | None](services.reader.each, name="job reader")
         self._jobs = Gathering(loop, self._reading_jobs)
         self._audience = Audience(services, loop, threads, streams)
+        self._holding = Holding(services, loop)
         self._asking = Batching[Question, Any](self._answers, name="health")
         self._questions = Gathering(loop, self._asking)
 
@@ -73,19 +75,21 @@ class LoopDoor:
             return admitted(request, self._remembered, self.services, scope)
         except _NotRemembered:
             look_up = partial(admitted, request, self._known, self.services, scope)
-        threads = self._threads if self.knows(request) else self._strangers
-        return await threads.run(look_up)
+        if known := self.known(request):
+            return await self._threads.run(look_up, known.sharer)
+        return await self._strangers.run(look_up)
 
-    def knows(self, request: Request) -> bool:
-        """Tell whether a request's token or session was valid when it was last looked up.
+    def known(self, request: Request) -> Principal | None:
+        """Return a request's sender if its token or session was valid when it was last looked up.
 
         Both are looked up again every 5 s. Their holder must not wait among strangers for that.
         """
         try:
-            visitor(request, self._recognised, self.services)
+            if request.link is None:
+                return visitor(request, self._recognised, self.services)
+            return admitted(request, self._recognised, self.services, "read")
         except (BadRequest, _NotRemembered):
-            return False
-        return True
+            return None
 
     async def record(self, callback: Callback) -> Receipt:
         """See `Door.record`."""
@@ -107,13 +111,17 @@ class LoopDoor:
         """See `Door.watch`."""
         return await self._audience.stream(watch)
 
+    async def hold(self, watch: Watch, prefix: str, *, is_first: bool) -> Answer:
+        """See `Door.hold`."""
+        return await self._holding.answer(watch, prefix, is_first=is_first)
+
     async def changed(self, watch: Watch, seconds: float) -> bool:
         """See `Door.changed`."""
         return await self._audience.changed(watch, seconds)
 
-    async def apart(self, work: Callable[[], Result]) -> Result:
+    async def apart(self, work: Callable[[], Result], caller: Principal) -> Result:
         """See `Door.apart`: a thread does it; raises what `BoundedThreads.run` raises."""
-        return await self._threads.run(work)
+        return await self._threads.run(work, caller.sharer)
 
     async def read_apart(self, work: Callable[[], Result]) -> Result:
         """See `Door.read_apart`: threads that have nothing else to do."""
@@ -135,6 +143,7 @@ class LoopDoor:
     def close(self) -> None:
         """End the threads."""
         self._audience.close()
+        self._holding.close()
         self._bodies.close()
         self._reading.close()
         self._reading_jobs.close()

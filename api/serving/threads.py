@@ -1,13 +1,17 @@
-"""The threads behind the front: a bounded pool for work that blocks."""
+"""The threads behind the front: a bounded pool for work that blocks, with a fair share for each."""
 
 from __future__ import annotations
 
-from asyncio import AbstractEventLoop, Future, shield, wait_for, wrap_future
+from asyncio import AbstractEventLoop, shield, wait_for, wrap_future
+from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
+from functools import partial
 from typing import Any, Final, Generic, TypeVar
 
+from api.errors import TooManyRequests
+from api.serving.turns import Turns
 from domain.errors import QueueFull, StoreUnavailable
 
 Result = TypeVar("Result")
@@ -17,34 +21,54 @@ MAX_WAITING: Final = 256
 """How many pieces of work may wait for a thread."""
 PATIENCE_SECONDS: Final = 15.0
 """How long a caller waits for its result, with the wait for a thread."""
+NOBODY: Final = ""
+"""The caller of work that is nobody's own."""
 
 
 class BoundedThreads:
-    """Runs work in threads for callers on the event loop, who wait for a bounded time."""
+    """Runs work in threads for callers on the event loop, who wait for a bounded time.
+
+    Callers take turns. A caller may hold as many places as it leaves free: one alone gets a half of
+    all, two get a third each, and there is always a place for one more. Without `shares`, a caller
+    may hold all: then its name proves nothing, as an address does.
+    """
 
     def __init__(
-        self, loop: AbstractEventLoop, threads: int = THREADS, patience: float = PATIENCE_SECONDS
+        self,
+        loop: AbstractEventLoop,
+        threads: int = THREADS,
+        patience: float = PATIENCE_SECONDS,
+        *,
+        shares: bool = True,
     ) -> None:
         self._loop = loop
         self._patience = patience
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="front")
+        self._turns = Turns[_Call[Any]]()
         self._most = threads + MAX_WAITING
+        self._shares = shares
         self._under_way = 0
+        self._held = Counter[str]()
 
-    async def run(self, work: Callable[[], Result]) -> Result:
+    async def run(self, work: Callable[[], Result], caller: str = NOBODY) -> Result:
         """Return the work's result, or raise what it raises; the work sees the caller's context.
 
-        Raises `QueueFull` if too much work waits, and `StoreUnavailable` if there is no result in
-        time. Work that has begun then ends for nobody; work that has not begun never begins.
+        Raises `QueueFull` if too much work waits, `TooManyRequests` if too much of it is this
+        caller's, and `StoreUnavailable` if there is no result in time. Work that has begun then
+        ends for nobody; work that has not begun never begins.
         """
-        if self._under_way >= self._most:
+        free = self._most - self._under_way
+        if free <= 0:
             raise QueueFull
-        call = _Call(work)
-        result: Future[Result] = wrap_future(
-            self._pool.submit(copy_context().run, call), loop=self._loop
-        )
+        if self._shares and caller != NOBODY and self._held[caller] >= free:
+            raise TooManyRequests
+        call = _Call(partial(copy_context().run, work))
+        self._turns.put(caller, call)
+        self._pool.submit(self._next)
+        result = wrap_future(call.result, loop=self._loop)
         self._under_way += 1
-        result.add_done_callback(self._ended)
+        self._held[caller] += 1
+        result.add_done_callback(partial(self._ended, caller))
         try:
             # Shielded: what the pool still holds is counted until a thread is done with it.
             return await wait_for(shield(result), self._patience)
@@ -55,9 +79,19 @@ class BoundedThreads:
     def close(self) -> None:
         """Start nothing more; do not wait for work under way."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+        while call := self._turns.take():
+            call.result.cancel()
 
-    def _ended(self, result: Future[Any]) -> None:
+    def _next(self) -> None:
+        # Work is submitted once for each call, but its turn decides which call that is.
+        if call := self._turns.take():
+            call()
+
+    def _ended(self, caller: str, result: Any) -> None:
         self._under_way -= 1
+        self._held[caller] -= 1
+        if not self._held[caller]:
+            del self._held[caller]
         if not result.cancelled():
             result.exception()  # its caller may have lost patience: then nobody else looks at it
 
@@ -67,9 +101,16 @@ class _Call(Generic[Result]):
 
     def __init__(self, work: Callable[[], Result]) -> None:
         self._work = work
+        self.result = Future[Result]()
         self.is_abandoned = False
 
-    def __call__(self) -> Result:
+    def __call__(self) -> None:
         if self.is_abandoned:
-            raise StoreUnavailable("nobody waits for this any more")
-        return self._work()
+            self.result.set_exception(StoreUnavailable("nobody waits for this any more"))
+            return
+        try:
+            result = self._work()
+        except BaseException as error:  # it belongs to the caller, as in every pool of threads
+            self.result.set_exception(error)
+        else:
+            self.result.set_result(result)

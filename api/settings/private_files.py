@@ -31,6 +31,7 @@ OF_HOME: Final = (
     "admin-token",
     "checkpoint-key",
     "job-key-secret",
+    "link-secret",
     "verify*.json",
 )
 

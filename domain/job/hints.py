@@ -78,6 +78,8 @@ def _what_begins(ended: Attempt, final: Final, callback: Callback) -> str | None
         return None
     if final.ordered:
         return "an operator ended it; another run, or the command retry, starts the next attempt"
+    if ended.status == "stopped" and callback.run_attempt:
+        return "running with another machine, or a re-run, starts the next attempt"
     if ended.status == "running" or (callback.run_attempt and not final.unnamed):
         return "a re-run starts the next attempt under another workflow_run_id or run_attempt"
     if callback.status == "running":

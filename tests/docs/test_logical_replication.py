@@ -34,7 +34,7 @@ def commands(begin: str, old: str, new: str) -> str:
     """Return the commands of the page that begin with this comment, for these databases."""
     found: str
     [found] = re.findall(rf"^```sh\n# {begin}:.*\n((?:.*\n)*?)```", PAGE, re.MULTILINE)
-    there = found.replace("postgresql://milepost@old.example/milepost", f"'{old}'")
+    there = str(found).replace("postgresql://milepost@old.example/milepost", f"'{old}'")
     return there.replace("postgresql://milepost@new.example/milepost", f"'{new}'")
 
 

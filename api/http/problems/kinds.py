@@ -116,6 +116,18 @@ KINDS: dict[type[MilepostError], Kind] = {
         "Session ended",
         "Sign in again, or send Authorization: Bearer followed by a token.",
     ),
+    asked.InvalidLink: Kind(
+        HTTPStatus.UNAUTHORIZED,
+        "invalid-link",
+        "Link ended",
+        "Ask who gave you the link for a new one.",
+    ),
+    asked.NoLinkSecret: Kind(
+        HTTPStatus.CONFLICT,
+        "no-link-secret",
+        "No link secret",
+        "Set MILEPOST_LINK_SECRET; milepost serve makes one where none is set.",
+    ),
     asked.ForeignForm: Kind(
         HTTPStatus.FORBIDDEN,
         "foreign-form",
@@ -168,6 +180,13 @@ KINDS: dict[type[MilepostError], Kind] = {
         "no-streams",
         "No streams here",
         "Ask for the job itself with If-None-Match; milepost serve streams, without --wsgi.",
+    ),
+    asked.TooManyRequests: Kind(
+        HTTPStatus.TOO_MANY_REQUESTS,
+        "too-many-requests",
+        "Too many requests",
+        "Wait for the answers of some before you send more.",
+        passes=True,
     ),
     asked.TooManyBytes: Kind(
         HTTPStatus.SERVICE_UNAVAILABLE,

@@ -8,8 +8,10 @@ from typing import Any
 
 from flask import url_for
 
+from api.badges.badge import state_of
+from api.badges.icon import icon_of
 from api.pages.content.stepper import stages
-from api.pages.words import standing, state_of, title, where
+from api.pages.words import standing, title, where
 from api.representations.job import job_body, timeline_body
 from api.wiring import Services
 from projections.views.attention import attention
@@ -52,6 +54,7 @@ def _content(job: Shown, timeline: Timeline, services: Services, now: datetime) 
     return {
         "job": job,
         "title": title(job),
+        "icon": icon_of(job),
         "sentence": standing(job),
         "stages": stages(job["steps"], body, workflow),
         "timeline": body,

@@ -159,12 +159,12 @@ def _of_attempt(runs: Runs, attempt: Attempt, word: Word) -> Placement:
         return Placement(retry.number)
     if final.ordered:
         return Placement(attempt.number)
+    if goes_on_elsewhere(attempt, final, word):
+        return _goes_on(runs, word)
     if final.status == "running":
         return _after_running(runs, attempt, final, word)
     if final.inferred:
         return _after_timeout(runs, attempt, final, word)
-    if goes_on_elsewhere(attempt, final, word):
-        return _goes_on(runs, word)
     if (not word.run_attempt or final.unnamed) and is_evidence(attempt, final, word):
         return _goes_on(runs, word)
     later = runs.working or _given_up(runs)

@@ -35,7 +35,7 @@ def answered(*, is_gone: bool) -> tuple[Answer, list[str]]:
         incoming.is_gone = is_gone
         try:
             environ = environ_of(incoming, b"/path", b"", incoming.body)
-            return await FlaskBehind(application, threads).answer(environ, incoming)
+            return await FlaskBehind(application, threads).answer(environ, incoming, "somebody")
         except ClientDisconnected as gone:
             return Answer(gone.code)
         finally:

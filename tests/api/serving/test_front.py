@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from threading import Event
+from urllib.parse import unquote
 
 import msgspec
 import pytest
 
 from api.app import create_app
+from api.http.messages import Answer
 from api.routes.callbacks import LARGE
 from api.serving.front import STRANGER_THREADS, WSGI_THREADS, Front
 from api.serving.http1.incoming import Ends, Incoming
 from api.serving.threads import MAX_WAITING, THREADS
 from api.tokens.remembered import REMEMBERED_SECONDS, RememberedTokens
+from api.wiring import Services
 from tests.support.at_once import AtOnce
 from tests.support.connections import PATIENCE
 from tests.support.deployment import Deployment
@@ -30,38 +35,87 @@ def incoming(method: str, target: str, body: bytes = b"", **fields: str) -> Inco
     return Incoming(method, target.encode(), "1.1", given, body, ENDS)
 
 
+class Flood:
+    """A front that is asked for `/waits` and does not answer it before the end."""
+
+    def __init__(self, services: Services, may_end: Event, *, without_hot: bool) -> None:
+        app = create_app(services)
+
+        @app.get("/waits")
+        def waits() -> str:
+            may_end.wait(PATIENCE)
+            return ""
+
+        loop = asyncio.get_running_loop()
+        self.front = Front(app, services, loop, without_hot=without_hot)
+        self.asked: list[asyncio.Task[Answer]] = []
+
+    async def ask(self, times: int, authorization: str = "") -> None:
+        """Ask so often for what waits; return when the front has all of that."""
+        asked = incoming("GET", "/waits", Authorization=authorization)
+        self.asked += [asyncio.create_task(self.front.answer(asked)) for _ in range(times)]
+        await asyncio.sleep(0)
+
+    async def one_is_too_many(self) -> Answer:
+        """Wait for an answer, which is a refusal, and return it."""
+        ended, _ = await asyncio.wait(self.asked, return_when=asyncio.FIRST_COMPLETED)
+        return ended.pop().result()
+
+    async def answers(self, asked: Incoming, status: int = 200) -> None:
+        """Expect an answer while the flood goes on."""
+        answer = await self.front.answer(asked)
+        assert answer.status == status, answer
+
+
+@asynccontextmanager
+async def flood(services: Services, *, without_hot: bool = False) -> AsyncIterator[Flood]:
+    """Yield a flood, and end it."""
+    may_end = Event()
+    made = Flood(services, may_end, without_hot=without_hot)
+    try:
+        async with asyncio.timeout(PATIENCE / 2):
+            yield made
+    finally:
+        may_end.set()
+        await asyncio.gather(*made.asked)
+        made.front.close()
+
+
+def signed(body: bytes, target: str = CALLBACKS) -> Incoming:
+    return incoming("POST", target, body, X_Signature=sign(body))
+
+
+KNOWN = f"Bearer {ADMIN}"
+HEARTBEAT = b'{"job_id": "job-1", "type": "heartbeat"}'
+
+
 @pytest.mark.parametrize("token", ["", "Bearer mp_0123456789abcdef_guessed", "Basic eA=="])
 def test_strangers_hold_few_threads_and_whoever_is_known_waits_for_none_of_them(
     memory: Deployment, token: str
 ) -> None:
-    services = Site(memory).services
-    app = create_app(services)
-    may_end = Event()
-
-    @app.get("/waits")
-    def waits() -> str:
-        may_end.wait(PATIENCE)
-        return ""
-
     async def test() -> None:
-        front = Front(app, services, asyncio.get_running_loop())
-        waiting = incoming("GET", "/waits", Authorization=token)
-        asked = [asyncio.create_task(front.answer(waiting)) for _ in range(4 * STRANGER_THREADS)]
-        known = incoming("GET", "/api/jobs", Authorization=f"Bearer {ADMIN}")
-        body = b'{"job_id": "job-1", "type": "heartbeat"}'
-        signed = incoming("POST", f"{CALLBACKS}?stage=prod", body, X_Signature=sign(body))
-        async with asyncio.timeout(PATIENCE):
-            health = [
-                incoming(method, target)
-                for method in ("GET", "HEAD")
-                for target in ("/livez", "/readyz", "/readyz?verbose")
-            ]
-            for each in (known, signed, *health):
-                assert (await front.answer(each)).status == 200
-        assert not any(task.done() for task in asked)
-        may_end.set()
-        assert {answer.status for answer in await asyncio.gather(*asked)} == {200}
-        front.close()
+        async with flood(Site(memory).services) as made:
+            await made.ask(4 * STRANGER_THREADS, token)
+            await made.answers(incoming("GET", "/api/jobs", Authorization=KNOWN))
+            await made.answers(signed(HEARTBEAT, f"{CALLBACKS}?stage=prod"))
+            for method in ("GET", "HEAD"):
+                for target in ("/livez", "/readyz", "/readyz?verbose"):
+                    await made.answers(incoming(method, target))
+            assert not any(task.done() for task in made.asked)
+        assert {task.result().status for task in made.asked} == {200}
+
+    asyncio.run(test())
+
+
+@pytest.mark.parametrize("job_id", ["job-1", "job%201", "%C3%A4/b", "a;b", "a%25b/"])
+def test_a_callback_waits_among_no_strangers_whatever_its_id_is(
+    memory: Deployment, job_id: str
+) -> None:
+    async def test() -> None:
+        async with flood(Site(memory).services) as made:
+            await made.ask(4 * STRANGER_THREADS)
+            body = like_jq({"job_id": unquote(job_id), "type": "heartbeat"})
+            await made.answers(signed(body, f"{CALLBACKS}/{job_id}"))
 
     asyncio.run(test())
 
@@ -76,99 +130,68 @@ def test_a_sender_who_was_here_before_does_not_wait_among_strangers(
     site, seconds = Site(memory), Seconds()
     tokens = RememberedTokens(memory.kit.tokens, seconds, AtOnce())
     services = msgspec.structs.replace(site.services, tokens=tokens)
-    app = create_app(services)
-    token = site.token("read")
-    may_end = Event()
-
-    @app.get("/waits")
-    def waits() -> str:
-        may_end.wait(PATIENCE)
-        return ""
+    asks = incoming("GET", target, Authorization=f"Bearer {site.token('read')}")
 
     async def test() -> None:
-        front = Front(app, services, asyncio.get_running_loop())
-        asks = incoming("GET", target, Authorization=f"Bearer {token}")
-        assert (await front.answer(asks)).status == status
-        flood = [
-            asyncio.create_task(front.answer(incoming("GET", "/waits")))
-            for _ in range(4 * STRANGER_THREADS)
-        ]
-        await asyncio.sleep(0)  # each of them is handed to the threads
-        try:
+        async with flood(services) as made:
+            await made.answers(asks, status)
+            await made.ask(4 * STRANGER_THREADS)
             seconds.now += REMEMBERED_SECONDS + 1
-            async with asyncio.timeout(PATIENCE / 2):
-                assert (await front.answer(asks)).status == status
-            assert not any(task.done() for task in flood)
-        finally:
-            may_end.set()
-            await asyncio.gather(*flood)
-            front.close()
+            await made.answers(asks, status)
+            assert not any(task.done() for task in made.asked)
 
     asyncio.run(test())
 
 
 def test_no_flood_of_a_token_holds_up_a_large_callback(memory: Deployment) -> None:
     """A page's token may be lost to somebody: what workflows say is recorded all the same."""
-    services = Site(memory).services
-    app = create_app(services)
-    may_end = Event()
-
-    @app.get("/waits")
-    def waits() -> str:
-        may_end.wait(PATIENCE)
-        return ""
 
     async def test() -> None:
-        front = Front(app, services, asyncio.get_running_loop())
-        waiting = incoming("GET", "/waits", Authorization=f"Bearer {ADMIN}")
-        flood = [
-            asyncio.create_task(front.answer(waiting)) for _ in range(THREADS + MAX_WAITING + 1)
-        ]
-        body = like_jq({"job_id": "job-1", "status": "provisioning", "extra": "e" * LARGE})
-        signed = incoming("POST", CALLBACKS, body, X_Signature=sign(body))
-        refused = like_jq({"job_id": "job-1", "status": "odd", "extra": "e" * LARGE})
-        signed_too = incoming("POST", CALLBACKS, refused, X_Signature=sign(refused))
-        await asyncio.wait(flood, return_when=asyncio.FIRST_COMPLETED)  # one is too many
-        try:
-            async with asyncio.timeout(PATIENCE / 2):
-                assert (await front.answer(signed)).status == 200
-                assert (await front.answer(signed_too)).status == 400
-        finally:
-            may_end.set()
-            await asyncio.gather(*flood)
-            front.close()
+        async with flood(Site(memory).services) as made:
+            await made.ask(THREADS + MAX_WAITING + 1, KNOWN)
+            await made.one_is_too_many()
+            for reported, status in (("provisioning", 200), ("odd", 400)):
+                fields = {"job_id": "job-1", "status": reported, "extra": "e" * LARGE}
+                await made.answers(signed(like_jq(fields)), status)
+
+    asyncio.run(test())
+
+
+def test_no_flood_of_one_user_takes_the_places_of_another(memory: Deployment) -> None:
+    """Nor of the same user by another token of his."""
+    site = Site(memory)
+    first, second = (f"Bearer {site.token('read', user_id='user-1')}" for _ in range(2))
+    other = incoming("GET", "/api/jobs?limit=1", Authorization=f"Bearer {site.token('read')}")
+    asks = [incoming("GET", "/api/jobs?limit=1", Authorization=each) for each in (first, second)]
+
+    async def test() -> None:
+        async with flood(site.services) as made:
+            for each in (*asks, other):
+                await made.answers(each)  # from now on, Milepost knows its token
+            await made.ask(THREADS - 1, first)
+            await made.ask(MAX_WAITING, second)
+            refusal = await made.one_is_too_many()
+            assert refusal.status == 429
+            assert b"urn:milepost:problem:too-many-requests" in refusal.body
+            assert ("Retry-After", "2") in refusal.headers
+            await made.answers(asks[0], 429)
+            waits = asyncio.create_task(made.front.answer(other))
+            await asyncio.sleep(0)
+            assert not waits.done()
+        assert (await waits).status == 200
 
     asyncio.run(test())
 
 
 def test_without_hot_routes_strangers_hold_few_threads_too(memory: Deployment) -> None:
-    services = Site(memory).services
-    app = create_app(services)
-    may_end = Event()
-
-    @app.get("/waits")
-    def waits() -> str:
-        may_end.wait(PATIENCE)
-        return ""
-
     async def test() -> None:
-        front = Front(app, services, asyncio.get_running_loop(), without_hot=True)
-        waiting = incoming("GET", "/waits")
-        most = WSGI_THREADS + MAX_WAITING + 1
-        flood = [asyncio.create_task(front.answer(waiting)) for _ in range(most)]
-        known = incoming("GET", "/api/jobs", Authorization=f"Bearer {ADMIN}")
-        body = b'{"job_id": "job-1", "type": "heartbeat"}'
-        paths = (CALLBACKS, WEBHOOK, f"{CALLBACKS}/job-1")
-        signed = [incoming("POST", path, body, X_Signature=sign(body)) for path in paths]
-        await asyncio.wait(flood, return_when=asyncio.FIRST_COMPLETED)  # some are too many
-        try:
-            async with asyncio.timeout(PATIENCE / 2):
-                for each in (known, *signed):
-                    assert (await front.answer(each)).status == 200
-        finally:
-            may_end.set()
-            await asyncio.gather(*flood)
-            front.close()
+        async with flood(Site(memory).services, without_hot=True) as made:
+            await made.ask(WSGI_THREADS + MAX_WAITING + 1)
+            refusal = await made.one_is_too_many()
+            assert b"More requests are waiting" in refusal.body
+            await made.answers(incoming("GET", "/api/jobs", Authorization=KNOWN))
+            for path in (CALLBACKS, WEBHOOK, f"{CALLBACKS}/job-1"):
+                await made.answers(signed(HEARTBEAT, path))
 
     asyncio.run(test())
 

@@ -8,6 +8,7 @@ from threading import Event
 
 import pytest
 
+from api.errors import TooManyRequests
 from api.serving.threads import MAX_WAITING, THREADS, BoundedThreads
 from domain.errors import QueueFull, StoreUnavailable
 
@@ -54,6 +55,35 @@ def test_what_work_raises_is_raised_to_its_caller() -> None:
         threads = BoundedThreads(asyncio.get_running_loop())
         with pytest.raises(ZeroDivisionError):
             await threads.run(lambda: 1 / 0)
+        threads.close()
+
+    asyncio.run(ask())
+
+
+def test_a_caller_may_hold_as_many_places_as_it_leaves_free() -> None:
+    async def ask() -> None:
+        let_go = Event()
+        threads = BoundedThreads(asyncio.get_running_loop())
+        places = THREADS + MAX_WAITING
+        under_way = []
+
+        async def held(caller: str) -> int:
+            """Ask until it is too much, and return how often that went well."""
+            for number in range(places + 1):
+                task = asyncio.create_task(threads.run(lambda: let_go.wait(PATIENCE), caller))
+                await asyncio.sleep(0)
+                if task.done():
+                    assert isinstance(task.exception(), TooManyRequests)
+                    return number
+                under_way.append(task)
+            return places
+
+        shares = [await held(caller) for caller in ("one", "two", "three")]
+
+        assert shares == [places // 2, places // 4, places // 8]
+        let_go.set()
+        assert set(await asyncio.gather(*under_way)) == {True}
+        assert await threads.run(lambda: "again", "one") == "again"
         threads.close()
 
     asyncio.run(ask())

@@ -31,6 +31,8 @@ def after(end: str, **fields: str) -> ProvisioningJob:
     job = job.report(callback(status="provisioning", server_id="srv-1", **RUN), minute(1)).job
     if end == "cancelled":
         return order(job, "cancel", minute(2)).job
+    if end == "stopped":
+        job = job.report(callback(status="running", **RUN), minute(2)).job
     return job.report(callback(status=end, **RUN, **fields), minute(2)).job
 
 
@@ -163,6 +165,7 @@ STEP = {"status": "provisioning", "step": "ansible_started"}
         ("failed", {**STEP, **RUN}, "a provisioning status without a step starts the next attempt"),
         ("failed", {"status": "running", **RUN}, "running starts the next attempt if it names its"),
         ("running", {"status": "provisioning", **RUN}, RERUN),
+        ("stopped", {**STEP, **RUN, "run_attempt": 1}, "running with another machine, or a re-run"),
         ("cancelled", {**STEP, **RUN}, "an operator ended it; another run, or the command retry"),
     ],
 )
