@@ -19,7 +19,8 @@ Result = TypeVar("Result")
 class Request(NamedTuple):
     """A request. `path` and `query` are text, the path without percent signs; `body` is whole.
 
-    `link` is the text of a signed link, which is not in the query any more.
+    `link` is the text of a signed link, which is not in the query any more. Clients see the path
+    behind `prefix`.
     """
 
     method: str
@@ -28,6 +29,7 @@ class Request(NamedTuple):
     header: Headers
     body: bytes = b""
     link: str | None = None
+    prefix: str = ""
 
 
 class Sink(Protocol):
@@ -144,6 +146,14 @@ class Door(Protocol):
         """Return a stream of what is watched; 204 if it has ended and nothing is new.
 
         Raises `JobNotFound` or `AgentNotFound`, `TooManyStreams`, or `NoStreams` behind Flask.
+        """
+        ...
+
+    async def hold(self, watch: Watch, prefix: str, *, is_first: bool) -> Answer:
+        """Return an answer that lets a proxy hold a stream of a job, or of an agent (GRIP).
+
+        The first answer begins the stream, further ones go on with it. The stream's link is behind
+        the prefix. Raises as `watch` does.
         """
         ...
 

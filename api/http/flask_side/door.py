@@ -57,6 +57,10 @@ class FlaskDoor:
         # A stream holds a thread for as long as somebody watches, and there are 32 of them.
         raise NoStreams
 
+    async def hold(self, watch: Watch, prefix: str, *, is_first: bool) -> Answer:
+        """See `Door.hold`: no proxy is told to hold a stream here."""
+        return await self.watch(watch)
+
     async def changed(self, watch: Watch, seconds: float) -> bool:
         """See `Door.changed`: the thread has other requests to answer."""
         return False

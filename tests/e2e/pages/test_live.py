@@ -155,3 +155,29 @@ def test_hostile_text_that_comes_live_stays_text(visitor: Visitor, server: Serve
     expect(page.locator("main pre").first).to_contain_text("<img src=x onerror=")
     assert page.locator("main img, main script").count() == 0
     assert page.title().startswith("Failed")
+
+
+def test_the_slider_shows_each_version_and_goes_on_live_at_its_end(
+    visitor: Visitor, server: Server
+) -> None:
+    path = registered(server, "slid")
+    server.callback({"job_id": "slid", "status": "provisioning", "step": "vm_created"})
+    server.callback({"job_id": "slid", "status": "provisioning", "step": "ansible_started"})
+    page = visitor.open(path)
+    page.evaluate("window.isTheSame = true")
+    slider = page.get_by_label("The job after event")
+
+    slider.press("Home")
+
+    expect(active_step(page)).to_have_text("Queued")
+    expect(page).to_have_url(f"{server.url}/jobs/slid?version=1")
+    expect(slider).to_be_focused()
+    server.callback({"job_id": "slid", "status": "provisioning", "step": "ansible_complete"})
+    expect(slider).to_have_attribute("max", "4")
+    expect(active_step(page)).to_have_text("Queued")
+    slider.press("End")
+    expect(active_step(page)).to_have_text("Running")
+    expect(page).to_have_url(f"{server.url}/jobs/slid")
+    server.callback({"job_id": "slid", "status": "failed", "error": "no disk left"})
+    expect(page).to_have_title("Failed · slid · Milepost")
+    assert page.evaluate("window.isTheSame")
