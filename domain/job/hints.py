@@ -11,8 +11,8 @@ from domain.job.attempt.clocks import SKEW_SECONDS
 from domain.job.attempt.final import Final
 from domain.job.attempt.state import Attempt
 from domain.job.callback import Callback
-from domain.job.deadlines import HEARTBEAT_SECONDS
 from domain.job.events import Received
+from domain.job.health import HEARTBEAT_SECONDS
 from domain.job.provisioning_job import Outcome, ProvisioningJob
 from domain.job.runs.belonging import NONE
 from domain.job.runs.state import MAX_RUNS
