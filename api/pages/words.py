@@ -103,12 +103,8 @@ def duration(time: datetime | str, until: datetime | str) -> str:
 
 
 def here(**query: Any) -> str:
-    """Return the address of this page with another query; a signed link stays in it."""
-    values: dict[str, Any] = {
-        **(request.view_args or {}),
-        "link": request.args.get("link"),
-        **query,
-    }
+    """Return the address of this page with another query."""
+    values: dict[str, Any] = {**(request.view_args or {}), **query}
     given = {name: value for name, value in values.items() if value is not None}
     return url_for(request.endpoint or "", **given)
 
