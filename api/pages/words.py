@@ -97,6 +97,11 @@ def _time(time: datetime | str) -> datetime:
     return found.astimezone(UTC)
 
 
+def lines(text: object) -> str:
+    """Return a text with its line breaks and tabs, and its other unseen characters written out."""
+    return visible_lines(str(text).replace("\r\n", "\n").expandtabs())
+
+
 def duration(time: datetime | str, until: datetime | str) -> str:
     """Return how long it is from one time to another, as HTML's `datetime` wants it."""
     return f"PT{max(0, int((_time(until) - _time(time)).total_seconds()))}S"
@@ -111,7 +116,7 @@ def here(**query: Any) -> str:
 
 FILTERS: Final = {
     "visible": lambda text: visible(str(text)),
-    "visible_lines": lambda text: visible_lines(str(text)),
+    "visible_lines": lines,
     "word": word,
     "cut": cut,
     "day_and_clock": day_and_clock,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from api.badges.badge import state_of
-from api.pages.words import cut, duration, standing, title
+from api.pages.words import cut, duration, lines, standing, title
 from projections.views.instance import INSTANCE_STATUSES
 from projections.views.ui_steps import ShownStep
 
@@ -59,3 +59,7 @@ def test_a_long_text_is_cut_on_one_line() -> None:
 
 def test_a_duration_is_never_negative() -> None:
     assert duration("2026-03-02T12:00:00+00:00", "2026-03-02T11:00:00+00:00") == "PT0S"
+
+
+def test_a_log_keeps_its_lines_and_tabs_and_hides_no_character() -> None:
+    assert lines("a\r\n\tb\x1b[31m\u202ec") == "a\n        b\\x1b[31m\\u202ec"
