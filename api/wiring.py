@@ -29,6 +29,7 @@ from domain.log.store import translated
 from domain.log.surroundings.contract import Surroundings
 from domain.workflows.definition import Workflows
 from domain.workflows.files import load
+from projections.chore import Chore
 from projections.projecting.follower import Follower
 from projections.projecting.projector import Projector
 from projections.reactions.deadlines import DeadlineWatch, Note, noted
@@ -141,8 +142,8 @@ class Services(msgspec.Struct, frozen=True):
         with translated():
             self.schema.check()
 
-    def projector(self) -> Projector:
-        """Return a projector with its chores: deadlines, the log's end, tree and cleaner.
+    def projector(self, *further: Chore) -> Projector:
+        """Return a projector with its chores: deadlines, the log's end, tree, cleaner and others.
 
         Before it projects, the projector rebuilds rows that have the shape of an older release.
         """
@@ -156,6 +157,7 @@ class Services(msgspec.Struct, frozen=True):
                 Follower(self.milepost.end),
                 Grower(self.tree, batch=TILE),
                 Cleaner(self.shadow),
+                *further,
             ),
             may_project=self.rebuild().is_current,
         )

@@ -81,7 +81,7 @@ class Front:
             # Load balancers ask for health with HEAD, too, and with queries of their own.
             is_plain = not query or method == "POST" or text in HEALTH or text.endswith("/stream")
             asked = "GET" if method == "HEAD" else method
-            request = Request(method, text, query, incoming.header, body, link)
+            request = Request(method, text, query, incoming.header, body, link, prefix)
             if preflight := self._cross_origin.preflight(method, text, incoming.header):
                 answer = preflight
             elif is_hot and is_plain and (hot := match(asked, text)):
