@@ -11,7 +11,7 @@ from flask import request
 from api.errors import AgentNotFound
 from api.http.answers import in_json
 from api.http.callers import access
-from api.http.flask_side.blueprint import Blueprint
+from api.http.flask_side.blueprint import BY_TOKEN, Blueprint
 from api.http.messages import Answer
 from api.links import NAME
 from api.schemas.answers import LinkSchema
@@ -37,7 +37,7 @@ IN_A_PATH: Final = "/:@"
 
 
 @bp.route("/api/jobs/<id:job_id>/links", operation="link_job", methods=["POST"])
-@bp.needs("read")
+@bp.needs("read", by=[BY_TOKEN])
 @bp.arguments(JobLinkSchema)
 @bp.response(201, LinkSchema)
 @bp.problem(404, "No such job, or not yours")
@@ -54,7 +54,7 @@ def of_job(body: dict[str, Any], job_id: str) -> Answer:
 
 
 @bp.route("/api/agents/<id:agent_id>/links", operation="link_agent", methods=["POST"])
-@bp.needs("read")
+@bp.needs("read", by=[BY_TOKEN])
 @bp.arguments(AgentLinkSchema)
 @bp.response(201, LinkSchema)
 @bp.problem(404, "No such agent, or not yours")

@@ -16,7 +16,7 @@ from werkzeug.exceptions import NotFound
 from api.errors import AgentNotFound, InvalidFields, InvalidToken, MissingScope
 from api.http import event_stream
 from api.http.event_stream import LAST_EVENT_ID, resumed_after
-from api.http.flask_side.blueprint import TEXT, Blueprint
+from api.http.flask_side.blueprint import LINKED, TEXT, Blueprint
 from api.http.flask_side.door import through_flask
 from api.http.grip.held_link import opened
 from api.http.grip.instructions import channel_of, last_id
@@ -37,7 +37,7 @@ REFUSED = "This server answers through Flask alone, and cannot stream"
 
 
 @bp.route("/api/jobs/<id:job_id>/stream", operation="stream_job")
-@bp.needs("read")
+@bp.needs("read", by=LINKED)
 @bp.arguments(StreamQuerySchema, location="query")
 @bp.parameter(LAST_EVENT_ID)
 @bp.response(200, TEXT, content_type=event_stream.MIME_TYPE, description=CONTENT)
@@ -56,7 +56,7 @@ def show_job(query: dict[str, Any], job_id: str) -> Answer:
 
 
 @bp.route("/api/agents/<id:agent_id>/stream", operation="stream_instance")
-@bp.needs("read")
+@bp.needs("read", by=LINKED)
 @bp.arguments(StreamQuerySchema, location="query")
 @bp.parameter(LAST_EVENT_ID)
 @bp.response(200, TEXT, content_type=event_stream.MIME_TYPE, description=CONTENT)

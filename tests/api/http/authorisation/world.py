@@ -68,6 +68,11 @@ class Caller(NamedTuple):
         return bool(self.scopes)
 
     @property
+    def has_signed_in(self) -> bool:
+        """Whether its cookie is that of a session."""
+        return bool(self.cookie and self.token)
+
+    @property
     def asks_as_a_browser(self) -> bool:
         """Whether it sends neither a token nor a link."""
         return bool(self.cookie) or not (self.token or self.link_to)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import quote
 
 import pytest
@@ -35,6 +36,27 @@ def test_the_stepper_has_one_current_step_and_says_states_in_words(database_site
     assert text.count('<span class="state">active</span>') == 1
     assert text.count('<span class="state">pending</span>') == 2
     assert "<title>3 of 5 · Installing Dependencies · job-1 · Milepost</title>" in text
+
+
+def test_the_icon_in_the_tab_shows_the_state(memory_site: Site) -> None:
+    site = memory_site
+    site.register()
+    icons = [_icon(site)]
+    for told in (
+        {"status": "provisioning", "step": "vm_created"},
+        {"status": "provisioning", "step": "ansible_started"},
+        {"status": "failed"},
+    ):
+        site.report(**told)
+        icons.append(_icon(site))
+
+    assert len(set(icons)) == 4
+    assert all(each.startswith("data:image/svg+xml,") for each in icons)
+
+
+def _icon(site: Site) -> str:
+    [found] = re.findall(r'<link rel="icon"[^>]* href="([^"]*)"', site.get("/jobs/job-1").text)
+    return str(found)
 
 
 @pytest.mark.parametrize("job_id", STRANGE)
