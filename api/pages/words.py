@@ -103,14 +103,19 @@ def duration(time: datetime | str, until: datetime | str) -> str:
 
 
 def here(**query: Any) -> str:
-    """Return the address of this page with another query; a signed link stays in it."""
+    """Return the address of this page with another query; a signed link stays in it.
+
+    The answer to the form of an order is the job's page.
+    """
+    shown = dict(request.view_args or {})
+    endpoint = "job.show" if shown.pop("name", None) else request.endpoint or ""
     values: dict[str, Any] = {
-        **(request.view_args or {}),
+        **shown,
         "link": request.args.get("link"),
         **query,
     }
     given = {name: value for name, value in values.items() if value is not None}
-    return url_for(request.endpoint or "", **given)
+    return url_for(endpoint, **given)
 
 
 FILTERS: Final = {

@@ -20,8 +20,8 @@ from api.http.messages import Answer, Door, Request, Watch
 from api.http.waiting import PREFER, applied, preferred_wait
 from api.representations.difference import difference_body
 from api.representations.job import instance_body, varying
-from api.schemas.answers import InstanceSchema
 from api.schemas.history import DifferenceSchema
+from api.schemas.jobs import InstanceSchema
 from api.schemas.queries import ChangesQuerySchema, OlderPlaceQuerySchema, PlaceQuerySchema
 from api.schemas.requests import OrderSchema
 from api.tokens import Principal

@@ -25,15 +25,11 @@ from api.http.messages import Answer, Door, Request, Watch
 from api.http.waiting import PREFER, applied, preferred_wait
 from api.representations.difference import difference_body, is_settled
 from api.representations.job import attention_body, job_body, timeline_body, varying
-from api.schemas.answers import (
-    JobListSchema,
-    JobSchema,
-    RegisteredSchema,
-    TimelineSchema,
-)
 from api.schemas.history import DifferenceSchema
+from api.schemas.jobs import JobListSchema, JobSchema, RegisteredSchema
 from api.schemas.queries import ChangesQuerySchema, OlderPlaceQuerySchema, PlaceQuerySchema
 from api.schemas.requests import JobQuerySchema, RegistrationSchema
+from api.schemas.timeline import TimelineSchema
 from api.tokens import Principal
 from api.wiring import Services
 from domain.errors import JobNotFound

@@ -141,6 +141,15 @@ def test_a_stop_of_an_unknown_run_that_names_no_machine_is_told_to_name_it() -> 
     )
 
 
+def test_a_stop_before_the_workflow_begins_is_warned_of() -> None:
+    said = warning(job_after(QUEUED), callback(status="stopped"))
+
+    assert said == (
+        "the workflow has not begun and this names no machine, so nothing changes; name it in "
+        "server_id"
+    )
+
+
 def test_words_of_a_forgotten_run_are_told_that_it_is_too_old() -> None:
     job = job_after(QUEUED)
     for number in range(1, 61):

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.histories import QUEUED
 from tests.support.stories import Story
 
 RUNS: list[dict[str, Any]] = [
@@ -88,3 +89,25 @@ def test_a_run_that_removed_an_earlier_machine_is_a_run_of_its_own(end: str) -> 
 
     assert told.shown == ("running", "srv-2")
     assert [each.run_id and each.run_id.value for each in told.job.runs.attempts] == ["7", "9"]
+
+
+@pytest.mark.parametrize("run", [{"workflow_run_id": "9", "run_attempt": 1}, {}])
+def test_a_clean_up_before_the_first_word_ends_no_registered_job(run: dict[str, Any]) -> None:
+    """A workflow may remove what an earlier job left before it says that it works."""
+    registered = Story()
+    registered.job = registered.job.queue(QUEUED).job
+    registered.hear(status="stopped", **run)
+    before = registered.shown
+
+    registered.hear(status="running", server_id="srv-1", **run)
+
+    assert before == ("queued", None)
+    assert registered.shown == ("running", "srv-1")
+    assert len(registered.job.runs.attempts) == 1
+
+
+def test_a_job_that_nobody_registered_waits_for_no_workflow() -> None:
+    told = Story()
+    told.hear(status="stopped")
+
+    assert told.shown == ("failed", None)
