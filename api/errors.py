@@ -71,6 +71,14 @@ class InvalidSession(BadRequest):
     """The browser's session has ended."""
 
 
+class InvalidLink(BadRequest):
+    """The link is not for this address, has expired, or its token is no longer valid."""
+
+
+class NoLinkSecret(MilepostError):
+    """There is no secret to sign links with."""
+
+
 class ForeignForm(BadRequest):
     """The form was not sent by a page of this session."""
 

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from api.databases import kit_over, log_in
+from api.links import Links
 from api.senders.signing_key import SigningKey
 from api.senders.trusted import Senders
 from api.sessions.remembered import RememberedSessions
@@ -28,6 +29,7 @@ from domain.log.store import translated
 from domain.log.surroundings.contract import Surroundings
 from domain.workflows.definition import Workflows
 from domain.workflows.files import load
+from projections.chore import Chore
 from projections.projecting.follower import Follower
 from projections.projecting.projector import Projector
 from projections.reactions.deadlines import DeadlineWatch, Note, noted
@@ -61,6 +63,7 @@ class Services(msgspec.Struct, frozen=True):
     surroundings: Surroundings
     tokens: RememberedTokens
     sessions: RememberedSessions
+    links: Links
     senders: Senders
     workflows: Workflows
     definitions: UsedDefinitions
@@ -139,8 +142,8 @@ class Services(msgspec.Struct, frozen=True):
         with translated():
             self.schema.check()
 
-    def projector(self) -> Projector:
-        """Return a projector with its chores: deadlines, the log's end, tree and cleaner.
+    def projector(self, *further: Chore) -> Projector:
+        """Return a projector with its chores: deadlines, the log's end, tree, cleaner and others.
 
         Before it projects, the projector rebuilds rows that have the shape of an older release.
         """
@@ -154,6 +157,7 @@ class Services(msgspec.Struct, frozen=True):
                 Follower(self.milepost.end),
                 Grower(self.tree, batch=TILE),
                 Cleaner(self.shadow),
+                *further,
             ),
             may_project=self.rebuild().is_current,
         )
@@ -257,6 +261,7 @@ def open_services(
         surroundings=kit.surroundings,
         tokens=RememberedTokens(kit.tokens),
         sessions=RememberedSessions(kit.sessions),
+        links=Links(settings.link_secrets, settings.admin_token),
         senders=senders_of(settings, workflows),
         workflows=workflows,
         definitions=UsedDefinitions(kit.read_model),

@@ -61,7 +61,7 @@ def of_job(job: Mapping[str, Any], label: str) -> Badge:
 
 
 def state_of(job: Mapping[str, Any]) -> str:
-    """Return the status of a job, or its outcome where that says more."""
+    """Return the status of a job, or the outcome where that says more; it also styles a mark."""
     outcome = job["outcome"]
     return str(outcome if outcome in ("cancelled", "timed_out") else job["status"])
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import cos, pi, sin
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
 
 from markupsafe import Markup
 
-from api.badges.badge import COLORS, TONES, Tone
+from api.badges.badge import COLORS, TONES, Tone, place_of, state_of
 from api.elements import element
 
 MIDDLE: Final = 16
@@ -33,6 +34,13 @@ GLYPHS: Final = {
     "unresponsive": "M16 9 V17 M16 22.5h.1",
 }
 """The shape in the middle, drawn with a thick line; states that share a tone have other shapes."""
+
+
+def icon_of(job: Mapping[str, Any]) -> str:
+    """Return the icon of a job, as `job_body` shows it; in the past, it has no health."""
+    step, of = place_of(job)
+    health = job["health"]["state"] if job["health"] else "ok"
+    return icon(state_of(job), step, of, health)
 
 
 def icon(state: str, step: int = 0, of: int = 0, health: str = "ok") -> str:
@@ -61,7 +69,7 @@ def icon(state: str, step: int = 0, of: int = 0, health: str = "ok") -> str:
         transform=glyph_scale,
     )
     image = element("svg", body, shape, xmlns="http://www.w3.org/2000/svg", viewBox="0 0 32 32")
-    return f"data:image/svg+xml,{quote(str(image), safe=' =:/()')}"
+    return f"data:image/svg+xml,{quote(str(image), safe='=:/()')}"
 
 
 def _ring(step: int, of: int, color: str) -> Markup:

@@ -23,6 +23,7 @@ from api.cli.operating.rebuild import rebuild
 from api.cli.proving.checkpoint import checkpoint
 from api.cli.proving.verify import verify
 from api.cli.remote.demo import demo
+from api.cli.remote.link import link
 from api.cli.remote.top import top
 from api.cli.remote.watch import watch
 from api.cli.serving.serve import init_db, project, serve
@@ -33,6 +34,7 @@ from api.cli.terminal.output import INTERRUPTED
 from api.errors import sentence
 from api.serving.logs import show_warnings_visibly
 from domain.errors import MilepostError, StoreUnavailable
+from domain.log.refusals import refusal_of
 from domain.unseen import visible
 
 
@@ -50,7 +52,9 @@ class OneLineErrors(click.Group):
             return super().invoke(context)
         except StoreUnavailable as error:
             reason = str(error) or sentence(error)
-            message = f"the database does not answer: {reason}"
+            is_away = refusal_of(error) == "away"
+            what = "does not answer" if is_away else "cannot be used"
+            message = f"the database {what}: {reason}"
             raise click.ClickException(_on_one_line(message)) from error
         except MilepostError as error:
             raise click.ClickException(_on_one_line(sentence(error))) from error
@@ -108,6 +112,7 @@ for command in (
     deadlines,
     demo,
     watch,
+    link,
     top,
     losses,
     rebuild,

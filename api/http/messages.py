@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
+from api.http.grip.held_link import Held
 from api.http.headers import Headers
 from api.tokens import Principal, Scope
 from api.wiring import Services
@@ -17,13 +18,19 @@ Result = TypeVar("Result")
 
 
 class Request(NamedTuple):
-    """A request. `path` and `query` are text, the path without percent signs; `body` is whole."""
+    """A request. `path` and `query` are text, the path without percent signs; `body` is whole.
+
+    `link` is the text of a signed link, which is not in the query any more. Clients see the path
+    behind `prefix`.
+    """
 
     method: str
     path: str
     query: str
     header: Headers
     body: bytes = b""
+    link: str | None = None
+    prefix: str = ""
 
 
 class Sink(Protocol):
@@ -116,7 +123,7 @@ class Door(Protocol):
     async def admit(self, request: Request, scope: Scope) -> Principal:
         """Return the sender of a request, if the scope is granted to it.
 
-        Raises `MissingToken`, `InvalidToken`, `InvalidSession` or `MissingScope`.
+        Raises `MissingToken`, `InvalidToken`, `InvalidLink`, `InvalidSession` or `MissingScope`.
         """
         ...
 
@@ -140,6 +147,20 @@ class Door(Protocol):
         """Return a stream of what is watched; 204 if it has ended and nothing is new.
 
         Raises `JobNotFound` or `AgentNotFound`, `TooManyStreams`, or `NoStreams` behind Flask.
+        """
+        ...
+
+    async def hold(self, watch: Watch, prefix: str) -> Answer:
+        """Return an answer that lets a proxy hold a stream of a job, or of an agent (GRIP).
+
+        The stream's link is behind the prefix. Raises as `watch` does.
+        """
+        ...
+
+    async def hold_on(self, held: Held, after: int, prefix: str) -> Answer:
+        """Return what a held stream lacks after a position; let the proxy hold it further.
+
+        Raises as `watch` does, `InvalidToken` or `MissingScope`.
         """
         ...
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, url_for
 
 from api.http.callers.access import services
 from api.pages.agent import seen_agent
 from api.pages.content.jobs import present_content
 from api.pages.job import seen_job
 from api.pages.policy import page
-from api.pages.visitor import for_visitors
+from api.pages.visitor import came_by_link, for_visitors, link_for
 from projections.views.instance import Instance
 
 bp = Blueprint("embed", __name__)
@@ -19,17 +19,23 @@ bp = Blueprint("embed", __name__)
 @for_visitors("read")
 def job(job_id: str) -> Response:
     """Show the steps of a job."""
-    return _page(seen_job(job_id), f"job:{job_id}")
+    stream = url_for("streams.show_job", job_id=job_id)
+    return _page(seen_job(job_id), f"job:{job_id}", stream)
 
 
 @bp.get("/embed/agents/<id:agent_id>")
 @for_visitors("read")
 def agent(agent_id: str) -> Response:
     """Show the steps of an agent's newest job."""
-    return _page(seen_agent(agent_id), f"agent:{agent_id}")
+    stream = url_for("streams.show_agent", agent_id=agent_id)
+    return _page(seen_agent(agent_id), f"agent:{agent_id}", stream)
 
 
-def _page(newest: Instance, watched: str) -> Response:
+def _page(newest: Instance, watched: str, stream: str) -> Response:
     return page(
-        "embed.html", watched=watched, **present_content(newest, services(), services().now())
+        "embed.html",
+        watched=watched,
+        # Without a session, the script cannot watch what the tabs of a browser share.
+        stream=link_for(stream) if came_by_link() else None,
+        **present_content(newest, services(), services().now()),
     )

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import wraps
 from http import HTTPStatus
 from typing import Final, ParamSpec
-from urllib.parse import urlencode
+from urllib.parse import unquote, urlencode
 
 from flask import Response, current_app, g, make_response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
@@ -30,8 +30,11 @@ from api.http.callers.cookies import session_secret
 from api.http.headers import header
 from api.http.problems.documents import explained
 from api.http.problems.kinds import KINDS
+from api.links import NAME
 from api.pages.errors import error_page
 from api.pages.forms import check_csrf, check_origin, wanted_path
+from api.pages.policy import NAME as POLICY_NAME
+from api.pages.policy import framed_by
 from api.sessions import form_token
 from api.tokens import Principal, Scope
 from domain.errors import MilepostError
@@ -40,12 +43,14 @@ Parameters = ParamSpec("Parameters")
 
 STRANGERS: Final = (MissingToken, InvalidToken, InvalidSession)
 """The errors of who may look after signing in."""
-CAREFUL: Final = (
-    # Who has signed out must not see the page again with the browser's back button.
-    ("Cache-Control", "no-store"),
-    # With no-referrer, a browser would not say of a form that our own page sent it.
-    ("Referrer-Policy", "same-origin"),
-)
+NO_STORE: Final = "no-store"
+"""Who has signed out must not see a page again with the browser's back button."""
+OF_OURSELVES: Final = "same-origin"
+"""With no-referrer, a browser would not say of a form that our own page sent it."""
+FRAMED: Final = "embed"
+"""The blueprint of the pages that may be in a frame."""
+TO_NOBODY: Final = "no-referrer"
+"""The address of a page that a link opened is a secret, also from the page's own next request."""
 
 
 def for_visitors(
@@ -98,8 +103,12 @@ def csrf() -> str:
 
 def careful(shown: Response) -> Response:
     """Return a page with the headers that keep it to its visitor."""
-    for name, value in CAREFUL:
-        shown.headers.setdefault(name, value)
+    shown.headers["Cache-Control"] = NO_STORE
+    shown.headers["Referrer-Policy"] = OF_OURSELVES if asked().link is None else TO_NOBODY
+    if asked().link is not None and request.blueprint == FRAMED:
+        # It has nothing to click on but links. A page of a session has buttons, which another site
+        # could lay under its own.
+        shown.headers[POLICY_NAME] = framed_by(services().settings.frame_origins)
     return shown
 
 
@@ -120,6 +129,20 @@ def gone_to(where: str) -> Response:
     return current_app.make_response(redirect(where, HTTPStatus.SEE_OTHER))
 
 
+def came_by_link() -> bool:
+    """Tell whether a signed link opened this page."""
+    return principal().until is not None
+
+
 def link_for(path: str) -> str:
-    """Return the address of a path of this server for the visitor."""
-    return path
+    """Return the address of a path of this server for the visitor.
+
+    For who came by a link, it is a link, too: with the same issuer and the same end. `path` is as
+    `url_for` returns it: percent-encoded, behind the prefix, without a query.
+    """
+    caller = principal()
+    if caller.until is None:
+        return path
+    own = unquote(path.removeprefix(request.root_path.rstrip("/")))
+    link = services().links.make(own, caller.token_id, caller.until)
+    return f"{path}?{NAME}={link}"

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from flask import request, url_for
 
+from api.badges.badge import state_of
 from domain.unseen import visible, visible_lines
 from projections.views.durations import span
 
@@ -15,12 +16,6 @@ WORDS: Final = {"timed_out": "timed out"}
 """States whose word on a page is another one."""
 CUT: Final = 160
 """A text in a list is cut to this many characters."""
-
-
-def state_of(job: Mapping[str, Any]) -> str:
-    """Return the status, or the outcome where that says more; it is also what styles a mark."""
-    outcome = job["outcome"]
-    return outcome if outcome in ("cancelled", "timed_out") else job["status"]  # type: ignore[no-any-return]
 
 
 def word(state: str) -> str:
@@ -108,14 +103,19 @@ def duration(time: datetime | str, until: datetime | str) -> str:
 
 
 def here(**query: Any) -> str:
-    """Return the address of this page with another query; a signed link stays in it."""
+    """Return the address of this page with another query; a signed link stays in it.
+
+    The answer to the form of an order is the job's page.
+    """
+    shown = dict(request.view_args or {})
+    endpoint = "job.show" if shown.pop("name", None) else request.endpoint or ""
     values: dict[str, Any] = {
-        **(request.view_args or {}),
+        **shown,
         "link": request.args.get("link"),
         **query,
     }
     given = {name: value for name, value in values.items() if value is not None}
-    return url_for(request.endpoint or "", **given)
+    return url_for(endpoint, **given)
 
 
 FILTERS: Final = {

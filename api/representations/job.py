@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from domain.job.attempt.state import Attempt, ReportedValue
-from domain.job.deadlines import Health, changes_with_time, health
+from domain.job.health import Health, changes_with_time, health
 from domain.workflows.definition import Workflow, Workflows
 from projections.views.instance import Instance, Refusal
 from projections.views.reasons import Reason

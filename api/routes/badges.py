@@ -17,7 +17,7 @@ from api.badges.svg import svg
 from api.http.answers import encoded
 from api.http.callers import access
 from api.http.etags import not_modified, tagged
-from api.http.flask_side.blueprint import TAGGED, TEXT, UNAVAILABLE, Blueprint
+from api.http.flask_side.blueprint import LINKED, TAGGED, TEXT, UNAVAILABLE, Blueprint
 from api.http.messages import Answer
 from api.representations.job import job_body
 from api.routes.jobs import of_longer_id
@@ -48,7 +48,7 @@ def described(view: Callable[..., Any]) -> Callable[..., Any]:
     )
     documented = bp.problem(403, "The token lacks the scope")(documented)
     documented = bp.problem(503, UNAVAILABLE)(documented)
-    return bp.doc(security=[{"bearer": []}])(documented)
+    return bp.doc(security=list(LINKED))(documented)
 
 
 def image(view: Callable[..., Any]) -> Callable[..., Any]:

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from api.http.callback_paths import CALLBACK_PATHS, OF_ONE_JOB
 from api.http.messages import View
-from api.routes import callbacks, health, instances, jobs, streams
+from api.routes import health, instances, jobs, receiving, streams
 from api.schemas.ids import PLAIN_ID
 
 
@@ -24,7 +24,7 @@ class HotRoute(NamedTuple):
 
 
 HOT: Final = (
-    HotRoute("POST", re.compile("|".join(map(re.escape, CALLBACK_PATHS))), callbacks.receive),
+    HotRoute("POST", re.compile("|".join(map(re.escape, CALLBACK_PATHS))), receiving.receive),
     HotRoute(
         "GET",
         re.compile("/api/agents/(?P<agent_id>[A-Za-z0-9._~:@-]{1,200})/instance"),
@@ -34,7 +34,7 @@ HOT: Final = (
         "POST",
         # An id in the path of a callback may be any: behind Flask, it would wait among strangers.
         re.compile(f"{OF_ONE_JOB}(?P<job_id>{PLAIN_ID.pattern})"),
-        callbacks.receive,
+        receiving.receive,
     ),
     HotRoute("GET", re.compile("/livez"), health.alive),
     HotRoute("GET", re.compile("/readyz"), health.ready),
@@ -49,6 +49,8 @@ HOT: Final = (
         streams.of_agent,
     ),
     HotRoute("GET", re.compile("/api/stream"), streams.of_all),
+    # Only a proxy that holds streams asks here, and Flask has no such streams.
+    HotRoute("GET", re.compile("/api/held/(?P<sealed>[A-Za-z0-9_-]{1,2000})"), streams.held),
 )
 
 

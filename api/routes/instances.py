@@ -14,14 +14,14 @@ from api.http.answers import in_json
 from api.http.callers import access
 from api.http.counting.counters import counted
 from api.http.etags import IF_MATCH, etag, expected_version, is_known, not_modified, tagged
-from api.http.flask_side.blueprint import TAGGED, Blueprint
+from api.http.flask_side.blueprint import LINKED, TAGGED, Blueprint
 from api.http.flask_side.door import through_flask
 from api.http.messages import Answer, Door, Request, Watch
 from api.http.waiting import PREFER, applied, preferred_wait
 from api.representations.difference import difference_body
 from api.representations.job import instance_body, varying
-from api.schemas.answers import InstanceSchema
 from api.schemas.history import DifferenceSchema
+from api.schemas.jobs import InstanceSchema
 from api.schemas.queries import ChangesQuerySchema, OlderPlaceQuerySchema, PlaceQuerySchema
 from api.schemas.requests import OrderSchema
 from api.tokens import Principal
@@ -34,7 +34,7 @@ bp = Blueprint("instances", __name__, description="An agent's instance, as pages
 
 
 @bp.route("/api/agents/<id:agent_id>/instance", operation="get_instance")
-@bp.needs("read")
+@bp.needs("read", by=LINKED)
 @bp.arguments(PlaceQuerySchema, location="query", reads=OlderPlaceQuerySchema(unknown=EXCLUDE))
 @bp.response(200, InstanceSchema, headers=TAGGED)
 @bp.conditional

@@ -16,7 +16,7 @@ from api.http.answers import in_json
 from api.http.callback_paths import path_of
 from api.http.callers import access
 from api.http.etags import etag, is_known, lasting, not_modified, tagged
-from api.http.flask_side.blueprint import LOCATION, PAGED, TAGGED, Blueprint
+from api.http.flask_side.blueprint import LINKED, LOCATION, PAGED, TAGGED, Blueprint
 from api.http.flask_side.door import through_flask
 from api.http.flask_side.paging import next_page
 from api.http.headers import header
@@ -25,15 +25,11 @@ from api.http.messages import Answer, Door, Request, Watch
 from api.http.waiting import PREFER, applied, preferred_wait
 from api.representations.difference import difference_body, is_settled
 from api.representations.job import attention_body, job_body, timeline_body, varying
-from api.schemas.answers import (
-    JobListSchema,
-    JobSchema,
-    RegisteredSchema,
-    TimelineSchema,
-)
 from api.schemas.history import DifferenceSchema
+from api.schemas.jobs import JobListSchema, JobSchema, RegisteredSchema
 from api.schemas.queries import ChangesQuerySchema, OlderPlaceQuerySchema, PlaceQuerySchema
 from api.schemas.requests import JobQuerySchema, RegistrationSchema
+from api.schemas.timeline import TimelineSchema
 from api.tokens import Principal
 from api.wiring import Services
 from domain.errors import JobNotFound
@@ -154,7 +150,7 @@ def _needing_somebody(filters: dict[str, Any], limit: int, cursor: str | None) -
 
 
 @bp.route("/api/jobs/<id:job_id>", operation="get_job")
-@bp.needs("read")
+@bp.needs("read", by=LINKED)
 @bp.arguments(PlaceQuerySchema, location="query", reads=OlderPlaceQuerySchema())
 @bp.response(200, JobSchema, headers=TAGGED)
 @bp.conditional

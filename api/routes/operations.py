@@ -14,7 +14,7 @@ from api.http.flask_side.blueprint import Blueprint
 from api.http.messages import Answer
 from api.http.orders import give_order
 from api.representations.job import job_body
-from api.schemas.answers import OrderedSchema
+from api.schemas.jobs import OrderedSchema
 from api.schemas.requests import OrderSchema, StoppedSchema
 from domain.errors import JobNotFound
 from domain.job.runs.orders import Order

@@ -9,6 +9,7 @@ from flask import Blueprint, Flask, Response, json, request
 from flask_smorest import Api
 from werkzeug.routing import IntegerConverter
 
+from api.http.callers.cookies import NAME
 from api.http.flask_side.paths import IdConverter
 from api.schemas.answers import ProblemSchema
 from api.schemas.ids import MAX_ID
@@ -24,6 +25,8 @@ CONFIG: Final = {
     "OPENAPI_JSON_PATH": "openapi.json",
 }
 
+OF_SESSION = "the cookie of a browser that has signed in; `__Host-milepost_session` over TLS"
+OF_LINK = "a signed link, which POST /api/jobs/{job_id}/links makes; for one path"
 DESCRIPTION = """\
 Workflows post **callbacks**. Milepost verifies each one, appends it to the history of its job, and
 answers with a receipt. Pages and programs read the state that the history adds up to. Errors are
@@ -77,6 +80,11 @@ def api(app: Flask) -> Api:
     made.register_converter(IntegerConverter, lambda _: {"type": "integer", **OF_A_VERSION})
     schemes = made.spec.components
     schemes.security_scheme("bearer", {"type": "http", "scheme": "bearer"})
+    # The name has a prefix over TLS; see docs/setup/signing-in.md.
+    session = {"type": "apiKey", "in": "cookie", "name": NAME, "description": OF_SESSION}
+    schemes.security_scheme("session", session)
+    link = {"type": "apiKey", "in": "query", "name": "link", "description": OF_LINK}
+    schemes.security_scheme("link", link)
     for header, description in (
         ("X-Signature", "lower-case hex of HMAC-SHA256(secret, body)"),
         ("X-Hub-Signature-256", "`sha256=` and the same hex"),

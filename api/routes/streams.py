@@ -11,15 +11,20 @@ from urllib.parse import parse_qsl
 from marshmallow import Schema, ValidationError
 from webargs.multidictproxy import MultiDictProxy
 from werkzeug.datastructures import MultiDict
+from werkzeug.exceptions import NotFound
 
-from api.errors import InvalidFields
+from api.errors import AgentNotFound, InvalidFields, InvalidToken, MissingScope
 from api.http import event_stream
 from api.http.event_stream import LAST_EVENT_ID, resumed_after
-from api.http.flask_side.blueprint import TEXT, Blueprint
+from api.http.flask_side.blueprint import LINKED, TEXT, Blueprint
 from api.http.flask_side.door import through_flask
+from api.http.grip.held_link import opened
+from api.http.grip.instructions import channel_of, last_id
+from api.http.grip.signature import came_through
 from api.http.messages import Answer, Door, Request, Watch
 from api.routes import jobs
 from api.schemas.queries import AllStreamQuerySchema, StreamQuerySchema
+from api.wiring import Services
 from domain.errors import JobNotFound
 
 bp = Blueprint("streams", __name__, description="Server-sent events of jobs, as they happen")
@@ -32,7 +37,7 @@ REFUSED = "This server answers through Flask alone, and cannot stream"
 
 
 @bp.route("/api/jobs/<id:job_id>/stream", operation="stream_job")
-@bp.needs("read")
+@bp.needs("read", by=LINKED)
 @bp.arguments(StreamQuerySchema, location="query")
 @bp.parameter(LAST_EVENT_ID)
 @bp.response(200, TEXT, content_type=event_stream.MIME_TYPE, description=CONTENT)
@@ -51,7 +56,7 @@ def show_job(query: dict[str, Any], job_id: str) -> Answer:
 
 
 @bp.route("/api/agents/<id:agent_id>/stream", operation="stream_instance")
-@bp.needs("read")
+@bp.needs("read", by=LINKED)
 @bp.arguments(StreamQuerySchema, location="query")
 @bp.parameter(LAST_EVENT_ID)
 @bp.response(200, TEXT, content_type=event_stream.MIME_TYPE, description=CONTENT)
@@ -89,7 +94,7 @@ async def of_job(request: Request, door: Door, job_id: str) -> Answer:
     caller = await door.admit(request, "read")
     after, _ = _asked(request, StreamQuerySchema())
     try:
-        return await door.watch(Watch(caller, after, job_id=job_id))
+        return await _streamed(request, door, Watch(caller, after, job_id=job_id))
     except JobNotFound:
         return await jobs.present(request, door, f"{job_id}/stream")
 
@@ -98,7 +103,35 @@ async def of_agent(request: Request, door: Door, agent_id: str) -> Answer:
     """Stream the instance of an agent's newest job."""
     caller = await door.admit(request, "read")
     after, _ = _asked(request, StreamQuerySchema())
-    return await door.watch(Watch(caller, after, agent_id=agent_id))
+    return await _streamed(request, door, Watch(caller, after, agent_id=agent_id))
+
+
+async def held(request: Request, door: Door, sealed: str) -> Answer:
+    """Tell a proxy what a stream that it holds may have missed; end the stream of nobody."""
+    services = door.services
+    stream = opened(sealed, services.settings.grip_key)
+    if stream is None or not _is_of_proxy(request, services):
+        raise NotFound
+    channel = channel_of(stream.job_id, stream.agent_id)
+    sent = last_id(request.header("Grip-Last"), channel)
+    try:
+        return await door.hold_on(stream, sent or 0, request.prefix)
+    except (InvalidToken, MissingScope, JobNotFound, AgentNotFound):
+        # Without an instruction, the proxy ends the stream. It would repeat a request that fails.
+        return Answer(200, event_stream.HEADERS)
+
+
+async def _streamed(request: Request, door: Door, watch: Watch) -> Answer:
+    # The end of a session, unlike that of a token, is not published.
+    is_held = request.method == "GET" and not watch.caller.session
+    if is_held and _is_of_proxy(request, door.services):
+        return await door.hold(watch, request.prefix)
+    return await door.watch(watch)
+
+
+def _is_of_proxy(request: Request, services: Services) -> bool:
+    key = services.settings.grip_key
+    return bool(key) and came_through(request.header, key, services.clock())
 
 
 async def of_all(request: Request, door: Door) -> Answer:

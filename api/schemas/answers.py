@@ -9,10 +9,7 @@ from marshmallow import EXCLUDE, Schema, fields, validate
 
 from api.schemas.fields import LongInteger
 from domain.job.attempt.final import Outcome
-from domain.job.attempt.state import Status
 from domain.job.long_text import MAX_KEPT
-from projections.views.instance import INSTANCE_STATUSES
-from projections.views.reasons import KINDS
 
 SKEW: Final = "The largest difference of a sender's clock to ours, if it is above 60 s"
 AS_OUTCOME: Final = {
@@ -21,7 +18,8 @@ AS_OUTCOME: Final = {
 }
 
 
-def _error() -> fields.String:
+def error_field() -> fields.String:
+    """Return the field of an error, of which a job's state has head and tail."""
     return fields.String(
         allow_none=True,
         metadata={
@@ -72,241 +70,12 @@ class ReceiptSchema(AnswerSchema):
     )
 
 
-class UiStepSchema(AnswerSchema):
-    """A UI step with its status."""
+class LinkSchema(AnswerSchema):
+    """A signed link."""
 
-    id = fields.String()
-    label = fields.String()
-    status = fields.String(validate=validate.OneOf(("completed", "active", "pending", "error")))
-
-
-class RefusalSchema(AnswerSchema):
-    """The newest refused callback of a job."""
-
-    at = fields.AwareDateTime(metadata={"description": "The time by the server's clock"})
-    reason = fields.String(metadata={"description": "As in milepost_callbacks_refused_total"})
-    detail = fields.String(allow_none=True, metadata={"description": "What its sender was told"})
-
-
-DEADLINES = ("start", "heartbeat", "step", "attempt")
-STATES = ("ok", "late", "unresponsive")
-
-
-class HealthSchema(AnswerSchema):
-    """How alive a job is, apart from its status."""
-
-    state = fields.String(validate=validate.OneOf(STATES))
-    sentence = fields.String(allow_none=True, metadata={"description": "null once it has ended"})
-    deadline = fields.String(
-        allow_none=True,
-        validate=validate.OneOf(DEADLINES),
-        metadata={"description": "The deadline that comes first"},
-    )
-    due_at = fields.AwareDateTime(
-        allow_none=True, metadata={"description": "The job is given up after this time"}
-    )
-
-
-class InstanceHealthSchema(AnswerSchema):
-    """How alive an instance's job is, apart from its status."""
-
-    state = fields.String(validate=validate.OneOf(STATES))
-    sentence = fields.String(allow_none=True)
-    deadline = fields.String(allow_none=True, validate=validate.OneOf(DEADLINES))
-    dueAt = fields.AwareDateTime(allow_none=True)  # noqa: N815  as the seed's names
-
-
-class JobSchema(AnswerSchema):
-    """A job and its state."""
-
-    id = fields.String()
-    agent_id = fields.String(allow_none=True)
-    user_id = fields.String(allow_none=True)
-    region = fields.String(allow_none=True)
-    workflow = fields.String(metadata={"description": "name@version"})
-    registered = fields.Boolean(metadata={"description": "False until POST /api/jobs"})
-    status = fields.String(validate=validate.OneOf(INSTANCE_STATUSES))
-    outcome = OutcomeField()
-    current_step = fields.String(allow_none=True)
-    failed_at_step = fields.String(allow_none=True)
-    steps = fields.List(fields.Nested(UiStepSchema))
-    attempt = fields.Integer(metadata={"description": "The present attempt, from 1"})
-    retry_count = fields.Integer()
-    max_retries = fields.Integer()
-    workflow_run_id = fields.String(allow_none=True)
-    run_attempt = LongInteger(allow_none=True)
-    server_id = fields.String(allow_none=True)
-    server_ip = fields.String(allow_none=True)
-    tailscale_ip = fields.String(allow_none=True)
-    error = _error()
-    failed_step = fields.String(allow_none=True)
-    timed_out = fields.Boolean(metadata={"description": "The failure was inferred from silence"})
-    cancelled = fields.Boolean(metadata=AS_OUTCOME)
-    clock_skew_seconds = fields.Integer(allow_none=True, metadata={"description": SKEW})
-    rollback_requested_at = fields.AwareDateTime(allow_none=True)
-    stop_requested_at = fields.AwareDateTime(allow_none=True)
-    claimed_at = fields.AwareDateTime(allow_none=True)
-    last_heartbeat_at = fields.AwareDateTime(allow_none=True)
-    silent_since = fields.AwareDateTime(allow_none=True)
-    started_at = fields.AwareDateTime(allow_none=True)
-    stopped_at = fields.AwareDateTime(allow_none=True)
-    completed_at = fields.AwareDateTime(allow_none=True)
-    refused_callbacks = fields.Integer(
-        metadata={"description": "How many refused callbacks the job has kept, at most 100"}
-    )
-    last_refusal = fields.Nested(RefusalSchema, allow_none=True)
-    health = fields.Nested(
-        HealthSchema, allow_none=True, metadata={"description": "null for the past"}
-    )
-    created_at = fields.AwareDateTime(allow_none=True)
-    updated_at = fields.AwareDateTime(allow_none=True)
-    version = LongInteger()
-    position = LongInteger()
-
-
-class RegisteredSchema(JobSchema):
-    """A registered job."""
-
-    duplicate = fields.Boolean(metadata={"description": "True if it was registered before"})
-    callback_url = fields.String(
-        metadata={"description": "Where the job's workflow sends its callbacks"}
-    )
-    callback_key = fields.String(
-        allow_none=True,
-        metadata={
-            "description": "The secret that signs callbacks of this job alone, in the format of "
-            "Standard Webhooks; null for a repetition by another token"
-        },
-    )
-
-
-class OrderedSchema(JobSchema):
-    """A job after an operator's command."""
-
-    changed = fields.Boolean(
-        metadata={"description": "False if the job was so already: nothing was recorded"}
-    )
-
-
-class ReasonSchema(AnswerSchema):
-    """Why a job needs somebody."""
-
-    reason = fields.String(validate=validate.OneOf(KINDS))
-    since = fields.AwareDateTime()
-    text = fields.String(metadata={"description": "The reason in words"})
-
-
-class ListedJobSchema(JobSchema):
-    """A job of a list."""
-
-    optional = ("attention",)
-
-    attention = fields.List(
-        fields.Nested(ReasonSchema),
-        metadata={"description": "Why it needs somebody, the worst reason first; with `attention`"},
-    )
-
-
-class JobListSchema(AnswerSchema):
-    """A page of jobs, the newest first; with `attention`, the worst first, then the oldest."""
-
-    jobs = fields.List(fields.Nested(ListedJobSchema))
-
-
-class InstanceBodySchema(AnswerSchema):
-    """The seed system's instance."""
-
-    id = fields.String(metadata={"description": "The job's id"})
-    agentId = fields.String()  # noqa: N815  the seed's names
-    status = fields.String(validate=validate.OneOf(INSTANCE_STATUSES))
-    outcome = OutcomeField()
-    serverId = fields.String(allow_none=True)  # noqa: N815
-    serverIp = fields.String(allow_none=True)  # noqa: N815
-    tailscaleIp = fields.String(allow_none=True)  # noqa: N815
-    region = fields.String()
-    error = _error()
-    currentStep = fields.String(allow_none=True)  # noqa: N815
-    startedAt = fields.AwareDateTime(allow_none=True)  # noqa: N815
-    stoppedAt = fields.AwareDateTime(allow_none=True)  # noqa: N815
-    createdAt = fields.AwareDateTime()  # noqa: N815
-    updatedAt = fields.AwareDateTime()  # noqa: N815
-
-
-class InstanceSchema(AnswerSchema):
-    """An agent's instance, its UI steps, and its uptime."""
-
-    instance = fields.Nested(InstanceBodySchema)
-    steps = fields.List(fields.Nested(UiStepSchema))
-    uptime = fields.Integer(allow_none=True, metadata={"description": "Whole seconds"})
-    health = fields.Nested(InstanceHealthSchema)
-
-
-class TimelineStepSchema(AnswerSchema):
-    """A step, from its report to the report of the next step or the end of the attempt."""
-
-    step = fields.String()
-    ui_step = fields.String(allow_none=True, metadata={"description": "null if unknown"})
-    ui_label = fields.String(
-        allow_none=True, metadata={"description": "What a person sees meanwhile; null if unknown"}
-    )
-    late = fields.Boolean(
-        metadata={"description": "True if the first report came after the end of the attempt"}
-    )
-    started_at = fields.AwareDateTime()
-    finished_at = fields.AwareDateTime(allow_none=True)
-    duration_seconds = fields.Float(allow_none=True)
-
-
-class GapSchema(AnswerSchema):
-    """A silence longer than two heartbeat intervals."""
-
-    since = fields.AwareDateTime()
-    until = fields.AwareDateTime()
-    duration_seconds = fields.Float()
-
-
-class AttemptSchema(AnswerSchema):
-    """One attempt of a job."""
-
-    number = fields.Integer()
-    status = fields.String(validate=validate.OneOf(get_args(Status)))
-    outcome = OutcomeField()
-    present = fields.Boolean(metadata={"description": "True for the attempt that the job shows"})
-    superseded = fields.Boolean(
-        metadata={"description": "True if another run took its place while it was in progress"}
-    )
-    workflow_run_id = fields.String(allow_none=True)
-    run_attempt = LongInteger(allow_none=True)
-    waiting_since = fields.AwareDateTime(
-        allow_none=True,
-        metadata={
-            "description": "When the job was registered, or the retry was ordered; null if the "
-            "workflow began without that"
-        },
-    )
-    started_at = fields.AwareDateTime(allow_none=True)
-    finished_at = fields.AwareDateTime(allow_none=True)
-    duration_seconds = fields.Float(allow_none=True)
-    error = _error()
-    failed_step = fields.String(allow_none=True)
-    timed_out = fields.Boolean()
-    cancelled = fields.Boolean(metadata=AS_OUTCOME)
-    server_id = fields.String(allow_none=True)
-    rollback_requested_at = fields.AwareDateTime(allow_none=True)
-    clock_skew_seconds = fields.Integer(allow_none=True, metadata={"description": SKEW})
-    last_contact_at = fields.AwareDateTime(allow_none=True)
-    steps = fields.List(fields.Nested(TimelineStepSchema))
-    gaps = fields.List(fields.Nested(GapSchema))
-
-
-class TimelineSchema(AnswerSchema):
-    """A job's attempts in order."""
-
-    job_id = fields.String()
-    version = LongInteger()
-    position = LongInteger()
-    queued_at = fields.AwareDateTime(allow_none=True)
-    attempts = fields.List(fields.Nested(AttemptSchema))
+    url = fields.String(metadata={"description": "The address; whoever has it may read"})
+    path = fields.String(metadata={"description": "The same without scheme and host"})
+    expires_at = fields.AwareDateTime(metadata={"description": "When it ends at the latest"})
 
 
 class BadgeSchema(AnswerSchema):

@@ -6,8 +6,9 @@ from typing import get_args
 
 from marshmallow import fields, validate
 
-from api.schemas.answers import AnswerSchema, OutcomeField, UiStepSchema
+from api.schemas.answers import AnswerSchema, OutcomeField
 from api.schemas.fields import LongInteger
+from api.schemas.jobs import UiStepSchema
 from projections.reading.actor import ActorKind
 from projections.views.instance import INSTANCE_STATUSES
 

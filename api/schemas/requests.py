@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from marshmallow import INCLUDE, RAISE, Schema, ValidationError, fields, validate
 
 from api.schemas.fields import LongInteger, Name, Reason, RunId
@@ -10,6 +12,12 @@ from api.schemas.statuses import about_outcome
 from domain.job.callback import STATUSES
 from domain.log.reading.contract import NEWEST
 from projections.views.instance import INSTANCE_STATUSES
+
+DEFAULT_LINK_SECONDS: Final = 86_400
+"""How long a link opens its path if nobody says how long: a day."""
+MIN_LINK_SECONDS: Final = 60
+MAX_LINK_SECONDS: Final = 366 * 86_400
+"""A badge in a repository is wanted for long, and its token can be revoked."""
 
 
 class CallbackSchema(Schema):
@@ -86,6 +94,42 @@ class OrderSchema(Schema):
         unknown = RAISE
 
     reason = Reason("The reason, which is recorded and shown")
+
+
+class LinkRequestSchema(Schema):
+    """What a link opens, and for how long."""
+
+    class Meta:
+        """A misspelt field must not go unnoticed."""
+
+        unknown = RAISE
+
+    expires_in = fields.Integer(
+        load_default=DEFAULT_LINK_SECONDS,
+        strict=True,
+        validate=validate.Range(MIN_LINK_SECONDS, MAX_LINK_SECONDS),
+        metadata={"description": "How long the link opens it, in seconds"},
+    )
+
+
+class JobLinkSchema(LinkRequestSchema):
+    """What a link opens about a job."""
+
+    opens = fields.String(
+        load_default="page",
+        validate=validate.OneOf(("page", "stream", "badge", "job")),
+        metadata={"description": "`page` is a page for an iframe, `job` the JSON"},
+    )
+
+
+class AgentLinkSchema(LinkRequestSchema):
+    """What a link opens about an agent."""
+
+    opens = fields.String(
+        load_default="page",
+        validate=validate.OneOf(("page", "stream", "badge", "instance")),
+        metadata={"description": "`page` is a page for an iframe, `instance` the JSON"},
+    )
 
 
 class StoppedSchema(OrderSchema):

@@ -13,6 +13,7 @@ from typing import Final
 
 from api.errors import TooManyConnections
 from api.http.callback_paths import takes_callbacks
+from api.http.callers.links import without_link
 from api.http.flask_side.app import CAREFUL, App
 from api.http.messages import Answer, Request
 from api.http.problems.documents import problem_of
@@ -70,7 +71,8 @@ class Front:
         """Return the answer to a request; never raise."""
         request_id = begin(incoming.header(HEADER))
         method = incoming.method
-        path, query = incoming.path_and_query()
+        path, asked_for = incoming.path_and_query()
+        query, link = without_link(asked_for.decode("latin-1"))
         body = b"" if method in BODILESS else incoming.body
         prefix, text = self._split(incoming, path)
         try:
@@ -79,7 +81,7 @@ class Front:
             # Load balancers ask for health with HEAD, too, and with queries of their own.
             is_plain = not query or method == "POST" or text in HEALTH or text.endswith("/stream")
             asked = "GET" if method == "HEAD" else method
-            request = Request(method, text, query.decode("latin-1"), incoming.header, body)
+            request = Request(method, text, query, incoming.header, body, link, prefix)
             if preflight := self._cross_origin.preflight(method, text, incoming.header):
                 answer = preflight
             elif is_hot and is_plain and (hot := match(asked, text)):
@@ -90,7 +92,7 @@ class Front:
                 known = None if is_callback else self._door.known(request)
                 flask = self._flask if known or is_callback else self._for_strangers
                 caller = known.sharer if known else site_of(incoming.ends.client[0])
-                environ = environ_of(incoming, path, query, body)
+                environ = environ_of(incoming, path, asked_for, body)
                 environ["HTTP_X_REQUEST_ID"] = request_id
                 return await flask.answer(environ, incoming, NOBODY if is_callback else caller)
         except Exception as error:

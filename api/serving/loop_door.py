@@ -13,9 +13,11 @@ from typing import Any, Final, TypeAlias
 
 from api.errors import BadRequest
 from api.http.callers.access import Known, admitted, known_to, visitor
+from api.http.grip.held_link import Held
 from api.http.messages import Answer, Request, Result, Watch
 from api.serving.gathering import Gathering
 from api.serving.streams.audience import BOUNDS, Audience, Bounds
+from api.serving.streams.holding import Holding
 from api.serving.threads import BoundedThreads
 from api.sessions import Session
 from api.sessions.remembered import RememberedSessions
@@ -64,6 +66,7 @@ class LoopDoor:
         self._reading_jobs = Batching[str, Instance | None](services.reader.each, name="job reader")
         self._jobs = Gathering(loop, self._reading_jobs)
         self._audience = Audience(services, loop, threads, streams)
+        self._holding = Holding(services, loop)
         self._asking = Batching[Question, Any](self._answers, name="health")
         self._questions = Gathering(loop, self._asking)
 
@@ -83,7 +86,9 @@ class LoopDoor:
         Both are looked up again every 5 s. Their holder must not wait among strangers for that.
         """
         try:
-            return visitor(request, self._recognised, self.services)
+            if request.link is None:
+                return visitor(request, self._recognised, self.services)
+            return admitted(request, self._recognised, self.services, "read")
         except (BadRequest, _NotRemembered):
             return None
 
@@ -106,6 +111,14 @@ class LoopDoor:
     async def watch(self, watch: Watch) -> Answer:
         """See `Door.watch`."""
         return await self._audience.stream(watch)
+
+    async def hold(self, watch: Watch, prefix: str) -> Answer:
+        """See `Door.hold`."""
+        return await self._holding.begin(watch, prefix)
+
+    async def hold_on(self, held: Held, after: int, prefix: str) -> Answer:
+        """See `Door.hold_on`."""
+        return await self._holding.go_on(held, after, prefix)
 
     async def changed(self, watch: Watch, seconds: float) -> bool:
         """See `Door.changed`."""
@@ -135,6 +148,7 @@ class LoopDoor:
     def close(self) -> None:
         """End the threads."""
         self._audience.close()
+        self._holding.close()
         self._bodies.close()
         self._reading.close()
         self._reading_jobs.close()

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from api.settings.grip import grip
 from api.settings.named_senders import named_senders
-from api.settings.origins import cors_origins
+from api.settings.origins import cors_origins, frame_origins
 from api.settings.path_prefix import path_prefix
 from api.settings.settings import CONNECTIONS_PER_ADDRESS, DRAIN_SECONDS, Settings
 from api.settings.validation import (
@@ -18,6 +19,7 @@ from api.settings.validation import (
     checkpoint_trusted,
     database_url,
     job_key_secrets,
+    link_secrets,
     public_url,
     store_settings,
     trusted_proxies,
@@ -44,6 +46,7 @@ def from_environment(
     env = Variables(os.environ if environment is None else environment)
     home = Path(env.get("MILEPOST_HOME") or ".milepost")
     shared, of_jobs = callback_secrets(env), job_key_secrets(env)
+    grip_control_uris, grip_key = grip(env)
     drain_seconds = env.integer("MILEPOST_DRAIN_SECONDS", 0, MAX_DRAIN_SECONDS)
     settings = Settings(
         home=home,
@@ -53,6 +56,7 @@ def from_environment(
         takes_shared_secret=env.choice("MILEPOST_SHARED_SECRET", ("on", "off")) == "on",
         job_key_secrets=of_jobs,
         named_senders=named_senders(env.get("MILEPOST_SENDERS"), (*shared, *of_jobs)),
+        link_secrets=link_secrets(env),
         public_url=public_url(env.get("MILEPOST_PUBLIC_URL")),
         dated_signatures=env.choice("MILEPOST_SIGNATURES", ("all", "dated")) == "dated",
         admin_token=admin_token(env.get("MILEPOST_ADMIN_TOKEN")),
@@ -69,7 +73,10 @@ def from_environment(
         public_badges=env.choice("MILEPOST_PUBLIC_BADGES", ("off", "on")) == "on",
         trusted_proxies=trusted_proxies(env),
         cors_origins=cors_origins(env),
+        frame_origins=frame_origins(env),
         path_prefix=path_prefix(env.get("MILEPOST_PATH_PREFIX")),
+        grip_control_uris=grip_control_uris,
+        grip_key=grip_key,
         log_format=env.choice("MILEPOST_LOG_FORMAT", ("text", "json")),
         drain_seconds=DRAIN_SECONDS if drain_seconds is None else drain_seconds,
     )

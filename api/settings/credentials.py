@@ -14,7 +14,7 @@ from api.atomic_file import FileNotWritten, atomic_file
 from api.settings.home import make_folder
 from api.settings.private_files import read_private
 from api.settings.settings import Settings
-from api.settings.validation import admin_token, callback_secret, job_key_secret
+from api.settings.validation import admin_token, callback_secret, long_secret
 from api.settings.variables import InvalidSetting
 from domain.errors import MilepostError
 from domain.evidence.signing_keys import NAMELESS, PrivateKey
@@ -59,7 +59,10 @@ GENERATED = {
     "checkpoint key": CHECKPOINT_KEY,
     # The operator copies no job key secret: registrations hand out the keys derived from it.
     "job key secret": Credential(
-        "job_key_secrets", "job-key-secret", _token, job_key_secret, lambda _: None, several=True
+        "job_key_secrets", "job-key-secret", _token, long_secret, lambda _: None, several=True
+    ),
+    "link secret": Credential(
+        "link_secrets", "link-secret", _token, long_secret, lambda _: None, several=True
     ),
 }
 
@@ -102,6 +105,11 @@ def with_stored_checkpoint_key(settings: Settings) -> Settings:
 def with_stored_admin_token(settings: Settings) -> Settings:
     """Add the admin token that an earlier start made, unless one is configured."""
     return _with_stored(settings, GENERATED["admin token"])
+
+
+def with_stored_link_secrets(settings: Settings) -> Settings:
+    """Add the link secrets that an earlier start made, unless some are configured."""
+    return _with_stored(settings, GENERATED["link secret"])
 
 
 def _with_stored(settings: Settings, credential: Credential) -> Settings:

@@ -13,6 +13,7 @@ from typing import Final
 from api.settings.settings import Settings
 from api.settings.variables import InvalidSetting
 from domain.log.connections.beside import belong_like, give_to_owner_of
+from domain.log.connections.sqlite_place import is_open_here
 
 PRIVATE: Final = 0o600
 OTHERS: Final = 0o077
@@ -30,6 +31,7 @@ OF_HOME: Final = (
     "admin-token",
     "checkpoint-key",
     "job-key-secret",
+    "link-secret",
     "verify*.json",
 )
 
@@ -111,9 +113,7 @@ def made_private(settings: Settings) -> Iterator[str]:
     Files of other accounts, symbolic links and folders stay as they are. Only root gives the locks
     that an earlier release made for root to the owner of the database.
 
-    This process must have no connection to the SQLite file yet. When a process closes any of its
-    descriptors of a file, it loses all its locks on that file, also those of SQLite. Another
-    process then removes `-wal` when it closes its last connection.
+    A file to which this process has a connection stays as it is; see `is_open_here`.
     """
     closed, still_open = list[Path](), dict[Path, str]()
     for path in _files(settings):
@@ -159,6 +159,8 @@ def _folders(settings: Settings) -> list[Path]:
 
 
 def _was_closed(path: Path) -> bool:
+    if is_open_here(path):
+        return False
     try:
         file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:  # there is none, it is a link, or it is another account's

@@ -39,6 +39,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     takes_shared_secret: bool = True
     dated_signatures: bool = False
     job_key_secrets: tuple[str, ...] = ()
+    link_secrets: tuple[str, ...] = ()
     public_url: str = ""
     named_senders: tuple[NamedSender, ...] = ()
     admin_token: str = ""
@@ -54,7 +55,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     public_badges: bool = False
     trusted_proxies: tuple[str, ...] = ()
     cors_origins: tuple[str, ...] = ()
+    frame_origins: tuple[str, ...] = ("*",)
     path_prefix: str = ""
+    grip_control_uris: tuple[str, ...] = ()
+    grip_key: bytes = b""
     log_format: str = "text"
     drain_seconds: int = DRAIN_SECONDS
     store: dict[str, str] = {}
@@ -68,11 +72,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def most_database_connections(self) -> int:
         """How many connections to the database this server holds at most, with all processes."""
         each_worker = self.database_connections + WORKER_SESSIONS
-        return PARENT_CONNECTIONS + PARENT_SESSIONS + self.workers * each_worker
+        # A publisher reads the log, and hears of new events.
+        of_publishers = 2 * len(self.grip_control_uris)
+        of_parent = PARENT_CONNECTIONS + PARENT_SESSIONS + of_publishers
+        return of_parent + self.workers * each_worker
 
     def of_parent(self) -> Settings:
-        """Return the settings of a process with one thread that uses the database."""
-        few = min(PARENT_CONNECTIONS, self.database_connections)
+        """Return the settings of a process with one thread, and publishers, on the database."""
+        wanted = PARENT_CONNECTIONS + len(self.grip_control_uris)
+        few = min(wanted, self.database_connections)
         return msgspec.structs.replace(self, database_connections=few)
 
     @property

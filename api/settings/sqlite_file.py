@@ -9,6 +9,7 @@ from typing import Final
 from urllib.parse import quote, unquote
 
 from api.settings.variables import InvalidSetting
+from domain.log.connections.sqlite_place import is_open_here
 
 SCHEME: Final = "sqlite:///"
 NAME: Final = "MILEPOST_DATABASE_URL"
@@ -82,6 +83,8 @@ def check_file(file: Path, *, only_looks: bool = False) -> None:
         raise _unfit(f"{file} is {kind}, and no SQLite file")
     if not only_looks:
         _check_writable(file, found)
+    if is_open_here(file):
+        return
     try:
         with file.open("rb") as opened:
             begin = opened.read(len(MAGIC))

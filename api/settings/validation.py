@@ -17,7 +17,7 @@ from api.settings.sqlite_file import SCHEME, checked_url, url_of
 from api.settings.variables import InvalidSetting, Variables
 from domain.evidence.signing_keys import InvalidKey, PrivateKey, PublicKey
 
-MIN_JOB_KEY_SECRET = 32
+MIN_LONG_SECRET = 32
 CIPHER = "eventsourcing.cryptography:AESCipher"
 
 
@@ -76,12 +76,30 @@ def job_key_secrets(env: Variables) -> tuple[str, ...]:
         raise InvalidSetting(f"{name}: contains no secret")
     for secret in given:
         try:
-            job_key_secret(secret)
+            long_secret(secret)
         except InvalidSetting as error:
             raise InvalidSetting(f"{name}: {error}") from None
     if set(given).intersection(callback_secrets(env)):
         raise InvalidSetting(
             f"{name}: must not be a callback secret, whose holders could derive every job's key"
+        )
+    return given
+
+
+def link_secrets(env: Variables) -> tuple[str, ...]:
+    """Return the secrets that sign links, the newest one first."""
+    name = "MILEPOST_LINK_SECRET"
+    given = env.listed(name)
+    if env.get(name) and not given:
+        raise InvalidSetting(f"{name}: contains no secret")
+    for secret in given:
+        try:
+            long_secret(secret)
+        except InvalidSetting as error:
+            raise InvalidSetting(f"{name}: {error}") from None
+    if set(given).intersection((*callback_secrets(env), *job_key_secrets(env))):
+        raise InvalidSetting(
+            f"{name}: must be no callback or job key secret, whose holders could make links"
         )
     return given
 
@@ -113,12 +131,12 @@ def callback_secret(secret: str) -> str:
     return secret
 
 
-def job_key_secret(secret: str) -> str:
-    """Return a secret that keys of jobs are derived from; a fault names no variable."""
-    if len(secret) < MIN_JOB_KEY_SECRET:
-        # The holder of one job's key can try out guesses of a short secret without asking us.
+def long_secret(secret: str) -> str:
+    """Return a secret that keys are derived from; a fault names no variable."""
+    if len(secret) < MIN_LONG_SECRET:
+        # Who holds one job's key, or one link, can try out guesses of a short secret by himself.
         raise InvalidSetting(
-            f"a secret must have at least {MIN_JOB_KEY_SECRET} random characters; "
+            f"a secret must have at least {MIN_LONG_SECRET} random characters; "
             "openssl rand -base64 32 makes one"
         )
     return secret

@@ -49,7 +49,8 @@ class Principal(msgspec.Struct, frozen=True):
     """The sender of a request, with its scopes; if `user_id` is set, for that user's jobs only.
 
     `token_id` is `ADMIN` for the admin token of the settings. `session` is the hash of the session
-    whose cookie came instead of the token.
+    whose cookie came instead of the token. `until` is when the link expires that came instead, in
+    seconds since 1970.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Principal(msgspec.Struct, frozen=True):
     token_id: str
     user_id: str | None = None
     session: str | None = None
+    until: int | None = None
 
     @property
     def sharer(self) -> str:

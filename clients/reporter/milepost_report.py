@@ -576,7 +576,11 @@ def _why(error: Exception) -> str:
     if isinstance(error, socket.timeout):
         return NO_ANSWER
     reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return f"no answer: {reason}"
+    if not isinstance(error, OSError):
+        return f"what answers is no Milepost: {reason}"
+    # By its name: a Python may lack the module.
+    is_of_tls = type(error).__name__.startswith("SSL")
+    return f"{'no secure connection' if is_of_tls else 'no answer'}: {reason}"
 
 
 class Courier(threading.Thread):

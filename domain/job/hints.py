@@ -11,8 +11,8 @@ from domain.job.attempt.clocks import SKEW_SECONDS
 from domain.job.attempt.final import Final
 from domain.job.attempt.state import Attempt
 from domain.job.callback import Callback
-from domain.job.deadlines import HEARTBEAT_SECONDS
 from domain.job.events import Received
+from domain.job.health import HEARTBEAT_SECONDS
 from domain.job.provisioning_job import Outcome, ProvisioningJob
 from domain.job.runs.belonging import NONE
 from domain.job.runs.state import MAX_RUNS
@@ -51,7 +51,7 @@ def _of_nothing(job: ProvisioningJob, callback: Callback) -> str:
     run_id = callback.workflow_run_id
     if run_id and job.runs.has_forgotten(run_id, callback.run_attempt):
         return f"run {run_id!r} is older than the newest {MAX_RUNS} runs, so this changes nothing"
-    whose = f"run {run_id!r} has not begun"
+    whose = f"run {run_id!r} has not begun" if run_id else "the workflow has not begun"
     if callback.status == "stopped":
         return f"{whose} and this names no machine, so nothing changes; name it in server_id"
     return f"{whose}, so this changes nothing"
@@ -78,6 +78,8 @@ def _what_begins(ended: Attempt, final: Final, callback: Callback) -> str | None
         return None
     if final.ordered:
         return "an operator ended it; another run, or the command retry, starts the next attempt"
+    if ended.status == "stopped" and callback.run_attempt:
+        return "running with another machine, or a re-run, starts the next attempt"
     if ended.status == "running" or (callback.run_attempt and not final.unnamed):
         return "a re-run starts the next attempt under another workflow_run_id or run_attempt"
     if callback.status == "running":

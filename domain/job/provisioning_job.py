@@ -82,7 +82,7 @@ class ProvisioningJob(msgspec.Struct, frozen=True, gc=False, omit_defaults=True)
         `known_steps` are the steps of the job's definition.
         """
         facts = callback.facts(now)
-        placement = place(self.runs, facts)
+        placement = place(self.runs, facts, self.queued is not None)
         outcome = Outcome(self)
         if placement.started:
             outcome = outcome.then(placement.started)

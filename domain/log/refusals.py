@@ -73,5 +73,6 @@ def _of_one(error: Any) -> Refusal | None:
     sqlstate = getattr(error, "sqlstate", "")
     if isinstance(sqlstate, str) and sqlstate:
         return _BY_SQLSTATE.get(sqlstate) or ("away" if sqlstate[:2] in _AWAY_CLASSES else None)
-    # A connection that breaks or cannot be made has no code.
-    return "away" if sqlstate is None and type(error).__name__ == "OperationalError" else None
+    # A connection that breaks or cannot be made has no code; nor has the pool that waits for one.
+    is_operational = any(kind.__name__ == "OperationalError" for kind in type(error).__mro__)
+    return "away" if sqlstate is None and is_operational else None

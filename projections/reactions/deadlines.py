@@ -20,8 +20,9 @@ import msgspec
 
 from domain.application import Milepost
 from domain.errors import Unavailable
-from domain.job.deadlines import LATE_SECONDS, Question, all_due, missed, unresponsive_at
+from domain.job.deadlines import Question, all_due, missed, unresponsive_at
 from domain.job.events import DeadlineKind
+from domain.job.health import LATE_SECONDS
 from domain.workflows.definition import Workflow, Workflows
 from projections.chore import AT_ONCE, IDLE_SECONDS
 from projections.reactions.hold import Held

@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from domain.job.deadlines import LATE_SECONDS
+from domain.job.health import LATE_SECONDS
 
 PATIENCE: Final = timedelta(seconds=LATE_SECONDS)
 """A job sends a heartbeat every 60 s: this is time for two of them."""

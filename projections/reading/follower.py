@@ -51,10 +51,11 @@ STATE_BYTES: Final = 1_500
 
 
 class News(NamedTuple):
-    """An event of the log, and its job after it."""
+    """An event of the log, its job after it, and the position of the job's event before it."""
 
     event: Stored
     instance: Instance
+    before: int = 0
 
 
 class Audience(Protocol):
@@ -98,15 +99,17 @@ class Follower:
         self._thread: Thread | None = None
         self._stop = Event()
 
-    def ensure(self) -> None:
+    def ensure(self, after: int | None = None) -> None:
         """Follow the log from now on: what is committed after this call will be told.
 
-        The audience must be there before the call. Raises `StoreUnavailable`.
+        If the log is not followed yet, what comes after a position will be told, too. The audience
+        must be there before the call. Raises `StoreUnavailable`.
         """
         with self._changing:
             if self._thread is None and not self._stop.is_set():
                 with translated():
-                    self._position = self._read_model.log.newest_position()
+                    newest = self._read_model.log.newest_position()
+                self._position = newest if after is None else min(after, newest)
                 thread = Thread(target=self._run, name="follower", daemon=True)
                 thread.start()
                 self._thread = thread
@@ -179,7 +182,7 @@ class Follower:
             # The projector sets aside and logs what it passes over.
             after = fold_one(self._view, before, stored, event, [])
             self._states.remember(str(stored.job_id), after)
-            yield News(stored, after)
+            yield News(stored, after, before.position)
 
     def _before(self, event: Stored) -> Instance:
         known: Instance | None = self._states.get(str(event.job_id))

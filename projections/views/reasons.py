@@ -13,15 +13,8 @@ from typing import Final, Literal, get_args
 
 import msgspec
 
-from domain.job.deadlines import (
-    LATE_SECONDS,
-    LONG_PENDING_SECONDS,
-    Health,
-    due,
-    health,
-    later,
-    unresponsive_at,
-)
+from domain.job.deadlines import due, later, unresponsive_at
+from domain.job.health import LATE_SECONDS, LONG_PENDING_SECONDS, Health, health
 from domain.job.runs.orders import Order
 from domain.workflows.definition import Workflows
 from projections.views.durations import span

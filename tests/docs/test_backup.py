@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.postgres_server import PACKAGE, create_database
-from tests.support.server import MILEPOST, Make, Server
+from tests.support.server import MILEPOST, TOKEN, Make, Server
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "operations" / "backup.md").read_text(encoding="utf-8")
@@ -18,6 +18,7 @@ BACKUPS, RESTORES = (
     dict(re.findall(rf"^```sh\n# {what} ([\w ]+):.*\n((?:.*\n)*?)```", PAGE, re.MULTILINE))
     for what in ("back up", "restore")
 )
+SERVICE = (ROOT / "docs" / "setup" / "service.md").read_text(encoding="utf-8")
 DATABASE = "postgresql://milepost@db.example/milepost"
 
 
@@ -72,6 +73,60 @@ def test_a_sqlite_file_is_backed_up_beside_its_server_and_restored(
     assert "Checkpoints that the log extends: 1" in said
     assert statuses(server.start()) == {"before": 200, "after": 404}
     lived(server, "after")
+
+
+def test_a_service_is_backed_up_and_restored_beside_it(make_server: Make, folder: Path) -> None:
+    """The test is the account of the service, and stands for `sudo` and `systemctl`."""
+    server = make_server()
+    del server.env["MILEPOST_DATABASE_URL"]
+    server.start()
+    lived(server, "before")
+    section = PAGE.partition("### Beside the service\n")[2].partition("\n## ")[0]
+    backup, restore = re.findall(r"^```sh\n((?:.*\n)*?)```", section, re.MULTILINE)
+    before_stop, stops, while_stopped = restore.partition("sudo systemctl stop milepost\n")
+    while_stopped, starts, after_start = while_stopped.partition("sudo systemctl start milepost\n")
+    assert (before_stop, bool(stops), bool(starts), after_start) == ("", True, True, "")
+
+    run_beside(backup, server, folder)
+    lived(server, "after")
+    assert server.stop() == 0
+    said = run_beside(while_stopped, server, folder)
+
+    assert "no findings" in said
+    assert "Checkpoints that the log extends: 1" in said
+    assert statuses(server.start()) == {"before": 200, "after": 404}
+    lived(server, "after")
+
+
+def run_beside(commands: str, server: Server, folder: Path) -> str:
+    """Paste the commands into a shell without settings, after the service's function."""
+    [function] = re.findall(r"^```sh\n(milepost\(\) {\n(?:.*\n)*?}\n)", SERVICE, re.MULTILINE)
+    token = server.home / "admin-token"
+    token.write_text(TOKEN, encoding="utf-8")
+    token.chmod(0o600)
+    for page, here in (
+        ("/var/backups/milepost", folder / "of-the-service"),
+        ("/var/lib/milepost", server.env["MILEPOST_HOME"]),
+        ("/etc/milepost/admin-token", token),
+        ("/opt/milepost/bin/milepost", MILEPOST),
+        ("-o milepost -g milepost", f"-o {os.geteuid()} -g {os.getegid()}"),
+    ):
+        assert page in function + PAGE
+        function, commands = (text.replace(page, str(here)) for text in (function, commands))
+    sudo = folder / "sudo"
+    sudo.write_text('#!/bin/sh\n[ "$1" = -u ] && shift 2\nexec "$@"\n', encoding="utf-8")
+    sudo.chmod(0o755)
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", function + commands],  # noqa: S607
+        cwd=folder,
+        env={"PATH": f"{folder}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def test_the_commands_find_the_events_of_a_clone(make_server: Make) -> None:

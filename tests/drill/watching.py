@@ -11,7 +11,8 @@ from typing import Literal
 
 import msgspec
 
-from domain.job.deadlines import LATE_SECONDS, SEED
+from domain.job.deadlines import SEED
+from domain.job.health import LATE_SECONDS
 from projections.chore import AT_ONCE
 from projections.reactions.deadlines import DeadlineWatch
 from tests.support.deployment import Deployment

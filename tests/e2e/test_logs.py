@@ -34,6 +34,6 @@ def test_every_line_of_a_server_is_json_and_has_no_secret(
     assert {line["level"] for line in lines} <= {"info", "warning"}
     assert "req-1" in {line.get("request_id") for line in lines}
     home = server.home / "milepost"
-    for name in ("callback-secret", "admin-token", "job-key-secret"):
+    for name in ("callback-secret", "admin-token", "job-key-secret", "link-secret"):
         if (home / name).exists():
             assert (home / name).read_text(encoding="utf-8").strip() not in text

@@ -71,4 +71,4 @@ def test_two_servers_that_start_at_once_have_one_set_of_credentials(
 
     shown = {server.get("/api/checkpoint").status for server in servers}
     assert shown == {200}
-    assert sorted(files(home)) == ["checkpoint-key", "job-key-secret"]
+    assert sorted(files(home)) == ["checkpoint-key", "job-key-secret", "link-secret"]

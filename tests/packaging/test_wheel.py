@@ -121,7 +121,7 @@ import milepost, sys
 print("flask" in sys.modules)
 site = milepost.create_app().test_client()
 print(site.get("/readyz").status_code)
-print(site.get("/audit").status_code)
+print(site.get("/sign-in").status_code)
 """
     assert python(installation, folder, program, **SETTINGS) == "False\n200\n200\n"
 

@@ -43,6 +43,7 @@ class Visitor:
         """Those of them that the server has begun."""
         self.context: BrowserContext = browser.new_context(base_url=server.url, **options)
         self.context.add_init_script(POLICY)
+        self.context.on("page", lambda page: page.on("close", self._closed))
         self.context.on("request", self._began)
         self.context.on("response", self._answered)
         self.context.on("requestfinished", self._ended)
@@ -81,6 +82,10 @@ class Visitor:
     def _ended(self, request: Request) -> None:
         self.streams.discard(request)
         self.begun.discard(request)
+
+    def _closed(self, page: Page) -> None:
+        for request in [each for each in self.streams if each.frame.page is page]:
+            self._ended(request)
 
     def _said(self, message: ConsoleMessage) -> None:
         if message.type == "error" and not message.text.startswith(NETWORK):

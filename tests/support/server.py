@@ -136,6 +136,13 @@ class Server:
         signed = {"X-Signature": signature, **headers}
         return self.request("POST", "/api/webhooks/github", raw, signed)
 
+    def command(self, *arguments: str) -> str:
+        """Run a command of `milepost` over the server's database; return what it prints."""
+        done = subprocess.run(
+            [MILEPOST, *arguments], env=self.env, capture_output=True, text=True, check=True
+        )
+        return done.stdout
+
     def request(
         self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] = {}
     ) -> Answer:

@@ -23,6 +23,7 @@ from api.app import create_app
 from api.http.callers.proxies import Proxies
 from api.http.cross_origin import CrossOrigin
 from api.http.flask_side.app import App
+from api.links import Links
 from api.sessions.remembered import RememberedSessions
 from api.settings.settings import Settings
 from api.tokens import Scope
@@ -37,6 +38,7 @@ from tests.support.watching import attentive
 
 SECRET = "correct horse battery staple"  # noqa: S105  of nothing
 JOB_KEY_SECRET = "thirty-two or more random letters"  # noqa: S105  of nothing
+LINK_SECRET = "another secret of thirty-two or more letters"  # noqa: S105  of nothing
 ADMIN = "the-admin-token-of-the-tests"
 SIGNER = PrivateKey.generate("milepost.example")
 WEBHOOK, CALLBACKS = "/api/webhooks/github", "/api/callbacks"
@@ -69,7 +71,12 @@ class Site:
             database_url="postgresql://" if kind_of(deployment) == "postgres" else "sqlite:///",
             callback_secrets=tuple(secrets),
             checkpoint_keys=tuple(checkpoint_keys),
-            **{"admin_token": ADMIN, "job_key_secrets": (JOB_KEY_SECRET,), **others},
+            **{
+                "admin_token": ADMIN,
+                "job_key_secrets": (JOB_KEY_SECRET,),
+                "link_secrets": (LINK_SECRET,),
+                **others,
+            },
         )
         self.services = Services(
             settings=settings,
@@ -84,6 +91,7 @@ class Site:
             surroundings=deployment.kit.surroundings,
             tokens=RememberedTokens(deployment.kit.tokens, writer=AtOnce()),
             sessions=RememberedSessions(deployment.kit.sessions, writer=AtOnce()),
+            links=Links(settings.link_secrets, settings.admin_token),
             senders=senders_of(settings, deployment.workflows),
             workflows=deployment.workflows,
             definitions=UsedDefinitions(deployment.read_model),

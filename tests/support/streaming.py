@@ -124,11 +124,11 @@ class Live:
     async def asking(
         self, path: str, token: str = ADMIN, method: str = "GET", **headers: str
     ) -> Reader:
-        """Ask for a path, and read nothing yet; with a cookie, without the token."""
+        """Ask for a path, and read nothing yet; with a cookie or a link, without the token."""
         client = Client(*await asyncio.open_connection("127.0.0.1", self.port, limit=LONGEST))
         self._clients.append(client)
         fields = {
-            **({} if "Cookie" in headers else bearer(token)),
+            **({} if "Cookie" in headers or "link=" in path else bearer(token)),
             **{name.replace("_", "-"): each for name, each in headers.items()},
         }
         lines = [f"{name}: {each}" for name, each in fields.items()]

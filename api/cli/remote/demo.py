@@ -103,7 +103,8 @@ def _closing_words(play: Play, url: str, token: str) -> Iterator[str]:
     width = max(map(len, commands))
     for command, about in commands.items():
         yield f"  {program} {command:{width}}  {about}"
-    yield f"  {url}/audit/{db}  in a browser, which asks for the token in {token}"
+    yield f"  {url}/jobs  in a browser: all jobs; sign in with the token in {token}"
+    yield f"  {url}/jobs/{db}  the retried job: its steps, its timeline and its history"
     yield f"  {url}/api/docs  the API, with forms to try it"
 
 

@@ -44,12 +44,12 @@ def _log(settings: Settings, made: dict[str, str]) -> None:
 def _print(settings: Settings, made: dict[str, str]) -> None:
     url = settings.url
     click.echo(f"Milepost on {url}, with its events in {settings.shown_database}")
+    click.echo(f"  Pages          {url}/jobs")
     if settings.takes_shared_secret:
         click.echo(f"  Callback URL   {url}/api/webhooks/github")
     else:
         click.echo("  Callback URLs  POST /api/jobs returns the URL and the key of each job")
     click.echo(f"  API reference  {url}/api/docs")
-    click.echo(f"  Audit page     {url}/audit")
     if settings.generated and not made:
         click.echo(f"  Credentials    {', '.join(map(str, credential_files(settings)))}")
     if made:

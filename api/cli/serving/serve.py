@@ -15,6 +15,7 @@ from api.serving.logs import log_to_stderr
 from api.serving.processes.listening import claimed
 from api.serving.processes.server import connections_of, run
 from api.serving.processes.service_manager import ServiceManager
+from api.serving.publishing.publisher import publishing
 from api.settings.config import from_environment
 from api.settings.credentials import needs_credentials, with_credentials
 from api.settings.home import check_database_file, make_home
@@ -97,7 +98,8 @@ def project() -> None:
     with opened(settings, first=_mend) as services:
         if settings.log_format == "text":
             click.echo(f"Projecting {settings.shown_database}; Ctrl-C stops.", err=True)
-        services.projector().run(stop)
+        with publishing(services) as publishers:
+            services.projector(*publishers).run(stop)
 
 
 @click.command("init-db")

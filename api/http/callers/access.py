@@ -4,7 +4,8 @@ Every route but those of callbacks, health and signing in needs one of these, th
 there:
 
 1. `Authorization: Bearer` with a token.
-2. The cookie of a session, for GET and HEAD alone: another site can let a browser send it.
+2. A signed link in the URL, for GET and HEAD of its one path.
+3. The cookie of a session, for GET and HEAD alone: another site can let a browser send it.
 
 What is there must be valid: a request with a wrong token is refused, also if it has a cookie.
 """
@@ -20,6 +21,7 @@ from flask import request as in_hand
 
 from api.errors import InvalidToken, MissingScope, MissingToken
 from api.http.callers.cookies import session_secret
+from api.http.callers.links import KEY
 from api.http.headers import header
 from api.http.messages import Request
 from api.sessions import SessionLookup, holder
@@ -53,8 +55,11 @@ def principal() -> Principal:
 
 def asked(body: bytes = b"") -> Request:
     """Return the request that Flask has in hand, as plain values."""
-    query = in_hand.query_string.decode("latin-1")
-    return Request(in_hand.method, in_hand.path, query, header, body)
+    environ = in_hand.environ
+    # As the route was found by: Flask's own path lacks a second slash at the beginning.
+    path = environ.get("PATH_INFO", "").encode("latin-1").decode("utf-8", "replace")
+    query = environ.get("QUERY_STRING", "")
+    return Request(in_hand.method, path, query, header, body, environ.get(KEY))
 
 
 def known_to(wired: Services) -> Known:
@@ -82,7 +87,7 @@ def needs(
 def admitted(request: Request, known: Known, wired: Services, scope: Scope) -> Principal:
     """Return the sender of a request, if the scope is granted to it.
 
-    Raises `MissingToken`, `InvalidToken`, `InvalidSession` or `MissingScope`.
+    Raises `MissingToken`, `InvalidToken`, `InvalidLink`, `InvalidSession` or `MissingScope`.
     """
     return granted(_sender(request, known, wired), scope)
 
@@ -98,9 +103,10 @@ def visitor(request: Request, known: Known, wired: Services) -> Principal:
     """Return who sent a request of any method that a page's form may have sent.
 
     The cookie of a session counts for each method, so the caller checks the form's own proof.
-    Raises `MissingToken`, `InvalidToken` or `InvalidSession`.
+    A link counts for none: it has no form. Raises `MissingToken`, `InvalidToken` or
+    `InvalidSession`.
     """
-    return _sender(request._replace(method="GET"), known, wired)
+    return _sender(request._replace(method="GET", link=None), known, wired)
 
 
 def _sender(request: Request, known: Known, wired: Services) -> Principal:
@@ -113,6 +119,9 @@ def _sender(request: Request, known: Known, wired: Services) -> Principal:
             return authenticate(
                 token.strip(), known.tokens, wired.settings.admin_token, wired.clock
             )
+    if request.link is not None and request.method in LOOKING:
+        with translated():
+            return wired.links.holder(request.link, request.path, known.tokens, wired.clock)
     if request.method in LOOKING and (secret := session_secret(request.header)) is not None:
         with translated():
             return holder(

@@ -12,6 +12,7 @@ from jinja2 import StrictUndefined
 from werkzeug.routing import MapAdapter
 from werkzeug.wsgi import ClosingIterator
 
+from api.http.callers.links import KEY, take_link
 from api.http.callers.proxies import Proxies
 from api.http.cross_origin import CrossOrigin
 from api.http.headers import headers_of
@@ -30,8 +31,9 @@ CAREFUL: Final = (
 NO_SCRIPT: Final = ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 """The policy of a page that has none of its own, such as a redirect's."""
 PRIVATE: Final = ("Cache-Control", "private, no-cache")
-"""What a cache may do with the answer to a request with a cookie. A cache that many people share
-keeps no answer to `Authorization` by itself, but it may keep this one (RFC 9111, 3.5)."""
+"""What a cache may do with the answer to a request with a cookie or a link. A cache that many
+people share keeps no answer to `Authorization` by itself, but it may keep this one (RFC 9111,
+3.5)."""
 
 
 class Sessionless(SessionInterface):
@@ -83,6 +85,7 @@ class App(Flask):
     def wsgi_app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request; see PEP 3333."""
         self.proxies.resolve(environ)
+        take_link(environ)
         before = REQUEST_ID.get()
         request_id = begin(environ.get("HTTP_X_REQUEST_ID"))
         try:
@@ -105,7 +108,7 @@ class App(Flask):
             short = int(named.get("Content-Length", default)) < MANY_BYTES
             is_page = named.get("Content-Type", "").startswith("text/html")
             careful = [*CAREFUL, NO_SCRIPT] if is_page else list(CAREFUL)
-            if "HTTP_COOKIE" in environ:
+            if "HTTP_COOKIE" in environ or KEY in environ:
                 careful.append(PRIVATE)
             missing = [each for each in careful if each[0] not in named]
             ours = [*missing, (HEADER, request_id), *allowed]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NoReturn, TypeVar
 
 import flask_smorest
@@ -40,6 +40,12 @@ LOCATION: Final = {
     "Location": {"schema": {"type": "string"}, "description": "The path of what was made"}
 }
 """Headers of an answer to a registration."""
+BY_TOKEN: Final[dict[str, list[str]]] = {"bearer": []}
+BY_SESSION: Final[dict[str, list[str]]] = {"session": []}
+BY_LINK: Final[dict[str, list[str]]] = {"link": []}
+"""Proofs of who asks, by the names of their schemes in the document."""
+LINKED: Final = (BY_TOKEN, BY_SESSION, BY_LINK)
+"""The proofs of routes that somebody can make a link to."""
 View = TypeVar("View", bound=Callable[..., Any])
 
 
@@ -139,15 +145,22 @@ class Blueprint(flask_smorest.Blueprint):
 
         return document
 
-    def needs(self, scope: Scope) -> Callable[[View], View]:
-        """Call the view only for a token that grants the scope; document that."""
+    def needs(
+        self, scope: Scope, *, by: Sequence[dict[str, list[str]]] = ()
+    ) -> Callable[[View], View]:
+        """Call the view only for a caller whom the scope is granted to; document that.
+
+        `by` are the proofs that the document names. By default these are a token and a session for
+        the scope `read`, and a token for others.
+        """
+        proofs = by or ((BY_TOKEN, BY_SESSION) if scope == "read" else (BY_TOKEN,))
 
         def decorate(view: View) -> View:
             documented = self.problem(401, "The token is missing or invalid")(view)
             documented = self.problem(403, "The token lacks the scope")(documented)
             documented = self.problem(429, TOO_MANY)(documented)
             documented = self.problem(503, UNAVAILABLE)(documented)
-            secured: View = self.doc(security=[{"bearer": []}])(needs(scope)(documented))  # type: ignore[assignment]
+            secured: View = self.doc(security=list(proofs))(needs(scope)(documented))  # type: ignore[assignment]
             return secured
 
         return decorate

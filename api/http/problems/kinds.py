@@ -116,6 +116,18 @@ KINDS: dict[type[MilepostError], Kind] = {
         "Session ended",
         "Sign in again, or send Authorization: Bearer followed by a token.",
     ),
+    asked.InvalidLink: Kind(
+        HTTPStatus.UNAUTHORIZED,
+        "invalid-link",
+        "Link ended",
+        "Ask who gave you the link for a new one.",
+    ),
+    asked.NoLinkSecret: Kind(
+        HTTPStatus.CONFLICT,
+        "no-link-secret",
+        "No link secret",
+        "Set MILEPOST_LINK_SECRET; milepost serve makes one where none is set.",
+    ),
     asked.ForeignForm: Kind(
         HTTPStatus.FORBIDDEN,
         "foreign-form",

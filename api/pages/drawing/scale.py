@@ -20,6 +20,8 @@ BREAKS: Final = 0.49
 WORTHWHILE: Final = 6.0
 """Squeeze only what would be this many times as wide: each mark costs the reader a thought."""
 MOST_BREAKS: Final = 40
+ROUNDING: Final = 1e-12
+"""Less than this share of a time may be what rounding left of nothing."""
 
 
 class Interval(NamedTuple):
@@ -80,7 +82,7 @@ class Scale:
 def silences(until: float, loud: Iterable[Interval]) -> list[Interval]:
     """Return the times of a drawing in which nothing was heard, in order."""
     found, heard = [], 0.0
-    for each in sorted(loud):
+    for each in sorted(each for each in loud if each.seconds > 0):
         if each.since > heard:
             found.append(Interval(heard, min(each.since, until)))
         heard = max(heard, each.until)
@@ -99,7 +101,7 @@ def _squeezed(quiet: Sequence[Interval], until: float) -> dict[Interval, float]:
         rest = until - gone
         share = min(BREAK * count, BREAKS)
         width = rest * share / (1 - share) / count
-        if rest > 0 and width > 0 and longest[count - 1].seconds > WORTHWHILE * width:
+        if rest > until * ROUNDING and longest[count - 1].seconds > WORTHWHILE * width:
             best = dict.fromkeys(longest[:count], width)
     return best
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from markupsafe import Markup
 
-from api.elements import element, said
+from api.elements import element, quoted
 from api.pages.drawing.lanes import Lane, Step, Story
 from api.pages.drawing.scale import Interval
 from api.pages.drawing.words import MOST_NAME, clock, moment, state, step_name
@@ -30,7 +30,9 @@ def table(story: Story) -> Markup:
 
 
 def _rows(lane: Lane, story: Story) -> Iterator[tuple[str | Markup, ...]]:
-    def row(what: str, time: Interval, took: str | None = None) -> tuple[str | Markup, ...]:
+    def row(
+        what: str | Markup, time: Interval, took: str | None = None
+    ) -> tuple[str | Markup, ...]:
         since = moment(story.begins, time.since)
         at = element("time", clock(since), datetime=since.isoformat())
         return str(lane.number), what, at, span(time.seconds) if took is None else took
@@ -39,13 +41,15 @@ def _rows(lane: Lane, story: Story) -> Iterator[tuple[str | Markup, ...]]:
         yield row("waiting for its workflow", lane.waiting)
     if lane.starting:
         yield row("starting, before the first step", lane.starting)
-    told = [(step.time, _step(step)) for step in lane.steps]
-    told += [(gap, "silence") for gap in lane.drawn_gaps]
+    told: list[tuple[Interval, str | Markup]] = [
+        *((step.time, _step(step)) for step in lane.steps),
+        *((gap, "silence") for gap in lane.drawn_gaps),
+    ]
     for time, what in sorted(told):
         yield row(what, time)
     yield row(state(lane), Interval(lane.whole.until, lane.whole.until), "")
 
 
-def _step(step: Step) -> str:
-    own = f" ({said(step.name, MOST_NAME)})" if step.label else ""
-    return f"{step_name(step)}{own}{', late' if step.late else ''}"
+def _step(step: Step) -> Markup:
+    own = Markup(" ({})").format(quoted(step.name, MOST_NAME)) if step.label else ""
+    return Markup("{}{}{}").format(step_name(step), own, ", late" if step.late else "")

@@ -12,7 +12,7 @@ from typing import Final
 
 from markupsafe import Markup
 
-from api.elements import element, percent, said
+from api.elements import element, percent, quoted
 from api.pages.drawing.lanes import Answer, End, Lane, Step, Story, story
 from api.pages.drawing.scale import Interval, Scale
 from api.pages.drawing.table import table
@@ -77,7 +77,7 @@ def drawn(timeline: Answer, now: datetime) -> Markup:
     missing = left_out(told)
     return element(
         "figure",
-        element("figcaption", " ".join(sentences(told)), id="timeline-story"),
+        element("figcaption", Markup(" ").join(sentences(told)), id="timeline-story"),
         _key(told, scale),
         chart,
         _ends(told),
@@ -101,11 +101,11 @@ def _loud(lane: Lane) -> Iterator[Interval]:
 
 def _rows(lane: Lane, scale: Scale) -> Iterator[Markup]:
     took = span(lane.whole.seconds)
-    run = element("small", f"run {said(lane.run, MOST_NAME)}") if lane.run else ""
+    run = element("small", "run ", quoted(lane.run, MOST_NAME)) if lane.run else ""
     name = element("span", element("b", f"Attempt {lane.number}"), " ", state(lane), " ", run)
     yield _row(name, _attempt(lane, scale), took, f"timeline-attempt is-{lane.end}")
     for step in lane.steps:
-        own = element("small", said(step.name, MOST_NAME)) if step.label else ""
+        own = element("small", quoted(step.name, MOST_NAME)) if step.label else ""
         name = element("span", step_name(step), " ", own)
         took = "late" if step.late else span(step.time.seconds)
         yield _row(name, _step(step, scale), took, "timeline-step")

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
-from api.elements import said
+from markupsafe import Markup
+
+from api.elements import quoted
 from api.pages.drawing.lanes import End, Lane, Step, Story
 from api.pages.drawing.scale import Interval, silences
 from projections.views.durations import span
@@ -46,12 +48,12 @@ def clock(time: datetime) -> str:
     return f"{time.replace(microsecond=0, tzinfo=None)} UTC"
 
 
-def step_name(step: Step) -> str:
+def step_name(step: Step) -> Markup:
     """Return what a person calls the step: the label that pages show, else its own name."""
-    return said(step.label or step.name, MOST_NAME)
+    return quoted(step.label or step.name, MOST_NAME)
 
 
-def sentences(story: Story) -> Iterator[str]:
+def sentences(story: Story) -> Iterator[str | Markup]:
     """Tell the story of the newest attempts, a few sentences each."""
     told = story.lanes[-TOLD_LANES:]
     if older := len(story.lanes) - len(told):
@@ -60,7 +62,7 @@ def sentences(story: Story) -> Iterator[str]:
         yield from _of_attempt(lane)
 
 
-def _of_attempt(lane: Lane) -> Iterator[str]:
+def _of_attempt(lane: Lane) -> Iterator[str | Markup]:
     who = f"Attempt {lane.number}"
     waited = span(lane.waiting.seconds) if lane.waiting else None
     if lane.heard is None:
@@ -69,12 +71,14 @@ def _of_attempt(lane: Lane) -> Iterator[str]:
         elif lane.end == "open":
             yield f"{who} has been waiting for its workflow for {waited}."
         else:
-            yield f"{who} waited {waited} and then {_how_it_went(lane, lane.whole)}."
+            yield Markup("{} waited {} and then {}.").format(
+                who, waited, _how_it_went(lane, lane.whole)
+            )
         return
     if waited:
         yield f"{who} waited {waited} for its workflow."
         who = "It"
-    yield f"{who} {_how_it_went(lane, lane.heard)}."
+    yield Markup("{} {}.").format(who, _how_it_went(lane, lane.heard))
     if lane.gaps:
         longest = span(max(each.seconds for each in lane.gaps))
         if len(lane.gaps) == 1:
@@ -83,20 +87,25 @@ def _of_attempt(lane: Lane) -> Iterator[str]:
             yield f"It was silent {len(lane.gaps)} times, at most for {longest}."
 
 
-def _how_it_went(lane: Lane, time: Interval) -> str:
+def _how_it_went(lane: Lane, time: Interval) -> str | Markup:
     took = span(time.seconds)
     last = next((step for step in reversed(lane.steps) if step.end is not None), None)
-    at = f" at the step {step_name(last)}" if last else ""
+    at = Markup(" at the step {}").format(step_name(last)) if last else Markup("")
     match lane.end:
         case "open":
-            return f"has been in progress for {took}{f', now{at}' if at else ''}"
+            now = Markup(", now{}").format(at) if at else ""
+            return Markup("has been in progress for {}{}").format(took, now)
         case "running" | "stopped":
             return f"was ready after {took}"
         case "superseded":
-            return f"was in progress for {took}{at}; then another run took its place"
+            words = Markup("was in progress for {}{}; then another run took its place")
+            return words.format(took, at)
         case _:
-            error = f": {said(' '.join(lane.error.split()), MOST_ERROR)}" if lane.error else ""
-            return f"{VERBS[lane.end]} after {took}{at}{error}"
+            error = ""
+            if lane.error:
+                in_one_line = " ".join(lane.error.split())
+                error = Markup(": {}").format(quoted(in_one_line, MOST_ERROR))
+            return Markup("{} after {}{}{}").format(VERBS[lane.end], took, at, error)
 
 
 def totals(story: Story) -> list[tuple[str, float]]:

@@ -11,7 +11,7 @@ import os
 import resource
 import socket
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from multiprocessing.connection import Connection as Line
 from multiprocessing.process import BaseProcess
 from threading import Event, Thread
@@ -92,14 +92,16 @@ def connections_of(settings: Settings) -> int:
 
 @contextmanager
 def _projecting(settings: Settings) -> Iterator[None]:
+    from api.serving.publishing.publisher import publishing
     from api.wiring import open_services
 
     services, stop = open_services(settings.of_parent()), Event()
-    thread = Thread(target=services.projector().run, args=(stop,), name="projector", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join(timeout=5)
-        services.close()
+    with closing(services), publishing(services) as publishers:
+        projector = services.projector(*publishers)
+        thread = Thread(target=projector.run, args=(stop,), name="projector", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join(timeout=5)

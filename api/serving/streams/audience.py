@@ -53,6 +53,7 @@ class Audience:
         bounds: Bounds,
     ) -> None:
         self._loop = loop
+        self._clock = services.clock
         self._bounds = bounds
         self._open: dict[Stream, None] = {}
         self._finished = Event()
@@ -178,8 +179,12 @@ class Audience:
     async def _end_streams_of_nobody(self) -> None:
         by_token: dict[str, list[Stream]] = defaultdict(list)
         by_session: dict[str, list[Stream]] = defaultdict(list)
-        for stream in self._open:
+        now = self._clock().timestamp()
+        for stream in tuple(self._open):
             caller = stream.watch.caller
+            if caller.until is not None and caller.until <= now:
+                stream.close()
+                continue
             by_token[caller.token_id].append(stream)
             if caller.session:
                 by_session[caller.session].append(stream)

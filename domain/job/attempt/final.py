@@ -38,12 +38,12 @@ class Final(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=T
     def yields_to(self, other: Final) -> bool:
         """Tell whether `other` replaces this final status.
 
-        An operator's word stands. A reported status replaces an inferred one. A reported failure
-        says why the machine was removed. Of two reported ones, the earlier one wins.
+        An operator's word stands. A reported status replaces an inferred one, and the end of a
+        machine of which no end was reported yet. Of two reported ones, the earlier one wins.
         """
         if self.ordered or other.ordered:
             return self.inferred
-        if self.removed and other.status == "failed" and not other.inferred:
+        if self.removed and not other.inferred:
             return True
         if self.inferred != other.inferred:
             return self.inferred

@@ -47,8 +47,8 @@ class Placement(msgspec.Struct, frozen=True, gc=False):
     revives: bool = False
 
 
-def place(runs: Runs, facts: Sequence[Received]) -> Placement:
-    """Decide which attempt a callback belongs to."""
+def place(runs: Runs, facts: Sequence[Received], is_registered: bool = False) -> Placement:
+    """Decide which attempt a callback belongs to; a registered job waits for its workflow."""
     if _is_plain(runs, facts[-1]):
         return Placement(runs.attempts[0].number)
     word = Word(facts)
@@ -57,6 +57,8 @@ def place(runs: Runs, facts: Sequence[Received]) -> Placement:
             return Placement(stopping.number)
         if word.server_id and not _may_be_the_one_that_runs(runs):
             return Placement(NONE)  # another job's machine, or one from before the job
+        if waits := _before_it_begins(runs, word, is_registered):
+            return waits
     if repeated := _failed_at(runs, word):
         return Placement(repeated.number)
     if word.run_id is None:
@@ -101,6 +103,23 @@ def _stopping(runs: Runs, word: Word) -> Attempt | None:
         return asked[0] if len(asked) == 1 and is_unknown else None
     present = runs.present
     return next(iter(asked), present if present.status == "running" else None)
+
+
+def _before_it_begins(runs: Runs, word: Word, is_registered: bool) -> Placement | None:
+    """Decide about `stopped` without a machine while the attempt in progress has none yet.
+
+    It is about the one machine that an earlier attempt left, if it is about any.
+    """
+    waiting = runs.working
+    if word.server_id or waiting is None or waiting.status != "queued":
+        return None
+    if not (is_registered or waiting.wanted):
+        return None  # nobody waits for a workflow
+    if word.run_id:
+        is_known = runs.newest_of(word.run_id, word.run_attempt)
+        return None if is_known else Placement(NONE)
+    left = [attempt.number for attempt in runs.attempts for _ in attempt.machines_left]
+    return Placement(left[0] if len(left) == 1 else NONE)
 
 
 def _may_be_the_one_that_runs(runs: Runs) -> bool:
@@ -159,12 +178,12 @@ def _of_attempt(runs: Runs, attempt: Attempt, word: Word) -> Placement:
         return Placement(retry.number)
     if final.ordered:
         return Placement(attempt.number)
+    if goes_on_elsewhere(attempt, final, word):
+        return _goes_on(runs, word)
     if final.status == "running":
         return _after_running(runs, attempt, final, word)
     if final.inferred:
         return _after_timeout(runs, attempt, final, word)
-    if goes_on_elsewhere(attempt, final, word):
-        return _goes_on(runs, word)
     if (not word.run_attempt or final.unnamed) and is_evidence(attempt, final, word):
         return _goes_on(runs, word)
     later = runs.working or _given_up(runs)

@@ -49,10 +49,27 @@ class Word:
 
 
 def goes_on_elsewhere(attempt: Attempt, final: Final, word: Word) -> bool:
-    """Tell whether the run works on another machine, after its first one was removed."""
-    if not (word.begins and word.server_id) or attempt.stopped_at != final.moment.recorded_at:
+    """Tell whether the run works on another machine, after its first one was removed.
+
+    A machine that was removed before any end was reported ended the attempt. After a reported end,
+    a step with another machine may be a late one, and only `running` says more than a run_attempt.
+    """
+    if not (word.begins and word.server_id and attempt.stopped_at):
         return False
-    return not (attempt.is_machine(word.server_id) or attempt.other(word.server_id))
+    other = attempt.other(word.server_id)
+    is_known = other is not None and (other.settled or word.status != "running")
+    if is_known or attempt.is_machine(word.server_id):
+        return False
+    if attempt.stopped_at == final.moment.recorded_at:
+        return True
+    if word.status == "running":
+        return final.status == "running" or final.inferred
+    said = word.fact.occurred_at
+    if said and attempt.evidence_at and said <= attempt.evidence_at:
+        return False
+    if final.inferred:
+        return not (word.clock and is_before(word.clock, final.moment.recorded_at))
+    return final.status == "running" and not word.run_attempt
 
 
 def begins_again(attempt: Attempt, final: Final, retry: Attempt, word: Word) -> bool:

@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import logging
 import os
+from pathlib import Path
 from typing import Final, TypeAlias
+from weakref import WeakSet
 
 from eventsourcing.persistence import OperationalError
 
@@ -23,6 +25,8 @@ log = logging.getLogger("milepost")
 
 ENDS: Final = ("-wal", "-shm")
 Identity: TypeAlias = tuple[int, int]
+_PLACES: Final[WeakSet[Place]] = WeakSet()
+"""The places of this process. POSIX locks belong to a process, so this cannot be passed around."""
 
 
 class Place:
@@ -34,6 +38,7 @@ class Place:
         self._paths = (path, *(real + end for end in ENDS))
         self._opened: list[Identity | None] = []
         self._is_left = False
+        _PLACES.add(self)
 
     def opened(self) -> None:
         """Note the files that a connection has just opened, by reading something.
@@ -45,6 +50,10 @@ class Place:
             self.check()
         else:
             self._opened = [_identity(path) for path in self._paths]
+
+    def has_opened(self, identity: Identity) -> bool:
+        """Tell whether a connection has opened this file here."""
+        return identity in self._opened
 
     def refuse_if_left(self) -> None:
         """Raise `OperationalError` if the last comparison found a difference, and it remains."""
@@ -76,6 +85,17 @@ class Place:
                 path,
                 what,
             )
+
+
+def is_open_here(path: Path) -> bool:
+    """Tell whether a connection of this process may have the file at a path open.
+
+    Nothing else may open such a file: when a process closes any of its descriptors of a file, it
+    loses all its locks on that file (POSIX), also those of SQLite. Another process then removes
+    `-wal` when it closes its last connection, with commits in it.
+    """
+    identity = _identity(str(path))
+    return identity is not None and any(place.has_opened(identity) for place in list(_PLACES))
 
 
 def _identity(path: str) -> Identity | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from urllib.parse import unquote
 from xml.etree import ElementTree
 
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.badges.badge import COLORS, TONES
-from api.badges.icon import AHEAD, GLYPHS, MOST_PARTS, icon
+from api.badges.icon import AHEAD, GLYPHS, MOST_PARTS, icon, icon_of
 
 SVG = "{http://www.w3.org/2000/svg}"
 PREFIX = "data:image/svg+xml,"
@@ -19,7 +20,7 @@ PREFIX = "data:image/svg+xml,"
 def read(*shown: object) -> ElementTree.Element:
     url = icon(*shown)  # type: ignore[arg-type]
     assert url.startswith(PREFIX)
-    assert not set(url.removeprefix(PREFIX)) & set("<>\"'#")
+    assert not set(url.removeprefix(PREFIX)) & set(" <>\"'#")
     return ElementTree.fromstring(unquote(url.removeprefix(PREFIX)))  # noqa: S314 (we drew it)
 
 
@@ -55,6 +56,16 @@ def test_a_job_that_is_late_has_the_mark_of_that() -> None:
 
     assert next(root.iter(f"{SVG}circle")).attrib["fill"] == COLORS["warn"]
     assert list(root.iter(f"{SVG}path"))[-1].attrib["d"] == GLYPHS["late"]
+
+
+def test_the_icon_of_a_job_shows_its_state_its_step_and_its_health() -> None:
+    steps = [SimpleNamespace(status=status) for status in ("completed", "active", "pending")]
+    job = {"status": "provisioning", "outcome": None, "steps": steps, "health": {"state": "ok"}}
+
+    assert icon_of(job) == icon("provisioning", 2, 3)
+    assert icon_of({**job, "health": {"state": "late"}}) == icon("provisioning", 2, 3, "late")
+    assert icon_of({**job, "health": None}) == icon("provisioning", 2, 3)
+    assert icon_of({**job, "status": "failed", "outcome": "timed_out"}) == icon("timed_out")
 
 
 @given(st.text(), st.integers(-5, 500), st.integers(0, 400))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import psycopg
@@ -68,3 +70,18 @@ def test_these_commands_make_a_store(
     shell.run(*command.split())
 
     assert (tmp_path / "home" / "milepost.db").stat().st_size > 0
+
+
+def test_a_database_that_answers_is_not_said_to_be_away(tmp_path: Path) -> None:
+    """Somebody would look for a fault of the network."""
+    file = tmp_path / "utf-16.db"
+    with closing(sqlite3.connect(file)) as connection:
+        connection.executescript("PRAGMA encoding='UTF-16'; CREATE TABLE one (text TEXT)")
+    home = str(tmp_path / "home")
+    answers = Shell(MILEPOST_HOME=home, MILEPOST_DATABASE_URL=f"sqlite:///{file}")
+    away = Shell(MILEPOST_HOME=home, MILEPOST_DATABASE_URL="postgresql://u@127.0.0.1:1/m")
+
+    assert answers.fails("status").startswith(
+        f"Error: the database cannot be used: {file} is encoded in UTF-16"
+    )
+    assert away.fails("status").startswith("Error: the database does not answer: ")

@@ -16,8 +16,9 @@ from api.http.answers import in_json
 from api.representations.difference import difference_body
 from api.representations.event import page_body
 from api.representations.job import instance_body, job_body, timeline_body
-from api.schemas.answers import InstanceSchema, JobListSchema, JobSchema, TimelineSchema
 from api.schemas.history import DifferenceSchema, EventPageSchema
+from api.schemas.jobs import InstanceSchema, JobListSchema, JobSchema
+from api.schemas.timeline import TimelineSchema
 from domain.job.events import Fact, JobEvent, JobQueued
 from domain.log.store import Append
 from domain.workflows.files import load

@@ -7,9 +7,10 @@ from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import quote
 
 import pytest
-from flask import g
+from flask import g, url_for
 from werkzeug.test import TestResponse
 
 from api.app import create_app
@@ -35,6 +36,13 @@ def show(job_id: str) -> str:
     return f"{job_id} {g.principal.name} {visitor.may('write')} {visitor.csrf()}"
 
 
+@for_visitors("read")
+def embedded(job_id: str) -> str:
+    """Show where the visitor finds another path."""
+    where = url_for("show", job_id=job_id)
+    return f"{visitor.came_by_link()} {visitor.link_for(where)}"
+
+
 @for_visitors("write")
 def change(job_id: str) -> str:
     """Say that something was changed."""
@@ -47,6 +55,7 @@ def app_with_pages() -> App:
     nothing: Any = SimpleNamespace(settings=Settings(home=Path("unused"), database_url=""))
     app = create_app(nothing)
     app.add_url_rule("/page/<id:job_id>", view_func=show)
+    app.add_url_rule("/embedded/<id:job_id>", view_func=embedded)
     app.add_url_rule("/page/<id:job_id>/change", view_func=change, methods=["POST"])
     return app
 
@@ -192,3 +201,70 @@ def test_a_form_of_an_ended_session_changes_nothing(pages: Site) -> None:
 def test_a_program_with_a_token_needs_no_form(pages: Site) -> None:
     assert pages.client.post(FORM, headers=bearer(ADMIN)).text == "changed job-1"
     assert pages.client.post(FORM).status_code == 401
+
+
+# Links
+
+
+def link_to(site: Site, path: str, token: str = ADMIN, seconds: int = 60) -> str:
+    """Return an address with a link."""
+    issuer = "admin" if token == ADMIN else token.split("_")[1]
+    until = int(site.clock().timestamp()) + seconds
+    return f"{quote(path)}?link={site.services.links.make(path, issuer, until)}"
+
+
+def test_a_link_shows_the_page_without_buttons(pages: Site) -> None:
+    answer = pages.client.get(link_to(pages, PAGE))
+
+    assert answer.text == "job-1 admin False "
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers.getlist("Referrer-Policy") == ["no-referrer"]
+
+
+def test_a_page_of_a_link_leads_on_by_links_that_end_with_it(pages: Site) -> None:
+    token = pages.token("read", name="ada")
+    answer = pages.client.get(link_to(pages, "/embedded/a b/c?d%", token))
+
+    came_by_link, _, further = answer.text.partition(" ")
+    assert came_by_link == "True"
+    assert further.startswith("/page/a%20b/c%3Fd%25?link=")
+    assert pages.client.get(further).text == "a b/c?d% ada False "
+    pages.clock.advance(60)
+    assert pages.client.get(further).status_code == 401
+
+
+def test_a_page_of_a_session_leads_on_without_links(pages: Site) -> None:
+    assert pages.look("/embedded/job-1", pages.sign_in()).text == "False /page/job-1"
+
+
+def test_a_link_leads_on_behind_a_prefix(memory: Deployment, door: FrontDoor | None) -> None:
+    site = Site(memory, trusted_proxies=["127.0.0.1"])
+    app = create_app(site.services)
+    app.add_url_rule("/page/<id:job_id>", view_func=show)
+    app.add_url_rule("/embedded/<id:job_id>", view_func=embedded)
+    client = app.test_client(use_cookies=False)
+    headers = {"X-Forwarded-Prefix": "/milepost"}
+
+    shown = client.get(link_to(site, "/embedded/job-1"), headers=headers)
+
+    where = shown.text.partition(" ")[2]
+    assert where.startswith("/milepost/page/job-1?link=")
+    inner = where.removeprefix("/milepost")
+    assert client.get(inner, headers=headers).status_code == 200
+    assert client.get(inner).status_code == 200
+
+
+def test_an_ended_link_is_told_so_and_asks_nobody_to_sign_in(pages: Site) -> None:
+    where = link_to(pages, PAGE)
+    pages.clock.advance(60)
+
+    answer = pages.client.get(where)
+
+    assert answer.status_code == 401
+    assert "Ask who gave you the link for a new one" in answer.text
+    assert answer.headers.getlist("Referrer-Policy") == ["no-referrer"]
+    assert where.partition("link=")[2] not in answer.text
+
+
+def test_a_form_needs_more_than_a_link(pages: Site) -> None:
+    assert pages.client.post(link_to(pages, FORM)).status_code == 401

@@ -13,7 +13,18 @@ from openapi_spec_validator import validate
 from api.http.callback_paths import CALLBACK_PATHS
 from tests.support.site import ADMIN, MACHINE, SECRET, Site, bearer, body_of
 
-PAGES = ("pages", "sign_in", "reference_page", "docs", "api-docs", "reporter")
+PAGES = (
+    "pages",
+    "job",
+    "agent",
+    "embed",
+    "orders",
+    "sign_in",
+    "reference_page",
+    "docs",
+    "api-docs",
+    "reporter",
+)
 PARAMETER = re.compile(r"<\w+:(\w+)>")
 SIGNATURES: list[dict[str, list[str]]] = [
     {"x-signature": []},
@@ -28,7 +39,21 @@ OPTIONAL = {
 }
 """The members that an answer may lack."""
 JOB, INSTANCE = "/api/jobs/{job_id}", "/api/agents/{agent_id}/instance"
+LINKED: list[dict[str, list[str]]] = [{"bearer": []}, {"session": []}, {"link": []}]
+OF_LINKS = {
+    "/api/jobs/{job_id}",
+    "/api/agents/{agent_id}/instance",
+    *(f"/api/{about}/stream" for about in ("jobs/{job_id}", "agents/{agent_id}")),
+    *(
+        f"/api/{about}/badge.{kind}"
+        for about in ("jobs/{job_id}", "agents/{agent_id}", "workflows/{workflow}")
+        for kind in ("svg", "json")
+    ),
+}
+"""The routes that the document calls open to links."""
 OPERATIONS = {
+    ("post", "/api/jobs/{job_id}/links"): "link_job",
+    ("post", "/api/agents/{agent_id}/links"): "link_agent",
     ("post", "/api/webhooks/github"): "post_github_webhook",
     ("post", "/api/callbacks"): "post_callback",
     ("post", "/api/callbacks/{job_id}"): "post_job_callback",
@@ -194,10 +219,15 @@ def test_every_operation_says_how_to_prove_who_asks(document: dict[str, Any]) ->
             assert "security" not in operation
         elif path.startswith(("/api/callbacks", "/api/webhooks/github")):
             assert operation["security"] == SIGNATURES
-        else:
+        elif method != "get":
             assert operation["security"] == [{"bearer": []}], (method, path)
+        else:
+            proofs = LINKED if path in OF_LINKS else LINKED[:2]
+            assert operation["security"] == proofs, (method, path)
     assert document["components"]["securitySchemes"].keys() == {
         "bearer",
+        "session",
+        "link",
         *(scheme for each in SIGNATURES for scheme in each),
     }
 
@@ -206,7 +236,7 @@ def test_what_wants_proof_says_how_it_refuses(document: dict[str, Any]) -> None:
     for (method, path), operation in operations(document).items():
         if operation.get("security"):
             assert "401" in operation["responses"], (method, path)
-        if operation.get("security") == [{"bearer": []}]:
+        if {"bearer": []} in operation.get("security", ()):
             assert "403" in operation["responses"], (method, path)
 
 
@@ -290,12 +320,6 @@ def test_the_page_uses_its_own_assets_only(memory_site: Site) -> None:
 def test_only_assets_are_served_as_assets(memory_site: Site) -> None:
     for name in ("../__init__.py", "..%2f__init__.py", "/etc/passwd", "nothing.js"):
         assert memory_site.client.get(f"/api/docs/assets/{name}").status_code == 404
-
-
-def test_a_browser_is_led_to_the_page(memory_site: Site) -> None:
-    answer = memory_site.client.get("/")
-
-    assert (answer.status_code, answer.headers["Location"]) == (302, "/api/docs")
 
 
 def test_the_document_needs_no_token_but_what_it_describes_does(memory_site: Site) -> None:

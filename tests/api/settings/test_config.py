@@ -39,7 +39,9 @@ def settings_that_are_read(folder: Path) -> list[ReadAs]:
         ("MILEPOST_CALLBACK_SECRET", SECRET, {"callback_secrets": (SECRET,)}),
         ("GITHUB_CALLBACK_SECRET", SECRET, {"callback_secrets": (SECRET,)}),
         ("MILEPOST_JOB_KEY_SECRET", JOB_KEY_SECRET, {"job_key_secrets": (JOB_KEY_SECRET,)}),
+        ("MILEPOST_LINK_SECRET", JOB_KEY_SECRET, {"link_secrets": (JOB_KEY_SECRET,)}),
         ("MILEPOST_SHARED_SECRET", "off", {"takes_shared_secret": False}),
+        ("MILEPOST_PUBLIC_BADGES", "on", {"public_badges": True}),
         ("MILEPOST_PUBLIC_URL", "https://m.example/", {"public_url": "https://m.example"}),
         ("MILEPOST_SIGNATURES", "dated", {"dated_signatures": True}),
         ("MILEPOST_LOG_FORMAT", "json", {"log_format": "json"}),
@@ -61,6 +63,8 @@ def settings_that_are_read(folder: Path) -> list[ReadAs]:
         ("MILEPOST_PATH_PREFIX", "/milepost", {"path_prefix": "/milepost"}),
         ("MILEPOST_PATH_PREFIX", "/a/b/", {"path_prefix": "/a/b"}),
         ("MILEPOST_CORS_ORIGINS", APP, {"cors_origins": (APP,)}),
+        ("MILEPOST_FRAME_ORIGINS", f"{APP}:8443", {"frame_origins": (f"{APP}:8443",)}),
+        ("MILEPOST_FRAME_ORIGINS", "none", {"frame_origins": ("'none'",)}),
         ("MILEPOST_CORS_ORIGINS", "http://[::1]:3000", {"cors_origins": ("http://[::1]:3000",)}),
         ("MILEPOST_DRAIN_SECONDS", "0", {"drain_seconds": 0}),
         ("CIPHER_KEY", KEY, {"store": {"CIPHER_KEY": KEY, "CIPHER_TOPIC": _AES}}),
@@ -98,6 +102,15 @@ def test_a_job_key_secret_is_long_and_no_callback_secret() -> None:
         secrets = f"{JOB_KEY_SECRET}2,{JOB_KEY_SECRET}"
         said = fault(**{"MILEPOST_JOB_KEY_SECRET": secrets, name: JOB_KEY_SECRET})
         assert said.startswith("MILEPOST_JOB_KEY_SECRET: must not be a callback secret")
+
+
+def test_a_link_secret_is_long_and_no_other_secret() -> None:
+    assert "32" in fault(MILEPOST_LINK_SECRET="s" * 31)
+    assert "no secret" in fault(MILEPOST_LINK_SECRET=" , ")  # noqa: S106  it is none
+    for name in ("MILEPOST_CALLBACK_SECRET", "MILEPOST_JOB_KEY_SECRET"):
+        secrets = f"{JOB_KEY_SECRET}2,{JOB_KEY_SECRET}"
+        said = fault(**{"MILEPOST_LINK_SECRET": secrets, name: JOB_KEY_SECRET})
+        assert said.startswith("MILEPOST_LINK_SECRET: must be no callback or job key secret")
 
 
 @pytest.mark.parametrize(
@@ -301,6 +314,9 @@ def test_settings_are_frozen() -> None:
         ("MILEPOST_CORS_ORIGINS", "https://ada@app.example"),
         ("MILEPOST_CORS_ORIGINS", "https://zürich.example"),
         ("MILEPOST_CORS_ORIGINS", "https://app.example,file://"),
+        ("MILEPOST_FRAME_ORIGINS", "app.example"),
+        ("MILEPOST_FRAME_ORIGINS", "'self'"),
+        ("MILEPOST_FRAME_ORIGINS", "https://app.example; script-src *"),
         ("CIPHER_KEY", "not base64!"),
         ("CIPHER_KEY", base64.b64encode(b"k" * 15).decode()),
         ("COMPRESSOR_TOPIC", "no_such_module"),
@@ -448,10 +464,18 @@ def test_credentials_are_made_once_and_kept_for_this_user_alone(tmp_path: Path) 
         "admin token",
         "checkpoint key",
         "job key secret",
+        "link secret",
     )
+    assert first.link_secrets[0] not in (first.job_key_secrets[0], first.callback_secrets[0])
     assert first.job_key_secrets[0] not in (first.callback_secrets[0], first.admin_token)
     assert first.callback_secrets[0] != first.admin_token
-    for name in ("callback-secret", "admin-token", "checkpoint-key", "job-key-secret"):
+    for name in (
+        "callback-secret",
+        "admin-token",
+        "checkpoint-key",
+        "job-key-secret",
+        "link-secret",
+    ):
         file = configured.home / name
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
         assert len(file.read_text().strip()) >= 32
@@ -463,7 +487,7 @@ def made_in(home: Path) -> Settings:
     return with_credentials(from_environment({"MILEPOST_HOME": str(home)}))[0]
 
 
-@pytest.mark.parametrize("name", ["callback-secret", "job-key-secret"])
+@pytest.mark.parametrize("name", ["callback-secret", "job-key-secret", "link-secret"])
 def test_a_made_secret_is_rotated_by_a_line_before_it(tmp_path: Path, name: str) -> None:
     made_in(tmp_path)
     file = tmp_path / name
@@ -473,10 +497,10 @@ def test_a_made_secret_is_rotated_by_a_line_before_it(tmp_path: Path, name: str)
 
     settings = made_in(tmp_path)
 
-    assert (new, old) in (settings.callback_secrets, settings.job_key_secrets)
+    assert (new, old) == getattr(settings, f"{name.replace('-', '_')}s")
 
 
-@pytest.mark.parametrize("name", ["callback-secret", "job-key-secret"])
+@pytest.mark.parametrize("name", ["callback-secret", "job-key-secret", "link-secret"])
 def test_a_comma_in_the_file_of_a_made_secret_is_refused(tmp_path: Path, name: str) -> None:
     """It would be taken for a part of one secret, where somebody means two."""
     made_in(tmp_path)
@@ -510,6 +534,7 @@ def test_configured_credentials_are_not_made(tmp_path: Path) -> None:
             "MILEPOST_ADMIN_TOKEN": TOKEN,
             "MILEPOST_CHECKPOINT_KEY": SIGNER.secret(),
             "MILEPOST_JOB_KEY_SECRET": JOB_KEY_SECRET,
+            "MILEPOST_LINK_SECRET": f"{JOB_KEY_SECRET}2",
         }
     )
 
@@ -526,7 +551,7 @@ def test_only_what_is_missing_is_made(tmp_path: Path) -> None:
 
     assert filled.callback_secrets == (SECRET,)
     assert tuple(made) == ("admin token", "checkpoint key")
-    assert filled.generated == (*made, "job key secret")
+    assert filled.generated == (*made, "job key secret", "link secret")
 
 
 def test_no_shared_secret_is_made_where_none_is_taken(tmp_path: Path) -> None:
@@ -549,11 +574,13 @@ def test_what_was_made_can_be_configured(tmp_path: Path) -> None:
             "MILEPOST_ADMIN_TOKEN_FILE": str(tmp_path / "admin-token"),
             "MILEPOST_CHECKPOINT_KEY_FILE": str(tmp_path / "checkpoint-key"),
             "MILEPOST_JOB_KEY_SECRET_FILE": str(tmp_path / "job-key-secret"),
+            "MILEPOST_LINK_SECRET_FILE": str(tmp_path / "link-secret"),
         }
     )
 
     assert same.checkpoint_keys == filled.checkpoint_keys
     assert same.job_key_secrets == filled.job_key_secrets
+    assert same.link_secrets == filled.link_secrets
     assert same.callback_secrets == filled.callback_secrets
     assert same.admin_token == filled.admin_token
 

@@ -14,7 +14,7 @@ import pytest
 from standardwebhooks import Webhook
 
 from clients.reporter.milepost_report import VERSION, Unusable, target_of, word_of
-from tests.clients.reporter.gate import answering, forward, with_clock
+from tests.clients.reporter.gate import answering, babble, forward, with_clock
 from tests.clients.reporter.job import Job
 from tests.clients.reporter.program import PATIENCE_SECONDS, USUAL, until
 from tests.support.server import SECRET, Server
@@ -207,7 +207,14 @@ def test_the_check_says_what_is_wrong(job: Job) -> None:
     done = job.report("check", MILEPOST_CALLBACK_URL="http://127.0.0.1:1/api/callbacks/job-1")
     assert done.returncode == 1
     assert b"Connection refused" in done.stderr
+    assert b"no answer: " in done.stderr
     assert job.report("check", MILEPOST_CALLBACK_KEY="").returncode == 1
+
+    job.gate.way = babble
+    done = job.report("check")
+    assert done.returncode == 1
+    assert b"what answers is no Milepost: " in done.stderr
+    assert b"no answer" not in done.stderr
 
 
 def test_the_key_is_nowhere_but_in_the_environment(job: Job) -> None:

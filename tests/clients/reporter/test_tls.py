@@ -59,6 +59,7 @@ def test_a_certificate_that_nobody_vouches_for_gets_nothing(job: Job, certificat
 
     assert done.returncode == 0
     assert b"CERTIFICATE_VERIFY_FAILED" in done.stderr
+    assert b"no answer" not in done.stderr, "it answered, and was not believed"
     assert certificate.exists()
     assert job.gate.seen == []
     assert len(job.report.waiting()) == 1

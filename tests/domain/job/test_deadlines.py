@@ -1,4 +1,4 @@
-"""Which deadline an attempt misses first, and how alive it is until then."""
+"""Which deadline an attempt misses first."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from domain.job.attempt.state import Attempt
-from domain.job.deadlines import Question, due, health, look_at, unresponsive_at
+from domain.job.deadlines import Question, due, look_at, unresponsive_at
 from domain.job.events import (
     Fact,
     HeartbeatReceived,
@@ -48,12 +48,6 @@ def step(name: str, at: float) -> StepReported:
 def due_of(job: ProvisioningJob, workflow: Workflow | None = WORKFLOW) -> tuple[object, ...]:
     found = due(workflow, job.attempt, job.queued.recorded_at if job.queued else None)
     return (found.kind, found.at) if found else ()
-
-
-def sentence(job: ProvisioningJob, at: float, workflow: Workflow | None = None) -> tuple[str, str]:
-    waiting_since = job.queued.recorded_at if job.queued else None
-    found = health(workflow, job.attempt, waiting_since, minute(at))
-    return found.state, found.sentence or ""
 
 
 def looked(attempt: Attempt) -> datetime | None:
@@ -218,79 +212,3 @@ def test_an_event_of_any_time_has_a_deadline(time: datetime) -> None:
     assert first is not None
     assert looked_at is not None
     assert looked_at <= first.at
-
-
-@pytest.mark.parametrize(
-    ("history", "at", "state", "text"),
-    [
-        (
-            (QUEUED,),
-            4.5,
-            "ok",
-            "Queued since 12:00:00 UTC; its workflow has not reported yet. "
-            "Will be given up at 13:00:00 UTC.",
-        ),
-        (
-            (QUEUED,),
-            31,
-            "late",
-            "Queued for 31 min 0 s; its workflow has not reported yet. "
-            "Will be given up at 13:00:00 UTC.",
-        ),
-        (
-            (QUEUED,),
-            61,
-            "unresponsive",
-            "Queued for 1 h 1 min; its workflow has not reported yet. "
-            "Its deadline was 13:00:00 UTC; it is not given up yet.",
-        ),
-        ((CLAIMED,), 2, "ok", "Claimed at 12:01:00 UTC."),
-        ((CLAIMED, heard(5)), 5.2, "ok", "Last heartbeat at 12:05:00 UTC."),
-        (
-            (CLAIMED, heard(5)),
-            9 + 1 / 6,
-            "late",
-            "No heartbeat for 4 min 10 s; one is expected every 60 s. "
-            "Will be given up at 12:20:00 UTC.",
-        ),
-        (
-            (CLAIMED, heard(5)),
-            15,
-            "unresponsive",
-            "No heartbeat for 10 min 0 s; one is expected every 60 s. "
-            "Will be given up at 12:20:00 UTC.",
-        ),
-        ((CLAIMED, StatusReported(recorded_at=minute(2), status="running")), 99, "ok", ""),
-    ],
-)
-def test_health_is_said_in_a_sentence(
-    history: tuple[Fact, ...], at: float, state: str, text: str
-) -> None:
-    assert sentence(job_after(*history), at) == (state, text)
-
-
-def test_a_definition_with_a_short_deadline_expects_heartbeats_as_often() -> None:
-    """Two of three may be lost, as of those that come every 60 s when the deadline is 180 s."""
-    brief = msgspec.structs.replace(WORKFLOW, deadlines=Deadlines(heartbeat_seconds=6))
-
-    assert sentence(job_after(CLAIMED, heard(5)), 5 + 5 / 60, brief) == (
-        "unresponsive",
-        "No heartbeat for 5 s; one is expected every 2 s. Will be given up at 12:05:06 UTC.",
-    )
-
-
-def test_a_deadline_on_another_day_has_its_date() -> None:
-    night = msgspec.structs.replace(QUEUED, recorded_at=minute(11.5 * 60))
-
-    assert sentence(job_after(night), 11.75 * 60)[1].endswith(
-        "given up at 2026-03-03 00:30:00 UTC."
-    )
-
-
-def test_a_job_that_is_alive_is_told_how_long_its_step_may_take() -> None:
-    job = job_after(CLAIMED, step("lit", 2), heard(6))
-
-    assert sentence(job, 6.5, WORKFLOW) == (
-        "ok",
-        "Last heartbeat at 12:06:00 UTC. Step lit may take until 12:07:00 UTC.",
-    )

@@ -31,6 +31,8 @@ def after(end: str, **fields: str) -> ProvisioningJob:
     job = job.report(callback(status="provisioning", server_id="srv-1", **RUN), minute(1)).job
     if end == "cancelled":
         return order(job, "cancel", minute(2)).job
+    if end == "stopped":
+        job = job.report(callback(status="running", **RUN), minute(2)).job
     return job.report(callback(status=end, **RUN, **fields), minute(2)).job
 
 
@@ -139,6 +141,15 @@ def test_a_stop_of_an_unknown_run_that_names_no_machine_is_told_to_name_it() -> 
     )
 
 
+def test_a_stop_before_the_workflow_begins_is_warned_of() -> None:
+    said = warning(job_after(QUEUED), callback(status="stopped"))
+
+    assert said == (
+        "the workflow has not begun and this names no machine, so nothing changes; name it in "
+        "server_id"
+    )
+
+
 def test_words_of_a_forgotten_run_are_told_that_it_is_too_old() -> None:
     job = job_after(QUEUED)
     for number in range(1, 61):
@@ -163,6 +174,7 @@ STEP = {"status": "provisioning", "step": "ansible_started"}
         ("failed", {**STEP, **RUN}, "a provisioning status without a step starts the next attempt"),
         ("failed", {"status": "running", **RUN}, "running starts the next attempt if it names its"),
         ("running", {"status": "provisioning", **RUN}, RERUN),
+        ("stopped", {**STEP, **RUN, "run_attempt": 1}, "running with another machine, or a re-run"),
         ("cancelled", {**STEP, **RUN}, "an operator ended it; another run, or the command retry"),
     ],
 )

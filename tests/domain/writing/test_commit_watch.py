@@ -5,6 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 from eventsourcing.persistence import OperationalError
+from psycopg_pool import PoolTimeout
 
 from domain.log.refusals import FileReplaced, NotReplicated, Refusal, refusal_of
 from domain.writing.commit_watch import CommitWatch, Trouble
@@ -85,6 +86,7 @@ def test_a_commit_that_failed_for_its_own_data_counts_for_nothing(watch: CommitW
         (psycopg.errors.AdminShutdown(), "away"),
         (psycopg.errors.TooManyConnections(), "away"),
         (psycopg.OperationalError("connection refused"), "away"),
+        (PoolTimeout("no connection after 3 s"), "away"),
         (psycopg.errors.DivisionByZero(), None),
         (NotReplicated(), "not_replicated"),
         (FileReplaced(), "file_replaced"),

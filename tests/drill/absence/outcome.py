@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from domain.job.deadlines import LATE_SECONDS
+from domain.job.health import LATE_SECONDS
 
 TWO_HEARTBEATS: Final = 120
 BEFORE_SECONDS: Final = 60

@@ -164,6 +164,14 @@ def _is_made_anew(chance: random.Random, begins: float) -> list[Run]:
     return [run, _dispatched(chance, run, start, end)]
 
 
+def _is_replaced(chance: random.Random, begins: float) -> list[Run]:
+    """Return a run, and another one that removes its machine before it makes the next one."""
+    run = _first(chance, begins, chance.choice(("running", "running", "failed")))
+    run = msgspec.structs.replace(run, names_machine=True, steps=max(run.steps, 1))
+    other = _dispatched(chance, run, run.ends + _pause(chance), _ending(chance))
+    return [run, msgspec.structs.replace(other, machine=Machine("srv-1"), removes=run.machine)]
+
+
 def _is_re_run_after_another(chance: random.Random, begins: float) -> list[Run]:
     """Return two failed runs, and a re-run of the older one: the known limit of the order."""
     run = _first(chance, begins, "failed")
@@ -183,5 +191,6 @@ KINDS: Mapping[str, tuple[int, Kind]] = {
     "is re-run partly": (6, _is_re_run_partly),
     "is dispatched twice": (12, _is_dispatched_twice),
     "is made anew": (6, _is_made_anew),
+    "is replaced": (4, _is_replaced),
     "is re-run after another": (2, _is_re_run_after_another),
 }

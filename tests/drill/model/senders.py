@@ -106,6 +106,8 @@ def _spoken(
 ) -> list[tuple[float, int, tuple[tuple[str, Any], ...]]]:
     """Return when, on which host (0 the CI's, 1 the machine) and what a run says."""
     said: list[tuple[float, int, dict[str, Any]]] = []
+    if run.removes:
+        said.append((run.begins - 1, 0, {"status": "stopped", "server_id": run.removes.id}))
     if run.announces:
         said.append((run.begins, 0, {"status": "provisioning"}))
     span = run.ends - run.begins

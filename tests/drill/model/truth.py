@@ -31,7 +31,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     `place` counts the job's runs from 0 in the order in which they were dispatched. `from_step` is
     the first step that it takes: a re-run of the failed part only begins later, and sends no first
     `provisioning` (`announces`). It reaches the steps before the number `steps`. A run that fails
-    before its first step may not know its own name (`knows_itself`).
+    before its first step may not know its own name (`knows_itself`). It may begin by removing the
+    machine of an earlier run (`removes`).
     """
 
     place: int
@@ -47,6 +48,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     steps: int = 4
     beats: bool = True
     knows_itself: bool = True
+    removes: Machine | None = None
 
 
 class Word(msgspec.Struct, frozen=True, kw_only=True):

@@ -65,7 +65,9 @@ def _at(moment: Moment, heard: Heard, away: Sequence[Away]) -> Iterator[tuple[st
         yield from given_up_late(moment, fact, away)
     if isinstance(fact, RollbackRequested):
         yield from rolled_back(moment, fact, heard)
-    confirmed = isinstance(fact, MachineStopped)
+    confirmed = isinstance(fact, MachineStopped) or (
+        moment.word is not None and moment.word.callback.status == "stopped"
+    )
     if moment.before.status == "running" != moment.after.status and not confirmed:
         yield "a real outcome is overwritten", f"{moment.after.status} at {fact}"
     yield from stays_given_up(moment, heard)

@@ -19,7 +19,8 @@ Claim = tuple[str, str]
 def end_claims(heard: Heard, shown: Instance) -> Iterator[Claim]:
     """Check what is shown once everything has happened."""
     runs = heard.life.runs
-    running = [run for run in runs if heard.end_of(run) == "running"]
+    ran = [run for run in runs if heard.end_of(run) == "running"]
+    running = [run for run in ran if not heard.is_removed(run)]
     if shown.status == "provisioning":
         yield "a dead job stays in progress", str(shown.attempt)
         return
@@ -28,7 +29,7 @@ def end_claims(heard: Heard, shown: Instance) -> Iterator[Claim]:
         if heard.life.registered is not None:
             yield "a dead job waits for ever", str(shown.attempt)
         return
-    if shown.status == "running" and not running:
+    if shown.status == "running" and not ran:
         yield "what no run said is shown", "running"
     if heard.obeyed:
         return  # `orders.py` says what is claimed of them
@@ -58,7 +59,7 @@ def _shows_a_failure(heard: Heard, shown: Instance) -> Iterator[Claim]:
     if not heard.words:
         return  # the start deadline gave it up
     errors = {word.callback.error for _, word in heard.words if word.callback.status == "failed"}
-    if not final.inferred and final.error not in errors:
+    if not (final.inferred or final.removed) and final.error not in errors:
         yield "what no run said is shown", str(final)
     newest = heard.newest
     if newest is None or _only_beats(heard, newest) or why_inexact(heard) is not None:

@@ -95,10 +95,17 @@ class Heard:
         return next((w.callback.status for _, w in self.of(run) if w.is_end), None)
 
     def still_runs(self, run: Run) -> bool:
-        """Tell whether a run ended `running`, and no operator said that its machine is gone."""
-        return self.end_of(run) == "running" and not any(
+        """Tell whether a run ended `running`, and nobody said that its machine is gone."""
+        if self.end_of(run) != "running" or self.is_removed(run):
+            return False
+        return not any(
             word.is_end and self.attempt_of(event) in self.gone for event, word in self.of(run)
         )
+
+    def is_removed(self, run: Run) -> bool:
+        """Tell whether a word said that the run's machine is gone."""
+        removed = {w.callback.server_id for _, w in self.words if w.callback.status == "stopped"}
+        return run.machine.id in removed
 
     @staticmethod
     def attempt_of(event: JobEvent) -> int:
@@ -108,13 +115,13 @@ class Heard:
 
     def machines_of(self, run: Run) -> set[str]:
         """Return the machines that the run's words named."""
-        named = (word.callback.server_id for _, word in self.of(run))
-        return {machine for machine in named if machine}
+        said = (word.callback for _, word in self.of(run))
+        return {each.server_id for each in said if each.server_id and each.status != "stopped"}
 
     def ended_by_order(self, run: Run) -> bool:
         """Tell whether an operator ended an attempt that words of the run were recorded in."""
         return any(self.attempt_of(event) in self.ordered for event, _ in self.of(run))
 
     def names(self, run: Run, machine: str | None) -> bool:
-        """Tell whether a word of the run named this machine."""
-        return any(word.callback.server_id == machine for _, word in self.of(run))
+        """Tell whether a word of the run named this machine as its own."""
+        return machine in self.machines_of(run)

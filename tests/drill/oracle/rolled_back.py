@@ -38,14 +38,19 @@ def _works_on_it(moment: Moment, fact: RollbackRequested, heard: Heard, run: Run
     before a failure without a run belongs to the failed attempt, also if the failure comes late:
     clocks cannot tell of whose machine it speaks if two runs have the same one.
     """
-    failed = {each.number for each in moment.after.runs.attempts if each.status == "failed"}
+    over = {
+        each.number
+        for each in moment.after.runs.attempts
+        # By a slow clock, a word may be recorded in an attempt that ended with another machine.
+        if each.final and (each.status == "failed" or not each.has_machine(fact.server_id))
+    }
     failures = [
         word.callback
         for event, word in heard.words
         if word.callback.status == "failed" and heard.attempt_of(event) == fact.attempt
     ]
     return any(
-        heard.attempt_of(event) not in failed
+        heard.attempt_of(event) not in over
         and not any(_is_surely_before(word.callback, failure) for failure in failures)
         for event, word in heard.of(run)
         if word.callback.server_id == fact.server_id
@@ -84,6 +89,8 @@ def at_the_end(heard: Heard, history: Sequence[JobEvent]) -> Iterator[Claim]:
     if heard.obeyed or sender.names != "all" or not names_apart(sender, heard.life):
         return  # a word without its run may be recorded in an attempt that ended otherwise
     for run in heard.life.runs:
+        if heard.is_removed(run):
+            continue
         for server_id in heard.machines_of(run) - left:
             if not any(heard.names(each, server_id) for each in running):
                 yield "a machine is left behind", f"{server_id} of run {run.place}"

@@ -87,3 +87,20 @@ def test_a_rollback_of_a_machine_that_was_gone_before_the_next_run_made_it_anew(
 
     assert rolled_back(life) == [2]
     assert not life.broken() & {CLAIM, LEFT}
+
+
+def test_a_repeated_word_by_a_slow_clock_is_recorded_in_an_attempt_with_another_machine() -> None:
+    """The run that it speaks for has been given up: nobody works on its machine."""
+    life = Written("seed on two hosts")
+    ran: dict[str, Any] = {"server_id": "srv-9", "server_ip": "ip-9", "tailscale_ip": "ts-9"}
+    slow: dict[str, Any] = {"occurred_at": time_at(580)}
+    life.hear(0, 1000, workflow_run_id="101", occurred_at=time_at(400), status="running", **ran)
+    life.hear(1, 1120, workflow_run_id="102", occurred_at=time_at(1120), status="provisioning")
+    life.hear(1, 1180, **STEP, **slow)
+    life.hear(1, 1220, sent=1180, **STEP, **slow)
+    assert [getattr(event.fact, "attempt", None) for event in life.history[-2:]] == [2, 1]
+
+    life.time_out(2200)
+
+    assert rolled_back(life) == [2]
+    assert CLAIM not in life.broken()

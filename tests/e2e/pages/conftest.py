@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser
 
 from tests.support.browsing import Visitor
 from tests.support.chromium import chromium
-from tests.support.server import TOKEN, Server
+from tests.support.server import Server
 
 HOSTILE: Final = "<img src=x onerror=\"document.title='run'\"><script>document.title='run'</script>"
 LONG_WORD: Final = "w" * 200
@@ -61,23 +61,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     play(server)
     yield server
     server.kill()
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A new tab with the admin's token that complains of nothing."""
-    context = browser.new_context(extra_http_headers={"Authorization": f"Bearer {TOKEN}"})
-    opened = context.new_page()
-    complaints: list[str] = []
-    opened.on("pageerror", lambda error: complaints.append(str(error)))
-    opened.on("requestfailed", lambda request: complaints.append(request.url))
-    opened.on(
-        "console",
-        lambda said: complaints.append(said.text) if "Content Security" in said.text else None,
-    )
-    yield opened
-    context.close()
-    assert complaints == []
 
 
 @pytest.fixture

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from playwright.sync_api import Route, expect
 
-from tests.support.browsing import Visitor, active_step, connected
+from tests.support.browsing import Visitor, active_step, connected, until
 from tests.support.server import Server
 
 AT_ONCE = 1_000
@@ -43,6 +44,7 @@ def test_each_step_of_the_workflow_turns_over_within_a_second_and_without_a_relo
 ) -> None:
     page = visitor.open(registered(server, "steps"))
     page.evaluate("window.isTheSame = true")
+    connected(visitor)
     expect(active_step(page)).to_have_text("Queued")
     icons = {page.locator("link[data-live-icon]").get_attribute("href")}
 
@@ -63,6 +65,7 @@ def test_each_step_of_the_workflow_turns_over_within_a_second_and_without_a_relo
 
 def test_the_page_of_all_jobs_follows_them(visitor: Visitor, server: Server) -> None:
     page = visitor.open("/jobs")
+    connected(visitor)
     registered(server, "listed")
 
     row = page.locator("li.job").filter(has=page.get_by_role("link", name="listed", exact=True))
@@ -87,18 +90,25 @@ def test_the_page_of_an_agent_goes_on_with_its_next_job(visitor: Visitor, server
     expect(active_step(page)).to_have_text("Configuring Agent")
 
 
+@pytest.mark.parametrize("other", [None, "/jobs", "/jobs/busy-1", "/jobs/{}"])
 def test_what_happened_between_the_page_and_its_stream_is_shown(
-    visitor: Visitor, server: Server
+    visitor: Visitor, server: Server, other: str | None
 ) -> None:
-    """The page says which position it shows, and the stream goes on after it."""
-    path = registered(server, "between")
+    """The page says which position it shows, whatever other tabs have heard meanwhile."""
+    job_id = f"between-{len(other or '')}"
+    path = registered(server, job_id)
+    if other:
+        visitor.open(other.format(job_id))
+        connected(visitor)
     page = visitor.context.new_page()
 
     def report_first(route: Route) -> None:
-        server.callback({"job_id": "between", "status": "provisioning", "step": "vm_created"})
+        server.callback({"job_id": job_id, "status": "provisioning", "step": "vm_created"})
+        if other:
+            expect(visitor.context.pages[0].locator("main")).to_contain_text("Installing")
         route.continue_()
 
-    page.route("**/static/live.js", report_first)
+    page.route("**/static/live/live.js", report_first)
     page.goto(path)
 
     expect(active_step(page)).to_have_text("Installing Dependencies")
@@ -140,7 +150,7 @@ def test_times_tick_and_no_live_region_does(visitor: Visitor, server: Server) ->
     assert page.locator("[aria-live] time, [role=status] time, [role=alert] time").count() == 0
     assert page.evaluate("said") == []
     server.callback({"job_id": "ticking", "status": "provisioning", "step": "ansible_started"})
-    page.wait_for_function("said.length")
+    until(page, lambda: bool(page.evaluate("said.length")))
     [sentence] = page.evaluate("said")
     assert "Configuring Agent" in sentence
     assert not re.search(r"\d+ (s|min)\b", sentence)
@@ -155,3 +165,52 @@ def test_hostile_text_that_comes_live_stays_text(visitor: Visitor, server: Serve
     expect(page.locator("main pre").first).to_contain_text("<img src=x onerror=")
     assert page.locator("main img, main script").count() == 0
     assert page.title().startswith("Failed")
+
+
+def test_the_slider_shows_each_version_and_goes_on_live_at_its_end(
+    visitor: Visitor, server: Server
+) -> None:
+    path = registered(server, "slid")
+    server.callback({"job_id": "slid", "status": "provisioning", "step": "vm_created"})
+    server.callback({"job_id": "slid", "status": "provisioning", "step": "ansible_started"})
+    page = visitor.open(path)
+    page.evaluate("window.isTheSame = true")
+    slider = page.get_by_label("The job after event")
+
+    slider.press("Home")
+
+    expect(active_step(page)).to_have_text("Queued")
+    expect(page).to_have_url(f"{server.url}/jobs/slid?version=1")
+    expect(slider).to_be_focused()
+    server.callback({"job_id": "slid", "status": "provisioning", "step": "ansible_complete"})
+    expect(slider).to_have_attribute("max", "4")
+    expect(active_step(page)).to_have_text("Queued")
+    slider.press("End")
+    expect(active_step(page)).to_have_text("Running")
+    expect(page).to_have_url(f"{server.url}/jobs/slid")
+    server.callback({"job_id": "slid", "status": "failed", "error": "no disk left"})
+    expect(page).to_have_title("Failed · slid · Milepost")
+    assert page.evaluate("window.isTheSame")
+
+
+def test_the_page_of_a_refused_order_goes_on_as_the_jobs_page(
+    visitor: Visitor, server: Server
+) -> None:
+    path = registered(server, "refusing")
+    page = visitor.context.new_page()
+    page.route("**/static/live/live.js", lambda route: route.abort())  # so the page stays old
+    page.goto(path)
+    page.unroute("**/static/live/live.js")
+    page.locator("#order-cancel summary").click()
+    server.callback({"job_id": "refusing", "status": "running", "workflow_run_id": "1", **MACHINE})
+
+    page.locator("#order-cancel").get_by_role("button").click()
+
+    expect(page.get_by_role("alert")).to_be_visible()
+    expect(page).to_have_url(f"{server.url}/jobs/refusing")
+    server.callback({"job_id": "refusing", "status": "failed", "error": "no disk left"})
+    expect(page.locator(".events")).to_contain_text("no disk left")
+    expect(page.locator("#connection")).to_be_hidden()
+    assert (
+        page.get_by_role("link", name="First").get_attribute("href") == "/jobs/refusing?version=1"
+    )

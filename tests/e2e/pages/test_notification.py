@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import expect
 
-from tests.support.browsing import Visitor
+from tests.support.browsing import Visitor, until
 from tests.support.server import Server
 
 KEEP = """
@@ -28,7 +28,7 @@ def test_the_end_is_told_to_somebody_who_asked_for_that(visitor: Visitor, server
 
     expect(asked.get_by_role("button", name="You will be told when it ends")).to_be_visible()
     server.callback({"job_id": "told", "status": "failed", "error": "no disk left"})
-    asked.wait_for_function("told.length")
+    until(asked, lambda: bool(asked.evaluate("told.length")))
     [[title, body]] = asked.evaluate("told")
     assert title.startswith("Failed · told")
     assert body.startswith("Failed")

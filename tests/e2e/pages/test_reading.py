@@ -5,15 +5,30 @@ from __future__ import annotations
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, expect
 
 from tests.e2e.pages.conftest import HOSTILE, ODD_ID
+from tests.support.browsing import Visitor
 from tests.support.server import Server
 
+CRAFTED = (
+    "a%2F..%2Fjob%2F1",
+    "..%2Fjobs%2Fjob%2F1",
+    "x%2F%2e%2e%2Fjob%2F1",
+    "job%2F.%2F1",
+    "job%2F1%2Fevents%3F",
+    "job%2F1%23",
+    "job%2F1%E2%80%AE",
+    "job%EF%BC%8F1",
+    "%ff",
+    "job%2F1%2Fevents%2F1%2Fproof%3F",
+    "%3Cimg%20src=x%20onerror=document.title=1%3E",
+)
 
-def test_the_jobs_page_leads_to_a_job(page: Page, server: Server) -> None:
-    page.goto(server.url)
-    expect(page).to_have_url(f"{server.url}/jobs")
+
+def test_the_jobs_page_leads_to_a_job(visitor: Visitor) -> None:
+    page = visitor.open("/")
+    expect(page).to_have_url(f"{visitor.server.url}/jobs")
 
     page.get_by_role("link", name="busy-1").click()
 
@@ -22,8 +37,8 @@ def test_the_jobs_page_leads_to_a_job(page: Page, server: Server) -> None:
     expect(page).to_have_title("3 of 5 · Installing Dependencies · busy-1 · Milepost")
 
 
-def test_a_search_is_in_the_address(page: Page, server: Server) -> None:
-    page.goto(f"{server.url}/jobs")
+def test_a_search_is_in_the_address(visitor: Visitor) -> None:
+    page = visitor.open("/jobs")
 
     page.get_by_label("Find").fill("agent-2")
     page.keyboard.press("Enter")
@@ -32,30 +47,94 @@ def test_a_search_is_in_the_address(page: Page, server: Server) -> None:
     assert "q=agent-2" in page.url
 
 
-@pytest.mark.parametrize("job_id", ["failed-1", ODD_ID, "job/1"])
-def test_a_job_of_odd_texts_is_text_and_fits_a_phone(
-    page: Page, server: Server, job_id: str
-) -> None:
+@pytest.mark.parametrize("job_id", ["failed-1", ODD_ID, "refused-1"])
+def test_odd_texts_are_text_and_fit_a_phone(visitor: Visitor, job_id: str) -> None:
+    page = visitor.context.new_page()
     page.set_viewport_size({"width": 360, "height": 740})
 
-    page.goto(f"{server.url}/jobs/{quote(job_id)}")
+    for path in ("/jobs", f"/jobs/{quote(job_id)}", f"/jobs/{quote(job_id)}?version=2"):
+        page.goto(path)
+        expect(page.locator("h1")).to_have_text("Jobs" if path == "/jobs" else job_id)
+        assert page.locator("main img, main script").count() == 0
+        assert page.title() != "run"
+        assert page.evaluate("document.documentElement.scrollWidth") == 360
 
-    expect(page.locator("h1")).to_have_text(job_id)
-    assert page.locator("main img, main script").count() == 0
-    assert "run" not in page.title()
-    assert page.evaluate("document.documentElement.scrollWidth") == 360
 
+def test_an_error_is_shown_whole_with_its_line_breaks(visitor: Visitor) -> None:
+    shown = visitor.open("/jobs/failed-1").locator(".error pre").inner_text()
 
-def test_an_error_is_shown_whole_with_its_line_breaks(page: Page, server: Server) -> None:
-    page.goto(f"{server.url}/jobs/failed-1")
-
-    shown = page.locator(".error pre").inner_text()
     assert HOSTILE in shown
     assert shown.count("\n") > 700
 
 
-def test_the_reference_is_shown_under_its_policy(page: Page, server: Server) -> None:
-    page.goto(f"{server.url}/api/docs")
+def test_the_slider_travels_in_time(visitor: Visitor) -> None:
+    page = visitor.open("/jobs/job/1")
+    expect(page.locator(".subject .status")).to_have_text("running")
+
+    page.get_by_label("The job after event").focus()
+    page.keyboard.press("Home")
+
+    expect(page.locator(".subject .status")).to_have_text("pending")
+    expect(page.locator("[aria-current=step] .label")).to_have_text("Queued")
+    assert "version=1" in page.url
+    page.get_by_role("link", name="Show it now").click()
+    expect(page.locator(".subject .status")).to_have_text("running")
+
+
+def test_an_event_leads_to_the_job_as_it_was_after_it(visitor: Visitor) -> None:
+    page = visitor.open("/jobs/job/1")
+
+    failed = page.locator("#event-5")
+    failed.get_by_role("link").click()
+
+    expect(page.locator(".subject .status")).to_have_text("failed")
+    expect(page.locator(".error pre")).to_have_text("no lock")
+    expect(page.locator(".events [aria-current]")).to_have_count(1)
+
+
+def test_the_pages_work_without_scripts(browser: Browser, server: Server) -> None:
+    visitor = Visitor(browser, server, java_script_enabled=False)
+    page = visitor.open("/jobs/job/1?version=4")
+    expect(page.get_by_role("slider")).to_have_value("4")
+
+    page.get_by_role("slider").focus()
+    page.keyboard.press("Home")
+    page.get_by_role("button", name="Show").click()
+    expect(page.locator(".subject .status")).to_have_text("pending")
+    page.get_by_role("link", name="Later").click()
+    expect(page.locator(".subject .status")).to_have_text("provisioning")
+
+    page.goto("/jobs/waiting-1")
+    page.get_by_text("Cancel …").click()
+    page.locator("#order-cancel").get_by_label("Reason").fill("a test")
+    page.get_by_role("button", name="Cancel this job").click()
+    expect(page.locator(".notice")).to_have_text("The job is cancelled.")
+    visitor.close()
+
+
+def test_a_crafted_address_shows_no_other_jobs_history(visitor: Visitor) -> None:
+    page = visitor.context.new_page()
+    for address in CRAFTED:
+        page.goto(f"/jobs/{address}")
+
+        expect(page.locator("h1")).to_have_text("Job not found")
+        assert page.locator(".stepper, .events").count() == 0
+
+
+def test_dots_between_slashes_and_unseen_characters_name_their_own_job(visitor: Visitor) -> None:
+    for job_id, shown in (("job/../1", "job/../1"), ("1\u202ebog", "1\\u202ebog")):
+        told = {"job_id": job_id, "status": "failed", "error": f"of {shown}"}
+        assert visitor.server.callback(told).status == 200
+
+        page = visitor.open("/jobs")
+        page.get_by_role("link", name=shown, exact=True).click()
+
+        expect(page.locator("h1")).to_have_text(shown)
+        expect(page.locator(".error pre")).to_have_text(f"of {shown}")
+
+
+def test_the_reference_is_shown_under_its_policy(visitor: Visitor) -> None:
+    page = visitor.open("/api/docs")
 
     expect(page.locator(".opblock").first).to_be_visible()
     page.locator(".opblock").first.click()

@@ -107,7 +107,7 @@ def test_every_command_and_page_that_it_names_is_there(
             check=True,
         )
     pages = re.findall(rf"^  {first_start.url}(/\S+)  ", done.stdout, re.MULTILINE)
-    assert len(pages) == 2
+    assert len(pages) == 3
     assert {first_start.get(page).status for page in pages} == {200}
     [file] = re.findall(r"the token in (\S+)$", done.stdout, re.MULTILINE)
     assert (first_start.home / file).is_file()

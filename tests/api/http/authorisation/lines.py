@@ -33,6 +33,9 @@ class Line(NamedTuple):
     body: str = ""
     """The body, and below the queries, with `{job}` and `{agent}` for the names."""
     queries: tuple[str, ...] = ("",)
+    kind: Literal["answer", "page", "form"] = "answer"
+    """A browser that has not signed in is sent from a page to do so. A form of a browser that has
+    signed in needs a proof, which no caller of the matrix sends."""
     hidden: int = 404
     """What a caller gets who may ask, about a thing that it may not see."""
 
@@ -50,7 +53,7 @@ def badge(about: Literal["job", "agent"]) -> Line:
     return Line("read", about, queries=("?label=", "?label=a&nothing=1"), hidden=200)
 
 
-FORM: Final = Line("write", "job", frozenset({303, 409}))
+FORM: Final = Line("write", "job", frozenset({303, 409}), kind="form")
 """A form of a page, which gives an order."""
 
 LINES: Final = {
@@ -62,18 +65,18 @@ LINES: Final = {
     ("GET", "/milepost-report.sha256"): Line("none"),
     ("GET", "/audit"): Line("none", statuses=frozenset({302})),
     ("GET", "/audit/<id:job_id>"): Line("none", "job", frozenset({302})),
-    ("GET", "/jobs"): Line("read", queries=SEARCHES),
+    ("GET", "/jobs"): Line("read", queries=SEARCHES, kind="page"),
     ("GET", "/jobs/<id:job_id>"): Line(
-        "read", "job", queries=(*PAST[:4], "?version=99", "?until=1")
+        "read", "job", queries=(*PAST[:4], "?version=99", "?until=1"), kind="page"
     ),
-    ("GET", "/embed/jobs/<id:job_id>"): Line("read", "job"),
-    ("GET", "/embed/agents/<id:agent_id>"): Line("read", "agent"),
+    ("GET", "/embed/jobs/<id:job_id>"): Line("read", "job", kind="page"),
+    ("GET", "/embed/agents/<id:agent_id>"): Line("read", "agent", kind="page"),
     ("POST", "/jobs/<id:job_id>/fail"): FORM,
     ("POST", "/jobs/<id:job_id>/cancel"): FORM,
     ("POST", "/jobs/<id:job_id>/retry"): FORM,
     ("POST", "/jobs/<id:job_id>/stop"): FORM,
     ("POST", "/jobs/<id:job_id>/stopped"): FORM,
-    ("GET", "/agents/<id:agent_id>"): Line("read", "agent", queries=("", "?cursor=x")),
+    ("GET", "/agents/<id:agent_id>"): Line("read", "agent", queries=("", "?cursor=x"), kind="page"),
     ("GET", "/static/<path:filename>"): Line("none"),
     ("GET", "/sign-in"): Line("none"),
     # With the field token of a form, not with the header.
@@ -105,6 +108,8 @@ LINES: Final = {
     ("POST", "/api/jobs/<id:job_id>/retry"): order(),
     ("POST", "/api/jobs/<id:job_id>/stop"): order("{{}}"),
     ("POST", "/api/jobs/<id:job_id>/stopped"): order(),
+    ("POST", "/api/jobs/<id:job_id>/links"): Line("read", "job", frozenset({201}), "{{}}"),
+    ("POST", "/api/agents/<id:agent_id>/links"): Line("read", "agent", frozenset({201}), "{{}}"),
     ("GET", "/api/jobs/<id:job_id>/badge.svg"): badge("job"),
     ("GET", "/api/jobs/<id:job_id>/badge.json"): badge("job"),
     ("GET", "/api/agents/<id:agent_id>/badge.svg"): badge("agent"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from api.senders.job_keys import job_key
@@ -58,17 +59,31 @@ class Caller(NamedTuple):
     """The job whose own key signs, if it is not the shared secret."""
     cookie: str | None = None
     """The cookie of a session that was begun with the token, and is sent in its place."""
+    link_to: Callable[[str], str] | None = None
+    """Returns a link to a path in the name of the token, which is sent in its place."""
 
     @property
     def is_known(self) -> bool:
         """Whether the token is one of ours."""
         return bool(self.scopes)
 
+    @property
+    def has_signed_in(self) -> bool:
+        """Whether its cookie is that of a session."""
+        return bool(self.cookie and self.token)
+
+    @property
+    def asks_as_a_browser(self) -> bool:
+        """Whether it sends neither a token nor a link."""
+        return bool(self.cookie) or not (self.token or self.link_to)
+
     def headers(self, body: bytes) -> dict[str, str]:
         """Return the headers with which it asks."""
         if self.signs:
             key = job_key(JOB_KEY_SECRET, self.key_of.job) if self.key_of else SECRET
             return {"X-Signature": sign(body, key)}
+        if self.link_to:
+            return {}
         if self.cookie:
             return {"Cookie": self.cookie}
         return bearer(self.token) if self.token else {}
@@ -78,9 +93,38 @@ class Caller(NamedTuple):
         cookie = site.sign_in(self.token or "")
         return self._replace(name=f"session of {self.name}", cookie=cookie)
 
+    def with_links(self, site: Site) -> Caller:
+        """Return who has a link, in the same caller's name, to each path that is asked for."""
+        issuer = "admin" if self.token == ADMIN else (self.token or "").split("_")[1]
+        until = int(site.clock().timestamp()) + 60
+
+        def link_to(path: str) -> str:
+            return site.services.links.make(path, issuer, until)
+
+        return self._replace(
+            name=f"link of {self.name}", scopes=frozenset({"read"}), link_to=link_to
+        )
+
+    def to_another_path(self) -> Caller:
+        """Return who has a link, but not to the path that is asked for."""
+        link_to = self.link_to
+        assert link_to
+        return self._replace(
+            name="link to another path",
+            scopes=frozenset(),
+            link_to=lambda path: link_to(f"{path}/another"),
+        )
+
     def when_asking_by(self, method: str) -> Caller:
-        """Return who the caller is to a request: without its token, a cookie changes nothing."""
-        return self._replace(scopes=frozenset()) if self.cookie and method != "GET" else self
+        """Return who the caller is to a request: no cookie and no link change anything."""
+        only_looks = self.cookie or self.link_to
+        return self._replace(scopes=frozenset()) if only_looks and method != "GET" else self
+
+    def address(self, path: str, query: str) -> str:
+        """Return the URL with which it asks for a path."""
+        if not self.link_to:
+            return path + query
+        return f"{path}{query or '?'}{'&' if query else ''}link={self.link_to(path)}"
 
     def may(self, scope: str) -> bool:
         """Tell whether its token grants the scope."""
@@ -116,10 +160,12 @@ def callers_of(site: Site, method: str = "GET") -> list[Caller]:
         Caller("no token"),
         Caller("unknown token", UNKNOWN),
         Caller("unknown cookie", cookie="milepost_session=" + "x" * 43),
+        Caller("admin", ADMIN).with_links(site).to_another_path(),
         *(Caller(f"key of {own.job}", signs=True, key_of=own) for own in (ADAS, UNREGISTERED)),
         Caller("signature only", signs=True),
         *with_tokens,
         *(each.in_a_browser(site) for each in with_tokens if each.may("read")),
+        *(each.with_links(site) for each in with_tokens if each.may("read")),
     ]
     return [each.when_asking_by(method) for each in callers]
 

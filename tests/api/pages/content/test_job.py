@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import quote
 
 import pytest
@@ -37,6 +38,27 @@ def test_the_stepper_has_one_current_step_and_says_states_in_words(database_site
     assert "<title>3 of 5 · Installing Dependencies · job-1 · Milepost</title>" in text
 
 
+def test_the_icon_in_the_tab_shows_the_state(memory_site: Site) -> None:
+    site = memory_site
+    site.register()
+    icons = [_icon(site)]
+    for told in (
+        {"status": "provisioning", "step": "vm_created"},
+        {"status": "provisioning", "step": "ansible_started"},
+        {"status": "failed"},
+    ):
+        site.report(**told)
+        icons.append(_icon(site))
+
+    assert len(set(icons)) == 4
+    assert all(each.startswith("data:image/svg+xml,") for each in icons)
+
+
+def _icon(site: Site) -> str:
+    [found] = re.findall(r'<link rel="icon"[^>]* href="([^"]*)"', site.get("/jobs/job-1").text)
+    return str(found)
+
+
 @pytest.mark.parametrize("job_id", STRANGE)
 def test_a_job_with_a_strange_id_has_a_page_and_a_link_to_it(
     memory_site: Site, job_id: str
@@ -53,7 +75,7 @@ def test_a_job_with_a_strange_id_has_a_page_and_a_link_to_it(
     assert memory_site.get(address).status_code == 200
 
 
-def test_a_page_of_a_history_in_an_earlier_release_leads_to_the_job(memory_site: Site) -> None:
-    for old, new in (("/audit", "/jobs"), ("/audit/a/b", "/jobs/a/b")):
+def test_the_root_and_addresses_of_an_earlier_release_lead_to_the_pages(memory_site: Site) -> None:
+    for old, new in (("/", "/jobs"), ("/audit", "/jobs"), ("/audit/a/b", "/jobs/a/b")):
         answer = memory_site.client.get(old)
         assert (answer.status_code, answer.headers["Location"]) == (302, new)

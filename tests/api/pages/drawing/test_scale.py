@@ -42,6 +42,12 @@ def test_where_all_is_silent_nothing_is_squeezed() -> None:
     assert (scale.breaks, scale.at(DAY / 2)) == ([], 50)
 
 
+def test_a_moment_between_two_silences_does_not_make_all_of_it_squeezed() -> None:
+    scale = Scale(3.3, [Interval(1.1, 1.1)])
+
+    assert scale.breaks == []
+
+
 def test_times_that_overlap_are_heard_once() -> None:
     loud = [Interval(20, 30), Interval(0, 10), Interval(5, 12), Interval(25, 26)]
 

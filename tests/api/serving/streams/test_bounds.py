@@ -205,6 +205,49 @@ def test_a_stream_ends_with_the_time_of_its_session(database_site: Site) -> None
     live(site, test)
 
 
+def link_to(site: Site, path: str, issuer: str, seconds: int) -> str:
+    """Return the address of a stream for who has no token."""
+    until = int(site.clock().timestamp()) + seconds
+    return f"{path}?after=0&link={site.services.links.make(path, issuer, until)}"
+
+
+@pytest.mark.parametrize("path", STREAMS)
+def test_a_stream_by_link_ends_soon_after_the_link(database_site: Site, path: str) -> None:
+    site = database_site
+    site.register()
+    short, long = (link_to(site, path, "admin", seconds) for seconds in (60, 3600))
+
+    async def test(served: Live) -> None:
+        ended, going_on = await served.ask(short), await served.ask(long)
+        assert await ended.next()
+        site.clock.advance(60)
+        await ended.rest()
+        assert (await served.ask(short)).status == 401
+        site.report(status="provisioning", step="vm_created")
+        while block := await going_on.next():
+            if block.id == 2:
+                break
+        assert block
+
+    live(site, test)
+
+
+def test_a_stream_by_link_ends_soon_after_its_issuers_token_is_revoked(
+    database_site: Site,
+) -> None:
+    site = database_site
+    site.register()
+    token, _ = tokens.create(site.services.tokens, "page", ["read"], None, site.clock())
+
+    async def test(served: Live) -> None:
+        reader = await served.ask(link_to(site, STREAM, token.id, 3600))
+        assert await reader.next()
+        site.services.tokens.revoke(token.id, tokens.stored_time(site.clock()))
+        await reader.rest()
+
+    live(site, test)
+
+
 def test_a_token_of_a_user_watches_that_users_jobs_and_no_other(memory_site: Site) -> None:
     site = memory_site
     site.register()

@@ -29,8 +29,7 @@ export class Leader {
       if (!(position >= this.#position)) this.#tell({ kind: "look", tabs: [tab] });
       return;
     }
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#connect(), GATHER_MS);
+    this.#timer ||= setTimeout(() => this.#connect(), GATHER_MS);
   }
 
   // A tab is closed. The stream goes on as it is until it has to change anyway.
@@ -40,7 +39,7 @@ export class Leader {
 
   // Say how the stream is.
   report() {
-    this.#tell({ kind: "state", lostAt: this.#lostAt });
+    this.#tell({ kind: "state", lostAt: this.#lostAt, covers: this.#covers });
   }
 
   close() {
@@ -62,7 +61,7 @@ export class Leader {
         if (!isResumed) tell({ kind: "look", tabs: [...this.#tabs.keys()] });
         else if (behind.length) tell({ kind: "look", tabs: behind });
       },
-      heard: () => tell({ kind: "state", lostAt: 0 }),
+      heard: () => tell({ kind: "state", lostAt: 0, covers: named }),
       block: (at, job) => {
         this.#position = at;
         for (const [tab, { watched, position: seen }] of this.#tabs) {
@@ -72,7 +71,7 @@ export class Leader {
       },
       lost: () => {
         this.#lostAt ||= Date.now();
-        tell({ kind: "state", lostAt: this.#lostAt });
+        tell({ kind: "state", lostAt: this.#lostAt, covers: named });
       },
     });
     if (result !== "aborted") tell({ kind: "over", result });

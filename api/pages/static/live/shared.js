@@ -23,6 +23,7 @@ export class SharedStream {
   #heardAt = 0;
   #tickedAt = 0;
   #hasAsked = false;
+  #isCovered = false;
   #stealAfter = 0;
 
   static isPossible() {
@@ -104,6 +105,7 @@ export class SharedStream {
         if (message.tabs.includes(this.#id)) this.#listener.look();
         break;
       case "state":
+        this.#isCovered = covers(message.covers, this.#watched);
         this.#listener.state(message.lostAt);
         break;
       case "over":
@@ -141,6 +143,8 @@ export class SharedStream {
         this.#election.steal();
       }
       this.#listener.state(this.#heardAt);
+    } else if (!this.#isCovered) {
+      this.#say(); // The leader has not heard it.
     }
   }
 }

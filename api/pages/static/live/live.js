@@ -11,7 +11,7 @@ import { Page } from "./page.js";
 import { SharedStream } from "./shared.js";
 import { startSlider } from "./slider.js";
 
-const root = new URL("..", import.meta.url); // The server may be behind a path prefix.
+const root = new URL("../..", import.meta.url); // The server may be behind a path prefix.
 const AGAIN_MS = 5_000;
 const { watch, stream: streamAddress } = document.body.dataset;
 
@@ -20,6 +20,8 @@ function announced(shown) {
 }
 
 function start() {
+  const { address } = document.querySelector("main").dataset;
+  if (address) history.replaceState(null, "", address); // The page is the answer to a form.
   const connection = new Connection();
   const notify = new Notify();
   const page = new Page({

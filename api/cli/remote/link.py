@@ -1,0 +1,67 @@
+"""link: make a signed link, with which somebody without a token may read."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from urllib.parse import quote
+
+import click
+
+from api.cli.remote.connecting import asking, remote, url_option
+from api.cli.terminal.options import Lifetime
+from api.cli.terminal.output import as_json, print_json
+from api.client.server import RemoteServer
+
+OPENS = ("page", "stream", "badge", "job", "instance")
+
+
+@click.command()
+@click.argument("job_id", metavar="[JOB]", required=False)
+@click.option("--agent", "agent_id", help="Link to this agent in place of a job.")
+@click.option(
+    "--opens",
+    type=click.Choice(OPENS),
+    default="page",
+    show_default=True,
+    help="What the link opens; job is for jobs, and instance for agents.",
+)
+@click.option(
+    "--expires",
+    "lifetime",
+    type=Lifetime(),
+    default="1d",
+    show_default=True,
+    help="When the link ends: after 90d or 12h, or at a date or time like 2026-12-31.",
+)
+@url_option
+@as_json
+def link(
+    job_id: str | None,
+    agent_id: str | None,
+    opens: str,
+    lifetime: timedelta | datetime,
+    url: str | None,
+    as_json: bool,
+) -> None:
+    """Make a link with which somebody without a token may read one thing about JOB.
+
+    The command asks a running server. The link opens one path, and ends with the token that the
+    command uses.
+    """
+    if (job_id is None) == (agent_id is None):
+        raise click.UsageError("name either a JOB or an --agent")
+    left = lifetime if isinstance(lifetime, timedelta) else lifetime - datetime.now(UTC)
+    where = remote(url)
+    about = f"jobs/{_quoted(job_id)}" if job_id is not None else f"agents/{_quoted(agent_id or '')}"
+    body = {"opens": opens, "expires_in": int(left.total_seconds())}
+    with asking(where):
+        made = RemoteServer(where.url, where.token).ask("POST", f"/api/{about}/links", body)
+    if as_json:
+        return print_json(made)
+    click.echo(made["url"])
+    click.echo(f"It works for anybody who has it, until {made['expires_at']}.", err=True)
+    return None
+
+
+def _quoted(name: str) -> str:
+    return quote(name, safe="/:@")

@@ -1,0 +1,81 @@
+"""Signed links: who may read a thing lets others read one path about it, for a time."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, Final
+from urllib.parse import quote
+
+from flask import request
+
+from api.errors import AgentNotFound
+from api.http.answers import in_json
+from api.http.callers import access
+from api.http.flask_side.blueprint import BY_TOKEN, Blueprint
+from api.http.messages import Answer
+from api.links import NAME
+from api.schemas.answers import LinkSchema
+from api.schemas.requests import AgentLinkSchema, JobLinkSchema
+from domain.errors import JobNotFound
+
+bp = Blueprint("links", __name__, description="Signed links, for readers without a token")
+
+OF_JOB: Final = {
+    "page": "/embed/jobs/{}",
+    "stream": "/api/jobs/{}/stream",
+    "badge": "/api/jobs/{}/badge.svg",
+    "job": "/api/jobs/{}",
+}
+OF_AGENT: Final = {
+    "page": "/embed/agents/{}",
+    "stream": "/api/agents/{}/stream",
+    "badge": "/api/agents/{}/badge.svg",
+    "instance": "/api/agents/{}/instance",
+}
+"""What a link may open, by the word for it; an id comes in the place of the braces."""
+IN_A_PATH: Final = "/:@"
+
+
+@bp.route("/api/jobs/<id:job_id>/links", operation="link_job", methods=["POST"])
+@bp.needs("read", by=[BY_TOKEN])
+@bp.arguments(JobLinkSchema)
+@bp.response(201, LinkSchema)
+@bp.problem(404, "No such job, or not yours")
+@bp.problem(409, "The server has no secret for links")
+def of_job(body: dict[str, Any], job_id: str) -> Answer:
+    """Make a link that opens one path about a job, for reading, to whoever has it.
+
+    It gives no more than the token that asks for it, and ends with that token.
+    """
+    job = access.services().reader.instance(job_id)
+    if job is None or not access.principal().sees(job.user_id):
+        raise JobNotFound
+    return _made(OF_JOB[body["opens"]], job_id, body["expires_in"])
+
+
+@bp.route("/api/agents/<id:agent_id>/links", operation="link_agent", methods=["POST"])
+@bp.needs("read", by=[BY_TOKEN])
+@bp.arguments(AgentLinkSchema)
+@bp.response(201, LinkSchema)
+@bp.problem(404, "No such agent, or not yours")
+@bp.problem(409, "The server has no secret for links")
+def of_agent(body: dict[str, Any], agent_id: str) -> Answer:
+    """Make a link that opens one path about an agent; see the links of a job."""
+    newest = access.services().reader.instance_of(agent_id)
+    if newest is None or not access.principal().sees(newest.user_id):
+        raise AgentNotFound
+    return _made(OF_AGENT[body["opens"]], agent_id, body["expires_in"])
+
+
+def _made(form: str, about: str, seconds: int) -> Answer:
+    services, caller = access.services(), access.principal()
+    expires = int(services.clock().timestamp()) + seconds
+    link = services.links.make(form.format(about), caller.token_id, expires)
+    path = f"{form.format(quote(about, safe=IN_A_PATH))}?{NAME}={link}"
+    base = services.settings.public_url or request.root_url.rstrip("/")
+    shown = {
+        "url": base + path,
+        "path": path,
+        "expires_at": datetime.fromtimestamp(expires, UTC).isoformat(),
+    }
+    return in_json(shown, 201, [("Cache-Control", "no-store")])

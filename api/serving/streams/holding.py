@@ -1,0 +1,122 @@
+"""Holding: the answers to requests for streams that come through a proxy which holds them (GRIP).
+
+1. The first answer has what the reader missed, and lets the proxy hold the stream after it.
+2. The publisher tells the proxy of what happens; see `api.serving.publishing`.
+3. Whenever the proxy may have missed something, it asks at the stream's link; see `held_link`.
+
+So a held stream costs this process nothing, and is the log's sequence as every other one.
+"""
+
+from __future__ import annotations
+
+from asyncio import AbstractEventLoop
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from eventsourcing.persistence import PersistenceError
+
+from api.http import event_stream
+from api.http.callers.access import granted
+from api.http.grip import instructions
+from api.http.grip.held_link import Held, holder, path_of
+from api.http.messages import Answer, Watch
+from api.serving.gathering import Gathering
+from api.serving.streams.documents import Documents
+from api.serving.streams.pages import Asked, Page, Pages
+from api.sessions import issuer_of
+from api.wiring import Services
+from domain.errors import MilepostError
+from domain.writing.batching import Batching
+
+PATIENCE_SECONDS: Final = 30.0
+"""How long an answer may take. Thousands of readers may come at once."""
+MOST_WAITING: Final = 20_000
+"""How many readers may come at the same moment: those of a proxy that was started anew."""
+
+
+class GoesOn(NamedTuple):
+    """A held stream, of which the proxy has sent what came up to a position."""
+
+    held: Held
+    after: int
+
+
+class Holding:
+    """Answers for streams of a job, or of an agent, that a proxy holds."""
+
+    def __init__(self, services: Services, loop: AbstractEventLoop) -> None:
+        self._settings = services.settings
+        self._services = services
+        self._pages = Pages(services, Documents(services))
+        self._reading = Batching[Watch | GoesOn, tuple[Watch, Page]](
+            self._read,
+            name="held streams",
+            max_waiting=MOST_WAITING,
+            patience=PATIENCE_SECONDS,
+        )
+        self._asking = Gathering(loop, self._reading)
+
+    async def begin(self, watch: Watch, prefix: str) -> Answer:
+        """See `Door.hold`."""
+        _, page = await self._asking.ask(watch)
+        if _has_ended(watch, page) and not page.blocks:
+            return Answer(204, [("Cache-Control", "no-store")])
+        return self._answer(watch, page, prefix, event_stream.retry())
+
+    async def go_on(self, held: Held, after: int, prefix: str) -> Answer:
+        """See `Door.hold_on`."""
+        watch, page = await self._asking.ask(GoesOn(held, after))
+        return self._answer(watch, page, prefix)
+
+    def close(self) -> None:
+        """End the thread."""
+        self._reading.close()
+
+    def _read(self, asked: Sequence[Watch | GoesOn]) -> Sequence[tuple[Watch, Page] | Exception]:
+        watches = [each if isinstance(each, Watch) else self._watch(each) for each in asked]
+        known = [Asked(each, each.after) for each in watches if isinstance(each, Watch)]
+        pages = iter(self._pages.read(known))
+        found: list[tuple[Watch, Page] | Exception] = []
+        for watch in watches:
+            if isinstance(watch, Exception):
+                found.append(watch)
+            else:
+                page = next(pages)
+                found.append(page if isinstance(page, Exception) else (watch, page))
+        return found
+
+    def _watch(self, asked: GoesOn) -> Watch | Exception:
+        held = asked.held
+        try:
+            caller = granted(holder(held, self._services), "read")
+        except (MilepostError, PersistenceError) as error:  # only this stream gets it
+            return error
+        return Watch(caller, max(held.after, asked.after), held.job_id, held.agent_id)
+
+    def _answer(self, watch: Watch, page: Page, prefix: str, begin: bytes = b"") -> Answer:
+        assert page.shown  # it is no page of all jobs
+        body = begin + b"".join(block for _, block in page.blocks)
+        if _has_ended(watch, page):
+            if page.blocks:
+                outcome = page.shown.attempt.outcome
+                body += event_stream.end(page.shown.position, page.shown.status, outcome)
+            # Without an instruction, the proxy ends the stream.
+            return Answer(200, event_stream.HEADERS, body)
+        held = Held(
+            issuer_of(watch.caller.token_id, self._settings.admin_token),
+            page.upto,
+            watch.job_id,
+            watch.agent_id,
+            watch.caller.until,
+        )
+        link = prefix + path_of(held, self._settings.grip_key)
+        if page.more:
+            return Answer(200, [*event_stream.HEADERS, *instructions.go_on(link)], body)
+        channel = instructions.channel_of(watch.job_id, watch.agent_id)
+        hold = instructions.hold(channel, page.shown.position, watch.caller, link)
+        return Answer(200, [*event_stream.HEADERS, *hold], body)
+
+
+def _has_ended(watch: Watch, page: Page) -> bool:
+    # The stream of an agent goes on with the next job.
+    return bool(watch.job_id is not None and page.shown and page.shown.has_ended and not page.more)

@@ -1,0 +1,123 @@
+"""How alive a job is, in a sentence."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from domain.job.events import (
+    Fact,
+    HeartbeatReceived,
+    JobQueued,
+    StatusReported,
+    StepReported,
+)
+from domain.job.health import health
+from domain.job.provisioning_job import ProvisioningJob
+from domain.workflows.definition import Deadlines, Step, UiStep, Workflow
+from tests.support.deployment import NOON
+from tests.support.histories import job_after
+from tests.support.strategies import minute
+
+WORKFLOW = Workflow(
+    name="oven",
+    version=1,
+    waiting="cold",
+    started="warm",
+    blame="warm",
+    ui_steps=(UiStep("cold", "Cold"), UiStep("warm", "Warm")),
+    steps=(Step("lit", "cold", ("fire",), deadline_seconds=300), Step("heated", "warm")),
+    deadlines=Deadlines(start_seconds=600, heartbeat_seconds=120, attempt_seconds=1800),
+)
+QUEUED = JobQueued(recorded_at=NOON, agent_id="agent", workflow="oven@1")
+CLAIMED = StatusReported(recorded_at=minute(1), status="provisioning")
+
+
+def heard(at: float) -> HeartbeatReceived:
+    return HeartbeatReceived(recorded_at=minute(at))
+
+
+def step(name: str, at: float) -> StepReported:
+    return StepReported(recorded_at=minute(at), step=name)
+
+
+def sentence(job: ProvisioningJob, at: float, workflow: Workflow | None = None) -> tuple[str, str]:
+    waiting_since = job.queued.recorded_at if job.queued else None
+    found = health(workflow, job.attempt, waiting_since, minute(at))
+    return found.state, found.sentence or ""
+
+
+@pytest.mark.parametrize(
+    ("history", "at", "state", "text"),
+    [
+        (
+            (QUEUED,),
+            4.5,
+            "ok",
+            "Queued since 12:00:00 UTC; its workflow has not reported yet. "
+            "Will be given up at 13:00:00 UTC.",
+        ),
+        (
+            (QUEUED,),
+            31,
+            "late",
+            "Queued for 31 min 0 s; its workflow has not reported yet. "
+            "Will be given up at 13:00:00 UTC.",
+        ),
+        (
+            (QUEUED,),
+            61,
+            "unresponsive",
+            "Queued for 1 h 1 min; its workflow has not reported yet. "
+            "Its deadline was 13:00:00 UTC; it is not given up yet.",
+        ),
+        ((CLAIMED,), 2, "ok", "Claimed at 12:01:00 UTC."),
+        ((CLAIMED, heard(5)), 5.2, "ok", "Last heartbeat at 12:05:00 UTC."),
+        (
+            (CLAIMED, heard(5)),
+            9 + 1 / 6,
+            "late",
+            "No heartbeat for 4 min 10 s; one is expected every 60 s. "
+            "Will be given up at 12:20:00 UTC.",
+        ),
+        (
+            (CLAIMED, heard(5)),
+            15,
+            "unresponsive",
+            "No heartbeat for 10 min 0 s; one is expected every 60 s. "
+            "Will be given up at 12:20:00 UTC.",
+        ),
+        ((CLAIMED, StatusReported(recorded_at=minute(2), status="running")), 99, "ok", ""),
+    ],
+)
+def test_health_is_said_in_a_sentence(
+    history: tuple[Fact, ...], at: float, state: str, text: str
+) -> None:
+    assert sentence(job_after(*history), at) == (state, text)
+
+
+def test_a_definition_with_a_short_deadline_expects_heartbeats_as_often() -> None:
+    """Two of three may be lost, as of those that come every 60 s when the deadline is 180 s."""
+    brief = msgspec.structs.replace(WORKFLOW, deadlines=Deadlines(heartbeat_seconds=6))
+
+    assert sentence(job_after(CLAIMED, heard(5)), 5 + 5 / 60, brief) == (
+        "unresponsive",
+        "No heartbeat for 5 s; one is expected every 2 s. Will be given up at 12:05:06 UTC.",
+    )
+
+
+def test_a_deadline_on_another_day_has_its_date() -> None:
+    night = msgspec.structs.replace(QUEUED, recorded_at=minute(11.5 * 60))
+
+    assert sentence(job_after(night), 11.75 * 60)[1].endswith(
+        "given up at 2026-03-03 00:30:00 UTC."
+    )
+
+
+def test_a_job_that_is_alive_is_told_how_long_its_step_may_take() -> None:
+    job = job_after(CLAIMED, step("lit", 2), heard(6))
+
+    assert sentence(job, 6.5, WORKFLOW) == (
+        "ok",
+        "Last heartbeat at 12:06:00 UTC. Step lit may take until 12:07:00 UTC.",
+    )

@@ -1,0 +1,53 @@
+"""axe-core finds nothing serious on any page, in either colour scheme."""
+
+from __future__ import annotations
+
+from typing import Literal
+from urllib.parse import quote
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser
+
+from tests.e2e.pages.conftest import ODD_ID
+from tests.support.browsing import Visitor
+from tests.support.server import Server
+
+GRAVE = ("serious", "critical")
+PAGES = (
+    "/jobs",
+    "/jobs?status=failed",
+    "/jobs?q=nothing",
+    "/jobs/job/1",
+    "/jobs/job/1?version=4",
+    "/jobs/failed-1",
+    "/jobs/busy-1",
+    "/jobs/waiting-1",
+    "/jobs/refused-1",
+    f"/jobs/{quote(ODD_ID)}",
+    "/jobs/nothing",
+    "/agents/agent-1",
+    "/embed/jobs/busy-1",
+    "/sign-in",
+)
+SIZES = ((360, 740), (1440, 900))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_serious_is_wrong_on_any_page(
+    browser: Browser, server: Server, scheme: Literal["light", "dark"]
+) -> None:
+    visitor = Visitor(browser, server, color_scheme=scheme, reduced_motion="reduce")
+    page, axe, found = visitor.context.new_page(), Axe(), list[str]()
+    for path in PAGES:
+        page.goto(path)
+        for summary in page.locator("summary").all():
+            summary.click()
+        for width, height in SIZES:
+            page.set_viewport_size({"width": width, "height": height})
+            for violation in axe.run(page).response["violations"]:
+                if violation["impact"] in GRAVE:
+                    where = [node["html"][:200] for node in violation["nodes"][:3]]
+                    found.append(f"{path} {width}: {violation['id']} {where}")
+    visitor.close()
+    assert found == []
