@@ -60,6 +60,7 @@ class Attack:
             self.aborted_body,
             self.forged_mebibyte,
             self.forged_depth,
+            self.chunks_of_a_byte,
             self.other_protocol,
             self.anybody,
         )
@@ -123,6 +124,12 @@ class Attack:
         """Send JSON that costs much to read, with a signature that is none."""
         head = FORGED + b"Content-Length: %d\r\n\r\n" % len(DEEP)
         await self._loop.sock_sendall(stranger, head + DEEP)
+        await self._loop.sock_recv(stranger, 1)
+
+    async def chunks_of_a_byte(self, stranger: socket.socket) -> None:
+        """Send a body that costs much to take apart, until it is refused."""
+        head = POST + b"Transfer-Encoding: chunked\r\n\r\n"
+        await self._loop.sock_sendall(stranger, head + b"1\r\nx\r\n" * 20_000)
         await self._loop.sock_recv(stranger, 1)
 
     async def other_protocol(self, stranger: socket.socket) -> None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
-from api.http.headers import Headers
+from api.http.grip.held_link import Held
 from api.tokens import Principal, Scope
 from api.wiring import Services
 from domain.job.callback import Callback, RefusedCallback
 from domain.writing.batch import Receipt
 from projections.views.instance import Instance
+
+if TYPE_CHECKING:  # the command line loads this module, and none of the web
+    from api.http.headers import Headers
 
 Result = TypeVar("Result")
 
@@ -149,11 +152,17 @@ class Door(Protocol):
         """
         ...
 
-    async def hold(self, watch: Watch, prefix: str, *, is_first: bool) -> Answer:
+    async def hold(self, watch: Watch, prefix: str) -> Answer:
         """Return an answer that lets a proxy hold a stream of a job, or of an agent (GRIP).
 
-        The first answer begins the stream, further ones go on with it. The stream's link is behind
-        the prefix. Raises as `watch` does.
+        The stream's link is behind the prefix. Raises as `watch` does.
+        """
+        ...
+
+    async def hold_on(self, held: Held, after: int, prefix: str) -> Answer:
+        """Return what a held stream lacks after a position; let the proxy hold it further.
+
+        Raises as `watch` does, `InvalidToken` or `MissingScope`.
         """
         ...
 

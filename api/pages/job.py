@@ -22,7 +22,7 @@ from api.pages.policy import page
 from api.pages.visitor import for_visitors
 from api.schemas.queries import PlaceQuerySchema
 from domain.errors import JobNotFound, MilepostError
-from projections.reading.time_travel import PointInHistory
+from projections.reading.time_travel import PointInHistory, checked
 from projections.views.instance import Instance
 
 bp = Blueprint("job", __name__)
@@ -52,13 +52,17 @@ def seen_job(job_id: str) -> Instance:
 
 def page_of(newest: Instance, refused: MilepostError | None = None) -> Response:
     """Return the page of a job; `refused` is why an order about it was not followed."""
-    wired, now, point = services(), services().now(), _point()
-    past = wired.history.instance(newest, point) if point else None
-    shown = past_content(past, wired, now) if past else present_content(newest, wired, now)
-    version = past.version if past else None
+    wired, now = services(), services().now()
+    version, event = _version(newest), None
+    if version is None:
+        shown = present_content(newest, wired, now)
+    else:
+        entry, state = wired.history.after(newest.job_id, version)
+        shown = past_content(state, wired, now)
+        event = one_event(entry, wired)
     until = request.args.get("until", "")
     last = int(until) if until.isdecimal() and len(until) < 19 else _middle(version, newest)
-    may_order = past is None and visitor.may("write")
+    may_order = version is None and visitor.may("write")
     return page(
         "job.html",
         KINDS[type(refused)].status if refused else HTTPStatus.OK,
@@ -66,7 +70,7 @@ def page_of(newest: Instance, refused: MilepostError | None = None) -> Response:
         drawing=drawn(shown["timeline"], shown["now"]),
         newest=newest.version,
         version=version,
-        event=one_event(newest.job_id, version, wired) if version else None,
+        event=event,
         history=listed(newest, last, wired),
         offers=offers(newest, wired.workflows) if may_order else [],
         done=_done(),
@@ -74,14 +78,19 @@ def page_of(newest: Instance, refused: MilepostError | None = None) -> Response:
     )
 
 
-def _point() -> PointInHistory | None:
+def _version(newest: Instance) -> int | None:
+    """Return the version that the address asks for; None for the job as it is now.
+
+    Raises `NoSuchMoment` or `InvalidFields`.
+    """
     given = {name: value for name in ("version", "at") if (value := request.args.get(name))}
     if not given:
         return None
     try:
-        return PointInHistory(**PlaceQuerySchema().load(given))
+        point = checked(PointInHistory(**PlaceQuerySchema().load(given)), newest)
     except ValidationError as fault:
         raise InvalidFields(fault.messages_dict) from fault
+    return point.version or services().history.instance(newest, point).version
 
 
 def _middle(version: int | None, newest: Instance) -> int:

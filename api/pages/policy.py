@@ -14,6 +14,12 @@ POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
+NAME: Final = "Content-Security-Policy"
+
+
+def framed_by(origins: Sequence[str]) -> str:
+    """Return the policy of a page that pages of these origins may show in a frame."""
+    return POLICY.replace("frame-ancestors 'none'", f"frame-ancestors {' '.join(origins)}")
 
 
 def page(
@@ -24,6 +30,6 @@ def page(
 ) -> Response:
     """Return the page of a template, with the policy."""
     made = make_response(render_template(template, **values), status)
-    made.headers["Content-Security-Policy"] = POLICY
+    made.headers[NAME] = POLICY
     made.headers.extend(headers)
     return made

@@ -33,6 +33,8 @@ from api.http.problems.kinds import KINDS
 from api.links import NAME
 from api.pages.errors import error_page
 from api.pages.forms import check_csrf, check_origin, wanted_path
+from api.pages.policy import NAME as POLICY_NAME
+from api.pages.policy import framed_by
 from api.sessions import form_token
 from api.tokens import Principal, Scope
 from domain.errors import MilepostError
@@ -45,6 +47,8 @@ NO_STORE: Final = "no-store"
 """Who has signed out must not see a page again with the browser's back button."""
 OF_OURSELVES: Final = "same-origin"
 """With no-referrer, a browser would not say of a form that our own page sent it."""
+FRAMED: Final = "embed"
+"""The blueprint of the pages that may be in a frame."""
 TO_NOBODY: Final = "no-referrer"
 """The address of a page that a link opened is a secret, also from the page's own next request."""
 
@@ -101,6 +105,10 @@ def careful(shown: Response) -> Response:
     """Return a page with the headers that keep it to its visitor."""
     shown.headers["Cache-Control"] = NO_STORE
     shown.headers["Referrer-Policy"] = OF_OURSELVES if asked().link is None else TO_NOBODY
+    if asked().link is not None and request.blueprint == FRAMED:
+        # It has nothing to click on but links. A page of a session has buttons, which another site
+        # could lay under its own.
+        shown.headers[POLICY_NAME] = framed_by(services().settings.frame_origins)
     return shown
 
 
@@ -122,7 +130,7 @@ def gone_to(where: str) -> Response:
 
 
 def came_by_link() -> bool:
-    """Tell whether a signed link opened this page: only such a page may be in a frame."""
+    """Tell whether a signed link opened this page."""
     return principal().until is not None
 
 

@@ -47,6 +47,7 @@ def described(view: Callable[..., Any]) -> Callable[..., Any]:
         bp.conditional(read)
     )
     documented = bp.problem(403, "The token lacks the scope")(documented)
+    documented = bp.problem(404, "No id: too long, or with a control character")(documented)
     documented = bp.problem(503, UNAVAILABLE)(documented)
     return bp.doc(security=list(LINKED))(documented)
 

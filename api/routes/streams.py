@@ -5,7 +5,6 @@ The front streams. Behind Flask, each stream would hold a thread, so Flask refus
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -16,11 +15,10 @@ from werkzeug.exceptions import NotFound
 
 from api.errors import AgentNotFound, InvalidFields, InvalidToken, MissingScope
 from api.http import event_stream
-from api.http.callers.access import granted
 from api.http.event_stream import LAST_EVENT_ID, resumed_after
 from api.http.flask_side.blueprint import LINKED, TEXT, Blueprint
 from api.http.flask_side.door import through_flask
-from api.http.grip.held_link import holder, opened
+from api.http.grip.held_link import opened
 from api.http.grip.instructions import channel_of, last_id
 from api.http.grip.signature import came_through
 from api.http.messages import Answer, Door, Request, Watch
@@ -117,9 +115,7 @@ async def held(request: Request, door: Door, sealed: str) -> Answer:
     channel = channel_of(stream.job_id, stream.agent_id)
     sent = last_id(request.header("Grip-Last"), channel)
     try:
-        caller = granted(await door.apart(partial(holder, stream, services)), "read")
-        watch = Watch(caller, max(stream.after, sent or 0), stream.job_id, stream.agent_id)
-        return await door.hold(watch, request.prefix, is_first=False)
+        return await door.hold_on(stream, sent or 0, request.prefix)
     except (InvalidToken, MissingScope, JobNotFound, AgentNotFound):
         # Without an instruction, the proxy ends the stream. It would repeat a request that fails.
         return Answer(200, event_stream.HEADERS)
@@ -129,7 +125,7 @@ async def _streamed(request: Request, door: Door, watch: Watch) -> Answer:
     # The end of a session, unlike that of a token, is not published.
     is_held = request.method == "GET" and not watch.caller.session
     if is_held and _is_of_proxy(request, door.services):
-        return await door.hold(watch, request.prefix, is_first=True)
+        return await door.hold(watch, request.prefix)
     return await door.watch(watch)
 
 

@@ -13,6 +13,7 @@ from typing import Any, Final, TypeAlias
 
 from api.errors import BadRequest
 from api.http.callers.access import Known, admitted, known_to, visitor
+from api.http.grip.held_link import Held
 from api.http.messages import Answer, Request, Result, Watch
 from api.serving.gathering import Gathering
 from api.serving.streams.audience import BOUNDS, Audience, Bounds
@@ -111,9 +112,13 @@ class LoopDoor:
         """See `Door.watch`."""
         return await self._audience.stream(watch)
 
-    async def hold(self, watch: Watch, prefix: str, *, is_first: bool) -> Answer:
+    async def hold(self, watch: Watch, prefix: str) -> Answer:
         """See `Door.hold`."""
-        return await self._holding.answer(watch, prefix, is_first=is_first)
+        return await self._holding.begin(watch, prefix)
+
+    async def hold_on(self, held: Held, after: int, prefix: str) -> Answer:
+        """See `Door.hold_on`."""
+        return await self._holding.go_on(held, after, prefix)
 
     async def changed(self, watch: Watch, seconds: float) -> bool:
         """See `Door.changed`."""

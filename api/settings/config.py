@@ -9,7 +9,7 @@ from typing import Final
 
 from api.settings.grip import grip
 from api.settings.named_senders import named_senders
-from api.settings.origins import cors_origins
+from api.settings.origins import cors_origins, frame_origins
 from api.settings.path_prefix import path_prefix
 from api.settings.settings import CONNECTIONS_PER_ADDRESS, DRAIN_SECONDS, Settings
 from api.settings.validation import (
@@ -73,6 +73,7 @@ def from_environment(
         public_badges=env.choice("MILEPOST_PUBLIC_BADGES", ("off", "on")) == "on",
         trusted_proxies=trusted_proxies(env),
         cors_origins=cors_origins(env),
+        frame_origins=frame_origins(env),
         path_prefix=path_prefix(env.get("MILEPOST_PATH_PREFIX")),
         grip_control_uris=grip_control_uris,
         grip_key=grip_key,

@@ -1,4 +1,7 @@
-"""The origins whose pages may read; see `api.http.cross_origin`."""
+"""The origins whose pages may read, and those whose pages may show a page of ours in a frame.
+
+See `api.http.cross_origin` and `api.pages.policy`.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,29 @@ ORIGIN: Final = re.compile(
 USUAL: Final = {"http": 80, "https": 443}
 """The ports that browsers leave out of an origin."""
 MAX_PORT: Final = 65_535
+ANY_PAGE: Final = ("*",)
+NO_PAGE: Final = ("'none'",)
+"""What `frame-ancestors` of a policy has for all pages and for none."""
 
 
 def cors_origins(env: Variables) -> tuple[str, ...]:
     """Return the origins whose pages may read, each as a browser sends it."""
-    name = "MILEPOST_CORS_ORIGINS"
+    return _origins(env, "MILEPOST_CORS_ORIGINS")
+
+
+def frame_origins(env: Variables) -> tuple[str, ...]:
+    """Return whose pages may show a link's page in a frame, as a policy of content names them."""
+    name = "MILEPOST_FRAME_ORIGINS"
+    match env.get(name):
+        case None | "*":
+            return ANY_PAGE
+        case "none":
+            return NO_PAGE
+        case _:
+            return _origins(env, name)
+
+
+def _origins(env: Variables, name: str) -> tuple[str, ...]:
     given = env.listed(name)
     for origin in given:
         if not _is_origin(origin):

@@ -55,6 +55,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     public_badges: bool = False
     trusted_proxies: tuple[str, ...] = ()
     cors_origins: tuple[str, ...] = ()
+    frame_origins: tuple[str, ...] = ("*",)
     path_prefix: str = ""
     grip_control_uris: tuple[str, ...] = ()
     grip_key: bytes = b""

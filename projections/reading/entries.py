@@ -132,6 +132,20 @@ def audit(
     return Entry(stored, attempt, before, after.instance, event.fact, error), after
 
 
+def alone(
+    stored: Stored, event: JobEvent | MapperDeserialisationError, mapper: JobEventMapper
+) -> Entry:
+    """Return the entry of an event whose job is not folded: its states and its attempt are empty.
+
+    An event that the fold passes over looks as if it had been folded.
+    """
+    unknown = Instance(str(stored.job_id))
+    if isinstance(event, MapperDeserialisationError):
+        raw = _raw(stored, mapper)
+        return Entry(stored, 0, unknown, unknown, error=str(event), raw=raw)
+    return Entry(stored, getattr(event.fact, "attempt", 0) or 0, unknown, unknown, event.fact)
+
+
 def attempt_of(fact: Fact, timeline: Timeline) -> int:
     """Return the number of the attempt that a fact belongs to, given the timeline before it."""
     match fact:

@@ -18,11 +18,10 @@ from domain.log.store import translated
 from domain.log.stored import Stored
 from projections.folding.snapshots import EVERY
 from projections.read_model.contract import ReadModel
-from projections.reading.entries import Entry, JobState, Wanted, audit
+from projections.reading.entries import Entry, JobState, Wanted, alone, audit
 from projections.reading.time_travel import PointInHistory, checked, travel
 from projections.reading.whole_errors import State, WholeErrors
 from projections.views.instance import Instance
-from projections.views.timeline import Timeline
 from projections.views.view import Views
 
 SCANNED = 5_000
@@ -30,8 +29,9 @@ SCANNED = 5_000
 EARLIEST = datetime.min.replace(tzinfo=UTC)
 AFFORDED = 10_000
 """About the most earlier events that a page of the log folds to know the states of its jobs."""
-PAGE_BYTES: Final = 4 * 1024 * 1024
-"""A page ends after the event with which the stored states that it has read exceed this."""
+PAGE_BYTES: Final = 1024 * 1024
+"""A page ends after the event with which the stored states that it has read exceed this: an answer
+waits in memory for as long as its client is slow."""
 FIRST_READ: Final = 16
 """How many events a page reads at first: a refused callback may have 6 MiB, as JSON."""
 READ_GROWTH: Final = 4
@@ -85,11 +85,23 @@ class History:
         with translated():
             return travel(view, job_id, wanted, self._read_model, self._mapper)
 
-    def timeline(self, job_id: str, version: int) -> Timeline:
-        """Return a job's timeline after its event of that version, which the job must have."""
+    def after(self, job_id: str, version: int) -> tuple[Entry, JobState]:
+        """Return a job's event of that version, which it must have, and both views after it."""
         with translated():
-            point = PointInHistory(version)
-            return travel(self._views.timeline, job_id, point, self._read_model, self._mapper)
+            state = self._state(job_id, version - 1)
+            [stored] = self._read_model.log.history(job_id, version - 1, limit=1)
+            [(_, event)] = decoded([stored], self._mapper)
+            return audit(state, stored, event, self._views, self._mapper)
+
+    def alone(self, job_id: str, after: int, limit: int) -> Sequence[Entry]:
+        """Return events after that version without folding the job, as `entries.alone` does.
+
+        There are fewer than `limit` if the job has no more, or if these have many bytes.
+        """
+        with translated():
+            stored = self._read_model.log.history(job_id, after, limit=limit)
+            pairs = decoded(stored, self._mapper)
+            return [alone(row, event, self._mapper) for row, event in pairs]
 
     def with_whole_errors(self, state: State) -> State:
         """Return a job's state with its errors whole, of which a state keeps head and tail."""

@@ -6,6 +6,7 @@ import http.client
 import json
 import random
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from api.tokens import create, stored_time
+from api.links import Links
+from api.tokens import ADMIN, create, stored_time
 from tests.e2e.inspection import database_of, whole_log
 from tests.e2e.killing import is_ready, kill_something, progress
 from tests.e2e.load import Load
@@ -25,6 +27,7 @@ from tests.support.shown_code import block
 
 KILLS = 6
 JOBS = 3
+LINK_SECRET = "thirty-two or more characters of a secret"  # noqa: S105  of nothing
 SILENT_SECONDS = 20
 MOST_BEATS = 9
 """How many comments of 5 s a reader hears before he gives up: Pushpin asks again after 30 s."""
@@ -54,9 +57,9 @@ class Site(NamedTuple):
 class Reader:
     """Reads one stream through Pushpin."""
 
-    def __init__(self, port: int, path: str, token: str = TOKEN, last_id: int | None = None):
+    def __init__(self, port: int, path: str, token: str | None = TOKEN, last_id: int | None = None):
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=SILENT_SECONDS)
-        headers = {"Authorization": f"Bearer {token}"}
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
         if last_id is not None:
             headers["Last-Event-ID"] = str(last_id)
         self.connection.request("GET", path, headers=headers)
@@ -98,7 +101,7 @@ def site(make_server: Make) -> Iterator[Site]:
     """A server behind Pushpin."""
     ports = free_ports()
     server = make_server()
-    server.env |= settings(ports.control)
+    server.env |= settings(ports.control) | {"MILEPOST_LINK_SECRET": LINK_SECRET}
     server.start()
     with pushpin(server.port, ports) as started:
         yield Site(server, started, started.port)
@@ -170,6 +173,16 @@ def test_a_held_stream_ends_soon_after_its_token_is_revoked(site: Site) -> None:
 
             assert reader.next() is None
             assert (site.report("provisioning"), "provisioning") == another.status()
+
+
+def test_a_held_stream_of_a_link_ends_soon_after_the_link_expires(site: Site) -> None:
+    first = site.register()
+    path = "/api/jobs/job-1/stream"
+    link = Links([LINK_SECRET], TOKEN).make(path, ADMIN, int(time.time()) + 6)
+    with reading(site, f"{path}?link={link}", token=None) as reader:
+        assert reader.status() == (first, "pending")
+        assert (site.report("provisioning"), "provisioning") == reader.status()
+        assert reader.next() is None
 
 
 @pytest.mark.parametrize(

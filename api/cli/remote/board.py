@@ -24,6 +24,8 @@ WIDE: Final = 72
 """The least number of columns that have room for all of a job's columns."""
 STEP: Final = 32
 """The most columns of a step's marks and label."""
+SHORTEST_ID: Final = 8
+"""How many columns of a job's id are shown at least."""
 LINES_OF_ONE: Final = 4
 """How many lines a job takes that needs somebody: itself, and its reason."""
 
@@ -112,9 +114,13 @@ def _rest(number: int) -> list[Text]:
 def _attention(job: dict[str, Any], now: datetime, width: int | None) -> Iterator[Text]:
     """Yield the lines of a job and its worst reason, or with no width all of its reasons."""
     seen = seen_job(job)
-    yield Text("  ", overflow="ellipsis", no_wrap=True).join(
-        (seen.state(), Text(_for(seen, now), "dim"), Text(visible(seen.job_id), "cyan"))
-    )
+    name, state = Text(visible(seen.job_id), "cyan"), seen.state()
+    if width is not None:
+        name.truncate(max(SHORTEST_ID, width - state.cell_len - 2), overflow="ellipsis")
+    words, lasted = [name, state], Text(_for(seen, now), "dim")
+    if width is None or name.cell_len + state.cell_len + lasted.cell_len + 4 <= width:
+        words.append(lasted)
+    yield Text("  ", overflow="ellipsis", no_wrap=True).join(words)
     for reason in _reasons(job)[: None if width is None else 1]:
         text = Text(reason, overflow="fold")
         if width is not None:

@@ -9,6 +9,7 @@ from flask import request
 from api.errors import AgentNotFound, NoStreams
 from api.http.bodies import whole_body
 from api.http.callers.access import admitted, asked, known_to, services
+from api.http.grip.held_link import Held
 from api.http.messages import Answer, Request, Result, View, Watch
 from api.tokens import Principal, Scope
 from api.wiring import Services
@@ -57,9 +58,13 @@ class FlaskDoor:
         # A stream holds a thread for as long as somebody watches, and there are 32 of them.
         raise NoStreams
 
-    async def hold(self, watch: Watch, prefix: str, *, is_first: bool) -> Answer:
+    async def hold(self, watch: Watch, prefix: str) -> Answer:
         """See `Door.hold`: no proxy is told to hold a stream here."""
         return await self.watch(watch)
+
+    async def hold_on(self, held: Held, after: int, prefix: str) -> Answer:
+        """See `Door.hold_on`: no stream is held."""
+        raise NoStreams
 
     async def changed(self, watch: Watch, seconds: float) -> bool:
         """See `Door.changed`: the thread has other requests to answer."""

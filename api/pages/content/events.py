@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from itertools import groupby
 from typing import Any, Final
 
@@ -26,7 +27,7 @@ from domain.job.events import (
 )
 from domain.unseen import is_utf_8
 from projections.reading.actor import actor_of
-from projections.reading.entries import Entry, Wanted
+from projections.reading.entries import Entry
 from projections.views.instance import Instance
 
 PAGE_EVENTS: Final = 50
@@ -57,8 +58,6 @@ NOT_LISTED: Final = {
     "workflow_digest",
 }
 """What the list leaves out: the words of the event say it, or the attempt or the actor does."""
-LISTED_CHANGES: Final = {"status", "outcome", "current_step", "failed_at_step", "attempt"}
-"""The changes that the list shows; the one event that is shown has all."""
 BECAUSE: Final = {
     "run": "another run began",
     "rerun": "its run began again",
@@ -80,12 +79,12 @@ class Shown(msgspec.Struct, frozen=True):
     position: int
     kind: str
     words: str
-    recorded_at: str | None
-    occurred_at: str | None
+    recorded_at: datetime | None
+    occurred_at: datetime | None
     by: str
     attempt: int
-    said: Sequence[tuple[str, str]]
-    changed: Sequence[tuple[str, str, str]]
+    said: Sequence[tuple[str, str]] = ()
+    changed: Sequence[tuple[str, str, str]] = ()
     error: str | None = None
     line: str | None = None
     is_quiet: bool = False
@@ -104,16 +103,65 @@ class Listed(msgspec.Struct, frozen=True):
 
 
 def listed(job: Instance, until: int, services: Services) -> Listed:
-    """Return the events of a job up to that version, at most `PAGE_EVENTS`."""
+    """Return the events of a job up to that version, at most `PAGE_EVENTS`.
+
+    The job is not folded for that: a long one may have 1,000 events since its last snapshot.
+    """
     until = max(1, min(until, job.version))
     for most in FEWER:
         after = max(0, until - most)
-        found = services.history.of_job(job.job_id, after, until - after, Wanted())
-        if not found.more or found.following >= until:
+        found = services.history.alone(job.job_id, after, until - after)
+        if found and found[-1].stored.version == until:
             break
-    pairs = zip((None, *found.entries), found.entries, strict=False)
-    events = [shown_event(entry, before, services) for before, entry in pairs]
+    pairs = zip((None, *found), found, strict=False)
+    events = [_listed(entry, before, services) for before, entry in pairs]
     return Listed(_grouped(events[::-1]), after + 1, until, job.version)
+
+
+def _listed(entry: Entry, before: Entry | None, services: Services) -> Shown:
+    names = [name for name in _ordered(entry.said) if name not in NOT_LISTED]
+    line = _line(entry, before.fact if before else None, services)
+    return msgspec.structs.replace(
+        _plain(entry),
+        said=[(name, _value(entry.said[name], CUT_VALUE)) for name in names],
+        line=line if line and len(line) <= LISTED_LINE else None,
+    )
+
+
+def one_event(entry: Entry, services: Services) -> Shown:
+    """Return one event of a job with its values whole, and with all that it changed."""
+    version, job_id = entry.stored.version, str(entry.stored.job_id)
+    before = services.history.alone(job_id, version - 2, 1) if version > 1 else ()
+    line = _line(entry, before[0].fact if before else None, services)
+    return msgspec.structs.replace(
+        _plain(entry),
+        said=[(name, _value(entry.said[name], LONGEST_VALUE)) for name in _ordered(entry.said)],
+        changed=[
+            (each["field"], _value(each["before"], CUT_VALUE), _value(each["after"], CUT_VALUE))
+            for each in entry_body(entry, services.workflows)["changed"]
+        ],
+        line=line if line and len(line) <= LONGEST_LINE else None,
+    )
+
+
+def _plain(entry: Entry) -> Shown:
+    fact, actor = entry.fact, actor_of(entry)
+    return Shown(
+        version=entry.stored.version,
+        position=entry.stored.position,
+        kind=entry.stored.topic.partition(":")[0],
+        words=_words(fact, entry.error),
+        recorded_at=fact.recorded_at if fact else None,
+        occurred_at=getattr(fact, "occurred_at", None),
+        by=str(actor) if actor else "",
+        attempt=entry.attempt,
+        error=entry.error,
+        is_quiet=isinstance(fact, HeartbeatReceived) and not fact.claims and not entry.error,
+    )
+
+
+def _ordered(said: Mapping[str, Any]) -> list[str]:
+    return [name for name in SHOWN_FIRST if name in said] + sorted(said.keys() - SHOWN_FIRST)
 
 
 def _grouped(events: Sequence[Shown]) -> list[list[Shown]]:
@@ -122,54 +170,6 @@ def _grouped(events: Sequence[Shown]) -> list[list[Shown]]:
         each = list(some)
         groups += [each] if quiet and len(each) >= MANY_QUIET else [[one] for one in each]
     return groups
-
-
-def one_event(job_id: str, version: int, services: Services) -> Shown | None:
-    """Return one event of a job with its values whole; None if the job has no such event."""
-    for after in (max(0, version - 2), version - 1):
-        found = services.history.of_job(job_id, after, version - after, Wanted()).entries
-        # The event before it may be so large that it fills a page.
-        if found and found[-1].stored.version == version:
-            before = found[0] if len(found) > 1 else None
-            return shown_event(found[-1], before, services, most=LONGEST_VALUE)
-    return None
-
-
-def shown_event(
-    entry: Entry, before: Entry | None, services: Services, most: int = CUT_VALUE
-) -> Shown:
-    """Return an event for a page; longer values are cut to `most` characters.
-
-    `before` is the event before it, which may be of the same callback.
-    """
-    body, actor = entry_body(entry, services.workflows), actor_of(entry)
-    said, kind = body["payload"], body["kind"]
-    names = [name for name in SHOWN_FIRST if name in said] + sorted(said.keys() - SHOWN_FIRST)
-    changes, is_listed = body["changed"], most <= CUT_VALUE
-    if is_listed:
-        names = [name for name in names if name not in NOT_LISTED]
-        # The first event changes every field of a job, and its payload says them already.
-        is_first = entry.stored.version == 1
-        changes = [each for each in changes if each["field"] in LISTED_CHANGES and not is_first]
-    line = _line(entry, before, services)
-    return Shown(
-        version=body["version"],
-        position=body["position"],
-        kind=kind.partition(":")[0],
-        words=_words(entry.fact, entry.error),
-        recorded_at=body["recorded_at"],
-        occurred_at=body["occurred_at"],
-        by=str(actor) if actor else "",
-        attempt=body["attempt"],
-        said=[(name, _value(said[name], most)) for name in names],
-        changed=[
-            (change["field"], _value(change["before"], most), _value(change["after"], most))
-            for change in changes
-        ],
-        error=entry.error,
-        line=line if line and len(line) <= (LISTED_LINE if is_listed else LONGEST_LINE) else None,
-        is_quiet=isinstance(entry.fact, HeartbeatReceived) and not changes and not entry.error,
-    )
 
 
 def _words(fact: Fact | None, error: str | None) -> str:
@@ -212,16 +212,18 @@ PLAIN: Final = {
 def _value(value: Any, most: int) -> str:
     if value is None:
         return "nothing"
+    if isinstance(value, datetime):
+        value = value.isoformat()
     text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
     return text if len(text) <= most else f"{text[:most]} … ({len(text):,} characters)"
 
 
-def _line(entry: Entry, before: Entry | None, services: Services) -> str | None:
+def _line(entry: Entry, before: Fact | None, services: Services) -> str | None:
     fact, job_id = entry.fact, str(entry.stored.job_id)
     if isinstance(fact, CallbackRefused):
         body = None if fact.is_base64 else fact.body
     elif isinstance(fact, Received) and not isinstance(fact, MetadataReported):
-        body = None if fact.raw else _body(job_id, fact, before.fact if before else None)
+        body = None if fact.raw else _body(job_id, fact, before)
     else:
         body = None
     if body is None or not is_utf_8(body):

@@ -14,6 +14,7 @@ from api.pages.content.stepper import stages
 from api.pages.words import standing, title, where
 from api.representations.job import job_body, timeline_body
 from api.wiring import Services
+from projections.reading.entries import JobState
 from projections.views.attention import attention
 from projections.views.instance import Instance
 from projections.views.reasons import Reason
@@ -40,12 +41,11 @@ def present_content(newest: Instance, services: Services, now: datetime) -> dict
     return _content(job, timeline, services, now)
 
 
-def past_content(past: Instance, services: Services, now: datetime) -> dict[str, Any]:
+def past_content(state: JobState, services: Services, now: datetime) -> dict[str, Any]:
     """Return what a page shows of a job as it was; the past has no health, and nothing ticks."""
-    timeline = services.history.timeline(past.job_id, past.version)
-    whole = services.history.with_whole_errors(past)
-    job = {**_for_a_page(job_body(whole, services.workflows)), "reasons": ()}
-    return _content(job, timeline, services, past.updated_at or now)
+    past = services.history.with_whole_errors(state.instance)
+    job = {**_for_a_page(job_body(past, services.workflows)), "reasons": ()}
+    return _content(job, state.timeline, services, past.updated_at or now)
 
 
 def _content(job: Shown, timeline: Timeline, services: Services, now: datetime) -> dict[str, Any]:

@@ -21,9 +21,10 @@ from werkzeug.exceptions import HTTPException, RequestTimeout
 
 from api.http.messages import Answer, Source
 from api.http.problems.documents import problem_of
+from api.serving.http1.feeding import Feed
 from api.serving.http1.incoming import Ends, Incoming
 from api.serving.http1.outgoing import CONTINUE, in_bytes
-from api.serving.http1.reading import MAX_HEAD_BYTES, Reader
+from api.serving.http1.reading import Reader
 
 if TYPE_CHECKING:
     from api.serving.http1.connections import Connections
@@ -60,6 +61,8 @@ class Connection(asyncio.Protocol):
         self._respond = respond
         self._limits = connections.limits
         self._reader = Reader(self, ends)
+        self._feed = Feed(connections.feeding, self)
+        self._size = 0  # of the request that is not whole yet, as far as it is read
         self._is_extra = is_extra
         self._refuses = self._holds = False
         # Requests, and errors that refuse one, behind the one that is being answered.
@@ -86,14 +89,7 @@ class Connection(asyncio.Protocol):
         if not self.reads_on:
             self._pass_over()
             return
-        if len(data) > MAX_HEAD_BYTES:
-            for start in range(0, len(data), MAX_HEAD_BYTES):
-                self.data_received(data[start : start + MAX_HEAD_BYTES])
-            return
-        try:
-            self._reader.feed(data)
-        except HTTPException as error:
-            self.refuse(error)
+        self._feed.take(data)
 
     def eof_received(self) -> bool:
         """See `asyncio.Protocol`: a client that sends no more may still wait for answers."""
@@ -110,6 +106,7 @@ class Connection(asyncio.Protocol):
             self._source = None
         self._waiting.clear()
         self.reads_on = False
+        self._feed.drop()
         self._reader.close()
         if self._holds:
             self._connections.unfinished.forget(self)
@@ -131,6 +128,27 @@ class Connection(asyncio.Protocol):
         else:
             self._go_on()
 
+    # What its feed calls
+
+    def read(self, piece: bytes) -> bool:
+        """See `feeding.Reads`."""
+        if self.reads_on:
+            try:
+                self._reader.feed(piece)
+            except HTTPException as error:
+                self.refuse(error)
+        return self.reads_on
+
+    def hold_back(self, unread: int) -> None:
+        """See `feeding.Reads`."""
+        self._transport.pause_reading()
+        self.hold(self._size)
+
+    def let_in(self) -> None:
+        """See `feeding.Reads`."""
+        if not (self._is_paused or self._transport.is_closing()):
+            self._transport.resume_reading()
+
     # What the reader calls
 
     def begin_body(self, *, is_awaited: bool) -> None:
@@ -141,12 +159,12 @@ class Connection(asyncio.Protocol):
 
     def hold(self, size: int) -> None:
         """See `Reads`."""
-        self._holds = True
-        self._connections.unfinished.hold(self, size)
+        self._holds, self._size = True, size
+        self._connections.unfinished.hold(self, size + self._feed.unread)
 
     def take(self, incoming: Incoming, *, is_last: bool) -> None:
         """See `Reads`: let the request wait for its answer."""
-        self.due = NEVER
+        self.due, self._size = NEVER, 0
         if self._holds:
             self._connections.unfinished.settle(self)
         is_last = is_last or self._is_extra
@@ -216,6 +234,7 @@ class Connection(asyncio.Protocol):
 
     def _end(self) -> None:
         self.reads_on = False
+        self._feed.drop()
         self._waiting.clear()
         if self._holds:
             self._connections.unfinished.forget(self)
@@ -250,6 +269,7 @@ class Connection(asyncio.Protocol):
             return
         self.reads_on = False
         self._waiting.clear()
+        self._feed.drop()
         if self._holds:
             self._connections.unfinished.forget(self)
         if self._is_paused:  # a hang-up shows only while one reads
@@ -259,8 +279,9 @@ class Connection(asyncio.Protocol):
         source.begin(self)
 
     def _read_again(self) -> None:
-        self._transport.resume_reading()
         self._is_paused = False
+        if not self._feed.unread:
+            self._transport.resume_reading()
 
     def _sends_more(self) -> bool:
         # What is refused need not have ended.
@@ -297,7 +318,7 @@ class Connection(asyncio.Protocol):
         else:
             self._write_due = NEVER
         # While nothing is read, the client cannot be in time.
-        if self.due <= tick and not self._is_paused:
+        if self.due <= tick and not (self._is_paused or self._feed.unread):
             self._expire()
 
     def waits_since(self) -> tuple[int, float] | None:
@@ -316,6 +337,7 @@ class Connection(asyncio.Protocol):
         if self.reads_on:
             self.reads_on, self._refuses, self.due = False, True, NEVER
             self._reader.drop()
+            self._feed.drop()
             self._waiting.append(error)
             self._go_on()
 
@@ -325,7 +347,7 @@ class Connection(asyncio.Protocol):
 
     def finish(self) -> None:
         """Close the connection if no request is under way; else after its answer."""
-        if not (self._present or self._waiting or self._reader.has_begun):
+        if not (self._present or self._waiting or self._reader.has_begun or self._feed.unread):
             self._transport.close()
 
     def _expire(self) -> None:

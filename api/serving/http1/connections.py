@@ -19,6 +19,7 @@ from email.utils import formatdate
 from functools import partial
 from heapq import nsmallest
 from operator import itemgetter
+from time import perf_counter
 from typing import Final
 
 from api.errors import TooManyBytes, TooManyConnections
@@ -26,6 +27,7 @@ from api.http.callers.proxies import Proxies
 from api.http.problems.documents import problem_of
 from api.serving.http1.addresses import Addresses
 from api.serving.http1.connection import CLOSE, Connection, Respond
+from api.serving.http1.feeding import Feeding
 from api.serving.http1.incoming import Ends
 from api.serving.http1.limits import LIMITS, RESERVED, Limits
 from api.serving.http1.outgoing import in_bytes
@@ -62,11 +64,13 @@ class Connections:
         *,
         proxies: Proxies = NO_PROXIES,
         when_full: Respond | None = None,
+        clock: Callable[[], float] = perf_counter,
     ) -> None:
         self.loop = loop
         self.limits = limits
         self.is_draining = is_draining
         self.tick = 0
+        self.feeding = Feeding(loop, clock)
         self.unfinished = Room(limits.unfinished, self._give_up_request)
         self.unsent = Room(limits.unsent, self._give_up_answer)
         self.open: dict[Connection, None] = {}  # in the order in which they were accepted

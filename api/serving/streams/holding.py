@@ -10,21 +10,35 @@ So a held stream costs this process nothing, and is the log's sequence as every 
 from __future__ import annotations
 
 from asyncio import AbstractEventLoop
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from eventsourcing.persistence import PersistenceError
 
 from api.http import event_stream
+from api.http.callers.access import granted
 from api.http.grip import instructions
-from api.http.grip.held_link import Held, path_of
+from api.http.grip.held_link import Held, holder, path_of
 from api.http.messages import Answer, Watch
 from api.serving.gathering import Gathering
 from api.serving.streams.documents import Documents
 from api.serving.streams.pages import Asked, Page, Pages
 from api.sessions import issuer_of
 from api.wiring import Services
+from domain.errors import MilepostError
 from domain.writing.batching import Batching
 
-PATIENCE_SECONDS = 30.0
-MOST_WAITING = 20_000
+PATIENCE_SECONDS: Final = 30.0
+"""How long an answer may take. Thousands of readers may come at once."""
+MOST_WAITING: Final = 20_000
 """How many readers may come at the same moment: those of a proxy that was started anew."""
+
+
+class GoesOn(NamedTuple):
+    """A held stream, of which the proxy has sent what came up to a position."""
+
+    held: Held
+    after: int
 
 
 class Holding:
@@ -32,24 +46,52 @@ class Holding:
 
     def __init__(self, services: Services, loop: AbstractEventLoop) -> None:
         self._settings = services.settings
-        self._reading = Batching[Asked, Page](
-            Pages(services, Documents(services)).read,
+        self._services = services
+        self._pages = Pages(services, Documents(services))
+        self._reading = Batching[Watch | GoesOn, tuple[Watch, Page]](
+            self._read,
             name="held streams",
             max_waiting=MOST_WAITING,
             patience=PATIENCE_SECONDS,
         )
         self._asking = Gathering(loop, self._reading)
 
-    async def answer(self, watch: Watch, prefix: str, *, is_first: bool) -> Answer:
+    async def begin(self, watch: Watch, prefix: str) -> Answer:
         """See `Door.hold`."""
-        page = await self._asking.ask(Asked(watch, watch.after))
-        if is_first and _has_ended(watch, page) and not page.blocks:
+        _, page = await self._asking.ask(watch)
+        if _has_ended(watch, page) and not page.blocks:
             return Answer(204, [("Cache-Control", "no-store")])
-        return self._answer(watch, page, prefix, event_stream.retry() if is_first else b"")
+        return self._answer(watch, page, prefix, event_stream.retry())
+
+    async def go_on(self, held: Held, after: int, prefix: str) -> Answer:
+        """See `Door.hold_on`."""
+        watch, page = await self._asking.ask(GoesOn(held, after))
+        return self._answer(watch, page, prefix)
 
     def close(self) -> None:
         """End the thread."""
         self._reading.close()
+
+    def _read(self, asked: Sequence[Watch | GoesOn]) -> Sequence[tuple[Watch, Page] | Exception]:
+        watches = [each if isinstance(each, Watch) else self._watch(each) for each in asked]
+        known = [Asked(each, each.after) for each in watches if isinstance(each, Watch)]
+        pages = iter(self._pages.read(known))
+        found: list[tuple[Watch, Page] | Exception] = []
+        for watch in watches:
+            if isinstance(watch, Exception):
+                found.append(watch)
+            else:
+                page = next(pages)
+                found.append(page if isinstance(page, Exception) else (watch, page))
+        return found
+
+    def _watch(self, asked: GoesOn) -> Watch | Exception:
+        held = asked.held
+        try:
+            caller = granted(holder(held, self._services), "read")
+        except (MilepostError, PersistenceError) as error:  # only this stream gets it
+            return error
+        return Watch(caller, max(held.after, asked.after), held.job_id, held.agent_id)
 
     def _answer(self, watch: Watch, page: Page, prefix: str, begin: bytes = b"") -> Answer:
         assert page.shown  # it is no page of all jobs

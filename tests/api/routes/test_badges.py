@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 from api.routes.badges import MOST_OWN, refs_of
 from domain.workflows.files import load
 from tests.support.deployment import Deployment, settle
-from tests.support.site import MACHINE, Site, body_of, problem_of
+from tests.support.site import MACHINE, Site, bearer, body_of, problem_of
 
 
 def message(site: Site, thing: str, **asked: Any) -> str:
@@ -104,6 +104,23 @@ def test_without_a_token_there_is_no_badge_unless_they_are_public(
     problem_of(anonymous(public, "/api/jobs/job-1"), 401)
     assert shown(anonymous(public, "/api/jobs/job-1/badge.svg")) == "job-1: queued"
     assert shown(anonymous(public, "/api/jobs/none/badge.svg")) == "none: unknown"
+
+
+@pytest.mark.parametrize("about", ["jobs/job-1", "agents/agent-1"])
+def test_a_signed_link_opens_one_badge(memory_site: Site, about: str) -> None:
+    memory_site.register(user_id="ada")
+    wanted = memory_site.client.post(
+        f"/api/{about}/links",
+        json={"opens": "badge"},
+        headers=bearer(memory_site.token("read", user_id="ada")),
+    )
+    link = body_of(wanted)["path"]
+
+    answer = anonymous(memory_site, f"{link}&label=web")
+
+    assert shown(answer) == "web: queued"
+    assert answer.headers["Cache-Control"] == "private, max-age=10"
+    problem_of(anonymous(memory_site, link.replace("badge.svg", "badge.json")), 401)
 
 
 def test_a_cache_may_keep_a_badge_for_seconds(memory_site: Site, public: Site) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from playwright.sync_api import Route, expect
 
 from tests.support.browsing import Visitor, active_step, connected, until
@@ -43,6 +44,7 @@ def test_each_step_of_the_workflow_turns_over_within_a_second_and_without_a_relo
 ) -> None:
     page = visitor.open(registered(server, "steps"))
     page.evaluate("window.isTheSame = true")
+    connected(visitor)
     expect(active_step(page)).to_have_text("Queued")
     icons = {page.locator("link[data-live-icon]").get_attribute("href")}
 
@@ -63,14 +65,15 @@ def test_each_step_of_the_workflow_turns_over_within_a_second_and_without_a_relo
 
 def test_the_page_of_all_jobs_follows_them(visitor: Visitor, server: Server) -> None:
     page = visitor.open("/jobs")
+    connected(visitor)
     registered(server, "listed")
 
     row = page.locator("li.job").filter(has=page.get_by_role("link", name="listed", exact=True))
     expect(row).to_be_visible(timeout=AT_ONCE)
     server.callback({"job_id": "listed", "status": "provisioning", "step": "vm_created"})
-    expect(row).to_contain_text("Installing Dependencies", timeout=AT_ONCE)
+    expect(row).to_contain_text("Installing Dependencies")
     server.callback({"job_id": "listed", "status": "failed", "error": "no disk left"})
-    expect(row).to_contain_text("no disk left", timeout=AT_ONCE)
+    expect(row).to_contain_text("no disk left")
 
 
 def test_the_page_of_an_agent_goes_on_with_its_next_job(visitor: Visitor, server: Server) -> None:
@@ -87,18 +90,25 @@ def test_the_page_of_an_agent_goes_on_with_its_next_job(visitor: Visitor, server
     expect(active_step(page)).to_have_text("Configuring Agent")
 
 
+@pytest.mark.parametrize("other", [None, "/jobs", "/jobs/busy-1", "/jobs/{}"])
 def test_what_happened_between_the_page_and_its_stream_is_shown(
-    visitor: Visitor, server: Server
+    visitor: Visitor, server: Server, other: str | None
 ) -> None:
-    """The page says which position it shows, and the stream goes on after it."""
-    path = registered(server, "between")
+    """The page says which position it shows, whatever other tabs have heard meanwhile."""
+    job_id = f"between-{len(other or '')}"
+    path = registered(server, job_id)
+    if other:
+        visitor.open(other.format(job_id))
+        connected(visitor)
     page = visitor.context.new_page()
 
     def report_first(route: Route) -> None:
-        server.callback({"job_id": "between", "status": "provisioning", "step": "vm_created"})
+        server.callback({"job_id": job_id, "status": "provisioning", "step": "vm_created"})
+        if other:
+            expect(visitor.context.pages[0].locator("main")).to_contain_text("Installing")
         route.continue_()
 
-    page.route("**/static/live.js", report_first)
+    page.route("**/static/live/live.js", report_first)
     page.goto(path)
 
     expect(active_step(page)).to_have_text("Installing Dependencies")
@@ -181,3 +191,26 @@ def test_the_slider_shows_each_version_and_goes_on_live_at_its_end(
     server.callback({"job_id": "slid", "status": "failed", "error": "no disk left"})
     expect(page).to_have_title("Failed · slid · Milepost")
     assert page.evaluate("window.isTheSame")
+
+
+def test_the_page_of_a_refused_order_goes_on_as_the_jobs_page(
+    visitor: Visitor, server: Server
+) -> None:
+    path = registered(server, "refusing")
+    page = visitor.context.new_page()
+    page.route("**/static/live/live.js", lambda route: route.abort())  # so the page stays old
+    page.goto(path)
+    page.unroute("**/static/live/live.js")
+    page.locator("#order-cancel summary").click()
+    server.callback({"job_id": "refusing", "status": "running", "workflow_run_id": "1", **MACHINE})
+
+    page.locator("#order-cancel").get_by_role("button").click()
+
+    expect(page.get_by_role("alert")).to_be_visible()
+    expect(page).to_have_url(f"{server.url}/jobs/refusing")
+    server.callback({"job_id": "refusing", "status": "failed", "error": "no disk left"})
+    expect(page.locator(".events")).to_contain_text("no disk left")
+    expect(page.locator("#connection")).to_be_hidden()
+    assert (
+        page.get_by_role("link", name="First").get_attribute("href") == "/jobs/refusing?version=1"
+    )

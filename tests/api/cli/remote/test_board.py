@@ -61,6 +61,16 @@ def test_hostile_and_wide_text_stays_within_the_columns(width: int) -> None:
     assert "\u202e" not in "".join(lines)
 
 
+def test_a_narrow_terminal_shows_which_job_and_what_it_is() -> None:
+    board = Board([job("job-7", "unresponsive", "No heartbeat."), job("x" * 200, "late", "-")], [])
+
+    lines = shown(board, 40, 24)
+
+    assert lines[1].rstrip() == "job-7  provisioning, unresponsive"
+    assert lines[3].startswith("xxx")
+    assert lines[3].rstrip().endswith("…  provisioning, late")
+
+
 @pytest.mark.parametrize("width", [40, 80])
 @pytest.mark.parametrize("height", [12, 24, 50])
 def test_long_lists_are_cut_to_the_height_and_say_so(width: int, height: int) -> None:

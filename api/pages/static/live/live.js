@@ -11,8 +11,10 @@ import { Page } from "./page.js";
 import { SharedStream } from "./shared.js";
 import { startSlider } from "./slider.js";
 
-const root = new URL("..", import.meta.url); // The server may be behind a path prefix.
+const root = new URL("../..", import.meta.url); // The server may be behind a path prefix.
 const AGAIN_MS = 5_000;
+const REST = 1;
+const REST_OF_A_LIST = 4; // It hears of every job, and costs the server more.
 const { watch, stream: streamAddress } = document.body.dataset;
 
 function announced(shown) {
@@ -20,6 +22,8 @@ function announced(shown) {
 }
 
 function start() {
+  const { address } = document.querySelector("main").dataset;
+  if (address) history.replaceState(null, "", address); // The page is the answer to a form.
   const connection = new Connection();
   const notify = new Notify();
   const page = new Page({
@@ -42,7 +46,7 @@ function start() {
       else if (streamAddress) connection.over("This link has ended.");
       else connection.over("Your sign-in has ended.", signInLink());
     },
-  });
+  }, watch === "jobs" ? REST_OF_A_LIST : REST);
   let isRefused = false;
   let again = 0;
   const listener = {
