@@ -7,7 +7,7 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.e2e.pages.conftest import HOSTILE, ODD_ID
+from tests.e2e.pages.stories import HOSTILE, ODD_ID
 from tests.support.browsing import Visitor
 from tests.support.server import Server
 
