@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from threading import BoundedSemaphore
+from typing import Any, Final
 
 from api.http.answers import in_json
 from api.http.callers import access
@@ -17,7 +18,15 @@ from api.schemas.queries import HistoryQuerySchema
 from domain.errors import JobNotFound
 from projections.reading.entries import Wanted
 
+PAGES_AT_ONCE: Final = 2
+"""How many pages of events a process makes at the same time.
+
+Each takes several times its bytes meanwhile. More at once would be no faster: the interpreter runs
+one thread at a time. And 500 slow readers made a worker take 536 MB so.
+"""
+
 bp = Blueprint("history", __name__, description="Events, their senders and their changes")
+_making = BoundedSemaphore(PAGES_AT_ONCE)
 
 
 @bp.route("/api/jobs/<id:job_id>/events", operation="list_job_events")
@@ -42,9 +51,10 @@ def of_job(query: dict[str, Any], job_id: str) -> Answer:
     if known := not_modified(tag):
         return known
     after, limit = query.pop("after"), query.pop("limit")
-    page = services.history.of_job(job_id, after, limit, Wanted(**query))
-    links = [next_page(after=page.following)] if page.more else []
-    return in_json(page_body(page, services.workflows), headers=[*tagged(tag), *links])
+    with _making:
+        page = services.history.of_job(job_id, after, limit, Wanted(**query))
+        links = [next_page(after=page.following)] if page.more else []
+        return in_json(page_body(page, services.workflows), headers=[*tagged(tag), *links])
 
 
 @bp.route("/api/events", operation="list_events")
@@ -60,6 +70,7 @@ def of_all(query: dict[str, Any]) -> Answer:
     """
     services = access.services()
     after, limit = query.pop("after"), query.pop("limit")
-    page = services.history.of_all(after, limit, Wanted(**query), access.principal().user_id)
-    links = [next_page(after=page.following)] if page.more else []
-    return in_json(page_body(page, services.workflows), headers=links)
+    with _making:
+        page = services.history.of_all(after, limit, Wanted(**query), access.principal().user_id)
+        links = [next_page(after=page.following)] if page.more else []
+        return in_json(page_body(page, services.workflows), headers=links)

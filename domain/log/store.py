@@ -159,6 +159,10 @@ def translated() -> Iterator[None]:
     except DatabaseError as error:
         if type(error) is DatabaseError:  # subclasses are bugs of ours and pass unchanged
             raise StoreUnavailable(str(error)) from error
+        if type(error.__cause__).__name__ == "NotNullViolation":  # no statement of ours writes one
+            raise StoreUnavailable(
+                f"{error}; a table lacks its defaults, as in the middle of a restore"
+            ) from error
         raise
 
 

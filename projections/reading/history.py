@@ -29,8 +29,9 @@ SCANNED = 5_000
 EARLIEST = datetime.min.replace(tzinfo=UTC)
 AFFORDED = 10_000
 """About the most earlier events that a page of the log folds to know the states of its jobs."""
-PAGE_BYTES: Final = 4 * 1024 * 1024
-"""A page ends after the event with which the stored states that it has read exceed this."""
+PAGE_BYTES: Final = 1024 * 1024
+"""A page ends after the event with which the stored states that it has read exceed this: an answer
+waits in memory for as long as its client is slow."""
 FIRST_READ: Final = 16
 """How many events a page reads at first: a refused callback may have 6 MiB, as JSON."""
 READ_GROWTH: Final = 4

@@ -19,7 +19,7 @@ from api.tokens import ADMIN, create, stored_time
 from tests.e2e.inspection import database_of, whole_log
 from tests.e2e.killing import is_ready, kill_something, progress
 from tests.e2e.load import Load
-from tests.e2e.test_streams import read_whole, watching
+from tests.e2e.watching import read_whole, watching
 from tests.support.nginx import nginx
 from tests.support.pushpin import Pushpin, free_ports, pushpin, settings
 from tests.support.server import TOKEN, Make, Server

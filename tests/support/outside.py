@@ -55,12 +55,12 @@ def by_role(dsn: str, settings: Mapping[str, str], _: pytest.MonkeyPatch) -> str
 
 def by_options(dsn: str, settings: Mapping[str, str], _: pytest.MonkeyPatch) -> str:
     """Set them with the `options` of the URL."""
-    return f"{dsn}&options={quote(_options(settings))}"
+    return _with(dsn, f"options={quote(_options(settings))}")
 
 
 def by_url(dsn: str, settings: Mapping[str, str], _: pytest.MonkeyPatch) -> str:
     """Set the one that has a parameter of the URL, the encoding."""
-    return f"{dsn}&client_encoding={settings['client_encoding']}"
+    return _with(dsn, f"client_encoding={settings['client_encoding']}")
 
 
 def by_pgoptions(dsn: str, settings: Mapping[str, str], patch: pytest.MonkeyPatch) -> str:
@@ -81,6 +81,10 @@ WAYS: Mapping[str, Way] = {
     way.__name__: way
     for way in (by_database, by_role, by_options, by_url, by_pgoptions, by_variables)
 }
+
+
+def _with(dsn: str, parameter: str) -> str:
+    return f"{dsn}{'&' if '?' in dsn else '?'}{parameter}"
 
 
 def _options(settings: Mapping[str, str]) -> str:

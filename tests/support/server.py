@@ -44,6 +44,7 @@ class Server:
         command: Sequence[str | Path] = (MILEPOST,),
     ) -> None:
         self.home = home
+        self.host = "127.0.0.1"
         self.port = free_port()
         self.log = home / "server.log"
         self._command = [*command, "serve", "--port", str(self.port), *options]
@@ -64,7 +65,7 @@ class Server:
     @property
     def url(self) -> str:
         """Where it listens."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.host}:{self.port}"
 
     def start(self) -> Server:
         """Start it, and return when it is ready."""
@@ -147,7 +148,7 @@ class Server:
         self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] = {}
     ) -> Answer:
         """Send a request over a connection of its own."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=self.patience)
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=self.patience)
         try:
             connection.request(method, path, body, dict(headers))
             response = connection.getresponse()

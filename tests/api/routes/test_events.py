@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from typing import Any
 from urllib.parse import quote
 
+import msgspec
 import pytest
 from eventsourcing.persistence import StoredEvent
 
+from api.routes.events import PAGES_AT_ONCE
 from domain.log.store import Append
-from tests.support.site import MACHINE, Site, body_of, problem_of
+from projections.reading.history import History, Page
+from tests.support.deployment import Deployment
+from tests.support.site import (
+    ADMIN,
+    MACHINE,
+    Site,
+    app_over,
+    bearer,
+    body_of,
+    problem_of,
+)
+
+MEBIBYTE = 1024 * 1024
 
 NEXT = re.compile(r'^<([^>]+)>; rel="next"$')
 EVENT = {
@@ -130,6 +146,45 @@ def test_pages_follow_each_other(site: Site) -> None:
     assert paged(site, "/api/events?limit=2", token) == whole["events"]
     some = paged(site, "/api/jobs/job-1/events?limit=1&kind=StatusReported&kind=JobQueued", token)
     assert [event["version"] for event in some] == [1, 3, 5, 7]
+
+
+def test_an_answer_with_events_has_little_more_than_a_mebibyte(site: Site) -> None:
+    """It waits in memory for as long as its client is slow."""
+    for _ in range(30):
+        site.report(status="provisioning", log="x" * 60_000)
+
+    answer = site.get("/api/events?limit=500")
+
+    assert MEBIBYTE < len(answer.data) < 1.2 * MEBIBYTE
+    assert body_of(answer)["next_after"] < site.position
+    assert "next" in answer.headers["Link"]
+
+
+class Watched(History):
+    """A history that counts how many of its pages are made at the same time."""
+
+    under_way = most = 0
+
+    def of_all(self, *arguments: Any) -> Page:
+        self.under_way += 1
+        self.most = max(self.most, self.under_way)
+        Event().wait(0.02)  # long enough for others to begin
+        page = super().of_all(*arguments)
+        self.under_way -= 1
+        return page
+
+
+def test_two_pages_of_events_are_made_at_a_time(memory: Deployment) -> None:
+    history = Watched(memory.read_model, memory.milepost.mapper)
+    site = Site(memory)
+    site.app = app_over(msgspec.structs.replace(site.services, history=history))
+
+    def ask(_: int) -> int:
+        return site.app.test_client().get("/api/events", headers=bearer(ADMIN)).status_code
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(ask, range(8))) == {200}
+    assert history.most == PAGES_AT_ONCE
 
 
 def test_a_page_of_large_events_ends_before_its_limit(site: Site) -> None:

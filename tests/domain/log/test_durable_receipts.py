@@ -175,6 +175,20 @@ def test_positions_are_above_the_log_when_its_sequence_is_set_back_meanwhile(
     assert position > end
 
 
+def test_a_log_that_is_being_restored_takes_no_callback(milepost: Milepost, dsn: str) -> None:
+    """`pg_restore --clean` makes the table, and gives it its sequence a moment later."""
+    column = "ALTER TABLE milepost_events ALTER COLUMN notification_id"
+    sequence = "nextval('milepost_events_notification_id_seq')"
+    with psycopg.connect(dsn, autocommit=True) as restoring:
+        restoring.execute(f"{column} DROP DEFAULT")
+
+        with pytest.raises(StoreUnavailable, match="in the middle of a restore"):
+            milepost.record(callback("second"))
+
+        restoring.execute(f"{column} SET DEFAULT {sequence}")
+    assert milepost.record(callback("second")).version == 2
+
+
 def test_an_account_that_may_not_move_the_sequence_hears_which_right_it_lacks(
     server: PostgresServer, milepost: Milepost, dsn: str
 ) -> None:

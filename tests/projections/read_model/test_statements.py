@@ -8,11 +8,7 @@ from typing import Any
 
 import pytest
 
-from domain.log.postgres import (
-    SELECT_KEYS,
-    SELECT_TAIL,
-    PostgresRecorder,
-)
+from domain.log.postgres import PostgresRecorder
 from domain.log.reading.postgres import (
     SELECT_EVENT,
     SELECT_EVENTS,
@@ -21,6 +17,7 @@ from domain.log.reading.postgres import (
     SELECT_RECALLED,
     SELECT_SOME_EVENTS,
 )
+from domain.log.statements.postgres import SELECT_KEYS, SELECT_TAIL
 from projections.read_model.contract import SHAPE
 from projections.read_model.postgres.applying import SELECT_DOCUMENTS
 from projections.read_model.postgres.deadlines import SELECT_DUE, SELECT_PROVISIONING, SELECT_SILENT
