@@ -7,12 +7,14 @@ that says the last id it has seen gets the events after it, from any process.
 from __future__ import annotations
 
 from random import randrange
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from api.errors import InvalidFields
-from api.http.headers import Headers
+
+if TYPE_CHECKING:  # the command line loads this module, and none of the web
+    from api.http.headers import Headers
 
 MIME_TYPE: Final = "text/event-stream"
 HEADERS: Final = (

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from api.http.grip.held_link import Held
-from api.http.headers import Headers
 from api.tokens import Principal, Scope
 from api.wiring import Services
 from domain.job.callback import Callback, RefusedCallback
 from domain.writing.batch import Receipt
 from projections.views.instance import Instance
+
+if TYPE_CHECKING:  # the command line loads this module, and none of the web
+    from api.http.headers import Headers
 
 Result = TypeVar("Result")
 

@@ -247,28 +247,31 @@ FIELDS: Final = tuple(benders(datetime.now))
 
 ALIASES: Final = {
     "job": "job_id",
-    "id": "job_id",
     "runid": "workflow_run_id",
     "githubrunid": "workflow_run_id",
     "githubrunattempt": "run_attempt",
     "stepname": "step",
     "state": "status",
-    "result": "status",
-    "outcome": "status",
-    "conclusion": "status",
-    "message": "error",
-    "reason": "error",
-    "errormessage": "error",
-    "vmid": "server_id",
-    "instanceid": "server_id",
-    "machineid": "server_id",
     "timestamp": "occurred_at",
     "eventtime": "occurred_at",
 }
 """What else senders call some fields, without case and separators."""
+COMMON: Final = {
+    "id": "job_id",
+    **dict.fromkeys(("result", "outcome", "conclusion"), "status"),
+    **dict.fromkeys(("message", "reason", "errormessage"), "error"),
+    **dict.fromkeys(("vmid", "instanceid", "machineid"), "server_id"),
+}
+"""Words that may mean a field where it is missing, and may as well be the sender's own."""
 
 
 @lru_cache(maxsize=1024)
 def field_meant(unknown: str) -> str | None:
     """Return the known field whose name is close to this unknown one, or that is called so."""
     return closest(unknown, FIELDS) or ALIASES.get(bare(unknown))
+
+
+@lru_cache(maxsize=1024)
+def field_perhaps_meant(unknown: str) -> str | None:
+    """Return the known field that this common word may mean."""
+    return COMMON.get(bare(unknown))

@@ -28,6 +28,7 @@ from api.intake.bending import (
     Unusable,
     benders,
     field_meant,
+    field_perhaps_meant,
 )
 from api.intake.lenient_json import Body, read_object, storable
 from api.intake.plain import PATTERNS
@@ -212,14 +213,18 @@ def _envelope(fields: Mapping[str, Any], wanted: Sequence[str]) -> str | None:
 
 
 def _fields_meant(extra: Mapping[str, Any], fields: Mapping[str, Any]) -> Iterator[str]:
-    """Say which unknown fields are close to a known one that means something here."""
-    is_heartbeat = fields.get("type") == HEARTBEAT
-    fails = fields.get("status") in ("failed", "cancelled")
+    """Say which unknown fields are close to a known one that the callback does not give."""
     for name, meant in _close(extra, fields):
-        if meant == "job_id" or (is_heartbeat and meant in NOT_OF_A_HEARTBEAT):
-            continue
-        if meant != "error" or fails:
+        if field_meant(name) or _would_help(meant, fields):
             yield f"field {name!r} is unknown; did you mean {meant!r}?"
+
+
+def _would_help(field: str, fields: Mapping[str, Any]) -> bool:
+    """Tell whether a callback that is taken would say more with this field."""
+    status = None if fields.get("type") == HEARTBEAT else fields.get("status")
+    if field == "error":
+        return status in ("failed", "cancelled")
+    return field == "server_id" and status is not None
 
 
 def _close(names: Iterable[str], fields: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -227,5 +232,6 @@ def _close(names: Iterable[str], fields: Mapping[str, Any]) -> Iterator[tuple[st
     for name in islice(names, MAX_NAMES):
         if name in FIELDS or len(name) > MAX_LENGTH:
             continue
-        if (meant := field_meant(name)) and _is_absent(fields.get(meant)):
+        meant = field_meant(name) or field_perhaps_meant(name)
+        if meant and _is_absent(fields.get(meant)):
             yield name, meant

@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 from flask import Response, request
+from markupsafe import escape
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import parse_accept_header
 
@@ -15,12 +16,22 @@ from api.http.flask_side.app import App
 from api.http.headers import header
 from api.http.messages import Answer
 from api.http.problems.documents import RETRY_AFTER_SECONDS, problem_of
-from api.pages.policy import page
+from api.pages.policy import POLICY, page
 
 OF_PROGRAMS: Final = "/api/"
 """Paths below this are answered with problem documents, whoever asks."""
 MESSAGES: Final = ("retry-after", "allow", "www-authenticate")
 """Headers of a problem document that its page has, too."""
+BARE: Final = """\
+<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title} · Milepost</title>
+<link rel="stylesheet" href="{prefix}/static/milepost.css">
+<main><h1>{title}</h1><p>{detail}</p><p><a class="button" href="">Try again</a></p></main>
+"""
+"""A page without what only a request in Flask knows."""
 NOTHING_HERE: Final = "There is nothing at this address that you may see."
 
 
@@ -29,17 +40,18 @@ def install(app: App) -> None:
 
     def explained(error: Exception) -> Response:
         answer = problem_of(error, request.method, request.path, request.root_path)
-        return page_of(answer) if wants_a_page() else app.make_response(answer)
+        is_for_a_person = wants_a_page(request.path, header("Accept"))
+        return page_of(answer) if is_for_a_person else app.make_response(answer)
 
     app.register_error_handler(Exception, explained)
     app.register_error_handler(HTTPException, explained)
 
 
-def wants_a_page() -> bool:
-    """Tell whether the request comes from a person's browser and is about a page."""
-    if request.path.startswith(OF_PROGRAMS):
+def wants_a_page(path: str, accept: str | None) -> bool:
+    """Tell whether a request comes from a person's browser and is about a page."""
+    if path.startswith(OF_PROGRAMS):
         return False
-    accepted = parse_accept_header(header("Accept"))
+    accepted = parse_accept_header(accept)
     return any(kind == "text/html" and quality > 0 for kind, quality in accepted)
 
 
@@ -78,3 +90,19 @@ def error_page(
         passes=passes,
         may_sign_in=may_sign_in,
     )
+
+
+def bare_page(answer: Answer, prefix: str) -> Answer:
+    """Return the page that says what a problem document does, where Flask cannot render one.
+
+    The front answers so while its threads are busy, or while it is about to end.
+    """
+    problem = msgspec.json.decode(answer.body)
+    kept = [pair for pair in answer.headers if pair[0].lower() in MESSAGES]
+    headers = [*kept, ("Content-Type", "text/html; charset=utf-8"), ("Cache-Control", "no-store")]
+    body = BARE.format(
+        title=escape(problem["title"]),
+        detail=escape(problem.get("detail", "")),
+        prefix=escape(prefix),
+    )
+    return Answer(answer.status, [*headers, ("Content-Security-Policy", POLICY)], body.encode())

@@ -97,30 +97,31 @@ def _time(time: datetime | str) -> datetime:
     return found.astimezone(UTC)
 
 
+def lines(text: object) -> str:
+    """Return a text with its line breaks and tabs, and its other unseen characters written out."""
+    return visible_lines(str(text).replace("\r\n", "\n").expandtabs())
+
+
 def duration(time: datetime | str, until: datetime | str) -> str:
     """Return how long it is from one time to another, as HTML's `datetime` wants it."""
     return f"PT{max(0, int((_time(until) - _time(time)).total_seconds()))}S"
 
 
 def here(**query: Any) -> str:
-    """Return the address of this page with another query; a signed link stays in it.
+    """Return the address of this page with another query.
 
     The answer to the form of an order is the job's page.
     """
     shown = dict(request.view_args or {})
     endpoint = "job.show" if shown.pop("name", None) else request.endpoint or ""
-    values: dict[str, Any] = {
-        **shown,
-        "link": request.args.get("link"),
-        **query,
-    }
+    values: dict[str, Any] = {**shown, **query}
     given = {name: value for name, value in values.items() if value is not None}
     return url_for(endpoint, **given)
 
 
 FILTERS: Final = {
     "visible": lambda text: visible(str(text)),
-    "visible_lines": lambda text: visible_lines(str(text)),
+    "visible_lines": lines,
     "word": word,
     "cut": cut,
     "day_and_clock": day_and_clock,

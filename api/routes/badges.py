@@ -6,7 +6,7 @@ this caller, has a badge too: `unknown`, the same for both.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from hashlib import sha256
 from typing import Any, Final
 
@@ -24,9 +24,7 @@ from api.routes.jobs import of_longer_id
 from api.schemas.answers import BadgeSchema
 from api.schemas.queries import BadgeQuerySchema
 from api.tokens import Principal
-from api.wiring import Services
-from domain.workflows.definition import Workflows
-from projections.read_model.filters import JobFilter
+from projections.reading.last_run import last_run
 from projections.views.instance import Instance
 
 bp = Blueprint("badges", __name__, description="The state of a job as a small image")
@@ -34,10 +32,6 @@ bp = Blueprint("badges", __name__, description="The state of a job as a small im
 SVG: Final = "image/svg+xml"
 INERT: Final = ("Content-Security-Policy", "default-src 'none'")
 """The policy of an image that somebody opens as a page."""
-MOST_VERSIONS: Final = 20
-"""So many versions of a workflow are looked at, the newest first."""
-MOST_OWN: Final = 100
-"""Among so many of a user's newest jobs the last run of a workflow is looked for."""
 
 
 def described(view: Callable[..., Any]) -> Callable[..., Any]:
@@ -47,6 +41,7 @@ def described(view: Callable[..., Any]) -> Callable[..., Any]:
         bp.conditional(read)
     )
     documented = bp.problem(403, "The token lacks the scope")(documented)
+    documented = bp.problem(404, "No id: too long, or with a control character")(documented)
     documented = bp.problem(503, UNAVAILABLE)(documented)
     return bp.doc(security=list(LINKED))(documented)
 
@@ -135,7 +130,8 @@ def _of_a_workflow(
     workflow: str, query: dict[str, Any], written: Callable[[Badge], tuple[str, bytes]]
 ) -> Answer:
     caller, services = _reader(), access.services()
-    job = _last_run(refs_of(workflow, services.workflows), caller, services)
+    owner = caller.user_id if caller else None
+    job = last_run(workflow, services.reader, services.workflows, owner)
     return _answer(job, caller, query.get("label", workflow), written)
 
 
@@ -150,23 +146,6 @@ def _reader() -> Principal | None:
         return None
     g.principal = access.admitted(access.asked(), access.known_to(services), services, "read")
     return access.principal()
-
-
-def refs_of(workflow: str, workflows: Workflows) -> Sequence[str]:
-    """Return what jobs record of a workflow: of a name, each version; empty for the default."""
-    versions = [each.ref for each in reversed(list(workflows)) if each.name == workflow]
-    refs = versions[:MOST_VERSIONS] or [workflow]
-    return [*refs, ""] if workflows.default.ref in refs else refs
-
-
-def _last_run(refs: Sequence[str], caller: Principal | None, services: Services) -> Instance | None:
-    reader = services.reader
-    if caller and caller.user_id is not None:
-        own = reader.instances(JobFilter(user_id=caller.user_id, limit=MOST_OWN))
-        last = next((job for job in own if (job.workflow or "") in refs), None)
-        return reader.instance(last.job_id) if last else None
-    runs = [run for ref in refs if (run := reader.last_run(ref))]
-    return max(runs, key=lambda run: run.first_position, default=None)
 
 
 def _answer(

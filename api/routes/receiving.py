@@ -72,7 +72,8 @@ async def receive(request: Request, door: Door, job_id: str | None = None) -> An
     if warnings:
         answer["warning"] = "; ".join(warnings)
         log.warning(
-            "callback recorded all the same for job %r: %s",
+            "callback %s for job %r: %s",
+            "delivered again" if receipt.duplicate else "recorded all the same",
             receipt.job_id,
             answer["warning"],
             extra={"job_id": receipt.job_id},

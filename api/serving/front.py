@@ -18,6 +18,7 @@ from api.http.flask_side.app import CAREFUL, App
 from api.http.messages import Answer, Request
 from api.http.problems.documents import problem_of
 from api.http.request_ids import HEADER, begin
+from api.pages.errors import bare_page, wants_a_page
 from api.routes.hot import match
 from api.serving.flask_behind import FlaskBehind, environ_of
 from api.serving.http1.addresses import site_of
@@ -98,6 +99,8 @@ class Front:
         except Exception as error:
             # As Flask does: whatever a view raises becomes a problem document.
             answer = problem_of(error, method, text, prefix)
+            if wants_a_page(text, incoming.header("Accept")):
+                answer = bare_page(answer, prefix)
         allowed = self._cross_origin.headers(method, text, incoming.header)
         ours = [*CAREFUL, (HEADER, request_id), *allowed]
         return answer._replace(headers=[*answer.headers, *ours])

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
-from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -15,6 +14,7 @@ from psycopg import sql
 
 from api.http.problems.documents import STRANGERS
 from tests.support.deployment import Deployment
+from tests.support.doors import opened
 from tests.support.front import FrontDoor
 from tests.support.postgres_server import create_database
 from tests.support.site import Site
@@ -54,16 +54,6 @@ def front_door() -> Iterator[FrontDoor]:
 def door() -> FrontDoor | None:
     """The door of the sites: None for Flask's; folders about HTTP run their tests at each."""
     return None
-
-
-def opened(deployment: Deployment, door: FrontDoor | None, **settings: Any) -> Iterator[Site]:
-    """Yield a site with these settings, whose client comes through that door."""
-    site = Site(deployment, **settings)
-    if door is None:
-        yield site
-        return
-    with door.opened(site.app, site.services) as site.client:
-        yield site
 
 
 @pytest.fixture

@@ -19,7 +19,9 @@ PROGRAM = Path(sys.executable).with_name("openapi-python-client")
 def generate(document: Path, folder: Path) -> Path:
     """Generate a client of the document in a new package of the folder; return the package."""
     settings, package = folder / "settings.yml", folder / "milepost_client"
-    settings.write_text("post_hooks: []\n")  # it would format the code, for nobody to read
+    # The hooks would format the code, for nobody to read. A type that the generator does not know
+    # is text to it by this setting only.
+    settings.write_text("post_hooks: []\ncontent_type_overrides:\n  image/svg+xml: text/plain\n")
     done = subprocess.run(
         [
             *(PROGRAM, "generate", "--path", document, "--output-path", package),

@@ -66,6 +66,16 @@ def test_the_generated_client_calls_every_route_and_reads_every_answer(
     assert shown.instance.server_ip == "203.0.113.7"
     assert client.call("get_instance_changes", "agent-1", from_="1").to.version == 5
 
+    for operation, thing in (
+        ("get_job_badge", "job-1"),
+        ("get_agent_badge", "agent-1"),
+        ("get_workflow_badge", "vm"),
+    ):
+        assert f">{thing}<" in client.call(operation, thing)
+        assert client.call(f"{operation}_endpoint", thing, label="").schema_version == 1
+    assert client.call("link_job", "job-1", body=models.JobLink()).path.startswith("/embed/jobs/")
+    assert client.call("link_agent", "agent-1", body=models.AgentLink()).expires_at
+
     assert client.call("stop_instance", "agent-1").instance.status.value == "stopping"
     assert client.call("stop_job", "job-1", body=models.Order()).changed is False
     gone = models.Stopped(reason="removed by hand")

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.postgres_server import PACKAGE, create_database
+from tests.support.pasting import run
+from tests.support.postgres_server import create_database
 from tests.support.server import MILEPOST, TOKEN, Make, Server
 
 ROOT = Path(__file__).parents[2]
@@ -20,22 +21,6 @@ BACKUPS, RESTORES = (
 )
 SERVICE = (ROOT / "docs" / "setup" / "service.md").read_text(encoding="utf-8")
 DATABASE = "postgresql://milepost@db.example/milepost"
-
-
-def run(commands: str, server: Server, folder: Path) -> str:
-    """Paste the commands into a shell that has the server's settings; return what they print."""
-    programs = f"{MILEPOST.parent}:{PACKAGE / 'pginstall' / 'bin'}"
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", commands],  # noqa: S607
-        cwd=folder,
-        env={**server.env, "PATH": f"{programs}:{os.environ['PATH']}"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def lived(server: Server, name: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.test_backup import run
+from tests.support.pasting import run
 from tests.support.postgres_server import PostgresServer, create_database
 from tests.support.server import MILEPOST, Make, Server
 

@@ -8,6 +8,7 @@ import http.client
 import json
 from collections.abc import Iterator
 from contextlib import closing
+from copy import copy
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -15,6 +16,7 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Browser, expect
 
+from tests.support.browsing import Visitor, active_step, connected
 from tests.support.chromium import chromium
 from tests.support.nginx import nginx
 from tests.support.server import TOKEN, Answer, Make, Server
@@ -146,4 +148,31 @@ def test_pages_find_what_they_need(site: Site, browser: Browser) -> None:
     expect(page.locator(".opblock").first).to_be_visible()
     expect(page.locator(".servers option")).to_have_text("/milepost")
     context.close()
+    assert amiss == []
+
+
+def test_a_page_is_live_and_its_cookie_is_for_the_prefix_alone(
+    site: Site, browser: Browser
+) -> None:
+    assert site.server.callback({"job_id": "a/b", "status": "provisioning"}).status == 200
+    through = copy(site.server)
+    through.port = site.port
+    visitor = Visitor(browser, through, token=None)
+    amiss: list[str] = []
+    visitor.context.on("response", lambda it: amiss.extend([it.url] if it.status >= 400 else []))
+    page = visitor.open("/milepost/jobs/a/b")
+    page.get_by_label("Token").fill(TOKEN)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page).to_have_url(f"{through.url}/milepost/jobs/a/b")
+    connected(visitor)
+
+    site.server.callback({"job_id": "a/b", "status": "provisioning", "step": "vm_created"})
+
+    expect(active_step(page)).to_have_text("Installing Dependencies")
+    [cookie] = visitor.context.cookies()
+    assert cookie["path"] == "/milepost/"
+    page.get_by_role("button", name="Sign out").click()
+    expect(page).to_have_url(f"{through.url}/milepost/sign-in")
+    assert visitor.context.cookies() == []
+    visitor.close()
     assert amiss == []

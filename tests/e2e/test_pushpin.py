@@ -19,7 +19,7 @@ from api.tokens import ADMIN, create, stored_time
 from tests.e2e.inspection import database_of, whole_log
 from tests.e2e.killing import is_ready, kill_something, progress
 from tests.e2e.load import Load
-from tests.e2e.test_streams import read_whole, watching
+from tests.e2e.watching import read_whole, watching
 from tests.support.nginx import nginx
 from tests.support.pushpin import Pushpin, free_ports, pushpin, settings
 from tests.support.server import TOKEN, Make, Server
@@ -97,10 +97,15 @@ def reading(site: Site, path: str, **options: Any) -> Iterator[Reader]:
 
 
 @pytest.fixture
-def site(make_server: Make) -> Iterator[Site]:
-    """A server behind Pushpin."""
+def site(make_server: Make, request: pytest.FixtureRequest) -> Iterator[Site]:
+    """A server behind Pushpin; with two workers over PostgreSQL, if a test asks for that."""
     ports = free_ports()
-    server = make_server()
+    over_postgres = getattr(request, "param", "sqlite") == "postgres"
+    server = (
+        make_server(request.getfixturevalue("postgres_dsn"), "--workers", "2")
+        if over_postgres
+        else make_server()
+    )
     server.env |= settings(ports.control) | {"MILEPOST_LINK_SECRET": LINK_SECRET}
     server.start()
     with pushpin(server.port, ports) as started:
@@ -213,6 +218,7 @@ def test_readers_through_nginx_are_held_too(site: Site, tmp_path: Path) -> None:
             assert (site.report("provisioning"), "provisioning") == reader.status()
 
 
+@pytest.mark.parametrize("site", ["sqlite", "postgres"], indirect=True)
 def test_held_readers_over_kills_read_the_log(site: Site) -> None:
     seed = random.randrange(2**32)
     chance = random.Random(seed)

@@ -22,6 +22,7 @@ SECRETS = {
     "callback-secret": SECRET,
     "admin-token": TOKEN,
     "job-key-secret": "thirty-two or more random letters",
+    "link-secret": "other thirty-two or more random letters",
 }
 REAPER = """\
 import ctypes, os, subprocess, sys

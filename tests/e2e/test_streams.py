@@ -2,114 +2,20 @@
 
 from __future__ import annotations
 
-import http.client
-import json
 import random
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from itertools import count
-from threading import Event, Thread
-from typing import Final, Protocol
+from typing import Final
 
 import pytest
 
-from domain.job.events import JobEvent
 from tests.e2e.inspection import database_of, whole_log
 from tests.e2e.killing import is_ready, kill_something, progress
 from tests.e2e.load import Load
-from tests.support.server import TOKEN, Make, Server
+from tests.e2e.watching import read_whole, watching
+from tests.support.server import Make, Server
 
 KILLS: Final = 20
 JOBS: Final = 4
-SILENT_SECONDS: Final = 20
-"""Longer than the longest silence of a stream."""
-
-
-class Listens(Protocol):
-    """Something that answers HTTP at a port of this machine."""
-
-    port: int
-
-
-class Watcher:
-    """Reads a stream, and connects again whenever it ends, to each server in turn."""
-
-    def __init__(self, servers: Sequence[Listens], path: str) -> None:
-        self.path = path
-        self.positions: list[int] = []
-        self.versions: list[int] = []
-        self.ends = 0
-        self.connections = 0
-        self._servers = servers
-        self._stop = Event()
-        self._thread = Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    @property
-    def last(self) -> int:
-        """The last position that was read."""
-        return self.positions[-1] if self.positions else 0
-
-    def stop(self) -> None:
-        """Stop at the next block."""
-        self._stop.set()
-
-    def _run(self) -> None:
-        for number in count():
-            if self._stop.is_set():
-                return
-            server = self._servers[number % len(self._servers)]
-            with suppress(OSError, http.client.HTTPException):
-                self._read(server)
-            self._stop.wait(0.02)  # an EventSource waits for a second or more
-
-    def _read(self, server: Listens) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=SILENT_SECONDS)
-        headers = {"Authorization": f"Bearer {TOKEN}", "Last-Event-ID": str(self.last)}
-        try:
-            connection.request("GET", self.path, headers=headers)
-            response = connection.getresponse()
-            if response.status == 200:
-                self.connections += 1
-                for fields in self._blocks(response):
-                    self._take(fields)
-            else:
-                # 404: the job is not there yet. 204: it has ended, until its next callback.
-                # 502: a proxy's server is away.
-                assert response.status in (204, 404, 502, 503), response.status
-                response.read()
-        finally:
-            connection.close()
-
-    def _blocks(self, response: http.client.HTTPResponse) -> Iterator[dict[str, str]]:
-        fields: dict[str, str] = {}
-        while not self._stop.is_set() and (line := response.readline()):
-            name, _, value = line.decode().rstrip("\n").partition(": ")
-            if line == b"\n":
-                yield fields
-                fields = {}
-            else:
-                fields[name] = value
-
-    def _take(self, fields: dict[str, str]) -> None:
-        if fields.get("event") == "end":
-            self.ends += 1
-        elif "data" in fields:
-            document = json.loads(fields["data"])
-            self.positions.append(int(fields["id"]))
-            self.versions.append(document.get("version", 0))
-
-
-@contextmanager
-def watching(servers: Sequence[Listens], paths: Sequence[str]) -> Iterator[list[Watcher]]:
-    """Let a watcher read each path until the context is left."""
-    watchers = [Watcher(servers, path) for path in paths]
-    try:
-        yield watchers
-    finally:
-        for watcher in watchers:
-            watcher.stop()
 
 
 @pytest.fixture(params=["sqlite", "two servers on postgres"])
@@ -152,14 +58,3 @@ def test_readers_over_twenty_kills_read_the_log(servers: list[Server]) -> None:
         read_whole(first, of_all, log)
         assert of_all.connections > KILLS / len(servers) / 2
         assert any(watcher.ends for watcher in of_jobs)
-
-
-def read_whole(server: Server, watcher: Watcher, expected: Sequence[JobEvent]) -> None:
-    """See that a watcher has read these events in the end, each once and in order."""
-    server.until(lambda: watcher.last >= expected[-1].position, f"tells {watcher.path} no more")
-    positions = [event.position for event in expected]
-    pairs = zip(watcher.positions, positions, strict=False)
-    wrong = next((number for number, (read, due) in enumerate(pairs) if read != due), None)
-    lengths = len(watcher.positions), len(positions)
-    assert wrong is None, (watcher.path, wrong, lengths)
-    assert lengths[0] == lengths[1], (watcher.path, lengths)

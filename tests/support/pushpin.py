@@ -26,7 +26,6 @@ rundir={folder}/run
 ipc_prefix=t-
 [runner]
 services=condure,zurl,pushpin-proxy,pushpin-handler
-http_port=127.0.0.1:{port}
 logdir={folder}/log
 [proxy]
 routesfile={folder}/routes
@@ -68,13 +67,15 @@ class Pushpin:
         routes = block(PAGE, "# /etc/pushpin/routes").partition("\n")[2]
         assert "127.0.0.1:8000" in routes
         (folder / "routes").write_text(routes.replace("127.0.0.1:8000", f"127.0.0.1:{backend}"))
-        around = AROUND.format(folder=folder, port=ports.port)
+        around = AROUND.format(folder=folder)
         shown = block(PAGE, "# /etc/pushpin/pushpin.conf")
         assert "push_in_http_port=5561" in shown
-        for name in ("proxy", "handler"):
+        assert "http_port=127.0.0.1:7999" in shown
+        for name in ("runner", "proxy", "handler"):
             lines = shown.partition(f"[{name}]\n")[2].partition("\n\n")[0]
             around = around.replace(f"[{name}]\n", f"[{name}]\n{lines}\n")
         written = around.replace("port=5561", f"port={ports.control}")
+        written = written.replace("127.0.0.1:7999", f"127.0.0.1:{ports.port}")
         (folder / "pushpin.conf").write_text(written)
 
     def start(self) -> None:

@@ -43,7 +43,7 @@ def link(
     url: str | None,
     as_json: bool,
 ) -> None:
-    """Make a link with which somebody without a token may read one thing about JOB.
+    """Make a link that lets anybody read one thing about JOB.
 
     The command asks a running server. The link opens one path, and ends with the token that the
     command uses.

@@ -1,8 +1,8 @@
-"""What a timeline draws: a lane for each attempt, with its phases, silences and steps."""
+"""A lane of a timeline: an attempt with its phases, silences and steps, read from the answer."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
@@ -13,11 +13,6 @@ Answer: TypeAlias = Mapping[str, Any]
 End = Literal["running", "stopped", "failed", "cancelled", "timed_out", "superseded", "open"]
 SILENT: Final = 120.0
 """A silence counts after so many seconds, also while it goes on."""
-MOST_LANES: Final = 12
-MOST_STEPS: Final = 40
-"""How many steps are drawn, of all attempts together."""
-MOST_GAPS: Final = 120
-"""How many silences are drawn, of all attempts together."""
 
 
 class Step(NamedTuple):
@@ -52,68 +47,8 @@ class Lane(NamedTuple):
     steps_left_out: int = 0
 
 
-class Story(NamedTuple):
-    """Lanes, the oldest first, over the time from 0 to `until` seconds after `begins`."""
-
-    begins: datetime
-    until: float
-    lanes: Sequence[Lane]
-    lanes_left_out: int
-
-    @property
-    def live(self) -> bool:
-        """True while an attempt is in progress; then the drawing ends now."""
-        return any(lane.end == "open" for lane in self.lanes)
-
-
-def story(timeline: Answer, now: datetime) -> Story:
-    """Return what to draw of an answer: of too many attempts, steps or silences, a part.
-
-    Newer attempts go before older ones, longer steps and silences before shorter ones.
-    """
-    attempts = _newest(timeline["attempts"])
-    begins = min((time for each in attempts for time in _times(each)), default=now)
-    steps, gaps, lanes, taken_over = MOST_STEPS, MOST_GAPS, list[Lane](), now
-    for attempt in reversed(attempts):
-        lane = _bounded(
-            _lane(attempt, begins, taken_over if attempt["superseded"] else now), steps, gaps
-        )
-        steps -= len(lane.steps)
-        gaps -= len(lane.drawn_gaps)
-        lanes.insert(0, lane)
-        if attempt["started_at"]:
-            taken_over = _time(attempt["started_at"])
-    ends = [end for lane in lanes for end in (lane.whole, *(step.time for step in lane.steps))]
-    left_out = len(timeline["attempts"]) - len(attempts)
-    return Story(begins, max(end.until for end in ends), lanes, left_out)
-
-
-def _newest(attempts: Sequence[Answer]) -> Sequence[Answer]:
-    """Return the newest attempts, and the one that the job shows in any case."""
-    newest = attempts[-MOST_LANES:]
-    shown = [each for each in attempts[:-MOST_LANES] if each["present"]]
-    return [*shown, *newest[len(shown) :]]
-
-
-def _bounded(lane: Lane, most_steps: int, most_gaps: int) -> Lane:
-    # How the attempt ended, or what it does now, is at its last step.
-    steps = sorted(lane.steps, key=lambda each: (each.end is None, each.late, -each.time.seconds))
-    gaps = sorted(lane.gaps, key=lambda each: each.seconds, reverse=True)
-    kept = {id(each) for each in steps[:most_steps]}
-    return lane._replace(
-        steps=[each for each in lane.steps if id(each) in kept],
-        steps_left_out=max(0, len(steps) - most_steps),
-        drawn_gaps=sorted(gaps[:most_gaps]),
-    )
-
-
-def _times(attempt: Answer) -> Iterator[datetime]:
-    texts = [attempt["waiting_since"], attempt["started_at"], attempt["finished_at"]]
-    texts += [step["started_at"] for step in attempt["steps"]]
-    return (_time(text) for text in texts if text is not None)
-
-
-def _time(text: str) -> datetime:
+def time_of(text: str) -> datetime:
+    """Return a time of the answer, in UTC."""
     time = datetime.fromisoformat(text)
     try:
         return time.astimezone(UTC)
@@ -121,11 +56,11 @@ def _time(text: str) -> datetime:
         return time.replace(tzinfo=UTC)
 
 
-def _lane(attempt: Answer, begins: datetime, now: datetime) -> Lane:
+def lane_of(attempt: Answer, begins: datetime, now: datetime) -> Lane:
     """Return the lane of an attempt; without an end of its own, it ends now."""
 
     def second(text: str) -> float:
-        return (_time(text) - begins).total_seconds()
+        return (time_of(text) - begins).total_seconds()
 
     end, rows = _end(attempt), attempt["steps"]
     reached = [second(row["started_at"]) for row in rows if not row["late"]]

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from markupsafe import Markup
 
 from api.elements import element, quoted
-from api.pages.drawing.lanes import Lane, Step, Story
+from api.pages.drawing.lanes import Lane, Step
 from api.pages.drawing.scale import Interval
+from api.pages.drawing.story import Story
 from api.pages.drawing.words import MOST_NAME, clock, moment, state, step_name
 from projections.views.durations import span
 

@@ -9,8 +9,9 @@ from typing import Final
 from markupsafe import Markup
 
 from api.elements import quoted
-from api.pages.drawing.lanes import End, Lane, Step, Story
+from api.pages.drawing.lanes import End, Lane, Step
 from api.pages.drawing.scale import Interval, silences
+from api.pages.drawing.story import Story
 from projections.views.durations import span
 
 ENDS: Final[dict[End, str]] = {

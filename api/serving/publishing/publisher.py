@@ -58,18 +58,23 @@ class Publisher:
         noted = int(self._services.read_model.note(self._note) or newest)
         self._active_until = self._clock() + ACTIVE_SECONDS
         self._noted = min(max(noted, newest - MOST_BEHIND), newest)
-        if not self._follower.is_running:
+        if not self.follows:
             self._follow(self._noted)
 
     def step(self) -> float:
         """Note how far the proxy has been told; return seconds until the next step is due."""
         self._active_until = self._clock() + ACTIVE_SECONDS
-        if not self._follower.is_running:
+        if not self.follows:
             self._follow(self._telling.told)
         if self._telling.told != self._noted:
             self._noted = self._telling.told
             self._services.read_model.keep_note(self._note, str(self._noted))
         return IDLE_SECONDS
+
+    @property
+    def follows(self) -> bool:
+        """Whether the thread follows the log."""
+        return self._follower.is_running
 
     def close(self) -> None:
         """End the thread."""

@@ -9,8 +9,8 @@ from werkzeug.datastructures import Headers
 from werkzeug.test import TestResponse
 
 from api.serving.http1.incoming import Ends, Incoming
-from tests.api.conftest import opened
 from tests.support.deployment import Deployment
+from tests.support.doors import opened
 from tests.support.front import FrontDoor
 from tests.support.site import ADMIN, Site, bearer, like_jq
 from tests.support.streaming import Live, live

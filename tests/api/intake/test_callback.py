@@ -270,7 +270,8 @@ def test_an_empty_body_is_called_empty(raw: bytes) -> None:
         ({"status": "running", "instance_id": "i-1"}, "server_id"),
         ({"status": "running", "message": "up"}, None),
         ({"status": "running", "id": "evt-1"}, None),
-        ({"type": "heartbeat", "errors": 0, "state": "fine", "instance_id": "i-1"}, None),
+        ({"type": "heartbeat", "message": "up", "result": "x", "instance_id": "i-1"}, None),
+        ({"type": "heartbeat", "serverId": "i-1"}, "server_id"),
         ({"type": "heartbeat", "runId": 7}, "workflow_run_id"),
     ],
 )

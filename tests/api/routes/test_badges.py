@@ -10,8 +10,6 @@ from xml.etree import ElementTree
 import pytest
 from werkzeug.test import TestResponse
 
-from api.routes.badges import MOST_OWN, refs_of
-from domain.workflows.files import load
 from tests.support.deployment import Deployment, settle
 from tests.support.site import MACHINE, Site, bearer, body_of, problem_of
 
@@ -174,16 +172,6 @@ def test_whoever_is_bound_to_a_user_sees_the_last_of_their_own_runs(site: Site) 
     assert message(site, "workflows/vm") == "queued"
     assert message(site, "workflows/vm", token=site.token("read", user_id="ada")) == "running"
     assert message(site, "workflows/vm", token=site.token("read", user_id="eve")) == "unknown"
-    assert MOST_OWN == 100
-
-
-def test_a_name_means_all_versions_and_the_newest_are_looked_at_first() -> None:
-    workflows = load()
-
-    assert refs_of("vm", workflows) == ["vm@1", ""]
-    assert refs_of("vm@1", workflows) == ["vm@1", ""]
-    assert refs_of("vm-verified", workflows) == ["vm-verified@1"]
-    assert refs_of("gone@3", workflows) == ["gone@3"]
 
 
 def test_a_job_whose_id_is_longer_is_not_hidden_by_the_badge_of_another(memory_site: Site) -> None:

@@ -21,7 +21,9 @@ NAMED: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
 
 @pytest.mark.parametrize("named", NAMED.values(), ids=NAMED)
 def test_a_sender_whose_heartbeats_share_an_id_is_told(
-    database_site: Site, named: tuple[dict[str, Any], dict[str, str]]
+    database_site: Site,
+    named: tuple[dict[str, Any], dict[str, str]],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """It made the id of what the callback says, and each of its heartbeats says the same."""
     site, (fields, headers) = database_site, named
@@ -37,6 +39,8 @@ def test_a_sender_whose_heartbeats_share_an_id_is_told(
     assert not first["duplicate"]
     assert SAID in again["warning"]
     assert SAID not in first.get("warning", "")
+    [line] = [line for line in caplog.messages if SAID in line]
+    assert line.startswith("callback delivered again for job 'job-1': ")
 
 
 def test_a_retry_of_a_heartbeat_is_not_warned_of(site: Site) -> None:

@@ -157,6 +157,26 @@ def test_no_flood_of_a_token_holds_up_a_large_callback(memory: Deployment) -> No
     asyncio.run(test())
 
 
+def test_a_browser_that_cannot_be_answered_now_gets_a_page_that_says_so(
+    memory: Deployment,
+) -> None:
+    page = incoming("GET", "/jobs", Authorization=KNOWN, Accept="text/html,*/*;q=0.8")
+
+    async def test() -> None:
+        async with flood(Site(memory).services) as made:
+            await made.ask(THREADS + MAX_WAITING + 1, KNOWN)
+            await made.one_is_too_many()
+            answer = await made.front.answer(page)
+            headers = dict(answer.headers)
+            assert answer.status in (429, 503)
+            assert headers["Content-Type"] == "text/html; charset=utf-8"
+            assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+            assert headers["Retry-After"] == "2"
+            assert b"Try again" in answer.body
+
+    asyncio.run(test())
+
+
 def test_no_flood_of_one_user_takes_the_places_of_another(memory: Deployment) -> None:
     """Nor of the same user by another token of his."""
     site = Site(memory)

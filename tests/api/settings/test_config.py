@@ -328,6 +328,50 @@ def test_a_value_that_cannot_be_used_stops_the_start_and_names_its_variable(
     assert fault(**{name: value}).startswith(f"{name}:")
 
 
+CONTROL = {"MILEPOST_GRIP_CONTROL_URI": "http://10.0.0.5:5561/"}
+
+
+@pytest.mark.parametrize(
+    ("given", "key"),
+    [("sixteen characters", b"sixteen characters"), (f"base64:{KEY}", b"k" * 32)],
+)
+def test_the_key_of_pushpin_is_written_as_there(given: str, key: bytes) -> None:
+    settings = from_environment({**CONTROL, "MILEPOST_GRIP_KEY": given})
+
+    assert settings.grip_control_uris == ("http://10.0.0.5:5561",)
+    assert settings.grip_key == key
+
+
+@pytest.mark.parametrize("given", ["changeme", "base64:not base64!", "base64:a2V5"])
+def test_a_key_of_pushpin_that_can_be_guessed_is_refused(given: str) -> None:
+    said = fault(**CONTROL, MILEPOST_GRIP_KEY=given)
+
+    assert said.startswith("MILEPOST_GRIP_KEY:")
+    assert given not in said
+
+
+@pytest.mark.parametrize(
+    "uri",
+    ["127.0.0.1:5561", "https://h:5561", "http://h", "http://h:x", "http://a:b@h:1", "tcp://h:1"],
+)
+def test_the_control_port_of_pushpin_is_an_address_of_http(uri: str) -> None:
+    given = {"MILEPOST_GRIP_CONTROL_URI": uri, "MILEPOST_GRIP_KEY": "sixteen characters"}
+    assert fault(**given).startswith("MILEPOST_GRIP_CONTROL_URI:")
+
+
+def test_pushpin_needs_its_address_and_its_key() -> None:
+    assert fault(**CONTROL).startswith("MILEPOST_GRIP_KEY:")
+    assert fault(MILEPOST_GRIP_KEY="sixteen characters").startswith("MILEPOST_GRIP_CONTROL_URI:")
+
+
+def test_a_publisher_is_counted_among_the_connections_to_the_database() -> None:
+    alone = from_environment({})
+    both = from_environment({**CONTROL, "MILEPOST_GRIP_KEY": "sixteen characters"})
+
+    assert both.most_database_connections == alone.most_database_connections + 2
+    assert both.of_parent().database_connections == alone.of_parent().database_connections + 1
+
+
 def test_several_origins_are_separated_by_commas() -> None:
     settings = from_environment({"MILEPOST_CORS_ORIGINS": f"{APP}, http://localhost:3000"})
 

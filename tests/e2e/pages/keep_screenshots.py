@@ -10,7 +10,7 @@ from typing import Final
 
 from PIL import Image
 
-from tests.e2e.pages.test_screenshots import PICTURES
+from tests.e2e.pages.scenery import PICTURES
 
 KEPT: Final = Path(__file__).parents[3] / "docs" / "screenshots"
 QUALITY: Final = 45

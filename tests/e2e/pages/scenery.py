@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Final, NamedTuple
 
 from tests.support.server import Server
 
+PICTURES: Final = Path(__file__).parents[3] / "build" / "screenshots"
 MACHINE: Final = {"server_ip": "203.0.113.7", "tailscale_ip": "100.64.0.7"}
 """Addresses for documentation: they lead nowhere."""
 LOCKED: Final = """\

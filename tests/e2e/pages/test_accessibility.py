@@ -9,7 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser
 
-from tests.e2e.pages.conftest import ODD_ID
+from tests.e2e.pages.stories import ODD_ID
 from tests.support.browsing import Visitor
 from tests.support.server import Server
 

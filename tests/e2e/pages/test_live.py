@@ -71,9 +71,9 @@ def test_the_page_of_all_jobs_follows_them(visitor: Visitor, server: Server) -> 
     row = page.locator("li.job").filter(has=page.get_by_role("link", name="listed", exact=True))
     expect(row).to_be_visible(timeout=AT_ONCE)
     server.callback({"job_id": "listed", "status": "provisioning", "step": "vm_created"})
-    expect(row).to_contain_text("Installing Dependencies", timeout=AT_ONCE)
+    expect(row).to_contain_text("Installing Dependencies")
     server.callback({"job_id": "listed", "status": "failed", "error": "no disk left"})
-    expect(row).to_contain_text("no disk left", timeout=AT_ONCE)
+    expect(row).to_contain_text("no disk left")
 
 
 def test_the_page_of_an_agent_goes_on_with_its_next_job(visitor: Visitor, server: Server) -> None:

@@ -6,17 +6,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Final, Literal
 
 import pytest
 from playwright.sync_api import Browser
 
-from tests.e2e.pages.scenery import set_up
+from tests.e2e.pages.scenery import PICTURES, set_up
 from tests.support.browsing import Visitor
 from tests.support.server import Make, Server
 
-PICTURES: Final = Path(__file__).parents[3] / "build" / "screenshots"
 SIZES: Final = {"phone": (360, 740), "tablet": (820, 1100), "wide": (1440, 900)}
 PAGES: Final = {
     "jobs": "/jobs",

@@ -13,6 +13,8 @@ import { startSlider } from "./slider.js";
 
 const root = new URL("../..", import.meta.url); // The server may be behind a path prefix.
 const AGAIN_MS = 5_000;
+const REST = 1;
+const REST_OF_A_LIST = 4; // It hears of every job, and costs the server more.
 const { watch, stream: streamAddress } = document.body.dataset;
 
 function announced(shown) {
@@ -44,7 +46,7 @@ function start() {
       else if (streamAddress) connection.over("This link has ended.");
       else connection.over("Your sign-in has ended.", signInLink());
     },
-  });
+  }, watch === "jobs" ? REST_OF_A_LIST : REST);
   let isRefused = false;
   let again = 0;
   const listener = {

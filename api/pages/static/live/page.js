@@ -4,7 +4,6 @@
 import { morph, morphChildren } from "./morph.js";
 
 const PAUSE_MS = 150; // Many changes at once are one fetch.
-const REST = 4; // After a fetch of t ms, rest for 4 t: a page that is costly to make is fetched less often.
 const LONGEST_PAUSE_MS = 5_000;
 const AWAY_MS = 1_000; // The server does not answer.
 const MOST_AGAIN = 5;
@@ -14,11 +13,15 @@ export class Page {
   #isBusy = false;
   #again = 0;
   #listener;
+  #rest;
 
   // `listener.changed(fresh)` is called with each new document, before the page changes, and `listener.shown()` after
   // that; `listener.refused(status)` if the server shows the page no more, 401 if one has to sign in.
-  constructor(listener) {
+  //
+  // After a fetch of t ms, it rests for `rest` times t: a server that is busy is asked less often.
+  constructor(listener, rest) {
     this.#listener = listener;
+    this.#rest = rest;
   }
 
   // The position of the log that the page shows; undefined if it does not say.
@@ -44,7 +47,7 @@ export class Page {
         const shown = await this.#fetched();
         const isLate = shown < wanted && this.#again++ < MOST_AGAIN; // A list of jobs may lag behind the log.
         if (shown === null || isLate) this.#wanted = Math.max(this.#wanted ?? 0, wanted);
-        const rest = shown === null ? AWAY_MS : Math.max(PAUSE_MS, REST * (performance.now() - began));
+        const rest = shown === null ? AWAY_MS : Math.max(PAUSE_MS, this.#rest * (performance.now() - began));
         await new Promise((resolve) => setTimeout(resolve, Math.min(rest, LONGEST_PAUSE_MS)));
       }
     } finally {

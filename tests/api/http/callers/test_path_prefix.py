@@ -13,8 +13,8 @@ from api.app import create_app
 from api.http.callers.proxies import Proxies
 from api.settings.path_prefix import OWN
 from api.settings.settings import Settings
-from tests.api.conftest import opened
 from tests.support.deployment import Deployment
+from tests.support.doors import opened
 from tests.support.front import FrontDoor
 from tests.support.site import Site, bearer, body_of, like_jq, problem_of, sign
 

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.pages.drawing.lanes import MOST_GAPS, MOST_LANES, MOST_STEPS
+from api.pages.drawing.story import MOST_GAPS, MOST_LANES, MOST_STEPS
 from api.pages.drawing.timeline import drawn
 from api.representations.job import timeline_body
 from domain.job.events import (
