@@ -11,7 +11,7 @@ from threading import Event, Thread
 from typing import Final, Protocol
 
 from domain.job.events import JobEvent
-from tests.support.server import TOKEN, Server
+from tests.support.processes.server import TOKEN, Server
 
 SILENT_SECONDS: Final = 20
 """Longer than the longest silence of a stream."""

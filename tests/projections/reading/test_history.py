@@ -31,8 +31,8 @@ from projections.reading.history import History, Page
 from projections.views import instance, timeline
 from projections.views.instance import Instance
 from projections.views.timeline import Timeline
-from tests.support.deployment import NOON, Clock, Deployment, store_env
-from tests.support.strategies import events, facts, minute, moments
+from tests.support.jobs.strategies import events, facts, minute, moments
+from tests.support.stores.deployment import NOON, Clock, Deployment, store_env
 
 ALL = Wanted()
 CIPHER = {

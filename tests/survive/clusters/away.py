@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 from typing import Final, Literal
 
-from tests.support.server import MILEPOST
+from tests.support.processes.server import MILEPOST
 
 Cable = Literal["db", "web"]
 NOBODY: Final = "02:00:00:00:00:09"

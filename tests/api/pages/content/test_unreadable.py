@@ -5,7 +5,7 @@ from __future__ import annotations
 from eventsourcing.persistence import StoredEvent
 
 from domain.log.store import Append
-from tests.support.site import Site
+from tests.support.web.site import Site
 
 
 def test_an_unreadable_event_is_listed_and_can_be_looked_at(database_site: Site) -> None:

@@ -27,8 +27,8 @@ from domain.job.events import (
 )
 from domain.workflows.files import load
 from projections.views.timeline import Timeline, evolve
-from tests.support.deployment import NOON
-from tests.support.strategies import facts, moments, numbered, times
+from tests.support.jobs.strategies import facts, moments, numbered, times
+from tests.support.stores.deployment import NOON
 
 SHIPPED = load()
 QUEUED = JobQueued(recorded_at=NOON, agent_id="agent", user_id="ada", workflow="vm@1")

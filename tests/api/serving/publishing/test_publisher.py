@@ -13,11 +13,11 @@ from api.http.grip.instructions import content
 from api.serving.publishing.proxy import MOST_BYTES, Proxy
 from api.serving.publishing.publisher import ACTIVE_SECONDS, Publisher, TokenEnds
 from api.tokens import stored_time
-from tests.support.deployment import Deployment
-from tests.support.grip import KEY, Control, control_port
-from tests.support.projecting import wait_until
-from tests.support.seconds import Seconds
-from tests.support.site import Site
+from tests.support.projectors.projecting import wait_until
+from tests.support.projectors.seconds import Seconds
+from tests.support.stores.deployment import Deployment
+from tests.support.web.grip import KEY, Control, control_port
+from tests.support.web.site import Site
 
 
 @pytest.fixture

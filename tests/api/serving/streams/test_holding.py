@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from api.serving.http1.incoming import Ends, Incoming
-from tests.support.deployment import Deployment
-from tests.support.grip import KEY, signature
-from tests.support.site import ADMIN, Site
-from tests.support.streaming import Live, Reader, live
+from tests.support.stores.deployment import Deployment
+from tests.support.web.grip import KEY, signature
+from tests.support.web.site import ADMIN, Site
+from tests.support.web.streaming import Live, Reader, live
 
 ENDS = Ends(("192.0.2.1", 1), ("192.0.2.2", 2))
 OF_JOB, OF_AGENT = "/api/jobs/job-1/stream", "/api/agents/agent-1/stream"
