@@ -251,7 +251,7 @@ def _steps(
         key=lambda name: (reached[name], attempt.steps[name].at, ranks.get(name, -1), name),
     )
     starts = [reached[name] for name in order]
-    ends = [*starts[1:], shown_end(attempt, floor)]
+    ends = [*starts[1:], _last_step_ends(attempt, chapter, starts[-1], floor)] if starts else []
     late = {**attempt.steps, **chapter.late}
     rows = [
         (name, start, end, False) for name, start, end in zip(order, starts, ends, strict=False)
@@ -269,6 +269,16 @@ def _steps(
         }
         for name, start, end, was_late in rows
     ]
+
+
+def _last_step_ends(
+    attempt: Attempt, chapter: Chapter, start: datetime, floor: datetime | None
+) -> datetime | None:
+    """Return when the last step ended; an order that ends a silence does not prolong it."""
+    final, gaps = attempt.final, chapter.gaps
+    if final and final.ordered and gaps and gaps[-1].until == final.moment.recorded_at:
+        return max(start, gaps[-1].since)
+    return shown_end(attempt, floor)
 
 
 def _seconds(start: datetime | None, end: datetime | None) -> float | None:

@@ -12,7 +12,10 @@ from domain.job.attempt.state import Status
 
 
 class TimelineStepSchema(AnswerSchema):
-    """A step, from its report to the report of the next step or the end of the attempt."""
+    """A step, from its report to the report of the next step or the end of the attempt.
+
+    If an operator ended the attempt after a silence, its last step ends where the silence begins.
+    """
 
     step = fields.String()
     ui_step = fields.String(allow_none=True, metadata={"description": "null if unknown"})

@@ -10,6 +10,8 @@ from domain.job.attempt.clocks import Timestamp
 from domain.job.attempt.progress import MAX_STEPS
 from domain.job.attempt.state import Attempt
 from domain.job.events import (
+    AttemptCancelled,
+    AttemptFailed,
     AttemptStarted,
     Fact,
     JobEvent,
@@ -131,7 +133,28 @@ def _chapters(timeline: Timeline, runs: Runs, fact: Fact) -> dict[int, Chapter]:
             gap = Gap(fact.silent_since, fact.recorded_at)
             ended = msgspec.structs.replace(chapter, gaps=_added(chapter, gap))
             return {**chapters, fact.attempt: ended}
+    elif isinstance(fact, AttemptFailed | AttemptCancelled):
+        before = timeline.runs.find(fact.attempt)
+        if before and (before.final is None or before.final.inferred):
+            chapter = chapters.get(fact.attempt, EMPTY)
+            ended = msgspec.structs.replace(chapter, gaps=_until_order(chapter, before, fact))
+            return {**chapters, fact.attempt: ended}
     return chapters
+
+
+def _until_order(
+    chapter: Chapter, before: Attempt, fact: AttemptFailed | AttemptCancelled
+) -> tuple[Gap, ...]:
+    """Return the gaps with the silence before an operator's end, if the workflow had begun."""
+    since, last = chapter.last_contact, chapter.gaps[-1] if chapter.gaps else None
+    if before.final and last and last.until == before.final.moment.recorded_at:
+        if since is None or since <= last.until:
+            # The silence that timed out went on until the order: it is one gap.
+            until = max(last.until, fact.recorded_at)
+            return (*chapter.gaps[:-1], Gap(since or last.since, until))
+    if before.claim and since and fact.recorded_at - since > GAP:
+        return _added(chapter, Gap(since, fact.recorded_at))
+    return chapter.gaps
 
 
 def _continued(chapter: Chapter, before: Attempt, after: Attempt, fact: Received) -> Chapter:

@@ -28,7 +28,7 @@ def stages(
     """Return the UI steps with the times of the attempt that is shown."""
     shown = next((each for each in timeline["attempts"] if each["present"]), None)
     began = _began(shown, timeline["queued_at"], workflow) if shown else {}
-    ended = shown["finished_at"] if shown else None
+    ended = _ended(shown) if shown else None
     made = list[Stage]()
     following = ended
     for step in reversed(steps):
@@ -43,6 +43,13 @@ def stages(
         made.append(Stage(step.id, step.label, step.status, since, until))
         following = since or following
     return made[::-1]
+
+
+def _ended(attempt: Mapping[str, Any]) -> str | None:
+    """Return when the last step ended, which may be before the end of the attempt."""
+    reached = [step["finished_at"] for step in attempt["steps"] if not step["late"]]
+    ended: str | None = reached[-1] if reached else attempt["finished_at"]
+    return ended
 
 
 def _began(attempt: Mapping[str, Any], queued_at: str | None, workflow: Workflow) -> dict[str, str]:

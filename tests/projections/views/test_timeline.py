@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import msgspec
+import pytest
 
 from domain.job.attempt.clocks import Timestamp
 from domain.job.attempt.progress import MAX_STEPS
 from domain.job.attempt.state import Attempt
 from domain.job.events import (
+    AttemptCancelled,
+    AttemptFailed,
     AttemptStarted,
     Fact,
     HeartbeatReceived,
@@ -28,6 +31,9 @@ from tests.support.stores.deployment import NOON
 QUEUED = JobQueued(recorded_at=NOON, agent_id="agent", user_id="ada", workflow="vm@1")
 PROVISIONING = StatusReported(recorded_at=NOON, status="provisioning", workflow_run_id="1")
 FAILED = StatusReported(recorded_at=minute(1), status="failed", error="boom")
+TIMED_OUT = JobTimedOut(recorded_at=minute(16), attempt=1, silent_since=NOON, error="Timeout")
+Order: TypeAlias = type[AttemptFailed | AttemptCancelled]
+ORDERS: tuple[Order, ...] = (AttemptFailed, AttemptCancelled)
 RETRY = AttemptStarted(
     recorded_at=minute(30), number=2, occurred_at=minute(30), workflow_run_id="2"
 )
@@ -116,12 +122,68 @@ def test_the_silence_before_the_end_is_a_gap_and_the_one_after_it_is_not() -> No
 
 
 def test_a_timeout_is_a_gap() -> None:
-    timed_out = JobTimedOut(recorded_at=minute(16), attempt=1, silent_since=NOON, error="Timeout")
-
-    [chapter] = story(PROVISIONING, timed_out, heartbeat(1200))
+    [chapter] = story(PROVISIONING, TIMED_OUT, heartbeat(1200))
 
     assert chapter.gaps == (Gap(NOON, minute(16)),)
     assert chapter.attempt.status == "failed"
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_the_silence_before_an_operators_end_is_a_gap(order: Order) -> None:
+    [chapter] = story(QUEUED, PROVISIONING, heartbeat(60), order(recorded_at=minute(30), attempt=1))
+
+    assert chapter.gaps == (Gap(minute(1), minute(30)),)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_an_operators_end_after_a_word_is_no_gap(order: Order) -> None:
+    [chapter] = story(QUEUED, PROVISIONING, order(recorded_at=minute(2), attempt=1))
+
+    assert chapter.gaps == ()
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_an_operators_end_continues_the_silence_that_timed_out(order: Order) -> None:
+    ended = order(recorded_at=minute(180), attempt=1)
+
+    [chapter] = story(QUEUED, PROVISIONING, step("vm_created", 5), TIMED_OUT, ended)
+
+    assert chapter.gaps == (Gap(NOON, minute(5)), Gap(minute(5), minute(180)))
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_a_word_after_the_timeout_divides_the_silence(order: Order) -> None:
+    ended = order(recorded_at=minute(180), attempt=1)
+
+    [chapter] = story(QUEUED, PROVISIONING, TIMED_OUT, step("vm_created", 20), ended)
+
+    assert chapter.gaps == (Gap(NOON, minute(16)), Gap(minute(20), minute(180)))
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_an_order_to_a_job_that_waits_makes_no_gap_of_its_own(order: Order) -> None:
+    """A start deadline has left a gap already, which lasts until the order."""
+    ended = order(recorded_at=minute(180), attempt=1)
+
+    assert story(QUEUED, ended)[0].gaps == ()
+    assert story(QUEUED, TIMED_OUT, ended)[0].gaps == (Gap(NOON, minute(180)),)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_an_order_to_a_retry_that_waits_makes_no_gap(order: Order) -> None:
+    retry = msgspec.structs.replace(RETRY, because="retry", workflow_run_id=None)
+
+    _, second = story(PROVISIONING, FAILED, retry, order(recorded_at=minute(180), attempt=2))
+
+    assert second.gaps == ()
+
+
+def test_an_order_that_changes_nothing_makes_no_gap() -> None:
+    first = AttemptCancelled(recorded_at=minute(1), attempt=1)
+    again = AttemptFailed(recorded_at=minute(180), attempt=1)
+
+    assert story(PROVISIONING, first, again)[0].gaps == ()
+    assert story(PROVISIONING, FAILED, again)[0].gaps == ()
 
 
 def test_a_chapter_has_the_newest_gaps() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from tests.support.web.site import MACHINE, Site
 
 STEP = re.compile(
@@ -63,6 +65,24 @@ def test_the_step_that_failed_ends_with_the_attempt(memory_site: Site) -> None:
     site.clock.advance(600)
 
     assert steps(site)[2] == ("error", "Installing Dependencies", "1 min 30 s")
+
+
+@pytest.mark.parametrize("order", ["fail", "cancel"])
+def test_the_step_that_an_operator_ended_lasts_until_its_last_word(
+    memory_site: Site, order: str
+) -> None:
+    site = memory_site
+    site.report(status="provisioning", step="vm_created")
+    site.clock.advance(90)
+    site.report(type="heartbeat")
+    site.clock.advance(7200)
+    site.ordered(order)
+
+    assert steps(site)[2] == ("error", "Installing Dependencies", "1 min 30 s")
+    [attempt] = site.read("/api/jobs/job-1/timeline")["attempts"]
+    [step] = attempt["steps"]
+    assert (step["duration_seconds"], attempt["duration_seconds"]) == (90, 7290)
+    assert [gap["duration_seconds"] for gap in attempt["gaps"]] == [7200]
 
 
 def test_a_second_attempt_has_times_of_its_own(memory_site: Site) -> None:

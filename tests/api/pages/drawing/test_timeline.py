@@ -16,6 +16,7 @@ from api.pages.drawing.timeline import drawn
 from api.representations.job import timeline_body
 from domain.job.events import (
     AttemptCancelled,
+    AttemptFailed,
     AttemptStarted,
     Fact,
     HeartbeatReceived,
@@ -221,6 +222,19 @@ def test_a_cancelled_and_a_timed_out_attempt_say_so() -> None:
     made = drawing(QUEUED, begins(0), timeout, now=2000)
     assert "was given up after 17 min 0 s: Timeout" in made.story
     assert made.of("timeline-mark")[0].get("class") == "timeline-mark is-timed_out"
+
+
+def test_the_time_before_an_operators_end_is_silence_and_no_work() -> None:
+    timeout = JobTimedOut(recorded_at=at(26), attempt=1, silent_since=at(20), error="Timeout")
+    ended = AttemptFailed(recorded_at=at(206), attempt=1, requested_by="ada", reason="dead")
+    history = QUEUED, begins(0), step(20, "vm_created"), timeout, ended
+
+    made = drawing(*history, now=206)
+
+    assert "It was silent for 3 min 6 s." in made.story
+    assert made.words("timeline-took")[:2] == ["3 min 26 s", "0 s"]
+    assert "starting, before the first step 20 s silent 3 min 6 s" in made.words("timeline-key")[0]
+    assert "working" not in made.words("timeline-key")[0]
 
 
 def test_a_late_step_is_a_point_after_the_end() -> None:
