@@ -24,7 +24,15 @@ from projections.views.attention import attention, candidate, needing
 from projections.views.instance import Instance, evolve
 from projections.views.reasons import GROUPS
 from tests.support.deployment import NOON
-from tests.support.histories import FAILED, MACHINE, PROVISIONING, QUEUED, RUNNING, STOPPING
+from tests.support.histories import (
+    FAILED,
+    MACHINE,
+    PROVISIONING,
+    QUEUED,
+    ROLLBACK,
+    RUNNING,
+    STOPPING,
+)
 from tests.support.orders import COMMANDS, told
 from tests.support.strategies import callbacks, minute
 
@@ -126,6 +134,12 @@ def test_a_stop_needs_somebody_until_it_is_confirmed() -> None:
     gone = evolve(stopping, JobEvent("my job", 9, fact, 9))
     assert kinds(gone, minute(10_000)) == []
     assert candidate(gone, WORKFLOWS) is None
+
+
+def test_a_stopping_machine_whose_rollback_was_requested_counts_as_left_behind_only() -> None:
+    both = instance_after(QUEUED, MACHINE, RUNNING, STOPPING, ROLLBACK)
+
+    assert kinds(both, minute(500)) == ["machine_left"]
 
 
 @pytest.mark.parametrize(
