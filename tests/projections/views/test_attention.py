@@ -199,7 +199,7 @@ def test_the_worst_comes_first_and_of_the_same_kind_the_longest() -> None:
 
 @settings(deadline=None, max_examples=200)
 @given(
-    st.lists(callbacks(st.none()) | st.sampled_from(COMMANDS), max_size=10),
+    st.lists(callbacks(st.none()) | st.sampled_from((*COMMANDS, "stop")), max_size=10),
     st.booleans(),
     st.integers(0, 10_000),
 )
