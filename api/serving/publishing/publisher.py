@@ -55,7 +55,11 @@ class Publisher:
     def begin(self) -> None:
         """Follow the log, from where the last publisher of any process ended."""
         newest = self._services.read_model.log.newest_position()
-        noted = int(self._services.read_model.note(self._note) or newest)
+        note = self._services.read_model.note(self._note)
+        if note is None:
+            note = str(newest)
+            self._services.read_model.keep_note(self._note, note)
+        noted = int(note)
         self._active_until = self._clock() + ACTIVE_SECONDS
         self._noted = min(max(noted, newest - MOST_BEHIND), newest)
         if not self.follows:
@@ -128,13 +132,17 @@ class TokenEnds:
             and _ended_since(token.revoked_at or token.expires_at, now)
         ]
         last = int(now.timestamp())
-        following = (self._expired_until // EXPIRY_SECONDS + 1) * EXPIRY_SECONDS
+        # After a proxy was away for long: the links that expired earlier are asked for, too.
+        since = max(self._expired_until, last - int(RECENT.total_seconds()))
+        following = (since // EXPIRY_SECONDS + 1) * EXPIRY_SECONDS
         expired = range(following, last + 1, EXPIRY_SECONDS)
         channels = [*map(of_token, ended), *map(of_expiry, expired)]
-        for proxy in self._proxies:
-            proxy.publish([close(each) for each in channels], lambda: False, self._stop)
-        self._told.update(ended)
-        self._expired_until = last
+        items = [close(each) for each in channels]
+        is_told = [proxy.publish(items, lambda: False, self._stop) for proxy in self._proxies]
+        # One that is away is told at the next look. For the others, an end that comes twice is one.
+        if all(is_told):
+            self._told.update(ended)
+            self._expired_until = last
 
 
 @contextmanager

@@ -23,8 +23,7 @@ from domain.workflows.files import load
 from projections.views.attention import attention, candidate, needing
 from projections.views.instance import Instance, evolve
 from projections.views.reasons import GROUPS
-from tests.support.deployment import NOON
-from tests.support.histories import (
+from tests.support.jobs.histories import (
     FAILED,
     MACHINE,
     PROVISIONING,
@@ -33,8 +32,9 @@ from tests.support.histories import (
     RUNNING,
     STOPPING,
 )
-from tests.support.orders import COMMANDS, told
-from tests.support.strategies import callbacks, minute
+from tests.support.jobs.orders import COMMANDS, told
+from tests.support.jobs.strategies import callbacks, minute
+from tests.support.stores.deployment import NOON
 
 WORKFLOWS = load()
 

@@ -17,8 +17,8 @@ from api.http.callers.signatures import Sender, verify
 from api.senders.signing_key import SigningKey, key_id
 from api.settings.config import from_environment
 from domain.job.events import Received
-from tests.support.deployment import NOON, Clock, Deployment
-from tests.support.site import SECRET, Site, bearer, problem_of, sign
+from tests.support.stores.deployment import NOON, Clock, Deployment
+from tests.support.web.site import SECRET, Site, bearer, problem_of, sign
 
 BODY = b'{"job_id": "job-1", "status": "provisioning"}'
 STANDARD_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # noqa: S105  of nothing

@@ -13,11 +13,11 @@ from api.http.grip.instructions import content
 from api.serving.publishing.proxy import MOST_BYTES, Proxy
 from api.serving.publishing.publisher import ACTIVE_SECONDS, Publisher, TokenEnds
 from api.tokens import stored_time
-from tests.support.deployment import Deployment
-from tests.support.grip import KEY, Control, control_port
-from tests.support.projecting import wait_until
-from tests.support.seconds import Seconds
-from tests.support.site import Site
+from tests.support.projectors.projecting import wait_until
+from tests.support.projectors.seconds import Seconds
+from tests.support.stores.deployment import Deployment
+from tests.support.web.grip import KEY, Control, control_port
+from tests.support.web.site import Site
 
 
 @pytest.fixture
@@ -112,14 +112,31 @@ def test_the_next_publisher_goes_on_where_the_last_one_ended(site: Site, control
     clock = Seconds()
     with publishing(site, control, clock) as first:
         site.register()
-        wait_until(has(control, 2))
-        first.step()
+
+        def is_noted() -> bool:
+            # The proxy has the items a moment before the publisher knows that.
+            first.step()
+            return site.services.read_model.note(f"grip {control.uri}") == "1"
+
+        wait_until(is_noted)
     site.report("job-1", status="provisioning")
     site.report("job-1", type="heartbeat")
     with publishing(site, control, clock):
         wait_until(lambda: len(of(control, "job-job-1")) == 3)
 
     assert [id_ for id_, _ in of(control, "job-job-1")] == ["1", "2", "3"]
+
+
+def test_a_publisher_that_ended_before_the_first_event_hides_none(
+    site: Site, control: Control
+) -> None:
+    with publishing(site, control, Seconds()):
+        pass
+    site.register()
+    with publishing(site, control, Seconds()):
+        wait_until(has(control, 2))
+
+    assert [id_ for id_, _ in of(control, "job-job-1")] == ["1"]
 
 
 def test_a_publisher_whose_chore_was_not_called_for_a_while_goes_on_with_what_is_next(
@@ -186,3 +203,28 @@ def test_the_streams_of_tokens_and_links_that_have_ended_are_ended(
     assert channels[0] == f"token-{ids['revoked']}"
     assert [name.partition("-")[0] for name in channels[1:]] == ["until"] * 2
     assert all(each["formats"] == {"http-stream": {"action": "close"}} for each in control.items)
+
+
+def test_a_proxy_that_was_away_when_a_token_ended_is_told_of_it_later(
+    memory: Deployment, control: Control
+) -> None:
+    site = Site(memory, grip_key=KEY)
+    ends = TokenEnds(site.services, [control.uri])
+    site.token("read", name="revoked")
+    (token,) = site.services.tokens.all()
+    site.services.tokens.revoke(token.id, stored_time(site.clock()))
+    site.clock.advance(10)
+    control.status = 503
+    ends.step()
+    wait_until(lambda: control.refused > 0)
+    control.status = 200
+
+    def is_told() -> bool:
+        ends.step()
+        return len(control.items) >= 3
+
+    wait_until(is_told)
+    ends.close()
+
+    ended = [channel.partition("-")[0] for channel, _, _ in control.ids]
+    assert ended == ["token", "until", "until"]
