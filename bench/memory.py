@@ -12,8 +12,8 @@ from bench.figures import Line
 from bench.history import events_in, register
 from bench.load import heartbeats, load, steps
 from bench.stage import Server, Stage
-from tests.support import heavy
-from tests.support.server import Server as LocalServer
+from tests.support.processes import heavy
+from tests.support.processes.server import Server as LocalServer
 
 SLICE_SECONDS = 20
 FAILED_JOBS, LARGE_CALLBACKS = 20_000, 300

@@ -20,7 +20,7 @@ import psutil
 import psycopg
 
 from api.serving.http1.limits import LIMITS
-from tests.support.postgres_server import PostgresServer, create_database
+from tests.support.stores.postgres_server import PostgresServer, create_database
 
 SECRET = "a callback secret for measurements"  # noqa: S105  protects no data
 ADMIN_TOKEN = "an-admin-token-for-measurements"  # noqa: S105

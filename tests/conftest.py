@@ -13,9 +13,9 @@ from hypothesis import settings
 
 from domain.workflows.definition import Workflows
 from domain.workflows.files import load
-from tests.support.deployment import Clock, Deployment, store_env
-from tests.support.postgres_server import PostgresServer, create_database
-from tests.support.server import Make, Server
+from tests.support.processes.server import Make, Server
+from tests.support.stores.deployment import Clock, Deployment, store_env
+from tests.support.stores.postgres_server import PostgresServer, create_database
 
 # Speed is measured in bench/: a busy machine must not fail a test.
 settings.register_profile("untimed", deadline=None)

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from api.settings.config import from_environment
 from api.settings.credentials import file_of, with_stored_admin_token
+from api.settings.settings import Settings, is_loopback
 from api.settings.variables import InvalidSetting, Variables
 
 LIKE: Final = "http://127.0.0.1:8000"
@@ -28,7 +29,7 @@ def remote_from_environment(
     """Return the server at `url`, or else that of the environment.
 
     `MILEPOST_URL` and `MILEPOST_TOKEN` go before the settings of a server of one's own, which are
-    its address and its admin token. Raises `InvalidSetting`.
+    its address and its admin token. No other server gets that token. Raises `InvalidSetting`.
     """
     env = Variables(os.environ if environment is None else environment)
     settings = from_environment(environment)
@@ -40,6 +41,11 @@ def remote_from_environment(
         if not all("!" <= character <= "~" for character in token):
             raise InvalidSetting("MILEPOST_TOKEN: must be ASCII characters without spaces")
         return Remote(where, token, "MILEPOST_TOKEN")
+    if not _is_ours(where, settings):
+        raise InvalidSetting(
+            f"MILEPOST_TOKEN: unset, and the admin token of this home is sent to this machine and "
+            f"to MILEPOST_PUBLIC_URL only, not to {where}; set it or MILEPOST_TOKEN_FILE"
+        )
     if settings.admin_token:
         return Remote(where, settings.admin_token, "MILEPOST_ADMIN_TOKEN")
     stored = with_stored_admin_token(settings)
@@ -50,6 +56,12 @@ def remote_from_environment(
             "MILEPOST_HOME, MILEPOST_ADMIN_TOKEN or MILEPOST_ADMIN_TOKEN_FILE"
         )
     return Remote(where, stored.admin_token, str(file_of(stored, "admin token")))
+
+
+def _is_ours(url: str, settings: Settings) -> bool:
+    host = urlsplit(url).hostname or ""
+    # Whatever answers on this machine could read the token's file as well, or is a proxy of ours.
+    return is_loopback(host) or url in (settings.url, settings.public_url)
 
 
 def is_url(url: str) -> bool:

@@ -13,11 +13,11 @@ import pytest
 from psycopg import sql
 
 from api.http.problems.documents import STRANGERS
-from tests.support.deployment import Deployment
-from tests.support.doors import opened
-from tests.support.front import FrontDoor
-from tests.support.postgres_server import create_database
-from tests.support.site import Site
+from tests.support.stores.deployment import Deployment
+from tests.support.stores.postgres_server import create_database
+from tests.support.web.doors import opened
+from tests.support.web.front import FrontDoor
+from tests.support.web.site import Site
 
 
 @pytest.fixture(autouse=True)

@@ -11,11 +11,11 @@ from urllib.parse import quote
 import pytest
 
 from domain.workflows.definition import Workflows
-from tests.support.deployment import Clock, Deployment, settle
-from tests.support.outside import HOSTILE, WAYS
-from tests.support.postgres_server import create_database
-from tests.support.shell import beside
-from tests.support.site import Site
+from tests.support.people.shell import beside
+from tests.support.stores.deployment import Clock, Deployment, settle
+from tests.support.stores.outside import HOSTILE, WAYS
+from tests.support.stores.postgres_server import create_database
+from tests.support.web.site import Site
 
 ENCODINGS = ("SJIS", "SHIFT_JIS_2004", "EUC_JP", "LATIN1", "SQL_ASCII")
 """The first three write a yen sign as the byte of a backslash; the others cannot write an emoji."""

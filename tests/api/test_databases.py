@@ -15,9 +15,9 @@ from psycopg import sql
 
 from domain.job.callback import Callback
 from domain.log.schema.steps import SchemaBehind
-from tests.support.deployment import Deployment
-from tests.support.site import Site
-from tests.support.tampering import Database
+from tests.support.stores.deployment import Deployment
+from tests.support.stores.tampering import Database
+from tests.support.web.site import Site
 
 MILEPOST = Path(sys.executable).with_name("milepost")
 ALL = [

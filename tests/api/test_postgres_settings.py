@@ -11,11 +11,11 @@ import pytest
 
 from domain.job.callback import Callback
 from domain.workflows.definition import Workflows
-from tests.support.deployment import Clock, Deployment, settle
-from tests.support.outside import HOSTILE, WAYS, by_database
-from tests.support.postgres_server import create_database
-from tests.support.shell import Shell, beside
-from tests.support.verifying import verify
+from tests.support.people.shell import Shell, beside
+from tests.support.projectors.verifying import verify
+from tests.support.stores.deployment import Clock, Deployment, settle
+from tests.support.stores.outside import HOSTILE, WAYS, by_database
+from tests.support.stores.postgres_server import create_database
 
 UNPINNED: Final[dict[str, str]] = {
     "application_name": "other",

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.deployment import Deployment
-from tests.support.site import Site
+from tests.support.stores.deployment import Deployment
+from tests.support.web.site import Site
 
 
 @pytest.fixture

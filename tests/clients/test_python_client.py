@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.clients.python import Client, generate
-from tests.support.server import SECRET, TOKEN, Make, Server
+from tests.support.processes.server import SECRET, TOKEN, Make, Server
 
 MACHINE = {"server_id": "srv-1", "server_ip": "203.0.113.7", "tailscale_ip": "100.64.0.7"}
 

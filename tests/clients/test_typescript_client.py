@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import npm
+from tests.support.processes import npm
 
 SOURCES = Path(__file__).with_name("typescript")
 

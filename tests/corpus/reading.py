@@ -22,7 +22,7 @@ from projections.folding.fold import fold
 from projections.views.instance import Instance
 from projections.views.timeline import Timeline
 from projections.views.view import Views
-from tests.support.looking import look
+from tests.support.stores.looking import look
 
 RELEASES = Path(__file__).parent / "releases"
 MAPPER = JobEventMapper(JSONTranscoder())

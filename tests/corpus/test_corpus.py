@@ -24,8 +24,8 @@ from tests.corpus.reading import (
     states,
     stored_as,
 )
-from tests.support.deployment import Deployment
-from tests.support.shell import beside
+from tests.support.people.shell import beside
+from tests.support.stores.deployment import Deployment
 
 releases = pytest.mark.parametrize("release", sorted(path.name for path in RELEASES.iterdir()))
 FACTS = [

@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from projections.views.reasons import GROUPS
-from tests.support.deployment import Deployment
-from tests.support.site import Site
+from tests.support.stores.deployment import Deployment
+from tests.support.web.site import Site
 
 ROOT = Path(__file__).parents[2]
 WATCHING = (ROOT / "docs" / "operations" / "watching.md").read_text(encoding="utf-8")

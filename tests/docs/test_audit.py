@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from domain.evidence.merkle import leaf_hash, node_hash
-from tests.support.server import MILEPOST, TOKEN, Make
+from tests.support.processes.server import MILEPOST, TOKEN, Make
 
 DOCS = Path(__file__).parents[2] / "docs"
 AUDIT = (DOCS / "audit.md").read_text(encoding="utf-8")

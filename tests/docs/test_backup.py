@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.pasting import run
-from tests.support.postgres_server import create_database
-from tests.support.server import MILEPOST, TOKEN, Make, Server
+from tests.support.people.pasting import run
+from tests.support.processes.server import MILEPOST, TOKEN, Make, Server
+from tests.support.stores.postgres_server import create_database
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "operations" / "backup.md").read_text(encoding="utf-8")

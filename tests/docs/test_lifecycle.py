@@ -15,8 +15,8 @@ from domain.job.provisioning_job import ProvisioningJob
 from domain.workflows.definition import Workflows
 from projections.views import instance as instances
 from projections.views.instance import Instance
-from tests.support.deployment import NOON
-from tests.support.orders import COMMANDS, order
+from tests.support.jobs.orders import COMMANDS, order
+from tests.support.stores.deployment import NOON
 
 PAGE = Path(__file__).parents[2] / "docs" / "lifecycle.md"
 WORD = re.compile(

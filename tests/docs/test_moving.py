@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from domain.workflows.definition import Workflows
-from tests.support.deployment import Clock, Deployment, store_env
-from tests.support.lives import live
-from tests.support.server import MILEPOST
+from tests.support.jobs.lives import live
+from tests.support.processes.server import MILEPOST
+from tests.support.stores.deployment import Clock, Deployment, store_env
 
 ROOT = Path(__file__).parents[2]
 MOVING = (ROOT / "docs" / "operations" / "moving.md").read_text(encoding="utf-8")

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.deployment import NOON, Deployment
-from tests.support.site import Site
+from tests.support.stores.deployment import NOON, Deployment
+from tests.support.web.site import Site
 
 PAGE = Path(__file__).parents[2] / "docs" / "operations" / "refused-callbacks.md"
 RUN: dict[str, Any] = {"workflow_run_id": "7"}

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from domain.job.callback import STATUSES
-from tests.support.server import MILEPOST, PATIENCE_SECONDS, Make, Server
+from tests.support.processes.server import MILEPOST, PATIENCE_SECONDS, Make, Server
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

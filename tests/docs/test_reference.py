@@ -10,8 +10,8 @@ import click
 
 from api import settings
 from api.cli import main
-from tests.support.deployment import Deployment
-from tests.support.site import Site
+from tests.support.stores.deployment import Deployment
+from tests.support.web.site import Site
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 

@@ -17,6 +17,7 @@ ATTACKERS = (
     "observer",
     "job's key",
     "user's token",
+    "link",
     "shared secret",
     "database",
     "disk",

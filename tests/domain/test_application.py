@@ -28,8 +28,8 @@ from domain.job.commands.time import TimeOutJob
 from domain.job.keys.key import in_progress_key
 from domain.log.store import Append
 from domain.writing.batch import Receipt
-from tests.support.deployment import NOON, Clock, Deployment
-from tests.support.looking import key_of
+from tests.support.stores.deployment import NOON, Clock, Deployment
+from tests.support.stores.looking import key_of
 
 WHOLE: dict[str, Any] = {
     "server_id": "srv-1",

@@ -11,7 +11,7 @@ from eventsourcing.persistence import OperationalError
 from domain.application import Milepost
 from domain.errors import StoreUnavailable
 from domain.job.callback import Callback
-from tests.support.deployment import NOON, Clock
+from tests.support.stores.deployment import NOON, Clock
 
 HEARTBEAT = Callback(job_id="job", type="heartbeat")
 

@@ -10,9 +10,9 @@ from domain.errors import JobInProgress
 from domain.job.commands.registration import QueueJob
 from domain.job.keys.key import in_progress_key
 from domain.writing.batch import Receipt
-from tests.support.deployment import Clock, Deployment
-from tests.support.histories import callback
-from tests.support.looking import key_of
+from tests.support.jobs.histories import callback
+from tests.support.stores.deployment import Clock, Deployment
+from tests.support.stores.looking import key_of
 
 COMES_BACK: list[dict[str, Any]] = [
     {"type": "heartbeat"},

@@ -14,7 +14,7 @@ from tests.drill.oracle.heard import Heard
 from tests.drill.shifts import IN_MEMORY
 from tests.drill.watching import Away
 from tests.drill.world import history_of, play
-from tests.support.deployment import NOON, Clock, Deployment
+from tests.support.stores.deployment import NOON, Clock, Deployment
 
 
 def played(life: Life, away: Sequence[Away], workflows: Workflows) -> Sequence[JobEvent]:

@@ -12,7 +12,7 @@ from tests.drill.model.truth import Life
 from tests.drill.oracle.claims import Violation, judge, weaker
 from tests.drill.watching import Away, absences
 from tests.drill.world import history_of, play
-from tests.support.deployment import Clock, Deployment
+from tests.support.stores.deployment import Clock, Deployment
 
 JOBS = 500
 """How many lives a shift has. Ten thousand jobs a day are 20 shifts."""

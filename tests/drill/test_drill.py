@@ -9,7 +9,7 @@ from tests.drill.model.kinds import KINDS, life_of
 from tests.drill.model.senders import SENDERS
 from tests.drill.month import Done, done_in
 from tests.drill.shifts import Tally, away_in, lives_of, play_on, play_shift
-from tests.support.deployment import Deployment
+from tests.support.stores.deployment import Deployment
 
 
 def test_every_claim_holds_for_a_shift_in_memory(workflows: Workflows) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from tests.drill.fuzzing.run import fuzz
-from tests.support.server import Make
+from tests.support.processes.server import Make
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])

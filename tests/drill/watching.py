@@ -15,7 +15,7 @@ from domain.job.deadlines import SEED
 from domain.job.health import LATE_SECONDS
 from projections.chore import AT_ONCE
 from projections.reactions.deadlines import DeadlineWatch
-from tests.support.deployment import Deployment
+from tests.support.stores.deployment import Deployment
 
 TICK_SECONDS = 30.0
 """How often the drill lets the watch look while callbacks arrive."""

@@ -21,7 +21,7 @@ from tests.drill.watching import (
     Away,
     Watching,
 )
-from tests.support.deployment import Deployment
+from tests.support.stores.deployment import Deployment
 
 Happening = tuple[float, int, Life | None, Word | Order | None]
 """When, and what: a word of a life arrives, somebody orders something about it, it is registered

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.server import Make, Server
+from tests.support.processes.server import Make, Server
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

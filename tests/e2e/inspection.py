@@ -14,7 +14,7 @@ from domain.job.events import JobEvent, MetadataReported, Received, StatusReport
 from projections.views import instance, timeline
 from projections.views.instance import Instance
 from projections.views.timeline import Timeline
-from tests.support.server import Server
+from tests.support.processes.server import Server
 
 
 class Heard(Protocol):

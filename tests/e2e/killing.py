@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 from tests.e2e.load import Load
-from tests.support.server import Server, port_is_free
+from tests.support.processes.server import Server, port_is_free
 
 
 def progress(server: Server, load: Load, goal: int) -> bool:

@@ -9,7 +9,7 @@ from itertools import count
 from threading import Event, Lock
 from typing import Any
 
-from tests.support.server import Answer, Server
+from tests.support.processes.server import Answer, Server
 
 MACHINE = {"server_id": "srv", "server_ip": "203.0.113.7", "tailscale_ip": "100.64.0.7"}
 STEPS = ("vm_created", "network_configured", "ansible_started", "ansible_complete")

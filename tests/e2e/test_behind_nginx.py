@@ -16,11 +16,11 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.support.browsing import Visitor, active_step, connected
-from tests.support.chromium import chromium
-from tests.support.nginx import nginx
-from tests.support.server import TOKEN, Answer, Make, Server
-from tests.support.shown_code import block
+from tests.support.people.browsing import Visitor, active_step, connected
+from tests.support.people.shown_code import block
+from tests.support.processes.chromium import chromium
+from tests.support.processes.nginx import nginx
+from tests.support.processes.server import TOKEN, Answer, Make, Server
 
 PREFIX = "/milepost"
 WAYS = {"paths as they are": True, "without the prefix": False}

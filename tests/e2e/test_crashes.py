@@ -9,7 +9,7 @@ import sys
 from tests.e2e.inspection import assert_nothing_lost_nothing_doubled
 from tests.e2e.killing import is_ready, kill_something, progress
 from tests.e2e.load import Load
-from tests.support.server import MILEPOST, Make, Server
+from tests.support.processes.server import MILEPOST, Make, Server
 
 KILLS = 20
 

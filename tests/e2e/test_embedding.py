@@ -11,10 +11,10 @@ from urllib.parse import quote, urlencode
 import pytest
 from playwright.sync_api import Browser, Page, Request, expect
 
-from tests.support import npm
-from tests.support.chromium import chromium
-from tests.support.file_server import serving
-from tests.support.server import TOKEN, Make, Server
+from tests.support.processes import npm
+from tests.support.processes.chromium import chromium
+from tests.support.processes.file_server import serving
+from tests.support.processes.server import TOKEN, Make, Server
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 REACT = Path(__file__).with_name("react")

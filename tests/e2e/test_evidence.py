@@ -13,7 +13,7 @@ import pytest
 
 from domain.evidence.checkpoint import opened_checkpoint
 from domain.evidence.signing_keys import PublicKey
-from tests.support.server import MILEPOST, Make, Server
+from tests.support.processes.server import MILEPOST, Make, Server
 
 DOCS = Path(__file__).parents[2] / "docs"
 WRONG = b64encode(b"w" * 32).decode()

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests.support.server import Make, Server
+from tests.support.processes.server import Make, Server
 
 ALLOWED = 7
 HELD = "SELECT count(*) FROM pg_stat_activity WHERE usename = %s"

@@ -19,9 +19,9 @@ from threading import Event
 import psutil
 import pytest
 
-from tests.support.hostile_http import pieces, stream
-from tests.support.postgres_server import PostgresServer
-from tests.support.server import MILEPOST, SECRET, Answer, Make, Server
+from tests.support.processes.server import MILEPOST, SECRET, Answer, Make, Server
+from tests.support.stores.postgres_server import PostgresServer
+from tests.support.web.hostile_http import pieces, stream
 
 SLOW_SENDERS = 200
 PATIENCE_SECONDS = 20

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.disks import fill, small_disk
-from tests.support.server import Make, Server
+from tests.support.processes.disks import fill, small_disk
+from tests.support.processes.server import Make, Server
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ import pytest
 
 from domain.log.stored import Stored
 from domain.workflows.definition import Workflows
-from tests.support.deployment import Clock, Deployment, store_env, url_of
-from tests.support.server import MILEPOST, PATIENCE_SECONDS
+from tests.support.processes.server import MILEPOST, PATIENCE_SECONDS
+from tests.support.stores.deployment import Clock, Deployment, store_env, url_of
 
 EVENTS, JOBS = 10_000, 400
 KILLS = 6

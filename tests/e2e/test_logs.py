@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.support.server import Make
+from tests.support.processes.server import Make
 
 
 @pytest.mark.parametrize(

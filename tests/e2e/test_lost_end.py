@@ -8,8 +8,8 @@ import sqlite3
 import subprocess
 from pathlib import Path
 
-from tests.support.postgres_server import PostgresServer, create_database
-from tests.support.server import MILEPOST, Make, Server
+from tests.support.processes.server import MILEPOST, Make, Server
+from tests.support.stores.postgres_server import PostgresServer, create_database
 
 
 def report(server: Server, job_id: str) -> int:

@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from tests.support import heavy
-from tests.support.server import Make
+from tests.support.processes import heavy
+from tests.support.processes.server import Make
 
 
 def test_long_errors_and_large_callbacks_fit_into_memory(

@@ -8,8 +8,8 @@ import pytest
 
 from tests.e2e.inspection import assert_nothing_lost_nothing_doubled
 from tests.e2e.load import Load
-from tests.support.postgres_server import PostgresServer
-from tests.support.server import Make
+from tests.support.processes.server import Make
+from tests.support.stores.postgres_server import PostgresServer
 
 
 @pytest.fixture

@@ -20,10 +20,10 @@ from tests.e2e.inspection import database_of, whole_log
 from tests.e2e.killing import is_ready, kill_something, progress
 from tests.e2e.load import Load
 from tests.e2e.watching import read_whole, watching
-from tests.support.nginx import nginx
-from tests.support.pushpin import Pushpin, free_ports, pushpin, settings
-from tests.support.server import TOKEN, Make, Server
-from tests.support.shown_code import block
+from tests.support.people.shown_code import block
+from tests.support.processes.nginx import nginx
+from tests.support.processes.pushpin import Pushpin, free_ports, pushpin, settings
+from tests.support.processes.server import TOKEN, Make, Server
 
 KILLS = 6
 JOBS = 3

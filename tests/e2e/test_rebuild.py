@@ -22,9 +22,9 @@ from domain.log.store import Append
 from projections.read_model.contract import SHAPE
 from tests.e2e.inspection import assert_nothing_lost_nothing_doubled, database_of
 from tests.e2e.load import Load
-from tests.support.deployment import NOON
-from tests.support.rebuilding import NEWER
-from tests.support.server import MILEPOST, Make, Server
+from tests.support.processes.server import MILEPOST, Make, Server
+from tests.support.projectors.rebuilding import NEWER
+from tests.support.stores.deployment import NOON
 
 KILLS = 6
 HISTORY, OLD_JOBS = 50_000, 100

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.server import SECRET, Server
+from tests.support.processes.server import SECRET, Server
 
 SCRIPT = Path(__file__).with_name("seed_workflow.sh")
 NEEDED = ("bash", "curl", "jq", "openssl")

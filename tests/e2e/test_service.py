@@ -13,8 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.support.server import MILEPOST, SECRET, TOKEN, Make, Server
-from tests.support.service_manager import NotifySocket, abstract, at_path
+from tests.support.processes.server import MILEPOST, SECRET, TOKEN, Make, Server
+from tests.support.processes.service_manager import NotifySocket, abstract, at_path
 
 UNITS = Path(__file__).parents[2] / "deploy" / "systemd"
 INSTALLED = "/opt/milepost/bin/milepost"

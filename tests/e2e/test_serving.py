@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 from domain.evidence.signing_keys import PrivateKey, PublicKey
-from tests.support.server import MILEPOST, Make, Server
+from tests.support.processes.server import MILEPOST, Make, Server
 
 
 def serve(server: Server, *options: str) -> subprocess.CompletedProcess[str]:

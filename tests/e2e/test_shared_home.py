@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.server import Make, Server
+from tests.support.processes.server import Make, Server
 
 
 @pytest.fixture

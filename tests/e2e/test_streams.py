@@ -12,7 +12,7 @@ from tests.e2e.inspection import database_of, whole_log
 from tests.e2e.killing import is_ready, kill_something, progress
 from tests.e2e.load import Load
 from tests.e2e.watching import read_whole, watching
-from tests.support.server import Make, Server
+from tests.support.processes.server import Make, Server
 
 KILLS: Final = 20
 JOBS: Final = 4

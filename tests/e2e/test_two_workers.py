@@ -11,7 +11,7 @@ from api.http.counting.counters import RECORDED
 from api.http.counting.shared_counts import PART_BYTES, Part
 from tests.e2e.inspection import assert_nothing_lost_nothing_doubled, database_of, whole_log
 from tests.e2e.load import Load, at_once
-from tests.support.server import Answer, Make, Server
+from tests.support.processes.server import Answer, Make, Server
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import signal
 
 import psutil
 
-from tests.support.server import Make, Server, port_is_free
+from tests.support.processes.server import Make, Server, port_is_free
 
 DEATHS = 4
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.installation import Installation, build_wheel, neighbour
+from tests.support.processes.installation import Installation, build_wheel, neighbour
 
 
 @pytest.fixture(scope="package")

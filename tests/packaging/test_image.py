@@ -14,8 +14,8 @@ import pytest
 import yaml
 
 from api.settings.config import from_environment
-from tests.support.installation import build_wheel
-from tests.support.server import Make, free_port
+from tests.support.processes.installation import build_wheel
+from tests.support.processes.server import Make, free_port
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = ROOT / "deploy" / "Dockerfile"

@@ -13,8 +13,8 @@ from zipfile import ZipFile
 
 import pytest
 
-from tests.support.installation import Installation
-from tests.support.server import PATIENCE_SECONDS, SECRET, TOKEN, Make
+from tests.support.processes.installation import Installation
+from tests.support.processes.server import PATIENCE_SECONDS, SECRET, TOKEN, Make
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = {"MILEPOST_CALLBACK_SECRET": SECRET, "MILEPOST_ADMIN_TOKEN": TOKEN}

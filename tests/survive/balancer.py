@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from tests.support.server import Server, free_port
+from tests.support.processes.server import Server, free_port
 from tests.survive import page
 from tests.survive.waiting import PATIENCE_SECONDS, until
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from domain.job.events import JobQueued
 from domain.log.lost_end.contract import Loss
 from tests.e2e.inspection import assert_nothing_lost_nothing_doubled, database_of, whole_log
-from tests.support.server import MILEPOST, Server
+from tests.support.processes.server import MILEPOST, Server
 from tests.survive.senders import Senders
 from tests.survive.waiting import PATIENCE_SECONDS
 

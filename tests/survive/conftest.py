@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from tests.support.server import Server
+from tests.support.processes.server import Server
 from tests.survive.balancer import Balance, Balancer
 from tests.survive.clusters.pair import Pair
 from tests.survive.clusters.patroni import Cluster

@@ -21,7 +21,7 @@ from threading import Event, Lock
 from typing import Any, Literal, NamedTuple
 
 from tests.e2e.load import body_of
-from tests.support.server import SECRET, TOKEN, Server
+from tests.support.processes.server import SECRET, TOKEN, Server
 from tests.survive.waiting import until
 
 JOBS = 40

@@ -8,7 +8,7 @@ from typing import Final, Literal, TypeAlias, get_args
 
 import pytest
 
-from tests.support.server import Make
+from tests.support.processes.server import Make
 from tests.survive import page
 from tests.survive.checking import (
     assert_every_receipt_is_its_event,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.server import Make
+from tests.support.processes.server import Make
 from tests.survive import page
 from tests.survive.checking import (
     assert_every_receipt_is_its_event,

@@ -14,7 +14,7 @@ import pytest
 
 from tests.e2e.inspection import assert_nothing_lost_nothing_doubled
 from tests.e2e.load import body_of
-from tests.support.server import TOKEN, Make
+from tests.support.processes.server import TOKEN, Make
 from tests.survive import page
 from tests.survive.balancer import PROXIES, Balance
 from tests.survive.senders import Message, headers_of

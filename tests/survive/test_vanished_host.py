@@ -11,8 +11,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.support.postgres_server import SUPERUSER, PostgresServer
-from tests.support.server import MILEPOST, Make, Server, free_port
+from tests.support.processes.server import MILEPOST, Make, Server, free_port
+from tests.support.stores.postgres_server import SUPERUSER, PostgresServer
 from tests.survive.clusters.away import Away
 from tests.survive.waiting import until
 

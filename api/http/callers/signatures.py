@@ -22,6 +22,7 @@ from datetime import datetime
 import msgspec
 
 from api.errors import InvalidSignature, UndatedSignature
+from api.http.callers.near_misses import misshapen, mistimed, unsigned
 from api.http.headers import Headers
 from api.senders.signing_key import SigningKey
 from domain.job.mandate import Mandate
@@ -75,7 +76,7 @@ def verify(
         return _hex("x-hub-signature-256", given.removeprefix("sha256="), body, keys)
     if (given := header("X-Signature")) is not None:
         return _hex("x-signature", given, body, keys)
-    raise InvalidSignature("There is no signature header.")
+    raise InvalidSignature(unsigned(header))
 
 
 def _hex(scheme: str, given: str, body: bytes, keys: Sequence[SigningKey]) -> Sender:
@@ -91,6 +92,8 @@ def _hex(scheme: str, given: str, body: bytes, keys: Sequence[SigningKey]) -> Se
     for key in keys:
         if signs(key, body):
             return Sender(f"{scheme}:{key.name}", None, key.mandate)
+    if wrong := misshapen(scheme.title(), given):
+        raise InvalidSignature(wrong)
     raise _slipped(keys, body, signs, signs_otherwise)
 
 
@@ -99,7 +102,8 @@ def _standard_webhooks(
 ) -> Sender:
     message_id, timestamp, listed = given
     if not message_id or not timestamp.isascii() or not timestamp.isdigit() or len(timestamp) > 12:
-        raise InvalidSignature("webhook-id, webhook-timestamp and webhook-signature are needed.")
+        needed = "webhook-id, webhook-timestamp and webhook-signature are needed."
+        raise InvalidSignature(mistimed(timestamp) or needed)
     if abs(now.timestamp() - int(timestamp)) > WINDOW_SECONDS:
         raise InvalidSignature(
             f"webhook-timestamp is more than {WINDOW_SECONDS} s from now; it is the time of this "

@@ -69,6 +69,8 @@ def lane_of(attempt: Answer, begins: datetime, now: datetime) -> Lane:
     first = min(words, default=None)
     last_word = second(attempt["last_contact_at"]) if attempt["last_contact_at"] else None
     asked = second(attempt["waiting_since"]) if attempt["waiting_since"] else None
+    if asked is not None and first is not None and asked > first:
+        asked = None  # it was registered after its workflow had begun: nobody waited
     ends = max([0.0, *words, *([asked] if asked is not None else [])])
     if attempt["finished_at"]:
         ends = max(ends, second(attempt["finished_at"]))

@@ -113,7 +113,8 @@ class Holding:
         if page.more:
             return Answer(200, [*event_stream.HEADERS, *instructions.go_on(link)], body)
         channel = instructions.channel_of(watch.job_id, watch.agent_id)
-        hold = instructions.hold(channel, page.shown.position, watch.caller, link)
+        # Never before what the reader has seen: the proxy would go back to that, and repeat.
+        hold = instructions.hold(channel, page.upto, watch.caller, link)
         return Answer(200, [*event_stream.HEADERS, *hold], body)
 
 

@@ -20,6 +20,7 @@ from domain.job.events import (
     Received,
     StatusReported,
 )
+from domain.job.runs.removal import NONE, removed_in
 from domain.job.runs.state import Runs
 from domain.job.runs.word import (
     Word,
@@ -35,8 +36,6 @@ from domain.job.runs.word import (
 
 SAME_SKEW_SECONDS = 30
 """Two words whose clocks differ from ours by less than this apart come from the same clock."""
-NONE = 0
-"""The number that stands for no attempt: the callback is recorded and changes nothing."""
 
 
 class Placement(msgspec.Struct, frozen=True, gc=False):
@@ -53,12 +52,9 @@ def place(runs: Runs, facts: Sequence[Received], is_registered: bool = False) ->
         return Placement(runs.attempts[0].number)
     word = Word(facts)
     if word.status == "stopped":
-        if stopping := _stopping(runs, word):
-            return Placement(stopping.number)
-        if word.server_id and not _may_be_the_one_that_runs(runs):
-            return Placement(NONE)  # another job's machine, or one from before the job
-        if waits := _before_it_begins(runs, word, is_registered):
-            return waits
+        number = removed_in(runs, word, is_registered)
+        if number is not None:
+            return Placement(number)
     if repeated := _failed_at(runs, word):
         return Placement(repeated.number)
     if word.run_id is None:
@@ -84,48 +80,6 @@ def _is_plain(runs: Runs, fact: Received) -> bool:
         None,
         attempt.run_attempt,
     )
-
-
-def _stopping(runs: Runs, word: Word) -> Attempt | None:
-    """Return the attempt whose machine is gone: the named one, else one that was asked to stop."""
-    every = reversed(runs.attempts)
-    if word.server_id:
-        if word.run_id and (own := runs.newest_of(word.run_id, word.run_attempt)):
-            # A re-run may have made a machine of the same name since.
-            if own.is_machine(word.server_id) or own.other(word.server_id):
-                return own
-        return next((each for each in every if each.has_machine(word.server_id)), None)
-    asked = [each for each in every if each.stop_requested_at and not each.stopped_at]
-    if word.run_id:
-        # A run of which nobody has heard removes the machine that somebody asked to be removed.
-        run = word.run_id, word.run_attempt
-        is_unknown = not (runs.newest_of(*run) or runs.has_forgotten(*run))
-        return asked[0] if len(asked) == 1 and is_unknown else None
-    present = runs.present
-    return next(iter(asked), present if present.status == "running" else None)
-
-
-def _before_it_begins(runs: Runs, word: Word, is_registered: bool) -> Placement | None:
-    """Decide about `stopped` without a machine while the attempt in progress has none yet.
-
-    It is about the one machine that an earlier attempt left, if it is about any.
-    """
-    waiting = runs.working
-    if word.server_id or waiting is None or waiting.status != "queued":
-        return None
-    if not (is_registered or waiting.wanted):
-        return None  # nobody waits for a workflow
-    if word.run_id:
-        is_known = runs.newest_of(word.run_id, word.run_attempt)
-        return None if is_known else Placement(NONE)
-    left = [attempt.number for attempt in runs.attempts for _ in attempt.machines_left]
-    return Placement(left[0] if len(left) == 1 else NONE)
-
-
-def _may_be_the_one_that_runs(runs: Runs) -> bool:
-    """Tell whether a machine that no callback named may be the one that runs."""
-    present = runs.present
-    return present.status in ("running", "stopped") and present.machine_id is None
 
 
 def _failed_at(runs: Runs, word: Word) -> Attempt | None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.deployment import Deployment
-from tests.support.shell import Shell, beside
+from tests.support.people.shell import Shell, beside
+from tests.support.stores.deployment import Deployment
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from domain.evidence.signing_keys import NAMELESS, PrivateKey
-from tests.support.accounts import ANOTHER, command_of, run_as, shared_folder
+from tests.support.processes.accounts import ANOTHER, command_of, run_as, shared_folder
 
 ROOT = 0
 

@@ -14,9 +14,9 @@ import pytest
 from api.cli import main
 from api.serving.logs import VisibleFormatter
 from domain.unseen import UNSEEN
-from tests.support.deployment import settle
-from tests.support.shell import Shell
-from tests.support.site import MACHINE, Site
+from tests.support.people.shell import Shell
+from tests.support.stores.deployment import settle
+from tests.support.web.site import MACHINE, Site
 
 HOSTILE = "x\x9b31m\u202egpj\u2028z\u200by"
 OTHER_BYTES = b"job-\xff".decode(errors="surrogateescape")

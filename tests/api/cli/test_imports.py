@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.shell import Shell
+from tests.support.people.shell import Shell
 
 WEB = {"flask", "flask_smorest", "httptools", "marshmallow", "prometheus_client", "werkzeug"}
 RUN_AND_LIST_MODULES = """

@@ -9,7 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.support.shell import Shell
+from tests.support.people.shell import Shell
 
 WRITING = [
     "project",

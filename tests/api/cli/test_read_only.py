@@ -14,11 +14,11 @@ import pytest
 from psycopg import sql
 
 from domain.workflows.definition import Workflows
-from tests.support.deployment import Clock, Deployment, settle
-from tests.support.disks import read_only
-from tests.support.shell import Shell
-from tests.support.site import Site
-from tests.support.tampering import Database
+from tests.support.people.shell import Shell
+from tests.support.processes.disks import read_only
+from tests.support.stores.deployment import Clock, Deployment, settle
+from tests.support.stores.tampering import Database
+from tests.support.web.site import Site
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 from api.client.following import Ended, Following, Live, Lost, News, Told
 from api.client.server import NO_MILEPOST, NoServer, Refused, RemoteServer
-from tests.support.scripted_http import HANGS, STREAM, Script, scripted
+from tests.support.web.scripted_http import HANGS, STREAM, Script, scripted
 
 BUSY = (
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 7\r\nContent-Type: application/problem+json"

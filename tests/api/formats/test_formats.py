@@ -21,7 +21,7 @@ from api.formats.spreadsheet import CSV, FIELDS, GUARD, guarded
 from domain.job.events import CATALOGUE, Received
 from domain.transfer.jsonl import Portable
 from domain.unseen import UNSEEN
-from tests.support.strategies import facts, json_values, texts
+from tests.support.jobs.strategies import facts, json_values, texts
 
 STATE = b'{"recorded_at":"2026-03-02T12:00:00Z","step":"vm_created","extra":{"load":0.5}}'
 EVENT = Portable(7, "job-1", 2, "StepReported", STATE)

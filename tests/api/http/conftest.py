@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.front import FrontDoor
+from tests.support.web.front import FrontDoor
 
 
 @pytest.fixture(params=["flask", "front"])

@@ -27,8 +27,8 @@ from projections.reading.history import History
 from projections.views import instance, timeline
 from projections.views.instance import Instance
 from projections.views.timeline import Timeline
-from tests.support.deployment import Clock, Deployment
-from tests.support.strategies import WORKFLOWS, facts, json_values, numbered, times
+from tests.support.jobs.strategies import WORKFLOWS, facts, json_values, numbered, times
+from tests.support.stores.deployment import Clock, Deployment
 
 SHIPPED = load()
 registrations: st.SearchStrategy[Fact] = st.builds(

@@ -9,11 +9,11 @@ from werkzeug.datastructures import Headers
 from werkzeug.test import TestResponse
 
 from api.serving.http1.incoming import Ends, Incoming
-from tests.support.deployment import Deployment
-from tests.support.doors import opened
-from tests.support.front import FrontDoor
-from tests.support.site import ADMIN, Site, bearer, like_jq
-from tests.support.streaming import Live, live
+from tests.support.stores.deployment import Deployment
+from tests.support.web.doors import opened
+from tests.support.web.front import FrontDoor
+from tests.support.web.site import ADMIN, Site, bearer, like_jq
+from tests.support.web.streaming import Live, live
 
 APP, OTHER = "https://app.example", "https://other.example"
 FROM_APP = {"Origin": APP}

@@ -11,8 +11,8 @@ from werkzeug.test import EnvironBuilder, TestResponse
 
 from domain.workflows.definition import Workflows
 from domain.workflows.files import SHIPPED, load
-from tests.support.deployment import Clock, Deployment
-from tests.support.site import ADMIN, MACHINE, Site, app_over, bearer, problem_of
+from tests.support.stores.deployment import Clock, Deployment
+from tests.support.web.site import ADMIN, MACHINE, Site, app_over, bearer, problem_of
 
 INSTANCE, JOB, TIMELINE = (
     "/api/agents/agent-1/instance",

@@ -11,7 +11,7 @@ from hypothesis import given
 from api.errors import InvalidFields
 from api.http import event_stream
 from api.http.answers import encoded
-from tests.support.strategies import json_values
+from tests.support.jobs.strategies import json_values
 
 
 def interpreted(stream: bytes) -> Iterator[tuple[str, str, str]]:

@@ -18,8 +18,17 @@ from api.http.bodies import MAX_BODY_BYTES
 from api.intake import bending
 from api.intake.callback import CallbackReader
 from domain.job.events import CallbackRefused, HeartbeatReceived, Received
-from tests.support.deployment import NOON
-from tests.support.site import CALLBACKS, MACHINE, WEBHOOK, Site, bearer, body_of, problem_of, sign
+from tests.support.stores.deployment import NOON
+from tests.support.web.site import (
+    CALLBACKS,
+    MACHINE,
+    WEBHOOK,
+    Site,
+    bearer,
+    body_of,
+    problem_of,
+    sign,
+)
 
 HEAD = b'{"job_id": "job-1", "status": "provisioning", '
 FIELDS = (

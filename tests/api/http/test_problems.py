@@ -46,7 +46,7 @@ from projections.rebuilding.rebuild import RebuildInterrupted, RebuildUnderWay
 from projections.tree.contract import TreeMoved
 from projections.verification.run import OtherVerification
 from projections.views.view import UnreadableDocument
-from tests.support.site import ADMIN, SECRET, Site, bearer, body_of, like_jq, problem_of, sign
+from tests.support.web.site import ADMIN, SECRET, Site, bearer, body_of, like_jq, problem_of, sign
 
 FAMILIES = {MilepostError, BadRequest, Refused, NotFound, Unavailable}
 """Never raised themselves."""

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from api.serving.logs import JSONFormatter
-from tests.support.site import Site, like_jq
+from tests.support.web.site import Site, like_jq
 
 
 class Lines:

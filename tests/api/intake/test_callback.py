@@ -19,7 +19,7 @@ from api.intake.ci_words import MEANT
 from api.schemas.requests import CallbackSchema
 from domain.job.callback import STATUSES, Callback
 from domain.job.spelling import bare
-from tests.support.deployment import NOON
+from tests.support.stores.deployment import NOON
 
 READER = CallbackReader(lambda: NOON)
 

@@ -11,7 +11,7 @@ import pytest
 
 from api.errors import BadRequest
 from api.intake.callback import CallbackReader
-from tests.support.deployment import NOON
+from tests.support.stores.deployment import NOON
 
 READER: Final = CallbackReader(lambda: NOON)
 SMALL: Final = 64 * 1024

@@ -11,7 +11,7 @@ from api.errors import InvalidLink, MissingScope, NoLinkSecret
 from api.links import Links
 from api.tokens import ADMIN, Principal, Scope
 from api.tokens.memory import MemoryTokens
-from tests.support.deployment import NOON
+from tests.support.stores.deployment import NOON
 
 SECRET, OTHER = "s" * 32, "o" * 32
 PATH = "/api/jobs/job-1"

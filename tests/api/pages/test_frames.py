@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from werkzeug.test import TestResponse
 
-from tests.support.deployment import Deployment
-from tests.support.site import Site
+from tests.support.stores.deployment import Deployment
+from tests.support.web.site import Site
 
 APP = "https://app.example"
 

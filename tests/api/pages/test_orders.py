@@ -10,7 +10,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from domain.job.events import AttemptCancelled, MachineStopped
-from tests.support.site import MACHINE, Site
+from tests.support.web.site import MACHINE, Site
 
 FORM = re.compile(r'<form method="post" action="(/jobs/[^"]+)">(.*?)</form>', re.DOTALL)
 CSRF = re.compile(r'name="csrf" value="([^"]+)"')

@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 from api.http.callers.stranger_log import PER_MINUTE
 from api.pages.forms import MAX_FORM_BYTES
 from api.sessions import form_token
-from tests.support.site import ADMIN, Site, everything_in, problem_of
+from tests.support.web.site import ADMIN, Site, everything_in, problem_of
 
 WRONG = (
     "",

@@ -20,9 +20,9 @@ from api.pages.visitor import for_visitors
 from api.sessions import form_token
 from api.settings.settings import Settings
 from domain.errors import JobNotFound
-from tests.support.deployment import Deployment
-from tests.support.front import FrontDoor
-from tests.support.site import ADMIN, Site, bearer
+from tests.support.stores.deployment import Deployment
+from tests.support.web.front import FrontDoor
+from tests.support.web.site import ADMIN, Site, bearer
 
 PAGE = "/page/job-1"
 FORM = f"{PAGE}/change"

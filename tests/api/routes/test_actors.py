@@ -8,8 +8,8 @@ import pytest
 
 from domain.job.events import StopRequested
 from projections.reading.actor import Actor
-from tests.support.shell import beside
-from tests.support.site import ADMIN, MACHINE, Site
+from tests.support.people.shell import beside
+from tests.support.web.site import ADMIN, MACHINE, Site
 
 FORGED = "x-signature:116bfeff"
 """A token's name that looks like a signature."""

@@ -10,8 +10,8 @@ from xml.etree import ElementTree
 import pytest
 from werkzeug.test import TestResponse
 
-from tests.support.deployment import Deployment, settle
-from tests.support.site import MACHINE, Site, bearer, body_of, problem_of
+from tests.support.stores.deployment import Deployment, settle
+from tests.support.web.site import MACHINE, Site, bearer, body_of, problem_of
 
 
 def message(site: Site, thing: str, **asked: Any) -> str:

@@ -16,8 +16,8 @@ from domain.job.events import (
     StatusReported,
     StepReported,
 )
-from tests.support.deployment import Deployment
-from tests.support.site import (
+from tests.support.stores.deployment import Deployment
+from tests.support.web.site import (
     CALLBACKS,
     MACHINE,
     WEBHOOK,

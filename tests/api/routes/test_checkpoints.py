@@ -16,8 +16,8 @@ from domain.evidence.checkpoint import Checkpoint, parse_checkpoint
 from domain.evidence.signed_note import opened_note
 from domain.evidence.signing_keys import PrivateKey
 from projections.tree.grower import Grower
-from tests.support.site import SIGNER, Site, body_of, problem_of
-from tests.support.tampering import Database
+from tests.support.stores.tampering import Database
+from tests.support.web.site import SIGNER, Site, body_of, problem_of
 
 SCRIPT = Path(__file__).parents[3] / "docs" / "check_proof.py"
 PROOF = "/api/jobs/job-1/events/2/proof"

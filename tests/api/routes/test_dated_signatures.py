@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 
 import pytest
 
-from tests.support.site import MACHINE, Site, body_of, delivery, like_jq, problem_of, sign
+from tests.support.web.site import MACHINE, Site, body_of, delivery, like_jq, problem_of, sign
 
 RAW = like_jq({"job_id": "job-1", "status": "provisioning"})
 SiteWith = Callable[..., AbstractContextManager[Site]]

@@ -15,8 +15,8 @@ from eventsourcing.persistence import StoredEvent
 from api.routes.events import PAGES_AT_ONCE
 from domain.log.store import Append
 from projections.reading.history import History, Page
-from tests.support.deployment import Deployment
-from tests.support.site import (
+from tests.support.stores.deployment import Deployment
+from tests.support.web.site import (
     ADMIN,
     MACHINE,
     Site,

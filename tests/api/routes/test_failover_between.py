@@ -7,10 +7,10 @@ from collections.abc import Callable
 import pytest
 from werkzeug.test import TestResponse
 
-from tests.support.deployment import Deployment
-from tests.support.failover import Failover
-from tests.support.postgres_server import create_database
-from tests.support.site import MACHINE, Site, problem_of
+from tests.support.stores.deployment import Deployment
+from tests.support.stores.failover import Failover
+from tests.support.stores.postgres_server import create_database
+from tests.support.web.site import MACHINE, Site, problem_of
 
 
 @pytest.fixture

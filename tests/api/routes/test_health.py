@@ -8,10 +8,10 @@ from functools import partial
 import psycopg
 from eventsourcing.persistence import StoredEvent
 
-from tests.support.deployment import kind_of, url_of
-from tests.support.site import Site, body_of, problem_of
-from tests.support.tampering import Database
-from tests.support.watching import watch_over
+from tests.support.projectors.watching import watch_over
+from tests.support.stores.deployment import kind_of, url_of
+from tests.support.stores.tampering import Database
+from tests.support.web.site import Site, body_of, problem_of
 
 
 def test_a_process_is_alive_without_asking_anything(memory_site: Site) -> None:

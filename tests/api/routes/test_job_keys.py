@@ -16,7 +16,7 @@ from werkzeug.test import TestResponse
 from api.senders.job_keys import job_key
 from api.senders.signing_key import key_id, standard_key
 from domain.job.events import CallbackRefused, Received
-from tests.support.site import (
+from tests.support.web.site import (
     CALLBACKS,
     JOB_KEY_SECRET,
     MACHINE,

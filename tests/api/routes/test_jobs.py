@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from domain.job.events import JobQueued
-from tests.support.members import JOB
-from tests.support.site import ADMIN, MACHINE, Site, bearer, body_of, moment, problem_of
+from tests.support.web.members import JOB
+from tests.support.web.site import ADMIN, MACHINE, Site, bearer, body_of, moment, problem_of
 
 NEXT = re.compile(r'^<([^>]+)>; rel="next"$')
 

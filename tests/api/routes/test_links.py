@@ -9,7 +9,7 @@ from werkzeug.test import TestResponse
 
 from api.routes.links import OF_AGENT, OF_JOB
 from api.schemas.requests import MAX_LINK_SECONDS, MIN_LINK_SECONDS
-from tests.support.site import ADMIN, MACHINE, Site, bearer, body_of, moment, problem_of
+from tests.support.web.site import ADMIN, MACHINE, Site, bearer, body_of, moment, problem_of
 
 JOB = "/api/jobs/job-1"
 

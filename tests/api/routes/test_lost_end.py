@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.support.losing import lose
-from tests.support.site import Site, body_of
+from tests.support.stores.losing import lose
+from tests.support.web.site import Site, body_of
 
 
 def test_a_lost_end_is_shown_until_somebody_acknowledges_it(site: Site) -> None:

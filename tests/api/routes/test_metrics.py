@@ -5,8 +5,8 @@ from __future__ import annotations
 from prometheus_client.parser import text_string_to_metric_families
 
 from projections.tree.grower import Grower
-from tests.support.site import MACHINE, Site
-from tests.support.tampering import Database
+from tests.support.stores.tampering import Database
+from tests.support.web.site import MACHINE, Site
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 

@@ -10,7 +10,7 @@ import pytest
 from api.senders.signing_key import key_id
 from api.settings.named_senders import NamedSender
 from domain.job.events import Received
-from tests.support.site import CALLBACKS, WEBHOOK, Site, like_jq, problem_of, sign
+from tests.support.web.site import CALLBACKS, WEBHOOK, Site, like_jq, problem_of, sign
 
 SiteWith = Callable[..., AbstractContextManager[Site]]
 OLD, NEW = "the old secret of the deployers", "the new secret of the deployers"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from domain.job.events import Received
-from tests.support.site import MACHINE, Site, body_of
+from tests.support.web.site import MACHINE, Site, body_of
 
 NESTED = b'{"a":' * 40 + b"1" + b"}" * 40
 ODD = {

@@ -11,7 +11,7 @@ from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import validate
 
 from api.http.callback_paths import CALLBACK_PATHS
-from tests.support.site import ADMIN, MACHINE, SECRET, Site, bearer, body_of
+from tests.support.web.site import ADMIN, MACHINE, SECRET, Site, bearer, body_of
 
 PAGES = (
     "pages",

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from domain.job.events import AttemptCancelled, AttemptStarted, MachineStopped, StopRequested
-from tests.support.members import JOB
-from tests.support.site import ADMIN, MACHINE, Site, bearer, body_of, problem_of
+from tests.support.web.members import JOB
+from tests.support.web.site import ADMIN, MACHINE, Site, bearer, body_of, problem_of
 
 COMMANDS = ("fail", "cancel", "retry", "stop", "stopped")
 

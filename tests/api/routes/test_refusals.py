@@ -11,7 +11,7 @@ import pytest
 from api.http.counting.counters import REASONS, REFUSED
 from domain.job.events import CallbackRefused
 from domain.job.provisioning_job import MAX_REFUSALS
-from tests.support.site import WEBHOOK, Site, problem_of, sign
+from tests.support.web.site import WEBHOOK, Site, problem_of, sign
 
 
 def counted() -> dict[str, float]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.site import Site, body_of, like_jq
+from tests.support.web.site import Site, body_of, like_jq
 
 SAID = (
     "the id of this heartbeat was recorded before, so it is no sign of life; each heartbeat needs "

@@ -7,7 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from clients.reporter.milepost_report import VERSION
-from tests.support.site import Site
+from tests.support.web.site import Site
 
 FILE = Path(__file__).parents[3] / "clients" / "reporter" / "milepost_report.py"
 

@@ -17,8 +17,8 @@ from domain.job.events import (
     StepReported,
     StopRequested,
 )
-from tests.support.deployment import NOON, Deployment
-from tests.support.site import (
+from tests.support.stores.deployment import NOON, Deployment
+from tests.support.web.site import (
     CALLBACKS,
     MACHINE,
     WEBHOOK,

@@ -7,7 +7,7 @@ import hmac
 
 import pytest
 
-from tests.support.site import Site, body_of, problem_of, sign
+from tests.support.web.site import Site, body_of, problem_of, sign
 
 PING = b'{"zen": "Design for failure.", "hook_id": 1, "hook": {"type": "Repository"}}'
 PUSH = b'{"ref": "refs/heads/main", "repository": {"id": 1}}'

@@ -9,7 +9,7 @@ import pytest
 from api.representations.changes import changes
 from projections.reading.reader import PAGE_JOBS
 from projections.views.ui_steps import ShownStep
-from tests.support.site import MACHINE, Site, problem_of
+from tests.support.web.site import MACHINE, Site, problem_of
 
 JOB, INSTANCE = "/api/jobs/job-1", "/api/agents/agent-1/instance"
 LASTING, FRESH = "private, max-age=300, immutable", "private, no-cache"

@@ -8,7 +8,7 @@ import pytest
 
 from domain.job.callback import Callback
 from domain.job.events import HeartbeatReceived, Received, StatusReported
-from tests.support.site import MACHINE, Site, body_of, delivery, like_jq, problem_of
+from tests.support.web.site import MACHINE, Site, body_of, delivery, like_jq, problem_of
 
 HEARTBEAT = like_jq({"job_id": "job-1", "type": "heartbeat"})
 RUNNING = like_jq({"job_id": "job-1", "status": "running", **MACHINE})

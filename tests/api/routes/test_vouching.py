@@ -10,18 +10,18 @@ import psycopg
 import pytest
 
 from domain.workflows.files import load
-from tests.support.deployment import Clock, Deployment, settle
-from tests.support.postgres_server import PostgresServer, create_database
-from tests.support.projecting import wait_until
-from tests.support.shell import beside
-from tests.support.site import SIGNER, Site, problem_of
-from tests.support.standby import (
+from tests.support.people.shell import beside
+from tests.support.projectors.projecting import wait_until
+from tests.support.stores.deployment import Clock, Deployment, settle
+from tests.support.stores.postgres_server import PostgresServer, create_database
+from tests.support.stores.standby import (
     NOBODY,
     Operator,
     await_standby,
     interrupt,
     waiting_for_a_standby,
 )
+from tests.support.web.site import SIGNER, Site, problem_of
 
 EVIDENCE = [
     "/api/checkpoint",

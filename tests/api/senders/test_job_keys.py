@@ -10,7 +10,7 @@ from standardwebhooks.webhooks import Webhook
 
 from api.senders.job_keys import REMEMBERED, JobKeys, job_key
 from api.senders.signing_key import key_id
-from tests.support.deployment import NOON
+from tests.support.stores.deployment import NOON
 
 SECRET = "thirty-two or more random letters"  # noqa: S105  of nothing
 

@@ -22,8 +22,8 @@ from api.serving.http1.connection import Connection
 from api.serving.http1.connections import Connections
 from api.serving.http1.incoming import Incoming
 from api.serving.threads import THREADS
-from tests.support.connections import PATIENCE, PATIENT, get, post
-from tests.support.site import SECRET, WEBHOOK, Site, sign
+from tests.support.web.connections import PATIENCE, PATIENT, get, post
+from tests.support.web.site import SECRET, WEBHOOK, Site, sign
 
 CLIENTS: Final = 1_000
 AT_ONCE: Final = 125

@@ -19,11 +19,11 @@ from api.serving.http1.incoming import Ends, Incoming
 from api.serving.threads import MAX_WAITING, THREADS
 from api.tokens.remembered import REMEMBERED_SECONDS, RememberedTokens
 from api.wiring import Services
-from tests.support.at_once import AtOnce
-from tests.support.connections import PATIENCE
-from tests.support.deployment import Deployment
-from tests.support.seconds import Seconds
-from tests.support.site import ADMIN, CALLBACKS, WEBHOOK, Site, like_jq, sign
+from tests.support.projectors.at_once import AtOnce
+from tests.support.projectors.seconds import Seconds
+from tests.support.stores.deployment import Deployment
+from tests.support.web.connections import PATIENCE
+from tests.support.web.site import ADMIN, CALLBACKS, WEBHOOK, Site, like_jq, sign
 
 ENDS = Ends(("192.0.2.1", 1), ("192.0.2.2", 2))
 

@@ -14,8 +14,8 @@ from api.routes.receiving import LARGE, receive
 from api.serving.loop_door import LoopDoor
 from api.serving.threads import BoundedThreads
 from api.wiring import Services
-from tests.support.connections import PATIENCE
-from tests.support.site import WEBHOOK, Site, like_jq, sign
+from tests.support.web.connections import PATIENCE
+from tests.support.web.site import WEBHOOK, Site, like_jq, sign
 
 DEEP = "[" * 40 + "]" * 40
 

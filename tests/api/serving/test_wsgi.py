@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.support.server import SECRET, TOKEN
+from tests.support.processes.server import SECRET, TOKEN
 
 TWICE = """
 import os, sys

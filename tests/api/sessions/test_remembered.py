@@ -14,9 +14,9 @@ from api.sessions.remembered import (
     REMEMBERED_SECONDS,
     RememberedSessions,
 )
-from tests.support.at_once import AtOnce
-from tests.support.deployment import NOON
-from tests.support.seconds import Seconds
+from tests.support.projectors.at_once import AtOnce
+from tests.support.projectors.seconds import Seconds
+from tests.support.stores.deployment import NOON
 
 
 class Process:

@@ -10,8 +10,8 @@ import pytest
 from api import sessions
 from api.sessions import LASTS, UNUSED, Session, SessionStore, begin
 from api.tokens import stored_time
-from tests.support.deployment import NOON, Deployment
-from tests.support.site import Site, everything_in
+from tests.support.stores.deployment import NOON, Deployment
+from tests.support.web.site import Site, everything_in
 
 
 @pytest.fixture

@@ -20,8 +20,8 @@ from api.settings.settings import Settings
 from api.settings.variables import InvalidSetting
 from api.wiring import open_services
 from domain.job.callback import Callback
-from tests.support.disks import read_only
-from tests.support.server import MILEPOST, free_port
+from tests.support.processes.disks import read_only
+from tests.support.processes.server import MILEPOST, free_port
 
 FILES = [credential.file_name for credential in GENERATED.values()]
 ANOTHER = 65534

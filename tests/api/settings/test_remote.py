@@ -39,6 +39,25 @@ def test_the_option_goes_before_the_url_and_the_token_before_the_admin_token() -
     assert named.url == "http://other:80"
 
 
+@pytest.mark.parametrize("url", ["http://localhost:9", "http://[::1]:9/m", "https://m.example"])
+def test_the_admin_token_goes_to_this_machine_and_to_the_servers_own_address(url: str) -> None:
+    environment = {"MILEPOST_ADMIN_TOKEN": ADMIN, "MILEPOST_PUBLIC_URL": "https://m.example"}
+
+    assert remote_from_environment(url, environment) == Remote(url, ADMIN, "MILEPOST_ADMIN_TOKEN")
+
+
+@pytest.mark.parametrize(
+    "url", ["https://127.0.0.1.example", "http://m.example", "http://10.0.0.1"]
+)
+def test_no_other_server_gets_the_admin_token(url: str) -> None:
+    environment = {"MILEPOST_ADMIN_TOKEN": ADMIN, "MILEPOST_PUBLIC_URL": "https://m.example"}
+
+    with pytest.raises(InvalidSetting, match=r"^MILEPOST_TOKEN: unset, and the admin token") as at:
+        remote_from_environment(url, environment)
+
+    assert ADMIN not in str(at.value)
+
+
 @pytest.mark.parametrize(
     "url", ["milepost.example", "ftp://a", "http://", "http://a:b", "http://a?b", "http://u@a"]
 )

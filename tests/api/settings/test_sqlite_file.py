@@ -15,10 +15,10 @@ import pytest
 from api.settings.config import from_environment
 from api.settings.home import make_folder
 from api.settings.variables import InvalidSetting
-from tests.support.accounts import ANOTHER, run_as, shared_folder
-from tests.support.disks import fill, read_only, small_disk
-from tests.support.server import free_port
-from tests.support.shell import Shell
+from tests.support.people.shell import Shell
+from tests.support.processes.accounts import ANOTHER, run_as, shared_folder
+from tests.support.processes.disks import fill, read_only, small_disk
+from tests.support.processes.server import free_port
 
 STARTS = ("init-db", "project", "serve")
 MAKING = ("init-db", "serve")

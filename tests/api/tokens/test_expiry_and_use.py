@@ -17,10 +17,10 @@ from api.tokens.memory import MemoryTokens
 from api.tokens.postgres import PostgresTokens
 from api.tokens.remembered import NOTED_SECONDS, RememberedTokens
 from domain.log.connections.postgres import PostgresDatastore
-from tests.support.at_once import AtOnce
-from tests.support.deployment import NOON, Deployment
-from tests.support.site import Site, problem_of
-from tests.support.tampering import Database
+from tests.support.projectors.at_once import AtOnce
+from tests.support.stores.deployment import NOON, Deployment
+from tests.support.stores.tampering import Database
+from tests.support.web.site import Site, problem_of
 
 SECONDS_A_DAY = 24 * 3600
 

@@ -8,8 +8,8 @@ from api.errors import InvalidToken
 from api.tokens import authenticate, create
 from api.tokens.memory import MemoryTokens
 from api.tokens.remembered import MAX_REMEMBERED, REMEMBERED_SECONDS, RememberedTokens
-from tests.support.deployment import NOON
-from tests.support.seconds import Seconds
+from tests.support.projectors.seconds import Seconds
+from tests.support.stores.deployment import NOON
 
 
 class Process:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.clients.reporter.gate import Gate
 from tests.clients.reporter.job import Job
-from tests.support.server import Server
+from tests.support.processes.server import Server
 
 
 @pytest.fixture(scope="package")

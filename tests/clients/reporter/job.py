@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from tests.clients.reporter.gate import Gate
 from tests.clients.reporter.program import Program
-from tests.support.server import Server
+from tests.support.processes.server import Server
 
 
 class Job:

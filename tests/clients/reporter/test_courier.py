@@ -11,8 +11,8 @@ import pytest
 from clients.reporter.milepost_report import Courier, Spool, Target, Wire, target_of, word_of
 from tests.clients.reporter.gate import Gate, answering, silent
 from tests.clients.reporter.program import PATIENCE_SECONDS, until
-from tests.support.deployment import Clock
-from tests.support.server import free_port
+from tests.support.processes.server import free_port
+from tests.support.stores.deployment import Clock
 
 TAKEN = answering("200 OK", b'{"received": true}')
 LATER = answering("503 Service Unavailable")

@@ -17,7 +17,7 @@ from clients.reporter.milepost_report import VERSION, Unusable, target_of, word_
 from tests.clients.reporter.gate import answering, babble, forward, with_clock
 from tests.clients.reporter.job import Job
 from tests.clients.reporter.program import PATIENCE_SECONDS, USUAL, until
-from tests.support.server import SECRET, Server
+from tests.support.processes.server import SECRET, Server
 
 MACHINE = ("--server-id", "srv-1", "--server-ip", "203.0.113.7", "--tailscale-ip", "100.64.0.7")
 GITHUB = {"GITHUB_RUN_ID": "4711", "GITHUB_RUN_ATTEMPT": "2"}

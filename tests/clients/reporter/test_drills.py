@@ -34,7 +34,7 @@ from tests.clients.reporter.program import (
     Program,
     until,
 )
-from tests.support.server import free_port
+from tests.support.processes.server import free_port
 
 FAILING = ("run", "--step", "ansible_started", "--", "sh", "-c", "echo why >&2; exit 3")
 WAYS: dict[str, Way] = {

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.docs.senders.workplace import Workplace
-from tests.support.server import Server
+from tests.support.processes.server import Server
 
 
 @pytest.fixture(scope="package")

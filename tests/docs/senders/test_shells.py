@@ -12,7 +12,7 @@ import yaml
 from tests.clients.reporter.gate import Gate, silent
 from tests.docs.senders.page import REPORTER, example, examples
 from tests.docs.senders.workplace import Workplace
-from tests.support.server import TOKEN, Server
+from tests.support.processes.server import TOKEN, Server
 
 EXAMPLE = "https://milepost.example"
 LISTED = "/api/jobs?agent_id=agent-2"

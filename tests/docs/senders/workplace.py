@@ -10,7 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 from tests.docs.senders.page import REPORTER
-from tests.support.server import Server
+from tests.support.processes.server import Server
 
 PATIENCE_SECONDS = 120
 """How long an example may take before it counts as hung; Terraform and Ansible take seconds."""

@@ -15,7 +15,7 @@ from domain.job.events import (
     StatusReported,
     StepReported,
 )
-from tests.support.deployment import NOON
+from tests.support.stores.deployment import NOON
 
 MACHINE: dict[str, Any] = {
     "server_id": "srv-1",

@@ -15,9 +15,9 @@ from domain.job.events import (
 from domain.job.health import health
 from domain.job.provisioning_job import ProvisioningJob
 from domain.workflows.definition import Deadlines, Step, UiStep, Workflow
-from tests.support.deployment import NOON
-from tests.support.histories import job_after
-from tests.support.strategies import minute
+from tests.support.jobs.histories import job_after
+from tests.support.jobs.strategies import minute
+from tests.support.stores.deployment import NOON
 
 WORKFLOW = Workflow(
     name="oven",

@@ -9,8 +9,7 @@ import pytest
 from domain.job.callback import Callback
 from domain.job.hints import about_callback
 from domain.job.provisioning_job import ProvisioningJob
-from tests.support.deployment import NOON
-from tests.support.histories import (
+from tests.support.jobs.histories import (
     FAILED,
     PROVISIONING,
     QUEUED,
@@ -18,8 +17,9 @@ from tests.support.histories import (
     callback,
     job_after,
 )
-from tests.support.orders import order
-from tests.support.strategies import minute
+from tests.support.jobs.orders import order
+from tests.support.jobs.strategies import minute
+from tests.support.stores.deployment import NOON
 
 RUN = {"workflow_run_id": "1"}
 WHOLE = {"server_id": "srv-1", "server_ip": "203.0.113.7", "tailscale_ip": "100.64.0.7"}

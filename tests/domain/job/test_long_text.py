@@ -10,8 +10,8 @@ from domain.job.attempt.fold import evolve
 from domain.job.attempt.state import Attempt
 from domain.job.events import AttemptCancelled, AttemptFailed, Fact, JobTimedOut, StatusReported
 from domain.job.long_text import MAX_KEPT, kept
-from tests.support.deployment import NOON
-from tests.support.stories import FIRST, STEP, told
+from tests.support.jobs.stories import FIRST, STEP, told
+from tests.support.stores.deployment import NOON
 
 LONG = "TASK [first]\n" + "x" * 60_000 + "\nfatal: the reason"
 

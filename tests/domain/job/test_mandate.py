@@ -9,7 +9,7 @@ from domain.job.callback import Callback, RefusedCallback
 from domain.job.commands.registration import QueueJob
 from domain.job.events import JobQueued
 from domain.job.mandate import Mandate
-from tests.support.deployment import NOON, Deployment
+from tests.support.stores.deployment import NOON, Deployment
 
 QUEUED = JobQueued(recorded_at=NOON, agent_id="a", user_id="ada", workflow="vm@2")
 OF_NOBODY = JobQueued(recorded_at=NOON, agent_id="a", workflow="vm@2")

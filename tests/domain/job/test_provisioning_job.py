@@ -15,8 +15,7 @@ from domain.job.events import (
     StopRequested,
 )
 from domain.job.provisioning_job import ProvisioningJob, evolve
-from tests.support.deployment import NOON
-from tests.support.histories import (
+from tests.support.jobs.histories import (
     FAILED,
     PROVISIONING,
     QUEUED,
@@ -24,7 +23,8 @@ from tests.support.histories import (
     callback,
     job_after,
 )
-from tests.support.strategies import events, facts, minute
+from tests.support.jobs.strategies import events, facts, minute
+from tests.support.stores.deployment import NOON
 
 LIVE = {"server_id": "srv-live", "server_ip": "203.0.113.7", "tailscale_ip": "100.64.0.7"}
 

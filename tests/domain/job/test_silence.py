@@ -10,8 +10,7 @@ from domain.job.events import (
     Fact,
     JobTimedOut,
 )
-from tests.support.deployment import NOON
-from tests.support.histories import (
+from tests.support.jobs.histories import (
     FAILED,
     PROVISIONING,
     QUEUED,
@@ -19,7 +18,8 @@ from tests.support.histories import (
     callback,
     job_after,
 )
-from tests.support.strategies import minute
+from tests.support.jobs.strategies import minute
+from tests.support.stores.deployment import NOON
 
 
 def test_a_silence_of_900_seconds_is_borne() -> None:

@@ -9,7 +9,7 @@ import pytest
 from domain.application import Milepost
 from domain.errors import NothingToStop
 from domain.job.callback import Callback
-from tests.support.failover import Failover
+from tests.support.stores.failover import Failover
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from domain.log.recall import recall
 from domain.log.snapshots import EVERY
 from domain.log.store import MAX_MISSED_BYTES, Append
 from domain.log.stored import Stored
-from tests.support.deployment import NOON, Deployment
-from tests.support.large_events import LARGE, store_large
+from tests.support.jobs.large_events import LARGE, store_large
+from tests.support.stores.deployment import NOON, Deployment
 
 
 def versions(events: Sequence[Stored]) -> list[tuple[str, int]]:

@@ -11,7 +11,7 @@ from domain.application import Milepost
 from domain.job.callback import Callback
 from domain.log.clock import CarriedClock
 from domain.log.postgres import CARRIED_SECONDS, PostgresRecorder
-from tests.support.deployment import NOON, Clock, Deployment
+from tests.support.stores.deployment import NOON, Clock, Deployment
 
 HEARTBEAT = Callback(job_id="job", type="heartbeat")
 

@@ -13,9 +13,9 @@ from domain.errors import StoreUnavailable
 from domain.job.callback import Callback
 from domain.job.commands.registration import QueueJob
 from domain.writing.batch import Receipt
-from tests.support.postgres_server import PostgresServer, create_database
-from tests.support.projecting import wait_until
-from tests.support.standby import (
+from tests.support.projectors.projecting import wait_until
+from tests.support.stores.postgres_server import PostgresServer, create_database
+from tests.support.stores.standby import (
     NOBODY,
     Operator,
     await_standby,

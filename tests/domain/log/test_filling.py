@@ -13,8 +13,8 @@ from domain.log.snapshots import Snapshot
 from domain.log.store import Append, JobStore, StoreNotEmpty
 from domain.log.stored import Stored
 from domain.workflows.definition import Workflows
-from tests.support.deployment import Clock, Deployment
-from tests.support.looking import key_of
+from tests.support.stores.deployment import Clock, Deployment
+from tests.support.stores.looking import key_of
 
 
 def event(position: int, job_id: str = "job", version: int | None = None) -> Stored:

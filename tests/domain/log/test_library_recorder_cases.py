@@ -17,7 +17,7 @@ from eventsourcing.tests.persistence import (
     NonInterleavingNotificationIDsBaseCase,
 )
 
-from tests.support.deployment import store_env
+from tests.support.stores.deployment import store_env
 
 CASES = (
     "test_insert_select",

@@ -47,9 +47,9 @@ from domain.log.mapper import JobEventMapper
 from domain.log.snapshots import EVERY
 from domain.workflows.definition import Workflows
 from projections.read_model.filters import JobFilter
-from tests.support.deployment import NOON, Clock, Deployment, store_env
-from tests.support.sealing import CIPHER, COMPRESSOR
-from tests.support.strategies import facts, json_values
+from tests.support.jobs.strategies import facts, json_values
+from tests.support.stores.deployment import NOON, Clock, Deployment, store_env
+from tests.support.stores.sealing import CIPHER, COMPRESSOR
 
 
 def plain() -> JobEventMapper:

@@ -9,7 +9,7 @@ import pytest
 
 from domain.application import Milepost
 from domain.job.callback import Callback
-from tests.support.postgres_server import PostgresServer, create_database
+from tests.support.stores.postgres_server import PostgresServer, create_database
 
 HALF_A_PAGE = "x" * 4_073
 """With its channel's name and its heading, it takes half a page of the queue to the byte. So the

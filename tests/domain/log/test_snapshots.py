@@ -53,9 +53,9 @@ from domain.log.store import MAX_TAIL, Append, TooMuchMissed
 from domain.log.stored import Stored
 from domain.workflows.definition import Workflows
 from domain.writing.batch import Batch, Receipt
-from tests.support.deployment import NOON, Clock, Deployment
-from tests.support.looking import look
-from tests.support.strategies import events, facts, numbered
+from tests.support.jobs.strategies import events, facts, numbered
+from tests.support.stores.deployment import NOON, Clock, Deployment
+from tests.support.stores.looking import look
 
 PLAIN = JobEventMapper(JSONTranscoder())
 HEARTBEAT = Callback(job_id="job", type="heartbeat")

@@ -26,9 +26,9 @@ from domain.log.sqlite import SQLiteRecorder
 from domain.log.store import Append, Found, JobStore
 from domain.log.stored import Stored
 from domain.writing.batch import Receipt
-from tests.support.deployment import Deployment
-from tests.support.looking import key_of, look
-from tests.support.tampering import Database
+from tests.support.stores.deployment import Deployment
+from tests.support.stores.looking import key_of, look
+from tests.support.stores.tampering import Database
 
 
 def event(job_id: str, version: int) -> StoredEvent:

@@ -7,8 +7,8 @@ import psycopg
 from domain.log.connections.postgres import PostgresDatastore
 from domain.log.postgres import PostgresRecorder
 from domain.log.surroundings.postgres import PostgresSurroundings
-from tests.support.deployment import Deployment
-from tests.support.postgres_server import PostgresServer, create_database
+from tests.support.stores.deployment import Deployment
+from tests.support.stores.postgres_server import PostgresServer, create_database
 
 
 def surroundings(made: Deployment, old_seconds: float = -1) -> PostgresSurroundings:

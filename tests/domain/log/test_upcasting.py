@@ -13,7 +13,7 @@ from domain.log.store import Append
 from domain.log.upcasting import SHAPES, Fields, Shapes, UnknownTopic, Upcaster
 from projections.projecting.projector import Projector
 from projections.reading.reader import Reader
-from tests.support.deployment import NOON, Deployment
+from tests.support.stores.deployment import NOON, Deployment
 
 
 class DoorOpened(Fact, frozen=True, kw_only=True, omit_defaults=True):

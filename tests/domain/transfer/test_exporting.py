@@ -15,9 +15,9 @@ from domain.log.stored import Stored
 from domain.transfer import exporting
 from domain.transfer.exporting import Export, Selection
 from domain.transfer.jsonl import CannotOpen, Portable
-from tests.support.deployment import NOON, Deployment, store_env
-from tests.support.lives import live
-from tests.support.sealing import CIPHER, COMPRESSOR
+from tests.support.jobs.lives import live
+from tests.support.stores.deployment import NOON, Deployment, store_env
+from tests.support.stores.sealing import CIPHER, COMPRESSOR
 
 
 def exported(

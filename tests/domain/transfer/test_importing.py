@@ -20,9 +20,9 @@ from domain.transfer.exporting import Export, Selection
 from domain.transfer.importing import SNAPSHOT_AFTER, Imported, fill
 from domain.transfer.jsonl import FORMAT, FORMAT_VERSION, InvalidExport, encode
 from domain.transfer.manifest import Manifest, Root
-from tests.support.deployment import NOON, Clock, Deployment, store_env
-from tests.support.lives import live
-from tests.support.sealing import CIPHER, COMPRESSOR
+from tests.support.jobs.lives import live
+from tests.support.stores.deployment import NOON, Clock, Deployment, store_env
+from tests.support.stores.sealing import CIPHER, COMPRESSOR
 
 KINDS = ("memory", "sqlite", "postgres")
 Taken = tuple[list[bytes], Manifest]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from domain.transfer.jsonl import MAX_LINE_BYTES, InvalidExport, Portable, decode, encode
 from domain.unseen import UNSEEN
-from tests.support.strategies import json_values, texts
+from tests.support.jobs.strategies import json_values, texts
 
 numbers = st.integers(1, 2**63 - 1)
 states = st.binary() | json_values.map(lambda value: json.dumps(value).encode())

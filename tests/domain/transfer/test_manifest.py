@@ -14,7 +14,7 @@ from domain.evidence.signing_keys import PrivateKey
 from domain.transfer.jsonl import InvalidExport
 from domain.transfer.manifest import HEADING, Manifest, dumped, loaded
 from domain.unseen import UNSEEN
-from tests.support.manifest import MANIFEST
+from tests.support.stores.manifest import MANIFEST
 
 SIGNED = msgspec.structs.replace(MANIFEST, signed=True)
 KEY, OTHER = PrivateKey.generate("milepost.example"), PrivateKey.generate("milepost.example")

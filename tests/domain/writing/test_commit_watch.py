@@ -9,7 +9,7 @@ from psycopg_pool import PoolTimeout
 
 from domain.log.refusals import FileReplaced, NotReplicated, Refusal, refusal_of
 from domain.writing.commit_watch import CommitWatch, Trouble
-from tests.support.deployment import Clock
+from tests.support.stores.deployment import Clock
 
 
 @pytest.fixture

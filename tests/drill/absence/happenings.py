@@ -14,8 +14,8 @@ import psycopg
 
 from tests.drill.absence.clock import SetClock
 from tests.drill.absence.jobs import CURL_SECONDS
-from tests.support.postgres_server import PostgresServer, create_database
-from tests.support.server import Server
+from tests.support.processes.server import Server
+from tests.support.stores.postgres_server import PostgresServer, create_database
 
 AHEAD_SECONDS: Final = 20 * 60
 BACK_SECONDS: Final = -60 * 60

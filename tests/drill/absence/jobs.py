@@ -7,7 +7,7 @@ from threading import Event, Thread
 from time import monotonic
 from typing import Any, Final
 
-from tests.support.server import Server
+from tests.support.processes.server import Server
 
 ALIVE: Final = tuple(f"alive-{number}" for number in range(1, 6))
 DEAD: Final = "dead"

@@ -10,8 +10,8 @@ from tempfile import TemporaryDirectory
 import click
 
 from tests.drill.fuzzing.run import fuzz as fuzzed
-from tests.support.postgres_server import PostgresServer, create_database
-from tests.support.server import Server
+from tests.support.processes.server import Server
+from tests.support.stores.postgres_server import PostgresServer, create_database
 
 
 @click.command()

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from tests.support.server import TOKEN, Server
+from tests.support.processes.server import TOKEN, Server
 
 PROGRAM: Final = Path(sys.executable).with_name("schemathesis")
 ROOT: Final = Path(__file__).parents[3]

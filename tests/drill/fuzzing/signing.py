@@ -12,7 +12,7 @@ from requests.auth import AuthBase
 
 from api.http.callback_paths import CALLBACK_PATHS, OF_ONE_JOB
 from tests.drill.fuzzing.run import KNOWN
-from tests.support.server import SECRET
+from tests.support.processes.server import SECRET
 
 OTHER_SCHEMES: Final = (
     "webhook-id",

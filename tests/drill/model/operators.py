@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from tests.drill.model.truth import Order, Run
-from tests.support.orders import COMMANDS
+from tests.support.jobs.orders import COMMANDS
 
 SHARE = 0.15
 """The share of jobs about which somebody orders something."""

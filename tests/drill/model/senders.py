@@ -11,7 +11,7 @@ import msgspec
 
 from domain.job.callback import Callback
 from tests.drill.model.truth import Run, Word
-from tests.support.deployment import NOON
+from tests.support.stores.deployment import NOON
 
 STEPS = ("vm_created", "network_configured", "ansible_started", "ansible_complete")
 BEAT_SECONDS = 60.0

@@ -8,9 +8,9 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.e2e.pages.stories import play
-from tests.support.browsing import Visitor
-from tests.support.chromium import chromium
-from tests.support.server import Server
+from tests.support.people.browsing import Visitor
+from tests.support.processes.chromium import chromium
+from tests.support.processes.server import Server
 
 
 @pytest.fixture(scope="module")

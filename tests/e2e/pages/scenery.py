@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from tests.support.server import Server
+from tests.support.processes.server import Server
 
 PICTURES: Final = Path(__file__).parents[3] / "build" / "screenshots"
 MACHINE: Final = {"server_ip": "203.0.113.7", "tailscale_ip": "100.64.0.7"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from tests.support.server import Server
+from tests.support.processes.server import Server
 
 HOSTILE: Final = "<img src=x onerror=\"document.title='run'\"><script>document.title='run'</script>"
 LONG_WORD: Final = "w" * 200

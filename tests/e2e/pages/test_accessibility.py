@@ -10,8 +10,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser
 
 from tests.e2e.pages.stories import ODD_ID
-from tests.support.browsing import Visitor
-from tests.support.server import Server
+from tests.support.people.browsing import Visitor
+from tests.support.processes.server import Server
 
 GRAVE = ("serious", "critical")
 PAGES = (

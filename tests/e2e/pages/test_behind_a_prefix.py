@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.support.browsing import Visitor, active_step, connected
-from tests.support.server import TOKEN, Server
+from tests.support.people.browsing import Visitor, active_step, connected
+from tests.support.processes.server import TOKEN, Server
 
 
 @pytest.fixture

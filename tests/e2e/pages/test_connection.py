@@ -7,8 +7,8 @@ import signal
 
 from playwright.sync_api import Route, expect
 
-from tests.support.browsing import Visitor, active_step, connected
-from tests.support.server import Server
+from tests.support.people.browsing import Visitor, active_step, connected
+from tests.support.processes.server import Server
 
 STOPPED = re.compile(r"^Live updates stopped \d+ s ago; trying again$")
 PATIENCE = 20_000

@@ -8,8 +8,8 @@ from typing import Any
 
 from playwright.sync_api import Page
 
-from tests.support.browsing import Visitor
-from tests.support.server import TOKEN, Server
+from tests.support.people.browsing import Visitor
+from tests.support.processes.server import TOKEN, Server
 
 PAGE = Path(__file__).parents[3] / "docs" / "live.md"
 [WATCH] = [

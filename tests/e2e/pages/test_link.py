@@ -7,8 +7,8 @@ import json
 import pytest
 from playwright.sync_api import expect
 
-from tests.support.browsing import Visitor, active_step, connected
-from tests.support.server import TOKEN, Server
+from tests.support.people.browsing import Visitor, active_step, connected
+from tests.support.processes.server import TOKEN, Server
 
 WITHIN = 15_000
 """A stream ends within 5 s, and the time of one statement."""

@@ -7,8 +7,8 @@ import re
 import pytest
 from playwright.sync_api import Route, expect
 
-from tests.support.browsing import Visitor, active_step, connected, until
-from tests.support.server import Server
+from tests.support.people.browsing import Visitor, active_step, connected, until
+from tests.support.processes.server import Server
 
 AT_ONCE = 1_000
 """Within how many milliseconds a page shows what Milepost has received."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from playwright.sync_api import expect
 
-from tests.support.browsing import Visitor, until
-from tests.support.server import Server
+from tests.support.people.browsing import Visitor, until
+from tests.support.processes.server import Server
 
 KEEP = """
 window.told = [];

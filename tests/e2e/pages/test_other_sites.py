@@ -10,9 +10,9 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.support.browsing import Visitor
-from tests.support.file_server import serving
-from tests.support.server import TOKEN, Server
+from tests.support.people.browsing import Visitor
+from tests.support.processes.file_server import serving
+from tests.support.processes.server import TOKEN, Server
 
 OTHERS = pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 """The first is of the same site as the server, whatever its port: a browser sends the cookie."""

@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.e2e.pages.stories import HOSTILE, ODD_ID
-from tests.support.browsing import Visitor
-from tests.support.server import Server
+from tests.support.people.browsing import Visitor
+from tests.support.processes.server import Server
 
 CRAFTED = (
     "a%2F..%2Fjob%2F1",

@@ -12,8 +12,8 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.e2e.pages.scenery import PICTURES, set_up
-from tests.support.browsing import Visitor
-from tests.support.server import Make, Server
+from tests.support.people.browsing import Visitor
+from tests.support.processes.server import Make, Server
 
 SIZES: Final = {"phone": (360, 740), "tablet": (820, 1100), "wide": (1440, 900)}
 PAGES: Final = {

@@ -6,8 +6,8 @@ import json
 
 from playwright.sync_api import Browser, Page, expect
 
-from tests.support.browsing import Visitor, active_step, connected, until
-from tests.support.server import TOKEN, Server
+from tests.support.people.browsing import Visitor, active_step, connected, until
+from tests.support.processes.server import TOKEN, Server
 
 WITHIN = 15_000
 """A stream ends within 5 s, and the time of one statement."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from playwright.sync_api import Page, expect
 
-from tests.support.browsing import Visitor, active_step, connected, until
-from tests.support.server import Server
+from tests.support.people.browsing import Visitor, active_step, connected, until
+from tests.support.processes.server import Server
 
 TABS = 8
 WITHIN_A_TICK = 10_000

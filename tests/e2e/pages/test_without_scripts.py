@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.support.browsing import Visitor, active_step
-from tests.support.server import TOKEN, Server
+from tests.support.people.browsing import Visitor, active_step
+from tests.support.processes.server import TOKEN, Server
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ from projections.comparing.contract import ServedRow, ServedRows
 from projections.comparing.rows import LOOKS, RowComparison, RowDifference
 from projections.views.instance import Instance
 from projections.views.timeline import Timeline
-from tests.support.deployment import Clock, Deployment, settle
-from tests.support.tampering import Database
-from tests.support.verifying import folded_by_older_release, verify
+from tests.support.projectors.verifying import folded_by_older_release, verify
+from tests.support.stores.deployment import Clock, Deployment, settle
+from tests.support.stores.tampering import Database
 
 JOB = "one"
 

@@ -18,7 +18,7 @@ from domain.log import recall
 from projections.folding.job_fold import Folded
 from projections.folding.weight import weight
 from projections.views.view import Views
-from tests.support.deployment import NOON
+from tests.support.stores.deployment import NOON
 
 VIEWS = Views()
 WITH_STEPS = [{"status": "provisioning", "step": f"step-{number}"} for number in range(5)]

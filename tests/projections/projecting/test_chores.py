@@ -19,8 +19,8 @@ from projections.projecting.chores import (
     Chores,
 )
 from projections.projecting.projector import Projector
-from tests.support.chores import EverySecond
-from tests.support.deployment import Deployment
+from tests.support.projectors.chores import EverySecond
+from tests.support.stores.deployment import Deployment
 
 PATIENCE = 20.0
 """How many seconds a test waits for what must happen, before it fails."""

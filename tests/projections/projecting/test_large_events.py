@@ -10,8 +10,8 @@ from projections.chore import AT_ONCE
 from projections.folding.job_fold import JobFold
 from projections.projecting.stepper import Stepper
 from projections.tree.grower import Grower
-from tests.support.deployment import Deployment
-from tests.support.large_events import store_large
+from tests.support.jobs.large_events import store_large
+from tests.support.stores.deployment import Deployment
 
 
 def test_a_job_with_large_events_is_read_right_before_it_is_projected(stores: Deployment) -> None:

@@ -19,18 +19,7 @@ from projections.read_model.filters import JobFilter
 from projections.read_model.rows import Changes, InstanceRow, Row, SetAside
 from projections.views.instance import Instance
 from projections.views.view import Views
-from tests.support.chores import EverySecond
-from tests.support.deployment import Clock, Deployment
-from tests.support.projecting import (
-    PATIENCE,
-    Crash,
-    Rests,
-    UnreliableReadModel,
-    projector,
-    running,
-    wait_until,
-)
-from tests.support.rows import (
+from tests.support.jobs.rows import (
     JOBS,
     VIEWS,
     assert_every_read_is_right,
@@ -40,7 +29,18 @@ from tests.support.rows import (
     lived,
     loaded,
 )
-from tests.support.tampering import Database
+from tests.support.projectors.chores import EverySecond
+from tests.support.projectors.projecting import (
+    PATIENCE,
+    Crash,
+    Rests,
+    UnreliableReadModel,
+    projector,
+    running,
+    wait_until,
+)
+from tests.support.stores.deployment import Clock, Deployment
+from tests.support.stores.tampering import Database
 
 # Catching up
 

@@ -13,8 +13,8 @@ from domain.job.callback import Callback
 from projections.projecting.seldom import AGAIN_SECONDS, Seldom
 from projections.read_model.contract import ReadModel
 from projections.read_model.rows import Changes
-from tests.support.deployment import Clock, Deployment
-from tests.support.projecting import projector
+from tests.support.projectors.projecting import projector
+from tests.support.stores.deployment import Clock, Deployment
 
 LOG = logging.getLogger("milepost.test")
 

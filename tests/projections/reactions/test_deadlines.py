@@ -11,8 +11,15 @@ from domain.job.callback import Callback
 from domain.job.deadlines import Question
 from projections.chore import AT_ONCE, IDLE_SECONDS
 from projections.reactions.deadlines import SLICE
-from tests.support.deployment import Clock, Deployment
-from tests.support.watching import AlwaysThere, attentive, heartbeat, queue, status, watch_over
+from tests.support.projectors.watching import (
+    AlwaysThere,
+    attentive,
+    heartbeat,
+    queue,
+    status,
+    watch_over,
+)
+from tests.support.stores.deployment import Clock, Deployment
 
 
 def provisioning(made: Deployment, job_id: str) -> None:

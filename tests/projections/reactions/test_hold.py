@@ -10,9 +10,9 @@ from domain.job.events import JobTimedOut
 from projections.reactions.deadlines import noted
 from projections.reactions.hold import Held
 from projections.read_model.contract import RESUMED
-from tests.support.deployment import NOON, Deployment
-from tests.support.strategies import minute
-from tests.support.watching import heartbeat, queue, status, watch_over
+from tests.support.jobs.strategies import minute
+from tests.support.projectors.watching import heartbeat, queue, status, watch_over
+from tests.support.stores.deployment import NOON, Deployment
 
 
 class Fleet:

@@ -9,9 +9,9 @@ import pytest
 from projections.reactions.deadlines import noted
 from projections.reactions.presence import Presence
 from projections.read_model.contract import REFUSED
-from tests.support.deployment import NOON, Clock, Deployment
-from tests.support.strategies import minute
-from tests.support.watching import heartbeat, queue, status, watch_over
+from tests.support.jobs.strategies import minute
+from tests.support.projectors.watching import heartbeat, queue, status, watch_over
+from tests.support.stores.deployment import NOON, Clock, Deployment
 
 ALIVE, DEAD = "alive", "dead"
 

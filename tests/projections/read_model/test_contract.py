@@ -15,8 +15,8 @@ from projections.read_model.contract import PositionMoved, ReadModel
 from projections.read_model.filters import AttentionFilter, JobFilter
 from projections.read_model.rows import Changes, InstanceRow, Row, SetAside, ViewSnapshot
 from projections.read_model.sightings import Sighting
-from tests.support.deployment import NOON, Deployment
-from tests.support.strategies import minute
+from tests.support.jobs.strategies import minute
+from tests.support.stores.deployment import NOON, Deployment
 
 
 def row(

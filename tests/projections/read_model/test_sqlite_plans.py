@@ -6,8 +6,8 @@ import pytest
 
 from projections.read_model.sqlite.deadlines import SELECT_DUE, SELECT_PROVISIONING, SELECT_SILENT
 from projections.read_model.sqlite.listing import SELECT_LAST_RUN
-from tests.support.deployment import NOON, Deployment
-from tests.support.tampering import Database
+from tests.support.stores.deployment import NOON, Deployment
+from tests.support.stores.tampering import Database
 
 
 @pytest.mark.parametrize(

@@ -37,8 +37,8 @@ from projections.verification.inspection.postgres import (
     SELECT_VIEW_SNAPSHOTS,
 )
 from projections.verification.inspection.postgres import SELECT_TILES as SELECT_TILES_OF_A_LEVEL
-from tests.support.deployment import Deployment
-from tests.support.tampering import Database
+from tests.support.stores.deployment import Deployment
+from tests.support.stores.tampering import Database
 
 HOT = {
     "tail": SELECT_TAIL,

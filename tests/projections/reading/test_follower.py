@@ -13,8 +13,8 @@ from domain.job.callback import Callback
 from domain.log.stored import Stored
 from projections.reading.follower import SLICE, Follower, News
 from projections.reading.time_travel import PointInHistory
-from tests.support.deployment import Deployment
-from tests.support.projecting import PATIENCE, wait_until
+from tests.support.projectors.projecting import PATIENCE, wait_until
+from tests.support.stores.deployment import Deployment
 
 STEPS = ("vm_created", "network_configured", "ansible_started")
 OTHERS = """

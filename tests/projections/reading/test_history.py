@@ -31,8 +31,8 @@ from projections.reading.history import History, Page
 from projections.views import instance, timeline
 from projections.views.instance import Instance
 from projections.views.timeline import Timeline
-from tests.support.deployment import NOON, Clock, Deployment, store_env
-from tests.support.strategies import events, facts, minute, moments
+from tests.support.jobs.strategies import events, facts, minute, moments
+from tests.support.stores.deployment import NOON, Clock, Deployment, store_env
 
 ALL = Wanted()
 CIPHER = {
@@ -373,3 +373,37 @@ def test_an_encrypted_log_is_shown(sealed: Deployment) -> None:
 
     assert everything(sealed)[2].said == {"step": "vm_created", "mode": "full"}
     assert len(sealed.history.of_all(0, 10, ALL).entries) == 9
+
+
+# Without folding
+
+
+def test_events_alone_are_those_of_the_history_without_states(stores: Deployment) -> None:
+    queued(stores)
+    for number in range(5):
+        recorded(stores, status="provisioning", step=f"step-{number}")
+
+    alone = stores.history.alone("job", 2, 3)
+
+    folded = stores.history.of_job("job", 2, 3, ALL).entries
+    assert [entry.stored.version for entry in alone] == [3, 4, 5]
+    assert [(entry.fact, entry.said) for entry in alone] == [
+        (entry.fact, entry.said) for entry in folded
+    ]
+    assert all(entry.after == Instance("job") for entry in alone)
+    assert stores.history.alone("job", 6, 3) == []
+
+
+def test_an_event_has_both_views_after_it(stores: Deployment) -> None:
+    queued(stores)
+    recorded(stores, status="provisioning", step="vm_created")
+    recorded(stores, status="failed", error="no quota")
+    present = stores.reader.instance("job")
+    assert present is not None
+
+    for version in range(1, present.version + 1):
+        entry, state = stores.history.after("job", version)
+        assert entry.stored.version == state.instance.version == state.timeline.version == version
+        assert entry.after == state.instance
+    assert state.instance == present
+    assert state.timeline == stores.reader.timeline("job")

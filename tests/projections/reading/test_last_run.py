@@ -6,7 +6,7 @@ from domain.job.callback import Callback
 from domain.job.commands.registration import QueueJob
 from domain.workflows.files import load
 from projections.reading.last_run import MOST_OWN, last_run, refs_of
-from tests.support.deployment import Deployment, settle
+from tests.support.stores.deployment import Deployment, settle
 
 SHIPPED = load()
 

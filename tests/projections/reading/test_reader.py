@@ -6,7 +6,7 @@ import pytest
 
 from projections.read_model.filters import AttentionFilter
 from projections.reading.reader import NotRebuiltYet
-from tests.support.deployment import NOON, Deployment
+from tests.support.stores.deployment import NOON, Deployment
 
 
 def test_newer_columns_are_not_read_from_rows_of_an_older_release(

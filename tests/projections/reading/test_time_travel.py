@@ -32,8 +32,8 @@ from projections.reading.time_travel import NoSuchMoment, PointInHistory, checke
 from projections.views.instance import Instance
 from projections.views.timeline import Timeline
 from projections.views.view import Views
-from tests.support.deployment import NOON, Clock, Deployment
-from tests.support.strategies import facts, minute, moments
+from tests.support.jobs.strategies import facts, minute, moments
+from tests.support.stores.deployment import NOON, Clock, Deployment
 
 VIEWS = Views()
 SHIPPED = load()

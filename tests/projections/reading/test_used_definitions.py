@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from projections.reading.used_definitions import UsedDefinitions
-from tests.support.deployment import Deployment
+from tests.support.stores.deployment import Deployment
 
 
 def test_a_definition_that_was_changed_after_its_first_use_is_named(stores: Deployment) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from domain.job.callback import Callback
 from domain.job.long_text import MAX_KEPT, is_shortened
 from projections.reading.whole_errors import AT_ONCE
-from tests.support.deployment import Deployment
+from tests.support.stores.deployment import Deployment
 
 FIRST = "first " + "x" * 60_000
 SECOND = "second " + "y" * 3_000

@@ -21,11 +21,11 @@ from projections.rebuilding.contract import Shadow
 from projections.rebuilding.first_pass import FirstPass
 from projections.rebuilding.rebuild import Progress, Rebuild
 from projections.views.view import Views
-from tests.support.deployment import NOON, Clock, Deployment
-from tests.support.projecting import Crash, UnreliableReadModel, projector
-from tests.support.rebuilding import rebuild_over, rows
-from tests.support.rows import JOBS, assert_every_row_is_right, heartbeat, lived
-from tests.support.tampering import Database
+from tests.support.jobs.rows import JOBS, assert_every_row_is_right, heartbeat, lived
+from tests.support.projectors.projecting import Crash, UnreliableReadModel, projector
+from tests.support.projectors.rebuilding import rebuild_over, rows
+from tests.support.stores.deployment import NOON, Clock, Deployment
+from tests.support.stores.tampering import Database
 
 LONG = 2_500
 When = Literal["before", "after", "never"]

@@ -27,18 +27,24 @@ from projections.read_model.sqlite import schema as in_sqlite
 from projections.read_model.tables import TABLES
 from projections.rebuilding.contract import RebuildForbidden
 from projections.rebuilding.rebuild import Progress, Rebuild, RebuildInterrupted, RebuildUnderWay
-from tests.support.chores import EverySecond
-from tests.support.deployment import Clock, Deployment
-from tests.support.projecting import PATIENCE, Crash, projector, running, wait_until
-from tests.support.rebuilding import NEWER, differences, folded_beside, rebuild_over, rows
-from tests.support.rows import (
+from tests.support.jobs.rows import (
     JOBS,
     assert_every_read_is_right,
     assert_every_row_is_right,
     heartbeat,
     lived,
 )
-from tests.support.tampering import Database
+from tests.support.projectors.chores import EverySecond
+from tests.support.projectors.projecting import PATIENCE, Crash, projector, running, wait_until
+from tests.support.projectors.rebuilding import (
+    NEWER,
+    differences,
+    folded_beside,
+    rebuild_over,
+    rows,
+)
+from tests.support.stores.deployment import Clock, Deployment
+from tests.support.stores.tampering import Database
 
 
 def rebuild(made: Deployment, batch: int) -> Rebuild:

@@ -16,11 +16,11 @@ from domain.log.store import Append
 from projections.rebuilding.contract import RebuildForbidden
 from projections.rebuilding.rebuild import LONGEST_PAUSE, Progress, RebuildInterrupted
 from projections.rebuilding.sqlite import SLICE
-from tests.support.deployment import NOON, Clock, Deployment
-from tests.support.projecting import Rests
-from tests.support.rebuilding import NEWER, differences, folded_beside, rebuild_over
-from tests.support.rows import assert_every_row_is_right, heartbeat, lived
-from tests.support.tampering import Database
+from tests.support.jobs.rows import assert_every_row_is_right, heartbeat, lived
+from tests.support.projectors.projecting import Rests
+from tests.support.projectors.rebuilding import NEWER, differences, folded_beside, rebuild_over
+from tests.support.stores.deployment import NOON, Clock, Deployment
+from tests.support.stores.tampering import Database
 
 MANY = 2 * SLICE + 50
 WANTED = [

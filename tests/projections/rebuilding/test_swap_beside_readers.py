@@ -10,12 +10,12 @@ import pytest
 
 from domain.workflows.definition import Workflows
 from projections.read_model.filters import JobFilter
-from tests.support.deployment import Clock, Deployment
-from tests.support.postgres_server import PostgresServer, create_database
-from tests.support.projecting import wait_until
-from tests.support.rebuilding import folded_beside
-from tests.support.rows import assert_every_row_is_right, lived
-from tests.support.tampering import Database
+from tests.support.jobs.rows import assert_every_row_is_right, lived
+from tests.support.projectors.projecting import wait_until
+from tests.support.projectors.rebuilding import folded_beside
+from tests.support.stores.deployment import Clock, Deployment
+from tests.support.stores.postgres_server import PostgresServer, create_database
+from tests.support.stores.tampering import Database
 
 STANDBY = "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
 

@@ -21,8 +21,8 @@ from projections.tree.contract import TILE, Grown, Head, Tile, TileId, TreeBroke
 from projections.tree.grower import Grower
 from projections.tree.proofs import Evidence, NoSuchTree, NotInTreeYet
 from projections.tree.tiles import Nodes, grown, tails
-from tests.support.deployment import Deployment
-from tests.support.tampering import Database
+from tests.support.stores.deployment import Deployment
+from tests.support.stores.tampering import Database
 
 LEAVES = [merkle.leaf_hash(str(number).encode()) for number in range(TILE * 3)]
 

@@ -5,8 +5,16 @@ from __future__ import annotations
 import pytest
 
 from domain.job.commands.registration import QueueJob
-from tests.support.deployment import Deployment, settle
-from tests.support.verifying import EACH, GAP, GAP_AFTER, JOBS, append, place, skip_positions
+from tests.support.projectors.verifying import (
+    EACH,
+    GAP,
+    GAP_AFTER,
+    JOBS,
+    append,
+    place,
+    skip_positions,
+)
+from tests.support.stores.deployment import Deployment, settle
 
 
 @pytest.fixture

@@ -7,16 +7,16 @@ from threading import Event
 import pytest
 
 from projections.projecting.projector import Projector
-from tests.support.chores import EverySecond
-from tests.support.deployment import Deployment
-from tests.support.tampering import Database
-from tests.support.verifying import (
+from tests.support.projectors.chores import EverySecond
+from tests.support.projectors.verifying import (
     folded_by_older_release,
     place,
     verify,
     verify_job,
     without,
 )
+from tests.support.stores.deployment import Deployment
+from tests.support.stores.tampering import Database
 
 STEP = place(148)
 """Version 50 of job a, which reports a step."""

@@ -13,10 +13,16 @@ from domain.job.commands.registration import QueueJob
 from domain.log.snapshots import SHAPE
 from domain.workflows.definition import Workflows
 from projections.projecting.projector import Projector
-from tests.support.deployment import Clock, Deployment, settle, store_env
-from tests.support.sealing import CIPHER
-from tests.support.tampering import Database
-from tests.support.verifying import append, forget_rows, of_older_release, verify, verify_job
+from tests.support.projectors.verifying import (
+    append,
+    forget_rows,
+    of_older_release,
+    verify,
+    verify_job,
+)
+from tests.support.stores.deployment import Clock, Deployment, settle, store_env
+from tests.support.stores.sealing import CIPHER
+from tests.support.stores.tampering import Database
 
 VIEWS = ("instances", "timelines")
 EVENTS = 230

@@ -14,9 +14,9 @@ from domain.job.keys.key import Key
 from domain.log.store import Append
 from projections.verification.findings import Finding
 from projections.verification.inspection.log_pages import PAGE
-from tests.support.deployment import NOON, Deployment, settle
-from tests.support.tampering import Database
-from tests.support.verifying import carried_over, verification, verify, verify_job
+from tests.support.projectors.verifying import carried_over, verification, verify, verify_job
+from tests.support.stores.deployment import NOON, Deployment, settle
+from tests.support.stores.tampering import Database
 
 Places = set[tuple[str, int | None, str | None, int | None]]
 

@@ -6,9 +6,7 @@ import pytest
 
 from projections.chore import IDLE_SECONDS
 from projections.tree.grower import Grower
-from tests.support.deployment import Deployment, settle
-from tests.support.tampering import Database
-from tests.support.verifying import (
+from tests.support.projectors.verifying import (
     EACH,
     GAP_AFTER,
     JOBS,
@@ -22,6 +20,8 @@ from tests.support.verifying import (
     verify,
     verify_job,
 )
+from tests.support.stores.deployment import Deployment, settle
+from tests.support.stores.tampering import Database
 
 N = 100
 """An event in the middle of the first tile: number 100, position 100, version 34 of job a."""

@@ -24,10 +24,7 @@ from domain.workflows.definition import Workflows
 from projections.projecting.projector import Projector
 from projections.tree.grower import Grower
 from projections.verification.inspection.contract import Inspection, StoredRow
-from tests.support.deployment import NOON, Clock, Deployment, settle, store_env
-from tests.support.sealing import CIPHER
-from tests.support.tampering import Database
-from tests.support.verifying import (
+from tests.support.projectors.verifying import (
     LAST,
     append,
     carried_over,
@@ -37,6 +34,9 @@ from tests.support.verifying import (
     verify,
     verify_job,
 )
+from tests.support.stores.deployment import NOON, Clock, Deployment, settle, store_env
+from tests.support.stores.sealing import CIPHER
+from tests.support.stores.tampering import Database
 
 TURNS: tuple[Status, ...] = ("failed", "provisioning", "provisioning", "running")
 STEPS = ("vm_created", "network_configured", "ansible_started", "coffee_made")

@@ -23,10 +23,10 @@ from domain.workflows.files import load
 from projections.views.attention import attention, candidate, needing
 from projections.views.instance import Instance, evolve
 from projections.views.reasons import GROUPS
-from tests.support.deployment import NOON
-from tests.support.histories import FAILED, PROVISIONING, QUEUED, RUNNING
-from tests.support.orders import COMMANDS, told
-from tests.support.strategies import callbacks, minute
+from tests.support.jobs.histories import FAILED, PROVISIONING, QUEUED, RUNNING
+from tests.support.jobs.orders import COMMANDS, told
+from tests.support.jobs.strategies import callbacks, minute
+from tests.support.stores.deployment import NOON
 
 WORKFLOWS = load()
 

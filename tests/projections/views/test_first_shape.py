@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from projections.views.instance import Instance
 from projections.views.view import Views
-from tests.support.strategies import minute
+from tests.support.jobs.strategies import minute
 
 # As the first release stored it: a second attempt that runs and has been asked to stop.
 STOPPING = (

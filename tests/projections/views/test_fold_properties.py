@@ -23,8 +23,7 @@ from projections.views.instance import Instance
 from projections.views.timeline import Timeline
 from projections.views.ui_steps import ui_steps
 from projections.views.view import State, View, Views
-from tests.support.deployment import NOON, Clock, Deployment
-from tests.support.strategies import (
+from tests.support.jobs.strategies import (
     WORKFLOWS,
     callbacks,
     events,
@@ -37,6 +36,7 @@ from tests.support.strategies import (
     reached,
     run_ids,
 )
+from tests.support.stores.deployment import NOON, Clock, Deployment
 
 VIEWS = Views()
 

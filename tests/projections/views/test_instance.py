@@ -19,8 +19,8 @@ from domain.job.events import (
 )
 from domain.workflows.definition import Workflows
 from projections.views.instance import Instance, evolve
-from tests.support.deployment import NOON
-from tests.support.strategies import minute, numbered
+from tests.support.jobs.strategies import minute, numbered
+from tests.support.stores.deployment import NOON
 
 QUEUED = JobQueued(
     recorded_at=NOON, agent_id="agent", user_id="ada", region="eu-west", workflow="vm@1"

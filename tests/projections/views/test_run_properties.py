@@ -17,8 +17,8 @@ from domain.workflows.definition import Workflows
 from projections.views import instance as instances
 from projections.views.instance import INSTANCE_STATUSES, Instance
 from projections.views.ui_steps import ui_steps
-from tests.support.deployment import NOON
-from tests.support.strategies import minute
+from tests.support.jobs.strategies import minute
+from tests.support.stores.deployment import NOON
 
 STEPS = ("vm_created", "network_configured", "ansible_started", "ansible_complete")
 RECORDED_FROM = NOON + timedelta(hours=24)

@@ -22,8 +22,8 @@ from domain.job.events import (
     StopRequested,
 )
 from projections.views.timeline import GAP, MAX_GAPS, Gap, Timeline, evolve
-from tests.support.deployment import NOON
-from tests.support.strategies import minute, numbered
+from tests.support.jobs.strategies import minute, numbered
+from tests.support.stores.deployment import NOON
 
 QUEUED = JobQueued(recorded_at=NOON, agent_id="agent", user_id="ada", workflow="vm@1")
 PROVISIONING = StatusReported(recorded_at=NOON, status="provisioning", workflow_run_id="1")

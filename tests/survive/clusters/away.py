@@ -10,10 +10,11 @@ import subprocess
 from pathlib import Path
 from typing import Final, Literal
 
-from tests.support.server import MILEPOST
+from tests.support.processes.server import MILEPOST
 
 Cable = Literal["db", "web"]
-OTHER_ADDRESS: Final = "02:00:00:00:00:09"
+NOBODY: Final = "02:00:00:00:00:09"
+"""The address of a card that is not there."""
 
 
 class Away:
@@ -51,16 +52,15 @@ class Away:
         return ("ip", "netns", "exec", self._name, MILEPOST)
 
     def vanish(self, cable: Cable) -> None:
-        """Let packets go nowhere from now on: both ends send to cards that are not there."""
-        self._there("link", "set", self._far(cable), "address", OTHER_ADDRESS)
-        lost = ("lladdr", "02:00:00:00:00:01", "dev", self._near(cable))
-        _ip("neigh", "replace", self.address(cable), *lost)
+        """Let packets go nowhere from now on: both ends send to a card that is not there."""
+        nowhere = ("lladdr", NOBODY, "dev")
+        _ip("neigh", "replace", self.address(cable), *nowhere, self._near(cable))
+        self._there("neigh", "replace", self.here(cable), *nowhere, self._far(cable))
 
     def come_back(self, cable: Cable) -> None:
         """Plug the cable in again."""
         _ip("neigh", "del", self.address(cable), "dev", self._near(cable))
-        self._there("link", "set", self._far(cable), "down")
-        self._there("link", "set", self._far(cable), "up")
+        self._there("neigh", "del", self.here(cable), "dev", self._far(cable))
 
     def remove(self) -> None:
         """Remove the host with its cables."""

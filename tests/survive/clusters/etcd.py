@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from tests.support.server import free_port
+from tests.support.processes.server import free_port
 from tests.survive.clusters.processes import run
 from tests.survive.waiting import PATIENCE_SECONDS
 

@@ -6,7 +6,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from tests.support.server import free_port
+from tests.support.processes.server import free_port
 from tests.survive import page
 from tests.survive.clusters.processes import kill_postgres, run
 from tests.survive.waiting import PATIENCE_SECONDS

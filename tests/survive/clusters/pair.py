@@ -9,8 +9,8 @@ from typing import Literal
 
 import psycopg
 
-from tests.support.postgres_server import SUPERUSER, PostgresServer
-from tests.support.server import free_port
+from tests.support.processes.server import free_port
+from tests.support.stores.postgres_server import SUPERUSER, PostgresServer
 from tests.survive import page
 from tests.survive.clusters.processes import kill_postgres
 from tests.survive.waiting import PATIENCE_SECONDS, until

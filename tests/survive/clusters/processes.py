@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.support.postgres_server import SYSTEM_USER
+from tests.support.stores.postgres_server import SYSTEM_USER
 from tests.survive.waiting import until
 
 USER = SYSTEM_USER if os.geteuid() == 0 else None

@@ -19,8 +19,8 @@ from api.cli.looking import trail
 from api.cli.looking.playing import Frame, frames, on_screen, play
 from domain.log.store import Append
 from projections.reading.entries import Wanted
-from tests.support.shell import ESCAPE, Shell
-from tests.support.site import MACHINE, Site
+from tests.support.people.shell import ESCAPE, Shell
+from tests.support.web.site import MACHINE, Site
 
 
 def lived(site: Site) -> None:

@@ -11,9 +11,9 @@ import pytest
 
 from domain.workflows.files import SHIPPED
 from projections.read_model.contract import SHAPE
-from tests.support.server import free_port
-from tests.support.shell import ESCAPE, Shell
-from tests.support.site import MACHINE, Site, everything_in, problem_of
+from tests.support.people.shell import ESCAPE, Shell
+from tests.support.processes.server import free_port
+from tests.support.web.site import MACHINE, Site, everything_in, problem_of
 
 CREDENTIALS = {
     "MILEPOST_CALLBACK_SECRET": "a-secret-of-the-tests",

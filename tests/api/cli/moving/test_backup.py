@@ -13,10 +13,10 @@ import pytest
 
 from domain.log.connections.sqlite_copy import NotCopied, copy_database
 from domain.log.sqlite import SQLiteRecorder
-from tests.support.deployment import Deployment, settle
-from tests.support.disks import small_disk
-from tests.support.shell import Shell, beside
-from tests.support.site import Site
+from tests.support.people.shell import Shell, beside
+from tests.support.processes.disks import small_disk
+from tests.support.stores.deployment import Deployment, settle
+from tests.support.web.site import Site
 
 
 @pytest.fixture

@@ -18,11 +18,11 @@ from domain.evidence.signing_keys import PrivateKey
 from domain.transfer.exporting import Export, Selection
 from domain.transfer.manifest import loaded
 from domain.workflows.definition import Workflows
-from tests.support.deployment import NOON, Clock, Deployment, store_env
-from tests.support.lives import live
-from tests.support.sealing import CIPHER
-from tests.support.server import MILEPOST
-from tests.support.shell import Shell, beside
+from tests.support.jobs.lives import live
+from tests.support.people.shell import Shell, beside
+from tests.support.processes.server import MILEPOST
+from tests.support.stores.deployment import NOON, Clock, Deployment, store_env
+from tests.support.stores.sealing import CIPHER
 
 EVENTS = 15
 

@@ -17,12 +17,12 @@ from domain.evidence.signing_keys import PrivateKey
 from domain.transfer.jsonl import InvalidExport
 from domain.transfer.manifest import dumped
 from projections.tree.grower import Grower
-from tests.support.deployment import Deployment, store_env
-from tests.support.lives import live
-from tests.support.manifest import MANIFEST
-from tests.support.moving import PAIRS, Move, moving
-from tests.support.shell import beside
-from tests.support.tampering import Database
+from tests.support.jobs.lives import live
+from tests.support.people.shell import beside
+from tests.support.stores.deployment import Deployment, store_env
+from tests.support.stores.manifest import MANIFEST
+from tests.support.stores.moving import PAIRS, Move, moving
+from tests.support.stores.tampering import Database
 
 EVENTS = 15
 

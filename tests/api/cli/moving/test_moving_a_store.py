@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.moving import PAIRS, Move, moving
-from tests.support.sealing import CIPHER
-from tests.support.site import ADMIN, MACHINE, Site, problem_of
+from tests.support.stores.moving import PAIRS, Move, moving
+from tests.support.stores.sealing import CIPHER
+from tests.support.web.site import ADMIN, MACHINE, Site, problem_of
 
 BODY = b'{"job_id": "job-1", "status": "provisioning", "callback_id": "cb-1"}'
 

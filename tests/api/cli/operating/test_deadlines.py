@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.support.shell import Shell
-from tests.support.site import Site
+from tests.support.people.shell import Shell
+from tests.support.web.site import Site
 
 
 def all_silent(site: Site) -> None:

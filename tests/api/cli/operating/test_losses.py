@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from domain.job.callback import Callback
-from tests.support.deployment import Deployment
-from tests.support.losing import lose
-from tests.support.shell import Shell
+from tests.support.people.shell import Shell
+from tests.support.stores.deployment import Deployment
+from tests.support.stores.losing import lose
 
 
 def lose_an_end(made: Deployment) -> int:

@@ -8,8 +8,8 @@ import pytest
 
 from domain.job.commands.registration import QueueJob
 from domain.job.events import AttemptFailed, Fact, StopRequested
-from tests.support.shell import Shell
-from tests.support.site import MACHINE, Site, problem_of
+from tests.support.people.shell import Shell
+from tests.support.web.site import MACHINE, Site, problem_of
 
 BY_OPS = ("--by", "ops")
 

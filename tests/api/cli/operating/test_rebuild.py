@@ -6,10 +6,10 @@ import pytest
 
 from domain.job.callback import Callback
 from projections.read_model.contract import SHAPE
-from tests.support.rebuilding import NEWER
-from tests.support.shell import ESCAPE, Shell
-from tests.support.site import Site
-from tests.support.tampering import Database
+from tests.support.people.shell import ESCAPE, Shell
+from tests.support.projectors.rebuilding import NEWER
+from tests.support.stores.tampering import Database
+from tests.support.web.site import Site
 
 
 def lived(site: Site) -> None:

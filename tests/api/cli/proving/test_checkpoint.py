@@ -14,10 +14,10 @@ from domain.evidence.signed_note import opened_note, signed_note
 from domain.evidence.signing_keys import PrivateKey, PublicKey
 from domain.transfer.manifest import loaded
 from projections.tree.grower import Grower
-from tests.support.deployment import Deployment, settle
-from tests.support.shell import Shell, beside
-from tests.support.site import SIGNER, Site
-from tests.support.tampering import Database
+from tests.support.people.shell import Shell, beside
+from tests.support.stores.deployment import Deployment, settle
+from tests.support.stores.tampering import Database
+from tests.support.web.site import SIGNER, Site
 
 
 @pytest.fixture

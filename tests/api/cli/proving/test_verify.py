@@ -19,11 +19,11 @@ from api.settings.config import from_environment
 from domain.evidence.signed_note import signed_note
 from domain.evidence.signing_keys import PrivateKey
 from domain.log.store import Append
-from tests.support.deployment import settle
-from tests.support.server import MILEPOST
-from tests.support.shell import ESCAPE, Shell
-from tests.support.site import SIGNER, Site
-from tests.support.tampering import Database
+from tests.support.people.shell import ESCAPE, Shell
+from tests.support.processes.server import MILEPOST
+from tests.support.stores.deployment import settle
+from tests.support.stores.tampering import Database
+from tests.support.web.site import SIGNER, Site
 
 EDIT = "UPDATE milepost_events SET topic = 'MetadataReported' WHERE notification_id = 3"
 

@@ -25,7 +25,7 @@ from api.wiring import open_services
 from projections.reactions.deadlines import Note
 from projections.reactions.presence import Presence
 from projections.read_model.contract import NOTE_OF_DEADLINES
-from tests.support.server import MILEPOST, PATIENCE_SECONDS, Make, Server, free_port
+from tests.support.processes.server import MILEPOST, PATIENCE_SECONDS, Make, Server, free_port
 
 QUICK = ("--speed", "50")
 UNDER_WAY = {"pending", "provisioning"}

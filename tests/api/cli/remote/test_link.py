@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.server import MILEPOST, PATIENCE_SECONDS, Make, Server
+from tests.support.processes.server import MILEPOST, PATIENCE_SECONDS, Make, Server
 
 JOB = "job 1/a?b"
 

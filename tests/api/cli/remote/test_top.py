@@ -7,8 +7,8 @@ import subprocess
 
 import pytest
 
-from tests.support.server import MILEPOST, PATIENCE_SECONDS, Make, Server
-from tests.support.terminal import CTRL_C, SHOWS_CURSOR, terminal
+from tests.support.people.terminal import CTRL_C, SHOWS_CURSOR, terminal
+from tests.support.processes.server import MILEPOST, PATIENCE_SECONDS, Make, Server
 
 ENTERS_OWN_SCREEN = "\x1b[?1049h"
 LEAVES_OWN_SCREEN = "\x1b[?1049l"

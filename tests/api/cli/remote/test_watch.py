@@ -11,9 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.scripted_http import STREAM, scripted
-from tests.support.server import MILEPOST, PATIENCE_SECONDS, Make, Server
-from tests.support.terminal import (
+from tests.support.people.terminal import (
     COLOUR,
     CTRL_C,
     HIDES_CURSOR,
@@ -21,6 +19,8 @@ from tests.support.terminal import (
     Terminal,
     terminal,
 )
+from tests.support.processes.server import MILEPOST, PATIENCE_SECONDS, Make, Server
+from tests.support.web.scripted_http import STREAM, scripted
 
 MACHINE = {"server_id": "s-1", "server_ip": "203.0.113.7", "tailscale_ip": "100.64.0.7"}
 

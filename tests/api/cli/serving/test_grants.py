@@ -11,9 +11,9 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests.support.deployment import Deployment, settle
-from tests.support.server import Make
-from tests.support.shell import Shell, beside
+from tests.support.people.shell import Shell, beside
+from tests.support.processes.server import Make
+from tests.support.stores.deployment import Deployment, settle
 
 JOB = {"job_id": "job-2", "agent_id": "agent-1", "user_id": "user-1"}
 

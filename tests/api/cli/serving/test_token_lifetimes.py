@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from api.tokens import stored_time
-from tests.support.deployment import NOON
-from tests.support.shell import Shell
-from tests.support.site import Site
+from tests.support.people.shell import Shell
+from tests.support.stores.deployment import NOON
+from tests.support.web.site import Site
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from tests.api.http.authorisation.world import (
     callers_of,
     settled,
 )
-from tests.support.site import Site
+from tests.support.web.site import Site
 
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 OF_ITSELF: Final = {"HEAD", "OPTIONS"}

@@ -7,8 +7,8 @@ from typing import Final, NamedTuple
 
 from api.senders.job_keys import job_key
 from api.tokens import Scope
-from tests.support.deployment import settle
-from tests.support.site import ADMIN, JOB_KEY_SECRET, SECRET, Site, bearer, sign
+from tests.support.stores.deployment import settle
+from tests.support.web.site import ADMIN, JOB_KEY_SECRET, SECRET, Site, bearer, sign
 
 UNKNOWN: Final = "mp_0123456789ab_" + "x" * 43
 

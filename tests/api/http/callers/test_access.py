@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from api.tokens import Scope
-from tests.support.site import ADMIN, MACHINE, Site, bearer, body_of, everything_in, problem_of
+from tests.support.web.site import ADMIN, MACHINE, Site, bearer, body_of, everything_in, problem_of
 
 READS = (
     "/api/jobs",

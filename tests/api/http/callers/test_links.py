@@ -10,7 +10,7 @@ from flask import request
 from werkzeug.test import TestResponse
 
 from api.http.callers.links import KEY, without_link
-from tests.support.site import ADMIN, MACHINE, Site, bearer, body_of, problem_of
+from tests.support.web.site import ADMIN, MACHINE, Site, bearer, body_of, problem_of
 
 JOB = "/api/jobs/job-1"
 INSTANCE = "/api/agents/agent-1/instance"

@@ -13,10 +13,10 @@ from api.app import create_app
 from api.http.callers.proxies import Proxies
 from api.settings.path_prefix import OWN
 from api.settings.settings import Settings
-from tests.support.deployment import Deployment
-from tests.support.doors import opened
-from tests.support.front import FrontDoor
-from tests.support.site import Site, bearer, body_of, like_jq, problem_of, sign
+from tests.support.stores.deployment import Deployment
+from tests.support.web.doors import opened
+from tests.support.web.front import FrontDoor
+from tests.support.web.site import Site, bearer, body_of, like_jq, problem_of, sign
 
 PREFIX = "/milepost"
 

@@ -9,8 +9,8 @@ from flask import request, url_for
 
 from api.app import create_app
 from api.http.callers.proxies import Proxies
-from tests.support.deployment import Deployment
-from tests.support.site import ADMIN, Site, bearer
+from tests.support.stores.deployment import Deployment
+from tests.support.web.site import ADMIN, Site, bearer
 
 SAID = {
     "X-Forwarded-For": "203.0.113.7",

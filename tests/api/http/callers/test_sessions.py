@@ -8,7 +8,7 @@ import pytest
 
 from api import tokens
 from api.sessions import LASTS, UNUSED, hash_of
-from tests.support.site import ADMIN, MACHINE, Site, bearer, body_of, problem_of, sign
+from tests.support.web.site import ADMIN, MACHINE, Site, bearer, body_of, problem_of, sign
 
 LOOKS = ("/api/jobs", "/api/jobs/job-1", "/api/agents/agent-1/instance", "/metrics")
 

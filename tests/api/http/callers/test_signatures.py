@@ -17,8 +17,8 @@ from api.http.callers.signatures import Sender, verify
 from api.senders.signing_key import SigningKey, key_id
 from api.settings.config import from_environment
 from domain.job.events import Received
-from tests.support.deployment import NOON, Clock, Deployment
-from tests.support.site import SECRET, Site, problem_of, sign
+from tests.support.stores.deployment import NOON, Clock, Deployment
+from tests.support.web.site import SECRET, Site, bearer, problem_of, sign
 
 BODY = b'{"job_id": "job-1", "status": "provisioning"}'
 STANDARD_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # noqa: S105  of nothing
@@ -431,3 +431,79 @@ def test_a_secret_may_have_a_comma() -> None:
 
     assert verified(seed(secret=both), both)
     assert "one secret a line" in refused(seed(secret=OLD), both)
+
+
+# Near misses
+
+
+@pytest.mark.parametrize("name", ["webhook", "svix"])
+def test_a_time_in_milliseconds_is_named(memory_site: Site, name: str) -> None:
+    milliseconds = str(int(NOON.timestamp() * 1000))
+    headers = {**standard(), "webhook-timestamp": milliseconds}
+    named = {each.replace("webhook-", f"{name}-"): value for each, value in headers.items()}
+
+    detail = problem_of(memory_site.unsigned(BODY, named), 401, "invalid-signature")["detail"]
+
+    assert "milliseconds" in detail
+    assert "seconds since 1970" in detail
+
+
+def in_base64(secret: str = SECRET) -> str:
+    return base64.b64encode(bytes.fromhex(sign(BODY, secret))).decode()
+
+
+FORMS = {
+    "the prefix of GitHub": (f"sha256={sign(BODY)}", "begins with sha256="),
+    "base64": (in_base64(), "base64"),
+    "base64 without its end": (in_base64().rstrip("="), "base64"),
+    "what openssl prints": (f"SHA2-256(stdin)= {sign(BODY)}", "not 64 hex digits"),
+    "SHA-1": (sign(BODY)[:40], "not 64 hex digits"),
+    "no signature": ("", "not 64 hex digits"),
+    "no ASCII": ("\xe9" * 64, "not 64 hex digits"),
+}
+
+
+@pytest.mark.parametrize(("given", "said"), FORMS.values(), ids=FORMS)
+def test_the_form_of_a_signature_is_named(memory_site: Site, given: str, said: str) -> None:
+    answer = memory_site.unsigned(BODY, {"X-Signature": given})
+
+    detail = problem_of(answer, 401, "invalid-signature")["detail"]
+    assert said in detail
+    assert "hex of HMAC-SHA256(secret, body)" in detail
+    assert memory_site.position == 0
+
+
+def test_github_signatures_in_base64_are_named() -> None:
+    said = refused({"X-Hub-Signature-256": f"sha256={in_base64()}"})
+
+    assert "X-Hub-Signature-256 seems to be base64" in said
+    assert "sha256=, then" in said
+
+
+def test_a_form_is_named_without_a_look_at_the_keys() -> None:
+    """Strangers learn the same as a sender that has the secret."""
+    for given in (f"sha256={sign(BODY, NEVER)}", in_base64(NEVER), "abc"):
+        by_stranger = refused({"X-Signature": given}, OLD)
+
+        assert by_stranger == refused({"X-Signature": given}, NEVER)
+
+
+def test_the_sha_1_signature_of_github_is_named(memory_site: Site) -> None:
+    digest = hmac.new(SECRET.encode(), BODY, "sha1").hexdigest()
+
+    answer = memory_site.unsigned(BODY, {"X-Hub-Signature": f"sha1={digest}"})
+
+    detail = problem_of(answer, 401, "invalid-signature")["detail"]
+    assert "X-Hub-Signature-256 is needed" in detail
+    assert verified({"X-Hub-Signature": f"sha1={digest}", **github()})
+
+
+def test_a_token_in_place_of_a_signature_is_named(memory_site: Site) -> None:
+    said = {
+        problem_of(memory_site.unsigned(BODY, bearer(token)), 401, "invalid-signature")["detail"]
+        for token in (memory_site.token("admin"), "mp_0123456789ab_x")
+    }
+
+    [detail] = said
+    assert "Callbacks are signed" in detail
+    assert "tokens are for reads" in detail

@@ -10,7 +10,7 @@ from api.http.callers.stranger_log import MINUTE_SECONDS, PER_MINUTE, StrangerLo
 from api.http.counting.counters import LEFT_OUT
 from api.http.problems.documents import problem_of as explained
 from domain.errors import QueueFull, StoreUnavailable, Unavailable
-from tests.support.site import SECRET, Site, problem_of
+from tests.support.web.site import SECRET, Site, problem_of
 
 LOG = logging.getLogger("milepost.api")
 

@@ -7,7 +7,7 @@ import base64
 import pytest
 
 from api.http.grip.held_link import PATH, Held, opened, path_of
-from tests.support.grip import KEY
+from tests.support.web.grip import KEY
 
 HELD = Held("0123456789ab", 41, "job/1 ü", None)
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from api.http.grip.signature import came_through
-from tests.support.grip import KEY, encoded, signature
+from tests.support.web.grip import KEY, encoded, signature
 
 NOW = datetime(2026, 11, 27, tzinfo=UTC)
 

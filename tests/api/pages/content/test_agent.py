@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.site import MACHINE, Site
+from tests.support.web.site import MACHINE, Site
 
 
 def test_an_agent_has_its_newest_job_and_its_earlier_ones(database_site: Site) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.site import JOB_KEY_SECRET, MACHINE, SECRET, Site, sign
+from tests.support.web.site import JOB_KEY_SECRET, MACHINE, SECRET, Site, sign
 
 LINE = re.compile(r'aria-label="Command"><code>(.*?)</code>', re.DOTALL)
 RECORDER = """#!/bin/sh

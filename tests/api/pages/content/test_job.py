@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.support.site import Site
+from tests.support.web.site import Site
 
 STRANGE = (
     "a/b",

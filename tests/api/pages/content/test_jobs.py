@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.site import MACHINE, Site
+from tests.support.web.site import MACHINE, Site
 
 
 def test_an_empty_store_shows_how_to_send_the_first_callback(memory_site: Site) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tests.support.site import MACHINE, Site
+from tests.support.web.site import MACHINE, Site
 
 STEP = re.compile(
     r'<li data-state="(\w+)".*?class="label">([^<]+)<'

@@ -7,6 +7,7 @@ from functools import reduce
 from typing import Any
 from xml.etree import ElementTree
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,8 +27,8 @@ from domain.job.events import (
 )
 from domain.workflows.files import load
 from projections.views.timeline import Timeline, evolve
-from tests.support.deployment import NOON
-from tests.support.strategies import facts, moments, numbered, times
+from tests.support.jobs.strategies import facts, moments, numbered, times
+from tests.support.stores.deployment import NOON
 
 SHIPPED = load()
 QUEUED = JobQueued(recorded_at=NOON, agent_id="agent", user_id="ada", workflow="vm@1")
@@ -146,6 +147,15 @@ def test_a_job_that_waits_is_drawn_until_now() -> None:
     assert made.bars("timeline-waiting") == [(0, 100)]
     assert made.story == "Attempt 1 has been waiting for its workflow for 12 min 34 s."
     assert made.words("timeline-ends") == ["2026-03-02 12:00:00 UTCnow, 2026-03-02 12:12:34 UTC"]
+
+
+def test_a_job_that_was_registered_after_its_end_ends_where_it_did() -> None:
+    late = msgspec.structs.replace(QUEUED, recorded_at=at(900))
+
+    made = drawing(begins(0), step(60, "vm_created"), fails(120), late, now=1000)
+
+    assert made.story.startswith("Attempt 1 failed after 2 min 0 s")
+    assert made.bars("timeline-waiting") == []
 
 
 def test_a_long_silence_is_squeezed_and_its_length_is_written() -> None:

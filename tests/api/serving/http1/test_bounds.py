@@ -15,7 +15,7 @@ from api.serving.http1.connection import LEAST_TAKEN, Connection
 from api.serving.http1.incoming import Ends, Incoming
 from api.serving.http1.limits import RESERVED
 from api.serving.http1.turned_away import PAUSE_SECONDS, TurnedAway
-from tests.support.connections import MANY, PATIENT, Case, Client, get, post, run
+from tests.support.web.connections import MANY, PATIENT, Case, Client, get, post, run
 
 KIB = 1024
 

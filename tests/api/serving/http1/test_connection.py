@@ -15,7 +15,7 @@ from api.serving.http1.reading import (
     MAX_PATH_BYTES,
     MAX_REQUEST_BYTES,
 )
-from tests.support.connections import LONG, MANY, PATIENCE, QUICK, Case, Client, get, post, run
+from tests.support.web.connections import LONG, MANY, PATIENCE, QUICK, Case, Client, get, post, run
 
 CHUNKED = b"POST /post HTTP/1.1\r\nHost: milepost\r\nTransfer-Encoding: chunked\r\n\r\n"
 

@@ -7,8 +7,8 @@ from functools import partial
 from itertools import count
 
 from api.serving.http1.feeding import LARGEST_PIECE, PIECE_BYTES, TURN_SECONDS, Feed, Feeding
-from tests.support.connections import PATIENT, Case, Client, get, post, run
-from tests.support.seconds import Seconds
+from tests.support.projectors.seconds import Seconds
+from tests.support.web.connections import PATIENT, Case, Client, get, post, run
 
 KIB = 1024
 MANY = 40

@@ -19,9 +19,9 @@ from typing import Final
 import pytest
 
 from api.serving.http1.incoming import Incoming
-from tests.support.connections import QUICK, Case, get, run
-from tests.support.hostile_http import pieces, stream
-from tests.support.strict_http import Read, readings
+from tests.support.web.connections import QUICK, Case, get, run
+from tests.support.web.hostile_http import pieces, stream
+from tests.support.web.strict_http import Read, readings
 
 SEED: Final = int(os.environ.get("MILEPOST_FUZZ_SEED", "20261126"))
 STREAMS: Final = int(os.environ.get("MILEPOST_FUZZ_STREAMS", "400"))

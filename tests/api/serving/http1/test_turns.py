@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import ClassVar
 
 from api.serving.http1.connection import Connection
-from tests.support.connections import MANY, Case, run
+from tests.support.web.connections import MANY, Case, run
 
 
 class Turns(Connection):

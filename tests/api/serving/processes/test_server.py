@@ -6,7 +6,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from tests.support.server import MILEPOST, PATIENCE_SECONDS, free_port
+from tests.support.processes.server import MILEPOST, PATIENCE_SECONDS, free_port
 
 FILES = 500
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from api.serving.processes.service_manager import ServiceManager
-from tests.support.service_manager import NotifySocket, abstract, at_path
+from tests.support.processes.service_manager import NotifySocket, abstract, at_path
 
 
 @pytest.fixture(params=["path", "abstract"])

@@ -16,11 +16,11 @@ from api.serving.publishing.publisher import ACTIVE_SECONDS, Publisher, TokenEnd
 from api.serving.publishing.telling import Telling
 from api.tokens import stored_time
 from projections.reading.follower import News
-from tests.support.deployment import Deployment
-from tests.support.grip import KEY, Control, control_port
-from tests.support.projecting import wait_until
-from tests.support.seconds import Seconds
-from tests.support.site import Site
+from tests.support.projectors.projecting import wait_until
+from tests.support.projectors.seconds import Seconds
+from tests.support.stores.deployment import Deployment
+from tests.support.web.grip import KEY, Control, control_port
+from tests.support.web.site import Site
 
 
 @pytest.fixture

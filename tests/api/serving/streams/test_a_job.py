@@ -8,8 +8,8 @@ import pytest
 from eventsourcing.persistence import StoredEvent
 
 from api.serving.streams.pages import EVENTS
-from tests.support.site import MACHINE, Site, problem_of
-from tests.support.streaming import Block, Live, live
+from tests.support.web.site import MACHINE, Site, problem_of
+from tests.support.web.streaming import Block, Live, live
 
 STREAM = "/api/jobs/job-1/stream"
 STEPS = ("vm_created", "network_configured", "ansible_started")

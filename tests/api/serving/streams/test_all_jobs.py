@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-from tests.support.connections import PATIENCE
-from tests.support.site import Site
-from tests.support.streaming import Live, live
+from tests.support.web.connections import PATIENCE
+from tests.support.web.site import Site
+from tests.support.web.streaming import Live, live
 
 
 def play(site: Site) -> list[tuple[int, str]]:

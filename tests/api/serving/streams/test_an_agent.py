@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.site import MACHINE, Site
-from tests.support.streaming import Live, live
+from tests.support.web.site import MACHINE, Site
+from tests.support.web.streaming import Live, live
 
 STREAM = "/api/agents/agent-1/stream"
 

@@ -12,9 +12,9 @@ from api.serving.streams.audience import Bounds
 from api.serving.streams.pages import PAGE_BYTES
 from api.serving.streams.stream import MOST_UNSENT
 from api.sessions import LASTS, hash_of
-from tests.support.connections import PATIENT
-from tests.support.site import Site
-from tests.support.streaming import Live, live
+from tests.support.web.connections import PATIENT
+from tests.support.web.site import Site
+from tests.support.web.streaming import Live, live
 
 STREAMS = ("/api/jobs/job-1/stream", "/api/agents/agent-1/stream", "/api/stream")
 STREAM, _, OF_ALL = STREAMS

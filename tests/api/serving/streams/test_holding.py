@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
-from tests.support.deployment import Deployment
-from tests.support.grip import KEY, signature
-from tests.support.site import ADMIN, Site
-from tests.support.streaming import Live, Reader, live
+from api.serving.http1.incoming import Ends, Incoming
+from tests.support.stores.deployment import Deployment
+from tests.support.web.grip import KEY, signature
+from tests.support.web.site import ADMIN, Site
+from tests.support.web.streaming import Live, Reader, live
 
+ENDS = Ends(("192.0.2.1", 1), ("192.0.2.2", 2))
 OF_JOB, OF_AGENT = "/api/jobs/job-1/stream", "/api/agents/agent-1/stream"
 Test = Callable[[Live], Coroutine[Any, Any, None]]
 
@@ -62,6 +64,25 @@ def test_the_proxy_is_told_to_hold_a_stream_after_what_the_reader_missed(site: S
         )
         assert ids(none) == []
         assert none.headers["grip-hold"] == "stream"
+
+    live(site, test)
+
+
+@pytest.mark.parametrize("path", [OF_JOB, OF_AGENT])
+def test_a_hold_never_goes_back_behind_what_the_reader_has_seen(site: Site, path: str) -> None:
+    """The proxy would send again what follows the position that it is told."""
+
+    async def test(served: Live) -> None:
+        link = link_of(await asked(served, path))
+        seen = site.position + 5
+        channel = "job-job-1" if path == OF_JOB else "agent-agent-1"
+        said = {
+            b"grip-sig": signature().encode(),
+            b"grip-last": f"{channel}; last-id={seen}".encode(),
+        }
+        answer = await served.front.answer(Incoming("GET", link.encode(), "1.1", said, b"", ENDS))
+        assert answer.body == b""
+        assert ("Grip-Channel", f"{channel}; prev-id={seen}") in answer.headers
 
     live(site, test)
 

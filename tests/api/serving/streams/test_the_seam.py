@@ -16,8 +16,8 @@ from domain.errors import StoreUnavailable
 from domain.job.callback import Callback
 from projections.reading.reader import Reader
 from projections.views.instance import Instance
-from tests.support.site import Site
-from tests.support.streaming import Live, live
+from tests.support.web.site import Site
+from tests.support.web.streaming import Live, live
 
 ANYBODY = Principal("anybody", frozenset({"read"}), "token-1")
 JOB = Instance("job-1")

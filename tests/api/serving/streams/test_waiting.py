@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from api.http.waiting import MAX_WAIT_SECONDS, preferred_wait
-from tests.support.site import MACHINE, Site
-from tests.support.streaming import Live, live
+from tests.support.web.site import MACHINE, Site
+from tests.support.web.streaming import Live, live
 
 PATHS = ("/api/jobs/job-1", "/api/agents/agent-1/instance")
 

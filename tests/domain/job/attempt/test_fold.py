@@ -15,9 +15,9 @@ from domain.job.events import (
     MetadataReported,
     StepReported,
 )
-from tests.support.deployment import NOON
-from tests.support.histories import FAILED, PROVISIONING, RUNNING, TIMED_OUT
-from tests.support.strategies import minute
+from tests.support.jobs.histories import FAILED, PROVISIONING, RUNNING, TIMED_OUT
+from tests.support.jobs.strategies import minute
+from tests.support.stores.deployment import NOON
 
 
 def step(name: str, recorded_at: datetime, occurred_at: datetime | None = None) -> StepReported:

@@ -27,7 +27,7 @@ from domain.transfer.importing import fill
 from domain.transfer.jsonl import encode, unsealed
 from domain.workflows.files import load
 from domain.writing.batch import Batch
-from tests.support.deployment import Clock
+from tests.support.stores.deployment import Clock
 
 MEMORY = {"PERSISTENCE_MODULE": "domain.log.memory"}
 JOBS = ("job-1", "job/2", "job-3")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from tests.support.stories import Story
+from tests.support.jobs.stories import Story
 
 MACHINE: dict[str, Any] = {
     "server_id": "good",

@@ -11,8 +11,8 @@ from domain.job.events import (
 )
 from domain.job.provisioning_job import ProvisioningJob
 from domain.job.provisioning_job import evolve as evolve_job
-from tests.support.histories import TIMED_OUT
-from tests.support.strategies import minute
+from tests.support.jobs.histories import TIMED_OUT
+from tests.support.jobs.strategies import minute
 
 
 def told(*callbacks: Callback, job: ProvisioningJob | None = None) -> ProvisioningJob:

@@ -10,8 +10,8 @@ import pytest
 from domain.job.callback import Callback
 from domain.job.events import RollbackRequested
 from domain.job.provisioning_job import Outcome, ProvisioningJob
-from tests.support.deployment import NOON
-from tests.support.histories import callback
+from tests.support.jobs.histories import callback
+from tests.support.stores.deployment import NOON
 
 Word = tuple[int, int, dict[str, Any]]
 """When a callback is recorded and when it happened by its sender, in seconds, and what it says."""

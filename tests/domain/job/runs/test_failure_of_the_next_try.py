@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.support.stories import FIRST, SILENCE, STEP, told
+from tests.support.jobs.stories import FIRST, SILENCE, STEP, told
 
 SECOND: dict[str, Any] = {"status": "failed", "workflow_run_id": "7", "error": "second"}
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from tests.support.deployment import NOON
-from tests.support.stories import Story
+from tests.support.jobs.stories import Story
+from tests.support.stores.deployment import NOON
 
 STEP: dict[str, Any] = {"status": "provisioning", "step": "vm_created"}
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.histories import QUEUED
-from tests.support.stories import Story
+from tests.support.jobs.histories import QUEUED
+from tests.support.jobs.stories import Story
 
 RUNS: list[dict[str, Any]] = [
     {"workflow_run_id": "7", "run_attempt": 1},

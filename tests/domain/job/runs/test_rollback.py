@@ -12,15 +12,15 @@ from domain.job.events import (
     StatusReported,
 )
 from domain.job.provisioning_job import ProvisioningJob
-from tests.support.deployment import NOON
-from tests.support.histories import (
+from tests.support.jobs.histories import (
     FAILED,
     MACHINE,
     PROVISIONING,
     callback,
     job_after,
 )
-from tests.support.strategies import minute
+from tests.support.jobs.strategies import minute
+from tests.support.stores.deployment import NOON
 
 LIVE = {"server_id": "srv-live", "server_ip": "203.0.113.7", "tailscale_ip": "100.64.0.7"}
 

@@ -11,9 +11,9 @@ from domain.job.attempt.fold import evolve
 from domain.job.events import StatusReported
 from domain.job.provisioning_job import ProvisioningJob
 from domain.job.runs.orders import possible
-from tests.support.deployment import NOON
-from tests.support.orders import order
-from tests.support.stories import Story
+from tests.support.jobs.orders import order
+from tests.support.jobs.stories import Story
+from tests.support.stores.deployment import NOON
 
 RUN: dict[str, Any] = {"workflow_run_id": "7"}
 

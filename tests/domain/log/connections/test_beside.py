@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from domain.log.connections.beside import open_beside
-from tests.support.accounts import ANOTHER
+from tests.support.processes.accounts import ANOTHER
 
 
 @pytest.fixture

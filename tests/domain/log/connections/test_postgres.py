@@ -11,8 +11,8 @@ from psycopg_pool import PoolTimeout
 from domain.job.callback import Callback
 from domain.log.connections.postgres import POOL_SIZE, PostgresDatastore
 from domain.log.postgres import PostgresRecorder
-from tests.support.deployment import Deployment
-from tests.support.projecting import wait_until
+from tests.support.projectors.projecting import wait_until
+from tests.support.stores.deployment import Deployment
 
 MANY = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'many'"
 

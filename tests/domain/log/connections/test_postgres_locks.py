@@ -17,8 +17,8 @@ from domain.log.connections.postgres_locks import LOCK_LOG, LOCK_SCHEMA
 from domain.log.postgres import PostgresRecorder
 from domain.workflows.definition import Workflows
 from projections.read_model.postgres.waking import WakeUpsOf
-from tests.support.deployment import Clock, Deployment, settle
-from tests.support.projecting import wait_until
+from tests.support.projectors.projecting import wait_until
+from tests.support.stores.deployment import Clock, Deployment, settle
 
 SOON = "SET lock_timeout = '100ms'"
 

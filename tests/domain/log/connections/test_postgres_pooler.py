@@ -12,10 +12,10 @@ import pytest
 
 from domain.job.callback import Callback
 from domain.workflows.definition import Workflows
-from tests.support.deployment import Clock, Deployment, settle
-from tests.support.pgbouncer import PgBouncer
-from tests.support.shell import Shell
-from tests.support.verifying import verify
+from tests.support.people.shell import Shell
+from tests.support.projectors.verifying import verify
+from tests.support.stores.deployment import Clock, Deployment, settle
+from tests.support.stores.pgbouncer import PgBouncer
 
 Pooled = Callable[..., str]
 

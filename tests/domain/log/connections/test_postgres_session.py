@@ -14,11 +14,11 @@ from domain.log.connections.postgres import PostgresDatastore
 from domain.log.connections.postgres_session import OF_NEWER_SERVERS, OF_TCP, SETTINGS
 from domain.log.postgres import PostgresRecorder
 from domain.log.schema.postgres import PostgresSchema
-from tests.support.deployment import Deployment
-from tests.support.outside import HOSTILE, WAYS, by_database
-from tests.support.postgres_server import PostgresServer
-from tests.support.server import free_port
-from tests.support.tampering import Database
+from tests.support.processes.server import free_port
+from tests.support.stores.deployment import Deployment
+from tests.support.stores.outside import HOSTILE, WAYS, by_database
+from tests.support.stores.postgres_server import PostgresServer
+from tests.support.stores.tampering import Database
 
 PINNED = {**SETTINGS, **OF_NEWER_SERVERS}
 CURRENT = "SELECT current_setting(%s)"

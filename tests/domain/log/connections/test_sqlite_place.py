@@ -15,7 +15,7 @@ from eventsourcing.persistence import OperationalError
 
 from domain.errors import StoreUnavailable
 from domain.job.callback import Callback
-from tests.support.deployment import Deployment
+from tests.support.stores.deployment import Deployment
 
 HEARTBEAT = Callback(job_id="job", type="heartbeat")
 

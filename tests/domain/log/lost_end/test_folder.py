@@ -13,8 +13,8 @@ from domain.job.callback import Callback
 from domain.log.lost_end.folder import MemoryFolder
 from domain.log.lost_end.marks import Mark, Memory
 from domain.log.lost_end.watch import EndWatch
-from tests.support.deployment import NOON, Deployment
-from tests.support.losing import lose
+from tests.support.stores.deployment import NOON, Deployment
+from tests.support.stores.losing import lose
 
 ANOTHER = 65534
 """The user and group id of another account."""

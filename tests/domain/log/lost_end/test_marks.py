@@ -6,7 +6,7 @@ from datetime import timedelta
 from itertools import pairwise
 
 from domain.log.lost_end.marks import DENSE_MARKS, MOST_MARKS, Mark, Memory
-from tests.support.deployment import NOON
+from tests.support.stores.deployment import NOON
 
 
 def after(looks: int) -> Memory:

@@ -11,8 +11,8 @@ import pytest
 
 from domain.job.callback import Callback
 from domain.log.lost_end.contract import Loss
-from tests.support.deployment import NOON, Deployment, kind_of
-from tests.support.losing import lose
+from tests.support.stores.deployment import NOON, Deployment, kind_of
+from tests.support.stores.losing import lose
 
 
 def record(made: Deployment, job_id: str, times: int = 1) -> int:

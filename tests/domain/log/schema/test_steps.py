@@ -11,8 +11,8 @@ import pytest
 from domain.log.schema.postgres import PostgresSchema
 from domain.log.schema.sqlite import SQLiteSchema
 from domain.log.schema.steps import Part, Schema, SchemaBehind, Step, each
-from tests.support.deployment import Deployment
-from tests.support.tampering import Database
+from tests.support.stores.deployment import Deployment
+from tests.support.stores.tampering import Database
 
 FIRST: Step[Any] = Step(1, ("one",), each("CREATE TABLE IF NOT EXISTS one (a integer)"))
 SECOND: Step[Any] = Step(

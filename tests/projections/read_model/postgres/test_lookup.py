@@ -19,7 +19,7 @@ from projections.read_model.contract import SHAPE
 from projections.read_model.postgres import sighting
 from projections.read_model.postgres.lookup import Lookup, bigint, text
 from projections.read_model.postgres.statements import of_shape
-from tests.support.deployment import Deployment
+from tests.support.stores.deployment import Deployment
 
 SIGHT = {view: of_shape(each, SHAPE) for view, each in sighting.SIGHT.items()}
 SIGHT_AGENTS = of_shape(sighting.SIGHT_AGENTS, SHAPE)

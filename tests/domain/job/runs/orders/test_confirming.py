@@ -14,7 +14,7 @@ from domain.job.events import (
 )
 from domain.job.provisioning_job import Outcome
 from domain.job.runs.orders import possible
-from tests.support.histories import (
+from tests.support.jobs.histories import (
     FAILED,
     MACHINE,
     PROVISIONING,
@@ -26,8 +26,8 @@ from tests.support.histories import (
     callback,
     job_after,
 )
-from tests.support.orders import order
-from tests.support.strategies import minute
+from tests.support.jobs.orders import order
+from tests.support.jobs.strategies import minute
 
 
 def test_a_stopping_instance_is_stopped_once_that_is_confirmed() -> None:

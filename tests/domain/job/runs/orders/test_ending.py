@@ -13,8 +13,7 @@ from domain.job.events import (
 )
 from domain.job.provisioning_job import Outcome
 from domain.job.runs.orders import Ordered
-from tests.support.deployment import NOON
-from tests.support.histories import (
+from tests.support.jobs.histories import (
     FAILED,
     MACHINE,
     PROVISIONING,
@@ -23,8 +22,9 @@ from tests.support.histories import (
     callback,
     job_after,
 )
-from tests.support.orders import order
-from tests.support.strategies import minute
+from tests.support.jobs.orders import order
+from tests.support.jobs.strategies import minute
+from tests.support.stores.deployment import NOON
 
 
 @pytest.mark.parametrize(

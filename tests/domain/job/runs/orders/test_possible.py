@@ -15,8 +15,7 @@ from domain.job.events import (
 )
 from domain.job.provisioning_job import Outcome, ProvisioningJob
 from domain.job.runs.orders import Ordered, possible
-from tests.support.deployment import NOON
-from tests.support.histories import (
+from tests.support.jobs.histories import (
     FAILED,
     MACHINE,
     PROVISIONING,
@@ -26,8 +25,9 @@ from tests.support.histories import (
     TIMED_OUT,
     job_after,
 )
-from tests.support.orders import COMMANDS, order, told
-from tests.support.strategies import callbacks, moments
+from tests.support.jobs.orders import COMMANDS, order, told
+from tests.support.jobs.strategies import callbacks, moments
+from tests.support.stores.deployment import NOON
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from domain.job.events import (
     AttemptStarted,
 )
 from domain.job.provisioning_job import Outcome
-from tests.support.histories import (
+from tests.support.jobs.histories import (
     FAILED,
     MACHINE,
     PROVISIONING,
@@ -18,8 +18,8 @@ from tests.support.histories import (
     callback,
     job_after,
 )
-from tests.support.orders import order
-from tests.support.strategies import minute
+from tests.support.jobs.orders import order
+from tests.support.jobs.strategies import minute
 
 
 def test_a_retry_opens_an_attempt_that_waits_for_its_run() -> None:

@@ -1,0 +1,64 @@
+"""Removals: which attempt `stopped` is about."""
+
+from __future__ import annotations
+
+from domain.job.attempt.state import Attempt
+from domain.job.runs.state import Runs
+from domain.job.runs.word import Word
+
+NONE = 0
+"""The number that stands for no attempt: the callback is recorded and changes nothing."""
+
+
+def removed_in(runs: Runs, word: Word, is_registered: bool) -> int | None:
+    """Return the number of the attempt whose machine is gone; `NONE` if it is no attempt's.
+
+    None means that `stopped` belongs where any other word of its run would.
+    """
+    if stopping := _stopping(runs, word):
+        return stopping.number
+    if word.server_id and not _may_be_the_one_that_runs(runs):
+        return NONE  # another job's machine, or one from before the job
+    return _before_it_begins(runs, word, is_registered)
+
+
+def _stopping(runs: Runs, word: Word) -> Attempt | None:
+    """Return the attempt whose machine is gone: the named one, else one that was asked to stop."""
+    every = reversed(runs.attempts)
+    if word.server_id:
+        if word.run_id and (own := runs.newest_of(word.run_id, word.run_attempt)):
+            # A re-run may have made a machine of the same name since.
+            if own.is_machine(word.server_id) or own.other(word.server_id):
+                return own
+        return next((each for each in every if each.has_machine(word.server_id)), None)
+    asked = [each for each in every if each.stop_requested_at and not each.stopped_at]
+    if word.run_id:
+        # A run of which nobody has heard removes the machine that somebody asked to be removed.
+        run = word.run_id, word.run_attempt
+        is_unknown = not (runs.newest_of(*run) or runs.has_forgotten(*run))
+        return asked[0] if len(asked) == 1 and is_unknown else None
+    present = runs.present
+    return next(iter(asked), present if present.status == "running" else None)
+
+
+def _before_it_begins(runs: Runs, word: Word, is_registered: bool) -> int | None:
+    """Decide about `stopped` without a machine while the attempt in progress has none yet.
+
+    It is about the one machine that an earlier attempt left, if it is about any.
+    """
+    waiting = runs.working
+    if word.server_id or waiting is None or waiting.status != "queued":
+        return None
+    if not (is_registered or waiting.wanted):
+        return None  # nobody waits for a workflow
+    if word.run_id:
+        is_known = runs.newest_of(word.run_id, word.run_attempt)
+        return None if is_known else NONE
+    left = [attempt.number for attempt in runs.attempts for _ in attempt.machines_left]
+    return left[0] if len(left) == 1 else NONE
+
+
+def _may_be_the_one_that_runs(runs: Runs) -> bool:
+    """Tell whether a machine that no callback named may be the one that runs."""
+    present = runs.present
+    return present.status in ("running", "stopped") and present.machine_id is None

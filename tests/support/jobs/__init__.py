@@ -1,0 +1,1 @@
+"""Jobs, their facts, and what must be shown of them."""

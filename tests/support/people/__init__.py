@@ -1,0 +1,1 @@
+"""People at a browser, a terminal or a page of the documentation."""

@@ -1,0 +1,1 @@
+"""Real programs and machines: servers, proxies, accounts, disks."""

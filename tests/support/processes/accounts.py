@@ -1,0 +1,71 @@
+"""Another account of the machine, which runs a command of Milepost. Only root can be another."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+ANOTHER = 65534
+"""The user and group id of another account."""
+# Everything is imported first: the other account may not be able to read the environment.
+AS_ANOTHER = """
+import encodings.idna, encodings.utf_8_sig, os, sys
+from api.cli import run
+user, *arguments = sys.argv[1:]
+os.setgroups([])
+os.setgid(int(user))
+os.setuid(int(user))
+sys.argv = ["milepost", *arguments]
+run()
+"""
+
+
+@contextmanager
+def shared_folder() -> Iterator[Path]:
+    """Make a folder of the other account's that both accounts reach."""
+    if os.geteuid() != 0:
+        pytest.fail("this test runs a command as another account, which needs root")
+    folder = Path(tempfile.mkdtemp(prefix="mp-account-", dir="/tmp"))
+    # The other account may not be able to enter the folder of the source.
+    for package in ("milepost", "domain", "projections", "api"):
+        shutil.copytree(Path(__file__).parents[3] / package, folder / "source" / package)
+    os.chown(folder, ANOTHER, ANOTHER)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+def command_of(
+    folder: Path, *arguments: str, user: int = ANOTHER, home: Path | None = None
+) -> subprocess.Popen[str]:
+    """Start a command as that account, with its home in the folder."""
+    return subprocess.Popen(
+        [sys.executable, "-c", AS_ANOTHER, str(user), *arguments],
+        env={
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": os.pathsep.join([str(folder / "source"), *sys.path]),
+            "MILEPOST_HOME": str(home or folder / "home"),
+        },
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def run_as(
+    folder: Path, *arguments: str, user: int = ANOTHER, home: Path | None = None
+) -> tuple[int, str, str]:
+    """Run a command as that account; return its status, what it printed and what it said."""
+    with command_of(folder, *arguments, user=user, home=home) as process:
+        out, said = process.communicate(timeout=120)
+    return process.returncode, out, said

@@ -1,0 +1,1 @@
+"""Projectors, their chores and clocks, and what verifies their rows."""

@@ -1,0 +1,1 @@
+"""Stores to test on, and what becomes of them in other hands."""
