@@ -62,7 +62,7 @@ def test_a_script_reports_what_it_reaches_and_how_it_ends(
 
     done = workplace.run(whole)
 
-    assert done.returncode == status
+    assert (done.returncode, done.stderr) == (status, "")
     assert workplace.shown["status"] == shown
     assert workplace.shown["server_id"] == "srv-1"
     steps = [each for each in workplace.said() if each not in ("provisioning", "None")]
