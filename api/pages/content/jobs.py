@@ -79,14 +79,15 @@ def address_of(job_id: str) -> str | None:
 
 def _clock(body: Mapping[str, Any]) -> tuple[str, str | None, str | None]:
     """Return what is counted for the job, from when, and until when; None goes on."""
+    began = body["claimed_at"] or body["waiting_since"] or body["created_at"]
     match body["status"]:
         case "pending":
-            return "waiting", body["created_at"], None
+            return "waiting", began, None
         case "provisioning":
-            return "for", body["claimed_at"] or body["created_at"], None
+            return "for", began, None
         case "running" | "stopping":
             return "up", body["started_at"], None
         case "stopped":
             return "was up", body["started_at"], body["stopped_at"]
         case _:
-            return "after", body["claimed_at"] or body["created_at"], body["completed_at"]
+            return "after", began, body["completed_at"]
