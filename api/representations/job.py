@@ -26,6 +26,7 @@ def shown_steps(instance: Instance, workflows: Workflows) -> list[ShownStep]:
         instance.status,
         instance.current_step(workflows),
         instance.failed_at_step(workflows),
+        instance.cancelled_while,
     )
 
 

@@ -57,7 +57,8 @@ class Workflow(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """A definition. `steps` are in the order in which a job reaches them.
 
     `waiting` is the UI step that is active while the job is queued, `started` while it is
-    provisioning and no known step is reached, `blame` the one at fault when a job fails so early.
+    provisioning and no known step is reached, `blame` the one at fault when a job fails so early;
+    a cancelled job stays at its step.
     `max_retries` is how often an operator may retry a job; callbacks of further runs are taken.
     """
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal, get_args
+from typing import Literal, TypeAlias, get_args
 
 import msgspec
 
@@ -15,6 +15,8 @@ from domain.workflows.definition import Workflows
 from projections.views.shown_times import earliest
 
 InstanceStatus = Literal["pending", "provisioning", "running", "stopping", "stopped", "failed"]
+InProgress: TypeAlias = Literal["pending", "provisioning"]
+"""The statuses of a job in progress."""
 INSTANCE_STATUSES: tuple[InstanceStatus, ...] = get_args(InstanceStatus)
 
 
@@ -84,6 +86,13 @@ class Instance(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         if status == "running" and attempt.stop_requested_at:
             return "stopping"
         return status
+
+    @property
+    def cancelled_while(self) -> InProgress | None:
+        """The status in which the shown attempt was cancelled; None if it was not cancelled."""
+        if self.attempt.outcome != "cancelled":
+            return None
+        return "provisioning" if self.attempt.claimed_at else "pending"
 
     @property
     def has_ended(self) -> bool:

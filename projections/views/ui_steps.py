@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import msgspec
 
 from domain.workflows.definition import UiStatus, Workflow
-from projections.views.instance import InstanceStatus
+from projections.views.instance import InProgress, InstanceStatus
 
 
 class ShownStep(msgspec.Struct, frozen=True):
@@ -26,8 +26,17 @@ def ui_steps(
     status: InstanceStatus,
     current_step: str | None = None,
     failed_at_step: str | None = None,
+    cancelled_while: InProgress | None = None,
 ) -> list[ShownStep]:
-    """Return the workflow's UI steps, each with its status (seed contract, "Steps")."""
+    """Return the workflow's UI steps, each with its status (seed contract, "Steps").
+
+    `cancelled_while` is the status before a cancellation, which is shown at the step that was
+    active then: the workflow's `blame` is a guess about failures only.
+    """
+    if cancelled_while:
+        was: InProgress = "provisioning" if failed_at_step else cancelled_while
+        frontier, _ = _frontier(workflow, was, failed_at_step, None)
+        return list(_shown(workflow, frontier, "error"))
     return list(_shown(workflow, *_frontier(workflow, status, current_step, failed_at_step)))
 
 

@@ -62,6 +62,28 @@ def test_an_order_is_followed_recorded_and_said(database_site: Site) -> None:
     assert (fact.reason, fact.token_id) == ("nobody wants it", "admin")
 
 
+@pytest.mark.parametrize(
+    ("order", "callbacks", "sentence"),
+    [
+        ("cancel", [], "Cancelled at Queued, step 1 of 5."),
+        ("cancel", [{"status": "provisioning"}], "Cancelled at Creating Server, step 2 of 5."),
+        ("fail", [], "Failed at Installing Dependencies, step 3 of 5."),
+    ],
+)
+def test_a_cancelled_job_stays_at_its_step(
+    memory_site: Site, order: str, callbacks: list[dict[str, str]], sentence: str
+) -> None:
+    site = memory_site
+    site.register()
+    for each in callbacks:
+        site.report(**each)
+    cookie = site.sign_in()
+
+    give(site, cookie, order)
+
+    assert sentence in site.look("/jobs/job-1", cookie).text
+
+
 def test_an_order_that_came_too_late_says_what_is_possible(memory_site: Site) -> None:
     site = memory_site
     site.register()

@@ -83,6 +83,38 @@ def test_a_cancelled_instance_is_failed_for_the_seeds_pages_and_says_that_it_was
     assert instance["error"] == "Cancelled by admin, without a reason."
 
 
+@pytest.mark.parametrize("by_callback", [False, True])
+@pytest.mark.parametrize(
+    ("callbacks", "steps"),
+    [
+        ([], "error pending pending pending pending"),
+        ([{"status": "provisioning"}], "completed error pending pending pending"),
+        (
+            [{"status": "provisioning", "step": "vm_created"}],
+            "completed completed error pending pending",
+        ),
+        (
+            [{"status": "provisioning", "step": "ansible_complete"}],
+            "completed completed completed completed error",
+        ),
+    ],
+)
+def test_a_cancelled_job_stops_at_the_step_that_was_active(
+    memory_site: Site, callbacks: list[dict[str, str]], steps: str, by_callback: bool
+) -> None:
+    site = memory_site
+    site.register()
+    for each in callbacks:
+        site.report(**each)
+
+    if by_callback:
+        site.report(status="cancelled")
+    else:
+        site.ordered("cancel")
+
+    assert [each["status"] for each in site.job()["steps"]] == steps.split()
+
+
 def test_a_retry_is_pending_until_its_run_begins(site: Site) -> None:
     provisioning(site)
     site.report(status="failed", error="boom", workflow_run_id="run-1")

@@ -104,7 +104,11 @@ def shown(instance: Instance, workflows: Workflows) -> dict[str, Any]:
         "final": final and (final.status, final.error, final.moment.at, final.inferred),
         "attempt": attempt.number,
         "steps": ui_steps(
-            workflows.recorded(instance.workflow), instance.status, current, failed_at
+            workflows.recorded(instance.workflow),
+            instance.status,
+            current,
+            failed_at,
+            instance.cancelled_while,
         ),
         **words,
     }
@@ -173,6 +177,7 @@ def test_no_sequence_produces_an_impossible_state(
             instance.status,
             current,
             instance.failed_at_step(workflows),
+            instance.cancelled_while,
         )
         statuses = [step.status for step in steps]
         at_frontier = [status for status in statuses if status in ("active", "error")]

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from domain.job.events import (
+    AttemptCancelled,
     AttemptStarted,
     Fact,
     HeartbeatReceived,
@@ -167,6 +168,17 @@ def test_the_failure_itself_may_name_a_known_step(workflows: Workflows) -> None:
 def test_only_a_failed_instance_failed_at_a_step(workflows: Workflows) -> None:
     for facts in ((QUEUED,), (QUEUED, step("vm_created")), (QUEUED, step("vm_created"), RUNNING)):
         assert folded(*facts).failed_at_step(workflows) is None
+
+
+def test_an_instance_knows_in_which_status_it_was_cancelled() -> None:
+    cancelled = AttemptCancelled(recorded_at=minute(9), attempt=1)
+    gone = JobTimedOut(recorded_at=minute(8), attempt=1, silent_since=NOON, error="Timeout")
+
+    assert folded(QUEUED, cancelled).cancelled_while == "pending"
+    assert folded(QUEUED, gone, cancelled).cancelled_while == "pending"
+    assert folded(QUEUED, PROVISIONING, cancelled).cancelled_while == "provisioning"
+    for facts in ((QUEUED,), (QUEUED, PROVISIONING, FAILED), (QUEUED, RUNNING)):
+        assert folded(*facts).cancelled_while is None
 
 
 def test_a_job_keeps_the_order_of_steps_that_it_ran_with(workflows: Workflows) -> None:

@@ -253,7 +253,8 @@ def check_steps(instance: Instance, workflows: Workflows) -> None:
     assert current is None or instance.status == "provisioning"
     assert failed_at is None or instance.status == "failed"
     workflow = workflows.recorded(instance.workflow)
-    statuses = [each.status for each in ui_steps(workflow, instance.status, current, failed_at)]
+    steps = ui_steps(workflow, instance.status, current, failed_at, instance.cancelled_while)
+    statuses = [each.status for each in steps]
     at_frontier = [status for status in statuses if status in ("active", "error")]
     assert len(at_frontier) == (0 if instance.status == "running" else 1)
     frontier = statuses.index(at_frontier[0]) if at_frontier else len(statuses)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from domain.workflows.definition import UiStatus, Workflows
-from projections.views.instance import InstanceStatus
+from projections.views.instance import InProgress, InstanceStatus
 from projections.views.ui_steps import ShownStep, ui_steps
 
 VM = ("queued", "creating", "installing", "configuring", "running")
@@ -138,3 +138,28 @@ def test_a_failure_of_vm_verified_is_shown_where_it_happened(
     shown = statuses(workflows, "vm-verified", "failed", None, failed_at_step)
 
     assert shown == expected(VERIFIED, at_fault, "error")
+
+
+@pytest.mark.parametrize(
+    ("cancelled_while", "failed_at_step", "at"),
+    [
+        ("pending", None, "queued"),
+        ("provisioning", None, "creating"),
+        ("provisioning", "coffee_made", "creating"),
+        ("provisioning", "vm_created", "installing"),
+        ("provisioning", "network_configured", "installing"),
+        ("provisioning", "ansible_started", "configuring"),
+        ("provisioning", "ansible_complete", "running"),
+        ("pending", "ansible_started", "configuring"),
+    ],
+)
+def test_a_cancelled_instance_is_shown_where_it_was(
+    workflows: Workflows,
+    cancelled_while: InProgress,
+    failed_at_step: str | None,
+    at: str,
+) -> None:
+    """`blame` is a guess about failures; a cancelled job stops at the step that was active."""
+    shown = ui_steps(workflows.find("vm"), "failed", None, failed_at_step, cancelled_while)
+
+    assert {step.id: step.status for step in shown} == expected(VM, at, "error")
