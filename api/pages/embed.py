@@ -1,4 +1,8 @@
-"""A job or an agent without the rest of the page, for an iframe of another application."""
+"""A job or an agent without the rest of the page, for an iframe of another application.
+
+The page says at which step a job failed, but not the error: an error is the end of a log, and the
+page is for everybody who has the link.
+"""
 
 from __future__ import annotations
 

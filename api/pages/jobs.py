@@ -9,7 +9,7 @@ from api.http.callers.access import principal, services
 from api.pages.content.callback_line import callback_line, callback_url
 from api.pages.content.lists import MOST_COUNTED, Lists, asked_by
 from api.pages.policy import page
-from api.pages.visitor import for_visitors
+from api.pages.visitor import for_visitors, may
 from projections.views.instance import INSTANCE_STATUSES
 
 bp = Blueprint(
@@ -41,6 +41,7 @@ def jobs() -> Response:
     return page(
         "jobs.html",
         asked=asked,
+        may_order=may("write"),
         statuses=INSTANCE_STATUSES,
         counts=lists.counts(),
         most_counted=MOST_COUNTED,

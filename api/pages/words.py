@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -92,6 +92,12 @@ def counted(number: int, one: str, many: str) -> str:
     return f"{number:,} {one if number == 1 else many}"
 
 
+def silences(gaps: Sequence[Mapping[str, Any]]) -> str:
+    """Return how many silences an attempt had, and how long they were together."""
+    seconds = sum(gap["duration_seconds"] for gap in gaps)
+    return f"{counted(len(gaps), 'silence', 'silences')}, {span(seconds)} in all"
+
+
 def _time(time: datetime | str) -> datetime:
     found = datetime.fromisoformat(time) if isinstance(time, str) else time
     return found.astimezone(UTC)
@@ -128,5 +134,6 @@ FILTERS: Final = {
     "iso": iso,
     "since": since,
     "duration": duration,
+    "silences": silences,
 }
 """What templates call these by."""

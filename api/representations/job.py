@@ -138,6 +138,7 @@ def job_body(
         "clock_skew_seconds": attempt.skew_seconds,
         "rollback_requested_at": _text(attempt.rollback_requested_at),
         "stop_requested_at": _text(attempt.stop_requested_at),
+        "waiting_since": _text(instance.expected_since),
         "claimed_at": _text(shown_claim(attempt, instance.floor)),
         "last_heartbeat_at": _text(attempt.heard_at),
         "silent_since": _text(attempt.silent_since),

@@ -83,6 +83,13 @@ class JobSchema(AnswerSchema):
     clock_skew_seconds = fields.Integer(allow_none=True, metadata={"description": SKEW})
     rollback_requested_at = fields.AwareDateTime(allow_none=True)
     stop_requested_at = fields.AwareDateTime(allow_none=True)
+    waiting_since = fields.AwareDateTime(
+        allow_none=True,
+        metadata={
+            "description": "When the job was registered, or its present attempt was opened; null "
+            "if its workflow began without a registration"
+        },
+    )
     claimed_at = fields.AwareDateTime(allow_none=True)
     last_heartbeat_at = fields.AwareDateTime(allow_none=True)
     silent_since = fields.AwareDateTime(allow_none=True)

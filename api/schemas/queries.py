@@ -33,7 +33,7 @@ class HistoryQuerySchema(Schema):
         load_default=50,
         validate=validate.Range(1, 500),
         metadata={
-            "description": "The most events to return. A page that has read 4 MiB of stored events "
+            "description": "The most events to return. A page that has read 1 MiB of stored events "
             "ends before, and has a next page"
         },
     )

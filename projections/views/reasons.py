@@ -13,6 +13,7 @@ from typing import Final, Literal, get_args
 
 import msgspec
 
+from domain.job.attempt.state import Attempt
 from domain.job.deadlines import due, later, unresponsive_at
 from domain.job.health import LATE_SECONDS, LONG_PENDING_SECONDS, Health, health
 from domain.job.runs.orders import Order
@@ -20,13 +21,16 @@ from domain.workflows.definition import Workflows
 from projections.views.durations import span
 from projections.views.instance import Instance, Refusal
 
-Kind = Literal["machine_left", "refused", "unresponsive", "late", "pending"]
+Kind = Literal["machine_left", "stopping", "refused", "unresponsive", "late", "pending"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 """The reasons, the worst first."""
-Group = Literal["machine_left", "refused", "silent", "pending"]
+Group = Literal["machine_left", "stopping", "refused", "silent", "pending"]
 GROUPS: Final[tuple[Group, ...]] = get_args(Group)
 """The kinds in which jobs are counted and found, the worst first: `late` and `unresponsive` are one
 group, because a silent job passes from one to the other while nothing is recorded."""
+
+STOPPING_SECONDS: Final = 3600
+"""How long a stop may take before somebody has to see why nobody confirms it."""
 
 
 class Reason(msgspec.Struct, frozen=True):
@@ -54,6 +58,15 @@ def watches(instance: Instance, workflows: Workflows) -> list[Watch]:
         if attempt.rollback_requested_at or attempt.machines
         for server_id, since in attempt.machines_left
     ]
+    found += [
+        Watch(
+            "stopping",
+            later(since, STOPPING_SECONDS),
+            partial(_stopping, instance, attempt.machine_id, since),
+        )
+        for attempt in instance.runs.attempts
+        if (since := attempt.stop_requested_at) and _may_still_run(attempt)
+    ]
     attempt = instance.watched
     # After a reported end, or an operator's, nothing that matters can have been lost.
     if (refusal := instance.last_refusal) and (attempt.final is None or attempt.final.inferred):
@@ -72,17 +85,30 @@ def watches(instance: Instance, workflows: Workflows) -> list[Watch]:
     return found
 
 
+def _may_still_run(attempt: Attempt) -> bool:
+    # With a rollback, the machine counts as left behind.
+    return attempt.status == "running" and not attempt.replaced and not attempt.rollback_is_open
+
+
 def _left(
     instance: Instance, number: int, server_id: str | None, since: datetime, now: datetime
 ) -> Reason:
-    machine = server_id or "without an id"
-    which = f" --server {quote(server_id)}" if server_id else ""
-    ago = span(int((now - since).total_seconds()))
+    machine, ago = server_id or "without an id", _ago(since, now)
     return Reason(
         "machine_left",
         since,
-        f"Attempt {number} left the machine {machine} behind {ago} ago, and nobody has confirmed "
-        f"that it is gone. Remove it, then: {_command('stopped', instance)}{which}",
+        f"Attempt {number} left the machine {machine} behind {ago}, and nobody has confirmed "
+        f"that it is gone. Remove it, then: {_confirm(instance, server_id)}",
+    )
+
+
+def _stopping(instance: Instance, server_id: str | None, since: datetime, now: datetime) -> Reason:
+    machine, ago = server_id or "without an id", _ago(since, now)
+    return Reason(
+        "stopping",
+        since,
+        f"A stop of the machine {machine} was requested {ago}, and nobody has confirmed that it is "
+        f"gone. Remove it if it is still there, then: {_confirm(instance, server_id)}",
     )
 
 
@@ -110,6 +136,15 @@ def _pending(instance: Instance, workflows: Workflows, since: datetime, now: dat
 def _health(instance: Instance, workflows: Workflows, now: datetime) -> Health:
     workflow = workflows.recorded(instance.workflow)
     return health(workflow, instance.watched, instance.waiting_since, now)
+
+
+def _ago(since: datetime, now: datetime) -> str:
+    return f"{span(int((now - since).total_seconds()))} ago"
+
+
+def _confirm(instance: Instance, server_id: str | None) -> str:
+    which = f" --server {quote(server_id)}" if server_id else ""
+    return f"{_command('stopped', instance)}{which}"
 
 
 def _command(name: Order, instance: Instance) -> str:

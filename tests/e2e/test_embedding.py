@@ -106,6 +106,36 @@ def test_a_page_of_an_origin_that_is_not_named_sees_nothing(product: Product, pa
         expect(page.locator("#steps li")).to_have_count(0)
 
 
+def test_a_page_says_that_there_is_no_job_yet_and_shows_the_first_one(
+    product: Product, page: Page
+) -> None:
+    product.put("steps.html", SERVER=product.server.url, AGENT="agent-2", TOKEN=TOKEN)
+    page.goto(f"{product.origin}/steps.html")
+    expect(page.locator("#news")).to_have_text("There is no job yet. Trying again…")
+
+    job = {"job_id": "job-2", "agent_id": "agent-2", "user_id": "bob"}
+    assert product.server.post("/api/jobs", job).status == 201
+
+    assert_steps(page, "active", *["pending"] * 4)
+    expect(page.locator("#news")).to_have_text("")
+
+
+@pytest.mark.parametrize(
+    ("status", "words"), [("failed", "This failed."), ("cancelled", "This was cancelled.")]
+)
+def test_a_page_says_how_a_job_went_wrong(
+    product: Product, page: Page, status: str, words: str
+) -> None:
+    product.put("steps.html", SERVER=product.server.url, AGENT=AGENT, TOKEN=TOKEN)
+    page.goto(f"{product.origin}/steps.html")
+    product.report(status="provisioning", step="vm_created")
+    assert_steps(page, "completed", "completed", "active", "pending", "pending")
+
+    product.report(status=status)
+
+    expect(page.locator("#news")).to_have_text(words)
+
+
 def test_a_page_says_why_it_is_refused(product: Product, page: Page) -> None:
     product.put("steps.html", SERVER=product.server.url, AGENT=AGENT, TOKEN=f"{TOKEN}-no-more")
     page.goto(f"{product.origin}/steps.html")
@@ -190,4 +220,4 @@ def test_the_packages_are_pinned() -> None:
 
 
 def test_the_plain_page_is_short() -> None:
-    assert len((EXAMPLES / "steps.html").read_text(encoding="utf-8").splitlines()) <= 30
+    assert len((EXAMPLES / "steps.html").read_text(encoding="utf-8").splitlines()) <= 35

@@ -69,7 +69,7 @@ def seen_job(document: Mapping[str, Any]) -> Seen:
         error=document["error"],
         health=health.get("state", "ok"),
         sentence=health.get("sentence"),
-        began=_time(document["claimed_at"] or document["created_at"]),
+        began=_began(document),
         ended=_time(document["completed_at"]),
         changed=_time(document["updated_at"]),
     )
@@ -96,6 +96,12 @@ def seen_instance(document: Mapping[str, Any]) -> Seen:
 
 def _steps(document: Mapping[str, Any]) -> Sequence[ShownStep]:
     return [ShownStep(step["id"], step["label"], step["status"]) for step in document["steps"]]
+
+
+def _began(document: Mapping[str, Any]) -> datetime | None:
+    # A server of an earlier release does not say since when a retry waits.
+    waiting = document["claimed_at"] or document.get("waiting_since")
+    return _time(waiting or document["created_at"])
 
 
 def _time(text: str | None) -> datetime | None:

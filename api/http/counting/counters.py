@@ -74,6 +74,7 @@ LEFT_OUT: Final = {
         "invalid_signature",
         "sender_slip",
         "too_large",
+        "misdirected",
         "queue_full",
         "store_unavailable",
         "not_durable",

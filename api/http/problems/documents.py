@@ -19,6 +19,7 @@ from api.http.counting.counters import REASONS, REFUSED
 from api.http.flask_side.blueprint import PROBLEM
 from api.http.messages import Answer
 from api.http.problems.kinds import KINDS, Kind
+from api.http.problems.misdirected import advice
 from domain import errors as domain
 from domain.errors import MilepostError
 from domain.log.vouching.contract import NotDurableYet
@@ -63,7 +64,7 @@ def problem_of(error: Exception, method: str, path: str, prefix: str = "") -> An
     if isinstance(error, MilepostError) and type(error) in KINDS:
         return _explained(error, method, path, prefix)
     if isinstance(error, HTTPException):
-        return _from_http(error, path, prefix)
+        return _from_http(error, method, path, prefix)
     return _unexplained(error, method, path, prefix)
 
 
@@ -125,7 +126,7 @@ def explained(error: MilepostError, method: str, path: str) -> tuple[Kind, str]:
     return kind, " ".join(part for part in (_ended(sentence(error)), kind.advice) if part)
 
 
-def _from_http(error: HTTPException, path: str, prefix: str) -> Answer:
+def _from_http(error: HTTPException, method: str, path: str, prefix: str) -> Answer:
     status = error.code or HTTPStatus.INTERNAL_SERVER_ERROR
     # Werkzeug has an older phrase for 413 than RFC 9110.
     title = "Content Too Large" if status == 413 else error.name
@@ -136,6 +137,11 @@ def _from_http(error: HTTPException, path: str, prefix: str) -> Answer:
     if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         detail = TOO_LARGE
         STRANGERS.warning(REASONS[RequestEntityTooLarge], "%r: %s", path[:MAX_PATH], detail)
+    elif where := advice(status, method, path, prefix):
+        detail = where
+        STRANGERS.warning(
+            "misdirected", "%s %r: no callback is taken here", method, path[:MAX_PATH]
+        )
     return _with(problem(status, slug, title, detail, _uri(prefix, path)), theirs)
 
 

@@ -10,6 +10,7 @@ from flask import url_for
 
 from api.badges.badge import state_of
 from api.badges.icon import icon_of
+from api.pages.content.orders import offers
 from api.pages.content.stepper import stages
 from api.pages.words import standing, title, where
 from api.representations.job import job_body, timeline_body
@@ -21,7 +22,9 @@ from projections.views.reasons import Reason
 from projections.views.timeline import Timeline
 
 Shown = dict[str, Any]
-"""A job's representation, with `state`, `where`, `href` and `clock` for a page."""
+"""A job's representation, with `state`, `where`, `href`, `clock` and `reasons` for a page.
+
+`has_orders` is true if it has reasons and takes orders."""
 
 
 def shown_job(
@@ -29,7 +32,8 @@ def shown_job(
 ) -> Shown:
     """Return everything that Milepost knows about a job now, and what a page adds to it."""
     body = job_body(instance, services.workflows, now, services.reader.first_start)
-    return {**_for_a_page(body), "reasons": reasons}
+    has_orders = bool(reasons) and bool(offers(instance, services.workflows))
+    return {**_for_a_page(body), "reasons": reasons, "has_orders": has_orders}
 
 
 def present_content(newest: Instance, services: Services, now: datetime) -> dict[str, Any]:
@@ -79,14 +83,15 @@ def address_of(job_id: str) -> str | None:
 
 def _clock(body: Mapping[str, Any]) -> tuple[str, str | None, str | None]:
     """Return what is counted for the job, from when, and until when; None goes on."""
+    began = body["claimed_at"] or body["waiting_since"] or body["created_at"]
     match body["status"]:
         case "pending":
-            return "waiting", body["created_at"], None
+            return "waiting", began, None
         case "provisioning":
-            return "for", body["claimed_at"] or body["created_at"], None
+            return "for", began, None
         case "running" | "stopping":
             return "up", body["started_at"], None
         case "stopped":
             return "was up", body["started_at"], body["stopped_at"]
         case _:
-            return "after", body["claimed_at"] or body["created_at"], body["completed_at"]
+            return "after", began, body["completed_at"]

@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from api.pages.content.jobs import Shown, shown_job
-from api.schemas.ids import MAX_ID
+from api.schemas.ids import MAX_ID, is_printable
 from api.tokens import Principal
 from api.wiring import Services
 from projections.read_model.filters import AttentionFilter, JobFilter
@@ -96,6 +96,9 @@ class Lists:
 
     def found(self, asked: Asked) -> dict[str, Any]:
         """Return the one list that is asked for, and the cursor of its next page."""
+        if not all(map(is_printable, (asked.q, asked.agent, asked.user))):
+            # No id has such characters, and PostgreSQL refuses one of them with an error.
+            return {"found": [], "cursor": None}
         if asked.status == ATTENTION:
             return self._needing_somebody(asked)
         before = asked.cursor[1] if asked.cursor else None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
 
+from api.pages.words import cut
 from domain.job.runs.orders import Order, machines_left, possible
+from domain.unseen import visible
 from domain.workflows.definition import Workflows
 from projections.views.instance import Instance
 
@@ -67,6 +69,18 @@ OFFERS: Final = {
     )
 }
 """Every order, as it is offered."""
+ABOUT_A_TIMEOUT: Final[Mapping[Order, str]] = {
+    "cancel": "Says that nobody wants the job any more. Its end becomes yours, and no late word of "
+    "the workflow takes it back. Milepost cannot cancel the workflow's run: cancel that, too.",
+    "fail": "The end becomes yours: no late word of the workflow takes it back. Until then, the "
+    "job is timed out because Milepost heard nothing, and a late word may still go on with it.",
+    "retry": "Leaves this attempt timed out, and opens the next one, which waits for its workflow. "
+    "Milepost starts no workflow: dispatch it, too.",
+}
+"""What an order changes about a job that has timed out."""
+MOST_NAMED: Final = 5
+MOST_OF_A_NAME: Final = 40
+"""A machine's id is cut to this many characters on a button, and in a list of several."""
 DONE: Final = {
     "cancel": "The job is cancelled.",
     "fail": "The job is marked as failed.",
@@ -82,10 +96,36 @@ def offers(job: Instance, workflows: Workflows) -> list[Offer]:
     """Return the orders that would change the job now."""
     allowed = workflows.recorded(job.workflow).max_retries
     found = [OFFERS[name] for name in possible(job.runs, allowed)]
-    machines = dict.fromkeys(name for _, name in machines_left(job.runs) if name)
-    if len(machines) < 2:
-        return found
-    return [
-        msgspec.structs.replace(each, machines=tuple(machines)) if each.name == "stopped" else each
-        for each in found
-    ]
+    if job.runs.working is None and job.attempt.outcome == "timed_out":
+        found = [
+            msgspec.structs.replace(each, about=ABOUT_A_TIMEOUT.get(each.name, each.about))
+            for each in found
+        ]
+    machines = list(dict.fromkeys(name for _, name in machines_left(job.runs)))
+    return [_about(machines, each) if each.name == "stopped" else each for each in found]
+
+
+def _about(machines: Sequence[str | None], offer: Offer) -> Offer:
+    """Return the order that confirms a removal, with the names of the machines it may mean."""
+    named = [name for name in machines if name]
+    if len(machines) > 1:
+        shown = [_short(name) for name in named[:MOST_NAMED]]
+        if more := len(machines) - len(shown):
+            shown.append(f"{more} more")
+        which = f"the machine you choose is gone, {', '.join(shown[:-1])} or {shown[-1]}"
+        label = f"One of {len(machines)} machines is gone"
+    elif named:
+        which = f"the machine {visible(named[0])} is gone"
+        label = f"Machine {_short(named[0])} is gone"
+    else:
+        which, label = "the machine, which told no id, is gone", offer.label
+    return msgspec.structs.replace(
+        offer,
+        label=label,
+        about=offer.about.replace("the machine is gone", which),
+        machines=tuple(named) if len(machines) > 1 else (),
+    )
+
+
+def _short(name: str) -> str:
+    return cut(visible(name), MOST_OF_A_NAME)

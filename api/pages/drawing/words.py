@@ -104,7 +104,7 @@ def _how_it_went(lane: Lane, time: Interval) -> str | Markup:
         case _:
             error = ""
             if lane.error:
-                in_one_line = " ".join(lane.error.split())
+                in_one_line = " ".join(lane.error.split()).rstrip(".")
                 error = Markup(": {}").format(quoted(in_one_line, MOST_ERROR))
             return Markup("{} after {}{}{}").format(VERBS[lane.end], took, at, error)
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from threading import Event
 from typing import Final
+
+from eventsourcing.persistence import PersistenceError
 
 from api.http import event_stream
 from api.http.grip import instructions
@@ -13,8 +16,12 @@ from api.serving.publishing.proxy import Proxy
 from api.serving.streams.documents import Documents
 from api.serving.streams.resuming import REGISTERED
 from api.wiring import Services
+from domain.errors import Unavailable
 from domain.log.stored import Stored
 from projections.reading.follower import News
+from projections.views.instance import Instance
+
+log = logging.getLogger("milepost.publishing")
 
 MOST_AGENTS: Final = 50_000
 """Of how many agents the newest job is remembered."""
@@ -52,7 +59,7 @@ class Telling:
         items = [
             item
             for each in news
-            for item in self._items(each, is_last=last[each.instance.job_id] == each.event.position)
+            for item in self._told(each, is_last=last[each.instance.job_id] == each.event.position)
         ]
         if self._proxy.publish(items, self.is_there, self._stop):
             self.told = position
@@ -62,6 +69,16 @@ class Telling:
     def stop(self) -> None:
         """Wait for the proxy no longer."""
         self._stop.set()
+
+    def _told(self, news: News, *, is_last: bool) -> Sequence[Item]:
+        try:
+            return list(self._items(news, is_last=is_last))
+        except (PersistenceError, Unavailable):
+            raise
+        except Exception:
+            # A bug about one job ends the streams of that job: all others go on.
+            log.exception("no document of %r", news.instance.job_id)
+            return list(_ends(news.instance))
 
     def _items(self, news: News, *, is_last: bool) -> Iterator[Item]:
         at, job = news.event.position, news.instance
@@ -94,3 +111,9 @@ class Telling:
         if len(self._newest) >= MOST_AGENTS:
             self._newest.clear()
         self._newest[agent_id] = job_id
+
+
+def _ends(job: Instance) -> Iterator[Item]:
+    yield instructions.close(instructions.of_job(job.job_id))
+    if job.agent_id:
+        yield instructions.close(instructions.of_agent(job.agent_id))

@@ -5,7 +5,8 @@ It reads their histories, and not the log between: other jobs may have had a mil
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
+from heapq import nsmallest
 
 from api.serving.streams.resuming import Resuming
 from api.wiring import Services
@@ -31,9 +32,10 @@ class SomeJobs:
         """
         newest = upto = self._read_model.log.newest_position()
         entries: list[Entry] = []
-        for job in self._jobs(job_ids, agent_ids, newest):
-            if job.position <= after:
-                continue
+        jobs = self._jobs(job_ids, agent_ids, newest)
+        for job in _oldest((job for job in jobs if job.position > after), after, limit + 1):
+            if job.first_position > upto:
+                break
             version = self._resuming.version_at(job, after)
             missed = self._history.of_job(job.job_id, version, limit, Wanted())
             entries = sorted([*entries, *missed.entries], key=_position)
@@ -69,6 +71,25 @@ class SomeJobs:
         for job_id in others:
             if found := self._reader.instance(job_id):
                 yield found
+
+
+def _oldest(jobs: Iterator[Instance], after: int, most: int) -> Sequence[Instance]:
+    """Return the jobs that may have the next events, those that began first before the others.
+
+    A job that began after the position has an event where it began. So of these jobs, those that
+    began first have as many events as are wanted, and all others come later.
+    """
+    earlier = list[Instance]()
+
+    def later() -> Iterator[Instance]:
+        for job in jobs:
+            if job.first_position > after:
+                yield job
+            else:
+                earlier.append(job)
+
+    began = nsmallest(most, later(), key=lambda job: job.first_position)
+    return [*earlier, *began]
 
 
 def _position(entry: Entry) -> int:

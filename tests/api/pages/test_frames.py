@@ -67,3 +67,16 @@ def test_the_frame_says_that_its_link_has_ended(memory_site: Site) -> None:
     assert (answer.status_code, ancestors(answer)) == (401, "*")
     assert "Ask who gave you the link" in answer.text
     assert "job-1" not in answer.text
+
+
+@pytest.mark.parametrize("about", ["jobs/job-1", "agents/agent-1"])
+def test_the_frame_says_where_a_job_failed_but_not_the_error(memory_site: Site, about: str) -> None:
+    site = memory_site
+    site.register()
+    site.report(status="provisioning", step="vm_created")
+    site.report(status="failed", error="fatal: PASSWORD=hunter2 was not taken")
+
+    text = embedded(site, about).text
+
+    assert "Failed at Installing Dependencies, step 3 of 5." in text
+    assert "hunter2" not in text

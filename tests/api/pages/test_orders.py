@@ -190,3 +190,66 @@ def test_a_job_of_another_user_takes_no_order(memory_site: Site) -> None:
 
     assert answer.status_code == 404
     assert len(site.facts("hers")) == 1
+
+
+def test_who_may_give_orders_is_led_from_what_needs_attention_to_them(memory_site: Site) -> None:
+    site = memory_site
+    site.register()
+    site.report(status="failed", error="no quota", **MACHINE)
+    site.project()
+    writer, reader = site.sign_in(), site.sign_in(site.token("read"))
+
+    for page, link in (("/jobs", "/jobs/job-1#orders"), ("/jobs/job-1", "#orders")):
+        for cookie, offered in ((writer, True), (reader, False)):
+            text = site.look(page, cookie).text
+            assert "milepost stopped job-1" in text
+            assert (f'<a href="{link}">' in text) is offered, (page, offered)
+
+
+def test_the_orders_of_a_narrow_page_are_one_jump_away(memory_site: Site) -> None:
+    site = memory_site
+    site.register()
+
+    header = site.look("/jobs/job-1", site.sign_in()).text.split("</header>")[1]
+
+    assert '<a href="#orders">Orders</a>' in header
+
+
+def test_the_order_about_a_machine_names_it(memory_site: Site) -> None:
+    site = memory_site
+    site.register()
+    cookie = site.sign_in()
+    texts = []
+    for number in ("1", "2"):
+        site.report(status="provisioning", workflow_run_id=number)
+        site.report(status="failed", workflow_run_id=number, server_id=f"srv-{number}")
+        texts.append(site.look("/jobs/job-1", cookie).text)
+
+    assert "Machine srv-1 is gone …" in texts[0]
+    assert "Confirms that the machine srv-1 is gone:" in texts[0]
+    assert "One of 2 machines is gone …" in texts[1]
+    assert "Confirms that the machine you choose is gone, srv-1 or srv-2:" in texts[1]
+
+
+def test_a_machine_without_an_id_is_not_named(memory_site: Site) -> None:
+    memory_site.report(status="running")
+
+    text = memory_site.look("/jobs/job-1", memory_site.sign_in()).text
+
+    assert "Confirms that the machine, which told no id, is gone:" in text
+
+
+def test_the_orders_about_a_timeout_say_what_they_change(memory_site: Site) -> None:
+    site = memory_site
+    site.register()
+    site.report(status="provisioning")
+    cookie = site.sign_in()
+    site.clock.advance(10_000)
+    site.watch()
+    assert site.job()["outcome"] == "timed_out"
+
+    text = site.look("/jobs/job-1", cookie).text
+
+    assert "The end becomes yours: no late word of the workflow takes it back." in text
+    assert "Says that nobody wants the job any more." in text
+    assert "Leaves this attempt timed out, and opens the next one" in text

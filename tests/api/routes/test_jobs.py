@@ -468,6 +468,30 @@ def test_what_needs_somebody_is_listed_the_worst_first_and_says_why(site: Site) 
     assert listed[0]["attention"][0]["since"] == "2026-03-02T12:00:00+00:00"
 
 
+def test_a_stop_that_nobody_confirms_is_listed_and_counted_until_somebody_does(site: Site) -> None:
+    site.register("job-1", "agent-1", "user-1")
+    site.report("job-1", status="running", **MACHINE)
+    site.stop("agent-1")
+    counted = 'milepost_jobs_needing_attention{reason="stopping"}'
+    site.project()
+    site.clock.advance(3599)
+    assert needing(site) == []
+
+    site.clock.advance(1)
+
+    assert needing(site) == [("job-1", ["stopping"])]
+    assert f"{counted} 1.0" in site.get("/metrics").text
+    [reason] = site.read("/api/jobs?attention=true")["jobs"][0]["attention"]
+    assert reason["since"] == "2026-03-02T12:00:00+00:00"
+    advice = reason["text"].partition("then: milepost ")[2]
+    assert advice == f"stopped job-1 --server {MACHINE['server_id']}"
+
+    site.ordered("stopped", "job-1", server_id=MACHINE["server_id"])
+    site.project()
+    assert needing(site) == []
+    assert f"{counted} 0.0" in site.get("/metrics").text
+
+
 def test_nobody_is_needed_once_it_is_done(site: Site) -> None:
     in_trouble(site)
     site.ordered("stopped", "left")

@@ -298,6 +298,7 @@ def test_jobs_that_need_somebody_are_counted_by_reason(site: Site) -> None:
     name = "milepost_jobs_needing_attention"
     assert [line for line in lines if line.startswith(name)] == [
         f'{name}{{reason="machine_left"}} 1.0',
+        f'{name}{{reason="stopping"}} 0.0',
         f'{name}{{reason="refused"}} 0.0',
         f'{name}{{reason="silent"}} 1.0',
         f'{name}{{reason="pending"}} 0.0',

@@ -62,9 +62,11 @@ def test_a_script_reports_what_it_reaches_and_how_it_ends(
 
     done = workplace.run(whole)
 
-    assert done.returncode == status
+    assert (done.returncode, done.stderr) == (status, "")
     assert workplace.shown["status"] == shown
     assert workplace.shown["server_id"] == "srv-1"
+    reached = "ansible_started" if status else None
+    assert workplace.shown["failed_at_step"] == reached
     steps = [each for each in workplace.said() if each not in ("provisioning", "None")]
     assert steps[:2] == ["vm_created", "ansible_started"]
 

@@ -156,6 +156,31 @@ def test_times_tick_and_no_live_region_does(visitor: Visitor, server: Server) ->
     assert not re.search(r"\d+ (s|min)\b", sentence)
 
 
+def test_a_page_of_a_silent_job_asks_again_every_10_s_and_that_of_another_does_not(
+    visitor: Visitor, server: Server
+) -> None:
+    server.callback({"job_id": "ageing", "status": "provisioning", "step": "vm_created"})
+    page = visitor.context.new_page()
+    page.clock.install()
+    page.goto("/jobs/ageing")
+    connected(visitor)
+    page.evaluate(WATCH_ANNOUNCER)
+    asked: list[str] = []
+    page.on("request", lambda each: asked.append(each.url))
+    page.clock.run_for(10_000)
+    assert f"{server.url}/jobs/ageing" not in asked
+
+    # What the server would have written after 150 s. The next answer says that the job is well.
+    page.evaluate("""document.querySelector(".health").insertAdjacentHTML(
+        "afterbegin", '<span class="status" data-state="late">late</span>')""")
+    expect(page.locator(".health .status")).to_have_count(1)
+    page.clock.run_for(10_000)
+
+    expect(page.locator(".health .status")).to_have_count(0)
+    assert asked.count(f"{server.url}/jobs/ageing") == 1
+    assert not re.search(r"\d", " ".join(page.evaluate("said")))
+
+
 def test_hostile_text_that_comes_live_stays_text(visitor: Visitor, server: Server) -> None:
     page = visitor.open(registered(server, "hostile"))
     connected(visitor)

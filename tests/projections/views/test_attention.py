@@ -23,7 +23,15 @@ from domain.workflows.files import load
 from projections.views.attention import attention, candidate, needing
 from projections.views.instance import Instance, evolve
 from projections.views.reasons import GROUPS
-from tests.support.jobs.histories import FAILED, PROVISIONING, QUEUED, RUNNING
+from tests.support.jobs.histories import (
+    FAILED,
+    MACHINE,
+    PROVISIONING,
+    QUEUED,
+    ROLLBACK,
+    RUNNING,
+    STOPPING,
+)
 from tests.support.jobs.orders import COMMANDS, told
 from tests.support.jobs.strategies import callbacks, minute
 from tests.support.stores.deployment import NOON
@@ -104,6 +112,36 @@ def test_a_machine_that_was_left_behind_needs_somebody_until_it_is_gone() -> Non
     assert candidate(gone, WORKFLOWS) is None
 
 
+@pytest.mark.parametrize(("minutes", "expected"), [(67, []), (68, ["stopping"])])
+def test_a_stop_that_nobody_confirms_for_an_hour_needs_somebody(
+    minutes: int, expected: list[str]
+) -> None:
+    """It was asked for 8 minutes after noon."""
+    assert kinds(instance_after(QUEUED, RUNNING, STOPPING), minute(minutes)) == expected
+
+
+def test_a_stop_needs_somebody_until_it_is_confirmed() -> None:
+    stopping = instance_after(QUEUED, MACHINE, RUNNING, STOPPING, job_id="my job")
+
+    [reason] = attention(stopping, WORKFLOWS, minute(128))
+
+    assert reason.since == minute(8)
+    assert reason.text == (
+        "A stop of the machine srv-1 was requested 2 h 0 min ago, and nobody has confirmed that it "
+        "is gone. Remove it if it is still there, then: milepost stopped 'my job' --server srv-1"
+    )
+    fact = MachineStopped(recorded_at=minute(130), attempt=1)
+    gone = evolve(stopping, JobEvent("my job", 9, fact, 9))
+    assert kinds(gone, minute(10_000)) == []
+    assert candidate(gone, WORKFLOWS) is None
+
+
+def test_a_stopping_machine_whose_rollback_was_requested_counts_as_left_behind_only() -> None:
+    both = instance_after(QUEUED, MACHINE, RUNNING, STOPPING, ROLLBACK)
+
+    assert kinds(both, minute(500)) == ["machine_left"]
+
+
 @pytest.mark.parametrize(
     ("history", "advice"),
     [
@@ -148,19 +186,20 @@ def test_a_job_that_ended_without_a_machine_left_needs_nobody(history: tuple[Fac
 
 
 def test_the_worst_comes_first_and_of_the_same_kind_the_longest() -> None:
-    late = instance_after(QUEUED, PROVISIONING, HeartbeatReceived(recorded_at=minute(57)))
+    late = instance_after(QUEUED, PROVISIONING, HeartbeatReceived(recorded_at=minute(67)))
+    stopping = instance_after(QUEUED, RUNNING, STOPPING)
     silent = instance_after(QUEUED, PROVISIONING)
     pending, longer, shorter = instance_after(QUEUED), left_behind(20), left_behind(40)
-    jobs = [instance_after(QUEUED, RUNNING), pending, late, silent, shorter, longer]
+    jobs = [instance_after(QUEUED, RUNNING), pending, late, silent, stopping, shorter, longer]
 
-    found = needing(jobs, WORKFLOWS, minute(60))
+    found = needing(jobs, WORKFLOWS, minute(70))
 
-    assert [instance for instance, _ in found] == [longer, shorter, silent, late, pending]
+    assert [instance for instance, _ in found] == [longer, shorter, stopping, silent, late, pending]
 
 
 @settings(deadline=None, max_examples=200)
 @given(
-    st.lists(callbacks(st.none()) | st.sampled_from(COMMANDS), max_size=10),
+    st.lists(callbacks(st.none()) | st.sampled_from((*COMMANDS, "stop")), max_size=10),
     st.booleans(),
     st.integers(0, 10_000),
 )

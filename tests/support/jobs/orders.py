@@ -6,7 +6,7 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Final
 
-from domain.errors import NotPossible
+from domain.errors import NothingToStop, NotPossible
 from domain.job.callback import Callback
 from domain.job.provisioning_job import Outcome, ProvisioningJob
 from domain.job.runs.orders import Ordered
@@ -44,6 +44,10 @@ def told(
         return job.report(asked, now).job
     if asked == "time":
         return job.time_out(now).job
+    if asked == "stop":
+        with suppress(NothingToStop):
+            return job.stop("ops", "done", now).job
+        return job
     with suppress(NotPossible):
         return order(job, asked, now, max_retries=allowed).job  # type: ignore[arg-type]
     return job

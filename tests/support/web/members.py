@@ -31,6 +31,7 @@ JOB = {
     "refused_callbacks",
     "rollback_requested_at",
     "stop_requested_at",
+    "waiting_since",
     "claimed_at",
     "last_heartbeat_at",
     "silent_since",

@@ -3,6 +3,7 @@
 // <body data-watch> says what the page is about: "jobs", "job:<id>" or "agent:<id>". A page that was opened by a link
 // has data-stream, the address of the stream that its link opens.
 
+import { startAgeing } from "./ageing.js";
 import { setClock, startClock, tick } from "./clock.js";
 import { Connection } from "./connection.js";
 import { Notify } from "./notify.js";
@@ -67,6 +68,7 @@ function start() {
 
   startClock();
   startSlider(page);
+  startAgeing(() => isRefused || page.look());
   stream.start(Page.position());
   document.addEventListener("visibilitychange", () => document.hidden || page.look());
   const leave = () => stream.stop();

@@ -104,3 +104,13 @@ def test_a_line_that_differs_by_time_only_has_the_same_key() -> None:
 
     assert earlier.keys() == later.keys()
     assert earlier != later
+
+
+def test_a_retry_counts_from_when_it_was_ordered() -> None:
+    waiting = job("job-1") | {
+        "status": "pending",
+        "claimed_at": None,
+        "waiting_since": (NOW - timedelta(seconds=4)).isoformat(),
+    }
+
+    assert shown(Board([], [waiting]), 100)[-1].split()[-2:] == ["4", "s"]

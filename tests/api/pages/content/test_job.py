@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.support.web.site import Site
+from tests.support.web.site import Site, moment
 
 STRANGE = (
     "a/b",
@@ -79,3 +79,44 @@ def test_the_root_and_addresses_of_an_earlier_release_lead_to_the_pages(memory_s
     for old, new in (("/", "/jobs"), ("/audit", "/jobs"), ("/audit/a/b", "/jobs/a/b")):
         answer = memory_site.client.get(old)
         assert (answer.status_code, answer.headers["Location"]) == (302, new)
+
+
+def test_an_attempt_says_how_long_its_silences_were(memory_site: Site) -> None:
+    site = memory_site
+    site.register()
+    site.report(status="provisioning")
+    for seconds in (180, 200):
+        site.clock.advance(seconds)
+        site.report(type="heartbeat")
+
+    assert "2 silences, 6 min 20 s in all" in site.get("/jobs/job-1").text
+
+
+def test_a_clock_counts_from_when_this_attempt_began_to_wait(database_site: Site) -> None:
+    site = database_site
+    site.register()
+    site.clock.advance(178)
+    site.report(status="failed", error="no quota")
+    site.ordered("retry")
+    asked = site.clock()
+    site.clock.advance(4)
+    site.project()
+
+    for page in ("/jobs/job-1", "/jobs", "/embed/jobs/job-1", "/agents/agent-1"):
+        text = site.get(page).text
+        since = re.search(r'data-since="([^"]+)">4 s</time>', text)
+        assert since, page
+        assert moment(since[1]) == asked, page
+    assert moment(site.job()["waiting_since"]) == asked
+
+
+def test_an_order_without_a_reason_ends_its_sentence_once(memory_site: Site) -> None:
+    site = memory_site
+    site.register()
+    site.report(status="provisioning")
+    site.ordered("cancel")
+
+    text = site.get("/jobs/job-1").text
+
+    assert "without a reason" in text.split("<figcaption")[1].split("</figcaption>")[0]
+    assert ".." not in re.sub(r"<[^>]*>", "", text)

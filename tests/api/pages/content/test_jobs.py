@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.support.web.site import MACHINE, Site
 
 
@@ -102,3 +104,16 @@ def test_an_address_with_what_no_filter_understands_is_answered(memory_site: Sit
 
     assert answer.status_code == 200
     assert 'href="/jobs/job-1"' in answer.text
+
+
+@pytest.mark.parametrize("name", ["q", "agent", "user"])
+def test_a_filter_that_no_id_can_be_finds_nothing(database_site: Site, name: str) -> None:
+    site = database_site
+    site.register()
+
+    shown = site.look(f"/jobs?{name}=job%00", site.sign_in())
+
+    assert shown.status_code == 200
+    assert "No job that you may see fits." in shown.text
+    listed = site.look(f"/jobs?status=attention&{name}=job%00", site.sign_in())
+    assert "Nothing needs attention." in listed.text

@@ -7,12 +7,15 @@ from contextlib import contextmanager
 from datetime import timedelta
 from threading import Event
 
+import msgspec
 import pytest
 
 from api.http.grip.instructions import content
 from api.serving.publishing.proxy import MOST_BYTES, Proxy
 from api.serving.publishing.publisher import ACTIVE_SECONDS, Publisher, TokenEnds
+from api.serving.publishing.telling import Telling
 from api.tokens import stored_time
+from projections.reading.follower import News
 from tests.support.projectors.projecting import wait_until
 from tests.support.projectors.seconds import Seconds
 from tests.support.stores.deployment import Deployment
@@ -228,3 +231,30 @@ def test_a_proxy_that_was_away_when_a_token_ended_is_told_of_it_later(
 
     ended = [channel.partition("-")[0] for channel, _, _ in control.ids]
     assert ended == ["token", "until", "until"]
+
+
+def test_a_bug_about_one_job_ends_the_streams_of_that_job_and_all_others_go_on(
+    memory: Deployment, control: Control, caplog: pytest.LogCaptureFixture
+) -> None:
+    site = Site(memory, grip_key=KEY)
+    site.register()
+    site.report("job-2", status="provisioning")
+    [first, second] = site.services.read_model.log.events(0, 2)
+    broken = site.services.reader.instance("job-1")
+    other = site.services.reader.instance("job-2")
+    assert broken
+    assert other
+    # No text of JSON can have this character.
+    broken = msgspec.structs.replace(broken, region="\ud800")
+    telling = Telling(site.services, Proxy(control.uri), lambda: False)
+
+    telling.tell([News(first, broken), News(second, other)], second.position)
+
+    assert [each["channel"] for each in control.items] == [
+        "job-job-1",
+        "agent-agent-1",
+        "job-job-2",
+    ]
+    assert control.items[0]["formats"] == {"http-stream": {"action": "close"}}
+    assert telling.told == second.position
+    assert "no document of 'job-1'" in caplog.text
