@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from shlex import quote
+
 from flask import Blueprint, Response, redirect, request, url_for
 from werkzeug.wrappers import Response as Redirect
 
 from api.http.callers.access import principal, services
-from api.pages.content.callback_line import callback_line, callback_url
+from api.pages.content.callback_line import base_url, callback_line, callback_url
 from api.pages.content.lists import MOST_COUNTED, Lists, asked_by
 from api.pages.policy import page
 from api.pages.visitor import for_visitors, may
@@ -47,6 +49,7 @@ def jobs() -> Response:
         most_counted=MOST_COUNTED,
         position=position,
         now=now,
+        demo=f"milepost demo --url {quote(base_url(wired))}",
         first_callback=callback_line(callback_url(wired), FIRST_CALLBACK),
         **shown,
     )

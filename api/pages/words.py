@@ -78,8 +78,13 @@ def day_and_clock(time: datetime | str) -> str:
 
 
 def since(time: datetime | str, until: datetime | str) -> str:
-    """Return how long it is from one time to another."""
+    """Return how long it is from one time to another, in whole seconds as a clock ticks."""
     return span(int((_time(until) - _time(time)).total_seconds()))
+
+
+def took(time: datetime | str, until: datetime | str) -> str:
+    """Return how long something took that is over, to a tenth of a second."""
+    return span((_time(until) - _time(time)).total_seconds())
 
 
 def iso(time: datetime | str) -> str:
@@ -133,6 +138,7 @@ FILTERS: Final = {
     "day_and_clock": day_and_clock,
     "iso": iso,
     "since": since,
+    "took": took,
     "duration": duration,
     "silences": silences,
 }

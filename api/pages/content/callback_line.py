@@ -27,7 +27,11 @@ def callback_line(url: str, body: str) -> str:
     )
 
 
+def base_url(services: Services) -> str:
+    """Return the URL of this server: that of its settings, else as the browser reached it."""
+    return services.settings.public_url or request.root_url.rstrip("/")
+
+
 def callback_url(services: Services, job_id: str | None = None) -> str:
     """Return the URL for every job's callbacks; with `job_id`, that of one job."""
-    base = services.settings.public_url or request.root_url.rstrip("/")
-    return base + (CALLBACK_PATHS[0] if job_id is None else path_of(job_id))
+    return base_url(services) + (CALLBACK_PATHS[0] if job_id is None else path_of(job_id))

@@ -43,6 +43,8 @@ def test_the_form_asks_for_a_token(memory_site: Site) -> None:
 
     assert answer.status_code == 200
     assert "milepost tokens create" in answer.text
+    assert "<code>admin-token</code>" in answer.text
+    assert "<code>.milepost/admin-token</code>" in answer.text
     assert 'type="password"' in answer.text
     assert "form-action 'self'" in answer.headers["Content-Security-Policy"]
     assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]

@@ -140,3 +140,38 @@ def test_the_reference_is_shown_under_its_policy(visitor: Visitor) -> None:
     expect(page.locator(".opblock").first).to_be_visible(timeout=30_000)
     page.locator(".opblock").first.click()
     expect(page.locator(".opblock-body").first).to_be_visible()
+
+
+UUID = "6ad6ba7b-8109-4dad-91d1-80b400c04fd4"
+BROKEN = """selector => [...document.querySelectorAll(selector)]
+  .filter(each => each.getClientRects().length > 1
+    || each.getBoundingClientRect().height > 1.9 * parseFloat(getComputedStyle(each).fontSize))
+  .map(each => each.textContent)"""
+STICKING_OUT = """() => [...document.querySelectorAll("main time")].filter(time => {
+  const cell = time.closest("dd, .long, .took, p");
+  return time.getBoundingClientRect().right > cell.getBoundingClientRect().right + 1;
+}).map(time => time.textContent)"""
+
+
+def test_times_and_ids_stay_whole_where_there_is_room(visitor: Visitor, server: Server) -> None:
+    job = {"job_id": UUID, "agent_id": f"{UUID[:-1]}5", "user_id": "a-user"}
+    assert server.post("/api/jobs", job).status == 201
+    server.callback({"job_id": UUID, "status": "provisioning", "step": "vm_created"})
+    server.callback({"job_id": UUID, "status": "failed", "error": "no quota"})
+    page = visitor.context.new_page()
+
+    page.set_viewport_size({"width": 1280, "height": 900})
+    page.goto("/jobs")
+    expect(page.get_by_role("link", name=UUID)).to_be_visible()
+    assert page.evaluate(BROKEN, f".job:has([href='/jobs/{UUID}']) .id") == []
+    for width in (360, 1000, 1280):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.goto(f"/jobs/{UUID}")
+        assert page.evaluate(BROKEN, ".timeline-ends span") == [], width
+    for width in (1000, 850):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.goto(f"/agents/{job['agent_id']}")
+        expect(page.locator(".jobs")).to_be_visible()
+        # A person's own font may be wider than ours.
+        page.evaluate("document.body.style.fontFamily = 'monospace'")
+        assert page.evaluate(STICKING_OUT) == [], width

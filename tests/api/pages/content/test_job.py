@@ -120,3 +120,18 @@ def test_an_order_without_a_reason_ends_its_sentence_once(memory_site: Site) -> 
 
     assert "without a reason" in text.split("<figcaption")[1].split("</figcaption>")[0]
     assert ".." not in re.sub(r"<[^>]*>", "", text)
+
+
+def test_a_step_takes_as_long_in_the_timeline_as_in_the_stepper(memory_site: Site) -> None:
+    site = memory_site
+    site.register()
+    site.report(status="provisioning", step="vm_created")
+    site.clock.advance(1.96)
+    site.report(status="provisioning", step="ansible_started")
+    site.clock.advance(60)
+    site.report(status="failed", error="no quota")
+
+    text = site.get("/jobs/job-1").text
+
+    assert '<time class="lasting" datetime="PT1S">2 s</time>' in text
+    assert '<span class="timeline-took">2 s</span>' in text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.support.stores.deployment import Deployment
 from tests.support.web.site import MACHINE, Site
 
 
@@ -11,9 +12,17 @@ def test_an_empty_store_shows_how_to_send_the_first_callback(memory_site: Site) 
     answer = memory_site.get("/jobs")
 
     assert answer.status_code == 200
-    assert "milepost demo" in answer.text
+    assert "milepost demo --url http://localhost</code>" in answer.text
+    assert "In the folder where the server was started" in answer.text
     assert "openssl dgst" in answer.text
     assert "http://localhost/api/webhooks/github" in answer.text
+
+
+def test_the_first_commands_go_to_the_server_as_its_browser_reaches_it(memory: Deployment) -> None:
+    public = "https://milepost.example/ops"
+    site = Site(memory, public_url=public)
+
+    assert f"milepost demo --url {public}</code>" in site.get("/jobs").text
 
 
 def test_each_job_is_in_one_list(database_site: Site) -> None:
