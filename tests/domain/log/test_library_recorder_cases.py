@@ -7,6 +7,7 @@ the library included, returns positions.
 
 from __future__ import annotations
 
+from threading import enumerate as enumerate_threads
 from typing import Any
 from uuid import uuid4
 
@@ -26,6 +27,8 @@ CASES = (
     "test_concurrent_throughput",
 )
 SUBSCRIBING = "optional_test_insert_subscribe"
+READING = "read_continuously"
+"""The function that the readers of a case run, which their names have."""
 
 
 @pytest.fixture(params=["memory", "sqlite", "postgres"])
@@ -33,6 +36,11 @@ def recorder(request: pytest.FixtureRequest) -> Any:
     """A recorder of Milepost's own factory, on an empty store."""
     factory = InfrastructureFactory.construct(store_env(request.param, request))
     yield factory.application_recorder()
+    # A case tells its readers to stop, and waits for none of them. SQLite does not survive a
+    # connection that is closed while another thread reads by it.
+    for thread in enumerate_threads():
+        if READING in thread.name:
+            thread.join()
     factory.close()
 
 
