@@ -23,7 +23,7 @@ from tests.e2e.watching import read_whole, watching
 from tests.support.people.shown_code import block
 from tests.support.processes.nginx import nginx
 from tests.support.processes.pushpin import Pushpin, free_ports, pushpin, settings
-from tests.support.processes.server import TOKEN, Make, Server
+from tests.support.processes.server import PATIENCE_SECONDS, TOKEN, Make, Server
 
 KILLS = 6
 JOBS = 3
@@ -62,8 +62,17 @@ class Reader:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         if last_id is not None:
             headers["Last-Event-ID"] = str(last_id)
-        self.connection.request("GET", path, headers=headers)
-        self.answer = self.connection.getresponse()
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            self.connection.request("GET", path, headers=headers)
+            self.answer = self.connection.getresponse()
+            # Every answer of Milepost has the id of its request. Pushpin has an error of its own
+            # for a stream until its two processes have found one another.
+            if self.answer.status < 500 or "X-Request-Id" in self.answer.headers:
+                break
+            assert time.monotonic() < deadline, self.answer.status
+            self.connection.close()
+            time.sleep(0.02)  # another process is waited for, up to the deadline
 
     def next(self) -> tuple[int, Any] | None:
         """Return the id and the document of the next block that has one; None at the end."""
