@@ -114,8 +114,9 @@ def _stopping(instance: Instance, server_id: str | None, since: datetime, now: d
 
 def _refused(instance: Instance, refusal: Refusal, _: datetime) -> Reason:
     why = (refusal.detail or refusal.reason).rstrip(".")
+    end = "" if why.endswith("?") else "."
     advice = f"Mend the workflow and send it again, or: {_command('fail', instance)}"
-    text = f"A callback was refused, so its news may be lost: {why}. {advice}"
+    text = f"A callback was refused, so its news may be lost: {why}{end} {advice}"
     return Reason("refused", refusal.at, text)
 
 

@@ -168,6 +168,16 @@ def test_every_reason_ends_with_what_to_do(history: tuple[Fact, ...], advice: st
     assert reason.text.endswith(f" {advice}")
 
 
+def test_a_refusal_that_ends_with_a_question_gets_no_full_stop_after_it() -> None:
+    refused = CallbackRefused(
+        recorded_at=minute(1), reason="unknown_status", detail="Did you mean 'running'?", body="{}"
+    )
+
+    [reason] = attention(instance_after(QUEUED, PROVISIONING, refused), WORKFLOWS, minute(2))
+
+    assert "Did you mean 'running'? Mend the workflow" in reason.text
+
+
 def test_a_machine_without_an_id_is_not_named_in_the_command() -> None:
     asked = RollbackRequested(recorded_at=minute(5), attempt=1, server_ip="203.0.113.7")
     left = instance_after(PROVISIONING, FAILED, asked)
