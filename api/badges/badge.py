@@ -67,7 +67,10 @@ def state_of(job: Mapping[str, Any]) -> str:
 
 
 def place_of(job: Mapping[str, Any]) -> tuple[int, int]:
-    """Return which UI step is active or at fault, from 1, of how many; 0 if none is."""
+    """Return the place of the active or failed UI step, from 1, and how many steps there are.
+
+    The place is 0 without such a step.
+    """
     steps = job["steps"]
     at = [number for number, each in enumerate(steps, 1) if each.status in ("active", "error")]
     return (at[0] if at else 0), len(steps)

@@ -21,7 +21,8 @@ EXPOSED: Final = (
     "Access-Control-Expose-Headers",
     "ETag, Link, Retry-After, Preference-Applied, X-Request-Id",
 )
-"""The headers of an answer that a page may read, besides those that any page may."""
+"""The headers of an answer that a browser lets a page of another origin read only if Milepost names
+them."""
 PREFLIGHT: Final = (
     ("Access-Control-Allow-Methods", ", ".join(READS)),
     ("Access-Control-Allow-Headers", "Authorization, Last-Event-ID, If-None-Match, Prefer"),

@@ -68,9 +68,7 @@ def checked_secrets(name: str, given: Sequence[str]) -> tuple[str, ...]:
     return tuple(given)
 
 
-def job_key_secrets(env: Variables) -> tuple[str, ...]:
-    """Return the secrets that the keys of jobs are derived from, the newest one first."""
-    name = "MILEPOST_JOB_KEY_SECRET"
+def _long_secrets(env: Variables, name: str) -> tuple[str, ...]:
     given = env.listed(name)
     if env.get(name) and not given:
         raise InvalidSetting(f"{name}: contains no secret")
@@ -79,6 +77,13 @@ def job_key_secrets(env: Variables) -> tuple[str, ...]:
             long_secret(secret)
         except InvalidSetting as error:
             raise InvalidSetting(f"{name}: {error}") from None
+    return given
+
+
+def job_key_secrets(env: Variables) -> tuple[str, ...]:
+    """Return the secrets that the keys of jobs are derived from, the newest one first."""
+    name = "MILEPOST_JOB_KEY_SECRET"
+    given = _long_secrets(env, name)
     if set(given).intersection(callback_secrets(env)):
         raise InvalidSetting(
             f"{name}: must not be a callback secret, whose holders could derive every job's key"
@@ -89,14 +94,7 @@ def job_key_secrets(env: Variables) -> tuple[str, ...]:
 def link_secrets(env: Variables) -> tuple[str, ...]:
     """Return the secrets that sign links, the newest one first."""
     name = "MILEPOST_LINK_SECRET"
-    given = env.listed(name)
-    if env.get(name) and not given:
-        raise InvalidSetting(f"{name}: contains no secret")
-    for secret in given:
-        try:
-            long_secret(secret)
-        except InvalidSetting as error:
-            raise InvalidSetting(f"{name}: {error}") from None
+    given = _long_secrets(env, name)
     if set(given).intersection((*callback_secrets(env), *job_key_secrets(env))):
         raise InvalidSetting(
             f"{name}: must be no callback or job key secret, whose holders could make links"

@@ -1,1 +1,1 @@
-"""Commands that prove that nobody has changed what was recorded."""
+"""Commands that prove whether somebody changed recorded events."""

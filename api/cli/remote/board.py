@@ -1,4 +1,4 @@
-"""The board of `top`: the jobs that need somebody, and those that are under way."""
+"""The board of `top`: the jobs that need somebody, and the jobs in progress."""
 
 from __future__ import annotations
 

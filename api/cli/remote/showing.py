@@ -50,7 +50,7 @@ class Growing(Showing):
         self._is_lost = False
 
     def stream(self, news: Live | Lost, connection: Connection) -> None:
-        """See `Showing.stream`; a stream that stays lost is told of once."""
+        """See `Showing.stream`; print one line for a lost stream, however long it stays lost."""
         is_lost = isinstance(news, Lost)
         if is_lost != self._is_lost:
             self._is_lost = is_lost

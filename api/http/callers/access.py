@@ -7,7 +7,8 @@ there:
 2. A signed link in the URL, for GET and HEAD of its one path.
 3. The cookie of a session, for GET and HEAD alone: another site can let a browser send it.
 
-What is there must be valid: a request with a wrong token is refused, also if it has a cookie.
+The first of these that a request has must be valid: Milepost refuses a request with a wrong token,
+also if the request has a valid cookie.
 """
 
 from __future__ import annotations

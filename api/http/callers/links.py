@@ -35,6 +35,6 @@ def take_link(environ: WSGIEnvironment) -> None:
     environ["QUERY_STRING"], link = without_link(environ.get("QUERY_STRING", ""))
     if link is not None:
         environ[KEY] = link
-        # Some servers write the whole target here, for those who want it as it came.
+        # Some servers also pass the whole target to the application, as the client sent it.
         for name in ("REQUEST_URI", "RAW_URI"):
             environ.pop(name, None)

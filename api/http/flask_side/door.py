@@ -59,7 +59,7 @@ class FlaskDoor:
         raise NoStreams
 
     async def hold(self, watch: Watch, prefix: str) -> Answer:
-        """See `Door.hold`: no proxy is told to hold a stream here."""
+        """See `Door.hold`: this door lets no proxy hold a stream."""
         return await self.watch(watch)
 
     async def hold_on(self, held: Held, after: int, prefix: str) -> Answer:
