@@ -79,13 +79,17 @@ def instance_body(
             "agentId": instance.agent_id,
             "status": instance.status,
             "outcome": attempt.outcome,
+            "attempt": attempt.number,
             "serverId": _value(attempt.server_id),
             "serverIp": _value(attempt.server_ip),
             "tailscaleIp": _value(attempt.tailscale_ip),
             "region": instance.region,
             "error": final.error if final else None,
             "currentStep": instance.current_step(workflows),
+            "waitingSince": _text(instance.expected_since),
+            "claimedAt": _text(shown_claim(attempt, instance.floor)),
             "startedAt": _text(_started_at(instance)),
+            "completedAt": _text(shown_end(attempt, instance.floor)),
             "stoppedAt": _text(attempt.stopped_at),
             "createdAt": _text(instance.created_at),
             "updatedAt": _text(instance.updated_at),
@@ -97,6 +101,7 @@ def instance_body(
             "sentence": alive.sentence,
             "deadline": alive.due.kind if alive.due else None,
             "dueAt": _text(alive.due.at) if alive.due else None,
+            "changesAt": _text(alive.changes_at),
         },
     }
 
@@ -152,6 +157,7 @@ def job_body(
             "sentence": alive.sentence,
             "deadline": alive.due.kind if alive.due else None,
             "due_at": _text(alive.due.at) if alive.due else None,
+            "changes_at": _text(alive.changes_at),
         }
         if alive
         else None,
