@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 import pytest
 
 from api.senders.signing_key import key_id
-from api.settings.named_senders import NamedSender
+from api.settings.checks.named_senders import NamedSender
 from domain.job.events import Received
 from tests.support.web.site import CALLBACKS, WEBHOOK, Site, like_jq, problem_of, sign
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from api.settings.checks.named_senders import NamedSender
 from api.settings.config import from_environment
-from api.settings.named_senders import NamedSender
 from api.settings.settings import Settings
 from api.settings.variables import InvalidSetting
 from api.wiring import senders_of

@@ -13,7 +13,7 @@ from eventsourcing.utils import TopicError, resolve_topic
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
-from api.settings.sqlite_file import SCHEME, checked_url, url_of
+from api.settings.checks.sqlite_file import SCHEME, checked_url, url_of
 from api.settings.variables import InvalidSetting, Variables
 from domain.evidence.signing_keys import InvalidKey, PrivateKey, PublicKey
 
