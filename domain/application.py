@@ -28,8 +28,8 @@ from domain.job.provisioning_job import ProvisioningJob
 from domain.job.runs.orders import Order
 from domain.log.lost_end.watch import EndWatch
 from domain.log.mapper import JobEventMapper
-from domain.log.recall import Folded, recall
-from domain.log.recent_jobs import RecentJobs
+from domain.log.recalling.recall import Folded, recall
+from domain.log.recalling.recent_jobs import RecentJobs
 from domain.log.store import JobStore, NothingDecided, TooMuchMissed, translated
 from domain.log.vouching.contract import NotDurableYet
 from domain.workflows.definition import Workflows

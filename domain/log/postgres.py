@@ -30,8 +30,8 @@ from domain.log.lost_end import postgres as lost_end
 from domain.log.parameters import as_json
 from domain.log.reading.contract import NEWEST, Recalled, recalled
 from domain.log.reading.postgres import SELECT_HISTORY, SELECT_RECALLED, PostgresLog
+from domain.log.recalling.snapshots import Snapshot
 from domain.log.schema.postgres import PostgresSchema
-from domain.log.snapshots import Snapshot
 from domain.log.statements.postgres import (
     BEGIN,
     CLAIM_KEYS,

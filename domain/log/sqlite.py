@@ -19,8 +19,8 @@ from domain.log.lost_end import sqlite as lost_end
 from domain.log.parameters import as_json
 from domain.log.reading.contract import NEWEST, Recalled
 from domain.log.reading.sqlite import SELECT_HISTORY, SQLiteLog, recall_by
+from domain.log.recalling.snapshots import Snapshot
 from domain.log.schema.sqlite import SQLiteSchema
-from domain.log.snapshots import Snapshot
 from domain.log.statements.sqlite import (
     CLAIM_KEY,
     COUNT_EVENTS,

@@ -47,8 +47,8 @@ from domain.job.events import (
 from domain.job.provisioning_job import ProvisioningJob
 from domain.job.runs.state import Runs
 from domain.log.mapper import JobEventMapper
-from domain.log.recall import Folded, fold, recall
-from domain.log.snapshots import EVERY, SHAPE, Snapshot, restore, snapshot_of
+from domain.log.recalling.recall import Folded, fold, recall
+from domain.log.recalling.snapshots import EVERY, SHAPE, Snapshot, restore, snapshot_of
 from domain.log.store import MAX_TAIL, Append, TooMuchMissed
 from domain.log.stored import Stored
 from domain.workflows.definition import Workflows

@@ -6,7 +6,7 @@ from sys import getsizeof
 
 import msgspec
 
-from domain.log.recent_jobs import RecentJobs
+from domain.log.recalling.recent_jobs import RecentJobs
 
 
 def filled(*job_ids: str, most: int) -> RecentJobs[str]:

@@ -12,7 +12,7 @@ from domain.job.provisioning_job import ProvisioningJob, evolve
 from domain.job.runs.weight import weight_of
 from domain.log.mapper import JobEventMapper, decoded
 from domain.log.reading.contract import Recalled, Recalling, pages_of
-from domain.log.snapshots import EVERY, restore
+from domain.log.recalling.snapshots import EVERY, restore
 from domain.log.stored import Stored
 
 log = logging.getLogger("milepost")
