@@ -11,7 +11,10 @@ from typing import Final, NamedTuple
 
 from api.http.callback_paths import CALLBACK_PATHS, OF_ONE_JOB
 from api.http.messages import View
-from api.routes import health, instances, jobs, receiving, streams
+from api.routes import instances, streams
+from api.routes.callbacks import receiving
+from api.routes.jobs import routes as jobs
+from api.routes.server import health
 from api.schemas.ids import PLAIN_ID
 
 

@@ -22,7 +22,7 @@ from api.http.grip.held_link import opened
 from api.http.grip.instructions import channel_of, last_id
 from api.http.grip.signature import came_through
 from api.http.messages import Answer, Door, Request, Watch
-from api.routes import jobs
+from api.routes.jobs import routes as jobs
 from api.schemas.queries import AllStreamQuerySchema, StreamQuerySchema
 from api.wiring import Services
 from domain.errors import JobNotFound

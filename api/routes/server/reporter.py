@@ -12,7 +12,7 @@ bp = Blueprint("reporter", __name__)
 
 NAME: Final = "milepost-report"
 # In a checkout and in the wheel, the folder of the clients is beside that of `api`.
-FILE: Final = Path(__file__).resolve().parents[2] / "clients" / "reporter" / "milepost_report.py"
+FILE: Final = Path(__file__).resolve().parents[3] / "clients" / "reporter" / "milepost_report.py"
 
 
 @bp.get(f"/{NAME}")

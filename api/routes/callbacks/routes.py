@@ -10,7 +10,7 @@ from api.http.flask_side.blueprint import Blueprint, View
 from api.http.flask_side.door import through_flask
 from api.http.idempotency import parameter
 from api.http.messages import Answer
-from api.routes.receiving import receive
+from api.routes.callbacks.receiving import receive
 from api.schemas.answers import ReceiptSchema
 from api.schemas.requests import CallbackSchema, JobCallbackSchema
 
