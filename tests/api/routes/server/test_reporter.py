@@ -9,7 +9,7 @@ from pathlib import Path
 from clients.reporter.milepost_report import VERSION
 from tests.support.web.site import Site
 
-FILE = Path(__file__).parents[3] / "clients" / "reporter" / "milepost_report.py"
+FILE = Path(__file__).parents[4] / "clients" / "reporter" / "milepost_report.py"
 
 
 def test_everybody_gets_the_reporter_of_this_release(memory_site: Site) -> None:
