@@ -8,7 +8,7 @@ from typing import Any
 
 from domain.job.events import Fact
 
-EVOLUTION = (Path(__file__).parents[2] / "docs" / "evolution.md").read_text(encoding="utf-8")
+EVOLUTION = (Path(__file__).parents[3] / "docs" / "evolution.md").read_text(encoding="utf-8")
 
 
 def test_the_upcaster_of_the_example_works() -> None:

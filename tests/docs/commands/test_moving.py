@@ -14,7 +14,7 @@ from tests.support.jobs.lives import live
 from tests.support.processes.server import MILEPOST
 from tests.support.stores.deployment import Clock, Deployment, store_env
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 MOVING = (ROOT / "docs" / "operations" / "moving.md").read_text(encoding="utf-8")
 
 

@@ -16,7 +16,7 @@ import pytest
 from tests.support.processes.server import MILEPOST, SECRET, TOKEN, Make, Server
 from tests.support.processes.service_manager import NotifySocket, abstract, at_path
 
-UNITS = Path(__file__).parents[2] / "deploy" / "systemd"
+UNITS = Path(__file__).parents[3] / "deploy" / "systemd"
 INSTALLED = "/opt/milepost/bin/milepost"
 SECRETS = {
     "callback-secret": SECRET,

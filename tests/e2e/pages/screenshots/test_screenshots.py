@@ -1,6 +1,6 @@
 """Every page as a picture, in both colour schemes and three sizes, in `build/screenshots`.
 
-`python -m tests.e2e.pages.keep_screenshots` keeps them in `docs/screenshots`.
+`python -m tests.e2e.pages.screenshots.keep_screenshots` keeps them in `docs/screenshots`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Final, Literal
 import pytest
 from playwright.sync_api import Browser
 
-from tests.e2e.pages.scenery import PICTURES, set_up
+from tests.e2e.pages.screenshots.scenery import PICTURES, set_up
 from tests.support.people.browsing import Visitor
 from tests.support.processes.server import Make, Server
 

@@ -1,6 +1,6 @@
 """Keep the screenshots of the last test run in `docs/screenshots`, compressed.
 
-pytest tests/e2e/pages/test_screenshots.py && python -m tests.e2e.pages.keep_screenshots
+pytest tests/e2e/pages/screenshots/test_screenshots.py && python -m tests.e2e.pages.screenshots.keep_screenshots
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from typing import Final
 
 from PIL import Image
 
-from tests.e2e.pages.scenery import PICTURES
+from tests.e2e.pages.screenshots.scenery import PICTURES
 
-KEPT: Final = Path(__file__).parents[3] / "docs" / "screenshots"
+KEPT: Final = Path(__file__).parents[4] / "docs" / "screenshots"
 QUALITY: Final = 45
 
 

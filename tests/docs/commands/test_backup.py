@@ -13,7 +13,7 @@ from tests.support.people.pasting import run
 from tests.support.processes.server import MILEPOST, TOKEN, Make, Server
 from tests.support.stores.postgres_server import create_database
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "operations" / "backup.md").read_text(encoding="utf-8")
 BACKUPS, RESTORES = (
     dict(re.findall(rf"^```sh\n# {what} ([\w ]+):.*\n((?:.*\n)*?)```", PAGE, re.MULTILINE))

@@ -13,7 +13,7 @@ from tests.support.people.pasting import run
 from tests.support.processes.server import MILEPOST, Make, Server
 from tests.support.stores.postgres_server import PostgresServer, create_database
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "operations" / "moving.md").read_text(encoding="utf-8")
 
 

@@ -15,7 +15,7 @@ import pytest
 from domain.evidence.merkle import leaf_hash, node_hash
 from tests.support.processes.server import MILEPOST, TOKEN, Make
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).parents[3] / "docs"
 AUDIT = (DOCS / "audit.md").read_text(encoding="utf-8")
 SCRIPT = (DOCS / "check_inclusion.py").read_text(encoding="utf-8")
 

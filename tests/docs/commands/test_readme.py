@@ -14,7 +14,7 @@ import pytest
 from domain.job.callback import STATUSES
 from tests.support.processes.server import MILEPOST, PATIENCE_SECONDS, Make, Server
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 URL = "http://127.0.0.1:8000"
 

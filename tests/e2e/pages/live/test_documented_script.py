@@ -11,7 +11,7 @@ from playwright.sync_api import Page
 from tests.support.people.browsing import Visitor
 from tests.support.processes.server import TOKEN, Server
 
-PAGE = Path(__file__).parents[3] / "docs" / "live.md"
+PAGE = Path(__file__).parents[4] / "docs" / "live.md"
 [WATCH] = [
     code
     for code in re.findall(r"```js\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
