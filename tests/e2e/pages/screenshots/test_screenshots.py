@@ -1,6 +1,6 @@
 """Every page as a picture, in both colour schemes and three sizes, in `build/screenshots`.
 
-`python -m tests.e2e.pages.screenshots.keep_screenshots` keeps them in `docs/screenshots`.
+`python -m tests.e2e.pages.screenshots.keep` keeps them in `docs/screenshots`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Keep the screenshots of the last test run in `docs/screenshots`, compressed.
 
-pytest tests/e2e/pages/screenshots/test_screenshots.py && python -m tests.e2e.pages.screenshots.keep_screenshots
+pytest tests/e2e/pages/screenshots/test_screenshots.py && python -m tests.e2e.pages.screenshots.keep
 """
 
 from __future__ import annotations
