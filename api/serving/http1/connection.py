@@ -92,9 +92,12 @@ class Connection(asyncio.Protocol):
         self._feed.take(data)
 
     def eof_received(self) -> bool:
-        """See `asyncio.Protocol`: a client that sends no more may still wait for answers."""
+        """See `asyncio.Protocol`: a client that sends no more may still wait for an answer.
+
+        The reader of a stream is gone then: browsers and proxies close both directions at once.
+        """
         self.reads_on, self._has_eof = False, True
-        return self._present is not None or self._source is not None
+        return self._present is not None
 
     def connection_lost(self, error: Exception | None) -> None:
         """See `asyncio.Protocol`."""
