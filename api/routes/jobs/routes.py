@@ -1,44 +1,35 @@
-"""Jobs: register a job, list jobs, show one job and its timeline."""
+"""The routes of jobs: register a job, list jobs, show one job and its timeline."""
 
 from __future__ import annotations
 
-import hashlib
-import re
-from functools import partial
 from typing import Any, cast
-from uuid import uuid4
 
-import msgspec
 from flask import request, url_for
 
-from api.errors import InvalidFields, MissingScope, ReadModelBehind
+from api.errors import MissingScope, ReadModelBehind
 from api.http.answers import in_json
 from api.http.callback_paths import path_of
 from api.http.callers import access
-from api.http.etags import etag, is_known, lasting, not_modified, tagged
+from api.http.etags import etag, lasting, not_modified, tagged
 from api.http.flask_side.blueprint import LINKED, LOCATION, PAGED, TAGGED, Blueprint
 from api.http.flask_side.door import through_flask
 from api.http.flask_side.paging import next_page
 from api.http.headers import header
 from api.http.idempotency import idempotency_key, parameter
-from api.http.messages import Answer, Door, Request, Watch
-from api.http.waiting import PREFER, applied, preferred_wait
-from api.representations.difference import difference_body, is_settled
-from api.representations.job import attention_body, job_body, timeline_body, varying
+from api.http.messages import Answer
+from api.http.waiting import PREFER
+from api.representations.difference import is_settled
+from api.representations.job import job_body, timeline_body
+from api.routes.jobs.listing import newest_first, worst_first
+from api.routes.jobs.registering import key_shown, queue
+from api.routes.jobs.showing import body_now, difference, present
 from api.schemas.history import DifferenceSchema
 from api.schemas.jobs import JobListSchema, JobSchema, RegisteredSchema
 from api.schemas.queries import ChangesQuerySchema, OlderPlaceQuerySchema, PlaceQuerySchema
 from api.schemas.requests import JobQuerySchema, RegistrationSchema
 from api.schemas.timeline import TimelineSchema
-from api.tokens import Principal
-from api.wiring import Services
 from domain.errors import JobNotFound
-from domain.job.commands.registration import QueueJob
-from projections.read_model.filters import AttentionFilter, JobFilter
 from projections.reading.time_travel import PointInHistory
-from projections.reading.whole_errors import has_shortened_errors
-from projections.views.attention import candidate, needing
-from projections.views.instance import Instance
 
 bp = Blueprint("jobs", __name__, description="Provisioning jobs")
 
@@ -61,49 +52,19 @@ def register(body: dict[str, Any]) -> Answer:
     services, caller = access.services(), access.principal()
     if not caller.sees(body.setdefault("user_id", caller.user_id)):
         raise MissingScope(f"The token {caller.name!r} registers jobs of its own user only.")
-    # The digest is of the request itself: a later release may have another default workflow.
-    digest = hashlib.sha256(msgspec.json.encode(body, order="sorted"))
-    workflow = services.workflows.find(body.pop("workflow", None))
-    services.definitions.note(workflow)
-    receipt = services.milepost.queue(
-        QueueJob(
-            **{"job_id": str(uuid4()), **body},
-            workflow=workflow.ref,
-            workflow_digest=workflow.digest,
-            idempotency_key=idempotency_key(header),
-            digest=digest.hexdigest(),
-            requested_by=caller.name,
-            token_id=caller.token_id,
-            owner=caller.user_id,
-        )
-    )
+    receipt = queue(body, idempotency_key(header), caller, services)
     job_id = receipt.job_id
     instance = services.reader.recorded(job_id, receipt.version)
-    may_have_key = not receipt.duplicate or _registered(job_id, caller, services)
+    # Without MILEPOST_PUBLIC_URL: the address that the caller of this request reached.
+    base = services.settings.public_url or request.root_url.rstrip("/")
     shown = {
-        **_present(instance, services),
+        **body_now(instance, services),
         "duplicate": receipt.duplicate,
-        "callback_url": (services.settings.public_url or _own_url()) + path_of(job_id),
-        "callback_key": services.senders.key_of(job_id) if may_have_key else None,
+        "callback_url": base + path_of(job_id),
+        "callback_key": key_shown(receipt, caller, services),
     }
     headers = [("Location", url_for("jobs.show", job_id=job_id)), ("Cache-Control", "no-store")]
     return in_json(shown, 201, headers)
-
-
-def _own_url() -> str:
-    # Without MILEPOST_PUBLIC_URL: the address that the caller of this request reached.
-    return request.root_url.rstrip("/")
-
-
-def _registered(job_id: str, caller: Principal, services: Services) -> bool:
-    """Tell whether it was this caller who registered the job."""
-    queued = services.milepost.find(job_id).queued
-    return (
-        queued is not None
-        and (queued.requested_by, queued.owner) == (caller.name, caller.user_id)
-        # Several tokens may have one name. An earlier release did not record which one asked.
-        and queued.token_id in (None, caller.token_id)
-    )
 
 
 @bp.route("/api/jobs", operation="list_jobs")
@@ -124,29 +85,10 @@ def index(query: dict[str, Any]) -> Answer:
     if not caller.sees(query.setdefault("user_id", caller.user_id)):
         return in_json({"jobs": []})
     limit, cursor = query.pop("limit"), query.pop("cursor", None)
-    if query.pop("attention"):
-        return _needing_somebody(query, limit, cursor)
-    before = _before(cursor) if cursor else None
-    instances = services.reader.instances(JobFilter(**query, before=before, limit=limit + 1))
-    page = instances[:limit]
-    bodies = [_present(instance, services) for instance in page]
-    links = [next_page(cursor=f"p{page[-1].first_position}")] if len(instances) > limit else []
-    return in_json({"jobs": bodies}, headers=links)
-
-
-def _needing_somebody(filters: dict[str, Any], limit: int, cursor: str | None) -> Answer:
-    services, now = access.services(), access.services().now()
-    after = _after(cursor) if cursor else None
-    wanted = AttentionFilter(**filters, now=now, after=after, limit=limit + 1)
-    instances = services.reader.attention(wanted)
-    page = instances[:limit]
-    bodies = [
-        attention_body(instance, reasons, services.workflows, now, services.reader.first_start)
-        for instance, reasons in needing(page, services.workflows, now)
-    ]
-    last = candidate(page[-1], services.workflows) if len(instances) > limit else None
-    links = [next_page(cursor=f"r{last.rank}p{page[-1].first_position}")] if last else []
-    return in_json({"jobs": bodies}, headers=links)
+    choose = worst_first if query.pop("attention") else newest_first
+    page = choose(query, limit, cursor, services)
+    links = [next_page(cursor=page.cursor)] if page.cursor else []
+    return in_json({"jobs": page.jobs}, headers=links)
 
 
 @bp.route("/api/jobs/<id:job_id>", operation="get_job")
@@ -169,7 +111,7 @@ def show(query: dict[str, Any], job_id: str) -> Answer:
     if newest is None or not access.principal().sees(newest.user_id):
         raise JobNotFound
     if "start" in query:
-        return _difference(query["start"], query.get("end", PointInHistory()), newest)
+        return difference(query["start"], query.get("end", PointInHistory()), newest, services)
     place = PointInHistory(**query)
     instance = services.history.instance(newest, place)
     tag = etag(instance.position, services.workflows.fingerprint)
@@ -180,55 +122,6 @@ def show(query: dict[str, Any], job_id: str) -> Answer:
     return in_json(job_body(whole, services.workflows), headers=headers)
 
 
-async def present(request: Request, door: Door, job_id: str) -> Answer:
-    """Show a job now; with a preference to wait, when it is not what the client has any more."""
-    services, caller = door.services, await door.admit(request, "read")
-    instance = _visible(await door.job(job_id), caller)
-    tag, seconds, waited = _tag(instance, services), preferred_wait(request.header), False
-    if seconds and is_known(tag, request.header):
-        watch = Watch(caller, instance.position, job_id=job_id)
-        if waited := await door.changed(watch, seconds):
-            instance = _visible(await door.job(job_id), caller)
-            tag = _tag(instance, services)
-    headers = [*tagged(tag), *([applied(seconds)] if waited else ())]
-    if known := not_modified(tag, headers, request.header):
-        return known
-    if has_shortened_errors(instance):
-        instance = await door.apart(partial(services.history.with_whole_errors, instance), caller)
-    return in_json(_present(instance, services), headers=headers)
-
-
-def _tag(instance: Instance, services: Services) -> str:
-    _, health_changes = varying(instance, services.workflows, services.now())
-    return etag(instance.position, services.workflows.fingerprint, health_changes)
-
-
-def _visible(instance: Instance | None, caller: Principal) -> Instance:
-    if instance is None or not caller.sees(instance.user_id):
-        raise JobNotFound
-    return instance
-
-
-def _present(instance: Instance, services: Services) -> dict[str, Any]:
-    return job_body(instance, services.workflows, services.now(), services.reader.first_start)
-
-
-def _difference(start: PointInHistory, end: PointInHistory, present: Instance) -> Answer:
-    services = access.services()
-    history = services.history
-    before, after = (history.instance(present, place) for place in (start, end))
-    tag = etag(after.position, services.workflows.fingerprint, before.position)
-    settled = is_settled(start, before, present) and is_settled(end, after, present)
-    headers = lasting(tag) if settled else tagged(tag)
-    if known := not_modified(tag, headers):
-        return known
-    whole = history.with_whole_errors
-    body = difference_body(
-        whole(before), whole(after), lambda each: job_body(each, services.workflows)
-    )
-    return in_json(body, headers=headers)
-
-
 @bp.route("/api/jobs/<id:job_id>/changes", operation="get_job_changes")
 @bp.needs("read")
 @bp.arguments(ChangesQuerySchema, location="query")
@@ -237,12 +130,13 @@ def _difference(start: PointInHistory, end: PointInHistory, present: Instance) -
 @bp.problem(404, "No such job, or not yours, or it has no such version or time")
 def changes(query: dict[str, Any], job_id: str) -> Answer:
     """Show what changed in a job between two versions or times."""
-    newest = access.services().reader.instance(job_id)
+    services = access.services()
+    newest = services.reader.instance(job_id)
     if newest is None and (longer := of_longer_id(f"{job_id}/changes")):
         return longer
     if newest is None or not access.principal().sees(newest.user_id):
         raise JobNotFound
-    return _difference(query["start"], query.get("end", PointInHistory()), newest)
+    return difference(query["start"], query.get("end", PointInHistory()), newest, services)
 
 
 @bp.route("/api/jobs/<id:job_id>/timeline", operation="get_job_timeline")
@@ -275,18 +169,3 @@ def of_longer_id(job_id: str) -> Answer | None:
     if instance is None or not access.principal().sees(instance.user_id):
         return None
     return cast(Answer, show(job_id=job_id))
-
-
-def _before(cursor: str) -> int:
-    return _numbers(r"p?([0-9]{1,18})", cursor)[0]
-
-
-def _after(cursor: str) -> tuple[int, int]:
-    rank, first_position = _numbers(r"r([0-9]{1,3})p([0-9]{1,18})", cursor)
-    return rank, first_position
-
-
-def _numbers(pattern: str, cursor: str) -> tuple[int, ...]:
-    if matched := re.fullmatch(pattern, cursor):
-        return tuple(map(int, matched.groups()))
-    raise InvalidFields({"cursor": ["Not a cursor from a Link header."]})
