@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 from eventsourcing.persistence import JSONTranscoder, MapperDeserialisationError
 
-from api.representations.job import job_body, timeline_body
+from api.representations.job import job_body
+from api.representations.timeline import timeline_body
 from domain.application import Milepost
 from domain.job.provisioning_job import ProvisioningJob
 from domain.log.mapper import JobEventMapper, decoded

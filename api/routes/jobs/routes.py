@@ -19,7 +19,8 @@ from api.http.idempotency import idempotency_key, parameter
 from api.http.messages import Answer
 from api.http.waiting import PREFER
 from api.representations.difference import is_settled
-from api.representations.job import job_body, timeline_body
+from api.representations.job import job_body
+from api.representations.timeline import timeline_body
 from api.routes.jobs.listing import newest_first, worst_first
 from api.routes.jobs.registering import key_shown, queue
 from api.routes.jobs.showing import body_now, difference, present
