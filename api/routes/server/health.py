@@ -46,7 +46,7 @@ async def ready(request: Request, door: Door) -> Answer:
 def readiness(services: Services) -> dict[str, object]:
     """Return what the database says of how ready the server is; raise `NotWriting`."""
     standing, growth = services.reader.status(), services.evidence.growth()
-    if trouble := services.milepost.trouble():
+    if trouble := services.milepost.committing.trouble():
         raise NotWriting(*trouble)
     services.milepost.end.look()
     return {

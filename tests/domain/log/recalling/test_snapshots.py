@@ -84,7 +84,7 @@ def live(made: Deployment, count: int, batch: int = 7) -> None:
     """Record that many callbacks, a few in each transaction."""
     for first in range(0, count, batch):
         numbers = range(first, min(first + batch, count))
-        made.milepost._commit([RecordCallback(step(number)) for number in numbers])
+        made.milepost.committing.commit([RecordCallback(step(number)) for number in numbers])
 
 
 def from_the_first_event(made: Deployment) -> ProvisioningJob:
@@ -241,7 +241,7 @@ def test_a_refusal_leaves_no_snapshot_and_does_not_put_off_the_next(stores: Depl
 def test_a_refusal_in_a_batch_does_not_stop_the_snapshots_of_others(stores: Deployment) -> None:
     long_ago(stores, EVERY)
 
-    refused, receipt = stores.milepost._commit(
+    refused, receipt = stores.milepost.committing.commit(
         [StopJob("job", None), RecordCallback(msgspec.structs.replace(HEARTBEAT, job_id="other"))]
     )
 

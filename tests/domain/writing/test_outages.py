@@ -11,6 +11,8 @@ from eventsourcing.persistence import OperationalError
 from domain.application import Milepost
 from domain.errors import StoreUnavailable
 from domain.job.callback import Callback
+from domain.writing.batch import Receipt
+from domain.writing.committing import Committing
 from tests.support.stores.deployment import NOON, Clock
 
 HEARTBEAT = Callback(job_id="job", type="heartbeat")
@@ -50,69 +52,77 @@ class Told(list[datetime]):
         self.append(now)
 
 
-def process(clock: Clock, told: Told) -> tuple[Milepost, Reached]:
-    milepost = Milepost(
-        {"PERSISTENCE_MODULE": "domain.log.memory"}, clock=clock, passed=clock.passed
-    )
-    store: Any = Reached(milepost.store, clock)
-    milepost.store = store
-    milepost.when_back(told)
-    return milepost, store
+class Process:
+    """A process that commits, to a store that can be away."""
 
+    def __init__(self, clock: Clock, told: Told) -> None:
+        self._milepost = Milepost({"PERSISTENCE_MODULE": "domain.log.memory"}, clock=clock)
+        self.store: Any = Reached(self._milepost.store, clock)
+        self._committing = Committing(
+            self.store, self._milepost.mapper, self._milepost.end, clock.passed
+        )
+        self._committing.when_back(told)
 
-def fail(milepost: Milepost) -> None:
-    with pytest.raises(StoreUnavailable):
-        milepost.record(HEARTBEAT)
+    def record(self) -> Receipt:
+        """Record a heartbeat."""
+        [receipt] = self._committing.commit([self._milepost.recording(HEARTBEAT)])
+        assert isinstance(receipt, Receipt)
+        return receipt
+
+    def fail(self) -> None:
+        """Fail to record one."""
+        with pytest.raises(StoreUnavailable):
+            self.record()
 
 
 def test_the_first_commit_after_a_minute_without_one_is_told(clock: Clock) -> None:
     told = Told()
-    milepost, store = process(clock, told)
-    milepost.record(HEARTBEAT)
-    store.is_away = True
+    process = Process(clock, told)
+    process.record()
+    process.store.is_away = True
     for _ in range(4):
-        fail(milepost)
+        process.fail()
         clock.advance(20)
-    store.is_away = False
+    process.store.is_away = False
 
     for _ in range(2):
-        milepost.record(HEARTBEAT)
+        process.record()
 
     assert told == [NOON + timedelta(seconds=80)]
 
 
 def test_a_short_outage_is_not_told(clock: Clock) -> None:
     told = Told()
-    milepost, store = process(clock, told)
-    store.is_away = True
-    fail(milepost)
+    process = Process(clock, told)
+    process.store.is_away = True
+    process.fail()
     clock.advance(60)
-    store.is_away = False
+    process.store.is_away = False
 
-    milepost.record(HEARTBEAT)
+    process.record()
 
     assert told == []
 
 
 def test_outages_between_which_callbacks_were_stored_do_not_add_up(clock: Clock) -> None:
     told = Told()
-    milepost, store = process(clock, told)
+    process = Process(clock, told)
     for _ in range(5):
-        store.is_away = True
-        fail(milepost)
+        process.store.is_away = True
+        process.fail()
         clock.advance(40)
-        store.is_away = False
-        milepost.record(HEARTBEAT)
+        process.store.is_away = False
+        process.record()
 
     assert told == []
 
 
 def test_a_commit_that_hung_for_long_was_an_outage(clock: Clock) -> None:
     told = Told()
-    milepost, store = process(clock, told)
-    store.seconds = 16 * 60
+    process = Process(clock, told)
+    process.store.seconds = 16 * 60
 
-    milepost.record(HEARTBEAT)
+    process.record()
 
     assert len(told) == 1
 
@@ -120,14 +130,14 @@ def test_a_commit_that_hung_for_long_was_an_outage(clock: Clock) -> None:
 def test_what_could_not_be_told_is_told_after_the_next_commit(clock: Clock) -> None:
     """And the commit itself stands."""
     told = Told(failures=1)
-    milepost, store = process(clock, told)
-    store.is_away = True
-    fail(milepost)
+    process = Process(clock, told)
+    process.store.is_away = True
+    process.fail()
     clock.advance(61)
-    store.is_away = False
+    process.store.is_away = False
 
-    first = milepost.record(HEARTBEAT)
+    first = process.record()
     assert (first.version, told) == (1, [])
-    milepost.record(HEARTBEAT)
+    process.record()
 
     assert len(told) == 1
