@@ -27,9 +27,11 @@ class Pace:
 
         A client that took enough has until `next_due` for as much again.
         """
-        taken = self.written - unsent
         if not unsent:
             self.due = NEVER
-        elif self.due == NEVER or taken >= self._taken + LEAST_TAKEN:
+            return False
+        taken = self.written - unsent
+        if self.due == NEVER or taken >= self._taken + LEAST_TAKEN:
             self._taken, self.due = taken, next_due
+            return False
         return self.due <= tick
