@@ -91,7 +91,8 @@ class Watch(NamedTuple):
     """What somebody watches: a job, the newest job of an agent, or all jobs that he may see.
 
     `after` is the last position that he has seen. Of all jobs, the filters choose some, and so do
-    `jobs` and `agents`: these jobs, and every job of these agents.
+    `jobs` and `agents`: these jobs, and every job of these agents. With `only_when`, he learns when
+    something happens, and no document.
     """
 
     caller: Principal
@@ -101,6 +102,7 @@ class Watch(NamedTuple):
     filters: Mapping[str, str] = MappingProxyType({})
     jobs: frozenset[str] = frozenset()
     agents: frozenset[str] = frozenset()
+    only_when: bool = False
 
     @property
     def is_of_all(self) -> bool:
