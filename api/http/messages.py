@@ -23,7 +23,7 @@ class Request(NamedTuple):
     """A request. `path` and `query` are text, the path without percent signs; `body` is whole.
 
     `link` is the text of a signed link, which is not in the query any more. Clients see the path
-    behind `prefix`.
+    behind `prefix`. `is_secure` says of a request with a cookie that it came over TLS.
     """
 
     method: str
@@ -33,6 +33,7 @@ class Request(NamedTuple):
     body: bytes = b""
     link: str | None = None
     prefix: str = ""
+    is_secure: bool = False
 
 
 class Sink(Protocol):
