@@ -94,16 +94,19 @@ def _says_it_runs(facts: Sequence[Fact], attempt: Attempt) -> bool:
 
 
 def _is_of_another(runs: Runs, attempt: Attempt) -> bool:
-    """Tell whether an attempt that runs or is in progress has the same machine."""
+    """Tell whether another attempt answers for the same machine."""
     return _has_another(runs, attempt, attempt.machine_id)
 
 
 def _has_another(runs: Runs, attempt: Attempt, server_id: str | None) -> bool:
-    return any(
-        each.number != attempt.number
-        and each.has_machine(server_id)
-        and (each.final is None or each.status == "running")
-        for each in runs.attempts
+    """Tell whether another attempt answers for the machine.
+
+    It is one that works on it or runs on it, else the newest one that reported it.
+    """
+    newer, older = runs.newer_than(attempt.number), runs.older_than(attempt.number)
+    return any(each.is_machine(server_id) or each.other(server_id) for each in newer) or any(
+        each.has_machine(server_id) and (each.final is None or each.status == "running")
+        for each in older
     )
 
 
