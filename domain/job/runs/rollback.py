@@ -114,11 +114,12 @@ def _may_be_of_another(runs: Runs, attempt: Attempt) -> bool:
     """Tell whether the machine may be that of a superseded run, or the one that runs.
 
     A run claims its machine when a word that names the run names the machine. Silence is no proof
-    against a machine while the one that runs was not named, and neither was its run.
+    against a machine while the one that runs was not named: a workflow may start another one, which
+    makes the machine, and report the end itself.
     """
     if attempt.final and attempt.final.inferred:
         for each in runs.attempts:
-            if each.status == "running" and not (each.machine_id or each.run_id):
+            if each.status == "running" and each.machine_id is None:
                 return True
     if attempt.claims_machine:
         return False
