@@ -44,20 +44,31 @@ def test_a_reader_beyond_the_bound_is_told_when_to_come_again(memory_site: Site)
     live(memory_site, test, bounds=Bounds(2, 0.2))
 
 
-def test_a_silent_stream_has_a_beat_which_finds_readers_that_are_gone(memory_site: Site) -> None:
+def test_a_silent_stream_has_a_beat(memory_site: Site) -> None:
     memory_site.register()
 
     async def test(served: Live) -> None:
-        reader, other = await served.ask(STREAM), await served.ask(STREAM)
+        reader = await served.ask(STREAM)
         await reader.next()
         while reader.comments < 3:
             assert await reader.piece() is not None
-        other.client.writer.close()  # the server reads the end of its requests, and nothing more
-        await served.until(lambda: open_in(served) == 1)
         memory_site.report(status="provisioning")
         assert [block.id for block in await reader.some(1)] == [2]
 
     live(memory_site, test)
+
+
+def test_readers_that_close_make_room_before_the_next_beat(memory_site: Site) -> None:
+    memory_site.register()
+
+    async def test(served: Live) -> None:
+        gone, reader = await served.ask(STREAM), await served.ask(STREAM)
+        gone.client.writer.close()
+        await served.until(lambda: open_in(served) == 1)
+        memory_site.report(status="provisioning")
+        assert [block.id for block in await reader.some(2)] == [1, 2]
+
+    live(memory_site, test, bounds=Bounds(2, 3600))
 
 
 def fail(site: Site, number: int) -> None:
