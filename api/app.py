@@ -49,6 +49,7 @@ def create_app(services: Services) -> App:
         documented.register_blueprint(blueprint)
     app.register_blueprint(reference.bp)
     app.register_blueprint(reporter.bp)
+    app.register_blueprint(streams.embedded)
     app.jinja_env.filters.update(FILTERS)
     app.jinja_env.globals.update(here=here, csrf=csrf)
     pages = (jobs_page.bp, job.bp, orders.bp, agent.bp, embed.bp, sign_in.bp, reference_page.bp)

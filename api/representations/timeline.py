@@ -11,7 +11,7 @@ from typing import Any
 from api.representations.scalars import text, value
 from domain.job.attempt.state import Attempt
 from domain.workflows.definition import Workflow, Workflows
-from projections.views.shown_times import shown, shown_claim, shown_end
+from projections.views.shown_times import reached, shown, shown_claim, shown_end
 from projections.views.timeline import Chapter, Timeline
 
 
@@ -79,18 +79,18 @@ def _steps(
 ) -> list[dict[str, Any]]:
     ranks, activated_by, floor = workflow.ranks, workflow.activated_by(), timeline.floor
     labels = {each.id: each.label for each in workflow.ui_steps}
-    reached = {name: shown(seen, floor) for name, seen in attempt.steps_reached.items()}
+    begins = {name: shown(seen, floor) for name, seen in reached(attempt, floor).items()}
     order = sorted(
-        reached,
-        key=lambda name: (reached[name], attempt.steps[name].at, ranks.get(name, -1), name),
+        begins,
+        key=lambda name: (begins[name], attempt.steps[name].at, ranks.get(name, -1), name),
     )
-    starts = [reached[name] for name in order]
+    starts = [begins[name] for name in order]
     ends = [*starts[1:], _last_step_ends(attempt, chapter, starts[-1], floor)] if starts else []
     late = {**attempt.steps, **chapter.late}
     rows = [
         (name, start, end, False) for name, start, end in zip(order, starts, ends, strict=False)
     ]
-    rows += [(name, shown(late[name], floor), None, True) for name in late if name not in reached]
+    rows += [(name, shown(late[name], floor), None, True) for name in late if name not in begins]
     return [
         {
             "step": name,

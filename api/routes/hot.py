@@ -52,6 +52,16 @@ HOT: Final = (
         streams.of_agent,
     ),
     HotRoute("GET", re.compile("/api/stream"), streams.of_all),
+    HotRoute(
+        "GET",
+        re.compile(r"/embed/streams/jobs/(?P<job_id>[^\x00-\x1f]{1,200})"),
+        streams.of_embedded_job,
+    ),
+    HotRoute(
+        "GET",
+        re.compile(r"/embed/streams/agents/(?P<agent_id>[^\x00-\x1f]{1,200})"),
+        streams.of_embedded_agent,
+    ),
     # Only a proxy that holds streams asks here, and Flask has no such streams.
     HotRoute("GET", re.compile("/api/held/(?P<sealed>[A-Za-z0-9_-]{1,2000})"), streams.held),
 )

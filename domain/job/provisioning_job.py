@@ -37,6 +37,7 @@ from domain.job.runs import fold as runs_of_a_job
 from domain.job.runs import orders
 from domain.job.runs.belonging import Placement, place
 from domain.job.runs.orders import Requested
+from domain.job.runs.removal import ran_before
 from domain.job.runs.rollback import may_matter, rollback_of, rollbacks_of_others
 from domain.job.runs.state import Runs
 from domain.workflows.definition import Workflow
@@ -91,6 +92,8 @@ class ProvisioningJob(msgspec.Struct, frozen=True, gc=False, omit_defaults=True)
             outcome = outcome.then(TimeoutWithdrawn(recorded_at=now, attempt=placement.number))
         for fact in facts:
             outcome = outcome.then(outcome.job.placed(fact, placement, known_steps))
+        if callback.status == "stopped":
+            outcome = outcome.with_machine_gone(placement.number, callback.server_id, now)
         return outcome.with_rollbacks(now)
 
     def keep_refusal(self, refused: RefusedCallback, now: datetime) -> Outcome:
@@ -206,6 +209,15 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
         """Return the outcome with one more fact, and fold that fact."""
         event = JobEvent(self.job.id, self.job.version + 1, fact)
         return Outcome(evolve(self.job, event), (*self.events, event))
+
+    def with_machine_gone(self, number: int, server_id: str | None, now: datetime) -> Outcome:
+        """Stop the older attempts that run on the machine which is gone from this attempt."""
+        outcome = self
+        for attempt in ran_before(self.job.runs, number, server_id):
+            other = server_id if attempt.other(server_id) else None
+            stopped = MachineStopped(recorded_at=now, attempt=attempt.number, server_id=other)
+            outcome = outcome.then(stopped)
+        return outcome
 
     def with_rollbacks(self, now: datetime) -> Outcome:
         """Ask for the rollback of machines that failed attempts left; withdraw what is wanted."""

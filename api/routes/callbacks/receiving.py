@@ -22,6 +22,7 @@ from api.errors import (
 )
 from api.http.answers import in_json
 from api.http.callers.signatures import Sender, verify
+from api.http.callers.stranger_log import StrangerLog
 from api.http.counting.counters import DUPLICATE, REASONS, RECORDED
 from api.http.headers import Headers
 from api.http.messages import Answer, Door, Request, Result
@@ -32,6 +33,7 @@ from domain.errors import MilepostError
 from domain.job.callback import Callback, RefusedCallback
 
 log = logging.getLogger("milepost")
+SENDERS = StrangerLog(log)
 
 FOR_WORKFLOWS: Final = (
     "This URL is for the callbacks of provisioning workflows: JSON objects with job_id and status."
@@ -71,12 +73,13 @@ async def receive(request: Request, door: Door, job_id: str | None = None) -> An
     warnings = [receipt.warning, *taken.warnings] if receipt.warning else taken.warnings
     if warnings:
         answer["warning"] = "; ".join(warnings)
-        log.warning(
+        SENDERS.warning(
+            "odd_callback",
             "callback %s for job %r: %s",
             "delivered again" if receipt.duplicate else "recorded all the same",
             receipt.job_id,
             answer["warning"],
-            extra={"job_id": receipt.job_id},
+            job_id=receipt.job_id,
         )
     return in_json(answer)
 
@@ -168,14 +171,14 @@ async def _keep(error: MilepostError, request: Request, sender: Sender, door: Do
 def _refusal(
     error: MilepostError, request: Request, sender: Sender, reader: CallbackReader
 ) -> RefusedCallback | None:
-    """Return a refused callback as it is kept; None if it names no job. Log it in any case.
+    """Return a refused callback as it is kept; None if it names no job. Log it.
 
     The job is the one that the signature vouches for: that of the key, or of the body.
     """
     reason, detail = REASONS[type(error)], sentence(error)
     job_id = sender.job_id or reader.job_id_in(request.body)
-    about = {"job_id": job_id, "reason": reason}
-    log.warning("callback refused (%s) for job %r: %s", reason, job_id, detail, extra=about)
+    said = "callback refused (%s) for job %r: %s"
+    SENDERS.warning(reason, said, reason, job_id, detail, job_id=job_id)
     if job_id is None:
         return None
     return RefusedCallback(

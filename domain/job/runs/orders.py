@@ -119,10 +119,9 @@ def _last(runs: Runs) -> Attempt:
     """Return the attempt in progress, else one that an order ended after the present one."""
     if runs.working:
         return runs.working
-    for attempt in reversed(runs.attempts):
-        if attempt is runs.present or (attempt.final and attempt.final.ordered):
-            return attempt
-    return runs.present
+    # By its number: the clock of a later callback may have moved an attempt to another place.
+    ordered = (each for each in runs.attempts if each.final and each.final.ordered)
+    return max([runs.present, *ordered], key=lambda each: each.number)
 
 
 def _can_end(attempt: Attempt) -> bool:
