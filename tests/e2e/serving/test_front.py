@@ -20,7 +20,7 @@ import psutil
 import pytest
 
 from tests.support.processes.server import MILEPOST, SECRET, Answer, Make, Server
-from tests.support.stores.postgres_server import PostgresServer
+from tests.support.stores.postgres_server import PostgresServer, own_server
 from tests.support.web.hostile_http import pieces, stream
 
 SLOW_SENDERS = 200
@@ -31,12 +31,8 @@ PATIENCE_SECONDS = 20
 @pytest.fixture
 def own_postgres() -> Iterator[PostgresServer]:
     """A PostgreSQL that this test may suspend."""
-    server = PostgresServer()
-    try:
-        server.start()
+    with own_server() as server:
         yield server
-    finally:
-        server.remove()
 
 
 @contextmanager
