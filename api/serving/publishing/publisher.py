@@ -20,7 +20,7 @@ from typing import Final
 
 from api.http.grip.instructions import EXPIRY_SECONDS, close, of_expiry, of_token
 from api.serving.publishing.proxy import Proxy
-from api.serving.publishing.telling import Telling
+from api.serving.publishing.held_readers import Telling
 from api.wiring import Services
 from domain.log.store import translated
 from projections.chore import IDLE_SECONDS, Chore

@@ -17,7 +17,7 @@ from api.serving.streams.channels import Channel, Channels
 from api.serving.streams.documents import Documents
 from api.serving.streams.pages import Asked, Page, Pages, visible
 from api.serving.streams.stream import Stream
-from api.serving.streams.telling import Telling
+from api.serving.streams.delivering import Telling
 from api.serving.streams.token_check import TokenCheck
 from api.serving.threads import BoundedThreads
 from api.wiring import Services

@@ -13,7 +13,7 @@ import pytest
 from api.http.grip.instructions import content
 from api.serving.publishing.proxy import MOST_BYTES, Proxy
 from api.serving.publishing.publisher import ACTIVE_SECONDS, Publisher, TokenEnds
-from api.serving.publishing.telling import Telling
+from api.serving.publishing.held_readers import Telling
 from api.tokens import stored_time
 from projections.reading.follower import News
 from tests.support.projectors.projecting import wait_until
