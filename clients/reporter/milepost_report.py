@@ -135,8 +135,8 @@ OPEN = stat.S_IWOTH | stat.S_ISVTX
 FOLDER = re.compile("[0-9a-f]{24}")
 CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
 ORDERS = re.compile("#(?=#)")
-"""Runners of Azure, GitHub and TeamCity obey what follows ## in a log, anywhere in a line. Our lines
-have what a server says: it must set no variable and no path of the job."""
+"""Runners of Azure, GitHub and TeamCity obey what follows ## in a log, anywhere in a line. Ours
+have what a server says, and that must set no variable and no path of the job."""
 COLOURS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
 
 
