@@ -12,21 +12,11 @@ from api.pages import jobs as jobs_page
 from api.pages import reference as reference_page
 from api.pages.visitor import csrf
 from api.pages.words import FILTERS, here
-from api.routes import (
-    badges,
-    callbacks,
-    checkpoints,
-    events,
-    health,
-    instances,
-    jobs,
-    links,
-    metrics,
-    operations,
-    reference,
-    reporter,
-    streams,
-)
+from api.routes import badges, checkpoints, events, instances, links, streams
+from api.routes.callbacks import routes as callbacks
+from api.routes.jobs import operations
+from api.routes.jobs import routes as jobs
+from api.routes.server import health, metrics, reference, reporter
 from api.wiring import Services
 
 

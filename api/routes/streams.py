@@ -25,7 +25,7 @@ from api.http.grip.held_link import opened
 from api.http.grip.instructions import channel_of, last_id
 from api.http.grip.signature import came_through
 from api.http.messages import Answer, Door, Request, Watch
-from api.routes import jobs
+from api.routes.jobs.showing import present
 from api.schemas.queries import AllStreamQuerySchema, StreamQuerySchema
 from api.wiring import Services
 from domain.errors import JobNotFound
@@ -119,7 +119,7 @@ async def of_job(request: Request, door: Door, job_id: str) -> Answer:
     try:
         return await _streamed(request, door, Watch(caller, after, job_id=job_id))
     except JobNotFound:
-        return await jobs.present(request, door, f"{job_id}/stream")
+        return await present(request, door, f"{job_id}/stream")
 
 
 async def of_agent(request: Request, door: Door, agent_id: str) -> Answer:

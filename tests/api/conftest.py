@@ -13,7 +13,7 @@ import pytest
 from psycopg import sql
 
 from api.http.problems.documents import STRANGERS
-from api.routes.receiving import SENDERS
+from api.routes.callbacks.receiving import SENDERS
 from tests.support.stores.deployment import Deployment
 from tests.support.stores.postgres_server import create_database
 from tests.support.web.doors import opened

@@ -134,6 +134,8 @@ def _of_attempt(runs: Runs, attempt: Attempt, word: Word) -> Placement:
         return Placement(attempt.number)
     if goes_on_elsewhere(attempt, final, word):
         return _goes_on(runs, word)
+    if (final.removed or final.status == "running") and _came_late(runs, word, attempt.stopped_at):
+        return Placement(attempt.number)
     if final.status == "running":
         return _after_running(runs, attempt, final, word)
     if final.inferred:
@@ -155,8 +157,7 @@ def _after_running(runs: Runs, attempt: Attempt, final: Final, word: Word) -> Pl
 
 
 def _after_timeout(runs: Runs, attempt: Attempt, final: Final, word: Word) -> Placement:
-    is_old = word.clock and is_before(word.clock, final.moment.recorded_at)
-    if is_old and not _was_measured(runs, word):
+    if _came_late(runs, word, final.moment.recorded_at):
         return Placement(attempt.number)
     announces = word.status == "provisioning"
     if announces and not word.run_attempt and (attempt.announced or attempt.stopped_at):
@@ -164,6 +165,13 @@ def _after_timeout(runs: Runs, attempt: Attempt, final: Final, word: Word) -> Pl
     # Once its machine is gone, nothing takes the timeout back.
     revives = attempt.stopped_at is None and refutes(attempt, final, word)
     return Placement(attempt.number, revives=revives)
+
+
+def _came_late(runs: Runs, word: Word, end: datetime | None) -> bool:
+    """Tell whether the word is dated before an end that was recorded before it."""
+    if end is None or word.clock is None or not is_before(word.clock, end):
+        return False
+    return not _was_measured(runs, word)
 
 
 def _waiting(runs: Runs) -> Attempt | None:

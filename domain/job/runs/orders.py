@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from domain.errors import NotPossible
 from domain.job.attempt.state import Attempt
@@ -16,6 +16,15 @@ from domain.job.runs.state import Runs
 
 Ordered: TypeAlias = Literal["fail", "cancel", "retry", "stopped"]
 Order: TypeAlias = Ordered | Literal["stop"]
+
+
+class Requested(NamedTuple):
+    """Who gave an order, with which token, why and when: each of its facts records all of this."""
+
+    recorded_at: datetime
+    requested_by: str | None = None
+    reason: str | None = None
+    token_id: str | None = None
 
 
 def to_end(runs: Runs, wanted: Literal["failed", "cancelled"], max_retries: int) -> Attempt | None:
@@ -110,10 +119,9 @@ def _last(runs: Runs) -> Attempt:
     """Return the attempt in progress, else one that an order ended after the present one."""
     if runs.working:
         return runs.working
-    for attempt in reversed(runs.attempts):
-        if attempt is runs.present or (attempt.final and attempt.final.ordered):
-            return attempt
-    return runs.present
+    # By its number: the clock of a later callback may have moved an attempt to another place.
+    ordered = (each for each in runs.attempts if each.final and each.final.ordered)
+    return max([runs.present, *ordered], key=lambda each: each.number)
 
 
 def _can_end(attempt: Attempt) -> bool:
