@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -32,12 +33,14 @@ from api.intake.bending import (
 )
 from api.intake.lenient_json import Body, read_object, storable
 from api.intake.plain import PATTERNS
+from api.schemas.ids import MAX_ID
 from api.schemas.times import time_of
 from domain.job.callback import HEARTBEAT, NOT_OF_A_HEARTBEAT, Callback
 from domain.job.spelling import MAX_LENGTH
 
 MAX_NAMES: Final = 50
 """How many unknown fields of a callback are compared with the known ones."""
+_JOB_ID: Final = re.compile(rf'"job_id"\s*+:\s*+"([^\x00-\x1f\x7f"\\\ufffd]{{1,{MAX_ID}}})"')
 _MAY_BE_WHOLE_NUMBERS: Final = ("workflow_run_id", "run_attempt")
 
 
@@ -68,9 +71,17 @@ class CallbackReader:
         return self._bent(body, raw, job_id)
 
     def job_id_in(self, raw: bytes) -> str | None:
-        """Return the job that a body names, None if that cannot be read."""
+        """Return the job that a body names, None if that cannot be read.
+
+        A body that is no JSON names a job if all that looks like a job_id in it is the same.
+        """
         try:
-            return self._job_id(read_object(raw))
+            body = read_object(raw)
+        except BadRequest:
+            named = set(_JOB_ID.findall(raw.decode(errors="replace")))
+            return named.pop() if len(named) == 1 else None
+        try:
+            return self._job_id(body)
         except BadRequest:
             return None
 
