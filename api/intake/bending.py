@@ -140,15 +140,15 @@ def kind(given: Any) -> Fit:
 
 
 def run_attempt(given: Any) -> Fit:
-    """Bend the number of a run's attempt, a whole number from 1; texts of digits are understood."""
+    """Bend the number of a run's attempt, a whole number from 0; texts of digits are understood."""
     number = given
     if isinstance(given, str) and (digits := _DIGITS.fullmatch(given.strip())):
         number = int(digits[1])
     if isinstance(given, float) and given.is_integer():
         number = int(given)
-    if type(number) is int and 1 <= number <= MAX_RUN_ATTEMPT:
+    if type(number) is int and 0 <= number <= MAX_RUN_ATTEMPT:
         return Fit(number)
-    return Fit(None, "was left out: it is no whole number from 1")
+    return Fit(None, "was left out: it is no whole number from 0")
 
 
 def occurred_at(clock: Callable[[], datetime]) -> Bender:

@@ -33,6 +33,6 @@ PATTERNS: Final = {
     "step": _STEP,
     "error": _ERROR,
     "status": re.compile("|".join(STATUSES)),
-    "run_attempt": re.compile("[1-9][0-9]{0,8}"),
+    "run_attempt": re.compile("0|[1-9][0-9]{0,8}"),
 }
 """What a plain value of each field is. Any other value is bent, which may leave it as it is."""
