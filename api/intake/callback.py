@@ -73,10 +73,13 @@ class CallbackReader:
     def job_id_in(self, raw: bytes) -> str | None:
         """Return the job that a body names, None if that cannot be read.
 
-        A body that is no JSON names a job if all that looks like a job_id in it is the same.
+        An envelope names the job of the callback in it. A body that is no object names a job if
+        all that looks like a job_id in it is the same.
         """
         try:
             body = read_object(raw)
+            if (envelope := _envelope(body.fields, ("job_id",))) and envelope.says_something:
+                body = Body(envelope.callback)
         except BadRequest:
             named = set(_JOB_ID.findall(raw.decode(errors="replace")))
             return named.pop() if len(named) == 1 else None
@@ -148,7 +151,8 @@ class CallbackReader:
         if known.get("type") != HEARTBEAT and known.get("status") is None:
             warnings.append(f"type {known['type']!r} is unknown, so it counts as a heartbeat")
             if envelope := _envelope(body.fields, ("status",)):
-                warnings.append(f"field {envelope!r} seems to hold the callback, and is not read")
+                held = f"field {envelope.field!r} seems to hold the callback, and is not read"
+                warnings.append(held)
         if ignored and (status := given.get("status")) not in (None, "provisioning"):
             warnings.append(
                 f"type {HEARTBEAT!r} makes this a heartbeat; its status {_short(status)} counts "
@@ -199,7 +203,7 @@ def _missing(
     """Return the error, and say where the missing field may be: misspelt, or within another."""
     if envelope := _envelope(fields, wanted):
         return error(
-            f"{error.__doc__} Field {envelope!r} seems to hold the callback: "
+            f"{error.__doc__} Field {envelope.field!r} seems to hold the callback: "
             "send what is in it as the body."
         )
     for name, meant in _close(fields, fields):
@@ -210,8 +214,25 @@ def _missing(
     return error()
 
 
-def _envelope(fields: Mapping[str, Any], wanted: Sequence[str]) -> str | None:
-    """Return the unknown field that holds an object, or its JSON, with one of these fields."""
+class _Envelope(NamedTuple):
+    """An unknown field that seems to hold a callback."""
+
+    field: str
+    callback: dict[str, Any]
+
+    @property
+    def says_something(self) -> bool:
+        """True for a callback with a status or a type."""
+        return not all(_is_absent(self.callback.get(each)) for each in ("status", "type"))
+
+
+def _envelope(fields: Mapping[str, Any], wanted: Sequence[str]) -> _Envelope | None:
+    """Return the unknown field that holds an object, or its JSON, with one of these fields.
+
+    None if the fields themselves have one of these.
+    """
+    if any(not _is_absent(fields.get(each)) for each in wanted):
+        return None
     for name, value in islice(fields.items(), MAX_NAMES):
         if name in FIELDS:
             continue
@@ -219,7 +240,7 @@ def _envelope(fields: Mapping[str, Any], wanted: Sequence[str]) -> str | None:
             with suppress(ValueError, RecursionError):
                 value = json.loads(value)
         if isinstance(value, dict) and any(not _is_absent(value.get(each)) for each in wanted):
-            return name
+            return _Envelope(name, value)
     return None
 
 

@@ -209,6 +209,26 @@ def test_the_job_of_a_body_that_is_no_json_is_read_if_it_is_plain(
     assert READER.job_id_in(raw) == job_id
 
 
+@pytest.mark.parametrize(
+    ("fields", "job_id"),
+    [
+        ({"id": "evt-1", "data": {"job_id": "job-1", "status": "failed"}}, "job-1"),
+        ({"Message": '{"job_id": "job-1", "type": "heartbeat"}'}, "job-1"),
+        ({"status": "failed", "metadata": {"job_id": "job-1"}}, None),
+        ({"job_id": "job-1", "data": {"job_id": "job-2", "status": "failed"}}, "job-1"),
+    ],
+)
+def test_the_job_of_a_callback_in_an_envelope_is_read(
+    fields: dict[str, Any], job_id: str | None
+) -> None:
+    assert READER.job_id_in(json.dumps(fields).encode()) == job_id
+
+
+def test_the_job_of_a_list_with_one_callback_is_read() -> None:
+    assert READER.job_id_in(json.dumps([END]).encode()) == "job-1"
+    assert READER.job_id_in(json.dumps([END, {**END, "job_id": "job-2"}]).encode()) is None
+
+
 @pytest.mark.parametrize("absent", ["", None])
 def test_a_job_id_that_says_nothing_is_missing(absent: Any) -> None:
     with pytest.raises(MissingJobId):
