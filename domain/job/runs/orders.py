@@ -23,10 +23,10 @@ def to_end(runs: Runs, wanted: Literal["failed", "cancelled"], max_retries: int)
 
     A timeout is only our inference, so an order may still end that attempt. Raises `NotPossible`.
     """
-    attempt = _last(runs)
+    attempt = runs.working or runs.present
     if _can_end(attempt):
         return attempt
-    if attempt.outcome == wanted:
+    if any(each.outcome == wanted for each in _ended(runs)):
         return None
     raise refused(f"{_standing(runs)}.", runs, max_retries)
 
@@ -88,7 +88,7 @@ def machines_left(runs: Runs) -> Sequence[tuple[Attempt, str | None]]:
 def possible(runs: Runs, max_retries: int) -> tuple[Order, ...]:
     """Return the orders that would change the job now."""
     present, orders = runs.present, list[Order]()
-    if _can_end(_last(runs)):
+    if _can_end(runs.working or present):
         orders += ["fail", "cancel"]
     if present.status == "running":
         orders += [] if present.stop_requested_at else ["stop"]
@@ -106,13 +106,10 @@ def refused(why: str, runs: Runs, max_retries: int) -> NotPossible:
     return NotPossible(f"{why} {instead}", possible=orders)
 
 
-def _last(runs: Runs) -> Attempt:
-    """Return the attempt in progress, else one that an order ended after the present one."""
-    if runs.working:
-        return runs.working
-    # By its number: the clock of a later callback may have moved an attempt to another place.
-    ordered = (each for each in runs.attempts if each.final and each.final.ordered)
-    return max([runs.present, *ordered], key=lambda each: each.number)
+def _ended(runs: Runs) -> Sequence[Attempt]:
+    """Return the attempt that is shown, and those that an order ended after it."""
+    later = runs.newer_than(runs.present.number)
+    return [runs.present, *(each for each in later if each.final and each.final.ordered)]
 
 
 def _can_end(attempt: Attempt) -> bool:
