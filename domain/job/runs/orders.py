@@ -12,6 +12,7 @@ from typing import Literal, TypeAlias
 
 from domain.errors import NotPossible
 from domain.job.attempt.state import Attempt
+from domain.job.runs.rollback import is_of_another
 from domain.job.runs.state import Runs
 
 Ordered: TypeAlias = Literal["fail", "cancel", "retry", "stopped"]
@@ -82,7 +83,15 @@ def machines_left(runs: Runs) -> Sequence[tuple[Attempt, str | None]]:
         if each.status == "running" and not each.replaced and not each.rollback_is_open:
             left.append((each, each.machine_id))
         left += [(each, machine) for machine, _ in each.machines_left]
+    left += [(each, each.machine_id) for each in running_though_failed(runs)]
     return left
+
+
+def running_though_failed(runs: Runs) -> Sequence[Attempt]:
+    """Return the failed attempts whose machine said that it runs, and of which nobody makes use."""
+    return [
+        each for each in runs.attempts if each.runs_though_failed and not is_of_another(runs, each)
+    ]
 
 
 def possible(runs: Runs, max_retries: int) -> tuple[Order, ...]:
