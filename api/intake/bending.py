@@ -10,7 +10,6 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from functools import lru_cache
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from api.intake import ci_words
@@ -19,7 +18,6 @@ from api.schemas.ids import MAX_ID, MAX_RUN_ATTEMPT, PLAIN_ID, hashed, is_printa
 from api.schemas.times import sent_time
 from domain.job.callback import HEARTBEAT, STATUSES
 from domain.job.long_text import without_middle
-from domain.job.spelling import bare, closest
 
 SPELLINGS: Final = {"canceled": "cancelled"}
 MAX_ERROR: Final = 65_536
@@ -176,6 +174,14 @@ def _is_naive(given: Any) -> bool:
         return False
 
 
+def is_absent(value: Any) -> bool:
+    """Tell whether a field says nothing.
+
+    Bodies come from `jq -n` with shell variables: an unknown value is an empty text or null.
+    """
+    return value is None or value == ""
+
+
 def is_plain(text: str) -> bool:
     """Tell whether an id can be stored as it is."""
     return bool(PLAIN_ID.fullmatch(text)) and not UNSTORABLE.search(text)
@@ -243,35 +249,3 @@ def benders(clock: Callable[[], datetime]) -> dict[str, Bender]:
 
 
 FIELDS: Final = tuple(benders(datetime.now))
-
-
-ALIASES: Final = {
-    "job": "job_id",
-    "runid": "workflow_run_id",
-    "githubrunid": "workflow_run_id",
-    "githubrunattempt": "run_attempt",
-    "stepname": "step",
-    "state": "status",
-    "timestamp": "occurred_at",
-    "eventtime": "occurred_at",
-}
-"""What else senders call some fields, without case and separators."""
-COMMON: Final = {
-    "id": "job_id",
-    **dict.fromkeys(("result", "outcome", "conclusion"), "status"),
-    **dict.fromkeys(("message", "reason", "errormessage"), "error"),
-    **dict.fromkeys(("vmid", "instanceid", "machineid"), "server_id"),
-}
-"""Words that may mean a field where it is missing, and may as well be the sender's own."""
-
-
-@lru_cache(maxsize=1024)
-def field_meant(unknown: str) -> str | None:
-    """Return the known field whose name is close to this unknown one, or that is called so."""
-    return closest(unknown, FIELDS) or ALIASES.get(bare(unknown))
-
-
-@lru_cache(maxsize=1024)
-def field_perhaps_meant(unknown: str) -> str | None:
-    """Return the known field that this common word may mean."""
-    return COMMON.get(bare(unknown))

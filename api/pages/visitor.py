@@ -23,10 +23,10 @@ from api.http.callers.access import (
     granted,
     known_to,
     principal,
+    secret_of,
     services,
     visitor,
 )
-from api.http.callers.cookies import session_secret
 from api.http.headers import header
 from api.http.problems.documents import explained
 from api.http.problems.kinds import KINDS
@@ -97,7 +97,7 @@ def may(scope: Scope) -> bool:
 
 def csrf() -> str:
     """Return the value of the hidden field `csrf` of each form; empty for who has not signed in."""
-    secret = session_secret(header) if principal().session else None
+    secret = secret_of(asked()) if principal().session else None
     return form_token(secret) if secret else ""
 
 

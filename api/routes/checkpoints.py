@@ -12,7 +12,7 @@ from api.http.callers import access
 from api.http.flask_side.blueprint import TEXT, Blueprint
 from api.http.messages import Answer
 from api.representations.checkpoint import signed
-from api.routes.jobs import of_longer_id
+from api.routes.jobs.routes import of_longer_id
 from api.schemas.answers import ExtensionSchema, ProofSchema
 from api.schemas.requests import ExtensionQuerySchema, ProofQuerySchema
 from api.wiring import Services

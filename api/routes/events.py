@@ -12,7 +12,7 @@ from api.http.flask_side.blueprint import PAGED, TAGGED, Blueprint
 from api.http.flask_side.paging import next_page
 from api.http.messages import Answer
 from api.representations.event import page_body
-from api.routes.jobs import of_longer_id
+from api.routes.jobs.routes import of_longer_id
 from api.schemas.history import EventPageSchema
 from api.schemas.queries import HistoryQuerySchema
 from domain.errors import JobNotFound

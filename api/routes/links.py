@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import quote
 
-from flask import request
+from flask import current_app, request
 
-from api.errors import AgentNotFound
+from api.errors import AgentNotFound, InvalidFields
 from api.http.answers import in_json
 from api.http.callers import access
 from api.http.flask_side.blueprint import BY_TOKEN, Blueprint
@@ -69,6 +69,7 @@ def of_agent(body: dict[str, Any], agent_id: str) -> Answer:
 
 def _made(form: str, about: str, seconds: int) -> Answer:
     services, caller = access.services(), access.principal()
+    _check(form.format(about), about)
     expires = int(services.clock().timestamp()) + seconds
     link = services.links.make(form.format(about), caller.token_id, expires)
     path = f"{form.format(quote(about, safe=IN_A_PATH))}?{NAME}={link}"
@@ -79,3 +80,14 @@ def _made(form: str, about: str, seconds: int) -> Answer:
         "expires_at": datetime.fromtimestamp(expires, UTC).isoformat(),
     }
     return in_json(shown, 201, [("Cache-Control", "no-store")])
+
+
+def _check(path: str, about: str) -> None:
+    """Raise `InvalidFields` for a path by which another route shows something else.
+
+    An id may have slashes: that of the job `a/events` spells the path of the events of job `a`. Who
+    chooses such an id would let a program with a token for all jobs link to another user's job.
+    """
+    _, parameters = current_app.url_map.bind("").match(path)
+    if about not in parameters.values():
+        raise InvalidFields({"opens": ["This id spells the path of another route: open its page."]})

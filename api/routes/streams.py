@@ -5,9 +5,11 @@ The front streams. Behind Flask, each stream would hold a thread, so Flask refus
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qsl
 
+from flask import Blueprint as PlainBlueprint
+from flask import Response, current_app
 from marshmallow import Schema, ValidationError
 from webargs.multidictproxy import MultiDictProxy
 from werkzeug.datastructures import MultiDict
@@ -16,18 +18,21 @@ from werkzeug.exceptions import NotFound
 from api.errors import AgentNotFound, InvalidFields, InvalidToken, MissingScope
 from api.http import event_stream
 from api.http.event_stream import LAST_EVENT_ID, resumed_after
+from api.http.flask_side.app import App
 from api.http.flask_side.blueprint import LINKED, TEXT, Blueprint
 from api.http.flask_side.door import through_flask
 from api.http.grip.held_link import opened
 from api.http.grip.instructions import channel_of, last_id
 from api.http.grip.signature import came_through
 from api.http.messages import Answer, Door, Request, Watch
-from api.routes import jobs
+from api.routes.jobs.showing import present
 from api.schemas.queries import AllStreamQuerySchema, StreamQuerySchema
 from api.wiring import Services
 from domain.errors import JobNotFound
 
 bp = Blueprint("streams", __name__, description="Server-sent events of jobs, as they happen")
+embedded = PlainBlueprint("embedded_streams", __name__)
+"""The streams of embedded pages, which are for their script alone."""
 
 CONTENT = (
     "Server-sent events: `id` is a position of the log, `data` the same JSON as that of the GET"
@@ -89,6 +94,22 @@ def show_all(query: dict[str, Any]) -> Answer:
     return through_flask(of_all)
 
 
+@embedded.get("/embed/streams/jobs/<id:job_id>")
+def show_embedded_job(job_id: str) -> Response:
+    """Tell the embedded page of a job when to look again."""
+    return _response(through_flask(of_embedded_job, job_id=job_id))
+
+
+@embedded.get("/embed/streams/agents/<id:agent_id>")
+def show_embedded_agent(agent_id: str) -> Response:
+    """Tell the embedded page of an agent when to look again."""
+    return _response(through_flask(of_embedded_agent, agent_id=agent_id))
+
+
+def _response(answer: Answer) -> Response:
+    return cast(App, current_app).make_response(answer)
+
+
 async def of_job(request: Request, door: Door, job_id: str) -> Answer:
     """Stream a job; show the job with the longer id that this path may spell, if there is one."""
     caller = await door.admit(request, "read")
@@ -96,7 +117,7 @@ async def of_job(request: Request, door: Door, job_id: str) -> Answer:
     try:
         return await _streamed(request, door, Watch(caller, after, job_id=job_id))
     except JobNotFound:
-        return await jobs.present(request, door, f"{job_id}/stream")
+        return await present(request, door, f"{job_id}/stream")
 
 
 async def of_agent(request: Request, door: Door, agent_id: str) -> Answer:
@@ -104,6 +125,20 @@ async def of_agent(request: Request, door: Door, agent_id: str) -> Answer:
     caller = await door.admit(request, "read")
     after, _ = _asked(request, StreamQuerySchema())
     return await _streamed(request, door, Watch(caller, after, agent_id=agent_id))
+
+
+async def of_embedded_job(request: Request, door: Door, job_id: str) -> Answer:
+    """Stream when something happens to a job, and not what: the page shows no error."""
+    caller = await door.admit(request, "read")
+    after, _ = _asked(request, StreamQuerySchema())
+    return await door.watch(Watch(caller, after, job_id=job_id, only_when=True))
+
+
+async def of_embedded_agent(request: Request, door: Door, agent_id: str) -> Answer:
+    """Stream when something happens to an agent's newest job, and not what."""
+    caller = await door.admit(request, "read")
+    after, _ = _asked(request, StreamQuerySchema())
+    return await door.watch(Watch(caller, after, agent_id=agent_id, only_when=True))
 
 
 async def held(request: Request, door: Door, sealed: str) -> Answer:

@@ -7,12 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from api.settings.grip import grip
-from api.settings.named_senders import named_senders
-from api.settings.origins import cors_origins, frame_origins
-from api.settings.path_prefix import path_prefix
-from api.settings.settings import CONNECTIONS_PER_ADDRESS, DRAIN_SECONDS, Settings
-from api.settings.validation import (
+from api.settings.checks.grip import grip
+from api.settings.checks.named_senders import named_senders
+from api.settings.checks.origins import cors_origins, frame_origins
+from api.settings.checks.path_prefix import path_prefix
+from api.settings.checks.validation import (
     admin_token,
     callback_secrets,
     checkpoint_keys,
@@ -25,6 +24,7 @@ from api.settings.validation import (
     trusted_proxies,
     workflows_folder,
 )
+from api.settings.settings import CONNECTIONS_PER_ADDRESS, DRAIN_SECONDS, Settings
 from api.settings.variables import InvalidSetting, Variables
 from domain.log.connections.postgres import CONNECTIONS
 

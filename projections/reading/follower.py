@@ -22,7 +22,7 @@ from domain.errors import Unavailable
 from domain.job.runs.weight import weight_of
 from domain.log.bounded import is_full
 from domain.log.mapper import JobEventMapper, decoded
-from domain.log.recent_jobs import RecentJobs
+from domain.log.recalling.recent_jobs import RecentJobs
 from domain.log.store import translated
 from domain.log.stored import Stored
 from projections.folding.fold import fold_one

@@ -13,7 +13,7 @@ from typing import Final, Literal, get_args
 
 import msgspec
 
-from domain.job.attempt.final import Final
+from domain.job.attempt import final
 from domain.job.attempt.state import Attempt
 from domain.job.deadlines import due, later, unresponsive_at
 from domain.job.health import LATE_SECONDS, LONG_PENDING_SECONDS, Health, health
@@ -60,9 +60,9 @@ def watches(instance: Instance, workflows: Workflows) -> list[Watch]:
         for server_id, since in attempt.machines_left
     ]
     found += [
-        Watch("machine_left", final.moment.recorded_at, partial(_runs, instance, attempt, final))
+        Watch("machine_left", end.moment.recorded_at, partial(_runs, instance, attempt, end))
         for attempt in running_though_failed(instance.runs)
-        if (final := attempt.final)
+        if (end := attempt.final)
     ]
     found += [
         Watch(
@@ -108,8 +108,8 @@ def _left(
     )
 
 
-def _runs(instance: Instance, attempt: Attempt, final: Final, now: datetime) -> Reason:
-    since = final.moment.recorded_at
+def _runs(instance: Instance, attempt: Attempt, end: final.Final, now: datetime) -> Reason:
+    since = end.moment.recorded_at
     return Reason(
         "machine_left",
         since,

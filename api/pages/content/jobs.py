@@ -13,7 +13,8 @@ from api.badges.icon import icon_of
 from api.pages.content.orders import offers
 from api.pages.content.stepper import stages
 from api.pages.words import standing, title, where
-from api.representations.job import job_body, timeline_body
+from api.representations.job import job_body
+from api.representations.timeline import timeline_body
 from api.wiring import Services
 from projections.reading.entries import JobState
 from projections.views.attention import attention

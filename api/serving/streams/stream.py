@@ -112,7 +112,7 @@ class Stream:
                 self.catch_up()
             else:
                 self.sent = position
-                self._write(block)
+                self._write(event_stream.news(position) if self.watch.only_when else block)
 
     def catch_up(self) -> None:
         """Read on from the log, until the stream is live again."""
@@ -174,7 +174,11 @@ class Stream:
     def _took(self, page: Page) -> bool:
         """Write a page; return True if the stream needs no other one now."""
         after = -1 if self.sent is None else self.sent
-        blocks = [block for position, block in page.blocks if position > after]
+        blocks = [
+            event_stream.news(position) if self.watch.only_when else block
+            for position, block in page.blocks
+            if position > after
+        ]
         self.sent = max(after, page.upto)
         if blocks:
             self._write(b"".join(blocks))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from domain.errors import NotPossible
 from domain.job.attempt.state import Attempt
@@ -17,6 +17,15 @@ from domain.job.runs.state import Runs
 
 Ordered: TypeAlias = Literal["fail", "cancel", "retry", "stopped"]
 Order: TypeAlias = Ordered | Literal["stop"]
+
+
+class Requested(NamedTuple):
+    """Who gave an order, with which token, why and when: each of its facts records all of this."""
+
+    recorded_at: datetime
+    requested_by: str | None = None
+    reason: str | None = None
+    token_id: str | None = None
 
 
 def to_end(runs: Runs, wanted: Literal["failed", "cancelled"], max_retries: int) -> Attempt | None:

@@ -111,6 +111,21 @@ def test_an_id_of_any_characters_gets_a_link_that_works(memory_site: Site) -> No
     assert body_of(memory_site.client.get(link["path"]))["id"] == job_id
 
 
+@pytest.mark.parametrize("ending", ["events", "timeline", "changes", "stream", "badge.svg"])
+def test_an_id_like_another_routes_path_gets_no_link_to_another_job(
+    memory_site: Site, ending: str
+) -> None:
+    memory_site.register("ada", "agent-1", user_id="ada")
+    memory_site.register(f"ada/{ending}", "agent-2", user_id="bob")
+
+    problem = problem_of(make(memory_site, f"jobs/ada%2F{ending}", opens="job"), 400)
+
+    assert "opens" in problem["errors"]
+    page = memory_site.client.get(made(memory_site, f"jobs/ada%2F{ending}")["path"])
+    assert page.status_code == 200
+    assert f'data-watch="job:ada/{ending}"' in page.text
+
+
 def test_the_public_url_is_that_of_the_link(memory_site: Site) -> None:
     site = Site(memory_site.deployment, public_url="https://milepost.example/x")
     site.register()

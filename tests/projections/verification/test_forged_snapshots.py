@@ -10,7 +10,7 @@ import pytest
 
 from domain.job.callback import Callback
 from domain.job.commands.registration import QueueJob
-from domain.log.snapshots import SHAPE
+from domain.log.recalling.snapshots import SHAPE
 from domain.workflows.definition import Workflows
 from projections.projecting.projector import Projector
 from tests.support.projectors.verifying import (

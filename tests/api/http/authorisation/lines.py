@@ -71,6 +71,8 @@ LINES: Final = {
     ),
     ("GET", "/embed/jobs/<id:job_id>"): Line("read", "job", kind="page"),
     ("GET", "/embed/agents/<id:agent_id>"): Line("read", "agent", kind="page"),
+    ("GET", "/embed/streams/jobs/<id:job_id>"): Line("read", "job", STREAMED, queries=PLACES),
+    ("GET", "/embed/streams/agents/<id:agent_id>"): Line("read", "agent", STREAMED, queries=PLACES),
     ("POST", "/jobs/<id:job_id>/fail"): FORM,
     ("POST", "/jobs/<id:job_id>/cancel"): FORM,
     ("POST", "/jobs/<id:job_id>/retry"): FORM,
