@@ -13,10 +13,11 @@ from typing import Final, Literal, get_args
 
 import msgspec
 
+from domain.job.attempt import final
 from domain.job.attempt.state import Attempt
 from domain.job.deadlines import due, later, unresponsive_at
 from domain.job.health import LATE_SECONDS, LONG_PENDING_SECONDS, Health, health
-from domain.job.runs.orders import Order
+from domain.job.runs.orders import Order, running_though_failed
 from domain.workflows.definition import Workflows
 from projections.views.durations import span
 from projections.views.instance import Instance, Refusal
@@ -59,6 +60,11 @@ def watches(instance: Instance, workflows: Workflows) -> list[Watch]:
         for server_id, since in attempt.machines_left
     ]
     found += [
+        Watch("machine_left", end.moment.recorded_at, partial(_runs, instance, attempt, end))
+        for attempt in running_though_failed(instance.runs)
+        if (end := attempt.final)
+    ]
+    found += [
         Watch(
             "stopping",
             later(since, STOPPING_SECONDS),
@@ -99,6 +105,17 @@ def _left(
         since,
         f"Attempt {number} left the machine {machine} behind {ago}, and nobody has confirmed "
         f"that it is gone. Remove it, then: {_confirm(instance, server_id)}",
+    )
+
+
+def _runs(instance: Instance, attempt: Attempt, end: final.Final, now: datetime) -> Reason:
+    since = end.moment.recorded_at
+    return Reason(
+        "machine_left",
+        since,
+        f"Attempt {attempt.number} failed {_ago(since, now)}, and its machine {attempt.machine_id} "
+        "said all the same that it runs. If nobody uses it, remove it, then: "
+        f"{_confirm(instance, attempt.machine_id)}",
     )
 
 
