@@ -34,7 +34,7 @@ from tests.support.projectors.verifying import (
     verify,
     verify_job,
 )
-from tests.support.stores.deployment import NOON, Clock, Deployment, settle, store_env
+from tests.support.stores.deployment import NOON, Clock, Deployment, prepared_env, settle
 from tests.support.stores.sealing import CIPHER
 from tests.support.stores.tampering import Database
 
@@ -123,7 +123,7 @@ def test_nothing_is_found_in_an_untouched_store(
     kind: str, seed: int, sealed: bool, request: pytest.FixtureRequest, workflows: Workflows
 ) -> None:
     """This holds at any time: with gaps, with a lagging projector, and with unreadable events."""
-    env = store_env(kind, request) | (CIPHER if sealed else {})
+    env = prepared_env(kind, request) | (CIPHER if sealed else {})
     made, chance = Deployment(env, workflows, Clock()), random.Random(seed)
     signed: list[Checkpoint] = []
     try:
