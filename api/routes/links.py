@@ -8,15 +8,15 @@ from urllib.parse import quote
 
 from flask import current_app, request
 
-from api.errors import AgentNotFound, InvalidFields
+from api.errors import InvalidFields
 from api.http.answers import in_json
 from api.http.callers import access
+from api.http.callers.visibility import visible_agent, visible_job
 from api.http.flask_side.blueprint import BY_TOKEN, Blueprint
 from api.http.messages import Answer
 from api.links import NAME
 from api.schemas.answers import LinkSchema
 from api.schemas.requests import AgentLinkSchema, JobLinkSchema, WorkflowLinkSchema
-from domain.errors import JobNotFound
 
 bp = Blueprint("links", __name__, description="Signed links, for readers without a token")
 
@@ -48,9 +48,7 @@ def of_job(body: dict[str, Any], job_id: str) -> Answer:
 
     It gives no more than the token that asks for it, and ends with that token.
     """
-    job = access.services().reader.instance(job_id)
-    if job is None or not access.principal().sees(job.user_id):
-        raise JobNotFound
+    visible_job(access.services().reader.instance(job_id), access.principal())
     return _made(OF_JOB[body["opens"]], job_id, body["expires_in"])
 
 
@@ -62,9 +60,7 @@ def of_job(body: dict[str, Any], job_id: str) -> Answer:
 @bp.problem(409, "The server has no secret for links")
 def of_agent(body: dict[str, Any], agent_id: str) -> Answer:
     """Make a link that opens one path about an agent; see the links of a job."""
-    newest = access.services().reader.instance_of(agent_id)
-    if newest is None or not access.principal().sees(newest.user_id):
-        raise AgentNotFound
+    visible_agent(access.services().reader.instance_of(agent_id), access.principal())
     return _made(OF_AGENT[body["opens"]], agent_id, body["expires_in"])
 
 

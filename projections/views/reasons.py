@@ -13,10 +13,11 @@ from typing import Final, Literal, get_args
 
 import msgspec
 
+from domain.job.attempt import final
 from domain.job.attempt.state import Attempt
 from domain.job.deadlines import due, later, unresponsive_at
 from domain.job.health import LATE_SECONDS, LONG_PENDING_SECONDS, Health, health
-from domain.job.runs.orders import Order
+from domain.job.runs.orders import Order, running_though_failed
 from domain.job.wording import Age, Command, Words, sentence
 from domain.workflows.definition import Workflows
 from projections.views.instance import Instance, Refusal
@@ -63,6 +64,11 @@ def watches(instance: Instance, workflows: Workflows) -> list[Watch]:
         for server_id, since in attempt.machines_left
     ]
     found += [
+        Watch("machine_left", end.moment.recorded_at, partial(_runs, instance, attempt, end))
+        for attempt in running_though_failed(instance.runs)
+        if (end := attempt.final)
+    ]
+    found += [
         Watch(
             "stopping",
             later(since, STOPPING_SECONDS),
@@ -103,6 +109,18 @@ def _left(
         Age(since),
         " ago, and nobody has confirmed that it is gone. Remove it, then: ",
         _confirm(instance, server_id),
+    )
+    return _reason("machine_left", since, words, now)
+
+
+def _runs(instance: Instance, attempt: Attempt, end: final.Final, now: datetime) -> Reason:
+    since = end.moment.recorded_at
+    words: Words = (
+        f"Attempt {attempt.number} failed ",
+        Age(since),
+        f" ago, and its machine {attempt.machine_id} said all the same that it runs. "
+        "If nobody uses it, remove it, then: ",
+        _confirm(instance, attempt.machine_id),
     )
     return _reason("machine_left", since, words, now)
 

@@ -70,6 +70,13 @@ def test_a_program_gets_problem_documents(memory_site: Site) -> None:
     problem_of(memory_site.get("/api/jobs/nothing", headers=BROWSER), 404, "job-not-found")
 
 
+def test_a_longer_accept_than_any_browsers_is_not_read(memory_site: Site) -> None:
+    """The event loop would take 110 ms for 58 KiB, and anybody can send them again and again."""
+    accept = "text/html" + ",a" * 1_000
+
+    problem_of(memory_site.client.get("/nothing", headers={"Accept": accept}), 404)
+
+
 def test_a_token_without_the_scope_sees_a_page_that_says_so(memory_site: Site) -> None:
     token = memory_site.token("write")
 
