@@ -54,11 +54,11 @@ class FlaskDoor:
         # A stream holds a thread for as long as somebody watches, and there are 32 of them.
         raise NoStreams
 
-    async def hold(self, watch: Watch, prefix: str) -> Answer:
+    async def hold(self, watch: Watch) -> Answer:
         """See `Door.hold`: this door lets no proxy hold a stream."""
         return await self.watch(watch)
 
-    async def hold_on(self, held: Held, after: int, prefix: str) -> Answer:
+    async def hold_on(self, held: Held, after: int) -> Answer:
         """See `Door.hold_on`: no stream is held."""
         raise NoStreams
 

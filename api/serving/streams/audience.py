@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from asyncio import AbstractEventLoop, Event, Task, timeout
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from api.errors import TooManyStreams
+from api.errors import TooManyRequests, TooManyStreams
 from api.http import event_stream
 from api.http.messages import Answer, Watch
 from api.serving.gathering import Gathering
@@ -20,7 +20,9 @@ from api.serving.streams.pages import Asked, Page, Pages, visible
 from api.serving.streams.stream import Stream
 from api.serving.streams.token_check import TokenCheck
 from api.serving.threads import BoundedThreads
+from api.tokens import Principal
 from api.wiring import Services
+from domain.errors import MilepostError
 from domain.writing.batching import Batching
 from projections.reading.follower import Follower
 
@@ -56,6 +58,7 @@ class Audience:
         self._clock = services.clock
         self._bounds = bounds
         self._open: dict[Stream, None] = {}
+        self._held = Counter[str]()
         self._finished = Event()
         self._channels = Channels()
         documents = Documents(services)
@@ -88,8 +91,11 @@ class Audience:
         return Answer(200, event_stream.HEADERS, event_stream.retry(), stream)
 
     async def changed(self, watch: Watch, seconds: float) -> bool:
-        """See `Door.changed`: False with too many streams, or if the server is about to end."""
-        if self._finished.is_set() or len(self._open) >= self._bounds.streams:
+        """See `Door.changed`: False with too many streams, or if the server is about to end.
+
+        With too many of its caller's, too.
+        """
+        if self._finished.is_set() or self._refusal(watch.caller):
             return False
         stream = self._admitted(watch, says_end=False)
         try:
@@ -140,16 +146,29 @@ class Audience:
         """See `Host.leave`."""
         if stream in self._open:
             del self._open[stream]
+            sharer = _sharer(stream.watch.caller)
+            self._held[sharer] -= 1
+            if not self._held[sharer]:
+                del self._held[sharer]
             self._channels.leave(stream)
             self._beats.remove(stream)
 
     def _admitted(self, watch: Watch, *, says_end: bool) -> Stream:
-        if len(self._open) >= self._bounds.streams:
-            raise TooManyStreams
+        if refusal := self._refusal(watch.caller):
+            raise refusal
         stream = Stream(watch, self, says_end=says_end)
         self._open[stream] = None
+        self._held[_sharer(watch.caller)] += 1
         self._channels.join(stream)
         return stream
+
+    def _refusal(self, caller: Principal) -> MilepostError | None:
+        """Return why there may be no further stream of this caller; None if there may."""
+        free, sharer = self._bounds.streams - len(self._open), _sharer(caller)
+        if free <= 0:
+            return TooManyStreams()
+        # As `BoundedThreads` has it: a user alone gets a half of all, two get a third each.
+        return TooManyRequests() if sharer and self._held[sharer] >= free else None
 
     def _read(self, asked: Sequence[Asked]) -> Sequence[Page | Exception]:
         # The follower must run before the pages are read: it delivers what is committed after them.
@@ -198,3 +217,14 @@ class Audience:
         for session in ended.sessions:
             for stream in by_session[session]:
                 stream.close()
+
+
+def _sharer(caller: Principal) -> str:
+    """Return who shares a caller's streams; nobody shares those of a token for all users.
+
+    The operator's own pages may show one token to thousands of readers. Whoever has a link may give
+    it to anybody.
+    """
+    if caller.until is not None:
+        return f"link {caller.token_id}"
+    return caller.sharer if caller.user_id else ""

@@ -56,17 +56,17 @@ class Holding:
         )
         self._asking = Gathering(loop, self._reading)
 
-    async def begin(self, watch: Watch, prefix: str) -> Answer:
+    async def begin(self, watch: Watch) -> Answer:
         """See `Door.hold`."""
         _, page = await self._asking.ask(watch)
         if _has_ended(watch, page) and not page.blocks:
             return Answer(204, [("Cache-Control", "no-store")])
-        return self._answer(watch, page, prefix, event_stream.retry())
+        return self._answer(watch, page, event_stream.retry())
 
-    async def go_on(self, held: Held, after: int, prefix: str) -> Answer:
+    async def go_on(self, held: Held, after: int) -> Answer:
         """See `Door.hold_on`."""
         watch, page = await self._asking.ask(GoesOn(held, after))
-        return self._answer(watch, page, prefix)
+        return self._answer(watch, page)
 
     def close(self) -> None:
         """End the thread."""
@@ -93,7 +93,7 @@ class Holding:
             return error
         return Watch(caller, max(held.after, asked.after), held.job_id, held.agent_id)
 
-    def _answer(self, watch: Watch, page: Page, prefix: str, begin: bytes = b"") -> Answer:
+    def _answer(self, watch: Watch, page: Page, begin: bytes = b"") -> Answer:
         assert page.shown  # only streams of one job or agent are held
         body = begin + b"".join(block for _, block in page.blocks)
         if _has_ended(watch, page):
@@ -109,7 +109,8 @@ class Holding:
             watch.agent_id,
             watch.caller.until,
         )
-        link = prefix + path_of(held, self._settings.grip_key)
+        # The proxy asks here. A prefix that was taken off before it would lead nowhere.
+        link = self._settings.path_prefix + path_of(held, self._settings.grip_key)
         if page.more:
             return Answer(200, [*event_stream.HEADERS, *instructions.go_on(link)], body)
         channel = instructions.channel_of(watch.job_id, watch.agent_id)
