@@ -16,6 +16,7 @@ from api.http.flask_side.door import through_flask
 from api.http.flask_side.paging import next_page
 from api.http.headers import header
 from api.http.idempotency import idempotency_key, parameter
+from api.http.making import making
 from api.http.messages import Answer
 from api.http.waiting import PREFER
 from api.representations.difference import is_settled
@@ -29,8 +30,10 @@ from api.schemas.jobs import JobListSchema, JobSchema, RegisteredSchema
 from api.schemas.queries import ChangesQuerySchema, OlderPlaceQuerySchema, PlaceQuerySchema
 from api.schemas.requests import JobQuerySchema, RegistrationSchema
 from api.schemas.timeline import TimelineSchema
+from api.wiring import Services
 from domain.errors import JobNotFound
 from projections.reading.time_travel import PointInHistory
+from projections.views.timeline import Timeline
 
 bp = Blueprint("jobs", __name__, description="Provisioning jobs")
 
@@ -107,6 +110,11 @@ def show(query: dict[str, Any], job_id: str) -> Answer:
     """
     if not query:
         return through_flask(present, job_id=job_id)
+    with making(access.principal()):
+        return _past(query, job_id)
+
+
+def _past(query: dict[str, Any], job_id: str) -> Answer:
     services = access.services()
     newest = services.reader.instance(job_id)
     if newest is None or not access.principal().sees(newest.user_id):
@@ -132,12 +140,14 @@ def show(query: dict[str, Any], job_id: str) -> Answer:
 def changes(query: dict[str, Any], job_id: str) -> Answer:
     """Show what changed in a job between two versions or times."""
     services = access.services()
-    newest = services.reader.instance(job_id)
-    if newest is None and (longer := of_longer_id(f"{job_id}/changes")):
+    with making(access.principal()):
+        if newest := services.reader.instance(job_id):
+            if not access.principal().sees(newest.user_id):
+                raise JobNotFound
+            return difference(query["start"], query.get("end", PointInHistory()), newest, services)
+    if longer := of_longer_id(f"{job_id}/changes"):
         return longer
-    if newest is None or not access.principal().sees(newest.user_id):
-        raise JobNotFound
-    return difference(query["start"], query.get("end", PointInHistory()), newest, services)
+    raise JobNotFound
 
 
 @bp.route("/api/jobs/<id:job_id>/timeline", operation="get_job_timeline")
@@ -148,10 +158,16 @@ def changes(query: dict[str, Any], job_id: str) -> Answer:
 def timeline(job_id: str) -> Answer:
     """Show a job's attempts with their steps, durations and silences."""
     services = access.services()
-    its_timeline = services.reader.timeline(job_id)
-    if its_timeline is None and (longer := of_longer_id(f"{job_id}/timeline")):
+    with making(access.principal()):
+        if its_timeline := services.reader.timeline(job_id):
+            return _told(its_timeline, services)
+    if longer := of_longer_id(f"{job_id}/timeline"):
         return longer
-    if its_timeline is None or not access.principal().sees(its_timeline.user_id):
+    raise JobNotFound
+
+
+def _told(its_timeline: Timeline, services: Services) -> Answer:
+    if not access.principal().sees(its_timeline.user_id):
         raise JobNotFound
     tag = etag(its_timeline.position, services.workflows.fingerprint)
     if known := not_modified(tag):
