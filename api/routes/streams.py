@@ -5,7 +5,7 @@ The front streams. Behind Flask, each stream would hold a thread, so Flask refus
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, Final, cast
 from urllib.parse import parse_qsl
 
 from flask import Blueprint as PlainBlueprint
@@ -37,6 +37,8 @@ embedded = PlainBlueprint("embedded_streams", __name__)
 CONTENT = (
     "Server-sent events: `id` is a position of the log, `data` the same JSON as that of the GET"
 )
+MOST_PARAMETERS: Final = 256
+"""How many parameters a query may have. The event loop reads them: 15,000 took it 100 ms."""
 FULL = "There are as many streams as the server may have; Retry-After says when to try again"
 REFUSED = "This server answers through Flask alone, and cannot stream"
 
@@ -150,7 +152,7 @@ async def held(request: Request, door: Door, sealed: str) -> Answer:
     channel = channel_of(stream.job_id, stream.agent_id)
     sent = last_id(request.header("Grip-Last"), channel)
     try:
-        return await door.hold_on(stream, sent or 0, request.prefix)
+        return await door.hold_on(stream, sent or 0)
     except (InvalidToken, MissingScope, JobNotFound, AgentNotFound):
         # Without an instruction, the proxy ends the stream. It would repeat a request that fails.
         return Answer(200, event_stream.HEADERS)
@@ -160,7 +162,7 @@ async def _streamed(request: Request, door: Door, watch: Watch) -> Answer:
     # The end of a session, unlike that of a token, is not published.
     is_held = request.method == "GET" and not watch.caller.session
     if is_held and _is_of_proxy(request, door.services):
-        return await door.hold(watch, request.prefix)
+        return await door.hold(watch)
     return await door.watch(watch)
 
 
@@ -180,7 +182,12 @@ async def of_all(request: Request, door: Door) -> Answer:
 
 def _asked(request: Request, schema: Schema) -> tuple[int | None, dict[str, Any]]:
     """Return the position that the reader has seen, and the filters; raise `InvalidFields`."""
-    asked = MultiDict(parse_qsl(request.query, keep_blank_values=True))
+    try:
+        given = parse_qsl(request.query, keep_blank_values=True, max_num_fields=MOST_PARAMETERS)
+    except ValueError:
+        fault = [f"A stream has at most {MOST_PARAMETERS} parameters."]
+        raise InvalidFields({"_schema": fault}) from None
+    asked = MultiDict(given)
     try:
         query = schema.load(MultiDictProxy(asked, schema))
     except ValidationError as error:

@@ -132,6 +132,16 @@ class AgentLinkSchema(LinkRequestSchema):
     )
 
 
+class WorkflowLinkSchema(LinkRequestSchema):
+    """What a link opens about a workflow."""
+
+    opens = fields.String(
+        load_default="badge",
+        validate=validate.OneOf(("badge",)),
+        metadata={"description": "`badge` is the image of its last run"},
+    )
+
+
 class StoppedSchema(OrderSchema):
     """Why a machine is gone, and which one."""
 

@@ -67,11 +67,13 @@ class Proxies:
 
     def asked_at(self, peer: str, header: Headers) -> tuple[str, str]:
         """Return the scheme and the host with which a client asked the front."""
-        names = ("X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Prefix")
-        said = zip(FORWARDED, map(header, names), strict=True)
-        environ: WSGIEnvironment = {name: value for name, value in said if value}
-        environ |= {"REMOTE_ADDR": peer, "wsgi.url_scheme": "http"}
-        environ["HTTP_HOST"] = header("Host") or ""
+        environ: WSGIEnvironment = {
+            "REMOTE_ADDR": peer,
+            "wsgi.url_scheme": "http",
+            "HTTP_HOST": header("Host") or "",
+            "HTTP_X_FORWARDED_PROTO": header("X-Forwarded-Proto") or "",
+            "HTTP_X_FORWARDED_HOST": header("X-Forwarded-Host") or "",
+        }
         self.resolve(environ)
         return environ["wsgi.url_scheme"], environ["HTTP_HOST"]
 

@@ -10,6 +10,7 @@ from api.errors import MissingScope, ReadModelBehind
 from api.http.answers import in_json
 from api.http.callback_paths import path_of
 from api.http.callers import access
+from api.http.callers.visibility import visible_job
 from api.http.etags import etag, lasting, not_modified, tagged
 from api.http.flask_side.blueprint import LINKED, LOCATION, PAGED, TAGGED, Blueprint
 from api.http.flask_side.door import through_flask
@@ -29,7 +30,6 @@ from api.schemas.jobs import JobListSchema, JobSchema, RegisteredSchema
 from api.schemas.queries import ChangesQuerySchema, OlderPlaceQuerySchema, PlaceQuerySchema
 from api.schemas.requests import JobQuerySchema, RegistrationSchema
 from api.schemas.timeline import TimelineSchema
-from domain.errors import JobNotFound
 from projections.reading.time_travel import PointInHistory
 
 bp = Blueprint("jobs", __name__, description="Provisioning jobs")
@@ -108,9 +108,7 @@ def show(query: dict[str, Any], job_id: str) -> Answer:
     if not query:
         return through_flask(present, job_id=job_id)
     services = access.services()
-    newest = services.reader.instance(job_id)
-    if newest is None or not access.principal().sees(newest.user_id):
-        raise JobNotFound
+    newest = visible_job(services.reader.instance(job_id), access.principal())
     if "start" in query:
         return difference(query["start"], query.get("end", PointInHistory()), newest, services)
     place = PointInHistory(**query)
@@ -135,8 +133,7 @@ def changes(query: dict[str, Any], job_id: str) -> Answer:
     newest = services.reader.instance(job_id)
     if newest is None and (longer := of_longer_id(f"{job_id}/changes")):
         return longer
-    if newest is None or not access.principal().sees(newest.user_id):
-        raise JobNotFound
+    newest = visible_job(newest, access.principal())
     return difference(query["start"], query.get("end", PointInHistory()), newest, services)
 
 
@@ -151,8 +148,7 @@ def timeline(job_id: str) -> Answer:
     its_timeline = services.reader.timeline(job_id)
     if its_timeline is None and (longer := of_longer_id(f"{job_id}/timeline")):
         return longer
-    if its_timeline is None or not access.principal().sees(its_timeline.user_id):
-        raise JobNotFound
+    its_timeline = visible_job(its_timeline, access.principal())
     tag = etag(its_timeline.position, services.workflows.fingerprint)
     if known := not_modified(tag):
         return known
