@@ -1,7 +1,8 @@
 """A job or an agent without the rest of the page, for an iframe of another application.
 
 The page says at which step a job failed, but not the error: an error is the end of a log, and the
-page is for everybody who has the link.
+page is for everybody who has the link. The stream to which it leads says no more: everybody can
+read its address in the page.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ bp = Blueprint("embed", __name__)
 @for_visitors("read")
 def job(job_id: str) -> Response:
     """Show the steps of a job."""
-    stream = url_for("streams.show_job", job_id=job_id)
+    stream = url_for("embedded_streams.show_embedded_job", job_id=job_id)
     return _page(seen_job(job_id), f"job:{job_id}", stream)
 
 
@@ -31,7 +32,7 @@ def job(job_id: str) -> Response:
 @for_visitors("read")
 def agent(agent_id: str) -> Response:
     """Show the steps of an agent's newest job."""
-    stream = url_for("streams.show_agent", agent_id=agent_id)
+    stream = url_for("embedded_streams.show_embedded_agent", agent_id=agent_id)
     return _page(seen_agent(agent_id), f"agent:{agent_id}", stream)
 
 

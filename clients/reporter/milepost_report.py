@@ -142,6 +142,9 @@ OPEN = stat.S_IWOTH | stat.S_ISVTX
 """In a folder that all can write to, only the sticky bit keeps others from renaming ours."""
 FOLDER = re.compile("[0-9a-f]{24}")
 CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
+ORDERS = re.compile("#(?=#)")
+"""Runners of Azure, GitHub and TeamCity obey what follows ## in a log, anywhere in a line. Ours
+have what a server says, and that must set no variable and no path of the job."""
 COLOURS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
 
 
@@ -953,6 +956,7 @@ class Reporter:
     def say(self, text: str) -> None:
         """Write one line to stderr, once."""
         line = "".join(each if each.isprintable() else " " for each in text)[:500]
+        line = ORDERS.sub("# ", line)
         if line not in self._said and not self._is_mute:
             self._said.add(line)
             octets = f"milepost-report: {line}\n".encode("utf-8", "replace")

@@ -14,7 +14,7 @@ from tests.support.web.site import MACHINE, Site, problem_of
 
 
 @pytest.fixture
-def postgres_dsn(postgres_server_dsn: str) -> str:
+def prepared_dsn(postgres_server_dsn: str) -> str:
     """A database of its own, which a copy replaces."""
     return create_database(postgres_server_dsn)
 
@@ -26,9 +26,9 @@ def site(postgres: Deployment) -> Site:
 
 
 @pytest.fixture
-def failover(postgres_server_dsn: str, postgres_dsn: str) -> Failover:
+def failover(postgres_server_dsn: str, prepared_dsn: str) -> Failover:
     """A failover of the database."""
-    return Failover(postgres_server_dsn, postgres_dsn)
+    return Failover(postgres_server_dsn, prepared_dsn)
 
 
 def register(site: Site) -> TestResponse:
@@ -57,6 +57,6 @@ def test_what_a_failover_took_back_before_the_answer_is_asked_for_again(
         while ahead:
             ahead.pop()()
 
-    site.services.milepost.when_committed(fail_over_once)
+    site.services.milepost.committing.when_committed(fail_over_once)
 
     problem_of(ask(site), 503, "store-unavailable")
