@@ -216,7 +216,7 @@ def test_a_long_error_is_headed_by_the_line_that_says_why(memory_site: Site) -> 
     text = site.get("/jobs/job-1").text
 
     assert '<p class="gist"><bdi>E: no lock</bdi></p>' in text
-    assert "63 lines, from the last one up." in text
+    assert "63 lines. The box begins with the last ones." in text
     assert "<bdi>E: no lock</bdi>" in site.get("/jobs").text.split('class="error-line"')[1]
     told = text.split('id="timeline"')[1].split("<svg")[0]
     assert "E: no lock" in told

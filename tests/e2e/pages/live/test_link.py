@@ -36,7 +36,7 @@ def test_who_has_a_link_sees_the_steps_live_without_signing_in(
 
     expect(active_step(page)).to_have_text("Installing Dependencies")
     [stream] = stranger.streams
-    assert f"/api/{of}/stream?link=" in stream.url
+    assert f"/embed/streams/{of}?link=" in stream.url
 
 
 def test_a_link_whose_issuer_is_revoked_ends_in_words(stranger: Visitor, server: Server) -> None:
