@@ -14,8 +14,9 @@ from hypothesis import settings
 from domain.workflows.definition import Workflows
 from domain.workflows.files import load
 from tests.support.processes.server import Make, Server
-from tests.support.stores.deployment import Clock, Deployment, store_env
+from tests.support.stores.deployment import Clock, Deployment, prepared_env
 from tests.support.stores.postgres_server import PostgresServer, create_database
+from tests.support.stores.prepared import PreparedDatabases, prepare_file
 
 # Speed is measured in bench/: a busy machine must not fail a test.
 settings.register_profile("untimed", deadline=None)
@@ -70,11 +71,30 @@ def postgres_dsn(postgres_server_dsn: str) -> str:
     return create_database(postgres_server_dsn)
 
 
+@pytest.fixture(scope="session")
+def prepared_databases(postgres_server_dsn: str) -> PreparedDatabases:
+    """PostgreSQL databases with empty tables."""
+    return PreparedDatabases(postgres_server_dsn)
+
+
+@pytest.fixture
+def prepared_dsn(prepared_databases: PreparedDatabases) -> Iterator[str]:
+    """A PostgreSQL database with empty tables."""
+    with prepared_databases.lent() as dsn:
+        yield dsn
+
+
+@pytest.fixture(scope="session")
+def prepared_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite file with empty tables, to be copied."""
+    return prepare_file(tmp_path_factory.mktemp("prepared") / "prepared.db")
+
+
 def deployment(
     kind: str, request: pytest.FixtureRequest, workflows: Workflows, clock: Clock
 ) -> Iterator[Deployment]:
     """Yield a deployment on an empty store of that kind, and close it."""
-    made = Deployment(store_env(kind, request), workflows, clock)
+    made = Deployment(prepared_env(kind, request), workflows, clock)
     try:
         yield made
     finally:

@@ -155,14 +155,15 @@ class Door(Protocol):
         """
         ...
 
-    async def hold(self, watch: Watch, prefix: str) -> Answer:
+    async def hold(self, watch: Watch) -> Answer:
         """Return an answer that lets a proxy hold a stream of a job, or of an agent (GRIP).
 
-        The stream's link is behind the prefix. Raises as `watch` does.
+        The stream's link is a path of this server, as the proxy asks for it. Raises as `watch`
+        does.
         """
         ...
 
-    async def hold_on(self, held: Held, after: int, prefix: str) -> Answer:
+    async def hold_on(self, held: Held, after: int) -> Answer:
         """Return what a held stream lacks after a position; let the proxy hold it further.
 
         Raises as `watch` does, `InvalidToken` or `MissingScope`.

@@ -33,7 +33,7 @@ QUOTES: Final = "\"'"
 TRIMMED: Final = "had white space around it, which was left out"
 _WHITE: Final = re.compile("[\t\n\v\f\r]")
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f]")
-_DIGITS: Final = re.compile(r"\d{1,10}", re.ASCII)
+_DIGITS: Final = re.compile(r"(\d{1,10})(?:\.0{1,9})?", re.ASCII)
 
 
 class Fit(NamedTuple):
@@ -81,8 +81,8 @@ def or_nothing(bender: Bender) -> Bender:
     return bend
 
 
-def machine(given: Any) -> Fit:
-    """Bend the name of a machine or an address, which has no white space around it."""
+def trimmed_name(given: Any) -> Fit:
+    """Bend the name of a step, a machine or an address, which has no white space around it."""
     return _trimmed(given, name)
 
 
@@ -138,15 +138,15 @@ def kind(given: Any) -> Fit:
 
 
 def run_attempt(given: Any) -> Fit:
-    """Bend the number of a run's attempt, a whole number from 1; texts of digits are understood."""
+    """Bend the number of a run's attempt, a whole number from 0; texts of digits are understood."""
     number = given
-    if isinstance(given, str) and _DIGITS.fullmatch(given.strip()):
-        number = int(given)
+    if isinstance(given, str) and (digits := _DIGITS.fullmatch(given.strip())):
+        number = int(digits[1])
     if isinstance(given, float) and given.is_integer():
         number = int(given)
-    if type(number) is int and 1 <= number <= MAX_RUN_ATTEMPT:
+    if type(number) is int and 0 <= number <= MAX_RUN_ATTEMPT:
         return Fit(number)
-    return Fit(None, "was left out: it is no whole number from 1")
+    return Fit(None, "was left out: it is no whole number from 0")
 
 
 def occurred_at(clock: Callable[[], datetime]) -> Bender:
@@ -227,9 +227,10 @@ def _fit(given: Any, text: str | None, changed: str = "") -> Fit:
 
 MAY_STAND_FOR_NOTHING: Final[Mapping[str, Bender]] = {
     "workflow_run_id": run_id,
-    "failed_step": name,
+    "error": error,
+    "failed_step": trimmed_name,
     "callback_id": identity,
-    **dict.fromkeys(("server_id", "server_ip", "tailscale_ip"), machine),
+    **dict.fromkeys(("server_id", "server_ip", "tailscale_ip"), trimmed_name),
 }
 """The benders of the fields in which a text such as `null` is no value."""
 
@@ -240,9 +241,8 @@ def benders(clock: Callable[[], datetime]) -> dict[str, Bender]:
         "job_id": job_id,
         "type": kind,
         "status": status,
-        "step": name,
+        "step": trimmed_name,
         "run_attempt": run_attempt,
-        "error": error,
         "occurred_at": occurred_at(clock),
         **{each: or_nothing(bender) for each, bender in MAY_STAND_FOR_NOTHING.items()},
     }

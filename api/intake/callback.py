@@ -7,6 +7,7 @@ bent to fit (`api/intake/bending.py`), and what was changed is kept and said.
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final, NamedTuple
@@ -29,9 +30,11 @@ from api.intake.bending import (
 from api.intake.fields_meant import envelope, fields_meant, missing
 from api.intake.lenient_json import Body, read_object, storable
 from api.intake.plain import PATTERNS
+from api.schemas.ids import MAX_ID
 from api.schemas.times import time_of
 from domain.job.callback import HEARTBEAT, NOT_OF_A_HEARTBEAT, Callback
 
+_JOB_ID: Final = re.compile(rf'"job_id"\s*+:\s*+"([^\x00-\x1f\x7f"\\\ufffd]{{1,{MAX_ID}}})"')
 _MAY_BE_WHOLE_NUMBERS: Final = ("workflow_run_id", "run_attempt")
 
 
@@ -62,9 +65,20 @@ class CallbackReader:
         return self._bent(body, raw, job_id)
 
     def job_id_in(self, raw: bytes) -> str | None:
-        """Return the job that a body names, None if that cannot be read."""
+        """Return the job that a body names, None if that cannot be read.
+
+        An envelope names the job of the callback in it. A body that is no object names a job if
+        all that looks like a job_id in it is the same.
+        """
         try:
-            return self._job_id(read_object(raw))
+            body = read_object(raw)
+            if (holder := envelope(body.fields, ("job_id",))) and holder.says_something:
+                body = Body(holder.callback)
+        except BadRequest:
+            named = set(_JOB_ID.findall(raw.decode(errors="replace")))
+            return named.pop() if len(named) == 1 else None
+        try:
+            return self._job_id(body)
         except BadRequest:
             return None
 
@@ -131,7 +145,8 @@ class CallbackReader:
         if known.get("type") != HEARTBEAT and known.get("status") is None:
             warnings.append(f"type {known['type']!r} is unknown, so it counts as a heartbeat")
             if holder := envelope(body.fields, ("status",)):
-                warnings.append(f"field {holder!r} seems to hold the callback, and is not read")
+                held = f"field {holder.field!r} seems to hold the callback, and is not read"
+                warnings.append(held)
         if ignored and (status := given.get("status")) not in (None, "provisioning"):
             warnings.append(
                 f"type {HEARTBEAT!r} makes this a heartbeat; its status {_short(status)} counts "

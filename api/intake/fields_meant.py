@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from api.errors import BadRequest
 from api.intake.bending import FIELDS, is_absent
@@ -42,7 +42,7 @@ def missing(
     """Return the error, and say where the missing field may be: misspelt, or within another."""
     if holder := envelope(fields, wanted):
         return error(
-            f"{error.__doc__} Field {holder!r} seems to hold the callback: "
+            f"{error.__doc__} Field {holder.field!r} seems to hold the callback: "
             "send what is in it as the body."
         )
     for name, meant in _close(fields, fields):
@@ -53,8 +53,25 @@ def missing(
     return error()
 
 
-def envelope(fields: Mapping[str, Any], wanted: Sequence[str]) -> str | None:
-    """Return the unknown field that holds an object, or its JSON, with one of these fields."""
+class Envelope(NamedTuple):
+    """An unknown field that seems to hold a callback."""
+
+    field: str
+    callback: dict[str, Any]
+
+    @property
+    def says_something(self) -> bool:
+        """True for a callback with a status or a type."""
+        return not all(is_absent(self.callback.get(each)) for each in ("status", "type"))
+
+
+def envelope(fields: Mapping[str, Any], wanted: Sequence[str]) -> Envelope | None:
+    """Return the unknown field that holds an object, or its JSON, with one of these fields.
+
+    None if the fields themselves have one of these.
+    """
+    if any(not is_absent(fields.get(each)) for each in wanted):
+        return None
     for name, value in islice(fields.items(), MAX_NAMES):
         if name in FIELDS:
             continue
@@ -62,7 +79,7 @@ def envelope(fields: Mapping[str, Any], wanted: Sequence[str]) -> str | None:
             with suppress(ValueError, RecursionError):
                 value = json.loads(value)
         if isinstance(value, dict) and any(not is_absent(value.get(each)) for each in wanted):
-            return name
+            return Envelope(name, value)
     return None
 
 

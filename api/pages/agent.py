@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, request
 
-from api.errors import AgentNotFound
 from api.http.callers.access import principal, services
+from api.http.callers.visibility import visible_agent
 from api.http.making import making
 from api.pages.content.jobs import present_content
 from api.pages.content.lists import Lists, asked_by
@@ -40,7 +40,4 @@ def _page(agent_id: str) -> Response:
 
 def seen_agent(agent_id: str) -> Instance:
     """Return the agent's newest job; raise `AgentNotFound`, also for an agent of another user."""
-    newest = services().reader.instance_of(agent_id)
-    if newest is None or not principal().sees(newest.user_id):
-        raise AgentNotFound
-    return newest
+    return visible_agent(services().reader.instance_of(agent_id), principal())

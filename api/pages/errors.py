@@ -16,6 +16,7 @@ from api.http.flask_side.app import App
 from api.http.headers import header
 from api.http.messages import Answer
 from api.http.problems.documents import RETRY_AFTER_SECONDS, problem_of
+from api.http.request_ids import REQUEST_ID
 from api.pages.policy import POLICY, page
 
 OF_PROGRAMS: Final = "/api/"
@@ -35,6 +36,10 @@ BARE: Final = """\
 <main><h1>{title}</h1><p>{detail}</p><p><a class="button" href="">Try again</a></p></main>
 """
 """A page without what only a request in Flask knows."""
+FRAMED: Final = "embed"
+"""The blueprint of the pages that may be in a frame."""
+OF_THE_QUERY: Final = (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND)
+"""What a page answers whose address has a query that does not fit."""
 NOTHING_HERE: Final = "There is nothing at this address that you may see."
 
 
@@ -79,9 +84,8 @@ def error_page(
     headers: Sequence[tuple[str, str]] = (),
 ) -> Response:
     """Return the page that says why another one is not shown, and where to go from here."""
-    passes = status == HTTPStatus.SERVICE_UNAVAILABLE
     named = dict(headers)
-    if passes:
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
         named.setdefault("Retry-After", str(RETRY_AFTER_SECONDS))
     return page(
         "error.html",
@@ -90,9 +94,20 @@ def error_page(
         number=int(status),
         heading=title,
         said=detail,
-        passes=passes,
+        # Its visitor came by a link, and can neither sign in nor see other pages.
+        is_framed=request.blueprint == FRAMED,
+        passes=status >= HTTPStatus.INTERNAL_SERVER_ERROR,
+        logged_as=REQUEST_ID.get() if status == HTTPStatus.INTERNAL_SERVER_ERROR else "",
         may_sign_in=may_sign_in,
+        without_query=request.path if status in OF_THE_QUERY and request.args else None,
+        looked_for=_looked_for() if status == HTTPStatus.NOT_FOUND and not request.args else None,
     )
+
+
+def _looked_for() -> str | None:
+    """Return the id of a job or an agent that the address names, so that one can look for it."""
+    given = request.view_args or {}
+    return given.get("job_id") or given.get("agent_id")
 
 
 def bare_page(answer: Answer, prefix: str) -> Answer:

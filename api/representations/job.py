@@ -78,13 +78,17 @@ def instance_body(
             "agentId": instance.agent_id,
             "status": instance.status,
             "outcome": attempt.outcome,
+            "attempt": attempt.number,
             "serverId": value(attempt.server_id),
             "serverIp": value(attempt.server_ip),
             "tailscaleIp": value(attempt.tailscale_ip),
             "region": instance.region,
             "error": final.error if final else None,
             "currentStep": instance.current_step(workflows),
+            "waitingSince": text(instance.expected_since),
+            "claimedAt": text(shown_claim(attempt, instance.floor)),
             "startedAt": text(_started_at(instance)),
+            "completedAt": text(shown_end(attempt, instance.floor)),
             "stoppedAt": text(attempt.stopped_at),
             "createdAt": text(instance.created_at),
             "updatedAt": text(instance.updated_at),
@@ -96,6 +100,7 @@ def instance_body(
             "sentence": alive.sentence,
             "deadline": alive.due.kind if alive.due else None,
             "dueAt": text(alive.due.at) if alive.due else None,
+            "changesAt": text(alive.changes_at),
         },
     }
 
@@ -151,6 +156,7 @@ def job_body(
             "sentence": alive.sentence,
             "deadline": alive.due.kind if alive.due else None,
             "due_at": text(alive.due.at) if alive.due else None,
+            "changes_at": text(alive.changes_at),
         }
         if alive
         else None,

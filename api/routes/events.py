@@ -6,6 +6,7 @@ from typing import Any
 
 from api.http.answers import in_json
 from api.http.callers import access
+from api.http.callers.visibility import visible_job
 from api.http.etags import etag, not_modified, tagged
 from api.http.flask_side.blueprint import PAGED, TAGGED, Blueprint
 from api.http.flask_side.paging import next_page
@@ -15,7 +16,6 @@ from api.representations.event import page_body
 from api.routes.jobs.routes import of_longer_id
 from api.schemas.history import EventPageSchema
 from api.schemas.queries import HistoryQuerySchema
-from domain.errors import JobNotFound
 from projections.reading.entries import Wanted
 
 bp = Blueprint("history", __name__, description="Events, their senders and their changes")
@@ -37,8 +37,7 @@ def of_job(query: dict[str, Any], job_id: str) -> Answer:
     present = services.reader.instance(job_id)
     if present is None and (longer := of_longer_id(f"{job_id}/events")):
         return longer
-    if present is None or not access.principal().sees(present.user_id):
-        raise JobNotFound
+    present = visible_job(present, access.principal())
     tag = etag(present.position, services.workflows.fingerprint)
     if known := not_modified(tag):
         return known

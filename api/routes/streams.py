@@ -152,7 +152,7 @@ async def held(request: Request, door: Door, sealed: str) -> Answer:
     channel = channel_of(stream.job_id, stream.agent_id)
     sent = last_id(request.header("Grip-Last"), channel)
     try:
-        return await door.hold_on(stream, sent or 0, request.prefix)
+        return await door.hold_on(stream, sent or 0)
     except (InvalidToken, MissingScope, JobNotFound, AgentNotFound):
         # Without an instruction, the proxy ends the stream. It would repeat a request that fails.
         return Answer(200, event_stream.HEADERS)
@@ -162,7 +162,7 @@ async def _streamed(request: Request, door: Door, watch: Watch) -> Answer:
     # The end of a session, unlike that of a token, is not published.
     is_held = request.method == "GET" and not watch.caller.session
     if is_held and _is_of_proxy(request, door.services):
-        return await door.hold(watch, request.prefix)
+        return await door.hold(watch)
     return await door.watch(watch)
 
 

@@ -84,7 +84,7 @@ class ProvisioningJob(msgspec.Struct, frozen=True, gc=False, omit_defaults=True)
         `known_steps` are the steps of the job's definition.
         """
         facts = callback.facts(now)
-        placement = place(self.runs, facts, self.queued is not None)
+        placement = place(self.runs, facts, self.queued.recorded_at if self.queued else None)
         outcome = Outcome(self)
         if placement.started:
             outcome = outcome.then(placement.started)

@@ -64,23 +64,27 @@ def grown(
 
 CACHED = 256
 """The most tiles in the cache of `Nodes`. They have a few megabytes."""
+CACHED_INSIDE = 16_384
+"""The most nodes inside tiles in the cache of `Nodes`. They have a few megabytes."""
 
 
 class Nodes:
-    """The nodes of a tree, with a cache of the tiles that were read."""
+    """The nodes of a tree, with a cache of the tiles that were read, and of nodes inside them."""
 
     def __init__(self, tree: TreeStore) -> None:
         self._tree = tree
         self._tiles: dict[TileId, Tile] = {}
+        self._inside: dict[tuple[int, int], bytes] = {}
 
     def node(self, level: int, index: int) -> bytes:
         """Return the hash of a complete node; raise `TreeBroken` if its tile is not whole."""
-        tile_level, inside = divmod(level, HEIGHT)
-        tile_index, start = divmod(index << inside, TILE)
-        hashes = self._tile((tile_level, tile_index)).nodes(start, start + (1 << inside))
-        if len(hashes) < 1 << inside:
-            raise TreeBroken(f"tile {tile_index} of level {tile_level} lacks hashes")
-        return merkle.covering(hashes)
+        if (cached := self._inside.get((level, index))) is not None:
+            return cached
+        # The proofs of a tile's leaves share most nodes, and a large one takes 255 hashes.
+        if len(self._inside) >= CACHED_INSIDE:
+            self._inside.clear()
+        self._inside[level, index] = found = self._computed(level, index)
+        return found
 
     def frontier(self, size: int) -> Frontier:
         """Return the frontier of the first `size` leaves; raise `TreeBroken`."""
@@ -93,6 +97,14 @@ class Nodes:
         if offset >= len(positions):
             raise TreeBroken(f"tile {index} of level 0 lacks positions")
         return positions[offset]
+
+    def _computed(self, level: int, index: int) -> bytes:
+        tile_level, inside = divmod(level, HEIGHT)
+        tile_index, start = divmod(index << inside, TILE)
+        hashes = self._tile((tile_level, tile_index)).nodes(start, start + (1 << inside))
+        if len(hashes) < 1 << inside:
+            raise TreeBroken(f"tile {tile_index} of level {tile_level} lacks hashes")
+        return merkle.covering(hashes)
 
     def _tile(self, tile_id: TileId) -> Tile:
         if tile_id not in self._tiles:

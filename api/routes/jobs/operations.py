@@ -9,6 +9,7 @@ from marshmallow import Schema
 
 from api.http.answers import in_json
 from api.http.callers import access
+from api.http.callers.visibility import visible_job
 from api.http.etags import IF_MATCH, expected_version
 from api.http.flask_side.blueprint import Blueprint
 from api.http.messages import Answer
@@ -16,7 +17,6 @@ from api.http.orders import give_order
 from api.representations.job import job_body
 from api.schemas.jobs import OrderedSchema
 from api.schemas.requests import OrderSchema, StoppedSchema
-from domain.errors import JobNotFound
 from domain.job.runs.orders import Order
 
 bp = Blueprint("operations", __name__, description="What operators do about a job")
@@ -107,9 +107,7 @@ def stopped(body: dict[str, Any], job_id: str) -> Answer:
 
 def _ordered(name: Order, job_id: str, body: dict[str, Any]) -> Answer:
     services, caller = access.services(), access.principal()
-    present = services.reader.instance(job_id)
-    if present is None or not caller.sees(present.user_id):
-        raise JobNotFound
+    present = visible_job(services.reader.instance(job_id), caller)
     version = expected_version(present, services.workflows.fingerprint)
     receipt = give_order(
         name,

@@ -10,6 +10,7 @@ from api.errors import MissingScope, ReadModelBehind
 from api.http.answers import in_json
 from api.http.callback_paths import path_of
 from api.http.callers import access
+from api.http.callers.visibility import visible_job
 from api.http.etags import etag, lasting, not_modified, tagged
 from api.http.flask_side.blueprint import LINKED, LOCATION, PAGED, TAGGED, Blueprint
 from api.http.flask_side.door import through_flask
@@ -116,9 +117,7 @@ def show(query: dict[str, Any], job_id: str) -> Answer:
 
 def _past(query: dict[str, Any], job_id: str) -> Answer:
     services = access.services()
-    newest = services.reader.instance(job_id)
-    if newest is None or not access.principal().sees(newest.user_id):
-        raise JobNotFound
+    newest = visible_job(services.reader.instance(job_id), access.principal())
     if "start" in query:
         return difference(query["start"], query.get("end", PointInHistory()), newest, services)
     place = PointInHistory(**query)
@@ -142,8 +141,7 @@ def changes(query: dict[str, Any], job_id: str) -> Answer:
     services = access.services()
     with making(access.principal()):
         if newest := services.reader.instance(job_id):
-            if not access.principal().sees(newest.user_id):
-                raise JobNotFound
+            newest = visible_job(newest, access.principal())
             return difference(query["start"], query.get("end", PointInHistory()), newest, services)
     if longer := of_longer_id(f"{job_id}/changes"):
         return longer
@@ -167,8 +165,7 @@ def timeline(job_id: str) -> Answer:
 
 
 def _told(its_timeline: Timeline, services: Services) -> Answer:
-    if not access.principal().sees(its_timeline.user_id):
-        raise JobNotFound
+    its_timeline = visible_job(its_timeline, access.principal())
     tag = etag(its_timeline.position, services.workflows.fingerprint)
     if known := not_modified(tag):
         return known

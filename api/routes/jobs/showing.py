@@ -6,14 +6,13 @@ from functools import partial
 from typing import Any
 
 from api.http.answers import in_json
+from api.http.callers.visibility import visible_job
 from api.http.etags import etag, is_known, lasting, not_modified, tagged
 from api.http.messages import Answer, Door, Request, Watch
 from api.http.waiting import applied, preferred_wait
 from api.representations.difference import difference_body, is_settled
 from api.representations.job import job_body, varying
-from api.tokens import Principal
 from api.wiring import Services
-from domain.errors import JobNotFound
 from projections.reading.time_travel import PointInHistory
 from projections.reading.whole_errors import has_shortened_errors
 from projections.views.instance import Instance
@@ -22,12 +21,12 @@ from projections.views.instance import Instance
 async def present(request: Request, door: Door, job_id: str) -> Answer:
     """Show a job now; with a preference to wait, when it is not what the client has any more."""
     services, caller = door.services, await door.admit(request, "read")
-    instance = _visible(await door.job(job_id), caller)
+    instance = visible_job(await door.job(job_id), caller)
     tag, seconds, waited = _tag(instance, services), preferred_wait(request.header), False
     if seconds and is_known(tag, request.header):
         watch = Watch(caller, instance.position, job_id=job_id)
         if waited := await door.changed(watch, seconds):
-            instance = _visible(await door.job(job_id), caller)
+            instance = visible_job(await door.job(job_id), caller)
             tag = _tag(instance, services)
     headers = [*tagged(tag), *([applied(seconds)] if waited else ())]
     if known := not_modified(tag, headers, request.header):
@@ -40,12 +39,6 @@ async def present(request: Request, door: Door, job_id: str) -> Answer:
 def _tag(instance: Instance, services: Services) -> str:
     _, health_changes = varying(instance, services.workflows, services.now())
     return etag(instance.position, services.workflows.fingerprint, health_changes)
-
-
-def _visible(instance: Instance | None, caller: Principal) -> Instance:
-    if instance is None or not caller.sees(instance.user_id):
-        raise JobNotFound
-    return instance
 
 
 def body_now(instance: Instance, services: Services) -> dict[str, Any]:

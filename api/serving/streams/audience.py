@@ -14,10 +14,10 @@ from api.serving.gathering import Gathering
 from api.serving.streams.alarm import Alarm
 from api.serving.streams.beats import Beats
 from api.serving.streams.channels import Channel, Channels
+from api.serving.streams.delivering import Delivering
 from api.serving.streams.documents import Documents
 from api.serving.streams.pages import Asked, Page, Pages, visible
 from api.serving.streams.stream import Stream
-from api.serving.streams.telling import Telling
 from api.serving.streams.token_check import TokenCheck
 from api.serving.threads import BoundedThreads
 from api.tokens import Principal
@@ -27,18 +27,18 @@ from domain.writing.batching import Batching
 from projections.reading.follower import Follower
 
 PATIENCE_SECONDS: Final = 30.0
-"""How long the first page of a stream may take. Thousands of readers may come at once, and a reader
-that is refused may not come again."""
+"""How long the first page of a stream may take. Thousands of readers may connect at once, and some
+readers never connect again after a refusal."""
 
 
 class Bounds(NamedTuple):
-    """What streams may take of an event loop."""
+    """The bounds on the streams of one event loop."""
 
     streams: int = 1_024
-    """How many there may be at most, with the requests that wait for a change."""
+    """The most streams at a time, together with the requests that wait for a change."""
     beat_seconds: float = 5.0
-    """How long a stream is silent at most. By then, a reader that is gone, or that may not read any
-    more, is noticed, too."""
+    """How long a stream is silent at most. By then, it also notices that its reader is gone, or may
+    not read any more."""
 
 
 BOUNDS: Final = Bounds()
@@ -62,8 +62,8 @@ class Audience:
         self._finished = Event()
         self._channels = Channels()
         documents = Documents(services)
-        telling = Telling(loop, self._channels, documents, lambda: bool(self._open))
-        self._follower = Follower(services.read_model, services.milepost.mapper, telling)
+        delivering = Delivering(loop, self._channels, documents, lambda: bool(self._open))
+        self._follower = Follower(services.read_model, services.milepost.mapper, delivering)
         self._pages = Pages(services, documents)
         self._reading = Batching[Asked, Page](
             self._read,
@@ -113,7 +113,10 @@ class Audience:
         return True
 
     def finish(self) -> None:
-        """Let every reader come again later, and nobody wait: the server is about to end."""
+        """End every stream and every wait for a change, because the server is about to end.
+
+        Each reader is told when to connect again.
+        """
         self._finished.set()
         for stream in tuple(self._open):
             stream.finish()
@@ -131,9 +134,9 @@ class Audience:
         """See `Host.move`."""
         self._channels.move(stream, job_id)
 
-    def told(self, stream: Stream) -> int:
-        """See `Host.told`."""
-        return self._channels.told(stream)
+    def newest_of(self, stream: Stream) -> int:
+        """See `Host.newest_of`."""
+        return self._channels.newest_of(stream)
 
     async def page(self, stream: Stream) -> Page:
         """See `Host.page`."""
@@ -168,7 +171,7 @@ class Audience:
         return TooManyRequests() if sharer and self._held[sharer] >= free else None
 
     def _read(self, asked: Sequence[Asked]) -> Sequence[Page | Exception]:
-        # Before the pages are read: what is committed after that, the follower tells.
+        # The follower must run before the pages are read: it delivers what is committed after them.
         self._follower.ensure()
         channels = [self._channels.jobs.get(watch.job_id or "") for watch, _ in asked]
         pages = [
@@ -193,9 +196,9 @@ class Audience:
 
     def _check_tokens(self) -> None:
         if self._checking is None or self._checking.done():
-            self._checking = self._loop.create_task(self._end_streams_of_nobody())
+            self._checking = self._loop.create_task(self._end_streams_without_caller())
 
-    async def _end_streams_of_nobody(self) -> None:
+    async def _end_streams_without_caller(self) -> None:
         by_token: dict[str, list[Stream]] = defaultdict(list)
         by_session: dict[str, list[Stream]] = defaultdict(list)
         now = self._clock().timestamp()

@@ -46,19 +46,21 @@ class Placement(msgspec.Struct, frozen=True, gc=False):
     revives: bool = False
 
 
-def place(runs: Runs, facts: Sequence[Received], is_registered: bool = False) -> Placement:
+def place(
+    runs: Runs, facts: Sequence[Received], registered_at: datetime | None = None
+) -> Placement:
     """Decide which attempt a callback belongs to; a registered job waits for its workflow."""
     if _is_plain(runs, facts[-1]):
         return Placement(runs.attempts[0].number)
     word = Word(facts)
     if word.status == "stopped":
-        number = removed_in(runs, word, is_registered)
+        number = removed_in(runs, word, registered_at is not None)
         if number is not None:
             return Placement(number)
     if repeated := _failed_at(runs, word):
         return Placement(repeated.number)
     if word.run_id is None:
-        return _of_no_run(runs, word)
+        return _of_no_run(runs, word, registered_at)
     if known := runs.newest_of(word.run_id, word.run_attempt):
         return _of_attempt(runs, known, word)
     if runs.has_forgotten(word.run_id, word.run_attempt):
@@ -94,9 +96,9 @@ def _failed_at(runs: Runs, word: Word) -> Attempt | None:
     return None
 
 
-def _of_no_run(runs: Runs, word: Word) -> Placement:
+def _of_no_run(runs: Runs, word: Word, registered_at: datetime | None) -> Placement:
     attempt = runs.working or runs.present
-    if word.clock:
+    if word.clock and not _fails_before_the_job(runs, attempt, word, registered_at):
         then = _open_at(runs, attempt, word.clock)
         is_another = was_another_failure(then, word)
         if (is_another or then is not attempt) and not _has_a_slow_clock(runs, attempt, word):
@@ -227,6 +229,18 @@ def _open_at(runs: Runs, attempt: Attempt, clock: datetime) -> Attempt:
             break  # it happened between the two, so the later one began earlier than we knew
         place -= 1
     return every[place]
+
+
+def _fails_before_the_job(
+    runs: Runs, attempt: Attempt, word: Word, registered_at: datetime | None
+) -> bool:
+    """Tell whether a failure is dated before the job, unlike the attempt: its clock is slow."""
+    if not (word.fails and word.clock and registered_at and attempt.evidence_at):
+        return False
+    if registered_at - word.clock <= MAX_LEAD or registered_at - attempt.evidence_at > MAX_LEAD:
+        return False
+    # A job that was registered after its first callbacks is older than its registration.
+    return not any(each.claim and each.claim.recorded_at < registered_at for each in runs.attempts)
 
 
 def _has_a_slow_clock(runs: Runs, present: Attempt, word: Word) -> bool:

@@ -38,7 +38,7 @@ def rollback_of(
         return None  # without a machine, or with one that is gone for good
     if not attempt.rollback_requested_at and (attempt.passed_on or attempt.status != "failed"):
         return None  # another attempt answers for the machine, or nobody has to
-    is_wanted = attempt.status != "failed" or _is_of_another(runs, attempt)
+    is_wanted = attempt.status != "failed" or is_of_another(runs, attempt)
     if attempt.final and not attempt.final.ordered:
         # After an operator's order, a run that goes on changes nothing but its machine.
         is_wanted = is_wanted or _says_it_runs(facts, attempt)
@@ -93,7 +93,7 @@ def _says_it_runs(facts: Sequence[Fact], attempt: Attempt) -> bool:
     )
 
 
-def _is_of_another(runs: Runs, attempt: Attempt) -> bool:
+def is_of_another(runs: Runs, attempt: Attempt) -> bool:
     """Tell whether another attempt answers for the same machine."""
     return _has_another(runs, attempt, attempt.machine_id)
 

@@ -36,6 +36,7 @@ class OneJob:
         self._suspects = suspects
         self._report = report
         self._nodes = Nodes(tree)
+        self._leaves: dict[int, tuple[int, bytes]] = {}
         self._signed = [
             (c.size, c.root, f"the checkpoint of {c.made_at or f'{c.size} events'}")
             for c in checkpoints
@@ -65,12 +66,11 @@ class OneJob:
             self._report(Finding(kind="added", expected=expected, found=found))
 
     def _check(self, event: Stored) -> None:
-        tile = self._tree.tile_of(event.position)
-        if tile is None:
+        if event.position not in self._leaves:
+            self._read_tile_of(event.position)
+        if event.position not in self._leaves:
             return self._suspects.add(None, event)
-        offset = tile.leaf_positions().index(event.position)
-        [stored] = tile.nodes(offset, offset + 1)
-        index = tile.index * TILE + offset
+        index, stored = self._leaves[event.position]
         if stored != event.leaf:
             self._suspects.add(Leaf(index, event.position, stored), event)
         for size, root, name in self._signed:
@@ -81,6 +81,14 @@ class OneJob:
                     kind: Kind = "tile" if name == "the tree" else "checkpoint"
                     self._report_fault(kind, event, name, str(error))
         return None
+
+    def _read_tile_of(self, position: int) -> None:
+        # A tile has the leaves of many events of a job that reports often.
+        if tile := self._tree.tile_of(position):
+            leaves = zip(tile.leaf_positions(), tile.nodes(), strict=False)
+            self._leaves = {}
+            for index, (at, stored) in enumerate(leaves, tile.index * TILE):
+                self._leaves.setdefault(at, (index, stored))
 
     def _prove(self, event: Stored, index: int, size: int, root: bytes) -> None:
         hashes = merkle.inclusion_proof(index, size, self._nodes.node)

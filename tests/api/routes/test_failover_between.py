@@ -14,7 +14,7 @@ from tests.support.web.site import MACHINE, Site, problem_of
 
 
 @pytest.fixture
-def postgres_dsn(postgres_server_dsn: str) -> str:
+def prepared_dsn(postgres_server_dsn: str) -> str:
     """A database of its own, which a copy replaces."""
     return create_database(postgres_server_dsn)
 
@@ -26,9 +26,9 @@ def site(postgres: Deployment) -> Site:
 
 
 @pytest.fixture
-def failover(postgres_server_dsn: str, postgres_dsn: str) -> Failover:
+def failover(postgres_server_dsn: str, prepared_dsn: str) -> Failover:
     """A failover of the database."""
-    return Failover(postgres_server_dsn, postgres_dsn)
+    return Failover(postgres_server_dsn, prepared_dsn)
 
 
 def register(site: Site) -> TestResponse:

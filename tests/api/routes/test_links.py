@@ -50,6 +50,25 @@ def test_a_link_opens_what_was_asked_for(running: Site, about: str, opens: str) 
     assert link["url"] == f"http://localhost{link['path']}"
 
 
+@pytest.mark.parametrize("workflow", ["vm", "vm@1"])
+def test_a_link_opens_the_badge_of_a_workflows_last_run(running: Site, workflow: str) -> None:
+    for user, state in (("ada", "running"), ("bob", "unknown")):
+        token = running.token("read", user_id=user)
+
+        link = made(running, f"workflows/{workflow}", token)
+
+        answer = running.client.get(link["path"])
+        assert answer.content_type == "image/svg+xml"
+        assert f">{state}<" in answer.text
+    other = link["path"].replace(workflow, "vm-verified")
+    problem_of(running.client.get(other), 401, "invalid-link")
+
+
+def test_a_workflow_that_nobody_has_defined_gets_no_link(memory_site: Site) -> None:
+    problem_of(make(memory_site, "workflows/vn"), 400, "unknown-workflow")
+    problem_of(make(memory_site, "workflows/vm", opens="page"), 400, "invalid-fields")
+
+
 def test_a_link_opens_a_page_for_a_day_unless_told_otherwise(running: Site) -> None:
     link = made(running)
 

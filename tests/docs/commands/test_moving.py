@@ -12,7 +12,7 @@ import pytest
 from domain.workflows.definition import Workflows
 from tests.support.jobs.lives import live
 from tests.support.processes.server import MILEPOST
-from tests.support.stores.deployment import Clock, Deployment, store_env
+from tests.support.stores.deployment import Clock, Deployment, prepared_env
 
 ROOT = Path(__file__).parents[3]
 MOVING = (ROOT / "docs" / "operations" / "moving.md").read_text(encoding="utf-8")
@@ -22,7 +22,7 @@ def test_a_sqlite_file_is_moved_to_postgresql_as_it_says(
     request: pytest.FixtureRequest, workflows: Workflows, clock: Clock, tmp_path: Path
 ) -> None:
     old, new = (
-        Deployment(store_env(kind, request), workflows, clock) for kind in ("sqlite", "postgres")
+        Deployment(prepared_env(kind, request), workflows, clock) for kind in ("sqlite", "postgres")
     )
     events = live(old)
     [commands] = re.findall(r"^```sh\n(milepost export.*?)^```", MOVING, re.DOTALL | re.MULTILINE)

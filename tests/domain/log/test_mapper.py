@@ -48,7 +48,7 @@ from domain.log.recalling.snapshots import EVERY
 from domain.workflows.definition import Workflows
 from projections.read_model.filters import JobFilter
 from tests.support.jobs.strategies import facts, json_values
-from tests.support.stores.deployment import NOON, Clock, Deployment, store_env
+from tests.support.stores.deployment import NOON, Clock, Deployment, prepared_env
 from tests.support.stores.sealing import CIPHER, COMPRESSOR
 
 
@@ -290,7 +290,7 @@ def test_a_sealed_store_reads_like_a_plain_one(
     clock: Clock,
 ) -> None:
     """This holds before and after projecting, for lists, and in another process."""
-    made = Deployment(store_env(kind, request) | sealed, workflows, clock)
+    made = Deployment(prepared_env(kind, request) | sealed, workflows, clock)
     recorded_words(made)
     before = made.reader.instance("job"), made.reader.timeline("job")
     assert before[0] is not None
@@ -314,7 +314,7 @@ def test_the_tables_of_an_encrypted_store_have_no_word_of_a_callback(
     kind: str, request: pytest.FixtureRequest, workflows: Workflows, clock: Clock
 ) -> None:
     """The ids by which queries select jobs stay readable; the content of callbacks does not."""
-    env = store_env(kind, request) | CIPHER
+    env = prepared_env(kind, request) | CIPHER
     made = Deployment(env, workflows, clock)
     recorded_words(made)
     made.projector.catch_up()
@@ -334,7 +334,7 @@ def test_the_tables_of_a_plain_store_have_every_word_of_a_callback(
     kind: str, request: pytest.FixtureRequest, workflows: Workflows, clock: Clock
 ) -> None:
     """So the search of the test above works."""
-    env = store_env(kind, request)
+    env = prepared_env(kind, request)
     made = Deployment(env, workflows, clock)
     recorded_words(made)
     made.projector.catch_up()

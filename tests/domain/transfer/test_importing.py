@@ -21,7 +21,7 @@ from domain.transfer.importing import SNAPSHOT_AFTER, Imported, fill
 from domain.transfer.jsonl import FORMAT, FORMAT_VERSION, InvalidExport, encode
 from domain.transfer.manifest import Manifest, Root
 from tests.support.jobs.lives import live
-from tests.support.stores.deployment import NOON, Clock, Deployment, store_env
+from tests.support.stores.deployment import NOON, Clock, Deployment, prepared_env
 from tests.support.stores.sealing import CIPHER, COMPRESSOR
 
 KINDS = ("memory", "sqlite", "postgres")
@@ -60,7 +60,7 @@ def another(request: pytest.FixtureRequest, memory: Deployment) -> Iterator[Call
     made: list[Deployment] = []
 
     def make(kind: str = "sqlite", **env: str) -> Deployment:
-        made.append(Deployment(store_env(kind, request) | env, memory.workflows, Clock()))
+        made.append(Deployment(prepared_env(kind, request) | env, memory.workflows, Clock()))
         return made[-1]
 
     yield make

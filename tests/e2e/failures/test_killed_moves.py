@@ -18,7 +18,7 @@ import pytest
 from domain.log.stored import Stored
 from domain.workflows.definition import Workflows
 from tests.support.processes.server import MILEPOST, PATIENCE_SECONDS
-from tests.support.stores.deployment import Clock, Deployment, store_env, url_of
+from tests.support.stores.deployment import Clock, Deployment, prepared_env, url_of
 
 EVENTS, JOBS = 10_000, 400
 KILLS = 6
@@ -71,7 +71,7 @@ def database(
     kind: str, request: pytest.FixtureRequest, workflows: Workflows, name: str = "test.db"
 ) -> Deployment:
     """Return an empty database; only one is PostgreSQL's."""
-    env = store_env(kind, request)
+    env = prepared_env(kind, request)
     if kind == "sqlite":
         env["SQLITE_DBNAME"] = str(Path(env["SQLITE_DBNAME"]).with_name(name))
     return Deployment(env, workflows, Clock())

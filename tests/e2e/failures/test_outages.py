@@ -9,18 +9,14 @@ import pytest
 from tests.e2e.inspection import assert_nothing_lost_nothing_doubled
 from tests.e2e.load import Load
 from tests.support.processes.server import Make
-from tests.support.stores.postgres_server import PostgresServer
+from tests.support.stores.postgres_server import PostgresServer, own_server
 
 
 @pytest.fixture
 def own_postgres() -> Iterator[PostgresServer]:
     """A PostgreSQL that this test may stop."""
-    server = PostgresServer()
-    try:
-        server.start()
+    with own_server() as server:
         yield server
-    finally:
-        server.remove()
 
 
 def test_a_database_that_is_away_is_a_503_and_recovery_needs_nobody(

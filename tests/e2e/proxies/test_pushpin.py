@@ -29,6 +29,8 @@ KILLS = 6
 JOBS = 3
 LINK_SECRET = "thirty-two or more characters of a secret"  # noqa: S105  of nothing
 SILENT_SECONDS = 20
+EVENTS_OF_SOME_PAGES = 250
+"""One answer has fewer, and Pushpin asks for the rest."""
 MOST_BEATS = 9
 """How many comments of 5 s a reader hears before he gives up: Pushpin asks again after 30 s."""
 
@@ -225,6 +227,20 @@ def test_readers_through_nginx_are_held_too(site: Site, tmp_path: Path) -> None:
         with reading(site._replace(port=port), "/api/agents/agent%2F1/stream") as reader:
             assert reader.status() == (first, "pending")
             assert (site.report("provisioning"), "provisioning") == reader.status()
+
+
+def test_readers_under_a_path_that_nginx_takes_off_are_held_too(site: Site, tmp_path: Path) -> None:
+    """Pushpin asks for what a reader missed by paths that it knows, without the prefix."""
+    shown = block("operations/streaming.md", "# milepost.conf: with Pushpin, under a path")
+    ours = shown.replace("127.0.0.1:8000", f"127.0.0.1:{site.server.port}")
+    ours = ours.replace("127.0.0.1:7999", f"127.0.0.1:{site.pushpin.port}")
+    first = site.register()
+    positions = [site.report("provisioning") for _ in range(EVENTS_OF_SOME_PAGES)]
+    with nginx(tmp_path / "nginx", ours) as port:
+        path = "/milepost/api/jobs/job-1/stream"
+        with reading(site._replace(port=port), path, last_id=first) as reader:
+            assert [reader.status()[0] for _ in positions] == positions
+            assert (site.report("running"), "running") == reader.status()
 
 
 @pytest.mark.parametrize("site", ["sqlite", "postgres"], indirect=True)

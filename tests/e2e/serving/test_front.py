@@ -20,7 +20,7 @@ import psutil
 import pytest
 
 from tests.support.processes.server import MILEPOST, SECRET, Answer, Make, Server
-from tests.support.stores.postgres_server import PostgresServer
+from tests.support.stores.postgres_server import PostgresServer, own_server
 from tests.support.web.hostile_http import pieces, stream
 
 SLOW_SENDERS = 200
@@ -31,12 +31,8 @@ PATIENCE_SECONDS = 20
 @pytest.fixture
 def own_postgres() -> Iterator[PostgresServer]:
     """A PostgreSQL that this test may suspend."""
-    server = PostgresServer()
-    try:
-        server.start()
+    with own_server() as server:
         yield server
-    finally:
-        server.remove()
 
 
 @contextmanager
@@ -157,13 +153,17 @@ def test_a_server_that_is_asked_to_end_answers_what_is_under_way(server: Server)
     assert server.get("/readyz").body["log_position"] == 2
 
 
-def test_a_signal_to_every_process_drains_as_one_to_the_server_does(server: Server) -> None:
-    """As terminals, `timeout` and service managers send it."""
+@pytest.mark.parametrize("numbers", [[signal.SIGTERM], [signal.SIGHUP, signal.SIGHUP]])
+def test_a_signal_to_every_process_drains_as_one_to_the_server_does(
+    server: Server, numbers: list[signal.Signals]
+) -> None:
+    """As `timeout` and service managers send it, and terminals that are closed, more than once."""
     assert server.process
     connection, rest = begun(server, {"job_id": "job-1", "status": "provisioning"})
 
-    os.killpg(server.process.pid, signal.SIGTERM)
-    server.until(lambda: server.get("/readyz").status == 503, "is still ready")
+    for number in numbers:
+        os.killpg(server.process.pid, number)
+        server.until(lambda: server.get("/readyz").status == 503, "is still ready")
     assert server.callback({"job_id": "job-2", "status": "provisioning"}).status == 200
     server.until(lambda: refuses(server), "still takes connections")
     with connection:
@@ -172,6 +172,21 @@ def test_a_signal_to_every_process_drains_as_one_to_the_server_does(server: Serv
 
     assert server.process.wait(PATIENCE_SECONDS) == 0
     assert "has ended with status" not in server.log.read_text()
+
+
+def test_a_server_that_nohup_started_outlives_its_terminal(make_server: Make) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a process inherits what is ignored
+    try:
+        server = make_server().start()
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert server.process
+
+    os.killpg(server.process.pid, signal.SIGHUP)
+    server.process.send_signal(signal.SIGTERM)  # only that one ends it
+
+    assert server.process.wait(PATIENCE_SECONDS) == 0
+    assert server.log.read_text().count("has ended with status") == 0
 
 
 def test_of_two_servers_that_start_at_once_on_a_port_one_runs(make_server: Make) -> None:

@@ -32,7 +32,7 @@ from projections.views import instance, timeline
 from projections.views.instance import Instance
 from projections.views.timeline import Timeline
 from tests.support.jobs.strategies import events, facts, minute, moments
-from tests.support.stores.deployment import NOON, Clock, Deployment, store_env
+from tests.support.stores.deployment import NOON, Clock, Deployment, prepared_env
 
 ALL = Wanted()
 CIPHER = {
@@ -46,7 +46,7 @@ def sealed(
     request: pytest.FixtureRequest, workflows: Workflows, clock: Clock
 ) -> Iterator[Deployment]:
     """A deployment whose events and documents are encrypted."""
-    made = Deployment({**store_env(request.param, request), **CIPHER}, workflows, clock)
+    made = Deployment({**prepared_env(request.param, request), **CIPHER}, workflows, clock)
     yield made
     made.close()
 

@@ -20,7 +20,7 @@ from projections.projecting.projector import Projector
 from projections.tree.contract import TILE, Grown, Head, Tile, TileId, TreeBroken, TreeMoved
 from projections.tree.grower import Grower
 from projections.tree.proofs import Evidence, NoSuchTree, NotInTreeYet
-from projections.tree.tiles import Nodes, grown, tails
+from projections.tree.tiles import CACHED_INSIDE, Nodes, grown, tails
 from tests.support.stores.deployment import Deployment
 from tests.support.stores.tampering import Database
 
@@ -83,6 +83,18 @@ def test_tiles_that_grow_in_pieces_have_the_nodes_of_the_whole(seed: int) -> Non
         proof = merkle.inclusion_proof(index, size, nodes.node)
         assert merkle.root_of_inclusion(index, size, leaves[index], proof) == frontier.root
         assert nodes.position(index) == 2 * index
+
+
+def test_a_node_inside_a_tile_is_computed_once_and_also_right_beyond_the_bound_of_the_cache(
+    memory: Deployment,
+) -> None:
+    leaves = [merkle.leaf_hash(b"%d" % number) for number in range(2 * CACHED_INSIDE + TILE)]
+    memory.tree.append(Head(), Head(len(leaves), 1), grown(0, {}, leaves, range(len(leaves))))
+    nodes = Nodes(memory.tree)
+
+    assert nodes.node(7, 0) is nodes.node(7, 0)
+    for index in range(CACHED_INSIDE + 1):
+        assert nodes.node(1, index) == merkle.node_hash(*leaves[2 * index : 2 * index + 2])
 
 
 def test_tiles_of_another_size_are_refused() -> None:

@@ -20,7 +20,7 @@ from tests.support.projectors.verifying import (
     verify,
     verify_job,
 )
-from tests.support.stores.deployment import Clock, Deployment, settle, store_env
+from tests.support.stores.deployment import Clock, Deployment, prepared_env, settle
 from tests.support.stores.sealing import CIPHER
 from tests.support.stores.tampering import Database
 
@@ -46,7 +46,7 @@ def projector(made: Deployment, every: int = SNAPSHOT_EVERY, batch: int = 60) ->
 def stored(request: pytest.FixtureRequest, workflows: Workflows) -> Iterator[Deployment]:
     """A store with a job of 230 events, and its snapshots."""
     kind, *sealed = request.param.split()
-    env = store_env(kind, request) | (CIPHER if sealed else {})
+    env = prepared_env(kind, request) | (CIPHER if sealed else {})
     made = Deployment(env, workflows, Clock())
     queued = QueueJob(job_id="long", agent_id="agent", user_id="ada", workflow="vm@1")
     made.milepost.queue(queued)

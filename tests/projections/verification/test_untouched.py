@@ -22,6 +22,7 @@ from domain.transfer.importing import fill
 from domain.transfer.jsonl import encode, unsealed
 from domain.workflows.definition import Workflows
 from projections.projecting.projector import Projector
+from projections.tree.contract import TILE, Tile, TreeStore
 from projections.tree.grower import Grower
 from projections.verification.inspection.contract import Inspection, StoredRow
 from tests.support.projectors.verifying import (
@@ -29,12 +30,13 @@ from tests.support.projectors.verifying import (
     append,
     carried_over,
     checkpoint,
+    place,
     skip_positions,
     verification,
     verify,
     verify_job,
 )
-from tests.support.stores.deployment import NOON, Clock, Deployment, settle, store_env
+from tests.support.stores.deployment import NOON, Clock, Deployment, prepared_env, settle
 from tests.support.stores.sealing import CIPHER
 from tests.support.stores.tampering import Database
 
@@ -123,7 +125,7 @@ def test_nothing_is_found_in_an_untouched_store(
     kind: str, seed: int, sealed: bool, request: pytest.FixtureRequest, workflows: Workflows
 ) -> None:
     """This holds at any time: with gaps, with a lagging projector, and with unreadable events."""
-    env = store_env(kind, request) | (CIPHER if sealed else {})
+    env = prepared_env(kind, request) | (CIPHER if sealed else {})
     made, chance = Deployment(env, workflows, Clock()), random.Random(seed)
     signed: list[Checkpoint] = []
     try:
@@ -162,6 +164,31 @@ def test_the_summary_has_the_root_of_the_log(history: Deployment) -> None:
     settle(history)
     assert b64encode(checkpoint(history, 600).root).decode() == root
     assert verify(history).summary.root == b64encode(checkpoint(history).root).decode()
+
+
+class Asked:
+    """A tree that notes for which positions somebody looks up the tile."""
+
+    def __init__(self, tree: TreeStore) -> None:
+        self._tree = tree
+        self.positions: list[int] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._tree, name)
+
+    def tile_of(self, position: int) -> Tile | None:
+        self.positions.append(position)
+        return self._tree.tile_of(position)
+
+
+def test_verifying_one_job_looks_up_each_tile_once(history: Deployment) -> None:
+    asked = Asked(history.tree)
+    history.tree = cast(TreeStore, asked)
+
+    assert verify_job(history, "b").findings == []
+
+    # The first event of the job in each of the three tiles.
+    assert asked.positions == [place(number).position for number in (2, TILE + 1, 2 * TILE + 3)]
 
 
 def test_a_set_aside_event_is_counted_and_gives_no_finding(history: Deployment) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from shutil import copyfile
 from typing import Any
 
 import pytest
@@ -27,6 +28,7 @@ from projections.tree.grower import Grower
 from projections.tree.memory import MemoryTree
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+FILE = "test.db"
 
 
 class Clock:
@@ -120,15 +122,29 @@ def in_memory(recorder: MemoryRecorder, shape: str) -> Kit:
     )
 
 
-def store_env(kind: str, request: pytest.FixtureRequest) -> dict[str, str]:
-    """Return the library's settings for an empty store of that kind."""
-    if kind == "memory":
-        return {"PERSISTENCE_MODULE": "domain.log.memory"}
+def prepared_env(kind: str, request: pytest.FixtureRequest) -> dict[str, str]:
+    """Return the library's settings for a store of that kind whose tables are empty."""
     if kind == "sqlite":
         folder: Path = request.getfixturevalue("tmp_path")
-        return {"PERSISTENCE_MODULE": "domain.log.sqlite", "SQLITE_DBNAME": str(folder / "test.db")}
-    dsn: str = request.getfixturevalue("postgres_dsn")
-    return {"PERSISTENCE_MODULE": "domain.log.postgres", "DATABASE_URL": dsn}
+        copyfile(request.getfixturevalue("prepared_file"), folder / FILE)
+    return _env(kind, request, "prepared_dsn")
+
+
+def store_env(kind: str, request: pytest.FixtureRequest) -> dict[str, str]:
+    """Return the library's settings for a store of that kind without tables."""
+    return _env(kind, request, "postgres_dsn")
+
+
+def _env(kind: str, request: pytest.FixtureRequest, dsn: str) -> dict[str, str]:
+    named = {"PERSISTENCE_MODULE": f"domain.log.{kind}"}
+    match kind:
+        case "sqlite":
+            folder: Path = request.getfixturevalue("tmp_path")
+            return {**named, "SQLITE_DBNAME": str(folder / FILE)}
+        case "postgres":
+            return {**named, "DATABASE_URL": request.getfixturevalue(dsn)}
+        case _:
+            return named
 
 
 def kind_of(deployment: Deployment) -> str:

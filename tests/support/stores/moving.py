@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.people.shell import Shell, beside
-from tests.support.stores.deployment import Deployment, store_env
+from tests.support.stores.deployment import Deployment, prepared_env
 from tests.support.web.site import Site
 
 PAIRS = [
@@ -52,7 +52,8 @@ def moving(request: pytest.FixtureRequest, folder: Path, **settings: str) -> Ite
     """Make a way from each kind of database to the other, for a fixture with `PAIRS` as params."""
     workflows, clock = (request.getfixturevalue(name) for name in ("workflows", "clock"))
     made = [
-        Deployment(store_env(kind, request) | settings, workflows, clock) for kind in request.param
+        Deployment(prepared_env(kind, request) | settings, workflows, clock)
+        for kind in request.param
     ]
     try:
         yield Move(made[0], made[1], folder, settings)

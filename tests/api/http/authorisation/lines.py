@@ -112,6 +112,9 @@ LINES: Final = {
     ("POST", "/api/jobs/<id:job_id>/stopped"): order(),
     ("POST", "/api/jobs/<id:job_id>/links"): Line("read", "job", frozenset({201}), "{{}}"),
     ("POST", "/api/agents/<id:agent_id>/links"): Line("read", "agent", frozenset({201}), "{{}}"),
+    ("POST", "/api/workflows/<id:workflow>/links"): Line(
+        "read", statuses=frozenset({201}), body="{{}}"
+    ),
     ("GET", "/api/jobs/<id:job_id>/badge.svg"): badge("job"),
     ("GET", "/api/jobs/<id:job_id>/badge.json"): badge("job"),
     ("GET", "/api/agents/<id:agent_id>/badge.svg"): badge("agent"),

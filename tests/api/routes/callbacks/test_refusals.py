@@ -69,6 +69,15 @@ def test_a_refused_callback_is_an_event_of_its_job(site: Site, reason: str) -> N
     assert event["payload"]["reason"] == reason
 
 
+def test_a_failure_with_unquoted_quotes_leaves_a_trace_in_its_job(site: Site) -> None:
+    site.register()
+    raw = b'{"job_id": "job-1", "status": "failed", "error": "task "boot" failed"}'
+
+    problem_of(site.callback(raw), 400)
+
+    assert site.job()["last_refusal"]["reason"] == "invalid_json"
+
+
 def test_two_values_for_one_field_are_kept_as_they_came(site: Site) -> None:
     raw = b'{"job_id": "job-1", "status": "failed", "status": "running", "error": "caf\xe9"}'
 

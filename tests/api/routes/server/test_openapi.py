@@ -54,6 +54,7 @@ OF_LINKS = {
 OPERATIONS = {
     ("post", "/api/jobs/{job_id}/links"): "link_job",
     ("post", "/api/agents/{agent_id}/links"): "link_agent",
+    ("post", "/api/workflows/{workflow}/links"): "link_workflow",
     ("post", "/api/webhooks/github"): "post_github_webhook",
     ("post", "/api/callbacks"): "post_callback",
     ("post", "/api/callbacks/{job_id}"): "post_job_callback",
@@ -307,14 +308,23 @@ def test_the_page_uses_its_own_assets_only(memory_site: Site) -> None:
 
     references = re.findall(r"""(?:src|href|document)="([^"]+)\"""", page.text)
     references.remove("data:,")  # no icon
+    references.remove("/jobs")  # the way back
 
-    assert len(references) == 4
+    assert len(references) == 5
     assert "http" not in "".join(references)
     assert not any(reference.startswith("//") for reference in references)
     for reference in references:
         answer = memory_site.client.get(reference)
         assert answer.status_code == 200, reference
         answer.close()
+
+
+def test_the_page_says_what_it_is_for_without_scripts(memory_site: Site) -> None:
+    text = memory_site.client.get("/api/docs").text
+
+    said = text.split("<noscript>")[1].split("</noscript>")[0]
+    assert "<h1>Milepost's HTTP API</h1>" in said
+    assert 'href="/api/openapi.json"' in said
 
 
 def test_only_assets_are_served_as_assets(memory_site: Site) -> None:

@@ -163,29 +163,57 @@ def test_times_tick_and_no_live_region_does(visitor: Visitor, server: Server) ->
     assert not re.search(r"\d+ (s|min)\b", sentence)
 
 
-def test_a_page_of_a_silent_job_asks_again_every_10_s_and_that_of_another_does_not(
+def test_a_job_that_falls_silent_turns_over_without_an_event(
     visitor: Visitor, server: Server
 ) -> None:
-    server.callback({"job_id": "ageing", "status": "provisioning", "step": "vm_created"})
+    """The demo's definition allows 6 s of silence, and a job is unresponsive after 4 s."""
+    job = {"job_id": "dying", "agent_id": "agent-of-dying", "workflow": "milepost-demo"}
+    assert server.post("/api/jobs", job).status == 201
+    server.callback({"job_id": "dying", "type": "heartbeat"})
+    pages = [visitor.open(path) for path in ("/jobs/dying", "/agents/agent-of-dying", "/jobs")]
+    connected(visitor)
+
+    for page in pages:
+        shown = page.locator("main .subject, main .job, main section").filter(has_text="dying")
+        expect(shown.get_by_text("unresponsive", exact=True).first).to_be_visible()
+    expect(pages[0].locator("#announcer")).to_contain_text("It is unresponsive, and may be dead.")
+    expect(pages[0]).to_have_title(re.compile("^Unresponsive! · "))
+
+
+def test_a_page_asks_again_at_the_time_that_its_server_says_and_not_before(
+    visitor: Visitor, server: Server
+) -> None:
+    server.callback({"job_id": "turning", "status": "provisioning", "step": "vm_created"})
     page = visitor.context.new_page()
     page.clock.install()
-    page.goto("/jobs/ageing")
+    page.goto("/jobs/turning")
     connected(visitor)
     page.evaluate(WATCH_ANNOUNCER)
     asked: list[str] = []
     page.on("request", lambda each: asked.append(each.url))
     page.clock.run_for(10_000)
-    assert f"{server.url}/jobs/ageing" not in asked
+    assert f"{server.url}/jobs/turning" not in asked
 
-    # What the server would have written after 150 s. The next answer says that the job is well.
-    page.evaluate("""document.querySelector(".health").insertAdjacentHTML(
-        "afterbegin", '<span class="status" data-state="late">late</span>')""")
-    expect(page.locator(".health .status")).to_have_count(1)
-    page.clock.run_for(10_000)
+    # The late job of a server whose clock is 150 s on.
+    def late(route: Route) -> None:
+        answer = route.fetch()
+        text = answer.text().replace('data-health="ok"', 'data-health="late"')
+        route.fulfill(
+            response=answer, body=re.sub("data-announce=", 'data-announce="late" x=', text)
+        )
 
-    expect(page.locator(".health .status")).to_have_count(0)
-    assert asked.count(f"{server.url}/jobs/ageing") == 1
-    assert not re.search(r"\d", " ".join(page.evaluate("said")))
+    page.route("**/jobs/turning", late)
+    page.evaluate("""() => {
+      const { dataset } = document.querySelector("main");
+      dataset.turns = new Date(Date.parse(dataset.now) + 20_000).toISOString();
+    }""")
+    page.clock.run_for(20_000)
+
+    expect(page.locator(".stepper")).to_have_attribute("data-health", "late")
+    expect(page.locator("#announcer")).to_have_text("late")
+    arc = page.locator(".stepper .arc").evaluate("arc => getComputedStyle(arc).animationName")
+    assert arc == "none"
+    assert asked.count(f"{server.url}/jobs/turning") == 1
 
 
 def test_hostile_text_that_comes_live_stays_text(visitor: Visitor, server: Server) -> None:

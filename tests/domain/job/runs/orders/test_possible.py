@@ -48,7 +48,8 @@ from tests.support.stores.deployment import NOON
         (
             "cancel",
             (QUEUED, PROVISIONING, MACHINE, FAILED),
-            "The job has ended already (failed at 2026-03-02 12:05:00 UTC). Possible now: retry.",
+            "The job has ended already (failed at 2026-03-02 12:05:00 UTC). "
+            "Possible now: retry, stopped.",
         ),
         (
             "retry",

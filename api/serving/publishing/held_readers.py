@@ -1,4 +1,4 @@
-"""Telling: what the publisher makes of news: items for the channels of a job and of an agent."""
+"""Held readers: each event becomes items for the channels of its job and of its agent."""
 
 from __future__ import annotations
 
@@ -24,45 +24,50 @@ from projections.views.instance import Instance
 log = logging.getLogger("milepost.publishing")
 
 MOST_AGENTS: Final = 50_000
-"""Of how many agents the newest job is remembered."""
+"""For how many agents the newest job is cached."""
 
 
-class Telling:
-    """The follower's audience: the readers whom a proxy holds; see `Audience` of the follower."""
+class HeldReaders:
+    """The readers whose streams a proxy holds; see `projections.reading.follower.Audience`."""
 
     def __init__(self, services: Services, proxy: Proxy, is_active: Callable[[], bool]) -> None:
         self._is_active = is_active
         self._has_given_up = False
-        self.told = 0
-        """The position up to which the proxy has been told."""
+        self.published = 0
+        """The position up to which the proxy has all events."""
         self._documents = Documents(services)
         self._reader = services.reader
         self._proxy = proxy
         self._newest: dict[str, str] = {}
         self._stop = Event()
 
-    def begin(self, told: int) -> None:
-        """Be told what comes after a position."""
-        self.told, self._has_given_up = told, False
+    def begin(self, published: int) -> None:
+        """Begin after a position."""
+        self.published, self._has_given_up = published, False
 
     def is_there(self) -> bool:
-        """See `Audience.is_there`: after an item that the proxy lacks, it must be told anew."""
+        """See `Audience.is_there`: False after an item that the proxy did not take.
+
+        The publisher then begins anew with that item.
+        """
         return not self._has_given_up and self._is_active()
 
     def wants(self, event: Stored) -> bool:
-        """See `Audience.wants`: the publisher does not know who reads."""
+        """See `Audience.wants`: the publisher does not know which jobs are watched."""
         return True
 
-    def tell(self, news: Sequence[News], position: int) -> None:
-        """See `Audience.tell`."""
+    def deliver(self, news: Sequence[News], position: int) -> None:
+        """See `Audience.deliver`."""
         last = {each.instance.job_id: each.event.position for each in news}
         items = [
             item
             for each in news
-            for item in self._told(each, is_last=last[each.instance.job_id] == each.event.position)
+            for item in self._items_or_ends(
+                each, is_last=last[each.instance.job_id] == each.event.position
+            )
         ]
         if self._proxy.publish(items, self.is_there, self._stop):
-            self.told = position
+            self.published = position
         else:
             self._has_given_up = True
 
@@ -70,13 +75,13 @@ class Telling:
         """Wait for the proxy no longer."""
         self._stop.set()
 
-    def _told(self, news: News, *, is_last: bool) -> Sequence[Item]:
+    def _items_or_ends(self, news: News, *, is_last: bool) -> Sequence[Item]:
         try:
             return list(self._items(news, is_last=is_last))
         except (PersistenceError, Unavailable):
             raise
         except Exception:
-            # A bug about one job ends the streams of that job: all others go on.
+            # A bug about one job ends the streams of that job. All other streams go on.
             log.exception("no document of %r", news.instance.job_id)
             return list(_ends(news.instance))
 

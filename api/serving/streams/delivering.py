@@ -1,6 +1,6 @@
-"""Telling: what the follower's thread makes of news before the event loop writes it to streams.
+"""Delivering: the follower's thread encodes events, and the event loop writes them to streams.
 
-A document is made once, however many watch. A slice of events is one call to the event loop.
+Each document is encoded once for all streams. A slice of events is one call to the event loop.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final
 from eventsourcing.persistence import PersistenceError
 
 from api.http import event_stream
-from api.serving.streams.channels import Channels, Told
+from api.serving.streams.channels import Channels, Delivery
 from api.serving.streams.documents import Documents
 from domain.log.stored import Stored
 from projections.reading.follower import News
@@ -23,11 +23,11 @@ from projections.views.instance import Instance
 log = logging.getLogger("milepost.streams")
 
 RECEIVED_SECONDS: Final = 10.0
-"""How long the follower waits for an event loop that does not take what it is told."""
+"""How long the follower waits for an event loop that is too busy to take a delivery."""
 
 
-class Telling:
-    """The follower's audience: the channels of an event loop; see `Audience` of the follower."""
+class Delivering:
+    """Delivers to the channels of an event loop; see `projections.reading.follower.Audience`."""
 
     def __init__(
         self,
@@ -42,21 +42,21 @@ class Telling:
         self._channels = channels
         self._documents = documents
 
-    def tell(self, news: Sequence[News], position: int) -> None:
-        """See `Audience.tell`."""
-        told = [self._told(each) for each in news]
+    def deliver(self, news: Sequence[News], position: int) -> None:
+        """See `Audience.deliver`."""
+        deliveries = [self._delivery(each) for each in news]
         received = Event()
 
         def receive() -> None:
-            self._channels.tell(told, position)
+            self._channels.deliver(deliveries, position)
             received.set()
 
         self._loop.call_soon_threadsafe(receive)
         received.wait(RECEIVED_SECONDS)
 
-    def _told(self, news: News) -> Told:
+    def _delivery(self, news: News) -> Delivery:
         job_id, channels, documents = news.instance.job_id, self._channels, self._documents
-        return Told(
+        return Delivery(
             news,
             self._block(news, documents.job) if channels.wants_job_of(news.instance) else b"",
             self._block(news, documents.instance) if job_id in channels.instances else b"",
@@ -68,6 +68,6 @@ class Telling:
         except PersistenceError:
             raise
         except Exception:
-            # A bug about one job ends the streams of that job: all others go on.
+            # A bug about one job ends the streams of that job. All other streams go on.
             log.exception("no document of %r", news.instance.job_id)
             return None

@@ -1,0 +1,93 @@
+"""A test gets a prepared database as if it were new, whatever the test before it did there."""
+
+from __future__ import annotations
+
+from typing import LiteralString
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from tests.support.stores.prepared import PreparedDatabases
+
+INSERT = """
+    INSERT INTO milepost_events (originator_id, originator_version, topic, state)
+    SELECT 'job', number, 'HeartbeatReceived', '{}' FROM generate_series(1, %s) AS number
+    RETURNING notification_id
+"""
+
+
+@pytest.fixture
+def databases(postgres_server_dsn: str) -> PreparedDatabases:
+    """Databases of which none was lent."""
+    return PreparedDatabases(postgres_server_dsn)
+
+
+def run(dsn: str, statement: LiteralString) -> None:
+    with psycopg.connect(dsn, autocommit=True) as session:
+        session.execute(sql.SQL(statement).format(sql.Identifier(session.info.dbname)))
+
+
+@pytest.mark.parametrize("events", [1, 5_000])
+def test_the_next_test_finds_empty_tables_and_the_first_position(
+    databases: PreparedDatabases, events: int
+) -> None:
+    for _ in range(3):
+        with databases.lent() as dsn, psycopg.connect(dsn) as session:
+            assert session.execute(INSERT, [events]).fetchone() == (1,)
+            session.commit()
+
+    with databases.lent() as again:
+        assert again == dsn
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "ALTER TABLE milepost_keys ADD note text",
+        "ALTER TABLE milepost_keys RENAME COLUMN digest TO digested",
+        "ALTER TABLE milepost_keys ADD CHECK (version > 0)",
+        "CREATE INDEX ON milepost_keys (version)",
+        "DROP TABLE milepost_keys; CREATE TABLE milepost_keys ()",
+        "DROP TABLE milepost_schema",
+        "DELETE FROM milepost_schema WHERE part = 'tree'",
+        "GRANT SELECT ON milepost_keys TO PUBLIC",
+        "GRANT CREATE ON SCHEMA public TO PUBLIC",
+        "CREATE VIEW shown AS SELECT 1",
+        "CREATE FUNCTION hashtext(text) RETURNS integer LANGUAGE sql AS 'SELECT 7'",
+        "CREATE SCHEMA postgres",
+        "CREATE PUBLICATION everything",
+        "ANALYZE milepost_keys",
+        "ALTER DATABASE {} SET jit = on",
+        "ALTER ROLE postgres IN DATABASE {} SET jit = on",
+        "ALTER DATABASE {} CONNECTION LIMIT 9",
+    ],
+)
+def test_a_changed_database_is_not_lent_again(
+    databases: PreparedDatabases, statement: LiteralString
+) -> None:
+    with databases.lent() as changed:
+        run(changed, statement)
+
+    with databases.lent() as other:
+        assert other != changed
+
+
+def test_a_database_with_an_open_session_is_not_lent_again(databases: PreparedDatabases) -> None:
+    with databases.lent() as held:
+        session = psycopg.connect(held)
+
+    with databases.lent() as other:
+        assert other != held
+    session.close()
+
+
+def test_a_database_that_was_closed_is_not_lent_again(
+    databases: PreparedDatabases, postgres_server_dsn: str
+) -> None:
+    with databases.lent() as closed, psycopg.connect(postgres_server_dsn, autocommit=True) as other:
+        name = sql.Identifier(str(psycopg.conninfo.conninfo_to_dict(closed)["dbname"]))
+        other.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(name))
+
+    with databases.lent() as another:
+        assert another != closed
