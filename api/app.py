@@ -12,21 +12,11 @@ from api.pages import jobs as jobs_page
 from api.pages import reference as reference_page
 from api.pages.visitor import csrf
 from api.pages.words import FILTERS, here
-from api.routes import (
-    badges,
-    callbacks,
-    checkpoints,
-    events,
-    health,
-    instances,
-    jobs,
-    links,
-    metrics,
-    operations,
-    reference,
-    reporter,
-    streams,
-)
+from api.routes import badges, checkpoints, events, instances, links, streams
+from api.routes.callbacks import routes as callbacks
+from api.routes.jobs import operations
+from api.routes.jobs import routes as jobs
+from api.routes.server import health, metrics, reference, reporter
 from api.wiring import Services
 
 
@@ -59,6 +49,7 @@ def create_app(services: Services) -> App:
         documented.register_blueprint(blueprint)
     app.register_blueprint(reference.bp)
     app.register_blueprint(reporter.bp)
+    app.register_blueprint(streams.embedded)
     app.jinja_env.filters.update(FILTERS)
     app.jinja_env.globals.update(here=here, csrf=csrf)
     pages = (jobs_page.bp, job.bp, orders.bp, agent.bp, embed.bp, sign_in.bp, reference_page.bp)

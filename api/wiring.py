@@ -246,8 +246,8 @@ def open_services(
     milepost.end.keep_in(
         MemoryFolder(settings.home / "seen", settings.lasting_database, kit.tree.origin)
     )
-    milepost.when_committed(kit.read_model.wake)
-    milepost.when_back(lambda now: kit.read_model.keep_note(REFUSED, now.isoformat()))
+    milepost.committing.when_committed(kit.read_model.wake)
+    milepost.committing.when_back(lambda now: kit.read_model.keep_note(REFUSED, now.isoformat()))
     return Services(
         settings=settings,
         milepost=milepost,

@@ -5,18 +5,15 @@ Every write goes through one committer; the transaction that appends also decide
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from time import monotonic
 from typing import cast
 from weakref import finalize
 
 from eventsourcing.application import Application
-from eventsourcing.persistence import PersistenceError
 from eventsourcing.utils import Environment, EnvType
 
-from domain.errors import StoreUnavailable
 from domain.job.callback import Callback, RefusedCallback
 from domain.job.commands.callbacks import KeepRefusal, RecordCallback, bytes_of
 from domain.job.commands.contract import Command
@@ -28,25 +25,14 @@ from domain.job.provisioning_job import ProvisioningJob
 from domain.job.runs.orders import Order
 from domain.log.lost_end.watch import EndWatch
 from domain.log.mapper import JobEventMapper
-from domain.log.recall import Folded, recall
-from domain.log.recent_jobs import RecentJobs
-from domain.log.store import JobStore, NothingDecided, TooMuchMissed, translated
+from domain.log.recalling.recall import recall
+from domain.log.store import JobStore, translated
 from domain.log.vouching.contract import NotDurableYet
 from domain.workflows.definition import Workflows
 from domain.workflows.files import load
-from domain.writing.batch import Batch, Receipt
+from domain.writing.batch import Receipt
 from domain.writing.batching import Batching
-from domain.writing.commit_watch import CommitWatch, Trouble
-
-log = logging.getLogger("milepost")
-
-CACHED_BYTES = 48 * 2**20
-"""About how many bytes the states of the cached jobs take at most, in each process that commits: of
-jobs with one attempt of five steps, 17,000."""
-OUTAGE_SECONDS = 60.0
-"""How long no commit succeeds until jobs get time to be heard: as long as from one heartbeat to the
-next."""
-
+from domain.writing.committing import Committing
 
 VOUCHING_SECONDS = 5.0
 """How long evidence waits for the synchronous standby."""
@@ -77,37 +63,24 @@ class Milepost(Application[str]):
         self.store = cast(JobStore, self.recorder)
         self.store.clock = clock
         self.workflows = load() if workflows is None else workflows
-        self._passed = passed
-        self._watch = CommitWatch(passed)
         self.end = EndWatch(self.store, passed)
         """Whether what this process has seen is still in the log."""
         # Also at the exit of a process that closes nothing, while its modules can still be used:
         # when the interpreter deletes this object then, their names are gone.
         self._keep_seen = finalize(self, self.end.keep)
-        self._failing_since: float | None = None
-        self._listeners: list[Callable[[], None]] = []
-        self._when_back: list[Callable[[datetime], None]] = []
-        self._jobs = RecentJobs[Folded](CACHED_BYTES, Folded.weight)
+        self.committing = Committing(self.store, self.mapper, self.end, passed)
+        """The transactions of the committer: who hears of them, and whether they succeed."""
         self.vouching_seconds = VOUCHING_SECONDS
         # One thread, so that waits for a standby that is away hold one connection at most.
         self._voucher = Batching[int, bytes](self._vouched, name="voucher", max_batch=MAX_VOUCHED)
-        self._committer = Batching[Command, Receipt](self._commit, name="committer", weigh=bytes_of)
+        self.committer = Batching[Command, Receipt](
+            self.committing.commit, name="committer", weigh=bytes_of
+        )
+        """What commits commands. An event loop posts to it, and waits for no thread."""
 
     def construct_env(self, name: str, env: EnvType | None = None) -> Environment:
         """Use only the given settings: `api.settings` has read the process environment already."""
         return Environment("", env)
-
-    def when_committed(self, listener: Callable[[], None]) -> None:
-        """Call the listener in the committing thread after every commit. It must return at once."""
-        self._listeners.append(listener)
-
-    def when_back(self, listener: Callable[[datetime], None]) -> None:
-        """Call the listener after the first commit that follows `OUTAGE_SECONDS` without one.
-
-        Callbacks were answered 503 meanwhile. It gets the time of the store's clock, runs in the
-        committing thread, and may raise the library's `PersistenceError`: then it is called again.
-        """
-        self._when_back.append(listener)
 
     def record(self, callback: Callback) -> Receipt:
         """Append the callback's facts.
@@ -115,7 +88,7 @@ class Milepost(Application[str]):
         Raises `CallbackConflict` for a signed id with another body, and `NotItsJob` for a sender
         that may not report on the job.
         """
-        return self._committer.submit(self.recording(callback))
+        return self.committer.submit(self.recording(callback))
 
     def recording(self, callback: Callback) -> RecordCallback:
         """Return the command that records a callback, for who posts to the committer."""
@@ -123,20 +96,7 @@ class Milepost(Application[str]):
 
     def keep_refusal(self, refused: RefusedCallback) -> Receipt:
         """Append that a callback was refused, unless its job keeps `MAX_REFUSALS` of them."""
-        return self._committer.submit(KeepRefusal(refused))
-
-    @property
-    def committer(self) -> Batching[Command, Receipt]:
-        """What commits commands. An event loop posts to it, and waits for no thread."""
-        return self._committer
-
-    def trouble(self) -> Trouble | None:
-        """Return why commits of this process do not succeed at present; None if they may."""
-        try:
-            self.store.check_place()
-        except PersistenceError as error:
-            self._watch.fail(error)
-        return self._watch.trouble()
+        return self.committer.submit(KeepRefusal(refused))
 
     def queue(self, registration: QueueJob) -> Receipt:
         """Register a job.
@@ -144,7 +104,7 @@ class Milepost(Application[str]):
         Raises `JobAlreadyRegistered`, `JobInProgress` (the user has another job in progress),
         `AgentTaken`, or `RegistrationConflict` (the idempotency key has another digest).
         """
-        return self._committer.submit(registration)
+        return self.committer.submit(registration)
 
     def stop(
         self,
@@ -159,7 +119,7 @@ class Milepost(Application[str]):
 
         With `version`, raise `JobChanged` unless the job still has this version.
         """
-        return self._committer.submit(StopJob(job_id, requested_by, reason, token_id, version))
+        return self.committer.submit(StopJob(job_id, requested_by, reason, token_id, version))
 
     def order(
         self,
@@ -179,7 +139,7 @@ class Milepost(Application[str]):
         progress), or `JobChanged` (the job does not have the given version any more).
         """
         queued = self.find(job_id).queued if order == "retry" else None
-        return self._committer.submit(
+        return self.committer.submit(
             OrderJob(
                 order=order,
                 job_id=job_id,
@@ -195,7 +155,7 @@ class Milepost(Application[str]):
 
     def time_out(self, job_id: str, question: Question = ASKED_NOW) -> Receipt:
         """Fail the job if it missed a deadline of its workflow; otherwise change nothing."""
-        return self._committer.submit(TimeOutJob(job_id, self.workflows, question))
+        return self.committer.submit(TimeOutJob(job_id, self.workflows, question))
 
     def find(self, job_id: str) -> ProvisioningJob:
         """Return the job, folded from all its events; version 0 if it has none."""
@@ -229,76 +189,7 @@ class Milepost(Application[str]):
 
     def close(self) -> None:
         """Do what waits, then close the connections."""
-        self._committer.close()
+        self.committer.close()
         self._voucher.close()
         self._keep_seen()
         super().close()
-
-    def _commit(self, commands: Sequence[Command]) -> Sequence[Receipt | Exception]:
-        self._watch.begin()
-        try:
-            return self._committed(commands)
-        except (StoreUnavailable, PersistenceError) as error:
-            self._watch.fail(error)
-            raise
-        finally:
-            self._watch.end()
-
-    def _committed(self, commands: Sequence[Command]) -> Sequence[Receipt | Exception]:
-        """Decide the commands in order on fresh state and store their events in one transaction."""
-        began = self._passed()
-        try:
-            with translated():
-                try:
-                    batch, positions = self._attempt(commands)
-                except TooMuchMissed:
-                    # Only these jobs are stale; the cache of the other jobs stays right.
-                    for command in commands:
-                        self._jobs.forget(command.job_id)
-                    batch, positions = self._attempt(commands)
-                except NothingDecided:
-                    # The connection was dead or the cache does not fit the database: after a
-                    # failover, another database may answer, which lacks the newest events.
-                    self._jobs.clear()
-                    self.end.suspect()
-                    batch, positions = self._attempt(commands)
-        except StoreUnavailable:
-            self._jobs.clear()
-            self.end.suspect()
-            if self._failing_since is None:
-                self._failing_since = began
-            raise
-        self._watch.succeed()
-        self._remember(batch.jobs)
-        if positions:
-            self.end.committed(batch.events, positions)
-        self._tell_of_an_outage(began, batch.now)
-        if positions:
-            for listener in self._listeners:
-                listener()
-        return batch.receipts(positions)
-
-    def _tell_of_an_outage(self, began: float, now: datetime | None) -> None:
-        since = began if self._failing_since is None else self._failing_since
-        if now and self._passed() - since > OUTAGE_SECONDS:
-            try:
-                for listener in self._when_back:
-                    listener(now)
-            except PersistenceError as error:
-                self._failing_since = since
-                log.warning("the end of an outage could not be noted: %s", error)
-                return
-        self._failing_since = None
-
-    def _attempt(self, commands: Sequence[Command]) -> tuple[Batch, Sequence[int]]:
-        batch = Batch(commands, self._jobs, self.mapper)
-        cold = [job_id for job_id, version in batch.known.items() if version == 0]
-        if cold:
-            # Read histories before taking the write lock, so that no other process waits.
-            batch.jobs.update(recall(self.store, cold, self.mapper))
-        return batch, self.store.transact(batch.known, batch.names, batch.decide)
-
-    def _remember(self, jobs: Mapping[str, Folded]) -> None:
-        for job_id, folded in jobs.items():
-            self._jobs.remember(job_id, folded)
-        self._jobs.evict()

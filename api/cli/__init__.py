@@ -30,7 +30,7 @@ from api.cli.serving.serve import init_db, project, serve
 from api.cli.serving.tokens import tokens
 from api.cli.serving.workflows import workflows
 from api.cli.terminal.encoding import escape_what_no_encoding_has, refuse_other_bytes
-from api.cli.terminal.output import INTERRUPTED
+from api.cli.terminal.output import INTERRUPTED, NO_ROOM, write_no_more
 from api.errors import sentence
 from api.serving.logs import show_warnings_visibly
 from domain.errors import MilepostError, StoreUnavailable
@@ -49,7 +49,9 @@ class OneLineErrors(click.Group):
     def invoke(self, context: click.Context) -> Any:
         """Run a command; print an error of Milepost as a message without a traceback."""
         try:
-            return super().invoke(context)
+            result = super().invoke(context)
+            if sys.stdout:  # Python has none if it was closed before
+                sys.stdout.flush()
         except StoreUnavailable as error:
             reason = str(error) or sentence(error)
             is_away = refusal_of(error) == "away"
@@ -67,9 +69,16 @@ class OneLineErrors(click.Group):
             # A command with more to say about an interruption handles it before this line.
             context.exit(INTERRUPTED)
         except BrokenPipeError:
-            # `milepost jobs | head` is no error. With stderr open, Python would print one at exit.
-            sys.stderr.close()
+            # `milepost jobs | head` is no error.
+            write_no_more()
             context.exit(0)
+        except OSError as error:
+            if error.errno not in NO_ROOM:
+                raise
+            write_no_more()
+            message = f"the output cannot be written: {error.strerror}"
+            raise click.ClickException(message) from error
+        return result
 
 
 def _on_one_line(message: str) -> str:

@@ -45,6 +45,11 @@ def event(position: int, document: bytes) -> bytes:
     return b"id: %d\ndata: %s\n\n" % (position, document)
 
 
+def news(position: int) -> bytes:
+    """Return a block that says that something happened, and not what."""
+    return event(position, b"{}")
+
+
 def bookmark(position: int) -> bytes:
     """Return a block without data: it only moves on where its reader will resume."""
     return b"id: %d\n\n" % position

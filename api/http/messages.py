@@ -23,7 +23,7 @@ class Request(NamedTuple):
     """A request. `path` and `query` are text, the path without percent signs; `body` is whole.
 
     `link` is the text of a signed link, which is not in the query any more. Clients see the path
-    behind `prefix`.
+    behind `prefix`. `is_secure` says of a request with a cookie that it came over TLS.
     """
 
     method: str
@@ -33,6 +33,7 @@ class Request(NamedTuple):
     body: bytes = b""
     link: str | None = None
     prefix: str = ""
+    is_secure: bool = False
 
 
 class Sink(Protocol):
@@ -91,7 +92,8 @@ class Watch(NamedTuple):
     """What somebody watches: a job, the newest job of an agent, or all jobs that he may see.
 
     `after` is the last position that he has seen. Of all jobs, the filters choose some, and so do
-    `jobs` and `agents`: these jobs, and every job of these agents.
+    `jobs` and `agents`: these jobs, and every job of these agents. With `only_when`, he learns when
+    something happens, and no document.
     """
 
     caller: Principal
@@ -101,6 +103,7 @@ class Watch(NamedTuple):
     filters: Mapping[str, str] = MappingProxyType({})
     jobs: frozenset[str] = frozenset()
     agents: frozenset[str] = frozenset()
+    only_when: bool = False
 
     @property
     def is_of_all(self) -> bool:
@@ -152,14 +155,15 @@ class Door(Protocol):
         """
         ...
 
-    async def hold(self, watch: Watch, prefix: str) -> Answer:
+    async def hold(self, watch: Watch) -> Answer:
         """Return an answer that lets a proxy hold a stream of a job, or of an agent (GRIP).
 
-        The stream's link is behind the prefix. Raises as `watch` does.
+        The stream's link is a path of this server, as the proxy asks for it. Raises as `watch`
+        does.
         """
         ...
 
-    async def hold_on(self, held: Held, after: int, prefix: str) -> Answer:
+    async def hold_on(self, held: Held, after: int) -> Answer:
         """Return what a held stream lacks after a position; let the proxy hold it further.
 
         Raises as `watch` does, `InvalidToken` or `MissingScope`.

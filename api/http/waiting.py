@@ -8,6 +8,8 @@ from api.http.headers import Headers
 
 MAX_WAIT_SECONDS: Final = 60
 """How long a request waits at most, whatever it prefers: proxies give up on silent requests."""
+MAX_PREFERENCES: Final = 1024
+"""How many characters of the header are looked at."""
 PREFER: Final = {
     "in": "header",
     "name": "Prefer",
@@ -23,8 +25,8 @@ def preferred_wait(header: Headers) -> int:
 
     A preference that cannot be understood is ignored (RFC 7240, 2).
     """
-    given = header("Prefer")
-    for preference in given.split(",") if given else ():
+    given = (header("Prefer") or "")[:MAX_PREFERENCES]
+    for preference in given.split(","):
         name, _, value = preference.partition(";")[0].partition("=")
         seconds = value.strip().strip('"')
         if name.strip().lower() == "wait" and seconds.isascii() and seconds.isdigit():

@@ -10,7 +10,6 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from functools import lru_cache
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from api.intake import ci_words
@@ -19,7 +18,6 @@ from api.schemas.ids import MAX_ID, MAX_RUN_ATTEMPT, PLAIN_ID, hashed, is_printa
 from api.schemas.times import sent_time
 from domain.job.callback import HEARTBEAT, STATUSES
 from domain.job.long_text import without_middle
-from domain.job.spelling import bare, closest
 
 SPELLINGS: Final = {"canceled": "cancelled"}
 MAX_ERROR: Final = 65_536
@@ -35,7 +33,7 @@ QUOTES: Final = "\"'"
 TRIMMED: Final = "had white space around it, which was left out"
 _WHITE: Final = re.compile("[\t\n\v\f\r]")
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f]")
-_DIGITS: Final = re.compile(r"\d{1,10}", re.ASCII)
+_DIGITS: Final = re.compile(r"(\d{1,10})(?:\.0{1,9})?", re.ASCII)
 
 
 class Fit(NamedTuple):
@@ -83,8 +81,8 @@ def or_nothing(bender: Bender) -> Bender:
     return bend
 
 
-def machine(given: Any) -> Fit:
-    """Bend the name of a machine or an address, which has no white space around it."""
+def trimmed_name(given: Any) -> Fit:
+    """Bend the name of a step, a machine or an address, which has no white space around it."""
     return _trimmed(given, name)
 
 
@@ -140,15 +138,15 @@ def kind(given: Any) -> Fit:
 
 
 def run_attempt(given: Any) -> Fit:
-    """Bend the number of a run's attempt, a whole number from 1; texts of digits are understood."""
+    """Bend the number of a run's attempt, a whole number from 0; texts of digits are understood."""
     number = given
-    if isinstance(given, str) and _DIGITS.fullmatch(given.strip()):
-        number = int(given)
+    if isinstance(given, str) and (digits := _DIGITS.fullmatch(given.strip())):
+        number = int(digits[1])
     if isinstance(given, float) and given.is_integer():
         number = int(given)
-    if type(number) is int and 1 <= number <= MAX_RUN_ATTEMPT:
+    if type(number) is int and 0 <= number <= MAX_RUN_ATTEMPT:
         return Fit(number)
-    return Fit(None, "was left out: it is no whole number from 1")
+    return Fit(None, "was left out: it is no whole number from 0")
 
 
 def occurred_at(clock: Callable[[], datetime]) -> Bender:
@@ -174,6 +172,14 @@ def _is_naive(given: Any) -> bool:
         return isinstance(given, str) and datetime.fromisoformat(given.strip()).tzinfo is None
     except ValueError:
         return False
+
+
+def is_absent(value: Any) -> bool:
+    """Tell whether a field says nothing.
+
+    Bodies come from `jq -n` with shell variables: an unknown value is an empty text or null.
+    """
+    return value is None or value == ""
 
 
 def is_plain(text: str) -> bool:
@@ -221,9 +227,10 @@ def _fit(given: Any, text: str | None, changed: str = "") -> Fit:
 
 MAY_STAND_FOR_NOTHING: Final[Mapping[str, Bender]] = {
     "workflow_run_id": run_id,
-    "failed_step": name,
+    "error": error,
+    "failed_step": trimmed_name,
     "callback_id": identity,
-    **dict.fromkeys(("server_id", "server_ip", "tailscale_ip"), machine),
+    **dict.fromkeys(("server_id", "server_ip", "tailscale_ip"), trimmed_name),
 }
 """The benders of the fields in which a text such as `null` is no value."""
 
@@ -234,44 +241,11 @@ def benders(clock: Callable[[], datetime]) -> dict[str, Bender]:
         "job_id": job_id,
         "type": kind,
         "status": status,
-        "step": name,
+        "step": trimmed_name,
         "run_attempt": run_attempt,
-        "error": error,
         "occurred_at": occurred_at(clock),
         **{each: or_nothing(bender) for each, bender in MAY_STAND_FOR_NOTHING.items()},
     }
 
 
 FIELDS: Final = tuple(benders(datetime.now))
-
-
-ALIASES: Final = {
-    "job": "job_id",
-    "runid": "workflow_run_id",
-    "githubrunid": "workflow_run_id",
-    "githubrunattempt": "run_attempt",
-    "stepname": "step",
-    "state": "status",
-    "timestamp": "occurred_at",
-    "eventtime": "occurred_at",
-}
-"""What else senders call some fields, without case and separators."""
-COMMON: Final = {
-    "id": "job_id",
-    **dict.fromkeys(("result", "outcome", "conclusion"), "status"),
-    **dict.fromkeys(("message", "reason", "errormessage"), "error"),
-    **dict.fromkeys(("vmid", "instanceid", "machineid"), "server_id"),
-}
-"""Words that may mean a field where it is missing, and may as well be the sender's own."""
-
-
-@lru_cache(maxsize=1024)
-def field_meant(unknown: str) -> str | None:
-    """Return the known field whose name is close to this unknown one, or that is called so."""
-    return closest(unknown, FIELDS) or ALIASES.get(bare(unknown))
-
-
-@lru_cache(maxsize=1024)
-def field_perhaps_meant(unknown: str) -> str | None:
-    """Return the known field that this common word may mean."""
-    return COMMON.get(bare(unknown))

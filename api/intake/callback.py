@@ -7,11 +7,9 @@ bent to fit (`api/intake/bending.py`), and what was changed is kept and said.
 from __future__ import annotations
 
 import base64
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+import re
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from itertools import islice
 from typing import Any, Final, NamedTuple
 
 from api.errors import (
@@ -27,17 +25,16 @@ from api.intake.bending import (
     LATEST_AHEAD,
     Unusable,
     benders,
-    field_meant,
-    field_perhaps_meant,
+    is_absent,
 )
+from api.intake.fields_meant import envelope, fields_meant, missing
 from api.intake.lenient_json import Body, read_object, storable
 from api.intake.plain import PATTERNS
+from api.schemas.ids import MAX_ID
 from api.schemas.times import time_of
 from domain.job.callback import HEARTBEAT, NOT_OF_A_HEARTBEAT, Callback
-from domain.job.spelling import MAX_LENGTH
 
-MAX_NAMES: Final = 50
-"""How many unknown fields of a callback are compared with the known ones."""
+_JOB_ID: Final = re.compile(rf'"job_id"\s*+:\s*+"([^\x00-\x1f\x7f"\\\ufffd]{{1,{MAX_ID}}})"')
 _MAY_BE_WHOLE_NUMBERS: Final = ("workflow_run_id", "run_attempt")
 
 
@@ -64,13 +61,24 @@ class CallbackReader:
         body = read_object(raw)
         if not body.oddities and (callback := self._plain(body.fields, job_id)):
             extra = callback.extra
-            return Taken(callback, tuple(_fields_meant(extra, body.fields)) if extra else ())
+            return Taken(callback, tuple(fields_meant(extra, body.fields)) if extra else ())
         return self._bent(body, raw, job_id)
 
     def job_id_in(self, raw: bytes) -> str | None:
-        """Return the job that a body names, None if that cannot be read."""
+        """Return the job that a body names, None if that cannot be read.
+
+        An envelope names the job of the callback in it. A body that is no object names a job if
+        all that looks like a job_id in it is the same.
+        """
         try:
-            return self._job_id(read_object(raw))
+            body = read_object(raw)
+            if (holder := envelope(body.fields, ("job_id",))) and holder.says_something:
+                body = Body(holder.callback)
+        except BadRequest:
+            named = set(_JOB_ID.findall(raw.decode(errors="replace")))
+            return named.pop() if len(named) == 1 else None
+        try:
+            return self._job_id(body)
         except BadRequest:
             return None
 
@@ -109,7 +117,7 @@ class CallbackReader:
 
     def _bent(self, body: Body, raw: bytes, default: str | None) -> Taken:
         job_id = self._job_id(body, default)
-        given = {name: value for name, value in body.fields.items() if not _is_absent(value)}
+        given = {name: value for name, value in body.fields.items() if not is_absent(value)}
         known: dict[str, Any] = {}
         bent: dict[str, Any] = {}
         warnings = list(body.oddities)
@@ -133,11 +141,12 @@ class CallbackReader:
                 ignored = NOT_OF_A_HEARTBEAT
         known["job_id"] = job_id
         if known.get("type") is None and known.get("status") is None:
-            raise _missing(MissingStatusOrType, body.fields, ("status", "type"))
+            raise missing(MissingStatusOrType, body.fields, ("status", "type"))
         if known.get("type") != HEARTBEAT and known.get("status") is None:
             warnings.append(f"type {known['type']!r} is unknown, so it counts as a heartbeat")
-            if envelope := _envelope(body.fields, ("status",)):
-                warnings.append(f"field {envelope!r} seems to hold the callback, and is not read")
+            if holder := envelope(body.fields, ("status",)):
+                held = f"field {holder.field!r} seems to hold the callback, and is not read"
+                warnings.append(held)
         if ignored and (status := given.get("status")) not in (None, "provisioning"):
             warnings.append(
                 f"type {HEARTBEAT!r} makes this a heartbeat; its status {_short(status)} counts "
@@ -146,9 +155,9 @@ class CallbackReader:
         extra = {
             name: value
             for name, value in body.fields.items()
-            if name not in FIELDS or (name in ignored and not _is_absent(value))
+            if name not in FIELDS or (name in ignored and not is_absent(value))
         }
-        warnings += _fields_meant(extra, body.fields)
+        warnings += fields_meant(extra, body.fields)
         if body.is_broken:
             bent, extra = storable(bent), storable(extra)
         return Taken(
@@ -169,69 +178,9 @@ class CallbackReader:
         except Unusable as fault:
             raise InvalidFields({"job_id": [str(fault)]}) from None
         if (job_id := given or default) is None:
-            raise _missing(MissingJobId, body.fields, ("job_id",))
+            raise missing(MissingJobId, body.fields, ("job_id",))
         return job_id
-
-
-def _is_absent(value: Any) -> bool:
-    # Bodies come from `jq -n` with shell variables: an unknown value is "" or null.
-    return value is None or value == ""
 
 
 def _short(value: Any) -> str:
     return repr(value[:60] if isinstance(value, str) else value)[:80]
-
-
-def _missing(
-    error: type[BadRequest], fields: Mapping[str, Any], wanted: Sequence[str]
-) -> BadRequest:
-    """Return the error, and say where the missing field may be: misspelt, or within another."""
-    if envelope := _envelope(fields, wanted):
-        return error(
-            f"{error.__doc__} Field {envelope!r} seems to hold the callback: "
-            "send what is in it as the body."
-        )
-    for name, meant in _close(fields, fields):
-        if meant in wanted:
-            return error(f"{error.__doc__} Field {name!r} is unknown; did you mean {meant!r}?")
-    if "status" in wanted and not _is_absent(fields.get("step")):
-        return error(f"{error.__doc__} A step needs the status 'provisioning'.")
-    return error()
-
-
-def _envelope(fields: Mapping[str, Any], wanted: Sequence[str]) -> str | None:
-    """Return the unknown field that holds an object, or its JSON, with one of these fields."""
-    for name, value in islice(fields.items(), MAX_NAMES):
-        if name in FIELDS:
-            continue
-        if isinstance(value, str) and value.startswith("{"):
-            with suppress(ValueError, RecursionError):
-                value = json.loads(value)
-        if isinstance(value, dict) and any(not _is_absent(value.get(each)) for each in wanted):
-            return name
-    return None
-
-
-def _fields_meant(extra: Mapping[str, Any], fields: Mapping[str, Any]) -> Iterator[str]:
-    """Say which unknown fields are close to a known one that the callback does not give."""
-    for name, meant in _close(extra, fields):
-        if field_meant(name) or _would_help(meant, fields):
-            yield f"field {name!r} is unknown; did you mean {meant!r}?"
-
-
-def _would_help(field: str, fields: Mapping[str, Any]) -> bool:
-    """Tell whether a callback that is taken would say more with this field."""
-    status = None if fields.get("type") == HEARTBEAT else fields.get("status")
-    if field == "error":
-        return status in ("failed", "cancelled")
-    return field == "server_id" and status is not None
-
-
-def _close(names: Iterable[str], fields: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Return the unknown fields with the known one that is meant and that `fields` do not give."""
-    for name in islice(names, MAX_NAMES):
-        if name in FIELDS or len(name) > MAX_LENGTH:
-            continue
-        meant = field_meant(name) or field_perhaps_meant(name)
-        if meant and _is_absent(fields.get(meant)):
-            yield name, meant

@@ -2,7 +2,7 @@
 
 They are refused, and not taken: a workflow that reports the `success` of its first job does not say
 that the machine runs. Sources: job and step results of GitHub Actions, GitLab CI, Jenkins, Azure
-Pipelines, Buildkite, CircleCI and Argo.
+Pipelines, Buildkite, CircleCI, Argo, AWX and Terraform.
 """
 
 from __future__ import annotations
@@ -14,17 +14,28 @@ from domain.job.callback import STATUSES, Status
 from domain.job.spelling import MAX_LENGTH, bare, closest
 
 MEANT: Final[dict[str, tuple[Status, ...]]] = {
-    **dict.fromkeys(("success", "succeeded", "successful", "passed", "ok"), ("running",)),
-    # A run that is completed may have failed.
-    **dict.fromkeys(("completed", "complete", "finished", "done"), ("running", "failed")),
+    **dict.fromkeys(
+        ("success", "succeeded", "successful", "passed", "ok", "applied"), ("running",)
+    ),
+    # A run that is completed may have failed, and one that is unstable has made a machine.
+    **dict.fromkeys(
+        ("completed", "complete", "finished", "done", "unstable", "neutral"), ("running", "failed")
+    ),
+    **dict.fromkeys(("partiallysucceeded", "succeededwithissues"), ("running", "failed")),
     **dict.fromkeys(
         ("failure", "fail", "error", "errored", "timedout", "timeout", "unsuccessful"), ("failed",)
     ),
+    **dict.fromkeys(("unreachable", "broken", "policysoftfailed", "startupfailure"), ("failed",)),
     **dict.fromkeys(
         ("inprogress", "started", "starting", "active", "building", "pending", "queued"),
         ("provisioning",),
     ),
-    **dict.fromkeys(("canceled", "aborted", "killed", "skipped"), ("cancelled",)),
+    **dict.fromkeys(
+        ("waiting", "requested", "scheduled", "preparing", "created", "planning", "applying"),
+        ("provisioning",),
+    ),
+    **dict.fromkeys(("canceled", "aborted", "killed", "skipped", "abandoned"), ("cancelled",)),
+    **dict.fromkeys(("canceling", "cancelling", "discarded", "notbuilt"), ("cancelled",)),
     **dict.fromkeys(("terminated", "destroyed", "deleted", "removed"), ("stopped",)),
 }
 """The statuses that a word may mean, by the word without case and separators."""

@@ -7,6 +7,8 @@ A body that `strict_json` accepts is returned as it is. Otherwise:
 2. Parse. Values that are nested too deep become their own JSON text before. Numbers beyond 64 bits
    and NaN become the text that was sent. Raw control characters in texts are accepted. Of a name
    that is given twice the last value counts.
+3. If that fails, mend what a shell's template leaves, and parse again: a backslash that begins no
+   escape, as in a path of Windows, stands for itself; a comma before a closing bracket is left out.
 """
 
 from __future__ import annotations
@@ -24,6 +26,9 @@ MARK: Final = "\ufeff"
 REPLACEMENT: Final = "\ufffd"
 # The possessive quantifiers and the end of the text keep the search linear.
 TOKEN: Final = re.compile(r'"[^"\\]*+(?:\\.?[^"\\]*+)*+(?:"|\Z)|[\[\]{}]', re.DOTALL)
+SLIP: Final = re.compile(r'"[^"\\]*+(?:\\.?[^"\\]*+)*+(?:"|\Z)|,(?=\s*+[\]}])', re.DOTALL)
+"""A text, or a comma that is too much."""
+ESCAPE: Final = re.compile(r'\\(["\\/bfnrt]|u[0-9a-fA-F]{4})?')
 COMPRESSED: Final = ((b"\x1f\x8b", "gzip"), (b"\x28\xb5\x2f\xfd", "zstd"))
 """How a compressed body begins. None of these bytes begin a text of JSON."""
 UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
@@ -107,12 +112,13 @@ class _Reading:
     def _parsed(self, text: str) -> dict[str, Any]:
         try:
             try:
-                parsed = self._decode(text, strict=True)
-            except json.JSONDecodeError as error:
-                if not error.msg.startswith("Invalid control character"):
+                parsed = self._mostly_strict(text)
+            except json.JSONDecodeError:
+                mended = SLIP.sub(_mended, text)
+                if mended == text:
                     raise
-                parsed = self._decode(text, strict=False)
-                self._note("a text has a raw control character, such as a line break")
+                parsed = self._mostly_strict(mended)
+                self._note("the body is no JSON before backslashes or commas in it are mended")
         except json.JSONDecodeError as error:
             if not text.strip():
                 raise InvalidJSON("The body is empty.") from None
@@ -123,9 +129,21 @@ class _Reading:
                     ) from None
             where = f"line {error.lineno} column {error.colno}"
             raise InvalidJSON(f"The body is not JSON: {error.msg} at {where}.") from None
+        if isinstance(parsed, str) and parsed.lstrip().startswith("{"):
+            raise InvalidJSON("The body is a text that holds an object: it was encoded twice.")
         if not isinstance(parsed, dict):
             raise InvalidJSON("The body is JSON, but not an object.")
         return parsed
+
+    def _mostly_strict(self, text: str) -> Any:
+        try:
+            return self._decode(text, strict=True)
+        except json.JSONDecodeError as error:
+            if not error.msg.startswith("Invalid control character"):
+                raise
+            parsed = self._decode(text, strict=False)
+            self._note("a text has a raw control character, such as a line break")
+            return parsed
 
     def _decode(self, text: str, *, strict: bool) -> Any:
         return json.JSONDecoder(
@@ -177,6 +195,14 @@ class _Reading:
             raise InvalidJSON("The body is not JSON: not all brackets are closed.")
         self._note(f"a value nested deeper than {MAX_DEPTH} levels is stored as its JSON text")
         return "".join([*parts, text[done:]])
+
+
+def _mended(slip: re.Match[str]) -> str:
+    return "" if slip[0] == "," else ESCAPE.sub(_escape, slip[0])
+
+
+def _escape(backslash: re.Match[str]) -> str:
+    return backslash[0] if backslash[1] else "\\\\"
 
 
 def _whole(digits: str) -> int | None:

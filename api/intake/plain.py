@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from api.intake.bending import FIELDS, MAX_ERROR, MAY_STAND_FOR_NOTHING, NO_VALUES, QUOTES
+from api.intake.bending import FIELDS, MAX_ERROR, MAY_STAND_FOR_NOTHING, NO_VALUES, QUOTES, SPACES
 from api.schemas.ids import MAX_ID, PLAIN_ID
 from domain.job.callback import HEARTBEAT, STATUSES
 
@@ -20,12 +20,19 @@ _TYPE: Final = re.compile(
     rf"{HEARTBEAT}|(?![ {QUOTES}]*(?i:{HEARTBEAT}))[^\x00-\x1f\x7f]{{1,{MAX_ID}}}"
 )
 
+_STEP: Final = re.compile(rf"(?! )[^\x00-\x1f\x7f]{{1,{MAX_ID}}}(?<! )")
+_ERROR: Final = re.compile(
+    # The possessive quantifiers keep an error of many spaces linear.
+    rf"(?![{SPACES}]*+(?:{_NO_VALUE})[{SPACES}]*+\Z)(?s:.{{1,{MAX_ERROR}}})"
+)
+
 PATTERNS: Final = {
     **dict.fromkeys(FIELDS, PLAIN_ID),
     **dict.fromkeys(MAY_STAND_FOR_NOTHING, _TRIMMED),
     "type": _TYPE,
-    "error": re.compile(rf"(?s:.{{1,{MAX_ERROR}}})"),
+    "step": _STEP,
+    "error": _ERROR,
     "status": re.compile("|".join(STATUSES)),
-    "run_attempt": re.compile("[1-9][0-9]{0,8}"),
+    "run_attempt": re.compile("0|[1-9][0-9]{0,8}"),
 }
 """What a plain value of each field is. Any other value is bent, which may leave it as it is."""

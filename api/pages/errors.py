@@ -16,12 +16,16 @@ from api.http.flask_side.app import App
 from api.http.headers import header
 from api.http.messages import Answer
 from api.http.problems.documents import RETRY_AFTER_SECONDS, problem_of
+from api.http.request_ids import REQUEST_ID
 from api.pages.policy import POLICY, page
 
 OF_PROGRAMS: Final = "/api/"
 """Paths below this are answered with problem documents, whoever asks."""
 MESSAGES: Final = ("retry-after", "allow", "www-authenticate")
 """Headers of a problem document that its page has, too."""
+MAX_ACCEPT: Final = 1024
+"""A longer `Accept` is no browser's. To read one of 58 KiB takes 110 ms, and a stranger can let the
+event loop do that: 290 connections held up callbacks by 13 s."""
 BARE: Final = """\
 <!doctype html>
 <html lang="en">
@@ -32,6 +36,10 @@ BARE: Final = """\
 <main><h1>{title}</h1><p>{detail}</p><p><a class="button" href="">Try again</a></p></main>
 """
 """A page without what only a request in Flask knows."""
+FRAMED: Final = "embed"
+"""The blueprint of the pages that may be in a frame."""
+OF_THE_QUERY: Final = (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND)
+"""What a page answers whose address has a query that does not fit."""
 NOTHING_HERE: Final = "There is nothing at this address that you may see."
 
 
@@ -49,7 +57,7 @@ def install(app: App) -> None:
 
 def wants_a_page(path: str, accept: str | None) -> bool:
     """Tell whether a request comes from a person's browser and is about a page."""
-    if path.startswith(OF_PROGRAMS):
+    if path.startswith(OF_PROGRAMS) or not accept or len(accept) > MAX_ACCEPT:
         return False
     accepted = parse_accept_header(accept)
     return any(kind == "text/html" and quality > 0 for kind, quality in accepted)
@@ -76,9 +84,8 @@ def error_page(
     headers: Sequence[tuple[str, str]] = (),
 ) -> Response:
     """Return the page that says why another one is not shown, and where to go from here."""
-    passes = status == HTTPStatus.SERVICE_UNAVAILABLE
     named = dict(headers)
-    if passes:
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
         named.setdefault("Retry-After", str(RETRY_AFTER_SECONDS))
     return page(
         "error.html",
@@ -87,9 +94,20 @@ def error_page(
         number=int(status),
         heading=title,
         said=detail,
-        passes=passes,
+        # Its visitor came by a link, and can neither sign in nor see other pages.
+        is_framed=request.blueprint == FRAMED,
+        passes=status >= HTTPStatus.INTERNAL_SERVER_ERROR,
+        logged_as=REQUEST_ID.get() if status == HTTPStatus.INTERNAL_SERVER_ERROR else "",
         may_sign_in=may_sign_in,
+        without_query=request.path if status in OF_THE_QUERY and request.args else None,
+        looked_for=_looked_for() if status == HTTPStatus.NOT_FOUND and not request.args else None,
     )
+
+
+def _looked_for() -> str | None:
+    """Return the id of a job or an agent that the address names, so that one can look for it."""
+    given = request.view_args or {}
+    return given.get("job_id") or given.get("agent_id")
 
 
 def bare_page(answer: Answer, prefix: str) -> Answer:

@@ -15,7 +15,7 @@ from flask import request
 from werkzeug.datastructures import MultiDict
 
 from api.errors import ForeignForm
-from api.http.callers.cookies import session_secret
+from api.http.callers.access import asked, secret_of
 from api.http.headers import header
 from api.sessions import form_token
 
@@ -66,7 +66,7 @@ def check_origin(public_url: str) -> None:
 
 def check_csrf() -> None:
     """Raise `ForeignForm` unless the form has the proof that pages of its session have."""
-    secret = session_secret(header)
+    secret = secret_of(asked())
     given = fields().get("csrf", "").encode("utf-8", "surrogateescape")
     if secret is None or not hmac.compare_digest(given, form_token(secret).encode()):
         raise ForeignForm

@@ -12,6 +12,8 @@ from werkzeug.wrappers import Response as Redirect
 
 from api.errors import InvalidFields, sentence
 from api.http.callers.access import principal, services
+from api.http.callers.visibility import visible_job
+from api.http.making import making
 from api.http.problems.kinds import KINDS
 from api.pages import visitor
 from api.pages.content.events import PAGE_EVENTS, listed, one_event
@@ -21,7 +23,7 @@ from api.pages.drawing.timeline import drawn
 from api.pages.policy import page
 from api.pages.visitor import for_visitors
 from api.schemas.queries import PlaceQuerySchema
-from domain.errors import JobNotFound, MilepostError
+from domain.errors import MilepostError
 from projections.reading.time_travel import PointInHistory, checked
 from projections.views.instance import Instance
 
@@ -32,7 +34,8 @@ bp = Blueprint("job", __name__)
 @for_visitors("read")
 def show(job_id: str) -> Response:
     """Show a job: now, or with `version` or `at` as it was."""
-    return page_of(seen_job(job_id))
+    with making(principal()):
+        return page_of(seen_job(job_id))
 
 
 @bp.get("/audit", defaults={"job_id": ""})
@@ -44,10 +47,7 @@ def audit(job_id: str) -> Redirect:
 
 def seen_job(job_id: str) -> Instance:
     """Return the job as it is now; raise `JobNotFound`, also for a job of another user."""
-    job = services().reader.instance(job_id)
-    if job is None or not principal().sees(job.user_id):
-        raise JobNotFound
-    return job
+    return visible_job(services().reader.instance(job_id), principal())
 
 
 def page_of(newest: Instance, refused: MilepostError | None = None) -> Response:

@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response as Redirect
 from api.http.callers.access import principal, services
 from api.pages.content.callback_line import base_url, callback_line, callback_url
 from api.pages.content.lists import MOST_COUNTED, Lists, asked_by
+from api.pages.content.search import ONLY_OUTCOMES
 from api.pages.policy import page
 from api.pages.visitor import for_visitors, may
 from projections.views.instance import INSTANCE_STATUSES
@@ -39,12 +40,12 @@ def jobs() -> Response:
     # The position first: what the lists show beyond it comes once more in the stream.
     now, position = wired.now(), wired.reader.position()
     lists = Lists(wired, principal(), now)
-    shown = lists.overview() if asked.is_an_overview else lists.found(asked)
+    shown = lists.overview() if asked.is_an_overview else lists.filtered(asked)
     return page(
         "jobs.html",
         asked=asked,
         may_order=may("write"),
-        statuses=INSTANCE_STATUSES,
+        statuses=(*INSTANCE_STATUSES, *ONLY_OUTCOMES),
         counts=lists.counts(),
         most_counted=MOST_COUNTED,
         position=position,

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from http import HTTPStatus
 from typing import Final
-from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, request, url_for
 
 from api.errors import InvalidSession, InvalidToken, MissingScope
-from api.http.callers.access import granted, services
-from api.http.callers.cookies import session_secret, with_secret, without_secret
-from api.http.headers import header
+from api.http.callers.access import asked, granted, secret_of, services
+from api.http.callers.cookies import path_of, with_secret, without_secret
 from api.http.problems.documents import STRANGERS
 from api.pages.forms import check_csrf, check_origin, fields, own_path
 from api.pages.policy import page
@@ -63,7 +61,9 @@ def sign_in() -> Response:
     except MilepostError as error:
         return careful(refused(error))
     went = gone_to(request.root_path + wanted)
-    went.headers["Set-Cookie"] = with_secret(secret, _cookie_path(), is_secure=_is_secure())
+    went.headers["Set-Cookie"] = with_secret(
+        secret, path_of(request.root_path), is_secure=asked().is_secure
+    )
     return careful(went)
 
 
@@ -72,7 +72,7 @@ def sign_out() -> Response:
     """End the session. Its streams end within seconds."""
     try:
         check_origin(services().settings.public_url)
-        if session_secret(header) is not None:
+        if secret_of(asked()) is not None:
             check_csrf()
             with translated():
                 _end_session()
@@ -81,7 +81,9 @@ def sign_out() -> Response:
     except MilepostError as error:
         return careful(refused(error))
     went = gone_to(url_for("sign_in.show"))
-    went.headers["Set-Cookie"] = without_secret(_cookie_path(), is_secure=_is_secure())
+    went.headers["Set-Cookie"] = without_secret(
+        path_of(request.root_path), is_secure=asked().is_secure
+    )
     return careful(went)
 
 
@@ -91,18 +93,8 @@ def _form(wanted: str, wrong: str = "", status: int = HTTPStatus.OK) -> Response
 
 def _end_session() -> None:
     try:
-        secret = session_secret(header)
+        secret = secret_of(asked())
     except InvalidSession:
         return
     if secret is not None:
         services().sessions.end(hash_of(secret))
-
-
-def _cookie_path() -> str:
-    return f"{request.root_path.rstrip('/')}/" if request.root_path else "/"
-
-
-def _is_secure() -> bool:
-    """Tell whether the browser asked over TLS, as far as one can know behind a proxy."""
-    public = urlsplit(services().settings.public_url)
-    return request.is_secure or (public.scheme == "https" and public.netloc == request.host)

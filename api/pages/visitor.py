@@ -23,15 +23,15 @@ from api.http.callers.access import (
     granted,
     known_to,
     principal,
+    secret_of,
     services,
     visitor,
 )
-from api.http.callers.cookies import session_secret
 from api.http.headers import header
 from api.http.problems.documents import explained
 from api.http.problems.kinds import KINDS
 from api.links import NAME
-from api.pages.errors import error_page
+from api.pages.errors import FRAMED, error_page
 from api.pages.forms import check_csrf, check_origin, wanted_path
 from api.pages.policy import NAME as POLICY_NAME
 from api.pages.policy import framed_by
@@ -47,8 +47,6 @@ NO_STORE: Final = "no-store"
 """Who has signed out must not see a page again with the browser's back button."""
 OF_OURSELVES: Final = "same-origin"
 """With no-referrer, a browser would not say of a form that our own page sent it."""
-FRAMED: Final = "embed"
-"""The blueprint of the pages that may be in a frame."""
 TO_NOBODY: Final = "no-referrer"
 """The address of a page that a link opened is a secret, also from the page's own next request."""
 
@@ -97,7 +95,7 @@ def may(scope: Scope) -> bool:
 
 def csrf() -> str:
     """Return the value of the hidden field `csrf` of each form; empty for who has not signed in."""
-    secret = session_secret(header) if principal().session else None
+    secret = secret_of(asked()) if principal().session else None
     return form_token(secret) if secret else ""
 
 

@@ -11,9 +11,15 @@ from flask import request, url_for
 from api.badges.badge import state_of
 from domain.unseen import visible, visible_lines
 from projections.views.durations import span
+from projections.views.gist import gist
 
 WORDS: Final = {"timed_out": "timed out"}
 """States whose word on a page is another one."""
+UNWELL: Final = {
+    "late": "It is late: nothing has been heard for longer than usual.",
+    "unresponsive": "It is unresponsive, and may be dead.",
+}
+"""What a health that is not ok means, in words that do not change with time."""
 CUT: Final = 160
 """A text in a list is cut to this many characters."""
 
@@ -34,36 +40,55 @@ def where(job: Mapping[str, Any]) -> str:
 
 def standing(job: Mapping[str, Any]) -> str:
     """Return a sentence about the job that changes only when its state does."""
+    state, rest = word(state_of(job)).capitalize(), detail(job)
+    if not rest:
+        return f"{state}."
+    glue = " " if rest.startswith("at ") else ": "
+    return f"{state}{glue}{rest[0].lower() + rest[1:] if rest.endswith('.') else rest + '.'}"
+
+
+def detail(job: Mapping[str, Any]) -> str:
+    """Return what a reader wants to know who sees the job's state already."""
     state, place = state_of(job), where(job)
     match state:
         case "pending":
-            return "Pending: its workflow has not reported yet."
+            return "Its workflow has not reported yet."
         case "provisioning":
-            return f"Provisioning: {place}." if place else "Provisioning."
+            return place
         case "running":
-            return "Running: all steps are completed."
+            return "All steps are completed."
         case "stopping":
-            return "Stopping: nobody has confirmed yet that the machine is gone."
+            return "Nobody has confirmed yet that the machine is gone."
         case "stopped":
-            return "Stopped: the machine is gone."
-        case "timed_out":
-            return f"Timed out at {place}." if place else "Timed out."
-        case "cancelled":
-            return f"Cancelled at {place}." if place else "Cancelled."
+            return "The machine is gone."
         case _:
-            return f"Failed at {place}." if place else "Failed."
+            return f"at {place}" if place else ""
+
+
+def announced(job: Mapping[str, Any]) -> str:
+    """Return what a screen reader says once it has changed: the sentence, and a health not ok."""
+    unwell = UNWELL.get(health_state(job))
+    return f"{standing(job)} {unwell}" if unwell else standing(job)
+
+
+def health_state(job: Mapping[str, Any]) -> str:
+    """Return how alive the job is; in the past, nobody asks."""
+    return str(job["health"]["state"]) if job["health"] else "ok"
 
 
 def title(job: Mapping[str, Any]) -> str:
     """Return the title of a job's page: the state first, so that a narrow tab shows it."""
     name = visible(str(job["id"]))
-    state = state_of(job)
+    state, health = state_of(job), health_state(job)
     steps = job["steps"]
+    parts = [f"{word(state).capitalize()}"]
     if state == "provisioning":
         for number, step in enumerate(steps, 1):
             if step.status == "active":
-                return f"{number} of {len(steps)} · {visible(step.label)} · {name}"
-    return f"{word(state).capitalize()} · {name}"
+                parts = [f"{number} of {len(steps)}", visible(step.label)]
+    if health != "ok":
+        parts.insert(0, f"{health.capitalize()}!")
+    return " · ".join((*parts, name))
 
 
 def cut(text: str, most: int = CUT) -> str:
@@ -135,6 +160,8 @@ FILTERS: Final = {
     "visible_lines": lines,
     "word": word,
     "cut": cut,
+    "gist": gist,
+    "counted": counted,
     "day_and_clock": day_and_clock,
     "iso": iso,
     "since": since,

@@ -9,13 +9,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from domain.job.attempt.state import Attempt, ReportedValue
+from api.representations.scalars import text, value
 from domain.job.health import Health, changes_with_time, health
-from domain.workflows.definition import Workflow, Workflows
+from domain.workflows.definition import Workflows
 from projections.views.instance import Instance, Refusal
 from projections.views.reasons import Reason
-from projections.views.shown_times import shown, shown_claim, shown_end
-from projections.views.timeline import Chapter, Timeline
+from projections.views.shown_times import shown_claim, shown_end
 from projections.views.ui_steps import ShownStep, ui_steps
 
 
@@ -79,16 +78,20 @@ def instance_body(
             "agentId": instance.agent_id,
             "status": instance.status,
             "outcome": attempt.outcome,
-            "serverId": _value(attempt.server_id),
-            "serverIp": _value(attempt.server_ip),
-            "tailscaleIp": _value(attempt.tailscale_ip),
+            "attempt": attempt.number,
+            "serverId": value(attempt.server_id),
+            "serverIp": value(attempt.server_ip),
+            "tailscaleIp": value(attempt.tailscale_ip),
             "region": instance.region,
             "error": final.error if final else None,
             "currentStep": instance.current_step(workflows),
-            "startedAt": _text(_started_at(instance)),
-            "stoppedAt": _text(attempt.stopped_at),
-            "createdAt": _text(instance.created_at),
-            "updatedAt": _text(instance.updated_at),
+            "waitingSince": text(instance.expected_since),
+            "claimedAt": text(shown_claim(attempt, instance.floor)),
+            "startedAt": text(_started_at(instance)),
+            "completedAt": text(shown_end(attempt, instance.floor)),
+            "stoppedAt": text(attempt.stopped_at),
+            "createdAt": text(instance.created_at),
+            "updatedAt": text(instance.updated_at),
         },
         "steps": shown_steps(instance, workflows),
         "uptime": uptime(instance, now),
@@ -96,7 +99,8 @@ def instance_body(
             "state": alive.state,
             "sentence": alive.sentence,
             "deadline": alive.due.kind if alive.due else None,
-            "dueAt": _text(alive.due.at) if alive.due else None,
+            "dueAt": text(alive.due.at) if alive.due else None,
+            "changesAt": text(alive.changes_at),
         },
     }
 
@@ -126,37 +130,38 @@ def job_body(
         "attempt": attempt.number,
         "retry_count": instance.runs.retries,
         "max_retries": workflows.recorded(instance.workflow).max_retries,
-        "workflow_run_id": _value(attempt.run_id),
+        "workflow_run_id": value(attempt.run_id),
         "run_attempt": attempt.run_attempt,
-        "server_id": _value(attempt.server_id),
-        "server_ip": _value(attempt.server_ip),
-        "tailscale_ip": _value(attempt.tailscale_ip),
+        "server_id": value(attempt.server_id),
+        "server_ip": value(attempt.server_ip),
+        "tailscale_ip": value(attempt.tailscale_ip),
         "error": final.error if final else None,
         "failed_step": final.failed_step if final else None,
         "timed_out": bool(final and final.inferred),
         "cancelled": bool(final and final.cancelled),
         "clock_skew_seconds": attempt.skew_seconds,
-        "rollback_requested_at": _text(attempt.rollback_requested_at),
-        "stop_requested_at": _text(attempt.stop_requested_at),
-        "waiting_since": _text(instance.expected_since),
-        "claimed_at": _text(shown_claim(attempt, instance.floor)),
-        "last_heartbeat_at": _text(attempt.heard_at),
-        "silent_since": _text(attempt.silent_since),
-        "started_at": _text(_started_at(instance)),
-        "stopped_at": _text(attempt.stopped_at),
-        "completed_at": _text(shown_end(attempt, instance.floor)),
+        "rollback_requested_at": text(attempt.rollback_requested_at),
+        "stop_requested_at": text(attempt.stop_requested_at),
+        "waiting_since": text(instance.expected_since),
+        "claimed_at": text(shown_claim(attempt, instance.floor)),
+        "last_heartbeat_at": text(attempt.heard_at),
+        "silent_since": text(attempt.silent_since),
+        "started_at": text(_started_at(instance)),
+        "stopped_at": text(attempt.stopped_at),
+        "completed_at": text(shown_end(attempt, instance.floor)),
         "refused_callbacks": instance.refusals,
         "last_refusal": _refusal(instance.last_refusal),
         "health": {
             "state": alive.state,
             "sentence": alive.sentence,
             "deadline": alive.due.kind if alive.due else None,
-            "due_at": _text(alive.due.at) if alive.due else None,
+            "due_at": text(alive.due.at) if alive.due else None,
+            "changes_at": text(alive.changes_at),
         }
         if alive
         else None,
-        "created_at": _text(instance.created_at),
-        "updated_at": _text(instance.updated_at),
+        "created_at": text(instance.created_at),
+        "updated_at": text(instance.updated_at),
         "version": instance.version,
         "position": instance.position,
     }
@@ -165,7 +170,7 @@ def job_body(
 def _refusal(refusal: Refusal | None) -> dict[str, Any] | None:
     if refusal is None:
         return None
-    return {"at": _text(refusal.at), "reason": refusal.reason, "detail": refusal.detail}
+    return {"at": text(refusal.at), "reason": refusal.reason, "detail": refusal.detail}
 
 
 def attention_body(
@@ -177,118 +182,6 @@ def attention_body(
 ) -> dict[str, Any]:
     """Return a job with the reasons why it needs somebody."""
     shown = [
-        {"reason": each.kind, "since": _text(each.since), "text": each.text} for each in reasons
+        {"reason": each.kind, "since": text(each.since), "text": each.text} for each in reasons
     ]
     return {**job_body(instance, workflows, now, first_start), "attention": shown}
-
-
-def timeline_body(timeline: Timeline, workflows: Workflows) -> dict[str, Any]:
-    """Return the attempts with their steps and durations."""
-    workflow = workflows.recorded(timeline.workflow)
-    return {
-        "job_id": timeline.job_id,
-        "version": timeline.version,
-        "position": timeline.position,
-        "queued_at": _text(timeline.queued_at),
-        "attempts": [
-            _attempt(timeline, attempt, chapter, workflow) for attempt, chapter in timeline.story
-        ],
-    }
-
-
-def _attempt(
-    timeline: Timeline, attempt: Attempt, chapter: Chapter, workflow: Workflow
-) -> dict[str, Any]:
-    final = attempt.final
-    started_at = shown_claim(attempt, timeline.floor)
-    finished_at = shown_end(attempt, timeline.floor)
-    return {
-        "number": attempt.number,
-        "status": attempt.status,
-        "outcome": attempt.outcome,
-        "present": attempt is timeline.runs.present,
-        "superseded": timeline.runs.is_superseded(attempt),
-        "workflow_run_id": _value(attempt.run_id),
-        "run_attempt": attempt.run_attempt,
-        "waiting_since": _text(_waiting_since(timeline, attempt)),
-        "started_at": _text(started_at),
-        "finished_at": _text(finished_at),
-        "duration_seconds": _seconds(started_at, finished_at),
-        "error": final.error if final else None,
-        "failed_step": final.failed_step if final else None,
-        "timed_out": bool(final and final.inferred),
-        "cancelled": bool(final and final.cancelled),
-        "server_id": _value(attempt.server_id),
-        "rollback_requested_at": _text(attempt.rollback_requested_at),
-        "clock_skew_seconds": attempt.skew_seconds,
-        "last_contact_at": _text(chapter.last_contact),
-        "steps": _steps(timeline, attempt, chapter, workflow),
-        "gaps": [
-            {
-                "since": _text(gap.since),
-                "until": _text(gap.until),
-                "duration_seconds": _seconds(gap.since, gap.until),
-            }
-            for gap in chapter.gaps
-        ],
-    }
-
-
-def _waiting_since(timeline: Timeline, attempt: Attempt) -> datetime | None:
-    """Return when somebody asked for the attempt; None if its workflow began without that."""
-    if attempt.number == 1:
-        return timeline.queued_at
-    return attempt.since if attempt.wanted else None
-
-
-def _steps(
-    timeline: Timeline, attempt: Attempt, chapter: Chapter, workflow: Workflow
-) -> list[dict[str, Any]]:
-    ranks, activated_by, floor = workflow.ranks, workflow.activated_by(), timeline.floor
-    labels = {each.id: each.label for each in workflow.ui_steps}
-    reached = {name: shown(seen, floor) for name, seen in attempt.steps_reached.items()}
-    order = sorted(
-        reached,
-        key=lambda name: (reached[name], attempt.steps[name].at, ranks.get(name, -1), name),
-    )
-    starts = [reached[name] for name in order]
-    ends = [*starts[1:], _last_step_ends(attempt, chapter, starts[-1], floor)] if starts else []
-    late = {**attempt.steps, **chapter.late}
-    rows = [
-        (name, start, end, False) for name, start, end in zip(order, starts, ends, strict=False)
-    ]
-    rows += [(name, shown(late[name], floor), None, True) for name in late if name not in reached]
-    return [
-        {
-            "step": name,
-            "ui_step": (ui_step := activated_by.get(name)),
-            "ui_label": labels.get(ui_step or ""),
-            "late": was_late,
-            "started_at": _text(start),
-            "finished_at": _text(end),
-            "duration_seconds": _seconds(start, end),
-        }
-        for name, start, end, was_late in rows
-    ]
-
-
-def _last_step_ends(
-    attempt: Attempt, chapter: Chapter, start: datetime, floor: datetime | None
-) -> datetime | None:
-    """Return when the last step ended; an order that ends a silence does not prolong it."""
-    final, gaps = attempt.final, chapter.gaps
-    if final and final.ordered and gaps and gaps[-1].until == final.moment.recorded_at:
-        return max(start, gaps[-1].since)
-    return shown_end(attempt, floor)
-
-
-def _seconds(start: datetime | None, end: datetime | None) -> float | None:
-    return max(0.0, (end - start).total_seconds()) if start and end else None
-
-
-def _text(time: datetime | None) -> str | None:
-    return time.isoformat() if time else None
-
-
-def _value(reported: ReportedValue | None) -> str | None:
-    return reported.value if reported else None

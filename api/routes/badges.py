@@ -20,7 +20,7 @@ from api.http.etags import not_modified, tagged
 from api.http.flask_side.blueprint import LINKED, TAGGED, TEXT, UNAVAILABLE, Blueprint
 from api.http.messages import Answer
 from api.representations.job import job_body
-from api.routes.jobs import of_longer_id
+from api.routes.jobs.routes import of_longer_id
 from api.schemas.answers import BadgeSchema
 from api.schemas.queries import BadgeQuerySchema
 from api.tokens import Principal

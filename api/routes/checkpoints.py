@@ -9,14 +9,14 @@ from typing import Any
 from api.errors import EventNotFound
 from api.http.answers import in_json
 from api.http.callers import access
+from api.http.callers.visibility import visible_job
 from api.http.flask_side.blueprint import TEXT, Blueprint
 from api.http.messages import Answer
 from api.representations.checkpoint import signed
-from api.routes.jobs import of_longer_id
+from api.routes.jobs.routes import of_longer_id
 from api.schemas.answers import ExtensionSchema, ProofSchema
 from api.schemas.requests import ExtensionQuerySchema, ProofQuerySchema
 from api.wiring import Services
-from domain.errors import JobNotFound
 from projections.tree.proofs import Root
 
 bp = Blueprint("checkpoints", __name__, description="Evidence that the log is unchanged")
@@ -65,8 +65,7 @@ def proof(query: dict[str, Any], job_id: str, version: int) -> Answer:
     instance = services.reader.instance(job_id)
     if instance is None and (longer := of_longer_id(f"{job_id}/events/{version}/proof")):
         return longer
-    if instance is None or not access.principal().sees(instance.user_id):
-        raise JobNotFound
+    visible_job(instance, access.principal())
     proof = services.evidence.proof(job_id, version, query.get("size"))
     if proof is None:
         raise EventNotFound(f"Job {job_id!r} has no version {version}.")

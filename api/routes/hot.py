@@ -11,7 +11,10 @@ from typing import Final, NamedTuple
 
 from api.http.callback_paths import CALLBACK_PATHS, OF_ONE_JOB
 from api.http.messages import View
-from api.routes import health, instances, jobs, receiving, streams
+from api.routes import instances, streams
+from api.routes.callbacks import receiving
+from api.routes.jobs import showing
+from api.routes.server import health
 from api.schemas.ids import PLAIN_ID
 
 
@@ -38,7 +41,7 @@ HOT: Final = (
     ),
     HotRoute("GET", re.compile("/livez"), health.alive),
     HotRoute("GET", re.compile("/readyz"), health.ready),
-    HotRoute("GET", re.compile("/api/jobs/(?P<job_id>[A-Za-z0-9._~:@-]{1,200})"), jobs.present),
+    HotRoute("GET", re.compile("/api/jobs/(?P<job_id>[A-Za-z0-9._~:@-]{1,200})"), showing.present),
     # An id in the path of a stream may be any: Flask could not stream it.
     HotRoute(
         "GET", re.compile(r"/api/jobs/(?P<job_id>[^\x00-\x1f]{1,200})/stream"), streams.of_job
@@ -49,6 +52,16 @@ HOT: Final = (
         streams.of_agent,
     ),
     HotRoute("GET", re.compile("/api/stream"), streams.of_all),
+    HotRoute(
+        "GET",
+        re.compile(r"/embed/streams/jobs/(?P<job_id>[^\x00-\x1f]{1,200})"),
+        streams.of_embedded_job,
+    ),
+    HotRoute(
+        "GET",
+        re.compile(r"/embed/streams/agents/(?P<agent_id>[^\x00-\x1f]{1,200})"),
+        streams.of_embedded_agent,
+    ),
     # Only a proxy that holds streams asks here, and Flask has no such streams.
     HotRoute("GET", re.compile("/api/held/(?P<sealed>[A-Za-z0-9_-]{1,2000})"), streams.held),
 )

@@ -9,13 +9,14 @@ from typing import Any
 
 from marshmallow import EXCLUDE
 
-from api.errors import AgentNotFound
 from api.http.answers import in_json
 from api.http.callers import access
+from api.http.callers.visibility import visible_agent
 from api.http.counting.counters import counted
 from api.http.etags import IF_MATCH, etag, expected_version, is_known, not_modified, tagged
 from api.http.flask_side.blueprint import LINKED, TAGGED, Blueprint
 from api.http.flask_side.door import through_flask
+from api.http.making import making
 from api.http.messages import Answer, Door, Request, Watch
 from api.http.waiting import PREFER, applied, preferred_wait
 from api.representations.difference import difference_body
@@ -49,8 +50,13 @@ def show(query: dict[str, Any], agent_id: str) -> Answer:
     """
     if not query:
         return through_flask(present, agent_id=agent_id)
+    with making(access.principal()):
+        return _past(query, agent_id)
+
+
+def _past(query: dict[str, Any], agent_id: str) -> Answer:
     services, caller = access.services(), access.principal()
-    newest = _visible(services.reader.instance_of(agent_id), caller)
+    newest = visible_agent(services.reader.instance_of(agent_id), caller)
     if "start" in query:
         return _difference(query, agent_id, newest)
     place = PointInHistory(**query)
@@ -70,8 +76,9 @@ def show(query: dict[str, Any], agent_id: str) -> Answer:
 @bp.problem(404, "No such agent, or not yours, or it has no such version or time")
 def changes(query: dict[str, Any], agent_id: str) -> Answer:
     """Show what changed in an agent's instance between two versions or times."""
-    newest = _visible(access.services().reader.instance_of(agent_id), access.principal())
-    return _difference(query, agent_id, newest)
+    with making(access.principal()):
+        newest = visible_agent(access.services().reader.instance_of(agent_id), access.principal())
+        return _difference(query, agent_id, newest)
 
 
 def _difference(query: dict[str, Any], agent_id: str, newest: Instance) -> Answer:
@@ -108,7 +115,7 @@ def _at_its(place: PointInHistory, job: Instance, services: Services) -> Instanc
 async def present(request: Request, door: Door, agent_id: str) -> Answer:
     """Show the present instance of the agent's newest job."""
     services, caller = door.services, await door.admit(request, "read")
-    instance = _visible(await door.instance_of(agent_id), caller)
+    instance = visible_agent(await door.instance_of(agent_id), caller)
     now = services.now()
     tag, waited = _tag(instance, services, now), list[tuple[str, str]]()
     if is_known(tag, request.header):
@@ -117,7 +124,7 @@ async def present(request: Request, door: Door, agent_id: str) -> Answer:
         watch = Watch(caller, instance.position, agent_id=agent_id)
         if await door.changed(watch, seconds):
             waited.append(applied(seconds))
-            instance = _visible(await door.instance_of(agent_id), caller)
+            instance = visible_agent(await door.instance_of(agent_id), caller)
             now = services.now()
             tag = _tag(instance, services, now)
         if is_known(tag, request.header):
@@ -147,7 +154,7 @@ def _tag(instance: Instance, services: Services, now: datetime) -> str:
 def stop(query: dict[str, Any], agent_id: str) -> Answer:
     """Ask the running instance to stop."""
     services, caller = access.services(), access.principal()
-    present = _visible(services.reader.instance_of(agent_id), caller)
+    present = visible_agent(services.reader.instance_of(agent_id), caller)
     version = expected_version(present, services.workflows.fingerprint)
     with counted("stop") as count:
         receipt = services.milepost.stop(
@@ -162,9 +169,3 @@ def stop(query: dict[str, Any], agent_id: str) -> Answer:
     return in_json(
         instance_body(stopped, services.workflows, services.now(), services.reader.first_start)
     )
-
-
-def _visible(instance: Instance | None, caller: Principal) -> Instance:
-    if instance is None or not caller.sees(instance.user_id):
-        raise AgentNotFound
-    return instance

@@ -6,17 +6,17 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import quote
 
-from flask import request
+from flask import current_app, request
 
-from api.errors import AgentNotFound
+from api.errors import InvalidFields
 from api.http.answers import in_json
 from api.http.callers import access
+from api.http.callers.visibility import visible_agent, visible_job
 from api.http.flask_side.blueprint import BY_TOKEN, Blueprint
 from api.http.messages import Answer
 from api.links import NAME
 from api.schemas.answers import LinkSchema
-from api.schemas.requests import AgentLinkSchema, JobLinkSchema
-from domain.errors import JobNotFound
+from api.schemas.requests import AgentLinkSchema, JobLinkSchema, WorkflowLinkSchema
 
 bp = Blueprint("links", __name__, description="Signed links, for readers without a token")
 
@@ -32,6 +32,7 @@ OF_AGENT: Final = {
     "badge": "/api/agents/{}/badge.svg",
     "instance": "/api/agents/{}/instance",
 }
+OF_WORKFLOW: Final = {"badge": "/api/workflows/{}/badge.svg"}
 """What a link may open, by the word for it; an id comes in the place of the braces."""
 IN_A_PATH: Final = "/:@"
 
@@ -47,9 +48,7 @@ def of_job(body: dict[str, Any], job_id: str) -> Answer:
 
     It gives no more than the token that asks for it, and ends with that token.
     """
-    job = access.services().reader.instance(job_id)
-    if job is None or not access.principal().sees(job.user_id):
-        raise JobNotFound
+    visible_job(access.services().reader.instance(job_id), access.principal())
     return _made(OF_JOB[body["opens"]], job_id, body["expires_in"])
 
 
@@ -61,14 +60,28 @@ def of_job(body: dict[str, Any], job_id: str) -> Answer:
 @bp.problem(409, "The server has no secret for links")
 def of_agent(body: dict[str, Any], agent_id: str) -> Answer:
     """Make a link that opens one path about an agent; see the links of a job."""
-    newest = access.services().reader.instance_of(agent_id)
-    if newest is None or not access.principal().sees(newest.user_id):
-        raise AgentNotFound
+    visible_agent(access.services().reader.instance_of(agent_id), access.principal())
     return _made(OF_AGENT[body["opens"]], agent_id, body["expires_in"])
+
+
+@bp.route("/api/workflows/<id:workflow>/links", operation="link_workflow", methods=["POST"])
+@bp.needs("read", by=[BY_TOKEN])
+@bp.arguments(WorkflowLinkSchema)
+@bp.response(201, LinkSchema)
+@bp.problem(400, "No such workflow")
+@bp.problem(409, "The server has no secret for links")
+def of_workflow(body: dict[str, Any], workflow: str) -> Answer:
+    """Make a link to the badge of a workflow's last run; `workflow` is a name or name@version.
+
+    The badge shows the last run that the token may see; see the links of a job.
+    """
+    access.services().workflows.find(workflow)
+    return _made(OF_WORKFLOW[body["opens"]], workflow, body["expires_in"])
 
 
 def _made(form: str, about: str, seconds: int) -> Answer:
     services, caller = access.services(), access.principal()
+    _check(form.format(about), about)
     expires = int(services.clock().timestamp()) + seconds
     link = services.links.make(form.format(about), caller.token_id, expires)
     path = f"{form.format(quote(about, safe=IN_A_PATH))}?{NAME}={link}"
@@ -79,3 +92,14 @@ def _made(form: str, about: str, seconds: int) -> Answer:
         "expires_at": datetime.fromtimestamp(expires, UTC).isoformat(),
     }
     return in_json(shown, 201, [("Cache-Control", "no-store")])
+
+
+def _check(path: str, about: str) -> None:
+    """Raise `InvalidFields` for a path by which another route shows something else.
+
+    An id may have slashes: that of the job `a/events` spells the path of the events of job `a`. Who
+    chooses such an id would let a program with a token for all jobs link to another user's job.
+    """
+    _, parameters = current_app.url_map.bind("").match(path)
+    if about not in parameters.values():
+        raise InvalidFields({"opens": ["This id spells the path of another route: open its page."]})

@@ -5,9 +5,11 @@ The front streams. Behind Flask, each stream would hold a thread, so Flask refus
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final, cast
 from urllib.parse import parse_qsl
 
+from flask import Blueprint as PlainBlueprint
+from flask import Response, current_app
 from marshmallow import Schema, ValidationError
 from webargs.multidictproxy import MultiDictProxy
 from werkzeug.datastructures import MultiDict
@@ -16,22 +18,27 @@ from werkzeug.exceptions import NotFound
 from api.errors import AgentNotFound, InvalidFields, InvalidToken, MissingScope
 from api.http import event_stream
 from api.http.event_stream import LAST_EVENT_ID, resumed_after
+from api.http.flask_side.app import App
 from api.http.flask_side.blueprint import LINKED, TEXT, Blueprint
 from api.http.flask_side.door import through_flask
 from api.http.grip.held_link import opened
 from api.http.grip.instructions import channel_of, last_id
 from api.http.grip.signature import came_through
 from api.http.messages import Answer, Door, Request, Watch
-from api.routes import jobs
+from api.routes.jobs.showing import present
 from api.schemas.queries import AllStreamQuerySchema, StreamQuerySchema
 from api.wiring import Services
 from domain.errors import JobNotFound
 
 bp = Blueprint("streams", __name__, description="Server-sent events of jobs, as they happen")
+embedded = PlainBlueprint("embedded_streams", __name__)
+"""The streams of embedded pages, which are for their script alone."""
 
 CONTENT = (
     "Server-sent events: `id` is a position of the log, `data` the same JSON as that of the GET"
 )
+MOST_PARAMETERS: Final = 256
+"""How many parameters a query may have. The event loop reads them: 15,000 took it 100 ms."""
 FULL = "There are as many streams as the server may have; Retry-After says when to try again"
 REFUSED = "This server answers through Flask alone, and cannot stream"
 
@@ -89,6 +96,22 @@ def show_all(query: dict[str, Any]) -> Answer:
     return through_flask(of_all)
 
 
+@embedded.get("/embed/streams/jobs/<id:job_id>")
+def show_embedded_job(job_id: str) -> Response:
+    """Tell the embedded page of a job when to look again."""
+    return _response(through_flask(of_embedded_job, job_id=job_id))
+
+
+@embedded.get("/embed/streams/agents/<id:agent_id>")
+def show_embedded_agent(agent_id: str) -> Response:
+    """Tell the embedded page of an agent when to look again."""
+    return _response(through_flask(of_embedded_agent, agent_id=agent_id))
+
+
+def _response(answer: Answer) -> Response:
+    return cast(App, current_app).make_response(answer)
+
+
 async def of_job(request: Request, door: Door, job_id: str) -> Answer:
     """Stream a job; show the job with the longer id that this path may spell, if there is one."""
     caller = await door.admit(request, "read")
@@ -96,7 +119,7 @@ async def of_job(request: Request, door: Door, job_id: str) -> Answer:
     try:
         return await _streamed(request, door, Watch(caller, after, job_id=job_id))
     except JobNotFound:
-        return await jobs.present(request, door, f"{job_id}/stream")
+        return await present(request, door, f"{job_id}/stream")
 
 
 async def of_agent(request: Request, door: Door, agent_id: str) -> Answer:
@@ -104,6 +127,20 @@ async def of_agent(request: Request, door: Door, agent_id: str) -> Answer:
     caller = await door.admit(request, "read")
     after, _ = _asked(request, StreamQuerySchema())
     return await _streamed(request, door, Watch(caller, after, agent_id=agent_id))
+
+
+async def of_embedded_job(request: Request, door: Door, job_id: str) -> Answer:
+    """Stream when something happens to a job, and not what: the page shows no error."""
+    caller = await door.admit(request, "read")
+    after, _ = _asked(request, StreamQuerySchema())
+    return await door.watch(Watch(caller, after, job_id=job_id, only_when=True))
+
+
+async def of_embedded_agent(request: Request, door: Door, agent_id: str) -> Answer:
+    """Stream when something happens to an agent's newest job, and not what."""
+    caller = await door.admit(request, "read")
+    after, _ = _asked(request, StreamQuerySchema())
+    return await door.watch(Watch(caller, after, agent_id=agent_id, only_when=True))
 
 
 async def held(request: Request, door: Door, sealed: str) -> Answer:
@@ -115,7 +152,7 @@ async def held(request: Request, door: Door, sealed: str) -> Answer:
     channel = channel_of(stream.job_id, stream.agent_id)
     sent = last_id(request.header("Grip-Last"), channel)
     try:
-        return await door.hold_on(stream, sent or 0, request.prefix)
+        return await door.hold_on(stream, sent or 0)
     except (InvalidToken, MissingScope, JobNotFound, AgentNotFound):
         # Without an instruction, the proxy ends the stream. It would repeat a request that fails.
         return Answer(200, event_stream.HEADERS)
@@ -125,7 +162,7 @@ async def _streamed(request: Request, door: Door, watch: Watch) -> Answer:
     # The end of a session, unlike that of a token, is not published.
     is_held = request.method == "GET" and not watch.caller.session
     if is_held and _is_of_proxy(request, door.services):
-        return await door.hold(watch, request.prefix)
+        return await door.hold(watch)
     return await door.watch(watch)
 
 
@@ -145,7 +182,12 @@ async def of_all(request: Request, door: Door) -> Answer:
 
 def _asked(request: Request, schema: Schema) -> tuple[int | None, dict[str, Any]]:
     """Return the position that the reader has seen, and the filters; raise `InvalidFields`."""
-    asked = MultiDict(parse_qsl(request.query, keep_blank_values=True))
+    try:
+        given = parse_qsl(request.query, keep_blank_values=True, max_num_fields=MOST_PARAMETERS)
+    except ValueError:
+        fault = [f"A stream has at most {MOST_PARAMETERS} parameters."]
+        raise InvalidFields({"_schema": fault}) from None
+    asked = MultiDict(given)
     try:
         query = schema.load(MultiDictProxy(asked, schema))
     except ValidationError as error:

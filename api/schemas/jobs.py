@@ -43,6 +43,13 @@ class HealthSchema(AnswerSchema):
     due_at = fields.AwareDateTime(
         allow_none=True, metadata={"description": "The job is given up after this time"}
     )
+    changes_at = fields.AwareDateTime(
+        allow_none=True,
+        metadata={
+            "description": "After this time the health is another one, if nothing is recorded "
+            "until then; a stream tells of events only, so ask for the job again. null for never"
+        },
+    )
 
 
 class InstanceHealthSchema(AnswerSchema):
@@ -52,6 +59,10 @@ class InstanceHealthSchema(AnswerSchema):
     sentence = fields.String(allow_none=True)
     deadline = fields.String(allow_none=True, validate=validate.OneOf(DEADLINES))
     dueAt = fields.AwareDateTime(allow_none=True)  # noqa: N815  as the seed's names
+    changesAt = fields.AwareDateTime(  # noqa: N815
+        allow_none=True,
+        metadata={"description": "After this time the health is another one without an event"},
+    )
 
 
 class JobSchema(AnswerSchema):
@@ -165,13 +176,17 @@ class InstanceBodySchema(AnswerSchema):
     agentId = fields.String()  # noqa: N815  the seed's names
     status = fields.String(validate=validate.OneOf(INSTANCE_STATUSES))
     outcome = OutcomeField()
+    attempt = fields.Integer(metadata={"description": "The present attempt, from 1"})
     serverId = fields.String(allow_none=True)  # noqa: N815
     serverIp = fields.String(allow_none=True)  # noqa: N815
     tailscaleIp = fields.String(allow_none=True)  # noqa: N815
     region = fields.String()
     error = error_field()
     currentStep = fields.String(allow_none=True)  # noqa: N815
+    waitingSince = fields.AwareDateTime(allow_none=True)  # noqa: N815
+    claimedAt = fields.AwareDateTime(allow_none=True)  # noqa: N815
     startedAt = fields.AwareDateTime(allow_none=True)  # noqa: N815
+    completedAt = fields.AwareDateTime(allow_none=True)  # noqa: N815
     stoppedAt = fields.AwareDateTime(allow_none=True)  # noqa: N815
     createdAt = fields.AwareDateTime()  # noqa: N815
     updatedAt = fields.AwareDateTime()  # noqa: N815

@@ -42,7 +42,7 @@ class CallbackSchema(Schema):
         metadata={"description": "The CI run, a string or number", "type": ["string", "integer"]}
     )
     run_attempt = fields.Integer(
-        validate=validate.Range(1, MAX_RUN_ATTEMPT),
+        validate=validate.Range(0, MAX_RUN_ATTEMPT),
         metadata={"description": "The number of the run's attempt, as GITHUB_RUN_ATTEMPT"},
     )
     error = fields.String(metadata={"description": "The error's text, with status failed"})
@@ -129,6 +129,16 @@ class AgentLinkSchema(LinkRequestSchema):
         load_default="page",
         validate=validate.OneOf(("page", "stream", "badge", "instance")),
         metadata={"description": "`page` is a page for an iframe, `instance` the JSON"},
+    )
+
+
+class WorkflowLinkSchema(LinkRequestSchema):
+    """What a link opens about a workflow."""
+
+    opens = fields.String(
+        load_default="badge",
+        validate=validate.OneOf(("badge",)),
+        metadata={"description": "`badge` is the image of its last run"},
     )
 
 

@@ -13,6 +13,7 @@ from typing import Final
 
 from api.errors import TooManyConnections
 from api.http.callback_paths import takes_callbacks
+from api.http.callers.cookies import is_over_tls
 from api.http.callers.links import without_link
 from api.http.flask_side.app import CAREFUL, App
 from api.http.messages import Answer, Request
@@ -64,6 +65,7 @@ class Front:
         self._door = LoopDoor(services, loop, self._threads, self._few_threads, streams)
         self._cross_origin = application.cross_origin
         self._proxies = application.proxies
+        self._public_url = services.settings.public_url
         self._flask = FlaskBehind(application, self._threads)
         self._for_strangers = FlaskBehind(application, self._few_threads)
         self._without_hot = without_hot
@@ -82,7 +84,8 @@ class Front:
             # Load balancers ask for health with HEAD, too, and with queries of their own.
             is_plain = not query or method == "POST" or text in HEALTH or text.endswith("/stream")
             asked = "GET" if method == "HEAD" else method
-            request = Request(method, text, query, incoming.header, body, link, prefix)
+            is_secure = b"cookie" in incoming.fields and self._is_secure(incoming)
+            request = Request(method, text, query, incoming.header, body, link, prefix, is_secure)
             if preflight := self._cross_origin.preflight(method, text, incoming.header):
                 answer = preflight
             elif is_hot and is_plain and (hot := match(asked, text)):
@@ -121,6 +124,10 @@ class Front:
         if not self._proxies.may_add_prefixes:
             return "", text
         return self._proxies.split(text, incoming.ends.client[0], incoming.header(PREFIX))
+
+    def _is_secure(self, incoming: Incoming) -> bool:
+        scheme, host = self._proxies.asked_at(incoming.ends.client[0], incoming.header)
+        return is_over_tls(scheme, host, self._public_url)
 
     def finish(self) -> None:
         """End the streams, and the requests that only wait: the server is about to end."""

@@ -112,13 +112,13 @@ class LoopDoor:
         """See `Door.watch`."""
         return await self._audience.stream(watch)
 
-    async def hold(self, watch: Watch, prefix: str) -> Answer:
+    async def hold(self, watch: Watch) -> Answer:
         """See `Door.hold`."""
-        return await self._holding.begin(watch, prefix)
+        return await self._holding.begin(watch)
 
-    async def hold_on(self, held: Held, after: int, prefix: str) -> Answer:
+    async def hold_on(self, held: Held, after: int) -> Answer:
         """See `Door.hold_on`."""
-        return await self._holding.go_on(held, after, prefix)
+        return await self._holding.go_on(held, after)
 
     async def changed(self, watch: Watch, seconds: float) -> bool:
         """See `Door.changed`."""

@@ -14,7 +14,8 @@ from api.tokens import stored_time
 class MemorySessions:
     """Store sessions in a dictionary."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_of_one: int = MOST_OF_ONE) -> None:
+        self._most_of_one = most_of_one
         self._sessions: dict[str, Session] = {}
 
     def add(self, session: Session) -> None:
@@ -23,7 +24,7 @@ class MemorySessions:
         kept = [each for each in self._sessions.values() if not each.has_ended(now)]
         kept.sort(key=lambda each: (each.seen_at, each.hash))
         of_issuer = [each.hash for each in kept if each.issuer == session.issuer]
-        ended = set(of_issuer[: max(0, len(of_issuer) - MOST_OF_ONE + 1)])
+        ended = set(of_issuer[: max(0, len(of_issuer) - self._most_of_one + 1)])
         self._sessions = {each.hash: each for each in kept if each.hash not in ended}
         self._sessions[session.hash] = session
 

@@ -48,15 +48,16 @@ class SQLiteSessions:
 
     part: ClassVar = PART
 
-    def __init__(self, datastore: SQLiteDatastore) -> None:
+    def __init__(self, datastore: SQLiteDatastore, most_of_one: int = MOST_OF_ONE) -> None:
         self._datastore = datastore
+        self._most_of_one = most_of_one
 
     def add(self, session: Session) -> None:
         """See `SessionStore.add`."""
         unused = unused_since(datetime.fromisoformat(session.made_at))
         with self._datastore.writing() as cursor:
             cursor.execute(DELETE_ENDED, (session.made_at, unused))
-            cursor.execute(DELETE_MANY, (session.issuer, MOST_OF_ONE - 1))
+            cursor.execute(DELETE_MANY, (session.issuer, self._most_of_one - 1))
             cursor.execute(INSERT, msgspec.structs.astuple(session))
 
     def find(self, hash_: str) -> Session | None:

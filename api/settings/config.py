@@ -7,24 +7,26 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from api.settings.grip import grip
-from api.settings.named_senders import named_senders
-from api.settings.origins import cors_origins, frame_origins
-from api.settings.path_prefix import path_prefix
-from api.settings.settings import CONNECTIONS_PER_ADDRESS, DRAIN_SECONDS, Settings
-from api.settings.validation import (
+from api.settings.checks.grip import grip
+from api.settings.checks.named_senders import named_senders
+from api.settings.checks.origins import cors_origins, frame_origins
+from api.settings.checks.path_prefix import path_prefix
+from api.settings.checks.secrets import (
     admin_token,
     callback_secrets,
+    job_key_secrets,
+    link_secrets,
+)
+from api.settings.checks.validation import (
     checkpoint_keys,
     checkpoint_trusted,
     database_url,
-    job_key_secrets,
-    link_secrets,
     public_url,
     store_settings,
     trusted_proxies,
     workflows_folder,
 )
+from api.settings.settings import CONNECTIONS_PER_ADDRESS, DRAIN_SECONDS, Settings
 from api.settings.variables import InvalidSetting, Variables
 from domain.log.connections.postgres import CONNECTIONS
 

@@ -11,10 +11,10 @@ from typing import NamedTuple
 import msgspec
 
 from api.atomic_file import FileNotWritten, atomic_file
+from api.settings.checks.secrets import admin_token, callback_secret, long_secret
 from api.settings.home import make_folder
 from api.settings.private_files import read_private
 from api.settings.settings import Settings
-from api.settings.validation import admin_token, callback_secret, long_secret
 from api.settings.variables import InvalidSetting
 from domain.errors import MilepostError
 from domain.evidence.signing_keys import NAMELESS, PrivateKey

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from api.settings.checks.sqlite_file import check_file
 from api.settings.private_files import make_private, make_private_folder
 from api.settings.settings import Settings
-from api.settings.sqlite_file import check_file
 from api.settings.variables import InvalidSetting
 
 

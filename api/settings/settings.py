@@ -10,8 +10,8 @@ from typing import Final
 import msgspec
 from psycopg.conninfo import conninfo_to_dict
 
-from api.settings.named_senders import NamedSender
-from api.settings.sqlite_file import file_of
+from api.settings.checks.named_senders import NamedSender
+from api.settings.checks.sqlite_file import file_of
 from domain.evidence.signing_keys import PrivateKey, PublicKey
 from domain.log.connections.postgres import CONNECTIONS
 

@@ -24,6 +24,13 @@ Environment:
 
 from __future__ import annotations
 
+import sys
+
+if __name__ == "__main__" and not (sys.flags.isolated or getattr(sys.flags, "safe_path", False)):
+    # Python puts the folder of a program before its own modules. That folder is the root of a
+    # repository, where a queue.py would be taken for Python's.
+    del sys.path[0]
+
 import argparse
 import base64
 import binascii
@@ -44,7 +51,6 @@ import shutil
 import signal
 import socket
 import stat
-import sys
 import threading
 import time
 from datetime import datetime, timezone
@@ -73,6 +79,8 @@ SAY_SECONDS = 0.1
 SIGNAL_SECONDS = 0.1
 """How long after one process of a group the kernel may reach the next one with a signal. Beside
 other work it takes microseconds; a signal to us alone is passed on so much later."""
+URGED_SECONDS = 0.1
+"""How soon a signal is noticed while we wait for the server."""
 HEARTBEAT_SECONDS = 60.0
 CLOCK_SECONDS = 30
 """A smaller difference from the server's clock explains no refusal."""
@@ -134,6 +142,9 @@ OPEN = stat.S_IWOTH | stat.S_ISVTX
 """In a folder that all can write to, only the sticky bit keeps others from renaming ours."""
 FOLDER = re.compile("[0-9a-f]{24}")
 CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
+ORDERS = re.compile("#(?=#)")
+"""Runners of Azure, GitHub and TeamCity obey what follows ## in a log, anywhere in a line. Ours
+have what a server says, and that must set no variable and no path of the job."""
 COLOURS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
 
 
@@ -193,7 +204,7 @@ def target_of(environ: Mapping[str, str]) -> Target:
     if " " in given or "@" in url.netloc or not given.isascii():
         raise Unusable("MILEPOST_CALLBACK_URL has a space, a password or a character beyond ASCII")
     key = _key(environ)
-    job_id = environ.get("MILEPOST_JOB_ID") or _job_in(url)
+    job_id = environ.get("MILEPOST_JOB_ID", "").strip() or _job_in(url)
     if not job_id:
         raise Unusable("set MILEPOST_JOB_ID: MILEPOST_CALLBACK_URL names no job")
     run_id, run_attempt = _run(environ)
@@ -215,6 +226,8 @@ def _key(environ: Mapping[str, str]) -> str:
 
 
 def _signing_key(key: str) -> bytes:
+    if key[1:].startswith("whsec_"):
+        raise Unusable("MILEPOST_CALLBACK_KEY begins with a quotation mark, which is no part of it")
     if not key.startswith("whsec_"):
         return os.fsencode(key)
     try:
@@ -230,8 +243,8 @@ def _job_in(url: SplitResult) -> str | None:
 
 def _run(environ: Mapping[str, str]) -> tuple[str | None, str | None]:
     for run, attempt in RUNS:
-        if environ.get(run):
-            return environ[run], environ.get(attempt) if attempt else None
+        if run_id := environ.get(run, "").strip():
+            return run_id, environ.get(attempt or "", "").strip() or None
     return None, None
 
 
@@ -257,6 +270,8 @@ def word_of(
     body = {
         name: _clean(value, target.key) for name, value in body.items() if value not in (None, "")
     }
+    if "error" in body:  # cut when it is clean, because a part of the key would not be found
+        body["error"] = body["error"][-MAX_ERROR:]
     said = fields.get("step") or fields.get("status") or fields.get("type") or ""
     parts = [target.run_id, target.run_attempt, said, os.urandom(8).hex()]
     named = "-".join(re.sub(r"[^A-Za-z0-9_.:]+", "_", part)[:50] for part in parts if part)
@@ -497,9 +512,10 @@ class Wire:
         url, patience = self._target.url, self._patience()
         is_https, host = url.scheme == "https", url.hostname or ""
         self._path = f"{url.path or '/'}{'?' if url.query else ''}{url.query}"
-        kind = http.client.HTTPSConnection if is_https else http.client.HTTPConnection
-        made: http.client.HTTPConnection
-        if proxy := _proxy(url.scheme, url.netloc):
+        kind = http.client.HTTPConnection
+        if is_https:
+            kind = getattr(http.client, "HTTPSConnection", None) or _without_tls()
+        if proxy := _proxy(url):
             made = kind(proxy.hostname or "", proxy.port or 80, timeout=patience)
             if is_https:
                 made.set_tunnel(host, url.port or 443, _proxy_headers(proxy))
@@ -539,7 +555,7 @@ class Wire:
     def _judged(self, status: int, answer: bytes) -> str:
         try:
             said = json.loads(answer)
-        except ValueError:
+        except (ValueError, RecursionError):
             said = None
         said = said if isinstance(said, dict) else {}
         if 200 <= status < 300:
@@ -553,16 +569,40 @@ class Wire:
         raise kind(f"Milepost answered {status}: {why}")
 
 
-def _proxy(scheme: str, host: str) -> SplitResult | None:
-    """Return the proxy of the environment for this host, as curl would take it."""
-    if not any(name.lower() == f"{scheme}_proxy" for name in os.environ):
+def _without_tls() -> NoReturn:
+    raise ConnectionError("this Python was built without TLS")
+
+
+def _proxy(url: SplitResult) -> SplitResult | None:
+    """Return the proxy of the environment for this URL; raise `OSError` for one that is no use."""
+    if not any(name.lower() == f"{url.scheme}_proxy" for name in os.environ):
         return None
     from urllib import request  # it takes 20 ms to load, and few need it
 
-    proxy = request.getproxies().get(scheme)
-    if not proxy or request.proxy_bypass(host):
+    given, host = request.getproxies().get(url.scheme), url.hostname or ""
+    if not given or request.proxy_bypass(url.netloc) or request.proxy_bypass(host):
         return None
-    return urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+    if _is_in_network(host, request.getproxies().get("no", "")):
+        return None
+    proxy = urlsplit(given if "://" in given else f"http://{given}")
+    if proxy.scheme not in ("http", "https"):
+        raise ConnectionError(f"a {proxy.scheme} proxy cannot be used; see {url.scheme}_proxy")
+    return proxy
+
+
+def _is_in_network(host: str, excepted: str) -> bool:
+    """Tell whether a host is an address in one of the networks that are excepted."""
+    if "/" not in excepted:
+        return False
+    import ipaddress
+
+    with contextlib.suppress(ValueError):
+        address = ipaddress.ip_address(host)
+        for each in excepted.split(","):
+            with contextlib.suppress(ValueError):
+                if address in ipaddress.ip_network(each.strip(), strict=False):
+                    return True
+    return False
 
 
 def _proxy_headers(proxy: SplitResult) -> dict[str, str]:
@@ -622,12 +662,17 @@ class Courier(threading.Thread):
         self._last = told[1]
         self._told.put(told)
 
-    def finish(self, seconds: float) -> bool:
-        """Wait so long for all to be sent; tell whether it was, and all of it taken."""
+    def finish(self, seconds: float, is_urged: Callable[[], bool] = bool) -> bool:
+        """Wait so long for all to be sent; tell whether it was, and all of it taken.
+
+        Once `is_urged` says that whoever started us wants the end, wait as long as by default.
+        """
         self._deadline = time.monotonic() + seconds
         self._told.put(None)
-        if self.ident:
-            self.join(seconds)
+        while self.ident and self.is_alive() and (left := self._deadline - time.monotonic()) > 0:
+            self.join(min(left, URGED_SECONDS))
+            if left > WAIT_SECONDS and is_urged():
+                self._deadline = time.monotonic() + WAIT_SECONDS
         if self.is_alive() and self._last:
             self._say(f"{NO_ANSWER}; {self._last.fate}")
         return self.is_done and not self.refused
@@ -911,6 +956,7 @@ class Reporter:
     def say(self, text: str) -> None:
         """Write one line to stderr, once."""
         line = "".join(each if each.isprintable() else " " for each in text)[:500]
+        line = ORDERS.sub("# ", line)
         if line not in self._said and not self._is_mute:
             self._said.add(line)
             octets = f"milepost-report: {line}\n".encode("utf-8", "replace")
@@ -973,7 +1019,7 @@ class Reporter:
         if what == "status":
             if not (status := STATUSES.get(self._options.status.strip().lower())):
                 raise Unusable(f"unknown status; known are {', '.join(STATUSES)}")
-            return {"status": status, **fields, "error": (fields["error"] or "")[-MAX_ERROR:]}
+            return {"status": status, **fields}
         if what == "metadata":
             pairs = _pairs(self._options.pairs) or None
             if not any(fields.values()):
@@ -1020,7 +1066,8 @@ class Reporter:
             courier.tell(word_of(target, {"status": "provisioning", "step": options.done}))
         if not courier.ident:
             courier.begin()
-        taken = courier.finish(max(0.1, ended_at + self._seconds_left() - time.monotonic()))
+        left = max(0.1, ended_at + self._seconds_left() - time.monotonic())
+        taken = courier.finish(left, _is_urged)
         if not status and not taken and options.strict:
             os._exit(1)
         end_as(status)
@@ -1074,6 +1121,11 @@ def _pairs(given: Sequence[str]) -> dict[str, str]:
 def _not_started(error: OSError) -> int:
     """Return the wait status that shells give a command that is missing or cannot run."""
     return (127 if isinstance(error, FileNotFoundError) else 126) << 8
+
+
+def _is_urged() -> bool:
+    """Tell whether a signal has come that should end us; `Command` has blocked all of these."""
+    return not signal.sigpending().isdisjoint(ENDING)
 
 
 def _is_closed(fd: int) -> bool:

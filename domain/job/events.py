@@ -189,6 +189,7 @@ class AttemptCancelled(Fact, frozen=True, kw_only=True, omit_defaults=True):
 class MachineStopped(Fact, frozen=True, kw_only=True, omit_defaults=True):
     """An operator or a program confirmed that the attempt's machine is gone.
 
+    Without `requested_by`, a callback confirmed it that is of a newer attempt on the same machine.
     `server_id` names the machine if it is another one than the attempt's last.
     """
 
@@ -235,7 +236,7 @@ class RollbackRequested(Fact, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class RollbackWithdrawn(Fact, frozen=True, kw_only=True, omit_defaults=True):
-    """The attempt had not failed after all: its machine is running and wanted.
+    """The attempt's machine is not to be removed: it is wanted, or a newer attempt answers for it.
 
     `server_id` names the machine if it is not the first that a rollback of the attempt named.
     """

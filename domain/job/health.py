@@ -12,7 +12,9 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from domain.job.attempt.state import Attempt
-from domain.job.deadlines import SEED, UNRESPONSIVE_SHARE, Due, due, unresponsive_at
+from domain.job.deadlines import SEED, UNRESPONSIVE_SHARE, Due, due, later, unresponsive_at
+from domain.job.wording import Age, Left, Words
+from domain.job.wording import sentence as said
 from domain.workflows.definition import Deadlines, Workflow
 
 HEARTBEAT_SECONDS = 60
@@ -21,6 +23,7 @@ LATE_SECONDS = 150
 """The time for two heartbeats and a slow request. A longer silence is late."""
 LONG_PENDING_SECONDS = 600
 """A job that waits longer than this for its workflow is late."""
+UNREGISTERED = "Nobody has registered this job, and its workflow has not begun."
 State: TypeAlias = Literal["ok", "late", "unresponsive"]
 
 
@@ -28,12 +31,16 @@ class Health(msgspec.Struct, frozen=True):
     """How alive a job is, apart from its status, and why, in a sentence.
 
     A job that has ended is `ok` and has no sentence. `due` is the deadline that comes first. While
-    a job is `ok`, neither changes with time.
+    a job is `ok`, neither changes with time. `changes_at` is the time after which the health is
+    another one, if nothing is recorded until then; None for never. `words` is the sentence for a
+    reader who sees it age, such as that of a page.
     """
 
     state: State = "ok"
     sentence: str | None = None
     due: Due | None = None
+    changes_at: datetime | None = None
+    words: Words = ()
 
 
 def health(
@@ -50,20 +57,31 @@ def health(
     if attempt.claim is None:
         return _waiting(first, waiting_since, now)
     since = attempt.silent_since or attempt.claim.recorded_at
-    silence = (now - since).total_seconds()
-    silent_at = unresponsive_at(workflow, attempt)
+    late_at, silent_at = later(since, LATE_SECONDS), unresponsive_at(workflow, attempt)
     if silent_at and now >= silent_at:
         state: State = "unresponsive"
-    elif silence > LATE_SECONDS:
+    elif now > late_at:
         state = "late"
     else:
-        heard = "Last heartbeat" if attempt.heard_at else "Claimed"
-        return Health("ok", f"{heard} at {_clock(since, since)}.{_limit(first, since)}", first)
+        return _alive(first, attempt, since, _next(now, late_at, silent_at))
     allowed = (workflow.deadlines if workflow else SEED).heartbeat_seconds
     # Of three heartbeats two may be lost.
     every = min(HEARTBEAT_SECONDS, max(1, allowed // 3))
-    sentence = f"No heartbeat for {_span(silence)}; one is expected every {every} s."
-    return Health(state, sentence + _end(first, since, now), first)
+    words = ("No heartbeat for ", Age(since), f"; one is expected every {every} s.")
+    return _ageing(
+        state, words, first, since, now, _next(now, silent_at, first.at if first else None)
+    )
+
+
+def _alive(first: Due | None, attempt: Attempt, since: datetime, turns: datetime | None) -> Health:
+    at, limit = _clock(since, since), _limit(first, since)
+    if attempt.heard_at:
+        text = f"Last heartbeat at {at}."
+        words: Words = ("Last heartbeat ", Age(since), f" ago, at {at}.")
+    else:
+        text = f"The workflow began at {at}; no heartbeat has come yet."
+        words = ("The workflow began ", Age(since), f" ago, at {at}; no heartbeat has come yet.")
+    return Health("ok", text + limit, first, turns, (*words, limit))
 
 
 def changes_with_time(
@@ -89,17 +107,46 @@ def changes_with_time(
 
 def _waiting(first: Due | None, waiting_since: datetime | None, now: datetime) -> Health:
     if first is None or waiting_since is None:
-        return Health(sentence="Nobody has registered this job, and its workflow has not begun.")
-    waited = (now - waiting_since).total_seconds()
+        return Health(sentence=UNREGISTERED, words=(UNREGISTERED,))
+    late_at = later(waiting_since, LONG_PENDING_SECONDS)
+    turns, rest = _next(now, late_at, first.at), "; its workflow has not reported yet."
     if now > first.at:
         state: State = "unresponsive"
     else:
-        state = "late" if waited > LONG_PENDING_SECONDS else "ok"
-    how_long = f"since {_clock(waiting_since, waiting_since)}"
+        state = "late" if now > late_at else "ok"
+    ageing = _ageing(
+        state, ("Queued for ", Age(waiting_since), rest), first, waiting_since, now, turns
+    )
     if state != "ok":
-        how_long = f"for {_span(waited)}"
-    sentence = f"Queued {how_long}; its workflow has not reported yet."
-    return Health(state, sentence + _end(first, waiting_since, now), first)
+        return ageing
+    text = f"Queued since {_clock(waiting_since, waiting_since)}{rest}"
+    text += _end(first, waiting_since, now)
+    return msgspec.structs.replace(ageing, sentence=text)
+
+
+def _ageing(
+    state: State,
+    words: Words,
+    first: Due | None,
+    since: datetime,
+    now: datetime,
+    turns: datetime | None,
+) -> Health:
+    """Return a health whose sentence changes with time."""
+    text = said(words, now) + _end(first, since, now)
+    return Health(state, text, first, turns, (*words, *_countdown(first, since, now)))
+
+
+def _next(now: datetime, *times: datetime | None) -> datetime | None:
+    return min((time for time in times if time and time >= now), default=None)
+
+
+def _countdown(first: Due | None, since: datetime, now: datetime) -> Words:
+    """Return how the words end: as `_end` does, and with the time that is left."""
+    end = _end(first, since, now)
+    if first is None or now > first.at:
+        return (end,)
+    return (end.removesuffix("."), ", in ", Left(first.at), ".")
 
 
 def _limit(first: Due | None, since: datetime) -> str:
@@ -125,14 +172,3 @@ def _clock(time: datetime, since: datetime) -> str:
     time = time.astimezone(UTC)
     day = "" if time.date() == since.astimezone(UTC).date() else f"{time:%Y-%m-%d} "
     return f"{day}{time:%H:%M:%S} UTC"
-
-
-def _span(seconds: float) -> str:
-    whole = max(0, int(seconds))
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    if whole < 86_400:
-        return f"{whole // 3600} h {whole % 3600 // 60} min"
-    return f"{whole // 86_400} d {whole % 86_400 // 3600} h"

@@ -36,6 +36,8 @@ from domain.job.events import (
 from domain.job.runs import fold as runs_of_a_job
 from domain.job.runs import orders
 from domain.job.runs.belonging import Placement, place
+from domain.job.runs.orders import Requested
+from domain.job.runs.removal import ran_before
 from domain.job.runs.rollback import may_matter, rollback_of, rollbacks_of_others
 from domain.job.runs.state import Runs
 from domain.workflows.definition import Workflow
@@ -82,7 +84,7 @@ class ProvisioningJob(msgspec.Struct, frozen=True, gc=False, omit_defaults=True)
         `known_steps` are the steps of the job's definition.
         """
         facts = callback.facts(now)
-        placement = place(self.runs, facts, self.queued is not None)
+        placement = place(self.runs, facts, self.queued.recorded_at if self.queued else None)
         outcome = Outcome(self)
         if placement.started:
             outcome = outcome.then(placement.started)
@@ -90,6 +92,8 @@ class ProvisioningJob(msgspec.Struct, frozen=True, gc=False, omit_defaults=True)
             outcome = outcome.then(TimeoutWithdrawn(recorded_at=now, attempt=placement.number))
         for fact in facts:
             outcome = outcome.then(outcome.job.placed(fact, placement, known_steps))
+        if callback.status == "stopped":
+            outcome = outcome.with_machine_gone(placement.number, callback.server_id, now)
         return outcome.with_rollbacks(now)
 
     def keep_refusal(self, refused: RefusedCallback, now: datetime) -> Outcome:
@@ -112,115 +116,54 @@ class ProvisioningJob(msgspec.Struct, frozen=True, gc=False, omit_defaults=True)
                 fact = msgspec.structs.replace(fact, other_machine=True)
         return fact
 
-    def stop(
-        self,
-        requested_by: str | None,
-        reason: str | None,
-        now: datetime,
-        *,
-        token_id: str | None = None,
-    ) -> Outcome:
+    def stop(self, requested: Requested) -> Outcome:
         """Ask the running instance to stop; raise `NothingToStop`."""
         if self.attempt.status != "running" or self.attempt.stop_requested_at:
             raise NothingToStop
-        asked = StopRequested(
-            recorded_at=now, requested_by=requested_by, token_id=token_id, reason=reason
-        )
-        return Outcome(self).then(asked)
+        return Outcome(self).then(StopRequested(**requested._asdict()))
 
-    def fail(
-        self,
-        requested_by: str | None,
-        reason: str | None,
-        now: datetime,
-        max_retries: int,
-        *,
-        token_id: str | None = None,
-    ) -> Outcome:
+    def fail(self, requested: Requested, max_retries: int) -> Outcome:
         """End the attempt in progress as failed, for ever; raise `NotPossible`.
 
         Of this and the following orders, one that asks for what is so already has no event.
         """
-        given = (requested_by, reason, now, max_retries, token_id)
-        return self._ended("failed", AttemptFailed, *given)
+        return self._ended("failed", AttemptFailed, requested, max_retries)
 
-    def cancel(
-        self,
-        requested_by: str | None,
-        reason: str | None,
-        now: datetime,
-        max_retries: int,
-        *,
-        token_id: str | None = None,
-    ) -> Outcome:
+    def cancel(self, requested: Requested, max_retries: int) -> Outcome:
         """End the attempt in progress, because nobody wants its result; raise `NotPossible`."""
-        given = (requested_by, reason, now, max_retries, token_id)
-        return self._ended("cancelled", AttemptCancelled, *given)
+        return self._ended("cancelled", AttemptCancelled, requested, max_retries)
 
     def _ended(
         self,
         outcome: Literal["failed", "cancelled"],
         ended: type[AttemptFailed | AttemptCancelled],
-        requested_by: str | None,
-        reason: str | None,
-        now: datetime,
+        requested: Requested,
         max_retries: int,
-        token_id: str | None,
     ) -> Outcome:
         attempt = orders.to_end(self.runs, outcome, max_retries)
         if attempt is None:
             return Outcome(self)
-        fact = ended(
-            recorded_at=now,
-            attempt=attempt.number,
-            requested_by=requested_by,
-            token_id=token_id,
-            reason=reason,
-        )
-        return Outcome(self).then(fact).with_rollbacks(now)
+        fact = ended(attempt=attempt.number, **requested._asdict())
+        return Outcome(self).then(fact).with_rollbacks(requested.recorded_at)
 
-    def retry(
-        self,
-        requested_by: str | None,
-        reason: str | None,
-        now: datetime,
-        max_retries: int,
-        *,
-        token_id: str | None = None,
-    ) -> Outcome:
+    def retry(self, requested: Requested, max_retries: int) -> Outcome:
         """Open an attempt that waits for its run; raise `NotPossible`."""
         if not orders.may_retry(self.runs, max_retries):
             return Outcome(self)
-        started = AttemptStarted(
-            recorded_at=now,
-            number=self.runs.opened + 1,
-            because="retry",
-            requested_by=requested_by,
-            token_id=token_id,
-            reason=reason,
-        )
+        number = self.runs.opened + 1
+        started = AttemptStarted(number=number, because="retry", **requested._asdict())
         return Outcome(self).then(started)
 
     def confirm_stopped(
-        self,
-        requested_by: str | None,
-        reason: str | None,
-        now: datetime,
-        max_retries: int,
-        server_id: str | None = None,
-        *,
-        token_id: str | None = None,
+        self, requested: Requested, max_retries: int, server_id: str | None = None
     ) -> Outcome:
         """Record that the machine of an ended attempt is gone; raise `NotPossible`."""
         outcome = Outcome(self)
         for attempt, machine in orders.to_confirm(self.runs, server_id, max_retries):
             stopped = MachineStopped(
-                recorded_at=now,
                 attempt=attempt.number,
-                requested_by=requested_by,
-                token_id=token_id,
-                reason=reason,
                 server_id=machine if attempt.other(machine) else None,
+                **requested._asdict(),
             )
             outcome = outcome.then(stopped)
         return outcome
@@ -266,6 +209,15 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
         """Return the outcome with one more fact, and fold that fact."""
         event = JobEvent(self.job.id, self.job.version + 1, fact)
         return Outcome(evolve(self.job, event), (*self.events, event))
+
+    def with_machine_gone(self, number: int, server_id: str | None, now: datetime) -> Outcome:
+        """Stop the older attempts that run on the machine which is gone from this attempt."""
+        outcome = self
+        for attempt in ran_before(self.job.runs, number, server_id):
+            other = server_id if attempt.other(server_id) else None
+            stopped = MachineStopped(recorded_at=now, attempt=attempt.number, server_id=other)
+            outcome = outcome.then(stopped)
+        return outcome
 
     def with_rollbacks(self, now: datetime) -> Outcome:
         """Ask for the rollback of machines that failed attempts left; withdraw what is wanted."""

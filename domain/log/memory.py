@@ -20,7 +20,7 @@ from domain.log.bounded import within_bytes
 from domain.log.clock import utc_now
 from domain.log.lost_end.memory import MemoryLosses
 from domain.log.reading.contract import NEWEST, Recalled, pages_of
-from domain.log.snapshots import Snapshot
+from domain.log.recalling.snapshots import Snapshot
 from domain.log.store import MAX_TAIL, Append, Filling, Found, StoreNotEmpty
 from domain.log.stored import Stored
 from domain.log.vouching.local import LocalVouching

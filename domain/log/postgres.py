@@ -26,23 +26,18 @@ from domain.log.clock import CarriedClock
 from domain.log.connections.postgres import CONNECTIONS, PostgresDatastore
 from domain.log.connections.postgres_locks import LOCK_LOG
 from domain.log.connections.postgres_prepared import Prepared
+from domain.log.filling.postgres import PostgresFilling
 from domain.log.lost_end import postgres as lost_end
 from domain.log.parameters import as_json
-from domain.log.reading.contract import NEWEST, Recalled, recalled
-from domain.log.reading.postgres import SELECT_HISTORY, SELECT_RECALLED, PostgresLog
+from domain.log.reading.postgres import PostgresLog
 from domain.log.schema.postgres import PostgresSchema
-from domain.log.snapshots import Snapshot
 from domain.log.statements.postgres import (
     BEGIN,
-    CLAIM_KEYS,
     COUNT_EVENTS,
     FORGET,
     GO_ON,
     INSERT_EVENTS,
-    INSERT_PLACED,
-    KEEP_SNAPSHOTS,
     PART,
-    POINT_KEYS,
     PREPARED,
     SELECT_NOW,
     WAIT_FOR_EVENTS,
@@ -178,7 +173,7 @@ class PostgresRecorder(
             if events:
                 raise StoreNotEmpty.of(events)
             cursor.execute(FORGET)
-            yield _Filling(cursor)
+            yield PostgresFilling(cursor)
             self.datastore.commit_warnings.forget(cursor.connection)
             cursor.execute(f"{GO_ON};{WAKE};COMMIT")
             self.datastore.commit_warnings.refuse(cursor.connection)
@@ -203,38 +198,6 @@ def _go_on(cursor: ClientCursor[Any]) -> None:
             "milepost_events_notification_id_seq"
         ) from error
     log.warning("the sequence of positions was behind the log; the next one is above %s", newest)
-
-
-class _Filling:
-    def __init__(self, cursor: ClientCursor[Any]) -> None:
-        self._cursor = cursor
-
-    def append(
-        self,
-        events: Sequence[Stored],
-        claims: Sequence[Key] = (),
-        pointers: Sequence[Key] = (),
-        snapshots: Sequence[Snapshot] = (),
-    ) -> None:
-        """See `Filling.append`."""
-        for statement, rows in (
-            (INSERT_PLACED, [event._asdict() for event in events]),
-            (CLAIM_KEYS, claims),
-            (POINT_KEYS, pointers),
-            (KEEP_SNAPSHOTS, snapshots),
-        ):
-            self._cursor.execute(statement, (as_json(rows),))
-
-    def recall(self, job_ids: Collection[str]) -> Recalled:
-        """See `Recalling.recall`."""
-        return recalled(self._cursor.execute(SELECT_RECALLED, (as_json(list(job_ids)),)))
-
-    def history(
-        self, job_id: str, after: int = 0, until: int = NEWEST, limit: int = NEWEST
-    ) -> Sequence[Stored]:
-        """See `Recalling.history`."""
-        rows = self._cursor.execute(SELECT_HISTORY, (job_id, after, until, limit))
-        return [Stored(*row) for row in rows]
 
 
 def _write(cursor: ClientCursor[Any], append: Append) -> Sequence[int]:

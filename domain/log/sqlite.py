@@ -12,27 +12,25 @@ import msgspec
 from eventsourcing import sqlite
 
 from domain.job.keys.key import Key
-from domain.log.bounded import within_bytes
 from domain.log.clock import utc_now
-from domain.log.connections.sqlite import SQLiteDatastore, translated
+from domain.log.connections.sqlite import SQLiteDatastore
+from domain.log.filling.sqlite import SQLiteFilling
 from domain.log.lost_end import sqlite as lost_end
 from domain.log.parameters import as_json
-from domain.log.reading.contract import NEWEST, Recalled
-from domain.log.reading.sqlite import SELECT_HISTORY, SQLiteLog, recall_by
+from domain.log.reading.sqlite import SQLiteLog
 from domain.log.schema.sqlite import SQLiteSchema
-from domain.log.snapshots import Snapshot
 from domain.log.statements.sqlite import (
     CLAIM_KEY,
     COUNT_EVENTS,
     FORGET,
     INSERT_EVENT,
-    INSERT_PLACED,
     KEEP_SNAPSHOT,
     PART,
     POINT_KEY,
     RELEASE_KEY,
     SELECT_KEYS,
     SELECT_TAIL,
+    key_row,
 )
 from domain.log.store import Append, Filling, Found, StoreNotEmpty
 from domain.log.stored import Stored
@@ -89,8 +87,8 @@ class SQLiteRecorder(
                 return ()
             positions = self._insert_events(sqlite.SQLiteCursor(cursor), append.events) or ()
             cursor.executemany(RELEASE_KEY, append.releases)
-            cursor.executemany(CLAIM_KEY, [_row(key) for key in append.claims])
-            cursor.executemany(POINT_KEY, [_row(key) for key in append.pointers])
+            cursor.executemany(CLAIM_KEY, map(key_row, append.claims))
+            cursor.executemany(POINT_KEY, map(key_row, append.pointers))
             cursor.executemany(KEEP_SNAPSHOT, map(msgspec.structs.astuple, append.snapshots))
         return positions
 
@@ -102,47 +100,12 @@ class SQLiteRecorder(
                 raise StoreNotEmpty.of(events)
             for statement in FORGET:
                 cursor.execute(statement)
-            yield _Filling(cursor)
-
-
-class _Filling:
-    def __init__(self, cursor: sqlite3.Cursor) -> None:
-        self._cursor = cursor
-
-    def append(
-        self,
-        events: Sequence[Stored],
-        claims: Sequence[Key] = (),
-        pointers: Sequence[Key] = (),
-        snapshots: Sequence[Snapshot] = (),
-    ) -> None:
-        """See `Filling.append`. AUTOINCREMENT goes on after the largest position by itself."""
-        with translated():
-            rows = [(e.job_id, e.version, e.topic, e.state, e.position) for e in events]
-            self._cursor.executemany(INSERT_PLACED, rows)
-            self._cursor.executemany(CLAIM_KEY, [_row(key) for key in claims])
-            self._cursor.executemany(POINT_KEY, [_row(key) for key in pointers])
-            self._cursor.executemany(KEEP_SNAPSHOT, map(msgspec.structs.astuple, snapshots))
-
-    def recall(self, job_ids: Collection[str]) -> Recalled:
-        """See `Recalling.recall`."""
-        return recall_by(self._cursor, job_ids)
-
-    def history(
-        self, job_id: str, after: int = 0, until: int = NEWEST, limit: int = NEWEST
-    ) -> Sequence[Stored]:
-        """See `Recalling.history`."""
-        self._cursor.execute(SELECT_HISTORY, (job_id, after, until, limit))
-        return within_bytes(Stored(*row) for row in self._cursor)
+            yield SQLiteFilling(cursor)
 
 
 def _tail(cursor: sqlite3.Cursor, known: Mapping[str, int]) -> list[Stored]:
     cursor.execute(SELECT_TAIL, (as_json(list(known.items())),))
     return [Stored(*row) for row in cursor.fetchall()]
-
-
-def _row(key: Key) -> tuple[str, str, int, str]:
-    return key.name, key.job_id, key.version, key.digest
 
 
 class Factory(sqlite.SQLiteFactory):

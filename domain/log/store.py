@@ -26,7 +26,7 @@ from domain.errors import MilepostError, StoreUnavailable
 from domain.job.keys.key import Key
 from domain.log.lost_end.contract import Losses
 from domain.log.reading.contract import Log, Recalling
-from domain.log.snapshots import Snapshot
+from domain.log.recalling.snapshots import Snapshot
 from domain.log.stored import Stored
 from domain.log.vouching.contract import Vouching
 

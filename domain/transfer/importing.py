@@ -11,9 +11,9 @@ from domain.evidence.merkle import Frontier
 from domain.job.events import JobEvent
 from domain.job.provisioning_job import evolve
 from domain.log.mapper import JobEventMapper
-from domain.log.recall import Folded, recall
-from domain.log.recent_jobs import RecentJobs
-from domain.log.snapshots import Snapshot, snapshot_of
+from domain.log.recalling.recall import Folded, recall
+from domain.log.recalling.recent_jobs import RecentJobs
+from domain.log.recalling.snapshots import Snapshot, snapshot_of
 from domain.log.store import Filling, JobStore
 from domain.log.stored import Stored
 from domain.transfer.derived_keys import DerivedKeys

@@ -15,8 +15,8 @@ from domain.job.keys.changes import key_changes
 from domain.job.keys.key import Key
 from domain.job.provisioning_job import ProvisioningJob
 from domain.log.mapper import JobEventMapper
-from domain.log.recall import Folded, fold
-from domain.log.snapshots import Snapshot, snapshot_of
+from domain.log.recalling.recall import Folded, fold
+from domain.log.recalling.snapshots import Snapshot, snapshot_of
 from domain.log.store import (
     MAX_MISSED_BYTES,
     MAX_TAIL,

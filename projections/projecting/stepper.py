@@ -10,7 +10,7 @@ import msgspec
 
 from domain.log.bounded import is_full
 from domain.log.reading.contract import pages_of
-from domain.log.recent_jobs import RecentJobs
+from domain.log.recalling.recent_jobs import RecentJobs
 from domain.log.store import JobStore
 from domain.log.stored import Stored
 from projections.folding.job_fold import Folded, JobFold, New

@@ -32,7 +32,8 @@ class Sighting(msgspec.Struct, frozen=True):
         """Make a sighting of the rows of one statement: a row per event, or one without an event.
 
         The columns are the job's id and document, and the event's version, topic, state and
-        position. The state is None if it is longer than `MAX_SIGHTED_BYTES`.
+        position. The first row alone has the document. The state is None if it is longer than
+        `MAX_SIGHTED_BYTES`.
         """
         job_id, document = rows[0][:2]
         tail: list[Stored] = []

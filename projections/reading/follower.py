@@ -1,8 +1,8 @@
-"""The follower: it reads what is new in the log, once for all who watch in one process.
+"""The follower: it reads new events of the log once, for all streams of one process.
 
 1. Sleep until the log has new events. Read them in order, in batches that are bounded in bytes.
-2. Of an event that somebody watches, fold the job up to it, with the fold of the projector.
-3. Tell the audience, in slices. The next slice follows when the audience has taken the last one.
+2. For each event that somebody watches, fold the job up to it, with the fold of the projector.
+3. Deliver to the audience, in slices. The next slice follows once the audience returns.
 
 It runs only while there is an audience, in one thread. It needs neither the projector nor the rows.
 """
@@ -22,7 +22,7 @@ from domain.errors import Unavailable
 from domain.job.runs.weight import weight_of
 from domain.log.bounded import is_full
 from domain.log.mapper import JobEventMapper, decoded
-from domain.log.recent_jobs import RecentJobs
+from domain.log.recalling.recent_jobs import RecentJobs
 from domain.log.store import translated
 from domain.log.stored import Stored
 from projections.folding.fold import fold_one
@@ -36,18 +36,18 @@ log = logging.getLogger("milepost.follower")
 BATCH: Final = 1_000
 """How many events one read of the log returns at most."""
 SLICE: Final = 100
-"""How many events the audience is told of at once: its event loop does other work between."""
+"""How many events one delivery has at most: the event loop does other work between two."""
 LOOK_SECONDS: Final = 0.25
 """How long the follower sleeps at most. Then it also asks whether it should end."""
 GATHER_SECONDS: Final = 0.04
-"""The shortest time between two reads: of many callbacks some gather. People see 0.1 s as at once.
-"""
+"""The shortest time between two reads: the events of many callbacks gather meanwhile. To people,
+0.1 s is at once."""
 AGAIN_SECONDS: Final = 1.0
 """How long the follower waits after an error."""
 STATES_BYTES: Final = 16 * 2**20
-"""About how many bytes of jobs' states are remembered from one event to the next."""
+"""About how many bytes the jobs' states take at most that are cached between their events."""
 STATE_BYTES: Final = 1_500
-"""A state beside its attempts, with its place in a cache."""
+"""About how many bytes a cached state takes without its attempts."""
 
 
 class News(NamedTuple):
@@ -59,7 +59,7 @@ class News(NamedTuple):
 
 
 class Audience(Protocol):
-    """Who watches. The follower's thread calls every method."""
+    """The streams that the follower delivers to. The follower's thread calls every method."""
 
     def is_there(self) -> bool:
         """Tell whether anybody watches."""
@@ -69,11 +69,8 @@ class Audience(Protocol):
         """Tell whether anybody watches the event's job; this must be quick."""
         ...
 
-    def tell(self, news: Sequence[News], position: int) -> None:
-        """Take what is wanted of the events up to that position, in the log's order.
-
-        Return once it is taken.
-        """
+    def deliver(self, news: Sequence[News], position: int) -> None:
+        """Take the wanted events up to that position, in the log's order, before returning."""
         ...
 
 
@@ -100,10 +97,10 @@ class Follower:
         self._stop = Event()
 
     def ensure(self, after: int | None = None) -> None:
-        """Follow the log from now on: what is committed after this call will be told.
+        """Follow the log from now on: deliver every event that is committed after this call.
 
-        If the log is not followed yet, what comes after a position will be told, too. The audience
-        must be there before the call. Raises `StoreUnavailable`.
+        If the follower does not run yet, it begins with the events after that position. The
+        audience must be there before the call. Raises `StoreUnavailable`.
         """
         with self._changing:
             if self._thread is None and not self._stop.is_set():
@@ -116,11 +113,11 @@ class Follower:
 
     @property
     def is_running(self) -> bool:
-        """Whether somebody is told now."""
+        """Whether the thread follows the log now."""
         return self._thread is not None
 
     def seed(self, instance: Instance) -> None:
-        """Remember a state that somebody has read anyway: the job's next event may follow it."""
+        """Cache a state that a stream has read: it may spare the fold of the job's next event."""
         self._seeds.append(instance)
 
     def close(self) -> None:
@@ -142,7 +139,7 @@ class Follower:
                 is_failing = True
                 self._stop.wait(AGAIN_SECONDS)
             except Exception:
-                # A bug of ours must be seen in the log, and must not end the thread.
+                # A bug in our own code is logged, and does not end the thread.
                 log.exception("cannot follow the log, trying again")
                 self._stop.wait(AGAIN_SECONDS)
 
@@ -158,19 +155,19 @@ class Follower:
         while self._audience.is_there() and not self._stop.is_set():
             began = self._clock()
             events = self._read_model.log.events(self._position, BATCH)
-            self._tell(events)
+            self._deliver(events)
             if not is_full(events, BATCH):
                 wake_ups.wait(LOOK_SECONDS)
             if events:
                 self._stop.wait(max(0.0, began + GATHER_SECONDS - self._clock()))
 
-    def _tell(self, events: Sequence[Stored]) -> None:
+    def _deliver(self, events: Sequence[Stored]) -> None:
         self._take_seeds()
         wanted = [event for event in events if self._audience.wants(event)]
         for start in range(0, len(wanted), SLICE):
             news = list(self._news(wanted[start : start + SLICE]))
-            self._audience.tell(news, news[-1].event.position)
-            # What is told is not told again, also if the next slice fails.
+            self._audience.deliver(news, news[-1].event.position)
+            # A delivered slice is not delivered again, even if the next one fails.
             self._position = news[-1].event.position
         if events:
             self._position = events[-1].position
@@ -179,7 +176,7 @@ class Follower:
     def _news(self, events: Sequence[Stored]) -> Iterator[News]:
         for stored, event in decoded(events, self._mapper):
             before = self._before(stored)
-            # The projector sets aside and logs what it passes over.
+            # The projector sets aside, and logs, an event that cannot be folded.
             after = fold_one(self._view, before, stored, event, [])
             self._states.remember(str(stored.job_id), after)
             yield News(stored, after, before.position)

@@ -1,12 +1,13 @@
 """The whole text of an error of which a job's state keeps only the head and the tail.
 
-Where one job is shown, its errors are shown whole; they are read from its events. Lists show what
-the states keep.
+Where one job is shown, its errors are shown whole; they are read from its newest events. An error
+that is not among these stays as the state keeps it, and says so itself. Lists show what the states
+keep.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final, TypeVar
 
 import msgspec
@@ -16,14 +17,24 @@ from domain.job.events import StatusReported
 from domain.job.long_text import MAX_KEPT, is_shortened, kept
 from domain.job.runs.state import Runs
 from domain.log.mapper import JobEventMapper, decoded
-from domain.log.reading.contract import Log, pages_of
+from domain.log.reading.contract import PAGE, Log, pages_of
+from domain.log.stored import Stored
 from projections.views.instance import Instance
 from projections.views.timeline import Timeline
 
 State = TypeVar("State", bound=Instance | Timeline)
 
-AT_ONCE: Final = 1_000
-"""How many events are looked at before earlier ones: an error is mostly near a job's end."""
+FIRST_READ: Final = 10
+"""How many events are read at first: an error is mostly near a job's end."""
+READ_GROWTH: Final = 10
+"""How many times as many earlier events each further read returns, up to a page."""
+MOST_EVENTS: Final = 5_000
+"""How many events are read about: an error may be farther back, or be one that only looks as if it
+had been shortened. So one look at a job costs the same whatever its sender does."""
+MOST_BYTES: Final = 8 * 2**20
+"""How many bytes of stored events are read about."""
+MOST_WHOLE: Final = 2**20
+"""How many characters of whole errors are shown about; an earlier attempt's error stays short."""
 
 
 def has_shortened_errors(state: Instance | Timeline) -> bool:
@@ -62,21 +73,31 @@ class WholeErrors:
     def _found(self, job_id: str, version: int, wanted: Collection[str]) -> dict[str, str]:
         """Map each wanted text to the whole one; look at the newest events first."""
         found: dict[str, str] = {}
-        until = version
-        while until > 0 and len(found) < len(wanted):
-            after = max(0, until - AT_ONCE)
+        until, most, left = version, FIRST_READ, MOST_BYTES
+        while until > max(0, version - MOST_EVENTS) and len(found) < len(wanted):
+            after = max(0, until - most)
             for page in pages_of(self._log.history, job_id, after, until):
-                long = [each for each in page if len(each.state) > MAX_KEPT]
-                for _, event in decoded(long, self._mapper):
-                    if isinstance(event, MapperDeserialisationError):
-                        continue
-                    fact = event.fact
-                    if isinstance(fact, StatusReported) and fact.error:
-                        shown = kept(fact.error)
-                        if shown in wanted:
-                            found[shown] = fact.error
-            until = after
+                self._take(page, wanted, found)
+                left -= sum(len(each.state) for each in page)
+                if left <= 0 or _is_enough(found):
+                    return found
+            until, most = after, min(READ_GROWTH * most, PAGE)
         return found
+
+    def _take(self, page: Sequence[Stored], wanted: Collection[str], to: dict[str, str]) -> None:
+        long = [each for each in page if len(each.state) > MAX_KEPT]
+        for _, event in reversed(decoded(long, self._mapper)):
+            if isinstance(event, MapperDeserialisationError) or _is_enough(to):
+                continue
+            fact = event.fact
+            if isinstance(fact, StatusReported) and fact.error:
+                shown = kept(fact.error)
+                if shown in wanted:
+                    to[shown] = fact.error
+
+
+def _is_enough(found: Mapping[str, str]) -> bool:
+    return sum(map(len, found.values())) > MOST_WHOLE
 
 
 def _shortened(runs: Runs) -> set[str]:

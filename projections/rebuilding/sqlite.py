@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, LiteralString
+from typing import Any, Final
 
 from domain.log.connections.file_lock import file_lock
 from domain.log.parameters import as_json
@@ -20,84 +20,30 @@ from projections.read_model.sqlite.read_model import SQLiteReadModel
 from projections.read_model.sqlite.schema import CREATE, indexes
 from projections.read_model.tables import TABLES
 from projections.rebuilding.contract import FirstPassLeft, RebuildForbidden, can_go_on
+from projections.rebuilding.statements.sqlite import (
+    BEGIN_EDITION,
+    BEGIN_PAST,
+    DROP_EDITION,
+    DROPPED,
+    END_EDITION,
+    END_PAST,
+    FORGET_DROPPED,
+    FORGET_PAST,
+    REBUILT_INSTANCES,
+    SELECT_DROPPED,
+    SELECT_EXISTING,
+    SELECT_LAST,
+    SELECT_PAST,
+    SELECT_ROWS,
+    SELECT_TRIGGER,
+    SERVE,
+)
 
-# A generation number that no earlier tables had.
-BEGIN_EDITION: Final = """
-    INSERT INTO milepost_read_model
-    SELECT 'rebuilt', ?, 0, MAX(generation) + 1 FROM milepost_read_model WHERE TRUE
-    ON CONFLICT (tables) DO UPDATE
-       SET shape = excluded.shape, position = 0, generation = excluded.generation
-RETURNING generation
-"""
-BEGIN_PAST: Final = """
-    INSERT INTO milepost_read_model
-    SELECT 'past', shape, ?, generation FROM milepost_read_model WHERE tables = 'rebuilt'
-    ON CONFLICT (tables) DO UPDATE
-       SET shape = excluded.shape, position = excluded.position, generation = excluded.generation
-"""
-SELECT_PAST: Final = "SELECT position FROM milepost_read_model WHERE tables = 'past'"
-REBUILT_INSTANCES: Final[LiteralString] = TABLES.renamed("milepost_instances")
-SELECT_LAST: Final = f"SELECT job_id FROM {REBUILT_INSTANCES} ORDER BY job_id DESC LIMIT 1"
-END_PAST: Final = """
-    UPDATE milepost_read_model AS rebuilt SET position = past.position
-      FROM milepost_read_model AS past
-     WHERE rebuilt.tables = 'rebuilt' AND past.tables = 'past'
-       AND past.generation = rebuilt.generation
-       AND rebuilt.generation = ? AND rebuilt.position = ? AND past.position = ?
-"""
-FORGET_PAST: Final = "DELETE FROM milepost_read_model WHERE tables = 'past'"
-END_EDITION: Final = "DELETE FROM milepost_read_model WHERE tables IN ('rebuilt', 'past')"
-# The row with the generation number of dropped tables stays until new tables have a higher one.
-# Otherwise a process that still folds into the dropped tables would write into the new ones.
-FORGET_DROPPED: Final = """
-    DELETE FROM milepost_read_model
-     WHERE tables = 'dropped'
-       AND EXISTS (SELECT 1 FROM milepost_read_model WHERE tables = 'rebuilt')
-"""
-DROP_EDITION: Final = "UPDATE milepost_read_model SET tables = 'dropped' WHERE tables = 'rebuilt'"
-# SQLite drops a trigger silently with its table. Views and foreign keys refer to a table by its
-# name, so they refer to the new table after the swap.
-SELECT_TRIGGER: Final = """
-    SELECT 'trigger ' || name, tbl_name FROM sqlite_master
-     WHERE type = 'trigger' AND tbl_name IN (SELECT value FROM json_each(?)) LIMIT 1
-"""
-SELECT_EXISTING: Final = """
-    SELECT name FROM sqlite_master
-     WHERE type = 'table' AND name IN (SELECT value FROM json_each(?))
-"""
-# Dropping a big table holds the write lock for long. So a table is renamed first, then emptied in
-# slices, then dropped.
-DROPPED: Final = "milepost_dropped_"
-SELECT_DROPPED: Final = f"""
-    SELECT name, (SELECT group_concat(name) FROM (
-                  SELECT name FROM pragma_table_info(t.name) WHERE pk ORDER BY pk)) AS key
-      FROM sqlite_master AS t WHERE type = 'table' AND name GLOB '{DROPPED}*'
-"""
 IS_DROPPED: Final = re.compile(
     f"{DROPPED}(rebuilt_)?({'|'.join(n.removeprefix('milepost_') for n in TABLES.names)})_[0-9]+"
 )
 SLICE: Final = 200
 """The number of rows that one transaction deletes."""
-# The projector updates the same row with each batch: after the swap it sees a new generation.
-SERVE: Final = """
-    UPDATE milepost_read_model
-       SET (shape, position, generation) = (
-           SELECT shape, position, generation FROM milepost_read_model WHERE tables = 'rebuilt')
-     WHERE tables = 'served'
-       AND NOT EXISTS (SELECT 1 FROM milepost_read_model WHERE tables = 'past')
-       AND EXISTS (SELECT 1 FROM milepost_read_model AS rebuilt
-                    WHERE rebuilt.tables = 'rebuilt' AND rebuilt.shape = ?
-                      AND (rebuilt.position >= milepost_read_model.position
-                           OR milepost_read_model.position > (
-                              SELECT COALESCE(MAX(notification_id), 0) FROM milepost_events)))
-"""
-SELECT_ROWS: Final[dict[str, LiteralString]] = {
-    view: TABLES.renamed(
-        f"SELECT job_id, version, document FROM milepost_{view}"
-        " WHERE job_id > ? ORDER BY job_id LIMIT ?"
-    )
-    for view in ("instances", "timelines")
-}
 
 
 class SQLiteShadow:

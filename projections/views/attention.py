@@ -26,6 +26,12 @@ def attention(instance: Instance, workflows: Workflows, now: datetime) -> list[R
     return sorted(reasons, key=_badness)
 
 
+def next_attention(instance: Instance, workflows: Workflows, now: datetime) -> datetime | None:
+    """Return when the next reason applies, if nothing is recorded until then; None for never."""
+    times = (watch.applies_at for watch in watches(instance, workflows))
+    return min((time for time in times if time > now), default=None)
+
+
 def needing(
     instances: Iterable[Instance], workflows: Workflows, now: datetime
 ) -> list[tuple[Instance, list[Reason]]]:

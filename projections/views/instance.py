@@ -12,7 +12,7 @@ from domain.job.events import CallbackRefused, Fact, JobEvent, JobQueued
 from domain.job.runs import fold as runs_of_a_job
 from domain.job.runs.state import Runs
 from domain.workflows.definition import Workflows
-from projections.views.shown_times import earliest
+from projections.views.shown_times import earliest, reached, shown_claim
 
 InstanceStatus = Literal["pending", "provisioning", "running", "stopping", "stopped", "failed"]
 InProgress: TypeAlias = Literal["pending", "provisioning"]
@@ -92,7 +92,7 @@ class Instance(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         """The status in which the shown attempt was cancelled; None if it was not cancelled."""
         if self.attempt.outcome != "cancelled":
             return None
-        return "provisioning" if self.attempt.claimed_at else "pending"
+        return "provisioning" if shown_claim(self.attempt, self.floor) else "pending"
 
     @property
     def has_ended(self) -> bool:
@@ -125,8 +125,8 @@ class Instance(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         if final is None or final.status != "failed":
             return None
         workflow = workflows.recorded(self.workflow)
-        reached = [*self.attempt.steps_reached, final.step or ""]
-        return workflow.furthest(reached) or workflow.furthest([final.failed_step or ""])
+        steps = [*reached(self.attempt, self.floor), final.step or ""]
+        return workflow.furthest(steps) or workflow.furthest([final.failed_step or ""])
 
 
 def passed_over(instance: Instance, version: int, position: int) -> Instance:

@@ -13,12 +13,13 @@ from typing import Final, Literal, get_args
 
 import msgspec
 
+from domain.job.attempt import final
 from domain.job.attempt.state import Attempt
 from domain.job.deadlines import due, later, unresponsive_at
 from domain.job.health import LATE_SECONDS, LONG_PENDING_SECONDS, Health, health
-from domain.job.runs.orders import Order
+from domain.job.runs.orders import Order, running_though_failed
+from domain.job.wording import Age, Command, Words, sentence
 from domain.workflows.definition import Workflows
-from projections.views.durations import span
 from projections.views.instance import Instance, Refusal
 
 Kind = Literal["machine_left", "stopping", "refused", "unresponsive", "late", "pending"]
@@ -34,11 +35,15 @@ STOPPING_SECONDS: Final = 3600
 
 
 class Reason(msgspec.Struct, frozen=True):
-    """A reason why a job needs somebody, since when, and in words that end with what to do."""
+    """A reason why a job needs somebody, since when, and in words that end with what to do.
+
+    `text` is what the words say at the time for which the reason was asked.
+    """
 
     kind: Kind
     since: datetime
     text: str
+    words: Words
 
 
 class Watch(msgspec.Struct, frozen=True, gc=False):
@@ -59,6 +64,11 @@ def watches(instance: Instance, workflows: Workflows) -> list[Watch]:
         for server_id, since in attempt.machines_left
     ]
     found += [
+        Watch("machine_left", end.moment.recorded_at, partial(_runs, instance, attempt, end))
+        for attempt in running_though_failed(instance.runs)
+        if (end := attempt.final)
+    ]
+    found += [
         Watch(
             "stopping",
             later(since, STOPPING_SECONDS),
@@ -67,7 +77,8 @@ def watches(instance: Instance, workflows: Workflows) -> list[Watch]:
         for attempt in instance.runs.attempts
         if (since := attempt.stop_requested_at) and _may_still_run(attempt)
     ]
-    attempt = instance.watched
+    # A superseded run needs nobody: it is given up by itself, and no order can end it.
+    attempt = instance.runs.working or instance.attempt
     # After a reported end, or an operator's, nothing that matters can have been lost.
     if (refusal := instance.last_refusal) and (attempt.final is None or attempt.final.inferred):
         found.append(Watch("refused", refusal.at, partial(_refused, instance, refusal)))
@@ -93,45 +104,61 @@ def _may_still_run(attempt: Attempt) -> bool:
 def _left(
     instance: Instance, number: int, server_id: str | None, since: datetime, now: datetime
 ) -> Reason:
-    machine, ago = server_id or "without an id", _ago(since, now)
-    return Reason(
-        "machine_left",
-        since,
-        f"Attempt {number} left the machine {machine} behind {ago}, and nobody has confirmed "
-        f"that it is gone. Remove it, then: {_confirm(instance, server_id)}",
+    machine = server_id or "without an id"
+    words: Words = (
+        f"Attempt {number} left the machine {machine} behind ",
+        Age(since),
+        " ago, and nobody has confirmed that it is gone. Remove it, then: ",
+        _confirm(instance, server_id),
     )
+    return _reason("machine_left", since, words, now)
+
+
+def _runs(instance: Instance, attempt: Attempt, end: final.Final, now: datetime) -> Reason:
+    since = end.moment.recorded_at
+    words: Words = (
+        f"Attempt {attempt.number} failed ",
+        Age(since),
+        f" ago, and its machine {attempt.machine_id} said all the same that it runs. "
+        "If nobody uses it, remove it, then: ",
+        _confirm(instance, attempt.machine_id),
+    )
+    return _reason("machine_left", since, words, now)
 
 
 def _stopping(instance: Instance, server_id: str | None, since: datetime, now: datetime) -> Reason:
-    machine, ago = server_id or "without an id", _ago(since, now)
-    return Reason(
-        "stopping",
-        since,
-        f"A stop of the machine {machine} was requested {ago}, and nobody has confirmed that it is "
-        f"gone. Remove it if it is still there, then: {_confirm(instance, server_id)}",
+    machine = server_id or "without an id"
+    words: Words = (
+        f"A stop of the machine {machine} was requested ",
+        Age(since),
+        " ago, and nobody has confirmed that it is gone. Remove it if it is still there, then: ",
+        _confirm(instance, server_id),
     )
+    return _reason("stopping", since, words, now)
 
 
-def _refused(instance: Instance, refusal: Refusal, _: datetime) -> Reason:
+def _refused(instance: Instance, refusal: Refusal, now: datetime) -> Reason:
     why = (refusal.detail or refusal.reason).rstrip(".")
     end = "" if why.endswith("?") else "."
-    advice = f"Mend the workflow and send it again, or: {_command('fail', instance)}"
-    text = f"A callback was refused, so its news may be lost: {why}{end} {advice}"
-    return Reason("refused", refusal.at, text)
+    words: Words = (
+        f"A callback was refused, so its news may be lost: {why}{end} "
+        "Mend the workflow and send it again, or: ",
+        _command("fail", instance),
+    )
+    return _reason("refused", refusal.at, words, now)
 
 
 def _silent(instance: Instance, workflows: Workflows, since: datetime, now: datetime) -> Reason:
     alive = _health(instance, workflows, now)
     kind: Kind = "unresponsive" if alive.state == "unresponsive" else "late"
-    advice = f"Look at the workflow's run; if it is dead: {_command('fail', instance)}"
-    return Reason(kind, since, f"{alive.sentence or ''} {advice}".lstrip())
+    advice = "Look at the workflow's run; if it is dead: "
+    return _unwell(kind, since, alive, advice, _command("fail", instance))
 
 
 def _pending(instance: Instance, workflows: Workflows, since: datetime, now: datetime) -> Reason:
-    waits = _health(instance, workflows, now).sentence or ""
-    cancel = _command("cancel", instance)
-    advice = f"Look whether its workflow was dispatched; if nobody wants it: {cancel}"
-    return Reason("pending", since, f"{waits} {advice}".lstrip())
+    alive = _health(instance, workflows, now)
+    advice = "Look whether its workflow was dispatched; if nobody wants it: "
+    return _unwell("pending", since, alive, advice, _command("cancel", instance))
 
 
 def _health(instance: Instance, workflows: Workflows, now: datetime) -> Health:
@@ -139,14 +166,19 @@ def _health(instance: Instance, workflows: Workflows, now: datetime) -> Health:
     return health(workflow, instance.watched, instance.waiting_since, now)
 
 
-def _ago(since: datetime, now: datetime) -> str:
-    return f"{span(int((now - since).total_seconds()))} ago"
+def _unwell(kind: Kind, since: datetime, alive: Health, advice: str, command: Command) -> Reason:
+    text = f"{alive.sentence or ''} {advice}{command.line}".lstrip()
+    return Reason(kind, since, text, (*alive.words, f" {advice}", command))
 
 
-def _confirm(instance: Instance, server_id: str | None) -> str:
+def _reason(kind: Kind, since: datetime, words: Words, now: datetime) -> Reason:
+    return Reason(kind, since, sentence(words, now), words)
+
+
+def _confirm(instance: Instance, server_id: str | None) -> Command:
     which = f" --server {quote(server_id)}" if server_id else ""
-    return f"{_command('stopped', instance)}{which}"
+    return Command(f"{_command('stopped', instance).line}{which}")
 
 
-def _command(name: Order, instance: Instance) -> str:
-    return f"milepost {name} {quote(instance.job_id)}"
+def _command(name: Order, instance: Instance) -> Command:
+    return Command(f"milepost {name} {quote(instance.job_id)}")

@@ -1,15 +1,17 @@
 """Senders' times within what our clock allows.
 
 Nothing happened after we recorded it, and nothing of a job happened before the job was registered.
-So no job has been running for 26 years, and no step ends before it begins.
+So no job has been running for 26 years, and no step ends before it begins. A time that is more
+than `MAX_LEAD` outside of that comes from a wrong clock. It is compared only with times of clocks
+that are wrong alike: of several hosts that report, one may have a clock that is an hour slow.
 """
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Literal
 
-from domain.job.attempt.clocks import Timestamp
+from domain.job.attempt.clocks import MAX_LEAD, Timestamp
 from domain.job.attempt.state import Attempt
 
 UNHEARD_OF: Final = timedelta(hours=24)
@@ -25,21 +27,48 @@ def earliest(created_at: datetime | None, queued_at: datetime | None) -> datetim
 
 def shown(moment: Timestamp, floor: datetime | None) -> datetime:
     """Return when something happened: the sender's time as far as our clock allows."""
-    time = min(moment.at, moment.recorded_at)
-    return max(time, min(floor, moment.recorded_at)) if floor else time
+    if floor is None:
+        return min(moment.at, moment.recorded_at)
+    if floor - moment.at > MAX_LEAD:
+        return moment.recorded_at
+    return max(min(moment.at, moment.recorded_at), min(floor, moment.recorded_at))
+
+
+def reached(attempt: Attempt, floor: datetime | None) -> dict[str, Timestamp]:
+    """Return the steps that the attempt reached before it ended, as far as clocks tell."""
+    final = attempt.final
+    if final is None:
+        return attempt.steps
+    return {
+        name: seen
+        for name, seen in attempt.steps.items()
+        if not _is_surely_before(final.moment, seen, floor)
+    }
 
 
 def shown_claim(attempt: Attempt, floor: datetime | None) -> datetime | None:
     """Return when the workflow claimed the attempt, or None if it had ended before."""
-    if attempt.claim is None or attempt.claimed_at is None:
+    claim, final = attempt.claim, attempt.final
+    if claim is None or (final and _is_surely_before(final.moment, claim, floor)):
         return None
-    return shown(attempt.claim, floor)
+    return shown(claim, floor)
 
 
 def shown_end(attempt: Attempt, floor: datetime | None) -> datetime | None:
     """Return when the attempt ended, never before its claim or a step that it reached."""
     if attempt.final is None:
         return None
-    starts = [shown(seen, floor) for seen in attempt.steps_reached.values()]
+    starts = [shown(seen, floor) for seen in reached(attempt, floor).values()]
     claim = shown_claim(attempt, floor)
     return max([shown(attempt.final.moment, floor), *starts, *([claim] if claim else [])])
+
+
+def _is_surely_before(one: Timestamp, other: Timestamp, floor: datetime | None) -> bool:
+    return _fault(one, floor) == _fault(other, floor) and one.surely_before(other)
+
+
+def _fault(moment: Timestamp, floor: datetime | None) -> Literal["fast", "slow"] | None:
+    """Return how the clock of this time is wrong, if it surely is."""
+    if moment.at - moment.recorded_at > MAX_LEAD:
+        return "fast"
+    return "slow" if floor and floor - moment.at > MAX_LEAD else None

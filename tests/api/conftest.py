@@ -13,6 +13,7 @@ import pytest
 from psycopg import sql
 
 from api.http.problems.documents import STRANGERS
+from api.routes.callbacks.receiving import SENDERS
 from tests.support.stores.deployment import Deployment
 from tests.support.stores.postgres_server import create_database
 from tests.support.web.doors import opened
@@ -22,8 +23,9 @@ from tests.support.web.site import Site
 
 @pytest.fixture(autouse=True)
 def first_minute() -> None:
-    """Log what strangers cause as a process does that has just started."""
+    """Log what others cause as a process does that has just started."""
     STRANGERS.forget()
+    SENDERS.forget()
 
 
 @pytest.fixture(scope="session")

@@ -9,12 +9,13 @@ from typing import Any
 import msgspec
 from eventsourcing.persistence import JSONTranscoder, MapperDeserialisationError
 
-from api.representations.job import job_body, timeline_body
+from api.representations.job import job_body
+from api.representations.timeline import timeline_body
 from domain.application import Milepost
 from domain.job.provisioning_job import ProvisioningJob
 from domain.log.mapper import JobEventMapper, decoded
-from domain.log.recall import Folded
-from domain.log.recall import fold as fold_job
+from domain.log.recalling.recall import Folded
+from domain.log.recalling.recall import fold as fold_job
 from domain.log.stored import Stored
 from domain.transfer.jsonl import Portable, decode
 from domain.workflows.definition import Workflows

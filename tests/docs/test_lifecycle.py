@@ -12,6 +12,7 @@ import pytest
 
 from domain.job.callback import Callback
 from domain.job.provisioning_job import ProvisioningJob
+from domain.job.runs.orders import Requested
 from domain.workflows.definition import Workflows
 from projections.views import instance as instances
 from projections.views.instance import Instance
@@ -66,7 +67,7 @@ class Story:
             self.now += timedelta(minutes=16)
             outcome = self.job.time_out(self.now)
         elif word == "!stop":
-            outcome = self.job.stop("ops", None, self.now)
+            outcome = self.job.stop(Requested(self.now, "ops"))
         elif word.startswith("!"):
             outcome = order(self.job, COMMANDS[COMMANDS.index(word[1:])], self.now)
         else:

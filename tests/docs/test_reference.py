@@ -17,7 +17,7 @@ REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 
 
 def test_every_setting_is_in_the_table() -> None:
-    files = Path(settings.__file__).parent.glob("*.py")
+    files = Path(settings.__file__).parent.rglob("*.py")
     source = "\n".join(file.read_text(encoding="utf-8") for file in files)
     page = (REFERENCE / "settings.md").read_text(encoding="utf-8")
 

@@ -83,7 +83,7 @@ def topics(made: Deployment, job_id: str) -> list[str]:
 
 def commit(made: Deployment, *commands: Command) -> Sequence[Receipt | Exception]:
     """Commit commands as one batch, as callers do who arrive during another commit."""
-    return made.milepost._commit(commands)
+    return made.milepost.committing.commit(commands)
 
 
 def holder(made: Deployment, user_id: str = "ada") -> str | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import quote, urlencode
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, expect
+from playwright.sync_api import Browser, Page, Request, Route, expect
 
 from tests.support.processes import npm
 from tests.support.processes.chromium import chromium
@@ -20,6 +20,8 @@ EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 REACT = Path(__file__).with_name("react")
 DEVELOPMENT = '--define:process.env.NODE_ENV="development"'
 AGENT = "agent/1"
+PATIENCE = 20_000
+"""A health of the demo's definition changes after 4 s; a page looks again within 5 s."""
 STEPS = ("Queued", "Creating Server", "Installing Dependencies", "Configuring Agent", "Running")
 
 
@@ -143,6 +145,56 @@ def test_a_page_says_why_it_is_refused(product: Product, page: Page) -> None:
     expect(page.locator("#news")).to_contain_text("Milepost answers 401")
 
 
+def test_a_page_says_of_a_silent_job_that_it_takes_long_without_an_event(
+    product: Product, page: Page
+) -> None:
+    """The demo's definition allows 6 s of silence."""
+    dying(product, "agent-3")
+    product.put("steps.html", SERVER=product.server.url, AGENT="agent-3", TOKEN=TOKEN)
+    page.goto(f"{product.origin}/steps.html")
+
+    expect(page.locator("#news")).to_have_text("This takes longer than usual.", timeout=PATIENCE)
+
+
+def test_a_page_waits_as_long_as_a_busy_server_says(product: Product, page: Page) -> None:
+    product.put("steps.html", SERVER=product.server.url, AGENT=AGENT, TOKEN=TOKEN)
+    assert_waits_for_a_busy_server(page, f"{product.origin}/steps.html")
+
+
+def dying(product: Product, agent: str) -> None:
+    """Let a job begin that says nothing more."""
+    job = {"job_id": f"job-of-{agent}", "agent_id": agent, "workflow": "milepost-demo"}
+    assert product.server.post("/api/jobs", job).status == 201
+    said = {"job_id": f"job-of-{agent}", "type": "heartbeat"}
+    assert product.server.callback(said).status == 200
+
+
+def assert_waits_for_a_busy_server(page: Page, address: str) -> None:
+    """Open a page whose first stream is refused for 30 s, and let the time go on."""
+    asked: list[str] = []
+
+    def refuse_first(route: Route) -> None:
+        asked.append(route.request.url)
+        if len(asked) > 1:
+            route.continue_()
+        else:
+            allowed = {"Access-Control-Allow-Origin": "*"}
+            exposed = {"Access-Control-Expose-Headers": "Retry-After"}
+            route.fulfill(status=503, headers={"Retry-After": "30", **allowed, **exposed})
+
+    page.clock.install()
+    page.route("**/stream", refuse_first)
+    page.goto(address)
+    expect(page.locator("#news")).to_contain_text("Milepost answers 503")
+    page.clock.run_for(25_000)
+    assert len(asked) == 1
+
+    page.clock.run_for(10_000)
+
+    assert_steps(page, "active", *["pending"] * 4)
+    expect(page.locator("#news")).to_have_text("")
+
+
 # The hook
 
 
@@ -212,6 +264,24 @@ def test_the_hook_says_why_it_is_refused(hooked: Product, page: Page) -> None:
     expect(page.locator("#news")).to_have_text("Milepost answers 401")
 
 
+def test_the_hook_waits_for_a_busy_server_and_for_the_first_job(
+    hooked: Product, page: Page
+) -> None:
+    query = urlencode({"server": hooked.server.url, "token": TOKEN, "agent": "agent-4"})
+    page.goto(f"{hooked.origin}/react.html?{query}")
+    expect(page.locator("#news")).to_have_text("There is no job yet")
+
+    dying(hooked, "agent-4")
+
+    expect(page.locator("h1")).to_have_text("provisioning", timeout=PATIENCE)
+    expect(page.locator("#news")).to_have_text("")
+    expect(page.locator("#health")).to_have_text("unresponsive", timeout=PATIENCE)
+    assert_waits_for_a_busy_server(
+        page,
+        f"{hooked.origin}/react.html?{urlencode({'server': hooked.server.url, 'token': TOKEN})}",
+    )
+
+
 # What the files are
 
 
@@ -220,4 +290,4 @@ def test_the_packages_are_pinned() -> None:
 
 
 def test_the_plain_page_is_short() -> None:
-    assert len((EXAMPLES / "steps.html").read_text(encoding="utf-8").splitlines()) <= 35
+    assert len((EXAMPLES / "steps.html").read_text(encoding="utf-8").splitlines()) <= 45

@@ -18,7 +18,8 @@ from api.cli.terminal.output import (
     status_text,
 )
 from api.cli.terminal.steps import steps_text
-from api.representations.job import job_body, shown_steps, timeline_body
+from api.representations.job import job_body, shown_steps
+from api.representations.timeline import timeline_body
 from api.wiring import Services
 from domain.errors import JobNotFound
 from domain.unseen import visible

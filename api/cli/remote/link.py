@@ -18,12 +18,12 @@ OPENS = ("page", "stream", "badge", "job", "instance")
 @click.command()
 @click.argument("job_id", metavar="[JOB]", required=False)
 @click.option("--agent", "agent_id", help="Link to this agent in place of a job.")
+@click.option("--workflow", help="Link to the badge of this workflow's last run.")
 @click.option(
     "--opens",
     type=click.Choice(OPENS),
-    default="page",
-    show_default=True,
-    help="What the link opens; job is for jobs, and instance for agents.",
+    help="What the link opens: page, unless it is a workflow's. job is for jobs, and instance for "
+    "agents.",
 )
 @click.option(
     "--expires",
@@ -38,22 +38,29 @@ OPENS = ("page", "stream", "badge", "job", "instance")
 def link(
     job_id: str | None,
     agent_id: str | None,
-    opens: str,
+    workflow: str | None,
+    opens: str | None,
     lifetime: timedelta | datetime,
     url: str | None,
     as_json: bool,
 ) -> None:
-    """Make a link that lets anybody read one thing about JOB.
+    """Make a link that lets anybody read one thing about JOB, an agent or a workflow.
 
     The command asks a running server. The link opens one path, and ends with the token that the
     command uses.
     """
-    if (job_id is None) == (agent_id is None):
-        raise click.UsageError("name either a JOB or an --agent")
+    named = [
+        (kind, name)
+        for kind, name in (("jobs", job_id), ("agents", agent_id), ("workflows", workflow))
+        if name is not None
+    ]
+    if len(named) != 1:
+        raise click.UsageError("name either a JOB, an --agent or a --workflow")
     left = lifetime if isinstance(lifetime, timedelta) else lifetime - datetime.now(UTC)
     where = remote(url)
-    about = f"jobs/{_quoted(job_id)}" if job_id is not None else f"agents/{_quoted(agent_id or '')}"
-    body = {"opens": opens, "expires_in": int(left.total_seconds())}
+    [(kind, name)] = named
+    about = f"{kind}/{quote(name, safe='/:@')}"
+    body = {"expires_in": int(left.total_seconds()), **({"opens": opens} if opens else {})}
     with asking(where):
         made = RemoteServer(where.url, where.token).ask("POST", f"/api/{about}/links", body)
     if as_json:
@@ -61,7 +68,3 @@ def link(
     click.echo(made["url"])
     click.echo(f"It works for anybody who has it, until {made['expires_at']}.", err=True)
     return None
-
-
-def _quoted(name: str) -> str:
-    return quote(name, safe="/:@")

@@ -9,10 +9,11 @@ from rich.text import Text
 
 from api.cli.remote.seen import HEALTH, Seen
 from api.cli.terminal.options import shown_time
-from api.cli.terminal.output import on_one_line, status_text
+from api.cli.terminal.output import counted, on_one_line, status_text
 from api.cli.terminal.steps import steps_text
 from domain.unseen import visible, visible_lines
 from projections.views.durations import span
+from projections.views.gist import gist
 
 ERROR_LINES: Final = 8
 """How many lines of an error stay on the screen, which its steps must not leave."""
@@ -48,7 +49,7 @@ def on_line(seen: Seen, *, with_id: bool) -> str:
     parts = [f"{shown_time(seen.changed)} UTC", *([visible(seen.job_id)] if with_id else [])]
     parts += [seen.state().plain, steps_text(seen.steps).plain]
     if seen.error:
-        parts.append(visible(on_one_line(seen.error[: ERROR_LINES * ERROR_LINE]) or ""))
+        parts.append(visible(on_one_line(gist(seen.error)[: ERROR_LINES * ERROR_LINE]) or ""))
     if seen.health != "ok" and seen.sentence:
         parts.append(visible(seen.sentence))
     return "  ".join(parts)
@@ -67,8 +68,9 @@ def _lasted(seen: Seen, now: datetime) -> list[Text]:
 
 
 def _shortened(error: str) -> str:
+    """Return the end of an error, where a log says what went wrong."""
     lines = error.splitlines()
-    shown = [line[:ERROR_LINE] for line in lines[:ERROR_LINES]]
+    shown = [line[:ERROR_LINE] for line in lines[-ERROR_LINES:]]
     if (more := len(lines) - ERROR_LINES) > 0:
-        shown.append(f"… and {more:,} more lines")
+        shown.insert(0, f"… {counted(more, 'line')} before these")
     return visible_lines("\n".join(shown))

@@ -17,7 +17,8 @@ HEALTH: Final = {"late": "yellow", "unresponsive": "bold red"}
 class Seen(NamedTuple):
     """A job at a moment. `began` and `ended` are when its attempt did, as far as is known.
 
-    `attempt` is 0 where the document does not say which one it is.
+    `attempt` is 0 where the document does not say which one it is. `changes_at` is when its health
+    is another one without an event.
     """
 
     job_id: str
@@ -32,6 +33,7 @@ class Seen(NamedTuple):
     began: datetime | None
     ended: datetime | None
     changed: datetime | None
+    changes_at: datetime | None
 
     @property
     def has_ended(self) -> bool:
@@ -46,7 +48,7 @@ class Seen(NamedTuple):
 
     def without_time(self) -> Seen:
         """Return what does not change by time alone."""
-        return self._replace(changed=None, sentence=None)
+        return self._replace(changed=None, sentence=None, changes_at=None)
 
     def state(self) -> Text:
         """Return the job's status, and its health if that is worse than ok."""
@@ -72,6 +74,7 @@ def seen_job(document: Mapping[str, Any]) -> Seen:
         began=_began(document),
         ended=_time(document["completed_at"]),
         changed=_time(document["updated_at"]),
+        changes_at=_time(health.get("changes_at")),
     )
 
 
@@ -81,16 +84,17 @@ def seen_instance(document: Mapping[str, Any]) -> Seen:
     return Seen(
         job_id=instance["id"],
         agent_id=instance["agentId"],
-        attempt=0,
+        attempt=instance.get("attempt", 0),
         status=instance["status"],
         outcome=instance["outcome"],
         steps=_steps(document),
         error=instance["error"],
         health=health["state"],
         sentence=health["sentence"],
-        began=_time(instance["createdAt"]),
-        ended=_time(instance["startedAt"]),
+        began=_began_of_instance(instance),
+        ended=_time(instance.get("completedAt") or instance["startedAt"]),
         changed=_time(instance["updatedAt"]),
+        changes_at=_time(health.get("changesAt")),
     )
 
 
@@ -102,6 +106,12 @@ def _began(document: Mapping[str, Any]) -> datetime | None:
     # A server of an earlier release does not say since when a retry waits.
     waiting = document["claimed_at"] or document.get("waiting_since")
     return _time(waiting or document["created_at"])
+
+
+def _began_of_instance(instance: Mapping[str, Any]) -> datetime | None:
+    # A server of an earlier release says neither of an instance.
+    waiting = instance.get("claimedAt") or instance.get("waitingSince")
+    return _time(waiting or instance["createdAt"])
 
 
 def _time(text: str | None) -> datetime | None:

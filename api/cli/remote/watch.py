@@ -21,7 +21,7 @@ from api.client.server import NO_MILEPOST, NoServer, Refused, RemoteServer
 
 TICK_SECONDS: Final = 1.0
 LOOK_SECONDS: Final = 10.0
-"""A job that tells nothing for so long is looked at: its health changes by time alone."""
+"""How often a job is looked at that is late or unresponsive: its sentence ages by time alone."""
 LOOK_TIMEOUT_SECONDS: Final = 3.0
 """How long such a look may take. The seconds on the screen stand still meanwhile."""
 FAILED: Final = 1
@@ -74,11 +74,11 @@ def follow(server: RemoteServer, watched: Watched, showing: Showing) -> Seen:
     """Show what the stream tells until the job has ended; return what was seen last."""
     inbox, connection = Inbox(server, watched.stream), Connection()
     seen: Seen | None = None
-    told_at = monotonic()
+    looked_at = -LOOK_SECONDS
     while True:
         match inbox.next(TICK_SECONDS):
             case Told() as told:
-                seen, told_at = watched.seen(told.document), monotonic()
+                seen = watched.seen(told.document)
                 showing.event(told)
             case Live() | Lost() as news:
                 connection.take(news)
@@ -88,9 +88,18 @@ def follow(server: RemoteServer, watched: Watched, showing: Showing) -> Seen:
                     raise NoServer(NO_MILEPOST)
                 showing.end(position, seen)
                 return seen
-            case None if seen and connection.is_live and monotonic() - told_at > LOOK_SECONDS:
-                seen, told_at = _with_health_of_now(seen, server, watched), monotonic()
+            case None if seen and connection.is_live:
+                if _has_aged(seen, connection, monotonic() - looked_at):
+                    seen, looked_at = _with_health_of_now(seen, server, watched), monotonic()
         showing.state(seen, connection)
+
+
+def _has_aged(seen: Seen, connection: Connection, seconds: float) -> bool:
+    """Tell whether time alone has made another health of a job that was looked at so long ago."""
+    # A server of an earlier release does not say when.
+    if seen.health != "ok" or seen.changes_at is None:
+        return seconds >= LOOK_SECONDS
+    return seconds >= TICK_SECONDS and connection.now() > seen.changes_at
 
 
 def _growing(as_json: bool, agent_id: str | None) -> Showing:
@@ -103,8 +112,9 @@ def _with_health_of_now(seen: Seen, server: RemoteServer, watched: Watched) -> S
     except (NoServer, Refused):
         return seen  # the stream finds that out, too, and says so
     # What is newer comes over the stream, in its order.
-    is_same = now.changed == seen.changed
-    return seen._replace(health=now.health, sentence=now.sentence) if is_same else seen
+    if now.changed != seen.changed:
+        return seen
+    return seen._replace(health=now.health, sentence=now.sentence, changes_at=now.changes_at)
 
 
 def _job(job_id: str) -> Watched:

@@ -21,7 +21,7 @@ from flask import current_app, g
 from flask import request as in_hand
 
 from api.errors import InvalidToken, MissingScope, MissingToken
-from api.http.callers.cookies import session_secret
+from api.http.callers.cookies import is_over_tls, session_secret
 from api.http.callers.links import KEY
 from api.http.headers import header
 from api.http.messages import Request
@@ -60,7 +60,20 @@ def asked(body: bytes = b"") -> Request:
     # As the route was found by: Flask's own path lacks a second slash at the beginning.
     path = environ.get("PATH_INFO", "").encode("latin-1").decode("utf-8", "replace")
     query = environ.get("QUERY_STRING", "")
-    return Request(in_hand.method, path, query, header, body, environ.get(KEY))
+    return Request(
+        in_hand.method,
+        path,
+        query,
+        header,
+        body,
+        environ.get(KEY),
+        in_hand.root_path.rstrip("/"),
+        is_over_tls(
+            environ["wsgi.url_scheme"],
+            environ.get("HTTP_HOST", ""),
+            services().settings.public_url,
+        ),
+    )
 
 
 def known_to(wired: Services) -> Known:
@@ -83,6 +96,11 @@ def needs(
         return guarded
 
     return decorate
+
+
+def secret_of(request: Request) -> str | None:
+    """Return the secret of the session whose cookie a request has; see `session_secret`."""
+    return session_secret(request.header, request.prefix, is_secure=request.is_secure)
 
 
 def admitted(request: Request, known: Known, wired: Services, scope: Scope) -> Principal:
@@ -123,7 +141,7 @@ def _sender(request: Request, known: Known, wired: Services) -> Principal:
     if request.link is not None and request.method in LOOKING:
         with translated():
             return wired.links.holder(request.link, request.path, known.tokens, wired.clock)
-    if request.method in LOOKING and (secret := session_secret(request.header)) is not None:
+    if request.method in LOOKING and (secret := secret_of(request)) is not None:
         with translated():
             return holder(
                 secret, known.sessions, known.tokens, wired.settings.admin_token, wired.clock

@@ -13,10 +13,12 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from api.settings.path_prefix import PREFIX
+from api.settings.checks.path_prefix import PREFIX
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
+
+    from api.http.headers import Headers
 
 Address: TypeAlias = IPv4Address | IPv6Address
 
@@ -62,6 +64,18 @@ class Proxies:
         if self._prefix and not environ.get("SCRIPT_NAME"):
             environ["SCRIPT_NAME"] = self._prefix
             environ["PATH_INFO"] = self.own_path(environ.get("PATH_INFO", ""))
+
+    def asked_at(self, peer: str, header: Headers) -> tuple[str, str]:
+        """Return the scheme and the host with which a client asked the front."""
+        environ: WSGIEnvironment = {
+            "REMOTE_ADDR": peer,
+            "wsgi.url_scheme": "http",
+            "HTTP_HOST": header("Host") or "",
+            "HTTP_X_FORWARDED_PROTO": header("X-Forwarded-Proto") or "",
+            "HTTP_X_FORWARDED_HOST": header("X-Forwarded-Host") or "",
+        }
+        self.resolve(environ)
+        return environ["wsgi.url_scheme"], environ["HTTP_HOST"]
 
     def split(self, path: str, peer: str, said: str | None) -> tuple[str, str]:
         """Return the prefix under which a client asked for this path, and the path without it.

@@ -1,6 +1,7 @@
-"""Log lines that anybody can cause, without a secret: a few a minute, and then their number.
+"""Log lines that others cause, with a secret or without one: a few a minute, then their number.
 
-A line each would let a stranger fill the disk and hide all other lines.
+A line each would let a stranger, or a workflow that is out of order, fill the disk and hide all
+other lines.
 """
 
 from __future__ import annotations
@@ -30,15 +31,25 @@ class StrangerLog:
         self._lock = Lock()
         self._minutes: dict[str, _Minute] = {}
 
-    def warning(self, reason: str, message: str, *arguments: object) -> None:
-        """Log a warning, or count it as left out. `reason` is a word of a fixed list."""
-        self._line(logging.WARNING, reason, message, arguments)
+    def warning(self, reason: str, message: str, *arguments: object, **fields: object) -> None:
+        """Log a warning, or count it as left out.
 
-    def error(self, reason: str, message: str, *arguments: object) -> None:
+        `reason` is a word of a fixed list; `fields` are further fields of the line.
+        """
+        self._line(logging.WARNING, reason, message, arguments, fields)
+
+    def error(self, reason: str, message: str, *arguments: object, **fields: object) -> None:
         """Log an error, or count it as left out; see `warning`."""
-        self._line(logging.ERROR, reason, message, arguments)
+        self._line(logging.ERROR, reason, message, arguments, fields)
 
-    def _line(self, level: int, reason: str, message: str, arguments: tuple[object, ...]) -> None:
+    def _line(
+        self,
+        level: int,
+        reason: str,
+        message: str,
+        arguments: tuple[object, ...],
+        fields: dict[str, object],
+    ) -> None:
         now = self._clock()
         with self._lock:
             minute = self._minutes.get(reason)
@@ -52,7 +63,7 @@ class StrangerLog:
         if left_out:
             self._log.warning("%d lines like the next one were left out (%s)", left_out, reason)
         if is_logged:
-            self._log.log(level, message, *arguments, extra={"reason": reason})
+            self._log.log(level, message, *arguments, extra={"reason": reason, **fields})
         else:
             LEFT_OUT[reason].inc()
 

@@ -64,16 +64,16 @@ TURNED_AWAY: Final = {
 
 _LEFT_OUT: Final = Counter(
     "milepost_log_lines_left_out",
-    "Log lines that strangers can cause, and that were left out, by reason",
+    "Log lines that strangers and senders can cause, and that were left out, by reason",
     ["reason"],
     registry=COUNTERS,
 )
 LEFT_OUT: Final = {
     reason: _LEFT_OUT.labels(reason)
     for reason in (
-        "invalid_signature",
+        *REASONS.values(),
+        "odd_callback",
         "sender_slip",
-        "too_large",
         "misdirected",
         "queue_full",
         "store_unavailable",

@@ -6,14 +6,14 @@ from collections.abc import Callable
 
 from flask import request
 
-from api.errors import AgentNotFound, NoStreams
+from api.errors import NoStreams
 from api.http.bodies import whole_body
 from api.http.callers.access import admitted, asked, known_to, services
+from api.http.callers.visibility import visible_agent, visible_job
 from api.http.grip.held_link import Held
 from api.http.messages import Answer, Request, Result, View, Watch
 from api.tokens import Principal, Scope
 from api.wiring import Services
-from domain.errors import JobNotFound
 from domain.job.callback import Callback, RefusedCallback
 from domain.writing.batch import Receipt
 from projections.views.instance import Instance
@@ -48,21 +48,17 @@ class FlaskDoor:
     async def watch(self, watch: Watch) -> Answer:
         """See `Door.watch`: refuse, unless there is nothing to see."""
         if watch.job_id is not None:
-            job = self.services.reader.instance(watch.job_id)
-            if job is None or not watch.caller.sees(job.user_id):
-                raise JobNotFound
+            visible_job(self.services.reader.instance(watch.job_id), watch.caller)
         if watch.agent_id is not None:
-            job = self.services.reader.instance_of(watch.agent_id)
-            if job is None or not watch.caller.sees(job.user_id):
-                raise AgentNotFound
+            visible_agent(self.services.reader.instance_of(watch.agent_id), watch.caller)
         # A stream holds a thread for as long as somebody watches, and there are 32 of them.
         raise NoStreams
 
-    async def hold(self, watch: Watch, prefix: str) -> Answer:
+    async def hold(self, watch: Watch) -> Answer:
         """See `Door.hold`: this door lets no proxy hold a stream."""
         return await self.watch(watch)
 
-    async def hold_on(self, held: Held, after: int, prefix: str) -> Answer:
+    async def hold_on(self, held: Held, after: int) -> Answer:
         """See `Door.hold_on`: no stream is held."""
         raise NoStreams
 

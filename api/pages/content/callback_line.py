@@ -20,10 +20,11 @@ SIGNATURE: Final = (
 
 
 def callback_line(url: str, body: str) -> str:
-    """Return the command that signs a body of JSON and sends it to a URL."""
+    """Return the command that signs a body and sends it to a URL."""
+    # A refused body may begin with @, and curl's --data-binary would send the file of that name.
     return (
         f"BODY={shlex.quote(escaped_json(body))}; "
-        f'curl -sS {shlex.quote(url)} -H "X-Signature: {SIGNATURE}" --data-binary "$BODY"'
+        f'curl -sS {shlex.quote(url)} -H "X-Signature: {SIGNATURE}" --data-raw "$BODY"'
     )
 
 

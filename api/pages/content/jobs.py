@@ -10,21 +10,23 @@ from flask import url_for
 
 from api.badges.badge import state_of
 from api.badges.icon import icon_of
-from api.pages.content.orders import offers
+from api.pages.content.orders import offers, remedies
 from api.pages.content.stepper import stages
-from api.pages.words import standing, title, where
-from api.representations.job import job_body, timeline_body
+from api.pages.words import announced, detail, title, where
+from api.representations.job import health_of, job_body
+from api.representations.timeline import timeline_body
 from api.wiring import Services
 from projections.reading.entries import JobState
-from projections.views.attention import attention
+from projections.views.attention import attention, next_attention
 from projections.views.instance import Instance
 from projections.views.reasons import Reason
 from projections.views.timeline import Timeline
 
 Shown = dict[str, Any]
-"""A job's representation, with `state`, `where`, `href`, `clock` and `reasons` for a page.
+"""A job's representation, with `state`, `where`, `href`, `clock`, `alive` and `reasons` for a page.
 
-`has_orders` is true if it has reasons and takes orders."""
+`alive` is its health, with words that tick; None in the past. `remedies` are the orders that end
+a reason. `turns_at` is when time alone makes another job of it; None for never."""
 
 
 def shown_job(
@@ -32,8 +34,15 @@ def shown_job(
 ) -> Shown:
     """Return everything that Milepost knows about a job now, and what a page adds to it."""
     body = job_body(instance, services.workflows, now, services.reader.first_start)
-    has_orders = bool(reasons) and bool(offers(instance, services.workflows))
-    return {**_for_a_page(body), "reasons": reasons, "has_orders": has_orders}
+    alive = health_of(instance, services.workflows, now, services.reader.first_start)
+    turns = (alive.changes_at, next_attention(instance, services.workflows, now))
+    return {
+        **_for_a_page(body),
+        "alive": alive,
+        "reasons": reasons,
+        "remedies": remedies(reasons, offers(instance, services.workflows)) if reasons else (),
+        "turns_at": min((time for time in turns if time), default=None),
+    }
 
 
 def present_content(newest: Instance, services: Services, now: datetime) -> dict[str, Any]:
@@ -48,7 +57,8 @@ def present_content(newest: Instance, services: Services, now: datetime) -> dict
 def past_content(state: JobState, services: Services, now: datetime) -> dict[str, Any]:
     """Return what a page shows of a job as it was; the past has no health, and nothing ticks."""
     past = services.history.with_whole_errors(state.instance)
-    job = {**_for_a_page(job_body(past, services.workflows)), "reasons": ()}
+    body = job_body(past, services.workflows)
+    job = {**_for_a_page(body), "alive": None, "reasons": (), "remedies": (), "turns_at": None}
     return _content(job, state.timeline, services, past.updated_at or now)
 
 
@@ -59,7 +69,9 @@ def _content(job: Shown, timeline: Timeline, services: Services, now: datetime) 
         "job": job,
         "title": title(job),
         "icon": icon_of(job),
-        "sentence": standing(job),
+        "detail": detail(job),
+        "announced": announced(job),
+        "turns_at": job["turns_at"],
         "stages": stages(job["steps"], body, workflow),
         "timeline": body,
         "now": now,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import msgspec
 
 from api.pages.content.jobs import Shown, shown_job
+from api.pages.content.search import MOST_READ, ONLY_OUTCOMES, Fits, ended, mentioning
 from api.schemas.ids import MAX_ID, is_printable
 from api.tokens import Principal
 from api.wiring import Services
@@ -26,13 +27,16 @@ MOST_COUNTED: Final = 1_000
 ATTENTION: Final = "attention"
 NAMES: Final = ("q", "status", "agent", "user")
 """The filters, by their names in the address."""
+LOOK_AGAIN: Final = timedelta(seconds=30)
+"""How soon a job that a list lacks is noticed if it comes to need somebody."""
 CURSOR: Final = re.compile(r"(?:r([0-9]{1,3}))?p([0-9]{1,18})")
 
 
 class Asked(msgspec.Struct, frozen=True):
     """What the address of the page asks for; an empty text filters nothing.
 
-    `q` is the id of a job, an agent or a user. `status` may also be `attention`.
+    `q` is the id of a job, an agent or a user, or a text that a job mentions. `status` may also be
+    `attention`, or one of `ONLY_OUTCOMES`.
     """
 
     q: str = ""
@@ -63,12 +67,23 @@ class Asked(msgspec.Struct, frozen=True):
 def asked_by(query: Mapping[str, str]) -> Asked:
     """Return what a query asks for; ignore what no filter understands, as an old link may have."""
     q, status, agent, user = (query.get(name, "").strip()[:MAX_ID] for name in NAMES)
-    known = status if status in (*INSTANCE_STATUSES, ATTENTION) else ""
+    known = status if status in (*INSTANCE_STATUSES, *ONLY_OUTCOMES, ATTENTION) else ""
     cursor = CURSOR.fullmatch(query.get("cursor", ""))
     if cursor is None:
         return Asked(q, known, agent, user)
     rank, position = cursor.groups()
     return Asked(q, known, agent, user, (int(rank) if rank else None, int(position)))
+
+
+def turning(lists: Sequence[Sequence[Shown]], now: datetime, *, is_whole: bool) -> datetime | None:
+    """Return when time alone makes another page of some lists; None for never.
+
+    A list that is not whole lacks jobs of which that is not known: look again soon.
+    """
+    times = [job["turns_at"] for jobs in lists for job in jobs if job["turns_at"]]
+    if not is_whole:
+        times.append(now + LOOK_AGAIN)
+    return min(times, default=None)
 
 
 class Lists:
@@ -83,16 +98,27 @@ class Lists:
         listed = {job["id"] for job in needy["found"]}
         by_status = [self._read({"status": status}) for status in IN_PROGRESS]
         newest = self._read({})
-        ended = [each for each in newest[:PAGE_JOBS] if each.status not in IN_PROGRESS]
+        over = [each for each in newest[:PAGE_JOBS] if each.status not in IN_PROGRESS]
         busy = [each for some in by_status for each in some[:PAGE_JOBS]]
+        shown_busy = [self._shown(each) for each in busy if each.job_id not in listed]
+        recent = [self._shown(each) for each in over if each.job_id not in listed]
+        more_busy = any(len(some) > PAGE_JOBS for some in by_status)
+        shown = (needy["found"], shown_busy, recent)
         return {
             "needy": needy,
-            "busy": [self._shown(each) for each in busy if each.job_id not in listed],
-            "more_busy": any(len(some) > PAGE_JOBS for some in by_status),
-            "recent": [self._shown(each) for each in ended if each.job_id not in listed],
+            "busy": shown_busy,
+            "more_busy": more_busy,
+            "recent": recent,
+            "turns_at": turning(shown, self._now, is_whole=not more_busy),
             "cursor": _cursor(newest),
             "is_empty": not newest,
         }
+
+    def filtered(self, asked: Asked) -> dict[str, Any]:
+        """Return the one list that is asked for, and when time alone makes another one of it."""
+        shown = self.found(asked)
+        is_whole = asked.status != ATTENTION
+        return {**shown, "turns_at": turning((shown["found"],), self._now, is_whole=is_whole)}
 
     def found(self, asked: Asked) -> dict[str, Any]:
         """Return the one list that is asked for, and the cursor of its next page."""
@@ -102,20 +128,47 @@ class Lists:
         if asked.status == ATTENTION:
             return self._needing_somebody(asked)
         before = asked.cursor[1] if asked.cursor else None
-        filters = {"agent_id": asked.agent, "user_id": asked.user, "status": asked.status}
+        outcome = asked.status in ONLY_OUTCOMES
+        status = "failed" if outcome else asked.status
+        filters = {"agent_id": asked.agent, "user_id": asked.user, "status": status}
         given = {name: value for name, value in filters.items() if value}
+        if not outcome:
+            ordered = self._with_ids(asked.q, given, before)
+            if ordered or not asked.q:
+                shown = [self._shown(each) for each in ordered[:PAGE_JOBS]]
+                return {"found": shown, "cursor": _cursor(ordered)}
+        fits = [mentioning(asked.q)] if asked.q else []
+        fits += [ended(asked.status)] if outcome else []
+        return self._looked_through({**given, "before": before}, fits)
+
+    def _with_ids(
+        self, q: str, filters: Mapping[str, str], before: int | None
+    ) -> Sequence[Instance]:
+        """Return the jobs with an id, that of an agent or of a user, too; an empty id is any."""
         every = [
             each
-            for wanted in _meant(asked.q, given)
+            for wanted in _meant(q, filters)
             for each in self._read({**wanted, "before": before})
         ]
-        if asked.q and before is None and (exact := self._exact(asked.q, given)):
+        if q and before is None and (exact := self._exact(q, filters)):
             every.append(exact)
         distinct = {each.job_id: each for each in every}.values()
-        ordered = sorted(distinct, key=lambda each: -each.first_position)
+        return sorted(distinct, key=lambda each: -each.first_position)
+
+    def _looked_through(self, filters: Mapping[str, Any], fits: Sequence[Fits]) -> dict[str, Any]:
+        """Return those of the next jobs that fit; the cursor goes on after the last one read."""
+        jobs = self._read(filters, MOST_READ + 1)
+        found, read = list[Instance](), 0
+        for job in jobs[:MOST_READ]:
+            if len(found) == PAGE_JOBS:
+                break
+            read += 1
+            if all(each(job) for each in fits):
+                found.append(job)
         return {
-            "found": [self._shown(each) for each in ordered[:PAGE_JOBS]],
-            "cursor": _cursor(ordered),
+            "found": [self._shown(each) for each in found],
+            "cursor": f"p{jobs[read - 1].first_position}" if read < len(jobs) else None,
+            "looked_through": read,
         }
 
     def counts(self) -> dict[str, int]:
@@ -152,11 +205,11 @@ class Lists:
             "cursor": f"r{last.rank}p{page[-1].first_position}" if last else None,
         }
 
-    def _read(self, filters: Mapping[str, Any]) -> Sequence[Instance]:
+    def _read(self, filters: Mapping[str, Any], limit: int = PAGE_JOBS + 1) -> Sequence[Instance]:
         owner = self._caller.user_id
         if not self._caller.sees(filters.get("user_id", owner)):
             return []
-        wanted = {"user_id": owner, **filters, "limit": PAGE_JOBS + 1}
+        wanted = {"user_id": owner, **filters, "limit": limit}
         return self._services.reader.instances(JobFilter(**wanted))
 
     def _exact(self, job_id: str, filters: Mapping[str, str]) -> Instance | None:

@@ -12,6 +12,7 @@ from domain.job.runs.orders import Order, machines_left, possible
 from domain.unseen import visible
 from domain.workflows.definition import Workflows
 from projections.views.instance import Instance
+from projections.views.reasons import Kind, Reason
 
 
 class Offer(msgspec.Struct, frozen=True):
@@ -78,6 +79,15 @@ ABOUT_A_TIMEOUT: Final[Mapping[Order, str]] = {
     "Milepost starts no workflow: dispatch it, too.",
 }
 """What an order changes about a job that has timed out."""
+REMEDIES: Final[Mapping[Kind, Order]] = {
+    "machine_left": "stopped",
+    "stopping": "stopped",
+    "refused": "fail",
+    "unresponsive": "fail",
+    "late": "fail",
+    "pending": "cancel",
+}
+"""The order that ends a reason why a job needs somebody, unless the reason ends by itself."""
 MOST_NAMED: Final = 5
 MOST_OF_A_NAME: Final = 40
 """A machine's id is cut to this many characters on a button, and in a list of several."""
@@ -103,6 +113,13 @@ def offers(job: Instance, workflows: Workflows) -> list[Offer]:
         ]
     machines = list(dict.fromkeys(name for _, name in machines_left(job.runs)))
     return [_about(machines, each) if each.name == "stopped" else each for each in found]
+
+
+def remedies(reasons: Sequence[Reason], offered: Sequence[Offer]) -> list[Offer]:
+    """Return the offered orders that end a reason, in the order of the reasons."""
+    names = dict.fromkeys(REMEDIES[reason.kind] for reason in reasons)
+    by_name = {offer.name: offer for offer in offered}
+    return [by_name[name] for name in names if name in by_name]
 
 
 def _about(machines: Sequence[str | None], offer: Offer) -> Offer:

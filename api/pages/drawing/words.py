@@ -13,6 +13,7 @@ from api.pages.drawing.lanes import End, Lane, Step
 from api.pages.drawing.scale import Interval, silences
 from api.pages.drawing.story import Story
 from projections.views.durations import span
+from projections.views.gist import gist
 
 ENDS: Final[dict[End, str]] = {
     "running": "running",
@@ -67,10 +68,14 @@ def _of_attempt(lane: Lane) -> Iterator[str | Markup]:
     who = f"Attempt {lane.number}"
     waited = span(lane.waiting.seconds) if lane.waiting else None
     if lane.heard is None:
-        if waited is None:
-            yield f"{who} has not begun."
-        elif lane.end == "open":
-            yield f"{who} has been waiting for its workflow for {waited}."
+        if lane.end == "open":
+            yield (
+                f"{who} has been waiting for its workflow for {waited}."
+                if waited
+                else (f"{who} has not begun.")
+            )
+        elif waited is None:
+            yield Markup("{} {}.").format(who, _how_it_went(lane, lane.whole))
         else:
             yield Markup("{} waited {} and then {}.").format(
                 who, waited, _how_it_went(lane, lane.whole)
@@ -104,7 +109,7 @@ def _how_it_went(lane: Lane, time: Interval) -> str | Markup:
         case _:
             error = ""
             if lane.error:
-                in_one_line = " ".join(lane.error.split()).rstrip(".")
+                in_one_line = " ".join(gist(lane.error).split()).rstrip(".")
                 error = Markup(": {}").format(quoted(in_one_line, MOST_ERROR))
             return Markup("{} after {}{}{}").format(VERBS[lane.end], took, at, error)
 

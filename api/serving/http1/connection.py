@@ -15,7 +15,6 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Final, cast
-from urllib.parse import unquote
 
 from werkzeug.exceptions import HTTPException, RequestTimeout
 
@@ -24,20 +23,17 @@ from api.http.problems.documents import problem_of
 from api.serving.http1.feeding import Feed
 from api.serving.http1.incoming import Ends, Incoming
 from api.serving.http1.outgoing import CONTINUE, in_bytes
+from api.serving.http1.pace import NEVER, Pace
 from api.serving.http1.reading import Reader
+from api.serving.http1.refusing import refusal_of
 
 if TYPE_CHECKING:
     from api.serving.http1.connections import Connections
 
-MAX_NAMED: Final = 1024
-"""How much of a request's path its refusal names."""
 MAX_PIPELINED: Final = 16
 """How many requests may wait behind one that is being answered; the connection ends after them."""
 HIGH_WATER: Final = 16 * 1024
 """How many bytes of answers may wait for a client before its next request has to wait."""
-LEAST_TAKEN: Final = 16 * 1024
-"""How many bytes of answers that wait a client takes in its time for that, or all of them."""
-NEVER: Final = float("inf")
 CLOSE: Final = ("connection: close\r\n",)
 KEEP_ALIVE: Final = ("connection: keep-alive\r\n",)
 
@@ -71,8 +67,7 @@ class Connection(asyncio.Protocol):
         self._source: Source | None = None
         self._task: asyncio.Task[None] | None = None
         self._has_eof = self._is_paused = self._is_clogged = False
-        self._written = self._taken = 0
-        self._write_due = NEVER
+        self._pace = Pace()
 
     # What the transport calls
 
@@ -92,9 +87,12 @@ class Connection(asyncio.Protocol):
         self._feed.take(data)
 
     def eof_received(self) -> bool:
-        """See `asyncio.Protocol`: a client that sends no more may still wait for answers."""
+        """See `asyncio.Protocol`: a client that sends no more may still wait for an answer.
+
+        The reader of a stream is gone then: browsers and proxies close both directions at once.
+        """
         self.reads_on, self._has_eof = False, True
-        return self._present is not None or self._source is not None
+        return self._present is not None
 
     def connection_lost(self, error: Exception | None) -> None:
         """See `asyncio.Protocol`."""
@@ -197,10 +195,8 @@ class Connection(asyncio.Protocol):
             return
         following = self._waiting.popleft()
         if isinstance(following, Exception):
-            asked = unquote(self._reader.target.partition(b"?")[0][:MAX_NAMED].decode("latin-1"))
-            prefix, path = self._connections.proxies.split(asked, self.ends.client[0], None)
-            method = self._reader.method
-            self._send(method, problem_of(following, method, path, prefix), CLOSE)
+            refusal = refusal_of(following, self._reader, self.ends, self._connections.proxies)
+            self._send(self._reader.method, refusal, CLOSE)
             return
         self._present = following
         self._task = self._connections.loop.create_task(self._answer(following))
@@ -227,7 +223,7 @@ class Connection(asyncio.Protocol):
         except ValueError as error:  # a bug: a text that no header can have
             answer = problem_of(error, method, "")
             written = in_bytes(method, answer, [self._connections.date, *more])
-        self._written += len(written)
+        self._pace.written += len(written)
         self._transport.write(written)
         if more is CLOSE:
             self._end()
@@ -296,7 +292,7 @@ class Connection(asyncio.Protocol):
 
     def write(self, written: bytes) -> None:
         """See `Sink.write`."""
-        self._written += len(written)
+        self._pace.written += len(written)
         self._transport.write(written)
         if self._is_clogged:
             self._connections.unsent.hold(self, self.unsent)
@@ -309,14 +305,9 @@ class Connection(asyncio.Protocol):
 
     def look(self, tick: float) -> None:
         """End what has taken too long; called every `LOOK_SECONDS`."""
-        if unsent := self._transport.get_write_buffer_size():
-            taken = self._written - unsent
-            if self._write_due == NEVER or taken >= self._taken + LEAST_TAKEN:
-                self._taken, self._write_due = taken, self._connections.after(self._limits.write)
-            elif self._write_due <= tick:
-                self.abort()
-        else:
-            self._write_due = NEVER
+        unsent = self._transport.get_write_buffer_size()
+        if self._pace.is_too_slow(unsent, tick, self._connections.after(self._limits.write)):
+            self.abort()
         # While nothing is read, the client cannot be in time.
         if self.due <= tick and not (self._is_paused or self._feed.unread):
             self._expire()
@@ -329,7 +320,7 @@ class Connection(asyncio.Protocol):
         if self._present or self._source:
             return None
         if self._transport.get_write_buffer_size():
-            return 2, self._write_due
+            return 2, self._pace.due
         return int(self._reader.is_in_body), self.due
 
     def refuse(self, error: Exception) -> None:

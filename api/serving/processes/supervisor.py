@@ -1,7 +1,7 @@
 """The supervisor: it keeps workers alive, and ends them in order.
 
-1. The first SIGTERM: `/readyz` answers 503 for `drain_seconds`, so that load balancers send
-   nothing more, while every request is still answered.
+1. The first SIGTERM or SIGHUP: `/readyz` answers 503 for `drain_seconds`, so that load balancers
+   send nothing more, while every request is still answered.
 2. Then, and at once for Ctrl-C: the port closes; workers finish what is under way, and end.
 3. A second signal ends everything at once.
 
@@ -109,9 +109,13 @@ class Supervisor:
         # A handler alone does not end the wait: Python goes on waiting when it has run.
         signal.set_wakeup_fd(self._wake.fileno())
         for number in ENDING:
-            signal.signal(number, self._note)
+            # `nohup` ignores SIGHUP, for a server that outlives its terminal.
+            if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self._note)
 
     def _note(self, number: int, _: FrameType | None) -> None:
+        if number == signal.SIGHUP and self._signals:
+            return  # of a terminal that is closed, the kernel and the shell each send one
         self._signals.append(number)
         if len(self._signals) > 1:
             for slot in self._slots:

@@ -20,7 +20,7 @@ from api.serving.processes.worker import PING
 
 log = logging.getLogger("milepost")
 
-ENDING: Final = (signal.SIGINT, signal.SIGTERM)
+ENDING: Final = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 SILENT_LOOKS: Final = 20
 """How many looks in a row may find no sign of life: 10 s."""
 STARTING_LOOKS: Final = 120

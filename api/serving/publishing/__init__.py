@@ -1,1 +1,1 @@
-"""Publishing: what happens is told to the proxies that hold streams for Milepost (GRIP)."""
+"""Publishing: Milepost sends each event to the proxies that hold streams for it (GRIP)."""

@@ -1,4 +1,4 @@
-"""A proxy as the publisher sees it: items go to its control port, in order, and none is skipped."""
+"""A proxy: the publisher sends items to its control port, in order, and skips none."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Proxy:
         return True
 
     def _fault_of(self, body: bytes) -> str:
-        """Send a request; return what is amiss, or an empty text."""
+        """Send a request; return what went wrong, or an empty text."""
         connection = http.client.HTTPConnection(self._host, self._port, timeout=TIMEOUT_SECONDS)
         try:
             headers = {"Content-Type": "application/json"}
@@ -71,7 +71,7 @@ def _bodies(items: Sequence[Item]) -> Iterator[bytes]:
     for item in items:
         encoded = msgspec.json.encode(item)
         if len(encoded) > MOST_BYTES:
-            # The proxy asks for what it lacks.
+            # A hint makes the proxy ask for the event.
             encoded = msgspec.json.encode(msgspec.structs.replace(item, formats=HINT))
         if gathered and size + len(encoded) > MOST_BYTES:
             yield _body(gathered)

@@ -1,10 +1,10 @@
-"""The publisher: it tells a proxy that holds streams what happens, for as long as it is active.
+"""The publisher: it sends events to a proxy that holds streams.
 
-1. It is a chore, so one process of all over a database does it: the one that projects.
+1. It is a chore, so only one process over a database does it: the one that projects.
 2. A thread follows the log and publishes each event, in order, waiting for a proxy that is away.
    Each proxy has a thread of its own, and none of them holds up the projector.
-3. A note in the database says how far the proxy has been told. The next publisher begins there.
-   What is published twice does no harm: the proxy compares the ids.
+3. A note in the database has the position up to which events are published. The next publisher
+   begins there. Publishing an event twice does no harm: the proxy compares the ids.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from time import monotonic
 from typing import Final
 
 from api.http.grip.instructions import EXPIRY_SECONDS, close, of_expiry, of_token
+from api.serving.publishing.held_readers import HeldReaders
 from api.serving.publishing.proxy import Proxy
-from api.serving.publishing.telling import Telling
 from api.wiring import Services
 from domain.log.store import translated
 from projections.chore import IDLE_SECONDS, Chore
@@ -29,17 +29,18 @@ from projections.reading.follower import Follower
 log = logging.getLogger("milepost.publishing")
 
 ACTIVE_SECONDS: Final = 5.0
-"""How long the thread goes on after the last step of the chore: another process may be active."""
+"""How long the thread goes on after the last step of the chore. Then another process may be the
+active one."""
 MOST_BEHIND: Final = 10_000
-"""How many positions before the newest one a publisher begins at most."""
+"""A publisher begins at most this many positions before the newest one."""
 TOKEN_SECONDS: Final = 5.0
 """How often the publisher looks for tokens that have ended."""
 RECENT: Final = timedelta(hours=1)
-"""A token that ended earlier ends no stream: the proxy has asked for each since."""
+"""A token that ended earlier ends no stream: the proxy has asked for each stream since then."""
 
 
 class Publisher:
-    """A chore: let one proxy know what happens."""
+    """A chore: publish the log's events to one proxy."""
 
     def __init__(
         self, services: Services, uri: str, clock: Callable[[], float] = monotonic
@@ -47,13 +48,13 @@ class Publisher:
         self._services = services
         self._clock = clock
         self._active_until = 0.0
-        self._telling = Telling(services, Proxy(uri), self._is_active)
-        self._follower = Follower(services.read_model, services.milepost.mapper, self._telling)
+        self._readers = HeldReaders(services, Proxy(uri), self._is_active)
+        self._follower = Follower(services.read_model, services.milepost.mapper, self._readers)
         self._note = f"grip {uri}"
         self._noted = 0
 
     def begin(self) -> None:
-        """Follow the log, from where the last publisher of any process ended."""
+        """Follow the log from the position where the last publisher ended, in whichever process."""
         newest = self._services.read_model.log.newest_position()
         note = self._services.read_model.note(self._note)
         if note is None:
@@ -66,12 +67,12 @@ class Publisher:
             self._follow(self._noted)
 
     def step(self) -> float:
-        """Note how far the proxy has been told; return seconds until the next step is due."""
+        """Store the published position in the note; return seconds until the next step is due."""
         self._active_until = self._clock() + ACTIVE_SECONDS
         if not self.follows:
-            self._follow(self._telling.told)
-        if self._telling.told != self._noted:
-            self._noted = self._telling.told
+            self._follow(self._readers.published)
+        if self._readers.published != self._noted:
+            self._noted = self._readers.published
             self._services.read_model.keep_note(self._note, str(self._noted))
         return IDLE_SECONDS
 
@@ -83,12 +84,12 @@ class Publisher:
     def close(self) -> None:
         """End the thread."""
         self._active_until = 0.0
-        self._telling.stop()
+        self._readers.stop()
         self._follower.close()
 
-    def _follow(self, told: int) -> None:
-        self._telling.begin(told)
-        self._follower.ensure(told)
+    def _follow(self, published: int) -> None:
+        self._readers.begin(published)
+        self._follower.ensure(published)
 
     def _is_active(self) -> bool:
         return self._clock() < self._active_until
@@ -103,12 +104,12 @@ class TokenEnds:
         # A proxy that is away must not hold up the projector.
         self._executor = ThreadPoolExecutor(1, "milepost-token-ends")
         self._looking: Future[None] | None = None
-        self._told: set[str] = set()
+        self._published: set[str] = set()
         self._expired_until = int(services.clock().timestamp())
         self._stop = Event()
 
     def begin(self) -> None:
-        """Do nothing: a stream that is ended twice is ended."""
+        """Do nothing: to end a stream twice does no harm."""
 
     def step(self) -> float:
         """Look once; return seconds until the next step is due."""
@@ -128,26 +129,26 @@ class TokenEnds:
         ended = [
             token.id
             for token in tokens
-            if token.id not in self._told
+            if token.id not in self._published
             and _ended_since(token.revoked_at or token.expires_at, now)
         ]
         last = int(now.timestamp())
-        # After a proxy was away for long: the links that expired earlier are asked for, too.
+        # If a proxy was away for longer than that, it asks for the links that expired earlier.
         since = max(self._expired_until, last - int(RECENT.total_seconds()))
         following = (since // EXPIRY_SECONDS + 1) * EXPIRY_SECONDS
         expired = range(following, last + 1, EXPIRY_SECONDS)
         channels = [*map(of_token, ended), *map(of_expiry, expired)]
         items = [close(each) for each in channels]
-        is_told = [proxy.publish(items, lambda: False, self._stop) for proxy in self._proxies]
-        # One that is away is told at the next look. For the others, an end that comes twice is one.
-        if all(is_told):
-            self._told.update(ended)
+        is_published = [proxy.publish(items, lambda: False, self._stop) for proxy in self._proxies]
+        # A proxy that is away gets the ends at the next look. The other proxies get them twice.
+        if all(is_published):
+            self._published.update(ended)
             self._expired_until = last
 
 
 @contextmanager
 def publishing(services: Services) -> Iterator[Sequence[Chore]]:
-    """Yield the chores that tell the proxies of the settings what happens; end their threads."""
+    """Yield the chores that publish to the proxies of the settings; end their threads."""
     uris = services.settings.grip_control_uris
     if not uris:
         yield ()

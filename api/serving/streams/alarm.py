@@ -1,4 +1,4 @@
-"""An alarm: a stream that goes nowhere, for a request that waits until something is new."""
+"""An alarm: a request that waits for a change lets its stream write here, and not to a client."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from asyncio import AbstractEventLoop, Future
 
 
 class Alarm:
-    """Rings when the first bytes come, or the end; see `Sink`."""
+    """Rings at the first bytes of a stream, or at its end; see `Sink`."""
 
     unsent = 0
 

@@ -3,40 +3,42 @@
 from __future__ import annotations
 
 from asyncio import AbstractEventLoop, Event, Task, timeout
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from api.errors import TooManyStreams
+from api.errors import TooManyRequests, TooManyStreams
 from api.http import event_stream
 from api.http.messages import Answer, Watch
 from api.serving.gathering import Gathering
 from api.serving.streams.alarm import Alarm
 from api.serving.streams.beats import Beats
 from api.serving.streams.channels import Channel, Channels
+from api.serving.streams.delivering import Delivering
 from api.serving.streams.documents import Documents
 from api.serving.streams.pages import Asked, Page, Pages, visible
 from api.serving.streams.stream import Stream
-from api.serving.streams.telling import Telling
 from api.serving.streams.token_check import TokenCheck
 from api.serving.threads import BoundedThreads
+from api.tokens import Principal
 from api.wiring import Services
+from domain.errors import MilepostError
 from domain.writing.batching import Batching
 from projections.reading.follower import Follower
 
 PATIENCE_SECONDS: Final = 30.0
-"""How long the first page of a stream may take. Thousands of readers may come at once, and a reader
-that is refused may not come again."""
+"""How long the first page of a stream may take. Thousands of readers may connect at once, and some
+readers never connect again after a refusal."""
 
 
 class Bounds(NamedTuple):
-    """What streams may take of an event loop."""
+    """The bounds on the streams of one event loop."""
 
     streams: int = 1_024
-    """How many there may be at most, with the requests that wait for a change."""
+    """The most streams at a time, together with the requests that wait for a change."""
     beat_seconds: float = 5.0
-    """How long a stream is silent at most. By then, a reader that is gone, or that may not read any
-    more, is noticed, too."""
+    """How long a stream is silent at most. By then, it also notices that its reader is gone, or may
+    not read any more."""
 
 
 BOUNDS: Final = Bounds()
@@ -56,11 +58,12 @@ class Audience:
         self._clock = services.clock
         self._bounds = bounds
         self._open: dict[Stream, None] = {}
+        self._held = Counter[str]()
         self._finished = Event()
         self._channels = Channels()
         documents = Documents(services)
-        telling = Telling(loop, self._channels, documents, lambda: bool(self._open))
-        self._follower = Follower(services.read_model, services.milepost.mapper, telling)
+        delivering = Delivering(loop, self._channels, documents, lambda: bool(self._open))
+        self._follower = Follower(services.read_model, services.milepost.mapper, delivering)
         self._pages = Pages(services, documents)
         self._reading = Batching[Asked, Page](
             self._read,
@@ -88,8 +91,11 @@ class Audience:
         return Answer(200, event_stream.HEADERS, event_stream.retry(), stream)
 
     async def changed(self, watch: Watch, seconds: float) -> bool:
-        """See `Door.changed`: False with too many streams, or if the server is about to end."""
-        if self._finished.is_set() or len(self._open) >= self._bounds.streams:
+        """See `Door.changed`: False with too many streams, or if the server is about to end.
+
+        With too many of its caller's, too.
+        """
+        if self._finished.is_set() or self._refusal(watch.caller):
             return False
         stream = self._admitted(watch, says_end=False)
         try:
@@ -107,7 +113,10 @@ class Audience:
         return True
 
     def finish(self) -> None:
-        """Let every reader come again later, and nobody wait: the server is about to end."""
+        """End every stream and every wait for a change, because the server is about to end.
+
+        Each reader is told when to connect again.
+        """
         self._finished.set()
         for stream in tuple(self._open):
             stream.finish()
@@ -125,9 +134,9 @@ class Audience:
         """See `Host.move`."""
         self._channels.move(stream, job_id)
 
-    def told(self, stream: Stream) -> int:
-        """See `Host.told`."""
-        return self._channels.told(stream)
+    def newest_of(self, stream: Stream) -> int:
+        """See `Host.newest_of`."""
+        return self._channels.newest_of(stream)
 
     async def page(self, stream: Stream) -> Page:
         """See `Host.page`."""
@@ -137,19 +146,32 @@ class Audience:
         """See `Host.leave`."""
         if stream in self._open:
             del self._open[stream]
+            sharer = _sharer(stream.watch.caller)
+            self._held[sharer] -= 1
+            if not self._held[sharer]:
+                del self._held[sharer]
             self._channels.leave(stream)
             self._beats.remove(stream)
 
     def _admitted(self, watch: Watch, *, says_end: bool) -> Stream:
-        if len(self._open) >= self._bounds.streams:
-            raise TooManyStreams
+        if refusal := self._refusal(watch.caller):
+            raise refusal
         stream = Stream(watch, self, says_end=says_end)
         self._open[stream] = None
+        self._held[_sharer(watch.caller)] += 1
         self._channels.join(stream)
         return stream
 
+    def _refusal(self, caller: Principal) -> MilepostError | None:
+        """Return why there may be no further stream of this caller; None if there may."""
+        free, sharer = self._bounds.streams - len(self._open), _sharer(caller)
+        if free <= 0:
+            return TooManyStreams()
+        # As `BoundedThreads` has it: a user alone gets a half of all, two get a third each.
+        return TooManyRequests() if sharer and self._held[sharer] >= free else None
+
     def _read(self, asked: Sequence[Asked]) -> Sequence[Page | Exception]:
-        # Before the pages are read: what is committed after that, the follower tells.
+        # The follower must run before the pages are read: it delivers what is committed after them.
         self._follower.ensure()
         channels = [self._channels.jobs.get(watch.job_id or "") for watch, _ in asked]
         pages = [
@@ -174,9 +196,9 @@ class Audience:
 
     def _check_tokens(self) -> None:
         if self._checking is None or self._checking.done():
-            self._checking = self._loop.create_task(self._end_streams_of_nobody())
+            self._checking = self._loop.create_task(self._end_streams_without_caller())
 
-    async def _end_streams_of_nobody(self) -> None:
+    async def _end_streams_without_caller(self) -> None:
         by_token: dict[str, list[Stream]] = defaultdict(list)
         by_session: dict[str, list[Stream]] = defaultdict(list)
         now = self._clock().timestamp()
@@ -195,3 +217,14 @@ class Audience:
         for session in ended.sessions:
             for stream in by_session[session]:
                 stream.close()
+
+
+def _sharer(caller: Principal) -> str:
+    """Return who shares a caller's streams; nobody shares those of a token for all users.
+
+    The operator's own pages may show one token to thousands of readers. Whoever has a link may give
+    it to anybody.
+    """
+    if caller.until is not None:
+        return f"link {caller.token_id}"
+    return caller.sharer if caller.user_id else ""

@@ -1,6 +1,6 @@
 """Beats: a silent stream sends a comment every few seconds.
 
-Proxies then see that its connection is used, and a write to a reader that is gone fails.
+So proxies see that the connection is in use, and the server notices that a reader is gone.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import Final
 from api.serving.streams.stream import Stream
 
 PARTS: Final = 20
-"""In how many parts the streams get their beats: the event loop does other work between."""
+"""The streams beat in this many groups: the event loop does other work between two groups."""
 
 
 class Beats:
-    """Lets each stream beat once in `seconds`, while there are any; calls `each_round` as often."""
+    """Lets each stream beat once in `seconds`; calls `each_round` after each round of beats."""
 
     def __init__(
         self, loop: AbstractEventLoop, seconds: float, each_round: Callable[[], None]
@@ -37,7 +37,7 @@ class Beats:
             self._loop.call_later(self._pause, self._beat, 0)
 
     def remove(self, stream: Stream) -> None:
-        """Let it beat no more."""
+        """Let a stream beat no more."""
         for part in self._parts:
             part.pop(stream, None)
 

@@ -1,4 +1,4 @@
-"""Channels: the streams of one event loop by what they watch, and what the follower tells them."""
+"""Channels: the streams of one event loop, grouped by what they watch."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from projections.reading.follower import News
 from projections.views.instance import Instance
 
 MOST_PAGES: Final = 4
-"""How many pages streams of one job may share, each with fewer blocks than this."""
+"""How many pages the streams of one job share at most, each with fewer than this many blocks."""
 
 
-class Told(NamedTuple):
-    """An event for the event loop, with a block for each kind of document that somebody wants.
+class Delivery(NamedTuple):
+    """An event for the event loop, with a block for each kind of document that a stream carries.
 
-    A block that nobody wants is empty. A block is None if its document could not be made.
+    A block is empty if no stream carries it, and None if its document could not be made.
     """
 
     news: News
@@ -28,65 +28,65 @@ class Told(NamedTuple):
 
 
 class Channel:
-    """The streams that watch one thing, and the position of its newest told event.
+    """The streams that watch one job or agent, and the position of the newest delivered event.
 
-    `pages` are those that further streams can begin with, by the position that their readers have
-    seen. Each was read while this channel was there, so what it lacks is told.
+    Further streams can begin with one of `pages`; the key is the position that their readers have
+    seen. Each page was read while this channel existed, so every later event is delivered.
     """
 
-    __slots__ = ("pages", "streams", "told")
+    __slots__ = ("newest", "pages", "streams")
 
     def __init__(self) -> None:
         self.streams: dict[Stream, None] = {}
         self.pages: dict[int, Page] = {}
-        self.told = 0
+        self.newest = 0
 
     def page(self, after: int | None) -> Page | None:
-        """Return a page that was read before, if nothing is new since."""
+        """Return a shared page, if no event was delivered after it."""
         page = None if after is None else self.pages.get(after)
-        return page if page and self.told <= page.upto else None
+        return page if page and self.newest <= page.upto else None
 
     def share(self, after: int | None, page: Page | Exception) -> None:
-        """Let other streams begin with a page, if it is small and the last one."""
-        # The page of a reader without a position has the health of now.
+        """Let other streams begin with a page, if it is small and no page follows it."""
+        # A page for a reader without a position shows the health of now: no other reader gets it.
         is_small = after is not None and len(self.pages) < MOST_PAGES
         if isinstance(page, Page) and is_small and not page.more and len(page.blocks) < MOST_PAGES:
             self.pages[after or 0] = page
 
-    def tell(self, position: int, block: bytes | None) -> None:
+    def deliver(self, position: int, block: bytes | None) -> None:
         """Pass an event on to the streams that are live."""
-        self.told = position
+        self.newest = position
         self.pages.clear()
         for stream in tuple(self.streams):
             stream.take(position, block)
 
 
 class Channels:
-    """The channels. The event loop changes them; the follower's thread only looks."""
+    """All channels. The event loop changes them; the follower's thread only reads them."""
 
     def __init__(self) -> None:
         self.jobs: dict[str, Channel] = {}
         self.instances: dict[str, Channel] = {}  # by the newest job of an agent
         self.agents: dict[str, Channel] = {}
         self.everything = Channel()
-        # Streams of some of all jobs, by each job and each agent that they name: so an event costs
-        # nothing for those that name others.
+        # Streams that name several jobs and agents, by each of these names: an event costs nothing
+        # for a stream that does not name its job or agent.
         self.named_jobs: dict[str, dict[Stream, None]] = {}
         self.named_agents: dict[str, dict[Stream, None]] = {}
 
     def wants(self, event: Stored) -> bool:
-        """Tell whether somebody watches the event's job, or waits for the next one of an agent."""
+        """Tell whether a stream watches the event's job, or waits for an agent's next job."""
         return bool(
             event.job_id in self.jobs
             or event.job_id in self.instances
             or self.everything.streams
             or event.job_id in self.named_jobs
-            or self.named_agents  # an event does not say whose job it is about
+            or self.named_agents  # an event does not name the agent
             or (event.topic == REGISTERED and self.agents)
         )
 
     def wants_job_of(self, instance: Instance) -> bool:
-        """Tell whether somebody wants the document of a job, of this one."""
+        """Tell whether a stream carries documents of this job, in the form of `GET /api/jobs`."""
         return bool(
             instance.job_id in self.jobs
             or self.everything.streams
@@ -95,7 +95,7 @@ class Channels:
         )
 
     def join(self, stream: Stream) -> None:
-        """Let a stream be told of what it watches."""
+        """Deliver to a stream from now on."""
         if stream.watch.agent_id is not None:
             _join(self.agents, stream.watch.agent_id, stream)
         elif stream.watch.job_id is not None:
@@ -109,13 +109,13 @@ class Channels:
             self.everything.streams[stream] = None
 
     def move(self, stream: Stream, job_id: str) -> None:
-        """Let the stream of an agent be told of this job, in place of the one before."""
+        """Deliver this job to the stream of its agent, in place of the agent's previous job."""
         _leave(self.instances, stream.job_id, stream)
         _join(self.instances, job_id, stream)
         stream.job_id = job_id
 
     def leave(self, stream: Stream) -> None:
-        """Tell a stream nothing more."""
+        """Deliver to a stream no more."""
         if stream.watch.agent_id is not None:
             _leave(self.agents, stream.watch.agent_id, stream)
             _leave(self.instances, stream.job_id, stream)
@@ -128,26 +128,28 @@ class Channels:
             _leave(self.jobs, stream.job_id, stream)
             self.everything.streams.pop(stream, None)
 
-    def told(self, stream: Stream) -> int:
-        """Return the position of the newest event that the follower has told of a watched thing."""
-        return max(channel.told for channel in self._of(stream))
+    def newest_of(self, stream: Stream) -> int:
+        """Return the position of the newest event that the stream's channels were delivered."""
+        return max(channel.newest for channel in self._of(stream))
 
-    def tell(self, told: Sequence[Told], position: int) -> None:
-        """Pass events on, in the log's order: all that is wanted up to that position."""
-        for each in told:
+    def deliver(self, deliveries: Sequence[Delivery], position: int) -> None:
+        """Pass events on, in the log's order: all wanted events up to that position."""
+        for each in deliveries:
             at, instance = each.news.event.position, each.news.instance
             if channel := self.jobs.get(instance.job_id):
-                channel.tell(at, each.of_job)
+                channel.deliver(at, each.of_job)
             if channel := self.instances.get(instance.job_id):
-                channel.tell(at, each.of_instance)
+                channel.deliver(at, each.of_instance)
             for streams in self._of_all_or_some(instance):
                 for stream in tuple(streams):
                     if admits(stream.watch, instance):
-                        stream.take(at, each.of_job)  # only once, if it names the agent, too
+                        stream.take(
+                            at, each.of_job
+                        )  # once only, even if it names the job and its agent
             if each.news.event.topic == REGISTERED and instance.agent_id:
                 self._go_on_with_next_job(instance.agent_id, at)
-        self.everything.told = position
-        self._end({each.news.instance.job_id: each.news for each in told})
+        self.everything.newest = position
+        self._end({each.news.instance.job_id: each.news for each in deliveries})
 
     def _of_all_or_some(self, instance: Instance) -> Iterator[dict[Stream, None]]:
         yield self.everything.streams
@@ -158,7 +160,7 @@ class Channels:
 
     def _go_on_with_next_job(self, agent_id: str, position: int) -> None:
         if channel := self.agents.get(agent_id):
-            channel.told = position
+            channel.newest = position
             for stream in channel.streams:
                 stream.catch_up()
 

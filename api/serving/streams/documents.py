@@ -1,4 +1,4 @@
-"""The documents that streams carry: those of the GETs, as of the event that they follow."""
+"""The documents that streams carry: what a GET would have shown right after each event."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from projections.views.instance import Instance
 
 
 class Documents:
-    """Makes documents. It may read the log for a whole error, so it is called in a thread."""
+    """Makes documents, in a thread: for a whole error, it may read the log."""
 
     def __init__(self, services: Services) -> None:
         self._services = services

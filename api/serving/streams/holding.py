@@ -1,10 +1,10 @@
-"""Holding: the answers to requests for streams that come through a proxy which holds them (GRIP).
+"""Holding: a proxy holds the connections of streams, and Milepost only answers requests (GRIP).
 
-1. The first answer has what the reader missed, and lets the proxy hold the stream after it.
-2. The publisher tells the proxy of what happens; see `api.serving.publishing`.
-3. Whenever the proxy may have missed something, it asks at the stream's link; see `held_link`.
+1. The first answer has the events that the reader missed, and asks the proxy to hold the stream.
+2. The publisher sends later events to the proxy; see `api.serving.publishing`.
+3. Whenever the proxy may have missed an event, it asks at the stream's link; see `held_link`.
 
-So a held stream costs this process nothing, and is the log's sequence as every other one.
+A held stream costs this process nothing, and has the same events in the same order as any other.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from domain.errors import MilepostError
 from domain.writing.batching import Batching
 
 PATIENCE_SECONDS: Final = 30.0
-"""How long an answer may take. Thousands of readers may come at once."""
+"""How long an answer may take. Thousands of readers may connect at once."""
 MOST_WAITING: Final = 20_000
-"""How many readers may come at the same moment: those of a proxy that was started anew."""
+"""How many requests may wait: all readers of a proxy connect again when the proxy restarts."""
 
 
 class GoesOn(NamedTuple):
-    """A held stream, of which the proxy has sent what came up to a position."""
+    """A held stream that the proxy has sent up to a position."""
 
     held: Held
     after: int
@@ -56,17 +56,17 @@ class Holding:
         )
         self._asking = Gathering(loop, self._reading)
 
-    async def begin(self, watch: Watch, prefix: str) -> Answer:
+    async def begin(self, watch: Watch) -> Answer:
         """See `Door.hold`."""
         _, page = await self._asking.ask(watch)
         if _has_ended(watch, page) and not page.blocks:
             return Answer(204, [("Cache-Control", "no-store")])
-        return self._answer(watch, page, prefix, event_stream.retry())
+        return self._answer(watch, page, event_stream.retry())
 
-    async def go_on(self, held: Held, after: int, prefix: str) -> Answer:
+    async def go_on(self, held: Held, after: int) -> Answer:
         """See `Door.hold_on`."""
         watch, page = await self._asking.ask(GoesOn(held, after))
-        return self._answer(watch, page, prefix)
+        return self._answer(watch, page)
 
     def close(self) -> None:
         """End the thread."""
@@ -76,25 +76,25 @@ class Holding:
         watches = [each if isinstance(each, Watch) else self._watch(each) for each in asked]
         known = [Asked(each, each.after) for each in watches if isinstance(each, Watch)]
         pages = iter(self._pages.read(known))
-        found: list[tuple[Watch, Page] | Exception] = []
+        answers: list[tuple[Watch, Page] | Exception] = []
         for watch in watches:
             if isinstance(watch, Exception):
-                found.append(watch)
+                answers.append(watch)
             else:
                 page = next(pages)
-                found.append(page if isinstance(page, Exception) else (watch, page))
-        return found
+                answers.append(page if isinstance(page, Exception) else (watch, page))
+        return answers
 
     def _watch(self, asked: GoesOn) -> Watch | Exception:
         held = asked.held
         try:
             caller = granted(holder(held, self._services), "read")
-        except (MilepostError, PersistenceError) as error:  # only this stream gets it
+        except (MilepostError, PersistenceError) as error:  # the other streams of the batch go on
             return error
         return Watch(caller, max(held.after, asked.after), held.job_id, held.agent_id)
 
-    def _answer(self, watch: Watch, page: Page, prefix: str, begin: bytes = b"") -> Answer:
-        assert page.shown  # it is no page of all jobs
+    def _answer(self, watch: Watch, page: Page, begin: bytes = b"") -> Answer:
+        assert page.shown  # only streams of one job or agent are held
         body = begin + b"".join(block for _, block in page.blocks)
         if _has_ended(watch, page):
             if page.blocks:
@@ -109,11 +109,12 @@ class Holding:
             watch.agent_id,
             watch.caller.until,
         )
-        link = prefix + path_of(held, self._settings.grip_key)
+        # The proxy asks here. A prefix that was taken off before it would lead nowhere.
+        link = self._settings.path_prefix + path_of(held, self._settings.grip_key)
         if page.more:
             return Answer(200, [*event_stream.HEADERS, *instructions.go_on(link)], body)
         channel = instructions.channel_of(watch.job_id, watch.agent_id)
-        # Never before what the reader has seen: the proxy would go back to that, and repeat.
+        # An earlier position than the reader has seen would make the proxy send events again.
         hold = instructions.hold(channel, page.upto, watch.caller, link)
         return Answer(200, [*event_stream.HEADERS, *hold], body)
 

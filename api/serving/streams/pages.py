@@ -1,7 +1,7 @@
-"""Pages: what somebody who begins to watch is sent first, and what he missed meanwhile.
+"""Pages: a stream begins with the events that its reader has missed, some at a time.
 
-A page is read from the log, in the thread of a batching. It has every event of what is watched,
-from the position that the reader has seen up to `upto`. The next page goes on from there.
+The thread of a batching reads each page from the log. A page has every watched event after the
+position that the reader has seen, up to `upto`. The next page goes on from there.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from projections.views.instance import Instance
 EVENTS: Final = 100
 """How many events a page has at most."""
 PAGE_BYTES: Final = 1024 * 1024
-"""A page ends after the block with which it has more bytes: a document may have 64 KiB."""
+"""A page ends with the block that makes it longer than this: a document may have 64 KiB."""
 
 
 Document: TypeAlias = Callable[[Instance, datetime | None], bytes]
@@ -61,7 +61,7 @@ class Pages:
         self._some_jobs = SomeJobs(services, self._resuming)
 
     def read(self, asked: Sequence[Asked]) -> Sequence[Page | Exception]:
-        """Return a page for each request, or its error; read once what several ask for."""
+        """Return a page for each request, or its error; read a page once that several ask for."""
         known: dict[tuple[str | None, str | None, int | None], Page | Exception] = {}
         pages: list[Page | Exception] = []
         for watch, after in asked:
@@ -82,7 +82,7 @@ class Pages:
                 if watch.agent_id is not None:
                     return self._of_agent(watch.agent_id, after)
                 return self._of_all(watch, after)
-        except Exception as error:  # only the streams that ask for this page get it
+        except Exception as error:  # the other pages of the batch are read all the same
             return error
 
     def _of_job(self, job_id: str, after: int | None) -> Page:
@@ -130,7 +130,7 @@ class Pages:
             if size > PAGE_BYTES:
                 return Page(blocks, position, more=True)
         if not blocks or blocks[-1][0] < upto:
-            # A reader that comes again need not look at the same events again.
+            # When this reader connects again, nobody has to read the same events again.
             blocks.append((upto, event_stream.bookmark(upto)))
         return Page(blocks, upto, page.more)
 
@@ -141,9 +141,9 @@ class Pages:
     def _blocks(
         self, job: Instance, after: int, last: int, document: Document
     ) -> tuple[Sequence[tuple[int, bytes]], int]:
-        """Return the blocks of a job's first events after a position, none after the last one.
+        """Return blocks of a job's events, from after the position `after` up to `last`.
 
-        Return also the position up to which these are all.
+        There may be more: the second value is the position up to which none is missing.
         """
         if job.position <= after:
             return (), last
@@ -164,14 +164,14 @@ class Pages:
 
 
 def admits(watch: Watch, instance: Instance) -> bool:
-    """Tell whether somebody who watches all jobs sees this one, and wants to."""
+    """Tell whether the watcher of several jobs may see this job, and has not filtered it out."""
     return watch.caller.sees(instance.user_id) and all(
         getattr(instance, name) == value for name, value in watch.filters.items()
     )
 
 
 def visible(page: Page | Exception, watch: Watch) -> Page | Exception:
-    """Return the page if the watcher may see its job, else the error of a job that is not there."""
+    """Return the page if the watcher may see its job, else the error for a job that is unknown."""
     if isinstance(page, Page) and page.shown and not watch.caller.sees(page.shown.user_id):
         return JobNotFound() if watch.job_id is not None else AgentNotFound()
     return page

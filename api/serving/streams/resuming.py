@@ -1,4 +1,4 @@
-"""Resuming: with which event a reader goes on who has seen everything up to a position."""
+"""Resuming: which event comes next for a reader that has seen all events up to a position."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ REGISTERED: Final = JobQueued.__name__
 
 
 class Tenure(NamedTuple):
-    """A job that is an agent's newest one for some positions: after `after`, up to `last`."""
+    """The job that is an agent's newest one at the positions after `after`, up to `last`."""
 
     job: Instance
     after: int
@@ -35,8 +35,8 @@ class Resuming:
     def version_at(self, job: Instance, after: int) -> int:
         """Return the version of the job's last event up to a position; 0 if all come after it.
 
-        The job's newest event comes after the position. Who comes again has missed little mostly,
-        so the search begins at the end.
+        The job's newest event comes after the position. Most readers that connect again have missed
+        little, so the search begins at the end.
         """
         if job.first_position > after:
             return 0
@@ -63,12 +63,12 @@ class Resuming:
         registered, following = self._registered(newest.job_id), after + 1
         if registered <= following:
             return Tenure(newest, after, NEWEST)
-        # The rows may be behind, so the log is read from where they surely know all jobs.
+        # The rows know all jobs up to the read model's position. Later ones are read from the log.
         known = min(after, self._read_model.position())
-        found = self.registrations(agent_id, known, registered)
-        later = [each for each in found if each[0] > following] or [(registered, newest.job_id)]
-        earlier = [job_id for position, job_id in found if position <= following]
-        before = earlier[-1] if earlier else self._listed(agent_id, {job for _, job in found})
+        logged = self.registrations(agent_id, known, registered)
+        later = [each for each in logged if each[0] > following] or [(registered, newest.job_id)]
+        earlier = [job_id for position, job_id in logged if position <= following]
+        before = earlier[-1] if earlier else self._listed(agent_id, {job for _, job in logged})
         if before is not None:
             return self._tenure(before, after, later[0][0] - 1)
         (first, job_id), *others = later
@@ -83,7 +83,7 @@ class Resuming:
         return event.position if event else 0
 
     def _registered(self, job_id: str) -> int:
-        """Return the position of a job's registration, which mostly is its first event."""
+        """Return the position of a job's registration. It is the first event of most jobs."""
         log = self._read_model.log
         for event in log.history(job_id, limit=1):
             if event.topic == REGISTERED:
@@ -96,9 +96,9 @@ class Resuming:
 
     def registrations(self, agent_id: str, after: int, until: int) -> list[tuple[int, str]]:
         """Return the position and the job of each registration for the agent, in order."""
-        found: list[tuple[int, str]] = []
+        registrations: list[tuple[int, str]] = []
         while events := self._read_model.log.events(after, PAGE, until, (REGISTERED,)):
-            found += [
+            registrations += [
                 (stored.position, str(stored.job_id))
                 for stored, event in decoded(events, self._mapper)
                 if not isinstance(event, MapperDeserialisationError)
@@ -108,10 +108,10 @@ class Resuming:
             after = events[-1].position
             if not is_full(events, PAGE):
                 break
-        return found
+        return registrations
 
     def _listed(self, agent_id: str, others: set[str]) -> str | None:
-        """Return the agent's newest job that the rows know, except for these."""
+        """Return the newest job of the agent among the rows, except for these jobs."""
         jobs = [
             (job.queued_at, job.first_position, job.job_id)
             for job in self._reader.instances_of_agent(agent_id)

@@ -1,6 +1,6 @@
-"""Some of all jobs: what a reader missed who has named jobs and agents.
+"""Some jobs: the events that a reader missed of the jobs and agents that it named.
 
-It reads their histories, and not the log between: other jobs may have had a million events.
+Only their histories are read, and not the whole log: other jobs may have had a million events.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class SomeJobs:
     ) -> Page:
         """Return at most `limit` events after a position, of these jobs and of these agents' jobs.
 
-        `following` of the page is the position up to which it has all of them.
+        `following` of the page is the position up to which no such event is missing.
         """
         newest = upto = self._read_model.log.newest_position()
         entries: list[Entry] = []
@@ -44,7 +44,7 @@ class SomeJobs:
             if len(entries) > limit:
                 upto = min(upto, _position(entries[limit - 1]))
             entries = [entry for entry in entries if _position(entry) <= upto]
-        # Before its registration, a job was nobody's.
+        # Before its registration, a job has no agent.
         wanted = [
             entry
             for entry in entries
@@ -65,19 +65,19 @@ class SomeJobs:
                     yield job
                 else:
                     others[job.job_id] = None
-            # The rows lack a job that was registered a moment ago.
+            # The rows may lack a job that was registered a moment ago.
             for _, job_id in self._resuming.registrations(agent_id, projected, newest):
                 others[job_id] = None
         for job_id in others:
-            if found := self._reader.instance(job_id):
-                yield found
+            if instance := self._reader.instance(job_id):
+                yield instance
 
 
 def _oldest(jobs: Iterator[Instance], after: int, most: int) -> Sequence[Instance]:
-    """Return the jobs that may have the next events, those that began first before the others.
+    """Return the jobs that may have the next events: at most `most` of the jobs that began later.
 
-    A job that began after the position has an event where it began. So of these jobs, those that
-    began first have as many events as are wanted, and all others come later.
+    Each job that began after the position has its first event there. So the `most` jobs that began
+    first have `most` events before any event of the other jobs that began later.
     """
     earlier = list[Instance]()
 

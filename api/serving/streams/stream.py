@@ -1,11 +1,11 @@
-"""A stream: one watcher. It is sent what it missed, page by page, and then what it is told live.
+"""A stream sends its reader first the events that it missed, page by page, and then live events.
 
-1. The stream joins the channels of what it watches. From then on, the follower's news reach it.
-2. It reads a page. If nothing was told meanwhile that the page lacks, the stream is live: the next
-   event that is told follows what it has been sent. Else it reads the page after that one.
-3. Live, it writes what it is told, after the position that it has been sent.
+1. The stream joins the channels of what it watches. From then on, the follower delivers to it.
+2. The stream reads a page and writes it. If a later event was delivered meanwhile, it reads the
+   next page. Else it is live: the next delivered event follows the page.
+3. A live stream writes each delivered event after the position that it has sent.
 
-So each event comes once and in order, and nothing has to be stored for a stream that catches up.
+So each event is sent once and in order, and nothing is stored for a stream that catches up.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ from domain.errors import MilepostError, Unavailable
 from projections.views.instance import Instance
 
 MOST_UNSENT: Final = 64 * 1024
-"""A reader that has not taken more bytes than this is sent the next event later, from the log."""
+"""A reader that has more bytes than this to take gets the next event later, from the log."""
 AGAIN_SECONDS: Final = 1.0
 """How long a stream that catches up waits for a database that is away."""
 
 
 class Host(Protocol):
-    """What a stream is in; see `Audience`."""
+    """What a stream asks of the audience that it belongs to; see `Audience`."""
 
     def move(self, stream: Stream, job_id: str) -> None:
-        """Let the stream be told of this job, in place of the one before."""
+        """Deliver this job to the stream, in place of the agent's previous job."""
         ...
 
-    def told(self, stream: Stream) -> int:
-        """Return the position of the newest event that the follower has told of this thing."""
+    def newest_of(self, stream: Stream) -> int:
+        """Return the position of the newest event that was delivered to the stream's channels."""
         ...
 
     async def page(self, stream: Stream) -> Page:
-        """Return the page after what the stream has been sent."""
+        """Return the page after the position that the stream has sent."""
         ...
 
     def leave(self, stream: Stream) -> None:
@@ -46,9 +46,10 @@ class Host(Protocol):
 
 
 class Stream:
-    """Sends one watcher what is new; the source of an answer (see `Source`).
+    """Sends events to one reader; the source of an answer (see `Source`).
 
-    With `says_end`, it ends with its job.
+    `sent` is the position up to which the reader has all events. With `says_end`, the stream ends
+    with its job.
     """
 
     __slots__ = (
@@ -79,7 +80,7 @@ class Stream:
         self._drained: asyncio.Future[None] | None = None
 
     async def first_page(self) -> Page:
-        """Read what the stream begins with."""
+        """Read the page that the stream begins with."""
         self._page = page = await self._host.page(self)
         return page
 
@@ -88,7 +89,7 @@ class Stream:
         self._sink = sink
         page, self._page = self._page, None
         assert page
-        if not self._took(page):
+        if not self._send(page):
             self.catch_up()
 
     def drained(self) -> None:
@@ -104,7 +105,10 @@ class Stream:
         self._host.leave(self)
 
     def take(self, position: int, block: bytes | None) -> None:
-        """Write an event that is told live; without a block, end: the event cannot be shown."""
+        """Write a delivered event, if the stream is live.
+
+        Close the stream if there is no block: the event's document could not be made.
+        """
         if block is None:
             self.close()
         elif self.is_live and position > (self.sent or 0) and self._sink:
@@ -112,22 +116,22 @@ class Stream:
                 self.catch_up()
             else:
                 self.sent = position
-                self._write(block)
+                self._write(event_stream.news(position) if self.watch.only_when else block)
 
     def catch_up(self) -> None:
-        """Read on from the log, until the stream is live again."""
+        """Read pages of the log until the stream is live again."""
         self.is_live = False
         if self._sink and (self._task is None or self._task.done()):
             self._task = asyncio.get_running_loop().create_task(self._catch_up())
 
     def beat(self) -> None:
-        """Write something, unless that was done since the last beat or the reader is slow."""
+        """Write a comment, unless the stream wrote since the last beat or the reader is slow."""
         if not self.has_written and self._sink and not self._sink.unsent:
-            told = self._host.told(self) if self.is_live and self.watch.is_of_all else 0
-            if told > (self.sent or 0):
-                # Nothing of what was told so far was for this reader, who may resume after it.
-                self.sent = told
-                self._sink.write(event_stream.bookmark(told))
+            newest = self._host.newest_of(self) if self.is_live and self.watch.is_of_all else 0
+            if newest > (self.sent or 0):
+                # No event up to this position was for this reader, which may resume after it.
+                self.sent = newest
+                self._sink.write(event_stream.bookmark(newest))
             else:
                 self._sink.write(event_stream.BEAT)
         self.has_written = False
@@ -140,7 +144,7 @@ class Stream:
             self.close()
 
     def finish(self) -> None:
-        """Close the stream of a server that is about to end; the reader comes again."""
+        """Close the stream, because the server is about to end; the reader connects again."""
         if self._sink and self._sink.unsent:
             self._sink.abort()
         elif self._sink:
@@ -162,27 +166,31 @@ class Stream:
             try:
                 page = await self._host.page(self)
             except Unavailable:
-                # A stream outlives a database that is away: its reader would not come again.
+                # The stream outlives a database that is away: some readers never connect again.
                 await asyncio.sleep(AGAIN_SECONDS)
                 continue
             except MilepostError:
                 self.close()
                 return
-            if self._took(page):
+            if self._send(page):
                 return
 
-    def _took(self, page: Page) -> bool:
-        """Write a page; return True if the stream needs no other one now."""
+    def _send(self, page: Page) -> bool:
+        """Write a page; return True if the stream is live then."""
         after = -1 if self.sent is None else self.sent
-        blocks = [block for position, block in page.blocks if position > after]
+        blocks = [
+            event_stream.news(position) if self.watch.only_when else block
+            for position, block in page.blocks
+            if position > after
+        ]
         self.sent = max(after, page.upto)
         if blocks:
             self._write(b"".join(blocks))
         if page.shown and page.shown.job_id != self.job_id:
-            # It hears of this job only from now on, so the page may lack an event of it.
+            # The channel of this job delivers from now on: the page may lack an earlier event.
             self._host.move(self, page.shown.job_id)
             return False
-        if page.more or self._host.told(self) > self.sent:
+        if page.more or self._host.newest_of(self) > self.sent:
             return False
         self.is_live = True
         if page.shown and page.shown.has_ended:

@@ -14,21 +14,21 @@ from domain.log.store import translated
 
 
 class Ended(NamedTuple):
-    """The tokens and the sessions that are valid no more."""
+    """Tokens and sessions that are not valid any more."""
 
     tokens: Collection[str] = ()
     sessions: Collection[str] = ()
 
 
 class TokenCheck:
-    """Asks for the tokens and sessions of all streams at once: a stream costs no statement."""
+    """Looks up the tokens and sessions of all streams at once, with one statement for each kind."""
 
     def __init__(self, services: Services, threads: BoundedThreads) -> None:
         self._services = services
         self._threads = threads
 
     async def ended(self, token_ids: Collection[str], sessions: Collection[str]) -> Ended:
-        """Return which of these are valid no more; none of them while the database is away."""
+        """Return which of these are not valid any more. While the database is away, return none."""
         # The admin token of the settings stays valid for as long as the process lives.
         asked = frozenset(token_ids) - {ADMIN}, frozenset(sessions)
         if not any(asked):

@@ -139,7 +139,8 @@ def _is_of_another_run(attempt: Attempt, fact: Received) -> bool:
         return False
     if attempt.run_id is None or attempt.run_id.value != fact.workflow_run_id:
         return True
-    return bool(fact.run_attempt and fact.run_attempt != (attempt.run_attempt or 1))
+    first = 1 if attempt.run_attempt is None else attempt.run_attempt
+    return bool(fact.run_attempt and fact.run_attempt != first)
 
 
 def _reported_end(attempt: Attempt, fact: StatusReported) -> Attempt:

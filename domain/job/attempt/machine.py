@@ -20,7 +20,7 @@ def with_machine(attempt: Attempt, fact: Machine) -> Attempt:
     changed: dict[str, Any] = {}
     if run_id := fact.workflow_run_id:
         _change(changed, attempt, "run_id", ReportedValue(run_id, fact.occurred_at))
-        if fact.run_attempt and attempt.run_attempt is None:
+        if fact.run_attempt is not None and attempt.run_attempt is None:
             changed["run_attempt"] = fact.run_attempt
         if fact.server_id and not attempt.claims_machine:
             changed["claims_machine"] = True

@@ -162,6 +162,17 @@ class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only
             return [(self.machine_id, self.rollback_requested_at), *asked]
         return asked
 
+    @property
+    def runs_though_failed(self) -> bool:
+        """True if its machine said that it runs, although the run reported a failure."""
+        return bool(
+            self.final
+            and self.final.status == "failed"
+            and not (self.final.ordered or self.stopped_at or self.rollback_requested_at)
+            and self.server_id
+            and self.server_id.runs
+        )
+
     def other(self, server_id: str | None) -> OtherMachine | None:
         """Return the machine with this id if the attempt reported it beside its own one."""
         return next((each for each in self.others if each.server_id == server_id), None)

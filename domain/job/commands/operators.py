@@ -11,7 +11,7 @@ from domain.errors import JobChanged, JobInProgress, JobNotFound, NotPossible
 from domain.job.commands.contract import Decision
 from domain.job.keys.key import Key, in_progress_key
 from domain.job.provisioning_job import Outcome, ProvisioningJob
-from domain.job.runs.orders import Order, possible, refused
+from domain.job.runs.orders import Order, Requested, possible, refused
 from domain.workflows.definition import MAX_RETRIES, Workflows
 
 
@@ -30,8 +30,8 @@ class StopJob(msgspec.Struct, frozen=True):
 
     def decide(self, job: ProvisioningJob, keys: Mapping[str, Key], now: datetime) -> Decision:
         _check(job, self.version)
-        stopping = job.stop(self.requested_by, self.reason, now, token_id=self.token_id)
-        return Decision(stopping)
+        requested = Requested(now, self.requested_by, self.reason, self.token_id)
+        return Decision(job.stop(requested))
 
 
 class OrderJob(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,31 +69,19 @@ class OrderJob(msgspec.Struct, frozen=True, kw_only=True):
 
     def _outcome(self, job: ProvisioningJob, now: datetime) -> Outcome:
         max_retries = self._max_retries(job)
-        given = (self.requested_by, self.reason, now, max_retries)
+        requested = Requested(now, self.requested_by, self.reason, self.token_id)
         match self.order:
             case "fail":
-                return job.fail(*given, token_id=self.token_id)
+                return job.fail(requested, max_retries)
             case "cancel":
-                return job.cancel(*given, token_id=self.token_id)
+                return job.cancel(requested, max_retries)
             case "retry":
                 self._refuse_unknown(job)
-                return job.retry(*given, token_id=self.token_id)
+                return job.retry(requested, max_retries)
             case "stop":
-                return self._stop(job, now, max_retries)
+                return _stop(job, requested, max_retries)
             case "stopped":
-                return job.confirm_stopped(*given, self.server_id, token_id=self.token_id)
-
-    def _stop(self, job: ProvisioningJob, now: datetime, max_retries: int) -> Outcome:
-        attempt = job.attempt
-        if attempt.status == "stopped" or (
-            attempt.status == "running" and attempt.stop_requested_at
-        ):
-            return Outcome(job)
-        if attempt.status != "running":
-            status = "pending" if attempt.status == "queued" else attempt.status
-            why = f"Job {job.id!r} has no running instance to stop: it is {status}."
-            raise refused(why, job.runs, max_retries)
-        return job.stop(self.requested_by, self.reason, now, token_id=self.token_id)
+                return job.confirm_stopped(requested, max_retries, self.server_id)
 
     def _refuse_unknown(self, job: ProvisioningJob) -> None:
         # Another definition may allow more retries, and other deadlines would count.
@@ -114,6 +102,17 @@ class OrderJob(msgspec.Struct, frozen=True, kw_only=True):
         if self.workflows is None:
             return MAX_RETRIES
         return self.workflows.recorded(job.queued.workflow if job.queued else None).max_retries
+
+
+def _stop(job: ProvisioningJob, requested: Requested, max_retries: int) -> Outcome:
+    attempt = job.attempt
+    if attempt.status == "stopped" or (attempt.status == "running" and attempt.stop_requested_at):
+        return Outcome(job)
+    if attempt.status != "running":
+        status = "pending" if attempt.status == "queued" else attempt.status
+        why = f"Job {job.id!r} has no running instance to stop: it is {status}."
+        raise refused(why, job.runs, max_retries)
+    return job.stop(requested)
 
 
 def _check(job: ProvisioningJob, version: int | None) -> None:

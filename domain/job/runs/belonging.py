@@ -46,19 +46,21 @@ class Placement(msgspec.Struct, frozen=True, gc=False):
     revives: bool = False
 
 
-def place(runs: Runs, facts: Sequence[Received], is_registered: bool = False) -> Placement:
+def place(
+    runs: Runs, facts: Sequence[Received], registered_at: datetime | None = None
+) -> Placement:
     """Decide which attempt a callback belongs to; a registered job waits for its workflow."""
     if _is_plain(runs, facts[-1]):
         return Placement(runs.attempts[0].number)
     word = Word(facts)
     if word.status == "stopped":
-        number = removed_in(runs, word, is_registered)
+        number = removed_in(runs, word, registered_at is not None)
         if number is not None:
             return Placement(number)
     if repeated := _failed_at(runs, word):
         return Placement(repeated.number)
     if word.run_id is None:
-        return _of_no_run(runs, word)
+        return _of_no_run(runs, word, registered_at)
     if known := runs.newest_of(word.run_id, word.run_attempt):
         return _of_attempt(runs, known, word)
     if runs.has_forgotten(word.run_id, word.run_attempt):
@@ -94,9 +96,9 @@ def _failed_at(runs: Runs, word: Word) -> Attempt | None:
     return None
 
 
-def _of_no_run(runs: Runs, word: Word) -> Placement:
+def _of_no_run(runs: Runs, word: Word, registered_at: datetime | None) -> Placement:
     attempt = runs.working or runs.present
-    if word.clock:
+    if word.clock and not _fails_before_the_job(runs, attempt, word, registered_at):
         then = _open_at(runs, attempt, word.clock)
         is_another = was_another_failure(then, word)
         if (is_another or then is not attempt) and not _has_a_slow_clock(runs, attempt, word):
@@ -134,6 +136,8 @@ def _of_attempt(runs: Runs, attempt: Attempt, word: Word) -> Placement:
         return Placement(attempt.number)
     if goes_on_elsewhere(attempt, final, word):
         return _goes_on(runs, word)
+    if (final.removed or final.status == "running") and _came_late(runs, word, attempt.stopped_at):
+        return Placement(attempt.number)
     if final.status == "running":
         return _after_running(runs, attempt, final, word)
     if final.inferred:
@@ -155,8 +159,7 @@ def _after_running(runs: Runs, attempt: Attempt, final: Final, word: Word) -> Pl
 
 
 def _after_timeout(runs: Runs, attempt: Attempt, final: Final, word: Word) -> Placement:
-    is_old = word.clock and is_before(word.clock, final.moment.recorded_at)
-    if is_old and not _was_measured(runs, word):
+    if _came_late(runs, word, final.moment.recorded_at):
         return Placement(attempt.number)
     announces = word.status == "provisioning"
     if announces and not word.run_attempt and (attempt.announced or attempt.stopped_at):
@@ -164,6 +167,13 @@ def _after_timeout(runs: Runs, attempt: Attempt, final: Final, word: Word) -> Pl
     # Once its machine is gone, nothing takes the timeout back.
     revives = attempt.stopped_at is None and refutes(attempt, final, word)
     return Placement(attempt.number, revives=revives)
+
+
+def _came_late(runs: Runs, word: Word, end: datetime | None) -> bool:
+    """Tell whether the word is dated before an end that was recorded before it."""
+    if end is None or word.clock is None or not is_before(word.clock, end):
+        return False
+    return not _was_measured(runs, word)
 
 
 def _waiting(runs: Runs) -> Attempt | None:
@@ -219,6 +229,18 @@ def _open_at(runs: Runs, attempt: Attempt, clock: datetime) -> Attempt:
             break  # it happened between the two, so the later one began earlier than we knew
         place -= 1
     return every[place]
+
+
+def _fails_before_the_job(
+    runs: Runs, attempt: Attempt, word: Word, registered_at: datetime | None
+) -> bool:
+    """Tell whether a failure is dated before the job, unlike the attempt: its clock is slow."""
+    if not (word.fails and word.clock and registered_at and attempt.evidence_at):
+        return False
+    if registered_at - word.clock <= MAX_LEAD or registered_at - attempt.evidence_at > MAX_LEAD:
+        return False
+    # A job that was registered after its first callbacks is older than its registration.
+    return not any(each.claim and each.claim.recorded_at < registered_at for each in runs.attempts)
 
 
 def _has_a_slow_clock(runs: Runs, present: Attempt, word: Word) -> bool:

@@ -36,8 +36,9 @@ def _is_newer(one: Attempt, other: Attempt) -> bool:
         return opened_later
     if one.run_id and other.run_id:
         if one.run_id.value == other.run_id.value:
-            if one.run_attempt and other.run_attempt and one.run_attempt != other.run_attempt:
-                return one.run_attempt > other.run_attempt
+            counts = one.run_attempt, other.run_attempt
+            if counts[0] is not None and counts[1] is not None and counts[0] != counts[1]:
+                return counts[0] > counts[1]
             return opened_later
         later = one if opened_later else other
         if later.wanted or later.reruns or (later.run_attempt and later.run_attempt > 1):

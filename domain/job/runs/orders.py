@@ -8,14 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from domain.errors import NotPossible
 from domain.job.attempt.state import Attempt
+from domain.job.runs.rollback import is_of_another
 from domain.job.runs.state import Runs
 
 Ordered: TypeAlias = Literal["fail", "cancel", "retry", "stopped"]
 Order: TypeAlias = Ordered | Literal["stop"]
+
+
+class Requested(NamedTuple):
+    """Who gave an order, with which token, why and when: each of its facts records all of this."""
+
+    recorded_at: datetime
+    requested_by: str | None = None
+    reason: str | None = None
+    token_id: str | None = None
 
 
 def to_end(runs: Runs, wanted: Literal["failed", "cancelled"], max_retries: int) -> Attempt | None:
@@ -23,10 +33,10 @@ def to_end(runs: Runs, wanted: Literal["failed", "cancelled"], max_retries: int)
 
     A timeout is only our inference, so an order may still end that attempt. Raises `NotPossible`.
     """
-    attempt = _last(runs)
+    attempt = runs.working or runs.present
     if _can_end(attempt):
         return attempt
-    if attempt.outcome == wanted:
+    if any(each.outcome == wanted for each in _ended(runs)):
         return None
     raise refused(f"{_standing(runs)}.", runs, max_retries)
 
@@ -82,13 +92,21 @@ def machines_left(runs: Runs) -> Sequence[tuple[Attempt, str | None]]:
         if each.status == "running" and not each.replaced and not each.rollback_is_open:
             left.append((each, each.machine_id))
         left += [(each, machine) for machine, _ in each.machines_left]
+    left += [(each, each.machine_id) for each in running_though_failed(runs)]
     return left
+
+
+def running_though_failed(runs: Runs) -> Sequence[Attempt]:
+    """Return the failed attempts whose machine said that it runs, and of which nobody makes use."""
+    return [
+        each for each in runs.attempts if each.runs_though_failed and not is_of_another(runs, each)
+    ]
 
 
 def possible(runs: Runs, max_retries: int) -> tuple[Order, ...]:
     """Return the orders that would change the job now."""
     present, orders = runs.present, list[Order]()
-    if _can_end(_last(runs)):
+    if _can_end(runs.working or present):
         orders += ["fail", "cancel"]
     if present.status == "running":
         orders += [] if present.stop_requested_at else ["stop"]
@@ -106,14 +124,10 @@ def refused(why: str, runs: Runs, max_retries: int) -> NotPossible:
     return NotPossible(f"{why} {instead}", possible=orders)
 
 
-def _last(runs: Runs) -> Attempt:
-    """Return the attempt in progress, else one that an order ended after the present one."""
-    if runs.working:
-        return runs.working
-    for attempt in reversed(runs.attempts):
-        if attempt is runs.present or (attempt.final and attempt.final.ordered):
-            return attempt
-    return runs.present
+def _ended(runs: Runs) -> Sequence[Attempt]:
+    """Return the attempt that is shown, and those that an order ended after it."""
+    later = runs.newer_than(runs.present.number)
+    return [runs.present, *(each for each in later if each.final and each.final.ordered)]
 
 
 def _can_end(attempt: Attempt) -> bool:

@@ -1,6 +1,8 @@
-"""Removals: which attempt `stopped` is about."""
+"""Removals: which attempt `stopped` is about, and which others had the same machine."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from domain.job.attempt.state import Attempt
 from domain.job.runs.state import Runs
@@ -20,6 +22,18 @@ def removed_in(runs: Runs, word: Word, is_registered: bool) -> int | None:
     if word.server_id and not _may_be_the_one_that_runs(runs):
         return NONE  # another job's machine, or one from before the job
     return _before_it_begins(runs, word, is_registered)
+
+
+def ran_before(runs: Runs, number: int, server_id: str | None) -> Sequence[Attempt]:
+    """Return the attempts of older runs that run on a machine which is gone from this attempt.
+
+    A newer run may have made a machine of the same name since.
+    """
+    gone = runs.find(number)
+    if gone is None:
+        return ()
+    machine, older = server_id or gone.machine_id, runs.older_than(number)
+    return [each for each in older if each.status == "running" and each.has_machine(machine)]
 
 
 def _stopping(runs: Runs, word: Word) -> Attempt | None:

@@ -38,7 +38,7 @@ def rollback_of(
         return None  # without a machine, or with one that is gone for good
     if not attempt.rollback_requested_at and (attempt.passed_on or attempt.status != "failed"):
         return None  # another attempt answers for the machine, or nobody has to
-    is_wanted = attempt.status != "failed" or _is_of_another(runs, attempt)
+    is_wanted = attempt.status != "failed" or is_of_another(runs, attempt)
     if attempt.final and not attempt.final.ordered:
         # After an operator's order, a run that goes on changes nothing but its machine.
         is_wanted = is_wanted or _says_it_runs(facts, attempt)
@@ -93,17 +93,20 @@ def _says_it_runs(facts: Sequence[Fact], attempt: Attempt) -> bool:
     )
 
 
-def _is_of_another(runs: Runs, attempt: Attempt) -> bool:
-    """Tell whether an attempt that runs or is in progress has the same machine."""
+def is_of_another(runs: Runs, attempt: Attempt) -> bool:
+    """Tell whether another attempt answers for the same machine."""
     return _has_another(runs, attempt, attempt.machine_id)
 
 
 def _has_another(runs: Runs, attempt: Attempt, server_id: str | None) -> bool:
-    return any(
-        each.number != attempt.number
-        and each.has_machine(server_id)
-        and (each.final is None or each.status == "running")
-        for each in runs.attempts
+    """Tell whether another attempt answers for the machine.
+
+    It is one that works on it or runs on it, else the newest one that reported it.
+    """
+    newer, older = runs.newer_than(attempt.number), runs.older_than(attempt.number)
+    return any(each.is_machine(server_id) or each.other(server_id) for each in newer) or any(
+        each.has_machine(server_id) and (each.final is None or each.status == "running")
+        for each in older
     )
 
 
@@ -111,11 +114,12 @@ def _may_be_of_another(runs: Runs, attempt: Attempt) -> bool:
     """Tell whether the machine may be that of a superseded run, or the one that runs.
 
     A run claims its machine when a word that names the run names the machine. Silence is no proof
-    against a machine while the one that runs was not named, and neither was its run.
+    against a machine while the one that runs was not named: a workflow may start another one, which
+    makes the machine, and report the end itself.
     """
     if attempt.final and attempt.final.inferred:
         for each in runs.attempts:
-            if each.status == "running" and not (each.machine_id or each.run_id):
+            if each.status == "running" and each.machine_id is None:
                 return True
     if attempt.claims_machine:
         return False

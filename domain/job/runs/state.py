@@ -7,6 +7,7 @@ with it (`domain/job/runs/belonging.py`).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from hashlib import sha256
 
 import msgspec
@@ -83,8 +84,15 @@ class Runs(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         """Tell whether another run has taken the place of this attempt while it was in progress."""
         if attempt.final is not None:
             return False
-        place = self._place(attempt.number)
-        return place is not None and any(later.has_begun for later in self.attempts[place + 1 :])
+        return any(later.has_begun for later in self.newer_than(attempt.number))
+
+    def newer_than(self, number: int) -> Sequence[Attempt]:
+        """Return the attempts of newer runs than that of this attempt; none if it is forgotten."""
+        return self.attempts[self._place(number) + 1 :]
+
+    def older_than(self, number: int) -> Sequence[Attempt]:
+        """Return the attempts of older runs than that of this attempt."""
+        return self.attempts[: self._place(number)]
 
     def find(self, number: int) -> Attempt | None:
         """Return the attempt with this number, or None if it is not remembered."""
@@ -97,7 +105,8 @@ class Runs(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         """Return the newest attempt of a run, or None if the run is not known.
 
         A run that names no `run_attempt` may be any of its id's. A `run_attempt` that is named may
-        be an attempt of that id which has named none yet: its first one, or one in progress.
+        be an attempt of that id which has named none yet: its first one, or one in progress. 0 is
+        the first one of a sender that counts from 0, and says nothing otherwise.
         """
         same = [each for each in self.attempts if each.run_id and each.run_id.value == run_id]
         if run_attempt is None:
@@ -106,9 +115,9 @@ class Runs(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
             if attempt.run_attempt == run_attempt:
                 return attempt
         for attempt in reversed(same):
-            if attempt.run_attempt is None and (run_attempt == 1 or attempt.final is None):
+            if attempt.run_attempt is None and (run_attempt <= 1 or attempt.final is None):
                 return attempt
-        return None
+        return same[-1] if same and run_attempt == 0 else None
 
     def has_forgotten(self, run_id: str, run_attempt: int | None) -> bool:
         """Tell whether this run had an attempt that is no longer remembered."""
@@ -122,11 +131,9 @@ class Runs(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
             return self.attempts[0].number
         return first_release.number_of(self.attempts, fact)
 
-    def _place(self, number: int) -> int | None:
-        for place, attempt in enumerate(self.attempts):
-            if attempt.number == number:
-                return place
-        return None
+    def _place(self, number: int) -> int:
+        numbers = [attempt.number for attempt in self.attempts]
+        return numbers.index(number) if number in numbers else len(numbers)
 
     def with_changed(self, before: Attempt, after: Attempt) -> Runs:
         """Return the runs with an attempt as it has become, in its place."""

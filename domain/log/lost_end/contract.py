@@ -1,4 +1,4 @@
-"""A loss: what a process noticed when events that it had seen were not in the log any more.
+"""A loss: a process noticed that events which it had seen are not in the log any more.
 
 The twins `sqlite.py` and `postgres.py` have the losses in a table beside the events, so that every
 process and every command sees them. A loss is acknowledged once, and its row stays.
@@ -17,8 +17,9 @@ class Loss(msgspec.Struct, frozen=True, kw_only=True):
     """An event that a process had seen, and that the log does not have at its position any more.
 
     Version `version` of the job `job_id` was at `position` when it was last seen, at `seen_at`. The
-    log ended at `log_position` when the loss was noticed. The log still has what was seen up to
-    `agreed_position`, at `agreed_at`; both say nothing (0 and None) if all that was seen is lost.
+    log ended at `log_position` when the loss was noticed. The newest seen event that the log
+    still has is at `agreed_position`, and was seen at `agreed_at`. These are 0 and None if the log
+    has none of the seen events.
     """
 
     id: str
@@ -51,16 +52,16 @@ class Losses(Protocol):
     """Losses beside the events. Every method may raise the library's `PersistenceError`."""
 
     def losses(self) -> Sequence[Loss]:
-        """Return all losses, the oldest first, also those that are acknowledged."""
+        """Return all losses, the oldest first, also acknowledged ones."""
         ...
 
     def report_loss(self, loss: Loss, known: Collection[str]) -> bool:
-        """Record a loss, unless there are others than those whose ids are known.
+        """Record a loss, unless a loss is recorded whose id is not among the known ones.
 
-        Returns whether it was recorded. Of several processes, one records it.
+        Returns whether it was recorded. When several processes notice a loss, one records it.
         """
         ...
 
     def acknowledge_losses(self, at: datetime, reason: str | None) -> int:
-        """Acknowledge all losses that are not; return how many that was."""
+        """Acknowledge all losses that are open; return their number."""
         ...

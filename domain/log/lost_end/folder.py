@@ -1,7 +1,7 @@
-"""Memories in a folder: a file for each log and each database that this log was seen in.
+"""Memories in a folder: a file for each log and each database in which that log was seen.
 
-A home may serve several databases in turn, and several servers may share a home. The folder may be
-read-only: then a restart forgets what the process has seen.
+A home may serve several databases one after another, and several servers may share a home. The
+folder may be read-only: then a process forgets at its end what it has seen.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ ROOT: Final = 0
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """What was seen of the log of this origin in this database."""
+    """A memory of the log of this origin, as it was seen in this database."""
 
     origin: str
     database: str
@@ -34,9 +34,10 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class MemoryFolder:
-    """Keeps the memory of the log in one database.
+    """Stores the memory of the log in one database.
 
-    `database` is its name, without a password. `origin` asks the database which log it has.
+    `database` is the name of the database, without a password. `origin` asks the database which
+    log it has.
     """
 
     def __init__(self, folder: Path, database: str, origin: Callable[[], str | None]) -> None:
@@ -47,28 +48,30 @@ class MemoryFolder:
         self._has_complained = False
 
     def load(self) -> Memory:
-        """See `Kept.load`.
+        """See `MemoryStore.load`.
 
-        If this log was never seen in this database, the newest memory of it in another database
-        counts: the address of a database changes in a failover by hand. Else what was seen of
-        another log in this database counts: somebody may have put an empty one in its place.
+        Return the newest memory of this log in this database. Without one, return the newest memory
+        of this log in another database: a failover by hand changes the address of the database.
+        Without that, return the newest memory of another log in this database: somebody may have
+        replaced the log by an empty one.
         """
         self._origin = origin = self._ask_origin() or ""
         entries = list(self._entries())
         of_log = [entry for entry in entries if entry.origin == origin]
-        here = [entry for entry in entries if entry.database == self._database]
-        for kept in ([entry for entry in of_log if entry in here], of_log, here):
-            if kept:
-                return max((entry.memory for entry in kept), key=_newest)
+        of_database = [entry for entry in entries if entry.database == self._database]
+        of_both = [entry for entry in of_log if entry in of_database]
+        for candidates in (of_both, of_log, of_database):
+            if candidates:
+                return max((entry.memory for entry in candidates), key=_newest)
         return Memory()
 
     def save(self, memory: Memory) -> None:
-        """See `Kept.save`."""
+        """See `MemoryStore.save`."""
         if self._origin is None:
             return
         path = self._folder / f"{self._name(self._origin)}.json"
-        kept = _read(path)
-        if kept and not _is_better(memory, kept.memory):
+        stored = _read(path)
+        if stored and not _is_better(memory, stored.memory):
             return
         content = msgspec.json.encode(Entry(self._origin, self._database, memory))
         try:
@@ -93,7 +96,7 @@ class MemoryFolder:
 
 
 def _is_a_guest(home: Path) -> bool:
-    # The owner of the home could neither read nor replace what root leaves there.
+    # The owner of the home could neither read nor replace a file that root makes there.
     return os.geteuid() == ROOT != home.stat().st_uid
 
 
@@ -101,11 +104,11 @@ def _newest(memory: Memory) -> float:
     return memory.marks[-1].at.timestamp() if memory.marks else 0.0
 
 
-def _is_better(memory: Memory, kept: Memory) -> bool:
-    """Tell whether a memory knows more losses than the kept one, or as many and a newer event."""
-    if memory.known == kept.known:
-        return memory.position > kept.position
-    return memory.known > kept.known
+def _is_better(memory: Memory, stored: Memory) -> bool:
+    """Tell whether a memory knows more losses than the stored one, or as many and a newer event."""
+    if memory.known == stored.known:
+        return memory.position > stored.position
+    return memory.known > stored.known
 
 
 def _read(path: Path) -> Entry | None:
@@ -116,7 +119,7 @@ def _read(path: Path) -> Entry | None:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    # Without a wait for the disk: after a power cut, an older memory is as right.
+    # Nobody waits for the disk: after a power cut, an older memory is as right.
     file, name = tempfile.mkstemp(".part", f".{path.name}.", path.parent)
     try:
         with os.fdopen(file, "wb") as part:

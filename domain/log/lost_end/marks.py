@@ -1,4 +1,4 @@
-"""What a process remembers of the log: some events that it has seen, up to the newest one."""
+"""The memory of a process: some events of the log that it has seen, the newest one among them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DENSE_MARKS: Final = 16
 
 
 class Mark(msgspec.Struct, frozen=True):
-    """An event that was in the log at this time. Its leaf is the hash of all that is stored."""
+    """An event that was in the log at this time. `leaf` is the hash of the whole stored event."""
 
     position: int
     job_id: str
@@ -25,26 +25,26 @@ class Mark(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, event: Stored, at: datetime) -> Mark:
-        """Return the mark of an event that was seen now."""
+        """Return the mark of an event that was seen at this time."""
         return cls(event.position, str(event.job_id), event.version, event.leaf, at)
 
 
 class Memory(msgspec.Struct, frozen=True):
-    """Marks in order of position, and the losses that were known when the marks were last right."""
+    """Marks in order of position, and the losses known when the log was last compared with them."""
 
     marks: tuple[Mark, ...] = ()
     known: frozenset[str] = frozenset()
 
     @property
     def position(self) -> int:
-        """The newest position that was seen; 0 without any."""
+        """The position of the newest mark; 0 without a mark."""
         return self.marks[-1].position if self.marks else 0
 
     def with_mark(self, mark: Mark) -> Memory:
         """Return the memory with a newer mark.
 
-        Of more than `MOST_MARKS` marks, every second older one is left out. So the marks are the
-        farther apart the older they are, and they tell about when an end was lost.
+        If there are more than `MOST_MARKS`, every second of the older marks is dropped. So older
+        marks are farther apart, and all of them together show about when an end was lost.
         """
         marks = (*self.marks, mark)
         if len(marks) > MOST_MARKS:

@@ -11,7 +11,7 @@ from domain.log.lost_end.contract import Loss
 
 
 class MemoryLosses:
-    """Keep losses in a list."""
+    """Store losses in a list."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,11 +1,12 @@
-"""The watch over the log's end: what this process has seen must still be in the log.
+"""The watch over the log's end: the log must still have the events that this process has seen.
 
 After a failover to a standby that was behind, or a restore of an older backup, the positions of
-receipts name other events. The database itself cannot tell: its tree and its rows are equally far
-behind. So each process remembers what it has seen, and compares it with the log.
+receipts name other events. The database itself cannot show this: its tree and its rows are equally
+far behind. So each process remembers events that it has seen, and compares them with the log.
 
-Several processes notice the same loss. Each one knows the losses that were recorded when it last
-found its memory right. If another loss has been recorded since then, it was noticed already.
+Several processes notice the same loss. Each process knows the losses that were recorded when it
+last compared its memory without a difference. If another loss was recorded since then, another
+process has noticed this one already.
 """
 
 from __future__ import annotations
@@ -31,19 +32,19 @@ from domain.log.stored import Stored
 log = logging.getLogger("milepost")
 
 LOOK_SECONDS: Final = 1.0
-"""How long a process that commits trusts its last look."""
+"""How long a process that commits relies on its last comparison."""
 ID_BYTES: Final = 8
 
 
-class Kept(Protocol):
+class MemoryStore(Protocol):
     """Where a memory outlives its process."""
 
     def load(self) -> Memory:
-        """Return what was kept of this log; may raise the library's `PersistenceError`."""
+        """Return the stored memory of this log; may raise the library's `PersistenceError`."""
         ...
 
     def save(self, memory: Memory) -> None:
-        """Keep this memory, unless a better one is kept. Never raises."""
+        """Store this memory, unless a better one is stored. Never raises."""
         ...
 
 
@@ -57,7 +58,7 @@ class EndWatch:
         self._store = store
         self._passed = passed
         self._lock = Lock()
-        self._kept: Kept | None = None
+        self._memory_store: MemoryStore | None = None
         self._memory = Memory()
         self._is_begun = False
         self._appended: tuple[int, StoredEvent] | None = None
@@ -66,24 +67,24 @@ class EndWatch:
         self._is_compared = False
         self._has_complained = False
 
-    def keep_in(self, kept: Kept) -> None:
-        """Begin with the memory that is kept there, and keep this process's memory there, too."""
-        self._kept = kept
+    def keep_in(self, memory_store: MemoryStore) -> None:
+        """Begin with the memory that is stored there, and store this process's memory there."""
+        self._memory_store = memory_store
 
     def committed(self, events: Sequence[StoredEvent], positions: Sequence[int]) -> None:
-        """Remember events that were just stored; look first, if a look is due.
+        """Remember events that were just stored; compare first, if that is due.
 
-        Only the committing thread calls this. It costs a statement only if a look is due.
+        Only the committing thread calls this. It costs a statement only if a comparison is due.
         """
         if positions[0] <= self._position or self._passed() >= self._due:
             self.look()
-        # What was not compared must not be forgotten for something newer.
+        # A newer event must not take the place of one that was not compared yet.
         if self._is_compared:
             self._position = positions[-1]
             self._appended = positions[-1], events[-1]
 
     def suspect(self) -> None:
-        """Let the next commit look: another database may answer."""
+        """Let the next commit compare: another database may answer."""
         self._is_compared = False
         self._due = self._passed()
 
@@ -104,7 +105,7 @@ class EndWatch:
         return True
 
     def follow(self) -> None:
-        """Look, remember the log's newest event, and keep the memory.
+        """Compare, remember the log's newest event, and store the memory.
 
         Raises the library's `PersistenceError`.
         """
@@ -122,15 +123,15 @@ class EndWatch:
                 self.keep()
 
     def keep(self) -> None:
-        """Keep the memory for the next process, if this one has compared it with the log."""
-        if self._kept and self._is_begun:
-            self._kept.save(self._memory_now())
+        """Store the memory for the next process, if this one has compared it with the log."""
+        if self._memory_store and self._is_begun:
+            self._memory_store.save(self._memory_now())
 
     def _look(self) -> bool:
-        """Compare the memory with the log, and record a loss; return whether all is there."""
+        """Compare the memory with the log, and record a loss; return whether the log is whole."""
         if not self._is_begun:
-            if self._kept:
-                self._memory = self._kept.load()
+            if self._memory_store:
+                self._memory = self._memory_store.load()
             self._is_begun = True
         losses = frozenset(loss.id for loss in self._store.losses())
         memory = self._memory_now()
@@ -159,11 +160,11 @@ class EndWatch:
         return memory
 
     def _is_in_log(self, mark: Mark) -> bool:
-        found = self._store.events(mark.position - 1, 1)
-        return bool(found) and found[0].position == mark.position and found[0].leaf == mark.leaf
+        events = self._store.events(mark.position - 1, 1)
+        return any(each.position == mark.position and each.leaf == mark.leaf for each in events)
 
     def _lost(self, memory: Memory) -> Memory:
-        """Record a loss, unless another process has; return the memory of what is in the log."""
+        """Record a loss, unless another process did; return the memory without the lost events."""
         lost = memory.marks[-1]
         agreed = next((mark for mark in reversed(memory.marks) if self._is_in_log(mark)), None)
         loss = Loss(
@@ -186,7 +187,7 @@ class EndWatch:
         return memory.up_to(loss.agreed_position)
 
     def _complain(self, error: PersistenceError) -> None:
-        # A database that is away is told of by the commits. A missing right would be told by none.
+        # The commits log that a database is away. Nothing else logs that a right is missing.
         if not self._has_complained and not isinstance(error, OperationalError | InterfaceError):
             self._has_complained = True
             log.warning("the end of the log cannot be watched: %s", error)

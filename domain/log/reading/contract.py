@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from domain.log.bounded import READ_BYTES, is_full
-from domain.log.snapshots import Snapshot
+from domain.log.recalling.snapshots import Snapshot
 from domain.log.stored import Stored
 
 NEWEST: Final = 2**62

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import LiteralString
 
+from domain.job.keys.key import Key
 from domain.log.lost_end import sqlite as lost_end
 from domain.log.schema.sqlite import SQLitePart
 from domain.log.schema.steps import Part, Step, each
@@ -76,3 +77,8 @@ KEEP_SNAPSHOT = """
     ON CONFLICT (job_id) DO UPDATE
     SET version = excluded.version, shape = excluded.shape, state = excluded.state
 """
+
+
+def key_row(key: Key) -> tuple[str, str, int, str]:
+    """Return the parameters of `CLAIM_KEY` and `POINT_KEY`."""
+    return key.name, key.job_id, key.version, key.digest

@@ -19,9 +19,16 @@ from projections.read_model.sightings import (
 )
 
 # A row of another shape is ignored: then the tail begins with the job's first event.
+# The document may have megabytes, so it comes with the first event alone: not a hundred times.
 SIGHT: dict[str, LiteralString] = {
     "instances": f"""
-        SELECT wanted.job_id, stored.document,
+        SELECT wanted.job_id,
+               CASE WHEN e.originator_version IS NULL OR NOT EXISTS (
+                   SELECT 1 FROM milepost_events AS earlier
+                    WHERE earlier.originator_id = wanted.job_id
+                      AND earlier.originator_version > COALESCE(stored.version, 0)
+                      AND earlier.originator_version < e.originator_version)
+                   THEN stored.document END AS document,
                e.originator_version, e.topic, e.state, e.notification_id
           FROM (SELECT %s AS job_id) AS wanted
           LEFT JOIN LATERAL (

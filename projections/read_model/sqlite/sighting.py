@@ -14,11 +14,19 @@ from projections.read_model.sightings import (
     sightings,
 )
 from projections.read_model.sqlite.statements import Statements
+from projections.read_model.tables import VIEWS
 
 # A row of another shape is ignored: then the tail begins with the job's first event.
+# The document may have megabytes, so it comes with the first event alone: not a hundred times.
 SIGHT: dict[str, LiteralString] = {
     view: f"""
-        SELECT wanted.job_id, stored.document,
+        SELECT wanted.job_id,
+               iif(e.originator_version IS NULL OR NOT EXISTS (
+                   SELECT 1 FROM milepost_events AS earlier
+                    WHERE earlier.originator_id = wanted.job_id
+                      AND earlier.originator_version > COALESCE(stored.version, 0)
+                      AND earlier.originator_version < e.originator_version),
+                   stored.document, NULL) AS document,
                e.originator_version, e.topic,
                iif(length(e.state) <= {MAX_SIGHTED_BYTES}, e.state, NULL), e.notification_id
           FROM (SELECT ? AS job_id) AS wanted
@@ -31,7 +39,7 @@ SIGHT: dict[str, LiteralString] = {
            AND e.originator_version <= COALESCE(stored.version, 0) + {MAX_SIGHTED}
          ORDER BY e.originator_version
     """
-    for view in ("instances", "timelines")
+    for view in VIEWS
 }
 SIGHT_AGENTS: LiteralString = (
     SIGHT["instances"]

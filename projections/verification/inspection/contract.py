@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from domain.log.reading.contract import Log
-from domain.log.snapshots import Snapshot
+from domain.log.recalling.snapshots import Snapshot
 from domain.log.stored import Stored
 from projections.tree.contract import Tile
 

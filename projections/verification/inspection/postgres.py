@@ -9,7 +9,7 @@ from typing import Any, LiteralString
 from domain.log.connections.postgres import PostgresDatastore
 from domain.log.parameters import as_json, utc_text
 from domain.log.postgres import PostgresRecorder
-from domain.log.snapshots import Snapshot
+from domain.log.recalling.snapshots import Snapshot
 from projections.read_model.rows import TIMES
 from projections.tree.contract import Tile
 from projections.verification.inspection.contract import (

@@ -7,7 +7,7 @@ from typing import Any
 
 from domain.log.connections.sqlite import SQLiteDatastore
 from domain.log.parameters import as_json
-from domain.log.snapshots import Snapshot
+from domain.log.recalling.snapshots import Snapshot
 from domain.log.sqlite import SQLiteRecorder
 from projections.tree.contract import Tile
 from projections.verification.inspection.contract import (

@@ -9,7 +9,7 @@ from eventsourcing.persistence import MapperDeserialisationError
 
 from domain.job.provisioning_job import ProvisioningJob, evolve
 from domain.log.mapper import Decoded, JobEventMapper
-from domain.log.snapshots import SHAPE, Snapshot, restore
+from domain.log.recalling.snapshots import SHAPE, Snapshot, restore
 from projections.comparing.differences import Difference, of_states
 from projections.verification.findings import Finding, Report, shortened
 from projections.verification.inspection.contract import Inspection

@@ -15,7 +15,8 @@ from marshmallow import Schema, fields
 from api.http.answers import in_json
 from api.representations.difference import difference_body
 from api.representations.event import page_body
-from api.representations.job import instance_body, job_body, timeline_body
+from api.representations.job import instance_body, job_body
+from api.representations.timeline import timeline_body
 from api.schemas.history import DifferenceSchema, EventPageSchema
 from api.schemas.jobs import InstanceSchema, JobListSchema, JobSchema
 from api.schemas.timeline import TimelineSchema

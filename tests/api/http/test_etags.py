@@ -215,6 +215,19 @@ def test_one_tag_of_a_list_is_enough(memory_site: Site, path: str) -> None:
 
 
 @PATHS
+def test_in_a_longer_condition_than_any_clients_no_tag_is_looked_for(
+    memory_site: Site, path: str
+) -> None:
+    """The event loop would read 60 KiB of tags for everybody who has a token or a link."""
+    memory_site.register()
+    known, others = tag(memory_site, path), '"other", ' * 1_000
+
+    assert status(memory_site, path, f"{others}{known}") == 200
+    refused = given(memory_site, "fail", f"{others}{known}")
+    problem_of(refused, 412, "precondition-failed")
+
+
+@PATHS
 def test_a_tag_that_a_proxy_made_weak_is_still_known(memory_site: Site, path: str) -> None:
     """RFC 9110, 13.1.2: If-None-Match compares weakly; nginx weakens what it compresses."""
     memory_site.register()

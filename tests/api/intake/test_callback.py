@@ -57,8 +57,8 @@ def test_the_documented_fields_are_the_known_ones() -> None:
         ("workflow_run_id", "r" * 201, hashlib.sha256(b"r" * 201).hexdigest()),
         ("callback_id", 99, "99"),
         ("callback_id", "a\nb", hashlib.sha256(b"a\nb").hexdigest()),
-        ("run_attempt", 0, None),
         ("run_attempt", -1, None),
+        ("run_attempt", "2.5", None),
         ("run_attempt", "first", None),
         ("run_attempt", "²", None),
         ("run_attempt", True, None),
@@ -90,6 +90,9 @@ def test_a_value_that_does_not_fit_is_bent_kept_and_said(
         ("workflow_run_id", 123456789, "123456789"),
         ("run_attempt", 2, 2),
         ("run_attempt", "2", 2),
+        ("run_attempt", "2.0", 2),
+        ("run_attempt", 0, 0),
+        ("run_attempt", "0", 0),
         ("run_attempt", 2.0, 2),
         ("error", "x" * MAX_ERROR, "x" * MAX_ERROR),
         ("error", "\x1b[0;31mfatal\x1b[0m\n", "\x1b[0;31mfatal\x1b[0m\n"),
@@ -183,6 +186,47 @@ def test_a_job_id_is_never_guessed(job_id: bytes) -> None:
     with pytest.raises(InvalidFields, match="job_id"):
         READER.read(raw)
     assert READER.job_id_in(raw) is None
+
+
+@pytest.mark.parametrize(
+    ("raw", "job_id"),
+    [
+        (b'{"job_id": "job-1", "status": "failed", "error": "task "boot" failed"}', "job-1"),
+        (b'{"status": "failed", "error": , "job_id" : "job-1"}', "job-1"),
+        (b'{"job_id": "job-1", "error": "no "job_id": "job-1""}', "job-1"),
+        (b'{"job_id": "job-1", "error": "no "job_id": "job-2""}', None),
+        (b'{"job_id": "job\\u00e9", "error": "task "boot" failed"}', None),
+        (b'{"job_id": "caf\xe9", "error": "task "boot" failed"}', None),
+        (b"job_id=job-1&status=failed", None),
+    ],
+)
+def test_the_job_of_a_body_that_is_no_json_is_read_if_it_is_plain(
+    raw: bytes, job_id: str | None
+) -> None:
+    with pytest.raises(InvalidJSON):
+        READER.read(raw)
+
+    assert READER.job_id_in(raw) == job_id
+
+
+@pytest.mark.parametrize(
+    ("fields", "job_id"),
+    [
+        ({"id": "evt-1", "data": {"job_id": "job-1", "status": "failed"}}, "job-1"),
+        ({"Message": '{"job_id": "job-1", "type": "heartbeat"}'}, "job-1"),
+        ({"status": "failed", "metadata": {"job_id": "job-1"}}, None),
+        ({"job_id": "job-1", "data": {"job_id": "job-2", "status": "failed"}}, "job-1"),
+    ],
+)
+def test_the_job_of_a_callback_in_an_envelope_is_read(
+    fields: dict[str, Any], job_id: str | None
+) -> None:
+    assert READER.job_id_in(json.dumps(fields).encode()) == job_id
+
+
+def test_the_job_of_a_list_with_one_callback_is_read() -> None:
+    assert READER.job_id_in(json.dumps([END]).encode()) == "job-1"
+    assert READER.job_id_in(json.dumps([END, {**END, "job_id": "job-2"}]).encode()) is None
 
 
 @pytest.mark.parametrize("absent", ["", None])
@@ -290,7 +334,7 @@ def test_a_field_is_told_where_it_would_mean_something(
         ("runing", "running"),
         ("faild", "failed"),
         ("Timed out", "failed"),
-        ("cancelling", ""),
+        ("cancelling", "cancelled"),
         ("done-ish", ""),
         (["running"], "running"),
         (5, ""),
@@ -329,7 +373,9 @@ def test_another_spelling_of_a_heartbeat_is_one(given: str) -> None:
 
 
 @pytest.mark.parametrize("word", ["null", "undefined", "None", "<no value>", " null\n", "  ", '""'])
-@pytest.mark.parametrize("field", ["workflow_run_id", "callback_id", "server_id", "failed_step"])
+@pytest.mark.parametrize(
+    "field", ["workflow_run_id", "callback_id", "server_id", "failed_step", "error"]
+)
 def test_what_tools_write_for_nothing_counts_as_absent(field: str, word: str) -> None:
     callback, warnings = read(**{field: word})
 
@@ -341,7 +387,9 @@ def test_what_tools_write_for_nothing_counts_as_absent(field: str, word: str) ->
 
 
 @pytest.mark.parametrize("given", ["7\n", " 7", "7 ", "\t7\r\n"])
-@pytest.mark.parametrize("field", ["workflow_run_id", "server_id", "server_ip"])
+@pytest.mark.parametrize(
+    "field", ["workflow_run_id", "server_id", "server_ip", "step", "failed_step"]
+)
 def test_white_space_around_a_name_does_not_make_another_one(field: str, given: str) -> None:
     callback, warnings = read(**{field: given})
 
@@ -375,6 +423,9 @@ def test_a_time_without_an_offset_is_told_what_it_lacks(given: str) -> None:
         ("in_progress", "'provisioning'"),
         ("aborted", "'cancelled'"),
         ("destroyed", "'stopped'"),
+        ("NOT_BUILT", "'cancelled'"),
+        ("waiting", "'provisioning'"),
+        ("SucceededWithIssues", "'running' or 'failed'"),
     ],
 )
 def test_a_word_of_a_ci_system_is_refused_with_the_status_that_it_means(

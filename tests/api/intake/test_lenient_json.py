@@ -126,6 +126,36 @@ def test_what_is_no_object_is_refused(raw: bytes) -> None:
         read_object(raw)
 
 
+@pytest.mark.parametrize(
+    ("sent", "read"),
+    [
+        (rb'"C:\Users\ada"', "C:\\Users\\ada"),
+        (rb'"100\% of \d+ \u12 \xe9"', r"100\% of \d+ \u12 \xe9"),
+        (rb'"it\'s \"so\" \\o/ \u00e9\n\x"', 'it\\\'s "so" \\o/ é\n\\x'),
+        (b'"a, ]\x01\\d"', "a, ]\x01\\d"),
+        (b"[1, 2 ,\n]", [1, 2]),
+        (b'[{"a": "b,}",},]', [{"a": "b,}"}]),
+        (b"0,", 0),
+    ],
+)
+def test_what_a_template_of_a_shell_leaves_is_mended(sent: bytes, read: Any) -> None:
+    body = read_object(b'{"x": ' + sent + b"}")
+
+    assert body.fields == {"x": read}
+    assert body.oddities[-1] == "the body is no JSON before backslashes or commas in it are mended"
+
+
+@pytest.mark.parametrize("raw", [b'{"a": "C:\\"}', b'{"a": 1,, "b": 2}', b"{,}x", b'{"a": [,1]}'])
+def test_what_could_be_mended_in_two_ways_is_refused(raw: bytes) -> None:
+    with pytest.raises(InvalidJSON):
+        read_object(raw)
+
+
+def test_an_object_that_was_encoded_twice_is_called_so() -> None:
+    with pytest.raises(InvalidJSON, match="encoded twice"):
+        read_object(json.dumps(TEXT).encode())
+
+
 def test_many_repeated_names_are_read_in_time_that_grows_with_the_body() -> None:
     """A search of all names for each name would take minutes for 1 MiB."""
     names = b", ".join(b'"k%d": %d' % (number % 40_000, number) for number in range(80_000))

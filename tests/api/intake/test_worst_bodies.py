@@ -45,6 +45,12 @@ SHAPES: Mapping[str, Callable[[int], bytes]] = {
     "texts in deep lists": lambda size: filled(
         '"\\"",', size, '"l":' + "[" * 40, "0" + "]" * 40 + "}"
     ),
+    "backslashes that begin no escape": lambda size: filled("\\d", size, '"l":"', '"}'),
+    "halves of backslashes": lambda size: filled("\\\\\\d", size, '"l":"', '"}'),
+    "commas and spaces": lambda size: filled(", ", size, '"l":[', "]}"),
+    "spaces after a comma": lambda size: filled(" ", size, '"l":[0,', "0]}"),
+    "an error of spaces": lambda size: filled(" ", size, '"status":"failed","error":"', 'x"}'),
+    "names of a job in no JSON": lambda size: filled('"job_id":"a', size, '"l":', ""),
     "one whole number": lambda size: filled("9", size, '"l":', "}"),
     "one fraction": lambda size: filled("9", size, '"l":0.', "}"),
     "one exponent": lambda size: filled("9", size, '"l":1e', "}"),

@@ -34,9 +34,47 @@ def test_a_browser_gets_an_error_as_a_page(
     assert answer.headers["Cache-Control"] == "no-store"
 
 
+@pytest.mark.parametrize(
+    ("path", "way", "address"),
+    [
+        ("/jobs/vm%204", "Look for it in all jobs", "/jobs?q=vm+4"),
+        ("/agents/runner", "Look for it in all jobs", "/jobs?q=runner"),
+        ("/jobs/job-1?version=9", "Show the page as it is now", "/jobs/job-1"),
+        ("/jobs/job-1?at=x", "Show the page as it is now", "/jobs/job-1"),
+        ("/nowhere", "To the jobs", "/jobs"),
+    ],
+)
+def test_an_error_leads_on(memory_site: Site, path: str, way: str, address: str) -> None:
+    memory_site.report("job-1", status="running")
+
+    text = memory_site.get(path, headers=BROWSER).text
+
+    assert f'href="{address}">{way}</a>' in text
+
+
+def test_who_came_by_a_link_that_has_ended_is_led_nowhere(memory_site: Site) -> None:
+    """Neither can he sign in, nor may he see a list of jobs."""
+    memory_site.register()
+
+    answer = memory_site.client.get("/embed/jobs/job-1?link=1.admin.x", headers=BROWSER)
+
+    assert answer.status_code == 401
+    assert "<h1>Link ended</h1>" in answer.text
+    assert "Ask who gave you the link for a new one." in answer.text
+    assert "<a " not in answer.text
+    assert "<nav" not in answer.text
+
+
 def test_a_program_gets_problem_documents(memory_site: Site) -> None:
     problem_of(memory_site.get("/nowhere"), 404, "not-found")
     problem_of(memory_site.get("/api/jobs/nothing", headers=BROWSER), 404, "job-not-found")
+
+
+def test_a_longer_accept_than_any_browsers_is_not_read(memory_site: Site) -> None:
+    """The event loop would take 110 ms for 58 KiB, and anybody can send them again and again."""
+    accept = "text/html" + ",a" * 1_000
+
+    problem_of(memory_site.client.get("/nothing", headers={"Accept": accept}), 404)
 
 
 def test_a_token_without_the_scope_sees_a_page_that_says_so(memory_site: Site) -> None:

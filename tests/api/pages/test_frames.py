@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import html
+import re
+
 import pytest
 from werkzeug.test import TestResponse
 
 from tests.support.stores.deployment import Deployment
 from tests.support.web.site import Site
+from tests.support.web.streaming import Live, live
 
 APP = "https://app.example"
 
@@ -80,3 +84,23 @@ def test_the_frame_says_where_a_job_failed_but_not_the_error(memory_site: Site, 
 
     assert "Failed at Installing Dependencies, step 3 of 5." in text
     assert "hunter2" not in text
+
+
+@pytest.mark.parametrize("about", ["jobs/job-1", "agents/agent-1"])
+def test_the_stream_of_the_frame_says_when_and_not_what(memory_site: Site, about: str) -> None:
+    site = memory_site
+    site.register()
+    site.report(status="provisioning", step="vm_created", server_ip="203.0.113.7")
+    [where] = re.findall('data-stream="(.*?)"', embedded(site, about).text)
+
+    async def test(served: Live) -> None:
+        reader = await served.ask(html.unescape(where))
+        resumed = await served.ask(html.unescape(where), Last_Event_ID="1")
+        site.report(status="failed", error="fatal: PASSWORD=hunter2 was not taken")
+        assert [(each.id, each.data) for each in await reader.some(2)] == [(2, {}), (3, {})]
+        assert [(each.id, each.data) for each in await resumed.some(2)] == [(2, {}), (3, {})]
+        if about.startswith("jobs/"):
+            [end] = await reader.rest()
+            assert (end.event, end.data) == ("end", {"status": "failed", "outcome": "failed"})
+
+    live(site, test)

@@ -199,11 +199,12 @@ def test_who_may_give_orders_is_led_from_what_needs_attention_to_them(memory_sit
     site.project()
     writer, reader = site.sign_in(), site.sign_in(site.token("read"))
 
-    for page, link in (("/jobs", "/jobs/job-1#orders"), ("/jobs/job-1", "#orders")):
+    for page, link in (("/jobs", "/jobs/job-1#do-stopped"), ("/jobs/job-1", "#do-stopped")):
         for cookie, offered in ((writer, True), (reader, False)):
             text = site.look(page, cookie).text
             assert "milepost stopped job-1" in text
-            assert (f'<a href="{link}">' in text) is offered, (page, offered)
+            assert (f'href="{link}">Machine srv-1 is gone …' in text) is offered, (page, offered)
+    assert 'id="do-stopped"' in site.look("/jobs/job-1", writer).text
 
 
 def test_the_orders_of_a_narrow_page_are_one_jump_away(memory_site: Site) -> None:
@@ -212,7 +213,7 @@ def test_the_orders_of_a_narrow_page_are_one_jump_away(memory_site: Site) -> Non
 
     header = site.look("/jobs/job-1", site.sign_in()).text.split("</header>")[1]
 
-    assert '<a href="#orders">Orders</a>' in header
+    assert '<a href="#orders">What you can do</a>' in header
 
 
 def test_the_order_about_a_machine_names_it(memory_site: Site) -> None:

@@ -249,6 +249,23 @@ def test_a_public_url_with_tls_makes_the_cookie_secure(memory_site: Site) -> Non
     assert not site.sign_in(Host="localhost:8000").startswith("__")
 
 
+@pytest.mark.parametrize("name", ["milepost_session", "__Secure-milepost_session"])
+def test_over_tls_no_cookie_counts_that_a_neighbour_can_set(proxied_site: Site, name: str) -> None:
+    planted = f"{name}={proxied_site.sign_in().partition('=')[2]}"
+
+    for path in ("/api/jobs", "/api/jobs/job-1"):
+        answer = proxied_site.look(path, planted, **{"X-Forwarded-Proto": "https"})
+        problem_of(answer, 401, "missing-token")
+
+
+def test_with_a_public_url_over_tls_no_plain_cookie_counts_there(memory_site: Site) -> None:
+    site = Site(memory_site.deployment, public_url="https://milepost.example")
+    plain = site.sign_in(Host="localhost:8000")
+
+    assert site.look("/api/jobs", plain, Host="localhost:8000").status_code == 200
+    problem_of(site.look("/api/jobs", plain, Host="milepost.example"), 401, "missing-token")
+
+
 def test_below_a_prefix_the_cookie_and_the_next_page_are(proxied_site: Site) -> None:
     headers = {"X-Forwarded-Proto": "https", "X-Forwarded-Prefix": "/milepost"}
     answer = proxied_site.client.post(

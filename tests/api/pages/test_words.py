@@ -7,18 +7,26 @@ from typing import Any
 import pytest
 
 from api.badges.badge import state_of
-from api.pages.words import cut, duration, lines, standing, title
+from api.pages.words import announced, cut, duration, lines, standing, title
 from projections.views.instance import INSTANCE_STATUSES
 from projections.views.ui_steps import ShownStep
 
 
-def job(status: str, outcome: str | None = None, at: str = "active") -> dict[str, Any]:
+def job(
+    status: str, outcome: str | None = None, at: str = "active", health: str = "ok"
+) -> dict[str, Any]:
     """Return the representation of a job at the second of three steps."""
     steps = [
         ShownStep(*each)
         for each in (("a", "A", "completed"), ("b", "B", at), ("c", "C", "pending"))
     ]
-    return {"id": "job-1", "status": status, "outcome": outcome, "steps": steps}
+    return {
+        "id": "job-1",
+        "status": status,
+        "outcome": outcome,
+        "steps": steps,
+        "health": {"state": health},
+    }
 
 
 @pytest.mark.parametrize(
@@ -38,6 +46,15 @@ def test_a_job_has_a_sentence_and_a_title(
 ) -> None:
     assert standing(shown) == sentence
     assert title(shown) == heading
+
+
+@pytest.mark.parametrize("health", ["late", "unresponsive"])
+def test_a_job_that_may_be_dead_says_so_in_title_and_announcement(health: str) -> None:
+    shown = job("provisioning", health=health)
+
+    assert title(shown) == f"{health.capitalize()}! · 2 of 3 · B · job-1"
+    assert announced(shown).startswith(f"Provisioning: B, step 2 of 3. It is {health}")
+    assert announced(job("provisioning")) == "Provisioning: B, step 2 of 3."
 
 
 def test_every_status_has_a_sentence_of_its_own() -> None:

@@ -57,6 +57,6 @@ def test_what_a_failover_took_back_before_the_answer_is_asked_for_again(
         while ahead:
             ahead.pop()()
 
-    site.services.milepost.when_committed(fail_over_once)
+    site.services.milepost.committing.when_committed(fail_over_once)
 
     problem_of(ask(site), 503, "store-unavailable")

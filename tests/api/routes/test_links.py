@@ -50,6 +50,25 @@ def test_a_link_opens_what_was_asked_for(running: Site, about: str, opens: str) 
     assert link["url"] == f"http://localhost{link['path']}"
 
 
+@pytest.mark.parametrize("workflow", ["vm", "vm@1"])
+def test_a_link_opens_the_badge_of_a_workflows_last_run(running: Site, workflow: str) -> None:
+    for user, state in (("ada", "running"), ("bob", "unknown")):
+        token = running.token("read", user_id=user)
+
+        link = made(running, f"workflows/{workflow}", token)
+
+        answer = running.client.get(link["path"])
+        assert answer.content_type == "image/svg+xml"
+        assert f">{state}<" in answer.text
+    other = link["path"].replace(workflow, "vm-verified")
+    problem_of(running.client.get(other), 401, "invalid-link")
+
+
+def test_a_workflow_that_nobody_has_defined_gets_no_link(memory_site: Site) -> None:
+    problem_of(make(memory_site, "workflows/vn"), 400, "unknown-workflow")
+    problem_of(make(memory_site, "workflows/vm", opens="page"), 400, "invalid-fields")
+
+
 def test_a_link_opens_a_page_for_a_day_unless_told_otherwise(running: Site) -> None:
     link = made(running)
 
@@ -109,6 +128,21 @@ def test_an_id_of_any_characters_gets_a_link_that_works(memory_site: Site) -> No
     link = made(memory_site, "jobs/a/b%20c%3Fd%23e%252F%26%C3%A9+x", opens="job")
 
     assert body_of(memory_site.client.get(link["path"]))["id"] == job_id
+
+
+@pytest.mark.parametrize("ending", ["events", "timeline", "changes", "stream", "badge.svg"])
+def test_an_id_like_another_routes_path_gets_no_link_to_another_job(
+    memory_site: Site, ending: str
+) -> None:
+    memory_site.register("ada", "agent-1", user_id="ada")
+    memory_site.register(f"ada/{ending}", "agent-2", user_id="bob")
+
+    problem = problem_of(make(memory_site, f"jobs/ada%2F{ending}", opens="job"), 400)
+
+    assert "opens" in problem["errors"]
+    page = memory_site.client.get(made(memory_site, f"jobs/ada%2F{ending}")["path"])
+    assert page.status_code == 200
+    assert f'data-watch="job:ada/{ending}"' in page.text
 
 
 def test_the_public_url_is_that_of_the_link(memory_site: Site) -> None:

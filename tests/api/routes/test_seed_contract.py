@@ -309,7 +309,7 @@ def test_the_failure_callback_may_name_steps_of_ci_that_are_not_in_the_map(
 # Instance
 
 
-def test_a_new_instance_has_exactly_the_seeds_members_and_its_health(site: Site) -> None:
+def test_a_new_instance_has_the_seeds_members_its_times_and_its_health(site: Site) -> None:
     site.register(region="eu-west")
 
     assert site.instance() == {
@@ -318,13 +318,17 @@ def test_a_new_instance_has_exactly_the_seeds_members_and_its_health(site: Site)
             "agentId": "agent-1",
             "status": "pending",
             "outcome": None,  # added: more exact than the seed's status
+            "attempt": 1,  # added, as all that the seed did not name
             "serverId": None,
             "serverIp": None,
             "tailscaleIp": None,
             "region": "eu-west",
             "error": None,
             "currentStep": None,
+            "waitingSince": "2026-03-02T12:00:00+00:00",
+            "claimedAt": None,
             "startedAt": None,
+            "completedAt": None,
             "stoppedAt": None,
             "createdAt": "2026-03-02T12:00:00+00:00",
             "updatedAt": "2026-03-02T12:00:00+00:00",
@@ -343,6 +347,7 @@ def test_a_new_instance_has_exactly_the_seeds_members_and_its_health(site: Site)
             "Will be given up at 13:00:00 UTC.",
             "deadline": "start",
             "dueAt": "2026-03-02T13:00:00+00:00",
+            "changesAt": "2026-03-02T12:10:00+00:00",
         },
     }
 
@@ -725,6 +730,7 @@ def test_a_page_says_how_alive_its_job_is(site: Site) -> None:
         "Will be given up at 13:00:00 UTC.",
         "deadline": "start",
         "dueAt": "2026-03-02T13:00:00+00:00",
+        "changesAt": "2026-03-02T12:10:00+00:00",
     }
 
     site.report(type="heartbeat")
@@ -744,6 +750,7 @@ def test_a_page_says_how_alive_its_job_is(site: Site) -> None:
         "sentence": None,
         "deadline": None,
         "due_at": None,
+        "changes_at": None,
     }
 
 

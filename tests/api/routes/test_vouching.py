@@ -6,19 +6,19 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import psycopg
 import pytest
 
 from domain.workflows.files import load
 from tests.support.people.shell import beside
 from tests.support.projectors.projecting import wait_until
 from tests.support.stores.deployment import Clock, Deployment, settle
-from tests.support.stores.postgres_server import PostgresServer, create_database
+from tests.support.stores.postgres_server import PostgresServer, create_database, own_server
 from tests.support.stores.standby import (
     NOBODY,
     Operator,
     await_standby,
     interrupt,
+    operating,
     waiting_for_a_standby,
 )
 from tests.support.web.site import SIGNER, Site, problem_of
@@ -34,20 +34,15 @@ EVIDENCE = [
 @pytest.fixture(scope="module")
 def server() -> Iterator[PostgresServer]:
     """A PostgreSQL whose settings these tests change."""
-    made = PostgresServer()
-    try:
-        made.start()
+    with own_server() as made:
         yield made
-    finally:
-        made.remove()
 
 
 @pytest.fixture
 def operator(server: PostgresServer) -> Iterator[Operator]:
     """A connection that changes the server's settings, and puts them back at the end."""
-    with psycopg.connect(server.dsn, autocommit=True) as connection:
+    with operating(server) as connection:
         yield connection
-        await_standby(connection, "")
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 
 from api.app import create_app
 from api.http.messages import Answer
-from api.routes.receiving import LARGE
+from api.routes.callbacks.receiving import LARGE
 from api.serving.front import STRANGER_THREADS, WSGI_THREADS, Front
 from api.serving.http1.incoming import Ends, Incoming
 from api.serving.threads import MAX_WAITING, THREADS

@@ -10,7 +10,7 @@ import pytest
 
 from api.errors import UnknownStatus
 from api.http.messages import Request
-from api.routes.receiving import LARGE, receive
+from api.routes.callbacks.receiving import LARGE, receive
 from api.serving.loop_door import LoopDoor
 from api.serving.threads import BoundedThreads
 from api.wiring import Services

@@ -9,7 +9,12 @@ import pytest
 
 from api import sessions
 from api.sessions import LASTS, UNUSED, Session, SessionStore, begin
+from api.sessions.memory import MemorySessions
+from api.sessions.postgres import PostgresSessions
+from api.sessions.sqlite import SQLiteSessions
 from api.tokens import stored_time
+from domain.log.postgres import PostgresRecorder
+from domain.log.sqlite import SQLiteRecorder
 from tests.support.stores.deployment import NOON, Deployment
 from tests.support.web.site import Site, everything_in
 
@@ -64,11 +69,18 @@ def test_a_new_session_deletes_those_whose_time_is_over(store: SessionStore) -> 
     assert store.find(used.hash) is None
 
 
-def test_a_token_has_so_many_sessions_and_no_more(
-    store: SessionStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for module in ("memory", "sqlite", "postgres"):
-        monkeypatch.setattr(f"api.sessions.{module}.MOST_OF_ONE", 3)
+def of_three(deployment: Deployment) -> SessionStore:
+    """Return the sessions of a store in which a token may have three."""
+    match deployment.milepost.recorder:
+        case SQLiteRecorder(datastore=datastore):
+            return SQLiteSessions(datastore, most_of_one=3)
+        case PostgresRecorder(datastore=datastore):
+            return PostgresSessions(datastore, most_of_one=3)
+    return MemorySessions(most_of_one=3)
+
+
+def test_a_token_has_so_many_sessions_and_no_more(stores: Deployment) -> None:
+    store = of_three(stores)
     other, _ = begin(store, "another", NOON)
     mine: list[Session] = [
         begin(store, "0123456789ab", NOON + timedelta(seconds=each))[0] for each in range(5)

@@ -128,7 +128,7 @@ def test_the_spool_keeps_the_newest_words_within_its_bounds(target: Target, tmp_
 def test_large_words_are_bounded_in_bytes(target: Target, tmp_path: Path) -> None:
     spool = Spool(tmp_path, target.name)
     for _ in range(10):
-        spool.put(word_of(target, {"error": "x" * 1_000_000}))[1].release()
+        spool.put(word_of(target, {"metadata": {"image": "x" * 1_000_000}}))[1].release()
 
     assert len(spool.names()) == 8
 

@@ -189,6 +189,17 @@ def test_what_a_server_says_can_forge_no_line_of_a_log(job: Job) -> None:
     assert done.stderr == b"milepost-report: warning: a ::set-output name=x::y [31m b\n"
 
 
+@pytest.mark.parametrize("order", ["##vso[task.prependpath]/tmp", "###[add-mask]a", "##teamcity["])
+def test_what_a_server_says_gives_the_runner_no_order(job: Job, order: str) -> None:
+    job.gate.way = answering("400 Bad Request", json.dumps({"detail": order}).encode())
+
+    done = job.report("step", "vm_created")
+
+    said = done.stderr.decode()
+    assert order.lstrip("#") in said
+    assert "##" not in said
+
+
 def test_the_check_says_what_is_right_and_records_nothing(job: Job) -> None:
     done = job.report("check", **GITHUB)
 

@@ -334,3 +334,14 @@ def test_the_command_does_not_wait_for_the_first_word(job: Job) -> None:
     command.terminate()
     command.wait(PATIENCE_SECONDS)
     assert len(job.report.waiting()) == 2
+
+
+def test_a_signal_after_the_command_has_ended_ends_the_waiting_soon(job: Job) -> None:
+    job.gate.way = silent
+    command = job.report.begun("run", "--wait", "600", "--", "sh", "-c", "exit 3")
+    until(lambda: len(job.report.waiting()) == 2, "the command did not end")
+
+    command.terminate()
+
+    assert command.wait(PATIENCE_SECONDS) == 3
+    assert len(job.report.waiting()) == 2

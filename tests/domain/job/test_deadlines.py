@@ -12,37 +12,15 @@ from domain.job.deadlines import Question, due, look_at, unresponsive_at
 from domain.job.events import (
     Fact,
     HeartbeatReceived,
-    JobQueued,
     JobTimedOut,
     StatusReported,
-    StepReported,
 )
 from domain.job.provisioning_job import ProvisioningJob
-from domain.workflows.definition import Deadlines, Step, UiStep, Workflow
+from domain.workflows.definition import Workflow
+from tests.domain.job.oven import CLAIMED, QUEUED, WORKFLOW, heard, step
 from tests.support.jobs.histories import callback, job_after
 from tests.support.jobs.strategies import minute
 from tests.support.stores.deployment import NOON
-
-WORKFLOW = Workflow(
-    name="oven",
-    version=1,
-    waiting="cold",
-    started="warm",
-    blame="warm",
-    ui_steps=(UiStep("cold", "Cold"), UiStep("warm", "Warm")),
-    steps=(Step("lit", "cold", ("fire",), deadline_seconds=300), Step("heated", "warm")),
-    deadlines=Deadlines(start_seconds=600, heartbeat_seconds=120, attempt_seconds=1800),
-)
-QUEUED = JobQueued(recorded_at=NOON, agent_id="agent", workflow="oven@1")
-CLAIMED = StatusReported(recorded_at=minute(1), status="provisioning")
-
-
-def heard(at: float) -> HeartbeatReceived:
-    return HeartbeatReceived(recorded_at=minute(at))
-
-
-def step(name: str, at: float) -> StepReported:
-    return StepReported(recorded_at=minute(at), step=name)
 
 
 def due_of(job: ProvisioningJob, workflow: Workflow | None = WORKFLOW) -> tuple[object, ...]:

@@ -2,43 +2,23 @@
 
 from __future__ import annotations
 
+import re
+from datetime import timedelta
+
 import msgspec
 import pytest
 
+from domain.job import wording
 from domain.job.events import (
     Fact,
-    HeartbeatReceived,
-    JobQueued,
     StatusReported,
-    StepReported,
 )
 from domain.job.health import health
 from domain.job.provisioning_job import ProvisioningJob
-from domain.workflows.definition import Deadlines, Step, UiStep, Workflow
+from domain.workflows.definition import Deadlines, Workflow
+from tests.domain.job.oven import CLAIMED, QUEUED, WORKFLOW, heard, step
 from tests.support.jobs.histories import job_after
 from tests.support.jobs.strategies import minute
-from tests.support.stores.deployment import NOON
-
-WORKFLOW = Workflow(
-    name="oven",
-    version=1,
-    waiting="cold",
-    started="warm",
-    blame="warm",
-    ui_steps=(UiStep("cold", "Cold"), UiStep("warm", "Warm")),
-    steps=(Step("lit", "cold", ("fire",), deadline_seconds=300), Step("heated", "warm")),
-    deadlines=Deadlines(start_seconds=600, heartbeat_seconds=120, attempt_seconds=1800),
-)
-QUEUED = JobQueued(recorded_at=NOON, agent_id="agent", workflow="oven@1")
-CLAIMED = StatusReported(recorded_at=minute(1), status="provisioning")
-
-
-def heard(at: float) -> HeartbeatReceived:
-    return HeartbeatReceived(recorded_at=minute(at))
-
-
-def step(name: str, at: float) -> StepReported:
-    return StepReported(recorded_at=minute(at), step=name)
 
 
 def sentence(job: ProvisioningJob, at: float, workflow: Workflow | None = None) -> tuple[str, str]:
@@ -71,7 +51,7 @@ def sentence(job: ProvisioningJob, at: float, workflow: Workflow | None = None) 
             "Queued for 1 h 1 min; its workflow has not reported yet. "
             "Its deadline was 13:00:00 UTC; it is not given up yet.",
         ),
-        ((CLAIMED,), 2, "ok", "Claimed at 12:01:00 UTC."),
+        ((CLAIMED,), 2, "ok", "The workflow began at 12:01:00 UTC; no heartbeat has come yet."),
         ((CLAIMED, heard(5)), 5.2, "ok", "Last heartbeat at 12:05:00 UTC."),
         (
             (CLAIMED, heard(5)),
@@ -121,3 +101,50 @@ def test_a_job_that_is_alive_is_told_how_long_its_step_may_take() -> None:
         "ok",
         "Last heartbeat at 12:06:00 UTC. Step lit may take until 12:07:00 UTC.",
     )
+
+
+@pytest.mark.parametrize(
+    ("history", "at", "changes_at"),
+    [
+        ((QUEUED,), 1, 10),  # it waits for long
+        ((QUEUED,), 11, 60),  # the deadline of its start
+        ((QUEUED,), 61, None),
+        ((CLAIMED, heard(5)), 5.2, 7.5),  # late
+        ((CLAIMED, heard(5)), 8, 15),  # unresponsive
+        ((CLAIMED, heard(5)), 16, 20),  # the deadline of its heartbeats
+        ((CLAIMED, heard(5)), 21, None),
+        ((CLAIMED, StatusReported(recorded_at=minute(2), status="running")), 99, None),
+        ((), 5, None),
+    ],
+)
+def test_a_health_says_when_it_is_another_one_without_an_event(
+    history: tuple[Fact, ...], at: float, changes_at: float | None
+) -> None:
+    job = job_after(*history)
+    waiting_since = job.queued.recorded_at if job.queued else None
+    then = health(None, job.attempt, waiting_since, minute(at)).changes_at
+
+    assert then == (None if changes_at is None else minute(changes_at))
+    if then:
+        before, after = (
+            health(None, job.attempt, waiting_since, then + timedelta(seconds=each))
+            for each in (-1, 1)
+        )
+        assert (before.state, before.sentence) != (after.state, after.sentence)
+        assert after.changes_at is None or after.changes_at > then
+
+
+@pytest.mark.parametrize("at", [0.5, 11, 61])
+@pytest.mark.parametrize("history", [(QUEUED,), (QUEUED, CLAIMED), (QUEUED, CLAIMED, heard(5)), ()])
+def test_the_words_that_tick_say_what_the_sentence_does(
+    history: tuple[Fact, ...], at: float
+) -> None:
+    job = job_after(*history)
+    now = minute(at)
+    found = health(None, job.attempt, job.queued.recorded_at if job.queued else None, now)
+
+    said = wording.sentence(found.words, now)
+    if found.state == "ok":
+        assert any(isinstance(part, wording.Age) for part in found.words) == bool(history)
+    else:
+        assert re.sub(r", in [^.]+\.$", ".", said) == found.sentence

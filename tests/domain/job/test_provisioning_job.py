@@ -15,6 +15,7 @@ from domain.job.events import (
     StopRequested,
 )
 from domain.job.provisioning_job import ProvisioningJob, evolve
+from domain.job.runs.orders import Requested
 from tests.support.jobs.histories import (
     FAILED,
     PROVISIONING,
@@ -56,7 +57,7 @@ def test_a_job_is_in_progress_until_it_has_ended() -> None:
 
 
 def test_a_running_instance_can_be_asked_to_stop() -> None:
-    asked = job_after(QUEUED, RUNNING).stop("ada", None, minute(9))
+    asked = job_after(QUEUED, RUNNING).stop(Requested(minute(9), "ada"))
 
     assert asked.facts == [StopRequested(recorded_at=minute(9), requested_by="ada")]
 
@@ -72,7 +73,7 @@ def test_a_running_instance_can_be_asked_to_stop() -> None:
 )
 def test_there_is_nothing_to_stop_unless_it_is_running(history: tuple[Fact, ...]) -> None:
     with pytest.raises(NothingToStop):
-        job_after(*history).stop("ada", None, minute(9))
+        job_after(*history).stop(Requested(minute(9), "ada"))
 
 
 def test_a_retry_can_be_stopped_although_the_first_attempt_was() -> None:
@@ -84,7 +85,7 @@ def test_a_retry_can_be_stopped_although_the_first_attempt_was() -> None:
     for word in (callback(status="provisioning"), callback(status="running")):
         history += job_after(*history).report(word, minute(6)).facts
 
-    assert job_after(*history).stop(None, None, minute(7)).facts != []
+    assert job_after(*history).stop(Requested(minute(7))).facts != []
 
 
 @settings(deadline=None)

@@ -8,8 +8,8 @@ from domain.job.callback import Callback
 from domain.job.events import HeartbeatReceived, JobEvent
 from domain.log.bounded import READ_BYTES, is_full
 from domain.log.reading.contract import pages_of
-from domain.log.recall import recall
-from domain.log.snapshots import EVERY
+from domain.log.recalling.recall import recall
+from domain.log.recalling.snapshots import EVERY
 from domain.log.store import MAX_MISSED_BYTES, Append
 from domain.log.stored import Stored
 from tests.support.jobs.large_events import LARGE, store_large

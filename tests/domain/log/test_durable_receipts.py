@@ -14,12 +14,13 @@ from domain.job.callback import Callback
 from domain.job.commands.registration import QueueJob
 from domain.writing.batch import Receipt
 from tests.support.projectors.projecting import wait_until
-from tests.support.stores.postgres_server import PostgresServer, create_database
+from tests.support.stores.postgres_server import PostgresServer, create_database, own_server
 from tests.support.stores.standby import (
     NOBODY,
     Operator,
     await_standby,
     interrupt,
+    operating,
     waiting_for_a_standby,
 )
 
@@ -27,20 +28,15 @@ from tests.support.stores.standby import (
 @pytest.fixture(scope="module")
 def server() -> Iterator[PostgresServer]:
     """A PostgreSQL whose settings these tests change."""
-    made = PostgresServer()
-    try:
-        made.start()
+    with own_server() as made:
         yield made
-    finally:
-        made.remove()
 
 
 @pytest.fixture
 def operator(server: PostgresServer) -> Iterator[Operator]:
     """A connection that changes the server's settings, and puts them back at the end."""
-    with psycopg.connect(server.dsn, autocommit=True) as connection:
+    with operating(server) as connection:
         yield connection
-        await_standby(connection, "")
 
 
 @pytest.fixture
@@ -236,12 +232,8 @@ def test_a_full_queue_of_wake_ups_stops_no_callback(small_queue: PostgresServer)
 @pytest.fixture
 def small_queue() -> Iterator[PostgresServer]:
     """A PostgreSQL whose queue of notifications is soon full."""
-    made = PostgresServer(settings={"max_notify_queue_pages": 64})
-    try:
-        made.start()
+    with own_server(settings={"max_notify_queue_pages": 64}) as made:
         yield made
-    finally:
-        made.remove()
 
 
 def fill_the_queue(talker: Operator) -> None:

@@ -9,7 +9,7 @@ import pytest
 from eventsourcing.persistence import IntegrityError, StoredEvent
 
 from domain.job.keys.key import Key
-from domain.log.snapshots import Snapshot
+from domain.log.recalling.snapshots import Snapshot
 from domain.log.store import Append, JobStore, StoreNotEmpty
 from domain.log.stored import Stored
 from domain.workflows.definition import Workflows

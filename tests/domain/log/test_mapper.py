@@ -44,7 +44,7 @@ from domain.job.events import (
     TimeoutWithdrawn,
 )
 from domain.log.mapper import JobEventMapper
-from domain.log.snapshots import EVERY
+from domain.log.recalling.snapshots import EVERY
 from domain.workflows.definition import Workflows
 from projections.read_model.filters import JobFilter
 from tests.support.jobs.strategies import facts, json_values

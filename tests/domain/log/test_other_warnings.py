@@ -9,7 +9,7 @@ import pytest
 
 from domain.application import Milepost
 from domain.job.callback import Callback
-from tests.support.stores.postgres_server import PostgresServer, create_database
+from tests.support.stores.postgres_server import PostgresServer, create_database, own_server
 
 HALF_A_PAGE = "x" * 4_073
 """With its channel's name and its heading, it takes half a page of the queue to the byte. So the
@@ -19,12 +19,8 @@ queue is half full before any commit finds it so, and PostgreSQL warns once in f
 @pytest.fixture
 def server() -> Iterator[PostgresServer]:
     """A PostgreSQL with the smallest queue of notifications that there is."""
-    made = PostgresServer(settings={"max_notify_queue_pages": 64})
-    try:
-        made.start()
+    with own_server(settings={"max_notify_queue_pages": 64}) as made:
         yield made
-    finally:
-        made.remove()
 
 
 def test_a_commit_is_no_less_durable_while_the_queue_of_notifications_is_half_full(

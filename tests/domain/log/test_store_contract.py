@@ -21,7 +21,7 @@ from domain.errors import StoreUnavailable
 from domain.job.callback import Callback
 from domain.job.keys.key import Key
 from domain.log.postgres import PostgresRecorder
-from domain.log.snapshots import EVERY
+from domain.log.recalling.snapshots import EVERY
 from domain.log.sqlite import SQLiteRecorder
 from domain.log.store import Append, Found, JobStore
 from domain.log.stored import Stored

@@ -8,7 +8,7 @@ from domain.log.connections.postgres import PostgresDatastore
 from domain.log.postgres import PostgresRecorder
 from domain.log.surroundings.postgres import PostgresSurroundings
 from tests.support.stores.deployment import Deployment
-from tests.support.stores.postgres_server import PostgresServer, create_database
+from tests.support.stores.postgres_server import create_database, own_server
 
 
 def surroundings(made: Deployment, old_seconds: float = -1) -> PostgresSurroundings:
@@ -36,9 +36,7 @@ def test_an_open_transaction_is_named_with_its_account_its_program_and_its_age(
 
 def test_a_prepared_transaction_is_named() -> None:
     """It outlives its session, and the server, until somebody ends it by its name."""
-    server = PostgresServer(settings={"max_prepared_transactions": 2})
-    try:
-        server.start()
+    with own_server(settings={"max_prepared_transactions": 2}) as server:
         dsn = create_database(server.dsn)
         with psycopg.connect(dsn, autocommit=True) as other:
             other.execute("BEGIN")
@@ -46,8 +44,6 @@ def test_a_prepared_transaction_is_named() -> None:
             other.execute("PREPARE TRANSACTION 'half'")
             with PostgresDatastore(dsn) as datastore:
                 said = PostgresSurroundings(datastore, old_seconds=-1).held_back()
-    finally:
-        server.remove()
 
     assert said is not None
     assert said.startswith("the prepared transaction half of postgres, has been open for 0 min")

@@ -3,10 +3,10 @@ import { createElement as element, StrictMode, useState } from "react";
 import { createRoot } from "react-dom/client";
 import { useInstance } from "./use-instance.js";
 
-const { server, token } = Object.fromEntries(new URLSearchParams(location.search));
+const { server, token, agent: first = "agent/1" } = Object.fromEntries(new URLSearchParams(location.search));
 
 function Steps({ agent }) {
-  const { instance, steps, error } = useInstance(server, agent, token);
+  const { instance, steps, health, error } = useInstance(server, agent, token);
   return element(
     "section",
     {},
@@ -14,11 +14,12 @@ function Steps({ agent }) {
     element("ol", { id: "steps" }, steps.map(({ id, label, status }) =>
       element("li", { key: id }, `${label}: ${status}`))),
     element("p", { id: "news" }, error),
+    element("p", { id: "health" }, health?.state),
   );
 }
 
 function Product() {
-  const [agent, setAgent] = useState("agent/1");
+  const [agent, setAgent] = useState(first);
   const choice = (name) => element("button", { key: name, onClick: () => setAgent(name) }, name || "none");
   return element("main", {}, ["agent/1", "agent/2", ""].map(choice), agent && element(Steps, { agent }));
 }

@@ -14,7 +14,7 @@ import pytest
 from domain.job.callback import Callback
 from domain.job.events import JobEvent, JobQueued
 from domain.job.provisioning_job import ProvisioningJob
-from domain.log import recall
+from domain.log.recalling import recall
 from projections.folding.job_fold import Folded
 from projections.folding.weight import weight
 from projections.views.view import Views

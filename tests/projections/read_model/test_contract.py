@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -17,6 +18,7 @@ from projections.read_model.rows import Changes, InstanceRow, Row, SetAside, Vie
 from projections.read_model.sightings import Sighting
 from tests.support.jobs.strategies import minute
 from tests.support.stores.deployment import NOON, Deployment
+from tests.support.stores.tampering import Database
 
 
 def row(
@@ -257,6 +259,42 @@ def test_a_sighting_is_the_row_and_what_it_has_not_folded(stores: Deployment, vi
         sighting = stores.read_model.sight(view, "job")
         assert sighting.document == version_row.document
         assert versions(sighting) == tail
+
+
+@pytest.mark.parametrize("view", ["instances", "timelines"])
+def test_a_sighting_has_a_long_document_once_in_memory(stores: Deployment, view: str) -> None:
+    """A job of 50 attempts may have megabytes, and be behind by a hundred events."""
+    for _ in range(50):
+        heartbeat(stores)
+    document = "x" * 2**20
+    read = msgspec.structs.replace(row("job"), document=document)
+    stores.read_model.apply(Changes(0, 1, [read], [Row("job", 1, document)]))
+    stores.read_model.sight(view, "job")  # a first look makes what later ones share
+
+    tracemalloc.start()
+    sighting = stores.read_model.sight(view, "job")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert sighting.document == document
+    assert versions(sighting) == list(range(2, 51))
+    assert peak < 4 * len(document)
+
+
+@pytest.mark.parametrize("view", ["instances", "timelines"])
+def test_a_sighting_has_its_document_also_where_an_event_was_deleted(
+    databases: Deployment, view: str
+) -> None:
+    for _ in range(4):
+        heartbeat(databases)
+    read = row("job", version=1)
+    databases.read_model.apply(Changes(0, 1, [read], [Row("job", 1, read.document)]))
+    Database(databases).run("DELETE FROM milepost_events WHERE originator_version = 2")
+
+    sighting = databases.read_model.sight(view, "job")
+
+    assert sighting.document == read.document
+    assert versions(sighting) == [3, 4]
 
 
 def test_a_sighting_of_an_unknown_job_is_empty(stores: Deployment) -> None:

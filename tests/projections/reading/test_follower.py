@@ -24,7 +24,7 @@ OTHERS = """
 
 
 class Listening:
-    """An audience that notes what it is told."""
+    """An audience that notes what is delivered to it."""
 
     def __init__(self, *job_ids: str) -> None:
         self.job_ids = set(job_ids)
@@ -39,7 +39,7 @@ class Listening:
     def wants(self, event: Stored) -> bool:
         return event.job_id in self.job_ids
 
-    def tell(self, news: Sequence[News], position: int) -> None:
+    def deliver(self, news: Sequence[News], position: int) -> None:
         self.may_take.wait(PATIENCE)
         assert position == news[-1].event.position
         self.slices.append(len(news))

@@ -14,7 +14,7 @@ from tests.support.jobs.rows import assert_every_row_is_right, lived
 from tests.support.projectors.projecting import wait_until
 from tests.support.projectors.rebuilding import folded_beside
 from tests.support.stores.deployment import Clock, Deployment
-from tests.support.stores.postgres_server import PostgresServer, create_database
+from tests.support.stores.postgres_server import PostgresServer, create_database, own_server
 from tests.support.stores.tampering import Database
 
 STANDBY = "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
@@ -23,12 +23,8 @@ STANDBY = "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
 @pytest.fixture(scope="module")
 def server() -> Iterator[PostgresServer]:
     """A PostgreSQL whose settings these tests change."""
-    made = PostgresServer()
-    try:
-        made.start()
+    with own_server() as made:
         yield made
-    finally:
-        made.remove()
 
 
 def test_a_list_does_not_wait_for_a_swap_whose_commit_waits_for_a_standby(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -19,6 +20,7 @@ from domain.job.events import (
     RollbackRequested,
 )
 from domain.job.provisioning_job import ProvisioningJob
+from domain.job.runs.orders import possible
 from domain.workflows.files import load
 from projections.views.attention import attention, candidate, needing
 from projections.views.instance import Instance, evolve
@@ -32,7 +34,7 @@ from tests.support.jobs.histories import (
     RUNNING,
     STOPPING,
 )
-from tests.support.jobs.orders import COMMANDS, told
+from tests.support.jobs.orders import COMMANDS, order, told
 from tests.support.jobs.strategies import callbacks, minute
 from tests.support.stores.deployment import NOON
 
@@ -185,6 +187,62 @@ def test_a_machine_without_an_id_is_not_named_in_the_command() -> None:
     [reason] = attention(left, WORKFLOWS, minute(65))
 
     assert reason.text.endswith("Remove it, then: milepost stopped job")
+
+
+LEG: dict[str, Any] = {"job_id": "job", "workflow_run_id": "7", "run_attempt": 1}
+
+
+def after_legs(*callbacks: Callback) -> tuple[ProvisioningJob, Instance]:
+    """Return a job whose run is a matrix: one leg failed, and another one made a machine."""
+    job, facts = ProvisioningJob("job"), list[Fact]()
+    first = Callback(**LEG, status="failed"), Callback(**LEG, status="running", server_id="srv-1")
+    for number, callback in enumerate((*first, *callbacks)):
+        outcome = job.report(callback, minute(number))
+        job, facts = outcome.job, [*facts, *outcome.facts]
+    return job, instance_after(*facts)
+
+
+def test_a_machine_that_runs_though_its_run_failed_needs_somebody() -> None:
+    job, instance = after_legs()
+
+    [reason] = attention(instance, WORKFLOWS, minute(5))
+    assert (reason.kind, reason.since) == ("machine_left", NOON)
+    assert reason.text == (
+        "Attempt 1 failed 5 min 0 s ago, and its machine srv-1 said all the same that it runs. If "
+        "nobody uses it, remove it, then: milepost stopped job --server srv-1"
+    )
+    assert possible(job.runs, 0) == ("stopped",)
+    gone = order(job, "stopped").facts
+    assert [type(fact) for fact in gone] == [MachineStopped]
+
+
+def after(*callbacks: Callback) -> Instance:
+    """Return the instance of a job that hears these callbacks, one a minute."""
+    job, facts = ProvisioningJob("job").queue(QUEUED).job, list[Fact]([QUEUED])
+    for number, callback in enumerate(callbacks):
+        outcome = job.report(callback, minute(number))
+        job, facts = outcome.job, [*facts, *outcome.facts]
+    return instance_after(*facts)
+
+
+@pytest.mark.parametrize("status", ["running", "failed", "cancelled"])
+def test_a_silent_run_whose_place_another_one_has_taken_needs_nobody(status: Any) -> None:
+    instance = after(
+        Callback(job_id="job", status="provisioning", workflow_run_id="1"),
+        Callback(job_id="job", status="provisioning", workflow_run_id="2"),
+        Callback(job_id="job", status=status, workflow_run_id="2"),
+    )
+
+    assert instance.watched.number == 1
+    assert attention(instance, WORKFLOWS, minute(12)) == []
+    assert candidate(instance, WORKFLOWS) is None
+
+
+def test_a_machine_that_a_re_run_uses_needs_nobody() -> None:
+    rerun = {**LEG, "run_attempt": 2, "server_id": "srv-1"}
+    _, instance = after_legs(Callback(**rerun, status="provisioning", step="vm_created"))
+
+    assert attention(instance, WORKFLOWS, minute(3)) == []
 
 
 @pytest.mark.parametrize("history", [(QUEUED, PROVISIONING, RUNNING), (PROVISIONING, FAILED)])

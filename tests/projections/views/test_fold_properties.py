@@ -15,6 +15,7 @@ from domain.job.commands.registration import QueueJob
 from domain.job.events import JobEvent, JobQueued, StopRequested
 from domain.job.provisioning_job import Outcome, ProvisioningJob
 from domain.job.provisioning_job import evolve as evolve_job
+from domain.job.runs.orders import Requested
 from domain.workflows.definition import Workflows
 from projections.projecting.projector import Projector
 from projections.views import instance as instances
@@ -65,7 +66,7 @@ class Story(msgspec.Struct):
         if happening == "stop":
             attempt = self.job.attempt
             running = attempt.status == "running" and not attempt.stop_requested_at
-            return self.job.stop("ada", None, self.now) if running else Outcome(self.job)
+            return self.job.stop(Requested(self.now, "ada")) if running else Outcome(self.job)
         self.now += timedelta(seconds=901)
         return self.job.time_out(self.now)
 

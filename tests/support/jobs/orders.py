@@ -9,7 +9,7 @@ from typing import Final
 from domain.errors import NothingToStop, NotPossible
 from domain.job.callback import Callback
 from domain.job.provisioning_job import Outcome, ProvisioningJob
-from domain.job.runs.orders import Ordered
+from domain.job.runs.orders import Ordered, Requested
 from tests.support.jobs.strategies import minute
 
 COMMANDS: Final[tuple[Ordered, ...]] = ("fail", "cancel", "retry", "stopped")
@@ -27,13 +27,13 @@ def order(
     """Return what a command decides about the job."""
     match order:
         case "fail":
-            return job.fail("ops", "stuck", now, max_retries)
+            return job.fail(Requested(now, "ops", "stuck"), max_retries)
         case "cancel":
-            return job.cancel("ops", "stuck", now, max_retries)
+            return job.cancel(Requested(now, "ops", "stuck"), max_retries)
         case "retry":
-            return job.retry("ops", "again", now, max_retries)
+            return job.retry(Requested(now, "ops", "again"), max_retries)
         case "stopped":
-            return job.confirm_stopped("ops", "seen", now, max_retries, server_id)
+            return job.confirm_stopped(Requested(now, "ops", "seen"), max_retries, server_id)
 
 
 def told(
@@ -46,7 +46,7 @@ def told(
         return job.time_out(now).job
     if asked == "stop":
         with suppress(NothingToStop):
-            return job.stop("ops", "done", now).job
+            return job.stop(Requested(now, "ops", "done")).job
         return job
     with suppress(NotPossible):
         return order(job, asked, now, max_retries=allowed).job  # type: ignore[arg-type]

@@ -72,7 +72,8 @@ class Visitor:
         assert self.complaints == []
 
     def _began(self, request: Request) -> None:
-        if "/api/stream" in request.url or request.url.partition("?")[0].endswith("/stream"):
+        path = request.url.partition("?")[0]
+        if "/api/stream" in path or "/embed/streams/" in path or path.endswith("/stream"):
             self.streams.add(request)
 
     def _answered(self, response: Response) -> None:

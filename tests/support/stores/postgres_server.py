@@ -9,8 +9,10 @@ import pwd
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import psycopg
@@ -103,6 +105,17 @@ class PostgresServer:
             folder = self._home / package.name
             shutil.copytree(package, folder, symlinks=True, copy_function=_link)
         self._binaries = self._home / PACKAGE.name / "pginstall" / "bin"
+
+
+@contextmanager
+def own_server(**options: Any) -> Iterator[PostgresServer]:
+    """Start a server of its own with these options of `PostgresServer`; remove it at the end."""
+    server = PostgresServer(**options)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.remove()
 
 
 def _link(source: str, target: str) -> None:

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 import psycopg
 
 from tests.support.projectors.projecting import wait_until
+from tests.support.stores.postgres_server import PostgresServer
 
 Operator: TypeAlias = psycopg.Connection[tuple[object, ...]]
 NOBODY = "a_standby_that_never_comes"
+
+
+@contextmanager
+def operating(server: PostgresServer) -> Iterator[Operator]:
+    """Connect to change the server's settings; let commits wait for no standby at the end."""
+    with psycopg.connect(server.dsn, autocommit=True) as operator:
+        yield operator
+        await_standby(operator, "")
 
 
 def await_standby(operator: Operator, name: str) -> None:

@@ -11,6 +11,11 @@ export function setClock(shown) {
   if (now) ahead = now - Date.now();
 }
 
+// Return the time by the server's clock, in milliseconds.
+export function serverTime() {
+  return Date.now() + ahead;
+}
+
 // Let all times of the page tick, now and every second.
 export function startClock() {
   setClock(document);
@@ -21,7 +26,7 @@ export function startClock() {
 
 export function tick() {
   if (document.hidden) return;
-  const now = Date.now() + ahead;
+  const now = serverTime();
   for (const time of document.querySelectorAll("time[data-since], time[data-until]")) {
     const { since, until } = time.dataset;
     const words = span((since ? now - Date.parse(since) : Date.parse(until) - now) / 1_000);

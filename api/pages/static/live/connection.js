@@ -31,6 +31,7 @@ export class Connection {
   // Say that there will be no more updates, with a link to what helps.
   over(sentence, link) {
     this.#isOver = true;
+    document.body.toggleAttribute("data-lost", true);
     this.#write(sentence, link);
     this.announce(sentence);
   }
@@ -39,6 +40,7 @@ export class Connection {
     if (this.#isOver) return;
     const since = this.#lostAt && Date.now() - this.#lostAt;
     const isLost = since > QUIET_MS;
+    document.body.toggleAttribute("data-lost", isLost); // Nothing looks alive of which nothing is heard.
     if (isLost) this.#write(`Live updates stopped ${span(since / 1_000)} ago; trying again`);
     else this.#write("");
     if (isLost !== this.#isSaid) {

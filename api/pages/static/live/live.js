@@ -3,7 +3,6 @@
 // <body data-watch> says what the page is about: "jobs", "job:<id>" or "agent:<id>". A page that was opened by a link
 // has data-stream, the address of the stream that its link opens.
 
-import { startAgeing } from "./ageing.js";
 import { setClock, startClock, tick } from "./clock.js";
 import { Connection } from "./connection.js";
 import { Notify } from "./notify.js";
@@ -11,6 +10,7 @@ import { OwnStream } from "./own.js";
 import { Page } from "./page.js";
 import { SharedStream } from "./shared.js";
 import { startSlider } from "./slider.js";
+import { startTurning } from "./turning.js";
 
 const root = new URL("../..", import.meta.url); // The server may be behind a path prefix.
 const AGAIN_MS = 5_000;
@@ -68,7 +68,9 @@ function start() {
 
   startClock();
   startSlider(page);
-  startAgeing(() => isRefused || page.look());
+  startTurning(() => {
+    if (!isRefused && (!document.hidden || watch !== "jobs")) page.look();
+  });
   stream.start(Page.position());
   document.addEventListener("visibilitychange", () => document.hidden || page.look());
   const leave = () => stream.stop();

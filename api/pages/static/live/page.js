@@ -92,8 +92,9 @@ function show(fresh) {
     icon.setAttribute("href", freshIcon.getAttribute("href"));
   }
   const [main, freshMain] = [document, fresh].map((each) => each.querySelector("main"));
-  for (const name of ["position", "now"]) {
+  for (const name of ["position", "now", "turns"]) {
     if (freshMain.dataset[name] !== undefined) main.dataset[name] = freshMain.dataset[name];
+    else delete main.dataset[name];
   }
   const [old, wanted] = [document, fresh].map(regions);
   if ([...wanted.keys()].join() === [...old.keys()].join()) {

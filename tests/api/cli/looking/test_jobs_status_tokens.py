@@ -213,7 +213,7 @@ def test_a_job_that_reports_in_time_is_not_called_silent(shell: Shell, database_
 
     said = shell("jobs", "job-1")
 
-    assert "Claimed at " in line_of("  ok ", said)
+    assert "The workflow began at " in line_of("  ok ", said)
     assert "no heartbeat since" not in said
 
 

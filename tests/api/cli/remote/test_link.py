@@ -54,6 +54,15 @@ def test_a_link_is_printed_and_opens_what_it_says(server: Server) -> None:
     assert timedelta(days=89) < left <= timedelta(days=90)
 
 
+def test_a_workflow_has_a_link_to_its_badge(server: Server) -> None:
+    made = link(server, "--workflow", "vm@1", "--expires", "90d")
+
+    answer = server.request("GET", made.stdout.strip().removeprefix(server.url))
+    assert (answer.status, answer.headers["content-type"]) == (200, "image/svg+xml")
+    wrong = link(server, JOB, "--workflow", "vm")
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+
+
 def test_what_gets_no_link_is_told_in_a_line(server: Server) -> None:
     absent = link(server, "nothing")
     assert (absent.returncode, absent.stdout) == (1, "")
@@ -65,4 +74,4 @@ def test_what_gets_no_link_is_told_in_a_line(server: Server) -> None:
 
     wrong = link(server, JOB, "--agent", "agent-1")
     assert wrong.returncode == 2
-    assert "either a JOB or an --agent" in wrong.stderr
+    assert "either a JOB, an --agent or a --workflow" in wrong.stderr

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from api.cli.remote.seen import seen_instance
 from tests.support.people.terminal import (
     COLOUR,
     CTRL_C,
@@ -21,6 +22,7 @@ from tests.support.people.terminal import (
 )
 from tests.support.processes.server import MILEPOST, PATIENCE_SECONDS, Make, Server
 from tests.support.web.scripted_http import STREAM, scripted
+from tests.support.web.site import moment
 
 MACHINE = {"server_id": "s-1", "server_ip": "203.0.113.7", "tailscale_ip": "100.64.0.7"}
 
@@ -216,6 +218,45 @@ def test_an_agents_next_job_is_shown_too_until_ctrl_c(server: Server) -> None:
         rest, said = process.communicate(timeout=PATIENCE_SECONDS)
 
     assert (process.returncode, rest, said) == (130, "", "")
+
+
+def test_a_job_that_falls_silent_turns_over_on_the_terminal_without_an_event(
+    server: Server,
+) -> None:
+    """The demo's definition allows 6 s of silence; the command asks when its server says."""
+    job = {"agent_id": "agent-2", "job_id": "dying", "workflow": "milepost-demo"}
+    server.post("/api/jobs", job)
+    server.callback({"job_id": "dying", "type": "heartbeat"})
+    for arguments in (("dying",), ("--agent", "agent-2")):
+        with piped(server, *arguments) as process:
+            first = line(process)
+            assert "provisioning" in first
+            assert "unresponsive" in first or "unresponsive" in line(process)
+
+
+def test_the_time_of_an_agents_retry_counts_from_the_retry() -> None:
+    """The job was registered an hour before, and its first attempt failed."""
+    early, late, end = (f"2026-03-02T{hour}:00:00+00:00" for hour in (12, 13, 14))
+    instance = {
+        "id": "job-1",
+        "agentId": "agent-1",
+        "status": "failed",
+        "outcome": "failed",
+        "attempt": 2,
+        "error": None,
+        "waitingSince": late,
+        "claimedAt": None,
+        "startedAt": None,
+        "completedAt": end,
+        "createdAt": early,
+        "updatedAt": end,
+    }
+    health = {"state": "ok", "sentence": None, "changesAt": None}
+
+    seen = seen_instance({"instance": instance, "steps": [], "health": health})
+
+    assert seen.attempt == 2
+    assert (seen.began, seen.ended) == (moment(late), moment(end))
 
 
 def test_a_narrow_terminal_shows_hostile_and_wide_text_within_its_columns(server: Server) -> None:

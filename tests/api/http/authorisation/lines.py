@@ -71,6 +71,8 @@ LINES: Final = {
     ),
     ("GET", "/embed/jobs/<id:job_id>"): Line("read", "job", kind="page"),
     ("GET", "/embed/agents/<id:agent_id>"): Line("read", "agent", kind="page"),
+    ("GET", "/embed/streams/jobs/<id:job_id>"): Line("read", "job", STREAMED, queries=PLACES),
+    ("GET", "/embed/streams/agents/<id:agent_id>"): Line("read", "agent", STREAMED, queries=PLACES),
     ("POST", "/jobs/<id:job_id>/fail"): FORM,
     ("POST", "/jobs/<id:job_id>/cancel"): FORM,
     ("POST", "/jobs/<id:job_id>/retry"): FORM,
@@ -110,6 +112,9 @@ LINES: Final = {
     ("POST", "/api/jobs/<id:job_id>/stopped"): order(),
     ("POST", "/api/jobs/<id:job_id>/links"): Line("read", "job", frozenset({201}), "{{}}"),
     ("POST", "/api/agents/<id:agent_id>/links"): Line("read", "agent", frozenset({201}), "{{}}"),
+    ("POST", "/api/workflows/<id:workflow>/links"): Line(
+        "read", statuses=frozenset({201}), body="{{}}"
+    ),
     ("GET", "/api/jobs/<id:job_id>/badge.svg"): badge("job"),
     ("GET", "/api/jobs/<id:job_id>/badge.json"): badge("job"),
     ("GET", "/api/agents/<id:agent_id>/badge.svg"): badge("agent"),

@@ -53,6 +53,23 @@ def test_of_several_cookies_with_one_name_none_counts(name: str) -> None:
         session_secret(sent(f"{name}=planted", f"{name}=mine"))
 
 
+@pytest.mark.parametrize(
+    ("prefix", "cookies", "secret"),
+    [
+        ("", ("milepost_session=planted",), None),
+        ("", ("__Secure-milepost_session=planted",), None),
+        ("", ("milepost_session=planted", "__Host-milepost_session=mine"), "mine"),
+        ("/b", ("milepost_session=planted",), None),
+        ("/b", ("__Secure-milepost_session=mine",), "mine"),
+        ("/b", ("__Host-milepost_session=of /", "__Secure-milepost_session=mine"), "mine"),
+    ],
+)
+def test_over_tls_only_the_name_counts_that_is_given_there(
+    prefix: str, cookies: tuple[str, ...], secret: str | None
+) -> None:
+    assert session_secret(sent(*cookies), prefix, is_secure=True) == secret
+
+
 def test_over_tls_the_cookie_is_bound_to_this_host() -> None:
     assert with_secret("s", "/", is_secure=True) == (
         "__Host-milepost_session=s; Path=/; Max-Age=2592000; HttpOnly; SameSite=Lax; Secure"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from urllib.parse import quote
 
 import pytest
@@ -10,8 +12,12 @@ from flask import request
 from werkzeug.test import TestResponse
 
 from api.http.callers.links import KEY, without_link
+from projections.reading.reader import Reader
+from projections.views.timeline import Timeline
+from tests.support.stores.deployment import Deployment
 from tests.support.web.site import ADMIN, MACHINE, Site, bearer, body_of, problem_of
 
+SiteWith = Callable[..., AbstractContextManager[Site]]
 JOB = "/api/jobs/job-1"
 INSTANCE = "/api/agents/agent-1/instance"
 
@@ -187,17 +193,21 @@ def test_no_log_line_and_no_answer_has_a_link(
     assert text.rpartition(".")[2] not in caplog.text
 
 
-def test_a_bug_is_logged_without_the_link(
-    running: Site, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def broken(*_: object) -> None:
+class WithABug(Reader):
+    """A reader that cannot read timelines."""
+
+    def timeline(self, job_id: str) -> Timeline | None:
+        """Raise what no code expects."""
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(running.services.reader, "timeline", broken)
-    text = link(running, f"{JOB}/timeline")
 
-    with caplog.at_level(logging.ERROR):
-        problem_of(follow(running, text, f"{JOB}/timeline"), 500, "internal-error")
+def test_a_bug_is_logged_without_the_link(
+    stores: Deployment, site_with: SiteWith, caplog: pytest.LogCaptureFixture
+) -> None:
+    stores.reader = WithABug(stores.read_model, stores.milepost.mapper)
+    with site_with() as site, caplog.at_level(logging.ERROR):
+        text = link(site, f"{JOB}/timeline")
+        problem_of(follow(site, text, f"{JOB}/timeline"), 500, "internal-error")
 
     assert "a bug" in caplog.text
     assert text not in caplog.text

@@ -11,7 +11,7 @@ import pytest
 
 from api.app import create_app
 from api.http.callers.proxies import Proxies
-from api.settings.path_prefix import OWN
+from api.settings.checks.path_prefix import OWN
 from api.settings.settings import Settings
 from tests.support.stores.deployment import Deployment
 from tests.support.web.doors import opened

@@ -70,6 +70,29 @@ def test_a_hundred_unsigned_callbacks_leave_ten_lines(
     assert len(lines(caplog)) == PER_MINUTE
 
 
+def test_a_hundred_callbacks_of_unregistered_jobs_leave_ten_lines(
+    memory_site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(100):
+        receipt = memory_site.report(f"job-{number}", type="heartbeat")
+        assert "warning" in receipt
+
+    assert len(lines(caplog)) == PER_MINUTE
+    assert caplog.records[0].__dict__["job_id"] == "job-0"
+
+
+def test_a_hundred_refused_callbacks_leave_ten_lines(
+    memory_site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(100):
+        problem_of(memory_site.callback(b'{"job_id": "job-1", "status": "odd"}'), 400)
+
+    problem_of(memory_site.callback(b'{"job_id": "job-1"}'), 400)
+
+    assert len(lines(caplog)) == PER_MINUTE + 1
+    assert "missing_status_or_type" in lines(caplog)[-1]
+
+
 def test_strangers_do_not_hide_the_slip_of_a_sender_that_has_the_secret(
     memory_site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.web.scripted_http import scripted
 from tests.support.web.site import JOB_KEY_SECRET, MACHINE, SECRET, Site, sign
 
 LINE = re.compile(r'aria-label="Command"><code>(.*?)</code>', re.DOTALL)
@@ -80,6 +81,23 @@ def test_a_command_sends_what_the_callback_said(memory_site: Site, ran: Path) ->
     assert answer.status_code == 200
     assert SECRET not in line
     assert signature not in line
+
+
+def test_a_command_reads_no_file_that_a_callback_names(memory_site: Site) -> None:
+    site = memory_site
+    key = site.register()["callback_key"]
+    body = b"@/proc/version"
+    refused = site.unsigned(body, {"X-Signature": sign(body, key)}, "/api/callbacks/job-1")
+    assert refused.status_code == 400
+
+    [line] = lines_of(site.get("/jobs/job-1").text)
+    with scripted(b"HTTP/1.1 204 No Content\r\n\r\n") as server:
+        line = line.replace("http://localhost", server.url)
+        env = {"PATH": "/usr/bin:/bin", "CALLBACK_SECRET": key}
+        subprocess.run(["/bin/sh", "-c", line], env=env, check=True, timeout=20)
+
+    assert f"Content-Length: {len(body)}\r\n" in server.requests[0]
+    assert f"X-Signature: {sign(body, key)}\r\n" in server.requests[0]
 
 
 def test_a_callback_that_became_two_events_is_one_command(memory_site: Site, ran: Path) -> None:

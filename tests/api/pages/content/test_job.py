@@ -135,3 +135,89 @@ def test_a_step_takes_as_long_in_the_timeline_as_in_the_stepper(memory_site: Sit
 
     assert '<time class="lasting" datetime="PT1S">2 s</time>' in text
     assert '<span class="timeline-took">2 s</span>' in text
+
+
+def test_a_page_says_when_time_alone_makes_another_page_of_it(memory_site: Site) -> None:
+    """Nothing happens at that time, so no stream tells of it."""
+    site = memory_site
+    site.register()
+    site.report(type="heartbeat")
+    site.project()
+    pages = ("/jobs/job-1", "/agents/agent-1", "/jobs", "/jobs?q=job-1")
+
+    for silence, state, turns in (
+        (100, "ok", "12:02:30"),
+        (60, "late", "12:10:00"),
+        (450, "unresponsive", "12:15:00"),
+        (291, "unresponsive", None),
+    ):
+        site.clock.advance(silence)
+        for page in pages:
+            text = site.get(page).text
+            found = re.search(r'data-turns="[^"]*T([\d:]{8})', text)
+            assert (found and found[1]) == turns, (page, silence)
+            assert f'data-health="{state}"' in text
+
+
+def test_a_page_with_words_that_age_lets_them_tick(memory_site: Site) -> None:
+    site = memory_site
+    site.register()
+    site.report(type="heartbeat")
+    site.project()
+
+    def said(path: str) -> str:
+        text = site.get(path).text
+        assert 'data-since="2026-03-02T12:00:00Z"' in text
+        return re.sub(r"<[^>]+>", "", text)
+
+    assert "Last heartbeat 0 s ago, at 12:00:00 UTC." in said("/jobs/job-1")
+    site.clock.advance(250)
+    for path in ("/jobs/job-1", "/jobs"):
+        words = said(path)
+        assert "No heartbeat for 4 min 10 s; one is expected every 60 s." in words
+        assert "Will be given up at 12:15:00 UTC, in 10 min 50 s." in words
+        assert 'data-until="2026-03-02T12:15:00Z"' in site.get(path).text
+
+
+def test_a_step_of_a_job_that_may_be_dead_does_not_look_alive(memory_site: Site) -> None:
+    site = memory_site
+    site.register()
+    site.report(status="provisioning", step="vm_created")
+    site.clock.advance(700)
+
+    for page in ("/jobs/job-1", "/agents/agent-1", "/embed/jobs/job-1"):
+        text = site.get(page).text
+        assert '<ol class="stepper" data-health="unresponsive">' in text
+        assert "active, but unresponsive" in text
+        assert "<title>" in text
+    assert "<title>Unresponsive! · 3 of 5" in site.get("/jobs/job-1").text
+
+
+def test_an_attempt_whose_place_another_run_took_does_not_go_on(memory_site: Site) -> None:
+    site = memory_site
+    site.register()
+    site.report(status="provisioning", workflow_run_id="1")
+    site.report(status="provisioning", workflow_run_id="2")
+
+    first = site.get("/jobs/job-1").text.split('id="attempt-1"')[1].split('id="attempt-2"')[0]
+
+    assert 'data-state="superseded"' in first
+    assert "provisioning" not in first
+    assert "data-since" not in first
+
+
+def test_a_long_error_is_headed_by_the_line_that_says_why(memory_site: Site) -> None:
+    site = memory_site
+    site.register()
+    log = "\n".join(f"TASK [{number}]" for number in range(60))
+    site.report(status="failed", error=f"{log}\nE: no lock\nPLAY RECAP\nok=59 failed=1")
+    site.project()
+
+    text = site.get("/jobs/job-1").text
+
+    assert '<p class="gist"><bdi>E: no lock</bdi></p>' in text
+    assert "63 lines. The box begins with the last ones." in text
+    assert "<bdi>E: no lock</bdi>" in site.get("/jobs").text.split('class="error-line"')[1]
+    told = text.split('id="timeline"')[1].split("<svg")[0]
+    assert "E: no lock" in told
+    assert "TASK" not in told

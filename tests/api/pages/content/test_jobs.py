@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from api.pages.content.search import MOST_READ
 from tests.support.stores.deployment import Deployment
 from tests.support.web.site import MACHINE, Site
 
@@ -59,7 +60,75 @@ def test_a_search_finds_an_id_of_a_job_an_agent_or_a_user(database_site: Site) -
         text = site.get(f"/jobs?q={found}").text
         assert 'href="/jobs/job-2"' in text, found
         assert 'href="/jobs/job-1"' not in text, found
-    assert "No job that you may see fits." in site.get("/jobs?q=job").text
+    assert 'href="/jobs/job-1"' in site.get("/jobs?q=JOB").text
+    assert "No job that you may see fits. 2 jobs were looked" in site.get("/jobs?q=odd").text
+
+
+@pytest.mark.parametrize(
+    "known", ["srv-815", "203.0.113.7", "100.64.0.7", "8811", "dpkg/lock", "ansible", "agent-"]
+)
+def test_a_search_finds_what_an_operator_knows_of_a_job(database_site: Site, known: str) -> None:
+    site = database_site
+    site.register("wanted", "agent-1", "ada")
+    site.report("wanted", status="provisioning", workflow_run_id="8811")
+    site.report(
+        "wanted",
+        status="failed",
+        error="a log\nE: Could not get lock /var/lib/dpkg/lock-frontend\nmore",
+        failed_step="ansible",
+        server_id="srv-815",
+        server_ip="203.0.113.7",
+        tailscale_ip="100.64.0.7",
+        workflow_run_id="8811",
+    )
+    site.report("other", status="provisioning")
+    site.project()
+
+    text = site.get(f"/jobs?q={known}").text
+
+    assert 'href="/jobs/wanted"' in text
+    assert 'href="/jobs/other"' not in text
+    bound = site.token("read", user_id="bob")
+    assert "/jobs/wanted" not in site.get(f"/jobs?q={known}", bound).text
+
+
+def test_a_search_looks_through_a_bounded_number_of_jobs_and_goes_on(
+    memory_site: Site,
+) -> None:
+    site = memory_site
+    site.report("first", status="failed", error="no quota")
+    for number in range(MOST_READ):
+        site.report(f"job-{number}", status="failed", error="other")
+    site.project()
+
+    text = site.get("/jobs?q=no+quota").text
+    assert "The newest 1,000 jobs were looked through" in text
+    address = text.split('rel="next" href="')[1].split('"')[0].replace("&amp;", "&")
+    older = site.get(address).text
+
+    assert 'href="/jobs/first"' in older
+    assert 'rel="next"' not in older
+
+
+def test_an_outcome_is_a_filter_too(database_site: Site) -> None:
+    site = database_site
+    for name in ("broken", "given-up", "unwanted"):
+        site.register(name, f"agent-of-{name}", f"user-of-{name}")
+        site.report(name, status="provisioning")
+    site.report("broken", status="failed", error="no quota")
+    site.order("cancel", "unwanted")
+    site.clock.advance(10_000)
+    site.watch()
+    site.project()
+
+    for status, name in (("timed_out", "given-up"), ("cancelled", "unwanted")):
+        text = site.get(f"/jobs?status={status}").text
+        rows = text.split('id="found"')[1]
+        assert [f'href="/jobs/{each}"' in rows for each in ("broken", "given-up", "unwanted")] == [
+            each == name for each in ("broken", "given-up", "unwanted")
+        ]
+        assert f'<option value="{status}" selected>' in text
+    assert site.get("/jobs?status=failed").text.count('<li class="job"') == 3
 
 
 def test_filters_narrow_a_search(memory_site: Site) -> None:

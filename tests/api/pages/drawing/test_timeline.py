@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from api.pages.drawing.story import MOST_GAPS, MOST_LANES, MOST_STEPS
 from api.pages.drawing.timeline import drawn
-from api.representations.job import timeline_body
+from api.representations.timeline import timeline_body
 from domain.job.events import (
     AttemptCancelled,
     AttemptFailed,

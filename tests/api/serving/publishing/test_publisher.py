@@ -11,9 +11,9 @@ import msgspec
 import pytest
 
 from api.http.grip.instructions import content
+from api.serving.publishing.held_readers import HeldReaders
 from api.serving.publishing.proxy import MOST_BYTES, Proxy
 from api.serving.publishing.publisher import ACTIVE_SECONDS, Publisher, TokenEnds
-from api.serving.publishing.telling import Telling
 from api.tokens import stored_time
 from projections.reading.follower import News
 from tests.support.projectors.projecting import wait_until
@@ -246,9 +246,9 @@ def test_a_bug_about_one_job_ends_the_streams_of_that_job_and_all_others_go_on(
     assert other
     # No text of JSON can have this character.
     broken = msgspec.structs.replace(broken, region="\ud800")
-    telling = Telling(site.services, Proxy(control.uri), lambda: False)
+    readers = HeldReaders(site.services, Proxy(control.uri), lambda: False)
 
-    telling.tell([News(first, broken), News(second, other)], second.position)
+    readers.deliver([News(first, broken), News(second, other)], second.position)
 
     assert [each["channel"] for each in control.items] == [
         "job-job-1",
@@ -256,5 +256,5 @@ def test_a_bug_about_one_job_ends_the_streams_of_that_job_and_all_others_go_on(
         "job-job-2",
     ]
     assert control.items[0]["formats"] == {"http-stream": {"action": "close"}}
-    assert telling.told == second.position
+    assert readers.published == second.position
     assert "no document of 'job-1'" in caplog.text

@@ -193,5 +193,8 @@ def test_a_stream_names_a_hundred_ids_at_most(memory_site: Site) -> None:
         assert answer.status == 400
         assert b"More than 100 ids." in answer.body
         assert (await served.ask("/api/stream?job_id=")).status == 400
+        # The event loop reads no more of them than that.
+        many = await served.ask(f"/api/stream?{'job_id=1&' * 257}")
+        assert b"at most 256 parameters" in many.body
 
     live(memory_site, test)

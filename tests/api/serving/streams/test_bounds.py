@@ -44,20 +44,67 @@ def test_a_reader_beyond_the_bound_is_told_when_to_come_again(memory_site: Site)
     live(memory_site, test, bounds=Bounds(2, 0.2))
 
 
-def test_a_silent_stream_has_a_beat_which_finds_readers_that_are_gone(memory_site: Site) -> None:
+@pytest.mark.parametrize("by_link", [False, True])
+def test_no_user_and_no_link_takes_the_streams_of_others(memory_site: Site, by_link: bool) -> None:
+    site = memory_site
+    site.register(user_id="ada")
+    token = site.token("read", user_id="ada")
+    until = int(site.clock().timestamp()) + 60
+    link = site.services.links.make(STREAM, "admin", until)
+    path = f"{STREAM}?link={link}" if by_link else STREAM
+
+    async def test(served: Live) -> None:
+        readers = [await served.ask(path, token) for _ in range(2)]
+        assert [each.status for each in readers] == [200, 200]
+        assert (await served.ask(path, token)).status == 429
+        others = [await served.ask(STREAM) for _ in range(2)]
+        assert [each.status for each in others] == [200, 200]
+        readers[0].client.reset()
+        others[0].client.reset()
+        await served.until(lambda: open_in(served) == 3)  # with that of the refusal
+        assert (await served.ask(path, token)).status == 200
+
+    live(site, test, bounds=Bounds(4, 0.2))
+
+
+def test_a_poll_beyond_a_users_share_of_streams_is_answered_at_once(memory_site: Site) -> None:
+    memory_site.register(user_id="ada")
+    token = memory_site.token("read", user_id="ada")
+
+    async def test(served: Live) -> None:
+        await served.ask(STREAM, token)
+        tag = (await served.ask("/api/jobs/job-1", token)).headers["etag"]
+        poll = await served.ask("/api/jobs/job-1", token, Prefer="wait=60", If_None_Match=tag)
+        assert (poll.status, poll.headers.get("preference-applied")) == (304, None)
+
+    live(memory_site, test, bounds=Bounds(2, 0.2))
+
+
+def test_a_silent_stream_has_a_beat(memory_site: Site) -> None:
     memory_site.register()
 
     async def test(served: Live) -> None:
-        reader, other = await served.ask(STREAM), await served.ask(STREAM)
+        reader = await served.ask(STREAM)
         await reader.next()
         while reader.comments < 3:
             assert await reader.piece() is not None
-        other.client.writer.close()  # the server reads the end of its requests, and nothing more
-        await served.until(lambda: open_in(served) == 1)
         memory_site.report(status="provisioning")
         assert [block.id for block in await reader.some(1)] == [2]
 
     live(memory_site, test)
+
+
+def test_readers_that_close_make_room_before_the_next_beat(memory_site: Site) -> None:
+    memory_site.register()
+
+    async def test(served: Live) -> None:
+        gone, reader = await served.ask(STREAM), await served.ask(STREAM)
+        gone.client.writer.close()
+        await served.until(lambda: open_in(served) == 1)
+        memory_site.report(status="provisioning")
+        assert [block.id for block in await reader.some(2)] == [1, 2]
+
+    live(memory_site, test, bounds=Bounds(2, 3600))
 
 
 def fail(site: Site, number: int) -> None:

@@ -29,7 +29,7 @@ class Host:
     def __init__(self, *pages: Page | Exception) -> None:
         self.pages = list(pages)
         self.asked: list[int | None] = []
-        self.position_told = 0
+        self.delivered = 0
         self.moved_to: list[str] = []
         self.while_reading: Callable[[], object] = lambda: None
 
@@ -37,8 +37,8 @@ class Host:
         self.moved_to.append(job_id)
         stream.job_id = job_id
 
-    def told(self, stream: Stream) -> int:
-        return self.position_told
+    def newest_of(self, stream: Stream) -> int:
+        return self.delivered
 
     async def page(self, stream: Stream) -> Page:
         self.asked.append(stream.sent)
@@ -88,7 +88,7 @@ async def begun(host: Host, watch: Watch) -> tuple[Stream, Sink]:
 def test_what_was_told_while_a_page_was_read_is_read_with_the_next_page() -> None:
     async def test() -> None:
         host = Host(page([3, 4], 4), page([5, 6], 6))
-        host.position_told = 6  # the follower told 5 and 6 after the first page was read
+        host.delivered = 6  # the follower delivered 5 and 6 after the first page was read
         stream, sink = await begun(host, Watch(ANYBODY, 2, job_id="job-1"))
         assert host.asked == [2, 4]
         stream.take(6, b"again ")
@@ -122,7 +122,7 @@ def test_a_page_that_has_what_was_sent_already_repeats_nothing() -> None:
 
 
 def test_an_agents_stream_reads_again_once_it_hears_of_the_job() -> None:
-    """The page may lack an event that was told before the stream had joined the job's channel."""
+    """The page may lack an event that was delivered before the stream joined the job's channel."""
 
     async def test() -> None:
         host = Host(page([3], 3), page([4], 4))

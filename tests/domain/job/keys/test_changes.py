@@ -19,7 +19,7 @@ from domain.job.commands.time import TimeOutJob
 from domain.job.keys.key import Key, in_progress_key
 from domain.job.provisioning_job import ProvisioningJob, evolve
 from domain.log.memory import MemoryRecorder
-from domain.log.recall import Folded
+from domain.log.recalling.recall import Folded
 from domain.log.store import Found
 from domain.log.stored import Stored
 from domain.transfer.derived_keys import DerivedKeys

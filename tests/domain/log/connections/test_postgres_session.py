@@ -17,7 +17,7 @@ from domain.log.schema.postgres import PostgresSchema
 from tests.support.processes.server import free_port
 from tests.support.stores.deployment import Deployment
 from tests.support.stores.outside import HOSTILE, WAYS, by_database
-from tests.support.stores.postgres_server import PostgresServer
+from tests.support.stores.postgres_server import own_server
 from tests.support.stores.tampering import Database
 
 PINNED = {**SETTINGS, **OF_NEWER_SERVERS}
@@ -181,14 +181,9 @@ def test_a_database_that_cannot_store_every_character_is_refused(
 def over_tcp() -> Iterator[str]:
     """A PostgreSQL that is reached over TCP, and that waits two hours for a silent host."""
     port = free_port()
-    made = PostgresServer(
-        settings={"listen_addresses": "127.0.0.1", "port": port, "tcp_keepalives_idle": 7200}
-    )
-    try:
-        made.start()
+    settings = {"listen_addresses": "127.0.0.1", "port": port, "tcp_keepalives_idle": 7200}
+    with own_server(settings=settings):
         yield f"postgresql://postgres@127.0.0.1:{port}/postgres"
-    finally:
-        made.remove()
 
 
 def test_the_server_looks_for_a_vanished_host_within_seconds(over_tcp: str) -> None:

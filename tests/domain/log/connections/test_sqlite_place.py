@@ -80,7 +80,7 @@ def test_no_commit_is_answered_once_the_open_file_is_elsewhere(
             with pytest.raises(StoreUnavailable, match="while it was open"):
                 sqlite.milepost.record(HEARTBEAT)
 
-    trouble = sqlite.milepost.trouble()
+    trouble = sqlite.milepost.committing.trouble()
     assert trouble
     assert trouble.reason == "file_replaced"
     [line] = caplog.messages
@@ -89,11 +89,11 @@ def test_no_commit_is_answered_once_the_open_file_is_elsewhere(
 
 
 def test_a_server_that_nobody_calls_says_so_all_the_same(sqlite: Deployment, file: Path) -> None:
-    assert sqlite.milepost.trouble() is None
+    assert sqlite.milepost.committing.trouble() is None
 
     remove(file)
 
-    trouble = sqlite.milepost.trouble()
+    trouble = sqlite.milepost.committing.trouble()
     assert trouble
     assert trouble.reason == "file_replaced"
 
@@ -112,7 +112,7 @@ def test_a_file_that_comes_back_is_written_again(
         receipt = sqlite.milepost.record(HEARTBEAT)
 
     assert caplog.messages[1:] == [f"{file} is at its path again: callbacks are taken"]
-    assert sqlite.milepost.trouble() is None
+    assert sqlite.milepost.committing.trouble() is None
     assert receipt.position == before + 2, "the first refused commit was in the file all the same"
     with sqlite3.connect(file) as other:
         [(events,)] = other.execute("SELECT COUNT(*) FROM milepost_events")

@@ -25,7 +25,7 @@ from tests.support.jobs.histories import (
     TIMED_OUT,
     job_after,
 )
-from tests.support.jobs.orders import COMMANDS, order, told
+from tests.support.jobs.orders import COMMANDS, LATER, order, told
 from tests.support.jobs.strategies import callbacks, moments
 from tests.support.stores.deployment import NOON
 
@@ -48,7 +48,8 @@ from tests.support.stores.deployment import NOON
         (
             "cancel",
             (QUEUED, PROVISIONING, MACHINE, FAILED),
-            "The job has ended already (failed at 2026-03-02 12:05:00 UTC). Possible now: retry.",
+            "The job has ended already (failed at 2026-03-02 12:05:00 UTC). "
+            "Possible now: retry, stopped.",
         ),
         (
             "retry",
@@ -110,3 +111,14 @@ def test_an_order_changes_the_job_exactly_if_it_is_possible(
     else:
         assert bool(outcome.events) == (command in able)
         assert not order(outcome.job, command, max_retries=allowed).events
+
+
+def test_an_order_that_is_repeated_is_no_error_whatever_a_clock_has_moved() -> None:
+    job = order(ProvisioningJob("job"), "cancel").job
+    failed = Callback(job_id="job", status="failed", occurred_at=NOON + timedelta(minutes=1))
+    alive = Callback(job_id="job", type="heartbeat", workflow_run_id="8", occurred_at=NOON)
+    job = told(told(job, failed, LATER, 0), alive, LATER + timedelta(minutes=20), 0)
+
+    job = order(job, "fail", LATER + timedelta(minutes=40)).job
+
+    assert order(job, "fail", LATER + timedelta(minutes=41)).events == ()

@@ -1,0 +1,1 @@
+"""Jobs: the routes that register, list, show and order them."""

@@ -1,0 +1,64 @@
+"""One job: as it is now, and what differs between two points of its history."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from api.http.answers import in_json
+from api.http.callers.visibility import visible_job
+from api.http.etags import etag, is_known, lasting, not_modified, tagged
+from api.http.messages import Answer, Door, Request, Watch
+from api.http.waiting import applied, preferred_wait
+from api.representations.difference import difference_body, is_settled
+from api.representations.job import job_body, varying
+from api.wiring import Services
+from projections.reading.time_travel import PointInHistory
+from projections.reading.whole_errors import has_shortened_errors
+from projections.views.instance import Instance
+
+
+async def present(request: Request, door: Door, job_id: str) -> Answer:
+    """Show a job now; with a preference to wait, when it is not what the client has any more."""
+    services, caller = door.services, await door.admit(request, "read")
+    instance = visible_job(await door.job(job_id), caller)
+    tag, seconds, waited = _tag(instance, services), preferred_wait(request.header), False
+    if seconds and is_known(tag, request.header):
+        watch = Watch(caller, instance.position, job_id=job_id)
+        if waited := await door.changed(watch, seconds):
+            instance = visible_job(await door.job(job_id), caller)
+            tag = _tag(instance, services)
+    headers = [*tagged(tag), *([applied(seconds)] if waited else ())]
+    if known := not_modified(tag, headers, request.header):
+        return known
+    if has_shortened_errors(instance):
+        instance = await door.apart(partial(services.history.with_whole_errors, instance), caller)
+    return in_json(body_now(instance, services), headers=headers)
+
+
+def _tag(instance: Instance, services: Services) -> str:
+    _, health_changes = varying(instance, services.workflows, services.now())
+    return etag(instance.position, services.workflows.fingerprint, health_changes)
+
+
+def body_now(instance: Instance, services: Services) -> dict[str, Any]:
+    """Return the body of a job as it is now."""
+    return job_body(instance, services.workflows, services.now(), services.reader.first_start)
+
+
+def difference(
+    start: PointInHistory, end: PointInHistory, newest: Instance, services: Services
+) -> Answer:
+    """Show what changed in a job between two points of its history."""
+    history = services.history
+    before, after = (history.instance(newest, place) for place in (start, end))
+    tag = etag(after.position, services.workflows.fingerprint, before.position)
+    settled = is_settled(start, before, newest) and is_settled(end, after, newest)
+    headers = lasting(tag) if settled else tagged(tag)
+    if known := not_modified(tag, headers):
+        return known
+    whole = history.with_whole_errors
+    body = difference_body(
+        whole(before), whole(after), lambda each: job_body(each, services.workflows)
+    )
+    return in_json(body, headers=headers)

@@ -1,0 +1,1 @@
+"""Checks of variables: each function returns a checked value or raises `InvalidSetting`."""

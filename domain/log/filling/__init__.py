@@ -1,0 +1,1 @@
+"""Filling an empty store with the events of another one, a file for each database."""

@@ -1,0 +1,1 @@
+"""The SQL of a rebuild, a file for each database."""

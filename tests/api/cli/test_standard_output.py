@@ -1,0 +1,66 @@
+"""What a command does when its standard output is a pipe that is closed, or a disk that is full."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.people.shell import Shell, beside
+from tests.support.stores.deployment import Deployment, settle
+from tests.support.web.site import Site
+
+COMMANDS = [["jobs"], ["status"], ["export", "-"]]
+"""A table, a few lines, and a stream of bytes."""
+
+
+@pytest.fixture
+def shell(sqlite: Deployment, tmp_path: Path) -> Shell:
+    """A shell beside a store with a job."""
+    site = Site(sqlite)
+    site.register()
+    site.report(status="provisioning", step="vm_created")
+    settle(sqlite)
+    return beside(sqlite, tmp_path)
+
+
+def ended(shell: Shell, command: list[str], output: int) -> tuple[int, str]:
+    """Run a command with this standard output; return its exit status and its stderr."""
+    given = {name: value for name, value in shell.environment.items() if value is not None}
+    done = subprocess.run(
+        [sys.executable, "-c", "from api.cli import run; run()", *command],
+        env={**os.environ, **given},
+        stdout=output,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_a_reader_that_has_seen_enough_is_no_failure(shell: Shell, command: list[str]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+
+    try:
+        status, errors = ended(shell, command, writing)
+    finally:
+        os.close(writing)
+
+    assert (status, errors) == (0, "")
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_a_full_disk_is_said_in_a_line(shell: Shell, command: list[str]) -> None:
+    with Path("/dev/full").open("wb") as full:
+        status, errors = ended(shell, command, full.fileno())
+
+    assert status == 1
+    assert errors.startswith("Error: ")
+    assert errors.endswith("No space left on device\n")
+    assert errors.count("\n") == 1

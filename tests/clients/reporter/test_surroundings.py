@@ -1,0 +1,181 @@
+"""What surrounds a job: its repository, its Python, its network, and settings that were copied."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from clients.reporter.milepost_report import MAX_ERROR
+from tests.clients.reporter.gate import answering, forward
+from tests.clients.reporter.job import Job
+from tests.clients.reporter.program import FILE, PATIENT, USUAL
+
+OF_A_REPOSITORY = ["queue", "calendar", "random", "resource", "signal", "select"]
+"""Names that modules of a repository may have, and that modules of Python have."""
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """A repository with the program in it, and with modules that are no program's business."""
+    folder = tmp_path / "repository"
+    folder.mkdir()
+    shutil.copy(FILE, folder / "milepost-report")
+    for name in OF_A_REPOSITORY:
+        (folder / f"{name}.py").write_text("raise SystemExit('a module of the repository')\n")
+    return folder
+
+
+def test_modules_of_the_repository_are_no_modules_of_the_program(
+    job: Job, repository: Path
+) -> None:
+    """Python looks for modules beside a program first, and so in the root of the repository."""
+    argv = [sys.executable, str(repository / "milepost-report"), "run", "--", "echo", "made"]
+
+    done = job.report.ended(argv)
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"made\n", b"")
+    assert job.said() == ["provisioning", "running"]
+
+
+def test_modules_of_the_folder_are_none_of_a_program_that_comes_by_a_pipe(
+    job: Job, repository: Path
+) -> None:
+    piped = f"cd {repository} && {sys.executable} - step vm_created < milepost-report"
+
+    done = job.report.ended(["sh", "-c", piped])
+
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert job.said() == ["vm_created"]
+
+
+@pytest.mark.parametrize("flags", [["-I"], ["-I", "-S"]])
+def test_an_isolated_python_keeps_all_of_its_modules(job: Job, flags: list[str]) -> None:
+    done = job.report.ended([sys.executable, *flags, str(FILE), "step", "vm_created"])
+
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert job.said() == ["vm_created"]
+
+
+def test_a_python_without_tls_says_so_in_a_line(job: Job, tmp_path: Path) -> None:
+    (tmp_path / "modules").mkdir()
+    (tmp_path / "modules" / "ssl.py").write_text("raise ImportError('no module _ssl')\n")
+
+    done = job.report(
+        "step",
+        "vm_created",
+        PYTHONPATH=str(tmp_path / "modules"),
+        MILEPOST_CALLBACK_URL="https://milepost.invalid/api/callbacks/job-1",
+        **USUAL,
+    )
+
+    assert done.returncode == 0
+    says = b"milepost-report: no answer: this Python was built without TLS; it waits on disk\n"
+    assert done.stderr == says
+
+
+def test_an_answer_that_is_nested_without_end_is_no_receipt(job: Job) -> None:
+    job.gate.way = answering("200 OK", b"[" * 60_000)
+
+    done = job.report("step", "vm_created", **USUAL)
+
+    assert done.returncode == 0
+    assert done.stderr.endswith(
+        b"is no receipt of Milepost; see MILEPOST_CALLBACK_URL; it waits on disk\n"
+    )
+    assert done.stderr.count(b"\n") == 1
+    job.gate.way = forward
+    assert job.report.flush() == 0
+    assert job.said() == ["vm_created"]
+
+
+@pytest.mark.parametrize(
+    ("host", "no_proxy"),
+    [
+        ("[::1]", "::1"),
+        ("[::1]", "[::1]"),
+        ("[::1]", "fe80::/10, ::/64"),
+        ("127.0.0.1", "10.0.0.0/8,127.0.0.0/8"),
+        ("127.0.0.1", " 127.0.0.1 "),
+        ("127.0.0.1", "*"),
+    ],
+)
+def test_a_host_that_is_excepted_is_asked_without_the_proxy(
+    job: Job, host: str, no_proxy: str
+) -> None:
+    """As curl, which takes networks, and addresses of IPv6 without brackets."""
+    job.gate.way = answering("503 Service Unavailable")
+    url = f"http://{host}:1/api/callbacks/job-1"
+    proxy = f"http://127.0.0.1:{job.gate.port}"
+
+    done = job.report(
+        "step",
+        "vm_created",
+        MILEPOST_CALLBACK_URL=url,
+        http_proxy=proxy,
+        NO_PROXY=no_proxy,
+        **USUAL,
+    )
+
+    assert job.gate.seen == [], "the proxy was asked"
+    assert done.stderr.startswith(b"milepost-report: no answer: ")
+
+
+@pytest.mark.parametrize("no_proxy", ["10.0.0.0/8", "::1/128", "milepost.example", "127.0.0/x", ""])
+def test_a_host_that_is_not_excepted_is_asked_through_the_proxy(job: Job, no_proxy: str) -> None:
+    proxy = f"http://127.0.0.1:{job.gate.port}"
+
+    done = job.report("step", "vm_created", http_proxy=proxy, NO_PROXY=no_proxy)
+
+    assert done.stderr == b""
+    [seen] = job.gate.seen
+    assert seen.line.startswith("POST http://127.0.0.1:")
+
+
+def test_a_proxy_that_speaks_no_http_is_named(job: Job) -> None:
+    done = job.report("step", "vm_created", http_proxy="socks5://127.0.0.1:1080", **USUAL)
+
+    assert done.returncode == 0
+    assert b"no answer: a socks5 proxy cannot be used" in done.stderr
+
+
+def test_settings_may_end_with_a_carriage_return(job: Job) -> None:
+    """As they do where somebody pasted them from Windows, or sourced a file of its."""
+    settings = {
+        "MILEPOST_CALLBACK_URL": f"{job.report.env['MILEPOST_CALLBACK_URL']}\r",
+        "MILEPOST_CALLBACK_KEY": f"{job.key}\r",
+        "MILEPOST_JOB_ID": f"{job.id}\r",
+        "MILEPOST_RUN_ID": "run-1\r",
+        "MILEPOST_RUN_ATTEMPT": "2\r",
+        "MILEPOST_WAIT": f"{PATIENT['MILEPOST_WAIT']}\r",
+    }
+
+    done = job.report("step", "vm_created", **settings)
+
+    assert (done.returncode, done.stderr) == (0, b"")
+    shown = job.shown
+    assert (shown["current_step"], shown["workflow_run_id"], shown["run_attempt"]) == (
+        "vm_created",
+        "run-1",
+        2,
+    )
+
+
+@pytest.mark.parametrize("mark", ['"', "'"])
+def test_a_key_in_quotation_marks_is_said_to_be_no_key(job: Job, mark: str) -> None:
+    """A file for `docker run --env-file` keeps the marks that a shell would take away."""
+    done = job.report("step", "vm_created", MILEPOST_CALLBACK_KEY=f"{mark}{job.key}{mark}")
+
+    assert done.returncode == 0
+    assert b"MILEPOST_CALLBACK_KEY begins with a quotation mark" in done.stderr
+    assert job.gate.seen == []
+
+
+def test_a_long_error_is_cut_after_the_key_has_left_it(job: Job) -> None:
+    end = "x" * (MAX_ERROR - len(job.key) // 2)
+
+    job.report("status", "failed", "--error", f"{job.key}{end}")
+
+    assert job.events()[-1]["payload"]["error"] == f"***{end}"

@@ -1,0 +1,39 @@
+"""The line of a long error that says why."""
+
+from __future__ import annotations
+
+import pytest
+
+from projections.views.gist import gist
+
+ANSIBLE = """\
+TASK [base : install packages] ****
+ok: [runner-7]
+fatal: [runner-7]: FAILED! => {"msg": "E: Could not get lock"}
+
+PLAY RECAP ****
+runner-7 : ok=11  changed=4  unreachable=0  failed=1  skipped=2
+"""
+PYTHON = """\
+Traceback (most recent call last):
+  File "a.py", line 1, in <module>
+    open("x")
+FileNotFoundError: [Errno 2] No such file or directory: 'x'
+"""
+TERRAFORM = "Creating...\nStill creating\n\nError: no quota\n\n  on main.tf line 3\n\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (ANSIBLE, 'fatal: [runner-7]: FAILED! => {"msg": "E: Could not get lock"}'),
+        (PYTHON, "FileNotFoundError: [Errno 2] No such file or directory: 'x'"),
+        (TERRAFORM + "more\n", "Error: no quota"),
+        ("one\ntwo\nthree\nfour\n", "four"),
+        ("no lock\n\tat line 2", "no lock at line 2"),
+        ("", ""),
+        ("  \n ", ""),
+    ],
+)
+def test_the_gist_is_the_last_line_that_names_a_failure(error: str, expected: str) -> None:
+    assert gist(error) == expected
