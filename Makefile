@@ -3,6 +3,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 DESCRIBED := pyproject.toml constraints.txt
+# pip's own last line says that the fault is not its own, and nothing of a network.
+NOT_INSTALLED := echo "pip could not install the packages; above it says why. Is the package index reached? The next make tries again." >&2; exit 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -49,9 +51,9 @@ $(BIN)/pip:
 
 $(VENV)/run: $(DESCRIBED) | $(BIN)/pip
 	@echo "Installing what serving needs into $(VENV); this takes about a minute."
-	$(PIP) install -c constraints.txt -e .
+	$(PIP) install -c constraints.txt -e . || { $(NOT_INSTALLED); }
 	@touch $@
 
 $(VENV)/test $(VENV)/dev $(VENV)/bench: $(VENV)/%: $(DESCRIBED) | $(BIN)/pip
-	$(PIP) install -c constraints.txt -e '.[$*]'
+	$(PIP) install -c constraints.txt -e '.[$*]' || { $(NOT_INSTALLED); }
 	@touch $@

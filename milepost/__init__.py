@@ -8,6 +8,7 @@ names. Spawned processes inherit `sys.path`.
 
 from __future__ import annotations
 
+import signal
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -26,8 +27,15 @@ NAMES = ("domain", "projections", "api")
 
 def run() -> None:
     """Run the `milepost` command."""
+    # Loading takes about a second. Until the command can say something better, Ctrl-C ends it as
+    # it ends a program that is not of Python: without a traceback.
+    handles_ctrl_c = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if handles_ctrl_c:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     from api.cli import run as run_command
 
+    if handles_ctrl_c:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     run_command()
 
 

@@ -11,14 +11,16 @@ from api.settings.checks.grip import grip
 from api.settings.checks.named_senders import named_senders
 from api.settings.checks.origins import cors_origins, frame_origins
 from api.settings.checks.path_prefix import path_prefix
-from api.settings.checks.validation import (
+from api.settings.checks.secrets import (
     admin_token,
     callback_secrets,
+    job_key_secrets,
+    link_secrets,
+)
+from api.settings.checks.validation import (
     checkpoint_keys,
     checkpoint_trusted,
     database_url,
-    job_key_secrets,
-    link_secrets,
     public_url,
     store_settings,
     trusted_proxies,

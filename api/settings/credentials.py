@@ -11,7 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from api.atomic_file import FileNotWritten, atomic_file
-from api.settings.checks.validation import admin_token, callback_secret, long_secret
+from api.settings.checks.secrets import admin_token, callback_secret, long_secret
 from api.settings.home import make_folder
 from api.settings.private_files import read_private
 from api.settings.settings import Settings

@@ -40,14 +40,14 @@ def remote_from_environment(
     if token := env.get("MILEPOST_TOKEN"):
         if not all("!" <= character <= "~" for character in token):
             raise InvalidSetting("MILEPOST_TOKEN: must be ASCII characters without spaces")
-        return Remote(where, token, "MILEPOST_TOKEN")
+        return Remote(where, token, env.source("MILEPOST_TOKEN"))
     if not _is_ours(where, settings):
         raise InvalidSetting(
             f"MILEPOST_TOKEN: unset, and the admin token of this home is sent to this machine and "
             f"to MILEPOST_PUBLIC_URL only, not to {where}; set it or MILEPOST_TOKEN_FILE"
         )
     if settings.admin_token:
-        return Remote(where, settings.admin_token, "MILEPOST_ADMIN_TOKEN")
+        return Remote(where, settings.admin_token, env.source("MILEPOST_ADMIN_TOKEN"))
     stored = with_stored_admin_token(settings)
     if not stored.admin_token:
         raise InvalidSetting(

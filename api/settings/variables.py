@@ -39,6 +39,10 @@ class Variables:
                 raise InvalidSetting(f"{name}_FILE: {path} is empty")
         return value or None
 
+    def source(self, name: str) -> str:
+        """Return where a value is: the file that NAME_FILE names, or else the variable."""
+        return self._variables.get(f"{name}_FILE") or name
+
     def listed(self, name: str) -> tuple[str, ...]:
         """Return the values of a variable, which commas separate.
 

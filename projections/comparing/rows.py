@@ -29,10 +29,10 @@ from projections.folding.job_fold import Folded
 from projections.folding.rows import instance_row
 from projections.read_model.contract import ReadModel
 from projections.read_model.rows import TIMES, SetAside
+from projections.read_model.tables import VIEWS
 from projections.views.instance import Instance
 from projections.views.view import State, UnreadableDocument, View, Views
 
-VIEWS: Final = ("instances", "timelines")
 LOOKS: Final = 5
 """The most reads of a row that differs, while it changes from one read to the next."""
 

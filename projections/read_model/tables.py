@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Final, LiteralString
 
+VIEWS: Final[tuple[LiteralString, ...]] = ("instances", "timelines")
+"""The views whose documents are rows, each in the table `milepost_` and its name."""
 SERVED: Final = "'served'"
 REBUILT: Final = "'rebuilt'"
 

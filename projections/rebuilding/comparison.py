@@ -9,9 +9,10 @@ from domain.log.mapper import JobEventMapper, decoded
 from domain.workflows.definition import Workflows
 from projections.comparing.contract import ServedRows
 from projections.comparing.job_history import History, jobs_by_page
-from projections.comparing.rows import VIEWS, RowComparison, RowDifference
+from projections.comparing.rows import RowComparison, RowDifference
 from projections.read_model.contract import ReadModel
 from projections.read_model.rows import Row
+from projections.read_model.tables import VIEWS
 from projections.rebuilding.contract import Shadow
 from projections.views.view import State, UnreadableDocument, View
 

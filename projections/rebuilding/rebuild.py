@@ -18,10 +18,11 @@ from domain.log.mapper import JobEventMapper
 from domain.log.store import JobStore
 from domain.workflows.definition import Workflows
 from projections.comparing.contract import ServedRows
-from projections.comparing.rows import VIEWS, RowDifference
+from projections.comparing.rows import RowDifference
 from projections.folding.job_fold import JobFold
 from projections.projecting.projector import Projector
 from projections.read_model.contract import ReadModel
+from projections.read_model.tables import VIEWS
 from projections.rebuilding.comparison import Comparison
 from projections.rebuilding.contract import RebuildForbidden, Shadow
 from projections.rebuilding.first_pass import PAGE, FirstPass

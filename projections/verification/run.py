@@ -14,6 +14,7 @@ from domain.log.mapper import JobEventMapper
 from domain.log.store import translated
 from domain.workflows.definition import Workflows
 from projections.read_model.contract import ReadModel
+from projections.read_model.tables import VIEWS
 from projections.tree.contract import Head, TreeBroken, TreeStore
 from projections.verification.findings import Finding, Report
 from projections.verification.inspection.contract import Inspection
@@ -169,7 +170,7 @@ class Verification:
         return msgspec.structs.replace(self._summary(), events=events, root="")
 
     def _has_rows(self, job_id: str) -> bool:
-        return any(self._inspection.rows(view, [job_id]) for view in ("instances", "timelines"))
+        return any(self._inspection.rows(view, [job_id]) for view in VIEWS)
 
     def _check_leaves(self, advance: Advance) -> None:
         if not self._state.are_leaves_done:

@@ -124,6 +124,16 @@ def test_a_failed_installation_is_tried_again_and_a_complete_one_is_not(machine:
     assert machine.installs == 2
 
 
+def test_an_installation_without_a_network_says_what_to_do(machine: Machine) -> None:
+    machine.gets_python(makes=COMPLETE, pip_status=1)
+
+    done = machine.make()
+
+    assert done.returncode != 0
+    assert "pip could not install the packages; above it says why." in done.stderr
+    assert "The next make tries again." in done.stderr
+
+
 def test_the_installation_is_announced_and_pip_may_speak(machine: Machine) -> None:
     machine.gets_python(makes=COMPLETE)
 

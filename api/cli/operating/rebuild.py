@@ -13,7 +13,8 @@ from api.cli.terminal.output import as_json, counted, opened, print_json, print_
 from api.cli.terminal.progress import progress
 from api.wiring import Services
 from domain.log.store import translated
-from projections.comparing.rows import VIEWS, RowDifference
+from projections.comparing.rows import RowDifference
+from projections.read_model.tables import VIEWS
 from projections.rebuilding.rebuild import Progress, RebuildInterrupted, Rebuilt
 
 SHOWN = 20

@@ -31,6 +31,8 @@ INTERRUPTED = 130
 """The exit status of a program that Ctrl-C ended: 128 and the signal's number."""
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 """What the system answers a program whose output goes to a file on a full or broken disk."""
+NARROW = 60
+"""In fewer columns, a table of several columns folds its texts to a few letters a line."""
 UNBROKEN = ("Status", "Last event", "From (UTC)")
 """Columns that a narrow terminal shortens last, because their texts are short."""
 STYLES = {
@@ -96,13 +98,34 @@ def print_json(value: object) -> None:
 
 
 def print_table(
-    headings: Sequence[str], rows: Iterable[Sequence[object]], empty: str, *, cut: str | None = None
+    headings: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    empty: str,
+    *,
+    cut: str | None = None,
+    out: Console | None = None,
 ) -> None:
     """Print a table, or the text `empty` if there are no rows.
 
     The column `cut` gets the width that the others leave, and one line a row: its texts may be
-    long, and the reader finds them whole elsewhere.
+    long, and the reader finds them whole elsewhere. A terminal with fewer than `NARROW` columns,
+    into which the rows do not fit, gets a block of lines for each.
     """
+    # Cells are text, not markup: a sender's text must not style or hide a part of the table.
+    cells = [
+        [cell if isinstance(cell, Text) else Text(visible_lines(str(cell or "-"))) for cell in row]
+        for row in rows
+    ]
+    out = out or console()
+    if not cells:
+        click.echo(empty)
+    elif out.width < NARROW and _width_of(headings, cells, cut) > out.width:
+        _print_blocks(headings, cells, out)
+    else:
+        out.print(_table(headings, cells, cut))
+
+
+def _table(headings: Sequence[str], rows: Sequence[Sequence[Text]], cut: str | None) -> Table:
     # Other cells are folded, not cut off: a reader may look for the part that does not fit.
     columns = (
         Column(name, overflow="ellipsis", no_wrap=True, ratio=1)
@@ -114,16 +137,27 @@ def print_table(
         *columns, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, expand=bool(cut)
     )
     for row in rows:
-        # Cells are text, not markup: a sender's text must not style or hide a part of the table.
-        cells = (
-            cell if isinstance(cell, Text) else Text(visible_lines(str(cell or "-")))
-            for cell in row
-        )
-        table.add_row(*cells)
-    if table.row_count:
-        console().print(table)
-    else:
-        click.echo(empty)
+        table.add_row(*row)
+    return table
+
+
+def _width_of(headings: Sequence[str], rows: Sequence[Sequence[Text]], cut: str | None) -> int:
+    """Return how many columns a table needs that folds nothing, with a space after each cell."""
+    widths = (
+        max(len(name), *(0 if name == cut else row[number].cell_len for row in rows)) + 1
+        for number, name in enumerate(headings)
+    )
+    return sum(widths)
+
+
+def _print_blocks(headings: Sequence[str], rows: Sequence[Sequence[Text]], out: Console) -> None:
+    """Print the cells of each row below each other, and leave out those that say nothing."""
+    widest = max(map(len, headings))
+    for row in rows:
+        for name, cell in zip(headings, row, strict=True):
+            if cell.plain != "-":
+                out.print(Text(f"{name:{widest}}  ", "bold") + cell, overflow="fold")
+        out.print()
 
 
 def on_one_line(text: str | None) -> str | None:

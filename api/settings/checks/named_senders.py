@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from api.settings.checks.validation import checked_secrets
+from api.settings.checks.secrets import checked_secrets
 from api.settings.variables import InvalidSetting
 
 NAME = "MILEPOST_SENDERS"

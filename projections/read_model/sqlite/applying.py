@@ -12,13 +12,14 @@ from domain.log.parameters import as_json, utc_text
 from projections.read_model.contract import PositionMoved
 from projections.read_model.rows import Changes, InstanceRow, ViewSnapshot
 from projections.read_model.sqlite.statements import Statements
+from projections.read_model.tables import VIEWS
 
 SELECT_DOCUMENTS: dict[str, LiteralString] = {
     view: f"""
         SELECT job_id, document FROM milepost_{view}
          WHERE job_id IN (SELECT value FROM json_each(?))
     """
-    for view in ("instances", "timelines")
+    for view in VIEWS
 }
 MOVE: LiteralString = """
     UPDATE milepost_read_model SET position = ?

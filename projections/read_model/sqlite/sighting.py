@@ -14,6 +14,7 @@ from projections.read_model.sightings import (
     sightings,
 )
 from projections.read_model.sqlite.statements import Statements
+from projections.read_model.tables import VIEWS
 
 # A row of another shape is ignored: then the tail begins with the job's first event.
 # The document may have megabytes, so it comes with the first event alone: not a hundred times.
@@ -38,7 +39,7 @@ SIGHT: dict[str, LiteralString] = {
            AND e.originator_version <= COALESCE(stored.version, 0) + {MAX_SIGHTED}
          ORDER BY e.originator_version
     """
-    for view in ("instances", "timelines")
+    for view in VIEWS
 }
 SIGHT_AGENTS: LiteralString = (
     SIGHT["instances"]

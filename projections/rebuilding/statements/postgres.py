@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, LiteralString
 
-from projections.read_model.tables import TABLES
+from projections.read_model.tables import TABLES, VIEWS
 
 DROP: Final[LiteralString] = f"DROP TABLE IF EXISTS {', '.join(TABLES.names)}"
 # A generation number that no earlier tables had.
@@ -135,5 +135,5 @@ SELECT_ROWS: Final[dict[str, LiteralString]] = {
         f"SELECT job_id, version, document FROM milepost_{view}"
         " WHERE job_id > %s ORDER BY job_id LIMIT %s"
     )
-    for view in ("instances", "timelines")
+    for view in VIEWS
 }

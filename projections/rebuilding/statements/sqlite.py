@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, LiteralString
 
-from projections.read_model.tables import TABLES
+from projections.read_model.tables import TABLES, VIEWS
 
 # A generation number that no earlier tables had.
 BEGIN_EDITION: Final = """
@@ -76,5 +76,5 @@ SELECT_ROWS: Final[dict[str, LiteralString]] = {
         f"SELECT job_id, version, document FROM milepost_{view}"
         " WHERE job_id > ? ORDER BY job_id LIMIT ?"
     )
-    for view in ("instances", "timelines")
+    for view in VIEWS
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -39,3 +40,26 @@ def test_a_command_loads_no_library_of_the_web(command: str, tmp_path: Path) -> 
     loaded = {name.partition(".")[0] for name in done.stderr.splitlines()}
     assert "projections" in loaded
     assert loaded & WEB == set()
+
+
+CTRL_C_WHILE_IT_LOADS = """
+import os, signal, sys
+class CtrlC:
+    def find_spec(self, name, *_):
+        if name == "api.cli.looking":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, CtrlC())
+from milepost import run
+run()
+"""
+
+
+def test_ctrl_c_while_a_command_loads_ends_it_without_a_traceback() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", CTRL_C_WHILE_IT_LOADS, "--version"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")

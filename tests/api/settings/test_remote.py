@@ -39,6 +39,17 @@ def test_the_option_goes_before_the_url_and_the_token_before_the_admin_token() -
     assert named.url == "http://other:80"
 
 
+@pytest.mark.parametrize("name", ["MILEPOST_TOKEN", "MILEPOST_ADMIN_TOKEN"])
+def test_the_file_that_has_the_token_is_named(name: str, tmp_path: Path) -> None:
+    """The command says at its end with which token a person signs in."""
+    file = tmp_path / "of-the-service"
+    file.write_text(f"{ADMIN}\n", encoding="utf-8")
+
+    found = remote_from_environment(None, {f"{name}_FILE": str(file)})
+
+    assert (found.token, found.source) == (ADMIN, str(file))
+
+
 @pytest.mark.parametrize("url", ["http://localhost:9", "http://[::1]:9/m", "https://m.example"])
 def test_the_admin_token_goes_to_this_machine_and_to_the_servers_own_address(url: str) -> None:
     environment = {"MILEPOST_ADMIN_TOKEN": ADMIN, "MILEPOST_PUBLIC_URL": "https://m.example"}

@@ -180,10 +180,8 @@ def test_a_use_that_cannot_be_written_is_said_once_and_refuses_nobody(
 
 def test_a_database_that_takes_no_writes_is_not_asked_to_write(postgres: Deployment) -> None:
     made, _ = tokens.create(postgres.kit.tokens, "page", ["read"], None, NOON)
-    read_only = quote("-cdefault_transaction_read_only=on ")
-    url = postgres.env["DATABASE_URL"]
-    assert "options=" in url
-    url = url.replace("options=", f"target_session_attrs=any&options={read_only}")
+    read_only = quote("-cdefault_transaction_read_only=on")
+    url = f"{postgres.env['DATABASE_URL']}&target_session_attrs=any&options={read_only}"
 
     with PostgresDatastore(url) as datastore:
         store = PostgresTokens(datastore)

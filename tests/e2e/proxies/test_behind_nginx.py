@@ -9,7 +9,6 @@ import json
 from collections.abc import Iterator
 from contextlib import closing
 from copy import copy
-from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -20,7 +19,7 @@ from tests.support.people.browsing import Visitor, active_step, connected
 from tests.support.people.shown_code import block
 from tests.support.processes.chromium import chromium
 from tests.support.processes.nginx import nginx
-from tests.support.processes.server import TOKEN, Answer, Make, Server
+from tests.support.processes.server import TOKEN, Answer, Server
 
 PREFIX = "/milepost"
 WAYS = {"paths as they are": True, "without the prefix": False}
@@ -55,19 +54,25 @@ def browser() -> Iterator[Browser]:
         yield started
 
 
-@pytest.fixture(params=WAYS)
-def site(request: pytest.FixtureRequest, tmp_path: Path, make_server: Make) -> Iterator[Site]:
-    """Milepost behind nginx, in each of the two ways."""
-    server = make_server()
+@pytest.fixture(scope="module", params=WAYS)
+def site(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Site]:
+    """Milepost behind nginx, in each of the two ways; each test has jobs of its own."""
+    folder = tmp_path_factory.mktemp("site")
+    server = Server(folder)
     server.env["MILEPOST_TRUSTED_PROXIES"] = "127.0.0.1"
     if WAYS[request.param]:
         server.env["MILEPOST_PATH_PREFIX"] = PREFIX
-    server.start()
     shown = block("setup/proxy.md", f"# milepost.conf: {request.param}")
     assert "127.0.0.1:8000" in shown
     ours = shown.replace("127.0.0.1:8000", f"127.0.0.1:{server.port}")
-    with nginx(tmp_path / "nginx", ours) as port:
-        yield Site(server, port)
+    try:
+        server.start()
+        with nginx(folder / "nginx", ours) as port:
+            yield Site(server, port)
+    finally:
+        server.kill()
 
 
 def test_links_lead_through_nginx(site: Site) -> None:
@@ -90,7 +95,7 @@ def test_links_lead_through_nginx(site: Site) -> None:
 
 
 def test_a_callback_comes_through_at_the_url_that_the_registration_names(site: Site) -> None:
-    job = {"job_id": "a job/1", "agent_id": "agent-1", "user_id": "ada"}
+    job = {"job_id": "called job/1", "agent_id": "agent-3", "user_id": "cleo"}
     made = site.ask("POST", "/milepost/api/jobs", job).body
     path = made["callback_url"].removeprefix("http://tools.example")
     body = {"status": "provisioning"}
@@ -99,22 +104,22 @@ def test_a_callback_comes_through_at_the_url_that_the_registration_names(site: S
     assert site.ask("POST", path, body).status == 401, "it is not signed"
     signed = site.ask("POST", path, body, **{"X-Signature": signature.hexdigest()})
     assert signed.status == 200
-    assert signed.body["job_id"] == "a job/1"
+    assert signed.body["job_id"] == "called job/1"
 
 
 def test_a_stream_comes_through_as_it_happens(site: Site) -> None:
-    job = {"job_id": "job/1", "agent_id": "agent-1", "user_id": "ada"}
+    job = {"job_id": "watched/1", "agent_id": "agent-4", "user_id": "dan"}
     assert site.ask("POST", "/milepost/api/jobs", job).status == 201
     connection = http.client.HTTPConnection("127.0.0.1", site.port, timeout=20)
     connection.request(
-        "GET", f"/milepost/api/jobs/{quote('job/1', '')}/stream", headers=AS_A_CLIENT
+        "GET", f"/milepost/api/jobs/{quote('watched/1', '')}/stream", headers=AS_A_CLIENT
     )
     with closing(connection), connection.getresponse() as answer:
         assert answer.status == 200
         seen = []
         for status in ("provisioning", "running"):
             seen.append(next_document(answer)["status"])
-            assert site.server.callback({"job_id": "job/1", "status": status}).status == 200
+            assert site.server.callback({"job_id": "watched/1", "status": status}).status == 200
         seen.append(next_document(answer)["status"])
 
         assert seen == ["pending", "provisioning", "running"]

@@ -11,11 +11,11 @@ from eventsourcing.persistence import StoredEvent
 
 from domain.job.events import StopRequested
 from domain.log.store import Append
-from projections.comparing.rows import VIEWS
 from projections.folding.job_fold import JobFold
 from projections.projecting.projector import Projector
 from projections.read_model.contract import PositionMoved, ReadModel
 from projections.read_model.rows import Changes
+from projections.read_model.tables import VIEWS
 from projections.reading.time_travel import PointInHistory, travel
 from projections.rebuilding.contract import Shadow
 from projections.rebuilding.first_pass import FirstPass

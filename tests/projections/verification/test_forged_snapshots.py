@@ -13,6 +13,7 @@ from domain.job.commands.registration import QueueJob
 from domain.log.recalling.snapshots import SHAPE
 from domain.workflows.definition import Workflows
 from projections.projecting.projector import Projector
+from projections.read_model.tables import VIEWS
 from tests.support.projectors.verifying import (
     append,
     forget_rows,
@@ -24,7 +25,6 @@ from tests.support.stores.deployment import Clock, Deployment, prepared_env, set
 from tests.support.stores.sealing import CIPHER
 from tests.support.stores.tampering import Database
 
-VIEWS = ("instances", "timelines")
 EVENTS = 230
 SNAPSHOT_EVERY = 50
 

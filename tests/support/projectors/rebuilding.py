@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-from projections.comparing.rows import VIEWS, RowDifference
+from projections.comparing.rows import RowDifference
 from projections.folding.job_fold import JobFold
 from projections.read_model.contract import SHAPE
+from projections.read_model.tables import VIEWS
 from projections.rebuilding.comparison import Comparison
 from projections.rebuilding.contract import Shadow
 from projections.rebuilding.first_pass import FirstPass

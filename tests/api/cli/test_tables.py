@@ -1,0 +1,54 @@
+"""Tables of commands on terminals of different widths."""
+
+from __future__ import annotations
+
+from io import StringIO
+
+import pytest
+from rich.console import Console
+
+from api.cli.terminal.output import print_table
+
+HEADINGS = ("Job", "Agent", "Status", "Last event", "Error")
+JOB = "0d7f2b1e-3a54-4c6f-9f0e-5b1f0f0a9c11"
+
+
+def printed(width: int, *rows: tuple[str, ...]) -> list[str]:
+    """Return the lines of a table on a terminal of that width."""
+    output = StringIO()
+    out = Console(file=output, width=width, highlight=False)
+    print_table(HEADINGS, rows, "No jobs.", cut="Error", out=out)
+    return [line.rstrip() for line in output.getvalue().splitlines()]
+
+
+def test_a_narrow_terminal_gets_a_block_for_each_row_with_what_it_says() -> None:
+    said = printed(
+        40,
+        (JOB, "agent-1", "running", "2 s ago", "-"),
+        ("job-2", "agent-2", "failed", "5 s ago", "no quota is left in eu-west"),
+    )
+
+    assert said == [
+        "Job",
+        JOB,
+        "Agent       agent-1",
+        "Status      running",
+        "Last event  2 s ago",
+        "",
+        "Job         job-2",
+        "Agent       agent-2",
+        "Status      failed",
+        "Last event  5 s ago",
+        "Error       no quota is left in eu-west",
+        "",
+    ]
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_rows_that_fit_are_a_table_and_only_the_error_is_cut(width: int) -> None:
+    said = printed(width, ("j-1", "a-1", "failed", "5 s ago", "no quota is left " * 9))
+
+    [row] = [line for line in said if "j-1" in line]
+    assert "5 s ago" in row
+    assert row.endswith("…")
+    assert all(len(line) <= width for line in said)
