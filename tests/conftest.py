@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -18,6 +20,8 @@ from tests.support.stores.deployment import Clock, Deployment, prepared_env
 from tests.support.stores.postgres_server import PostgresServer, create_database
 from tests.support.stores.prepared import PreparedDatabases, prepare_file
 
+MEMORY = Path("/dev/shm")  # noqa: S108  the folder that Linux keeps in memory
+LEAST_FREE_BYTES = 1 << 30
 # Speed is measured in bench/: a busy machine must not fail a test.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
@@ -82,6 +86,20 @@ def prepared_dsn(prepared_databases: PreparedDatabases) -> Iterator[str]:
     """A PostgreSQL database with empty tables."""
     with prepared_databases.lent() as dsn:
         yield dsn
+
+
+@pytest.fixture
+def store_folder(tmp_path: Path) -> Iterator[Path]:
+    """A folder for the SQLite file of a deployment, in memory if the machine offers that.
+
+    SQLite waits for the disk several times in most tests. None of them cuts the power, so the disk
+    proves nothing.
+    """
+    if not (MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > LEAST_FREE_BYTES):
+        yield tmp_path
+        return
+    with TemporaryDirectory(prefix="milepost-", dir=MEMORY) as folder:
+        yield Path(folder)
 
 
 @pytest.fixture(scope="session")

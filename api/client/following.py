@@ -26,8 +26,10 @@ LONGEST_RETRY_AFTER: Final = 60.0
 """A server that wants to be asked again later than after this many seconds is asked earlier."""
 PASSING: Final = (408, 429, 500, 502, 503, 504)
 """Statuses that say something of this moment only. Another one would come again."""
-LONGEST_LINE: Final = 16 * 1024 * 1024
-"""How many bytes a line may have. A job's document has 64 KiB, or 1 MiB of error."""
+MAX_DIGITS: Final = 18
+"""How many digits a position of the log has at most."""
+LONGEST_BLOCK: Final = 16 * 1024 * 1024
+"""How many bytes a block may have. A job's document has 64 KiB, or 1 MiB of error."""
 
 
 class Live(NamedTuple):
@@ -118,9 +120,11 @@ class Following:
 
     def _news(self, block: Block) -> Iterator[News]:
         self._failures = 0
-        if block.retry and block.retry.isdigit():
+        if block.retry and _is_number(block.retry):
             self._pause = min(LONGEST_PAUSE, int(block.retry) / 1_000)
         if block.id is not None:
+            if not _is_number(block.id):
+                raise NoServer(NO_MILEPOST)
             self._last_id = block.id
         if block.data is None:
             return
@@ -130,7 +134,7 @@ class Following:
             yield Told(self._position(), json_object(block.data.encode()))
 
     def _position(self) -> int:
-        if not (self._last_id.isascii() and self._last_id.isdigit()):
+        if not self._last_id:
             raise NoServer(NO_MILEPOST)
         return int(self._last_id)
 
@@ -141,18 +145,24 @@ class Following:
         return grown if retry_after is None else min(LONGEST_RETRY_AFTER, float(retry_after))
 
 
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS
+
+
 def _lines(stream: http.client.HTTPResponse, quiet_seconds: float) -> Iterator[bytes]:
     """Yield the lines of a stream; raise `NoServer` if it breaks."""
+    size = 0  # of the block, as far as it has come
     while True:
         try:
-            line = stream.readline(LONGEST_LINE)
+            line = stream.readline(LONGEST_BLOCK)
         except TimeoutError as error:
             raise NoServer(f"nothing came for {quiet_seconds:g} s") from error
         except (OSError, http.client.HTTPException) as error:
             raise NoServer(reason(error)) from error
         if not line:
             return
-        if len(line) == LONGEST_LINE:
+        size = size + len(line) if line.strip() else 0
+        if size >= LONGEST_BLOCK:
             raise NoServer(NO_MILEPOST)
         yield line
 

@@ -11,6 +11,8 @@ from urllib.parse import SplitResult, urlsplit
 
 TIMEOUT_SECONDS: Final = 20
 """Longer than the server's own deadline of 15 s, so that its 503 arrives."""
+LONGEST_ANSWER: Final = 16 * 1024 * 1024
+"""How many bytes an answer may have. What commands ask for has far fewer."""
 NO_MILEPOST: Final = "what answers is no Milepost"
 EVENT_STREAM: Final = "text/event-stream"
 
@@ -97,10 +99,12 @@ class RemoteServer:
                 response = connection.getresponse()
             except (OSError, http.client.HTTPException) as error:
                 raise NoServer(reason(error)) from error
-            if response.status >= 400:
-                detail = _detail(_read(response)) or response.reason
-                raise Refused(response.status, detail, _seconds(response.getheader("Retry-After")))
-            yield response
+            with response:  # its socket is its own, if the server closes the connection
+                if response.status >= 400:
+                    detail = _detail(_read(response)) or response.reason
+                    after = _seconds(response.getheader("Retry-After"))
+                    raise Refused(response.status, detail, after)
+                yield response
         finally:
             connection.close()
 
@@ -109,7 +113,7 @@ def json_object(text: bytes) -> dict[str, Any]:
     """Return the JSON object that the text is; raise `NoServer` if it is none."""
     try:
         answer = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise NoServer(NO_MILEPOST) from error
     if not isinstance(answer, dict):
         raise NoServer(NO_MILEPOST)
@@ -132,9 +136,12 @@ def _connection(parts: SplitResult, timeout: float) -> http.client.HTTPConnectio
 
 def _read(response: http.client.HTTPResponse) -> bytes:
     try:
-        return response.read()
+        answer = response.read(LONGEST_ANSWER + 1)
     except (OSError, http.client.HTTPException) as error:
         raise NoServer(reason(error)) from error
+    if len(answer) > LONGEST_ANSWER:
+        raise NoServer(NO_MILEPOST)
+    return answer
 
 
 def _detail(text: bytes) -> str:

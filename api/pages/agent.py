@@ -6,6 +6,7 @@ from flask import Blueprint, Response, request
 
 from api.http.callers.access import principal, services
 from api.http.callers.visibility import visible_agent
+from api.http.making import making
 from api.pages.content.jobs import present_content
 from api.pages.content.lists import Lists, asked_by
 from api.pages.policy import page
@@ -19,6 +20,11 @@ bp = Blueprint("agent", __name__)
 @for_visitors("read")
 def show(agent_id: str) -> Response:
     """Show an agent."""
+    with making(principal()):
+        return _page(agent_id)
+
+
+def _page(agent_id: str) -> Response:
     newest, wired = seen_agent(agent_id), services()
     now = wired.now()
     asked = asked_by({"agent": agent_id, "cursor": request.args.get("cursor", "")})

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, url_for
 
-from api.http.callers.access import services
+from api.http.callers.access import principal, services
+from api.http.making import making
 from api.pages.agent import seen_agent
 from api.pages.content.jobs import present_content
 from api.pages.job import seen_job
@@ -25,7 +26,8 @@ bp = Blueprint("embed", __name__)
 def job(job_id: str) -> Response:
     """Show the steps of a job."""
     stream = url_for("embedded_streams.show_embedded_job", job_id=job_id)
-    return _page(seen_job(job_id), f"job:{job_id}", stream)
+    with making(principal()):
+        return _page(seen_job(job_id), f"job:{job_id}", stream)
 
 
 @bp.get("/embed/agents/<id:agent_id>")
@@ -33,7 +35,8 @@ def job(job_id: str) -> Response:
 def agent(agent_id: str) -> Response:
     """Show the steps of an agent's newest job."""
     stream = url_for("embedded_streams.show_embedded_agent", agent_id=agent_id)
-    return _page(seen_agent(agent_id), f"agent:{agent_id}", stream)
+    with making(principal()):
+        return _page(seen_agent(agent_id), f"agent:{agent_id}", stream)
 
 
 def _page(newest: Instance, watched: str, stream: str) -> Response:

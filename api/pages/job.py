@@ -13,6 +13,7 @@ from werkzeug.wrappers import Response as Redirect
 from api.errors import InvalidFields, sentence
 from api.http.callers.access import principal, services
 from api.http.callers.visibility import visible_job
+from api.http.making import making
 from api.http.problems.kinds import KINDS
 from api.pages import visitor
 from api.pages.content.events import PAGE_EVENTS, listed, one_event
@@ -33,7 +34,8 @@ bp = Blueprint("job", __name__)
 @for_visitors("read")
 def show(job_id: str) -> Response:
     """Show a job: now, or with `version` or `at` as it was."""
-    return page_of(seen_job(job_id))
+    with making(principal()):
+        return page_of(seen_job(job_id))
 
 
 @bp.get("/audit", defaults={"job_id": ""})

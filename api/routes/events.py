@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from threading import BoundedSemaphore
-from typing import Any, Final
+from typing import Any
 
 from api.http.answers import in_json
 from api.http.callers import access
@@ -11,6 +10,7 @@ from api.http.callers.visibility import visible_job
 from api.http.etags import etag, not_modified, tagged
 from api.http.flask_side.blueprint import PAGED, TAGGED, Blueprint
 from api.http.flask_side.paging import next_page
+from api.http.making import making
 from api.http.messages import Answer
 from api.representations.event import page_body
 from api.routes.jobs.routes import of_longer_id
@@ -18,15 +18,7 @@ from api.schemas.history import EventPageSchema
 from api.schemas.queries import HistoryQuerySchema
 from projections.reading.entries import Wanted
 
-PAGES_AT_ONCE: Final = 2
-"""How many pages of events a process makes at the same time.
-
-Each takes several times its bytes meanwhile. More at once would be no faster: the interpreter runs
-one thread at a time. And 500 slow readers made a worker take 536 MB so.
-"""
-
 bp = Blueprint("history", __name__, description="Events, their senders and their changes")
-_making = BoundedSemaphore(PAGES_AT_ONCE)
 
 
 @bp.route("/api/jobs/<id:job_id>/events", operation="list_job_events")
@@ -50,7 +42,7 @@ def of_job(query: dict[str, Any], job_id: str) -> Answer:
     if known := not_modified(tag):
         return known
     after, limit = query.pop("after"), query.pop("limit")
-    with _making:
+    with making(access.principal()):
         page = services.history.of_job(job_id, after, limit, Wanted(**query))
         links = [next_page(after=page.following)] if page.more else []
         return in_json(page_body(page, services.workflows), headers=[*tagged(tag), *links])
@@ -69,7 +61,7 @@ def of_all(query: dict[str, Any]) -> Answer:
     """
     services = access.services()
     after, limit = query.pop("after"), query.pop("limit")
-    with _making:
+    with making(access.principal()):
         page = services.history.of_all(after, limit, Wanted(**query), access.principal().user_id)
         links = [next_page(after=page.following)] if page.more else []
         return in_json(page_body(page, services.workflows), headers=links)

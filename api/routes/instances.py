@@ -16,6 +16,7 @@ from api.http.counting.counters import counted
 from api.http.etags import IF_MATCH, etag, expected_version, is_known, not_modified, tagged
 from api.http.flask_side.blueprint import LINKED, TAGGED, Blueprint
 from api.http.flask_side.door import through_flask
+from api.http.making import making
 from api.http.messages import Answer, Door, Request, Watch
 from api.http.waiting import PREFER, applied, preferred_wait
 from api.representations.difference import difference_body
@@ -49,6 +50,11 @@ def show(query: dict[str, Any], agent_id: str) -> Answer:
     """
     if not query:
         return through_flask(present, agent_id=agent_id)
+    with making(access.principal()):
+        return _past(query, agent_id)
+
+
+def _past(query: dict[str, Any], agent_id: str) -> Answer:
     services, caller = access.services(), access.principal()
     newest = visible_agent(services.reader.instance_of(agent_id), caller)
     if "start" in query:
@@ -70,8 +76,9 @@ def show(query: dict[str, Any], agent_id: str) -> Answer:
 @bp.problem(404, "No such agent, or not yours, or it has no such version or time")
 def changes(query: dict[str, Any], agent_id: str) -> Answer:
     """Show what changed in an agent's instance between two versions or times."""
-    newest = visible_agent(access.services().reader.instance_of(agent_id), access.principal())
-    return _difference(query, agent_id, newest)
+    with making(access.principal()):
+        newest = visible_agent(access.services().reader.instance_of(agent_id), access.principal())
+        return _difference(query, agent_id, newest)
 
 
 def _difference(query: dict[str, Any], agent_id: str, newest: Instance) -> Answer:

@@ -13,8 +13,7 @@ import msgspec
 
 from domain.job.attempt.state import Attempt
 from domain.job.deadlines import SEED, UNRESPONSIVE_SHARE, Due, due, later, unresponsive_at
-from domain.job.wording import Age, Left, Words
-from domain.job.wording import sentence as said
+from domain.job.wording import Age, Left, Words, lasted
 from domain.workflows.definition import Deadlines, Workflow
 
 HEARTBEAT_SECONDS = 60
@@ -67,10 +66,9 @@ def health(
     allowed = (workflow.deadlines if workflow else SEED).heartbeat_seconds
     # Of three heartbeats two may be lost.
     every = min(HEARTBEAT_SECONDS, max(1, allowed // 3))
-    words = ("No heartbeat for ", Age(since), f"; one is expected every {every} s.")
-    return _ageing(
-        state, words, first, since, now, _next(now, silent_at, first.at if first else None)
-    )
+    rest = f"; one is expected every {every} s."
+    turns = _next(now, silent_at, first.at if first else None)
+    return _ageing(state, "No heartbeat for ", rest, first, since, now, turns)
 
 
 def _alive(first: Due | None, attempt: Attempt, since: datetime, turns: datetime | None) -> Health:
@@ -114,9 +112,7 @@ def _waiting(first: Due | None, waiting_since: datetime | None, now: datetime) -
         state: State = "unresponsive"
     else:
         state = "late" if now > late_at else "ok"
-    ageing = _ageing(
-        state, ("Queued for ", Age(waiting_since), rest), first, waiting_since, now, turns
-    )
+    ageing = _ageing(state, "Queued for ", rest, first, waiting_since, now, turns)
     if state != "ok":
         return ageing
     text = f"Queued since {_clock(waiting_since, waiting_since)}{rest}"
@@ -126,27 +122,27 @@ def _waiting(first: Due | None, waiting_since: datetime | None, now: datetime) -
 
 def _ageing(
     state: State,
-    words: Words,
+    opening: str,
+    rest: str,
     first: Due | None,
     since: datetime,
     now: datetime,
     turns: datetime | None,
 ) -> Health:
-    """Return a health whose sentence changes with time."""
-    text = said(words, now) + _end(first, since, now)
-    return Health(state, text, first, turns, (*words, *_countdown(first, since, now)))
-
-
-def _next(now: datetime, *times: datetime | None) -> datetime | None:
-    return min((time for time in times if time and time >= now), default=None)
-
-
-def _countdown(first: Due | None, since: datetime, now: datetime) -> Words:
-    """Return how the words end: as `_end` does, and with the time that is left."""
+    """Return a health whose sentence changes with time: an age is between its two parts."""
     end = _end(first, since, now)
-    if first is None or now > first.at:
-        return (end,)
-    return (end.removesuffix("."), ", in ", Left(first.at), ".")
+    text = f"{opening}{lasted((now - since).total_seconds())}{rest}{end}"
+    closing: Words = (end,)
+    if first and now <= first.at:
+        closing = (end.removesuffix("."), ", in ", Left(first.at), ".")
+    return Health(state, text, first, turns, (opening, Age(since), rest, *closing))
+
+
+def _next(now: datetime, one: datetime | None, other: datetime | None) -> datetime | None:
+    """Return the earlier one of two times that are not over."""
+    if one is None or one < now:
+        return None if other is None or other < now else other
+    return other if other and now <= other < one else one
 
 
 def _limit(first: Due | None, since: datetime) -> str:

@@ -77,7 +77,8 @@ def watches(instance: Instance, workflows: Workflows) -> list[Watch]:
         for attempt in instance.runs.attempts
         if (since := attempt.stop_requested_at) and _may_still_run(attempt)
     ]
-    attempt = instance.watched
+    # A superseded run needs nobody: it is given up by itself, and no order can end it.
+    attempt = instance.runs.working or instance.attempt
     # After a reported end, or an operator's, nothing that matters can have been lost.
     if (refusal := instance.last_refusal) and (attempt.final is None or attempt.final.inferred):
         found.append(Watch("refused", refusal.at, partial(_refused, instance, refusal)))

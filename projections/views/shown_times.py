@@ -2,14 +2,14 @@
 
 Nothing happened after we recorded it, and nothing of a job happened before the job was registered.
 So no job has been running for 26 years, and no step ends before it begins. A time that is more
-than `MAX_LEAD` outside of that comes from a wrong clock. It is compared with other wrong ones only:
-of several hosts that report, one may have a clock that is an hour slow.
+than `MAX_LEAD` outside of that comes from a wrong clock. It is compared only with times of clocks
+that are wrong alike: of several hosts that report, one may have a clock that is an hour slow.
 """
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Literal
 
 from domain.job.attempt.clocks import MAX_LEAD, Timestamp
 from domain.job.attempt.state import Attempt
@@ -64,10 +64,11 @@ def shown_end(attempt: Attempt, floor: datetime | None) -> datetime | None:
 
 
 def _is_surely_before(one: Timestamp, other: Timestamp, floor: datetime | None) -> bool:
-    return _is_wrong(one, floor) == _is_wrong(other, floor) and one.surely_before(other)
+    return _fault(one, floor) == _fault(other, floor) and one.surely_before(other)
 
 
-def _is_wrong(moment: Timestamp, floor: datetime | None) -> bool:
+def _fault(moment: Timestamp, floor: datetime | None) -> Literal["fast", "slow"] | None:
+    """Return how the clock of this time is wrong, if it surely is."""
     if moment.at - moment.recorded_at > MAX_LEAD:
-        return True
-    return floor is not None and floor - moment.at > MAX_LEAD
+        return "fast"
+    return "slow" if floor and floor - moment.at > MAX_LEAD else None

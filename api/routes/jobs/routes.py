@@ -17,6 +17,7 @@ from api.http.flask_side.door import through_flask
 from api.http.flask_side.paging import next_page
 from api.http.headers import header
 from api.http.idempotency import idempotency_key, parameter
+from api.http.making import making
 from api.http.messages import Answer
 from api.http.waiting import PREFER
 from api.representations.difference import is_settled
@@ -30,7 +31,10 @@ from api.schemas.jobs import JobListSchema, JobSchema, RegisteredSchema
 from api.schemas.queries import ChangesQuerySchema, OlderPlaceQuerySchema, PlaceQuerySchema
 from api.schemas.requests import JobQuerySchema, RegistrationSchema
 from api.schemas.timeline import TimelineSchema
+from api.wiring import Services
+from domain.errors import JobNotFound
 from projections.reading.time_travel import PointInHistory
+from projections.views.timeline import Timeline
 
 bp = Blueprint("jobs", __name__, description="Provisioning jobs")
 
@@ -107,6 +111,11 @@ def show(query: dict[str, Any], job_id: str) -> Answer:
     """
     if not query:
         return through_flask(present, job_id=job_id)
+    with making(access.principal()):
+        return _past(query, job_id)
+
+
+def _past(query: dict[str, Any], job_id: str) -> Answer:
     services = access.services()
     newest = visible_job(services.reader.instance(job_id), access.principal())
     if "start" in query:
@@ -130,11 +139,13 @@ def show(query: dict[str, Any], job_id: str) -> Answer:
 def changes(query: dict[str, Any], job_id: str) -> Answer:
     """Show what changed in a job between two versions or times."""
     services = access.services()
-    newest = services.reader.instance(job_id)
-    if newest is None and (longer := of_longer_id(f"{job_id}/changes")):
+    with making(access.principal()):
+        if found := services.reader.instance(job_id):
+            newest = visible_job(found, access.principal())
+            return difference(query["start"], query.get("end", PointInHistory()), newest, services)
+    if longer := of_longer_id(f"{job_id}/changes"):
         return longer
-    newest = visible_job(newest, access.principal())
-    return difference(query["start"], query.get("end", PointInHistory()), newest, services)
+    raise JobNotFound
 
 
 @bp.route("/api/jobs/<id:job_id>/timeline", operation="get_job_timeline")
@@ -145,10 +156,15 @@ def changes(query: dict[str, Any], job_id: str) -> Answer:
 def timeline(job_id: str) -> Answer:
     """Show a job's attempts with their steps, durations and silences."""
     services = access.services()
-    its_timeline = services.reader.timeline(job_id)
-    if its_timeline is None and (longer := of_longer_id(f"{job_id}/timeline")):
+    with making(access.principal()):
+        if its_timeline := services.reader.timeline(job_id):
+            return _timeline(visible_job(its_timeline, access.principal()), services)
+    if longer := of_longer_id(f"{job_id}/timeline"):
         return longer
-    its_timeline = visible_job(its_timeline, access.principal())
+    raise JobNotFound
+
+
+def _timeline(its_timeline: Timeline, services: Services) -> Answer:
     tag = etag(its_timeline.position, services.workflows.fingerprint)
     if known := not_modified(tag):
         return known

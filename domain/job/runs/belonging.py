@@ -20,7 +20,7 @@ from domain.job.events import (
     Received,
     StatusReported,
 )
-from domain.job.runs.removal import NONE, removed_in
+from domain.job.runs.removal import NONE, removed_before, removed_in
 from domain.job.runs.state import Runs
 from domain.job.runs.word import (
     Word,
@@ -98,6 +98,8 @@ def _failed_at(runs: Runs, word: Word) -> Attempt | None:
 
 def _of_no_run(runs: Runs, word: Word, registered_at: datetime | None) -> Placement:
     attempt = runs.working or runs.present
+    if gone := removed_before(runs, attempt, word):
+        return Placement(gone.number)
     if word.clock and not _fails_before_the_job(runs, attempt, word, registered_at):
         then = _open_at(runs, attempt, word.clock)
         is_another = was_another_failure(then, word)

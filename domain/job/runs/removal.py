@@ -24,6 +24,20 @@ def removed_in(runs: Runs, word: Word, is_registered: bool) -> int | None:
     return _before_it_begins(runs, word, is_registered)
 
 
+def removed_before(runs: Runs, present: Attempt, word: Word) -> Attempt | None:
+    """Return the earlier attempt whose machine is gone, if a late word of no run speaks of it.
+
+    The present attempt runs on another machine. While it has none, it may have made one of the
+    same name.
+    """
+    if not word.server_id or present.status != "running" or present.machine_id is None:
+        return None
+    if present.is_machine(word.server_id) or present.other(word.server_id):
+        return None
+    every = reversed(runs.attempts)
+    return next((a for a in every if a.stopped_at and a.is_machine(word.server_id)), None)
+
+
 def ran_before(runs: Runs, number: int, server_id: str | None) -> Sequence[Attempt]:
     """Return the attempts of older runs that run on a machine which is gone from this attempt.
 

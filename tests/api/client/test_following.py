@@ -9,7 +9,7 @@ from itertools import islice
 import pytest
 
 from api.client.following import Ended, Following, Live, Lost, News, Told
-from api.client.server import NO_MILEPOST, NoServer, Refused, RemoteServer
+from api.client.server import LONGEST_ANSWER, NO_MILEPOST, NoServer, Refused, RemoteServer
 from tests.support.web.scripted_http import HANGS, STREAM, Script, scripted
 
 BUSY = (
@@ -133,6 +133,35 @@ def test_a_stream_of_something_else_is_told_as_that(blocks: bytes) -> None:
         _, lost = islice(follow(script, []), 2)
 
     assert lost == Lost(NO_MILEPOST, 2.0)
+
+
+@pytest.mark.parametrize(
+    "blocks",
+    [
+        b"id: 1\x85\ndata: {}\n\n",
+        "id: ²\n\n".encode(),
+        b"id: " + b"9" * 5_000 + b"\ndata: {}\n\n",
+        b"id: 1\ndata: " + b"[" * 100_000 + b"\n\n",
+        b"data: " + b"x" * 1_000_000 + b"\n" + (b"data: " + b"x" * 1_000_000 + b"\n") * 16,
+    ],
+)
+def test_nothing_that_a_server_sends_breaks_what_follows_it(blocks: bytes) -> None:
+    with scripted(STREAM + block(7) + blocks) as script:
+        news = list(islice(follow(script, []), 3))
+
+    assert news[:2] == [NOT_LIVE, Told(7, {})]
+    assert news[2] == Lost(NO_MILEPOST, 2.0)
+
+
+def test_an_odd_pause_is_passed_over() -> None:
+    with scripted(STREAM + "retry: ²\n\n".encode() + block(7)) as script:
+        assert list(islice(follow(script, []), 2)) == [NOT_LIVE, Told(7, {})]
+
+
+def test_an_answer_without_end_is_no_mileposts() -> None:
+    with scripted(b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * (LONGEST_ANSWER + 1)) as script:
+        with pytest.raises(NoServer, match=NO_MILEPOST):
+            RemoteServer(script.url, "a-token").ask("GET", "/api/jobs")
 
 
 def test_the_servers_clock_comes_with_the_stream() -> None:

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from eventsourcing.persistence import StoredEvent
 
-from api.routes.events import PAGES_AT_ONCE
+from api.http.making import AT_ONCE
 from domain.log.store import Append
 from projections.reading.history import History, Page
 from tests.support.stores.deployment import Deployment
@@ -184,7 +184,7 @@ def test_two_pages_of_events_are_made_at_a_time(memory: Deployment) -> None:
 
     with ThreadPoolExecutor(8) as pool:
         assert set(pool.map(ask, range(8))) == {200}
-    assert history.most == PAGES_AT_ONCE
+    assert history.most == AT_ONCE
 
 
 def test_a_page_of_large_events_ends_before_its_limit(site: Site) -> None:

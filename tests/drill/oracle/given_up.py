@@ -47,6 +47,11 @@ def given_up(moment: Moment, fact: JobTimedOut, heard: Heard) -> Iterator[Claim]
         return  # a retry may wait for its run in vain
     if heard.life.kind == "is re-run after another":
         return  # the re-run may count as older, and so as superseded
+    if any(
+        word.run > present.place and Heard.attempt_of(event) == fact.attempt
+        for event, word in heard.words
+    ):
+        return  # a heartbeat began a newer run while the present one counted as given up
     for event, word in in_time:
         if word.run == present.place:
             yield LIVE, f"word {word.number} was recorded {_seconds(event, fact):.0f} s ago"

@@ -59,6 +59,21 @@ def test_a_superseded_run_is_given_up_after_the_newest_one() -> None:
     assert not life.broken() & {LIVE, STAYS}
 
 
+def test_a_run_that_only_a_heartbeat_began_is_given_up_by_itself() -> None:
+    """It began after a timeout, which a late heartbeat of the earlier run takes back."""
+    life = Written("counted")
+    life.hear(0, 0, status="provisioning", **FIRST)
+    life.time_out(901)
+    life.hear(1, 1000, **BEAT, **SECOND)
+    life.hear(0, 1300, **BEAT, **FIRST)
+
+    life.time_out(1901)
+
+    given_up = [event.fact for event in life.history if isinstance(event.fact, JobTimedOut)]
+    assert [fact.attempt for fact in given_up] == [1, 2]
+    assert LIVE not in life.broken()
+
+
 def test_a_superseded_run_is_given_up_after_a_failure_was_reported() -> None:
     """The newest run's words name no run, so they are recorded in the attempt that failed."""
     life = Written("seed")

@@ -216,6 +216,28 @@ def test_a_machine_that_runs_though_its_run_failed_needs_somebody() -> None:
     assert [type(fact) for fact in gone] == [MachineStopped]
 
 
+def after(*callbacks: Callback) -> Instance:
+    """Return the instance of a job that hears these callbacks, one a minute."""
+    job, facts = ProvisioningJob("job").queue(QUEUED).job, list[Fact]([QUEUED])
+    for number, callback in enumerate(callbacks):
+        outcome = job.report(callback, minute(number))
+        job, facts = outcome.job, [*facts, *outcome.facts]
+    return instance_after(*facts)
+
+
+@pytest.mark.parametrize("status", ["running", "failed", "cancelled"])
+def test_a_silent_run_whose_place_another_one_has_taken_needs_nobody(status: Any) -> None:
+    instance = after(
+        Callback(job_id="job", status="provisioning", workflow_run_id="1"),
+        Callback(job_id="job", status="provisioning", workflow_run_id="2"),
+        Callback(job_id="job", status=status, workflow_run_id="2"),
+    )
+
+    assert instance.watched.number == 1
+    assert attention(instance, WORKFLOWS, minute(12)) == []
+    assert candidate(instance, WORKFLOWS) is None
+
+
 def test_a_machine_that_a_re_run_uses_needs_nobody() -> None:
     rerun = {**LEG, "run_attempt": 2, "server_id": "srv-1"}
     _, instance = after_legs(Callback(**rerun, status="provisioning", step="vm_created"))

@@ -125,7 +125,7 @@ def in_memory(recorder: MemoryRecorder, shape: str) -> Kit:
 def prepared_env(kind: str, request: pytest.FixtureRequest) -> dict[str, str]:
     """Return the library's settings for a store of that kind whose tables are empty."""
     if kind == "sqlite":
-        folder: Path = request.getfixturevalue("tmp_path")
+        folder: Path = request.getfixturevalue("store_folder")
         copyfile(request.getfixturevalue("prepared_file"), folder / FILE)
     return _env(kind, request, "prepared_dsn")
 
@@ -139,7 +139,7 @@ def _env(kind: str, request: pytest.FixtureRequest, dsn: str) -> dict[str, str]:
     named = {"PERSISTENCE_MODULE": f"domain.log.{kind}"}
     match kind:
         case "sqlite":
-            folder: Path = request.getfixturevalue("tmp_path")
+            folder: Path = request.getfixturevalue("store_folder")
             return {**named, "SQLITE_DBNAME": str(folder / FILE)}
         case "postgres":
             return {**named, "DATABASE_URL": request.getfixturevalue(dsn)}

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, Literal
 
 import pytest
@@ -15,6 +15,7 @@ from tests.e2e.pages.screenshots.scenery import PICTURES, set_up
 from tests.support.people.browsing import Visitor
 from tests.support.processes.server import Make, Server
 
+SCHEMES: Final[Sequence[Literal["light", "dark"]]] = ("light", "dark")
 SIZES: Final = {"phone": (360, 740), "tablet": (820, 1100), "wide": (1440, 900)}
 PAGES: Final = {
     "jobs": "/jobs",
@@ -39,18 +40,13 @@ def scenery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     server.kill()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_page_fits_and_becomes_a_picture(
-    browser: Browser,
-    scenery: Server,
-    make_server: Make,
-    scheme: Literal["light", "dark"],
+    browser: Browser, scenery: Server, make_server: Make
 ) -> None:
     PICTURES.mkdir(parents=True, exist_ok=True)
     empty = make_server().start()
-    visitor = Visitor(browser, scenery, color_scheme=scheme, reduced_motion="reduce")
-    first = Visitor(browser, empty, color_scheme=scheme)
-    stranger = Visitor(browser, empty, token=None, color_scheme=scheme)
+    visitor = Visitor(browser, scenery, reduced_motion="reduce")
+    first, stranger = Visitor(browser, empty), Visitor(browser, empty, token=None)
     places = [
         *((name, visitor, path) for name, path in PAGES.items()),
         ("no-job-yet", first, "/jobs"),
@@ -58,10 +54,12 @@ def test_every_page_fits_and_becomes_a_picture(
     ]
     for name, who, path in places:
         page = who.open(path)
-        for size, (width, height) in SIZES.items():
-            page.set_viewport_size({"width": width, "height": height})
-            assert page.evaluate("document.documentElement.scrollWidth") == width, (name, size)
-            page.screenshot(path=PICTURES / f"{name}-{size}-{scheme}.png")
+        for scheme in SCHEMES:
+            page.emulate_media(color_scheme=scheme)
+            for size, (width, height) in SIZES.items():
+                page.set_viewport_size({"width": width, "height": height})
+                assert page.evaluate("document.documentElement.scrollWidth") == width, (name, size)
+                page.screenshot(path=PICTURES / f"{name}-{size}-{scheme}.png")
         page.close()
     for who in (visitor, first, stranger):
         who.close()
