@@ -64,8 +64,8 @@ SELECT_TILE_OF = """
 MOVE = "UPDATE milepost_tree_head SET size = ?, position = ? WHERE size = ? AND position = ?"
 INSERT_TILE = "INSERT INTO milepost_tree VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 GROW_TILE = """
-    UPDATE milepost_tree SET hashes = ?3, positions = ?4, first_position = ?5, last_position = ?6
-     WHERE level = ?1 AND tile = ?2 AND length(hashes) = ?7
+    UPDATE milepost_tree SET hashes = ?, positions = ?, first_position = ?, last_position = ?
+     WHERE level = ? AND tile = ? AND length(hashes) = ?
 """
 
 
@@ -111,7 +111,9 @@ class SQLiteTree:
             for each in grown:
                 columns = (*msgspec.structs.astuple(each.tile), *each.bounds)
                 if each.stored:
-                    cursor.execute(GROW_TILE, (*columns, each.stored * HASH_BYTES))
+                    place, filling = columns[:2], columns[2:]
+                    length = each.stored * HASH_BYTES
+                    cursor.execute(GROW_TILE, (*filling, *place, length))
                 else:
                     cursor.execute(INSERT_TILE, columns)
                 if cursor.rowcount != 1:

@@ -13,15 +13,15 @@ from projections.read_model.sqlite.statements import Statements
 # no look_at, and that of a job that is alive is in the future.
 SELECT_DUE = """
     SELECT job_id, version, document, look_at FROM milepost_instances
-     WHERE look_at < ?1 AND due_at < ?1 AND (look_at, job_id) > (?2, ?3)
-     ORDER BY look_at, job_id LIMIT ?4
+     WHERE look_at < ? AND due_at < ? AND (look_at, job_id) > (?, ?)
+     ORDER BY look_at, job_id LIMIT ?
 """
 SELECT_PROVISIONING = (
     "SELECT COUNT(*) AS count FROM milepost_instances WHERE status = 'provisioning'"
 )
 SELECT_SILENT = """
     SELECT COUNT(*) AS count FROM milepost_instances
-     WHERE look_at <= ?1 AND unresponsive_at <= ?1 AND (?2 IS NULL OR unresponsive_at > ?2)
+     WHERE look_at <= ? AND unresponsive_at <= ? AND (? IS NULL OR unresponsive_at > ?)
 """
 
 
@@ -31,7 +31,7 @@ class Deadlines(Statements):
     def due(self, before: datetime, after: DueRow | None, limit: int) -> Sequence[DueRow]:
         """See `ReadModel.due`."""
         place = (utc_text(after.look_at), after.job_id) if after else ("", "")
-        rows = self._rows(SELECT_DUE, utc_text(before), *place, limit)
+        rows = self._rows(SELECT_DUE, utc_text(before), utc_text(before), *place, limit)
         return [
             DueRow(job_id, version, document, datetime.fromisoformat(look_at))
             for job_id, version, document, look_at in rows
@@ -43,5 +43,5 @@ class Deadlines(Statements):
 
     def silent(self, until: datetime, since: datetime | None = None) -> int:
         """See `ReadModel.silent`."""
-        after = utc_text(since) if since else None
-        return int(self._rows(SELECT_SILENT, utc_text(until), after)[0]["count"])
+        before, after = utc_text(until), utc_text(since) if since else None
+        return int(self._rows(SELECT_SILENT, before, before, after, after)[0]["count"])

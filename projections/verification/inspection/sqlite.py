@@ -58,11 +58,11 @@ SELECT_SET_ASIDE = f"""
 """
 SELECT_LOST_ASIDE = f"""
     SELECT {ASIDE} FROM milepost_set_aside AS aside
-     WHERE (position, view) > (?1, ?2) AND (?3 IS NULL OR job_id = ?3)
+     WHERE (position, view) > (?, ?) AND (? IS NULL OR job_id = ?)
        AND NOT EXISTS (SELECT 1 FROM milepost_events
                         WHERE notification_id = aside.position AND originator_id = aside.job_id
                           AND originator_version = aside.version AND topic = aside.topic)
-     ORDER BY position, view LIMIT ?4
+     ORDER BY position, view LIMIT ?
 """
 SELECT_JOBS_WITH_SNAPSHOTS = """
     SELECT wanted.value FROM json_each(?) AS wanted
@@ -83,10 +83,10 @@ SELECT_LOST_SNAPSHOTS = """
       FROM (SELECT job_id, view, version FROM milepost_view_snapshots
              UNION ALL
             SELECT job_id, '', version FROM milepost_snapshots) AS stored
-     WHERE (job_id, view, version) > (?1, ?2, ?3) AND (?4 IS NULL OR job_id = ?4)
+     WHERE (job_id, view, version) > (?, ?, ?) AND (? IS NULL OR job_id = ?)
        AND NOT EXISTS (SELECT 1 FROM milepost_events
                         WHERE originator_id = stored.job_id AND originator_version = stored.version)
-     ORDER BY job_id, view, version LIMIT ?5
+     ORDER BY job_id, view, version LIMIT ?
 """
 SELECT_KEYS = """
     SELECT key.name, key.job_id, key.version, key.digest, e.notification_id
@@ -131,7 +131,7 @@ class SQLiteInspection:
         self, after: tuple[int, str], limit: int, job_id: str | None = None
     ) -> Sequence[StoredSetAside]:
         """See `Inspection.set_aside_without_events`."""
-        rows = self._rows(SELECT_LOST_ASIDE, *after, job_id, limit)
+        rows = self._rows(SELECT_LOST_ASIDE, *after, job_id, job_id, limit)
         return [StoredSetAside(*row) for row in rows]
 
     def rows_without_events(self, view: str, after: str, limit: int) -> Mapping[str, StoredRow]:
@@ -157,7 +157,7 @@ class SQLiteInspection:
         self, after: tuple[str, str, int], limit: int, job_id: str | None = None
     ) -> Sequence[LostSnapshot]:
         """See `Inspection.snapshots_without_events`."""
-        rows = self._rows(SELECT_LOST_SNAPSHOTS, *after, job_id, limit)
+        rows = self._rows(SELECT_LOST_SNAPSHOTS, *after, job_id, job_id, limit)
         return [LostSnapshot(*row) for row in rows]
 
     def keys(self, names: Collection[str]) -> Mapping[str, StoredKey]:

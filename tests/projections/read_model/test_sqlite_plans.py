@@ -13,8 +13,12 @@ from tests.support.stores.tampering import Database
 @pytest.mark.parametrize(
     ("statement", "index", "parameters"),
     [
-        (SELECT_DUE, "milepost_instances_look", (NOON.isoformat(), "", "", 50)),
-        (SELECT_SILENT, "milepost_instances_look", (NOON.isoformat(), None)),
+        (SELECT_DUE, "milepost_instances_look", (NOON.isoformat(), NOON.isoformat(), "", "", 50)),
+        (
+            SELECT_SILENT,
+            "milepost_instances_look",
+            (NOON.isoformat(), NOON.isoformat(), None, None),
+        ),
         (SELECT_PROVISIONING, "milepost_instances_status", ()),
     ],
 )
