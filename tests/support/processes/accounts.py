@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.processes.server import free_port
+
 ANOTHER = 65534
 """The user and group id of another account."""
 # Everything is imported first: the other account may not be able to read the environment.
@@ -54,6 +56,8 @@ def command_of(
             "PATH": os.environ["PATH"],
             "PYTHONPATH": os.pathsep.join([str(folder / "source"), *sys.path]),
             "MILEPOST_HOME": str(home or folder / "home"),
+            # Somebody's own server may have the default port.
+            "MILEPOST_PORT": str(free_port()),
         },
         cwd=folder,
         stdout=subprocess.PIPE,
