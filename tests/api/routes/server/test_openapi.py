@@ -18,6 +18,7 @@ PAGES = (
     "job",
     "agent",
     "embed",
+    "embedded_streams",
     "orders",
     "sign_in",
     "reference_page",
