@@ -141,6 +141,25 @@ def test_focus_selection_and_opened_details_outlive_a_change(
     assert page.evaluate("document.activeElement.outerHTML") == focused
 
 
+def test_a_half_typed_reason_outlives_a_change(visitor: Visitor, server: Server) -> None:
+    """The link beside a reason opens the form; the job goes on while somebody types."""
+    path = registered(server, "typed")
+    page = visitor.open(f"{path}#do-cancel")
+    connected(visitor)
+    reason = page.locator("#order-cancel").get_by_role("textbox")
+    reason.press_sequentially("The customer")
+
+    server.callback({"job_id": "typed", "status": "provisioning", "step": "ansible_started"})
+    expect(active_step(page)).to_have_text("Configuring Agent")
+
+    expect(reason).to_be_focused()
+    reason.press_sequentially(" left")
+    expect(reason).to_have_value("The customer left")
+    page.locator("#order-cancel").get_by_role("button").click()
+    expect(page.locator(".notice")).to_have_text("The job is cancelled.")
+    expect(page.locator(".events")).to_contain_text("The customer left")
+
+
 def test_times_tick_and_no_live_region_does(visitor: Visitor, server: Server) -> None:
     path = registered(server, "ticking")
     server.callback({"job_id": "ticking", "status": "provisioning", "step": "vm_created"})
