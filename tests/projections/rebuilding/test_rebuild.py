@@ -447,7 +447,7 @@ def test_encrypted_rows_are_compared_by_what_they_mean(
 # Interruptions
 
 
-@pytest.mark.parametrize("pages", [0, 1, 3, 5])
+@pytest.mark.parametrize("pages", [0, 1, 4, 6])
 def test_an_interrupted_rebuild_goes_on_where_it_was(
     databases: Deployment, clock: Clock, pages: int
 ) -> None:
@@ -460,7 +460,8 @@ def test_an_interrupted_rebuild_goes_on_where_it_was(
         rebuild(databases, batch=10).run(stop=stop, on_progress=on_progress)
     left = databases.read_model.rebuilt_position()
     assert left is not None
-    assert 10 * (pages - 3) < left <= 10 * pages
+    # No job has 40 events.
+    assert 10 * (pages - 4) < left <= 10 * pages
     assert rows(databases) == before
 
     another = databases.again()
