@@ -98,8 +98,11 @@ def store_folder(tmp_path: Path) -> Iterator[Path]:
     if not (MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > LEAST_FREE_BYTES):
         yield tmp_path
         return
-    with TemporaryDirectory(prefix="milepost-", dir=MEMORY) as folder:
-        yield Path(folder)
+    with TemporaryDirectory(prefix="milepost-", dir=MEMORY) as around:
+        # Some tests put things beside the folder.
+        folder = Path(around) / "store"
+        folder.mkdir()
+        yield folder
 
 
 @pytest.fixture(scope="session")
