@@ -36,6 +36,7 @@ check: $(VENV)/dev ## Check style, types, the direction of imports, the workflow
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/zizmor --offline --persona auditor --strict-collection .github
+	rm -rf build/docs
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going -c docs/site -d build/doctrees . build/docs
 
 clean: ## Remove .venv and caches; .milepost stays
