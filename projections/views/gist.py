@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 FEW_LINES: Final = 3
@@ -17,8 +18,21 @@ MOST_READ: Final = 64 * 1024
 
 
 def gist(error: str) -> str:
-    """Return the last line that names a failure, else the last line; a short error as it is."""
-    lines = [line.strip() for line in error[-MOST_READ:].splitlines() if line.strip()]
+    """Return the last line that names a failure, else the last line; a short error as it is.
+
+    A line that continues another one by its indentation comes with the lines before it, if the
+    first of them names a failure, too.
+    """
+    lines = [line.rstrip() for line in error[-MOST_READ:].splitlines() if line.strip()]
     if len(lines) <= FEW_LINES:
-        return " ".join(lines)
-    return next((line for line in reversed(lines) if TELLING.search(line)), lines[-1])
+        return _joined(lines)
+    end = next((n for n in reversed(range(len(lines))) if TELLING.search(lines[n])), None)
+    if end is None:
+        return lines[-1].strip()
+    begin = next((n for n in reversed(range(end)) if lines[n][0] not in " \t"), end)
+    is_continued = lines[end][0] in " \t" and TELLING.search(lines[begin])
+    return _joined(lines[begin if is_continued else end : end + 1])
+
+
+def _joined(lines: Sequence[str]) -> str:
+    return " ".join(line.strip() for line in lines)

@@ -20,6 +20,13 @@ Traceback (most recent call last):
     open("x")
 FileNotFoundError: [Errno 2] No such file or directory: 'x'
 """
+WRAPPED = """\
+TASK [base : install packages] ****
+fatal: [runner-7]: FAILED! => {"msg": "'apt-get install
+  build-essential' failed: E: Could not get lock
+  held by process 1412"}
+runner-7 : ok=11  failed=1
+"""
 TERRAFORM = "Creating...\nStill creating\n\nError: no quota\n\n  on main.tf line 3\n\n"
 
 
@@ -28,6 +35,12 @@ TERRAFORM = "Creating...\nStill creating\n\nError: no quota\n\n  on main.tf line
     [
         (ANSIBLE, 'fatal: [runner-7]: FAILED! => {"msg": "E: Could not get lock"}'),
         (PYTHON, "FileNotFoundError: [Errno 2] No such file or directory: 'x'"),
+        (
+            WRAPPED,
+            """fatal: [runner-7]: FAILED! => {"msg": "'apt-get install build-essential' failed: """
+            "E: Could not get lock",
+        ),
+        ("    at one\n    at two\n    error: three\nfour", "error: three"),
         (TERRAFORM + "more\n", "Error: no quota"),
         ("one\ntwo\nthree\nfour\n", "four"),
         ("no lock\n\tat line 2", "no lock at line 2"),
