@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from asyncio import gather, get_running_loop, run
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
@@ -20,6 +21,8 @@ from projections.reading.history import History
 from projections.reading.whole_errors import State
 from tests.support.stores.deployment import Deployment
 from tests.support.web.site import ADMIN, Site, app_over, bearer, problem_of
+
+CSRF = re.compile(r'name="csrf" value="([^"]+)"')
 
 
 class Watched(History):
@@ -64,6 +67,27 @@ def test_two_answers_about_a_job_are_made_at_a_time(memory: Deployment, path: st
 
     with ThreadPoolExecutor(8) as pool:
         assert set(pool.map(ask, range(8))) == {200}
+    assert history.most == AT_ONCE
+
+
+@pytest.mark.parametrize("reason", ["", "a\x1b[31mb"])
+def test_two_pages_with_a_refused_order_are_made_at_a_time(memory: Deployment, reason: str) -> None:
+    history = Watched(memory.read_model, memory.milepost.mapper)
+    site = Site(memory)
+    site.register()
+    headers = {"Cookie": site.sign_in()}
+    proof = CSRF.search(site.look("/jobs/job-1", headers["Cookie"]).text)
+    assert proof
+    form = {"csrf": proof[1], "reason": reason}
+    site.report(status="running")
+    site.app = app_over(msgspec.structs.replace(site.services, history=history))
+
+    def order(_: int) -> int:
+        client = site.app.test_client(use_cookies=False)
+        return client.post("/jobs/job-1/cancel", data=form, headers=headers).status_code
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(order, range(8))) == {400 if reason else 409}
     assert history.most == AT_ONCE
 
 
