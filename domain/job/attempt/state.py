@@ -117,13 +117,6 @@ class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only
         return bool(self.begun or self.claim or (self.final and self.final.status == "running"))
 
     @property
-    def claimed_at(self) -> datetime | None:
-        """When the workflow claimed the job; None if the attempt surely ended before that."""
-        if self.claim is None or (self.final and self.final.moment.surely_before(self.claim)):
-            return None
-        return self.claim.at
-
-    @property
     def silent_since(self) -> datetime | None:
         """When the workflow last reported, by our clock; None unless it is provisioning."""
         if self.final or self.claim is None:

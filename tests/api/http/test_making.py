@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import re
+from asyncio import gather, get_running_loop, run
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from queue import SimpleQueue
 from threading import Event, Lock
 
 import msgspec
 import pytest
 
 from api.http.making import AT_ONCE, making
-from api.tokens import Principal
+from api.http.patience import begin
+from api.serving.threads import BoundedThreads
+from api.tokens import ADMIN_PRINCIPAL, Principal
+from domain.errors import StoreUnavailable
 from projections.reading.history import History
 from projections.reading.whole_errors import State
 from tests.support.stores.deployment import Deployment
-from tests.support.web.site import ADMIN, Site, app_over, bearer
+from tests.support.web.site import ADMIN, Site, app_over, bearer, problem_of
+
+CSRF = re.compile(r'name="csrf" value="([^"]+)"')
 
 
 class Watched(History):
@@ -61,12 +70,73 @@ def test_two_answers_about_a_job_are_made_at_a_time(memory: Deployment, path: st
     assert history.most == AT_ONCE
 
 
+@pytest.mark.parametrize("reason", ["", "a\x1b[31mb"])
+def test_two_pages_with_a_refused_order_are_made_at_a_time(memory: Deployment, reason: str) -> None:
+    history = Watched(memory.read_model, memory.milepost.mapper)
+    site = Site(memory)
+    site.register()
+    headers = {"Cookie": site.sign_in()}
+    proof = CSRF.search(site.look("/jobs/job-1", headers["Cookie"]).text)
+    assert proof
+    form = {"csrf": proof[1], "reason": reason}
+    site.report(status="running")
+    site.app = app_over(msgspec.structs.replace(site.services, history=history))
+
+    def order(_: int) -> int:
+        client = site.app.test_client(use_cookies=False)
+        return client.post("/jobs/job-1/cancel", data=form, headers=headers).status_code
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(order, range(8))) == {400 if reason else 409}
+    assert history.most == AT_ONCE
+
+
 def test_no_caller_waits_for_the_answers_of_another() -> None:
     ada, bob = (Principal("a token", frozenset(), "1", user) for user in ("ada", "bob"))
     with making(ada), making(ada), making(bob):
         pass  # a place of ada's would not come
     with making(ada), making(ada):
         pass  # the places are free again
+
+
+def test_no_answer_is_made_for_a_caller_that_has_given_up() -> None:
+    """Those behind two slow answers would each hold a thread of the front."""
+    ada = Principal("a token", frozenset(), "1", "ada")
+    ended = SimpleQueue[str]()
+
+    def make() -> None:
+        try:
+            with making(ada):
+                ended.put("made")
+        except StoreUnavailable:
+            ended.put("refused")
+
+    async def ask() -> list[str]:
+        threads = BoundedThreads(get_running_loop(), patience=0.05)
+        await gather(*(threads.run(make) for _ in range(8)), return_exceptions=True)
+        threads.close()
+        return [ended.get(timeout=10) for _ in range(8)]
+
+    with making(ada), making(ada):
+        assert set(run(ask())) == {"refused"}
+    with making(ada), making(ada):
+        pass  # whoever gives up takes no place with it
+
+
+def test_a_large_answer_whose_turn_does_not_come_is_a_503_with_a_time_to_try_again(
+    memory: Deployment,
+) -> None:
+    site = Site(memory)
+    site.register()
+    ask = site.app.test_client().get
+
+    with making(ADMIN_PRINCIPAL), making(ADMIN_PRINCIPAL):
+        context = copy_context()
+        context.run(begin, 0.0)
+        answer = context.run(ask, "/api/jobs/job-1/timeline", headers=bearer(ADMIN))
+
+    assert answer.headers["Retry-After"]
+    problem_of(answer, 503, "store-unavailable")
 
 
 @pytest.mark.parametrize("ending", ["timeline", "changes?from=1", "events"])
@@ -76,5 +146,5 @@ def test_an_id_like_another_routes_path_is_shown_by_that_route(
     """The route of the longer id makes its answer after the other one has given up."""
     memory_site.register(f"job-1/{ending.partition('?')[0]}")
 
-    for _ in range(AT_ONCE + 1):
+    with making(ADMIN_PRINCIPAL):  # for a second place, the request would wait in vain
         assert memory_site.get(f"/api/jobs/job-1/{ending}").status_code == 200
