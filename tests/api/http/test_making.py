@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event, Lock
 
@@ -10,8 +11,11 @@ import pytest
 
 from api.http.making import AT_ONCE, making
 from api.tokens import Principal
+from projections.read_model.filters import JobFilter
 from projections.reading.history import History
+from projections.reading.reader import Reader
 from projections.reading.whole_errors import State
+from projections.views.instance import Instance
 from tests.support.stores.deployment import Deployment
 from tests.support.web.site import ADMIN, Site, app_over, bearer
 
@@ -59,6 +63,36 @@ def test_two_answers_about_a_job_are_made_at_a_time(memory: Deployment, path: st
     with ThreadPoolExecutor(8) as pool:
         assert set(pool.map(ask, range(8))) == {200}
     assert history.most == AT_ONCE
+
+
+class Searched(Reader):
+    """A reader that counts how many searches go on at the same time."""
+
+    under_way = most = 0
+    _lock = Lock()
+
+    def measured_instances(self, wanted: JobFilter) -> Iterator[tuple[Instance, int]]:
+        with self._lock:
+            self.under_way += 1
+            self.most = max(self.most, self.under_way)
+        Event().wait(0.02)  # long enough for others to begin
+        with self._lock:
+            self.under_way -= 1
+        return super().measured_instances(wanted)
+
+
+def test_two_searches_are_made_at_a_time(memory: Deployment) -> None:
+    reader = Searched(memory.read_model, memory.milepost.mapper)
+    site = Site(memory)
+    site.register()
+    site.app = app_over(msgspec.structs.replace(site.services, reader=reader))
+
+    def ask(_: int) -> int:
+        return site.app.test_client().get("/jobs?q=odd", headers=bearer(ADMIN)).status_code
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(ask, range(8))) == {200}
+    assert reader.most == AT_ONCE
 
 
 def test_no_caller_waits_for_the_answers_of_another() -> None:
