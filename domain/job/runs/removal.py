@@ -47,7 +47,17 @@ def ran_before(runs: Runs, number: int, server_id: str | None) -> Sequence[Attem
     if gone is None:
         return ()
     machine, older = server_id or gone.machine_id, runs.older_than(number)
-    return [each for each in older if each.status == "running" and each.has_machine(machine)]
+    return [
+        each
+        for each in older
+        if each.status == "running" and each.has_machine(machine) and not _ran_since(each, gone)
+    ]
+
+
+def _ran_since(attempt: Attempt, gone: Attempt) -> bool:
+    """Tell whether an attempt ran after the machine was gone: its machine is another one."""
+    final = attempt.final
+    return bool(final and gone.stopped_at and final.moment.recorded_at > gone.stopped_at)
 
 
 def _stopping(runs: Runs, word: Word) -> Attempt | None:
