@@ -17,7 +17,7 @@ from typing import Final
 from api.tokens import Principal
 
 AT_ONCE: Final = 2
-"""How many large answers a process makes at the same time for one user, or for one token."""
+"""How many large answers a process makes at the same time for one `Principal.sharer`."""
 
 
 class _Places:

@@ -69,6 +69,19 @@ def test_no_caller_waits_for_the_answers_of_another() -> None:
         pass  # the places are free again
 
 
+@pytest.mark.parametrize("user", ["ada", None])
+def test_no_caller_waits_for_readers_of_its_links(user: str | None) -> None:
+    issuer = Principal("a token", frozenset(), "1", user)
+    reader = msgspec.structs.replace(issuer, until=1_800_000_000)
+    with making(reader), making(reader), making(issuer):
+        pass  # the reader's places are not the issuer's
+
+
+def test_all_links_of_a_user_share_the_same_places() -> None:
+    tokens = (Principal("a token", frozenset(), id_, "ada", until=1_800_000_000) for id_ in "12")
+    assert len({each.sharer for each in tokens}) == 1
+
+
 @pytest.mark.parametrize("ending", ["timeline", "changes?from=1", "events"])
 def test_an_id_like_another_routes_path_is_shown_by_that_route(
     memory_site: Site, ending: str
