@@ -11,25 +11,48 @@ import pytest
 from api.http.making import AT_ONCE, making
 from api.tokens import Principal
 from projections.reading.history import History
+from projections.reading.reader import Reader
 from projections.reading.whole_errors import State
+from projections.views.instance import Instance
 from tests.support.stores.deployment import Deployment
 from tests.support.web.site import ADMIN, Site, app_over, bearer
+
+
+class Counter:
+    """Counts how often something is under way at the same time."""
+
+    def __init__(self) -> None:
+        self.under_way = self.most = 0
+        self._lock = Lock()
+
+    def __call__(self) -> None:
+        """Be under way for long enough that others begin."""
+        with self._lock:
+            self.under_way += 1
+            self.most = max(self.most, self.under_way)
+        Event().wait(0.02)
+        with self._lock:
+            self.under_way -= 1
 
 
 class Watched(History):
     """A history that counts how many states are made whole at the same time."""
 
-    under_way = most = 0
-    _lock = Lock()
+    counter: Counter
 
     def with_whole_errors(self, state: State) -> State:
-        with self._lock:
-            self.under_way += 1
-            self.most = max(self.most, self.under_way)
-        Event().wait(0.02)  # long enough for others to begin
-        with self._lock:
-            self.under_way -= 1
+        self.counter()
         return super().with_whole_errors(state)
+
+
+class WatchedReader(Reader):
+    """A reader that counts how many documents of jobs are read at the same time."""
+
+    counter: Counter
+
+    def instance(self, job_id: str) -> Instance | None:
+        self.counter()
+        return super().instance(job_id)
 
 
 @pytest.mark.parametrize(
@@ -49,16 +72,36 @@ class Watched(History):
 )
 def test_two_answers_about_a_job_are_made_at_a_time(memory: Deployment, path: str) -> None:
     history = Watched(memory.read_model, memory.milepost.mapper)
+    history.counter = Counter()
     site = Site(memory)
     site.register()
     site.app = app_over(msgspec.structs.replace(site.services, history=history))
+
+    ask_at_once(site, path)
+
+    assert history.counter.most == AT_ONCE
+
+
+def test_no_request_for_a_jobs_events_waits_with_the_jobs_document(memory: Deployment) -> None:
+    reader = WatchedReader(memory.read_model, memory.milepost.mapper)
+    reader.counter = Counter()
+    site = Site(memory)
+    site.register()
+    site.app = app_over(msgspec.structs.replace(site.services, reader=reader))
+
+    ask_at_once(site, "/api/jobs/job-1/events")
+
+    assert reader.counter.most == AT_ONCE
+
+
+def ask_at_once(site: Site, path: str) -> None:
+    """Ask eight times at once, and expect the answers."""
 
     def ask(_: int) -> int:
         return site.app.test_client().get(path, headers=bearer(ADMIN)).status_code
 
     with ThreadPoolExecutor(8) as pool:
         assert set(pool.map(ask, range(8))) == {200}
-    assert history.most == AT_ONCE
 
 
 def test_no_caller_waits_for_the_answers_of_another() -> None:
