@@ -222,9 +222,6 @@ class Audience:
 def _sharer(caller: Principal) -> str:
     """Return who shares a caller's streams; nobody shares those of a token for all users.
 
-    The operator's own pages may show one token to thousands of readers. Whoever has a link may give
-    it to anybody.
+    The operator's own pages may show one token to thousands of readers.
     """
-    if caller.until is not None:
-        return f"link {caller.token_id}"
-    return caller.sharer if caller.user_id else ""
+    return caller.sharer if caller.user_id or caller.until is not None else ""
