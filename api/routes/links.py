@@ -20,6 +20,7 @@ from api.schemas.requests import AgentLinkSchema, JobLinkSchema, WorkflowLinkSch
 
 bp = Blueprint("links", __name__, description="Signed links, for readers without a token")
 
+# What a link may open, by the word for it. An id takes the place of the braces.
 OF_JOB: Final = {
     "page": "/embed/jobs/{}",
     "stream": "/api/jobs/{}/stream",
@@ -33,7 +34,6 @@ OF_AGENT: Final = {
     "instance": "/api/agents/{}/instance",
 }
 OF_WORKFLOW: Final = {"badge": "/api/workflows/{}/badge.svg"}
-"""What a link may open, by the word for it; an id comes in the place of the braces."""
 IN_A_PATH: Final = "/:@"
 
 

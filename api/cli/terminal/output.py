@@ -98,7 +98,6 @@ def print_table(
     empty: str,
     *,
     cut: str | None = None,
-    out: Console | None = None,
 ) -> None:
     """Print a table, or the text `empty` if there are no rows.
 
@@ -111,7 +110,7 @@ def print_table(
         [cell if isinstance(cell, Text) else Text(visible_lines(str(cell or "-"))) for cell in row]
         for row in rows
     ]
-    out = out or console()
+    out = console()
     if not cells:
         click.echo(empty)
     elif out.width < NARROW and _width_of(headings, cells, cut) > out.width:
