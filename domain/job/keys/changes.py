@@ -14,6 +14,7 @@ from domain.job.events import (
     AttemptStarted,
     JobEvent,
     JobQueued,
+    MachineStopped,
     MetadataReported,
     Received,
     RollbackRequested,
@@ -110,6 +111,9 @@ def same_command(earlier: JobEvent, event: JobEvent) -> bool:
         case (_, (RollbackRequested() | RollbackWithdrawn())):
             # A rollback never comes alone: the fact that asks for it comes before.
             return True
+        case ((StatusReported() | MachineStopped()), MachineStopped(requested_by=None)):
+            # A callback says that the machine is gone, and so it is for older attempts.
+            return earlier.fact.recorded_at == event.fact.recorded_at
         case _:
             return False
 

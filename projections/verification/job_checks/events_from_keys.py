@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from eventsourcing.persistence import MapperDeserialisationError
 
-from domain.job.events import JobEvent, JobQueued, RollbackRequested, RollbackWithdrawn
+from domain.job.events import (
+    JobEvent,
+    JobQueued,
+    MachineStopped,
+    RollbackRequested,
+    RollbackWithdrawn,
+)
 from domain.job.keys.changes import lasting_keys, same_command
 from domain.job.keys.key import in_progress_key
 from domain.log.mapper import JobEventMapper
@@ -67,14 +73,15 @@ class Keys:
         if event is None:
             return None
         command = [event]
-        if isinstance(event.fact, RollbackRequested | RollbackWithdrawn):
-            # The event before it is the callback that it was decided with.
-            before = self._tree.log.event(key.job_id, key.version - 1)
+        # What was decided with a callback comes after it, and takes its key.
+        while isinstance(command[0].fact, RollbackRequested | RollbackWithdrawn | MachineStopped):
+            before = self._tree.log.event(key.job_id, command[0].originator_version - 1)
             callback = self._read(before) if before else None
             if callback is None:
                 return None
-            if same_command(callback, event):
-                command = [callback, event]
+            if not same_command(callback, command[0]):
+                break
+            command.insert(0, callback)
         claims, pointers = lasting_keys(command)
         digests = {taken.name: taken.digest for taken in (*claims, *pointers)}
         if key.name not in digests:

@@ -54,9 +54,10 @@ def account(lived: Site) -> Iterator[str]:
 def standby(lived: Site) -> str:
     """The database as a standby has it: every transaction is read-only."""
     url = lived.deployment.env["DATABASE_URL"]
-    assert "options=" in url
-    read_only = quote("-cdefault_transaction_read_only=on ")
-    return url.replace("options=", f"target_session_attrs=any&options={read_only}")
+    assert "options=" not in url
+    read_only = quote("-cdefault_transaction_read_only=on")
+    separator = "&" if "?" in url else "?"
+    return f"{url}{separator}target_session_attrs=any&options={read_only}"
 
 
 @pytest.fixture(params=["account", "standby"])
