@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import sys
-from typing import Any
+from typing import Any, Final
 
 import click
 from click.exceptions import NoArgsIsHelpError
@@ -30,16 +31,25 @@ from api.cli.serving.serve import init_db, project, serve
 from api.cli.serving.tokens import tokens
 from api.cli.serving.workflows import workflows
 from api.cli.terminal.encoding import escape_what_no_encoding_has, refuse_other_bytes
-from api.cli.terminal.output import INTERRUPTED, NO_ROOM, write_no_more
+from api.cli.terminal.output import INTERRUPTED
+from api.cli.terminal.standard_output import name_faults_of_output, output_faults_in_a_line
 from api.errors import sentence
 from api.serving.logs import show_warnings_visibly
 from domain.errors import MilepostError, StoreUnavailable
 from domain.log.refusals import refusal_of
 from domain.unseen import visible
 
+NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""What the system answers a program whose file is on a full or broken disk."""
+
 
 class OneLineErrors(click.Group):
     """A group of commands that prints an error as one line."""
+
+    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
+        """Read the arguments, some of which print a text such as a help."""
+        with output_faults_in_a_line():
+            return super().make_context(*arguments, **options)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Refuse arguments that are not UTF-8: no job, file or name is called so."""
@@ -49,9 +59,10 @@ class OneLineErrors(click.Group):
     def invoke(self, context: click.Context) -> Any:
         """Run a command; print an error of Milepost as a message without a traceback."""
         try:
-            result = super().invoke(context)
-            if sys.stdout:  # Python has none if it was closed before
-                sys.stdout.flush()
+            with output_faults_in_a_line():
+                result = super().invoke(context)
+                if sys.stdout:  # Python has none if it was closed before
+                    sys.stdout.flush()
         except StoreUnavailable as error:
             reason = str(error) or sentence(error)
             is_away = refusal_of(error) == "away"
@@ -68,16 +79,11 @@ class OneLineErrors(click.Group):
         except KeyboardInterrupt:
             # A command with more to say about an interruption handles it before this line.
             context.exit(INTERRUPTED)
-        except BrokenPipeError:
-            # `milepost jobs | head` is no error.
-            write_no_more()
-            context.exit(0)
         except OSError as error:
             if error.errno not in NO_ROOM:
                 raise
-            write_no_more()
-            message = f"the output cannot be written: {error.strerror}"
-            raise click.ClickException(message) from error
+            message = f"{error.filename or 'a file'} cannot be used: {error.strerror}"
+            raise click.ClickException(_on_one_line(message)) from error
         return result
 
 
@@ -87,6 +93,7 @@ def _on_one_line(message: str) -> str:
 
 def run() -> None:
     """Run `milepost` as a program of its own."""
+    name_faults_of_output()
     escape_what_no_encoding_has()
     show_warnings_visibly()
     # Imported modules are never garbage, so the collector need not visit them.

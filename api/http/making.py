@@ -20,7 +20,7 @@ from api.tokens import Principal
 from domain.errors import StoreUnavailable
 
 AT_ONCE: Final = 2
-"""How many large answers a process makes at the same time for one user, or for one token."""
+"""How many large answers a process makes at the same time for one `Principal.sharer`."""
 
 
 class _Places:

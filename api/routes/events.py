@@ -16,6 +16,8 @@ from api.representations.event import page_body
 from api.routes.jobs.routes import of_longer_id
 from api.schemas.history import EventPageSchema
 from api.schemas.queries import HistoryQuerySchema
+from api.wiring import Services
+from domain.errors import JobNotFound
 from projections.reading.entries import Wanted
 
 bp = Blueprint("history", __name__, description="Events, their senders and their changes")
@@ -34,18 +36,23 @@ def of_job(query: dict[str, Any], job_id: str) -> Answer:
     therefore be short or empty and still have a next page.
     """
     services = access.services()
-    present = services.reader.instance(job_id)
-    if present is None and (longer := of_longer_id(f"{job_id}/events")):
+    with making(access.principal()):
+        if found := services.reader.instance(job_id):
+            newest = visible_job(found, access.principal())
+            return _of_job(query, job_id, newest.position, services)
+    if longer := of_longer_id(f"{job_id}/events"):
         return longer
-    present = visible_job(present, access.principal())
-    tag = etag(present.position, services.workflows.fingerprint)
+    raise JobNotFound
+
+
+def _of_job(query: dict[str, Any], job_id: str, position: int, services: Services) -> Answer:
+    tag = etag(position, services.workflows.fingerprint)
     if known := not_modified(tag):
         return known
     after, limit = query.pop("after"), query.pop("limit")
-    with making(access.principal()):
-        page = services.history.of_job(job_id, after, limit, Wanted(**query))
-        links = [next_page(after=page.following)] if page.more else []
-        return in_json(page_body(page, services.workflows), headers=[*tagged(tag), *links])
+    page = services.history.of_job(job_id, after, limit, Wanted(**query))
+    links = [next_page(after=page.following)] if page.more else []
+    return in_json(page_body(page, services.workflows), headers=[*tagged(tag), *links])
 
 
 @bp.route("/api/events", operation="list_events")

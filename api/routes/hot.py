@@ -24,14 +24,18 @@ class HotRoute(NamedTuple):
     method: str
     path: re.Pattern[str]
     view: View
+    takes_queries: bool = True
+    """Whether the view answers requests with a query as well, which it may read or ignore."""
 
 
 HOT: Final = (
+    # A callback is what its body says, whatever is added to its URL.
     HotRoute("POST", re.compile("|".join(map(re.escape, CALLBACK_PATHS))), receiving.receive),
     HotRoute(
         "GET",
         re.compile("/api/agents/(?P<agent_id>[A-Za-z0-9._~:@-]{1,200})/instance"),
         instances.present,
+        takes_queries=False,
     ),
     HotRoute(
         "POST",
@@ -39,9 +43,15 @@ HOT: Final = (
         re.compile(f"{OF_ONE_JOB}(?P<job_id>{PLAIN_ID.pattern})"),
         receiving.receive,
     ),
+    # Load balancers ask for health with queries of their own.
     HotRoute("GET", re.compile("/livez"), health.alive),
     HotRoute("GET", re.compile("/readyz"), health.ready),
-    HotRoute("GET", re.compile("/api/jobs/(?P<job_id>[A-Za-z0-9._~:@-]{1,200})"), showing.present),
+    HotRoute(
+        "GET",
+        re.compile("/api/jobs/(?P<job_id>[A-Za-z0-9._~:@-]{1,200})"),
+        showing.present,
+        takes_queries=False,
+    ),
     # An id in the path of a stream may be any: Flask could not stream it.
     HotRoute(
         "GET", re.compile(r"/api/jobs/(?P<job_id>[^\x00-\x1f]{1,200})/stream"), streams.of_job
@@ -67,9 +77,10 @@ HOT: Final = (
 )
 
 
-def match(method: str, path: str) -> tuple[View, dict[str, str]] | None:
-    """Return the view and the parameters of a hot request without a query; None for others."""
+def match(method: str, path: str, query: str) -> tuple[View, dict[str, str]] | None:
+    """Return the view and the parameters of a hot request; None for others."""
     for route in HOT:
         if route.method == method and (matched := route.path.fullmatch(path)):
-            return route.view, matched.groupdict()
+            is_hot = route.takes_queries or not query
+            return (route.view, matched.groupdict()) if is_hot else None
     return None

@@ -20,6 +20,7 @@ from api.schemas.requests import AgentLinkSchema, JobLinkSchema, WorkflowLinkSch
 
 bp = Blueprint("links", __name__, description="Signed links, for readers without a token")
 
+# What a link may open, by the word for it. An id takes the place of the braces.
 OF_JOB: Final = {
     "page": "/embed/jobs/{}",
     "stream": "/api/jobs/{}/stream",
@@ -33,7 +34,6 @@ OF_AGENT: Final = {
     "instance": "/api/agents/{}/instance",
 }
 OF_WORKFLOW: Final = {"badge": "/api/workflows/{}/badge.svg"}
-"""What a link may open, by the word for it; an id comes in the place of the braces."""
 IN_A_PATH: Final = "/:@"
 
 
@@ -69,6 +69,7 @@ def of_agent(body: dict[str, Any], agent_id: str) -> Answer:
 @bp.arguments(WorkflowLinkSchema)
 @bp.response(201, LinkSchema)
 @bp.problem(400, "No such workflow")
+@bp.problem(404, "No name of a workflow")
 @bp.problem(409, "The server has no secret for links")
 def of_workflow(body: dict[str, Any], workflow: str) -> Answer:
     """Make a link to the badge of a workflow's last run; `workflow` is a name or name@version.

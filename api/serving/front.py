@@ -80,15 +80,13 @@ class Front:
         prefix, text = self._split(incoming, path)
         try:
             is_hot = not self._without_hot or text in HEALTH
-            # A callback is what its body says, whatever is added to its URL.
-            # Load balancers ask for health with HEAD, too, and with queries of their own.
-            is_plain = not query or method == "POST" or text in HEALTH or text.endswith("/stream")
+            # Load balancers ask for health with HEAD, too.
             asked = "GET" if method == "HEAD" else method
             is_secure = b"cookie" in incoming.fields and self._is_secure(incoming)
             request = Request(method, text, query, incoming.header, body, link, prefix, is_secure)
             if preflight := self._cross_origin.preflight(method, text, incoming.header):
                 answer = preflight
-            elif is_hot and is_plain and (hot := match(asked, text)):
+            elif is_hot and (hot := match(asked, text, query)):
                 view, parameters = hot
                 answer = await view(request, self._door, **parameters)
             else:

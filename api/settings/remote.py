@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
+from api.settings.checks.web_urls import as_browsers_write, is_url
 from api.settings.config import from_environment
 from api.settings.credentials import file_of, with_stored_admin_token
 from api.settings.settings import Settings, is_loopback
@@ -61,14 +62,4 @@ def remote_from_environment(
 def _is_ours(url: str, settings: Settings) -> bool:
     host = urlsplit(url).hostname or ""
     # Whatever answers on this machine could read the token's file as well, or is a proxy of ours.
-    return is_loopback(host) or url in (settings.url, settings.public_url)
-
-
-def is_url(url: str) -> bool:
-    """Tell whether a text is the URL of a server, without a query or a password."""
-    try:
-        parts = urlsplit(url)
-        is_usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:
-        return False
-    return bool(is_usable) and not (parts.query or parts.fragment or parts.username)
+    return is_loopback(host) or url == settings.url or as_browsers_write(url) == settings.public_url

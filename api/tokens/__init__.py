@@ -62,8 +62,13 @@ class Principal(msgspec.Struct, frozen=True):
 
     @property
     def sharer(self) -> str:
-        """Who shares what all senders may take: the user, however many tokens, or this token."""
-        return f"user {self.user_id}" if self.user_id else self.token_id
+        """Who shares what all senders may take: the user, however many tokens, or this token.
+
+        All links of a user, or of a token for all users, are one sharer more. A link may reach
+        anybody, and its readers must not take the places of its issuer.
+        """
+        issuer = f"user {self.user_id}" if self.user_id else self.token_id
+        return issuer if self.until is None else f"link {issuer}"
 
     def may(self, scope: Scope) -> bool:
         """Tell whether the scope is granted; `admin` includes every other."""

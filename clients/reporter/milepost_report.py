@@ -585,8 +585,10 @@ def _proxy(url: SplitResult) -> SplitResult | None:
     if _is_in_network(host, request.getproxies().get("no", "")):
         return None
     proxy = urlsplit(given if "://" in given else f"http://{given}")
-    if proxy.scheme not in ("http", "https"):
-        raise ConnectionError(f"a {proxy.scheme} proxy cannot be used; see {url.scheme}_proxy")
+    if proxy.scheme != "http":
+        # To another one we would say in the clear where to connect, and our login at the proxy.
+        wanted = f"a proxy must be http://, not {proxy.scheme}://"
+        raise ConnectionError(f"{wanted}; see {url.scheme}_proxy")
     return proxy
 
 

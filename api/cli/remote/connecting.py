@@ -9,7 +9,8 @@ from http import HTTPStatus
 import click
 
 from api.client.server import NoServer, Refused
-from api.settings.remote import LIKE, Remote, is_url, remote_from_environment
+from api.settings.checks.web_urls import is_url
+from api.settings.remote import LIKE, Remote, remote_from_environment
 
 url_option = click.option(
     "--url", help="The server (MILEPOST_URL, or http://127.0.0.1:8000 as MILEPOST_PORT says)."

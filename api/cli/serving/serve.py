@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 from threading import Event
 
 import click
@@ -12,6 +11,7 @@ import click
 from api.cli.serving.greeting import greet
 from api.cli.terminal.output import opened
 from api.serving.logs import log_to_stderr
+from api.serving.processes.ending import listen_to_signals
 from api.serving.processes.listening import claimed
 from api.serving.processes.server import connections_of, run
 from api.serving.processes.service_manager import ServiceManager
@@ -91,8 +91,7 @@ def project() -> None:
     Any number of these processes may run; one of them projects, the others wait.
     """
     stop = Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    listen_to_signals(lambda *_: stop.set())
     settings = from_environment()
     log_to_stderr(settings.log_format)
     with opened(settings, first=_mend) as services:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -29,8 +26,6 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for 
 
 INTERRUPTED = 130
 """The exit status of a program that Ctrl-C ended: 128 and the signal's number."""
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
-"""What the system answers a program whose output goes to a file on a full or broken disk."""
 NARROW = 60
 """In fewer columns, a table of several columns folds its texts to a few letters a line."""
 UNBROKEN = ("Status", "Last event", "From (UTC)")
@@ -103,7 +98,6 @@ def print_table(
     empty: str,
     *,
     cut: str | None = None,
-    out: Console | None = None,
 ) -> None:
     """Print a table, or the text `empty` if there are no rows.
 
@@ -116,7 +110,7 @@ def print_table(
         [cell if isinstance(cell, Text) else Text(visible_lines(str(cell or "-"))) for cell in row]
         for row in rows
     ]
-    out = out or console()
+    out = console()
     if not cells:
         click.echo(empty)
     elif out.width < NARROW and _width_of(headings, cells, cut) > out.width:
@@ -181,13 +175,6 @@ def console() -> Console:
     """Return a console with the terminal's width, or with 200 columns without a terminal."""
     terminal = _Output(highlight=False)
     return terminal if terminal.is_terminal else _Output(highlight=False, width=200)
-
-
-def write_no_more() -> None:
-    """Throw away what standard output has not taken: Python would try it once more at exit."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
 
 
 def status_text(status: str, outcome: str | None = None) -> Text:

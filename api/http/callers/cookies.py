@@ -47,7 +47,9 @@ def session_secret(header: Headers, prefix: str = "", *, is_secure: bool = False
 def is_over_tls(scheme: str, host: str, public_url: str) -> bool:
     """Tell whether a browser asked over TLS, as far as one can know behind a proxy."""
     public = urlsplit(public_url)
-    return scheme == "https" or (public.scheme == "https" and public.netloc == host)
+    # The setting is as browsers write it; some proxies add the port to the host.
+    asked = host.lower().removesuffix(":443")
+    return scheme == "https" or (public.scheme == "https" and public.netloc == asked)
 
 
 def path_of(prefix: str) -> str:

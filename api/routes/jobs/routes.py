@@ -178,7 +178,10 @@ def of_longer_id(job_id: str) -> Answer | None:
     An id may contain slashes. A job of another user answers as none does: its route must not read
     the query, whose faults would tell that the job is there.
     """
+    return cast(Answer, show(job_id=job_id)) if _is_visible(job_id) else None
+
+
+def _is_visible(job_id: str) -> bool:
+    # A function of its own lets go of the job's document, before `show` may wait for its turn.
     instance = access.services().reader.instance(job_id)
-    if instance is None or not access.principal().sees(instance.user_id):
-        return None
-    return cast(Answer, show(job_id=job_id))
+    return instance is not None and access.principal().sees(instance.user_id)

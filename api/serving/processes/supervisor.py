@@ -3,7 +3,7 @@
 1. The first SIGTERM or SIGHUP: `/readyz` answers 503 for `drain_seconds`, so that load balancers
    send nothing more, while every request is still answered.
 2. Then, and at once for Ctrl-C: the port closes; workers finish what is under way, and end.
-3. A second signal ends everything at once.
+3. A second signal ends everything at once, but SIGHUP, which then changes nothing.
 
 The service manager, if one started the server, hears when all workers are ready, and that they give
 signs of life. Its own watchdog then sees a supervisor that hangs, and workers that never come back.
@@ -24,9 +24,10 @@ from time import monotonic
 from types import FrameType
 from typing import Final
 
+from api.serving.processes.ending import listen_to_signals
 from api.serving.processes.service_manager import ServiceManager
 from api.serving.processes.worker import DRAIN, END, FINISH_SECONDS
-from api.serving.processes.worker_slot import ENDING, Start, WorkerSlot
+from api.serving.processes.worker_slot import Start, WorkerSlot
 
 LOOK_SECONDS: Final = 0.5
 """The time between two looks at the workers; each look asks for a sign of life."""
@@ -108,10 +109,7 @@ class Supervisor:
             end.setblocking(False)
         # A handler alone does not end the wait: Python goes on waiting when it has run.
         signal.set_wakeup_fd(self._wake.fileno())
-        for number in ENDING:
-            # `nohup` ignores SIGHUP, for a server that outlives its terminal.
-            if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
-                signal.signal(number, self._note)
+        listen_to_signals(self._note)
 
     def _note(self, number: int, _: FrameType | None) -> None:
         if number == signal.SIGHUP and self._signals:

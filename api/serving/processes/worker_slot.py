@@ -16,11 +16,11 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Final
 
+from api.serving.processes.ending import ENDING
 from api.serving.processes.worker import PING
 
 log = logging.getLogger("milepost")
 
-ENDING: Final = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 SILENT_LOOKS: Final = 20
 """How many looks in a row may find no sign of life: 10 s."""
 STARTING_LOOKS: Final = 120

@@ -91,9 +91,9 @@ class Audience:
         return Answer(200, event_stream.HEADERS, event_stream.retry(), stream)
 
     async def changed(self, watch: Watch, seconds: float) -> bool:
-        """See `Door.changed`: False with too many streams, or if the server is about to end.
+        """See `Door.changed`; False if the server is about to end or has too many streams.
 
-        With too many of its caller's, too.
+        False also if the caller has too many streams.
         """
         if self._finished.is_set() or self._refusal(watch.caller):
             return False
@@ -222,9 +222,6 @@ class Audience:
 def _sharer(caller: Principal) -> str:
     """Return who shares a caller's streams; nobody shares those of a token for all users.
 
-    The operator's own pages may show one token to thousands of readers. Whoever has a link may give
-    it to anybody.
+    The operator's own pages may show one token to thousands of readers.
     """
-    if caller.until is not None:
-        return f"link {caller.token_id}"
-    return caller.sharer if caller.user_id else ""
+    return caller.sharer if caller.user_id or caller.until is not None else ""

@@ -6,13 +6,13 @@ import base64
 import binascii
 from ipaddress import ip_network
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from eventsourcing.utils import TopicError, resolve_topic
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
 from api.settings.checks.sqlite_file import SCHEME, checked_url, url_of
+from api.settings.checks.web_urls import as_browsers_write, is_url
 from api.settings.variables import InvalidSetting, Variables
 from domain.evidence.signing_keys import InvalidKey, PrivateKey, PublicKey
 
@@ -47,16 +47,14 @@ def _check_conninfo(url: str) -> None:
 
 
 def public_url(value: str | None) -> str:
-    """Return the URL under which others reach Milepost, without a slash at its end."""
+    """Return the URL under which others reach Milepost, as `as_browsers_write` has it."""
     if value is None:
         return ""
-    parts = urlsplit(value)
-    plain = parts.scheme in ("http", "https") and parts.hostname and not parts.username
-    if not plain or parts.query or parts.fragment:
+    if not is_url(value):
         raise InvalidSetting(
             "MILEPOST_PUBLIC_URL: must be a URL like https://milepost.example, without a query"
         )
-    return value.rstrip("/")
+    return as_browsers_write(value)
 
 
 def checkpoint_keys(value: str | None) -> tuple[str, ...]:

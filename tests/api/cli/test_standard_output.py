@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
+from click.testing import CliRunner
 
+from api.cli import OneLineErrors
 from tests.support.people.shell import Shell, beside
 from tests.support.stores.deployment import Deployment, settle
 from tests.support.web.site import Site
@@ -42,7 +46,7 @@ def ended(shell: Shell, command: list[str], output: int) -> tuple[int, str]:
     return done.returncode, done.stderr
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+@pytest.mark.parametrize("command", [*COMMANDS, ["--help"]], ids=" ".join)
 def test_a_reader_that_has_seen_enough_is_no_failure(shell: Shell, command: list[str]) -> None:
     reading, writing = os.pipe()
     os.close(reading)
@@ -55,12 +59,21 @@ def test_a_reader_that_has_seen_enough_is_no_failure(shell: Shell, command: list
     assert (status, errors) == (0, "")
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+@pytest.mark.parametrize("command", [*COMMANDS, ["--help"], ["jobs", "--help"]], ids=" ".join)
 def test_a_full_disk_is_said_in_a_line(shell: Shell, command: list[str]) -> None:
     with Path("/dev/full").open("wb") as full:
         status, errors = ended(shell, command, full.fileno())
 
     assert status == 1
-    assert errors.startswith("Error: ")
-    assert errors.endswith("No space left on device\n")
-    assert errors.count("\n") == 1
+    assert errors == "Error: the output cannot be written: No space left on device\n"
+
+
+def test_a_full_disk_of_another_file_is_not_taken_for_the_output() -> None:
+    @click.command()
+    def write() -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "home/milepost.db")
+
+    done = CliRunner().invoke(OneLineErrors(commands=[write]), ["write"])
+
+    assert done.exit_code == 1
+    assert done.stderr == "Error: home/milepost.db cannot be used: No space left on device\n"

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from io import StringIO
-
 import pytest
-from rich.console import Console
 
 from api.cli.terminal.output import print_table
 
@@ -13,16 +10,28 @@ HEADINGS = ("Job", "Agent", "Status", "Last event", "Error")
 JOB = "0d7f2b1e-3a54-4c6f-9f0e-5b1f0f0a9c11"
 
 
-def printed(width: int, *rows: tuple[str, ...]) -> list[str]:
-    """Return the lines of a table on a terminal of that width."""
-    output = StringIO()
-    out = Console(file=output, width=width, highlight=False)
-    print_table(HEADINGS, rows, "No jobs.", cut="Error", out=out)
-    return [line.rstrip() for line in output.getvalue().splitlines()]
+class Terminal:
+    """A terminal without colours, as its environment describes it."""
+
+    def __init__(self, environment: pytest.MonkeyPatch, output: pytest.CaptureFixture[str]) -> None:
+        self._environment, self._output = environment, output
+        for name, value in (("FORCE_COLOR", "1"), ("TERM", "dumb"), ("LINES", "25")):
+            environment.setenv(name, value)
+
+    def printed(self, width: int, *rows: tuple[str, ...]) -> list[str]:
+        """Return the lines of a table in so many columns."""
+        self._environment.setenv("COLUMNS", str(width))
+        print_table(HEADINGS, rows, "No jobs.", cut="Error")
+        return [line.rstrip() for line in self._output.readouterr().out.splitlines()]
 
 
-def test_a_narrow_terminal_gets_a_block_for_each_row_with_what_it_says() -> None:
-    said = printed(
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Terminal:
+    return Terminal(monkeypatch, capsys)
+
+
+def test_a_narrow_terminal_gets_a_block_for_each_row_with_what_it_says(terminal: Terminal) -> None:
+    said = terminal.printed(
         40,
         (JOB, "agent-1", "running", "2 s ago", "-"),
         ("job-2", "agent-2", "failed", "5 s ago", "no quota is left in eu-west"),
@@ -45,8 +54,10 @@ def test_a_narrow_terminal_gets_a_block_for_each_row_with_what_it_says() -> None
 
 
 @pytest.mark.parametrize("width", [40, 80])
-def test_rows_that_fit_are_a_table_and_only_the_error_is_cut(width: int) -> None:
-    said = printed(width, ("j-1", "a-1", "failed", "5 s ago", "no quota is left " * 9))
+def test_rows_that_fit_are_a_table_and_only_the_error_is_cut(
+    terminal: Terminal, width: int
+) -> None:
+    said = terminal.printed(width, ("j-1", "a-1", "failed", "5 s ago", "no quota is left " * 9))
 
     [row] = [line for line in said if "j-1" in line]
     assert "5 s ago" in row

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from asyncio import gather, get_running_loop, run
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from contextvars import copy_context
 from queue import SimpleQueue
 from threading import Event, Lock
+from typing import Any
 
 import msgspec
 import pytest
@@ -17,28 +20,63 @@ from api.http.patience import begin
 from api.serving.threads import BoundedThreads
 from api.tokens import ADMIN_PRINCIPAL, Principal
 from domain.errors import StoreUnavailable
+from projections.read_model.filters import JobFilter
 from projections.reading.history import History
+from projections.reading.reader import Reader
 from projections.reading.whole_errors import State
+from projections.views.instance import Instance
 from tests.support.stores.deployment import Deployment
 from tests.support.web.site import ADMIN, Site, app_over, bearer, problem_of
 
 CSRF = re.compile(r'name="csrf" value="([^"]+)"')
 
 
-class Watched(History):
-    """A history that counts how many states are made whole at the same time."""
+class AtOnce:
+    """Counts how many works go on at the same time. The first one waits for a second one."""
 
-    under_way = most = 0
-    _lock = Lock()
+    def __init__(self) -> None:
+        self.under_way = self.most = 0
+        self._lock = Lock()
+        self._two = Event()
 
-    def with_whole_errors(self, state: State) -> State:
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """Count what is done meanwhile as one work."""
         with self._lock:
             self.under_way += 1
             self.most = max(self.most, self.under_way)
-        Event().wait(0.02)  # long enough for others to begin
-        with self._lock:
-            self.under_way -= 1
-        return super().with_whole_errors(state)
+            if self.under_way == 2:
+                self._two.set()
+        assert self._two.wait(60)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self.under_way -= 1
+
+
+class Watched(History):
+    """A history that counts how many answers are made of it at the same time."""
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.at_once = AtOnce()
+
+    def with_whole_errors(self, state: State) -> State:
+        with self.at_once.one():
+            return super().with_whole_errors(state)
+
+
+class WatchedReader(Reader):
+    """A reader that counts how many documents of jobs are read at the same time."""
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.at_once = AtOnce()
+
+    def instance(self, job_id: str) -> Instance | None:
+        with self.at_once.one():
+            return super().instance(job_id)
 
 
 @pytest.mark.parametrize(
@@ -62,12 +100,30 @@ def test_two_answers_about_a_job_are_made_at_a_time(memory: Deployment, path: st
     site.register()
     site.app = app_over(msgspec.structs.replace(site.services, history=history))
 
+    ask_at_once(site, path)
+
+    assert history.at_once.most == AT_ONCE
+
+
+def test_no_request_for_a_jobs_events_waits_with_the_jobs_document(memory: Deployment) -> None:
+    reader = WatchedReader(memory.read_model, memory.milepost.mapper)
+    site = Site(memory)
+    site.register()
+    site.app = app_over(msgspec.structs.replace(site.services, reader=reader))
+
+    ask_at_once(site, "/api/jobs/job-1/events")
+
+    assert reader.at_once.most == AT_ONCE
+
+
+def ask_at_once(site: Site, path: str) -> None:
+    """Ask eight times at once, and expect the answers."""
+
     def ask(_: int) -> int:
         return site.app.test_client().get(path, headers=bearer(ADMIN)).status_code
 
     with ThreadPoolExecutor(8) as pool:
         assert set(pool.map(ask, range(8))) == {200}
-    assert history.most == AT_ONCE
 
 
 @pytest.mark.parametrize("reason", ["", "a\x1b[31mb"])
@@ -88,7 +144,30 @@ def test_two_pages_with_a_refused_order_are_made_at_a_time(memory: Deployment, r
 
     with ThreadPoolExecutor(8) as pool:
         assert set(pool.map(order, range(8))) == {400 if reason else 409}
-    assert history.most == AT_ONCE
+    assert history.at_once.most == AT_ONCE
+
+
+class Searched(Reader):
+    """A reader that counts how many searches go on at the same time."""
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.at_once = AtOnce()
+
+    def measured_instances(self, wanted: JobFilter) -> Iterator[tuple[Instance, int]]:
+        with self.at_once.one():
+            return super().measured_instances(wanted)
+
+
+def test_two_searches_are_made_at_a_time(memory: Deployment) -> None:
+    reader = Searched(memory.read_model, memory.milepost.mapper)
+    site = Site(memory)
+    site.register()
+    site.app = app_over(msgspec.structs.replace(site.services, reader=reader))
+
+    ask_at_once(site, "/jobs?q=odd")
+
+    assert reader.at_once.most == AT_ONCE
 
 
 def test_no_caller_waits_for_the_answers_of_another() -> None:
@@ -137,6 +216,19 @@ def test_a_large_answer_whose_turn_does_not_come_is_a_503_with_a_time_to_try_aga
 
     assert answer.headers["Retry-After"]
     problem_of(answer, 503, "store-unavailable")
+
+
+@pytest.mark.parametrize("user", ["ada", None])
+def test_no_caller_waits_for_readers_of_its_links(user: str | None) -> None:
+    issuer = Principal("a token", frozenset(), "1", user)
+    reader = msgspec.structs.replace(issuer, until=1_800_000_000)
+    with making(reader), making(reader), making(issuer):
+        pass  # the reader's places are not the issuer's
+
+
+def test_all_links_of_a_user_share_the_same_places() -> None:
+    tokens = (Principal("a token", frozenset(), id_, "ada", until=1_800_000_000) for id_ in "12")
+    assert len({each.sharer for each in tokens}) == 1
 
 
 @pytest.mark.parametrize("ending", ["timeline", "changes?from=1", "events"])

@@ -115,10 +115,32 @@ def test_a_link_secret_is_long_and_no_other_secret() -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["milepost.example", "ftp://m.example", "https://", "https://m.example/?a=b", "https://a:b@m"],
+    [
+        "milepost.example",
+        "ftp://m.example",
+        "https://",
+        "https://m.example/?a=b",
+        "https://a:b@m",
+        "https://m.example:port",
+        "https://[m.example",
+    ],
 )
 def test_a_public_url_is_one_of_the_web(url: str) -> None:
     assert fault(MILEPOST_PUBLIC_URL=url).startswith("MILEPOST_PUBLIC_URL: must be a URL")
+
+
+@pytest.mark.parametrize(
+    ("given", "used"),
+    [
+        ("https://Milepost.Example/Below/", "https://milepost.example/Below"),
+        ("HTTPS://m.example:443", "https://m.example"),
+        ("http://m.example:80/", "http://m.example"),
+        ("https://m.example:80", "https://m.example:80"),
+        ("https://[2001:DB8::1]:8443", "https://[2001:db8::1]:8443"),
+    ],
+)
+def test_a_public_url_has_the_host_and_port_that_browsers_send(given: str, used: str) -> None:
+    assert from_environment({"MILEPOST_PUBLIC_URL": given}).public_url == used
 
 
 def test_an_empty_environment_has_the_documented_defaults() -> None:

@@ -50,7 +50,10 @@ def test_the_file_that_has_the_token_is_named(name: str, tmp_path: Path) -> None
     assert (found.token, found.source) == (ADMIN, str(file))
 
 
-@pytest.mark.parametrize("url", ["http://localhost:9", "http://[::1]:9/m", "https://m.example"])
+@pytest.mark.parametrize(
+    "url",
+    ["http://localhost:9", "http://[::1]:9/m", "https://m.example", "https://M.Example:443/"],
+)
 def test_the_admin_token_goes_to_this_machine_and_to_the_servers_own_address(url: str) -> None:
     environment = {"MILEPOST_ADMIN_TOKEN": ADMIN, "MILEPOST_PUBLIC_URL": "https://m.example"}
 

@@ -134,11 +134,13 @@ def test_a_host_that_is_not_excepted_is_asked_through_the_proxy(job: Job, no_pro
     assert seen.line.startswith("POST http://127.0.0.1:")
 
 
-def test_a_proxy_that_speaks_no_http_is_named(job: Job) -> None:
-    done = job.report("step", "vm_created", http_proxy="socks5://127.0.0.1:1080", **USUAL)
+@pytest.mark.parametrize("scheme", ["socks5", "https"])
+def test_a_proxy_that_speaks_no_plain_http_is_named(job: Job, scheme: str) -> None:
+    done = job.report("step", "vm_created", http_proxy=f"{scheme}://127.0.0.1:1080", **USUAL)
 
     assert done.returncode == 0
-    assert b"no answer: a socks5 proxy cannot be used" in done.stderr
+    said = f"no answer: a proxy must be http://, not {scheme}://; see http_proxy"
+    assert said.encode() in done.stderr
 
 
 def test_settings_may_end_with_a_carriage_return(job: Job) -> None:

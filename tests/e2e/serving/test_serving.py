@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+import signal
 import stat
 import subprocess
 from pathlib import Path
+
+import pytest
 
 from domain.evidence.signing_keys import PrivateKey, PublicKey
 from tests.support.processes.server import MILEPOST, Make, Server
@@ -126,9 +129,11 @@ def test_a_database_that_is_away_at_the_start_is_one_line(make_server: Make) -> 
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_separate_projector_keeps_the_read_model_up_to_date(
-    make_server: Make, database_url: str | None
+    make_server: Make, database_url: str | None, number: signal.Signals
 ) -> None:
+    """It ends in order, too, once its terminal is closed."""
     server = make_server(database_url, "--no-projector").start()
     server.callback({"job_id": "job-1", "status": "provisioning"})
     assert server.get("/readyz").body["lag_events"] == 1
@@ -139,7 +144,7 @@ def test_a_separate_projector_keeps_the_read_model_up_to_date(
         try:
             server.until(lambda: server.get("/readyz").body["lag_events"] == 0, "is not projected")
         finally:
-            projector.terminate()
+            projector.send_signal(number)
             projector.communicate()  # it may say something to the end
 
     assert projector.returncode == 0

@@ -1,0 +1,29 @@
+"""URLs of web servers, as settings and arguments give them."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from api.settings.checks.origins import USUAL
+
+
+def is_url(url: str) -> bool:
+    """Tell whether a text is the URL of a server, without a query or a password."""
+    try:
+        parts = urlsplit(url)
+        is_usable = parts.scheme in USUAL and parts.hostname and parts.port != 0
+    except ValueError:
+        return False
+    return bool(is_usable) and not (parts.query or parts.fragment or parts.username)
+
+
+def as_browsers_write(url: str) -> str:
+    """Return the URL of a server with a host and port as browsers send them, and no last slash.
+
+    The host is in lower case, and a port that the scheme implies is left out.
+    """
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    host = f"[{host}]" if ":" in host else host
+    port = "" if parts.port in (None, USUAL[parts.scheme]) else f":{parts.port}"
+    return parts._replace(netloc=f"{host}{port}").geturl().rstrip("/")
