@@ -11,7 +11,7 @@ from typing import Any
 from api.representations.scalars import text, value
 from domain.job.attempt.state import Attempt
 from domain.workflows.definition import Workflow, Workflows
-from projections.views.shown_times import reached, shown, shown_claim, shown_end
+from projections.views.shown_times import clocks_of, reached, shown_claim, shown_end
 from projections.views.timeline import Chapter, Timeline
 
 
@@ -79,7 +79,8 @@ def _steps(
 ) -> list[dict[str, Any]]:
     ranks, activated_by, floor = workflow.ranks, workflow.activated_by(), timeline.floor
     labels = {each.id: each.label for each in workflow.ui_steps}
-    begins = {name: shown(seen, floor) for name, seen in reached(attempt, floor).items()}
+    shown = clocks_of(attempt, floor).shown
+    begins = {name: shown(seen) for name, seen in reached(attempt, floor).items()}
     order = sorted(
         begins,
         key=lambda name: (begins[name], attempt.steps[name].at, ranks.get(name, -1), name),
@@ -90,7 +91,7 @@ def _steps(
     rows = [
         (name, start, end, False) for name, start, end in zip(order, starts, ends, strict=False)
     ]
-    rows += [(name, shown(late[name], floor), None, True) for name in late if name not in begins]
+    rows += [(name, shown(late[name]), None, True) for name in late if name not in begins]
     return [
         {
             "step": name,

@@ -9,7 +9,7 @@ import pytest
 from domain.job.events import Fact, JobQueued, StatusReported, StepReported
 from domain.workflows.definition import Workflows
 from projections.views.instance import Instance, evolve
-from projections.views.shown_times import reached, shown_claim, shown_end
+from projections.views.shown_times import clocks_of, reached, shown_claim, shown_end
 from tests.support.jobs.strategies import minute, numbered
 from tests.support.stores.deployment import NOON
 
@@ -89,6 +89,43 @@ def test_clocks_that_are_wrong_alike_are_compared(skew: timedelta) -> None:
     instance = folded(provisioning(1, skew), step("vm_created", 5, skew), late, failed(9, skew))
 
     assert set(reached(instance.attempt, instance.floor)) == {"vm_created"}
+
+
+@pytest.mark.parametrize("minutes", [3, 4, 60])
+def test_words_of_one_slow_clock_are_shown_in_their_order(minutes: int) -> None:
+    """The clock passes the time of the registration while the run is at work."""
+    slow = timedelta(minutes=-minutes)
+
+    instance = folded(
+        provisioning(1, slow),
+        step("vm_created", 2, slow),
+        step("ansible_started", 3, slow),
+        failed(5, slow),
+    )
+
+    clocks, steps = clocks_of(instance.attempt, instance.floor), instance.attempt.steps
+    assert shown_claim(instance.attempt, instance.floor) == minute(1)
+    assert [clocks.shown(seen) for seen in steps.values()] == [minute(2), minute(3)]
+    assert shown_end(instance.attempt, instance.floor) == minute(5)
+
+
+def test_a_step_after_the_end_by_one_slow_clock_was_not_reached() -> None:
+    slow = timedelta(minutes=-3)
+    late = StepReported(recorded_at=minute(5), occurred_at=minute(5) + slow, step="vm_created")
+    end = StatusReported(recorded_at=minute(5), occurred_at=minute(1) + slow, status="failed")
+
+    instance = folded(provisioning(1, slow), late, end)
+
+    assert reached(instance.attempt, instance.floor) == {}
+
+
+def test_a_word_of_another_delay_than_a_slow_clocks_has_its_senders_time() -> None:
+    late = StepReported(recorded_at=minute(9), occurred_at=minute(2), step="vm_created")
+
+    instance = folded(provisioning(1, timedelta(minutes=-3)), late)
+
+    clocks = clocks_of(instance.attempt, instance.floor)
+    assert clocks.shown(instance.attempt.steps["vm_created"]) == minute(2)
 
 
 def test_a_time_shortly_before_the_registration_is_that_of_the_registration() -> None:
