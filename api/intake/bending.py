@@ -75,7 +75,8 @@ def or_nothing(bender: Bender) -> Bender:
 
     def bend(given: Any) -> Fit:
         if isinstance(given, str) and (word := given.strip(SPACES)) in NO_VALUES:
-            return Fit(None, f"is {word!r}, which stands for no value, so it counts as absent")
+            what = f"is {word!r}, which stands for no value" if word else "is white space only"
+            return Fit(None, f"{what}, so it counts as absent")
         return bender(given)
 
     return bend

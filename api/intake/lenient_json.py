@@ -118,7 +118,7 @@ class _Reading:
                 if mended == text:
                     raise
                 parsed = self._mostly_strict(mended)
-                self._note("the body is no JSON before backslashes or commas in it are mended")
+                self._note("the body is not JSON; backslashes or commas in it were mended")
         except json.JSONDecodeError as error:
             if not text.strip():
                 raise InvalidJSON("The body is empty.") from None

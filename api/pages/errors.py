@@ -12,6 +12,7 @@ from markupsafe import escape
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import parse_accept_header
 
+from api.http.callers.access import asked
 from api.http.flask_side.app import App
 from api.http.headers import header
 from api.http.messages import Answer
@@ -38,6 +39,8 @@ BARE: Final = """\
 """A page without what only a request in Flask knows."""
 FRAMED: Final = "embed"
 """The blueprint of the pages that may be in a frame."""
+OF_THE_PAST: Final = "job.show"
+"""The page whose address may ask for a version or a time."""
 OF_THE_QUERY: Final = (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND)
 """What a page answers whose address has a query that does not fit."""
 NOTHING_HERE: Final = "There is nothing at this address that you may see."
@@ -87,6 +90,10 @@ def error_page(
     named = dict(headers)
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         named.setdefault("Retry-After", str(RETRY_AFTER_SECONDS))
+    is_missing = status == HTTPStatus.NOT_FOUND
+    is_of_the_past = request.endpoint == OF_THE_PAST and (
+        "version" in request.args or "at" in request.args
+    )
     return page(
         "error.html",
         status,
@@ -94,13 +101,13 @@ def error_page(
         number=int(status),
         heading=title,
         said=detail,
-        # Its visitor came by a link, and can neither sign in nor see other pages.
-        is_framed=request.blueprint == FRAMED,
+        # A visitor with a link can neither sign in nor see other pages.
+        is_framed=request.blueprint == FRAMED and asked().link is not None,
         passes=status >= HTTPStatus.INTERNAL_SERVER_ERROR,
         logged_as=REQUEST_ID.get() if status == HTTPStatus.INTERNAL_SERVER_ERROR else "",
         may_sign_in=may_sign_in,
-        without_query=request.path if status in OF_THE_QUERY and request.args else None,
-        looked_for=_looked_for() if status == HTTPStatus.NOT_FOUND and not request.args else None,
+        without_query=request.path if status in OF_THE_QUERY and is_of_the_past else None,
+        looked_for=_looked_for() if is_missing and not is_of_the_past else None,
     )
 
 

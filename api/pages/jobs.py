@@ -8,6 +8,7 @@ from flask import Blueprint, Response, redirect, request, url_for
 from werkzeug.wrappers import Response as Redirect
 
 from api.http.callers.access import principal, services
+from api.http.making import making
 from api.pages.content.callback_line import base_url, callback_line, callback_url
 from api.pages.content.lists import MOST_COUNTED, Lists, asked_by
 from api.pages.content.search import ONLY_OUTCOMES
@@ -36,6 +37,11 @@ def home() -> Redirect:
 @for_visitors("read")
 def jobs() -> Response:
     """Show all jobs, or those that the address asks for."""
+    with making(principal()):
+        return _page()
+
+
+def _page() -> Response:
     wired, asked = services(), asked_by(request.args)
     # The position first: what the lists show beyond it comes once more in the stream.
     now, position = wired.now(), wired.reader.position()

@@ -11,12 +11,13 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from api.errors import InvalidFields
 from api.http.callers.access import principal, services
+from api.http.making import making
 from api.http.orders import give_order
 from api.pages.content.orders import OFFERS
 from api.pages.job import page_of, seen_job
 from api.pages.visitor import for_visitors
 from api.schemas.requests import StoppedSchema
-from domain.errors import Refused
+from domain.errors import MilepostError, Refused
 from domain.job.runs.orders import Order
 
 bp = Blueprint("orders", __name__)
@@ -43,12 +44,17 @@ def order(job_id: str, name: str) -> AnyResponse:
             server_id=fields.get("server_id") if name == "stopped" else None,
         )
     except ValidationError as fault:
-        return page_of(seen_job(job_id), refused=InvalidFields(fault.messages_dict))
+        return _page(job_id, InvalidFields(fault.messages_dict))
     except Refused as refusal:
-        return page_of(seen_job(job_id), refused=refusal)
+        return _page(job_id, refusal)
     result = name if receipt.position is not None else f"{name}-already"
     address = url_for("job.show", job_id=job_id, done=result)
     return redirect(address, HTTPStatus.SEE_OTHER)
+
+
+def _page(job_id: str, refused: MilepostError) -> AnyResponse:
+    with making(principal()):
+        return page_of(seen_job(job_id), refused)
 
 
 for _name in OFFERS:

@@ -69,6 +69,7 @@ def of_agent(body: dict[str, Any], agent_id: str) -> Answer:
 @bp.arguments(WorkflowLinkSchema)
 @bp.response(201, LinkSchema)
 @bp.problem(400, "No such workflow")
+@bp.problem(404, "No name of a workflow")
 @bp.problem(409, "The server has no secret for links")
 def of_workflow(body: dict[str, Any], workflow: str) -> Answer:
     """Make a link to the badge of a workflow's last run; `workflow` is a name or name@version.

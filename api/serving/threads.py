@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, Final, Generic, TypeVar
 
 from api.errors import TooManyRequests
+from api.http.patience import PATIENCE_SECONDS, begin
 from api.serving.turns import Turns
 from domain.errors import QueueFull, StoreUnavailable
 
@@ -19,8 +20,6 @@ Result = TypeVar("Result")
 THREADS: Final = 16
 MAX_WAITING: Final = 256
 """How many pieces of work may wait for a thread."""
-PATIENCE_SECONDS: Final = 15.0
-"""How long a caller waits for its result, with the wait for a thread."""
 NOBODY: Final = ""
 """The caller of work that is nobody's own."""
 
@@ -53,6 +52,8 @@ class BoundedThreads:
     async def run(self, work: Callable[[], Result], caller: str = NOBODY) -> Result:
         """Return the work's result, or raise what it raises; the work sees the caller's context.
 
+        What the work waits for itself can end with the caller's patience: `seconds_left` tells it.
+
         Raises `QueueFull` if too much work waits, `TooManyRequests` if too much of it is this
         caller's, and `StoreUnavailable` if there is no result in time. Work that has begun then
         ends for nobody; work that has not begun never begins.
@@ -62,7 +63,9 @@ class BoundedThreads:
             raise QueueFull
         if self._shares and caller != NOBODY and self._held[caller] >= free:
             raise TooManyRequests
-        call = _Call(partial(copy_context().run, work))
+        context = copy_context()
+        context.run(begin, self._patience)
+        call = _Call(partial(context.run, work))
         self._turns.put(caller, call)
         self._pool.submit(self._next)
         result = wrap_future(call.result, loop=self._loop)

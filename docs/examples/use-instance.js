@@ -2,6 +2,7 @@ import { useEffect, useState } from "react";
 
 const NOTHING = { instance: null, steps: [], uptime: null, health: null, error: null };
 const SILENT_MS = 15_000; // a stream is silent for 5 s at most, so by then the connection is dead
+const TURN_MS = 30_000; // the browser's clock may be ahead of the server's: then look no more often than that
 const FOR_GOOD = [400, 401, 403]; // Milepost would say the same again
 
 /**
@@ -33,10 +34,11 @@ async function follow(url, token, unmounted, change) {
     try {
       const headers = { Authorization: `Bearer ${token}`, ...(lastId && { "Last-Event-ID": lastId }) };
       const answer = await fetch(url, { headers, signal: AbortSignal.any([unmounted, stop.signal]) });
-      const words = answer.status === 404 ? "There is no job yet" : `Milepost answers ${answer.status}`;
+      const isMissing = answer.status === 404; // asked for less and less often, for there may never be a job
+      const words = isMissing ? "There is no job yet" : `Milepost answers ${answer.status}`;
       change({ error: answer.ok ? null : words });
       if (FOR_GOOD.includes(answer.status)) return;
-      wait = 1_000 * (Number(answer.headers.get("Retry-After")) || 2);
+      wait = isMissing ? Math.min(1.5 * wait, 30_000) : 1_000 * (Number(answer.headers.get("Retry-After")) || 2);
       const pieces = answer.ok && answer.body.pipeThrough(new TextDecoderStream()).getReader();
       for (let text = "", piece; pieces && !(piece = await pieces.read()).done; ) {
         heardAt = Date.now();
@@ -48,7 +50,8 @@ async function follow(url, token, unmounted, change) {
           wait = Number(fields.retry ?? wait);
           if (!fields.data) continue;
           const document = JSON.parse(fields.data);
-          turns = Date.parse(document.health.changesAt);
+          turns = Date.parse(document.health.changesAt) + 1_000;
+          if (turns < Date.now()) turns = Date.now() + TURN_MS;
           change(document);
         }
       }

@@ -189,7 +189,7 @@ class AttemptCancelled(Fact, frozen=True, kw_only=True, omit_defaults=True):
 class MachineStopped(Fact, frozen=True, kw_only=True, omit_defaults=True):
     """An operator or a program confirmed that the attempt's machine is gone.
 
-    Without `requested_by`, a callback confirmed it that is of a newer attempt on the same machine.
+    Without `requested_by`: a `stopped` of a newer attempt on this machine confirmed it.
     `server_id` names the machine if it is another one than the attempt's last.
     """
 

@@ -136,10 +136,28 @@ class Reader:
 
     def instances(self, wanted: JobFilter) -> Sequence[Instance]:
         """Return instances as of the read model's position, the newest first."""
+        return [instance for instance, _ in self._measured(wanted)]
+
+    def measured_instances(self, wanted: JobFilter) -> Iterator[tuple[Instance, int]]:
+        """Yield all instances, the newest first, each with the length of its stored document.
+
+        `wanted.limit` is how many are read at a time, and are in memory.
+        """
+        page = self._measured(wanted)
+        while page:
+            yield from page
+            before = page[-1][0].first_position
+            following = msgspec.structs.replace(wanted, before=before)
+            page = self._measured(following) if len(page) == wanted.limit else []
+
+    def _measured(self, wanted: JobFilter) -> Sequence[tuple[Instance, int]]:
         with translated():
             self._look_around()
             return [
-                self._fold(self._views.instance, Sighting(row.job_id, row.document, ()))
+                (
+                    self._fold(self._views.instance, Sighting(row.job_id, row.document, ())),
+                    len(row.document),
+                )
                 for row in self._read_model.instances(wanted)
             ]
 
@@ -155,12 +173,8 @@ class Reader:
 
     def instances_of_agent(self, agent_id: str, user_id: str | None = None) -> Iterator[Instance]:
         """Yield the agent's instances, the newest first; a page of them is in memory at a time."""
-        page = self.instances(JobFilter(agent_id=agent_id, user_id=user_id, limit=PAGE_JOBS))
-        while page:
-            yield from page
-            before = page[-1].first_position
-            wanted = JobFilter(agent_id=agent_id, user_id=user_id, before=before, limit=PAGE_JOBS)
-            page = self.instances(wanted) if len(page) == PAGE_JOBS else []
+        wanted = JobFilter(agent_id=agent_id, user_id=user_id, limit=PAGE_JOBS)
+        yield from (instance for instance, _ in self.measured_instances(wanted))
 
     def last_run(self, workflow: str) -> Instance | None:
         """Return the newest job of a workflow (`name@version`), or of those that name none (empty).

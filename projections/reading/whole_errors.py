@@ -16,8 +16,9 @@ from eventsourcing.persistence import MapperDeserialisationError
 from domain.job.events import StatusReported
 from domain.job.long_text import MAX_KEPT, is_shortened, kept
 from domain.job.runs.state import Runs
+from domain.log.bounded import READ_BYTES
 from domain.log.mapper import JobEventMapper, decoded
-from domain.log.reading.contract import PAGE, Log, pages_of
+from domain.log.reading.contract import PAGE, Log
 from domain.log.stored import Stored
 from projections.views.instance import Instance
 from projections.views.timeline import Timeline
@@ -74,14 +75,21 @@ class WholeErrors:
         """Map each wanted text to the whole one; look at the newest events first."""
         found: dict[str, str] = {}
         until, most, left = version, FIRST_READ, MOST_BYTES
-        while until > max(0, version - MOST_EVENTS) and len(found) < len(wanted):
+        while until > max(0, version - MOST_EVENTS) and len(found) < len(wanted) and left > 0:
             after = max(0, until - most)
-            for page in pages_of(self._log.history, job_id, after, until):
-                self._take(page, wanted, found)
-                left -= sum(len(each.state) for each in page)
-                if left <= 0 or _is_enough(found):
-                    return found
-            until, most = after, min(READ_GROWTH * most, PAGE)
+            page = self._log.history(job_id, after, until, most)
+            size = sum(len(each.state) for each in page)
+            left -= size
+            if size >= READ_BYTES and page[-1].version < until:
+                # The read ended before the newest events: these come first, so read fewer.
+                most = (len(page) + 1) // 2
+                continue
+            self._take(page, wanted, found)
+            if _is_enough(found):
+                break
+            until = after
+            # The next read is expected to end at `until`, not at its bound in bytes.
+            most = min(READ_GROWTH * most, PAGE, max(1, READ_BYTES * len(page) // max(1, size)))
         return found
 
     def _take(self, page: Sequence[Stored], wanted: Collection[str], to: dict[str, str]) -> None:
@@ -93,7 +101,7 @@ class WholeErrors:
             if isinstance(fact, StatusReported) and fact.error:
                 shown = kept(fact.error)
                 if shown in wanted:
-                    to[shown] = fact.error
+                    to.setdefault(shown, fact.error)
 
 
 def _is_enough(found: Mapping[str, str]) -> bool:

@@ -119,7 +119,7 @@ def _runs(instance: Instance, attempt: Attempt, end: final.Final, now: datetime)
     words: Words = (
         f"Attempt {attempt.number} failed ",
         Age(since),
-        f" ago, and its machine {attempt.machine_id} said all the same that it runs. "
+        f" ago, and its machine {attempt.machine_id} may run all the same. "
         "If nobody uses it, remove it, then: ",
         _confirm(instance, attempt.machine_id),
     )

@@ -19,6 +19,7 @@ from domain.errors import (
     NothingToStop,
     RegistrationConflict,
 )
+from domain.job.attempt.clocks import Timestamp
 from domain.job.callback import Callback
 from domain.job.commands.callbacks import RecordCallback
 from domain.job.commands.contract import Command
@@ -759,4 +760,4 @@ def test_a_job_that_begins_with_an_event_that_cannot_be_read_goes_on(stores: Dep
 
     assert stores.milepost.find("one").version == 1
     assert stores.milepost.record(provisioning("one")).version == 2
-    assert stores.milepost.find("one").attempt.claimed_at == NOON
+    assert stores.milepost.find("one").attempt.claim == Timestamp(NOON)

@@ -142,7 +142,7 @@ def test_a_page_says_why_it_is_refused(product: Product, page: Page) -> None:
     product.put("steps.html", SERVER=product.server.url, AGENT=AGENT, TOKEN=f"{TOKEN}-no-more")
     page.goto(f"{product.origin}/steps.html")
 
-    expect(page.locator("#news")).to_contain_text("Milepost answers 401")
+    expect(page.locator("#news")).to_have_text("Milepost answers 401.")
 
 
 def test_a_page_says_of_a_silent_job_that_it_takes_long_without_an_event(

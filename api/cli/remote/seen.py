@@ -18,7 +18,8 @@ class Seen(NamedTuple):
     """A job at a moment. `began` and `ended` are when its attempt did, as far as is known.
 
     `attempt` is 0 where the document does not say which one it is. `changes_at` is when its health
-    is another one without an event.
+    is another one without an event; None for never. `says_when` is False for the document of an
+    earlier release, which does not have that time.
     """
 
     job_id: str
@@ -34,6 +35,7 @@ class Seen(NamedTuple):
     ended: datetime | None
     changed: datetime | None
     changes_at: datetime | None
+    says_when: bool = True
 
     @property
     def has_ended(self) -> bool:
@@ -75,6 +77,7 @@ def seen_job(document: Mapping[str, Any]) -> Seen:
         ended=_time(document["completed_at"]),
         changed=_time(document["updated_at"]),
         changes_at=_time(health.get("changes_at")),
+        says_when=document["health"] is None or "changes_at" in health,
     )
 
 
@@ -95,6 +98,7 @@ def seen_instance(document: Mapping[str, Any]) -> Seen:
         ended=_time(instance.get("completedAt") or instance["startedAt"]),
         changed=_time(instance["updatedAt"]),
         changes_at=_time(health.get("changesAt")),
+        says_when="changesAt" in health,
     )
 
 

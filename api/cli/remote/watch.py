@@ -21,7 +21,8 @@ from api.client.server import NO_MILEPOST, NoServer, Refused, RemoteServer
 
 TICK_SECONDS: Final = 1.0
 LOOK_SECONDS: Final = 10.0
-"""How often a job is looked at that is late or unresponsive: its sentence ages by time alone."""
+"""How often a job is looked at, at most. If it is late or unresponsive, its sentence ages by time
+alone."""
 LOOK_TIMEOUT_SECONDS: Final = 3.0
 """How long such a look may take. The seconds on the screen stand still meanwhile."""
 FAILED: Final = 1
@@ -89,17 +90,21 @@ def follow(server: RemoteServer, watched: Watched, showing: Showing) -> Seen:
                 showing.end(position, seen)
                 return seen
             case None if seen and connection.is_live:
-                if _has_aged(seen, connection, monotonic() - looked_at):
+                if is_due(seen, connection, monotonic() - looked_at):
                     seen, looked_at = _with_health_of_now(seen, server, watched), monotonic()
         showing.state(seen, connection)
 
 
-def _has_aged(seen: Seen, connection: Connection, seconds: float) -> bool:
-    """Tell whether time alone has made another health of a job that was looked at so long ago."""
-    # A server of an earlier release does not say when.
-    if seen.health != "ok" or seen.changes_at is None:
-        return seconds >= LOOK_SECONDS
-    return seconds >= TICK_SECONDS and connection.now() > seen.changes_at
+def is_due(seen: Seen, connection: Connection, seconds: float) -> bool:
+    """Tell whether to look at a job at which the last look was so many seconds ago.
+
+    A look that was refused, or that brought the same, is not repeated earlier than another one.
+    """
+    if seconds < LOOK_SECONDS:
+        return False
+    if seen.health != "ok" or not seen.says_when:
+        return True
+    return seen.changes_at is not None and connection.now() > seen.changes_at
 
 
 def _growing(as_json: bool, agent_id: str | None) -> Showing:
@@ -114,7 +119,12 @@ def _with_health_of_now(seen: Seen, server: RemoteServer, watched: Watched) -> S
     # What is newer comes over the stream, in its order.
     if now.changed != seen.changed:
         return seen
-    return seen._replace(health=now.health, sentence=now.sentence, changes_at=now.changes_at)
+    return seen._replace(
+        health=now.health,
+        sentence=now.sentence,
+        changes_at=now.changes_at,
+        says_when=now.says_when,
+    )
 
 
 def _job(job_id: str) -> Watched:

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 import msgspec
 
 from api.pages.content.jobs import Shown, shown_job
-from api.pages.content.search import MOST_READ, ONLY_OUTCOMES, Fits, ended, mentioning
+from api.pages.content.search import (
+    MOST_CHARACTERS,
+    MOST_READ,
+    ONLY_OUTCOMES,
+    READ_AT_ONCE,
+    Fits,
+    ended,
+    mentioning,
+)
 from api.schemas.ids import MAX_ID, is_printable
 from api.tokens import Principal
 from api.wiring import Services
@@ -157,17 +165,17 @@ class Lists:
 
     def _looked_through(self, filters: Mapping[str, Any], fits: Sequence[Fits]) -> dict[str, Any]:
         """Return those of the next jobs that fit; the cursor goes on after the last one read."""
-        jobs = self._read(filters, MOST_READ + 1)
-        found, read = list[Instance](), 0
-        for job in jobs[:MOST_READ]:
-            if len(found) == PAGE_JOBS:
-                break
-            read += 1
+        jobs = self._measured(filters)
+        found, read, characters, last = list[Instance](), 0, 0, 0
+        for job, length in jobs:
+            read, characters, last = read + 1, characters + length, job.first_position
             if all(each(job) for each in fits):
                 found.append(job)
+            if len(found) == PAGE_JOBS or read == MOST_READ or characters >= MOST_CHARACTERS:
+                break
         return {
             "found": [self._shown(each) for each in found],
-            "cursor": f"p{jobs[read - 1].first_position}" if read < len(jobs) else None,
+            "cursor": f"p{last}" if next(jobs, None) else None,
             "looked_through": read,
         }
 
@@ -205,12 +213,20 @@ class Lists:
             "cursor": f"r{last.rank}p{page[-1].first_position}" if last else None,
         }
 
-    def _read(self, filters: Mapping[str, Any], limit: int = PAGE_JOBS + 1) -> Sequence[Instance]:
+    def _read(self, filters: Mapping[str, Any]) -> Sequence[Instance]:
+        wanted = self._wanted(filters, PAGE_JOBS + 1)
+        return self._services.reader.instances(wanted) if wanted else []
+
+    def _measured(self, filters: Mapping[str, Any]) -> Iterator[tuple[Instance, int]]:
+        wanted = self._wanted(filters, READ_AT_ONCE)
+        return self._services.reader.measured_instances(wanted) if wanted else iter(())
+
+    def _wanted(self, filters: Mapping[str, Any], limit: int) -> JobFilter | None:
+        """Return the filter of the jobs that the caller may see; None if these are no jobs."""
         owner = self._caller.user_id
         if not self._caller.sees(filters.get("user_id", owner)):
-            return []
-        wanted = {"user_id": owner, **filters, "limit": limit}
-        return self._services.reader.instances(JobFilter(**wanted))
+            return None
+        return JobFilter(**{"user_id": owner, **filters, "limit": limit})
 
     def _exact(self, job_id: str, filters: Mapping[str, str]) -> Instance | None:
         job = self._services.reader.instance(job_id)

@@ -14,6 +14,11 @@ from projections.views.instance import Instance
 
 MOST_READ: Final = 1_000
 """How many jobs one page looks through."""
+MOST_CHARACTERS: Final = 4 * 2**20
+"""After how many characters of stored documents one page looks no further. A job with many attempts
+may have 72,000: to read 1,000 of such jobs at once added 244 MiB to a process."""
+READ_AT_ONCE: Final = 50
+"""How many jobs are read, and are in memory, at a time."""
 ONLY_OUTCOMES: Final[tuple[Outcome, ...]] = ("timed_out", "cancelled")
 """How a job may have failed, more exactly than its status. No index has it."""
 Fits = Callable[[Instance], bool]

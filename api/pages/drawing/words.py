@@ -69,11 +69,10 @@ def _of_attempt(lane: Lane) -> Iterator[str | Markup]:
     waited = span(lane.waiting.seconds) if lane.waiting else None
     if lane.heard is None:
         if lane.end == "open":
-            yield (
-                f"{who} has been waiting for its workflow for {waited}."
-                if waited
-                else (f"{who} has not begun.")
-            )
+            if waited:
+                yield f"{who} has been waiting for its workflow for {waited}."
+            else:
+                yield f"{who} has not begun."
         elif waited is None:
             yield Markup("{} {}.").format(who, _how_it_went(lane, lane.whole))
         else:

@@ -91,9 +91,9 @@ class Audience:
         return Answer(200, event_stream.HEADERS, event_stream.retry(), stream)
 
     async def changed(self, watch: Watch, seconds: float) -> bool:
-        """See `Door.changed`: False with too many streams, or if the server is about to end.
+        """See `Door.changed`; False if the server is about to end or has too many streams.
 
-        With too many of its caller's, too.
+        False also if the caller has too many streams.
         """
         if self._finished.is_set() or self._refusal(watch.caller):
             return False

@@ -143,9 +143,8 @@ class Channels:
             for streams in self._of_all_or_some(instance):
                 for stream in tuple(streams):
                     if admits(stream.watch, instance):
-                        stream.take(
-                            at, each.of_job
-                        )  # once only, even if it names the job and its agent
+                        # Once only, even if it names the job and its agent.
+                        stream.take(at, each.of_job)
             if each.news.event.topic == REGISTERED and instance.agent_id:
                 self._go_on_with_next_job(instance.agent_id, at)
         self.everything.newest = position

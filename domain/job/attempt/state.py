@@ -117,13 +117,6 @@ class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only
         return bool(self.begun or self.claim or (self.final and self.final.status == "running"))
 
     @property
-    def claimed_at(self) -> datetime | None:
-        """When the workflow claimed the job; None if the attempt surely ended before that."""
-        if self.claim is None or (self.final and self.final.moment.surely_before(self.claim)):
-            return None
-        return self.claim.at
-
-    @property
     def silent_since(self) -> datetime | None:
         """When the workflow last reported, by our clock; None unless it is provisioning."""
         if self.final or self.claim is None:
@@ -163,14 +156,17 @@ class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only
         return asked
 
     @property
-    def runs_though_failed(self) -> bool:
-        """True if its machine said that it runs, although the run reported a failure."""
+    def may_run_though_failed(self) -> bool:
+        """True if the run reported a failure, and nobody asks for the removal of its machine.
+
+        Its machine said that it runs, or another attempt answered for it.
+        """
         return bool(
             self.final
             and self.final.status == "failed"
-            and not (self.final.ordered or self.stopped_at or self.rollback_requested_at)
             and self.server_id
-            and self.server_id.runs
+            and not (self.final.ordered or self.stopped_at or self.rollback_requested_at)
+            and (self.passed_on or self.server_id.runs)
         )
 
     def other(self, server_id: str | None) -> OtherMachine | None:

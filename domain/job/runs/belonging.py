@@ -138,7 +138,8 @@ def _of_attempt(runs: Runs, attempt: Attempt, word: Word) -> Placement:
         return Placement(attempt.number)
     if goes_on_elsewhere(attempt, final, word):
         return _goes_on(runs, word)
-    if (final.removed or final.status == "running") and _came_late(runs, word, attempt.stopped_at):
+    may_revive = not word.fails and (final.removed or final.status == "running")
+    if may_revive and _came_late(runs, word, attempt.stopped_at):
         return Placement(attempt.number)
     if final.status == "running":
         return _after_running(runs, attempt, final, word)

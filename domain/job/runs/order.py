@@ -54,6 +54,8 @@ def _is_newer(one: Attempt, other: Attempt) -> bool:
 
 def _opening_clock(attempt: Attempt) -> datetime | None:
     claimed = attempt.claim.occurred_at if attempt.claim else None
-    # A heartbeat may claim an attempt that had failed before.
-    known = (attempt.opened_at, claimed, attempt.failure_at)
+    # A heartbeat may claim an attempt that had failed before. But an attempt whose opening is known
+    # did not fail before it: the clock of the failure is slow.
+    failed = attempt.failure_at if attempt.opened_at is None else None
+    known = (attempt.opened_at, claimed, failed)
     return min((time for time in known if time), default=None)

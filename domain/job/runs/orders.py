@@ -97,10 +97,23 @@ def machines_left(runs: Runs) -> Sequence[tuple[Attempt, str | None]]:
 
 
 def running_though_failed(runs: Runs) -> Sequence[Attempt]:
-    """Return the failed attempts whose machine said that it runs, and of which nobody makes use."""
+    """Return the failed attempts whose machine may run, and for which nobody answers."""
     return [
-        each for each in runs.attempts if each.runs_though_failed and not is_of_another(runs, each)
+        each
+        for each in runs.attempts
+        if each.may_run_though_failed and not (is_of_another(runs, each) or _is_left(runs, each))
     ]
+
+
+def _is_left(runs: Runs, attempt: Attempt) -> bool:
+    """Tell whether another attempt asks for the removal of the machine, or has had it."""
+    machine = attempt.machine_id
+    return any(
+        (each.is_machine(machine) and each.stopped_at is not None)
+        or any(machine == left for left, _ in each.machines_left)
+        for each in runs.attempts
+        if each is not attempt
+    )
 
 
 def possible(runs: Runs, max_retries: int) -> tuple[Order, ...]:

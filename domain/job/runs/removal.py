@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from domain.job.attempt.state import Attempt
 from domain.job.runs.state import Runs
-from domain.job.runs.word import Word
+from domain.job.runs.word import Word, is_before
 
 NONE = 0
 """The number that stands for no attempt: the callback is recorded and changes nothing."""
@@ -34,8 +34,12 @@ def removed_before(runs: Runs, present: Attempt, word: Word) -> Attempt | None:
         return None
     if present.is_machine(word.server_id) or present.other(word.server_id):
         return None
-    every = reversed(runs.attempts)
-    return next((a for a in every if a.stopped_at and a.is_machine(word.server_id)), None)
+    for attempt in reversed(runs.attempts):
+        if attempt.stopped_at and attempt.is_machine(word.server_id):
+            # By its clock, a later word says that the machine was started again.
+            is_later = word.clock and is_before(attempt.stopped_at, word.clock)
+            return None if is_later else attempt
+    return None
 
 
 def ran_before(runs: Runs, number: int, server_id: str | None) -> Sequence[Attempt]:
@@ -47,7 +51,17 @@ def ran_before(runs: Runs, number: int, server_id: str | None) -> Sequence[Attem
     if gone is None:
         return ()
     machine, older = server_id or gone.machine_id, runs.older_than(number)
-    return [each for each in older if each.status == "running" and each.has_machine(machine)]
+    return [
+        each
+        for each in older
+        if each.status == "running" and each.has_machine(machine) and not _ran_since(each, gone)
+    ]
+
+
+def _ran_since(attempt: Attempt, gone: Attempt) -> bool:
+    """Tell whether an attempt ran after the machine was gone: its machine is another one."""
+    final = attempt.final
+    return bool(final and gone.stopped_at and final.moment.recorded_at > gone.stopped_at)
 
 
 def _stopping(runs: Runs, word: Word) -> Attempt | None:

@@ -101,13 +101,24 @@ def is_of_another(runs: Runs, attempt: Attempt) -> bool:
 def _has_another(runs: Runs, attempt: Attempt, server_id: str | None) -> bool:
     """Tell whether another attempt answers for the machine.
 
-    It is one that works on it or runs on it, else the newest one that reported it.
+    It is one that works on it or runs on it, else a newer one that asks for its removal by itself.
     """
-    newer, older = runs.newer_than(attempt.number), runs.older_than(attempt.number)
-    return any(each.is_machine(server_id) or each.other(server_id) for each in newer) or any(
-        each.has_machine(server_id) and (each.final is None or each.status == "running")
-        for each in older
-    )
+    newer = runs.newer_than(attempt.number)
+    return any(
+        each is not attempt
+        and each.has_machine(server_id)
+        and (each.final is None or each.status == "running")
+        for each in runs.attempts
+    ) or any(_asks(each, server_id) for each in newer)
+
+
+def _asks(attempt: Attempt, server_id: str | None) -> bool:
+    """Tell whether an attempt that ended asks for the removal of the machine, or has had it."""
+    if attempt.is_machine(server_id):
+        # What was asked and withdrawn is not asked again.
+        return attempt.stopped_at is not None or not attempt.passed_on
+    other = attempt.other(server_id)
+    return other is not None and (other.settled or attempt.status != "stopped")
 
 
 def _may_be_of_another(runs: Runs, attempt: Attempt) -> bool:

@@ -105,8 +105,8 @@ class Runs(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         """Return the newest attempt of a run, or None if the run is not known.
 
         A run that names no `run_attempt` may be any of its id's. A `run_attempt` that is named may
-        be an attempt of that id which has named none yet: its first one, or one in progress. 0 is
-        the first one of a sender that counts from 0, and says nothing otherwise.
+        be an attempt of that id which has named none yet: its first one, or one in progress. Some
+        senders count from 0.
         """
         same = [each for each in self.attempts if each.run_id and each.run_id.value == run_id]
         if run_attempt is None:
@@ -117,7 +117,7 @@ class Runs(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         for attempt in reversed(same):
             if attempt.run_attempt is None and (run_attempt <= 1 or attempt.final is None):
                 return attempt
-        return same[-1] if same and run_attempt == 0 else None
+        return None
 
     def has_forgotten(self, run_id: str, run_attempt: int | None) -> bool:
         """Tell whether this run had an attempt that is no longer remembered."""

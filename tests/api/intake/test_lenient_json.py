@@ -142,7 +142,7 @@ def test_what_a_template_of_a_shell_leaves_is_mended(sent: bytes, read: Any) -> 
     body = read_object(b'{"x": ' + sent + b"}")
 
     assert body.fields == {"x": read}
-    assert body.oddities[-1] == "the body is no JSON before backslashes or commas in it are mended"
+    assert body.oddities[-1] == "the body is not JSON; backslashes or commas in it were mended"
 
 
 @pytest.mark.parametrize("raw", [b'{"a": "C:\\"}', b'{"a": 1,, "b": 2}', b"{,}x", b'{"a": [,1]}'])

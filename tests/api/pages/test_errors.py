@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
-from tests.support.web.site import Site, problem_of
+from domain.errors import StoreUnavailable
+from projections.reading.reader import Reader
+from projections.views.instance import Instance
+from tests.support.stores.deployment import Deployment
+from tests.support.web.site import Site, app_over, problem_of
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 
@@ -42,6 +47,9 @@ def test_a_browser_gets_an_error_as_a_page(
         ("/jobs/job-1?version=9", "Show the page as it is now", "/jobs/job-1"),
         ("/jobs/job-1?at=x", "Show the page as it is now", "/jobs/job-1"),
         ("/nowhere", "To the jobs", "/jobs"),
+        ("/agents/runner?x=1", "Look for it in all jobs", "/jobs?q=runner"),
+        ("/jobs/vm?x=1", "Look for it in all jobs", "/jobs?q=vm"),
+        ("/embed/jobs/vm", "To the jobs", "/jobs"),
     ],
 )
 def test_an_error_leads_on(memory_site: Site, path: str, way: str, address: str) -> None:
@@ -50,6 +58,13 @@ def test_an_error_leads_on(memory_site: Site, path: str, way: str, address: str)
     text = memory_site.get(path, headers=BROWSER).text
 
     assert f'href="{address}">{way}</a>' in text
+
+
+@pytest.mark.parametrize("path", ["/nowhere?version=1", "/agents/runner?at=x", "/jobs/vm?x=1"])
+def test_no_page_of_now_is_offered_for_an_address_without_a_past(
+    memory_site: Site, path: str
+) -> None:
+    assert "as it is now" not in memory_site.get(path, headers=BROWSER).text
 
 
 def test_who_came_by_a_link_that_has_ended_is_led_nowhere(memory_site: Site) -> None:
@@ -63,6 +78,28 @@ def test_who_came_by_a_link_that_has_ended_is_led_nowhere(memory_site: Site) -> 
     assert "Ask who gave you the link for a new one." in answer.text
     assert "<a " not in answer.text
     assert "<nav" not in answer.text
+
+
+class Away(Reader):
+    """A reader whose database is away."""
+
+    def instance(self, job_id: str) -> Instance | None:
+        raise StoreUnavailable(f"the database of {job_id} is away")
+
+
+def test_who_came_by_a_link_may_try_again_while_the_database_is_away(memory: Deployment) -> None:
+    """His page is in a frame, without a browser's button for that."""
+    site = Site(memory)
+    reader = Away(memory.read_model, memory.milepost.mapper)
+    client = app_over(msgspec.structs.replace(site.services, reader=reader)).test_client()
+    until = int(site.clock().timestamp()) + 60
+    link = site.services.links.make("/embed/jobs/job-1", "admin", until)
+
+    answer = client.get(f"/embed/jobs/job-1?link={link}", headers=BROWSER)
+
+    assert answer.status_code == 503
+    assert answer.text.count("<a ") == 1
+    assert '<a class="button" href="">Try again</a>' in answer.text
 
 
 def test_a_program_gets_problem_documents(memory_site: Site) -> None:

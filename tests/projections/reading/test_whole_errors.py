@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 import msgspec
@@ -18,6 +18,7 @@ from tests.support.stores.deployment import Deployment
 
 FIRST = "first " + "x" * 60_000
 SECOND = "second " + "y" * 3_000
+SHORT = range(191, 201)
 
 
 def report(made: Deployment, **said: object) -> None:
@@ -63,16 +64,19 @@ def test_an_error_that_looks_shortened_stays_as_it_was_sent(memory: Deployment) 
 
 
 class LongLog:
-    """A log of a job whose events all have this state; it counts what is read of them."""
+    """A log of a job whose events have this state, except `special`; it counts what is read."""
 
-    def __init__(self, state: bytes) -> None:
+    def __init__(self, state: bytes, special: Mapping[int, Stored] = {}) -> None:
         self._state = state
+        self._special = special
         self.events = self.bytes = 0
 
     def history(self, job_id: str, after: int, until: int, limit: int) -> Sequence[Stored]:
         versions = range(after + 1, min(until, after + limit) + 1)
         read = within_bytes(
-            Stored(each, job_id, each, "HeartbeatReceived:1", self._state) for each in versions
+            self._special.get(each)
+            or Stored(each, job_id, each, "HeartbeatReceived:1", self._state)
+            for each in versions
         )
         self.events += len(read)
         self.bytes += sum(len(each.state) for each in read)
@@ -92,6 +96,42 @@ def test_one_look_reads_a_bounded_part_of_a_history(memory: Deployment, length: 
     assert looked == long
     assert log.events <= MOST_EVENTS + PAGE
     assert log.bytes <= MOST_BYTES + READ_BYTES + length
+
+
+@pytest.mark.parametrize("length", [150_000, 200_000])
+@pytest.mark.parametrize("version", [199, 185])
+def test_the_newest_of_long_events_are_read_first(
+    memory: Deployment, version: int, length: int
+) -> None:
+    report(memory, status="failed", error=FIRST)
+    kept = memory.reader.instance("job")
+    assert kept is not None
+    failure = memory.milepost.store.history("job")[-1]
+    # After ten short events, a read of a hundred would end at its bound, with the older ones.
+    special = {each: Stored(each, "job", each, "HeartbeatReceived:1", b"{}") for each in SHORT}
+    log = LongLog(b"x" * length, {**special, version: failure._replace(version=version)})
+
+    looked = WholeErrors(cast(Log, log), memory.milepost.mapper).of(
+        msgspec.structs.replace(kept, version=200)
+    )
+
+    assert looked.attempt.final is not None
+    assert looked.attempt.final.error == FIRST
+    assert log.bytes <= MOST_BYTES + READ_BYTES + length
+
+
+def test_of_errors_that_are_kept_alike_the_newest_is_shown(memory: Deployment) -> None:
+    older, newer = ("x" * 30_000 + middle + "x" * 30_000 for middle in ("older", "newer"))
+    for run, error in enumerate((older, newer)):
+        report(memory, status="provisioning", workflow_run_id=str(run))
+        report(memory, status="failed", error=error, workflow_run_id=str(run))
+    kept = memory.reader.instance("job")
+    assert kept is not None
+
+    looked = memory.history.with_whole_errors(kept)
+
+    assert looked.attempt.final is not None
+    assert looked.attempt.final.error == newer
 
 
 def test_many_long_errors_are_whole_for_the_newest_attempts(memory: Deployment) -> None:

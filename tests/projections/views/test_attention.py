@@ -208,7 +208,7 @@ def test_a_machine_that_runs_though_its_run_failed_needs_somebody() -> None:
     [reason] = attention(instance, WORKFLOWS, minute(5))
     assert (reason.kind, reason.since) == ("machine_left", NOON)
     assert reason.text == (
-        "Attempt 1 failed 5 min 0 s ago, and its machine srv-1 said all the same that it runs. If "
+        "Attempt 1 failed 5 min 0 s ago, and its machine srv-1 may run all the same. If "
         "nobody uses it, remove it, then: milepost stopped job --server srv-1"
     )
     assert possible(job.runs, 0) == ("stopped",)

@@ -21,6 +21,7 @@ from projections.projecting.projector import Projector
 from projections.views import instance as instances
 from projections.views import timeline as timelines
 from projections.views.instance import Instance
+from projections.views.shown_times import shown_claim
 from projections.views.timeline import Timeline
 from projections.views.ui_steps import ui_steps
 from projections.views.view import State, View, Views
@@ -101,7 +102,7 @@ def shown(instance: Instance, workflows: Workflows) -> dict[str, Any]:
         "status": instance.status,
         "current_step": current,
         "failed_at_step": failed_at,
-        "claimed_at": attempt.claimed_at,
+        "claimed_at": shown_claim(attempt, instance.floor),
         "final": final and (final.status, final.error, final.moment.at, final.inferred),
         "attempt": attempt.number,
         "steps": ui_steps(

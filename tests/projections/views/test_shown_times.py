@@ -64,6 +64,16 @@ def test_an_end_of_a_wrong_clock_is_shown_when_it_was_recorded(skew: timedelta) 
     assert shown_end(instance.attempt, instance.floor) == minute(9)
 
 
+def test_a_claim_after_the_end_by_one_clock_is_not_shown() -> None:
+    late = StatusReported(recorded_at=minute(3), occurred_at=minute(3), status="provisioning")
+    end = StatusReported(recorded_at=minute(4), occurred_at=minute(2), status="failed")
+
+    instance = folded(late, end)
+
+    assert instance.attempt.claim is not None
+    assert shown_claim(instance.attempt, instance.floor) is None
+
+
 def test_a_cancellation_by_a_slow_clock_is_not_shown_as_one_of_a_pending_job() -> None:
     instance = folded(provisioning(1, RIGHT), cancelled(9, timedelta(hours=-1)))
 

@@ -27,6 +27,9 @@ SUPERUSER = "postgres"
 SYSTEM_USER = "nobody"
 """Who runs the server when the tests run as root, which PostgreSQL refuses to be run by."""
 
+# Another file system; one without links, or a file of another user (protected_hardlinks); too many.
+UNLINKABLE = (errno.EXDEV, errno.EPERM, errno.EMLINK)
+
 
 class PostgresServer:
     """A cluster of its own in a temporary folder, on a Unix socket only.
@@ -119,11 +122,11 @@ def own_server(**options: Any) -> Iterator[PostgresServer]:
 
 
 def _link(source: str, target: str) -> None:
-    """Link a file: all of them have 70 MB. Copy it to another file system."""
+    """Link a file: all of them have 70 MB. Copy one that cannot be linked."""
     try:
         os.link(source, target)
     except OSError as error:
-        if error.errno != errno.EXDEV:
+        if error.errno not in UNLINKABLE:
             raise
         shutil.copy2(source, target)
 

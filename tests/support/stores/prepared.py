@@ -30,6 +30,8 @@ SELECT_STATE = """
              UNION ALL SELECT 'trigger', oid::text, xmin::text FROM pg_trigger
              UNION ALL SELECT 'policy', oid::text, xmin::text FROM pg_policy
              UNION ALL SELECT 'rule', oid::text, xmin::text FROM pg_rewrite WHERE oid >= 16384
+             UNION ALL SELECT 'type', oid::text, xmin::text FROM pg_type WHERE oid >= 16384
+             UNION ALL SELECT 'default right', oid::text, xmin::text FROM pg_default_acl
              UNION ALL SELECT 'publication', oid::text, xmin::text FROM pg_publication
              UNION ALL SELECT 'schema', oid::text, xmin::text FROM pg_namespace
                         WHERE NOT starts_with(nspname, 'pg_')

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+from operator import itemgetter
 from typing import LiteralString
 
 import psycopg
 import pytest
 from psycopg import sql
 
-from tests.support.stores.prepared import PreparedDatabases
+from tests.support.stores.prepared import PreparedDatabases, Session
 
 INSERT = """
     INSERT INTO milepost_events (originator_id, originator_version, topic, state)
     SELECT 'job', number, 'HeartbeatReceived', '{}' FROM generate_series(1, %s) AS number
     RETURNING notification_id
+"""
+SELECT_COLUMNS = """
+    SELECT table_name::text, column_name::text, data_type::text FROM information_schema.columns
+     WHERE table_schema = 'public' AND table_name <> 'milepost_schema' AND is_nullable = 'NO'
+     ORDER BY table_name
 """
 
 
@@ -21,6 +28,23 @@ INSERT = """
 def databases(postgres_server_dsn: str) -> PreparedDatabases:
     """Databases of which none was lent."""
     return PreparedDatabases(postgres_server_dsn)
+
+
+def fill(session: Session) -> list[str]:
+    """Put a row into every table, and return the names of the tables."""
+    columns = session.execute(SELECT_COLUMNS).fetchall()
+    tables = {table: [each[1:] for each in its] for table, its in groupby(columns, itemgetter(0))}
+    for table, described in tables.items():
+        insert = sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(
+            sql.Identifier(table),
+            sql.SQL(", ").join(sql.Identifier(name) for name, _ in described),
+            sql.SQL(", ").join(
+                sql.Literal("epoch" if kind.startswith("timestamp") else "1")
+                for _, kind in described
+            ),
+        )
+        session.execute(insert)
+    return list(tables)
 
 
 def run(dsn: str, statement: LiteralString) -> None:
@@ -41,6 +65,19 @@ def test_the_next_test_finds_empty_tables_and_the_first_position(
         assert again == dsn
 
 
+def test_the_next_test_finds_no_row_in_any_table(databases: PreparedDatabases) -> None:
+    with databases.lent() as dsn, psycopg.connect(dsn) as session:
+        tables = fill(session)
+        session.commit()
+
+    assert {"milepost_events", "milepost_instances", "milepost_tree", "milepost_tokens"} < {*tables}
+    with databases.lent() as again, psycopg.connect(again) as session:
+        assert again == dsn
+        for table in tables:
+            count = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(table))
+            assert session.execute(count).fetchone() == (0,), table
+
+
 @pytest.mark.parametrize(
     "statement",
     [
@@ -56,6 +93,9 @@ def test_the_next_test_finds_empty_tables_and_the_first_position(
         "CREATE VIEW shown AS SELECT 1",
         "CREATE FUNCTION hashtext(text) RETURNS integer LANGUAGE sql AS 'SELECT 7'",
         "CREATE SCHEMA postgres",
+        "CREATE TYPE status AS ENUM ('queued')",
+        "CREATE DOMAIN name_of_job AS text",
+        "ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO PUBLIC",
         "CREATE PUBLICATION everything",
         "ANALYZE milepost_keys",
         "ALTER DATABASE {} SET jit = on",

@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
-from api.cli.remote.seen import seen_instance
+from api.cli.remote.connection import Connection
+from api.cli.remote.seen import Seen, seen_instance
+from api.cli.remote.watch import is_due
 from tests.support.people.terminal import (
     COLOUR,
     CTRL_C,
@@ -234,9 +236,11 @@ def test_a_job_that_falls_silent_turns_over_on_the_terminal_without_an_event(
             assert "unresponsive" in first or "unresponsive" in line(process)
 
 
-def test_the_time_of_an_agents_retry_counts_from_the_retry() -> None:
-    """The job was registered an hour before, and its first attempt failed."""
-    early, late, end = (f"2026-03-02T{hour}:00:00+00:00" for hour in (12, 13, 14))
+EARLY, LATE, END = (f"2026-03-02T{hour}:00:00+00:00" for hour in (12, 13, 14))
+
+
+def instance_seen(**health: object) -> Seen:
+    """Return what is seen of an agent's instance that was retried."""
     instance = {
         "id": "job-1",
         "agentId": "agent-1",
@@ -244,19 +248,41 @@ def test_the_time_of_an_agents_retry_counts_from_the_retry() -> None:
         "outcome": "failed",
         "attempt": 2,
         "error": None,
-        "waitingSince": late,
+        "waitingSince": LATE,
         "claimedAt": None,
         "startedAt": None,
-        "completedAt": end,
-        "createdAt": early,
-        "updatedAt": end,
+        "completedAt": END,
+        "createdAt": EARLY,
+        "updatedAt": END,
     }
-    health = {"state": "ok", "sentence": None, "changesAt": None}
+    said = {"state": "ok", "sentence": None, **health}
+    return seen_instance({"instance": instance, "steps": [], "health": said})
 
-    seen = seen_instance({"instance": instance, "steps": [], "health": health})
+
+def test_the_time_of_an_agents_retry_counts_from_the_retry() -> None:
+    """The job was registered an hour before, and its first attempt failed."""
+    seen = instance_seen(changesAt=None)
 
     assert seen.attempt == 2
-    assert (seen.began, seen.ended) == (moment(late), moment(end))
+    assert (seen.began, seen.ended) == (moment(LATE), moment(END))
+
+
+@pytest.mark.parametrize(
+    ("health", "seconds", "expected"),
+    [
+        ({"changesAt": None}, 3_600, False),
+        ({}, 10, True),  # of an earlier release
+        ({}, 9, False),
+        ({"changesAt": END}, 10, True),
+        ({"changesAt": END}, 9, False),  # a look that was refused is not repeated each second
+        ({"changesAt": "2999-01-01T00:00:00+00:00"}, 3_600, False),
+        ({"changesAt": None, "state": "late"}, 10, True),
+    ],
+)
+def test_a_job_is_looked_at_when_time_may_have_changed_its_health(
+    health: dict[str, object], seconds: float, expected: bool
+) -> None:
+    assert is_due(instance_seen(**health), Connection(), seconds) is expected
 
 
 def test_a_narrow_terminal_shows_hostile_and_wide_text_within_its_columns(server: Server) -> None:

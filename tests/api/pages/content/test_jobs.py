@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import msgspec
 import pytest
 
-from api.pages.content.search import MOST_READ
+from api.pages.content.search import MOST_CHARACTERS, MOST_READ, READ_AT_ONCE
+from projections.read_model.filters import JobFilter
+from projections.reading.reader import Reader
+from projections.views.instance import Instance
 from tests.support.stores.deployment import Deployment
-from tests.support.web.site import MACHINE, Site
+from tests.support.web.site import ADMIN, MACHINE, Site, app_over, bearer
 
 
 def test_an_empty_store_shows_how_to_send_the_first_callback(memory_site: Site) -> None:
@@ -61,7 +67,9 @@ def test_a_search_finds_an_id_of_a_job_an_agent_or_a_user(database_site: Site) -
         assert 'href="/jobs/job-2"' in text, found
         assert 'href="/jobs/job-1"' not in text, found
     assert 'href="/jobs/job-1"' in site.get("/jobs?q=JOB").text
-    assert "No job that you may see fits. 2 jobs were looked" in site.get("/jobs?q=odd").text
+    nothing = site.get("/jobs?q=odd").text
+    assert "No job that you may see fits." in nothing
+    assert "2 jobs were looked through: their ids" in nothing
 
 
 @pytest.mark.parametrize(
@@ -108,6 +116,47 @@ def test_a_search_looks_through_a_bounded_number_of_jobs_and_goes_on(
 
     assert 'href="/jobs/first"' in older
     assert 'rel="next"' not in older
+
+
+class Long(Reader):
+    """A reader of long documents, which notes how many of them are read at a time."""
+
+    at_once = 0
+
+    def measured_instances(self, wanted: JobFilter) -> Iterator[tuple[Instance, int]]:
+        self.at_once = max(self.at_once, wanted.limit)
+        for instance, length in super().measured_instances(wanted):
+            assert length > 100
+            yield instance, MOST_CHARACTERS // 60
+
+
+def test_a_search_looks_through_a_bounded_amount_of_text_and_goes_on(memory: Deployment) -> None:
+    site = Site(memory)
+    reader = Long(memory.read_model, memory.milepost.mapper)
+    client = app_over(msgspec.structs.replace(site.services, reader=reader)).test_client()
+    for number in range(100):
+        site.report(f"job-{number}", status="failed", error="other")
+    site.project()
+
+    text = client.get("/jobs?q=no+quota", headers=bearer(ADMIN)).text
+    address = text.split('rel="next" href="')[1].split('"')[0].replace("&amp;", "&")
+    older = client.get(address, headers=bearer(ADMIN)).text
+
+    assert "The newest 61 jobs were looked through" in text
+    assert "39 jobs were looked through" in older
+    assert 'rel="next"' not in older
+    assert reader.at_once == READ_AT_ONCE
+
+
+def test_a_page_of_a_search_does_not_search_again_by_itself(memory_site: Site) -> None:
+    """An open page would look through 1,000 jobs again for each event of any job."""
+    memory_site.register()
+    memory_site.project()
+
+    searched = memory_site.get("/jobs?q=JOB").text
+    assert "data-watch" not in searched
+    assert "1 job was looked through" in searched, "also if one fits"
+    assert "data-watch" in memory_site.get("/jobs?q=job-1").text
 
 
 def test_an_outcome_is_a_filter_too(database_site: Site) -> None:

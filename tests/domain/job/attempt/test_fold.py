@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from domain.job.attempt.clocks import Timestamp
 from domain.job.attempt.fold import evolve
 from domain.job.attempt.progress import MAX_STEPS
 from domain.job.attempt.state import Attempt
@@ -39,13 +40,15 @@ def test_an_attempt_is_queued_until_its_workflow_is_heard_of() -> None:
 
 
 def test_the_first_word_claims_the_attempt() -> None:
-    assert folded(step("vm_created", minute(1)), PROVISIONING).claimed_at == minute(1)
+    assert folded(step("vm_created", minute(1)), PROVISIONING).claim == Timestamp(minute(1))
 
 
 def test_a_claim_that_is_known_to_be_earlier_counts() -> None:
     late = msgspec.structs.replace(PROVISIONING, recorded_at=minute(9), occurred_at=NOON)
 
-    assert folded(step("vm_created", minute(1), minute(1)), late).claimed_at == NOON
+    claim = folded(step("vm_created", minute(1), minute(1)), late).claim
+
+    assert claim == Timestamp(minute(9), NOON)
 
 
 def test_a_final_status_sticks() -> None:

@@ -42,6 +42,19 @@ def test_it_ends_the_next_attempt_too() -> None:
     assert [each.status for each in story.job.runs.attempts] == ["failed", "failed"]
 
 
+def test_it_does_not_move_the_attempt_before_one_that_ran() -> None:
+    story = registered()
+    story.hear(status="provisioning", at=1)
+    story.hear(status="running", server_id="srv-1", at=2)
+    story.hear(status="stopped")
+    story.hear(status="provisioning", at=4)
+    story.hear(**STEP, server_id="srv-2", at=5)
+
+    story.hear(status="failed", at=AN_HOUR_AGO + 6)
+
+    assert story.shown == ("failed", "srv-2")
+
+
 def test_a_late_failure_that_the_job_can_have_had_ends_nothing() -> None:
     story = registered()
     story.now = NOON + timedelta(minutes=30)

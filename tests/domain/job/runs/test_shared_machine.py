@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from domain.job.events import MachineStopped
+from domain.job.runs.orders import machines_left
 from tests.support.jobs.orders import order
 from tests.support.jobs.stories import Story
+from tests.support.stores.deployment import NOON
 
 FIRST: dict[str, Any] = {"workflow_run_id": "100", "server_id": "srv-1"}
 SECOND: dict[str, Any] = {"workflow_run_id": "101", "server_id": "srv-1"}
@@ -89,3 +92,27 @@ def test_a_person_who_confirms_it_confirms_it_for_both() -> None:
     outcome = order(story.job, "stopped")
 
     assert [type(fact) for fact in outcome.facts] == [MachineStopped, MachineStopped]
+
+
+def test_a_machine_that_is_gone_may_be_started_again_by_a_later_clock() -> None:
+    story = Story()
+    story.hear(status="running", server_id="srv-1", at=1)
+    story.hear(status="stopped", server_id="srv-1")
+    story.hear(status="running", server_id="srv-2", at=3)
+    story.now = NOON + timedelta(hours=1)
+
+    story.hear(status="running", server_id="srv-1", at=60)
+
+    assert story.shown == ("running", "srv-1")
+
+
+def test_a_failed_machine_that_runs_without_its_name_is_left() -> None:
+    story = Story()
+    story.hear(status="provisioning", workflow_run_id="8", run_attempt=1, server_id="srv-1")
+    story.hear(status="failed", workflow_run_id="8", run_attempt=1, server_id="srv-1")
+    assert story.wanted_gone == [(1, "srv-1")]
+
+    story.hear(status="running", workflow_run_id="8", run_attempt=1)
+
+    assert not story.wanted_gone
+    assert machines_left(story.job.runs) == [(story.job.attempt, "srv-1")]
