@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import LiteralString
 
 import psycopg
@@ -15,7 +15,7 @@ from psycopg import Cursor
 from psycopg.errors import InsufficientPrivilege, LockNotAvailable
 from psycopg.rows import DictRow
 
-from domain.log.connections.postgres_locks import LOCK_REBUILD, LOCK_SCHEMA
+from domain.log.connections.postgres_locks import LOCK_REBUILD, LOCK_SCHEMA, UNLOCK
 from domain.log.postgres import PostgresRecorder
 from domain.log.reading.postgres import SELECT_NEWEST
 from projections.read_model.contract import SHAPE, PositionMoved
@@ -67,7 +67,13 @@ class PostgresShadow:
         try:
             with self._datastore.session() as connection:
                 locked = connection.execute(LOCK_REBUILD).fetchone()
-                yield bool(locked and locked[0])
+                try:
+                    yield bool(locked and locked[0])
+                finally:
+                    # A busy server may see the end of the session after the next rebuild has asked.
+                    # Where the session is gone already, its locks are, too.
+                    with suppress(psycopg.Error):
+                        connection.execute(UNLOCK)
         except psycopg.Error as error:
             raise OperationalError(str(error)) from error
 

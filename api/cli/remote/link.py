@@ -44,7 +44,7 @@ def link(
     url: str | None,
     as_json: bool,
 ) -> None:
-    """Make a link that lets anybody read one thing about JOB, an agent or a workflow.
+    """Make a link to read one thing about JOB, an agent or a workflow.
 
     The command asks a running server. The link opens one path, and ends with the token that the
     command uses.

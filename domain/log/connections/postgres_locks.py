@@ -45,3 +45,5 @@ LOCK_REBUILD: Final[LiteralString] = f"""
        AND pg_try_advisory_lock({_number("1297088516")})
 """
 """One rebuild of the log's rows, until the session ends."""
+UNLOCK: Final[LiteralString] = "SELECT pg_advisory_unlock_all()"
+"""Release all locks of a session before it ends."""
