@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
@@ -154,6 +155,23 @@ def test_a_page_says_of_a_silent_job_that_it_takes_long_without_an_event(
     page.goto(f"{product.origin}/steps.html")
 
     expect(page.locator("#news")).to_have_text("This takes longer than usual.", timeout=PATIENCE)
+
+
+def test_a_page_whose_clock_is_ahead_does_not_ask_at_once_each_time(
+    product: Product, page: Page
+) -> None:
+    dying(product, "agent-5")
+    asked: list[str] = []
+    page.on("request", lambda each: asked.append(each.url))
+    page.clock.install(time=datetime.now(UTC) + timedelta(hours=1))
+    product.put("steps.html", SERVER=product.server.url, AGENT="agent-5", TOKEN=TOKEN)
+    page.goto(f"{product.origin}/steps.html")
+    expect(page.locator("#steps li")).to_have_count(len(STEPS))
+
+    for _ in range(10):
+        page.clock.run_for(1_000)
+
+    assert sum(url.endswith("/stream") for url in asked) == 1
 
 
 def test_a_page_waits_as_long_as_a_busy_server_says(product: Product, page: Page) -> None:
