@@ -75,6 +75,7 @@ def test_the_generated_client_calls_every_route_and_reads_every_answer(
         assert client.call(f"{operation}_endpoint", thing, label="").schema_version == 1
     assert client.call("link_job", "job-1", body=models.JobLink()).path.startswith("/embed/jobs/")
     assert client.call("link_agent", "agent-1", body=models.AgentLink()).expires_at
+    assert client.call("link_workflow", "vm", body=models.WorkflowLink()).expires_at
 
     assert client.call("stop_instance", "agent-1").instance.status.value == "stopping"
     assert client.call("stop_job", "job-1", body=models.Order()).changed is False
