@@ -1,4 +1,4 @@
-"""How long a request's caller still waits, for work that waits itself: for nobody, none is done."""
+"""How long a request's caller still waits: work that has to wait gives up with its caller."""
 
 from __future__ import annotations
 

@@ -4,9 +4,10 @@ A browser takes a cookie whose name begins with `__Host-` or `__Secure-` over TL
 one with `__Host-` to no other host and path than the one that set it. So no neighbour of the host's
 domain can give a browser a session of his own under such a name (RFC 6265bis, 4.1.3).
 
-Over TLS, only the name counts that Milepost itself gives the cookie there: a neighbour, or whoever
-changes the host's answers without TLS, can set a cookie with a plain name for a browser without a
-session. Where Milepost does not know of TLS, each name counts, and a safer one hides the others.
+Over TLS, only the name counts that Milepost itself gives the cookie there. A neighbour of the
+domain, or an attacker who changes the host's answers without TLS, can set a cookie with a plain
+name for a browser that has no session. Where Milepost does not know of TLS, each name counts, and
+a safer one hides the others.
 """
 
 from __future__ import annotations

@@ -130,7 +130,7 @@ class Pages:
             if size > PAGE_BYTES:
                 return Page(blocks, position, more=True)
         if not blocks or blocks[-1][0] < upto:
-            # When this reader connects again, nobody has to read the same events again.
+            # When this reader connects again, the database need not read the same events again.
             blocks.append((upto, event_stream.bookmark(upto)))
         return Page(blocks, upto, page.more)
 

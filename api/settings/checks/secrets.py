@@ -92,7 +92,7 @@ def long_secret(secret: str) -> str:
 
 
 def admin_token(value: str | None) -> str:
-    """Return the admin token, or an empty text if none is configured."""
+    """Return the admin token, or an empty text if the settings have no token."""
     if value and (len(value) < 16 or not all("!" <= character <= "~" for character in value)):
         raise InvalidSetting(
             "MILEPOST_ADMIN_TOKEN: must be 16 or more ASCII characters without spaces"
