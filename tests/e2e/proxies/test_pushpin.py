@@ -65,16 +65,28 @@ class Reader:
         if last_id is not None:
             headers["Last-Event-ID"] = str(last_id)
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while True:
-            self.connection.request("GET", path, headers=headers)
-            self.answer = self.connection.getresponse()
-            # Every answer of Milepost has the id of its request. Pushpin has an error of its own
-            # for a stream until its two processes have found one another.
-            if self.answer.status < 500 or "X-Request-Id" in self.answer.headers:
-                break
-            assert time.monotonic() < deadline, self.answer.status
-            self.connection.close()
+        while not self._is_answered(path, headers):
+            assert time.monotonic() < deadline, self.refusal
             time.sleep(0.02)  # another process is waited for, up to the deadline
+
+    def _is_answered(self, path: str, headers: dict[str, str]) -> bool:
+        """Ask for the stream; False if Pushpin itself refuses.
+
+        Its processes refuse a stream by an error of their own, or by closing the connection, until
+        they have found one another; a browser comes again. Every answer of Milepost has the id of
+        its request.
+        """
+        self.connection.request("GET", path, headers=headers)
+        try:
+            self.answer = self.connection.getresponse()
+        except http.client.RemoteDisconnected as closed:
+            self.refusal: object = closed
+        else:
+            self.refusal = self.answer.status
+            if self.answer.status < 500 or "X-Request-Id" in self.answer.headers:
+                return True
+        self.connection.close()
+        return False
 
     def next(self) -> tuple[int, Any] | None:
         """Return the id and the document of the next block that has one; None at the end."""
