@@ -31,12 +31,24 @@ def fuzz(server: Server, examples: int, seed: int = 0) -> str | None:
 
     Return what schemathesis says of an answer that is not as documented; None without one.
     """
+    done = _run(server, examples, seed, subprocess.PIPE)
+    return done.stdout if done.returncode else None
+
+
+def fuzz_in_sight(server: Server, examples: int, seed: int) -> bool:
+    """Do the same, and let schemathesis show its progress; tell whether all was as documented."""
+    return _run(server, examples, seed, None).returncode == 0
+
+
+def _run(
+    server: Server, examples: int, seed: int, output: int | None
+) -> subprocess.CompletedProcess[str]:
     for job_id, agent_id in zip(("job-1", "job-2"), KNOWN["agent_id"], strict=True):
         server.post("/api/jobs", {"job_id": job_id, "agent_id": agent_id, "user_id": agent_id})
     for job_id in KNOWN["job_id"]:
         server.callback({"job_id": job_id, "status": "provisioning", "step": "vm_created"})
     server.callback({"job_id": "job-2", "status": "running", "server_id": "srv-1"})
-    done = subprocess.run(
+    return subprocess.run(
         [
             *(PROGRAM, "run", f"{server.url}/api/openapi.json"),
             *("--header", f"Authorization: Bearer {TOKEN}"),
@@ -51,9 +63,8 @@ def fuzz(server: Server, examples: int, seed: int = 0) -> str | None:
             "PYTHONPATH": str(ROOT),
             "SCHEMATHESIS_HOOKS": "tests.drill.fuzzing.signing",
         },
-        stdout=subprocess.PIPE,
+        stdout=output,
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
     )
-    return done.stdout if done.returncode else None
