@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.support.processes.lacking import lacking
+from tests.support.processes.lacking import needs_root
 from tests.support.processes.server import free_port
 
 ANOTHER = 65534
@@ -30,12 +30,6 @@ os.setuid(int(user))
 sys.argv = ["milepost", *arguments]
 run()
 """
-
-
-def needs_root(does: str) -> None:
-    """End a test that does what only root can, unless it runs as root."""
-    if os.geteuid() != 0:
-        lacking(f"this test {does}, which needs root")
 
 
 def give_away(path: Path) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.support.processes.lacking import lacking
+from tests.support.processes.lacking import lacking, needs_root
 
 
 @contextmanager
@@ -52,9 +52,10 @@ def fill(folder: Path) -> Path:
 
 
 def _mount(*arguments: str) -> None:
+    needs_root("mounts a disk of its own")
     said = _run("mount", *arguments)
     if said:
-        lacking(f"this test mounts a disk of its own, which needs root: {said}")
+        lacking(f"this test mounts a disk of its own, which this machine refuses: {said}")
 
 
 def _run(*command: str) -> str:

@@ -16,3 +16,9 @@ def lacking(what: str) -> NoReturn:
     if "CI" in os.environ:
         pytest.fail(what)
     pytest.skip(what)
+
+
+def needs_root(does: str) -> None:
+    """End a test that does what only root can, unless it runs as root."""
+    if os.geteuid() != 0:
+        lacking(f"this test {does}, which needs root")
