@@ -157,15 +157,23 @@ class ProvisioningJob(msgspec.Struct, frozen=True, gc=False, omit_defaults=True)
     def confirm_stopped(
         self, requested: Requested, max_retries: int, server_id: str | None = None
     ) -> Outcome:
-        """Record that the machine of an ended attempt is gone; raise `NotPossible`."""
+        """Record that the machine of an ended attempt is gone; raise `NotPossible`.
+
+        Without `server_id`, only one machine may be meant, now and after that.
+        """
         outcome = Outcome(self)
-        for attempt, machine in orders.to_confirm(self.runs, server_id, max_retries):
+        meant = orders.to_confirm(self.runs, server_id, max_retries)
+        for attempt, machine in meant:
             stopped = MachineStopped(
                 attempt=attempt.number,
                 server_id=machine if attempt.other(machine) else None,
                 **requested._asdict(),
             )
             outcome = outcome.then(stopped)
+        left = orders.machines_left(outcome.job.runs)
+        if server_id is None and left:
+            # The stopped attempt answered for them. The same order, given again, would mean them.
+            raise orders.ambiguous(self.runs, [*meant, *left], max_retries)
         return outcome
 
     def time_out(

@@ -71,11 +71,7 @@ def to_confirm(
         return [(each, server_id) for each in having if not _is_gone(each, server_id)]
     meant = list(machines_left(runs))
     if len({machine for _, machine in meant}) > 1:
-        names = ", ".join(dict.fromkeys(_described(*each) for each in meant))
-        raise NotPossible(
-            f"More than one machine may be meant: {names}. Name the one that is gone.",
-            possible=possible(runs, max_retries),
-        )
+        raise ambiguous(runs, meant, max_retries)
     if not meant and not any(_has_lost_one(each) for each in runs.attempts):
         none = f"{_standing(runs)}, and no machine of it is left."
         raise refused(none, runs, max_retries)
@@ -135,6 +131,17 @@ def refused(why: str, runs: Runs, max_retries: int) -> NotPossible:
     orders = possible(runs, max_retries)
     instead = f"Possible now: {', '.join(orders)}." if orders else "Register another job instead."
     return NotPossible(f"{why} {instead}", possible=orders)
+
+
+def ambiguous(
+    runs: Runs, machines: Sequence[tuple[Attempt, str | None]], max_retries: int
+) -> NotPossible:
+    """Return the refusal of a `stopped` that names no machine, and may mean each of these."""
+    names = ", ".join(dict.fromkeys(_described(*each) for each in machines))
+    return NotPossible(
+        f"More than one machine may be meant: {names}. Name the one that is gone.",
+        possible=possible(runs, max_retries),
+    )
 
 
 def _ended(runs: Runs) -> Sequence[Attempt]:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from domain.job.callback import Callback
@@ -206,18 +206,37 @@ def test_an_end_that_was_reported_stays_the_end_of_its_attempt(
                 assert after.final is not None
 
 
+def step_at(step: str, at: int | None) -> Callback:
+    return Callback(
+        job_id="job",
+        status="provisioning",
+        step=step,
+        occurred_at=None if at is None else minute(at),
+    )
+
+
 @settings(deadline=None, max_examples=200)
+@example(
+    happenings=[
+        step_at("vm_created", None),
+        step_at("vm_created", 2),
+        step_at("network_configured", 0),
+        Callback(job_id="job", status="failed", occurred_at=minute(1)),
+    ]
+)
 @given(happenings=lives)
 def test_progress_never_runs_backwards_within_an_attempt(
     workflows: Workflows, happenings: list[Callback | JobQueued | str]
 ) -> None:
+    """A failure that comes late divides an attempt: its earlier steps were the failed try's."""
     lived = Story()
-    furthest: dict[tuple[int, str | None], int] = {}
+    furthest: dict[object, int] = {}
     for happening in happenings:
         lived.tell(happening)
         ranks = workflows.ranks(lived.instance.workflow)
         if current := lived.instance.current_step(workflows):
-            place = (lived.instance.attempt.number, lived.instance.workflow)
+            attempt = lived.instance.attempt
+            place = (attempt.number, attempt.opened_at, lived.instance.workflow)
             rank = ranks.get(current, -1)
             assert rank >= furthest.get(place, -1)
             furthest[place] = rank

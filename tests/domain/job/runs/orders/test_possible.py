@@ -5,16 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from domain.errors import NotPossible
 from domain.job.callback import Callback
-from domain.job.events import (
-    Fact,
-)
+from domain.job.events import Fact, MachineStopped
 from domain.job.provisioning_job import Outcome, ProvisioningJob
-from domain.job.runs.orders import Ordered, possible
+from domain.job.runs.orders import Ordered, Requested, machines_left, possible
 from tests.support.jobs.histories import (
     FAILED,
     MACHINE,
@@ -86,7 +84,39 @@ def test_a_refusal_says_what_is_possible(
     assert all(word in sentence for word in refused.value.possible)
 
 
+HANDED_OVER = [
+    Callback(job_id="job", status="failed", server_id="b"),
+    Callback(
+        job_id="job",
+        status="provisioning",
+        step="vm_created",
+        workflow_run_id="run-1",
+        server_id="b",
+    ),
+    Callback(job_id="job", status="running", server_id="a"),
+]
+"""A machine of a failed attempt that the next attempt takes over, and does not run on."""
+
+
+def test_who_confirms_one_machine_does_not_confirm_the_one_it_stood_for() -> None:
+    job = ProvisioningJob("job")
+    for number, callback in enumerate(HANDED_OVER):
+        job = told(job, callback, NOON + number * timedelta(minutes=20), 0)
+
+    with pytest.raises(NotPossible, match=r"'a' \(attempt 2, running\), 'b' \(attempt 1, failed\)"):
+        order(job, "stopped")
+
+    named = job.confirm_stopped(Requested(LATER), 0, "a").job
+    last = order(named, "stopped")
+    (event,) = last.events
+    assert isinstance(event.fact, MachineStopped)
+    assert event.fact.attempt == 1
+    assert machines_left(last.job.runs) == []
+    assert not order(last.job, "stopped").events
+
+
 @settings(deadline=None, max_examples=300)
+@example(HANDED_OVER, "stopped", 0)
 @given(
     st.lists(callbacks(st.none() | moments) | st.sampled_from([*COMMANDS, "time"]), max_size=12),
     st.sampled_from(COMMANDS),
