@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NoReturn, TypeVar
 
 import flask_smorest
@@ -18,6 +18,7 @@ from api.schemas.answers import ProblemSchema
 from api.tokens import Scope
 
 PROBLEM: Final = "application/problem+json"
+PROBLEM_SCHEMA: Final = ProblemSchema()
 TEXT: Final = {"type": "string"}
 """The schema of an answer that is no JSON."""
 TOO_MANY: Final = "This user or token waits for too many answers already"
@@ -85,9 +86,14 @@ class Blueprint(flask_smorest.Blueprint):
         """Add to the view's documentation."""
         return _only_documenting(super().doc(**described))
 
-    def response(self, *args: Any, **described: Any) -> Callable[[View], View]:
+    def response(
+        self,
+        status: int,
+        schema: type[Schema] | Mapping[str, object] | None = None,
+        **described: Any,
+    ) -> Callable[[View], View]:
         """Document the view's answer."""
-        return _only_documenting(super().response(*args, **described))
+        return _only_documenting(super().response(status, schema, **described))
 
     def alt_response(self, *args: Any, **described: Any) -> Callable[[View], View]:
         """Document another possible answer of the view."""
@@ -168,8 +174,14 @@ class Blueprint(flask_smorest.Blueprint):
     def problem(self, status: int, description: str) -> Callable[[View], View]:
         """Document that a view may answer with this problem."""
         return self.alt_response(
-            status, schema=ProblemSchema, content_type=PROBLEM, description=description
+            status, schema=PROBLEM_SCHEMA, content_type=PROBLEM, description=description
         )
+
+    @staticmethod
+    def _make_doc_response_schema(schema: Any) -> Any:
+        # Every decorator copies all that is documented so far: an instance with each of its fields,
+        # a class not at all. The copies of instances took 150 ms of each start.
+        return type(schema) if isinstance(schema, Schema) else schema
 
 
 def _only_documenting(decorate: Callable[[Any], Any]) -> Callable[[View], View]:

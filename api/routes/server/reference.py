@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from importlib.metadata import version
+from threading import Lock
 from typing import Any, Final
 
 from flask import Blueprint, Flask, Response, json, request
 from flask_smorest import Api
+from flask_smorest import Blueprint as DocumentedBlueprint
 from werkzeug.routing import IntegerConverter
 
 from api.http.callers.cookies import NAME
@@ -46,26 +48,44 @@ OF_A_VERSION: Final = {"format": "int64", "minimum": 0, "maximum": NEWEST}
 
 
 class DocumentedApi(Api):
-    """An API that documents its errors as problem documents."""
+    """An API that documents its errors as problem documents, once somebody asks for the document.
+
+    To make the document takes longer than all else that an application needs, and most processes
+    are never asked for it.
+    """
 
     ERROR_SCHEMA = ProblemSchema
     DEFAULT_ERROR_RESPONSE_NAME = None
 
     def __init__(self, app: Flask, **options: Any) -> None:
         super().__init__(app, **options)
+        self._undocumented: list[DocumentedBlueprint] = []
         self._written: dict[str, bytes] = {}
+        self._documenting = Lock()
+
+    def register_blueprint(self, blueprint: DocumentedBlueprint) -> None:
+        """Register the routes of a blueprint with the application."""
+        self._app.register_blueprint(blueprint)
+        self._undocumented.append(blueprint)
 
     def _openapi_json(self) -> Response:
         # Anybody may ask for the document, and to write it takes 20 ms: it is written once for each
         # prefix under which a proxy serves it.
         prefix = request.root_path
-        if prefix not in self._written:
-            if len(self._written) >= MOST_WRITTEN:
-                self._written.clear()
-            self._written[prefix] = self._document(prefix)
-        return Response(self._written[prefix], mimetype="application/json")
+        with self._documenting:
+            if prefix not in self._written:
+                if len(self._written) >= MOST_WRITTEN:
+                    self._written.clear()
+                self._written[prefix] = self._document(prefix)
+            return Response(self._written[prefix], mimetype="application/json")
 
     def _document(self, prefix: str) -> bytes:
+        while self._undocumented:
+            blueprint = self._undocumented.pop(0)
+            blueprint.register_views_in_doc(
+                self, self._app, self.spec, name=blueprint.name, parameters=None
+            )
+            self.spec.tag({"name": blueprint.name, "description": blueprint.description})
         # The paths of the document follow the address of their server.
         servers = {"servers": [{"url": prefix}]} if prefix else {}
         written = json.dumps({**self.spec.to_dict(), **servers}, indent=2, sort_keys=False)
