@@ -15,6 +15,7 @@ from hypothesis import settings
 
 from domain.workflows.definition import Workflows
 from domain.workflows.files import load
+from tests.support import parts
 from tests.support.processes.server import Make, Server
 from tests.support.stores.deployment import Clock, Deployment, prepared_env
 from tests.support.stores.postgres_server import PostgresServer, create_database
@@ -30,6 +31,14 @@ settings.load_profile("untimed")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the longest: they wait for processes, and others can use the cores meanwhile."""
     items.sort(key=lambda item: ("test_crashes" not in item.nodeid, "e2e" not in item.nodeid))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how long each part of the suite took."""
+    reports = [report for some in terminalreporter.stats.values() for report in some]
+    workers = terminalreporter.config.getoption("numprocesses", None) or 1
+    for line in parts.lines(reports, workers):
+        terminalreporter.write_line(line)
 
 
 def pytest_configure() -> None:

@@ -56,6 +56,7 @@ def _attempt(
         "clock_skew_seconds": attempt.skew_seconds,
         "last_contact_at": text(chapter.last_contact),
         "steps": _steps(timeline, attempt, chapter, workflow),
+        "steps_left_out": attempt.steps_left_out,
         "gaps": [
             {
                 "since": text(gap.since),

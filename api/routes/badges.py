@@ -32,6 +32,9 @@ bp = Blueprint("badges", __name__, description="The state of a job as a small im
 SVG: Final = "image/svg+xml"
 INERT: Final = ("Content-Security-Policy", "default-src 'none'")
 """The policy of an image that somebody opens as a page."""
+SAME_ORIGIN: Final = ("Cross-Origin-Resource-Policy", "same-origin")
+"""Keeps a badge from neighbours. A cookie goes with the images of a page on another port or
+subdomain, too, and the size of the image would tell that page the job's state."""
 
 
 def described(view: Callable[..., Any]) -> Callable[..., Any]:
@@ -169,6 +172,9 @@ def _answer(
             ("Cache-Control", f"private, max-age={SECONDS}"),
             ("Vary", "Authorization, Cookie"),
         ]
+        # A link is made to show the badge elsewhere.
+        if access.asked().link is None:
+            cached.append(SAME_ORIGIN)
     headers = [each for each in tagged(tag) if each[0] == "ETag"] + cached
     return not_modified(tag, headers) or Answer(
         200, [*headers, ("Content-Type", kind), INERT], body

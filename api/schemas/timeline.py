@@ -10,6 +10,10 @@ from api.schemas.answers import AS_OUTCOME, SKEW, AnswerSchema, OutcomeField, er
 from api.schemas.fields import LongInteger
 from domain.job.attempt.state import Status
 
+LEFT_OUT = (
+    "True if the job's state had no room for steps of this attempt; the job's events have them"
+)
+
 
 class TimelineStepSchema(AnswerSchema):
     """A step, from its report to the report of the next step or the end of the attempt.
@@ -69,6 +73,7 @@ class AttemptSchema(AnswerSchema):
     clock_skew_seconds = fields.Integer(allow_none=True, metadata={"description": SKEW})
     last_contact_at = fields.AwareDateTime(allow_none=True)
     steps = fields.List(fields.Nested(TimelineStepSchema))
+    steps_left_out = fields.Boolean(metadata={"description": LEFT_OUT})
     gaps = fields.List(fields.Nested(GapSchema))
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 import msgspec
 
 from domain.job.attempt.clocks import Timestamp
-from domain.job.attempt.progress import MAX_STEPS
 from domain.job.attempt.state import Attempt
 from domain.job.events import (
     AttemptCancelled,
@@ -27,6 +27,8 @@ from projections.views.shown_times import earliest
 GAP = timedelta(seconds=120)
 """A silence longer than this is a gap: a heartbeat comes every 60 s, so two are missing."""
 MAX_GAPS = 100
+MAX_LATE = 200
+"""A timeline holds at most this many steps that were first reported after an attempt's end."""
 
 
 class Gap(msgspec.Struct, frozen=True, gc=False):
@@ -123,7 +125,10 @@ def _chapters(timeline: Timeline, runs: Runs, fact: Fact) -> dict[int, Chapter]:
         before, after = timeline.runs.find(number), runs.find(number)
         if before and after:
             chapter = chapters.get(number, EMPTY)
-            return {**chapters, number: _continued(chapter, before, after, fact)}
+            continued = _continued(chapter, before, fact)
+            if isinstance(fact, StepReported) and fact.step not in after.steps:
+                continued = _with_late(continued, after, fact, chapters)
+            return {**chapters, number: continued}
     elif isinstance(fact, AttemptStarted):
         if fact.number > timeline.runs.opened:
             return {**chapters, fact.number: Chapter(fact.recorded_at)}
@@ -157,16 +162,25 @@ def _until_order(
     return chapter.gaps
 
 
-def _continued(chapter: Chapter, before: Attempt, after: Attempt, fact: Received) -> Chapter:
-    gaps, late = chapter.gaps, chapter.late
+def _continued(chapter: Chapter, before: Attempt, fact: Received) -> Chapter:
+    gaps = chapter.gaps
     if before.final is None:
         since = chapter.last_contact
         if since and fact.recorded_at - since > GAP:
             gaps = _added(chapter, Gap(since, fact.recorded_at))
-    if isinstance(fact, StepReported) and len(late) < MAX_STEPS:
-        if fact.step not in after.steps and fact.step not in late:
-            late = late | {fact.step: Timestamp(fact.recorded_at, fact.occurred_at)}
-    return Chapter(fact.recorded_at, gaps, late)
+    return Chapter(fact.recorded_at, gaps, chapter.late)
+
+
+def _with_late(
+    chapter: Chapter, attempt: Attempt, fact: StepReported, chapters: Mapping[int, Chapter]
+) -> Chapter:
+    # A step that the state had no room for may have been reached in time.
+    if fact.step in chapter.late or attempt.steps_left_out:
+        return chapter
+    if sum(len(each.late) for each in chapters.values()) >= MAX_LATE:
+        return chapter
+    late = chapter.late | {fact.step: Timestamp(fact.recorded_at, fact.occurred_at)}
+    return Chapter(chapter.last_contact, chapter.gaps, late)
 
 
 def _added(chapter: Chapter, gap: Gap) -> tuple[Gap, ...]:

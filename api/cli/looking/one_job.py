@@ -91,6 +91,7 @@ def _show_attempt(attempt: dict[str, Any], *, is_one_of_many: bool) -> None:
         f"run {attempt['workflow_run_id']}" if attempt["workflow_run_id"] else "",
         f"run_attempt {attempt['run_attempt']}" if attempt["run_attempt"] else "",
         "superseded by another run" if attempt["superseded"] else "",
+        "without its earlier steps" if attempt["steps_left_out"] else "",
         "shown" if attempt["present"] and is_one_of_many else "",
     ]
     beside = ", ".join(filter(None, marks))

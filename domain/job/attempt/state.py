@@ -48,7 +48,8 @@ class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only
     `replaced` and `earlier_run_ids` come from events of the first release, in which a new attempt
     ended the story of all earlier ones. `evidence_at` and `failure_at` are the latest senders'
     times of words that work goes on and of failures. `claims_machine` means that a word which names
-    the run named the machine. `rolled_back` is the machine that
+    the run named the machine. `steps_left_out` means that the job's state had no room for the steps
+    that the attempt had until then; its events have them. `rolled_back` is the machine that
     an open rollback names. `passed_on` means that the machine of the failed attempt said that it
     runs, or that another run works on it. `machines` has all machines that the attempt
     reported, if there are several. `skew_seconds` is the largest difference of the senders'
@@ -72,6 +73,7 @@ class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only
     evidence_at: datetime | None = None
     failure_at: datetime | None = None
     steps: dict[str, Timestamp] = {}
+    steps_left_out: bool = False
     final: Final | None = None
     revived: bool = False
     server_id: ReportedValue | None = None

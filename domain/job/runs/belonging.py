@@ -32,6 +32,7 @@ from domain.job.runs.word import (
     is_the_next_failure,
     refutes,
     was_another_failure,
+    was_sent_before,
 )
 
 SAME_SKEW_SECONDS = 30
@@ -139,7 +140,7 @@ def _of_attempt(runs: Runs, attempt: Attempt, word: Word) -> Placement:
     if goes_on_elsewhere(attempt, final, word):
         return _goes_on(runs, word)
     may_revive = not word.fails and (final.removed or final.status == "running")
-    if may_revive and _came_late(runs, word, attempt.stopped_at):
+    if may_revive and _came_late(runs, attempt, word, attempt.stopped_at):
         return Placement(attempt.number)
     if final.status == "running":
         return _after_running(runs, attempt, final, word)
@@ -162,7 +163,7 @@ def _after_running(runs: Runs, attempt: Attempt, final: Final, word: Word) -> Pl
 
 
 def _after_timeout(runs: Runs, attempt: Attempt, final: Final, word: Word) -> Placement:
-    if _came_late(runs, word, final.moment.recorded_at):
+    if _came_late(runs, attempt, word, final.moment.recorded_at):
         return Placement(attempt.number)
     announces = word.status == "provisioning"
     if announces and not word.run_attempt and (attempt.announced or attempt.stopped_at):
@@ -172,9 +173,9 @@ def _after_timeout(runs: Runs, attempt: Attempt, final: Final, word: Word) -> Pl
     return Placement(attempt.number, revives=revives)
 
 
-def _came_late(runs: Runs, word: Word, end: datetime | None) -> bool:
-    """Tell whether the word is dated before an end that was recorded before it."""
-    if end is None or word.clock is None or not is_before(word.clock, end):
+def _came_late(runs: Runs, attempt: Attempt, word: Word, end: datetime | None) -> bool:
+    """Tell whether the word was sent before an end that was recorded before it."""
+    if end is None or not was_sent_before(attempt, word, end):
         return False
     return not _was_measured(runs, word)
 

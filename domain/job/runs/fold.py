@@ -22,6 +22,7 @@ from domain.job.events import (
 from domain.job.runs import first_release
 from domain.job.runs.order import in_order
 from domain.job.runs.state import Runs, remembered
+from domain.job.runs.step_room import within_room
 
 OfOneAttempt = (
     JobTimedOut
@@ -61,7 +62,12 @@ def _evolved(runs: Runs, fact: Fact) -> Runs:
     if attempt is None:
         return runs
     after = fold.evolve(attempt, fact)
-    return runs if after is attempt else runs.with_changed(attempt, after)
+    if after is attempt:
+        return runs
+    changed = runs.with_changed(attempt, after)
+    if len(after.steps) > len(attempt.steps) and len(changed.attempts) > 1:
+        return within_room(changed, after.number)
+    return changed
 
 
 def _opened(runs: Runs, started: AttemptStarted) -> Runs:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from domain.job.attempt.state import Attempt
 from domain.job.runs.state import Runs
-from domain.job.runs.word import Word, is_before
+from domain.job.runs.word import Word, was_sent_after
 
 NONE = 0
 """The number that stands for no attempt: the callback is recorded and changes nothing."""
@@ -37,8 +37,7 @@ def removed_before(runs: Runs, present: Attempt, word: Word) -> Attempt | None:
     for attempt in reversed(runs.attempts):
         if attempt.stopped_at and attempt.is_machine(word.server_id):
             # By its clock, a later word says that the machine was started again.
-            is_later = word.clock and is_before(attempt.stopped_at, word.clock)
-            return None if is_later else attempt
+            return None if was_sent_after(attempt, word, attempt.stopped_at) else attempt
     return None
 
 

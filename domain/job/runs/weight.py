@@ -12,7 +12,10 @@ from domain.job.runs.state import Runs
 
 ATTEMPT_BYTES: Final = 650
 STEP_BYTES: Final = 250
-"""With a name of some words; a name of 200 characters takes up to four times as much."""
+"""With a name of about `NAME_BYTES`."""
+NAME_BYTES: Final = 60
+FEW_STEPS: Final = 20
+"""Of so few steps, the names are not measured: few attempts have more."""
 MACHINE_BYTES: Final = 130
 """Without its name."""
 FORGOTTEN_BYTES: Final = 70
@@ -23,6 +26,8 @@ def weight_of(runs: Runs) -> int:
     weight = FORGOTTEN_BYTES * len(runs.forgotten)
     for attempt in runs.attempts:
         weight += ATTEMPT_BYTES + STEP_BYTES * len(attempt.steps)
+        if len(attempt.steps) > FEW_STEPS:
+            weight += sum(map(getsizeof, attempt.steps)) - NAME_BYTES * len(attempt.steps)
         weight += sum(MACHINE_BYTES + len(each.server_id) for each in attempt.machines)
         if attempt.final and attempt.final.error:
             weight += getsizeof(attempt.final.error)

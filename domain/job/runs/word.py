@@ -7,6 +7,7 @@ from datetime import datetime
 
 from domain.job.attempt.clocks import MAX_LEAD, clock_of, whole_seconds
 from domain.job.attempt.final import Final
+from domain.job.attempt.sending import sent_at
 from domain.job.attempt.state import Attempt
 from domain.job.events import (
     HeartbeatReceived,
@@ -68,7 +69,7 @@ def goes_on_elsewhere(attempt: Attempt, final: Final, word: Word) -> bool:
     if said and attempt.evidence_at and said <= attempt.evidence_at:
         return False
     if final.inferred:
-        return not (word.clock and is_before(word.clock, final.moment.recorded_at))
+        return not was_sent_before(attempt, word, final.moment.recorded_at)
     return final.status == "running" and not word.run_attempt
 
 
@@ -77,7 +78,7 @@ def begins_again(attempt: Attempt, final: Final, retry: Attempt, word: Word) -> 
     if not word.begins:
         return False
     if word.clock and retry.since:
-        return is_before(retry.since, word.clock)
+        return not was_sent_before(attempt, word, retry.since)
     return is_evidence(attempt, final, word)
 
 
@@ -110,7 +111,9 @@ def is_evidence(attempt: Attempt, final: Final, word: Word) -> bool:
     if said and failed and not is_before(failed, said):
         # Equal times may hide which came first; then the machine decides.
         return word.runs_on_machine and not is_before(said, failed)
-    if word.clock and is_before(failed or final.moment.recorded_at, word.clock):
+    if word.clock and failed and is_before(failed, word.clock):
+        return True
+    if failed is None and was_sent_after(attempt, word, final.moment.recorded_at):
         return True
     return word.status == "provisioning" or word.runs_on_machine or word.step in attempt.steps
 
@@ -141,6 +144,18 @@ def failed_before(final: Final, word: Word) -> bool:
     """Tell whether this failure came late: work went on after it, and its machine runs."""
     said, ran = word.fact.occurred_at, final.moment.occurred_at
     return bool(word.fails and said and ran and said <= ran)
+
+
+def was_sent_before(attempt: Attempt, word: Word, moment: datetime) -> bool:
+    """Tell whether a word of the attempt was sent before a moment of our clock."""
+    clock, recorded_at = word.clock, word.fact.recorded_at
+    return bool(clock and is_before(sent_at(attempt, clock, recorded_at), moment))
+
+
+def was_sent_after(attempt: Attempt, word: Word, moment: datetime) -> bool:
+    """Tell whether a word of the attempt was sent after a moment of our clock."""
+    clock, recorded_at = word.clock, word.fact.recorded_at
+    return bool(clock and is_before(moment, sent_at(attempt, clock, recorded_at)))
 
 
 def is_before(one: datetime, other: datetime) -> bool:

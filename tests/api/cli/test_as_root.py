@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from domain.evidence.signing_keys import NAMELESS, PrivateKey
-from tests.support.processes.accounts import ANOTHER, command_of, run_as, shared_folder
+from tests.support.processes.accounts import ANOTHER, command_of, give_away, run_as, shared_folder
 
 ROOT = 0
 
@@ -83,7 +82,7 @@ def test_folders_that_root_makes_belong_to_the_owner_of_the_folder_above(folder:
 def test_a_database_that_root_makes_belongs_to_the_owner_of_its_folder(folder: Path) -> None:
     home = folder / "home"
     home.mkdir(mode=0o700)
-    os.chown(home, ANOTHER, ANOTHER)
+    give_away(home)
 
     status, _, said = run_as(folder, "init-db", user=ROOT)
 
@@ -130,7 +129,7 @@ def test_root_reads_the_key_that_the_service_has_made(folder: Path, service: Pat
     key = service / "checkpoint-key"
     key.write_text(PrivateKey.generate(NAMELESS).secret())
     key.chmod(0o600)
-    os.chown(key, ANOTHER, ANOTHER)
+    give_away(key)
 
     status, signed, said = run_as(folder, "checkpoint", user=ROOT)
 

@@ -104,6 +104,24 @@ def test_without_a_token_there_is_no_badge_unless_they_are_public(
     assert shown(anonymous(public, "/api/jobs/none/badge.svg")) == "none: unknown"
 
 
+def test_a_neighbour_cannot_measure_the_badge_that_a_cookie_opens(
+    memory_site: Site, public: Site
+) -> None:
+    memory_site.register()
+    cookie = memory_site.sign_in(memory_site.token("read"))
+
+    seen = memory_site.look("/api/jobs/job-1/badge.svg", cookie)
+    again = memory_site.look(
+        "/api/jobs/job-1/badge.svg", cookie, **{"If-None-Match": seen.headers["ETag"]}
+    )
+    assert shown(seen) == "job-1: queued"
+    assert again.status_code == 304
+    for answer in (seen, again):
+        assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
+    everybodys = anonymous(public, "/api/jobs/job-1/badge.svg")
+    assert "Cross-Origin-Resource-Policy" not in everybodys.headers
+
+
 @pytest.mark.parametrize("about", ["jobs/job-1", "agents/agent-1"])
 def test_a_signed_link_opens_one_badge(memory_site: Site, about: str) -> None:
     memory_site.register(user_id="ada")
@@ -118,6 +136,7 @@ def test_a_signed_link_opens_one_badge(memory_site: Site, about: str) -> None:
 
     assert shown(answer) == "web: queued"
     assert answer.headers["Cache-Control"] == "private, max-age=10"
+    assert "Cross-Origin-Resource-Policy" not in answer.headers
     problem_of(anonymous(memory_site, link.replace("badge.svg", "badge.json")), 401)
 
 

@@ -20,12 +20,11 @@ from api.settings.settings import Settings
 from api.settings.variables import InvalidSetting
 from api.wiring import open_services
 from domain.job.callback import Callback
+from tests.support.processes.accounts import ANOTHER, give_away
 from tests.support.processes.disks import read_only
 from tests.support.processes.server import MILEPOST, free_port
 
 FILES = [credential.file_name for credential in GENERATED.values()]
-ANOTHER = 65534
-"""The user id of another account."""
 
 
 def mode(path: Path) -> int:
@@ -94,7 +93,7 @@ def test_files_of_others_and_links_stay_as_they_are(settings: Settings, tmp_path
     for path in (theirs, elsewhere):
         path.write_bytes(b"")
         path.chmod(0o644)
-    os.chown(theirs, ANOTHER, ANOTHER)
+    give_away(theirs)
     (settings.home / "verify.json").symlink_to(elsewhere)
     settings.home.chmod(0o700)
 
@@ -140,7 +139,7 @@ def foldered(path: Path) -> None:
 
 
 def given_away(path: Path) -> None:
-    os.chown(path, ANOTHER, ANOTHER)
+    give_away(path)
 
 
 def opened(path: Path) -> None:

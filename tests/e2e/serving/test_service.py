@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.support.processes.lacking import lacking
 from tests.support.processes.server import MILEPOST, SECRET, TOKEN, Make, Server
 from tests.support.processes.service_manager import NotifySocket, abstract, at_path
 
@@ -89,7 +90,8 @@ def as_service(server: Server, manager: NotifySocket) -> Server:
 
 @pytest.mark.parametrize("name", ["milepost", "milepost-sqlite"])
 def test_systemd_finds_no_fault_with_a_unit(name: str, tmp_path: Path) -> None:
-    assert shutil.which("systemd-analyze"), "apt-get install systemd"
+    if shutil.which("systemd-analyze") is None:
+        lacking("units are tested with systemd-analyze, which is not installed")
     unit = Unit(name)
     assert unit.all("ExecStart") == [f"{INSTALLED} serve"]
     copy = tmp_path / f"{name}.service"

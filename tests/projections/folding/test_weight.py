@@ -26,6 +26,9 @@ LIVES: Mapping[str, list[dict[str, Any]]] = {
     "a new one": [{"status": "provisioning"}],
     "with five steps": WITH_STEPS,
     "with 200 steps": [{"status": "provisioning", "step": f"a_step_{n}"} for n in range(200)],
+    "with 200 long steps": [
+        {"status": "provisioning", "step": f"{n} \N{ROCKET}".ljust(200)} for n in range(200)
+    ],
     "with 300 heartbeats": WITH_STEPS + [{"type": "heartbeat"}] * 300,
     "with a long error": [{"status": "failed", "error": "x" * 60_000}],
     "with 50 attempts": [

@@ -9,7 +9,6 @@ import msgspec
 import pytest
 
 from domain.job.attempt.clocks import Timestamp
-from domain.job.attempt.progress import MAX_STEPS
 from domain.job.attempt.state import Attempt
 from domain.job.events import (
     AttemptCancelled,
@@ -24,7 +23,7 @@ from domain.job.events import (
     StepReported,
     StopRequested,
 )
-from projections.views.timeline import GAP, MAX_GAPS, Gap, Timeline, evolve
+from projections.views.timeline import GAP, MAX_GAPS, MAX_LATE, Gap, Timeline, evolve
 from tests.support.jobs.strategies import minute, numbered
 from tests.support.stores.deployment import NOON
 
@@ -211,9 +210,20 @@ def test_a_step_that_was_reached_is_never_late() -> None:
 
 
 def test_late_steps_are_limited_too() -> None:
-    late = [step(f"step-{number}", 2) for number in range(MAX_STEPS + 5)]
+    late = [step(f"step-{number}", 2) for number in range(MAX_LATE + 5)]
 
-    assert len(story(PROVISIONING, FAILED, *late)[0].late) == MAX_STEPS
+    assert len(story(PROVISIONING, FAILED, *late)[0].late) == MAX_LATE
+
+
+def test_late_steps_of_all_attempts_together_are_limited() -> None:
+    """Else a sender makes a timeline of megabytes by many runs that fail at once."""
+    late = [step(f"late-{number}", 2, "1") for number in range(MAX_LATE + 5)]
+    later = [step(f"later-{number}", 40, "2") for number in range(5)]
+    ended = msgspec.structs.replace(FAILED, recorded_at=minute(39), workflow_run_id="2")
+
+    chapters = folded(PROVISIONING, FAILED, *late, RETRY, AGAIN, ended, *later).chapters
+
+    assert sum(len(each.late) for each in chapters.values()) == MAX_LATE
 
 
 def test_a_retry_opens_a_chapter_and_the_earlier_one_stays() -> None:

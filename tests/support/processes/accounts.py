@@ -1,4 +1,7 @@
-"""Another account of the machine, which runs a command of Milepost. Only root can be another."""
+"""Another account of the machine, which owns files or runs a command of Milepost.
+
+Only root can give a file away, or be another account.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
+from tests.support.processes.lacking import needs_root
 from tests.support.processes.server import free_port
 
 ANOTHER = 65534
@@ -30,11 +32,16 @@ run()
 """
 
 
+def give_away(path: Path) -> None:
+    """Make the other account the owner of a file or a folder."""
+    needs_root("gives a file to another account")
+    os.chown(path, ANOTHER, ANOTHER)
+
+
 @contextmanager
 def shared_folder() -> Iterator[Path]:
     """Make a folder of the other account's that both accounts reach."""
-    if os.geteuid() != 0:
-        pytest.fail("this test runs a command as another account, which needs root")
+    needs_root("runs a command as another account")
     folder = Path(tempfile.mkdtemp(prefix="mp-account-", dir="/tmp"))
     # The other account may not be able to enter the folder of the source.
     for package in ("milepost", "domain", "projections", "api"):

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from tests.support.people.shown_code import block
+from tests.support.processes.lacking import lacking
 from tests.support.processes.server import PATIENCE_SECONDS, free_port, port_is_free
 
 PAGE: Final = "operations/streaming.md"
@@ -116,6 +117,8 @@ class Pushpin:
 @contextmanager
 def pushpin(backend: int, ports: Ports) -> Iterator[Pushpin]:
     """Run Pushpin before a server until the context is left."""
+    if not INTERNAL.exists():
+        lacking("streams over Pushpin are tested with pushpin, which is not installed")
     # A short path: a socket's may have 107 characters.
     with tempfile.TemporaryDirectory(prefix="mp-pp-", dir="/tmp") as folder:
         made = Pushpin(Path(folder), backend, ports)

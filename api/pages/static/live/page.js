@@ -55,7 +55,8 @@ export class Page {
     }
   }
 
-  // Return the position that is shown now; null if the server did not answer.
+  // Return the position that is shown now; null if the server did not answer. What stands before a server may answer
+  // in its place while it is away: an ingress says 404, the gate of a hotel shows its own page.
   async #fetched() {
     const address = new URL(location.href);
     address.hash = "";
@@ -70,13 +71,15 @@ export class Page {
     }
     if (answer.status >= 500 || answer.status === 429) return null;
     const isElsewhere = new URL(answer.url).pathname !== address.pathname; // It redirects to the sign-in.
-    if (isElsewhere || !answer.ok) {
-      this.#listener.refused(isElsewhere ? 401 : answer.status);
+    const needsSignIn = isElsewhere || answer.status === 401;
+    const fresh = new DOMParser().parseFromString(html, "text/html");
+    if (!needsSignIn && !fresh.getElementById("announcer")) return null; // It is no page of Milepost.
+    if (needsSignIn || !answer.ok) {
+      this.#listener.refused(needsSignIn ? 401 : answer.status);
       return Infinity;
     }
     // Meanwhile, the slider may have been moved on.
     if (location.search !== address.search) return -1;
-    const fresh = new DOMParser().parseFromString(html, "text/html");
     this.#listener.changed(fresh);
     show(fresh);
     this.#listener.shown();

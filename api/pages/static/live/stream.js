@@ -43,8 +43,11 @@ async function connect(address, state, signal, reader) {
     const answer = await fetch(address, { headers, cache: "no-store", signal: attempt.signal });
     if (answer.status === 204) return { result: "ended" };
     if (answer.status === 401) return { result: "signed out" };
-    if (answer.status === 403 || answer.status === 404) return { result: "gone" };
-    if (!answer.ok) return { wait: 1_000 * Number(answer.headers.get("Retry-After")) || undefined };
+    const kind = answer.headers.get("Content-Type") ?? "";
+    const isRefused = answer.status === 403 || answer.status === 404;
+    if (isRefused && kind.startsWith("application/problem+json")) return { result: "gone" };
+    // Something else may answer for a server that is away: an ingress says 404, the gate of a hotel shows a page.
+    if (!kind.startsWith("text/event-stream")) return { wait: 1_000 * Number(answer.headers.get("Retry-After")) || undefined };
     state.failures = 0;
     alive();
     reader.began(isResumed);

@@ -42,6 +42,7 @@ def test_a_timeline_tells_steps_and_how_long_they_took(site: Site) -> None:
         "last_contact_at": "2026-03-02T12:03:40.500000+00:00",
         "steps": attempt["steps"],
         "gaps": [],
+        "steps_left_out": False,
     }
     assert [
         (step["step"], step["ui_label"], step["duration_seconds"], step["late"])

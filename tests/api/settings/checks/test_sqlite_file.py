@@ -16,7 +16,7 @@ from api.settings.config import from_environment
 from api.settings.home import make_folder
 from api.settings.variables import InvalidSetting
 from tests.support.people.shell import Shell
-from tests.support.processes.accounts import ANOTHER, run_as, shared_folder
+from tests.support.processes.accounts import ANOTHER, give_away, run_as, shared_folder
 from tests.support.processes.disks import fill, read_only, small_disk
 from tests.support.processes.server import free_port
 
@@ -202,7 +202,7 @@ def theirs() -> Iterator[Path]:
     with shared_folder() as folder:
         home = folder / "home"
         home.mkdir(mode=0o700)
-        os.chown(home, ANOTHER, ANOTHER)
+        give_away(home)
         Shell(MILEPOST_HOME=str(home))("init-db")
         yield folder
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from domain.log.connections.beside import open_beside
-from tests.support.processes.accounts import ANOTHER
+from tests.support.processes.accounts import ANOTHER, give_away
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def database(tmp_path: Path) -> Path:
     """A database that belongs to another account."""
     path = tmp_path / "test.db"
     path.touch()
-    os.chown(path, ANOTHER, ANOTHER)
+    give_away(path)
     return path
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import stat
 from pathlib import Path
 
@@ -13,11 +12,9 @@ from domain.job.callback import Callback
 from domain.log.lost_end.folder import MemoryFolder
 from domain.log.lost_end.marks import Mark, Memory
 from domain.log.lost_end.watch import EndWatch
+from tests.support.processes.accounts import give_away
 from tests.support.stores.deployment import NOON, Deployment
 from tests.support.stores.losing import lose
-
-ANOTHER = 65534
-"""The user and group id of another account."""
 
 
 def folder(home: Path, database: str = "here", origin: str = "log") -> MemoryFolder:
@@ -110,7 +107,7 @@ def test_a_home_that_takes_no_file_is_told_of_once(
 
 def test_root_leaves_nothing_in_the_home_of_another_account(tmp_path: Path) -> None:
     """As after `sudo milepost losses acknowledge`: the server could not write there any more."""
-    os.chown(tmp_path, ANOTHER, ANOTHER)
+    give_away(tmp_path)
 
     kept(tmp_path, memory(7))
 
