@@ -180,7 +180,7 @@ class Blueprint(flask_smorest.Blueprint):
     @staticmethod
     def _make_doc_response_schema(schema: Any) -> Any:
         # Every decorator copies all that is documented so far: an instance with each of its fields,
-        # a class not at all. That made half of a worker's start.
+        # a class not at all. The copies of instances took 150 ms of each start.
         return type(schema) if isinstance(schema, Schema) else schema
 
 
