@@ -26,6 +26,7 @@ PRAGMAS = (
     BUSY_TIMEOUT,
     f"PRAGMA journal_size_limit={WAL_BYTES}",
 )
+WAL = "PRAGMA journal_mode=WAL"
 READ = "SELECT COUNT(*) FROM sqlite_master"
 # Another program may have made the file before Milepost. Texts are compared by their bytes, so
 # another encoding has another order of jobs.
@@ -51,32 +52,36 @@ class DurableConnectionPool(sqlite.SQLiteConnectionPool):
         # SQLite would make a new file where the open one was removed.
         self._place.check()
         try:
-            connection = self._looking() if self._only_looks else super()._create_connection()
-            cursor = connection.cursor()
-            for pragma in (*PRAGMAS, ENCODING):
-                cursor.execute(pragma)
-            [encoding] = cursor.fetchone()
+            connection = self._looking() if self._only_looks else _connected(self.db_name)
+            with closed_on_error(connection):
+                self._set_up(connection)
+                self._place.opened()
         except sqlite3.Error as error:
             raise OperationalError(f"{self.db_name}: {error}") from error
+        return sqlite.SQLiteConnection(connection, max_age=self.max_age)
+
+    def _set_up(self, connection: sqlite3.Connection) -> None:
+        if not (self._only_looks or self.is_journal_mode_wal):
+            connection.execute(WAL).fetchone()
+            self.is_journal_mode_wal = True
+        for pragma in PRAGMAS:
+            connection.execute(pragma)
+        [encoding] = connection.execute(ENCODING).fetchone()
         if encoding != "UTF-8":
             raise OperationalError(f"{self.db_name} is encoded in {encoding}; Milepost needs UTF-8")
-        try:
-            self._place.opened()
-        except OperationalError:
-            connection.close()
-            raise
-        return connection
 
-    def _looking(self) -> sqlite.SQLiteConnection:
+    def _looking(self) -> sqlite3.Connection:
         connection = _connected(self.db_name)
-        try:
-            connection.execute(READ).fetchone()
-        except sqlite3.OperationalError as error:
-            connection.close()
-            if error.sqlite_errorcode & 0xFF not in CANNOT_WRITE:
-                raise
-            connection = self._immutable()
-        return sqlite.SQLiteConnection(connection, max_age=self.max_age)
+        with closed_on_error(connection):
+            try:
+                connection.execute(READ).fetchone()
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF not in CANNOT_WRITE:
+                    raise
+            else:
+                return connection
+        connection.close()
+        return self._immutable()
 
     def _immutable(self) -> sqlite3.Connection:
         """Connect where SQLite can make no `-shm`; raise `OperationalError` if that hid commits."""
@@ -89,11 +94,8 @@ class DurableConnectionPool(sqlite.SQLiteConnectionPool):
                 )
         # SQLite then believes that nobody writes. A writer would have made a `-shm`.
         connection = _connected(f"file:{quote(self.db_name)}?immutable=1")
-        try:
+        with closed_on_error(connection):
             connection.execute(READ).fetchone()
-        except sqlite3.Error:
-            connection.close()
-            raise
         return connection
 
 
@@ -145,6 +147,16 @@ def _connected(database: str) -> sqlite3.Connection:
     )
     connection.row_factory = sqlite3.Row
     return connection
+
+
+@contextmanager
+def closed_on_error(connection: sqlite3.Connection) -> Iterator[None]:
+    """Close a connection that cannot be used; the error goes on."""
+    try:
+        yield
+    except BaseException:
+        connection.close()
+        raise
 
 
 def _stored_row(_: sqlite3.Cursor, row: tuple[Any, ...]) -> Stored:

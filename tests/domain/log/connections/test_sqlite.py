@@ -6,6 +6,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import psutil
 import pytest
 from eventsourcing.persistence import OperationalError
 
@@ -69,3 +70,19 @@ def test_who_only_looks_changes_no_journal_mode(tmp_path: Path) -> None:
     with SQLiteDatastore(str(file), only_looks=True).reading() as cursor:
         assert cursor.execute("PRAGMA journal_mode").fetchone()[0] == "delete"
     assert [path.name for path in tmp_path.iterdir()] == ["milepost.db"]
+
+
+@pytest.mark.parametrize("only_looks", [True, False])
+def test_a_file_that_is_refused_does_not_stay_open(tmp_path: Path, only_looks: bool) -> None:
+    file = tmp_path / "test.db"
+    file.write_bytes(b"SQLite format 3\0" + bytes(range(256)) * 16)
+    datastore = SQLiteDatastore(str(file), only_looks=only_looks)
+
+    with closing(datastore):
+        # The error's frames hold all that nobody closed.
+        with pytest.raises(OperationalError) as refused, datastore.reading():
+            pass
+        held = [each.path for each in psutil.Process().open_files()]
+
+    assert refused.tb
+    assert str(file) not in held
