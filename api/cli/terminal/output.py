@@ -145,7 +145,7 @@ def _width_of(headings: Sequence[str], rows: Sequence[Sequence[Text]], cut: str 
 
 
 def _print_blocks(headings: Sequence[str], rows: Sequence[Sequence[Text]], out: Console) -> None:
-    """Print the cells of each row below each other, without those that are a dash."""
+    """Print the cells of each row below each other, and leave out cells that are a dash."""
     widest = max(map(len, headings))
     for row in rows:
         for name, cell in zip(headings, row, strict=True):

@@ -185,7 +185,7 @@ def test_no_answer_is_made_for_a_caller_that_has_given_up() -> None:
     with making(ada), making(ada):
         assert set(run(ask())) == {"refused"}
     with making(ada), making(ada):
-        pass  # whoever gives up takes no place with it
+        pass  # the caller that gave up holds no place any more
 
 
 def test_a_large_answer_whose_turn_does_not_come_is_a_503_with_a_time_to_try_again(

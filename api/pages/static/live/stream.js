@@ -47,7 +47,9 @@ async function connect(address, state, signal, reader) {
     const isRefused = answer.status === 403 || answer.status === 404;
     if (isRefused && kind.startsWith("application/problem+json")) return { result: "gone" };
     // Something else may answer for a server that is away: an ingress says 404, the gate of a hotel shows a page.
-    if (!kind.startsWith("text/event-stream")) return { wait: 1_000 * Number(answer.headers.get("Retry-After")) || undefined };
+    if (!kind.startsWith("text/event-stream")) {
+      return { wait: 1_000 * Number(answer.headers.get("Retry-After")) || undefined };
+    }
     state.failures = 0;
     alive();
     reader.began(isResumed);

@@ -19,7 +19,7 @@ from api.settings.settings import Settings
 
 @pytest.fixture
 def app() -> App:
-    """An application that nobody has asked for its document."""
+    """An application whose document no client has asked for yet."""
     nothing: Any = SimpleNamespace(settings=Settings(home=Path("unused"), database_url=""))
     return create_app(nothing)
 
