@@ -16,6 +16,7 @@ from hypothesis import settings
 from domain.workflows.definition import Workflows
 from domain.workflows.files import load
 from tests.support import parts
+from tests.support.dealing import dealt
 from tests.support.processes.server import Make, Server
 from tests.support.stores.deployment import Clock, Deployment, prepared_env
 from tests.support.stores.postgres_server import PostgresServer, create_database
@@ -29,8 +30,17 @@ settings.load_profile("untimed")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the longest: they wait for processes, and others can use the cores meanwhile."""
-    items.sort(key=lambda item: ("test_crashes" not in item.nodeid, "e2e" not in item.nodeid))
+    """Let each worker begin with its share of the longest.
+
+    They wait for processes, and other tests can use the cores meanwhile.
+    """
+    items.sort(key=lambda item: "test_crashes" not in item.nodeid)
+    items[:] = dealt(
+        items,
+        int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")),
+        is_long=lambda item: item.nodeid.startswith("tests/e2e/"),
+        file_of=lambda item: item.nodeid.partition("::")[0],
+    )
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
