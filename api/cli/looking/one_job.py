@@ -9,15 +9,9 @@ import click
 from rich.text import Text
 
 from api.cli.terminal.options import shown_time
-from api.cli.terminal.output import (
-    ago,
-    console,
-    indented,
-    print_json,
-    print_table,
-    status_text,
-)
+from api.cli.terminal.output import ago, indented, print_json
 from api.cli.terminal.steps import steps_text
+from api.cli.terminal.tables import console, print_table, status_text
 from api.representations.job import job_body, shown_steps
 from api.representations.timeline import timeline_body
 from api.wiring import Services

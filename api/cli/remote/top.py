@@ -15,7 +15,8 @@ from api.cli.remote.board import Board, as_lines, board_of, on_screen
 from api.cli.remote.connecting import asking, remote, url_option
 from api.cli.remote.connection import Connection
 from api.cli.remote.inbox import Inbox
-from api.cli.terminal.output import as_json, console, print_json
+from api.cli.terminal.output import as_json, print_json
+from api.cli.terminal.tables import console
 from api.client.following import PASSING, Live, Lost, Told
 from api.client.server import NoServer, Refused, RemoteServer
 from domain.unseen import visible

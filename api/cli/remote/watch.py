@@ -15,7 +15,8 @@ from api.cli.remote.connection import Connection
 from api.cli.remote.inbox import Inbox
 from api.cli.remote.seen import Seen, seen_instance, seen_job
 from api.cli.remote.showing import Json, Lines, Screen, Showing
-from api.cli.terminal.output import as_json, console
+from api.cli.terminal.output import as_json
+from api.cli.terminal.tables import console
 from api.client.following import Ended, Live, Lost, Told
 from api.client.server import NO_MILEPOST, NoServer, Refused, RemoteServer
 
