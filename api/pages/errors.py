@@ -106,7 +106,7 @@ def error_page(
         passes=status >= HTTPStatus.INTERNAL_SERVER_ERROR,
         logged_as=REQUEST_ID.get() if status == HTTPStatus.INTERNAL_SERVER_ERROR else "",
         may_sign_in=may_sign_in,
-        without_query=request.path if status in OF_THE_QUERY and is_of_the_past else None,
+        may_lack_the_past=status in OF_THE_QUERY and is_of_the_past,
         looked_for=_looked_for() if is_missing and not is_of_the_past else None,
     )
 
