@@ -39,12 +39,13 @@ class BoundedThreads:
         patience: float = PATIENCE_SECONDS,
         *,
         shares: bool = True,
+        most_waiting: int = MAX_WAITING,
     ) -> None:
         self._loop = loop
         self._patience = patience
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="front")
         self._turns = Turns[_Call[Any]]()
-        self._most = threads + MAX_WAITING
+        self._most = threads + most_waiting
         self._shares = shares
         self._under_way = 0
         self._held = Counter[str]()
