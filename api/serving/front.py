@@ -3,6 +3,7 @@
 1. A hot route: run its view on the event loop; it pauses at the loop's door.
 2. Any other route: hand the request to Flask, in a bounded pool of threads that senders share; in a
    smaller one if its sender may be a stranger.
+   Strangers share that one by their addresses.
 3. An error becomes the same problem document as behind Flask.
 """
 
@@ -61,7 +62,7 @@ class Front:
         streams: Bounds = BOUNDS,
     ) -> None:
         self._threads = BoundedThreads(loop, WSGI_THREADS if without_hot else THREADS)
-        self._few_threads = BoundedThreads(loop, STRANGER_THREADS, shares=False)
+        self._few_threads = BoundedThreads(loop, STRANGER_THREADS)
         proxies = application.proxies
         self._door = LoopDoor(services, loop, self._threads, self._few_threads, streams, proxies)
         self._cross_origin = application.cross_origin

@@ -88,7 +88,7 @@ class LoopDoor:
             look_up = partial(admitted, request, self._known, self.services, scope)
         if known := self.known(request):
             return await self._threads.run(look_up, known.sharer)
-        return await self._strangers.run(look_up)
+        return await self._strangers.run(look_up, self._site(request))
 
     def known(self, request: Request) -> Principal | None:
         """Return a request's sender if its token or session was valid when it was last looked up.
@@ -144,9 +144,8 @@ class LoopDoor:
 
     async def verify_apart(self, work: Callable[[], Result], request: Request) -> Result:
         """See `Door.verify_apart`: addresses take turns at a thread that has nothing else to do."""
-        client = self._proxies.client_of(request.peer, request.header)
         try:
-            return await self._verifying.run(work, site_of(client))
+            return await self._verifying.run(work, self._site(request))
         except TooManyRequests:
             raise QueueFull from None
 
@@ -154,6 +153,9 @@ class LoopDoor:
         """See `Door.together`; a thread of its own asks."""
         answer: Result = await self._questions.ask(question)
         return answer
+
+    def _site(self, request: Request) -> str:
+        return site_of(self._proxies.client_of(request.peer, request.header))
 
     def _answers(self, asked: Sequence[Question]) -> list[Any]:
         answers = {question: question(self.services) for question in set(asked)}
