@@ -86,8 +86,11 @@ DURABLE: LiteralString = """
 """
 # All names mean tables of one schema. PostgreSQL's own schema stays before it, and temporary tables
 # come last, so that neither another schema of the path nor a temporary table can take the place of
-# a table of Milepost. Names are qualified here, because the path is not trusted yet. OFFSET 0: the
-# schemas are read before the path changes.
+# a table of Milepost. Of functions with one name, the one wins whose types are exactly those of the
+# call. So each call of Milepost is exact or names pg_catalog: else who may create functions in the
+# schema of the tables would have Milepost run them.
+# Names are qualified here, because the path is not trusted yet. OFFSET 0: the schemas are read
+# before the path changes.
 SESSION: LiteralString = f"""
     SELECT home.holding,
            pg_catalog.pg_backend_pid(),

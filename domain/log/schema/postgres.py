@@ -29,17 +29,17 @@ CREATE = """
 OWN = """
     DO $$ BEGIN
       IF to_regclass('milepost_events') IS NOT NULL THEN
-        EXECUTE format('ALTER TABLE milepost_schema OWNER TO %I', (
+        EXECUTE pg_catalog.format('ALTER TABLE milepost_schema OWNER TO %I', (
           SELECT pg_get_userbyid(relowner) FROM pg_class
-           WHERE oid = to_regclass('milepost_events')));
+           WHERE oid = to_regclass('milepost_events')::oid));
       END IF;
     END $$
 """
 SELECT_EXISTING = """
-    SELECT name FROM unnest(%s::text[]) AS name
+    SELECT name FROM pg_catalog.unnest(%s::text[]) AS name
      WHERE EXISTS (
            SELECT FROM pg_attribute
-            WHERE attrelid = to_regclass(split_part(name, '.', 1)) AND NOT attisdropped
+            WHERE attrelid = to_regclass(split_part(name, '.', 1))::oid AND NOT attisdropped
               AND split_part(name, '.', 2) IN ('', attname))
 """
 SELECT_APPLIED = "SELECT part, step FROM milepost_schema"
