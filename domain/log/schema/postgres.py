@@ -12,8 +12,8 @@ from psycopg.rows import DictRow
 
 from domain.log.connections.postgres import PostgresDatastore
 from domain.log.connections.postgres_locks import LOCK_SCHEMA
-from domain.log.schema import postgres_rights
-from domain.log.schema.steps import Part, RightsLacking, Schema, Step, Tables
+from domain.log.schema import postgres_rights, postgres_tables
+from domain.log.schema.steps import Part, RightsLacking, Schema, Step, Tables, TablesAltered
 
 # Every account may read the table: it tells the account that serves that all steps are applied.
 CREATE = """
@@ -65,6 +65,11 @@ class PostgresSchema(Schema[PostgresCursor]):
         """See `Schema.check_rights`."""
         if lacking := postgres_rights.lacking(self._datastore, self._made()):
             raise RightsLacking.of(lacking)
+
+    def check_tables(self) -> None:
+        """See `Schema.check_tables`."""
+        if fault := postgres_tables.fault_of(self._datastore, self._made()):
+            raise TablesAltered(f"Milepost would not be right over these tables: {fault}.")
 
     def grants(self, role: str, *, only_reads: bool = False) -> Sequence[str]:
         """See `Schema.grants`."""
