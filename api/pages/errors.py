@@ -123,8 +123,12 @@ def bare_page(answer: Answer, prefix: str) -> Answer:
     The front answers so while its threads are busy, or while it is about to end.
     """
     problem = msgspec.json.decode(answer.body)
-    kept = [pair for pair in answer.headers if pair[0].lower() in MESSAGES]
-    headers = [*kept, ("Content-Type", "text/html; charset=utf-8"), ("Cache-Control", "no-store")]
+    passed_on = [pair for pair in answer.headers if pair[0].lower() in MESSAGES]
+    headers = [
+        *passed_on,
+        ("Content-Type", "text/html; charset=utf-8"),
+        ("Cache-Control", "no-store"),
+    ]
     body = BARE.format(
         title=escape(problem["title"]),
         detail=escape(problem.get("detail", "")),

@@ -9,7 +9,7 @@ from threading import Event
 import click
 
 from api.cli.serving.greeting import greet
-from api.cli.terminal.output import opened
+from api.cli.terminal.opening import opened
 from api.serving.logs import log_to_stderr
 from api.serving.processes.ending import listen_to_signals
 from api.serving.processes.listening import claimed

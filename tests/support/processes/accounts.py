@@ -22,7 +22,8 @@ ANOTHER = 65534
 # Everything is imported first: the other account may not be able to read the environment.
 AS_ANOTHER = """
 import encodings.idna, encodings.utf_8_sig, os, sys
-from api.cli import run
+from api.cli import main, run
+list(main.commands.values())
 user, *arguments = sys.argv[1:]
 os.setgroups([])
 os.setgid(int(user))
