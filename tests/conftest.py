@@ -16,6 +16,7 @@ from hypothesis import settings
 from domain.workflows.definition import Workflows
 from domain.workflows.files import load
 from tests.support import parts
+from tests.support.dealing import dealt
 from tests.support.processes.server import Make, Server
 from tests.support.stores.deployment import Clock, Deployment, prepared_env
 from tests.support.stores.postgres_server import PostgresServer, create_database
@@ -23,14 +24,30 @@ from tests.support.stores.prepared import PreparedDatabases, prepare_file
 
 MEMORY = Path("/dev/shm")  # noqa: S108  the folder that Linux keeps in memory
 LEAST_FREE_BYTES = 1 << 30
+# Each worker starts a PostgreSQL server and a browser of its own.
+MOST_WORKERS = 8
 # Speed is measured in bench/: a busy machine must not fail a test.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Run one worker more than there are cores: a third of the time tests wait for processes."""
+    return min((os.cpu_count() or 1) + 1, MOST_WORKERS)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the longest: they wait for processes, and others can use the cores meanwhile."""
-    items.sort(key=lambda item: ("test_crashes" not in item.nodeid, "e2e" not in item.nodeid))
+    """Let each worker begin with its share of the longest.
+
+    They wait for processes, and other tests can use the cores meanwhile.
+    """
+    items.sort(key=lambda item: "test_crashes" not in item.nodeid)
+    items[:] = dealt(
+        items,
+        int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")),
+        is_long=lambda item: item.nodeid.startswith("tests/e2e/"),
+        file_of=lambda item: item.nodeid.partition("::")[0],
+    )
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
