@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Final, cast
 
 from werkzeug.exceptions import HTTPException, RequestTimeout
@@ -199,7 +200,10 @@ class Connection(asyncio.Protocol):
             self._send(self._reader.method, refusal, CLOSE)
             return
         self._present = following
-        self._task = self._connections.loop.create_task(self._answer(following))
+        self._connections.beginning.begin(partial(self._begin, following))
+
+    def _begin(self, incoming: Incoming) -> None:
+        self._task = self._connections.loop.create_task(self._answer(incoming))
 
     async def _answer(self, incoming: Incoming) -> None:
         answer = await self._respond(incoming)
