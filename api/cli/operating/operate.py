@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 import click
 
-from api.cli.terminal.output import as_json, indented, opened, print_json
+from api.cli.terminal.opening import opened
+from api.cli.terminal.output import as_json, indented, print_json
 from api.representations.job import job_body
 from api.schemas.ids import MAX_ID, MAX_REASON, is_printable
 from api.wiring import Services

@@ -74,6 +74,10 @@ class FlaskDoor:
         """See `Door.read_apart`."""
         return work()
 
+    async def verify_apart(self, work: Callable[[], Result], request: Request) -> Result:
+        """See `Door.verify_apart`."""
+        return work()
+
     async def together(self, question: Callable[[Services], Result]) -> Result:
         """See `Door.together`: the thread asks alone."""
         return question(self.services)

@@ -23,7 +23,7 @@ from time import perf_counter
 from typing import Final
 
 from api.errors import TooManyBytes, TooManyConnections
-from api.http.callers.proxies import Proxies
+from api.http.callers.proxies import NO_PROXIES, Proxies
 from api.http.problems.documents import problem_of
 from api.serving.http1.addresses import Addresses
 from api.serving.http1.connection import CLOSE, Connection, Respond
@@ -42,9 +42,6 @@ LAST_TURNS: Final = 64
 """How many times `ACCEPTED_AT_ONCE` connections are accepted when a worker ends, and how many turns
 of the loop then read what has arrived at them."""
 REFUSAL: Final = in_bytes("GET", problem_of(TooManyConnections(), "GET", ""), CLOSE)
-
-
-NO_PROXIES: Final = Proxies(())
 
 
 class Connections:
