@@ -84,6 +84,9 @@ URGED_SECONDS = 0.1
 HEARTBEAT_SECONDS = 60.0
 CLOCK_SECONDS = 30
 """A smaller difference from the server's clock explains no refusal."""
+UNPROVEN_SECONDS = 24 * 3600
+"""How far a server without TLS may correct our clock, which may be in another time zone. Whoever is
+on the way can be that server, and keep what is signed for next year until then."""
 
 MAX_WORDS = 500
 MAX_BYTES = 8 * 1024 * 1024
@@ -560,7 +563,10 @@ class Wire:
             ahead = parsedate_to_datetime(date or "").timestamp() - self._clock()
         except (TypeError, ValueError, IndexError, OverflowError):
             return False
+        is_proven = self._target.url.scheme == "https"
         if abs(ahead - self.ahead) < CLOCK_SECONDS:
+            return False
+        if abs(ahead) > UNPROVEN_SECONDS and not is_proven:
             return False
         self.ahead = ahead
         return True
