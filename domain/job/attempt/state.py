@@ -143,15 +143,6 @@ class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only
         return self.stopped_at or (self.final.moment.recorded_at if self.final else None)
 
     @property
-    def steps_reached(self) -> dict[str, Timestamp]:
-        """The steps that were reached in the attempt; steps of unknown order count as reached."""
-        steps = self.steps
-        if self.final is None:
-            return steps
-        end = self.final.moment
-        return {name: seen for name, seen in steps.items() if not end.surely_before(seen)}
-
-    @property
     def machine_id(self) -> str | None:
         """The attempt's machine: the one that a rollback names or is settled, else the latest."""
         latest = self.server_id.value if self.server_id else None
@@ -225,7 +216,7 @@ def cut_off(attempt: Attempt, before: datetime) -> Attempt:
             if not is_cut(seen.occurred_at):
                 steps[name] = seen
             elif seen.again_at and not is_cut(seen.again_at):
-                steps[name] = Timestamp(seen.recorded_at, seen.again_at)
+                steps[name] = Timestamp(seen.again_recorded_at or seen.recorded_at, seen.again_at)
         changed["steps"] = steps
     if not attempt.claims_machine:
         for field in ("server_id", "server_ip", "tailscale_ip"):
