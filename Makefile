@@ -22,7 +22,7 @@ run: install ## Serve on http://127.0.0.1:8000 (ARGS="--port 8001" for more)
 	@$(BIN)/milepost serve $(ARGS)
 
 test: $(VENV)/test ## Run all tests (ARGS="-k name" for some)
-	@$(BIN)/pytest -n 2 --dist worksteal $(ARGS)
+	@$(BIN)/pytest -n auto --dist worksteal $(ARGS)
 
 bench: $(VENV)/bench ## Measure Milepost against its baselines (ARGS="--short", or names)
 	@$(BIN)/python -m bench $(ARGS)

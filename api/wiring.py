@@ -73,12 +73,14 @@ class Services(msgspec.Struct, frozen=True):
     def prepare(self) -> None:
         """Apply the missing schema steps, and begin the rows and the tree.
 
-        Raises `StoreUnavailable`, `SchemaBehind` if this account may not apply the steps, or
-        `RightsLacking` if it may not write the tables.
+        Raises `StoreUnavailable`, `SchemaBehind` if this account may not apply the steps,
+        `RightsLacking` if it may not write the tables, or `TablesAltered` if somebody has changed
+        them so that Milepost would not be right.
         """
         with translated():
             self.schema.apply()
             self.schema.check_rights()
+            self.schema.check_tables()
             self.read_model.prepare()
             self.tree.prepare()
 

@@ -27,16 +27,18 @@ NAMES = ("domain", "projections", "api")
 
 def run() -> None:
     """Run the `milepost` command."""
-    # Loading takes about a second. Until the command can say something better, Ctrl-C ends it as
-    # it ends a program that is not of Python: without a traceback.
+    # Loading takes a tenth of a second. Until the command can say something better, Ctrl-C ends it
+    # as it ends a program that is not of Python: without a traceback.
     handles_ctrl_c = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if handles_ctrl_c:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     from api.cli import run as run_command
 
-    if handles_ctrl_c:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    run_command()
+    def handle_ctrl_c() -> None:
+        if handles_ctrl_c:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    run_command(handle_ctrl_c)
 
 
 def create_app() -> App:

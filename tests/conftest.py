@@ -24,9 +24,16 @@ from tests.support.stores.prepared import PreparedDatabases, prepare_file
 
 MEMORY = Path("/dev/shm")  # noqa: S108  the folder that Linux keeps in memory
 LEAST_FREE_BYTES = 1 << 30
+# Each worker starts a PostgreSQL server and a browser of its own.
+MOST_WORKERS = 8
 # Speed is measured in bench/: a busy machine must not fail a test.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Run one worker more than there are cores: a third of the time tests wait for processes."""
+    return min((os.cpu_count() or 1) + 1, MOST_WORKERS)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

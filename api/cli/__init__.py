@@ -5,31 +5,13 @@ from __future__ import annotations
 import errno
 import gc
 import sys
+from collections.abc import Callable
 from typing import Any, Final
 
 import click
 from click.exceptions import NoArgsIsHelpError
 
-from api.cli.looking.audit import audit
-from api.cli.looking.jobs import jobs
-from api.cli.looking.replay import replay
-from api.cli.looking.status import status
-from api.cli.moving.backup import backup
-from api.cli.moving.export import export
-from api.cli.moving.import_ import import_
-from api.cli.operating.deadlines import deadlines
-from api.cli.operating.losses import losses
-from api.cli.operating.operate import cancel, fail, retry, stop, stopped
-from api.cli.operating.rebuild import rebuild
-from api.cli.proving.checkpoint import checkpoint
-from api.cli.proving.verify import verify
-from api.cli.remote.demo import demo
-from api.cli.remote.link import link
-from api.cli.remote.top import top
-from api.cli.remote.watch import watch
-from api.cli.serving.serve import init_db, project, serve
-from api.cli.serving.tokens import tokens
-from api.cli.serving.workflows import workflows
+from api.cli.terminal.commands import Commands
 from api.cli.terminal.encoding import escape_what_no_encoding_has, refuse_other_bytes
 from api.cli.terminal.output import INTERRUPTED
 from api.cli.terminal.standard_output import name_faults_of_output, output_faults_in_a_line
@@ -46,6 +28,9 @@ NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 class OneLineErrors(click.Group):
     """A group of commands that prints an error as one line."""
 
+    when_loaded: Callable[[], object] | None = None
+    """What to call when a command is loaded, before it runs."""
+
     def make_context(self, *arguments: Any, **options: Any) -> click.Context:
         """Read the arguments, some of which print a text such as a help."""
         with output_faults_in_a_line():
@@ -55,6 +40,13 @@ class OneLineErrors(click.Group):
         """Refuse arguments that are not UTF-8: no job, file or name is called so."""
         refuse_other_bytes(args)
         return super().parse_args(ctx, args)
+
+    def resolve_command(self, *arguments: Any) -> Any:
+        """Load the command that the arguments name."""
+        resolved = super().resolve_command(*arguments)
+        if self.when_loaded:
+            self.when_loaded()
+        return resolved
 
     def invoke(self, context: click.Context) -> Any:
         """Run a command; print an error of Milepost as a message without a traceback."""
@@ -91,51 +83,58 @@ def _on_one_line(message: str) -> str:
     return visible(" ".join(message.split()))
 
 
-def run() -> None:
-    """Run `milepost` as a program of its own."""
+def run(when_loaded: Callable[[], object] = lambda: None) -> None:
+    """Run `milepost` as a program of its own; call `when_loaded` before the command runs."""
+
+    def loaded() -> None:
+        # Imported modules are never garbage, so the collector need not visit them.
+        gc.freeze()
+        when_loaded()
+
     name_faults_of_output()
     escape_what_no_encoding_has()
     show_warnings_visibly()
-    # Imported modules are never garbage, so the collector need not visit them.
-    gc.freeze()
+    main.when_loaded = loaded
     main()
 
 
-@click.group(cls=OneLineErrors, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=OneLineErrors,
+    commands=Commands(
+        {
+            "serve": "api.cli.serving.serve:serve",
+            "project": "api.cli.serving.serve:project",
+            "init-db": "api.cli.serving.serve:init_db",
+            "status": "api.cli.looking.status:status",
+            "jobs": "api.cli.looking.jobs:jobs",
+            "fail": "api.cli.operating.operate:fail",
+            "cancel": "api.cli.operating.operate:cancel",
+            "retry": "api.cli.operating.operate:retry",
+            "stop": "api.cli.operating.operate:stop",
+            "stopped": "api.cli.operating.operate:stopped",
+            "audit": "api.cli.looking.audit:audit",
+            "replay": "api.cli.looking.replay:replay",
+            "verify": "api.cli.proving.verify:verify",
+            "checkpoint": "api.cli.proving.checkpoint:checkpoint",
+            "deadlines": "api.cli.operating.deadlines:deadlines",
+            "demo": "api.cli.remote.demo:demo",
+            "watch": "api.cli.remote.watch:watch",
+            "top": "api.cli.remote.top:top",
+            "link": "api.cli.remote.link:link",
+            "losses": "api.cli.operating.losses:losses",
+            "rebuild": "api.cli.operating.rebuild:rebuild",
+            "backup": "api.cli.moving.backup:backup",
+            "export": "api.cli.moving.export:export",
+            "import": "api.cli.moving.import_:import_",
+            "tokens": "api.cli.serving.tokens:tokens",
+            "workflows": "api.cli.serving.workflows:workflows",
+        }
+    ),
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(package_name="milepost")
 def main() -> None:
     """Record what happens to provisioning jobs and show people how far they are.
 
     Settings come from the environment: see docs/reference/settings.md.
     """
-
-
-for command in (
-    serve,
-    project,
-    init_db,
-    status,
-    jobs,
-    fail,
-    cancel,
-    retry,
-    stop,
-    stopped,
-    audit,
-    replay,
-    verify,
-    checkpoint,
-    deadlines,
-    demo,
-    watch,
-    top,
-    link,
-    losses,
-    rebuild,
-    backup,
-    export,
-    import_,
-    tokens,
-    workflows,
-):
-    main.add_command(command)

@@ -38,7 +38,7 @@ class Live(NamedTuple):
     server_time: datetime | None
 
 
-class Told(NamedTuple):
+class Event(NamedTuple):
     """An event of the log, at a position, with the document after it."""
 
     position: int
@@ -58,7 +58,7 @@ class Lost(NamedTuple):
     seconds: float
 
 
-News: TypeAlias = Live | Told | Ended | Lost
+News: TypeAlias = Live | Event | Ended | Lost
 
 
 class Following:
@@ -131,7 +131,7 @@ class Following:
         if block.event == "end":
             yield Ended(self._position())
         elif block.event is None:
-            yield Told(self._position(), json_object(block.data.encode()))
+            yield Event(self._position(), json_object(block.data.encode()))
 
     def _position(self) -> int:
         if not self._last_id:

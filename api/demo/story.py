@@ -79,7 +79,7 @@ def scenes(tag: str) -> Sequence[Scene]:
         "failed_step": "ansible",
         **first_db,
     }
-    told: dict[Part, list[tuple[float, str, Act]]] = {
+    scenes: dict[Part, list[tuple[float, str, Act]]] = {
         WEB: [
             (0.0, "registered", Register("vm@1")),
             (1.0, "provisioning", Report(BEGUN)),
@@ -114,5 +114,7 @@ def scenes(tag: str) -> Sequence[Scene]:
             (9.5, "a last heartbeat", Report(ALIVE)),
         ],
     }
-    every = (Scene(at, part, words, act) for part, acts in told.items() for at, words, act in acts)
+    every = (
+        Scene(at, part, words, act) for part, acts in scenes.items() for at, words, act in acts
+    )
     return sorted(every, key=lambda scene: scene.at)

@@ -106,7 +106,7 @@ def error_page(
         passes=status >= HTTPStatus.INTERNAL_SERVER_ERROR,
         logged_as=REQUEST_ID.get() if status == HTTPStatus.INTERNAL_SERVER_ERROR else "",
         may_sign_in=may_sign_in,
-        without_query=request.path if status in OF_THE_QUERY and is_of_the_past else None,
+        may_lack_the_past=status in OF_THE_QUERY and is_of_the_past,
         looked_for=_looked_for() if is_missing and not is_of_the_past else None,
     )
 
@@ -123,8 +123,12 @@ def bare_page(answer: Answer, prefix: str) -> Answer:
     The front answers so while its threads are busy, or while it is about to end.
     """
     problem = msgspec.json.decode(answer.body)
-    kept = [pair for pair in answer.headers if pair[0].lower() in MESSAGES]
-    headers = [*kept, ("Content-Type", "text/html; charset=utf-8"), ("Cache-Control", "no-store")]
+    passed_on = [pair for pair in answer.headers if pair[0].lower() in MESSAGES]
+    headers = [
+        *passed_on,
+        ("Content-Type", "text/html; charset=utf-8"),
+        ("Cache-Control", "no-store"),
+    ]
     body = BARE.format(
         title=escape(problem["title"]),
         detail=escape(problem.get("detail", "")),

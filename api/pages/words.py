@@ -38,7 +38,7 @@ def where(job: Mapping[str, Any]) -> str:
     return ""
 
 
-def standing(job: Mapping[str, Any]) -> str:
+def headline(job: Mapping[str, Any]) -> str:
     """Return a sentence about the job that changes only when its state does."""
     state, rest = word(state_of(job)).capitalize(), detail(job)
     if not rest:
@@ -68,7 +68,7 @@ def detail(job: Mapping[str, Any]) -> str:
 def announced(job: Mapping[str, Any]) -> str:
     """Return what a screen reader says once it has changed: the sentence, and a health not ok."""
     unwell = UNWELL.get(health_state(job))
-    return f"{standing(job)} {unwell}" if unwell else standing(job)
+    return f"{headline(job)} {unwell}" if unwell else headline(job)
 
 
 def health_state(job: Mapping[str, Any]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Any, Final
-from urllib.parse import quote
 
 from flask import current_app, request
 
@@ -16,6 +15,7 @@ from api.http.flask_side.blueprint import BY_TOKEN, Blueprint
 from api.http.messages import Answer
 from api.links import NAME
 from api.schemas.answers import LinkSchema
+from api.schemas.ids import in_path
 from api.schemas.requests import AgentLinkSchema, JobLinkSchema, WorkflowLinkSchema
 
 bp = Blueprint("links", __name__, description="Signed links, for readers without a token")
@@ -34,7 +34,6 @@ OF_AGENT: Final = {
     "instance": "/api/agents/{}/instance",
 }
 OF_WORKFLOW: Final = {"badge": "/api/workflows/{}/badge.svg"}
-IN_A_PATH: Final = "/:@"
 
 
 @bp.route("/api/jobs/<id:job_id>/links", operation="link_job", methods=["POST"])
@@ -85,7 +84,7 @@ def _made(form: str, about: str, seconds: int) -> Answer:
     _check(form.format(about), about)
     expires = int(services.clock().timestamp()) + seconds
     link = services.links.make(form.format(about), caller.token_id, expires)
-    path = f"{form.format(quote(about, safe=IN_A_PATH))}?{NAME}={link}"
+    path = f"{form.format(in_path(about))}?{NAME}={link}"
     base = services.settings.public_url or request.root_url.rstrip("/")
     shown = {
         "url": base + path,

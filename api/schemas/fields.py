@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from marshmallow import ValidationError, fields, validate
 
-from api.schemas.ids import MAX_ID, MAX_REASON, is_printable
+from api.schemas.ids import MAX_ID, MAX_REASON, OUT_OF_PATHS, is_printable
 from api.schemas.times import asked_time
 
 
@@ -29,6 +29,19 @@ class Name(fields.String):
         super().__init__(
             validate=[bounds, _printable], metadata={"description": description}, **options
         )
+
+
+def _stays_in_a_path(value: str) -> None:
+    if value in OUT_OF_PATHS:
+        raise ValidationError(f"{value} cannot be an id: clients take it out of a URL's path.")
+
+
+class PathName(Name):
+    """The id of a new job or agent, which will be a part of paths: a name, but not `.` or `..`."""
+
+    def __init__(self, description: str, **options: Any) -> None:
+        super().__init__(f"{description}; not `.` or `..`", **options)
+        self.validators.append(_stays_in_a_path)
 
 
 class Reason(fields.String):

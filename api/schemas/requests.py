@@ -6,7 +6,7 @@ from typing import Final
 
 from marshmallow import INCLUDE, RAISE, Schema, ValidationError, fields, validate
 
-from api.schemas.fields import LongInteger, Name, Reason, RunId
+from api.schemas.fields import LongInteger, Name, PathName, Reason, RunId
 from api.schemas.ids import MAX_RUN_ATTEMPT
 from api.schemas.statuses import about_outcome
 from domain.job.callback import STATUSES
@@ -76,8 +76,8 @@ class RegistrationSchema(Schema):
 
         unknown = RAISE
 
-    agent_id = Name("The agent that is provisioned", required=True)
-    job_id = Name("The job's id; Milepost makes one if it is left out")
+    agent_id = PathName("The agent that is provisioned", required=True)
+    job_id = PathName("The job's id; Milepost makes one if it is left out")
     user_id = Name("The agent's owner; by default the user that the token is bound to")
     region = Name("The machine's region", load_default="us-east")
     workflow = Name(

@@ -21,11 +21,11 @@ class MemorySessions:
     def add(self, session: Session) -> None:
         """See `SessionStore.add`."""
         now = datetime.fromisoformat(session.made_at)
-        kept = [each for each in self._sessions.values() if not each.has_ended(now)]
-        kept.sort(key=lambda each: (each.seen_at, each.hash))
-        of_issuer = [each.hash for each in kept if each.issuer == session.issuer]
+        alive = [each for each in self._sessions.values() if not each.has_ended(now)]
+        alive.sort(key=lambda each: (each.seen_at, each.hash))
+        of_issuer = [each.hash for each in alive if each.issuer == session.issuer]
         ended = set(of_issuer[: max(0, len(of_issuer) - self._most_of_one + 1)])
-        self._sessions = {each.hash: each for each in kept if each.hash not in ended}
+        self._sessions = {each.hash: each for each in alive if each.hash not in ended}
         self._sessions[session.hash] = session
 
     def find(self, hash_: str) -> Session | None:

@@ -28,7 +28,7 @@ from api.settings.checks.validation import (
 )
 from api.settings.settings import CONNECTIONS_PER_ADDRESS, DRAIN_SECONDS, Settings
 from api.settings.variables import InvalidSetting, Variables
-from domain.log.connections.postgres import CONNECTIONS
+from domain.log.connections import CONNECTIONS
 
 MAX_CONNECTIONS: Final = 1_000_000
 MAX_DRAIN_SECONDS: Final = 600

@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 from typing import Final
 
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from api.settings.postgres_url import parts_of
 
 SHOWN: Final = (
     "service",
@@ -29,7 +29,10 @@ def pg_dump(database_url: str, target: Path) -> str:
 
     It names no password: `pg_dump` finds it in PGPASSWORD or PGPASSFILE, or asks for it.
     """
-    given = conninfo_to_dict(database_url)
+    # Also backups of SQLite files import this module, and need no driver of PostgreSQL.
+    from psycopg.conninfo import make_conninfo
+
+    given = parts_of(database_url)
     connection = make_conninfo("", **{name: given[name] for name in SHOWN if name in given})
     words = ("pg_dump", "--format=custom", f"--file={target}", f"--dbname={connection}")
     return f"umask 077; {shlex.join(words)}"

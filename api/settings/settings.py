@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
-from psycopg.conninfo import conninfo_to_dict
 
 from api.settings.checks.named_senders import NamedSender
 from api.settings.checks.sqlite_file import file_of
+from api.settings.postgres_url import parts_of
 from domain.evidence.signing_keys import PrivateKey, PublicKey
-from domain.log.connections.postgres import CONNECTIONS
+from domain.log.connections import CONNECTIONS
 
 CONNECTIONS_PER_ADDRESS: Final = 1_024
 """Far more than the honest senders behind one address have: a callback takes milliseconds."""
@@ -88,7 +88,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """The database's URL without its password, for output."""
         if self.database == "sqlite":
             return self.database_url
-        parts = conninfo_to_dict(self.database_url)
+        parts = parts_of(self.database_url)
         user = f"{parts['user']}@" if parts.get("user") else ""
         host, dbname = str(parts.get("host") or ""), parts.get("dbname") or ""
         if host.startswith("/"):  # a Unix socket
@@ -111,7 +111,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """
         if self.database == "sqlite":
             return str(self.sqlite_file.resolve())
-        parts = conninfo_to_dict(self.database_url)
+        parts = parts_of(self.database_url)
         # With these, one server has several databases, or several schemas of one.
         others = [f"{name}={parts[name]}" for name in ("service", "options") if parts.get(name)]
         return " ".join([self.shown_database, *others])

@@ -411,10 +411,20 @@ def spool_root(environ: Mapping[str, str]) -> Path:
     if given := environ.get("MILEPOST_SPOOL"):
         return Path(given)
     for base, below in (("XDG_STATE_HOME", ""), ("HOME", ".local/state")):
-        if environ.get(base, "").startswith("/"):
-            return Path(environ[base], below, "milepost-report")
-    # As for cloud-init. Python's `tempfile` would write to each folder, and raise if all are full.
+        given = environ.get(base, "")
+        # A home that is not there, such as /nonexistent, is not to be made.
+        is_usable = base != "HOME" or os.access(given, os.F_OK)
+        if given.startswith("/") and is_usable and _may_be_written(Path(given, below)):
+            return Path(given, below, "milepost-report")
+    # As for cloud-init, and for an account without a name in a container, whose home is `/`.
+    # Python's `tempfile` would write to each folder, and raise if all are full.
     return Path(environ.get("TMPDIR") or "/tmp", f"milepost-report-{os.getuid()}")  # noqa: S108
+
+
+def _may_be_written(folder: Path) -> bool:
+    """Tell whether this account may write to a folder, or make it."""
+    there = next(each for each in (folder, *folder.parents) if os.access(each, os.F_OK))
+    return os.access(there, os.W_OK | os.X_OK)
 
 
 def _privately(path: str, flags: int) -> int:
@@ -867,6 +877,7 @@ class Command:
 
     def __init__(self, argv: list[str], env: Mapping[str, str], copies: bool) -> None:
         """Start it; raise `OSError` if there is no such command."""
+        _check_name(argv)
         self._heard = {each for each in PASSED_ON if signal.getsignal(each) is not signal.SIG_IGN}
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {*self._heard, signal.SIGCHLD})
@@ -1085,6 +1096,7 @@ class Reporter:
         for each in IGNORED_BY_PYTHON:
             signal.signal(each, signal.SIG_DFL)
         try:
+            _check_name(argv)
             os.execvp(argv[0], argv)  # noqa: S606  its whole purpose
         except OSError as error:
             self.say(f"{argv[0]}: {error.strerror}")
@@ -1124,6 +1136,12 @@ def _pairs(given: Sequence[str]) -> dict[str, str]:
             raise Unusable("metadata are pairs like image=debian-12")
         pairs[name] = value
     return pairs
+
+
+def _check_name(argv: Sequence[str]) -> None:
+    """Raise for an empty name what the system would; Python has another error for it."""
+    if not argv[0]:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
 
 
 def _not_started(error: OSError) -> int:

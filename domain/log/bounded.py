@@ -17,14 +17,14 @@ READ_BYTES: Final = 4 * 2**20
 
 def within_bytes(events: Iterable[Stored]) -> list[Stored]:
     """Return the first events, up to the one with which their states reach `READ_BYTES`."""
-    taken: list[Stored] = []
+    first: list[Stored] = []
     size = 0
     for event in events:
-        taken.append(event)
+        first.append(event)
         size += len(event.state)
         if size >= READ_BYTES:
             break
-    return taken
+    return first
 
 
 def is_full(events: Sequence[Stored], limit: int) -> bool:

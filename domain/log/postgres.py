@@ -23,7 +23,8 @@ from psycopg.errors import InsufficientPrivilege
 
 from domain.job.keys.key import Key
 from domain.log.clock import CarriedClock
-from domain.log.connections.postgres import CONNECTIONS, PostgresDatastore
+from domain.log.connections import CONNECTIONS
+from domain.log.connections.postgres import PostgresDatastore
 from domain.log.connections.postgres_locks import LOCK_LOG
 from domain.log.connections.postgres_prepared import Prepared
 from domain.log.filling.postgres import PostgresFilling

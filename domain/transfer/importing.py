@@ -145,12 +145,12 @@ class _Intake:
 
     def _forgotten(self) -> list[Snapshot]:
         """Drop the least recently used jobs from memory; return snapshots to recall them from."""
-        taken = []
+        snapshots = []
         for folded in self._jobs.evict():
             new = folded.job.version - folded.snapshot_version
             if folded.whole and new >= SNAPSHOT_AFTER:
-                taken.append(snapshot_of(folded.job, self._mapper))
-        return taken
+                snapshots.append(snapshot_of(folded.job, self._mapper))
+        return snapshots
 
     def _placed(self, number: int, event: Portable) -> Stored:
         folded = self._jobs[event.job_id]

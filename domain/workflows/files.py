@@ -57,8 +57,8 @@ def read(path: Path) -> Workflow:
         line = raw[: error.start].count(b"\n") + 1
         raise InvalidDefinition(f"{path}:{line}: not UTF-8: {error.reason}") from error
     except tomllib.TOMLDecodeError as error:
-        told = re.search(r"at line (\d+)", str(error))
-        where = told[1] if told else len(text.splitlines())
+        named = re.search(r"at line (\d+)", str(error))
+        where = named[1] if named else len(text.splitlines())
         raise InvalidDefinition(f"{path}:{where}: not TOML: {error}") from error
     lines = _Lines(text)
     try:

@@ -144,12 +144,12 @@ class Batch:
 
     def _snapshots(self) -> list[Snapshot]:
         """Take the snapshots that are due."""
-        taken: list[Snapshot] = []
+        snapshots: list[Snapshot] = []
         for job_id, folded in self.jobs.items():
             if folded.snapshot_due:
-                taken.append(snapshot_of(folded.job, self._mapper))
+                snapshots.append(snapshot_of(folded.job, self._mapper))
                 self.jobs[job_id] = Folded(folded.job, folded.job.version)
-        return taken
+        return snapshots
 
     def receipts(self, positions: Sequence[int]) -> list[Receipt | Exception]:
         """Return the answer to every command, in order, from the positions of the stored events."""

@@ -8,6 +8,7 @@ The work never blocks a caller that posts: a caller in a thread waits for its ou
 
 from __future__ import annotations
 
+import sys
 import weakref
 from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
@@ -144,10 +145,13 @@ class Batching(Generic[Request, Result]):
         return self._waiting
 
     def close(self) -> None:
-        """End the thread once it has done what waits; give up after some seconds."""
+        """End the thread once it has done what waits; give up after some seconds.
+
+        While the interpreter ends, no thread but the main one runs, so nobody waits for it.
+        """
         with self._starting:
             thread = self._thread
-        if thread is not None:
+        if thread is not None and not sys.is_finalizing():
             self._queue.put(None)
             thread.join(CLOSING_SECONDS)
 
@@ -163,12 +167,12 @@ class Batching(Generic[Request, Result]):
                 thread.start()
                 self._thread = thread  # only now: a later request tries again if this one failed
 
-    def _take(self, taken: Sequence[Ticket[Request, Result]]) -> None:
+    def _take(self, tickets: Sequence[Ticket[Request, Result]]) -> None:
         with self._counting:
-            self._waiting -= len(taken)
+            self._waiting -= len(tickets)
         batch: list[Ticket[Request, Result]] = []
         size = 0
-        for ticket in taken:
+        for ticket in tickets:
             batch.append(ticket)
             size += self._weigh(ticket.request)
             if len(batch) == self._max_batch or size >= MAX_BATCH_BYTES:
@@ -213,13 +217,13 @@ def _serve(
     batching: weakref.ref[Batching[Request, Result]],
 ) -> None:
     while (first := queue.get()) is not None:
-        taken = [*first, *_all_that_waits(queue)]
+        tickets = [*first, *_all_that_waits(queue)]
         if (present := batching()) is None:
             return
-        present._take(taken)
+        present._take(tickets)
         # Drop every reference before waiting: the next request may come much later, and a reference
         # would keep the batching alive.
-        del present, taken, first
+        del present, tickets, first
 
 
 def _all_that_waits(

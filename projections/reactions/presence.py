@@ -115,9 +115,9 @@ class Presence(msgspec.Struct, frozen=True):
 
     def without_old_jumps(self, now: datetime, longest: float) -> Presence:
         """Return the same without jumps that no deadline of `longest` seconds can span."""
-        kept = tuple(
+        remaining = tuple(
             each
             for each in self.jumps
             if (now - each.before).total_seconds() - each.seconds <= longest
         )
-        return self if kept == self.jumps else msgspec.structs.replace(self, jumps=kept)
+        return self if remaining == self.jumps else msgspec.structs.replace(self, jumps=remaining)

@@ -9,9 +9,11 @@ import click
 from rich.text import Text
 
 from api.cli.looking.trail import print_trail
+from api.cli.terminal.opening import opened
 from api.cli.terminal.options import Kinds, When
-from api.cli.terminal.output import as_json, console, indented, opened, print_json, status_text
+from api.cli.terminal.output import as_json, indented, print_json
 from api.cli.terminal.steps import steps_text
+from api.cli.terminal.tables import console, status_text
 from api.representations.event import entry_body
 from api.representations.job import shown_steps
 from api.wiring import Services

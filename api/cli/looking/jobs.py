@@ -5,16 +5,9 @@ from __future__ import annotations
 import click
 
 from api.cli.looking.one_job import show_job
-from api.cli.terminal.output import (
-    ago,
-    as_json,
-    counted,
-    on_one_line,
-    opened,
-    print_json,
-    print_table,
-    status_text,
-)
+from api.cli.terminal.opening import opened
+from api.cli.terminal.output import ago, as_json, counted, on_one_line, print_json
+from api.cli.terminal.tables import print_table, status_text
 from api.representations.job import attention_body, health_of, job_body
 from api.schemas.statuses import about_outcome
 from api.wiring import Services

@@ -9,15 +9,9 @@ import click
 from rich.text import Text
 
 from api.cli.terminal.options import shown_time
-from api.cli.terminal.output import (
-    ago,
-    console,
-    indented,
-    print_json,
-    print_table,
-    status_text,
-)
+from api.cli.terminal.output import ago, indented, print_json
 from api.cli.terminal.steps import steps_text
+from api.cli.terminal.tables import console, print_table, status_text
 from api.representations.job import job_body, shown_steps
 from api.representations.timeline import timeline_body
 from api.wiring import Services
@@ -72,10 +66,10 @@ def show_job(services: Services, job_id: str, as_json: bool) -> None:
             value = _when(job[name], services) if name in LABELS else str(job[name])
             click.echo(f"  {label:{WIDE}} {indented(value, WIDE + 3)}")
     if refusal := job["last_refusal"]:
-        kept = job["refused_callbacks"]
+        count = job["refused_callbacks"]
         when = _when(refusal["at"], services)
         why = f"{when}: {refusal['reason']}: {refusal['detail']}"
-        counted_ = f" ({kept} in all)" if kept > 1 else ""
+        counted_ = f" ({count} in all)" if count > 1 else ""
         click.echo(f"  {'refused callback':{WIDE}} {indented(why + counted_, WIDE + 3)}")
     if sentence := job["health"]["sentence"]:
         click.echo(f"  {job['health']['state']:{WIDE}} {visible(sentence)}")

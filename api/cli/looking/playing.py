@@ -14,8 +14,9 @@ from rich.panel import Panel
 from rich.text import Text
 
 from api.cli.terminal.options import shown_time
-from api.cli.terminal.output import on_one_line, status_text
+from api.cli.terminal.output import on_one_line
 from api.cli.terminal.steps import steps_text
+from api.cli.terminal.tables import status_text
 from api.representations.job import shown_steps
 from domain.unseen import visible, visible_lines
 from domain.workflows.definition import Workflows

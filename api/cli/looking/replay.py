@@ -12,7 +12,9 @@ from click.core import ParameterSource
 from rich.live import Live
 
 from api.cli.looking.playing import as_line, frames, on_screen, play
-from api.cli.terminal.output import INTERRUPTED, console, opened
+from api.cli.terminal.opening import opened
+from api.cli.terminal.output import INTERRUPTED
+from api.cli.terminal.tables import console
 from domain.errors import JobNotFound
 from domain.log.reading.contract import NEWEST
 from projections.reading.entries import Wanted

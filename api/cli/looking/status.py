@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import click
 
-from api.cli.terminal.output import as_json, counted, opened, print_json, print_table, status_text
+from api.cli.terminal.opening import opened
+from api.cli.terminal.output import as_json, counted, print_json
+from api.cli.terminal.tables import print_table, status_text
 from domain.unseen import visible
 
 
@@ -13,7 +15,7 @@ from domain.unseen import visible
 def status(as_json: bool) -> None:
     """Show how far log, read model and tree are, and count the jobs."""
     with opened(only_looks=True) as services:
-        standing, counts = services.reader.status(), dict(services.reader.counts())
+        projection, counts = services.reader.status(), dict(services.reader.counts())
         growth = services.evidence.growth()
         lost_ends = services.lost_ends()
         deadlines = services.deadlines().sentence(services.milepost.store.now())
@@ -23,32 +25,34 @@ def status(as_json: bool) -> None:
         return print_json(
             {
                 "database": database,
-                "log_position": standing.log_position,
-                "read_model_position": standing.read_model_position,
-                "lag_events": standing.lag_events,
+                "log_position": projection.log_position,
+                "read_model_position": projection.read_model_position,
+                "lag_events": projection.lag_events,
                 "lost_ends": lost_ends,
-                "shape": standing.shape,
-                "rebuild_position": standing.rebuilt_position,
+                "shape": projection.shape,
+                "rebuild_position": projection.rebuilt_position,
                 "tree_size": growth.size,
                 "tree_position": growth.position,
-                "tree_lag_events": growth.lag(standing.log_position),
+                "tree_lag_events": growth.lag(projection.log_position),
                 "tree_fault": growth.fault,
                 "deadlines": deadlines or "watched",
                 "warnings": warnings,
                 "jobs": counts,
-                "set_aside": standing.set_aside,
+                "set_aside": projection.set_aside,
             }
         )
     click.echo(f"Database     {database}")
-    click.echo(f"Log          position {standing.log_position}")
+    click.echo(f"Log          position {projection.log_position}")
     for loss in lost_ends:
         click.echo(f"             lost its end: {loss.sentence()}; see milepost losses list")
-    click.echo(f"Read model   {_behind(standing.lag_events)}")
-    if standing.shape != shape:
-        click.echo(f"             with shape {standing.shape}; this release writes shape {shape}")
-    if standing.rebuilt_position is not None:
-        click.echo(f"Rebuild      at position {standing.rebuilt_position}, running or interrupted")
-    behind = _behind(growth.lag(standing.log_position))
+    click.echo(f"Read model   {_behind(projection.lag_events)}")
+    if projection.shape != shape:
+        click.echo(f"             with shape {projection.shape}; this release writes shape {shape}")
+    if projection.rebuilt_position is not None:
+        click.echo(
+            f"Rebuild      at position {projection.rebuilt_position}, running or interrupted"
+        )
+    behind = _behind(growth.lag(projection.log_position))
     click.echo(f"Tree         {counted(growth.size, 'event')}, {growth.fault or behind}")
     if deadlines:
         click.echo(f"Deadlines    {deadlines}")
@@ -56,9 +60,9 @@ def status(as_json: bool) -> None:
         click.echo(f"Warning      {visible(warning)}")
     rows = [(status_text(name), count) for name, count in sorted(counts.items())]
     print_table(("Status", "Jobs"), rows, "Jobs         none yet")
-    if standing.set_aside:
+    if projection.set_aside:
         rows_aside = [
-            (e.position, e.job_id, e.version, e.topic, e.error) for e in standing.set_aside
+            (e.position, e.job_id, e.version, e.topic, e.error) for e in projection.set_aside
         ]
         click.echo("Events that could not be folded:")
         print_table(("Position", "Job", "Version", "Event", "Error"), rows_aside, "")

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from api.cli.terminal.options import shown_time
-from api.cli.terminal.output import status_text
+from api.cli.terminal.tables import status_text
 from api.representations.changes import changes
 from api.representations.job import job_body
 from domain.unseen import visible

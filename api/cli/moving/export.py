@@ -12,8 +12,9 @@ import click
 import msgspec
 
 from api.cli.moving.export_file import manifest_of, refuse_to_replace, write
+from api.cli.terminal.opening import opened
 from api.cli.terminal.options import When
-from api.cli.terminal.output import as_json, counted, opened, print_json
+from api.cli.terminal.output import as_json, counted, print_json
 from api.formats import Format
 from api.formats.cloudevents import SOURCE, URI_REFERENCE, batch, cloudevents
 from api.formats.spreadsheet import CSV

@@ -13,7 +13,8 @@ import click
 import msgspec
 
 from api.cli.moving.export_file import manifest_of
-from api.cli.terminal.output import as_json, counted, opened, print_json
+from api.cli.terminal.opening import opened
+from api.cli.terminal.output import as_json, counted, print_json
 from api.cli.terminal.progress import progress
 from api.settings.config import from_environment
 from api.wiring import Services

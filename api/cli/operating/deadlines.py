@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from api.cli.terminal.output import opened
+from api.cli.terminal.opening import opened
 
 
 @click.group()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import click
 
-from api.cli.terminal.output import as_json, counted, opened, print_json, print_table
+from api.cli.terminal.opening import opened
+from api.cli.terminal.output import as_json, counted, print_json
+from api.cli.terminal.tables import print_table
 from domain.log.store import translated
 
 

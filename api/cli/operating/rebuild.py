@@ -9,8 +9,10 @@ import click
 import msgspec
 from eventsourcing.persistence import PersistenceError
 
-from api.cli.terminal.output import as_json, counted, opened, print_json, print_table
+from api.cli.terminal.opening import opened
+from api.cli.terminal.output import as_json, counted, print_json
 from api.cli.terminal.progress import progress
+from api.cli.terminal.tables import print_table
 from api.wiring import Services
 from domain.log.store import translated
 from projections.comparing.rows import RowDifference

@@ -7,7 +7,7 @@ from time import monotonic
 
 import click
 
-from api.cli.terminal.output import opened
+from api.cli.terminal.opening import opened
 from api.representations.checkpoint import signed
 from api.wiring import Services
 from domain.evidence.signing_keys import InvalidKey, PrivateKey

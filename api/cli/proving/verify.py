@@ -13,7 +13,8 @@ import click
 import msgspec
 
 from api.atomic_file import atomic_file
-from api.cli.terminal.output import INTERRUPTED, as_json, counted, opened, print_json
+from api.cli.terminal.opening import opened
+from api.cli.terminal.output import INTERRUPTED, as_json, counted, print_json
 from api.cli.terminal.progress import progress
 from api.settings.home import make_folder
 from api.settings.settings import Settings

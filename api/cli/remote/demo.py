@@ -15,7 +15,8 @@ from rich.live import Live
 
 from api.cli.remote.connecting import asking, remote, url_option
 from api.cli.remote.stage import Lines, as_table
-from api.cli.terminal.output import INTERRUPTED, console
+from api.cli.terminal.output import INTERRUPTED
+from api.cli.terminal.tables import console
 from api.demo.playing import Play, Row
 from api.demo.server import Server
 from api.demo.story import CAST

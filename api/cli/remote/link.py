@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from urllib.parse import quote
 
 import click
 
@@ -11,6 +10,7 @@ from api.cli.remote.connecting import asking, remote, url_option
 from api.cli.terminal.options import Lifetime
 from api.cli.terminal.output import as_json, print_json
 from api.client.server import RemoteServer
+from api.schemas.ids import in_path
 
 OPENS = ("page", "stream", "badge", "job", "instance")
 
@@ -59,7 +59,7 @@ def link(
     left = lifetime if isinstance(lifetime, timedelta) else lifetime - datetime.now(UTC)
     where = remote(url)
     [(kind, name)] = named
-    about = f"{kind}/{quote(name, safe='/:@')}"
+    about = f"{kind}/{in_path(name)}"
     body = {"expires_in": int(left.total_seconds()), **({"opens": opens} if opens else {})}
     with asking(where):
         made = RemoteServer(where.url, where.token).ask("POST", f"/api/{about}/links", body)

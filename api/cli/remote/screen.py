@@ -9,8 +9,9 @@ from rich.text import Text
 
 from api.cli.remote.seen import HEALTH, Seen
 from api.cli.terminal.options import shown_time
-from api.cli.terminal.output import counted, on_one_line, status_text
+from api.cli.terminal.output import counted, on_one_line
 from api.cli.terminal.steps import steps_text
+from api.cli.terminal.tables import status_text
 from domain.unseen import visible, visible_lines
 from projections.views.durations import span
 from projections.views.gist import gist

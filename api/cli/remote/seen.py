@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from rich.text import Text
 
-from api.cli.terminal.output import status_text
+from api.cli.terminal.tables import status_text
 from projections.views.ui_steps import ShownStep
 
 HEALTH: Final = {"late": "yellow", "unresponsive": "bold red"}

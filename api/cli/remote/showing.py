@@ -11,14 +11,14 @@ from api.cli.remote.connection import Connection
 from api.cli.remote.screen import on_line, on_screen
 from api.cli.remote.seen import Seen
 from api.cli.terminal.output import print_json
-from api.client.following import Live, Lost, Told
+from api.client.following import Event, Live, Lost
 from domain.unseen import visible
 
 
 class Showing:
     """A way to show a job. What it does not override, it does not show."""
 
-    def event(self, told: Told) -> None:
+    def event(self, event: Event) -> None:
         """Show an event of the job's stream."""
 
     def state(self, seen: Seen | None, connection: Connection) -> None:
@@ -77,9 +77,9 @@ class Lines(Growing):
 class Json(Growing):
     """A JSON object for each event of the stream, and one for its end."""
 
-    def event(self, told: Told) -> None:
+    def event(self, event: Event) -> None:
         """See `Showing.event`."""
-        self._print("state", told.position, told.document)
+        self._print("state", event.position, event.document)
 
     def end(self, position: int, seen: Seen) -> None:
         """See `Showing.end`."""

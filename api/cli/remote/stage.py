@@ -10,8 +10,8 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from api.cli.terminal.output import status_text
 from api.cli.terminal.steps import COLOURS, MARKS
+from api.cli.terminal.tables import status_text
 from api.demo.playing import Row
 from domain.unseen import visible
 

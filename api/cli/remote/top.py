@@ -15,8 +15,9 @@ from api.cli.remote.board import Board, as_lines, board_of, on_screen
 from api.cli.remote.connecting import asking, remote, url_option
 from api.cli.remote.connection import Connection
 from api.cli.remote.inbox import Inbox
-from api.cli.terminal.output import as_json, console, print_json
-from api.client.following import PASSING, Live, Lost, Told
+from api.cli.terminal.output import as_json, print_json
+from api.cli.terminal.tables import console
+from api.client.following import PASSING, Event, Live, Lost
 from api.client.server import NoServer, Refused, RemoteServer
 from domain.unseen import visible
 
@@ -66,7 +67,7 @@ def follow(server: RemoteServer, show: Show) -> None:
     while True:
         news = inbox.next(TICK_SECONDS)
         match news:
-            case Told():
+            case Event():
                 position, is_old = news.position, True
             case Live() | Lost():
                 connection.take(news)
@@ -80,7 +81,7 @@ def follow(server: RemoteServer, show: Show) -> None:
                     raise
                 is_old, why_old = True, f"The board is old: {error}"
             read_at = monotonic()
-        elif isinstance(news, Told):
+        elif isinstance(news, Event):
             continue
         show(board, connection, connection.trouble() or why_old)
 

@@ -15,8 +15,9 @@ from api.cli.remote.connection import Connection
 from api.cli.remote.inbox import Inbox
 from api.cli.remote.seen import Seen, seen_instance, seen_job
 from api.cli.remote.showing import Json, Lines, Screen, Showing
-from api.cli.terminal.output import as_json, console
-from api.client.following import Ended, Live, Lost, Told
+from api.cli.terminal.output import as_json
+from api.cli.terminal.tables import console
+from api.client.following import Ended, Event, Live, Lost
 from api.client.server import NO_MILEPOST, NoServer, Refused, RemoteServer
 
 TICK_SECONDS: Final = 1.0
@@ -78,9 +79,9 @@ def follow(server: RemoteServer, watched: Watched, showing: Showing) -> Seen:
     looked_at = -LOOK_SECONDS
     while True:
         match inbox.next(TICK_SECONDS):
-            case Told() as told:
-                seen = watched.seen(told.document)
-                showing.event(told)
+            case Event() as event:
+                seen = watched.seen(event.document)
+                showing.event(event)
             case Live() | Lost() as news:
                 connection.take(news)
                 showing.stream(news, connection)

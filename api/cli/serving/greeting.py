@@ -70,4 +70,5 @@ def _print(settings: Settings, made: dict[str, str]) -> None:
 def _demo(settings: Settings) -> str:
     """Return the command of the demo as it can be pasted in any folder."""
     home, program = (quote(str(path.absolute())) for path in (settings.home, Path(sys.argv[0])))
-    return f"MILEPOST_HOME={home} {program} demo --url {settings.url}"
+    # The brackets of an IPv6 address are a pattern of files for zsh.
+    return f"MILEPOST_HOME={home} {program} demo --url {quote(settings.url)}"

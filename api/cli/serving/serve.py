@@ -9,7 +9,7 @@ from threading import Event
 import click
 
 from api.cli.serving.greeting import greet
-from api.cli.terminal.output import opened
+from api.cli.terminal.opening import opened
 from api.serving.logs import log_to_stderr
 from api.serving.processes.ending import listen_to_signals
 from api.serving.processes.listening import claimed
@@ -98,7 +98,14 @@ def project() -> None:
         if settings.log_format == "text":
             click.echo(f"Projecting {settings.shown_database}; Ctrl-C stops.", err=True)
         with publishing(services) as publishers:
-            services.projector(*publishers).run(stop)
+            projector = services.projector(*publishers)
+
+            def end(*_: object) -> None:
+                stop.set()
+                projector.interrupt()
+
+            listen_to_signals(end)
+            projector.run(stop)
 
 
 @click.command("init-db")

@@ -7,8 +7,10 @@ from datetime import datetime, timedelta
 import click
 
 from api import tokens as access
+from api.cli.terminal.opening import opened
 from api.cli.terminal.options import Lifetime
-from api.cli.terminal.output import as_json, opened, print_json, print_table
+from api.cli.terminal.output import as_json, print_json
+from api.cli.terminal.tables import print_table
 from api.schemas.ids import MAX_ID, is_printable
 from api.tokens import SCOPES, Scope, stored_time
 

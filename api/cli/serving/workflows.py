@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from api.cli.terminal.output import as_json, print_json, print_table
+from api.cli.terminal.output import as_json, print_json
+from api.cli.terminal.tables import print_table
 from api.settings.config import from_environment
 from domain.unseen import visible
 from domain.workflows.definition import Workflow

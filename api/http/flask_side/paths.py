@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote
-
 from werkzeug.exceptions import NotFound
 from werkzeug.routing import PathConverter
 
-from api.schemas.ids import MAX_ID, is_printable
+from api.schemas.ids import MAX_ID, has_dot_parts, in_path, is_printable
 
 
 class IdConverter(PathConverter):
@@ -24,6 +22,4 @@ class IdConverter(PathConverter):
 
     def to_url(self, value: str) -> str:
         """Return the id as a path has it, for a client that takes out the parts `.` and `..`."""
-        if any(part in (".", "..") for part in value.split("/")):
-            return quote(value, safe="")
-        return super().to_url(value)
+        return in_path(value) if has_dot_parts(value) else super().to_url(value)

@@ -255,5 +255,5 @@ def _body(job_id: str, fact: Received, before: Fact | None) -> str:
         fields["occurred_at"] = fact.occurred_at.isoformat()
     # A bent field is sent as it came.
     given: Mapping[str, Any] = {**fields, **fact.extra, **fact.bent}
-    kept = {name: value for name, value in given.items() if value is not None}
-    return msgspec.json.encode(kept).decode()
+    present = {name: value for name, value in given.items() if value is not None}
+    return msgspec.json.encode(present).decode()

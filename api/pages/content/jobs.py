@@ -15,6 +15,7 @@ from api.pages.content.stepper import stages
 from api.pages.words import announced, detail, title, where
 from api.representations.job import health_of, job_body
 from api.representations.timeline import timeline_body
+from api.schemas.ids import OUT_OF_PATHS
 from api.wiring import Services
 from projections.reading.entries import JobState
 from projections.views.attention import attention, next_attention
@@ -90,7 +91,7 @@ def _for_a_page(body: dict[str, Any]) -> Shown:
 
 def address_of(job_id: str) -> str | None:
     """Return the address of a job's page; None for an id that no browser can ask for."""
-    return None if job_id in (".", "..") else url_for("job.show", job_id=job_id)
+    return None if job_id in OUT_OF_PATHS else url_for("job.show", job_id=job_id)
 
 
 def _clock(body: Mapping[str, Any]) -> tuple[str, str | None, str | None]:

@@ -59,10 +59,10 @@ def axis_track(scale: Scale) -> Markup:
     return track(LINE + below + 4, *parts)
 
 
-def ends(told: Story) -> Markup:
+def ends(story: Story) -> Markup:
     """Return when the drawing begins and ends."""
-    begins, until = (clock(moment(told.begins, each)) for each in (0.0, told.until))
-    until = f"now, {until}" if told.live else until
+    begins, until = (clock(moment(story.begins, each)) for each in (0.0, story.until))
+    until = f"now, {until}" if story.live else until
     return element("div", element("span", begins), element("span", until), class_="timeline-ends")
 
 

@@ -23,9 +23,9 @@ MEANINGS: Final = {
 }
 
 
-def key(told: Story, scale: Scale) -> Markup:
+def key(story: Story, scale: Scale) -> Markup:
     """Return what each colour means, and how much time all attempts spent so."""
-    times = totals(told)
+    times = totals(story)
     if squeezed := sum(part.time.seconds for part in scale.breaks):
         times.append(("squeezed", squeezed))
     items = [

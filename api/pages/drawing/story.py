@@ -29,7 +29,7 @@ class Story(NamedTuple):
         return any(lane.end == "open" for lane in self.lanes)
 
 
-def story(timeline: Answer, now: datetime) -> Story:
+def story_of(timeline: Answer, now: datetime) -> Story:
     """Return what to draw of an answer: of too many attempts, steps or silences, a part.
 
     Newer attempts go before older ones, longer steps and silences before shorter ones.
@@ -62,9 +62,9 @@ def _bounded(lane: Lane, most_steps: int, most_gaps: int) -> Lane:
     # How the attempt ended, or what it does now, is at its last step.
     steps = sorted(lane.steps, key=lambda each: (each.end is None, each.late, -each.time.seconds))
     gaps = sorted(lane.gaps, key=lambda each: each.seconds, reverse=True)
-    kept = {id(each) for each in steps[:most_steps]}
+    drawn = {id(each) for each in steps[:most_steps]}
     return lane._replace(
-        steps=[each for each in lane.steps if id(each) in kept],
+        steps=[each for each in lane.steps if id(each) in drawn],
         steps_left_out=max(0, len(steps) - most_steps),
         drawn_gaps=sorted(gaps[:most_gaps]),
     )

@@ -42,11 +42,11 @@ def _rows(lane: Lane, story: Story) -> Iterator[tuple[str | Markup, ...]]:
         yield row("waiting for its workflow", lane.waiting)
     if lane.starting:
         yield row("starting, before the first step", lane.starting)
-    told: list[tuple[Interval, str | Markup]] = [
+    entries: list[tuple[Interval, str | Markup]] = [
         *((step.time, _step(step)) for step in lane.steps),
         *((gap, "silence") for gap in lane.drawn_gaps),
     ]
-    for time, what in sorted(told):
+    for time, what in sorted(entries):
         yield row(what, time)
     yield row(state(lane), Interval(lane.whole.until, lane.whole.until), "")
 

@@ -17,7 +17,7 @@ from api.pages.drawing.bars import attempt_track, step_track
 from api.pages.drawing.key import key
 from api.pages.drawing.lanes import Answer, Lane
 from api.pages.drawing.scale import Interval, Scale
-from api.pages.drawing.story import story
+from api.pages.drawing.story import story_of
 from api.pages.drawing.table import table
 from api.pages.drawing.words import MOST_NAME, left_out, sentences, state, step_name
 from projections.views.durations import span
@@ -25,9 +25,9 @@ from projections.views.durations import span
 
 def drawn(timeline: Answer, now: datetime) -> Markup:
     """Return the figure of a timeline, as `timeline_body` makes it, at a time."""
-    told = story(timeline, now)
-    scale = Scale(told.until, [time for lane in told.lanes for time in _loud(lane)])
-    rows = Markup("").join(row for lane in told.lanes for row in _rows(lane, scale))
+    story = story_of(timeline, now)
+    scale = Scale(story.until, [time for lane in story.lanes for time in _loud(lane)])
+    rows = Markup("").join(row for lane in story.lanes for row in _rows(lane, scale))
     chart = element(
         "div",
         grid(scale),
@@ -38,15 +38,15 @@ def drawn(timeline: Answer, now: datetime) -> Markup:
         aria_label="Timeline to scale",
         aria_describedby="timeline-story",
     )
-    missing = left_out(told)
+    missing = left_out(story)
     return element(
         "figure",
-        element("figcaption", Markup(" ").join(sentences(told)), id="timeline-story"),
-        key(told, scale),
+        element("figcaption", Markup(" ").join(sentences(story)), id="timeline-story"),
+        key(story, scale),
         chart,
-        ends(told),
+        ends(story),
         element("p", missing, class_="timeline-left-out") if missing else "",
-        table(told),
+        table(story),
         class_="timeline",
     )
 

@@ -31,7 +31,7 @@ VERBS: Final[dict[End, str]] = {
 }
 MOST_NAME: Final = 60
 MOST_ERROR: Final = 200
-TOLD_LANES: Final = 3
+MOST_LANES_IN_WORDS: Final = 3
 """How many attempts the sentences tell of; the table has the others."""
 
 
@@ -57,10 +57,10 @@ def step_name(step: Step) -> Markup:
 
 def sentences(story: Story) -> Iterator[str | Markup]:
     """Tell the story of the newest attempts, a few sentences each."""
-    told = story.lanes[-TOLD_LANES:]
-    if older := len(story.lanes) - len(told):
+    newest = story.lanes[-MOST_LANES_IN_WORDS:]
+    if older := len(story.lanes) - len(newest):
         yield f"Before these, the drawing has {_plural(older, 'earlier attempt')}."
-    for lane in told:
+    for lane in newest:
         yield from _of_attempt(lane)
 
 

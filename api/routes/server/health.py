@@ -45,20 +45,20 @@ async def ready(request: Request, door: Door) -> Answer:
 
 def readiness(services: Services) -> dict[str, object]:
     """Return what the database says of how ready the server is; raise `NotWriting`."""
-    standing, growth = services.reader.status(), services.evidence.growth()
+    projection, growth = services.reader.status(), services.evidence.growth()
     if trouble := services.milepost.committing.trouble():
         raise NotWriting(*trouble)
     services.milepost.end.look()
     return {
         "status": "ready",
         "database": services.settings.database,
-        "log_position": standing.log_position,
-        "read_model_position": standing.read_model_position,
-        "lag_events": standing.lag_events,
-        "rebuild_position": standing.rebuilt_position,
-        "set_aside": len(standing.set_aside),
+        "log_position": projection.log_position,
+        "read_model_position": projection.read_model_position,
+        "lag_events": projection.lag_events,
+        "rebuild_position": projection.rebuilt_position,
+        "set_aside": len(projection.set_aside),
         "lost_ends": len(services.lost_ends()),
-        "tree_lag_events": growth.lag(standing.log_position),
+        "tree_lag_events": growth.lag(projection.log_position),
         "tree": growth.fault or "growing",
         "deadlines": services.deadlines().sentence(services.now()) or "watched",
     }

@@ -56,22 +56,22 @@ class _Database(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield the gauges of the database, which all workers share."""
-        standing, counts = self._reader.status(), self._reader.counts()
+        projection, counts = self._reader.status(), self._reader.counts()
         yield GaugeMetricFamily(
-            "milepost_log_position", "Position of the newest event", standing.log_position
+            "milepost_log_position", "Position of the newest event", projection.log_position
         )
         yield GaugeMetricFamily(
             "milepost_read_model_position",
             "Position up to which events are folded",
-            standing.read_model_position,
+            projection.read_model_position,
         )
         yield GaugeMetricFamily(
-            "milepost_read_model_lag_events", "Events not folded yet", standing.lag_events
+            "milepost_read_model_lag_events", "Events not folded yet", projection.lag_events
         )
         yield GaugeMetricFamily(
             "milepost_events_set_aside",
             "Events that could not be folded (at most 100)",
-            len(standing.set_aside),
+            len(projection.set_aside),
         )
         yield GaugeMetricFamily(
             "milepost_log_lost_ends",
@@ -83,7 +83,7 @@ class _Database(Collector):
         yield GaugeMetricFamily(
             "milepost_tree_lag_events",
             "Positions that the tree is behind the log",
-            growth.lag(standing.log_position),
+            growth.lag(projection.log_position),
         )
         yield GaugeMetricFamily(
             "milepost_tree_stopped",

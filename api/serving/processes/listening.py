@@ -29,8 +29,7 @@ def claimed(settings: Settings) -> Iterator[Sequence[socket.socket]]:
             claim.bind(address)
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
-                reason = f"MILEPOST_HOST: cannot listen on {settings.host}: {error.strerror}"
-                raise InvalidSetting(reason) from error
+                raise InvalidSetting(refusal(error, settings)) from error
             yield ()
             return
         # From now on our own sockets may share the port with this one, which never listens. Another
@@ -48,6 +47,16 @@ def claimed(settings: Settings) -> Iterator[Sequence[socket.socket]]:
             ours.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sockets.append(ours)
         yield sockets
+
+
+def refusal(error: OSError, settings: Settings) -> str:
+    """Return the line that says why the system does not let a server listen, and what to set."""
+    if error.errno == errno.EACCES:
+        return (
+            f"MILEPOST_PORT: the system does not let this account listen on port {settings.port}; "
+            "choose one of 1024 or more, and put a proxy in front"
+        )
+    return f"MILEPOST_HOST: cannot listen on {settings.host}: {error.strerror}"
 
 
 def resolve(settings: Settings) -> tuple[int, int, int, Any]:

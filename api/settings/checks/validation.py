@@ -8,11 +8,10 @@ from ipaddress import ip_network
 from pathlib import Path
 
 from eventsourcing.utils import TopicError, resolve_topic
-from psycopg import ProgrammingError
-from psycopg.conninfo import conninfo_to_dict
 
 from api.settings.checks.sqlite_file import SCHEME, checked_url, url_of
 from api.settings.checks.web_urls import as_browsers_write, is_url
+from api.settings.postgres_url import parts_of
 from api.settings.variables import InvalidSetting, Variables
 from domain.evidence.signing_keys import InvalidKey, PrivateKey, PublicKey
 
@@ -32,14 +31,14 @@ def database_url(url: str | None, home: Path) -> str:
 
 
 def _check_conninfo(url: str) -> None:
-    # The message leaves out the URL and libpq's own message: both contain the password.
+    # The message leaves out the URL, which contains the password.
     fault = (
         "MILEPOST_DATABASE_URL: PostgreSQL does not understand this URL; "
         "percent-encode special characters in the password"
     )
     try:
-        parts = conninfo_to_dict(url)
-    except ProgrammingError:
+        parts = parts_of(url)
+    except ValueError:
         raise InvalidSetting(fault) from None
     ports = str(parts.get("port") or "").split(",")
     if "@" in str(parts.get("host") or "") or not all(p.isdigit() or p == "" for p in ports):

@@ -15,7 +15,7 @@ from psycopg.errors import InvalidSqlStatementName, LockNotAvailable, ReadOnlySq
 from psycopg.rows import DictRow, RowFactory, RowMaker, dict_row, tuple_row
 from psycopg_pool import PoolTimeout
 
-from domain.log.connections import postgres_pooler, postgres_session
+from domain.log.connections import CONNECTIONS, postgres_pooler, postgres_session
 from domain.log.connections.postgres_warnings import CommitWarnings
 from domain.log.stored import Stored
 
@@ -25,11 +25,6 @@ POOL_SIZE = 1
 
 The pool lends its connections in turn. Of several, each server process would do a part of the
 commits, with caches that the others have cooled meanwhile.
-"""
-CONNECTIONS = 8
-"""How many connections a process holds at most, unless it is set otherwise.
-
-One commits, one reads for the event loop, and the threads of Flask share the others.
 """
 IDLE_SECONDS = 10.0
 """A connection that was needed by nobody for so long is closed, one after the other."""

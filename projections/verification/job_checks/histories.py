@@ -188,13 +188,13 @@ class Histories:
         after = ("", "", BEFORE_ALL[1])
         while lost := self._inspection.snapshots_without_events(after, PAGE, job_id):
             for after in lost:
-                told = f"the event that the snapshot of {after.view or 'the job'} is of"
+                missing = f"the event that the snapshot of {after.view or 'the job'} is of"
                 self._report(
                     Finding(
                         kind="snapshot",
                         job_id=after.job_id,
                         version=after.version,
-                        expected=told,
+                        expected=missing,
                         found="none",
                     )
                 )

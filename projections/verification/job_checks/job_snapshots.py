@@ -37,9 +37,11 @@ class JobSnapshots:
 
     def begin(self, job_ids: Collection[str]) -> None:
         """Look up the snapshots of jobs whose first events come next."""
-        for kept in self._inspection.job_snapshots(job_ids):
-            if kept.shape == SHAPE:
-                self._followed[kept.job_id] = _Followed(kept, ProvisioningJob(kept.job_id))
+        for snapshot in self._inspection.job_snapshots(job_ids):
+            if snapshot.shape == SHAPE:
+                self._followed[snapshot.job_id] = _Followed(
+                    snapshot, ProvisioningJob(snapshot.job_id)
+                )
 
     def follow(self, job_id: str, read: Decoded) -> None:
         """Fold a job's next events; report a snapshot that is not what they come to."""
@@ -61,8 +63,8 @@ class JobSnapshots:
             self._followed.pop(job_id, None)
 
     def _compare(self, followed: _Followed, position: int) -> None:
-        kept, job = followed.snapshot, followed.job
-        there = restore(kept, self._mapper)
+        snapshot, job = followed.snapshot, followed.job
+        there = restore(snapshot, self._mapper)
         if there == job:
             return
         unreadable: Difference = (
@@ -75,8 +77,8 @@ class JobSnapshots:
                 Finding(
                     kind="snapshot",
                     position=position,
-                    job_id=kept.job_id,
-                    version=kept.version,
+                    job_id=snapshot.job_id,
+                    version=snapshot.version,
                     expected=f"snapshot {what} {shortened(expected)}, as the events have it",
                     found=shortened(found),
                 )

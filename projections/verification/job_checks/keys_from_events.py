@@ -29,7 +29,7 @@ class Names:
         self._upto = upto
         self._report = report
         self._command: list[JobEvent] = []
-        self._taken: list[Key] = []
+        self._keys_taken: list[Key] = []
 
     def follow(self, read: Decoded) -> None:
         """Collect the names that a job's next events took."""
@@ -42,7 +42,7 @@ class Names:
             if self._command and not same_command(self._command[-1], event):
                 self._end_command()
             self._command.append(event)
-        if len(self._taken) >= PAGE:
+        if len(self._keys_taken) >= PAGE:
             self._look_up([])
 
     def end(self, histories: Sequence[History]) -> None:
@@ -53,43 +53,43 @@ class Names:
     def _end_command(self) -> None:
         if self._command:
             claims, pointers = lasting_keys(self._command)
-            self._taken += claims
-            self._taken += pointers
+            self._keys_taken += claims
+            self._keys_taken += pointers
             self._command = []
 
     def _look_up(self, histories: Sequence[History]) -> None:
-        taken, self._taken = self._taken, []
+        claimed, self._keys_taken = self._keys_taken, []
         in_progress = {
             history.job_id: in_progress_key(user_id)
             for history in histories
             if (user_id := history.instance.user_id)
         }
         found: dict[str, StoredKey] = {}
-        names = list({*(key.name for key in taken), *in_progress.values()})
+        names = list({*(key.name for key in claimed), *in_progress.values()})
         for start in range(0, len(names), PAGE):
             found |= self._inspection.keys(names[start : start + PAGE])
-        for key in taken:
+        for key in claimed:
             self._check(key, found.get(key.name))
         for history in histories:
             if history.job_id in in_progress:
                 self._check_job_in_progress(history, found.get(in_progress[history.job_id]))
 
-    def _check(self, taken: Key, there: StoredKey | None) -> None:
+    def _check(self, claimed: Key, there: StoredKey | None) -> None:
         if there and there.name.startswith(AGENTS):
             # An agent's name points at its newest registration. `Keys` checks that it is one.
-            if (there.position or 0) > (taken.position or 0):
+            if (there.position or 0) > (claimed.position or 0):
                 return
         if there is None:
             found = "none"
-        elif (there.job_id, there.version) != (taken.job_id, taken.version):
+        elif (there.job_id, there.version) != (claimed.job_id, claimed.version):
             found = f"it points at version {there.version} of job {there.job_id!r}"
-        elif there.digest != taken.digest:
+        elif there.digest != claimed.digest:
             found = f"the digest {shortened(there.digest)!r}"
         else:
             return
-        name, digest = shortened(taken.name), shortened(taken.digest)
+        name, digest = shortened(claimed.name), shortened(claimed.digest)
         expected = f"the name {name!r}, which was taken here, with the digest {digest!r}"
-        self._report(Finding.at(taken, "key", expected=expected, found=found))
+        self._report(Finding.at(claimed, "key", expected=expected, found=found))
 
     def _check_job_in_progress(self, history: History, there: StoredKey | None) -> None:
         """Report a job that ended and still counts as its user's job in progress."""

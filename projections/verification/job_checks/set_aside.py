@@ -34,9 +34,9 @@ class Asides:
         `folded` is the read model's position before this call. `are_ours` is False if a release of
         another shape wrote what is set aside.
         """
-        kept = self._inspection.set_aside([history.job_id for history in histories])
+        rows = self._inspection.set_aside([history.job_id for history in histories])
         by_job: dict[str, list[StoredSetAside]] = {}
-        for aside in kept:
+        for aside in rows:
             by_job.setdefault(aside.job_id, []).append(aside)
         known = 0
         for history in histories:

@@ -43,8 +43,8 @@ class ViewSnapshots:
         """Fold a job's next events and compare its snapshots; `end` reports what differs."""
         if history.job_id not in self._kept:
             return history.fold(self._views, read)
-        for kept in self._on_the_way([history], read):
-            if self._differences(kept, history):
+        for snapshot in self._on_the_way([history], read):
+            if self._differences(snapshot, history):
                 self._doubtful.add(history.job_id)
         return None
 
@@ -69,21 +69,21 @@ class ViewSnapshots:
             histories += [History(job_id, (ours, everything)), History(job_id, (ours, theirs))]
         for events in pages(self._inspection, job_id):
             read = decoded(events, self._mapper)
-            for kept in self._on_the_way(histories, read):
-                self._settle(kept, histories)
+            for snapshot in self._on_the_way(histories, read):
+                self._settle(snapshot, histories)
 
-    def _settle(self, kept: StoredViewSnapshot, histories: Sequence[History]) -> None:
+    def _settle(self, snapshot: StoredViewSnapshot, histories: Sequence[History]) -> None:
         """Report a snapshot that differs from all the histories at two looks in a row."""
         for _ in range(LOOKS):
-            if not all(self._differences(kept, history) for history in histories):
+            if not all(self._differences(snapshot, history) for history in histories):
                 return None
-            there = self._between(kept.job_id, kept.version, kept.version)
-            now = next((each for each in there if each.view == kept.view), None)
+            there = self._between(snapshot.job_id, snapshot.version, snapshot.version)
+            now = next((each for each in there if each.view == snapshot.view), None)
             if now is None:
                 return None  # deleted meanwhile: the projector tries again what is set aside
-            if now == kept:
-                return self._tell(kept, histories[0])
-            kept = now
+            if now == snapshot:
+                return self._tell(snapshot, histories[0])
+            snapshot = now
         return None
 
     def _on_the_way(
@@ -92,13 +92,13 @@ class ViewSnapshots:
         """Fold events; yield each snapshot when its version is folded."""
         versions = [stored.version for stored, _ in read]
         done = 0
-        for kept in self._between(histories[0].job_id, versions[0], versions[-1]):
-            until = bisect_right(versions, kept.version)
+        for snapshot in self._between(histories[0].job_id, versions[0], versions[-1]):
+            until = bisect_right(versions, snapshot.version)
             for history in histories:
                 history.fold(self._views, read[done:until])
             done = until
-            if histories[0].instance.version == kept.version:
-                yield kept
+            if histories[0].instance.version == snapshot.version:
+                yield snapshot
         for history in histories:
             history.fold(self._views, read[done:])
 
@@ -108,29 +108,29 @@ class ViewSnapshots:
             yield from page
             after = page[-1].version, page[-1].view
 
-    def _differences(self, kept: StoredViewSnapshot, history: History) -> list[Difference]:
+    def _differences(self, snapshot: StoredViewSnapshot, history: History) -> list[Difference]:
         found: list[Difference] = []
-        if kept.view == self._views.instance.name:
-            found += of_documents(self._views.instance, history.instance, kept.document)
-        elif kept.view == self._views.timeline.name:
-            found += of_documents(self._views.timeline, history.timeline, kept.document)
+        if snapshot.view == self._views.instance.name:
+            found += of_documents(self._views.instance, history.instance, snapshot.document)
+        elif snapshot.view == self._views.timeline.name:
+            found += of_documents(self._views.timeline, history.timeline, snapshot.document)
         else:
-            found.append(("view", "one that there is", kept.view))
+            found.append(("view", "one that there is", snapshot.view))
         recorded = history.instance.recorded_up_to
         expected = utc_text(recorded) if recorded else None
-        if kept.recorded_at != expected:
-            found.append(("recorded_at", expected, kept.recorded_at))
+        if snapshot.recorded_at != expected:
+            found.append(("recorded_at", expected, snapshot.recorded_at))
         return found
 
-    def _tell(self, kept: StoredViewSnapshot, history: History) -> None:
-        for what, expected, there in self._differences(kept, history):
+    def _tell(self, snapshot: StoredViewSnapshot, history: History) -> None:
+        for what, expected, there in self._differences(snapshot, history):
             self._report(
                 Finding(
                     kind="snapshot",
                     position=history.instance.position,
-                    job_id=kept.job_id,
-                    version=kept.version,
-                    expected=f"snapshot of {kept.view} {what} {shortened(expected)}, "
+                    job_id=snapshot.job_id,
+                    version=snapshot.version,
+                    expected=f"snapshot of {snapshot.view} {what} {shortened(expected)}, "
                     "as the events have it",
                     found=shortened(there),
                 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from api.cli.terminal.output import print_table
+from api.cli.terminal.tables import print_table
 
 HEADINGS = ("Job", "Agent", "Status", "Last event", "Error")
 JOB = "0d7f2b1e-3a54-4c6f-9f0e-5b1f0f0a9c11"

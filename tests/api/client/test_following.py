@@ -8,7 +8,7 @@ from itertools import islice
 
 import pytest
 
-from api.client.following import Ended, Following, Live, Lost, News, Told
+from api.client.following import Ended, Event, Following, Live, Lost, News
 from api.client.server import LONGEST_ANSWER, NO_MILEPOST, NoServer, Refused, RemoteServer
 from tests.support.web.scripted_http import HANGS, STREAM, Script, scripted
 
@@ -37,7 +37,7 @@ def test_a_stream_goes_on_after_the_last_id_and_after_the_pause_that_its_server_
 
         assert list(follow(script, waits)) == [
             NOT_LIVE,
-            Told(7, {}),
+            Event(7, {}),
             lost,
             NOT_LIVE,
             lost,
@@ -87,7 +87,7 @@ def test_a_silent_connection_is_given_up() -> None:
     with scripted(STREAM + block(7) + HANGS, STREAM + HANGS) as script:
         live, told, lost = islice(follow(script, [], quiet_seconds=0.05), 3)
 
-    assert (live, told) == (NOT_LIVE, Told(7, {}))
+    assert (live, told) == (NOT_LIVE, Event(7, {}))
     assert lost == Lost("nothing came for 0.05 s", 2.0)
 
 
@@ -149,13 +149,13 @@ def test_nothing_that_a_server_sends_breaks_what_follows_it(blocks: bytes) -> No
     with scripted(STREAM + block(7) + blocks) as script:
         news = list(islice(follow(script, []), 3))
 
-    assert news[:2] == [NOT_LIVE, Told(7, {})]
+    assert news[:2] == [NOT_LIVE, Event(7, {})]
     assert news[2] == Lost(NO_MILEPOST, 2.0)
 
 
 def test_an_odd_pause_is_passed_over() -> None:
     with scripted(STREAM + "retry: ²\n\n".encode() + block(7)) as script:
-        assert list(islice(follow(script, []), 2)) == [NOT_LIVE, Told(7, {})]
+        assert list(islice(follow(script, []), 2)) == [NOT_LIVE, Event(7, {})]
 
 
 def test_an_answer_without_end_is_no_mileposts() -> None:

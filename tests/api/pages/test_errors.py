@@ -46,6 +46,7 @@ def test_a_browser_gets_an_error_as_a_page(
         ("/agents/runner", "Look for it in all jobs", "/jobs?q=runner"),
         ("/jobs/job-1?version=9", "Show the page as it is now", "/jobs/job-1"),
         ("/jobs/job-1?at=x", "Show the page as it is now", "/jobs/job-1"),
+        ("/jobs/a%2F..%2Fb?version=9", "Show the page as it is now", "/jobs/a%2F..%2Fb"),
         ("/nowhere", "To the jobs", "/jobs"),
         ("/agents/runner?x=1", "Look for it in all jobs", "/jobs?q=runner"),
         ("/jobs/vm?x=1", "Look for it in all jobs", "/jobs?q=vm"),
@@ -53,7 +54,8 @@ def test_a_browser_gets_an_error_as_a_page(
     ],
 )
 def test_an_error_leads_on(memory_site: Site, path: str, way: str, address: str) -> None:
-    memory_site.report("job-1", status="running")
+    for job_id in ("job-1", "a/../b"):
+        memory_site.report(job_id, status="running")
 
     text = memory_site.get(path, headers=BROWSER).text
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from api.badges.badge import state_of
-from api.pages.words import announced, cut, duration, lines, standing, title
+from api.pages.words import announced, cut, duration, headline, lines, title
 from projections.views.instance import INSTANCE_STATUSES
 from projections.views.ui_steps import ShownStep
 
@@ -44,7 +44,7 @@ def job(
 def test_a_job_has_a_sentence_and_a_title(
     shown: dict[str, Any], sentence: str, heading: str
 ) -> None:
-    assert standing(shown) == sentence
+    assert headline(shown) == sentence
     assert title(shown) == heading
 
 
@@ -58,7 +58,7 @@ def test_a_job_that_may_be_dead_says_so_in_title_and_announcement(health: str) -
 
 
 def test_every_status_has_a_sentence_of_its_own() -> None:
-    sentences = {standing(job(status)) for status in INSTANCE_STATUSES}
+    sentences = {headline(job(status)) for status in INSTANCE_STATUSES}
 
     assert len(sentences) == len(INSTANCE_STATUSES)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote, urljoin
 
 import pytest
 from werkzeug.test import TestResponse
@@ -119,6 +120,16 @@ def test_neither_a_cookie_nor_a_link_makes_a_link(running: Site) -> None:
 
     link = made(running, opens="job")["path"].partition("?")[2]
     problem_of(running.client.post(f"{JOB}/links?{link}"), 401, "missing-token")
+
+
+@pytest.mark.parametrize("job_id", ["a/../b", "../b", "a/./b", "a/.."])
+def test_no_client_takes_parts_out_of_a_links_path(memory_site: Site, job_id: str) -> None:
+    memory_site.register(job_id)
+
+    link = made(memory_site, f"jobs/{quote(job_id, safe='')}", opens="job")
+
+    assert urljoin("http://localhost/", link["path"]) == f"http://localhost{link['path']}"
+    assert body_of(memory_site.client.get(link["path"]))["id"] == job_id
 
 
 def test_an_id_of_any_characters_gets_a_link_that_works(memory_site: Site) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from eventsourcing.persistence import PersistenceError
 
-from api.databases import Kit, kit_over
+from api.databases import kit_over
+from api.databases.kit import Kit
 from api.sessions.memory import MemorySessions
 from api.tokens.memory import MemoryTokens
 from domain.application import Milepost

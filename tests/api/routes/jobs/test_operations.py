@@ -13,7 +13,7 @@ from tests.support.web.site import ADMIN, MACHINE, Site, bearer, body_of, proble
 COMMANDS = ("fail", "cancel", "retry", "stop", "stopped")
 
 
-def standing(job: dict[str, Any]) -> tuple[Any, ...]:
+def state_of(job: dict[str, Any]) -> tuple[Any, ...]:
     return job["status"], job["outcome"], job["error"], job["attempt"], job["changed"]
 
 
@@ -35,7 +35,7 @@ def test_a_stuck_job_is_ended_and_its_user_may_provision_again(site: Site, comma
 
     assert ended.keys() >= JOB | {"changed"}
     outcome = {"fail": "failed", "cancel": "cancelled"}[command]
-    assert standing(ended) == ("failed", outcome, "the runner was lost", 1, True)
+    assert state_of(ended) == ("failed", outcome, "the runner was lost", 1, True)
     assert site.post_job({"agent_id": "agent-2", "user_id": "user-1"}).status_code == 201
 
 
@@ -121,7 +121,7 @@ def test_a_retry_is_pending_until_its_run_begins(site: Site) -> None:
 
     retried = site.ordered("retry", reason="the quota was raised")
 
-    assert standing(retried) == ("pending", None, None, 2, True)
+    assert state_of(retried) == ("pending", None, None, 2, True)
     assert (retried["retry_count"], retried["max_retries"]) == (1, 3)
     started = site.facts()[-1]
     assert isinstance(started, AttemptStarted)

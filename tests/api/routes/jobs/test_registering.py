@@ -56,6 +56,10 @@ def test_a_registration_records_who_asked(site: Site) -> None:
         ({"agent_id": None}, "agent_id"),
         ({"agent_id": 7}, "agent_id"),
         ({"agent_id": "a\nb"}, "agent_id"),
+        ({"agent_id": "."}, "agent_id"),
+        ({"agent_id": ".."}, "agent_id"),
+        ({"agent_id": "agent-1", "job_id": "."}, "job_id"),
+        ({"agent_id": "agent-1", "job_id": ".."}, "job_id"),
         ({"agent_id": "agent-1", "regoin": "eu"}, "regoin"),
         ({"agent_id": "agent-1", "job_id": ""}, "job_id"),
         ({"agent_id": "agent-1", "job_id": "a\x7fb"}, "job_id"),
@@ -71,6 +75,26 @@ def test_a_registration_that_cannot_be_used_names_the_field(
 
     assert list(problem["errors"]) == [name]
     assert memory_site.position == 0
+
+
+def test_an_id_that_clients_take_out_of_a_path_is_refused_with_the_reason(
+    memory_site: Site,
+) -> None:
+    """The URL of its callbacks would be that of all jobs' callbacks for every client."""
+    problem = problem_of(memory_site.post_job({"agent_id": "agent-1", "job_id": "."}), 400)
+
+    assert problem["errors"] == {
+        "job_id": [". cannot be an id: clients take it out of a URL's path."]
+    }
+
+
+@pytest.mark.parametrize("job_id", [".", ".."])
+def test_a_callback_of_a_job_that_could_not_be_registered_is_stored(
+    memory_site: Site, job_id: str
+) -> None:
+    receipt = body_of(memory_site.callback({"job_id": job_id, "status": "provisioning"}))
+
+    assert (receipt["job_id"], receipt["version"]) == (job_id, 1)
 
 
 @pytest.mark.parametrize("body", [[], "text", 7, None])
