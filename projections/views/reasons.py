@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import partial
-from shlex import quote
 from typing import Final, Literal, get_args
 
 import msgspec
@@ -19,6 +18,7 @@ from domain.job.deadlines import due, later, unresponsive_at
 from domain.job.health import LATE_SECONDS, LONG_PENDING_SECONDS, Health, health
 from domain.job.runs.orders import Order, running_though_failed
 from domain.job.wording import Age, Command, Words, sentence
+from domain.shell_words import order_line
 from domain.workflows.definition import Workflows
 from projections.views.instance import Instance, Refusal
 
@@ -173,9 +173,8 @@ def _reason(kind: Kind, since: datetime, words: Words, now: datetime) -> Reason:
 
 
 def _confirm(instance: Instance, server_id: str | None) -> Command:
-    which = f" --server {quote(server_id)}" if server_id else ""
-    return Command(f"{_command('stopped', instance).line}{which}")
+    return Command(order_line("stopped", instance.job_id, server_id))
 
 
 def _command(name: Order, instance: Instance) -> Command:
-    return Command(f"milepost {name} {quote(instance.job_id)}")
+    return Command(order_line(name, instance.job_id))

@@ -23,9 +23,10 @@ from time import perf_counter
 from typing import Final
 
 from api.errors import TooManyBytes, TooManyConnections
-from api.http.callers.proxies import Proxies
+from api.http.callers.proxies import NO_PROXIES, Proxies
 from api.http.problems.documents import problem_of
 from api.serving.http1.addresses import Addresses
+from api.serving.http1.beginning import Beginning
 from api.serving.http1.connection import CLOSE, Connection, Respond
 from api.serving.http1.feeding import Feeding
 from api.serving.http1.incoming import Ends
@@ -42,9 +43,6 @@ LAST_TURNS: Final = 64
 """How many times `ACCEPTED_AT_ONCE` connections are accepted when a worker ends, and how many turns
 of the loop then read what has arrived at them."""
 REFUSAL: Final = in_bytes("GET", problem_of(TooManyConnections(), "GET", ""), CLOSE)
-
-
-NO_PROXIES: Final = Proxies(())
 
 
 class Connections:
@@ -71,6 +69,7 @@ class Connections:
         self.is_draining = is_draining
         self.tick = 0
         self.feeding = Feeding(loop, clock)
+        self.beginning = Beginning(loop)
         self.unfinished = Room(limits.unfinished, self._give_up_request)
         self.unsent = Room(limits.unsent, self._give_up_answer)
         self.open: dict[Connection, None] = {}  # in the order in which they were accepted

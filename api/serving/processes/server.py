@@ -104,4 +104,5 @@ def _projecting(settings: Settings) -> Iterator[None]:
             yield
         finally:
             stop.set()
+            projector.interrupt()
             thread.join(timeout=5)
