@@ -45,8 +45,8 @@ def test_a_machine_that_another_attempt_asks_back_is_not_left_behind() -> None:
     life = Written("seed with clocks")
     life.hear(0, 0, occurred_at=time_at(0), status="provisioning")
     life.decide(cancelled(10, 1))
-    failure = {"workflow_run_id": "102", "status": "failed", "server_id": "srv-0"}
-    life.hear(0, 20, occurred_at=time_at(20), **failure)
+    failure: dict[str, Any] = {"workflow_run_id": "102", "status": "failed"}
+    life.hear(0, 20, occurred_at=time_at(20), server_id="srv-0", **failure)
     life.hear(0, 900, occurred_at=time_at(5), server_id="srv-0", **STEP)
 
     assert CLAIM not in life.broken()
