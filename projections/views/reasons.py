@@ -12,11 +12,11 @@ from typing import Final, Literal, get_args
 
 import msgspec
 
-from domain.job.attempt import final
 from domain.job.attempt.state import Attempt
 from domain.job.deadlines import due, later, unresponsive_at
 from domain.job.health import LATE_SECONDS, LONG_PENDING_SECONDS, Health, health
-from domain.job.runs.orders import Order, running_though_failed
+from domain.job.runs.doubtful import doubtful
+from domain.job.runs.orders import Order
 from domain.job.wording import Age, Command, Words, sentence
 from domain.shell_words import order_line
 from domain.workflows.definition import Workflows
@@ -58,9 +58,9 @@ def watches(instance: Instance, workflows: Workflows) -> list[Watch]:
     """Return all that may apply to the job, in no order."""
     # The row of every event asks for this, so words are made only once they are wanted.
     found = [
-        Watch("machine_left", end.moment.recorded_at, partial(_runs, instance, attempt, end))
-        for attempt in running_though_failed(instance.runs)
-        if (end := attempt.final)
+        Watch("machine_left", since, partial(_in_doubt, instance, attempt, server_id, since))
+        for attempt, server_id in doubtful(instance.runs)
+        if (since := attempt.ended_at)
     ]
     for attempt in instance.runs.attempts:
         if attempt.rollback_requested_at or attempt.machines:
@@ -111,14 +111,16 @@ def _left(
     return _reason("machine_left", since, words, now)
 
 
-def _runs(instance: Instance, attempt: Attempt, end: final.Final, now: datetime) -> Reason:
-    since = end.moment.recorded_at
+def _in_doubt(
+    instance: Instance, attempt: Attempt, server_id: str, since: datetime, now: datetime
+) -> Reason:
+    ended = {"timed_out": "was given up", "running": "ended well", "stopped": "was stopped"}
     words: Words = (
-        f"Attempt {attempt.number} failed ",
+        f"Attempt {attempt.number} {ended.get(attempt.outcome or '', 'failed')} ",
         Age(since),
-        f" ago, and its machine {attempt.machine_id} may run all the same. "
+        f" ago, and its machine {server_id} may run all the same. "
         "If nobody uses it, remove it, then: ",
-        _confirm(instance, attempt.machine_id),
+        _confirm(instance, server_id),
     )
     return _reason("machine_left", since, words, now)
 
