@@ -23,7 +23,7 @@ from api.http.request_ids import HEADER, begin
 from api.pages.errors import bare_page, wants_a_page
 from api.routes.hot import match
 from api.serving.flask_behind import FlaskBehind, environ_of
-from api.serving.http1.addresses import site_of
+from api.serving.http1.bounds.addresses import site_of
 from api.serving.http1.incoming import Incoming
 from api.serving.loop_door import LoopDoor
 from api.serving.streams.audience import BOUNDS, Bounds

@@ -17,7 +17,7 @@ from api.http.callers.proxies import NO_PROXIES, Proxies
 from api.http.grip.held_link import Held
 from api.http.messages import Answer, Request, Result, Watch
 from api.serving.gathering import Gathering
-from api.serving.http1.addresses import site_of
+from api.serving.http1.bounds.addresses import site_of
 from api.serving.streams.audience import BOUNDS, Audience, Bounds
 from api.serving.streams.holding import Holding
 from api.serving.threads import BoundedThreads

@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Final, cast
 from werkzeug.exceptions import HTTPException, RequestTimeout
 
 from api.http.messages import Answer, Source
+from api.serving.http1.bounds.pace import NEVER
 from api.serving.http1.incoming import Ends, Incoming
 from api.serving.http1.intake import Intake
 from api.serving.http1.outlet import Outlet
-from api.serving.http1.pace import NEVER
 from api.serving.http1.reading import Reader
 from api.serving.http1.refusing import refusal_of
 

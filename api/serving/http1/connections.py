@@ -25,15 +25,15 @@ from typing import Final
 from api.errors import TooManyBytes, TooManyConnections
 from api.http.callers.proxies import NO_PROXIES, Proxies
 from api.http.problems.documents import problem_of
-from api.serving.http1.addresses import Addresses
 from api.serving.http1.beginning import Beginning
+from api.serving.http1.bounds.addresses import Addresses
+from api.serving.http1.bounds.limits import LIMITS, RESERVED, Limits
+from api.serving.http1.bounds.room import Room
+from api.serving.http1.bounds.turned_away import TurnedAway
 from api.serving.http1.connection import CLOSE, Connection, Respond
 from api.serving.http1.feeding import Feeding
 from api.serving.http1.incoming import Ends
-from api.serving.http1.limits import LIMITS, RESERVED, Limits
 from api.serving.http1.outgoing import in_bytes
-from api.serving.http1.room import Room
-from api.serving.http1.turned_away import TurnedAway
 
 LOOK_SECONDS: Final = 0.5
 """The time between two looks. What has a deadline ends up to two of them after it."""

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from api.http.messages import Answer
 from api.http.problems.documents import problem_of
+from api.serving.http1.bounds.pace import Pace
 from api.serving.http1.outgoing import CONTINUE, in_bytes
-from api.serving.http1.pace import Pace
 
 if TYPE_CHECKING:
     from api.serving.http1.connection import Connection
