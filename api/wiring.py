@@ -96,8 +96,8 @@ class Services(msgspec.Struct, frozen=True):
         """
         warnings = [warning_of(ref) for ref in self.definitions.changed(self.workflows)]
         with translated():
-            held_back = self.surroundings.held_back()
-        return [*warnings, held_back] if held_back else warnings
+            around = self.surroundings.held_back(), self.surroundings.open_to_all()
+        return [*warnings, *filter(None, around)]
 
     def now(self) -> datetime:
         """Return the time of the store's clock, as far as it is known; this never blocks.

@@ -183,10 +183,14 @@ class Door(Protocol):
         """Return the result of this caller's work that computes for long, or raise the same."""
         ...
 
-    async def read_apart(self, work: Callable[[], Result]) -> Result:
+    async def read_apart(
+        self, work: Callable[[], Result], request: Request, job_id: str | None
+    ) -> Result:
         """Return what is made of an authentic body that takes long to read, or raise the same.
 
-        No request with a token holds it up.
+        No request with a token holds it up. Senders take turns: by `job_id`, whose own key signed,
+        else by their addresses. Raises `QueueFull` if too much such work waits, or too much of it
+        is this sender's.
         """
         ...
 

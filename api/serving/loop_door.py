@@ -138,16 +138,15 @@ class LoopDoor:
         """See `Door.apart`: a thread does it; raises what `BoundedThreads.run` raises."""
         return await self._threads.run(work, caller.sharer)
 
-    async def read_apart(self, work: Callable[[], Result]) -> Result:
+    async def read_apart(
+        self, work: Callable[[], Result], request: Request, job_id: str | None
+    ) -> Result:
         """See `Door.read_apart`: threads that have nothing else to do."""
-        return await self._bodies.run(work)
+        return await _callbacks(self._bodies, work, job_id or self._site(request))
 
     async def verify_apart(self, work: Callable[[], Result], request: Request) -> Result:
         """See `Door.verify_apart`: addresses take turns at a thread that has nothing else to do."""
-        try:
-            return await self._verifying.run(work, self._site(request))
-        except TooManyRequests:
-            raise QueueFull from None
+        return await _callbacks(self._verifying, work, self._site(request))
 
     async def together(self, question: Callable[[Services], Result]) -> Result:
         """See `Door.together`; a thread of its own asks."""
@@ -174,6 +173,13 @@ class LoopDoor:
         self._reading.close()
         self._reading_jobs.close()
         self._asking.close()
+
+
+async def _callbacks(threads: BoundedThreads, work: Callable[[], Result], caller: str) -> Result:
+    try:
+        return await threads.run(work, caller)
+    except TooManyRequests:  # routes of callbacks have no such answer
+        raise QueueFull from None
 
 
 class _NotRemembered(Exception):

@@ -84,6 +84,9 @@ URGED_SECONDS = 0.1
 HEARTBEAT_SECONDS = 60.0
 CLOCK_SECONDS = 30
 """A smaller difference from the server's clock explains no refusal."""
+UNPROVEN_SECONDS = 24 * 3600
+"""How far a server without TLS may correct our clock, which may be in another time zone. Whoever is
+on the way can be that server, and keep what is signed for next year until then."""
 
 MAX_WORDS = 500
 MAX_BYTES = 8 * 1024 * 1024
@@ -476,6 +479,8 @@ class Wire:
         self._deadline = 0.0
         self._path = ""
         self._for_proxy: dict[str, str] = {}
+        self._through = ""
+        """Which proxy is asked, in words: a fault may be the proxy's, or of who set it."""
         self.ahead = 0.0
         """How many seconds the server's clock is ahead of ours, if that made it refuse."""
 
@@ -491,7 +496,7 @@ class Wire:
                 status, answer, date = self._exchange(word, headers)
         except (OSError, ValueError, http.client.HTTPException) as error:
             self.close()
-            raise Undelivered(_why(error)) from None
+            raise Undelivered(_why(error) + self._through) from None
         return self._judged(status, answer)
 
     def close(self) -> None:
@@ -526,6 +531,7 @@ class Wire:
         if is_https:
             kind = getattr(http.client, "HTTPSConnection", None) or _without_tls()
         if proxy := _proxy(url):
+            self._through = f", through the proxy {proxy.hostname}:{proxy.port or 80}"
             made = kind(proxy.hostname or "", proxy.port or 80, timeout=patience)
             if is_https:
                 made.set_tunnel(host, url.port or 443, _proxy_headers(proxy))
@@ -557,7 +563,10 @@ class Wire:
             ahead = parsedate_to_datetime(date or "").timestamp() - self._clock()
         except (TypeError, ValueError, IndexError, OverflowError):
             return False
+        is_proven = self._target.url.scheme == "https"
         if abs(ahead - self.ahead) < CLOCK_SECONDS:
+            return False
+        if abs(ahead) > UNPROVEN_SECONDS and not is_proven:
             return False
         self.ahead = ahead
         return True
@@ -568,15 +577,17 @@ class Wire:
         except (ValueError, RecursionError):
             said = None
         said = said if isinstance(said, dict) else {}
+        through = "" if said.get("title") else self._through
         if 200 <= status < 300:
             if said.get("received") is not True:
-                raise Undelivered("the answer is no receipt of Milepost; see MILEPOST_CALLBACK_URL")
+                wrong = "the answer is no receipt of Milepost; see MILEPOST_CALLBACK_URL"
+                raise Undelivered(wrong + through)
             return str(said.get("warning") or "")
         why = said.get("detail") or said.get("title") or http.client.responses.get(status, "")
         if 300 <= status < 400:
             why = "a redirect, which is not followed; see MILEPOST_CALLBACK_URL"
         kind = Refused if status in NEVER else Undelivered
-        raise kind(f"Milepost answered {status}: {why}")
+        raise kind(f"Milepost answered {status}: {why}{through}")
 
 
 def _without_tls() -> NoReturn:

@@ -5,7 +5,7 @@ A new reason is a kind, its group, and a watch.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import partial
 from typing import Final, Literal, get_args
@@ -58,25 +58,16 @@ def watches(instance: Instance, workflows: Workflows) -> list[Watch]:
     """Return all that may apply to the job, in no order."""
     # The row of every event asks for this, so words are made only once they are wanted.
     found = [
-        Watch("machine_left", since, partial(_left, instance, attempt.number, server_id, since))
-        for attempt in instance.runs.attempts
-        if attempt.rollback_requested_at or attempt.machines
-        for server_id, since in attempt.machines_left
-    ]
-    found += [
         Watch("machine_left", since, partial(_in_doubt, instance, attempt, server_id, since))
         for attempt, server_id in doubtful(instance.runs)
         if (since := attempt.ended_at)
     ]
-    found += [
-        Watch(
-            "stopping",
-            later(since, STOPPING_SECONDS),
-            partial(_stopping, instance, attempt.machine_id, since),
-        )
-        for attempt in instance.runs.attempts
-        if (since := attempt.stop_requested_at) and _may_still_run(attempt)
-    ]
+    for attempt in instance.runs.attempts:
+        if attempt.rollback_requested_at or attempt.machines:
+            found += _machines_left(instance, attempt)
+        if (since := attempt.stop_requested_at) and _may_still_run(attempt):
+            stopping = partial(_stopping, instance, attempt.machine_id, since)
+            found.append(Watch("stopping", later(since, STOPPING_SECONDS), stopping))
     # A superseded run needs nobody: it is given up by itself, and no order can end it.
     attempt = instance.runs.working or instance.attempt
     # After a reported end, or an operator's, nothing that matters can have been lost.
@@ -94,6 +85,12 @@ def watches(instance: Instance, workflows: Workflows) -> list[Watch]:
             late_at = later(min(later(since, LONG_PENDING_SECONDS), start.at), 1)
             found.append(Watch("pending", late_at, partial(_pending, instance, workflows, since)))
     return found
+
+
+def _machines_left(instance: Instance, attempt: Attempt) -> Iterator[Watch]:
+    for server_id, since in attempt.machines_left:
+        left = partial(_left, instance, attempt.number, server_id, since)
+        yield Watch("machine_left", since, left)
 
 
 def _may_still_run(attempt: Attempt) -> bool:

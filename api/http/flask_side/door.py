@@ -70,7 +70,9 @@ class FlaskDoor:
         """See `Door.apart`: the thread has nothing else to do."""
         return work()
 
-    async def read_apart(self, work: Callable[[], Result]) -> Result:
+    async def read_apart(
+        self, work: Callable[[], Result], request: Request, job_id: str | None
+    ) -> Result:
         """See `Door.read_apart`."""
         return work()
 

@@ -26,6 +26,7 @@ from api.errors import TooManyBytes, TooManyConnections
 from api.http.callers.proxies import NO_PROXIES, Proxies
 from api.http.problems.documents import problem_of
 from api.serving.http1.addresses import Addresses
+from api.serving.http1.beginning import Beginning
 from api.serving.http1.connection import CLOSE, Connection, Respond
 from api.serving.http1.feeding import Feeding
 from api.serving.http1.incoming import Ends
@@ -68,6 +69,7 @@ class Connections:
         self.is_draining = is_draining
         self.tick = 0
         self.feeding = Feeding(loop, clock)
+        self.beginning = Beginning(loop)
         self.unfinished = Room(limits.unfinished, self._give_up_request)
         self.unsent = Room(limits.unsent, self._give_up_answer)
         self.open: dict[Connection, None] = {}  # in the order in which they were accepted

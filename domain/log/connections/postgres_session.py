@@ -96,10 +96,9 @@ DURABLE: LiteralString = """
 SESSION: LiteralString = f"""
     SELECT home.holding,
            pg_catalog.pg_backend_pid(),
-           pg_catalog.set_config('search_path',
-               CASE WHEN home.schemas[1] IS NULL THEN ''
-               ELSE pg_catalog.format('%I, pg_temp',
-                   COALESCE(home.holding[1], home.schemas[1])) END, false),
+           pg_catalog.set_config('search_path', COALESCE(pg_catalog.quote_ident(
+               COALESCE(home.holding[1], home.schemas[1], home.usual))
+               OPERATOR(pg_catalog.||) ', pg_temp', ''), false),
            {DURABLE},
            {", ".join(_set(name, value) for name, value in {**SETTINGS, **OF_TCP}.items())},
            {
@@ -118,7 +117,10 @@ SESSION: LiteralString = f"""
                           WHERE NOT pg_catalog.starts_with(name::pg_catalog.text, 'pg_')
                             AND pg_catalog.to_regclass(
                                     pg_catalog.format('%I.milepost_events', name)) IS NOT NULL
-                        ) AS holding
+                        ) AS holding,
+                   CASE WHEN pg_catalog.has_schema_privilege(
+                       pg_catalog.to_regnamespace('public')::pg_catalog.oid, 'USAGE')
+                   THEN 'public' END AS usual
             OFFSET 0) AS home
 """
 

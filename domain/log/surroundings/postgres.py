@@ -37,6 +37,14 @@ SELECT_OLDEST = """
     ) AS holder
      WHERE age > pg_catalog.make_interval(secs => %s) ORDER BY age DESC LIMIT 1
 """
+# Before PostgreSQL 15, the schema public is made so.
+SELECT_OPEN = """
+    SELECT pg_catalog.format('everybody who may connect may create tables in the schema %%I, also '
+           'those of the next release, and then owns the tokens in them: REVOKE CREATE ON SCHEMA '
+           '%%I FROM PUBLIC', nspname, nspname) AS said
+      FROM pg_namespace
+     WHERE nspname = current_schema() AND pg_catalog.has_schema_privilege('public', oid, 'CREATE')
+"""
 
 
 class PostgresSurroundings:
@@ -60,3 +68,8 @@ class PostgresSurroundings:
                 "slower"
             )
         return None
+
+    def open_to_all(self) -> str | None:
+        """See `Surroundings.open_to_all`."""
+        rows = self._datastore.rows(SELECT_OPEN)
+        return str(rows[0]["said"]) if rows else None

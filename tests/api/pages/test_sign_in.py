@@ -9,10 +9,10 @@ from urllib.parse import urlencode
 import pytest
 from werkzeug.test import TestResponse
 
-from api.http.callers.stranger_log import PER_MINUTE
 from api.http.flask_side.app import MOST_PARAMETERS
 from api.pages.forms import MAX_FORM_BYTES, MOST_FIELDS
 from api.sessions import form_token
+from domain.few_lines import PER_MINUTE
 from tests.support.web.site import ADMIN, Site, everything_in, problem_of
 
 WRONG = (

@@ -19,8 +19,8 @@ from api.http.messages import Request
 from api.routes.callbacks.receiving import LARGE, MOST_HASHED, receive
 from api.senders.signing_key import SigningKey
 from api.senders.trusted import Senders
-from api.serving.loop_door import MOST_VERIFYING, LoopDoor
-from api.serving.threads import BoundedThreads
+from api.serving.loop_door import BODY_THREADS, MOST_VERIFYING, LoopDoor
+from api.serving.threads import MAX_WAITING, BoundedThreads
 from api.wiring import Services
 from domain.errors import QueueFull
 from tests.support.web.connections import PATIENCE
@@ -102,6 +102,34 @@ def test_a_body_is_not_verified_with_many_keys_on_the_event_loop(
         received(site, Body(MOST_HASHED // 12), {"X-Signature": "0" * 64})
 
     assert {key.has_signed_on_loop for key in keys} == {is_on_loop}
+
+
+def test_a_sender_takes_no_more_places_for_reading_than_it_leaves_free(memory_site: Site) -> None:
+    """Else who has the key of one job keeps the long errors of all others out."""
+    may_end = Event()
+
+    async def ask() -> None:
+        loop = asyncio.get_running_loop()
+        threads = BoundedThreads(loop)
+        door = LoopDoor(memory_site.services, loop, threads, threads)
+
+        def reading(sender: str) -> asyncio.Task[bool]:
+            request = Request("POST", WEBHOOK, "", lambda _: None, peer="192.0.2.1")
+            work = partial(may_end.wait, PATIENCE)
+            return asyncio.create_task(door.read_apart(work, request, sender))
+
+        flood = [reading("job-1") for _ in range(BODY_THREADS + MAX_WAITING)]
+        await asyncio.sleep(0)
+        other = reading("job-2")
+        await asyncio.sleep(0)
+        may_end.set()
+        assert await other
+        outcomes = await asyncio.gather(*flood, return_exceptions=True)
+        assert {type(each) for each in outcomes} == {bool, QueueFull}
+        door.close()
+        threads.close()
+
+    asyncio.run(ask())
 
 
 def test_an_address_takes_no_more_places_for_verifying_than_it_leaves_free(

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
+from functools import partial
+from itertools import islice
 from threading import Event, Thread
 from typing import Any
 
@@ -20,6 +23,7 @@ from projections.projecting.stepper import Stepper
 from projections.read_model.contract import ReadModel
 from projections.read_model.filters import JobFilter
 from projections.read_model.rows import Changes, InstanceRow, Row, SetAside
+from projections.reading.reader import MAX_WAITERS
 from projections.views.instance import Instance
 from projections.views.view import Views
 from tests.support.jobs.rows import (
@@ -250,6 +254,25 @@ def test_waiting_for_a_position_tells_whether_it_was_reached(stores: Deployment)
 
     assert stores.reader.wait_for(position, 0)
     assert not stores.reader.wait_for(position + 1, 0)
+
+
+def test_who_waits_often_leaves_others_places_to_wait_at(memory: Deployment) -> None:
+    """Each waiting request holds a thread, so the places are few."""
+    position = heartbeat(memory)
+
+    def waiting(caller: str, times: int) -> list[Future[bool]]:
+        wait = partial(memory.reader.wait_for, position, PATIENCE, caller)
+        return [pool.submit(wait) for _ in range(times)]
+
+    with ThreadPoolExecutor(2 * MAX_WAITERS) as pool:
+        many = waiting("one", MAX_WAITERS)
+        refused = [future.result() for future in islice(as_completed(many), MAX_WAITERS // 2)]
+        other = waiting("two", 1)
+        memory.projector.catch_up()
+
+    assert refused == [False] * (MAX_WAITERS // 2)
+    assert sorted(future.result() for future in many) == [False] * 4 + [True] * 4
+    assert other[0].result()
 
 
 # Running
