@@ -20,9 +20,8 @@ from domain.job.events import (
     Received,
     StatusReported,
 )
-from domain.job.runs.removal import NONE, removed_before, removed_in
-from domain.job.runs.state import Runs
-from domain.job.runs.word import (
+from domain.job.runs.placing.removal import NONE, removed_before, removed_in
+from domain.job.runs.placing.word import (
     Word,
     begins_again,
     failed_before,
@@ -34,6 +33,7 @@ from domain.job.runs.word import (
     was_another_failure,
     was_sent_before,
 )
+from domain.job.runs.state import Runs
 
 SAME_SKEW_SECONDS = 30
 """Two words whose clocks differ from ours by less than this apart come from the same clock."""
