@@ -17,7 +17,7 @@ from typing import Final, Literal, NamedTuple
 
 from domain.job.attempt.clocks import MAX_LEAD, Timestamp
 from domain.job.attempt.state import Attempt
-from domain.job.runs.belonging import SAME_SKEW_SECONDS
+from domain.job.runs.placing.dating import SAME_SKEW_SECONDS
 
 UNHEARD_OF: Final = timedelta(hours=24)
 """A callback of a job that nobody registered first may report what happened this long ago."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from domain.job.attempt.state import Attempt
+from domain.job.runs.placing.word import Word, was_sent_after
 from domain.job.runs.state import Runs
-from domain.job.runs.word import Word, was_sent_after
 
 NONE = 0
 """The number that stands for no attempt: the callback is recorded and changes nothing."""
