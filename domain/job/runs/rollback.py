@@ -106,8 +106,8 @@ def _has_another(runs: Runs, attempt: Attempt, server_id: str | None) -> bool:
     newer = runs.newer_than(attempt.number)
     return any(
         each is not attempt
-        and each.has_machine(server_id)
         and (each.final is None or each.status == "running")
+        and each.has_machine(server_id)
         for each in runs.attempts
     ) or any(_asks(each, server_id) for each in newer)
 

@@ -10,7 +10,7 @@ import msgspec
 from domain.job.provisioning_job import ProvisioningJob
 from domain.log.mapper import JobEventMapper
 
-SHAPE = "6"
+SHAPE = "7"
 """The shape of snapshots. Change it with `ProvisioningJob`, its parts, or the way it is folded.
 
 Milepost ignores a snapshot of another shape, and folds the job's events instead.
