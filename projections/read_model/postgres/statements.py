@@ -7,6 +7,7 @@ from typing import Any, LiteralString
 
 from psycopg.rows import DictRow
 
+from domain.log.bounded import READ_BYTES
 from domain.log.connections.postgres import PostgresDatastore
 from domain.log.postgres import PostgresRecorder
 from projections.read_model.contract import SHAPE
@@ -26,6 +27,22 @@ class Statements:
 
     def _rows(self, statement: LiteralString, *parameters: Any) -> list[DictRow]:
         return self._datastore.rows(self._on(statement), parameters)
+
+
+def within_bytes(
+    rows: LiteralString, columns: LiteralString, order: LiteralString
+) -> LiteralString:
+    """Return a statement of these columns of another one, within the bound of `bounded.py`.
+
+    PostgreSQL knows the length of a document without reading it, and adds the lengths up.
+    """
+    return f"""
+    SELECT {columns}
+      FROM (SELECT *, sum(octet_length(document)) OVER (
+                      ORDER BY {order} ROWS UNBOUNDED PRECEDING) AS bytes
+              FROM ({rows}) AS page) AS found
+     WHERE bytes - octet_length(document) < {READ_BYTES} ORDER BY {order}
+    """
 
 
 def of_shape(statement: LiteralString, shape: LiteralString) -> LiteralString:
