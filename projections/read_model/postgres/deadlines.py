@@ -33,8 +33,7 @@ class Deadlines(Statements):
     def due(self, before: datetime, after: DueRow | None, limit: int) -> Sequence[DueRow]:
         """See `ReadModel.due`."""
         place = (after.look_at.isoformat(), after.job_id) if after else ("-infinity", "")
-        rows = self._rows(FIRST_DUE, before, before, *place, limit)
-        return [DueRow(**row) for row in rows]
+        return self._first(DueRow, FIRST_DUE, before, before, *place, limit)
 
     def provisioning(self) -> int:
         """See `ReadModel.provisioning`."""

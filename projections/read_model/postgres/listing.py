@@ -52,18 +52,14 @@ class Lists(Statements):
 
     def instances(self, wanted: JobFilter) -> Sequence[Row]:
         """See `ReadModel.instances`."""
-        statement = within_bytes(SELECT_INSTANCES, COLUMNS, "first_position DESC")
-        return [Row(**row) for row in self._filtered(statement, wanted)]
+        found, parameters = _filtered(SELECT_INSTANCES, wanted)
+        statement = within_bytes(found, COLUMNS, "first_position DESC")
+        return self._first(Row, statement, *parameters)
 
     def count(self, wanted: JobFilter) -> int:
         """See `ReadModel.count`."""
-        [row] = self._filtered(COUNT_INSTANCES, wanted)
-        return int(row["count"])
-
-    def _filtered(self, statement: LiteralString, wanted: JobFilter) -> Sequence[Any]:
-        given = {name: value for name in FILTERS if (value := getattr(wanted, name)) is not None}
-        filters = " AND ".join(FILTERS[name] for name in given) or "TRUE"
-        return self._rows(statement.format(filters=filters), *given.values(), wanted.limit)
+        statement, parameters = _filtered(COUNT_INSTANCES, wanted)
+        return int(self._rows(statement, *parameters)[0]["count"])
 
     def last_run(self, workflow: str) -> Row | None:
         """See `ReadModel.last_run`."""
@@ -83,7 +79,7 @@ class Lists(Statements):
             "attention_rank, first_position",
         )
         parameters = (wanted.now, *given.values(), *(wanted.after or ()), wanted.limit)
-        return [Row(**row) for row in self._rows(statement, *parameters)]
+        return self._first(Row, statement, *parameters)
 
     def attention_counts(self, now: datetime) -> Mapping[int, int]:
         """See `ReadModel.attention_counts`."""
@@ -93,3 +89,9 @@ class Lists(Statements):
     def counts(self) -> Mapping[str, int]:
         """See `ReadModel.counts`."""
         return {row["status"]: row["count"] for row in self._rows(SELECT_COUNTS)}
+
+
+def _filtered(statement: LiteralString, wanted: JobFilter) -> tuple[LiteralString, tuple[Any, ...]]:
+    given = {name: value for name in FILTERS if (value := getattr(wanted, name)) is not None}
+    filters = " AND ".join(FILTERS[name] for name in given) or "TRUE"
+    return statement.format(filters=filters), (*given.values(), wanted.limit)

@@ -10,6 +10,7 @@ from psycopg.rows import DictRow
 from domain.log.bounded import READ_BYTES
 from domain.log.connections.postgres import PostgresDatastore
 from domain.log.postgres import PostgresRecorder
+from projections.read_model.bounded import AnyRow
 from projections.read_model.contract import SHAPE
 from projections.read_model.tables import TABLES
 
@@ -24,6 +25,14 @@ class Statements:
         self.log = recorder
         self._datastore: PostgresDatastore = recorder.datastore
         self._on: Callable[[LiteralString], LiteralString] = TABLES.renamed if rebuilt else str
+
+    def _first(
+        self, row: Callable[..., AnyRow], statement: LiteralString, *parameters: Any
+    ) -> list[AnyRow]:
+        """Read rows of this kind with a statement of `within_bytes`."""
+        return [
+            row(*columns) for columns in self._datastore.tuples(self._on(statement), parameters)
+        ]
 
     def _rows(self, statement: LiteralString, *parameters: Any) -> list[DictRow]:
         return self._datastore.rows(self._on(statement), parameters)
