@@ -23,6 +23,7 @@ def timeline_body(timeline: Timeline, workflows: Workflows) -> dict[str, Any]:
         "version": timeline.version,
         "position": timeline.position,
         "queued_at": text(timeline.queued_at),
+        "attempts_left_out": timeline.attempts_left_out,
         "attempts": [
             _attempt(timeline, attempt, chapter, workflow) for attempt, chapter in timeline.story
         ],

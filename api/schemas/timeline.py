@@ -13,6 +13,10 @@ from domain.job.attempt.state import Status
 LEFT_OUT = (
     "True if the job's state had no room for steps of this attempt; the job's events have them"
 )
+ATTEMPTS_LEFT_OUT = (
+    "How many attempts the job's state had no room for, mostly the oldest; the job's events have "
+    "them"
+)
 
 
 class TimelineStepSchema(AnswerSchema):
@@ -84,4 +88,5 @@ class TimelineSchema(AnswerSchema):
     version = LongInteger()
     position = LongInteger()
     queued_at = fields.AwareDateTime(allow_none=True)
+    attempts_left_out = fields.Integer(metadata={"description": ATTEMPTS_LEFT_OUT})
     attempts = fields.List(fields.Nested(AttemptSchema))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from sys import getsizeof
 from typing import Final
 
-from domain.job.runs.weight import STEP_BYTES, weight_of
+from domain.job.runs.weight import NAME_BYTES, STEP_BYTES, weight_of
 from projections.folding.job_fold import Folded
 
 VIEWS_BYTES: Final = 2_500
@@ -16,7 +17,8 @@ def weight(states: Folded) -> int:
     """Return about how many bytes both views of a job take."""
     instance, timeline = states
     chapters = sum(
-        GAP_BYTES * (1 + len(chapter.gaps)) + STEP_BYTES * len(chapter.late)
+        GAP_BYTES * (1 + len(chapter.gaps))
+        + sum(STEP_BYTES - NAME_BYTES + getsizeof(name) for name in chapter.late)
         for chapter in timeline.chapters.values()
     )
     runs = weight_of(instance.runs)

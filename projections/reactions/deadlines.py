@@ -27,6 +27,7 @@ from domain.workflows.definition import Workflow, Workflows
 from projections.chore import AT_ONCE, IDLE_SECONDS
 from projections.reactions.hold import Held
 from projections.reactions.presence import KEEP_SECONDS, PATIENCE, Presence, since_boot
+from projections.read_model.bounded import is_full
 from projections.read_model.contract import (
     FIRST_START,
     NOTE_OF_DEADLINES,
@@ -127,7 +128,7 @@ class DeadlineWatch:
             return IDLE_SECONDS
         for job_id, question in questions:
             self._judge(job_id, question)
-        self._last = due[-1] if len(due) == SLICE else None
+        self._last = due[-1] if due and is_full(due, SLICE) else None
         return AT_ONCE if self._last else IDLE_SECONDS
 
     # Who was away

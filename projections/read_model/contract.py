@@ -127,7 +127,7 @@ class ReadModel(Protocol):
         ...
 
     def instances(self, wanted: JobFilter) -> Sequence[Row]:
-        """Return at most `limit` instances, the newest first."""
+        """Return at most `limit` instances, the newest first; see `bounded.py`."""
         ...
 
     def last_run(self, workflow: str) -> Row | None:
@@ -138,11 +138,14 @@ class ReadModel(Protocol):
         ...
 
     def count(self, wanted: JobFilter) -> int:
-        """Return how many instances `instances` would return."""
+        """Return how many instances pass the filter, at most `limit`."""
         ...
 
     def attention(self, wanted: AttentionFilter) -> Sequence[Row]:
-        """Return documents of jobs that may need somebody: the worst first, then the oldest."""
+        """Return documents of jobs that may need somebody: the worst first, then the oldest.
+
+        See `bounded.py`.
+        """
         ...
 
     def attention_counts(self, now: datetime) -> Mapping[int, int]:
@@ -155,6 +158,8 @@ class ReadModel(Protocol):
 
     def due(self, before: datetime, after: DueRow | None, limit: int) -> Sequence[DueRow]:
         """Return at most `limit` instances that are due before that time, after the one given.
+
+        See `bounded.py`.
 
         An index finds them, however many jobs there are, in the order of `look_at` and job id.
         """

@@ -13,6 +13,7 @@ from domain.job.keys.key import agent_key
 from domain.log.bounded import within_bytes
 from domain.log.memory import MemoryRecorder
 from domain.log.stored import Stored
+from projections.read_model.bounded import within_bytes as within_row_bytes
 from projections.read_model.contract import SHAPE, PositionMoved, WakeUps
 from projections.read_model.filters import AttentionFilter, JobFilter
 from projections.read_model.rows import (
@@ -127,8 +128,12 @@ class MemoryReadModel:
 
     def instances(self, wanted: JobFilter) -> Sequence[Row]:
         """See `ReadModel.instances`."""
+        matching = sorted(self._matching(wanted), key=lambda row: -row.first_position)
+        return [_row(row) for row in within_row_bytes(matching[: wanted.limit])]
+
+    def _matching(self, wanted: JobFilter) -> list[InstanceRow]:
         with self._lock:
-            matching = [
+            return [
                 row
                 for row in self._instances.values()
                 if wanted.agent_id in (None, row.agent_id)
@@ -136,19 +141,17 @@ class MemoryReadModel:
                 and wanted.status in (None, row.status)
                 and (wanted.before is None or row.first_position < wanted.before)
             ]
-        matching.sort(key=lambda row: -row.first_position)
-        return [Row(row.job_id, row.version, row.document) for row in matching[: wanted.limit]]
 
     def last_run(self, workflow: str) -> Row | None:
         """See `ReadModel.last_run`."""
         with self._lock:
             its_own = [row for row in self._instances.values() if row.workflow == workflow]
         last = max(its_own, key=lambda row: row.first_position, default=None)
-        return Row(last.job_id, last.version, last.document) if last else None
+        return _row(last) if last else None
 
     def count(self, wanted: JobFilter) -> int:
         """See `ReadModel.count`."""
-        return len(self.instances(wanted))
+        return len(self._matching(wanted)[: wanted.limit])
 
     def attention(self, wanted: AttentionFilter) -> Sequence[Row]:
         """See `ReadModel.attention`."""
@@ -167,7 +170,8 @@ class MemoryReadModel:
                 )
             ]
         matching.sort(key=lambda found: found[:2])
-        return [Row(row.job_id, row.version, row.document) for *_, row in matching[: wanted.limit]]
+        page = [row for *_, row in matching[: wanted.limit]]
+        return [_row(row) for row in within_row_bytes(page)]
 
     def attention_counts(self, now: datetime) -> Mapping[int, int]:
         """See `ReadModel.attention_counts`."""
@@ -194,7 +198,8 @@ class MemoryReadModel:
                 if row.look_at and row.due_at and row.due_at < before
             ]
         found.sort(key=_place)
-        return [row for row in found if after is None or _place(row) > _place(after)][:limit]
+        following = [row for row in found if after is None or _place(row) > _place(after)]
+        return within_row_bytes(following[:limit])
 
     def provisioning(self) -> int:
         """See `ReadModel.provisioning`."""
@@ -252,6 +257,10 @@ class MemoryReadModel:
 
     def _rows(self, view: str) -> Mapping[str, InstanceRow] | Mapping[str, Row]:
         return self._instances if view == "instances" else self._timelines
+
+
+def _row(row: InstanceRow) -> Row:
+    return Row(row.job_id, row.version, row.document)
 
 
 def _place(row: DueRow) -> tuple[datetime, str]:

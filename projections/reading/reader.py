@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
+from itertools import islice
 from threading import Event
 from time import monotonic
+from typing import NamedTuple
 
 import msgspec
 
@@ -15,9 +17,10 @@ from domain.log.mapper import JobEventMapper
 from domain.log.reading.contract import pages_of
 from domain.log.store import translated
 from projections.folding.fold import fold_sighting
+from projections.read_model.bounded import is_full
 from projections.read_model.contract import FIRST_START, ReadModel
 from projections.read_model.filters import AttentionFilter, JobFilter
-from projections.read_model.rows import SetAside
+from projections.read_model.rows import Row, SetAside
 from projections.read_model.sightings import Sighting
 from projections.reading.waiting_places import WaitingPlaces
 from projections.views.instance import Instance
@@ -50,6 +53,13 @@ class Status(msgspec.Struct, frozen=True):
     def lag_events(self) -> int:
         """How many positions the read model is behind."""
         return max(0, self.log_position - self.read_model_position)
+
+
+class Page(NamedTuple):
+    """Instances in order; more may follow if the page ended at its bound in jobs or in bytes."""
+
+    instances: Sequence[Instance]
+    more: bool
 
 
 class NotRebuiltYet(MilepostError):
@@ -136,35 +146,44 @@ class Reader:
             timeline = self._fold(self._views.timeline, sighting)
         return timeline if timeline.version else None
 
-    def instances(self, wanted: JobFilter) -> Sequence[Instance]:
-        """Return instances as of the read model's position, the newest first."""
-        return [instance for instance, _ in self._measured(wanted)]
+    def page(self, wanted: JobFilter) -> Page:
+        """Return a page of instances as of the read model's position, the newest first."""
+        measured, more = self._measured(msgspec.structs.replace(wanted, limit=wanted.limit + 1))
+        instances = [instance for instance, _ in measured]
+        return Page(instances[: wanted.limit], more)
+
+    def instances(self, wanted: JobFilter) -> Iterator[Instance]:
+        """Yield at most `wanted.limit` instances, the newest first, as `measured_instances`."""
+        some = msgspec.structs.replace(wanted, limit=min(wanted.limit, PAGE_JOBS))
+        for instance, _ in islice(self.measured_instances(some), wanted.limit):
+            yield instance
 
     def measured_instances(self, wanted: JobFilter) -> Iterator[tuple[Instance, int]]:
         """Yield all instances, the newest first, each with the length of its stored document.
 
         `wanted.limit` is how many are read at a time, and are in memory.
         """
-        page = self._measured(wanted)
-        while page:
+        more = True
+        while more:
+            page, more = self._measured(wanted)
             yield from page
-            before = page[-1][0].first_position
-            following = msgspec.structs.replace(wanted, before=before)
-            page = self._measured(following) if len(page) == wanted.limit else []
+            if page:
+                before = page[-1][0].first_position
+                wanted = msgspec.structs.replace(wanted, before=before)
 
-    def _measured(self, wanted: JobFilter) -> Sequence[tuple[Instance, int]]:
+    def _measured(self, wanted: JobFilter) -> tuple[Sequence[tuple[Instance, int]], bool]:
         with translated():
             self._look_around()
-            return [
-                (
-                    self._fold(self._views.instance, Sighting(row.job_id, row.document, ())),
-                    len(row.document),
-                )
-                for row in self._read_model.instances(wanted)
-            ]
+            rows = self._read_model.instances(wanted)
+            return [(self._of_row(row), len(row.document)) for row in rows], bool(rows) and is_full(
+                rows, wanted.limit
+            )
+
+    def _of_row(self, row: Row) -> Instance:
+        return self._fold(self._views.instance, Sighting(row.job_id, row.document, ()))
 
     def count(self, wanted: JobFilter) -> int:
-        """Return how many instances `instances` would return, without reading them."""
+        """Return how many instances pass the filter, at most `limit`, without reading them."""
         with translated():
             return self._read_model.count(wanted)
 
@@ -189,17 +208,18 @@ class Reader:
             row = self._read_model.last_run(workflow)
         return self.instance(row.job_id) if row else None
 
-    def attention(self, wanted: AttentionFilter) -> Sequence[Instance]:
-        """Return jobs that may need somebody, as of the read model's position, the worst first.
+    def attention(self, wanted: AttentionFilter) -> Page:
+        """Return a page of jobs that may need somebody, the worst first.
 
-        Raises `NotRebuiltYet`.
+        It is as of the read model's position. Raises `NotRebuiltYet`.
         """
         with translated():
             self._refuse_older_rows()
-            return [
-                self._fold(self._views.instance, Sighting(row.job_id, row.document, ()))
-                for row in self._read_model.attention(wanted)
-            ]
+            rows = self._read_model.attention(
+                msgspec.structs.replace(wanted, limit=wanted.limit + 1)
+            )
+            instances = [self._of_row(row) for row in rows[: wanted.limit]]
+            return Page(instances, bool(rows) and is_full(rows, wanted.limit + 1))
 
     def attention_counts(self, now: datetime) -> Mapping[Group, int]:
         """Return the number of jobs that need somebody by their worst group of reasons.

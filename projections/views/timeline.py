@@ -27,6 +27,9 @@ from projections.views.shown_times import earliest
 GAP = timedelta(seconds=120)
 """A silence longer than this is a gap: a heartbeat comes every 60 s, so two are missing."""
 MAX_GAPS = 100
+"""An attempt shows at most this many silences, the newest ones."""
+MAX_ALL_GAPS = 1_000
+"""A timeline holds at most this many silences; the first attempts lose theirs first."""
 MAX_LATE = 200
 """A timeline holds at most this many steps that were first reported after an attempt's end."""
 
@@ -66,6 +69,11 @@ class Timeline(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         return earliest(self.created_at, self.queued_at)
 
     @property
+    def attempts_left_out(self) -> int:
+        """How many attempts the job had that its state does not hold; the events have them."""
+        return self.runs.opened - len(self.runs.attempts)
+
+    @property
     def story(self) -> list[tuple[Attempt, Chapter]]:
         """Each attempt with its chapter, the oldest run's first."""
         every = self.runs.attempts
@@ -88,7 +96,9 @@ def evolve(timeline: Timeline, event: JobEvent) -> Timeline:
     else:
         runs = runs_of_a_job.evolve(runs, fact)
         chapters = _chapters(timeline, runs, fact)
-        if len(chapters) > len(runs.attempts):
+        if len(chapters) > MAX_ALL_GAPS // MAX_GAPS:
+            chapters = _with_fewer_gaps(chapters)
+        if len(chapters) > len(runs.attempts) or len(runs.attempts) < len(timeline.runs.attempts):
             remembered = {attempt.number for attempt in runs.attempts}
             chapters = {number: each for number, each in chapters.items() if number in remembered}
     # By position, because `msgspec.structs.replace` takes three times as long.
@@ -181,6 +191,17 @@ def _with_late(
         return chapter
     late = chapter.late | {fact.step: Timestamp(fact.recorded_at, fact.occurred_at)}
     return Chapter(chapter.last_contact, chapter.gaps, late)
+
+
+def _with_fewer_gaps(chapters: dict[int, Chapter]) -> dict[int, Chapter]:
+    too_many = sum(len(chapter.gaps) for chapter in chapters.values()) - MAX_ALL_GAPS
+    for number in sorted(chapters) if too_many > 0 else ():
+        gaps = chapters[number].gaps
+        fewer = msgspec.structs.replace(chapters[number], gaps=gaps[too_many:])
+        chapters, too_many = {**chapters, number: fewer}, too_many - len(gaps)
+        if too_many <= 0:
+            break
+    return chapters
 
 
 def _added(chapter: Chapter, gap: Gap) -> tuple[Gap, ...]:

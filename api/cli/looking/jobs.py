@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import click
+import msgspec
 
 from api.cli.looking.one_job import show_job
 from api.cli.terminal.opening import opened
@@ -12,8 +15,9 @@ from api.representations.job import attention_body, health_of, job_body
 from api.schemas.statuses import about_outcome
 from api.wiring import Services
 from projections.read_model.filters import AttentionFilter, JobFilter
-from projections.views.attention import needing
+from projections.views.attention import candidate, needing
 from projections.views.instance import INSTANCE_STATUSES, Instance
+from projections.views.reasons import Reason
 
 
 def _status(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
@@ -71,6 +75,7 @@ def jobs(
             )
             return _show_needing(services, of_these, as_json)
         wanted = JobFilter(agent_id=agent_id, user_id=user_id, status=status, limit=limit)
+        # A job may take 512 KiB, so no more of them are in memory than one read has.
         instances = services.reader.instances(wanted)
         if as_json:
             for instance in instances:
@@ -91,8 +96,7 @@ def _warn_if_behind(services: Services) -> None:
 
 
 def _show_needing(services: Services, wanted: AttentionFilter, as_json: bool) -> None:
-    instances = services.reader.attention(wanted)
-    found = needing(instances, services.workflows, wanted.now)
+    found = _needing(services, wanted)
     if as_json:
         for instance, reasons in found:
             print_json(
@@ -113,6 +117,20 @@ def _show_needing(services: Services, wanted: AttentionFilter, as_json: bool) ->
     ]
     _warn_if_behind(services)
     print_table(("Job", "Agent", "Status", "Since", "Why"), rows, "No job needs you now.")
+
+
+def _needing(
+    services: Services, wanted: AttentionFilter
+) -> Iterator[tuple[Instance, list[Reason]]]:
+    """Yield what `needing` returns for the jobs of each page."""
+    while wanted.limit > 0:
+        page, more = services.reader.attention(wanted)
+        yield from needing(page, services.workflows, wanted.now)
+        last = candidate(page[-1], services.workflows) if more else None
+        if last is None:
+            return
+        after, left = (last.rank, page[-1].first_position), wanted.limit - len(page)
+        wanted = msgspec.structs.replace(wanted, after=after, limit=left)
 
 
 def _row(instance: Instance, services: Services) -> tuple[object, ...]:

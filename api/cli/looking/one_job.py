@@ -9,7 +9,7 @@ import click
 from rich.text import Text
 
 from api.cli.terminal.options import shown_time
-from api.cli.terminal.output import ago, indented, print_json
+from api.cli.terminal.output import ago, counted, indented, print_json
 from api.cli.terminal.steps import steps_text
 from api.cli.terminal.tables import console, print_table, status_text
 from api.representations.job import job_body, shown_steps
@@ -73,6 +73,9 @@ def show_job(services: Services, job_id: str, as_json: bool) -> None:
         click.echo(f"  {'refused callback':{WIDE}} {indented(why + counted_, WIDE + 3)}")
     if sentence := job["health"]["sentence"]:
         click.echo(f"  {job['health']['state']:{WIDE}} {visible(sentence)}")
+    if left_out := history["attempts_left_out"]:
+        sentence = f"{counted(left_out, 'attempt')}, which only the job's events have"
+        click.echo(f"  {'left out':{WIDE}} {sentence}")
     for attempt in history["attempts"]:
         _show_attempt(attempt, is_one_of_many=len(history["attempts"]) > 1)
     return None

@@ -23,7 +23,7 @@ from api.schemas.ids import MAX_ID, is_printable
 from api.tokens import Principal
 from api.wiring import Services
 from projections.read_model.filters import AttentionFilter, JobFilter
-from projections.reading.reader import NotRebuiltYet
+from projections.reading.reader import NotRebuiltYet, Page
 from projections.views.attention import candidate, needing
 from projections.views.instance import INSTANCE_STATUSES, Instance
 
@@ -106,11 +106,11 @@ class Lists:
         listed = {job["id"] for job in needy["found"]}
         by_status = [self._read({"status": status}) for status in IN_PROGRESS]
         newest = self._read({})
-        over = [each for each in newest[:PAGE_JOBS] if each.status not in IN_PROGRESS]
-        busy = [each for some in by_status for each in some[:PAGE_JOBS]]
+        over = [each for each in newest.instances if each.status not in IN_PROGRESS]
+        busy = [each for some in by_status for each in some.instances]
         shown_busy = [self._shown(each) for each in busy if each.job_id not in listed]
         recent = [self._shown(each) for each in over if each.job_id not in listed]
-        more_busy = any(len(some) > PAGE_JOBS for some in by_status)
+        more_busy = any(some.more for some in by_status)
         shown = (needy["found"], shown_busy, recent)
         return {
             "needy": needy,
@@ -119,7 +119,7 @@ class Lists:
             "recent": recent,
             "turns_at": turning(shown, self._now, is_whole=not more_busy),
             "cursor": _cursor(newest),
-            "is_empty": not newest,
+            "is_empty": not newest.instances,
         }
 
     def filtered(self, asked: Asked) -> dict[str, Any]:
@@ -142,26 +142,24 @@ class Lists:
         given = {name: value for name, value in filters.items() if value}
         if not outcome:
             ordered = self._with_ids(asked.q, given, before)
-            if ordered or not asked.q:
-                shown = [self._shown(each) for each in ordered[:PAGE_JOBS]]
+            if ordered.instances or not asked.q:
+                shown = [self._shown(each) for each in ordered.instances]
                 return {"found": shown, "cursor": _cursor(ordered)}
         fits = [mentioning(asked.q)] if asked.q else []
         fits += [ended(asked.status)] if outcome else []
         return self._looked_through({**given, "before": before}, fits)
 
-    def _with_ids(
-        self, q: str, filters: Mapping[str, str], before: int | None
-    ) -> Sequence[Instance]:
+    def _with_ids(self, q: str, filters: Mapping[str, str], before: int | None) -> Page:
         """Return the jobs with an id, that of an agent or of a user, too; an empty id is any."""
-        every = [
-            each
-            for wanted in _meant(q, filters)
-            for each in self._read({**wanted, "before": before})
-        ]
+        pages = [self._read({**wanted, "before": before}) for wanted in _meant(q, filters)]
+        # What is older than the end of a page that goes on belongs to the next page.
+        end = max((page.instances[-1].first_position for page in pages if page.more), default=0)
+        every = [job for page in pages for job in page.instances if job.first_position >= end]
         if q and before is None and (exact := self._exact(q, filters)):
             every.append(exact)
         distinct = {each.job_id: each for each in every}.values()
-        return sorted(distinct, key=lambda each: -each.first_position)
+        ordered = sorted(distinct, key=lambda each: -each.first_position)
+        return Page(ordered[:PAGE_JOBS], end > 0 or len(ordered) > PAGE_JOBS)
 
     def _looked_through(self, filters: Mapping[str, Any], fits: Sequence[Fits]) -> dict[str, Any]:
         """Return those of the next jobs that fit; the cursor goes on after the last one read."""
@@ -196,15 +194,14 @@ class Lists:
             agent_id=asked.agent or None,
             user_id=asked.user or self._caller.user_id,
             after=None if rank is None else (rank, position),
-            limit=PAGE_JOBS + 1,
+            limit=PAGE_JOBS,
         )
         workflows = self._services.workflows
         try:
-            instances = self._services.reader.attention(wanted)
+            page, more = self._services.reader.attention(wanted)
         except NotRebuiltYet:
             return {"found": [], "cursor": None, "is_behind": True}
-        page = instances[:PAGE_JOBS]
-        last = candidate(page[-1], workflows) if len(instances) > PAGE_JOBS else None
+        last = candidate(page[-1], workflows) if more else None
         return {
             "found": [
                 shown_job(instance, self._services, self._now, reasons)
@@ -213,9 +210,9 @@ class Lists:
             "cursor": f"r{last.rank}p{page[-1].first_position}" if last else None,
         }
 
-    def _read(self, filters: Mapping[str, Any]) -> Sequence[Instance]:
-        wanted = self._wanted(filters, PAGE_JOBS + 1)
-        return self._services.reader.instances(wanted) if wanted else []
+    def _read(self, filters: Mapping[str, Any]) -> Page:
+        wanted = self._wanted(filters, PAGE_JOBS)
+        return self._services.reader.page(wanted) if wanted else Page((), more=False)
 
     def _measured(self, filters: Mapping[str, Any]) -> Iterator[tuple[Instance, int]]:
         wanted = self._wanted(filters, READ_AT_ONCE)
@@ -247,5 +244,5 @@ def _meant(q: str, filters: Mapping[str, str]) -> list[dict[str, str]]:
     return [{**filters, name: q} for name in names]
 
 
-def _cursor(ordered: Sequence[Instance]) -> str | None:
-    return f"p{ordered[PAGE_JOBS - 1].first_position}" if len(ordered) > PAGE_JOBS else None
+def _cursor(page: Page) -> str | None:
+    return f"p{page.instances[-1].first_position}" if page.more else None

@@ -25,9 +25,8 @@ def newest_first(
 ) -> Page:
     """Return a page of all jobs that pass the filters."""
     before = _before(cursor) if cursor else None
-    instances = services.reader.instances(JobFilter(**filters, before=before, limit=limit + 1))
-    page = instances[:limit]
-    following = f"p{page[-1].first_position}" if len(instances) > limit else None
+    page, more = services.reader.page(JobFilter(**filters, before=before, limit=limit))
+    following = f"p{page[-1].first_position}" if more else None
     return Page([body_now(instance, services) for instance in page], following)
 
 
@@ -37,14 +36,13 @@ def worst_first(
     """Return a page of the jobs that pass the filters and need somebody now, and why."""
     now = services.now()
     after = _after(cursor) if cursor else None
-    wanted = AttentionFilter(**filters, now=now, after=after, limit=limit + 1)
-    instances = services.reader.attention(wanted)
-    page = instances[:limit]
+    wanted = AttentionFilter(**filters, now=now, after=after, limit=limit)
+    page, more = services.reader.attention(wanted)
     bodies = [
         attention_body(instance, reasons, services.workflows, now, services.reader.first_start)
         for instance, reasons in needing(page, services.workflows, now)
     ]
-    last = candidate(page[-1], services.workflows) if len(instances) > limit else None
+    last = candidate(page[-1], services.workflows) if more else None
     return Page(bodies, f"r{last.rank}p{page[-1].first_position}" if last else None)
 
 

@@ -168,7 +168,12 @@ class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only
 
     def other(self, server_id: str | None) -> OtherMachine | None:
         """Return the machine with this id if the attempt reported it beside its own one."""
-        return next((each for each in self.others if each.server_id == server_id), None)
+        # Not by `others`: a rollback asks each of 50 attempts about each of 20 machines.
+        for each in self.machines:
+            if each.server_id == server_id:
+                is_left = each.left_at and not each.settled
+                return each if is_left or server_id != self.machine_id else None
+        return None
 
     def is_machine(self, server_id: str | None) -> bool:
         """Tell whether the attempt's machine has this id."""

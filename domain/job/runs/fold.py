@@ -21,8 +21,8 @@ from domain.job.events import (
 )
 from domain.job.runs import first_release
 from domain.job.runs.order import in_order
+from domain.job.runs.room import may_have_grown, within_room
 from domain.job.runs.state import Runs, remembered
-from domain.job.runs.step_room import within_room
 
 OfOneAttempt = (
     JobTimedOut
@@ -65,7 +65,7 @@ def _evolved(runs: Runs, fact: Fact) -> Runs:
     if after is attempt:
         return runs
     changed = runs.with_changed(attempt, after)
-    if len(after.steps) > len(attempt.steps) and len(changed.attempts) > 1:
+    if len(changed.attempts) > 1 and may_have_grown(attempt, after):
         return within_room(changed, after.number)
     return changed
 

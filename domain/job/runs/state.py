@@ -149,18 +149,24 @@ def remembered(runs: Runs) -> Runs:
 
     The attempt that is shown stays, and one whose machine has to be removed if any other can go.
     """
-    every, forgotten = list(runs.attempts), list(runs.forgotten)
-    while len(every) > MAX_RUNS:
-        may_go = [each for each in every if each is not runs.present]
+    while len(runs.attempts) > MAX_RUNS:
+        may_go = [each for each in runs.attempts if each is not runs.present]
         oldest = next((each for each in may_go if not each.machines_left), may_go[0])
-        every = [each for each in every if each is not oldest]
-        if oldest.run_id:
-            digests = {
-                _digest(oldest.run_id.value, run_attempt)
-                for run_attempt in (None, oldest.run_attempt)
-            }
-            forgotten.extend(sorted(digests - set(forgotten)))
-    return Runs(tuple(every), runs.opened, runs.retries, tuple(forgotten[-MAX_FORGOTTEN:]))
+        runs = without(runs, oldest)
+    return runs
+
+
+def without(runs: Runs, attempt: Attempt) -> Runs:
+    """Forget an attempt; remember that its run was there."""
+    every = tuple(each for each in runs.attempts if each is not attempt)
+    forgotten = list(runs.forgotten)
+    if attempt.run_id:
+        digests = {
+            _digest(attempt.run_id.value, run_attempt)
+            for run_attempt in (None, attempt.run_attempt)
+        }
+        forgotten.extend(sorted(digests - set(forgotten)))
+    return Runs(every, runs.opened, runs.retries, tuple(forgotten[-MAX_FORGOTTEN:]))
 
 
 def _digest(run_id: str, run_attempt: int | None) -> str:

@@ -21,7 +21,7 @@ LONGEST_NAME: Final = 800
 """A callback's step has at most 200 characters, of four bytes each."""
 
 
-def within_room(runs: Runs, kept: int) -> Runs:
+def with_room_for_steps(runs: Runs, kept: int) -> Runs:
     """Return the runs with as many steps as a job's state holds.
 
     The attempts of the oldest runs lose their steps first, each all of them. The attempt that is

@@ -16,8 +16,10 @@ STEP_BYTES: Final = 250
 NAME_BYTES: Final = 60
 FEW_STEPS: Final = 20
 """Of so few steps, the names are not measured: few attempts have more."""
-MACHINE_BYTES: Final = 130
+MACHINE_BYTES: Final = 80
 """Without its name."""
+FEW_CHARACTERS: Final = 60
+"""So short values of an attempt count with the attempt."""
 FORGOTTEN_BYTES: Final = 70
 
 
@@ -28,7 +30,13 @@ def weight_of(runs: Runs) -> int:
         weight += ATTEMPT_BYTES + STEP_BYTES * len(attempt.steps)
         if len(attempt.steps) > FEW_STEPS:
             weight += sum(map(getsizeof, attempt.steps)) - NAME_BYTES * len(attempt.steps)
-        weight += sum(MACHINE_BYTES + len(each.server_id) for each in attempt.machines)
-        if attempt.final and attempt.final.error:
-            weight += getsizeof(attempt.final.error)
+        for machine in attempt.machines:
+            weight += MACHINE_BYTES + getsizeof(machine.server_id)
+        if final := attempt.final:
+            for text in (final.error, final.step, final.failed_step):
+                if text:
+                    weight += getsizeof(text)
+        for word in (attempt.run_id, attempt.server_id, attempt.server_ip, attempt.tailscale_ip):
+            if word and len(word.value) > FEW_CHARACTERS:
+                weight += getsizeof(word.value)
     return weight

@@ -7,13 +7,14 @@ from datetime import datetime
 from typing import Any, LiteralString
 
 from projections.read_model.filters import AttentionFilter, JobFilter
-from projections.read_model.postgres.statements import Statements
+from projections.read_model.postgres.statements import Statements, within_bytes
 from projections.read_model.rows import Row
 
 SELECT_INSTANCES: LiteralString = """
-    SELECT job_id, version, document FROM milepost_instances
+    SELECT job_id, version, document, first_position FROM milepost_instances
      WHERE {filters} ORDER BY first_position DESC LIMIT %s
 """
+COLUMNS: LiteralString = "job_id, version, document"
 FILTERS: dict[str, LiteralString] = {
     "agent_id": "agent_id = %s",
     "user_id": "user_id = %s",
@@ -35,7 +36,7 @@ COUNT_INSTANCES: LiteralString = """
 """
 SELECT_COUNTS = "SELECT status, COUNT(*) AS count FROM milepost_instances GROUP BY status"
 SELECT_ATTENTION: LiteralString = """
-    SELECT job_id, version, document FROM milepost_instances
+    SELECT job_id, version, document, attention_rank, first_position FROM milepost_instances
      WHERE attention_rank IS NOT NULL AND attention_from <= %s AND {filters}
      ORDER BY attention_rank, first_position LIMIT %s
 """
@@ -51,17 +52,14 @@ class Lists(Statements):
 
     def instances(self, wanted: JobFilter) -> Sequence[Row]:
         """See `ReadModel.instances`."""
-        return [Row(**row) for row in self._filtered(SELECT_INSTANCES, wanted)]
+        found, parameters = _filtered(SELECT_INSTANCES, wanted)
+        statement = within_bytes(found, COLUMNS, "first_position DESC")
+        return self._first(Row, statement, *parameters)
 
     def count(self, wanted: JobFilter) -> int:
         """See `ReadModel.count`."""
-        [row] = self._filtered(COUNT_INSTANCES, wanted)
-        return int(row["count"])
-
-    def _filtered(self, statement: LiteralString, wanted: JobFilter) -> Sequence[Any]:
-        given = {name: value for name in FILTERS if (value := getattr(wanted, name)) is not None}
-        filters = " AND ".join(FILTERS[name] for name in given) or "TRUE"
-        return self._rows(statement.format(filters=filters), *given.values(), wanted.limit)
+        statement, parameters = _filtered(COUNT_INSTANCES, wanted)
+        return int(self._rows(statement, *parameters)[0]["count"])
 
     def last_run(self, workflow: str) -> Row | None:
         """See `ReadModel.last_run`."""
@@ -75,9 +73,13 @@ class Lists(Statements):
         filters = " AND ".join(
             [FILTERS[name] for name in given] + ([AFTER] if wanted.after else [])
         )
-        statement = SELECT_ATTENTION.format(filters=filters or "TRUE")
+        statement = within_bytes(
+            SELECT_ATTENTION.format(filters=filters or "TRUE"),
+            COLUMNS,
+            "attention_rank, first_position",
+        )
         parameters = (wanted.now, *given.values(), *(wanted.after or ()), wanted.limit)
-        return [Row(**row) for row in self._rows(statement, *parameters)]
+        return self._first(Row, statement, *parameters)
 
     def attention_counts(self, now: datetime) -> Mapping[int, int]:
         """See `ReadModel.attention_counts`."""
@@ -87,3 +89,9 @@ class Lists(Statements):
     def counts(self) -> Mapping[str, int]:
         """See `ReadModel.counts`."""
         return {row["status"]: row["count"] for row in self._rows(SELECT_COUNTS)}
+
+
+def _filtered(statement: LiteralString, wanted: JobFilter) -> tuple[LiteralString, tuple[Any, ...]]:
+    given = {name: value for name in FILTERS if (value := getattr(wanted, name)) is not None}
+    filters = " AND ".join(FILTERS[name] for name in given) or "TRUE"
+    return statement.format(filters=filters), (*given.values(), wanted.limit)

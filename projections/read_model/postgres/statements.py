@@ -7,8 +7,10 @@ from typing import Any, LiteralString
 
 from psycopg.rows import DictRow
 
+from domain.log.bounded import READ_BYTES
 from domain.log.connections.postgres import PostgresDatastore
 from domain.log.postgres import PostgresRecorder
+from projections.read_model.bounded import AnyRow
 from projections.read_model.contract import SHAPE
 from projections.read_model.tables import TABLES
 
@@ -24,8 +26,32 @@ class Statements:
         self._datastore: PostgresDatastore = recorder.datastore
         self._on: Callable[[LiteralString], LiteralString] = TABLES.renamed if rebuilt else str
 
+    def _first(
+        self, row: Callable[..., AnyRow], statement: LiteralString, *parameters: Any
+    ) -> list[AnyRow]:
+        """Read rows of this kind with a statement of `within_bytes`."""
+        return [
+            row(*columns) for columns in self._datastore.tuples(self._on(statement), parameters)
+        ]
+
     def _rows(self, statement: LiteralString, *parameters: Any) -> list[DictRow]:
         return self._datastore.rows(self._on(statement), parameters)
+
+
+def within_bytes(
+    rows: LiteralString, columns: LiteralString, order: LiteralString
+) -> LiteralString:
+    """Return a statement of these columns of another one, within the bound of `bounded.py`.
+
+    PostgreSQL knows the length of a document without reading it, and adds the lengths up.
+    """
+    return f"""
+    SELECT {columns}
+      FROM (SELECT *, sum(octet_length(document)) OVER (
+                      ORDER BY {order} ROWS UNBOUNDED PRECEDING) AS bytes
+              FROM ({rows}) AS page) AS found
+     WHERE bytes - octet_length(document) < {READ_BYTES} ORDER BY {order}
+    """
 
 
 def of_shape(statement: LiteralString, shape: LiteralString) -> LiteralString:

@@ -31,11 +31,8 @@ class Deadlines(Statements):
     def due(self, before: datetime, after: DueRow | None, limit: int) -> Sequence[DueRow]:
         """See `ReadModel.due`."""
         place = (utc_text(after.look_at), after.job_id) if after else ("", "")
-        rows = self._rows(SELECT_DUE, utc_text(before), utc_text(before), *place, limit)
-        return [
-            DueRow(job_id, version, document, datetime.fromisoformat(look_at))
-            for job_id, version, document, look_at in rows
-        ]
+        until = utc_text(before)
+        return self._first(_due, SELECT_DUE, until, until, *place, limit)
 
     def provisioning(self) -> int:
         """See `ReadModel.provisioning`."""
@@ -45,3 +42,7 @@ class Deadlines(Statements):
         """See `ReadModel.silent`."""
         before, after = utc_text(until), utc_text(since) if since else None
         return int(self._rows(SELECT_SILENT, before, before, after, after)[0]["count"])
+
+
+def _due(job_id: str, version: int, document: str, look_at: str) -> DueRow:
+    return DueRow(job_id, version, document, datetime.fromisoformat(look_at))

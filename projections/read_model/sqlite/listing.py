@@ -52,17 +52,13 @@ class Lists(Statements):
 
     def instances(self, wanted: JobFilter) -> Sequence[Row]:
         """See `ReadModel.instances`."""
-        return [Row(**row) for row in self._filtered(SELECT_INSTANCES, wanted)]
+        statement, parameters = _filtered(SELECT_INSTANCES, wanted)
+        return self._first(Row, statement, *parameters)
 
     def count(self, wanted: JobFilter) -> int:
         """See `ReadModel.count`."""
-        [row] = self._filtered(COUNT_INSTANCES, wanted)
-        return int(row["count"])
-
-    def _filtered(self, statement: LiteralString, wanted: JobFilter) -> Sequence[Any]:
-        given = {name: value for name in FILTERS if (value := getattr(wanted, name)) is not None}
-        filters = " AND ".join(FILTERS[name] for name in given) or "TRUE"
-        return self._rows(statement.format(filters=filters), *given.values(), wanted.limit)
+        statement, parameters = _filtered(COUNT_INSTANCES, wanted)
+        return int(self._rows(statement, *parameters)[0]["count"])
 
     def last_run(self, workflow: str) -> Row | None:
         """See `ReadModel.last_run`."""
@@ -78,7 +74,7 @@ class Lists(Statements):
         )
         statement = SELECT_ATTENTION.format(filters=filters or "TRUE")
         parameters = (utc_text(wanted.now), *given.values(), *(wanted.after or ()), wanted.limit)
-        return [Row(**row) for row in self._rows(statement, *parameters)]
+        return self._first(Row, statement, *parameters)
 
     def attention_counts(self, now: datetime) -> Mapping[int, int]:
         """See `ReadModel.attention_counts`."""
@@ -88,3 +84,9 @@ class Lists(Statements):
     def counts(self) -> Mapping[str, int]:
         """See `ReadModel.counts`."""
         return {row["status"]: row["count"] for row in self._rows(SELECT_COUNTS)}
+
+
+def _filtered(statement: LiteralString, wanted: JobFilter) -> tuple[LiteralString, tuple[Any, ...]]:
+    given = {name: value for name in FILTERS if (value := getattr(wanted, name)) is not None}
+    filters = " AND ".join(FILTERS[name] for name in given) or "TRUE"
+    return statement.format(filters=filters), (*given.values(), wanted.limit)

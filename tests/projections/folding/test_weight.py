@@ -45,6 +45,18 @@ LIVES: Mapping[str, list[dict[str, Any]]] = {
         for run in range(40)
         for number in range(20)
     ],
+    "with 20 attempts of long names": [
+        {
+            "status": "failed",
+            "workflow_run_id": f"{run} \N{ROCKET}".ljust(200),
+            "failed_step": f"{run} \N{ROCKET}".ljust(200),
+            **{
+                field: f"{run} \N{ROCKET}".ljust(200)
+                for field in ("server_id", "server_ip", "tailscale_ip")
+            },
+        }
+        for run in range(20)
+    ],
     "with late steps": [{"status": "failed"}, *WITH_STEPS],
 }
 

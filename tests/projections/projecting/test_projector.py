@@ -99,9 +99,9 @@ def test_a_list_shows_what_was_projected(stores: Deployment, clock: Clock) -> No
 
     stores.projector.catch_up()
 
-    listed = stores.reader.instances(JobFilter())
+    listed = list(stores.reader.instances(JobFilter()))
     assert [instance.job_id for instance in listed] == ["three", "two", "one"]
-    assert [stores.reader.instance(instance.job_id) for instance in listed] == list(listed)
+    assert [stores.reader.instance(instance.job_id) for instance in listed] == listed
 
 
 # Exactly once
@@ -554,10 +554,11 @@ def test_jobs_of_which_nothing_can_be_read_are_listed_one_by_one(stores: Deploym
     stores.milepost.store.transact({}, [], lambda _: Append(unreadable))
     stores.projector.catch_up()
 
-    listed, before = list[str](), None
-    while page := stores.reader.instances(JobFilter(limit=1, before=before)):
-        listed.append(page[0].job_id)
-        before = page[0].first_position
+    listed, before, more = list[str](), None, True
+    while more:
+        [found], more = stores.reader.page(JobFilter(limit=1, before=before))
+        listed.append(found.job_id)
+        before = found.first_position
 
     assert listed == [*reversed(JOBS)]
 

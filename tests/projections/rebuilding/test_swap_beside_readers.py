@@ -39,7 +39,7 @@ def test_a_list_does_not_wait_for_a_swap_whose_commit_waits_for_a_standby(
     lived(made, clock)
     made.projector.catch_up()
     folded_beside(made)
-    listed = made.reader.instances(JobFilter())
+    listed = list(made.reader.instances(JobFilter()))
     with psycopg.connect(server.dsn, autocommit=True) as operator:
 
         def await_standby(name: str) -> None:
@@ -55,7 +55,7 @@ def test_a_list_does_not_wait_for_a_swap_whose_commit_waits_for_a_standby(
             try:
                 wait_until(lambda: swap.done() or bool(operator.execute(STANDBY).fetchone()))
 
-                assert made.reader.instances(JobFilter()) == listed
+                assert list(made.reader.instances(JobFilter())) == listed
             finally:
                 await_standby("")
             assert swap.result()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import msgspec
@@ -11,6 +12,7 @@ from api.pages.content.search import MOST_CHARACTERS, MOST_READ, READ_AT_ONCE
 from projections.read_model.filters import JobFilter
 from projections.reading.reader import Reader
 from projections.views.instance import Instance
+from tests.support.jobs.wide import widen
 from tests.support.stores.deployment import Deployment
 from tests.support.web.site import ADMIN, MACHINE, Site, app_over, bearer
 
@@ -244,3 +246,18 @@ def test_a_filter_that_no_id_can_be_finds_nothing(database_site: Site, name: str
     assert "No job that you may see fits." in shown.text
     listed = site.look(f"/jobs?status=attention&{name}=job%00", site.sign_in())
     assert "Nothing needs attention." in listed.text
+
+
+def test_a_search_for_an_agent_with_wide_jobs_loses_none_between_pages(memory_site: Site) -> None:
+    widen(memory_site.services.read_model, 10)
+    client = memory_site.app.test_client()
+
+    seen, address = list[set[str]](), "/jobs?q=agent"
+    while address:
+        text = client.get(address, headers=bearer(ADMIN)).text
+        seen.append(set(re.findall(r"job-[0-9]\b", text)))
+        following = text.split('rel="next" href="')[1:]
+        address = following[0].split('"')[0].replace("&amp;", "&") if following else ""
+
+    assert [len(page) for page in seen] == [4, 4, 2]
+    assert set.union(*seen) == {f"job-{number}" for number in range(10)}

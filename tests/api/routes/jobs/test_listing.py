@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.support.jobs.wide import widen
 from tests.support.web.site import ADMIN, MACHINE, Site, body_of, problem_of
 
 NEXT = re.compile(r'^<([^>]+)>; rel="next"$')
@@ -257,3 +258,28 @@ def test_a_user_is_shown_what_of_theirs_needs_somebody(site: Site) -> None:
 @pytest.mark.parametrize("query", ["attention=perhaps", "attention=true&cursor=p7", "cursor=r0p7"])
 def test_a_cursor_of_another_list_is_refused(memory_site: Site, query: str) -> None:
     assert problem_of(memory_site.get(f"/api/jobs?{query}"), 400)["title"] == "Invalid fields"
+
+
+def test_a_page_of_wide_jobs_ends_early_and_its_link_goes_on(memory_site: Site) -> None:
+    widen(memory_site.services.read_model, 10)
+
+    pages, path = list[list[str]](), "/api/jobs?limit=50"
+    while path:
+        answer = memory_site.get(path)
+        pages.append(ids(body_of(answer)))
+        following = NEXT.match(answer.headers.get("Link", ""))
+        path = following[1] if following else ""
+
+    assert [len(page) for page in pages] == [4, 4, 2]
+    listed = [job_id for page in pages for job_id in page]
+    assert listed == [f"job-{number}" for number in reversed(range(10))]
+
+
+def test_a_page_of_wide_jobs_that_need_somebody_has_a_link_too(memory_site: Site) -> None:
+    widen(memory_site.services.read_model, 10)
+    memory_site.clock.advance(3_600)
+
+    answer = memory_site.get("/api/jobs?attention=true&limit=50")
+
+    assert len(body_of(answer)["jobs"]) == 4
+    assert NEXT.match(answer.headers["Link"])

@@ -17,7 +17,15 @@ def test_a_timeline_tells_steps_and_how_long_they_took(site: Site) -> None:
 
     timeline = site.read("/api/jobs/job-1/timeline")
 
-    assert timeline.keys() == {"job_id", "version", "position", "queued_at", "attempts"}
+    assert list(timeline) == [
+        "job_id",
+        "version",
+        "position",
+        "queued_at",
+        "attempts_left_out",
+        "attempts",
+    ]
+    assert timeline["attempts_left_out"] == 0
     assert timeline["queued_at"] == "2026-03-02T12:00:00+00:00"
     [attempt] = timeline["attempts"]
     assert attempt == {

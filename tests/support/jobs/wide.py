@@ -1,0 +1,59 @@
+"""Rows that are wider than those of any job, so that few of them fill a read."""
+
+from __future__ import annotations
+
+from domain.job.attempt.clocks import Timestamp
+from domain.job.attempt.final import Final
+from domain.job.attempt.state import Attempt, ReportedValue
+from domain.job.runs.state import Runs
+from domain.log.bounded import READ_BYTES
+from projections.read_model.contract import ReadModel
+from projections.read_model.rows import Changes, InstanceRow
+from projections.views.instance import Instance
+from projections.views.view import Views
+from tests.support.jobs.strategies import minute
+
+WIDTH = READ_BYTES // 4
+"""Four rows fill a read."""
+
+
+def wide(number: int) -> InstanceRow:
+    """Return the row of a job that is due, and has needed somebody since minute 1."""
+    attempt = Attempt(
+        final=Final(status="failed", moment=Timestamp(minute(1))),
+        server_id=ReportedValue("left"),
+        rollback_requested_at=minute(1),
+    )
+    instance = Instance(
+        f"job-{number}",
+        1,
+        number + 1,
+        number + 1,
+        "agent",
+        "ada",
+        "x" * WIDTH,
+        runs=Runs((attempt,)),
+        created_at=minute(0),
+        queued_at=minute(0),
+        updated_at=minute(0),
+    )
+    return InstanceRow(
+        instance.job_id,
+        1,
+        Views().instance.dump(instance),
+        instance.first_position,
+        instance.agent_id,
+        instance.user_id,
+        instance.status,
+        None,
+        due_at=minute(3),
+        look_at=minute(number // 4),
+        attention_rank=number // 4,
+        attention_from=minute(1),
+    )
+
+
+def widen(read_model: ReadModel, jobs: int) -> None:
+    """Store the rows of so many jobs, `job-0` and so on."""
+    rows = [wide(number) for number in range(jobs)]
+    read_model.apply(Changes(read_model.position(), read_model.position() + 1, rows))
