@@ -21,8 +21,7 @@ def removed_in(runs: Runs, word: Word, is_registered: bool) -> int | None:
         return stopping.number
     if word.server_id and not _may_be_the_one_that_runs(runs):
         return NONE  # another job's machine, or one from before the job
-    own = runs.newest_of(word.run_id, word.run_attempt) if word.run_id else None
-    if word.server_id and own and own.machine_id:
+    if word.server_id and _has_another_machine(runs, word):
         return runs.present.number
     return _before_it_begins(runs, word, is_registered)
 
@@ -100,6 +99,14 @@ def _before_it_begins(runs: Runs, word: Word, is_registered: bool) -> int | None
         return None if is_known else NONE
     left = [attempt.number for attempt in runs.attempts for _ in attempt.machines_left]
     return left[0] if len(left) == 1 else NONE
+
+
+def _has_another_machine(runs: Runs, word: Word) -> bool:
+    """Tell whether the word cannot mean the machine of its own run; one without a run has none."""
+    if word.run_id is None:
+        return True
+    own = runs.newest_of(word.run_id, word.run_attempt)
+    return own is not None and own.machine_id is not None
 
 
 def _may_be_the_one_that_runs(runs: Runs) -> bool:

@@ -14,6 +14,7 @@ from domain.job.callback import Callback
 from domain.job.provisioning_job import ProvisioningJob
 from domain.job.runs.doubtful import doubtful
 from tests.support.jobs.orders import LATER, told
+from tests.support.jobs.strategies import minute
 from tests.support.stores.deployment import NOON
 
 LEG: dict[str, Any] = {"workflow_run_id": "77", "run_attempt": 1}
@@ -111,6 +112,18 @@ def test_a_failure_of_no_run_that_names_another_machine_than_the_one_that_runs()
     ]
 
     assert answers(after(*said)) == ({"srv-a"}, set(), {"srv-b"})
+
+
+def test_a_machine_that_is_gone_and_was_never_named_is_the_one_that_runs_without_a_name() -> None:
+    """The clock of `stopped` is of the time of the run before, which has another machine."""
+    job = after(
+        leg("running", "srv-b"),
+        Callback(job_id="job", status="running", workflow_run_id="78", occurred_at=minute(5)),
+        Callback(job_id="job", status="stopped", server_id="srv-a", occurred_at=minute(2)),
+    )
+
+    assert answers(job).wanted == {"srv-b"}
+    assert [each.status for each in job.runs.attempts] == ["running", "stopped"]
 
 
 RUNS: list[dict[str, Any]] = [LEG, {**LEG, "run_attempt": 2}, {"workflow_run_id": "78"}, {}]
