@@ -138,7 +138,7 @@ class NoStreams(MilepostError):
 
 
 class TooManyRequests(MilepostError):
-    """Requests of this user or token take more than their share of the places to wait."""
+    """Requests of this user, token or address take more than their share of the places to wait."""
 
 
 class TooManyBytes(MilepostError):

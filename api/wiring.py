@@ -40,8 +40,8 @@ from projections.reading.used_definitions import UsedDefinitions, warning_of
 from projections.rebuilding.cleaner import Cleaner
 from projections.rebuilding.contract import Shadow
 from projections.rebuilding.rebuild import Rebuild
-from projections.tree.contract import TILE, TreeStore
-from projections.tree.grower import Grower
+from projections.tree.contract import TreeStore
+from projections.tree.grower import BESIDE_PROJECTING, Grower
 from projections.tree.proofs import Evidence
 from projections.verification.findings import Finding
 from projections.verification.inspection.contract import Inspection
@@ -73,12 +73,14 @@ class Services(msgspec.Struct, frozen=True):
     def prepare(self) -> None:
         """Apply the missing schema steps, and begin the rows and the tree.
 
-        Raises `StoreUnavailable`, `SchemaBehind` if this account may not apply the steps, or
-        `RightsLacking` if it may not write the tables.
+        Raises `StoreUnavailable`, `SchemaBehind` if this account may not apply the steps,
+        `RightsLacking` if it may not write the tables, or `TablesAltered` if somebody has changed
+        them so that Milepost would not be right.
         """
         with translated():
             self.schema.apply()
             self.schema.check_rights()
+            self.schema.check_tables()
             self.read_model.prepare()
             self.tree.prepare()
 
@@ -94,8 +96,8 @@ class Services(msgspec.Struct, frozen=True):
         """
         warnings = [warning_of(ref) for ref in self.definitions.changed(self.workflows)]
         with translated():
-            held_back = self.surroundings.held_back()
-        return [*warnings, held_back] if held_back else warnings
+            around = self.surroundings.held_back(), self.surroundings.open_to_all()
+        return [*warnings, *filter(None, around)]
 
     def now(self) -> datetime:
         """Return the time of the store's clock, as far as it is known; this never blocks.
@@ -155,7 +157,7 @@ class Services(msgspec.Struct, frozen=True):
             chores=(
                 DeadlineWatch(self.milepost, self.read_model, self.workflows),
                 Follower(self.milepost.end),
-                Grower(self.tree, batch=TILE),
+                Grower(self.tree, batch=BESIDE_PROJECTING),
                 Cleaner(self.shadow),
                 *further,
             ),

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 import psutil
 
-from api.serving.http1.limits import LIMITS
+from api.serving.http1.bounds.limits import LIMITS
 from bench import silent
 from bench.contenders import Mismatch, recording
 from bench.crowd import crowd

@@ -10,9 +10,9 @@ from typing import Final
 
 import click
 
+from api.serving.http1.bounds.pace import NEVER
 from api.serving.http1.connection import Connection
 from api.serving.http1.incoming import Incoming
-from api.serving.http1.pace import NEVER
 from api.serving.logs import log_to_stderr
 from api.serving.processes import server
 from api.serving.processes.listening import claimed

@@ -19,7 +19,7 @@ from uuid import uuid4
 import psutil
 import psycopg
 
-from api.serving.http1.limits import LIMITS
+from api.serving.http1.bounds.limits import LIMITS
 from tests.support.stores.postgres_server import PostgresServer, create_database
 
 SECRET = "a callback secret for measurements"  # noqa: S105  protects no data

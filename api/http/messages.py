@@ -23,7 +23,8 @@ class Request(NamedTuple):
     """A request. `path` and `query` are text, the path without percent signs; `body` is whole.
 
     `link` is the text of a signed link, which is not in the query any more. Clients see the path
-    behind `prefix`. `is_secure` says of a request with a cookie that it came over TLS.
+    behind `prefix`. `is_secure` says of a request with a cookie that it came over TLS. `peer` is
+    the address at the other end of the connection, and empty behind Flask.
     """
 
     method: str
@@ -34,6 +35,7 @@ class Request(NamedTuple):
     link: str | None = None
     prefix: str = ""
     is_secure: bool = False
+    peer: str = ""
 
 
 class Sink(Protocol):
@@ -181,10 +183,21 @@ class Door(Protocol):
         """Return the result of this caller's work that computes for long, or raise the same."""
         ...
 
-    async def read_apart(self, work: Callable[[], Result]) -> Result:
+    async def read_apart(
+        self, work: Callable[[], Result], request: Request, job_id: str | None
+    ) -> Result:
         """Return what is made of an authentic body that takes long to read, or raise the same.
 
-        No request with a token holds it up.
+        No request with a token holds it up. Senders take turns: by `job_id`, whose own key signed,
+        else by their addresses. Raises `QueueFull` if too much such work waits, or too much of it
+        is this sender's.
+        """
+        ...
+
+    async def verify_apart(self, work: Callable[[], Result], request: Request) -> Result:
+        """Return who signed a request, which takes long to find out, or raise the same.
+
+        Raises `QueueFull` if too much such work waits, or too much of it is from this address.
         """
         ...
 

@@ -2,7 +2,7 @@
 
 They are refused, and not taken: a workflow that reports the `success` of its first job does not say
 that the machine runs. Sources: job and step results of GitHub Actions, GitLab CI, Jenkins, Azure
-Pipelines, Buildkite, CircleCI, Argo, AWX and Terraform.
+Pipelines, Buildkite, CircleCI, Argo, AWX and Terraform, and states of machines in clouds.
 """
 
 from __future__ import annotations
@@ -37,6 +37,12 @@ MEANT: Final[dict[str, tuple[Status, ...]]] = {
     **dict.fromkeys(("canceled", "aborted", "killed", "skipped", "abandoned"), ("cancelled",)),
     **dict.fromkeys(("canceling", "cancelling", "discarded", "notbuilt"), ("cancelled",)),
     **dict.fromkeys(("terminated", "destroyed", "deleted", "removed"), ("stopped",)),
+    **dict.fromkeys(("ready", "healthy", "available", "online", "up"), ("running",)),
+    **dict.fromkeys(("unhealthy", "crashed"), ("failed",)),
+    # Who has to approve a run keeps it waiting.
+    **dict.fromkeys(("actionrequired", "planned", "blocked"), ("provisioning",)),
+    **dict.fromkeys(("booting", "launching", "initializing", "rebooting"), ("provisioning",)),
+    **dict.fromkeys(("shutdown", "poweredoff", "off", "deallocated"), ("stopped",)),
 }
 """The statuses that a word may mean, by the word without case and separators."""
 

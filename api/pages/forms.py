@@ -13,6 +13,7 @@ from urllib.parse import quote, urlsplit
 
 from flask import request
 from werkzeug.datastructures import MultiDict
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from api.errors import ForeignForm
 from api.http.callers.access import asked, secret_of
@@ -20,7 +21,8 @@ from api.http.headers import header
 from api.sessions import form_token
 
 MAX_FORM_BYTES: Final = 64 * 1024
-"""How long a form may be. Anybody may send one, and a form of many fields takes long to read."""
+MOST_FIELDS: Final = 32
+"""How many fields a form may have. Anybody may send one, and 30,000 fields took 40 ms to read."""
 IN_A_PATH: Final = "/:@!$&'()*+,;=~"
 OURS: Final = ("same-origin", "none")
 """What `Sec-Fetch-Site` says of a request that no other site caused."""
@@ -43,9 +45,12 @@ def wanted_path() -> str:
 def fields() -> MultiDict[str, str]:
     """Return the fields of the form that Flask has in hand.
 
-    Raises `RequestEntityTooLarge` for one of more than `MAX_FORM_BYTES`.
+    Raises `RequestEntityTooLarge` for one of more than `MAX_FORM_BYTES` or `MOST_FIELDS`.
     """
     request.max_content_length = MAX_FORM_BYTES
+    request.max_form_parts = MOST_FIELDS  # of a form that comes in parts
+    if request.get_data().count(b"&") >= MOST_FIELDS:
+        raise RequestEntityTooLarge
     return request.form
 
 

@@ -20,28 +20,22 @@ from projections.views.ui_steps import ShownStep, ui_steps
 
 def shown_steps(instance: Instance, workflows: Workflows) -> list[ShownStep]:
     """Return the UI steps of an instance."""
-    return ui_steps(
-        workflows.recorded(instance.workflow),
-        instance.status,
-        instance.current_step(workflows),
-        instance.failed_at_step(workflows),
-        instance.cancelled_while,
-    )
+    current, failed_at = instance.current_step(workflows), instance.failed_at_step(workflows)
+    return _steps(instance, workflows, current, failed_at)
 
 
-def uptime(instance: Instance, now: datetime) -> int | None:
+def _steps(
+    instance: Instance, workflows: Workflows, current: str | None, failed_at: str | None
+) -> list[ShownStep]:
+    workflow = workflows.recorded(instance.workflow)
+    return ui_steps(workflow, instance.status, current, failed_at, instance.cancelled_while)
+
+
+def _uptime(instance: Instance, ended_at: datetime | None, now: datetime) -> int | None:
     """Return whole seconds since the machine began to run; None if it is not running."""
-    started_at = _started_at(instance)
-    if started_at is None or instance.status != "running":
+    if ended_at is None or instance.status != "running":
         return None
-    return max(0, int((now - started_at).total_seconds()))
-
-
-def _started_at(instance: Instance) -> datetime | None:
-    final = instance.attempt.final
-    if final is None or final.status != "running":
-        return None
-    return shown_end(instance.attempt, instance.floor)
+    return max(0, int((now - ended_at).total_seconds()))
 
 
 def health_of(
@@ -54,8 +48,11 @@ def health_of(
 
 def varying(instance: Instance, workflows: Workflows, now: datetime) -> tuple[int | None, ...]:
     """Return what changes with time alone, for a tag, without making anything of the job."""
+    # Of a job that does not run, no time has to be found out for the uptime.
+    runs = instance.status == "running"
+    ended_at = shown_end(instance.attempt, instance.floor) if runs else None
     return (
-        uptime(instance, now),
+        _uptime(instance, ended_at, now),
         changes_with_time(
             workflows.deadlines(instance.workflow), instance.attempt, instance.expected_since, now
         ),
@@ -70,8 +67,8 @@ def instance_body(
 ) -> dict[str, Any]:
     """Return the seed system's representation (seed contract, "Instance"), and the health."""
     alive = health_of(instance, workflows, now, first_start)
-    attempt = instance.attempt
-    final = attempt.final
+    attempt, current_step = instance.attempt, instance.current_step(workflows)
+    final, ended_at = attempt.final, shown_end(attempt, instance.floor)
     return {
         "instance": {
             "id": instance.job_id,
@@ -84,17 +81,17 @@ def instance_body(
             "tailscaleIp": value(attempt.tailscale_ip),
             "region": instance.region,
             "error": final.error if final else None,
-            "currentStep": instance.current_step(workflows),
+            "currentStep": current_step,
             "waitingSince": text(instance.expected_since),
             "claimedAt": text(shown_claim(attempt, instance.floor)),
-            "startedAt": text(_started_at(instance)),
-            "completedAt": text(shown_end(attempt, instance.floor)),
+            "startedAt": text(ended_at) if final and final.status == "running" else None,
+            "completedAt": text(ended_at),
             "stoppedAt": text(attempt.stopped_at),
             "createdAt": text(instance.created_at),
             "updatedAt": text(instance.updated_at),
         },
-        "steps": shown_steps(instance, workflows),
-        "uptime": uptime(instance, now),
+        "steps": _steps(instance, workflows, current_step, instance.failed_at_step(workflows)),
+        "uptime": _uptime(instance, ended_at, now),
         "health": {
             "state": alive.state,
             "sentence": alive.sentence,
@@ -113,8 +110,9 @@ def job_body(
 ) -> dict[str, Any]:
     """Return everything that Milepost knows about a job; without `now`, no health."""
     alive = health_of(instance, workflows, now, first_start) if now else None
-    attempt = instance.attempt
-    final = attempt.final
+    attempt, current_step = instance.attempt, instance.current_step(workflows)
+    failed_at_step = instance.failed_at_step(workflows)
+    final, ended_at = attempt.final, shown_end(attempt, instance.floor)
     return {
         "id": instance.job_id,
         "agent_id": instance.agent_id,
@@ -124,9 +122,9 @@ def job_body(
         "registered": instance.queued_at is not None,
         "status": instance.status,
         "outcome": attempt.outcome,
-        "current_step": instance.current_step(workflows),
-        "failed_at_step": instance.failed_at_step(workflows),
-        "steps": shown_steps(instance, workflows),
+        "current_step": current_step,
+        "failed_at_step": failed_at_step,
+        "steps": _steps(instance, workflows, current_step, failed_at_step),
         "attempt": attempt.number,
         "retry_count": instance.runs.retries,
         "max_retries": workflows.recorded(instance.workflow).max_retries,
@@ -146,9 +144,9 @@ def job_body(
         "claimed_at": text(shown_claim(attempt, instance.floor)),
         "last_heartbeat_at": text(attempt.heard_at),
         "silent_since": text(attempt.silent_since),
-        "started_at": text(_started_at(instance)),
+        "started_at": text(ended_at) if final and final.status == "running" else None,
         "stopped_at": text(attempt.stopped_at),
-        "completed_at": text(shown_end(attempt, instance.floor)),
+        "completed_at": text(ended_at),
         "refused_callbacks": instance.refusals,
         "last_refusal": _refusal(instance.last_refusal),
         "health": {

@@ -79,7 +79,7 @@ def _waiting_since(timeline: Timeline, attempt: Attempt) -> datetime | None:
 def _steps(
     timeline: Timeline, attempt: Attempt, chapter: Chapter, workflow: Workflow
 ) -> list[dict[str, Any]]:
-    ranks, activated_by, floor = workflow.ranks, workflow.activated_by(), timeline.floor
+    ranks, activated_by, floor = workflow.ranks, workflow.activated_by, timeline.floor
     labels = {each.id: each.label for each in workflow.ui_steps}
     shown = clocks_of(attempt, floor).shown
     begins = {name: shown(seen) for name, seen in reached(attempt, floor).items()}

@@ -5,7 +5,7 @@ The front streams. Behind Flask, each stream would hold a thread, so Flask refus
 
 from __future__ import annotations
 
-from typing import Any, Final, cast
+from typing import Any, cast
 from urllib.parse import parse_qsl
 
 from flask import Blueprint as PlainBlueprint
@@ -18,7 +18,7 @@ from werkzeug.exceptions import NotFound
 from api.errors import AgentNotFound, InvalidFields, InvalidToken, MissingScope
 from api.http import event_stream
 from api.http.event_stream import LAST_EVENT_ID, resumed_after
-from api.http.flask_side.app import App
+from api.http.flask_side.app import MOST_PARAMETERS, App
 from api.http.flask_side.blueprint import LINKED, TEXT, Blueprint
 from api.http.flask_side.door import through_flask
 from api.http.grip.held_link import opened
@@ -37,8 +37,6 @@ embedded = PlainBlueprint("embedded_streams", __name__)
 CONTENT = (
     "Server-sent events: `id` is a position of the log, `data` the same JSON as that of the GET"
 )
-MOST_PARAMETERS: Final = 256
-"""How many parameters a query may have. The event loop reads them: 15,000 took it 100 ms."""
 FULL = "There are as many streams as the server may have; Retry-After says when to try again"
 REFUSED = "This server answers through Flask alone, and cannot stream"
 

@@ -3,6 +3,7 @@
 1. A hot route: run its view on the event loop; it pauses at the loop's door.
 2. Any other route: hand the request to Flask, in a bounded pool of threads that senders share; in a
    smaller one if its sender may be a stranger.
+   Strangers share that one by their addresses.
 3. An error becomes the same problem document as behind Flask.
 """
 
@@ -22,7 +23,7 @@ from api.http.request_ids import HEADER, begin
 from api.pages.errors import bare_page, wants_a_page
 from api.routes.hot import match
 from api.serving.flask_behind import FlaskBehind, environ_of
-from api.serving.http1.addresses import site_of
+from api.serving.http1.bounds.addresses import site_of
 from api.serving.http1.incoming import Incoming
 from api.serving.loop_door import LoopDoor
 from api.serving.streams.audience import BOUNDS, Bounds
@@ -61,10 +62,11 @@ class Front:
         streams: Bounds = BOUNDS,
     ) -> None:
         self._threads = BoundedThreads(loop, WSGI_THREADS if without_hot else THREADS)
-        self._few_threads = BoundedThreads(loop, STRANGER_THREADS, shares=False)
-        self._door = LoopDoor(services, loop, self._threads, self._few_threads, streams)
+        self._few_threads = BoundedThreads(loop, STRANGER_THREADS)
+        proxies = application.proxies
+        self._door = LoopDoor(services, loop, self._threads, self._few_threads, streams, proxies)
         self._cross_origin = application.cross_origin
-        self._proxies = application.proxies
+        self._proxies = proxies
         self._public_url = services.settings.public_url
         self._flask = FlaskBehind(application, self._threads)
         self._for_strangers = FlaskBehind(application, self._few_threads)
@@ -83,7 +85,8 @@ class Front:
             # Load balancers ask for health with HEAD, too.
             asked = "GET" if method == "HEAD" else method
             is_secure = b"cookie" in incoming.fields and self._is_secure(incoming)
-            request = Request(method, text, query, incoming.header, body, link, prefix, is_secure)
+            peer, header = incoming.ends.client[0], incoming.header
+            request = Request(method, text, query, header, body, link, prefix, is_secure, peer)
             if preflight := self._cross_origin.preflight(method, text, incoming.header):
                 answer = preflight
             elif is_hot and (hot := match(asked, text, query)):
@@ -93,7 +96,7 @@ class Front:
                 is_callback = self._without_hot and method == "POST" and takes_callbacks(text)
                 known = None if is_callback else self._door.known(request)
                 flask = self._flask if known or is_callback else self._for_strangers
-                caller = known.sharer if known else site_of(incoming.ends.client[0])
+                caller = known.sharer if known else site_of(self._proxies.client_of(peer, header))
                 environ = environ_of(incoming, path, asked_for, body)
                 environ["HTTP_X_REQUEST_ID"] = request_id
                 return await flask.answer(environ, incoming, NOBODY if is_callback else caller)

@@ -11,11 +11,13 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Final, TypeAlias
 
-from api.errors import BadRequest
+from api.errors import BadRequest, TooManyRequests
 from api.http.callers.access import Known, admitted, known_to, visitor
+from api.http.callers.proxies import NO_PROXIES, Proxies
 from api.http.grip.held_link import Held
 from api.http.messages import Answer, Request, Result, Watch
 from api.serving.gathering import Gathering
+from api.serving.http1.bounds.addresses import site_of
 from api.serving.streams.audience import BOUNDS, Audience, Bounds
 from api.serving.streams.holding import Holding
 from api.serving.threads import BoundedThreads
@@ -24,6 +26,7 @@ from api.sessions.remembered import RememberedSessions
 from api.tokens import Principal, Scope, Token
 from api.tokens.remembered import RememberedTokens
 from api.wiring import Services
+from domain.errors import QueueFull
 from domain.job.callback import Callback, RefusedCallback
 from domain.job.commands.callbacks import KeepRefusal
 from domain.writing.batch import Receipt
@@ -35,6 +38,10 @@ BODY_THREADS: Final = 2
 
 Were they those of Flask, one token that asks for many pages at once would turn callbacks away.
 """
+VERIFYING_THREADS: Final = 1
+"""How many threads verify what takes long to verify: large bodies, where there are many keys."""
+MOST_VERIFYING: Final = 32
+"""How many such bodies may wait, of up to 1 MiB each."""
 
 Question: TypeAlias = Callable[[Services], Any]
 
@@ -49,12 +56,15 @@ class LoopDoor:
         threads: BoundedThreads,
         strangers: BoundedThreads,
         streams: Bounds = BOUNDS,
+        proxies: Proxies = NO_PROXIES,
     ) -> None:
         self.services = services
         self._loop = loop
         self._threads = threads
         self._strangers = strangers
         self._bodies = BoundedThreads(loop, BODY_THREADS)
+        self._verifying = BoundedThreads(loop, VERIFYING_THREADS, most_waiting=MOST_VERIFYING)
+        self._proxies = proxies
         self._milepost = services.milepost
         tokens, sessions = services.tokens, services.sessions
         self._known = known_to(services)
@@ -78,7 +88,7 @@ class LoopDoor:
             look_up = partial(admitted, request, self._known, self.services, scope)
         if known := self.known(request):
             return await self._threads.run(look_up, known.sharer)
-        return await self._strangers.run(look_up)
+        return await self._strangers.run(look_up, self._site(request))
 
     def known(self, request: Request) -> Principal | None:
         """Return a request's sender if its token or session was valid when it was last looked up.
@@ -128,14 +138,23 @@ class LoopDoor:
         """See `Door.apart`: a thread does it; raises what `BoundedThreads.run` raises."""
         return await self._threads.run(work, caller.sharer)
 
-    async def read_apart(self, work: Callable[[], Result]) -> Result:
+    async def read_apart(
+        self, work: Callable[[], Result], request: Request, job_id: str | None
+    ) -> Result:
         """See `Door.read_apart`: threads that have nothing else to do."""
-        return await self._bodies.run(work)
+        return await _callbacks(self._bodies, work, job_id or self._site(request))
+
+    async def verify_apart(self, work: Callable[[], Result], request: Request) -> Result:
+        """See `Door.verify_apart`: addresses take turns at a thread that has nothing else to do."""
+        return await _callbacks(self._verifying, work, self._site(request))
 
     async def together(self, question: Callable[[Services], Result]) -> Result:
         """See `Door.together`; a thread of its own asks."""
         answer: Result = await self._questions.ask(question)
         return answer
+
+    def _site(self, request: Request) -> str:
+        return site_of(self._proxies.client_of(request.peer, request.header))
 
     def _answers(self, asked: Sequence[Question]) -> list[Any]:
         answers = {question: question(self.services) for question in set(asked)}
@@ -150,9 +169,17 @@ class LoopDoor:
         self._audience.close()
         self._holding.close()
         self._bodies.close()
+        self._verifying.close()
         self._reading.close()
         self._reading_jobs.close()
         self._asking.close()
+
+
+async def _callbacks(threads: BoundedThreads, work: Callable[[], Result], caller: str) -> Result:
+    try:
+        return await threads.run(work, caller)
+    except TooManyRequests:  # routes of callbacks have no such answer
+        raise QueueFull from None
 
 
 class _NotRemembered(Exception):

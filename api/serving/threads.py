@@ -28,8 +28,7 @@ class BoundedThreads:
     """Runs work in threads for callers on the event loop, who wait for a bounded time.
 
     Callers take turns. A caller may hold as many places as it leaves free: one alone gets a half of
-    all, two get a third each, and there is always a place for one more. Without `shares`, a caller
-    may hold all: then its name proves nothing, as an address does.
+    all, two get a third each, and there is always a place for one more. `NOBODY` may hold all.
     """
 
     def __init__(
@@ -38,14 +37,13 @@ class BoundedThreads:
         threads: int = THREADS,
         patience: float = PATIENCE_SECONDS,
         *,
-        shares: bool = True,
+        most_waiting: int = MAX_WAITING,
     ) -> None:
         self._loop = loop
         self._patience = patience
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="front")
         self._turns = Turns[_Call[Any]]()
-        self._most = threads + MAX_WAITING
-        self._shares = shares
+        self._most = threads + most_waiting
         self._under_way = 0
         self._held = Counter[str]()
 
@@ -61,7 +59,7 @@ class BoundedThreads:
         free = self._most - self._under_way
         if free <= 0:
             raise QueueFull
-        if self._shares and caller != NOBODY and self._held[caller] >= free:
+        if caller != NOBODY and self._held[caller] >= free:
             raise TooManyRequests
         context = copy_context()
         context.run(begin, self._patience)

@@ -11,6 +11,7 @@ from typing import Final
 
 from eventsourcing.persistence import PersistenceError
 
+from api.fair_cache import FairCache
 from api.sessions import Session, SessionStore
 
 REMEMBERED_SECONDS: Final = 5.0
@@ -33,7 +34,7 @@ class RememberedSessions:
     ) -> None:
         self._store = store
         self._clock = clock
-        self._cached: dict[str, tuple[float, Session]] = {}
+        self._cached = FairCache[tuple[float, Session]](MAX_REMEMBERED)
         # No request waits for the note of a use. The thread begins with the first one.
         self._writer = writer or ThreadPoolExecutor(1, "milepost-session-uses")
         self._due: dict[str, float] = {}
@@ -49,17 +50,16 @@ class RememberedSessions:
             return session
         session = self._store.find(hash_)
         if session:
-            if len(self._cached) >= MAX_REMEMBERED:
-                self._cached.clear()
-            self._cached[hash_] = (self._clock() + REMEMBERED_SECONDS, session)
+            found = self._clock() + REMEMBERED_SECONDS, session
+            self._cached.put(hash_, found, session.issuer)
         else:
-            self._cached.pop(hash_, None)
+            self._cached.drop(hash_)
         return session
 
     def remembered(self, hash_: str) -> Session | None:
         """Return a cached session, at most 5 seconds old; None if the store must be queried."""
         now = self._clock()
-        until, session = self._cached.get(hash_, (now, None))
+        until, session = self._cached.get(hash_) or (now, None)
         return session if now < until else None
 
     def recognised(self, hash_: str) -> Session | None:
@@ -67,7 +67,7 @@ class RememberedSessions:
 
         That proves no right; see `RememberedTokens.recognised`.
         """
-        _, session = self._cached.get(hash_, (0.0, None))
+        _, session = self._cached.get(hash_) or (0.0, None)
         return session
 
     def seen(self, session: Session, now: datetime) -> None:
@@ -101,4 +101,4 @@ class RememberedSessions:
     def end(self, hash_: str) -> None:
         """See `SessionStore.end`. A concurrent `find` may still cache the session for 5 seconds."""
         self._store.end(hash_)
-        self._cached.pop(hash_, None)
+        self._cached.drop(hash_)

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from api.settings.checks.sqlite_file import OF_SQLITE, ROOT
 from api.settings.settings import Settings
 from api.settings.variables import InvalidSetting
 from domain.log.connections.beside import belong_like, give_to_owner_of
@@ -20,10 +21,7 @@ OTHERS: Final = 0o077
 """The bits of a mode that let other accounts in."""
 MAX_SECRET: Final = 4096
 """The most bytes of a file with a credential."""
-ROOT: Final = 0
 LOCKS: Final = ("-projector", "-rebuild", "-next-writer")
-OF_SQLITE: Final = ("-wal", "-shm", "-journal")
-"""The ends of the names of the files that SQLite itself makes beside a database."""
 BESIDE: Final = ("", *OF_SQLITE, *LOCKS)
 """The ends of the names of a SQLite database's files."""
 OF_HOME: Final = (

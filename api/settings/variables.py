@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 from domain.errors import MilepostError
 from domain.unseen import is_utf_8
+
+MAX_FILE: Final = 65_536
+"""A setting's file has at most this many bytes: a device such as /dev/zero has no end."""
 
 
 class InvalidSetting(MilepostError):
@@ -29,8 +33,12 @@ class Variables:
             raise InvalidSetting(f"{name}: set either {name} or {name}_FILE, not both")
         if path:
             try:
+                with Path(path).open("rb") as file:
+                    content = file.read(MAX_FILE + 1)
+                if len(content) > MAX_FILE:
+                    raise InvalidSetting(f"{name}_FILE: {path} has more than {MAX_FILE:,} bytes")
                 # Some editors begin a file with a byte-order mark, which is no part of the value.
-                value = Path(path).read_text(encoding="utf-8-sig").strip()
+                value = content.decode("utf-8-sig").strip()
             except OSError as error:
                 raise InvalidSetting(f"{name}_FILE: {path} cannot be read: {error}") from error
             except UnicodeDecodeError as error:

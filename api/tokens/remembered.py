@@ -11,6 +11,7 @@ from typing import Final
 
 from eventsourcing.persistence import PersistenceError
 
+from api.fair_cache import FairCache
 from api.tokens import Token, TokenStore
 
 REMEMBERED_SECONDS: Final = 5.0
@@ -33,7 +34,7 @@ class RememberedTokens:
     ) -> None:
         self._store = store
         self._clock = clock
-        self._cached: dict[str, tuple[float, Token]] = {}
+        self._cached = FairCache[tuple[float, Token]](MAX_REMEMBERED)
         # No request waits for the note of a use. The thread begins with the first one.
         self._writer = writer or ThreadPoolExecutor(1, "milepost-token-uses")
         self._due: dict[str, float] = {}
@@ -51,17 +52,16 @@ class RememberedTokens:
         # Only valid tokens are cached: an unknown token may be made meanwhile, and unknown ids that
         # somebody guesses must not fill the cache.
         if token and not token.revoked_at:
-            if len(self._cached) >= MAX_REMEMBERED:
-                self._cached.clear()
-            self._cached[token_id] = (self._clock() + REMEMBERED_SECONDS, token)
+            found = self._clock() + REMEMBERED_SECONDS, token
+            self._cached.put(token_id, found, token.user_id or token_id)
         else:
-            self._cached.pop(token_id, None)
+            self._cached.drop(token_id)
         return token
 
     def remembered(self, token_id: str) -> Token | None:
         """Return a cached token, at most 5 seconds old; None if the store must be queried."""
         now = self._clock()
-        until, token = self._cached.get(token_id, (now, None))
+        until, token = self._cached.get(token_id) or (now, None)
         return token if now < until else None
 
     def recognised(self, token_id: str) -> Token | None:
@@ -70,7 +70,7 @@ class RememberedTokens:
         That proves no right. It tells a request that may wait among those of strangers from one of
         a sender who was here before.
         """
-        _, token = self._cached.get(token_id, (0.0, None))
+        _, token = self._cached.get(token_id) or (0.0, None)
         return token
 
     def used(self, token: Token, now: datetime) -> None:
@@ -109,5 +109,5 @@ class RememberedTokens:
     def revoke(self, token_id: str, revoked_at: str) -> bool:
         """See `TokenStore.revoke`. A concurrent `find` may still cache the token for 5 seconds."""
         revoked = self._store.revoke(token_id, revoked_at)
-        self._cached.pop(token_id, None)
+        self._cached.drop(token_id)
         return revoked

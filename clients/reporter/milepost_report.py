@@ -84,6 +84,9 @@ URGED_SECONDS = 0.1
 HEARTBEAT_SECONDS = 60.0
 CLOCK_SECONDS = 30
 """A smaller difference from the server's clock explains no refusal."""
+UNPROVEN_SECONDS = 24 * 3600
+"""How far a server without TLS may correct our clock, which may be in another time zone. Whoever is
+on the way can be that server, and keep what is signed for next year until then."""
 
 MAX_WORDS = 500
 MAX_BYTES = 8 * 1024 * 1024
@@ -408,10 +411,20 @@ def spool_root(environ: Mapping[str, str]) -> Path:
     if given := environ.get("MILEPOST_SPOOL"):
         return Path(given)
     for base, below in (("XDG_STATE_HOME", ""), ("HOME", ".local/state")):
-        if environ.get(base, "").startswith("/"):
-            return Path(environ[base], below, "milepost-report")
-    # As for cloud-init. Python's `tempfile` would write to each folder, and raise if all are full.
+        given = environ.get(base, "")
+        # A home that is not there, such as /nonexistent, is not to be made.
+        is_usable = base != "HOME" or os.access(given, os.F_OK)
+        if given.startswith("/") and is_usable and _may_be_written(Path(given, below)):
+            return Path(given, below, "milepost-report")
+    # As for cloud-init, and for an account without a name in a container, whose home is `/`.
+    # Python's `tempfile` would write to each folder, and raise if all are full.
     return Path(environ.get("TMPDIR") or "/tmp", f"milepost-report-{os.getuid()}")  # noqa: S108
+
+
+def _may_be_written(folder: Path) -> bool:
+    """Tell whether this account may write to a folder, or make it."""
+    there = next(each for each in (folder, *folder.parents) if os.access(each, os.F_OK))
+    return os.access(there, os.W_OK | os.X_OK)
 
 
 def _privately(path: str, flags: int) -> int:
@@ -466,6 +479,8 @@ class Wire:
         self._deadline = 0.0
         self._path = ""
         self._for_proxy: dict[str, str] = {}
+        self._through = ""
+        """Which proxy is asked, in words: a fault may be the proxy's, or of who set it."""
         self.ahead = 0.0
         """How many seconds the server's clock is ahead of ours, if that made it refuse."""
 
@@ -481,7 +496,7 @@ class Wire:
                 status, answer, date = self._exchange(word, headers)
         except (OSError, ValueError, http.client.HTTPException) as error:
             self.close()
-            raise Undelivered(_why(error)) from None
+            raise Undelivered(_why(error) + self._through) from None
         return self._judged(status, answer)
 
     def close(self) -> None:
@@ -516,6 +531,7 @@ class Wire:
         if is_https:
             kind = getattr(http.client, "HTTPSConnection", None) or _without_tls()
         if proxy := _proxy(url):
+            self._through = f", through the proxy {proxy.hostname}:{proxy.port or 80}"
             made = kind(proxy.hostname or "", proxy.port or 80, timeout=patience)
             if is_https:
                 made.set_tunnel(host, url.port or 443, _proxy_headers(proxy))
@@ -547,7 +563,10 @@ class Wire:
             ahead = parsedate_to_datetime(date or "").timestamp() - self._clock()
         except (TypeError, ValueError, IndexError, OverflowError):
             return False
+        is_proven = self._target.url.scheme == "https"
         if abs(ahead - self.ahead) < CLOCK_SECONDS:
+            return False
+        if abs(ahead) > UNPROVEN_SECONDS and not is_proven:
             return False
         self.ahead = ahead
         return True
@@ -558,15 +577,17 @@ class Wire:
         except (ValueError, RecursionError):
             said = None
         said = said if isinstance(said, dict) else {}
+        through = "" if said.get("title") else self._through
         if 200 <= status < 300:
             if said.get("received") is not True:
-                raise Undelivered("the answer is no receipt of Milepost; see MILEPOST_CALLBACK_URL")
+                wrong = "the answer is no receipt of Milepost; see MILEPOST_CALLBACK_URL"
+                raise Undelivered(wrong + through)
             return str(said.get("warning") or "")
         why = said.get("detail") or said.get("title") or http.client.responses.get(status, "")
         if 300 <= status < 400:
             why = "a redirect, which is not followed; see MILEPOST_CALLBACK_URL"
         kind = Refused if status in NEVER else Undelivered
-        raise kind(f"Milepost answered {status}: {why}")
+        raise kind(f"Milepost answered {status}: {why}{through}")
 
 
 def _without_tls() -> NoReturn:
@@ -861,6 +882,7 @@ class Command:
 
     def __init__(self, argv: list[str], env: Mapping[str, str], copies: bool) -> None:
         """Start it; raise `OSError` if there is no such command."""
+        _check_name(argv)
         self._heard = {each for each in PASSED_ON if signal.getsignal(each) is not signal.SIG_IGN}
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {*self._heard, signal.SIGCHLD})
@@ -1079,6 +1101,7 @@ class Reporter:
         for each in IGNORED_BY_PYTHON:
             signal.signal(each, signal.SIG_DFL)
         try:
+            _check_name(argv)
             os.execvp(argv[0], argv)  # noqa: S606  its whole purpose
         except OSError as error:
             self.say(f"{argv[0]}: {error.strerror}")
@@ -1118,6 +1141,12 @@ def _pairs(given: Sequence[str]) -> dict[str, str]:
             raise Unusable("metadata are pairs like image=debian-12")
         pairs[name] = value
     return pairs
+
+
+def _check_name(argv: Sequence[str]) -> None:
+    """Raise for an empty name what the system would; Python has another error for it."""
+    if not argv[0]:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
 
 
 def _not_started(error: OSError) -> int:

@@ -133,7 +133,7 @@ def all_due(
         every.append(Due("attempt", attempt.claim.recorded_at, deadlines.attempt_seconds))
     # A step that took too long is not given up again once its timeout was taken back.
     if workflow and not attempt.revived and (seconds_of := workflow.step_deadlines):
-        step = workflow.furthest(attempt.steps_reached)
+        step = workflow.furthest(attempt.steps)
         if step and (seconds := seconds_of.get(step)):
             every.append(Due("step", attempt.steps[step].recorded_at, seconds, step))
     return every

@@ -14,7 +14,7 @@ from domain.job.callback import Callback
 from domain.job.events import Received
 from domain.job.health import HEARTBEAT_SECONDS
 from domain.job.provisioning_job import Outcome, ProvisioningJob
-from domain.job.runs.removal import NONE
+from domain.job.runs.placing.removal import NONE
 from domain.job.runs.state import MAX_RUNS
 from domain.job.spelling import closest
 

@@ -35,9 +35,9 @@ from domain.job.events import (
 )
 from domain.job.runs import fold as runs_of_a_job
 from domain.job.runs import orders
-from domain.job.runs.belonging import Placement, place
 from domain.job.runs.orders import Requested
-from domain.job.runs.removal import ran_before
+from domain.job.runs.placing.belonging import Placement, place
+from domain.job.runs.placing.removal import ran_before
 from domain.job.runs.rollback import may_matter, rollback_of, rollbacks_of_others
 from domain.job.runs.state import Runs
 from domain.workflows.definition import Workflow

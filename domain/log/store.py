@@ -146,6 +146,8 @@ def translated() -> Iterator[None]:
         cause = type(error.__cause__).__name__
         if cause == "UndefinedTable":
             raise StoreUnavailable(f"{error}; milepost init-db creates the tables") from error
+        if cause == "RaiseException":
+            raise StoreUnavailable(f"{error}; a trigger in the database refuses this") from error
         if _hides_rows(error.__cause__):
             raise StoreUnavailable(
                 f"{error}; Milepost needs every row: disable row-level security on its tables, or "

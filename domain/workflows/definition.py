@@ -74,7 +74,7 @@ class Workflow(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     steps: tuple[Step, ...] = ()
     deadlines: Deadlines = Deadlines()
 
-    # The fold of every event asks for these, so they are computed once for a definition.
+    # Every fold and every read asks for these, so they are computed once for a definition.
     @cached_property
     def ref(self) -> str:
         """`name@version`, as recorded with a job."""
@@ -114,7 +114,8 @@ class Workflow(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             for name in (step.id, *step.aliases)
         }
 
-    def activated_by(self) -> dict[str, str]:
+    @cached_property
+    def activated_by(self) -> Mapping[str, str]:
         """Map every step name, old names too, to the UI step that it activates."""
         return {name: step.activates for step in self.steps for name in (step.id, *step.aliases)}
 

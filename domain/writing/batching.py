@@ -8,6 +8,7 @@ The work never blocks a caller that posts: a caller in a thread waits for its ou
 
 from __future__ import annotations
 
+import sys
 import weakref
 from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
@@ -144,10 +145,13 @@ class Batching(Generic[Request, Result]):
         return self._waiting
 
     def close(self) -> None:
-        """End the thread once it has done what waits; give up after some seconds."""
+        """End the thread once it has done what waits; give up after some seconds.
+
+        While the interpreter ends, no thread but the main one runs, so nobody waits for it.
+        """
         with self._starting:
             thread = self._thread
-        if thread is not None:
+        if thread is not None and not sys.is_finalizing():
             self._queue.put(None)
             thread.join(CLOSING_SECONDS)
 

@@ -228,7 +228,7 @@ class ViewComparison(Generic[State]):
         """
         if not isinstance(state, Instance) or state.attempt.status != "provisioning":
             return False
-        return not self._is_defined(state) and step in state.attempt.steps_reached
+        return not self._is_defined(state) and step in state.attempt.steps
 
     def _is_defined(self, state: State) -> bool:
         """Tell whether the job's workflow is defined.

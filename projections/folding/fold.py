@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from eventsourcing.persistence import MapperDeserialisationError
 
+from domain.few_lines import FewWarnings
 from domain.job.events import JobEvent
 from domain.log.mapper import Decoded, JobEventMapper, decoded
 from domain.log.stored import Stored
@@ -15,7 +16,8 @@ from projections.read_model.rows import SetAside
 from projections.read_model.sightings import Sighting
 from projections.views.view import State, UnreadableDocument, View
 
-log = logging.getLogger("milepost.projections")
+UNREADABLE: Final = FewWarnings(logging.getLogger("milepost.projections"), "unreadable_document")
+"""Whoever may read a job can read it again and again."""
 
 History: TypeAlias = Callable[[str, int], Iterable[Sequence[Stored]]]
 """Reads the events of a job after a version, page by page."""
@@ -66,7 +68,7 @@ def begin(
     try:
         return view.load(job_id, document)
     except UnreadableDocument as error:
-        log.warning("%s; folding the whole history", error)
+        UNREADABLE.warning("%s; folding the whole history", error)
         state = view.load(job_id, None)
         for page in history(job_id, 0):
             state = fold(view, state, decoded(page, mapper), set_aside)

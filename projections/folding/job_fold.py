@@ -25,14 +25,10 @@ Folded: TypeAlias = tuple[Instance, Timeline]
 
 
 class New:
-    """Folded states by job, set-aside events and snapshots, which are not written yet.
-
-    `bytes` is about how much memory the states take.
-    """
+    """Folded states by job, set-aside events and snapshots, which are not written yet."""
 
     def __init__(self) -> None:
         self.states: dict[str, Folded] = {}
-        self.bytes = 0
         self.set_aside: list[SetAside] = []
         self.snapshots: list[ViewSnapshot] = []
 

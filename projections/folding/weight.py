@@ -21,4 +21,7 @@ def weight(states: Folded) -> int:
         + sum(STEP_BYTES - NAME_BYTES + getsizeof(name) for name in chapter.late)
         for chapter in timeline.chapters.values()
     )
-    return VIEWS_BYTES + weight_of(instance.runs) + weight_of(timeline.runs) + chapters
+    runs = weight_of(instance.runs)
+    if timeline.runs is not instance.runs:  # almost always, both views hold the same attempts
+        runs += weight_of(timeline.runs)
+    return VIEWS_BYTES + runs + chapters

@@ -63,6 +63,7 @@ class Projector:
         self._may_project = may_project
         self._clock = clock
         self._seldom = Seldom(log, clock)
+        self._wake_ups: WakeUps | None = None
 
     def run(self, stop: Event) -> None:
         """Project until `stop` is set; survive a database that goes away and comes back."""
@@ -83,6 +84,14 @@ class Projector:
                 self._seldom.exception("cannot go on, trying again", error)
             stop.wait(LOOK_SECONDS)
 
+    def interrupt(self) -> None:
+        """End the pause of `run`, which then sees that its event is set; any thread may call this.
+
+        Without this call, `run` sees it after LOOK_SECONDS at the latest.
+        """
+        if self._wake_ups:
+            self._wake_ups.interrupt()
+
     def catch_up(self, after_each: Callable[[int], object] = lambda _: None) -> int:
         """Fold every event of the log; return how many events that was.
 
@@ -96,6 +105,7 @@ class Projector:
         return folded
 
     def _project(self, wake_ups: WakeUps, stop: Event) -> None:
+        self._wake_ups = wake_ups
         self._steps.begin()
         self._steps.try_again()
         self._chores.begin()

@@ -95,7 +95,8 @@ class Stepper:
                 position, count = events[folded - 1].position, count + folded
             self._unfolded = events[folded:]
             self.is_behind = bool(self._unfolded) or self._read_is_full
-            if not self.is_behind or new.bytes >= HELD_BYTES:
+            # A step that keeps up ends here, and need not weigh what it holds.
+            if not self.is_behind or sum(map(weight, new.states.values())) >= HELD_BYTES:
                 break
         if count:
             self._read_model.apply(self._fold.changes(since, position, new, self._generation))
@@ -136,10 +137,7 @@ class Stepper:
     def _fold_on(self, before: Folded, events: Sequence[Stored], new: New) -> Folded:
         after = self._fold.folded(before, events, new.set_aside)
         new.snapshots += self._fold.snapshots(before, after)
-        if earlier := new.states.get(after[0].job_id):
-            new.bytes -= weight(earlier)
         new.states[after[0].job_id] = after
-        new.bytes += weight(after)
         return after
 
     def _beginnings(self, job_ids: Collection[str], new: New) -> Sequence[Folded]:

@@ -49,6 +49,10 @@ class WakeUps(Protocol):
         """Return when the log may have new events, or after that many seconds."""
         ...
 
+    def interrupt(self) -> None:
+        """End the wait under way, and each later one at once; any thread may call this."""
+        ...
+
 
 class ReadModel(Protocol):
     """Rows of the views. Every method may raise the library's `PersistenceError`.

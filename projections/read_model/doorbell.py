@@ -13,9 +13,9 @@ import select
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from threading import Event
 
 from projections.read_model.inotify import closings_after_writing
+from projections.read_model.interruption import Interruption
 
 LOOK_SECONDS = 0.25
 """The seconds that a listener sleeps where the kernel does not tell it."""
@@ -36,10 +36,11 @@ class Doorbell:
     @contextmanager
     def listen(self) -> Iterator[Listener]:
         """Yield a listener that hears every ring from now on; the file must exist."""
-        rings = closings_after_writing(self._path)
+        rings, interruption = closings_after_writing(self._path), Interruption()
         try:
-            yield Listener(rings)
+            yield Listener(rings, interruption)
         finally:
+            interruption.close()
             if rings is not None:
                 os.close(rings)
 
@@ -47,18 +48,24 @@ class Doorbell:
 class Listener:
     """Waits for the bell; where the kernel does not tell of rings, for a short time."""
 
-    def __init__(self, rings: int | None) -> None:
+    def __init__(self, rings: int | None, interruption: Interruption) -> None:
         self._rings = rings
+        self._interruption = interruption
 
     def wait(self, seconds: float) -> None:
         """Return once the bell has rung since the last call, or after that many seconds.
 
         Any number of rings since the last call count as one.
         """
-        if self._rings is None:
-            Event().wait(min(seconds, LOOK_SECONDS))
-            return
         poll = select.poll()
+        poll.register(self._interruption, select.POLLIN)
+        if self._rings is None:
+            poll.poll(min(seconds, LOOK_SECONDS) * 1000)
+            return
         poll.register(self._rings, select.POLLIN)
-        if poll.poll(seconds * 1000):
+        if any(file == self._rings for file, _ in poll.poll(seconds * 1000)):
             os.read(self._rings, 65536)
+
+    def interrupt(self) -> None:
+        """See `WakeUps.interrupt`."""
+        self._interruption.say()

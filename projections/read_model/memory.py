@@ -270,8 +270,15 @@ def _place(row: DueRow) -> tuple[datetime, str]:
 class _WakeUps:
     def __init__(self, woken: Event) -> None:
         self._woken = woken
+        self._is_interrupted = False
 
     def wait(self, seconds: float) -> None:
         """See `WakeUps.wait`."""
         self._woken.wait(seconds)
-        self._woken.clear()
+        if not self._is_interrupted:
+            self._woken.clear()
+
+    def interrupt(self) -> None:
+        """See `WakeUps.interrupt`."""
+        self._is_interrupted = True
+        self._woken.set()

@@ -95,6 +95,7 @@ class Follower:
         self._changing = Lock()
         self._thread: Thread | None = None
         self._stop = Event()
+        self._wake_ups: WakeUps | None = None
 
     def ensure(self, after: int | None = None) -> None:
         """Follow the log from now on: deliver every event that is committed after this call.
@@ -121,8 +122,10 @@ class Follower:
         self._seeds.append(instance)
 
     def close(self) -> None:
-        """End the thread, within about `LOOK_SECONDS`."""
+        """End the thread, and wait for its end, but not for long."""
         self._stop.set()
+        if self._wake_ups:
+            self._wake_ups.interrupt()
         if thread := self._thread:
             thread.join(2 * LOOK_SECONDS)
 
@@ -152,6 +155,7 @@ class Follower:
             return False
 
     def _follow(self, wake_ups: WakeUps) -> None:
+        self._wake_ups = wake_ups
         while self._audience.is_there() and not self._stop.is_set():
             began = self._clock()
             events = self._read_model.log.events(self._position, BATCH)

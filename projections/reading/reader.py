@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from itertools import islice
-from threading import BoundedSemaphore, Event
+from threading import Event
 from time import monotonic
 from typing import NamedTuple
 
@@ -22,6 +22,7 @@ from projections.read_model.contract import FIRST_START, ReadModel
 from projections.read_model.filters import AttentionFilter, JobFilter
 from projections.read_model.rows import Row, SetAside
 from projections.read_model.sightings import Sighting
+from projections.reading.waiting_places import WaitingPlaces
 from projections.views.instance import Instance
 from projections.views.reasons import GROUPS, Group
 from projections.views.timeline import Timeline
@@ -30,6 +31,7 @@ from projections.views.view import State, View, Views
 POLL_SECONDS = 0.01
 LOOK_SECONDS = 30.0
 MAX_WAITERS = 8
+"""How many callers wait at a time for the read model: each holds a thread."""
 PAGE_JOBS = 100
 """How many jobs of an agent are read at a time."""
 
@@ -74,7 +76,7 @@ class Reader:
         self.first_start: datetime | None = None
         """When this store was first opened by a release with start deadlines, once it is known."""
         self._looked_around_at: float | None = None
-        self._waiters = BoundedSemaphore(MAX_WAITERS)
+        self._waiting = WaitingPlaces(MAX_WAITERS)
 
     def instance(self, job_id: str) -> Instance | None:
         """Return a job's instance; None if the job has no event."""
@@ -249,21 +251,19 @@ class Reader:
         with translated():
             return self._read_model.counts()
 
-    def wait_for(self, position: int, seconds: float) -> bool:
+    def wait_for(self, position: int, seconds: float, caller: str = "") -> bool:
         """Wait until the read model has reached the position; False after that many seconds.
 
-        Returns False at once for a position after the newest event, and while `MAX_WAITERS` callers
-        wait: each of them holds a thread that could answer other requests.
+        Returns False at once for a position after the newest event, and if there is no place for
+        this caller to wait at: each waiting request holds a thread that could answer others.
         """
         with translated():
             if position > self._read_model.log.newest_position():
                 return False
-        if not self._waiters.acquire(blocking=False):
-            return False
-        try:
-            return self._wait_for(position, seconds)
-        finally:
-            self._waiters.release()
+            if self._read_model.position() >= position:
+                return True
+        with self._waiting.place(caller) as has_place:
+            return has_place and self._wait_for(position, seconds)
 
     def _wait_for(self, position: int, seconds: float) -> bool:
         deadline = monotonic() + seconds

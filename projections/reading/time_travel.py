@@ -11,11 +11,13 @@ import logging
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import takewhile
+from typing import Final
 
 import msgspec
 from eventsourcing.persistence import MapperDeserialisationError
 
 from domain.errors import NotFound
+from domain.few_lines import FewWarnings
 from domain.job.events import JobEvent
 from domain.log.mapper import Decoded, JobEventMapper, decoded
 from domain.log.reading.contract import NEWEST, pages_of
@@ -24,7 +26,7 @@ from projections.read_model.contract import ReadModel
 from projections.views.instance import Instance
 from projections.views.view import State, UnreadableDocument, View
 
-log = logging.getLogger("milepost.projections")
+UNREADABLE: Final = FewWarnings(logging.getLogger("milepost.projections"), "unreadable_snapshot")
 
 
 class NoSuchMoment(NotFound):
@@ -101,7 +103,7 @@ def _nearest(
     try:
         return view.load(job_id, snapshot.document if snapshot else None)
     except UnreadableDocument as error:
-        log.warning("%s; folding the whole history", error)
+        UNREADABLE.warning("%s; folding the whole history", error)
         return view.load(job_id, None)
 
 

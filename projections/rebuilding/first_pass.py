@@ -37,6 +37,7 @@ class FirstPass:
         self._generation = 0
         self._position = 0
         self._new = New()
+        self._bytes_of_ended = 0
         self._open: Folded | None = None
         self._events_of_open = 0
         self._events_of_ended = 0
@@ -90,10 +91,10 @@ class FirstPass:
     def _end_open(self) -> None:
         if self._open:
             self._new.states[self._open[0].job_id] = self._open
-            self._new.bytes += weight(self._open)
+            self._bytes_of_ended += weight(self._open)
             self._events_of_ended += self._events_of_open
         self._open, self._events_of_open = None, 0
-        if self._new.bytes >= HELD_BYTES:
+        if self._bytes_of_ended >= HELD_BYTES:
             self._write()
 
     def _write(self) -> None:
@@ -103,4 +104,4 @@ class FirstPass:
             self._position += self._events_of_ended
             changes = self._fold.changes(since, self._position, new, self._generation)
             self._shadow.read_model.apply(changes)
-        self._new, self._events_of_ended = New(), 0
+        self._new, self._bytes_of_ended, self._events_of_ended = New(), 0, 0

@@ -88,8 +88,10 @@ class Grown(msgspec.Struct, frozen=True):
     @property
     def bounds(self) -> tuple[int, int] | tuple[None, None]:
         """The first and last position at level 0; None for both at higher levels."""
-        positions = self.tile.leaf_positions()
-        return (positions[0], positions[-1]) if positions else (None, None)
+        raw = self.tile.positions
+        if not raw:
+            return None, None
+        return int.from_bytes(raw[:POSITION_BYTES]), int.from_bytes(raw[-POSITION_BYTES:])
 
 
 class TreeStore(Protocol):

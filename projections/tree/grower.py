@@ -15,6 +15,12 @@ from projections.tree.tiles import grown, tails
 log = logging.getLogger("milepost.tree")
 
 BATCH = 8 * TILE
+BESIDE_PROJECTING = 4 * TILE
+"""A batch of the projector's chore.
+
+A batch of one tile takes 1.8 times the CPU for an event, because every batch reads the head, the
+last event and the last tiles, and is a transaction. A larger batch would hold up the rows.
+"""
 
 
 class Grower:

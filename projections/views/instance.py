@@ -115,7 +115,7 @@ class Instance(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         attempt = self.attempt
         if attempt.status != "provisioning":
             return None
-        steps = attempt.steps_reached
+        steps = attempt.steps
         furthest = workflows.recorded(self.workflow).furthest(steps)
         return furthest or max(steps, key=lambda name: (steps[name].at, name), default=None)
 

@@ -5,20 +5,20 @@ A new reason is a kind, its group, and a watch.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import partial
-from shlex import quote
 from typing import Final, Literal, get_args
 
 import msgspec
 
-from domain.job.attempt import final
 from domain.job.attempt.state import Attempt
 from domain.job.deadlines import due, later, unresponsive_at
 from domain.job.health import LATE_SECONDS, LONG_PENDING_SECONDS, Health, health
-from domain.job.runs.orders import Order, running_though_failed
+from domain.job.runs.doubtful import doubtful
+from domain.job.runs.orders import Order
 from domain.job.wording import Age, Command, Words, sentence
+from domain.shell_words import order_line
 from domain.workflows.definition import Workflows
 from projections.views.instance import Instance, Refusal
 
@@ -58,25 +58,16 @@ def watches(instance: Instance, workflows: Workflows) -> list[Watch]:
     """Return all that may apply to the job, in no order."""
     # The row of every event asks for this, so words are made only once they are wanted.
     found = [
-        Watch("machine_left", since, partial(_left, instance, attempt.number, server_id, since))
-        for attempt in instance.runs.attempts
-        if attempt.rollback_requested_at or attempt.machines
-        for server_id, since in attempt.machines_left
+        Watch("machine_left", since, partial(_in_doubt, instance, attempt, server_id, since))
+        for attempt, server_id in doubtful(instance.runs)
+        if (since := attempt.ended_at)
     ]
-    found += [
-        Watch("machine_left", end.moment.recorded_at, partial(_runs, instance, attempt, end))
-        for attempt in running_though_failed(instance.runs)
-        if (end := attempt.final)
-    ]
-    found += [
-        Watch(
-            "stopping",
-            later(since, STOPPING_SECONDS),
-            partial(_stopping, instance, attempt.machine_id, since),
-        )
-        for attempt in instance.runs.attempts
-        if (since := attempt.stop_requested_at) and _may_still_run(attempt)
-    ]
+    for attempt in instance.runs.attempts:
+        if attempt.rollback_requested_at or attempt.machines:
+            found += _machines_left(instance, attempt)
+        if (since := attempt.stop_requested_at) and _may_still_run(attempt):
+            stopping = partial(_stopping, instance, attempt.machine_id, since)
+            found.append(Watch("stopping", later(since, STOPPING_SECONDS), stopping))
     # A superseded run needs nobody: it is given up by itself, and no order can end it.
     attempt = instance.runs.working or instance.attempt
     # After a reported end, or an operator's, nothing that matters can have been lost.
@@ -94,6 +85,12 @@ def watches(instance: Instance, workflows: Workflows) -> list[Watch]:
             late_at = later(min(later(since, LONG_PENDING_SECONDS), start.at), 1)
             found.append(Watch("pending", late_at, partial(_pending, instance, workflows, since)))
     return found
+
+
+def _machines_left(instance: Instance, attempt: Attempt) -> Iterator[Watch]:
+    for server_id, since in attempt.machines_left:
+        left = partial(_left, instance, attempt.number, server_id, since)
+        yield Watch("machine_left", since, left)
 
 
 def _may_still_run(attempt: Attempt) -> bool:
@@ -114,14 +111,16 @@ def _left(
     return _reason("machine_left", since, words, now)
 
 
-def _runs(instance: Instance, attempt: Attempt, end: final.Final, now: datetime) -> Reason:
-    since = end.moment.recorded_at
+def _in_doubt(
+    instance: Instance, attempt: Attempt, server_id: str, since: datetime, now: datetime
+) -> Reason:
+    ended = {"timed_out": "was given up", "running": "ended well", "stopped": "was stopped"}
     words: Words = (
-        f"Attempt {attempt.number} failed ",
+        f"Attempt {attempt.number} {ended.get(attempt.outcome or '', 'failed')} ",
         Age(since),
-        f" ago, and its machine {attempt.machine_id} may run all the same. "
+        f" ago, and its machine {server_id} may run all the same. "
         "If nobody uses it, remove it, then: ",
-        _confirm(instance, attempt.machine_id),
+        _confirm(instance, server_id),
     )
     return _reason("machine_left", since, words, now)
 
@@ -176,9 +175,8 @@ def _reason(kind: Kind, since: datetime, words: Words, now: datetime) -> Reason:
 
 
 def _confirm(instance: Instance, server_id: str | None) -> Command:
-    which = f" --server {quote(server_id)}" if server_id else ""
-    return Command(f"{_command('stopped', instance).line}{which}")
+    return Command(order_line("stopped", instance.job_id, server_id))
 
 
 def _command(name: Order, instance: Instance) -> Command:
-    return Command(f"milepost {name} {quote(instance.job_id)}")
+    return Command(order_line(name, instance.job_id))

@@ -17,7 +17,7 @@ from typing import Final, Literal, NamedTuple
 
 from domain.job.attempt.clocks import MAX_LEAD, Timestamp
 from domain.job.attempt.state import Attempt
-from domain.job.runs.belonging import SAME_SKEW_SECONDS
+from domain.job.runs.placing.dating import SAME_SKEW_SECONDS
 
 UNHEARD_OF: Final = timedelta(hours=24)
 """A callback of a job that nobody registered first may report what happened this long ago."""
@@ -53,8 +53,10 @@ class Clocks(NamedTuple):
             return "fast"
         if _is_too_early(moment, self.floor):
             return "slow"
+        if not self.slow:
+            return None
         lag = _lag(moment)
-        return "slow" if self.slow and not self.slow.isdisjoint((lag - 1, lag, lag + 1)) else None
+        return None if self.slow.isdisjoint((lag - 1, lag, lag + 1)) else "slow"
 
     def surely_before(self, one: Timestamp, other: Timestamp) -> bool:
         """True if clocks that are right, or wrong alike, say that this time is the earlier one."""
@@ -63,6 +65,8 @@ class Clocks(NamedTuple):
 
 def clocks_of(attempt: Attempt, floor: datetime | None) -> Clocks:
     """Return what the attempt tells of its senders' clocks."""
+    if floor is None:
+        return Clocks(None, frozenset())
     moments = [*attempt.steps.values(), *([attempt.claim] if attempt.claim else [])]
     if attempt.final:
         moments.append(attempt.final.moment)

@@ -44,7 +44,7 @@ def _frontier(
     workflow: Workflow, status: InstanceStatus, current_step: str | None, failed_at: str | None
 ) -> tuple[str | None, UiStatus]:
     """Return the first UI step that is not completed, None if all are; and that step's status."""
-    activated_by = workflow.activated_by()
+    activated_by = workflow.activated_by
     match status:
         case "pending":
             return workflow.waiting, "active"

@@ -12,6 +12,7 @@ import pytest
 
 from domain.job.callback import Callback
 from domain.job.provisioning_job import ProvisioningJob
+from domain.job.runs.doubtful import doubtful
 from domain.job.runs.orders import Requested
 from domain.workflows.definition import Workflows
 from projections.views import instance as instances
@@ -26,7 +27,7 @@ WORD = re.compile(
 )
 
 
-NAMED = re.compile(r"(?P<name>rollback of|\w+) (?P<value>.+)")
+NAMED = re.compile(r"(?P<name>rollback of|asked about|\w+) (?P<value>.+)")
 
 
 class Example(NamedTuple):
@@ -93,6 +94,7 @@ class Story:
             "at": step or "",
             "on": attempt.server_id.value if attempt.server_id else "",
             "rollback of": " and ".join(rollbacks),
+            "asked about": " and ".join(machine for _, machine in doubtful(self.job.runs)),
         }
 
 
@@ -119,6 +121,8 @@ def wanted(shown: str) -> dict[str, str]:
     for other in others:
         if other == "no rollback":
             found["rollback of"] = ""
+        elif other == "no question":
+            found["asked about"] = ""
         else:
             match = NAMED.fullmatch(other)
             assert match, other

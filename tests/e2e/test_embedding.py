@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import quote, urlencode
+from uuid import uuid4
 
 import pytest
 from playwright.sync_api import Browser, Page, Request, Route, expect
@@ -15,7 +16,7 @@ from playwright.sync_api import Browser, Page, Request, Route, expect
 from tests.support.processes import npm
 from tests.support.processes.chromium import chromium
 from tests.support.processes.file_server import serving
-from tests.support.processes.server import TOKEN, Make, Server
+from tests.support.processes.server import TOKEN, Server
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 REACT = Path(__file__).with_name("react")
@@ -31,6 +32,13 @@ class Product:
 
     def __init__(self, server: Server, origin: str, files: dict[str, bytes]) -> None:
         self.server, self.origin, self.files = server, origin, files
+        self.job = f"job-{uuid4().hex}"
+        """The job of the agent that waits."""
+
+    def register(self, job_id: str, agent: str, **said: str) -> None:
+        """Register a job of the agent, who has a user of its own and one job at a time."""
+        body = {"job_id": job_id, "agent_id": agent, "user_id": f"user-of-{agent}", **said}
+        assert self.server.post("/api/jobs", body).status == 201
 
     def put(self, name: str, **constants: str) -> None:
         """Serve an example in which a developer has set these constants."""
@@ -42,7 +50,7 @@ class Product:
 
     def report(self, **said: str) -> None:
         """Let the workflow of the agent's job say something."""
-        assert self.server.callback({"job_id": "job-1", **said}).status == 200
+        assert self.server.callback({"job_id": self.job, **said}).status == 200
 
 
 @pytest.fixture(scope="module")
@@ -64,17 +72,27 @@ def page(browser: Browser) -> Iterator[Page]:
     assert errors == []
 
 
-@pytest.fixture
-def product(make_server: Make) -> Iterator[Product]:
-    """A product whose origin Milepost lets read, and an agent with a job that waits."""
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    """A product whose origin Milepost lets read."""
     files: dict[str, bytes] = {}
     with serving(files) as origin:
-        server = make_server()
+        server = Server(tmp_path_factory.mktemp("server"))
         server.env["MILEPOST_CORS_ORIGINS"] = origin
-        server.start()
-        job = {"job_id": "job-1", "agent_id": AGENT, "user_id": "ada"}
-        assert server.post("/api/jobs", job).status == 201
-        yield Product(server, origin, files)
+        try:
+            yield Product(server.start(), origin, files)
+        finally:
+            server.kill()
+
+
+@pytest.fixture
+def product(served: Product) -> Iterator[Product]:
+    """A product without pages, and an agent with a job that waits."""
+    served.files.clear()
+    made = Product(served.server, served.origin, served.files)
+    made.register(made.job, AGENT)
+    yield made
+    made.report(status="failed")  # the next test has a job of the same agent
 
 
 def assert_steps(page: Page, *statuses: str) -> None:
@@ -116,8 +134,7 @@ def test_a_page_says_that_there_is_no_job_yet_and_shows_the_first_one(
     page.goto(f"{product.origin}/steps.html")
     expect(page.locator("#news")).to_have_text("There is no job yet. Trying again…")
 
-    job = {"job_id": "job-2", "agent_id": "agent-2", "user_id": "bob"}
-    assert product.server.post("/api/jobs", job).status == 201
+    product.register("first-of-agent-2", "agent-2")
 
     assert_steps(page, "active", *["pending"] * 4)
     expect(page.locator("#news")).to_have_text("")
@@ -181,8 +198,7 @@ def test_a_page_waits_as_long_as_a_busy_server_says(product: Product, page: Page
 
 def dying(product: Product, agent: str) -> None:
     """Let a job begin that says nothing more."""
-    job = {"job_id": f"job-of-{agent}", "agent_id": agent, "workflow": "milepost-demo"}
-    assert product.server.post("/api/jobs", job).status == 201
+    product.register(f"job-of-{agent}", agent, workflow="milepost-demo")
     said = {"job_id": f"job-of-{agent}", "type": "heartbeat"}
     assert product.server.callback(said).status == 200
 
@@ -235,9 +251,8 @@ def hooked(product: Product, bundle: bytes) -> Product:
     """A product that uses the hook, with a second agent whose machine has failed."""
     product.files["react.html"] = b"<!doctype html><body><script src=react.js defer></script>"
     product.files["react.js"] = bundle
-    job = {"job_id": "job-2", "agent_id": "agent/2", "user_id": "bob"}
-    assert product.server.post("/api/jobs", job).status == 201
-    failed = {"job_id": "job-2", "status": "failed", "error": "no quota"}
+    product.register(f"other-{product.job}", "agent/2")
+    failed = {"job_id": f"other-{product.job}", "status": "failed", "error": "no quota"}
     assert product.server.callback(failed).status == 200
     return product
 

@@ -16,10 +16,9 @@ from api.cli.terminal.opening import opened
 from api.cli.terminal.output import as_json, counted, print_json
 from api.cli.terminal.progress import progress
 from api.databases import copied_to
-from api.settings.checks.sqlite_file import url_of
+from api.settings.checks.sqlite_file import OF_SQLITE, url_of
 from api.settings.config import from_environment
 from api.settings.pg_dump import pg_dump
-from api.settings.private_files import OF_SQLITE
 from api.settings.settings import Settings
 from api.wiring import Services, open_services
 from domain.log.store import translated

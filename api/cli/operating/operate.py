@@ -6,7 +6,6 @@ import getpass
 import logging
 import os
 from collections.abc import Callable
-from shlex import quote
 
 import click
 
@@ -17,6 +16,7 @@ from api.schemas.ids import MAX_ID, MAX_REASON, is_printable
 from api.wiring import Services
 from domain.errors import JobNotFound, NotPossible
 from domain.job.runs.orders import Order
+from domain.shell_words import order_line
 from domain.unseen import is_utf_8, visible
 from domain.writing.batch import Receipt
 from projections.views.instance import Instance
@@ -193,7 +193,7 @@ def _ended(word: str) -> Callable[[Instance], list[str]]:
     def sentences(instance: Instance) -> list[str]:
         left = [
             f"its machine {machine} has to be removed; confirm that with: "
-            f"milepost stopped {quote(instance.job_id)} --server {quote(machine)}"
+            f"{order_line('stopped', instance.job_id, machine)}"
             for each in instance.runs.attempts
             for machine, _ in each.machines_left
             if machine

@@ -98,7 +98,14 @@ def project() -> None:
         if settings.log_format == "text":
             click.echo(f"Projecting {settings.shown_database}; Ctrl-C stops.", err=True)
         with publishing(services) as publishers:
-            services.projector(*publishers).run(stop)
+            projector = services.projector(*publishers)
+
+            def end(*_: object) -> None:
+                stop.set()
+                projector.interrupt()
+
+            listen_to_signals(end)
+            projector.run(stop)
 
 
 @click.command("init-db")

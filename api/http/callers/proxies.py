@@ -25,6 +25,10 @@ Address: TypeAlias = IPv4Address | IPv6Address
 REMEMBERED: Final = 4096
 """How many addresses are remembered with what they are."""
 FORWARDED: Final = tuple(f"HTTP_X_FORWARDED_{name}" for name in ("FOR", "PROTO", "HOST", "PREFIX"))
+MAX_ADDRESS: Final = 64
+"""The longest IPv6 address has 45 characters, and the name of an interface 15."""
+MOST_HOPS: Final = 32
+"""How many addresses of `X-Forwarded-For` are looked at, the nearest first."""
 SCHEMES: Final = ("http", "https")
 HOST: Final = re.compile(
     r"[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?"
@@ -65,6 +69,12 @@ class Proxies:
             environ["SCRIPT_NAME"] = self._prefix
             environ["PATH_INFO"] = self.own_path(environ.get("PATH_INFO", ""))
 
+    def client_of(self, peer: str, header: Headers) -> str:
+        """Return the address of the front's client, which a trusted proxy may say."""
+        if not self.trust(peer):
+            return peer
+        return self._client(peer, header("X-Forwarded-For") or "")
+
     def asked_at(self, peer: str, header: Headers) -> tuple[str, str]:
         """Return the scheme and the host with which a client asked the front."""
         environ: WSGIEnvironment = {
@@ -98,19 +108,27 @@ class Proxies:
     def _believe(
         self, environ: WSGIEnvironment, clients: str, scheme: str, host: str, prefix: str
     ) -> None:
-        for written in reversed(clients.split(",")):
-            client = _without_port(written.strip())
-            if parsed_address(client) is None:
-                break
-            environ["REMOTE_ADDR"] = client
-            if not self.trust(client):
-                break
+        environ["REMOTE_ADDR"] = self._client(environ["REMOTE_ADDR"], clients)
         if (last := _last(scheme).lower()) in SCHEMES:
             environ["wsgi.url_scheme"] = last
         if HOST.fullmatch(last := _last(host)):
             environ["HTTP_HOST"] = last
         if named := _last_prefix(prefix):
             environ["SCRIPT_NAME"] = named
+
+    def _client(self, peer: str, clients: str) -> str:
+        named = peer
+        for written in reversed(clients.rsplit(",", MOST_HOPS)[-MOST_HOPS:]):
+            client = _without_port(written.strip())
+            if parsed_address(client) is None:
+                break
+            named = client
+            if not self.trust(client):
+                break
+        return named
+
+
+NO_PROXIES: Final = Proxies(())
 
 
 def _last(values: str) -> str:
@@ -127,6 +145,8 @@ def parsed_address(text: str) -> Address | None:
 
     A socket that listens at `::` shows the address of an IPv4 client as an IPv6 one.
     """
+    if len(text) > MAX_ADDRESS:  # a zone may have any characters, and any number of them
+        return None
     try:
         address = ip_address(text)
     except ValueError:

@@ -31,6 +31,9 @@ WINDOW_SECONDS = 300
 """How far a Standard Webhooks timestamp may be from our clock."""
 MAX_SIGNATURES = 16
 MAX_SLIP_BYTES = 64 * 1024
+"""How many bytes are signed once more, with all keys together, to find each slip."""
+LEAST_SLIP_BYTES = 2 * 1024
+"""What a short body counts as: to begin with a key takes as long as so many bytes."""
 STANDARD_WEBHOOKS = ("webhook-id", "webhook-timestamp", "webhook-signature")
 SVIX = ("svix-id", "svix-timestamp", "svix-signature")
 
@@ -148,9 +151,9 @@ def _slip(
     `signs_otherwise` takes a key as the other kind of scheme takes it, as text or as bytes.
     Only a sender that has the secret can learn anything from it.
     """
-    if len(body) > MAX_SLIP_BYTES:
-        return ""  # a stranger must not make us compute many signatures of large bodies
-    for key in keys:
+    # A stranger must not make us compute many signatures. With 100 named senders, 64 KiB of his
+    # held up the event loop for 25 ms. So the first keys are looked at, and none for larger bodies.
+    for key in keys[: MAX_SLIP_BYTES // max(len(body), LEAST_SLIP_BYTES)]:
         if signs_otherwise(key, body):
             return (
                 "X-Signature takes the whole text of a whsec_ secret as the key, and Standard "

@@ -10,13 +10,9 @@ import logging
 from collections.abc import Callable
 from threading import Lock
 from time import monotonic
-from typing import Final
 
 from api.http.counting.counters import LEFT_OUT
-
-PER_MINUTE: Final = 10
-"""How many lines with one reason are logged a minute."""
-MINUTE_SECONDS: Final = 60.0
+from domain.few_lines import LEFT_OUT_BEFORE, FewLines
 
 
 class StrangerLog:
@@ -29,7 +25,7 @@ class StrangerLog:
         self._log = log
         self._clock = clock
         self._lock = Lock()
-        self._minutes: dict[str, _Minute] = {}
+        self._lines: dict[str, FewLines] = {}
 
     def warning(self, reason: str, message: str, *arguments: object, **fields: object) -> None:
         """Log a warning, or count it as left out.
@@ -50,18 +46,11 @@ class StrangerLog:
         arguments: tuple[object, ...],
         fields: dict[str, object],
     ) -> None:
-        now = self._clock()
         with self._lock:
-            minute = self._minutes.get(reason)
-            left_out = 0
-            if minute is None or now >= minute.ends_at:
-                left_out = minute.left_out if minute else 0
-                minute = self._minutes[reason] = _Minute(now + MINUTE_SECONDS)
-            minute.lines += 1
-            is_logged = minute.lines <= PER_MINUTE
-            minute.left_out += not is_logged
+            lines = self._lines.setdefault(reason, FewLines(self._clock))
+        is_logged, left_out = lines.next()
         if left_out:
-            self._log.warning("%d lines like the next one were left out (%s)", left_out, reason)
+            self._log.warning(LEFT_OUT_BEFORE, left_out, reason)
         if is_logged:
             self._log.log(level, message, *arguments, extra={"reason": reason, **fields})
         else:
@@ -70,10 +59,4 @@ class StrangerLog:
     def forget(self) -> None:
         """Begin anew, as a new process does."""
         with self._lock:
-            self._minutes.clear()
-
-
-class _Minute:
-    def __init__(self, ends_at: float) -> None:
-        self.ends_at = ends_at
-        self.lines = self.left_out = 0
+            self._lines.clear()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 from flask import Flask, Request, Response
 from flask.sessions import NullSession, SessionInterface, SessionMixin
 from jinja2 import StrictUndefined
+from werkzeug.exceptions import RequestURITooLarge
 from werkzeug.routing import MapAdapter
 from werkzeug.wsgi import ClosingIterator
 
@@ -22,6 +23,8 @@ from api.http.request_ids import HEADER, REQUEST_ID, begin
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
+MOST_PARAMETERS: Final = 256
+"""How many parameters a query may have. To read 28,000 of them took 20 ms."""
 MANY_BYTES: Final = 1 << 16
 CAREFUL: Final = (
     ("X-Content-Type-Options", "nosniff"),
@@ -68,10 +71,15 @@ class App(Flask):
         return super().make_response(rv)
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
-        """Match by method and path alone: no route depends on the host."""
+        """Match by method and path alone: no route depends on the host.
+
+        Raises `RequestURITooLarge` for a query of too many parameters, whoever asks.
+        """
         if request is None:
             return super().create_url_adapter(request)
         environ = request.environ
+        if environ.get("QUERY_STRING", "").count("&") >= MOST_PARAMETERS:
+            raise RequestURITooLarge(f"A query has at most {MOST_PARAMETERS} parameters.")
         return MapAdapter(
             self.url_map,
             environ.get("HTTP_HOST", ""),

@@ -70,8 +70,14 @@ class FlaskDoor:
         """See `Door.apart`: the thread has nothing else to do."""
         return work()
 
-    async def read_apart(self, work: Callable[[], Result]) -> Result:
+    async def read_apart(
+        self, work: Callable[[], Result], request: Request, job_id: str | None
+    ) -> Result:
         """See `Door.read_apart`."""
+        return work()
+
+    async def verify_apart(self, work: Callable[[], Result], request: Request) -> Result:
+        """See `Door.verify_apart`."""
         return work()
 
     async def together(self, question: Callable[[Services], Result]) -> Result:

@@ -5,14 +5,14 @@ The page never has a secret or a signature: openssl computes the signature where
 
 from __future__ import annotations
 
-import shlex
+from shlex import quote
 from typing import Final
 
 from flask import request
 
 from api.http.callback_paths import CALLBACK_PATHS, path_of
 from api.wiring import Services
-from domain.unseen import escaped_json
+from domain.shell_words import shell_word
 
 SIGNATURE: Final = (
     '$(printf %s "$BODY" | openssl dgst -sha256 -hmac "$CALLBACK_SECRET" -r | cut -d " " -f 1)'
@@ -23,8 +23,8 @@ def callback_line(url: str, body: str) -> str:
     """Return the command that signs a body and sends it to a URL."""
     # A refused body may begin with @, and curl's --data-binary would send the file of that name.
     return (
-        f"BODY={shlex.quote(escaped_json(body))}; "
-        f'curl -sS {shlex.quote(url)} -H "X-Signature: {SIGNATURE}" --data-raw "$BODY"'
+        f"BODY={shell_word(body)}; "
+        f'curl -sS {quote(url)} -H "X-Signature: {SIGNATURE}" --data-raw "$BODY"'
     )
 
 

@@ -13,17 +13,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING, Final, cast
 
 from werkzeug.exceptions import HTTPException, RequestTimeout
 
 from api.http.messages import Answer, Source
-from api.http.problems.documents import problem_of
-from api.serving.http1.feeding import Feed
+from api.serving.http1.bounds.pace import NEVER
 from api.serving.http1.incoming import Ends, Incoming
-from api.serving.http1.outgoing import CONTINUE, in_bytes
-from api.serving.http1.pace import NEVER, Pace
+from api.serving.http1.intake import Intake
+from api.serving.http1.outlet import Outlet
 from api.serving.http1.reading import Reader
 from api.serving.http1.refusing import refusal_of
 
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
 MAX_PIPELINED: Final = 16
 """How many requests may wait behind one that is being answered; the connection ends after them."""
-HIGH_WATER: Final = 16 * 1024
-"""How many bytes of answers may wait for a client before its next request has to wait."""
 CLOSE: Final = ("connection: close\r\n",)
 KEEP_ALIVE: Final = ("connection: keep-alive\r\n",)
 
@@ -57,17 +55,13 @@ class Connection(asyncio.Protocol):
         self._respond = respond
         self._limits = connections.limits
         self._reader = Reader(self, ends)
-        self._feed = Feed(connections.feeding, self)
-        self._size = 0  # of the request that is not whole yet, as far as it is read
         self._is_extra = is_extra
-        self._refuses = self._holds = False
+        self._refuses = self._has_eof = False
         # Requests, and errors that refuse one, behind the one that is being answered.
         self._waiting: deque[Incoming | Exception] = deque()
         self._present: Incoming | None = None
         self._source: Source | None = None
         self._task: asyncio.Task[None] | None = None
-        self._has_eof = self._is_paused = self._is_clogged = False
-        self._pace = Pace()
 
     # What the transport calls
 
@@ -75,16 +69,17 @@ class Connection(asyncio.Protocol):
         """See `asyncio.Protocol`."""
         # uvloop's transports are not derived from asyncio's.
         self._transport = cast(asyncio.Transport, transport)
+        self._intake = Intake(self, self._connections, self._transport)
+        self._outlet = Outlet(self, self._connections, self._transport)
         self.due = self._connections.after(self._limits.idle)
         self._connections.open[self] = None
-        self._transport.set_write_buffer_limits(HIGH_WATER)
 
     def data_received(self, data: bytes) -> None:
         """See `asyncio.Protocol`."""
         if not self.reads_on:
-            self._pass_over()
+            self._intake.pass_over()
             return
-        self._feed.take(data)
+        self._intake.take(data)
 
     def eof_received(self) -> bool:
         """See `asyncio.Protocol`: a client that sends no more may still wait for an answer.
@@ -104,32 +99,26 @@ class Connection(asyncio.Protocol):
             self._source = None
         self._waiting.clear()
         self.reads_on = False
-        self._feed.drop()
+        self._intake.forget()
         self._reader.close()
-        if self._holds:
-            self._connections.unfinished.forget(self)
-        if self._is_clogged:
-            self._connections.unsent.forget(self)
+        self._outlet.clear()
 
     def pause_writing(self) -> None:
         """See `asyncio.Protocol`: the client is slow to take its answers."""
-        self._is_clogged = True
-        unsent = self._transport.get_write_buffer_size()
-        self._connections.unsent.hold(self, unsent)
+        self._outlet.clog()
 
     def resume_writing(self) -> None:
         """See `asyncio.Protocol`."""
-        self._is_clogged = False
-        self._connections.unsent.forget(self)
+        self._outlet.clear()
         if self._source:
             self._source.drained()
         else:
             self._go_on()
 
-    # What its feed calls
+    # What its intake calls
 
     def read(self, piece: bytes) -> bool:
-        """See `feeding.Reads`."""
+        """Read a piece of what the client sends; return whether more may be read."""
         if self.reads_on:
             try:
                 self._reader.feed(piece)
@@ -137,57 +126,42 @@ class Connection(asyncio.Protocol):
                 self.refuse(error)
         return self.reads_on
 
-    def hold_back(self, unread: int) -> None:
-        """See `feeding.Reads`."""
-        self._transport.pause_reading()
-        self.hold(self._size)
-
-    def let_in(self) -> None:
-        """See `feeding.Reads`."""
-        if not (self._is_paused or self._transport.is_closing()):
-            self._transport.resume_reading()
-
     # What the reader calls
 
     def begin_body(self, *, is_awaited: bool) -> None:
         """See `Reads`."""
         if is_awaited and not self._present:
-            self._transport.write(CONTINUE)
+            self._outlet.go_ahead()
         self.due = self._connections.after(self._limits.body)
 
     def hold(self, size: int) -> None:
         """See `Reads`."""
-        self._holds, self._size = True, size
-        self._connections.unfinished.hold(self, size + self._feed.unread)
+        self._intake.hold(size)
 
     def take(self, incoming: Incoming, *, is_last: bool) -> None:
         """See `Reads`: let the request wait for its answer."""
-        self.due, self._size = NEVER, 0
-        if self._holds:
-            self._connections.unfinished.settle(self)
+        self.due = NEVER
+        self._intake.settle()
         is_last = is_last or self._is_extra
         self.reads_on = not is_last and len(self._waiting) < MAX_PIPELINED
         self._waiting.append(incoming)
         self._go_on()
         if self._waiting:
             # It may have come in one piece, and then nothing has counted it.
-            self.hold(incoming.size)
-            self._connections.unfinished.settle(self)
-            if not self._is_paused:
-                self._transport.pause_reading()
-                self._is_paused = True
+            self._intake.hold(incoming.size)
+            self._intake.settle()
+            self._intake.pause()
 
     # Answering
 
     def _go_on(self) -> None:
         """Begin with the next request that waits, if its turn has come."""
-        if self._present or self._is_clogged or self._transport.is_closing():
+        if self._present or self._outlet.is_clogged or self._transport.is_closing():
             return
         if not self._waiting:
-            if self._holds:
-                self._connections.unfinished.release(self)
-            if self._is_paused:
-                self._read_again()
+            self._intake.release()
+            if self._intake.is_paused:
+                self._intake.go_on()
                 # The rest of a body that was under way has its time from now on.
                 self.due = self._connections.after(self._limits.body)
             if not self._sends_more():
@@ -196,10 +170,13 @@ class Connection(asyncio.Protocol):
         following = self._waiting.popleft()
         if isinstance(following, Exception):
             refusal = refusal_of(following, self._reader, self.ends, self._connections.proxies)
-            self._send(self._reader.method, refusal, CLOSE)
+            self._send_last(self._reader.method, refusal)
             return
         self._present = following
-        self._task = self._connections.loop.create_task(self._answer(following))
+        self._connections.beginning.begin(partial(self._begin, following))
+
+    def _begin(self, incoming: Incoming) -> None:
+        self._task = self._connections.loop.create_task(self._answer(incoming))
 
     async def _answer(self, incoming: Incoming) -> None:
         answer = await self._respond(incoming)
@@ -210,30 +187,21 @@ class Connection(asyncio.Protocol):
         if self._transport.is_closing():
             return
         if self._connections.is_draining() or not (self.reads_on or self._waiting):
-            self._send(incoming.method, answer, CLOSE)
+            self._send_last(incoming.method, answer)
             return
         # A client of HTTP/1.0 that asks to be kept wants to hear that it is.
         more = KEEP_ALIVE if b"connection" in incoming.fields else ()
-        self._send(incoming.method, answer, more)
+        self._outlet.send(incoming.method, answer, more)
         self._go_on()
 
-    def _send(self, method: str, answer: Answer, more: Sequence[str]) -> None:
-        try:
-            written = in_bytes(method, answer, [self._connections.date, *more])
-        except ValueError as error:  # a bug: a text that no header can have
-            answer = problem_of(error, method, "")
-            written = in_bytes(method, answer, [self._connections.date, *more])
-        self._pace.written += len(written)
-        self._transport.write(written)
-        if more is CLOSE:
-            self._end()
+    def _send_last(self, method: str, answer: Answer) -> None:
+        self._outlet.send(method, answer, CLOSE)
+        self._end()
 
     def _end(self) -> None:
         self.reads_on = False
-        self._feed.drop()
+        self._intake.forget()
         self._waiting.clear()
-        if self._holds:
-            self._connections.unfinished.forget(self)
         if self._transport.is_closing():
             return
         if not self._sends_more() or self._has_eof:
@@ -241,75 +209,38 @@ class Connection(asyncio.Protocol):
             return
         # The client may be sending. To close now would reset the connection, and the client could
         # lose the answer. So it has some seconds to read the answer and to hang up.
-        if self._is_paused:
-            self._read_again()
+        if self._intake.is_paused:
+            self._intake.go_on()
         self._transport.write_eof()
         self.due = self._connections.after(self._limits.linger)
-
-    def _pass_over(self) -> None:
-        # The system may have megabytes more, and would read it all in this turn of the loop: 300
-        # refused clients made a turn last 2 s so. One read a turn lets others in.
-        if not self._is_paused:
-            self._transport.pause_reading()
-            self._connections.loop.call_soon(self._pass_on)
-
-    def _pass_on(self) -> None:
-        if not (self._is_paused or self._transport.is_closing()):
-            self._transport.resume_reading()
 
     def _stream(self, method: str, answer: Answer, source: Source) -> None:
         if self._transport.is_closing() or method == "HEAD":
             source.gone()
             if not self._transport.is_closing():
-                self._send(method, answer, CLOSE)
+                self._send_last(method, answer)
             return
         self.reads_on = False
         self._waiting.clear()
-        self._feed.drop()
-        if self._holds:
-            self._connections.unfinished.forget(self)
-        if self._is_paused:  # a hang-up shows only while one reads
-            self._read_again()
+        self._intake.forget()
+        if self._intake.is_paused:  # a hang-up shows only while one reads
+            self._intake.go_on()
         self._source = source
-        self.write(in_bytes(method, answer, [self._connections.date, *CLOSE]))
-        source.begin(self)
-
-    def _read_again(self) -> None:
-        self._is_paused = False
-        if not self._feed.unread:
-            self._transport.resume_reading()
+        self._outlet.send(method, answer, CLOSE)
+        source.begin(self._outlet)
 
     def _sends_more(self) -> bool:
         # What is refused need not have ended.
         return self._refuses or self._reader.is_in_body
 
-    # What the source of a stream calls
-
-    @property
-    def unsent(self) -> int:
-        """See `Sink.unsent`."""
-        return self._transport.get_write_buffer_size()
-
-    def write(self, written: bytes) -> None:
-        """See `Sink.write`."""
-        self._pace.written += len(written)
-        self._transport.write(written)
-        if self._is_clogged:
-            self._connections.unsent.hold(self, self.unsent)
-
-    def close(self) -> None:
-        """See `Sink.close`."""
-        self._transport.close()
-
     # What `Connections` calls
 
     def look(self, tick: float) -> None:
         """End what has taken too long; called every `LOOK_SECONDS`."""
-        unsent = self._transport.get_write_buffer_size()
-        if self._pace.is_too_slow(unsent, tick, self._connections.after(self._limits.write)):
+        if self._outlet.is_too_slow(tick):
             self.abort()
         # While nothing is read, the client cannot be in time.
-        if self.due <= tick and not (self._is_paused or self._feed.unread):
+        if self.due <= tick and not (self._intake.is_paused or self._intake.unread):
             self._expire()
 
     def waits_since(self) -> tuple[int, float] | None:
@@ -319,8 +250,8 @@ class Connection(asyncio.Protocol):
         """
         if self._present or self._source:
             return None
-        if self._transport.get_write_buffer_size():
-            return 2, self._pace.due
+        if self._outlet.unsent:
+            return 2, self._outlet.due
         return int(self._reader.is_in_body), self.due
 
     def refuse(self, error: Exception) -> None:
@@ -328,7 +259,7 @@ class Connection(asyncio.Protocol):
         if self.reads_on:
             self.reads_on, self._refuses, self.due = False, True, NEVER
             self._reader.drop()
-            self._feed.drop()
+            self._intake.drop()
             self._waiting.append(error)
             self._go_on()
 
@@ -338,7 +269,7 @@ class Connection(asyncio.Protocol):
 
     def finish(self) -> None:
         """Close the connection if no request is under way; else after its answer."""
-        if not (self._present or self._waiting or self._reader.has_begun or self._feed.unread):
+        if not (self._present or self._waiting or self._reader.has_begun or self._intake.unread):
             self._transport.close()
 
     def _expire(self) -> None:

@@ -23,16 +23,17 @@ from time import perf_counter
 from typing import Final
 
 from api.errors import TooManyBytes, TooManyConnections
-from api.http.callers.proxies import Proxies
+from api.http.callers.proxies import NO_PROXIES, Proxies
 from api.http.problems.documents import problem_of
-from api.serving.http1.addresses import Addresses
+from api.serving.http1.beginning import Beginning
+from api.serving.http1.bounds.addresses import Addresses
+from api.serving.http1.bounds.limits import LIMITS, RESERVED, Limits
+from api.serving.http1.bounds.room import Room
+from api.serving.http1.bounds.turned_away import TurnedAway
 from api.serving.http1.connection import CLOSE, Connection, Respond
 from api.serving.http1.feeding import Feeding
 from api.serving.http1.incoming import Ends
-from api.serving.http1.limits import LIMITS, RESERVED, Limits
 from api.serving.http1.outgoing import in_bytes
-from api.serving.http1.room import Room
-from api.serving.http1.turned_away import TurnedAway
 
 LOOK_SECONDS: Final = 0.5
 """The time between two looks. What has a deadline ends up to two of them after it."""
@@ -42,9 +43,6 @@ LAST_TURNS: Final = 64
 """How many times `ACCEPTED_AT_ONCE` connections are accepted when a worker ends, and how many turns
 of the loop then read what has arrived at them."""
 REFUSAL: Final = in_bytes("GET", problem_of(TooManyConnections(), "GET", ""), CLOSE)
-
-
-NO_PROXIES: Final = Proxies(())
 
 
 class Connections:
@@ -71,6 +69,7 @@ class Connections:
         self.is_draining = is_draining
         self.tick = 0
         self.feeding = Feeding(loop, clock)
+        self.beginning = Beginning(loop)
         self.unfinished = Room(limits.unfinished, self._give_up_request)
         self.unsent = Room(limits.unsent, self._give_up_answer)
         self.open: dict[Connection, None] = {}  # in the order in which they were accepted

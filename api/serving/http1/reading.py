@@ -29,8 +29,12 @@ from api.serving.http1.incoming import FIELD_BYTES, Ends, Fields, Incoming
 MAX_HEAD_BYTES: Final = 64 * 1024
 MAX_PATH_BYTES: Final = 8 * 1024
 """A path of 31,000 percent signs would cost the loop some 60 ms to decode and to quote again."""
-MAX_REQUEST_BYTES: Final = MAX_HEAD_BYTES + 8 * MAX_BODY_BYTES
-"""How much a request takes on the wire: a chunk of one byte takes six, and trailers follow."""
+MAX_AROUND_BODY: Final = 2 * MAX_HEAD_BYTES
+"""How many bytes a request has besides its body: those of its head, its chunks' lines, its trailer.
+
+llhttp copies a line that has not ended whenever more of it comes. While a trailer could have 7 MiB,
+each further byte of it cost the loop 1 ms.
+"""
 MAX_FIELDS: Final = 100
 """How many names a head has at most; and how many further lines, with those of the trailer.
 
@@ -237,7 +241,7 @@ class Reader:
 
     def _check_unfinished(self, piece: int) -> None:
         if self.is_in_body:
-            if self._bytes_read > MAX_REQUEST_BYTES:
+            if self._bytes_read - len(self._body) > MAX_AROUND_BODY:
                 raise RequestEntityTooLarge
         elif self._bytes_read > MAX_HEAD_BYTES:
             raise self._large_head()

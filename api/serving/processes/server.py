@@ -18,7 +18,7 @@ from threading import Event, Thread
 from typing import TYPE_CHECKING, Final
 
 from api.http.counting.shared_counts import SharedMemory
-from api.serving.http1.limits import LIMITS, RESERVED
+from api.serving.http1.bounds.limits import LIMITS, RESERVED
 from api.serving.processes.service_manager import ServiceManager
 from api.serving.processes.supervisor import Supervisor
 from api.serving.processes.worker import Orders, work
@@ -104,4 +104,5 @@ def _projecting(settings: Settings) -> Iterator[None]:
             yield
         finally:
             stop.set()
+            projector.interrupt()
             thread.join(timeout=5)

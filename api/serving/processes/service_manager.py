@@ -48,9 +48,12 @@ class ServiceManager:
         if now >= self._next_sign and self._send("WATCHDOG=1"):
             self._next_sign = now + self._sign_seconds
 
-    def is_stopping(self) -> None:
-        """Say that the server has begun to end."""
-        self._say_once("STOPPING=1")
+    def is_stopping(self, within_seconds: float) -> None:
+        """Say that the server has begun to end, and how long that may take.
+
+        A service manager that would kill it earlier then waits until that time.
+        """
+        self._say_once(f"STOPPING=1\nEXTEND_TIMEOUT_USEC={round(within_seconds * 1e6)}")
 
     def _say_once(self, message: str) -> None:
         if message not in self._said and self._send(message):

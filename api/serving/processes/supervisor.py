@@ -33,6 +33,8 @@ LOOK_SECONDS: Final = 0.5
 """The time between two looks at the workers; each look asks for a sign of life."""
 KILL_SECONDS: Final = FINISH_SECONDS + 2
 """How long a worker may live once it is asked to end."""
+END_SECONDS: Final = KILL_SECONDS + 10
+"""The longest time from closing the port to the end of all processes, the projector's too."""
 
 
 class Supervisor:
@@ -73,7 +75,7 @@ class Supervisor:
     def _report(self, now: float) -> None:
         """Tell the service manager how the server is, once its state has changed."""
         if self._signals:
-            self._manager.is_stopping()
+            self._manager.is_stopping(self._drain_seconds + END_SECONDS)
             self._manager.says("Ending: finishing the requests under way")
             return
         answering = sum(slot.answers for slot in self._slots)

@@ -70,9 +70,9 @@ def work(
 
     async def serve() -> None:
         from api.serving.front import Front
+        from api.serving.http1.bounds.limits import Limits
         from api.serving.http1.connection import Connection
         from api.serving.http1.connections import Connections
-        from api.serving.http1.limits import Limits
         from api.serving.streams.audience import Bounds
 
         loop = asyncio.get_running_loop()

@@ -16,6 +16,7 @@ from api.serving.streams.beats import Beats
 from api.serving.streams.channels import Channel, Channels
 from api.serving.streams.delivering import Delivering
 from api.serving.streams.documents import Documents
+from api.serving.streams.page_places import PagePlaces
 from api.serving.streams.pages import Asked, Page, Pages, visible
 from api.serving.streams.stream import Stream
 from api.serving.streams.token_check import TokenCheck
@@ -72,6 +73,7 @@ class Audience:
             patience=PATIENCE_SECONDS,
         )
         self._asking = Gathering(loop, self._reading)
+        self._places = PagePlaces(PATIENCE_SECONDS)
         self._tokens = TokenCheck(services, threads)
         self._beats = Beats(loop, bounds.beat_seconds, self._check_tokens)
         self._checking: Task[None] | None = None
@@ -140,7 +142,8 @@ class Audience:
 
     async def page(self, stream: Stream) -> Page:
         """See `Host.page`."""
-        return await self._asking.ask(Asked(stream.watch, stream.sent))
+        async with self._places.place(_sharer(stream.watch.caller)):
+            return await self._asking.ask(Asked(stream.watch, stream.sent))
 
     def leave(self, stream: Stream) -> None:
         """See `Host.leave`."""

@@ -16,6 +16,11 @@ NAME: Final = "MILEPOST_DATABASE_URL"
 MAGIC: Final = b"SQLite format 3\0"
 # The eventsourcing library takes names with these for databases in memory.
 IN_MEMORY: Final = (":memory:", "mode=memory")
+OF_SQLITE: Final = ("-wal", "-shm", "-journal")
+"""The ends of the names of the files that SQLite itself makes beside a database."""
+ROOT: Final = 0
+OTHERS_WRITE: Final = 0o022
+"""The bits of a mode that let other accounts write."""
 KINDS: Final = {
     stat.S_IFDIR: "a folder",
     stat.S_IFIFO: "a named pipe",
@@ -75,6 +80,7 @@ def check_file(file: Path, *, only_looks: bool = False) -> None:
     """
     try:
         found = file.stat()
+        _check_beside(file, found)
     except (FileNotFoundError, NotADirectoryError):
         return
     except OSError as error:
@@ -92,6 +98,28 @@ def check_file(file: Path, *, only_looks: bool = False) -> None:
         raise _unfit(f"{file} cannot be read: {error.strerror}{_whose(found)}") from error
     if begin and begin != MAGIC:
         raise _unfit(f"{file} is no SQLite database, or another program has encrypted it")
+
+
+def _check_beside(file: Path, database: os.stat_result) -> None:
+    """Raise an `InvalidSetting` for a file that another account has put beside the database.
+
+    SQLite takes the pages in its `-wal` and `-journal` for newer than those in the database, also
+    if their owner may not write the database. An account that may write it may make them.
+    """
+    trusted = (database.st_uid, os.geteuid(), ROOT)
+    for end in OF_SQLITE:
+        beside = file.with_name(file.name + end)
+        try:
+            found = beside.lstat()
+        except FileNotFoundError:
+            continue
+        if not stat.S_ISREG(found.st_mode):
+            raise _unfit(f"{beside} is no file of SQLite's; see who has put it there")
+        if found.st_uid not in trusted and not database.st_mode & OTHERS_WRITE:
+            raise _unfit(
+                f"{beside} may be forged: it belongs to the user {found.st_uid}, who may not write "
+                f"{file.name}. If it is right, chown it like {file.name}; else remove it"
+            )
 
 
 def _check_writable(file: Path, found: os.stat_result) -> None:

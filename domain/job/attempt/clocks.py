@@ -17,12 +17,14 @@ SKEW_SECONDS = 60
 class Timestamp(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """When something happened, by the server's clock and, if the callback said it, the sender's.
 
-    `again_at` is the sender's time of the last word that said so again, where no word names a run.
+    `again_at` and `again_recorded_at` are the times of the last word that said so again, where no
+    word names a run.
     """
 
     recorded_at: datetime
     occurred_at: datetime | None = None
     again_at: datetime | None = None
+    again_recorded_at: datetime | None = None
 
     @property
     def at(self) -> datetime:

@@ -71,13 +71,13 @@ def evolve(attempt: Attempt, fact: Fact) -> Attempt:
             )
         case MachineStopped():
             if fact.server_id and attempt.other(fact.server_id):
-                return with_other(attempt, fact.server_id, settled=True)
+                return with_other(attempt, fact.server_id, settled=True, gone=True)
             return _stopped(attempt, fact.recorded_at)
         case StopRequested():
             return msgspec.structs.replace(attempt, stop_requested_at=fact.recorded_at)
         case RollbackRequested(server_id=str(other)) if (
-            attempt.rollback_requested_at and attempt.other(other)
-        ):
+            attempt.rollback_requested_at or attempt.stopped_at or attempt.passed_on
+        ) and attempt.other(other):
             return with_other(attempt, other, left_at=fact.recorded_at)
         case RollbackWithdrawn(server_id=str(other)) if attempt.other(other):
             return with_other(attempt, other, left_at=None, settled=attempt.status == "failed")
@@ -86,11 +86,13 @@ def evolve(attempt: Attempt, fact: Fact) -> Attempt:
                 attempt, rollback_requested_at=fact.recorded_at, rolled_back=fact.server_id
             )
         case RollbackWithdrawn():
+            failed = attempt.status == "failed"
             return msgspec.structs.replace(
                 attempt,
                 rollback_requested_at=None,
                 rolled_back=None,
-                passed_on=attempt.status == "failed",
+                settled=attempt.machine_id if failed else None,
+                passed_on=failed,
             )
         case _:
             return attempt
@@ -121,11 +123,11 @@ def _heard(attempt: Attempt, fact: Received) -> Attempt:
             attempt = working(with_machine(attempt, fact), fact)
             return msgspec.structs.replace(claimed(attempt, moment_of(fact)), announced=True)
         case StatusReported(status="stopped", server_id=str(other), other_machine=True):
-            return with_other(attempt, other, settled=True)
+            return with_other(attempt, other, settled=True, gone=True)
         case StatusReported(status="stopped"):
             # Another run that removes the machine does not become the run of the attempt.
             own = attempt if _is_of_another_run(attempt, fact) else with_machine(attempt, fact)
-            return _stopped(own, fact.recorded_at)
+            return _stopped(own, fact.recorded_at, fact.server_id)
         case StatusReported():
             return _reported_end(with_machine(attempt, fact), fact)
         case Machine():
@@ -163,8 +165,11 @@ def _reported_end(attempt: Attempt, fact: StatusReported) -> Attempt:
     )
 
 
-def _stopped(attempt: Attempt, at: datetime) -> Attempt:
-    changed: dict[str, Any] = {"stopped_at": attempt.stopped_at or at}
+def _stopped(attempt: Attempt, at: datetime, server_id: str | None = None) -> Attempt:
+    changed: dict[str, Any] = {
+        "stopped_at": attempt.stopped_at or at,
+        "settled": attempt.settled or attempt.machine_id or server_id,
+    }
     if attempt.final is None:
         error = "The machine was stopped before it ran."
         changed["final"] = Final(status="failed", moment=Timestamp(at), error=error, removed=True)

@@ -16,7 +16,7 @@ MAX_MACHINES = 20
 def with_machine(attempt: Attempt, fact: Machine) -> Attempt:
     """Return the attempt with what a callback says of its machine and its run."""
     if not _may_add(attempt, fact):
-        return attempt
+        return _with_named(attempt, fact)
     changed: dict[str, Any] = {}
     if run_id := fact.workflow_run_id:
         _change(changed, attempt, "run_id", ReportedValue(run_id, fact.occurred_at))
@@ -32,9 +32,7 @@ def with_machine(attempt: Attempt, fact: Machine) -> Attempt:
     ):
         if value:
             _change(changed, attempt, field, ReportedValue(value, fact.occurred_at, runs))
-    if fact.server_id and (known := attempt.server_id) and known.value != fact.server_id:
-        if _is_its_own(attempt, fact):
-            changed["machines"] = _with_both(attempt.machines, known.value, fact.server_id)
+    attempt = _with_named(attempt, fact)
     return msgspec.structs.replace(attempt, **changed) if changed else attempt
 
 
@@ -47,12 +45,35 @@ def with_other(attempt: Attempt, server_id: str, **changed: Any) -> Attempt:
     return msgspec.structs.replace(attempt, machines=machines)
 
 
-def _with_both(
-    machines: tuple[OtherMachine, ...], one: str, other: str
-) -> tuple[OtherMachine, ...]:
-    known = {each.server_id for each in machines}
-    fresh = [OtherMachine(each) for each in (one, other) if each not in known]
-    return (*machines, *fresh)[:MAX_MACHINES]
+def _with_named(attempt: Attempt, fact: Machine) -> Attempt:
+    """Return the attempt with what this word says of one of its several machines."""
+    server_id, known = fact.server_id, attempt.server_id
+    if not server_id:
+        return attempt
+    machines, is_own = attempt.machines, _is_its_own(attempt, fact)
+    if not machines and (known.value == server_id if known else is_own):
+        return attempt  # almost every callback names the one machine
+    if not any(each.server_id == server_id for each in machines):
+        if known and not any(each.server_id == known.value for each in machines):
+            failed = attempt.status == "failed" and not known.runs
+            machines = (*machines, OtherMachine(known.value, runs=known.runs, failed=failed))
+        fresh = OtherMachine(server_id, unclaimed=not is_own)
+        machines = (*machines, fresh)[:MAX_MACHINES]
+    machines = tuple(
+        _said(each, fact, is_own) if each.server_id == server_id else each for each in machines
+    )
+    return msgspec.structs.replace(attempt, machines=machines)
+
+
+def _said(machine: OtherMachine, fact: Machine, is_own: bool) -> OtherMachine:
+    fails = isinstance(fact, StatusReported) and fact.status in ("failed", "cancelled")
+    runs = machine.runs or _says_running(fact)
+    return msgspec.structs.replace(
+        machine,
+        runs=runs,
+        failed=not runs and (machine.failed or fails),
+        unclaimed=machine.unclaimed and not (runs or fails or is_own),
+    )
 
 
 def _change(changed: dict[str, Any], attempt: Attempt, field: str, new: ReportedValue) -> None:

@@ -44,12 +44,21 @@ def with_step(attempt: Attempt, fact: StepReported) -> Attempt:
     if seen is None and len(attempt.steps) >= MAX_STEPS and not fact.in_workflow:
         return attempt
     if seen is None or moment.surely_before(seen):
-        again_at = (seen.again_at or seen.occurred_at) if seen and attempt.run_id is None else None
-        moment = Timestamp(moment.recorded_at, moment.occurred_at, again_at)
+        if seen and attempt.run_id is None:
+            moment = _said_again(moment, seen)
         return msgspec.structs.replace(attempt, steps=attempt.steps | {step: moment})
     if attempt.run_id is None and seen.surely_before(moment):
         # It may be a later try's, which a failure that comes late cuts off from this one.
         if seen.again_at is None or (moment.at > seen.again_at):
-            seen = Timestamp(seen.recorded_at, seen.occurred_at, moment.occurred_at)
+            seen = _said_again(seen, moment)
             return msgspec.structs.replace(attempt, steps=attempt.steps | {step: seen})
     return attempt
+
+
+def _said_again(first: Timestamp, last: Timestamp) -> Timestamp:
+    return Timestamp(
+        first.recorded_at,
+        first.occurred_at,
+        again_at=last.again_at or last.occurred_at,
+        again_recorded_at=last.again_recorded_at or last.recorded_at,
+    )

@@ -29,13 +29,23 @@ class ReportedValue(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 class OtherMachine(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One of several machines that an attempt reported.
 
-    `left_at` is when its removal was asked for. It is `settled` once it is gone, or another run
-    answers for it.
+    `left_at` is when its removal was asked for. It is `settled` once it is `gone`, or another run
+    answers for it. It `runs` if `running` named it, and has `failed` if only a failure did. It is
+    `unclaimed` if only words without a run named it after the end: it may be the next run's.
     """
 
     server_id: str
     left_at: datetime | None = None
     settled: bool = False
+    gone: bool = False
+    runs: bool = False
+    failed: bool = False
+    unclaimed: bool = False
+
+    @property
+    def is_asked_back(self) -> bool:
+        """True while its removal is asked for."""
+        return self.left_at is not None and not self.settled
 
 
 class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):
@@ -51,8 +61,9 @@ class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only
     the run named the machine. `steps_left_out` means that the job's state had no room for the steps
     that the attempt had until then; its events have them. `rolled_back` is the machine that
     an open rollback names. `passed_on` means that the machine of the failed attempt said that it
-    runs, or that another run works on it. `machines` has all machines that the attempt
-    reported, if there are several. `skew_seconds` is the largest difference of the senders'
+    runs, or that another run works on it. `settled` is the machine that is gone or was passed on,
+    whatever a later word names. `machines` has all machines that the attempt reported, if there
+    are several. `skew_seconds` is the largest difference of the senders'
     clocks to ours, above `SKEW_SECONDS`.
     """
 
@@ -85,6 +96,7 @@ class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only
     rollback_requested_at: datetime | None = None
     rolled_back: str | None = None
     passed_on: bool = False
+    settled: str | None = None
     machines: tuple[OtherMachine, ...] = ()
     skew_seconds: int | None = None
 
@@ -126,18 +138,15 @@ class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only
         return self.heard_at or self.claim.recorded_at
 
     @property
-    def steps_reached(self) -> dict[str, Timestamp]:
-        """The steps that were reached in the attempt; steps of unknown order count as reached."""
-        steps = self.steps
-        if self.final is None:
-            return steps
-        end = self.final.moment
-        return {name: seen for name, seen in steps.items() if not end.surely_before(seen)}
+    def ended_at(self) -> datetime | None:
+        """When the attempt ended or its machine was gone, by our clock; None while in progress."""
+        return self.stopped_at or (self.final.moment.recorded_at if self.final else None)
 
     @property
     def machine_id(self) -> str | None:
-        """The id of the attempt's machine: the one that a rollback names, else the latest."""
-        return self.rolled_back or (self.server_id.value if self.server_id else None)
+        """The attempt's machine: the one that a rollback names or is settled, else the latest."""
+        latest = self.server_id.value if self.server_id else None
+        return self.rolled_back or self.settled or latest
 
     @property
     def others(self) -> Sequence[OtherMachine]:
@@ -145,7 +154,7 @@ class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only
         return [
             each
             for each in self.machines
-            if each.server_id != self.machine_id or (each.left_at and not each.settled)
+            if each.server_id != self.machine_id or each.is_asked_back
         ]
 
     @property
@@ -156,20 +165,6 @@ class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only
         if self.rollback_requested_at and self.rollback_is_open:
             return [(self.machine_id, self.rollback_requested_at), *asked]
         return asked
-
-    @property
-    def may_run_though_failed(self) -> bool:
-        """True if the run reported a failure, and nobody asks for the removal of its machine.
-
-        Its machine said that it runs, or another attempt answered for it.
-        """
-        return bool(
-            self.final
-            and self.final.status == "failed"
-            and self.server_id
-            and not (self.final.ordered or self.stopped_at or self.rollback_requested_at)
-            and (self.passed_on or self.server_id.runs)
-        )
 
     def other(self, server_id: str | None) -> OtherMachine | None:
         """Return the machine with this id if the attempt reported it beside its own one."""
@@ -188,6 +183,15 @@ class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only
         """Tell whether the attempt reported the machine, and may still have it."""
         other = self.other(server_id)
         return self.is_machine(server_id) or bool(other and not other.settled)
+
+    def wants(self, server_id: str | None) -> bool:
+        """Tell whether the attempt works or runs on the machine."""
+        if self.final and self.status != "running":
+            return False
+        other = self.other(server_id)
+        if other is None or self.is_machine(server_id):
+            return self.is_machine(server_id)
+        return not (other.settled or other.failed or other.unclaimed)
 
     def is_claimed_by(self, fact: HeartbeatReceived) -> bool:
         """Tell whether this heartbeat is the attempt's first sign of life.
@@ -217,7 +221,7 @@ def cut_off(attempt: Attempt, before: datetime) -> Attempt:
             if not is_cut(seen.occurred_at):
                 steps[name] = seen
             elif seen.again_at and not is_cut(seen.again_at):
-                steps[name] = Timestamp(seen.recorded_at, seen.again_at)
+                steps[name] = Timestamp(seen.again_recorded_at or seen.recorded_at, seen.again_at)
         changed["steps"] = steps
     if not attempt.claims_machine:
         for field in ("server_id", "server_ip", "tailscale_ip"):

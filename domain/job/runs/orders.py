@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from domain.errors import NotPossible
 from domain.job.attempt.state import Attempt
-from domain.job.runs.rollback import is_of_another
+from domain.job.runs.doubtful import doubtful
 from domain.job.runs.state import Runs
 
 Ordered: TypeAlias = Literal["fail", "cancel", "retry", "stopped"]
@@ -88,28 +88,7 @@ def machines_left(runs: Runs) -> Sequence[tuple[Attempt, str | None]]:
         if each.status == "running" and not each.replaced and not each.rollback_is_open:
             left.append((each, each.machine_id))
         left += [(each, machine) for machine, _ in each.machines_left]
-    left += [(each, each.machine_id) for each in running_though_failed(runs)]
-    return left
-
-
-def running_though_failed(runs: Runs) -> Sequence[Attempt]:
-    """Return the failed attempts whose machine may run, and for which nobody answers."""
-    return [
-        each
-        for each in runs.attempts
-        if each.may_run_though_failed and not (is_of_another(runs, each) or _is_left(runs, each))
-    ]
-
-
-def _is_left(runs: Runs, attempt: Attempt) -> bool:
-    """Tell whether another attempt asks for the removal of the machine, or has had it."""
-    machine = attempt.machine_id
-    return any(
-        (each.is_machine(machine) and each.stopped_at is not None)
-        or any(machine == left for left, _ in each.machines_left)
-        for each in runs.attempts
-        if each is not attempt
-    )
+    return [*left, *doubtful(runs)]
 
 
 def possible(runs: Runs, max_retries: int) -> tuple[Order, ...]:
@@ -137,7 +116,9 @@ def ambiguous(
     runs: Runs, machines: Sequence[tuple[Attempt, str | None]], max_retries: int
 ) -> NotPossible:
     """Return the refusal of a `stopped` that names no machine, and may mean each of these."""
-    names = ", ".join(dict.fromkeys(_described(*each) for each in machines))
+    # The attempts are described as they are, not as the order would make them.
+    meant = ((runs.find(each.number) or each, machine) for each, machine in machines)
+    names = ", ".join(dict.fromkeys(_described(*each) for each in meant))
     return NotPossible(
         f"More than one machine may be meant: {names}. Name the one that is gone.",
         possible=possible(runs, max_retries),

@@ -63,13 +63,13 @@ def rollbacks_of_others(
     for machine in attempt.others if attempt else ():
         assert attempt
         server_id = machine.server_id
-        is_wanted = attempt.status != "failed" or _has_another(runs, attempt, server_id)
+        is_wanted = attempt.status != "failed" or has_another(runs, attempt, server_id)
         if attempt.final and not attempt.final.ordered:
-            is_wanted = is_wanted or _names_as_running(facts, server_id)
-        if machine.left_at and not machine.settled:
+            is_wanted = is_wanted or machine.runs or _names_as_running(facts, server_id)
+        if machine.is_asked_back:
             if is_wanted:
                 yield RollbackWithdrawn(recorded_at=now, attempt=number, server_id=server_id)
-        elif not (machine.settled or is_wanted or attempt.replaced):
+        elif not (machine.settled or machine.unclaimed or is_wanted or attempt.replaced):
             if not _may_be_of_another(runs, attempt):
                 yield RollbackRequested(recorded_at=now, attempt=number, server_id=server_id)
 
@@ -95,21 +95,18 @@ def _says_it_runs(facts: Sequence[Fact], attempt: Attempt) -> bool:
 
 def is_of_another(runs: Runs, attempt: Attempt) -> bool:
     """Tell whether another attempt answers for the same machine."""
-    return _has_another(runs, attempt, attempt.machine_id)
+    return has_another(runs, attempt, attempt.machine_id)
 
 
-def _has_another(runs: Runs, attempt: Attempt, server_id: str | None) -> bool:
+def has_another(runs: Runs, attempt: Attempt, server_id: str | None) -> bool:
     """Tell whether another attempt answers for the machine.
 
     It is one that works on it or runs on it, else a newer one that asks for its removal by itself.
     """
     newer = runs.newer_than(attempt.number)
-    return any(
-        each is not attempt
-        and (each.final is None or each.status == "running")
-        and each.has_machine(server_id)
-        for each in runs.attempts
-    ) or any(_asks(each, server_id) for each in newer)
+    return any(each is not attempt and each.wants(server_id) for each in runs.attempts) or any(
+        _asks(each, server_id) for each in newer
+    )
 
 
 def _asks(attempt: Attempt, server_id: str | None) -> bool:
@@ -118,20 +115,31 @@ def _asks(attempt: Attempt, server_id: str | None) -> bool:
         # What was asked and withdrawn is not asked again.
         return attempt.stopped_at is not None or not attempt.passed_on
     other = attempt.other(server_id)
-    return other is not None and (other.settled or attempt.status != "stopped")
+    if other is None:
+        return False
+    if other.gone:
+        return True
+    return attempt.status == "failed" and not (other.settled or other.unclaimed)
 
 
 def _may_be_of_another(runs: Runs, attempt: Attempt) -> bool:
     """Tell whether the machine may be that of a superseded run, or the one that runs.
 
-    A run claims its machine when a word that names the run names the machine. Silence is no proof
-    against a machine while the one that runs was not named: a workflow may start another one, which
-    makes the machine, and report the end itself.
+    A run claims its machine when a word that names the run names the machine.
     """
-    if attempt.final and attempt.final.inferred:
-        for each in runs.attempts:
-            if each.status == "running" and each.machine_id is None:
-                return True
+    if is_held_back(runs, attempt):
+        return True
     if attempt.claims_machine:
         return False
     return any(runs.is_superseded(each) for each in runs.attempts)
+
+
+def is_held_back(runs: Runs, attempt: Attempt) -> bool:
+    """Tell whether a silent attempt's machine may be the one that runs.
+
+    Silence is no proof against a machine while the one that runs was not named: a workflow may
+    start another one, which makes the machine, and report the end itself.
+    """
+    if attempt.final is None or not attempt.final.inferred:
+        return False
+    return any(each.status == "running" and each.machine_id is None for each in runs.attempts)

@@ -2,7 +2,7 @@
 
 Every run of a workflow has an attempt of its own. The attempts are in the order of their runs, the
 oldest first. Which attempt a callback belongs to was decided when it was recorded, and is stored
-with it (`domain/job/runs/belonging.py`).
+with it (`domain/job/runs/placing/belonging.py`).
 """
 
 from __future__ import annotations

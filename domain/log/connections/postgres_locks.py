@@ -22,8 +22,8 @@ def _number(purpose: LiteralString, guarded: LiteralString = LOG) -> LiteralStri
 
 
 LOCK_LOG: Final[LiteralString] = f"""
-    SELECT pg_advisory_xact_lock_shared(hashtext('milepost events')),
-           pg_advisory_xact_lock({_number("1297088513")})
+    SELECT pg_catalog.pg_advisory_xact_lock_shared(hashtext('milepost events')),
+           pg_catalog.pg_advisory_xact_lock({_number("1297088513")})
 """
 """One writer of the log at a time, until the transaction ends."""
 # Not a cast to regnamespace: it reads the name as SQL reads one without quotation marks.
@@ -31,19 +31,19 @@ SCHEMA: Final[LiteralString] = (
     "(SELECT pg_namespace.oid FROM pg_namespace WHERE nspname = current_schema())"
 )
 LOCK_SCHEMA: Final[LiteralString] = f"""
-    SELECT pg_advisory_xact_lock_shared(hashtext('milepost schema')),
-           pg_advisory_xact_lock({_number("1297088514", SCHEMA)})
+    SELECT pg_catalog.pg_advisory_xact_lock_shared(hashtext('milepost schema')),
+           pg_catalog.pg_advisory_xact_lock({_number("1297088514", SCHEMA)})
 """
 """One process at a time makes tables in this schema, until the transaction ends."""
 LOCK_PROJECTOR: Final[LiteralString] = f"""
-    SELECT pg_try_advisory_lock_shared(hashtext('milepost projector'))
-       AND pg_try_advisory_lock({_number("1297088515")})
+    SELECT pg_catalog.pg_try_advisory_lock_shared(hashtext('milepost projector'))
+       AND pg_catalog.pg_try_advisory_lock({_number("1297088515")})
 """
 """One active projector of the log, until the session ends."""
 LOCK_REBUILD: Final[LiteralString] = f"""
-    SELECT pg_try_advisory_lock_shared(hashtext('milepost rebuild'))
-       AND pg_try_advisory_lock({_number("1297088516")})
+    SELECT pg_catalog.pg_try_advisory_lock_shared(hashtext('milepost rebuild'))
+       AND pg_catalog.pg_try_advisory_lock({_number("1297088516")})
 """
 """One rebuild of the log's rows, until the session ends."""
-UNLOCK: Final[LiteralString] = "SELECT pg_advisory_unlock_all()"
+UNLOCK: Final[LiteralString] = "SELECT pg_catalog.pg_advisory_unlock_all()"
 """Release all locks of a session before it ends."""

@@ -86,13 +86,19 @@ DURABLE: LiteralString = """
 """
 # All names mean tables of one schema. PostgreSQL's own schema stays before it, and temporary tables
 # come last, so that neither another schema of the path nor a temporary table can take the place of
-# a table of Milepost. Names are qualified here, because the path is not trusted yet. OFFSET 0: the
-# schemas are read before the path changes.
+# a table of Milepost. Of functions with one name, the one wins whose types are exactly those of the
+# call. So each call of Milepost is exact or names pg_catalog: else who may create functions in the
+# schema of the tables would have Milepost run them.
+# Without a schema that this account may use, the path is empty: else PostgreSQL would make the
+# tables as temporary ones, which end with their session.
+# Names are qualified here, because the path is not trusted yet. OFFSET 0: the schemas are read
+# before the path changes.
 SESSION: LiteralString = f"""
     SELECT home.holding,
            pg_catalog.pg_backend_pid(),
-           pg_catalog.set_config('search_path', pg_catalog.format('%I, pg_temp',
-               COALESCE(home.holding[1], home.schemas[1], 'public')), false),
+           pg_catalog.set_config('search_path', COALESCE(pg_catalog.quote_ident(
+               COALESCE(home.holding[1], home.schemas[1], home.usual))
+               OPERATOR(pg_catalog.||) ', pg_temp', ''), false),
            {DURABLE},
            {", ".join(_set(name, value) for name, value in {**SETTINGS, **OF_TCP}.items())},
            {
@@ -111,7 +117,10 @@ SESSION: LiteralString = f"""
                           WHERE NOT pg_catalog.starts_with(name::pg_catalog.text, 'pg_')
                             AND pg_catalog.to_regclass(
                                     pg_catalog.format('%I.milepost_events', name)) IS NOT NULL
-                        ) AS holding
+                        ) AS holding,
+                   CASE WHEN pg_catalog.has_schema_privilege(
+                       pg_catalog.to_regnamespace('public')::pg_catalog.oid, 'USAGE')
+                   THEN 'public' END AS usual
             OFFSET 0) AS home
 """
 

@@ -42,7 +42,7 @@ SELECT_SOME_EVENTS = within_bytes(
     f"""
     SELECT {STORED} FROM milepost_events
      WHERE notification_id > %s AND notification_id <= %s
-       AND (%s::text[] = '{{}}' OR topic = ANY (%s))
+       AND (pg_catalog.cardinality(%s::text[]) = 0 OR topic = ANY (%s))
      ORDER BY notification_id LIMIT %s
     """,
     "notification_id",

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterable
+from typing import Final
 
 import msgspec
 from eventsourcing.persistence import MapperDeserialisationError
 
+from domain.few_lines import FewWarnings
 from domain.job.provisioning_job import ProvisioningJob, evolve
 from domain.job.runs.weight import weight_of
 from domain.log.mapper import JobEventMapper, decoded
@@ -16,6 +18,8 @@ from domain.log.recalling.snapshots import EVERY, restore
 from domain.log.stored import Stored
 
 log = logging.getLogger("milepost")
+UNREADABLE: Final = FewWarnings(log, "unreadable_event")
+"""A job that is recalled again has the same events, and may have thousands of them."""
 
 JOB_BYTES = 1_000
 """About how many bytes a job's state takes beside its attempts, with its place in a cache."""
@@ -48,7 +52,7 @@ def fold(folded: Folded, events: Iterable[Stored], mapper: JobEventMapper) -> Fo
     job, whole = folded.job, folded.whole
     for stored, event in decoded(events, mapper):
         if isinstance(event, MapperDeserialisationError):
-            log.warning("job %r, version %d: %s", job.id, stored.version, event)
+            UNREADABLE.warning("job %r, version %d: %s", job.id, stored.version, event)
             job = msgspec.structs.replace(job, version=stored.version)
             whole = False
         else:

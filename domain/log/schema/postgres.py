@@ -12,8 +12,8 @@ from psycopg.rows import DictRow
 
 from domain.log.connections.postgres import PostgresDatastore
 from domain.log.connections.postgres_locks import LOCK_SCHEMA
-from domain.log.schema import postgres_rights
-from domain.log.schema.steps import Part, RightsLacking, Schema, Step, Tables
+from domain.log.schema import postgres_rights, postgres_tables
+from domain.log.schema.steps import Part, RightsLacking, Schema, Step, Tables, TablesAltered
 
 # Every account may read the table: it tells the account that serves that all steps are applied.
 CREATE = """
@@ -29,17 +29,17 @@ CREATE = """
 OWN = """
     DO $$ BEGIN
       IF to_regclass('milepost_events') IS NOT NULL THEN
-        EXECUTE format('ALTER TABLE milepost_schema OWNER TO %I', (
+        EXECUTE pg_catalog.format('ALTER TABLE milepost_schema OWNER TO %I', (
           SELECT pg_get_userbyid(relowner) FROM pg_class
-           WHERE oid = to_regclass('milepost_events')));
+           WHERE oid = to_regclass('milepost_events')::oid));
       END IF;
     END $$
 """
 SELECT_EXISTING = """
-    SELECT name FROM unnest(%s::text[]) AS name
+    SELECT name FROM pg_catalog.unnest(%s::text[]) AS name
      WHERE EXISTS (
            SELECT FROM pg_attribute
-            WHERE attrelid = to_regclass(split_part(name, '.', 1)) AND NOT attisdropped
+            WHERE attrelid = to_regclass(split_part(name, '.', 1))::oid AND NOT attisdropped
               AND split_part(name, '.', 2) IN ('', attname))
 """
 SELECT_APPLIED = "SELECT part, step FROM milepost_schema"
@@ -65,6 +65,11 @@ class PostgresSchema(Schema[PostgresCursor]):
         """See `Schema.check_rights`."""
         if lacking := postgres_rights.lacking(self._datastore, self._made()):
             raise RightsLacking.of(lacking)
+
+    def check_tables(self) -> None:
+        """See `Schema.check_tables`."""
+        if fault := postgres_tables.fault_of(self._datastore, self._made()):
+            raise TablesAltered(f"Milepost would not be right over these tables: {fault}.")
 
     def grants(self, role: str, *, only_reads: bool = False) -> Sequence[str]:
         """See `Schema.grants`."""

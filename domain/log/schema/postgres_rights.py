@@ -24,12 +24,14 @@ SEQUENCE: Final = "milepost_events_notification_id_seq"
 # UPDATE: after a move of the database, the sequence is set to the end of the log.
 ON_SEQUENCE: Final = ("USAGE", "UPDATE")
 SELECT_LACKING: LiteralString = """
-    SELECT format('GRANT %%s ON %%s TO %%I', string_agg(held, ', '), what, current_user)
-           AS statement
-      FROM (SELECT name AS what, held, has_table_privilege(to_regclass(name), held) AS has
+    SELECT pg_catalog.format('GRANT %%s ON %%s TO %%I', string_agg(held, ', '), what,
+                             current_user) AS statement
+      FROM (SELECT name AS what, held,
+                   pg_catalog.has_table_privilege(to_regclass(name), held) AS has
               FROM unnest(%s::text[], %s::text[]) AS needed (name, held)
              UNION ALL
-            SELECT 'SEQUENCE ' || name, held, has_sequence_privilege(to_regclass(name), held)
+            SELECT 'SEQUENCE ' || name, held,
+                   pg_catalog.has_sequence_privilege(to_regclass(name), held)
               FROM unnest(%s::text[], %s::text[]) AS needed (name, held)) AS each_right
      WHERE NOT has GROUP BY what ORDER BY what
 """

@@ -39,6 +39,10 @@ class RightsLacking(MilepostError):
         )
 
 
+class TablesAltered(MilepostError):
+    """Somebody has changed the tables, and Milepost would not be right over them."""
+
+
 class NoRights(MilepostError):
     """Only PostgreSQL has accounts with rights; the rights on an SQLite file are those of files."""
 
@@ -120,6 +124,9 @@ class Schema(ABC, Generic[C]):
 
     def check_rights(self) -> None:
         """Raise `RightsLacking` if this account may not write all tables; write nothing."""
+
+    def check_tables(self) -> None:
+        """Raise `TablesAltered` if Milepost would not be right over the tables; write nothing."""
 
     def grants(self, role: str, *, only_reads: bool = False) -> Sequence[str]:
         """Return the statements that let a role serve, or with `only_reads` read the log.

@@ -48,7 +48,7 @@ SELECT_NOW = "SELECT clock_timestamp() AS now"
 # next positions might be below the end of the log, where no reader looks again.
 LOOK = """
     SELECT clock_timestamp() AS now,
-           coalesce(pg_sequence_last_value('milepost_events_notification_id_seq'), 0)
+           coalesce(pg_catalog.pg_sequence_last_value('milepost_events_notification_id_seq'), 0)
            < (SELECT max(notification_id) FROM milepost_events) AS is_behind
 """
 # Rows travel as one JSON text: the driver adapts one string, however many rows there are.
@@ -67,7 +67,7 @@ INSERT_EVENTS = """
 # All logs of a database share the channel; the payload says which of them has grown.
 WAKE = f"""
     SELECT pg_notify('milepost_events', {LOG}::oid::text)
-     WHERE pg_notification_queue_usage() < 0.9
+     WHERE pg_notification_queue_usage() < 0.9::float8
 """
 INSERT_PLACED = """
     INSERT INTO milepost_events
@@ -82,7 +82,7 @@ FORGET = "DELETE FROM milepost_keys; DELETE FROM milepost_snapshots"
 # An import may read from a slow pipe, so PostgreSQL must not end its idle transaction.
 WAIT_FOR_EVENTS = "SET LOCAL idle_in_transaction_session_timeout = 0"
 GO_ON = """
-    SELECT setval(pg_get_serial_sequence('milepost_events', 'notification_id'),
+    SELECT pg_catalog.setval(pg_get_serial_sequence('milepost_events', 'notification_id'),
                   max(notification_id))
       FROM milepost_events
 """

@@ -19,6 +19,13 @@ class Surroundings(Protocol):
         """
         ...
 
+    def open_to_all(self) -> str | None:
+        """Return that everybody may create tables beside Milepost's; None if that is not so.
+
+        The answer is a sentence without its full stop, and says what to do.
+        """
+        ...
+
 
 class NoSurroundings:
     """A database without a server, and without other users: a file, or memory."""
@@ -28,5 +35,9 @@ class NoSurroundings:
         return
 
     def held_back(self) -> None:
+        """Return None: nobody else is there."""
+        return
+
+    def open_to_all(self) -> None:
         """Return None: nobody else is there."""
         return

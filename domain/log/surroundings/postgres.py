@@ -23,19 +23,27 @@ SELECT_ALLOWED = """
 # Of the sessions of other accounts, only their accounts are shown, except to pg_read_all_stats.
 SELECT_OLDEST = """
     SELECT * FROM (
-    SELECT 'a transaction of ' || usename
+    SELECT 'a transaction of ' || usename::text
            || CASE application_name WHEN '' THEN '' ELSE ' (' || application_name || ')' END
-           || ', process ' || pid || ', '
+           || ', process ' || pid::text || ', '
            || CASE state WHEN 'active' THEN 'at work' ELSE state END AS who,
            clock_timestamp() - xact_start AS age
       FROM pg_stat_activity
      WHERE (backend_xmin IS NOT NULL OR backend_xid IS NOT NULL) AND pid <> pg_backend_pid()
        AND backend_type = 'client backend' AND datname = current_database()
      UNION ALL
-    SELECT 'the prepared transaction ' || gid || ' of ' || owner, clock_timestamp() - prepared
+    SELECT 'the prepared transaction ' || gid || ' of ' || owner::text, clock_timestamp() - prepared
       FROM pg_prepared_xacts WHERE database = current_database()
     ) AS holder
-     WHERE age > make_interval(secs => %s) ORDER BY age DESC LIMIT 1
+     WHERE age > pg_catalog.make_interval(secs => %s) ORDER BY age DESC LIMIT 1
+"""
+# Before PostgreSQL 15, the schema public is made so.
+SELECT_OPEN = """
+    SELECT pg_catalog.format('everybody who may connect may create tables in the schema %%I, also '
+           'those of the next release, and then owns the tokens in them: REVOKE CREATE ON SCHEMA '
+           '%%I FROM PUBLIC', nspname, nspname) AS said
+      FROM pg_namespace
+     WHERE nspname = current_schema() AND pg_catalog.has_schema_privilege('public', oid, 'CREATE')
 """
 
 
@@ -60,3 +68,8 @@ class PostgresSurroundings:
                 "slower"
             )
         return None
+
+    def open_to_all(self) -> str | None:
+        """See `Surroundings.open_to_all`."""
+        rows = self._datastore.rows(SELECT_OPEN)
+        return str(rows[0]["said"]) if rows else None

@@ -83,11 +83,11 @@ SELECT_IS_OLDER: LiteralString = """
     SELECT count(*) FILTER (WHERE attname = 'shape') = 1
        AND count(*) FILTER (WHERE attname = 'generation') = 0 AS is_older
       FROM pg_attribute
-     WHERE attrelid = to_regclass('milepost_read_model') AND NOT attisdropped
+     WHERE attrelid = to_regclass('milepost_read_model')::oid AND NOT attisdropped
 """
 SELECT_IS_WHOLE: LiteralString = """
     SELECT count(*) = 1 AS is_whole FROM pg_attribute
-     WHERE attrelid = to_regclass('milepost_instances') AND attname = 'workflow'
+     WHERE attrelid = to_regclass('milepost_instances')::oid AND attname = 'workflow'
 """
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import select
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from time import monotonic
 from typing import Any, Protocol
 
 import psycopg
@@ -13,6 +15,7 @@ from psycopg.rows import tuple_row
 
 from domain.log.connections.postgres_locks import LOCK_PROJECTOR, LOG
 from projections.read_model.contract import WakeUps
+from projections.read_model.interruption import Interruption
 from projections.read_model.postgres.statements import Statements
 
 LISTEN = "LISTEN milepost_events"
@@ -32,7 +35,8 @@ class Waking(Statements):
         """See `ReadModel.wake_ups`."""
         try:
             with self._datastore.session() as connection:
-                yield _listening(connection.cursor(row_factory=tuple_row))
+                with _listening(connection.cursor(row_factory=tuple_row)) as listener:
+                    yield listener
         except psycopg.Error as error:
             raise OperationalError(str(error)) from error
 
@@ -47,19 +51,26 @@ class Waking(Statements):
                 if not is_locked:
                     yield None
                     return
-                yield _listening(cursor)
+                with _listening(cursor) as listener:
+                    yield listener
         except psycopg.Error as error:
             raise OperationalError(str(error)) from error
 
 
-def _listening(cursor: Cursor[tuple[Any, ...]]) -> WakeUpsOf:
+@contextmanager
+def _listening(cursor: Cursor[tuple[Any, ...]]) -> Iterator[WakeUpsOf]:
     cursor.execute(LISTEN)
     [(this_log,)] = cursor.execute(SELECT_LOG)
-    return WakeUpsOf(cursor.connection, this_log)
+    with closing(Interruption()) as interruption:
+        yield WakeUpsOf(cursor.connection, this_log, interruption)
 
 
 class Listening(Protocol):
     """A connection that has said LISTEN."""
+
+    def fileno(self) -> int:
+        """Return the connection's socket."""
+        ...
 
     def notifies(self, *, timeout: float | None = None) -> Iterable[Notify]:
         """Yield what is heard, for so many seconds."""
@@ -69,12 +80,25 @@ class Listening(Protocol):
 class WakeUpsOf:
     """The wake-ups of one log, among those of all logs in the database."""
 
-    def __init__(self, connection: Listening, this_log: str) -> None:
+    def __init__(self, connection: Listening, this_log: str, interruption: Interruption) -> None:
         self._connection = connection
         self._meant = {this_log, FROM_AN_EARLIER_RELEASE}
+        self._interruption = interruption
 
     def wait(self, seconds: float) -> None:
         """See `WakeUps.wait`."""
-        for wake_up in self._connection.notifies(timeout=seconds):
-            if wake_up.payload in self._meant:
+        until = monotonic() + seconds
+        poll = select.poll()
+        poll.register(self._interruption, select.POLLIN)
+        poll.register(self._connection, select.POLLIN)
+        while (left := until - monotonic()) > 0:
+            ready = dict(poll.poll(left * 1000))
+            if self._interruption.fileno() in ready or (ready and self._has_heard()):
                 return
+
+    def interrupt(self) -> None:
+        """See `WakeUps.interrupt`."""
+        self._interruption.say()
+
+    def _has_heard(self) -> bool:
+        return any(each.payload in self._meant for each in self._connection.notifies(timeout=0))

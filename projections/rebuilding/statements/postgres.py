@@ -46,45 +46,50 @@ DROP_EDITION: Final = "UPDATE milepost_read_model SET tables = 'dropped' WHERE t
 SELECT_DEPENDENTS: Final = """
     WITH served AS (
          SELECT oid, oid::regclass::text AS name, reltype FROM pg_class
-          WHERE oid = ANY (SELECT to_regclass(name) FROM unnest(%s::text[]) AS name)),
+          WHERE oid = ANY (
+                SELECT to_regclass(name)::oid FROM pg_catalog.unnest(%s::text[]) AS name)),
     part AS (
-         SELECT 'pg_class'::regclass AS classid, oid, name FROM served
+         SELECT 'pg_class'::regclass::oid AS classid, oid, name FROM served
           UNION ALL
-         SELECT 'pg_class'::regclass, indexrelid, name FROM pg_index JOIN served ON oid = indrelid
+         SELECT 'pg_class'::regclass::oid, indexrelid, name
+           FROM pg_index JOIN served ON oid = indrelid
           UNION ALL
-         SELECT 'pg_type'::regclass, pg_type.oid, name
+         SELECT 'pg_type'::regclass::oid, pg_type.oid, name
            FROM pg_type JOIN served ON pg_type.oid = reltype OR typelem = reltype)
-    SELECT CASE WHEN rule.oid IS NULL THEN pg_describe_object(d.classid, d.objid, d.objsubid)
-                ELSE pg_describe_object('pg_class'::regclass, rule.ev_class, 0) END AS what, name
+    SELECT CASE WHEN rule.oid IS NULL
+                THEN pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid)
+                ELSE pg_catalog.pg_describe_object('pg_class'::regclass::oid, rule.ev_class, 0)
+           END AS what, name
       FROM pg_depend AS d
       JOIN part ON part.classid = d.refclassid AND part.oid = d.refobjid
-      LEFT JOIN pg_rewrite AS rule ON d.classid = 'pg_rewrite'::regclass AND rule.oid = d.objid
+      LEFT JOIN pg_rewrite AS rule ON d.classid = 'pg_rewrite'::regclass::oid AND rule.oid = d.objid
      WHERE d.deptype = 'n'
        AND NOT EXISTS (
            SELECT FROM pg_depend AS own
-             JOIN served ON own.refclassid = 'pg_class'::regclass AND own.refobjid = served.oid
+             JOIN served ON own.refclassid = 'pg_class'::regclass::oid AND own.refobjid = served.oid
             WHERE own.classid = d.classid AND own.objid = d.objid AND own.deptype IN ('a', 'i'))
      UNION ALL
-    SELECT 'trigger ' || tgname, name FROM pg_trigger JOIN served ON served.oid = tgrelid
+    SELECT 'trigger ' || tgname::text, name FROM pg_trigger JOIN served ON served.oid = tgrelid
      WHERE NOT tgisinternal
      UNION ALL
-    SELECT 'policy ' || polname, name FROM pg_policy JOIN served ON served.oid = polrelid
+    SELECT 'policy ' || polname::text, name FROM pg_policy JOIN served ON served.oid = polrelid
      ORDER BY 1 LIMIT 1
 """
 # Every role keeps its rights on the table that replaces a served one.
 SAME_RIGHTS: Final = """
-    SELECT format('GRANT %%s ON %%I TO %%s', acl.privilege_type, rebuilt,
+    SELECT pg_catalog.format('GRANT %%s ON %%I TO %%s', acl.privilege_type, rebuilt,
                   CASE acl.grantee WHEN 0 THEN 'PUBLIC'
-                  ELSE quote_ident(pg_get_userbyid(acl.grantee)) END) AS statement
+                  ELSE pg_catalog.quote_ident(pg_get_userbyid(acl.grantee)) END) AS statement
       FROM unnest(%s::text[], %s::text[]) AS t (served, rebuilt)
-      JOIN pg_class ON pg_class.oid = to_regclass(served)
-     CROSS JOIN LATERAL aclexplode(relacl) AS acl
+      JOIN pg_class ON pg_class.oid = to_regclass(served)::oid
+     CROSS JOIN LATERAL pg_catalog.aclexplode(relacl) AS acl
      WHERE acl.grantee <> relowner
 """
 SAME_OWNER: Final = """
-    SELECT format('ALTER TABLE %%I OWNER TO %%I', rebuilt, pg_get_userbyid(relowner)) AS statement
+    SELECT pg_catalog.format('ALTER TABLE %%I OWNER TO %%I', rebuilt,
+                             pg_get_userbyid(relowner)) AS statement
       FROM unnest(%s::text[], %s::text[]) AS t (served, rebuilt)
-      JOIN pg_class ON pg_class.oid = to_regclass(served)
+      JOIN pg_class ON pg_class.oid = to_regclass(served)::oid
 """
 ANALYZE: Final[LiteralString] = f"ANALYZE {', '.join(TABLES.rebuilt)}"
 # While the swap waits for a long reader, every other reader waits for the swap: 50 ms a table.
@@ -112,22 +117,23 @@ RENAME: Final[tuple[LiteralString, ...]] = tuple(
 )
 # No number of an index occurs twice, and it makes no name too long.
 RENAME_REPLACED_INDEXES: Final = """
-    SELECT format('ALTER INDEX %%s RENAME TO %%I', indexrelid::regclass,
-                  'milepost_dropped_' || indexrelid) AS statement
-      FROM unnest(%s::text[]) AS t (served)
-      JOIN pg_index ON indrelid = served::regclass
+    SELECT pg_catalog.format('ALTER INDEX %%s RENAME TO %%I', indexrelid::regclass,
+                  'milepost_dropped_' || indexrelid::text) AS statement
+      FROM pg_catalog.unnest(%s::text[]) AS t (served)
+      JOIN pg_index ON indrelid = served::regclass::oid
 """
 RENAME_INDEXES: Final = """
-    SELECT format('ALTER INDEX %%s RENAME TO %%I', indexrelid::regclass,
-                  replace(relname, 'milepost_rebuilt_', 'milepost_')) AS statement
-      FROM unnest(%s::text[]) AS t (served)
-      JOIN pg_index ON indrelid = served::regclass
+    SELECT pg_catalog.format('ALTER INDEX %%s RENAME TO %%I', indexrelid::regclass,
+                  pg_catalog.replace(relname, 'milepost_rebuilt_', 'milepost_')) AS statement
+      FROM pg_catalog.unnest(%s::text[]) AS t (served)
+      JOIN pg_index ON indrelid = served::regclass::oid
       JOIN pg_class ON pg_class.oid = indexrelid
 """
 # The account of a server may not drop what a rebuild of the owner has left.
 SELECT_DROPPED: Final = """
-    SELECT pg_has_role(relowner, 'USAGE') AS is_ours
-      FROM unnest(%s::text[]) AS t (name) JOIN pg_class ON pg_class.oid = to_regclass(name)
+    SELECT pg_catalog.pg_has_role(relowner, 'USAGE') AS is_ours
+      FROM pg_catalog.unnest(%s::text[]) AS t (name)
+      JOIN pg_class ON pg_class.oid = to_regclass(name)::oid
 """
 DROP_REPLACED: Final[LiteralString] = f"DROP TABLE IF EXISTS {', '.join(TABLES.dropped)}"
 SELECT_ROWS: Final[dict[str, LiteralString]] = {

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 
-from api.http.callers.stranger_log import PER_MINUTE
 from api.http.counting.counters import LEFT_OUT
 from api.http.problems.documents import problem_of as explained
+from domain.few_lines import PER_MINUTE
 from tests.support.web.site import Site, problem_of, sign
 
 BODY = b'{"job_id": "job-1", "status": "failed"}'

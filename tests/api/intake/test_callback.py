@@ -434,6 +434,12 @@ def test_a_time_without_an_offset_is_told_what_it_lacks(given: str) -> None:
         ("NOT_BUILT", "'cancelled'"),
         ("waiting", "'provisioning'"),
         ("SucceededWithIssues", "'running' or 'failed'"),
+        ("ready", "'running'"),
+        ("healthy", "'running'"),
+        ("crashed", "'failed'"),
+        ("booting", "'provisioning'"),
+        ("action_required", "'provisioning'"),
+        ("deallocated", "'stopped'"),
     ],
 )
 def test_a_word_of_a_ci_system_is_refused_with_the_status_that_it_means(

@@ -9,9 +9,10 @@ from urllib.parse import urlencode
 import pytest
 from werkzeug.test import TestResponse
 
-from api.http.callers.stranger_log import PER_MINUTE
-from api.pages.forms import MAX_FORM_BYTES
+from api.http.flask_side.app import MOST_PARAMETERS
+from api.pages.forms import MAX_FORM_BYTES, MOST_FIELDS
 from api.sessions import form_token
+from domain.few_lines import PER_MINUTE
 from tests.support.web.site import ADMIN, Site, everything_in, problem_of
 
 WRONG = (
@@ -341,3 +342,33 @@ def test_a_database_has_no_secret_of_a_session(database_site: Site) -> None:
 
 def test_a_form_is_short(memory_site: Site) -> None:
     problem_of(post(memory_site, token="x" * MAX_FORM_BYTES), 413)
+
+
+def test_a_path_that_nobody_is_led_to_is_not_repeated(memory_site: Site) -> None:
+    """Two quotings made an answer of 330 KB of a request of 56 KB."""
+    for query, location in (
+        ("a&" * 9, f"/sign-in?next=%2Fjobs%3F{'a%26' * 9}"),
+        ("a" * 9000, "/sign-in"),
+    ):
+        answer = memory_site.client.get(f"/jobs?{query}")
+        assert (answer.status_code, answer.headers["Location"]) == (303, location)
+
+
+def test_a_query_has_a_bounded_number_of_parameters(memory_site: Site) -> None:
+    """To read 28,000 of them took 20 ms, and anybody may send them."""
+    for path, status in (("/sign-in", 200), ("/api/jobs", 401)):
+        asked = [f"{path}?{'&' * count}" for count in (MOST_PARAMETERS - 1, MOST_PARAMETERS)]
+        answers = [memory_site.client.get(each) for each in asked]
+        assert [each.status_code for each in answers] == [status, 414]
+
+
+@pytest.mark.parametrize("form", ["application/x-www-form-urlencoded", "multipart/form-data"])
+def test_a_form_has_few_fields(memory_site: Site, form: str) -> None:
+    """Anybody may send one to the page for signing in: 60 KB of fields took 40 ms to read."""
+
+    def sent(count: int) -> int:
+        fields = {f"field-{number}": "x" for number in range(count)}
+        given = {"token": ADMIN, **fields}
+        return memory_site.client.post("/sign-in", data=given, content_type=form).status_code
+
+    assert [sent(MOST_FIELDS - 1), sent(MOST_FIELDS)] == [303, 413]

@@ -14,7 +14,7 @@ import pytest
 from api.app import create_app
 from api.http.messages import Answer
 from api.routes.callbacks.receiving import LARGE
-from api.serving.front import STRANGER_THREADS, WSGI_THREADS, Front
+from api.serving.front import STRANGER_THREADS, Front
 from api.serving.http1.incoming import Ends, Incoming
 from api.serving.threads import MAX_WAITING, THREADS
 from api.tokens.remembered import REMEMBERED_SECONDS, RememberedTokens
@@ -28,11 +28,13 @@ from tests.support.web.site import ADMIN, CALLBACKS, WEBHOOK, Site, like_jq, sig
 ENDS = Ends(("192.0.2.1", 1), ("192.0.2.2", 2))
 
 
-def incoming(method: str, target: str, body: bytes = b"", **fields: str) -> Incoming:
+def incoming(
+    method: str, target: str, body: bytes = b"", ends: Ends = ENDS, **fields: str
+) -> Incoming:
     given = {
         name.lower().replace("_", "-").encode(): each.encode() for name, each in fields.items()
     }
-    return Incoming(method, target.encode(), "1.1", given, body, ENDS)
+    return Incoming(method, target.encode(), "1.1", given, body, ends)
 
 
 class Flood:
@@ -50,9 +52,9 @@ class Flood:
         self.front = Front(app, services, loop, without_hot=without_hot)
         self.asked: list[asyncio.Task[Answer]] = []
 
-    async def ask(self, times: int, authorization: str = "") -> None:
+    async def ask(self, times: int, authorization: str = "", ends: Ends = ENDS) -> None:
         """Ask so often for what waits; return when the front has all of that."""
-        asked = incoming("GET", "/waits", Authorization=authorization)
+        asked = incoming("GET", "/waits", b"", ends, Authorization=authorization)
         self.asked += [asyncio.create_task(self.front.answer(asked)) for _ in range(times)]
         await asyncio.sleep(0)
 
@@ -203,12 +205,37 @@ def test_no_flood_of_one_user_takes_the_places_of_another(memory: Deployment) ->
     asyncio.run(test())
 
 
+@pytest.mark.parametrize(
+    "target", ["/api/jobs?limit=1", "/api/agents/agent-1/instance", "/sign-in"]
+)
+@pytest.mark.parametrize("is_proxied", [False, True])
+def test_no_flood_of_one_address_takes_the_places_of_another(
+    memory: Deployment, target: str, is_proxied: bool
+) -> None:
+    """Else a stranger keeps each new token out, and everybody who would sign in."""
+    site = Site(memory, trusted_proxies=[ENDS.client[0]] if is_proxied else [])
+    ends = ENDS if is_proxied else Ends(("192.0.2.7", 1), ENDS.server)
+    first_use = {"Authorization": f"Bearer {site.token('read')}", "X_Forwarded_For": "203.0.113.7"}
+    asks = incoming("GET", target, b"", ends, **first_use)
+
+    async def test() -> None:
+        async with flood(site.services) as made:
+            await made.ask(STRANGER_THREADS + MAX_WAITING)
+            refusal = await made.one_is_too_many()
+            assert refusal.status == 429
+            waits = asyncio.create_task(made.front.answer(asks))
+            await asyncio.sleep(0)
+            assert not waits.done()
+        assert (await waits).status in (200, 404)
+
+    asyncio.run(test())
+
+
 def test_without_hot_routes_strangers_hold_few_threads_too(memory: Deployment) -> None:
     async def test() -> None:
         async with flood(Site(memory).services, without_hot=True) as made:
-            await made.ask(WSGI_THREADS + MAX_WAITING + 1)
-            refusal = await made.one_is_too_many()
-            assert b"More requests are waiting" in refusal.body
+            await made.ask(STRANGER_THREADS + MAX_WAITING)
+            assert (await made.one_is_too_many()).status == 429
             await made.answers(incoming("GET", "/api/jobs", Authorization=KNOWN))
             for path in (CALLBACKS, WEBHOOK, f"{CALLBACKS}/job-1"):
                 await made.answers(signed(HEARTBEAT, path))

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
+from collections.abc import Mapping
+from copy import copy
+from functools import partial
 from threading import Event, current_thread, main_thread
 from typing import Any
 
 import pytest
+from msgspec import structs
 
-from api.errors import UnknownStatus
+from api.errors import InvalidSignature, UnknownStatus
+from api.http.callers.proxies import Proxies
 from api.http.messages import Request
-from api.routes.callbacks.receiving import LARGE, receive
-from api.serving.loop_door import LoopDoor
-from api.serving.threads import BoundedThreads
+from api.routes.callbacks.receiving import LARGE, MOST_HASHED, receive
+from api.senders.signing_key import SigningKey
+from api.senders.trusted import Senders
+from api.serving.loop_door import BODY_THREADS, MOST_VERIFYING, LoopDoor
+from api.serving.threads import MAX_WAITING, BoundedThreads
 from api.wiring import Services
+from domain.errors import QueueFull
 from tests.support.web.connections import PATIENCE
-from tests.support.web.site import WEBHOOK, Site, like_jq, sign
+from tests.support.web.site import SECRET, WEBHOOK, Site, like_jq, sign
 
 DEEP = "[" * 40 + "]" * 40
 
@@ -31,16 +40,16 @@ class Body(bytes):
         return super().decode(*arguments, **named)
 
 
-def received(site: Site, body: Body) -> None:
-    """Receive a signed callback on the event loop."""
+def received(site: Site, body: Body, header: Mapping[str, str] | None = None) -> None:
+    """Receive a callback on the event loop, a signed one unless there is another header."""
 
     async def ask() -> None:
         loop = asyncio.get_running_loop()
         threads = BoundedThreads(loop)
         door = LoopDoor(site.services, loop, threads, threads)
-        header = {"X-Signature": sign(body)}.get
+        given = header or {"X-Signature": sign(body)}
         try:
-            await receive(Request("POST", WEBHOOK, "", header, body), door)
+            await receive(Request("POST", WEBHOOK, "", given.get, body), door)
         finally:
             door.close()
             threads.close()
@@ -67,6 +76,91 @@ def test_a_large_body_is_not_read_on_the_event_loop(
     assert [body.is_read_on_loop for body in (taken, refused)] == [is_read_on_loop] * 2
     kinds = [event["kind"] for event in memory_site.read("/api/jobs/job-1/events")["events"]]
     assert kinds[-1] == "CallbackRefused"
+
+
+class Key(SigningKey):
+    """Knows whether it signed on the thread of the event loop."""
+
+    has_signed_on_loop = False
+
+    def mac(self, message: bytes) -> hmac.HMAC:
+        """See `SigningKey.mac`."""
+        self.has_signed_on_loop |= current_thread() is main_thread()
+        return super().mac(message)
+
+
+@pytest.mark.parametrize(("count", "is_on_loop"), [(8, True), (16, False)])
+def test_a_body_is_not_verified_with_many_keys_on_the_event_loop(
+    memory_site: Site, count: int, is_on_loop: bool
+) -> None:
+    """Else a few large bodies of a stranger keep the loop from its sign of life."""
+    keys = [Key(f"the secret of sender {number}") for number in range(count)]
+    site = copy(memory_site)
+    site.services = structs.replace(site.services, senders=Senders((SECRET,), named=keys))
+
+    with pytest.raises(InvalidSignature):
+        received(site, Body(MOST_HASHED // 12), {"X-Signature": "0" * 64})
+
+    assert {key.has_signed_on_loop for key in keys} == {is_on_loop}
+
+
+def test_a_sender_takes_no_more_places_for_reading_than_it_leaves_free(memory_site: Site) -> None:
+    """Else who has the key of one job keeps the long errors of all others out."""
+    may_end = Event()
+
+    async def ask() -> None:
+        loop = asyncio.get_running_loop()
+        threads = BoundedThreads(loop)
+        door = LoopDoor(memory_site.services, loop, threads, threads)
+
+        def reading(sender: str) -> asyncio.Task[bool]:
+            request = Request("POST", WEBHOOK, "", lambda _: None, peer="192.0.2.1")
+            work = partial(may_end.wait, PATIENCE)
+            return asyncio.create_task(door.read_apart(work, request, sender))
+
+        flood = [reading("job-1") for _ in range(BODY_THREADS + MAX_WAITING)]
+        await asyncio.sleep(0)
+        other = reading("job-2")
+        await asyncio.sleep(0)
+        may_end.set()
+        assert await other
+        outcomes = await asyncio.gather(*flood, return_exceptions=True)
+        assert {type(each) for each in outcomes} == {bool, QueueFull}
+        door.close()
+        threads.close()
+
+    asyncio.run(ask())
+
+
+def test_an_address_takes_no_more_places_for_verifying_than_it_leaves_free(
+    memory_site: Site,
+) -> None:
+    may_end = Event()
+
+    async def ask() -> None:
+        loop = asyncio.get_running_loop()
+        threads = BoundedThreads(loop)
+        proxies = Proxies(["127.0.0.1"])
+        door = LoopDoor(memory_site.services, loop, threads, threads, proxies=proxies)
+
+        def verifying(client: str) -> asyncio.Task[bool]:
+            header = {"X-Forwarded-For": client}.get
+            request = Request("POST", WEBHOOK, "", header, peer="127.0.0.1")
+            work = partial(may_end.wait, PATIENCE)
+            return asyncio.create_task(door.verify_apart(work, request))
+
+        flood = [verifying("203.0.113.7") for _ in range(2 * MOST_VERIFYING)]
+        await asyncio.sleep(0)
+        other = verifying("203.0.113.8")
+        await asyncio.sleep(0)
+        may_end.set()
+        assert await other
+        outcomes = await asyncio.gather(*flood, return_exceptions=True)
+        assert {type(each) for each in outcomes} == {bool, QueueFull}
+        door.close()
+        threads.close()
+
+    asyncio.run(ask())
 
 
 def test_a_question_is_asked_once_for_all_who_ask_it_at_the_same_time(memory_site: Site) -> None:

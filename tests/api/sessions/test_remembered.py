@@ -112,3 +112,16 @@ def test_a_use_is_noted_once_an_hour(stored: MemorySessions, here: Process) -> N
     assert noted_after(NOTED_SECONDS) == session.seen_at
     assert noted_after(NOTED_SECONDS + 11) == "2026-03-02T13:00:11+00:00"
     assert noted_after(NOTED_SECONDS + 20) == "2026-03-02T13:00:11+00:00"
+
+
+def test_a_token_with_many_sessions_pushes_out_no_session_of_another(
+    stored: MemorySessions, here: Process
+) -> None:
+    """Else its holder lets everybody who has signed in wait among strangers."""
+    other, _ = begin(stored, "ba9876543210", NOON)
+    here.sessions.find(other.hash)
+
+    for _ in range(MAX_REMEMBERED):
+        here.sessions.find(begun(stored).hash)
+
+    assert here.sessions.recognised(other.hash) == other

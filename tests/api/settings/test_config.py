@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -215,6 +216,26 @@ def test_a_file_that_is_not_utf_8_is_refused_with_this_reason(tmp_path: Path) ->
     said = fault(MILEPOST_ADMIN_TOKEN_FILE=str(file))
 
     assert said.startswith(f"MILEPOST_ADMIN_TOKEN_FILE: {file} must be UTF-8: ")
+
+
+def test_a_file_without_an_end_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.symlink_to("/dev/zero")
+
+    assert "has more than 65,536 bytes" in fault(MILEPOST_ADMIN_TOKEN_FILE=str(file))
+
+
+def test_a_value_may_come_through_a_pipe(tmp_path: Path) -> None:
+    """So a shell passes what a command prints: MILEPOST_ADMIN_TOKEN_FILE=<(pass show token)."""
+    reading, writing = os.pipe()
+    os.write(writing, TOKEN.encode())
+    os.close(writing)
+    try:
+        settings = from_environment({"MILEPOST_ADMIN_TOKEN_FILE": f"/dev/fd/{reading}"})
+    finally:
+        os.close(reading)
+
+    assert settings.admin_token == TOKEN
 
 
 def test_a_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:

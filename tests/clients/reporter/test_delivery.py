@@ -8,12 +8,19 @@ import time
 from base64 import b64decode
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from email.utils import formatdate
 from typing import Any
 
 import pytest
 from standardwebhooks import Webhook
 
-from clients.reporter.milepost_report import VERSION, Unusable, target_of, word_of
+from clients.reporter.milepost_report import (
+    UNPROVEN_SECONDS,
+    VERSION,
+    Unusable,
+    target_of,
+    word_of,
+)
 from tests.clients.reporter.gate import answering, babble, forward, with_clock
 from tests.clients.reporter.job import Job
 from tests.clients.reporter.program import PATIENCE_SECONDS, USUAL, until
@@ -166,11 +173,23 @@ def test_a_wrong_clock_is_corrected_by_the_servers_date(job: Job, ahead: int) ->
 
 
 def test_a_wrong_clock_is_corrected_once(job: Job) -> None:
-    job.gate.way = answering("401 Unauthorized", Date="Mon, 02 Mar 2026 14:03:00 GMT")
+    job.gate.way = answering("401 Unauthorized", Date=formatdate(time.time() + 7200, usegmt=True))
 
     job.report("step", "vm_created", **USUAL)
 
     assert len(job.gate.seen) == 2
+
+
+@pytest.mark.parametrize("ahead", [UNPROVEN_SECONDS + 600, -UNPROVEN_SECONDS - 600])
+def test_nothing_is_signed_for_another_day_because_a_server_without_tls_says_so(
+    job: Job, ahead: int
+) -> None:
+    """Whoever is on the way could keep it, and deliver it then."""
+    job.gate.way = answering("401 Unauthorized", Date=formatdate(time.time() + ahead, usegmt=True))
+
+    job.report("step", "vm_created", **USUAL)
+
+    assert len(job.gate.seen) == 1
 
 
 def test_a_warning_of_milepost_is_shown(job: Job) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from clients.reporter.milepost_report import spool_root
 from tests.clients.reporter.gate import (
     Way,
     answering,
@@ -317,6 +318,31 @@ def test_without_a_home_a_full_disk_stops_no_command(job: Job) -> None:
     done = job.report.ended([*limited, *job.report.argv("run", "--", "echo", "out")], HOME="")
 
     assert (done.returncode, done.stdout) == (0, b"out\n")
+
+
+def test_a_home_that_is_not_there_is_not_made_and_words_wait_all_the_same(job: Job) -> None:
+    """As for a service's account, whose home is /nonexistent."""
+    folder, home = job.report.home, job.report.home / "nonexistent"
+    job.gate.way = answering("503 Service Unavailable")
+
+    job.report("step", "vm_created", HOME=str(home), TMPDIR=str(folder), **USUAL)
+
+    job.gate.way = forward
+    assert job.report("flush", "--strict", HOME=str(home), TMPDIR=str(folder)).returncode == 0
+    assert job.said() == ["vm_created"]
+    assert not home.exists()
+
+
+def test_in_a_home_that_cannot_be_written_nothing_is_kept(tmp_path: Path) -> None:
+    """As for an account without a name in a container, whose home is `/`."""
+    home, temporary = tmp_path / "home", tmp_path / "tmp"
+    home.mkdir(mode=0o555)
+    temporary.mkdir()
+    may_write = os.access(home, os.W_OK)  # root may
+
+    root = spool_root({"HOME": str(home), "TMPDIR": str(temporary)})
+
+    assert home in root.parents if may_write else root.parent == temporary
 
 
 def test_a_text_may_begin_with_a_hyphen(job: Job) -> None:

@@ -12,6 +12,7 @@ from clients.reporter.milepost_report import MAX_ERROR
 from tests.clients.reporter.gate import answering, forward
 from tests.clients.reporter.job import Job
 from tests.clients.reporter.program import FILE, PATIENT, USUAL
+from tests.support.processes.server import free_port
 
 OF_A_REPOSITORY = ["queue", "calendar", "random", "resource", "signal", "select"]
 """Names that modules of a repository may have, and that modules of Python have."""
@@ -132,6 +133,29 @@ def test_a_host_that_is_not_excepted_is_asked_through_the_proxy(job: Job, no_pro
     assert done.stderr == b""
     [seen] = job.gate.seen
     assert seen.line.startswith("POST http://127.0.0.1:")
+
+
+def test_a_proxy_that_does_not_answer_is_named(job: Job) -> None:
+    """Whoever reads of a refused connection would look at the server, which nobody asked."""
+    port = free_port()
+
+    done = job.report("step", "vm_created", http_proxy=f"http://me:word@127.0.0.1:{port}", **USUAL)
+
+    said = f"Connection refused, through the proxy 127.0.0.1:{port}; it waits on disk\n"
+    assert done.stderr.decode().endswith(said)
+
+
+def test_a_proxy_that_answers_itself_is_named_and_milepost_behind_one_is_not(job: Job) -> None:
+    proxied = {"http_proxy": f"http://127.0.0.1:{job.gate.port}", **USUAL}
+    by_milepost = job.report("step", "vm_created", MILEPOST_CALLBACK_KEY="wrong", **proxied)
+    job.gate.way = answering("403 Forbidden")
+
+    by_proxy = job.report("step", "vm_created", **proxied)
+
+    assert b"Milepost answered 401: " in by_milepost.stderr
+    assert b"proxy" not in by_milepost.stderr
+    said = f"answered 403: Forbidden, through the proxy 127.0.0.1:{job.gate.port}; it waits"
+    assert said in by_proxy.stderr.decode()
 
 
 @pytest.mark.parametrize("scheme", ["socks5", "https"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import ssl
+import time
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tests.clients.reporter.gate import drip
+from tests.clients.reporter.gate import drip, with_clock
 from tests.clients.reporter.job import Job
 from tests.clients.reporter.program import USUAL
 
@@ -76,3 +77,11 @@ def test_a_trusted_certificate_gets_everything_also_after_a_slow_answer(
     assert job.report("step", "network_configured", "--strict", **trusted).returncode == 0
 
     assert job.said() == ["vm_created", "network_configured"]
+
+
+def test_a_trusted_server_corrects_a_clock_that_is_years_off(job: Job, certificate: Path) -> None:
+    job.gate.way = with_clock(10 * 365 * 24 * 3600, time.time)
+
+    done = job.report("step", "vm_created", "--strict", SSL_CERT_FILE=str(certificate))
+
+    assert (done.returncode, done.stderr) == (0, b"")

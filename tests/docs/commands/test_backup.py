@@ -126,7 +126,8 @@ def test_the_commands_find_the_events_of_a_clone(make_server: Make) -> None:
     assert server.stop() == 0
     run(RESTORES["SQLite"], server, server.home)
 
-    assert (server.home / ".milepost" / "old" / "milepost.db").exists()
+    [old] = (server.home / ".milepost").glob("old-*")
+    assert (old / "milepost.db").exists()
     assert statuses(server.start()) == {"before": 200, "after": 404}
 
 

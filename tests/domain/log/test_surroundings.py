@@ -53,6 +53,19 @@ def test_nobody_holds_back_a_database_that_nobody_else_uses(postgres: Deployment
     assert surroundings(postgres).held_back() is None
 
 
+def test_a_schema_in_which_everybody_may_create_is_named(postgres: Deployment) -> None:
+    """So `public` is made before PostgreSQL 15, and stays in a database that is moved on."""
+    dsn = postgres.env["DATABASE_URL"]
+    assert surroundings(postgres).open_to_all() is None
+    with psycopg.connect(dsn, autocommit=True) as owner:
+        owner.execute("GRANT CREATE ON SCHEMA public TO PUBLIC")
+        said = surroundings(postgres).open_to_all()
+        owner.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+
+    assert said is not None
+    assert said.endswith("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+
+
 def test_other_databases_hold_nothing_back(postgres: Deployment, postgres_server_dsn: str) -> None:
     with psycopg.connect(postgres_server_dsn) as elsewhere:
         elsewhere.execute("SELECT pg_current_xact_id()")

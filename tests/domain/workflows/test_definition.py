@@ -32,7 +32,7 @@ def test_old_names_rank_like_the_step_that_they_were() -> None:
 
 
 def test_old_names_activate_what_the_step_activates() -> None:
-    assert FIRST.activated_by() == {"lit": "warm", "ignited": "warm", "on": "warm", "heated": "hot"}
+    assert FIRST.activated_by == {"lit": "warm", "ignited": "warm", "on": "warm", "heated": "hot"}
 
 
 def test_a_definition_is_found_by_name_and_version() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,6 +20,25 @@ from domain.errors import QueueFull, StoreUnavailable
 from domain.writing.batching import Batching, Ticket
 
 Done = TypeVar("Done")
+
+NEVER_CLOSED = """
+from queue import SimpleQueue
+from domain.writing import batching
+
+class Application:
+    def __init__(self):
+        # Its thread must refer to nothing of this program, or that would not be deleted.
+        self.batching = batching.Batching(SimpleQueue().get)
+    def __del__(self):
+        self.batching.close()
+
+batching.CLOSING_SECONDS = 3600
+application = Application()
+application.batching.post([batching.Ticket(1, None)])
+while application.batching.waiting:
+    pass
+"""
+"""A program that ends while a batch hangs. The interpreter then deletes what the program has."""
 
 PATIENCE = 20.0
 """How long a test waits for what must happen, before it fails."""
@@ -374,3 +395,12 @@ def test_the_thread_ends_with_its_batching() -> None:
 
     thread.join(PATIENCE)
     assert not thread.is_alive()
+
+
+def test_at_the_end_of_the_interpreter_nobody_waits_for_a_thread_that_runs_no_more() -> None:
+    """Python 3.14 refuses to wait there, and older ones wait in vain."""
+    done = subprocess.run(
+        [sys.executable, "-c", NEVER_CLOSED], capture_output=True, timeout=60, check=True
+    )
+
+    assert done.stderr == b""

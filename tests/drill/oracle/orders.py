@@ -52,9 +52,16 @@ def _left_behind(heard: Heard, last: Moment, ended: set[int]) -> Iterator[Claim]
     for attempt in every:
         if attempt.number not in ended or attempt.machine_id is None or _is_gone(every, attempt):
             continue
-        if attempt.rollback_requested_at or _is_wanted(every, attempt):
+        if _is_asked_back(every, attempt) or _is_wanted(every, attempt):
             continue
         yield "a machine of a cancelled run is left behind", str(attempt.machine_id)
+
+
+def _is_asked_back(every: Sequence[Attempt], attempt: Attempt) -> bool:
+    """Tell whether a rollback names the machine, also as that of another attempt."""
+    if attempt.rollback_requested_at:
+        return True
+    return any(attempt.is_machine(left) for each in every for left, _ in each.machines_left)
 
 
 def _is_wanted(every: Sequence[Attempt], attempt: Attempt) -> bool:

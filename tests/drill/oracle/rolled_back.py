@@ -42,7 +42,7 @@ def _works_on_it(moment: Moment, fact: RollbackRequested, heard: Heard, run: Run
         each.number
         for each in moment.after.runs.attempts
         # By a slow clock, a word may be recorded in an attempt that ended with another machine.
-        if each.final and (each.status == "failed" or not each.has_machine(fact.server_id))
+        if each.final and not each.wants(fact.server_id)
     }
     failures = [
         word.callback

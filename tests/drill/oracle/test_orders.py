@@ -40,6 +40,18 @@ def test_a_machine_of_two_runs_is_gone_when_it_is_confirmed_as_that_of_one() -> 
     assert CLAIM not in life.broken()
 
 
+def test_a_machine_that_another_attempt_asks_back_is_not_left_behind() -> None:
+    """A step without a run belongs to the attempt that an operator ended, by its clock."""
+    life = Written("seed with clocks")
+    life.hear(0, 0, occurred_at=time_at(0), status="provisioning")
+    life.decide(cancelled(10, 1))
+    failure: dict[str, Any] = {"workflow_run_id": "102", "status": "failed"}
+    life.hear(0, 20, occurred_at=time_at(20), server_id="srv-0", **failure)
+    life.hear(0, 900, occurred_at=time_at(5), server_id="srv-0", **STEP)
+
+    assert CLAIM not in life.broken()
+
+
 def test_a_machine_that_a_word_without_a_run_named_beside_another_ones_is_not_claimed() -> None:
     """The clock of that word is slow, so it is of the attempt that was open then."""
     life = Written("seed on two hosts")

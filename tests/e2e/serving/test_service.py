@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from api.serving.processes.supervisor import END_SECONDS
 from tests.support.processes.lacking import lacking
 from tests.support.processes.server import MILEPOST, SECRET, TOKEN, Make, Server
 from tests.support.processes.service_manager import NotifySocket, abstract, at_path
@@ -125,12 +126,35 @@ def test_a_server_with_the_settings_of_a_unit_says_when_it_is_ready_and_when_it_
     manager.until("WATCHDOG=1", times=3)
     assert server.process
     server.process.send_signal(signal.SIGTERM)
-    manager.until("STOPPING=1")
+    manager.until(stopping(2))
     assert server.process.wait(30) == 0
 
     assert manager.all().count("READY=1") == 1
     log = server.log.read_text(encoding="utf-8")
     assert not [secret for secret in SECRETS.values() if secret in log]
+
+
+def stopping(drain_seconds: float) -> str:
+    """Return what a server says that begins to end."""
+    return f"STOPPING=1\nEXTEND_TIMEOUT_USEC={round((drain_seconds + END_SECONDS) * 1e6)}"
+
+
+def test_a_server_that_drains_for_longer_than_its_unit_gives_it_asks_for_the_time(
+    make_server: Make, manager: NotifySocket
+) -> None:
+    """Without that, systemd would kill it in the middle of its requests."""
+    server = as_service(make_server(), manager)
+    server.env["MILEPOST_DRAIN_SECONDS"] = "60"
+    server.start()
+    assert server.process
+
+    server.process.send_signal(signal.SIGTERM)
+
+    manager.until(stopping(60))
+    [unit_seconds] = Unit("milepost").all("TimeoutStopSec")
+    assert 2 + END_SECONDS < float(unit_seconds) < 60 + END_SECONDS
+    server.process.send_signal(signal.SIGTERM)
+    assert server.process.wait(30) == 128 + signal.SIGTERM
 
 
 def test_the_service_manager_hears_of_a_worker_that_hangs_and_of_the_next_one(

@@ -225,6 +225,7 @@ def projecting(made: Deployment, *chores: Chore) -> Iterator[None]:
         yield
     finally:
         stop.set()
+        projector.interrupt()
         thread.join(PATIENCE)
     assert not thread.is_alive()
 

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from functools import partial
+from itertools import islice
 from threading import Event, Thread
 from typing import Any
 
@@ -15,8 +20,10 @@ from domain.log.store import Append
 from projections.folding.job_fold import JobFold
 from projections.projecting.projector import LOOK_SECONDS
 from projections.projecting.stepper import Stepper
+from projections.read_model.contract import ReadModel
 from projections.read_model.filters import JobFilter
 from projections.read_model.rows import Changes, InstanceRow, Row, SetAside
+from projections.reading.reader import MAX_WAITERS
 from projections.views.instance import Instance
 from projections.views.view import Views
 from tests.support.jobs.rows import (
@@ -249,6 +256,25 @@ def test_waiting_for_a_position_tells_whether_it_was_reached(stores: Deployment)
     assert not stores.reader.wait_for(position + 1, 0)
 
 
+def test_who_waits_often_leaves_others_places_to_wait_at(memory: Deployment) -> None:
+    """Each waiting request holds a thread, so the places are few."""
+    position = heartbeat(memory)
+
+    def waiting(caller: str, times: int) -> list[Future[bool]]:
+        wait = partial(memory.reader.wait_for, position, PATIENCE, caller)
+        return [pool.submit(wait) for _ in range(times)]
+
+    with ThreadPoolExecutor(2 * MAX_WAITERS) as pool:
+        many = waiting("one", MAX_WAITERS)
+        refused = [future.result() for future in islice(as_completed(many), MAX_WAITERS // 2)]
+        other = waiting("two", 1)
+        memory.projector.catch_up()
+
+    assert refused == [False] * (MAX_WAITERS // 2)
+    assert sorted(future.result() for future in many) == [False] * 4 + [True] * 4
+    assert other[0].result()
+
+
 # Running
 
 
@@ -264,6 +290,38 @@ def test_a_running_projector_folds_what_comes_and_ends_when_it_is_told_to(
 
     heartbeat(stores)
     assert stores.read_model.position() < stores.read_model.log.newest_position()
+
+
+class LongPauses:
+    """A read model whose wake-ups come a long time after the projector has nothing to do."""
+
+    def __init__(self, real: ReadModel) -> None:
+        self._real = real
+        self.is_waiting = Event()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    @contextmanager
+    def projector_lock(self) -> Iterator[LongPauses | None]:
+        with self._real.projector_lock() as self.wake_ups:
+            yield self
+
+    def wait(self, _: float) -> None:
+        self.is_waiting.set()
+        assert self.wake_ups
+        self.wake_ups.wait(10 * PATIENCE)
+
+    def interrupt(self) -> None:
+        assert self.wake_ups
+        self.wake_ups.interrupt()
+
+
+def test_a_projector_that_pauses_ends_as_soon_as_it_is_told_to(stores: Deployment) -> None:
+    read_model = LongPauses(stores.read_model)
+
+    with running(projector(stores, read_model)):
+        assert read_model.is_waiting.wait(PATIENCE)
 
 
 def wakes(writing: Deployment, projecting: Deployment) -> bool:

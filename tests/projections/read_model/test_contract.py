@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 from datetime import datetime, timedelta
+from threading import Event, Thread
 from typing import Any, cast
 
 import msgspec
@@ -17,6 +18,7 @@ from projections.read_model.filters import AttentionFilter, JobFilter
 from projections.read_model.rows import Changes, InstanceRow, Row, SetAside, ViewSnapshot
 from projections.read_model.sightings import Sighting
 from tests.support.jobs.strategies import minute
+from tests.support.projectors.projecting import PATIENCE
 from tests.support.stores.deployment import NOON, Deployment
 from tests.support.stores.tampering import Database
 
@@ -522,6 +524,24 @@ def test_an_exception_releases_the_projectors_lock(stores: Deployment) -> None:
 
     with stores.read_model.projector_lock() as wake_ups:
         assert wake_ups is not None
+
+
+def test_an_interruption_ends_the_wait_for_events_and_each_later_one(stores: Deployment) -> None:
+    ended = Event()
+    with stores.read_model.projector_lock() as wake_ups, stores.read_model.wake_ups() as others:
+        assert wake_ups is not None
+
+        def wait_three_times() -> None:
+            wake_ups.wait(10 * PATIENCE)
+            wake_ups.wait(10 * PATIENCE)
+            others.wait(10 * PATIENCE)
+            ended.set()
+
+        Thread(target=wait_three_times, daemon=True).start()
+        wake_ups.interrupt()
+        others.interrupt()
+
+        assert ended.wait(PATIENCE)
 
 
 def test_each_database_has_a_lock_of_its_own(stores: Deployment, memory: Deployment) -> None:

@@ -287,6 +287,7 @@ def test_a_projector_grows_the_tree_beside_its_own_work(databases: Deployment) -
         until(lambda: databases.tree.head().size == 701)
     finally:
         stop.set()
+        projector.interrupt()
         thread.join()
     assert Evidence(databases.tree).root().root == root_of_log(databases)
 

@@ -5,6 +5,7 @@ Only root can give a file away, or be another account.
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from tests.support.processes.lacking import needs_root
@@ -23,7 +25,7 @@ ANOTHER = 65534
 AS_ANOTHER = """
 import encodings.idna, encodings.utf_8_sig, os, sys
 from api.cli import main, run
-list(main.commands.values())
+[*main.commands.values()]
 user, *arguments = sys.argv[1:]
 os.setgroups([])
 os.setgid(int(user))
@@ -44,14 +46,22 @@ def shared_folder() -> Iterator[Path]:
     """Make a folder of the other account's that both accounts reach."""
     needs_root("runs a command as another account")
     folder = Path(tempfile.mkdtemp(prefix="mp-account-", dir="/tmp"))
-    # The other account may not be able to enter the folder of the source.
-    for package in ("milepost", "domain", "projections", "api"):
-        shutil.copytree(Path(__file__).parents[3] / package, folder / "source" / package)
     os.chown(folder, ANOTHER, ANOTHER)
     try:
         yield folder
     finally:
         shutil.rmtree(folder)
+
+
+@cache
+def _source() -> Path:
+    """Copy the source once: the other account may not be able to enter the folder of ours."""
+    copy = Path(tempfile.mkdtemp(prefix="mp-source-", dir="/tmp"))
+    atexit.register(shutil.rmtree, copy)
+    copy.chmod(0o755)
+    for package in ("milepost", "domain", "projections", "api"):
+        shutil.copytree(Path(__file__).parents[3] / package, copy / package)
+    return copy
 
 
 def command_of(
@@ -62,7 +72,7 @@ def command_of(
         [sys.executable, "-c", AS_ANOTHER, str(user), *arguments],
         env={
             "PATH": os.environ["PATH"],
-            "PYTHONPATH": os.pathsep.join([str(folder / "source"), *sys.path]),
+            "PYTHONPATH": os.pathsep.join([str(_source()), *sys.path]),
             "MILEPOST_HOME": str(home or folder / "home"),
             # Somebody's own server may have the default port.
             "MILEPOST_PORT": str(free_port()),

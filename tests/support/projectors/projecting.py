@@ -77,8 +77,9 @@ def running(*projectors: Projector) -> Iterator[list[Event]]:
     try:
         yield stops
     finally:
-        for stop in stops:
+        for each, stop in zip(projectors, stops, strict=True):
             stop.set()
+            each.interrupt()
         for thread in threads:
             thread.join(PATIENCE)
     assert not any(thread.is_alive() for thread in threads)

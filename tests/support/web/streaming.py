@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import uvloop
 
 from api.serving.front import Front
+from api.serving.http1.bounds.limits import Limits
 from api.serving.http1.connections import Connections
-from api.serving.http1.limits import Limits
 from api.serving.streams.audience import Bounds
 from tests.support.web.connections import PATIENCE, PATIENT, Client
 from tests.support.web.site import ADMIN, Site, bearer

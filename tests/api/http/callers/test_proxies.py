@@ -8,7 +8,7 @@ import pytest
 from flask import request, url_for
 
 from api.app import create_app
-from api.http.callers.proxies import Proxies
+from api.http.callers.proxies import MOST_HOPS, Proxies
 from tests.support.stores.deployment import Deployment
 from tests.support.web.site import ADMIN, Site, bearer
 
@@ -115,3 +115,28 @@ def test_of_each_header_the_last_value_counts_if_it_can_be_one(
 def test_without_trusted_proxies_nobody_is_one() -> None:
     assert not Proxies(()).trust("127.0.0.1")
     assert resolved([], "127.0.0.1", proto="https")["wsgi.url_scheme"] == "http"
+
+
+def test_the_front_asks_a_trusted_proxy_for_its_client() -> None:
+    proxies = Proxies(["10.0.0.0/8"])
+    said: dict[str, str] = {"X-Forwarded-For": "203.0.113.7, 10.0.0.2"}
+    assert proxies.client_of("10.0.0.1", said.get) == "203.0.113.7"
+    assert proxies.client_of("203.0.113.9", said.get) == "203.0.113.9"
+    assert proxies.client_of("10.0.0.1", lambda _: None) == "10.0.0.1"
+
+
+def test_only_the_nearest_hops_are_looked_at() -> None:
+    """A header of 60 KB has 20,000 of them."""
+    hops = ["203.0.113.7", *["10.0.0.2"] * MOST_HOPS]
+    assert resolved(["10.0.0.0/8"], "10.0.0.1", **{"for": ",".join(hops)})["REMOTE_ADDR"] == (
+        "10.0.0.2"
+    )
+    assert resolved(["10.0.0.0/8"], "10.0.0.1", **{"for": ",".join(hops[:-1])})["REMOTE_ADDR"] == (
+        "203.0.113.7"
+    )
+
+
+def test_the_zone_of_an_address_has_a_bound() -> None:
+    for zone, client in (("eth0", "fe80::1%eth0"), ("x" * 5000, "10.0.0.1")):
+        said = {"for": f"fe80::1%{zone}"}
+        assert resolved(["10.0.0.1"], "10.0.0.1", **said)["REMOTE_ADDR"] == client

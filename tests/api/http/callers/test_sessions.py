@@ -7,7 +7,9 @@ from datetime import timedelta
 import pytest
 
 from api import tokens
+from api.fair_cache import FairCache
 from api.sessions import LASTS, UNUSED, hash_of
+from api.sessions.remembered import MAX_REMEMBERED
 from tests.support.web.site import ADMIN, MACHINE, Site, bearer, body_of, problem_of, sign
 
 LOOKS = ("/api/jobs", "/api/jobs/job-1", "/api/agents/agent-1/instance", "/metrics")
@@ -25,7 +27,7 @@ def running(site: Site) -> Site:
 def pass_time(site: Site, seconds: float) -> None:
     """Let time pass, also for what is remembered, which counts by another clock."""
     site.clock.advance(seconds)
-    site.services.sessions._cached.clear()
+    site.services.sessions._cached = FairCache(MAX_REMEMBERED)
     site.services.sessions._due.clear()
 
 

@@ -13,7 +13,7 @@ from standardwebhooks.webhooks import Webhook
 from werkzeug.datastructures import Headers
 
 from api.errors import InvalidSignature
-from api.http.callers.signatures import Sender, verify
+from api.http.callers.signatures import MAX_SLIP_BYTES, Sender, verify
 from api.senders.signing_key import SigningKey, key_id
 from api.settings.config import from_environment
 from domain.job.events import Received
@@ -403,6 +403,28 @@ def test_a_secret_that_was_taken_as_the_other_scheme_takes_it_is_named() -> None
 
     for headers in (as_bytes, as_text):
         assert "base64 after whsec_" in refused(headers, STANDARD_SECRET)
+
+
+class CountingKey(SigningKey):
+    """Counts the bytes that are signed with it."""
+
+    signed = 0
+
+    def mac(self, message: bytes) -> hmac.HMAC:
+        """See `SigningKey.mac`."""
+        self.signed += len(message)
+        return super().mac(message)
+
+
+@pytest.mark.parametrize("size", [100, 4096, MAX_SLIP_BYTES, 2 * MAX_SLIP_BYTES])
+def test_a_wrong_signature_costs_little_more_with_many_keys_than_to_verify_it(size: int) -> None:
+    keys = [CountingKey(f"the secret of sender {number}") for number in range(200)]
+
+    with pytest.raises(InvalidSignature):
+        verify({"X-Signature": "0" * 64}.get, bytes(size), keys, Clock())
+
+    beyond = sum(key.signed for key in keys) - size * len(keys)
+    assert beyond <= 3 * MAX_SLIP_BYTES, "how often each slip was looked for"
 
 
 def test_a_body_that_lost_its_newline_is_named_under_a_whsec_secret() -> None:

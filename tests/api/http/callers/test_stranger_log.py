@@ -6,10 +6,11 @@ import logging
 
 import pytest
 
-from api.http.callers.stranger_log import MINUTE_SECONDS, PER_MINUTE, StrangerLog
+from api.http.callers.stranger_log import StrangerLog
 from api.http.counting.counters import LEFT_OUT
 from api.http.problems.documents import problem_of as explained
 from domain.errors import QueueFull, StoreUnavailable, Unavailable
+from domain.few_lines import MINUTE_SECONDS, PER_MINUTE
 from tests.support.web.site import SECRET, Site, problem_of
 
 LOG = logging.getLogger("milepost.api")

@@ -10,12 +10,12 @@ import pytest
 
 from api.http.callers.proxies import Proxies
 from api.http.messages import Answer
-from api.serving.http1.addresses import Addresses, site_of
+from api.serving.http1.bounds.addresses import Addresses, site_of
+from api.serving.http1.bounds.limits import RESERVED
+from api.serving.http1.bounds.pace import LEAST_TAKEN
+from api.serving.http1.bounds.turned_away import PAUSE_SECONDS, TurnedAway
 from api.serving.http1.connection import Connection
 from api.serving.http1.incoming import Ends, Incoming
-from api.serving.http1.limits import RESERVED
-from api.serving.http1.pace import LEAST_TAKEN
-from api.serving.http1.turned_away import PAUSE_SECONDS, TurnedAway
 from tests.support.web.connections import MANY, PATIENT, Case, Client, get, post, run
 
 KIB = 1024

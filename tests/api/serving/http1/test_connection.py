@@ -10,10 +10,10 @@ import pytest
 from api.http.bodies import MAX_BODY_BYTES
 from api.serving.http1.connection import MAX_PIPELINED
 from api.serving.http1.reading import (
+    MAX_AROUND_BODY,
     MAX_FIELDS,
     MAX_HEAD_BYTES,
     MAX_PATH_BYTES,
-    MAX_REQUEST_BYTES,
 )
 from tests.support.web.connections import LONG, MANY, PATIENCE, QUICK, Case, Client, get, post, run
 
@@ -126,8 +126,8 @@ REFUSED = {
     "a large body": (post(b"", length=MAX_BODY_BYTES + 1), 413),
     "an enormous length": (post(b"", length=10**15), 413),
     "a large body in chunks": (CHUNKED + chunk(bytes(MAX_BODY_BYTES)) + chunk(b"x"), 413),
-    "endless trailers": (CHUNKED + b"0\r\n" + b"X: x\r\n" * MAX_REQUEST_BYTES, 431),
-    "an endless trailer": (CHUNKED + b"0\r\nX: " + b"x" * (2 * MAX_REQUEST_BYTES), 413),
+    "endless trailers": (CHUNKED + b"0\r\n" + b"X: x\r\n" * MAX_AROUND_BODY, 431),
+    "an endless trailer": (CHUNKED + b"0\r\nX: " + b"x" * (2 * MAX_AROUND_BODY), 413),
     "a large head": (get("/", "X-Large: " + "x" * MAX_HEAD_BYTES), 431),
     "the same header many times": (get("/", *["X-Many: x"] * (MAX_FIELDS + 2)), 431),
     "many headers": (get("/", *[f"X-{n}: x" for n in range(MAX_FIELDS + 1)]), 431),

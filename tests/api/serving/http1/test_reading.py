@@ -12,6 +12,7 @@ from api.http.bodies import MAX_BODY_BYTES
 from api.serving.http1.incoming import Ends, Incoming
 from api.serving.http1.reading import (
     CHUNK_BYTES,
+    MAX_AROUND_BODY,
     MAX_CHUNKS,
     MAX_FIELDS,
     MAX_HEAD_BYTES,
@@ -73,6 +74,11 @@ def pieces(data: bytes) -> Iterator[bytes]:
     return (data[start : start + MAX_HEAD_BYTES] for start in range(0, len(data), MAX_HEAD_BYTES))
 
 
+def feed_all(reader: Reader, data: bytes) -> None:
+    for piece in pieces(data):
+        reader.feed(piece)
+
+
 def test_a_body_in_more_chunks_than_its_bytes_explain_is_refused() -> None:
     """A body of 1 MiB in chunks of one byte holds the event loop for a third of a second."""
     reader = Reader(Counting(), ENDS)
@@ -92,9 +98,26 @@ def test_a_body_in_chunks_of_a_usual_size_is_read_again_and_again(size: int, cou
     reads = Counting()
     reader = Reader(reads, ENDS)
     for _ in range(3):
-        for piece in pieces(in_chunks(size, count)):
-            reader.feed(piece)
+        feed_all(reader, in_chunks(size, count))
     assert reads.taken == 3
+
+
+@pytest.mark.parametrize("line", [b"0\r\nX: ", b"1;x="], ids=["a trailer", "an extension"])
+def test_a_line_around_a_body_is_no_longer_than_a_head(line: bytes) -> None:
+    """The parser copies a line that has not ended for each further byte that comes."""
+    reader = Reader(Counting(), ENDS)
+    reader.feed(in_chunks(1, 0).removesuffix(b"0\r\n\r\n") + line)
+    with pytest.raises(RequestEntityTooLarge):
+        feed_all(reader, b"x" * (MAX_AROUND_BODY + 1))
+
+
+def test_the_lines_of_as_many_chunks_as_a_body_may_have_are_no_fault() -> None:
+    reads = Counting()
+    reader = Reader(reads, ENDS)
+    body = b"%x\r\n%s\r\n" % (CHUNK_BYTES, bytes(CHUNK_BYTES)) * (MAX_BODY_BYTES // CHUNK_BYTES)
+    head = b"POST / HTTP/1.1\r\nHost: m\r\nX: %s\r\n" % (b"x" * (MAX_HEAD_BYTES - 200))
+    feed_all(reader, head + b"Transfer-Encoding: chunked\r\n\r\n" + body + b"0\r\n\r\n")
+    assert reads.taken == 1
 
 
 class Keeping(Counting):

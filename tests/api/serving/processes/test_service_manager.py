@@ -31,9 +31,10 @@ def test_news_is_said_once(hearing: NotifySocket) -> None:
     for _ in range(3):
         said.says("Preparing the database")
         said.is_ready()
-        said.is_stopping()
+        said.is_stopping(within_seconds=92)
 
-    assert hearing.all() == ["STATUS=Preparing the database", "READY=1", "STOPPING=1"]
+    stopping = "STOPPING=1\nEXTEND_TIMEOUT_USEC=92000000"
+    assert hearing.all() == ["STATUS=Preparing the database", "READY=1", stopping]
 
 
 def test_a_sign_of_life_is_sent_three_times_in_the_time_of_the_watchdog(

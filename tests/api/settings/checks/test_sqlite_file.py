@@ -8,10 +8,12 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from shutil import copy
 from urllib.parse import quote
 
 import pytest
 
+from api.settings.checks.sqlite_file import OF_SQLITE
 from api.settings.config import from_environment
 from api.settings.home import make_folder
 from api.settings.variables import InvalidSetting
@@ -191,6 +193,58 @@ def test_the_locks_of_a_linked_file_are_beside_the_file_itself(tmp_path: Path) -
 
     assert (tmp_path / "elsewhere" / "real.db-rebuild").exists()
     assert not (tmp_path / "test.db-rebuild").exists()
+
+
+# What others have put beside it
+
+
+def forged_wal(database: Path) -> Path:
+    """Return a `-wal` of another database that has other tokens."""
+    other = database.with_name("other.db")
+    shell_of(other)("init-db")
+    shell_of(other)("tokens", "create", "forged", "--scope", "admin")
+    with closing(sqlite3.connect(other)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("VACUUM")
+        return Path(copy(f"{other}-wal", f"{database}-wal"))
+
+
+def test_a_wal_of_another_account_does_not_become_the_database(tmp_path: Path) -> None:
+    """In a folder such as /tmp, others may put files beside those that only this account writes."""
+    file = tmp_path / "test.db"
+    shell_of(file)("init-db")
+    shell_of(file)("tokens", "create", "honest")
+
+    give_away(forged_wal(file))
+
+    for command in (*STARTS, *LOOKS):
+        said = shell_of(file).fails(*command.split())
+        assert f"test.db-wal may be forged: it belongs to the user {ANOTHER}" in said, command
+    (tmp_path / "test.db-wal").unlink()
+    assert [token["name"] for token in shell_of(file).lines("tokens", "list")] == ["honest"]
+
+
+def test_who_may_write_the_database_may_have_made_its_wal(tmp_path: Path) -> None:
+    file = tmp_path / "test.db"
+    shell_of(file)("init-db")
+    file.chmod(0o660)
+    wal = tmp_path / "test.db-wal"
+    wal.touch()
+
+    give_away(wal)
+
+    shell_of(file)("tokens", "create", "honest")
+
+
+@pytest.mark.parametrize("end", OF_SQLITE)
+def test_no_pipe_and_no_link_beside_the_database_is_opened(tmp_path: Path, end: str) -> None:
+    file, beside = tmp_path / "test.db", tmp_path / f"test.db{end}"
+    shell_of(file)("init-db")
+
+    for put in (named_pipe, loop):
+        put(beside)
+        assert f"test.db{end} is no file of SQLite's" in shell_of(file).fails("tokens", "list")
+        beside.unlink()
 
 
 # What this account may do

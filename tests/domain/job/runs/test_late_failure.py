@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
+
 from tests.support.jobs.stories import Story
+from tests.support.jobs.strategies import minute
 from tests.support.stores.deployment import NOON
 
 STEP: dict[str, Any] = {"status": "provisioning", "step": "vm_created"}
@@ -39,7 +42,7 @@ def test_a_machine_from_before_the_failure_is_not_that_of_the_next_try() -> None
 
     assert told.job.attempt.status == "provisioning"
     assert told.job.attempt.server_id is None
-    assert told.job.attempt.steps_reached == {}
+    assert told.job.attempt.steps == {}
     assert told.rolled_back == ["srv-1"]
 
 
@@ -69,7 +72,7 @@ def test_the_next_try_reaches_the_step_that_the_first_one_had_reached() -> None:
     told.hear(status="failed", at=19)
     told.hear(**STEP, at=24)
 
-    assert told.job.attempt.steps_reached.keys() == {"vm_created"}
+    assert told.job.attempt.steps.keys() == {"vm_created"}
 
 
 def test_a_step_of_two_tries_stays_with_the_later_one() -> None:
@@ -79,7 +82,24 @@ def test_a_step_of_two_tries_stays_with_the_later_one() -> None:
     told.hear(status="failed", at=19)
 
     assert told.job.attempt.status == "provisioning"
-    assert told.job.attempt.steps_reached.keys() == {"vm_created"}
+    assert told.job.attempt.steps.keys() == {"vm_created"}
+
+
+@pytest.mark.parametrize("times", [(14, 24), (24, 14)])
+def test_a_step_of_two_tries_was_recorded_when_the_later_one_reached_it(
+    times: tuple[int, int],
+) -> None:
+    """Its deadline counts from then, and no clock looks as if it were fast."""
+    told = Story(NOON + timedelta(hours=1))
+    recorded = dict[int, datetime]()
+    for time in times:
+        told.hear(**STEP, at=time)
+        recorded[time] = told.now
+
+    told.hear(status="failed", at=19)
+
+    reached = told.job.attempt.steps["vm_created"]
+    assert (reached.recorded_at, reached.occurred_at) == (recorded[24], minute(24))
 
 
 def test_a_later_heartbeat_that_came_first_does_not_hide_that_work_goes_on() -> None:
@@ -100,7 +120,7 @@ def test_a_failure_without_a_run_takes_nothing_from_a_run_that_names_itself() ->
     told.hear(status="failed", at=59)
 
     assert told.shown == ("provisioning", "srv-1")
-    assert told.job.attempt.steps_reached.keys() == {"vm_created"}
+    assert told.job.attempt.steps.keys() == {"vm_created"}
 
     told.wait()
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
+from socket import socketpair
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -16,8 +18,9 @@ from domain.log.connections.postgres import PostgresDatastore
 from domain.log.connections.postgres_locks import LOCK_LOG, LOCK_SCHEMA
 from domain.log.postgres import PostgresRecorder
 from domain.workflows.definition import Workflows
+from projections.read_model.interruption import Interruption
 from projections.read_model.postgres.waking import WakeUpsOf
-from tests.support.projectors.projecting import wait_until
+from tests.support.projectors.projecting import PATIENCE, wait_until
 from tests.support.stores.deployment import Clock, Deployment, settle
 
 SOON = "SET lock_timeout = '100ms'"
@@ -167,7 +170,8 @@ def test_a_projector_sleeps_on_while_other_logs_grow(own: str) -> None:
     """An earlier release does not say which log it is."""
     heard = Heard(["4", "5", own, "never heard"])
 
-    WakeUpsOf(heard, "17").wait(1)
+    with closing(Interruption()) as interruption, closing(heard):
+        WakeUpsOf(heard, "17", interruption).wait(PATIENCE)
 
     assert heard.left == ["never heard"]
 
@@ -177,6 +181,17 @@ class Heard:
 
     def __init__(self, payloads: Sequence[str]) -> None:
         self.left = list(payloads)
+        self._socket, self._server = socketpair()
+        self._server.send(b"wake-ups")
+
+    def fileno(self) -> int:
+        """Return a socket that is readable: `left` has come."""
+        return self._socket.fileno()
+
+    def close(self) -> None:
+        """Close the sockets."""
+        self._socket.close()
+        self._server.close()
 
     def notifies(self, *, timeout: float | None = None) -> Iterator[Notify]:
         """Yield the wake-ups."""

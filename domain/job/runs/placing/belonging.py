@@ -12,7 +12,6 @@ from typing import Literal
 
 import msgspec
 
-from domain.job.attempt.clocks import MAX_LEAD, SKEW_SECONDS
 from domain.job.attempt.final import Final
 from domain.job.attempt.state import Attempt
 from domain.job.events import (
@@ -20,23 +19,25 @@ from domain.job.events import (
     Received,
     StatusReported,
 )
-from domain.job.runs.removal import NONE, removed_before, removed_in
-from domain.job.runs.state import Runs
-from domain.job.runs.word import (
+from domain.job.runs.placing.dating import (
+    came_late,
+    ended_after,
+    fails_before_the_job,
+    has_a_slow_clock,
+    open_at,
+)
+from domain.job.runs.placing.removal import NONE, removed_before, removed_in
+from domain.job.runs.placing.word import (
     Word,
     begins_again,
     failed_before,
     goes_on_elsewhere,
-    is_before,
     is_evidence,
     is_the_next_failure,
     refutes,
     was_another_failure,
-    was_sent_before,
 )
-
-SAME_SKEW_SECONDS = 30
-"""Two words whose clocks differ from ours by less than this apart come from the same clock."""
+from domain.job.runs.state import Runs
 
 
 class Placement(msgspec.Struct, frozen=True, gc=False):
@@ -101,10 +102,10 @@ def _of_no_run(runs: Runs, word: Word, registered_at: datetime | None) -> Placem
     attempt = runs.working or runs.present
     if gone := removed_before(runs, attempt, word):
         return Placement(gone.number)
-    if word.clock and not _fails_before_the_job(runs, attempt, word, registered_at):
-        then = _open_at(runs, attempt, word.clock)
+    if word.clock and not fails_before_the_job(runs, attempt, word, registered_at):
+        then = open_at(runs, attempt, word.clock)
         is_another = was_another_failure(then, word)
-        if (is_another or then is not attempt) and not _has_a_slow_clock(runs, attempt, word):
+        if (is_another or then is not attempt) and not has_a_slow_clock(runs, attempt, word):
             if is_another:
                 return _opens(runs, word, "failure", before=then.number)
             attempt = then
@@ -112,7 +113,7 @@ def _of_no_run(runs: Runs, word: Word, registered_at: datetime | None) -> Placem
 
 
 def _of_unknown_run(runs: Runs, word: Word) -> Placement:
-    if ended := _ended_after(runs, word):
+    if ended := ended_after(runs, word):
         # The run's end named no run, and overtook this word.
         return Placement(ended.number)
     working = runs.working
@@ -140,7 +141,7 @@ def _of_attempt(runs: Runs, attempt: Attempt, word: Word) -> Placement:
     if goes_on_elsewhere(attempt, final, word):
         return _goes_on(runs, word)
     may_revive = not word.fails and (final.removed or final.status == "running")
-    if may_revive and _came_late(runs, attempt, word, attempt.stopped_at):
+    if may_revive and came_late(runs, attempt, word, attempt.stopped_at):
         return Placement(attempt.number)
     if final.status == "running":
         return _after_running(runs, attempt, final, word)
@@ -163,7 +164,7 @@ def _after_running(runs: Runs, attempt: Attempt, final: Final, word: Word) -> Pl
 
 
 def _after_timeout(runs: Runs, attempt: Attempt, final: Final, word: Word) -> Placement:
-    if _came_late(runs, attempt, word, final.moment.recorded_at):
+    if came_late(runs, attempt, word, final.moment.recorded_at):
         return Placement(attempt.number)
     announces = word.status == "provisioning"
     if announces and not word.run_attempt and (attempt.announced or attempt.stopped_at):
@@ -171,13 +172,6 @@ def _after_timeout(runs: Runs, attempt: Attempt, final: Final, word: Word) -> Pl
     # Once its machine is gone, nothing takes the timeout back.
     revives = attempt.stopped_at is None and refutes(attempt, final, word)
     return Placement(attempt.number, revives=revives)
-
-
-def _came_late(runs: Runs, attempt: Attempt, word: Word, end: datetime | None) -> bool:
-    """Tell whether the word was sent before an end that was recorded before it."""
-    if end is None or not was_sent_before(attempt, word, end):
-        return False
-    return not _was_measured(runs, word)
 
 
 def _waiting(runs: Runs) -> Attempt | None:
@@ -219,72 +213,3 @@ def _given_up(runs: Runs) -> Attempt | None:
     """Return the attempt that is shown if it is shown as timed out."""
     present = runs.present
     return present if present.final and present.final.inferred else None
-
-
-def _open_at(runs: Runs, attempt: Attempt, clock: datetime) -> Attempt:
-    """Return the attempt that was open at this time, looking back from `attempt`."""
-    every = runs.attempts
-    place = every.index(attempt)
-    while place > 0:
-        opened, earlier = every[place].opened_at, every[place - 1]
-        if opened is None or not is_before(clock, opened):
-            break
-        if earlier.failure_at and is_before(earlier.failure_at, clock):
-            break  # it happened between the two, so the later one began earlier than we knew
-        place -= 1
-    return every[place]
-
-
-def _fails_before_the_job(
-    runs: Runs, attempt: Attempt, word: Word, registered_at: datetime | None
-) -> bool:
-    """Tell whether a failure is dated before the job, unlike the attempt: its clock is slow."""
-    if not (word.fails and word.clock and registered_at and attempt.evidence_at):
-        return False
-    if registered_at - word.clock <= MAX_LEAD or registered_at - attempt.evidence_at > MAX_LEAD:
-        return False
-    # A job that was registered after its first callbacks is older than its registration.
-    return not any(each.claim and each.claim.recorded_at < registered_at for each in runs.attempts)
-
-
-def _has_a_slow_clock(runs: Runs, present: Attempt, word: Word) -> bool:
-    """Tell whether the word's clock is as slow as one that was measured in the job before.
-
-    Then it was on its way for no time, and belongs to the attempt that is open now. If the word
-    that opened this attempt was slow, too, their clocks agree, and their times can be compared.
-    Where no run is named, times alone tell the attempts apart.
-    """
-    if word.clock is None or present.run_id is None:
-        return False
-    if present.since and present.opened_at:
-        if (present.since - present.opened_at).total_seconds() > SKEW_SECONDS:
-            return False
-    return _was_measured(runs, word)
-
-
-def _was_measured(runs: Runs, word: Word) -> bool:
-    """Tell whether an earlier word of the job came from a clock that was as wrong as this one's."""
-    if word.clock is None:
-        return False
-    skew = (word.clock - word.fact.recorded_at).total_seconds()
-    return any(
-        each.skew_seconds is not None and abs(each.skew_seconds - skew) < SAME_SKEW_SECONDS
-        for each in runs.attempts
-    )
-
-
-def _ended_after(runs: Runs, word: Word) -> Attempt | None:
-    """Return the attempt without a run that ended after this word, by clocks that are right."""
-    clock, recorded_at = word.clock, word.fact.recorded_at
-    if clock is None or (recorded_at - clock).total_seconds() > SKEW_SECONDS:
-        return None  # it was late, or its clock is slow, so the run's name counts for more
-    for attempt in reversed(runs.attempts):
-        final = attempt.final
-        if attempt.run_id or final is None or not final.unnamed:
-            continue
-        end = final.moment.occurred_at
-        if end is None or end - final.moment.recorded_at > MAX_LEAD or not is_before(clock, end):
-            continue
-        if attempt.opened_at is None or not is_before(clock, attempt.opened_at):
-            return attempt
-    return None

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from domain.job.attempt.state import Attempt
+from domain.job.runs.placing.word import Word, was_sent_after
 from domain.job.runs.state import Runs
-from domain.job.runs.word import Word, was_sent_after
 
 NONE = 0
 """The number that stands for no attempt: the callback is recorded and changes nothing."""
@@ -21,6 +21,9 @@ def removed_in(runs: Runs, word: Word, is_registered: bool) -> int | None:
         return stopping.number
     if word.server_id and not _may_be_the_one_that_runs(runs):
         return NONE  # another job's machine, or one from before the job
+    own = runs.newest_of(word.run_id, word.run_attempt) if word.run_id else None
+    if word.server_id and own and own.machine_id:
+        return runs.present.number
     return _before_it_begins(runs, word, is_registered)
 
 

@@ -1,0 +1,1 @@
+"""Bounds: what clients may take of a worker, and who makes way."""

@@ -1,0 +1,1 @@
+"""Placing: which attempt each callback belongs to, decided when it is recorded."""
