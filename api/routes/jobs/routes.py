@@ -92,9 +92,10 @@ def index(query: dict[str, Any]) -> Answer:
         return in_json({"jobs": []})
     limit, cursor = query.pop("limit"), query.pop("cursor", None)
     choose = worst_first if query.pop("attention") else newest_first
-    page = choose(query, limit, cursor, services)
-    links = [next_page(cursor=page.cursor)] if page.cursor else []
-    return in_json({"jobs": page.jobs}, headers=links)
+    with making(caller):
+        page = choose(query, limit, cursor, services)
+        links = [next_page(cursor=page.cursor)] if page.cursor else []
+        return in_json({"jobs": page.jobs}, headers=links)
 
 
 @bp.route("/api/jobs/<id:job_id>", operation="get_job")

@@ -15,14 +15,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from api.http.making import AT_ONCE, making
+from api.http.making import AT_ONCE, _places, making
 from api.http.patience import begin
 from api.serving.threads import BoundedThreads
 from api.tokens import ADMIN_PRINCIPAL, Principal
 from domain.errors import StoreUnavailable
-from projections.read_model.filters import JobFilter
+from projections.read_model.filters import AttentionFilter, JobFilter
 from projections.reading.history import History
-from projections.reading.reader import Reader
+from projections.reading.reader import Page, Reader
 from projections.reading.whole_errors import State
 from projections.views.instance import Instance
 from tests.support.stores.deployment import Deployment
@@ -127,6 +127,33 @@ class Searched(Reader):
     def measured_instances(self, wanted: JobFilter) -> Iterator[tuple[Instance, int]]:
         with self.at_once.one():
             return super().measured_instances(wanted)
+
+
+class Listed(Reader):
+    """A reader that notes whether each list is read by one who holds a place."""
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.holds_a_place: list[bool] = []
+
+    def page(self, wanted: JobFilter) -> Page:
+        self.holds_a_place.append(bool(_places))
+        return super().page(wanted)
+
+    def attention(self, wanted: AttentionFilter) -> Page:
+        self.holds_a_place.append(bool(_places))
+        return super().attention(wanted)
+
+
+@pytest.mark.parametrize("query", ["limit=100", "attention=true"])
+def test_a_list_of_jobs_takes_one_of_the_two_places(memory: Deployment, query: str) -> None:
+    reader = Listed(memory.read_model, memory.milepost.mapper)
+    site = Site(memory)
+    site.app = app_over(msgspec.structs.replace(site.services, reader=reader))
+
+    site.app.test_client().get(f"/api/jobs?{query}", headers=bearer(ADMIN))
+
+    assert reader.holds_a_place == [True]
 
 
 def test_two_searches_are_made_at_a_time(memory: Deployment) -> None:
