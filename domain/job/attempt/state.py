@@ -184,6 +184,10 @@ class Attempt(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, kw_only
         other = self.other(server_id)
         return self.is_machine(server_id) or bool(other and not other.settled)
 
+    def has_lost(self, server_id: str | None) -> bool:
+        """Tell whether somebody confirmed that this machine is gone, before it was the latest."""
+        return any(each.gone and each.server_id == server_id for each in self.machines)
+
     def wants(self, server_id: str | None) -> bool:
         """Tell whether the attempt works or runs on the machine."""
         if self.final and self.status != "running":

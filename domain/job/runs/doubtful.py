@@ -40,6 +40,8 @@ def _own_may_be_left(runs: Runs, attempt: Attempt) -> bool:
     """
     if attempt.status != "failed" or attempt.stopped_at or attempt.rollback_requested_at:
         return False
+    if attempt.has_lost(attempt.machine_id):
+        return False
     assert attempt.final
     if attempt.final.ordered:
         return False

@@ -156,7 +156,7 @@ def _standing(runs: Runs) -> str:
 def _is_gone(attempt: Attempt, server_id: str) -> bool:
     if other := attempt.other(server_id):
         return other.settled
-    return attempt.stopped_at is not None
+    return attempt.stopped_at is not None or attempt.has_lost(server_id)
 
 
 def _has_lost_one(attempt: Attempt) -> bool:

@@ -34,7 +34,7 @@ def rollback_of(
     A rollback names a machine that the attempt itself reported and that nobody wants.
     """
     server_id = attempt.machine_id
-    if server_id is None or attempt.stopped_at:
+    if server_id is None or attempt.stopped_at or attempt.has_lost(server_id):
         return None  # without a machine, or with one that is gone for good
     if not attempt.rollback_requested_at and (attempt.passed_on or attempt.status != "failed"):
         return None  # another attempt answers for the machine, or nobody has to

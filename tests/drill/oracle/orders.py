@@ -10,8 +10,10 @@ from domain.job.events import (
     AttemptFailed,
     AttemptStarted,
     MachineStopped,
+    RollbackRequested,
     TimeoutWithdrawn,
 )
+from domain.job.runs.state import Runs
 from domain.workflows.definition import MAX_RETRIES
 from tests.drill.oracle.heard import Heard, Moment
 
@@ -20,30 +22,40 @@ Claim = tuple[str, str]
 
 def order_claims(heard: Heard, moments: Sequence[Moment]) -> Iterator[Claim]:
     """Check that orders stand."""
-    ended, gone, retries = set[int](), set[int](), 0
+    ended, gone, retries = set[int](), set[tuple[int, str | None]](), 0
     for moment in moments:
         fact, runs = moment.event.fact, moment.after.runs
         if isinstance(fact, AttemptFailed | AttemptCancelled):
             ended.add(fact.attempt)
         if isinstance(fact, MachineStopped):
-            gone.add(fact.attempt)
-        if isinstance(fact, TimeoutWithdrawn) and fact.attempt in gone | ended:
+            gone.add((fact.attempt, fact.server_id))
+        over = ended | {number for number, machine in gone if _is_own(runs, number, machine)}
+        if isinstance(fact, TimeoutWithdrawn) and fact.attempt in over:
             yield "an order is taken back", str(fact)
         if isinstance(fact, AttemptStarted) and fact.because == "retry":
             retries += 1
             if moment.before.runs.working:
                 yield "a retry opens an attempt beside one in progress", str(fact)
-        for number in ended | gone:
-            attempt = runs.find(number)
-            assert attempt  # no life has as many runs as a job remembers
-            if number in ended and not (attempt.final and attempt.final.ordered):
+        # No life has as many runs as a job remembers, so all of them are found.
+        for attempt in filter(None, map(runs.find, ended)):
+            if not (attempt.final and attempt.final.ordered):
                 yield "an order is overwritten", f"{attempt.status} at {fact}"
-            if number in gone and attempt.stopped_at is None:
+        for number, machine in gone:
+            having = runs.find(number)
+            if having and having.stopped_at is None and not having.has_lost(machine):
                 yield "a machine that is gone comes back", str(fact)
+            elif isinstance(fact, RollbackRequested) and fact.server_id == machine:
+                if fact.attempt == number:
+                    yield "a machine that is gone is asked back", str(fact)
     if retries > MAX_RETRIES:
         yield "more retries than the workflow allows", str(retries)
     if moments:
         yield from _left_behind(heard, moments[-1], ended)
+
+
+def _is_own(runs: Runs, number: int, machine: str | None) -> bool:
+    attempt = runs.find(number)
+    return attempt is not None and (machine is None or attempt.is_machine(machine))
 
 
 def _left_behind(heard: Heard, last: Moment, ended: set[int]) -> Iterator[Claim]:
@@ -75,4 +87,7 @@ def _is_wanted(every: Sequence[Attempt], attempt: Attempt) -> bool:
 
 def _is_gone(every: Sequence[Attempt], attempt: Attempt) -> bool:
     """Tell whether the machine was confirmed as gone, also as that of another attempt."""
-    return any(each.stopped_at and each.is_machine(attempt.machine_id) for each in every)
+    machine = attempt.machine_id
+    return any(
+        (each.stopped_at and each.is_machine(machine)) or each.has_lost(machine) for each in every
+    )

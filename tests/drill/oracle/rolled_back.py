@@ -73,8 +73,11 @@ def at_the_end(heard: Heard, history: Sequence[JobEvent]) -> Iterator[Claim]:
             case RollbackRequested(attempt=number, server_id=server_id):
                 asked.setdefault(number, []).append(server_id)
             case RollbackWithdrawn() | MachineStopped() as done if asked.get(done.attempt):
-                # Without a name, it is about the machine that was asked back first.
-                asked[done.attempt].remove(done.server_id or asked[done.attempt][0])
+                # Without a name, it is about the machine that was asked back first. A person may
+                # also say of a machine in doubt, which was not asked back, that it is gone.
+                about = done.server_id or asked[done.attempt][0]
+                if about in asked[done.attempt]:
+                    asked[done.attempt].remove(about)
             case _:
                 continue
     left = set(chain.from_iterable(asked.values()))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from domain.job.callback import Callback
 from domain.job.provisioning_job import ProvisioningJob
 from domain.job.runs.doubtful import doubtful
-from tests.support.jobs.orders import LATER, told
+from tests.support.jobs.orders import LATER, order, told
 from tests.support.jobs.strategies import minute
 from tests.support.stores.deployment import NOON
 
@@ -103,6 +103,20 @@ def test_a_stop_of_the_machine_that_runs_leaves_the_others_in_doubt() -> None:
 
     assert answers(job) == (set(), set(), {"srv-a"})
     assert answers(told(job, "stopped", NOON + timedelta(hours=1), 9)) == (set(), set(), set())
+
+
+def test_a_machine_that_a_person_confirmed_as_gone_is_not_asked_back_when_its_run_names_it() -> (
+    None
+):
+    """A step without a run came after the end, so its machine was in doubt."""
+    step = Callback(job_id="job", status="provisioning", server_id="srv-a", step="s")
+    job = after(leg("provisioning"), "cancel", step)
+    assert answers(job).in_doubt == {"srv-a"}
+
+    job = order(job, "stopped", server_id="srv-a").job
+    job = told(job, leg("running", "srv-a"), NOON + timedelta(hours=1), 9)
+
+    assert answers(job) == (set(), set(), set())
 
 
 def test_a_failure_of_no_run_that_names_another_machine_than_the_one_that_runs() -> None:
