@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
+from itertools import groupby
+from typing import Final
 
 import msgspec
 
 from domain.workflows.definition import Workflows
 from projections.views.instance import Instance
-from projections.views.reasons import GROUPS, KINDS, Reason, watches
+from projections.views.reasons import GROUPS, KINDS, Reason, and_more, watches
+
+MOST_OF_A_KIND: Final = 20
+"""A job shows at most this many reasons of one kind: it may have left 1,000 machines behind."""
 
 
 class Candidate(msgspec.Struct, frozen=True):
@@ -23,7 +28,16 @@ def attention(instance: Instance, workflows: Workflows, now: datetime) -> list[R
     """Return why the job needs somebody now, the worst first; nothing if it does not."""
     watched = watches(instance, workflows)
     reasons = [watch.reason(now) for watch in watched if watch.applies_at <= now]
-    return sorted(reasons, key=_badness)
+    return list(_bounded(sorted(reasons, key=_badness), now))
+
+
+def _bounded(reasons: Iterable[Reason], now: datetime) -> Iterator[Reason]:
+    """Yield the first reasons of each kind, and one that counts the others."""
+    for _, group in groupby(reasons, key=lambda reason: reason.kind):
+        alike = list(group)
+        yield from alike[:MOST_OF_A_KIND]
+        if others := alike[MOST_OF_A_KIND:]:
+            yield and_more(others, now)
 
 
 def next_attention(instance: Instance, workflows: Workflows, now: datetime) -> datetime | None:

@@ -5,7 +5,7 @@ A new reason is a kind, its group, and a watch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Final, Literal, get_args
@@ -85,6 +85,17 @@ def watches(instance: Instance, workflows: Workflows) -> list[Watch]:
             late_at = later(min(later(since, LONG_PENDING_SECONDS), start.at), 1)
             found.append(Watch("pending", late_at, partial(_pending, instance, workflows, since)))
     return found
+
+
+def and_more(others: Sequence[Reason], now: datetime) -> Reason:
+    """Return one reason in place of several of one kind, the longest first."""
+    first, number = others[0], f"{len(others):,}"
+    words: Words = (
+        f"{number} more like these, the oldest for ",
+        Age(first.since),
+        ". They are shown once some of these are settled.",
+    )
+    return _reason(first.kind, first.since, words, now)
 
 
 def _machines_left(instance: Instance, attempt: Attempt) -> Iterator[Watch]:

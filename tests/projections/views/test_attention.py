@@ -22,7 +22,7 @@ from domain.job.events import (
 from domain.job.provisioning_job import ProvisioningJob
 from domain.job.runs.orders import possible
 from domain.workflows.files import load
-from projections.views.attention import attention, candidate, needing
+from projections.views.attention import MOST_OF_A_KIND, attention, candidate, needing
 from projections.views.instance import Instance, evolve
 from projections.views.reasons import GROUPS
 from tests.support.jobs.histories import (
@@ -292,3 +292,24 @@ def test_a_candidate_is_found_no_later_than_its_reasons_apply(
         assert found.rank <= GROUPS.index(groups.get(reasons[0].kind, reasons[0].kind))
     if found:
         assert attention(instance, WORKFLOWS, found.at)
+
+
+def test_a_job_that_left_many_machines_behind_names_the_first_and_counts_the_others() -> None:
+    job, facts = ProvisioningJob("job"), list[Fact]()
+    for number in range(25):
+        step = Callback(
+            job_id="job",
+            status="failed",
+            workflow_run_id=str(number),
+            server_id=f"srv-{number:02}",
+        )
+        outcome = job.report(step, minute(number))
+        facts, job = [*facts, *outcome.facts], outcome.job
+
+    reasons = attention(instance_after(*facts), WORKFLOWS, minute(60))
+
+    assert [f"srv-{number:02} " in each.text for number, each in enumerate(reasons[:-1])] == (
+        [True] * MOST_OF_A_KIND
+    )
+    assert reasons[-1].text.startswith("5 more like these, the oldest for ")
+    assert {each.kind for each in reasons} == {"machine_left"}
