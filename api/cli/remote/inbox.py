@@ -23,7 +23,8 @@ class Inbox:
         self._news: Queue[News | NoServer | Refused] = Queue(MOST)
         self._following = Following(server, path, _sleep)
         # A thread that waits for a server must not hold up the end of the command.
-        Thread(target=self._read, daemon=True).start()
+        self._thread = Thread(target=self._read, daemon=True)
+        self._thread.start()
 
     def next(self, seconds: float) -> News | None:
         """Return the next news; None if none comes within the time. Raises as `Following` does."""
@@ -32,6 +33,8 @@ class Inbox:
         except Empty:
             return None
         if isinstance(news, NoServer | Refused):
+            # A thread that still runs while the interpreter ends can crash it.
+            self._thread.join()
             raise news
         return news
 

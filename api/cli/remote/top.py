@@ -60,9 +60,9 @@ def top(once: bool, url: str | None, as_json: bool) -> None:
 
 def follow(server: RemoteServer, show: Show) -> None:
     """Show the board after each change, for ever."""
-    inbox, connection = Inbox(server, STREAM), Connection()
     # What happens before the stream is live comes with the board that is read once it is.
     board, read_at, position = board_of(server), monotonic(), 0
+    inbox, connection = Inbox(server, STREAM), Connection()
     is_old, why_old = True, ""
     while True:
         news = inbox.next(TICK_SECONDS)

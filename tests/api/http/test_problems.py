@@ -37,7 +37,7 @@ from domain.errors import (
 from domain.evidence.signed_note import InvalidCheckpoint
 from domain.evidence.signing_keys import InvalidKey
 from domain.log.connections.sqlite_copy import NotCopied
-from domain.log.schema.steps import NoRights, RightsLacking, SchemaBehind
+from domain.log.schema.steps import NoRights, RightsLacking, SchemaBehind, TablesAltered
 from domain.log.store import StoreNotEmpty
 from domain.transfer.jsonl import CannotOpen, InvalidExport
 from projections.read_model.contract import PositionMoved
@@ -50,7 +50,14 @@ from tests.support.web.site import ADMIN, SECRET, Site, bearer, body_of, like_jq
 
 FAMILIES = {MilepostError, BadRequest, Refused, NotFound, Unavailable}
 """Never raised themselves."""
-BEFORE_SERVING = {InvalidDefinition, InvalidSetting, NoRights, RightsLacking, SchemaBehind}
+BEFORE_SERVING = {
+    InvalidDefinition,
+    InvalidSetting,
+    NoRights,
+    RightsLacking,
+    SchemaBehind,
+    TablesAltered,
+}
 """They stop the start: all of these are read before the first request."""
 BEHIND_THE_SCENES = {PositionMoved, TreeMoved, UnreadableDocument}
 """Between projectors, which answer nobody."""
