@@ -1,4 +1,7 @@
-"""Few lines: of lines that others can cause, the log has some a minute, and then their number."""
+"""Few lines: the log has at most `PER_MINUTE` a minute of a kind that others can cause.
+
+After such a minute, one line says how many were left out.
+"""
 
 from __future__ import annotations
 

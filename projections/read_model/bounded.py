@@ -17,16 +17,21 @@ AnyRow = TypeVar("AnyRow", Row, DueRow, InstanceRow)
 
 def within_bytes(rows: Iterable[AnyRow]) -> list[AnyRow]:
     """Return the first rows, up to the one with which their documents reach `READ_BYTES`."""
-    taken: list[AnyRow] = []
+    first: list[AnyRow] = []
     size = 0
     for row in rows:
-        taken.append(row)
-        size += len(row.document)
+        first.append(row)
+        size += _bytes_of(row.document)
         if size >= READ_BYTES:
             break
-    return taken
+    return first
 
 
 def is_full(rows: Sequence[AnyRow], limit: int) -> bool:
     """Tell whether a read of at most `limit` rows ended at a bound, so that more may follow."""
-    return len(rows) >= limit or sum(len(row.document) for row in rows) >= READ_BYTES
+    return len(rows) >= limit or sum(_bytes_of(row.document) for row in rows) >= READ_BYTES
+
+
+def _bytes_of(document: str) -> int:
+    # PostgreSQL counts bytes, too: it knows them without reading the document.
+    return len(document) if document.isascii() else len(document.encode())

@@ -56,7 +56,7 @@ def evolve(attempt: Attempt, fact: Fact) -> Attempt:
             if attempt.final is None or not attempt.final.inferred:
                 return attempt
             return msgspec.structs.replace(
-                attempt, final=None, revived=True, heard_at=fact.recorded_at
+                attempt, final=None, revived=True, heard_at=fact.recorded_at, settled=None
             )
         case AttemptFailed() | AttemptCancelled():
             return _ended(
@@ -189,5 +189,8 @@ def _ended(attempt: Attempt, final: Final) -> Attempt:
     if final.error and len(final.error) > MAX_KEPT:
         final = msgspec.structs.replace(final, error=kept(final.error))
     if attempt.final is None or attempt.final.yields_to(final):
-        return msgspec.structs.replace(attempt, final=final)
+        # An attempt that runs after all has the machine that it names, not one passed on before.
+        is_settled = attempt.stopped_at or final.status == "failed"
+        settled = attempt.settled if is_settled else None
+        return msgspec.structs.replace(attempt, final=final, settled=settled)
     return attempt

@@ -10,7 +10,7 @@ from domain.job.runs.state import Runs
 
 
 def doubtful(runs: Runs) -> Sequence[tuple[Attempt, str]]:
-    """Return the machines that nobody wants for sure and nobody asks back, with their attempts.
+    """Return the machines that no attempt surely wants and no rollback names, with their attempts.
 
     A run may report several machines, as a matrix does, and end otherwise than one of them.
     """
@@ -41,9 +41,6 @@ def _own_may_be_left(runs: Runs, attempt: Attempt) -> bool:
     if attempt.status != "failed" or attempt.stopped_at or attempt.rollback_requested_at:
         return False
     if attempt.has_lost(attempt.machine_id):
-        return False
-    assert attempt.final
-    if attempt.final.ordered:
         return False
     runs_after_all = attempt.server_id is not None and attempt.server_id.runs
     return attempt.passed_on or runs_after_all or is_held_back(runs, attempt)

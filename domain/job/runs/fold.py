@@ -21,8 +21,8 @@ from domain.job.events import (
 )
 from domain.job.runs import first_release
 from domain.job.runs.order import in_order
-from domain.job.runs.room import may_have_grown, within_room
-from domain.job.runs.state import Runs, remembered
+from domain.job.runs.room import may_have_grown, remembered, within_room
+from domain.job.runs.state import Runs
 
 OfOneAttempt = (
     JobTimedOut

@@ -11,17 +11,37 @@ from typing import Final
 import msgspec
 
 from domain.job.attempt.state import Attempt
-from domain.job.runs.state import Runs, without
+from domain.job.runs.doubtful import doubtful
+from domain.job.runs.state import MAX_RUNS, Runs, without
 from domain.job.runs.step_room import LONGEST_NAME, TIMES_BYTES, with_room_for_steps
 
 MAX_BYTES: Final = 512 * 2**10
 """A job's attempts take at most this many bytes, as JSON."""
-MOST_BESIDE: Final = 6 * LONGEST_NAME + 1_200
-"""The most bytes of an attempt beside its steps, its machines and its error: it has six names."""
+MOST_BESIDE: Final = 8 * LONGEST_NAME + 1_200
+"""The most bytes of an attempt beside its steps, its machines and its error: it has eight names."""
 CHARACTER_BYTES: Final = 6
 """JSON takes at most so many bytes for a character of an error."""
 
 _encoder = msgspec.json.Encoder()
+
+
+def remembered(runs: Runs) -> Runs:
+    """Forget the oldest attempts above the limit.
+
+    The attempt that is shown stays, and one whose machine needs somebody if any other can go.
+    """
+    while len(runs.attempts) > MAX_RUNS:
+        needed = _needed(runs)
+        may_go = [each for each in runs.attempts if each is not runs.present]
+        oldest = next((each for each in may_go if each.number not in needed), may_go[0])
+        runs = without(runs, oldest)
+    return runs
+
+
+def _needed(runs: Runs) -> set[int]:
+    """Return the numbers of the attempts with a machine that has to be removed, or is in doubt."""
+    left = {each.number for each in runs.attempts if each.machines_left}
+    return left | {attempt.number for attempt, _ in doubtful(runs)}
 
 
 def may_have_grown(before: Attempt, after: Attempt) -> bool:
@@ -33,6 +53,8 @@ def may_have_grown(before: Attempt, after: Attempt) -> bool:
         or after.server_id is not before.server_id
         or after.server_ip is not before.server_ip
         or after.tailscale_ip is not before.tailscale_ip
+        or after.rolled_back is not before.rolled_back
+        or after.settled is not before.settled
     )
 
 
@@ -40,7 +62,7 @@ def within_room(runs: Runs, kept: int) -> Runs:
     """Return the runs with as much as a job's state holds.
 
     Old attempts lose their steps first (`step_room.py`). Beyond `MAX_BYTES`, the job forgets the
-    attempts of the oldest runs, and last of all those whose machines have to be removed. It never
+    attempts of the oldest runs, and last of all those whose machines need somebody. It never
     forgets the attempt that is shown, the one that is watched, or the one with the number `kept`:
     each of them takes at most about 224 KB, and the steps of its definition.
     """
@@ -51,9 +73,9 @@ def within_room(runs: Runs, kept: int) -> Runs:
     too_many = sum(sizes) - MAX_BYTES
     if too_many <= 0:
         return runs
-    spared = {kept, runs.present.number, runs.watched.number}
+    spared, needed = {kept, runs.present.number, runs.watched.number}, _needed(runs)
     may_go = [
-        (bool(attempt.machines_left), place, size, attempt)
+        (attempt.number in needed, place, size, attempt)
         for place, (attempt, size) in enumerate(zip(runs.attempts, sizes, strict=True))
         if attempt.number not in spared
     ]

@@ -144,18 +144,6 @@ class Runs(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         return Runs(ordered, self.opened, self.retries, self.forgotten)
 
 
-def remembered(runs: Runs) -> Runs:
-    """Forget the oldest attempts above the limit.
-
-    The attempt that is shown stays, and one whose machine has to be removed if any other can go.
-    """
-    while len(runs.attempts) > MAX_RUNS:
-        may_go = [each for each in runs.attempts if each is not runs.present]
-        oldest = next((each for each in may_go if not each.machines_left), may_go[0])
-        runs = without(runs, oldest)
-    return runs
-
-
 def without(runs: Runs, attempt: Attempt) -> Runs:
     """Forget an attempt; remember that its run was there."""
     every = tuple(each for each in runs.attempts if each is not attempt)

@@ -73,13 +73,8 @@ class Lists(Statements):
         filters = " AND ".join(
             [FILTERS[name] for name in given] + ([AFTER] if wanted.after else [])
         )
-        statement = within_bytes(
-            SELECT_ATTENTION.format(filters=filters or "TRUE"),
-            COLUMNS,
-            "attention_rank, first_position",
-        )
         parameters = (wanted.now, *given.values(), *(wanted.after or ()), wanted.limit)
-        return self._first(Row, statement, *parameters)
+        return self._first(Row, first_of_attention(filters or "TRUE"), *parameters)
 
     def attention_counts(self, now: datetime) -> Mapping[int, int]:
         """See `ReadModel.attention_counts`."""
@@ -89,6 +84,12 @@ class Lists(Statements):
     def counts(self) -> Mapping[str, int]:
         """See `ReadModel.counts`."""
         return {row["status"]: row["count"] for row in self._rows(SELECT_COUNTS)}
+
+
+def first_of_attention(filters: LiteralString = "TRUE") -> LiteralString:
+    """Return the statement of the first jobs that need somebody, within the bound of a read."""
+    statement = SELECT_ATTENTION.format(filters=filters)
+    return within_bytes(statement, COLUMNS, "attention_rank, first_position")
 
 
 def _filtered(statement: LiteralString, wanted: JobFilter) -> tuple[LiteralString, tuple[Any, ...]]:

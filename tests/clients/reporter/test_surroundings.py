@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import sys
 from pathlib import Path
 
@@ -12,7 +13,6 @@ from clients.reporter.milepost_report import MAX_ERROR
 from tests.clients.reporter.gate import answering, forward
 from tests.clients.reporter.job import Job
 from tests.clients.reporter.program import FILE, PATIENT, USUAL
-from tests.support.processes.server import free_port
 
 OF_A_REPOSITORY = ["queue", "calendar", "random", "resource", "signal", "select"]
 """Names that modules of a repository may have, and that modules of Python have."""
@@ -137,9 +137,12 @@ def test_a_host_that_is_not_excepted_is_asked_through_the_proxy(job: Job, no_pro
 
 def test_a_proxy_that_does_not_answer_is_named(job: Job) -> None:
     """Whoever reads of a refused connection would look at the server, which nobody asked."""
-    port = free_port()
-
-    done = job.report("step", "vm_created", http_proxy=f"http://me:word@127.0.0.1:{port}", **USUAL)
+    # A port that is bound, on which nobody listens, refuses connections, and no server gets it.
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        port = silent.getsockname()[1]
+        proxy = f"http://me:word@127.0.0.1:{port}"
+        done = job.report("step", "vm_created", http_proxy=proxy, **USUAL)
 
     said = f"Connection refused, through the proxy 127.0.0.1:{port}; it waits on disk\n"
     assert done.stderr.decode().endswith(said)

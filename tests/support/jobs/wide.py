@@ -31,7 +31,7 @@ def wide(number: int) -> InstanceRow:
         number + 1,
         "agent",
         "ada",
-        "x" * WIDTH,
+        "世" * (WIDTH // 3),
         runs=Runs((attempt,)),
         created_at=minute(0),
         queued_at=minute(0),

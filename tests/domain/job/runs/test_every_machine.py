@@ -172,6 +172,17 @@ def said(run: int | None, status: str, machine: str | None = None) -> Callback:
     return Callback(job_id="job", status=status, server_id=machine, workflow_run_id=run_id)  # type: ignore[arg-type]
 
 
+def again(status: str, machine: str | None = None) -> Callback:
+    step = "s" if status == "provisioning" else None
+    run: dict[str, Any] = {**LEG, "run_attempt": 2}
+    return Callback(job_id="job", status=status, step=step, server_id=machine, **run)  # type: ignore[arg-type]
+
+
+STEP_AGAIN, STEP_A_AGAIN = again("provisioning"), again("provisioning", "srv-a")
+RUNS_AGAIN = again("running", "srv-a")
+STEP_OF_78 = Callback(
+    job_id="job", status="provisioning", step="s", server_id="srv-a", workflow_run_id="78"
+)
 SMALLEST: list[list[Callback | str]] = [
     # One of each kind of machine that was lost, or named twice.
     [leg("failed", "srv-a"), leg("running"), leg("failed", "srv-b")],
@@ -182,10 +193,12 @@ SMALLEST: list[list[Callback | str]] = [
     [leg("failed", "srv-a"), leg("failed", "srv-b"), said(78, "running", "srv-a")],
     ["cancel", said(None, "failed", "srv-b"), STEP_A, said(78, "provisioning", "srv-b")],
     [said(77, "running"), said(78, "provisioning", "srv-a"), STEP_B, "time"],
+    [STEP_A_AGAIN, "fail", STEP_OF_78, "time", RUNS_AGAIN, "cancel"],
+    [STEP_AGAIN, "fail", STEP_OF_78, said(None, "failed", "srv-b"), RUNS_AGAIN],
 ]
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=400, derandomize=True)
 @given(st.lists(WORDS | st.sampled_from(["time", "retry", "cancel", "fail"]), max_size=7))
 def test_no_machine_is_lost(words: list[Callback | str]) -> None:
     assert_each_is_answered_for_once(words)
@@ -206,3 +219,19 @@ def assert_each_is_answered_for_once(words: Sequence[Callback | str]) -> None:
         assert named - gone(words) <= wanted | asked_back | in_doubt
     assert not wanted & (asked_back | in_doubt)
     assert not asked_back & in_doubt
+
+
+def test_a_run_that_runs_on_another_machine_than_one_passed_on_is_stopped_by_its_own() -> None:
+    """Its first machine is the next run's now, so a stop of that one would take it away."""
+    job = after(
+        said(1, "provisioning", "srv-a"),
+        "time",
+        said(2, "provisioning", "srv-a"),
+        said(1, "running", "srv-b"),
+    )
+    assert job.runs.present.machine_id == "srv-b"
+
+    job = told(job, said(1, "stopped", "srv-b"), NOON + timedelta(hours=1), 9)
+
+    assert next(each for each in job.runs.attempts if each.number == 1).status == "stopped"
+    assert answers(job) == ({"srv-a"}, set(), set())

@@ -9,12 +9,15 @@ import msgspec
 import pytest
 
 from domain.job.attempt.progress import MAX_STEPS
+from domain.job.callback import Callback
 from domain.job.events import RollbackRequested
 from domain.job.provisioning_job import ProvisioningJob
+from domain.job.runs.doubtful import doubtful
 from domain.job.runs.room import MAX_BYTES
 from domain.job.runs.state import MAX_RUNS
 from tests.support.jobs import greedy
 from tests.support.jobs.stories import Story
+from tests.support.jobs.strategies import minute
 
 SPARED = 3 * 224 * 2**10
 """The attempts that a job never forgets: the shown one, the watched one, the one that reports."""
@@ -104,3 +107,18 @@ def _fill(story: Story, run: int) -> None:
         named: dict[str, Any] = {"workflow_run_id": str(run), "server_id": machine, "at": run}
         story.hear(status="provisioning", **named)
     story.hear(status="running", workflow_run_id=str(run), at=run + 0.2)
+
+
+def test_a_question_about_a_machine_outlasts_runs_that_left_nothing() -> None:
+    job = ProvisioningJob("job")
+    said: list[dict[str, Any]] = [
+        {"workflow_run_id": "1", "status": "provisioning", "step": "s", "server_id": "srv-a"},
+        {"workflow_run_id": "1", "status": "running", "server_id": "srv-b"},
+        {"workflow_run_id": "1", "status": "stopped", "server_id": "srv-b"},
+        {"workflow_run_id": "2", "status": "running", "server_id": "srv-c"},
+    ]
+    said += [{"workflow_run_id": str(run), "status": "failed"} for run in range(3, 62)]
+    for number, word in enumerate(said):
+        job = job.report(Callback(job_id="job", **word), minute(number)).job
+
+    assert [machine for _, machine in doubtful(job.runs)] == ["srv-a"]

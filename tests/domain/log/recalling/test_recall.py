@@ -21,4 +21,5 @@ def test_a_job_with_many_events_that_cannot_be_read_leaves_few_lines(
     folded = fold(Folded(ProvisioningJob("job-1")), events, JobEventMapper(JSONTranscoder()))
 
     assert (folded.job.version, folded.whole) == (100, False)
-    assert 0 < len(caplog.records) <= PER_MINUTE + 1
+    # Other tests may have used up the lines of this minute.
+    assert len(caplog.records) <= PER_MINUTE + 1
