@@ -2,8 +2,7 @@
 
 1. A hot route: run its view on the event loop; it pauses at the loop's door.
 2. Any other route: hand the request to Flask, in a bounded pool of threads that senders share; in a
-   smaller one if its sender may be a stranger.
-   Strangers share that one by their addresses.
+   smaller one, which addresses share, if its sender may be a stranger.
 3. An error becomes the same problem document as behind Flask.
 """
 

@@ -85,8 +85,8 @@ HEARTBEAT_SECONDS = 60.0
 CLOCK_SECONDS = 30
 """A smaller difference from the server's clock explains no refusal."""
 UNPROVEN_SECONDS = 24 * 3600
-"""How far a server without TLS may correct our clock, which may be in another time zone. Whoever is
-on the way can be that server, and keep what is signed for next year until then."""
+"""How far a server without TLS may correct our clock, which may be in another time zone. On the
+network, an attacker can pose as that server, and keep what is signed for next year until then."""
 
 MAX_WORDS = 500
 MAX_BYTES = 8 * 1024 * 1024

@@ -17,7 +17,7 @@ from projections.read_model.sightings import Sighting
 from projections.views.view import State, UnreadableDocument, View
 
 UNREADABLE: Final = FewWarnings(logging.getLogger("milepost.projections"), "unreadable_document")
-"""Whoever may read a job can read it again and again."""
+"""A reader can cause such a line with each read of a job."""
 
 History: TypeAlias = Callable[[str, int], Iterable[Sequence[Stored]]]
 """Reads the events of a job after a version, page by page."""

@@ -1,15 +1,11 @@
-"""The bound of a list in bytes: the rows of one read fit into memory, however wide they are.
-
-A read returns at most as many rows as were asked for, and none after the one with which their
-documents reach `READ_BYTES`. So a read that finds rows returns at least one, whatever its width.
-"""
+"""The bound of a list in bytes: that of `domain/log/bounded.py`, by the documents of its rows."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
-from domain.log.bounded import READ_BYTES
+from domain.log.bounded import first_within, has_reached
 from projections.read_model.rows import DueRow, InstanceRow, Row
 
 AnyRow = TypeVar("AnyRow", Row, DueRow, InstanceRow)
@@ -17,21 +13,15 @@ AnyRow = TypeVar("AnyRow", Row, DueRow, InstanceRow)
 
 def within_bytes(rows: Iterable[AnyRow]) -> list[AnyRow]:
     """Return the first rows, up to the one with which their documents reach `READ_BYTES`."""
-    first: list[AnyRow] = []
-    size = 0
-    for row in rows:
-        first.append(row)
-        size += _bytes_of(row.document)
-        if size >= READ_BYTES:
-            break
-    return first
+    return first_within(rows, _size_of)
 
 
 def is_full(rows: Sequence[AnyRow], limit: int) -> bool:
     """Tell whether a read of at most `limit` rows ended at a bound, so that more may follow."""
-    return len(rows) >= limit or sum(_bytes_of(row.document) for row in rows) >= READ_BYTES
+    return has_reached(rows, limit, _size_of)
 
 
-def _bytes_of(document: str) -> int:
+def _size_of(row: Row | DueRow | InstanceRow) -> int:
     # PostgreSQL counts bytes, too: it knows them without reading the document.
+    document = row.document
     return len(document) if document.isascii() else len(document.encode())

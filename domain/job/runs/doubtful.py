@@ -17,7 +17,7 @@ def doubtful(runs: Runs) -> Sequence[tuple[Attempt, str]]:
     found: dict[str, Attempt] = {}
     for attempt in runs.attempts:
         for machine in _unanswered(runs, attempt):
-            # The newest run of those that reported it speaks of it.
+            # If several runs reported the machine, the newest of them answers for it.
             if not (has_another(runs, attempt, machine) or _is_left(runs, attempt, machine)):
                 found[machine] = attempt
     return [(attempt, machine) for machine, attempt in found.items()]

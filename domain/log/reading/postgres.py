@@ -16,19 +16,26 @@ STORED: LiteralString = "notification_id, originator_id, originator_version, top
 SELECT_NEWEST = "SELECT COALESCE(MAX(notification_id), 0) AS position FROM milepost_events"
 
 
-def within_bytes(events: LiteralString, order: LiteralString) -> LiteralString:
-    """Return a statement of the events of another one, within the bound of `domain/log/bounded.py`.
+def first_within_bytes(
+    rows: LiteralString, columns: LiteralString, size: LiteralString, order: LiteralString
+) -> LiteralString:
+    """Return a statement of these columns of another one, within the bound of `bounded.py`.
 
-    PostgreSQL knows the length of a state without reading the state, and adds the lengths up. So it
-    neither reads nor sends a large state behind the bound.
+    PostgreSQL knows the length of the column `size` without reading it, and adds the lengths up. So
+    it neither reads nor sends a large one behind the bound.
     """
     return f"""
-    SELECT {STORED}
-      FROM (SELECT *, sum(octet_length(state)) OVER (
+    SELECT {columns}
+      FROM (SELECT *, sum(octet_length({size})) OVER (
                       ORDER BY {order} ROWS UNBOUNDED PRECEDING) AS bytes
-              FROM ({events}) AS page) AS found
-     WHERE bytes - octet_length(state) < {READ_BYTES} ORDER BY {order}
+              FROM ({rows}) AS page) AS found
+     WHERE bytes - octet_length({size}) < {READ_BYTES} ORDER BY {order}
     """
+
+
+def within_bytes(events: LiteralString, order: LiteralString) -> LiteralString:
+    """Return a statement of the events of another one, within the bound of a read."""
+    return first_within_bytes(events, STORED, "state", order)
 
 
 SELECT_EVENTS = within_bytes(

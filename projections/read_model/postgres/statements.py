@@ -7,9 +7,9 @@ from typing import Any, LiteralString
 
 from psycopg.rows import DictRow
 
-from domain.log.bounded import READ_BYTES
 from domain.log.connections.postgres import PostgresDatastore
 from domain.log.postgres import PostgresRecorder
+from domain.log.reading.postgres import first_within_bytes
 from projections.read_model.bounded import AnyRow
 from projections.read_model.contract import SHAPE
 from projections.read_model.tables import TABLES
@@ -41,17 +41,8 @@ class Statements:
 def within_bytes(
     rows: LiteralString, columns: LiteralString, order: LiteralString
 ) -> LiteralString:
-    """Return a statement of these columns of another one, within the bound of `bounded.py`.
-
-    PostgreSQL knows the length of a document without reading it, and adds the lengths up.
-    """
-    return f"""
-    SELECT {columns}
-      FROM (SELECT *, sum(octet_length(document)) OVER (
-                      ORDER BY {order} ROWS UNBOUNDED PRECEDING) AS bytes
-              FROM ({rows}) AS page) AS found
-     WHERE bytes - octet_length(document) < {READ_BYTES} ORDER BY {order}
-    """
+    """Return a statement of these columns of another one, within the bound of `bounded.py`."""
+    return first_within_bytes(rows, columns, "document", order)
 
 
 def of_shape(statement: LiteralString, shape: LiteralString) -> LiteralString:
