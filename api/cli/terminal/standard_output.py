@@ -20,14 +20,31 @@ class OutputFailed(OSError):
     """The system did not take what was written to standard output."""
 
 
-class _Output(io.FileIO):
+class _Output(io.BufferedWriter):
+    """Standard output that names its faults.
+
+    It does so around the buffer, not beneath it. Ctrl-C can interrupt a method that is written in
+    Python at its last step: the buffer would take what such a file has written for unwritten, and
+    write it once more.
+    """
+
     def write(self, written: ReadableBuffer, /) -> int:
-        try:
+        with _named_faults():
             return super().write(written)
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            raise OutputFailed(error.errno, error.strerror) from error
+
+    def flush(self) -> None:
+        with _named_faults():
+            super().flush()
+
+
+@contextmanager
+def _named_faults() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputFailed(error.errno, error.strerror) from error
 
 
 def name_faults_of_output() -> None:
@@ -35,7 +52,7 @@ def name_faults_of_output() -> None:
     old = sys.stdout
     if isinstance(old, io.TextIOWrapper):  # Python has none if it was closed before
         sys.stdout = io.TextIOWrapper(
-            io.BufferedWriter(_Output(old.fileno(), "w", closefd=False)),
+            _Output(io.FileIO(old.fileno(), "w", closefd=False)),
             old.encoding,
             old.errors,
             line_buffering=old.line_buffering or old.write_through,

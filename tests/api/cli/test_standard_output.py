@@ -17,6 +17,36 @@ from tests.support.people.shell import Shell, beside
 from tests.support.stores.deployment import Deployment, settle
 from tests.support.web.site import Site
 
+INTERRUPTED_AGAIN_AND_AGAIN = """
+import signal
+
+import click
+
+from api.cli.terminal.standard_output import name_faults_of_output
+
+class Interrupted(Exception):
+    pass
+
+is_armed = False
+
+def interrupt(*_):
+    global is_armed
+    if is_armed:
+        is_armed = False
+        raise Interrupted
+
+signal.signal(signal.SIGALRM, interrupt)
+name_faults_of_output()
+for number in range(20_000):
+    try:
+        is_armed = True
+        signal.setitimer(signal.ITIMER_REAL, (1 + number % 200) / 1_000_000)
+        click.echo(number)
+        is_armed = False
+    except Interrupted:
+        pass
+signal.setitimer(signal.ITIMER_REAL, 0)
+"""
 COMMANDS = [["jobs"], ["status"], ["export", "-"]]
 """A table, a few lines, and a stream of bytes."""
 
@@ -77,3 +107,18 @@ def test_a_full_disk_of_another_file_is_not_taken_for_the_output() -> None:
 
     assert done.exit_code == 1
     assert done.stderr == "Error: home/milepost.db cannot be used: No space left on device\n"
+
+
+def test_an_interruption_writes_no_line_twice() -> None:
+    """Ctrl-C can come while a line is written, at any step of it."""
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_AGAIN_AND_AGAIN],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+
+    numbers = [int(line) for line in done.stdout.splitlines()]
+    assert numbers == sorted(set(numbers))
+    assert len(numbers) > 1_000
