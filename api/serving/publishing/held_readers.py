@@ -14,7 +14,7 @@ from api.http.grip import instructions
 from api.http.grip.instructions import Item
 from api.serving.publishing.proxy import Proxy
 from api.serving.streams.documents import Documents
-from api.serving.streams.resuming import REGISTERED
+from api.serving.streams.missed.resuming import REGISTERED
 from api.wiring import Services
 from domain.errors import Unavailable
 from domain.log.stored import Stored

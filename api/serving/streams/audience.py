@@ -16,8 +16,8 @@ from api.serving.streams.beats import Beats
 from api.serving.streams.channels import Channel, Channels
 from api.serving.streams.delivering import Delivering
 from api.serving.streams.documents import Documents
-from api.serving.streams.page_places import PagePlaces
-from api.serving.streams.pages import Asked, Page, Pages, visible
+from api.serving.streams.missed.page_places import PagePlaces
+from api.serving.streams.missed.pages import Asked, Page, Pages, visible
 from api.serving.streams.stream import Stream
 from api.serving.streams.token_check import TokenCheck
 from api.serving.threads import BoundedThreads

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
-from api.serving.streams.pages import Page, admits
-from api.serving.streams.resuming import REGISTERED
+from api.serving.streams.missed.pages import Page, admits
+from api.serving.streams.missed.resuming import REGISTERED
 from api.serving.streams.stream import Stream
 from domain.log.stored import Stored
 from projections.reading.follower import News

@@ -22,7 +22,7 @@ from api.http.grip.held_link import Held, holder, path_of
 from api.http.messages import Answer, Watch
 from api.serving.gathering import Gathering
 from api.serving.streams.documents import Documents
-from api.serving.streams.pages import Asked, Page, Pages
+from api.serving.streams.missed.pages import Asked, Page, Pages
 from api.sessions import issuer_of
 from api.wiring import Services
 from domain.errors import MilepostError

@@ -15,7 +15,7 @@ from typing import Final, Protocol
 
 from api.http import event_stream
 from api.http.messages import Sink, Watch
-from api.serving.streams.pages import Page
+from api.serving.streams.missed.pages import Page
 from domain.errors import MilepostError, Unavailable
 from projections.views.instance import Instance
 

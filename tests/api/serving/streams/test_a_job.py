@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from eventsourcing.persistence import StoredEvent
 
-from api.serving.streams.pages import EVENTS
+from api.serving.streams.missed.pages import EVENTS
 from domain.job.events import HeartbeatReceived, JobEvent, StepReported
 from domain.log.store import Append
 from tests.support.web.site import MACHINE, Site, problem_of

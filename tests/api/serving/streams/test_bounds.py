@@ -9,7 +9,7 @@ import pytest
 
 from api import tokens
 from api.serving.streams.audience import Bounds
-from api.serving.streams.pages import PAGE_BYTES
+from api.serving.streams.missed.pages import PAGE_BYTES
 from api.serving.streams.stream import MOST_UNSENT
 from api.sessions import LASTS, hash_of
 from tests.support.web.connections import PATIENT

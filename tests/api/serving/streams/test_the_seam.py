@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from api.http.messages import Watch
-from api.serving.streams.pages import Page
+from api.serving.streams.missed.pages import Page
 from api.serving.streams.stream import Stream
 from api.tokens import Principal
 from domain.errors import StoreUnavailable

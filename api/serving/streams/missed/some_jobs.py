@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from heapq import nsmallest
 
-from api.serving.streams.resuming import Resuming
+from api.serving.streams.missed.resuming import Resuming
 from api.wiring import Services
 from projections.reading.entries import Entry, Wanted
 from projections.reading.history import Page

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from api.serving.streams.page_places import AT_ONCE, PagePlaces
+from api.serving.streams.missed.page_places import AT_ONCE, PagePlaces
 from domain.errors import StoreUnavailable
 
 

@@ -14,8 +14,8 @@ from api.errors import AgentNotFound
 from api.http import event_stream
 from api.http.messages import Watch
 from api.serving.streams.documents import Documents
-from api.serving.streams.resuming import Resuming
-from api.serving.streams.some_jobs import SomeJobs
+from api.serving.streams.missed.resuming import Resuming
+from api.serving.streams.missed.some_jobs import SomeJobs
 from api.wiring import Services
 from domain.errors import JobNotFound
 from domain.log.store import translated

@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from api.serving.streams.resuming import Resuming
-from api.serving.streams.some_jobs import SomeJobs
+from api.serving.streams.missed.resuming import Resuming
+from api.serving.streams.missed.some_jobs import SomeJobs
 from projections.reading.history import History, Page
 from tests.support.web.site import Site
 
