@@ -31,6 +31,7 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 
+@pytest.hookimpl(optionalhook=True)  # of xdist, without which the tests run, too
 def pytest_xdist_auto_num_workers() -> int:
     """Run one worker more than there are cores: a third of the time tests wait for processes."""
     return min((os.cpu_count() or 1) + 1, MOST_WORKERS)
