@@ -23,7 +23,7 @@ from api.serving.streams.token_check import TokenCheck
 from api.serving.threads import BoundedThreads
 from api.tokens import Principal
 from api.wiring import Services
-from domain.errors import MilepostError
+from domain.errors import MilepostError, StoreUnavailable
 from domain.writing.batching import Batching
 from projections.reading.follower import Follower
 
@@ -143,6 +143,8 @@ class Audience:
     async def page(self, stream: Stream) -> Page:
         """See `Host.page`."""
         async with self._places.place(_sharer(stream.watch.caller)):
+            if stream not in self._open:  # it waited, and other streams of the user wait behind it
+                raise StoreUnavailable("the reader of this stream is gone")
             return await self._asking.ask(Asked(stream.watch, stream.sent))
 
     def leave(self, stream: Stream) -> None:

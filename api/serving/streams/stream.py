@@ -55,7 +55,6 @@ class Stream:
     __slots__ = (
         "_drained",
         "_host",
-        "_is_catching_up",
         "_page",
         "_sink",
         "_task",

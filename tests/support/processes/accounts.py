@@ -60,8 +60,16 @@ def _source() -> Path:
     atexit.register(shutil.rmtree, copy)
     copy.chmod(0o755)
     for package in ("milepost", "domain", "projections", "api"):
-        shutil.copytree(Path(__file__).parents[3] / package, copy / package)
+        copy_package(Path(__file__).parents[3] / package, copy / package)
     return copy
+
+
+def copy_package(package: Path, copy: Path) -> None:
+    """Copy the folder of a package, which other processes may import meanwhile.
+
+    Python writes a compiled module as `name.pyc.number` and renames it then: such a file vanishes.
+    """
+    shutil.copytree(package, copy, ignore=shutil.ignore_patterns("*.pyc.*"))
 
 
 def command_of(

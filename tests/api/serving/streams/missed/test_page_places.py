@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 
 import pytest
 
+from api.http.messages import Watch
+from api.serving.streams.audience import BOUNDS, Audience
 from api.serving.streams.missed.page_places import AT_ONCE, PagePlaces
+from api.serving.threads import BoundedThreads
+from api.tokens import Principal
 from domain.errors import StoreUnavailable
+from tests.support.web.site import Site
 
 
 def test_few_pages_of_one_sharer_are_read_at_a_time() -> None:
@@ -46,5 +52,29 @@ def test_a_page_waits_for_a_bounded_time() -> None:
         may_end.set()
         await asyncio.gather(*tasks)
         assert len(places) == 0
+
+    asyncio.run(test())
+
+
+def test_no_page_is_read_for_a_reader_that_left_while_it_waited(memory_site: Site) -> None:
+    """Else the readers that a user has left hold up those that the user still has."""
+    ada = Principal("ada", frozenset({"read"}), "0123456789abcdef", user_id="ada")
+
+    async def test() -> None:
+        loop = asyncio.get_running_loop()
+        threads = BoundedThreads(loop)
+        audience = Audience(memory_site.services, loop, threads, BOUNDS)
+        left, stays = (audience._admitted(Watch(ada), says_end=False) for _ in range(2))
+        async with AsyncExitStack() as places:
+            for _ in range(AT_ONCE):
+                await places.enter_async_context(audience._places.place(ada.sharer))
+            pages = [asyncio.create_task(audience.page(each)) for each in (left, stays)]
+            await asyncio.sleep(0)
+            audience.leave(left)
+        with pytest.raises(StoreUnavailable, match="gone"):
+            await pages[0]
+        await pages[1]
+        audience.close()
+        threads.close()
 
     asyncio.run(test())
