@@ -36,6 +36,7 @@ STORIES: dict[str, list[dict[str, Any]]] = {
     "makes this a heartbeat": [{**FAILED, **BEAT}],
     "so it counts as a heartbeat": [{"type": "progress"}],
     "seems to hold the callback": [{"type": "progress", "data": FAILED}],
+    "nobody has filled in": [{**BEGUN, "workflow_run_id": "$GITHUB_RUN_ID"}],
     "stands for no value": [{**FAILED, "server_id": "null"}],
     "behind ours, or this callback was late": [{**BEGUN, "occurred_at": AGES_AGO}],
     "ahead of ours": [{**BEGUN, "occurred_at": FAR_AHEAD}],
