@@ -42,9 +42,12 @@ PLACEHOLDERS: Final = (
 )
 """What is left of a template that nobody filled in, such as a variable in single quotes."""
 QUOTES: Final = "\"'"
+QUOTED: Final = r"""\"[^"]+"|'[^']+'"""
+"""A text in quotation marks, as Terraform prints an output without `-raw`, and YAML a text."""
 TRIMMED: Final = "had white space around it, which was left out"
 _WHITE: Final = re.compile("[\t\n\v\f\r]")
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f]")
+_QUOTED: Final = re.compile(QUOTED)
 _PLACEHOLDER: Final = re.compile("|".join(PLACEHOLDERS))
 _DIGITS: Final = re.compile(r"(\d{1,10})(?:\.0{1,9})?", re.ASCII)
 
@@ -107,6 +110,18 @@ def filled_in(bender: Bender) -> Bender:
             shown = repr(word[:60])
             return Fit(None, f"is {shown}, which nobody has filled in, so it counts as absent")
         return bend_value(given)
+
+    return bend
+
+
+def unquoted(bender: Bender) -> Bender:
+    """Return the bender, but for quotation marks around a text: they are left out."""
+
+    def bend(given: Any) -> Fit:
+        if isinstance(given, str) and _QUOTED.fullmatch(text := given.strip(SPACES)):
+            fit = bender(text[1:-1].strip(SPACES))
+            return Fit(fit.value, fit.how or "had quotation marks around it, which were left out")
+        return bender(given)
 
     return bend
 
@@ -257,10 +272,12 @@ def _fit(given: Any, text: str | None, changed: str = "") -> Fit:
 
 MAY_BE_UNFILLED: Final[Mapping[str, Bender]] = {
     "workflow_run_id": run_id,
-    "callback_id": identity,
     **dict.fromkeys(("failed_step", "server_id", "server_ip", "tailscale_ip"), trimmed_name),
 }
-"""The benders of the names in which a placeholder or a text such as `null` is no value."""
+"""The benders of the names in which a placeholder or a text such as `null` is no value.
+
+The id of a delivery is one more; its quotation marks belong to it.
+"""
 
 
 def benders(clock: Callable[[], datetime]) -> dict[str, Bender]:
@@ -269,11 +286,13 @@ def benders(clock: Callable[[], datetime]) -> dict[str, Bender]:
         "job_id": job_id,
         "type": kind,
         "status": status,
-        "step": trimmed_name,  # Without its step, the callback would begin an attempt.
+        "step": unquoted(trimmed_name),  # Without its step, the callback would begin an attempt.
         "run_attempt": run_attempt,
         "occurred_at": occurred_at(clock),
         "error": or_nothing(error),
-        **{each: filled_in(bender) for each, bender in MAY_BE_UNFILLED.items()},
+        **{each: unquoted(filled_in(bender)) for each, bender in MAY_BE_UNFILLED.items()},
+        # The id of a delivery only has to be the same again.
+        "callback_id": filled_in(identity),
     }
 
 
