@@ -27,12 +27,28 @@ EARLIEST: Final = datetime.fromisoformat("2000-01-01T00:00:00+00:00")
 LATEST_AHEAD: Final = timedelta(hours=24)
 SPACES: Final = " \t\n\v\f\r"
 """White space that shells and templates leave around a text."""
-NO_VALUES: Final = ("", "null", "undefined", "None", "nil", "<nil>", "<no value>", '""', "''")
-"""What jq, JavaScript, Python, Ruby, Go and shells write in a text where there is no value."""
+NO_VALUES: Final = (
+    *("", "null", "NULL", "undefined", "None", "none", "nil", "<nil>", "<no value>", '""', "''"),
+    *("<none>", "<unset>", "<pending>", "<unknown>"),
+)
+"""What jq, JavaScript, Python, Ruby, Go, kubectl and shells write where there is no value."""
+PLACEHOLDERS: Final = (
+    r"\$\{\{[^{}]*\}\}",  # GitHub, Azure: ${{ github.run_id }}
+    r"\{\{[^{}]*\}\}",  # Ansible, Argo, Helm: {{ run_id }}
+    r"\$\{[^{}]*\}",  # shells, Jenkins, Terraform: ${RUN_ID}
+    r"\$\([^()]*\)",  # Azure, Tekton: $(Build.BuildId)
+    r"\$[A-Za-z_][A-Za-z0-9_]*",  # shells, GitLab: $CI_PIPELINE_ID
+    r"%[A-Za-z_][A-Za-z0-9_]*%",  # Windows: %BUILD_ID%
+)
+"""What is left of a template that nobody filled in, such as a variable in single quotes."""
 QUOTES: Final = "\"'"
+QUOTED: Final = r"""\"[^"]+"|'[^']+'"""
+"""A text in quotation marks, as Terraform prints an output without `-raw`, and YAML a text."""
 TRIMMED: Final = "had white space around it, which was left out"
 _WHITE: Final = re.compile("[\t\n\v\f\r]")
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f]")
+_QUOTED: Final = re.compile(QUOTED)
+_PLACEHOLDER: Final = re.compile("|".join(PLACEHOLDERS))
 _DIGITS: Final = re.compile(r"(\d{1,10})(?:\.0{1,9})?", re.ASCII)
 
 
@@ -77,6 +93,34 @@ def or_nothing(bender: Bender) -> Bender:
         if isinstance(given, str) and (word := given.strip(SPACES)) in NO_VALUES:
             what = f"is {word!r}, which stands for no value" if word else "is white space only"
             return Fit(None, f"{what}, so it counts as absent")
+        return bender(given)
+
+    return bend
+
+
+def filled_in(bender: Bender) -> Bender:
+    """Return the bender, but for a placeholder that no template has filled in: it says nothing.
+
+    Two runs with one placeholder for an id would be one run, and no machine has such a name.
+    """
+    bend_value = or_nothing(bender)
+
+    def bend(given: Any) -> Fit:
+        if isinstance(given, str) and _PLACEHOLDER.fullmatch(word := given.strip(SPACES)):
+            shown = repr(word[:60])
+            return Fit(None, f"is {shown}, which nobody has filled in, so it counts as absent")
+        return bend_value(given)
+
+    return bend
+
+
+def unquoted(bender: Bender) -> Bender:
+    """Return the bender, but for quotation marks around a text: they are left out."""
+
+    def bend(given: Any) -> Fit:
+        if isinstance(given, str) and _QUOTED.fullmatch(text := given.strip(SPACES)):
+            fit = bender(text[1:-1].strip(SPACES))
+            return Fit(fit.value, fit.how or "had quotation marks around it, which were left out")
         return bender(given)
 
     return bend
@@ -226,14 +270,14 @@ def _fit(given: Any, text: str | None, changed: str = "") -> Fit:
     return Fit(text, changed or "had characters that no database stores")
 
 
-MAY_STAND_FOR_NOTHING: Final[Mapping[str, Bender]] = {
+MAY_BE_UNFILLED: Final[Mapping[str, Bender]] = {
     "workflow_run_id": run_id,
-    "error": error,
-    "failed_step": trimmed_name,
-    "callback_id": identity,
-    **dict.fromkeys(("server_id", "server_ip", "tailscale_ip"), trimmed_name),
+    **dict.fromkeys(("failed_step", "server_id", "server_ip", "tailscale_ip"), trimmed_name),
 }
-"""The benders of the fields in which a text such as `null` is no value."""
+"""The benders of the names in which a placeholder or a text such as `null` is no value.
+
+The id of a delivery is one more; its quotation marks belong to it.
+"""
 
 
 def benders(clock: Callable[[], datetime]) -> dict[str, Bender]:
@@ -242,10 +286,13 @@ def benders(clock: Callable[[], datetime]) -> dict[str, Bender]:
         "job_id": job_id,
         "type": kind,
         "status": status,
-        "step": trimmed_name,
+        "step": unquoted(trimmed_name),  # Without its step, the callback would begin an attempt.
         "run_attempt": run_attempt,
         "occurred_at": occurred_at(clock),
-        **{each: or_nothing(bender) for each, bender in MAY_STAND_FOR_NOTHING.items()},
+        "error": or_nothing(error),
+        **{each: unquoted(filled_in(bender)) for each, bender in MAY_BE_UNFILLED.items()},
+        # The id of a delivery only has to be the same again.
+        "callback_id": filled_in(identity),
     }
 
 

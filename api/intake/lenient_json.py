@@ -8,7 +8,8 @@ A body that `strict_json` accepts is returned as it is. Otherwise:
    and NaN become the text that was sent. Raw control characters in texts are accepted. Of a name
    that is given twice the last value counts.
 3. If that fails, mend what a shell's template leaves, and parse again: a backslash that begins no
-   escape, as in a path of Windows, stands for itself; a comma before a closing bracket is left out.
+   escape, as in a path of Windows, stands for itself; a comma before a closing bracket is left out;
+   a value that is missing after a colon, because a variable was empty, is null.
 """
 
 from __future__ import annotations
@@ -26,8 +27,11 @@ MARK: Final = "\ufeff"
 REPLACEMENT: Final = "\ufffd"
 # The possessive quantifiers and the end of the text keep the search linear.
 TOKEN: Final = re.compile(r'"[^"\\]*+(?:\\.?[^"\\]*+)*+(?:"|\Z)|[\[\]{}]', re.DOTALL)
-SLIP: Final = re.compile(r'"[^"\\]*+(?:\\.?[^"\\]*+)*+(?:"|\Z)|,(?=\s*+[\]}])', re.DOTALL)
-"""A text, or a comma that is too much."""
+SLIP: Final = re.compile(
+    r'"[^"\\]*+(?:\\.?[^"\\]*+)*+(?:"|\Z)|,(?=\s*+[\]}])|:(?=\s*+[,}])', re.DOTALL
+)
+"""A text, a comma that is too much, or a colon without a value."""
+SLIPS: Final = "backslashes, commas or missing values"
 ESCAPE: Final = re.compile(r'\\(["\\/bfnrt]|u[0-9a-fA-F]{4})?')
 COMPRESSED: Final = ((b"\x1f\x8b", "gzip"), (b"\x28\xb5\x2f\xfd", "zstd"))
 """How a compressed body begins. None of these bytes begin a text of JSON."""
@@ -118,7 +122,7 @@ class _Reading:
                 if mended == text:
                     raise
                 parsed = self._mostly_strict(mended)
-                self._note("the body is not JSON; backslashes or commas in it were mended")
+                self._note(f"the body is not JSON; {SLIPS} in it were mended")
         except json.JSONDecodeError as error:
             if not text.strip():
                 raise InvalidJSON("The body is empty.") from None
@@ -198,6 +202,8 @@ class _Reading:
 
 
 def _mended(slip: re.Match[str]) -> str:
+    if slip[0] == ":":
+        return ": null"
     return "" if slip[0] == "," else ESCAPE.sub(_escape, slip[0])
 
 

@@ -41,8 +41,23 @@ def about_callback(job: ProvisioningJob, callback: Callback, outcome: Outcome) -
         is_all = all(isinstance(each, Received) for each in outcome.facts)
         unchanged = is_all and _but_for_clock(before) == _but_for_clock(after)
         yield from _after_the_end(job, before, before.final, callback, unchanged)
+    if callback.status == "stopped":
+        yield from _about_remover(job, callback)
     if callback.occurred_at:
         yield from _about_clock(fact)
+
+
+def _about_remover(job: ProvisioningJob, callback: Callback) -> Iterator[str]:
+    """Say what a run does wrong that removes the machine which was asked to stop."""
+    run_id, runs = callback.workflow_run_id, job.runs
+    own = runs.newest_of(run_id, callback.run_attempt) if run_id else None
+    if own is None or own.final or own.machine_id:
+        return
+    if any(each.stop_requested_at and not each.stopped_at for each in runs.attempts):
+        yield (
+            f"{_named(own)} has said that it works, so it counts as one that makes a machine; a "
+            "run that removes a machine says nothing but stopped, with its server_id"
+        )
 
 
 def _of_nothing(job: ProvisioningJob, callback: Callback) -> str:

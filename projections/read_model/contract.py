@@ -19,7 +19,7 @@ from projections.read_model.filters import AttentionFilter, JobFilter
 from projections.read_model.rows import Changes, DueRow, Edition, Row, SetAside, ViewSnapshot
 from projections.read_model.sightings import Sighting
 
-SHAPE = "7"
+SHAPE = "8"
 """The version of the rows: add 1 at each change of what rows hold, or of how they are folded.
 
 The release with the larger number is the newer one: it folds new rows beside the served ones. An

@@ -29,6 +29,12 @@ STORIES: dict[str, list[dict[str, Any]]] = {
     "has taken the place of": [BEGUN, {**BEGUN, **OTHER}, {**BEAT, **RUN}],
     "has not begun, so this changes nothing": [BEGUN, {**BEAT, **OTHER}],
     "names no machine, so nothing changes": [RUNS, {"status": "stopped", **OTHER}],
+    "so it counts as one that makes a machine": [
+        RUNS,
+        {"order": "stop"},
+        {**BEGUN, **OTHER},
+        {"status": "stopped", "server_id": "srv-1", **OTHER},
+    ],
     "no callback of the job named machine": [RUNS, {"status": "stopped", "server_id": "srv-9"}],
     "dated before the timeout": [BEGUN, {"wait": True}, {**BEAT, "occurred_at": AGES_AGO}],
     "an operator ended it": [BEGUN, {"order": "cancel"}, RUNS],
@@ -36,6 +42,7 @@ STORIES: dict[str, list[dict[str, Any]]] = {
     "makes this a heartbeat": [{**FAILED, **BEAT}],
     "so it counts as a heartbeat": [{"type": "progress"}],
     "seems to hold the callback": [{"type": "progress", "data": FAILED}],
+    "nobody has filled in": [{**BEGUN, "workflow_run_id": "$GITHUB_RUN_ID"}],
     "stands for no value": [{**FAILED, "server_id": "null"}],
     "behind ours, or this callback was late": [{**BEGUN, "occurred_at": AGES_AGO}],
     "ahead of ours": [{**BEGUN, "occurred_at": FAR_AHEAD}],
@@ -65,6 +72,8 @@ def test_a_warning_of_the_page_is_what_a_receipt_says(memory: Deployment, warnin
         if said.get("wait"):
             site.clock.advance(seconds=960)
             site.deployment.milepost.time_out("job-1")
+        elif said.get("order") == "stop":
+            assert site.stop().status_code == 200
         elif command := said.get("order"):
             site.ordered(command)
         else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from domain.job.attempt.state import Attempt, OtherMachine
-from domain.job.runs.rollback import has_another, is_held_back
+from domain.job.runs.rollback import has_another, has_unnamed_rerun, is_held_back
 from domain.job.runs.state import Runs
 
 
@@ -43,7 +43,9 @@ def _own_may_be_left(runs: Runs, attempt: Attempt) -> bool:
     if attempt.has_lost(attempt.machine_id):
         return False
     runs_after_all = attempt.server_id is not None and attempt.server_id.runs
-    return attempt.passed_on or runs_after_all or is_held_back(runs, attempt)
+    if attempt.passed_on or runs_after_all:
+        return True
+    return is_held_back(runs, attempt) or has_unnamed_rerun(runs, attempt)
 
 
 def _other_may_be_left(runs: Runs, attempt: Attempt, other: OtherMachine) -> bool:

@@ -42,6 +42,7 @@ def rollback_of(
     if attempt.final and not attempt.final.ordered:
         # After an operator's order, a run that goes on changes nothing but its machine.
         is_wanted = is_wanted or _says_it_runs(facts, attempt)
+        is_wanted = is_wanted or has_unnamed_rerun(runs, attempt)
     if attempt.rollback_requested_at:
         withdrawn = RollbackWithdrawn(recorded_at=now, attempt=attempt.number)
         return withdrawn if is_wanted else None
@@ -143,3 +144,19 @@ def is_held_back(runs: Runs, attempt: Attempt) -> bool:
     if attempt.final is None or not attempt.final.inferred:
         return False
     return any(each.status == "running" and each.machine_id is None for each in runs.attempts)
+
+
+def has_unnamed_rerun(runs: Runs, attempt: Attempt) -> bool:
+    """Tell whether a re-run of the attempt's run is the one that runs, and named no machine.
+
+    A re-run of the failed parts only goes on with the machine that the parts before had made.
+    """
+    if attempt.run_id is None or attempt.final is None or attempt.final.ordered:
+        return False
+    return any(
+        each.status == "running"
+        and each.machine_id is None
+        and each.run_id is not None
+        and each.run_id.value == attempt.run_id.value
+        for each in runs.newer_than(attempt.number)
+    )

@@ -192,7 +192,7 @@ def test_a_job_id_is_never_guessed(job_id: bytes) -> None:
     ("raw", "job_id"),
     [
         (b'{"job_id": "job-1", "status": "failed", "error": "task "boot" failed"}', "job-1"),
-        (b'{"status": "failed", "error": , "job_id" : "job-1"}', "job-1"),
+        (b'{"status": "failed", "error": x, "job_id" : "job-1"}', "job-1"),
         (b'{"job_id": "job-1", "error": "no "job_id": "job-1""}', "job-1"),
         (b'{"job_id": "job-1", "error": "no "job_id": "job-2""}', None),
         (b'{"job_id": "job\\u00e9", "error": "task "boot" failed"}', None),
@@ -372,7 +372,9 @@ def test_another_spelling_of_a_heartbeat_is_one(given: str) -> None:
     assert warnings[0] == "type is spelt 'heartbeat' here"
 
 
-@pytest.mark.parametrize("word", ["null", "undefined", "None", "<no value>", " null\n", '""'])
+@pytest.mark.parametrize(
+    "word", ["null", "undefined", "None", "<no value>", " null\n", '""', "<none>", "NULL", "none"]
+)
 @pytest.mark.parametrize(
     "field", ["workflow_run_id", "callback_id", "server_id", "failed_step", "error"]
 )
@@ -384,6 +386,67 @@ def test_what_tools_write_for_nothing_counts_as_absent(field: str, word: str) ->
     assert warnings == (
         f"{field} is {word.strip()!r}, which stands for no value, so it counts as absent",
     )
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "${{ github.run_id }}",
+        "${{github.run_id}}\n",
+        "$GITHUB_RUN_ID",
+        "${SERVER_ID}",
+        "{{ server_ip }}",
+        "$(Build.BuildId)",
+        "%BUILD_ID%",
+    ],
+)
+@pytest.mark.parametrize(
+    "field", ["workflow_run_id", "callback_id", "server_id", "server_ip", "failed_step"]
+)
+def test_a_placeholder_that_nobody_filled_in_counts_as_absent(field: str, word: str) -> None:
+    callback, warnings = read(**{field: word})
+
+    assert getattr(callback, field) is None
+    assert callback.bent == {field: word}
+    assert warnings == (
+        f"{field} is {word.strip()!r}, which nobody has filled in, so it counts as absent",
+    )
+
+
+@pytest.mark.parametrize("word", ['"srv-1"', "'srv-1'", ' "srv-1"\n', '" srv-1"'])
+@pytest.mark.parametrize(
+    "field", ["workflow_run_id", "server_id", "server_ip", "tailscale_ip", "step", "failed_step"]
+)
+def test_quotation_marks_around_a_name_are_left_out(field: str, word: str) -> None:
+    callback, warnings = read(**{field: word})
+
+    assert getattr(callback, field) == "srv-1"
+    assert callback.bent == {field: word}
+    assert warnings == (f"{field} had quotation marks around it, which were left out",)
+
+
+def test_a_word_for_nothing_in_quotation_marks_counts_as_absent() -> None:
+    callback, _ = read(server_id='"null"', server_ip="'$SERVER_IP'")
+
+    assert (callback.server_id, callback.server_ip) == (None, None)
+
+
+@pytest.mark.parametrize("word", ['"a" or "b"', '19"', "'s", '"', "don't", "\"a'"])
+def test_quotation_marks_within_a_name_belong_to_it(word: str) -> None:
+    callback, warnings = read(server_id=word, failed_step=word)
+
+    assert (callback.server_id, callback.failed_step, warnings) == (word, word, ())
+
+
+def test_a_delivery_keeps_the_quotation_marks_of_its_id() -> None:
+    assert read(callback_id='"7"').callback.callback_id == '"7"'
+
+
+@pytest.mark.parametrize("word", ["web-$1", "$5", "100%", "a{{b}}", "$", "${", "%", "{x}"])
+def test_a_name_with_a_sign_of_templates_is_a_name(word: str) -> None:
+    callback, warnings = read(server_id=word, workflow_run_id=word)
+
+    assert (callback.server_id, callback.workflow_run_id, warnings) == (word, word, ())
 
 
 def test_a_text_of_white_space_counts_as_absent() -> None:
@@ -528,6 +591,10 @@ AROUND = [
     "null",
     " null ",
     '""',
+    "$RUN_ID",
+    "${{ x }}",
+    " %A%",
+    "<none>",
     " 7 ",
     "7\n",
     " ",

@@ -136,13 +136,18 @@ def test_what_is_no_object_is_refused(raw: bytes) -> None:
         (b"[1, 2 ,\n]", [1, 2]),
         (b'[{"a": "b,}",},]', [{"a": "b,}"}]),
         (b"0,", 0),
+        (b"", None),
+        (b" \n", None),
+        (b', "b": ":,"', None),
+        (b'[{"a": }]', [{"a": None}]),
     ],
 )
 def test_what_a_template_of_a_shell_leaves_is_mended(sent: bytes, read: Any) -> None:
     body = read_object(b'{"x": ' + sent + b"}")
 
-    assert body.fields == {"x": read}
-    assert body.oddities[-1] == "the body is not JSON; backslashes or commas in it were mended"
+    assert body.fields["x"] == read
+    slips = "backslashes, commas or missing values"
+    assert body.oddities[-1] == f"the body is not JSON; {slips} in it were mended"
 
 
 @pytest.mark.parametrize("raw", [b'{"a": "C:\\"}', b'{"a": 1,, "b": 2}', b"{,}x", b'{"a": [,1]}'])

@@ -9,6 +9,7 @@ import pytest
 from domain.job.callback import Callback
 from domain.job.hints import about_callback
 from domain.job.provisioning_job import ProvisioningJob
+from domain.job.runs.orders import Requested
 from tests.support.jobs.histories import (
     FAILED,
     PROVISIONING,
@@ -139,6 +140,26 @@ def test_a_stop_of_an_unknown_run_that_names_no_machine_is_told_to_name_it() -> 
     assert said == (
         "run '9' has not begun and this names no machine, so nothing changes; name it in server_id"
     )
+
+
+@pytest.mark.parametrize("named", [{}, {"server_id": "srv-1"}])
+@pytest.mark.parametrize("begun", [{"status": "provisioning"}, {"type": "heartbeat"}])
+def test_a_run_that_removes_the_machine_is_told_that_it_looks_like_one_that_makes_one(
+    begun: dict[str, str], named: dict[str, str]
+) -> None:
+    job = after("running").stop(Requested(minute(2), "ops")).job
+    job = job.report(callback(workflow_run_id="2", **begun), minute(2)).job
+
+    assert said_of(job, status="stopped", workflow_run_id="2", **named) == (
+        "run '2' has said that it works, so it counts as one that makes a machine; a run that "
+        "removes a machine says nothing but stopped, with its server_id"
+    )
+
+
+def test_a_run_that_removes_the_machine_and_says_nothing_else_is_not_warned_of() -> None:
+    job = after("running").stop(Requested(minute(2), "ops")).job
+
+    assert said_of(job, status="stopped", workflow_run_id="2", server_id="srv-1") == ""
 
 
 def test_a_stop_before_the_workflow_begins_is_warned_of() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from domain.job.attempt.state import Attempt
 from domain.job.runs.placing.word import Word, was_sent_after
+from domain.job.runs.rollback import has_unnamed_rerun
 from domain.job.runs.state import Runs
 
 NONE = 0
@@ -73,7 +74,8 @@ def _stopping(runs: Runs, word: Word) -> Attempt | None:
             # A re-run may have made a machine of the same name since.
             if own.is_machine(word.server_id) or own.other(word.server_id):
                 return own
-        return next((each for each in every if each.has_machine(word.server_id)), None)
+        found = next((each for each in every if each.has_machine(word.server_id)), None)
+        return _rerun_on_it(runs, word, found) or found
     asked = [each for each in every if each.stop_requested_at and not each.stopped_at]
     if word.run_id:
         # A run of which nobody has heard removes the machine that somebody asked to be removed.
@@ -82,6 +84,18 @@ def _stopping(runs: Runs, word: Word) -> Attempt | None:
         return asked[0] if len(asked) == 1 and is_unknown else None
     present = runs.present
     return next(iter(asked), present if present.status == "running" else None)
+
+
+def _rerun_on_it(runs: Runs, word: Word, failed: Attempt | None) -> Attempt | None:
+    """Return the re-run whose unnamed machine is gone, if it may have gone on with this one.
+
+    Unless it was asked to stop, or says so itself, only the failed run's rollback may be done.
+    """
+    present = runs.present
+    if failed is None or not has_unnamed_rerun(runs, failed) or present.machine_id:
+        return None
+    own = runs.newest_of(word.run_id, word.run_attempt) if word.run_id else None
+    return present if present.stop_requested_at or own is present else None
 
 
 def _before_it_begins(runs: Runs, word: Word, is_registered: bool) -> int | None:
