@@ -57,7 +57,7 @@ def test_a_page_waits_for_a_bounded_time() -> None:
 
 
 def test_no_page_is_read_for_a_reader_that_left_while_it_waited(memory_site: Site) -> None:
-    """Else the readers that a user has left hold up those that the user still has."""
+    """A user who closes pages and opens others does not wait for the closed ones."""
     ada = Principal("ada", frozenset({"read"}), "0123456789abcdef", user_id="ada")
 
     async def test() -> None:
