@@ -23,10 +23,8 @@ def claimed(settings: Settings) -> Iterator[Sequence[socket.socket]]:
     family, kind, protocol, address = resolve(settings)
     with ExitStack() as stack:
         claim = stack.enter_context(socket.socket(family, kind, protocol))
-        # Connections of an earlier server that are not forgotten yet must not be in the way.
-        claim.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            claim.bind(address)
+            _bind(claim, address)
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
                 raise InvalidSetting(refusal(error, settings)) from error
@@ -39,14 +37,30 @@ def claimed(settings: Settings) -> Iterator[Sequence[socket.socket]]:
         sockets = []
         for _ in range(settings.workers):
             ours = stack.enter_context(socket.socket(family, kind, protocol))
-            ours.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            ours.bind(address)
             # Connections inherit these: they will not be in the way of the next server's claim, and
             # an answer, which is written in one piece, waits for no other.
             ours.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            ours.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             ours.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            ours.bind(address)
             sockets.append(ours)
         yield sockets
+
+
+def _bind(claim: socket.socket, address: Any) -> None:
+    """Bind the claim; connections of an earlier server are not in its way.
+
+    The system remembers such a connection for a minute after its end, whatever server it was of.
+    The claim shares the port only if it must: where the first socket on a port shares it, Linux
+    lets every other claim in that does, until one of them listens.
+    """
+    try:
+        claim.bind(address)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        claim.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        claim.bind(address)
 
 
 def refusal(error: OSError, settings: Settings) -> str:

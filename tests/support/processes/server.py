@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import hmac
 import http.client
+import itertools
 import json
 import os
 import signal
@@ -13,7 +14,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +24,7 @@ SECRET = "a callback secret for tests"  # noqa: S105
 TOKEN = "an-admin-token-for-tests"  # noqa: S105
 MILEPOST = Path(sys.executable).with_name("milepost")
 PATIENCE_SECONDS = 30
+FIRST_PORT, PORT_SHARES, PORTS_OF_A_SHARE = 12_000, 8, 2_500
 
 
 class Answer(NamedTuple):
@@ -169,11 +171,32 @@ Make = Callable[..., Server]
 """Makes a server of the arguments that `Server` takes after its folder."""
 
 
+def _ports() -> Iterator[int]:
+    """Yield ports in turn, each test process its own.
+
+    Linux gives connections, and servers that ask for any port, those from 32,768 on. So a server
+    that a test stops finds its port free when it starts again.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    first = FIRST_PORT + worker % PORT_SHARES * PORTS_OF_A_SHARE
+    begin = os.getpid() % PORTS_OF_A_SHARE  # two runs on one machine begin at different ports
+    share = range(first, first + PORTS_OF_A_SHARE)
+    return itertools.cycle((*share[begin:], *share[:begin]))
+
+
 def free_port() -> int:
-    """Return a port that nobody listens on."""
+    """Return a port that nobody listens on, and that no other test gets soon."""
+    return next(filter(_nobody_has, _PORTS))
+
+
+def _nobody_has(port: int) -> bool:
+    """Tell whether the port has no socket and no connection that the system remembers."""
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def port_is_free(port: int) -> bool:
@@ -185,3 +208,6 @@ def port_is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+_PORTS = _ports()
