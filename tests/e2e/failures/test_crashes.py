@@ -11,16 +11,14 @@ from tests.e2e.killing import is_ready, kill_something, progress
 from tests.e2e.load import Load
 from tests.support.processes.server import MILEPOST, Make, Server
 
-KILLS = 20
 
-
-def test_twenty_kills_under_load_lose_nothing_and_double_nothing(server: Server) -> None:
+def test_kills_under_load_lose_nothing_and_double_nothing(server: Server, kills: int) -> None:
     seed = random.randrange(2**32)
     chance = random.Random(seed)
     sys.stdout.write(f"random seed {seed}\n")  # shown when the test fails
     load = Load(server, jobs=5, threads=6, limit=100_000).start()
     try:
-        for _ in range(KILLS):
+        for _ in range(kills):
             answered = len(load.receipts) + chance.randrange(1, 60)
             server.until(lambda goal=answered: progress(server, load, goal), "takes no callbacks")
             kill_something(server, chance)
@@ -31,7 +29,7 @@ def test_twenty_kills_under_load_lose_nothing_and_double_nothing(server: Server)
     server.kill()
 
     assert_nothing_lost_nothing_doubled(server, load)
-    assert len(load.receipts) > KILLS
+    assert len(load.receipts) > kills
 
 
 def test_a_projector_that_is_killed_folds_nothing_twice_and_leaves_nothing_out(

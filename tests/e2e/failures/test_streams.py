@@ -14,7 +14,6 @@ from tests.e2e.load import Load
 from tests.e2e.watching import read_whole, watching
 from tests.support.processes.server import Make, Server
 
-KILLS: Final = 20
 JOBS: Final = 4
 
 
@@ -27,7 +26,7 @@ def servers(request: pytest.FixtureRequest, make_server: Make) -> list[Server]:
     return [make_server(dsn).start(), make_server(dsn, "--workers", "2").start()]
 
 
-def test_readers_over_twenty_kills_read_the_log(servers: list[Server]) -> None:
+def test_readers_over_kills_read_the_log(servers: list[Server], kills: int) -> None:
     seed = random.randrange(2**32)
     chance = random.Random(seed)
     sys.stdout.write(f"random seed {seed}\n")  # shown when the test fails
@@ -40,7 +39,7 @@ def test_readers_over_twenty_kills_read_the_log(servers: list[Server]) -> None:
         *of_jobs, of_agent, of_all = watchers
         load.start()
         try:
-            for number in range(KILLS):
+            for number in range(kills):
                 goal = len(load.receipts) + chance.randrange(1, 60)
                 first.until(lambda goal=goal: progress(first, load, goal), "takes no callbacks")
                 kill_something(servers[number % len(servers)], chance)
@@ -50,11 +49,11 @@ def test_readers_over_twenty_kills_read_the_log(servers: list[Server]) -> None:
             server.until(lambda each=server: is_ready(each), "does not come back")
         with database_of(first) as services:
             log = whole_log(services)
-        assert len(load.receipts) > KILLS
+        assert len(load.receipts) > kills
         for job_id, watcher in zip(jobs, of_jobs, strict=True):
             read_whole(first, watcher, [event for event in log if event.originator_id == job_id])
             assert watcher.versions == list(range(1, len(watcher.versions) + 1))
         read_whole(first, of_agent, [event for event in log if event.originator_id == jobs[0]])
         read_whole(first, of_all, log)
-        assert of_all.connections > KILLS / len(servers) / 2
+        assert of_all.connections > kills / len(servers) / 2
         assert any(watcher.ends for watcher in of_jobs)
