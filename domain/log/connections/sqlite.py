@@ -60,6 +60,11 @@ class DurableConnectionPool(sqlite.SQLiteConnectionPool):
             raise OperationalError(f"{self.db_name}: {error}") from error
         return sqlite.SQLiteConnection(connection, max_age=self.max_age)
 
+    def close(self) -> None:
+        """Close all connections."""
+        super().close()
+        self._place.closed()
+
     def _set_up(self, connection: sqlite3.Connection) -> None:
         if not (self._only_looks or self.is_journal_mode_wal):
             connection.execute(WAL).fetchone()

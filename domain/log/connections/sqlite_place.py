@@ -51,6 +51,10 @@ class Place:
         else:
             self._opened = [_identity(path) for path in self._paths]
 
+    def closed(self) -> None:
+        """Note that no connection is left: another file may get the number of this one."""
+        _PLACES.discard(self)
+
     def has_opened(self, identity: Identity) -> bool:
         """Tell whether a connection has opened this file here."""
         return identity in self._opened

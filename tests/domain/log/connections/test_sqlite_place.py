@@ -15,6 +15,8 @@ from eventsourcing.persistence import OperationalError
 
 from domain.errors import StoreUnavailable
 from domain.job.callback import Callback
+from domain.log.connections.sqlite import SQLiteDatastore
+from domain.log.connections.sqlite_place import is_open_here
 from tests.support.stores.deployment import Deployment
 
 HEARTBEAT = Callback(job_id="job", type="heartbeat")
@@ -149,3 +151,15 @@ def test_what_others_rightly_do_beside_forbids_no_commit(sqlite: Deployment, fil
     again.close()
 
     assert sqlite.milepost.record(HEARTBEAT).position
+
+
+def test_a_file_is_open_here_until_the_store_is_closed(tmp_path: Path) -> None:
+    """The file system may give the number of a removed file to the next one."""
+    file = tmp_path / "test.db"
+    store = SQLiteDatastore(str(file))
+    with store.reading():
+        assert is_open_here(file)
+
+    store.close()
+
+    assert not is_open_here(file)
