@@ -72,7 +72,8 @@ class Deployment:
             self.kit = kit_over(recorder, shape)
         self.read_model, self.shadow = self.kit.read_model, self.kit.shadow
         self.tree, self.inspection = self.kit.tree, self.kit.inspection
-        self.kit.schema.apply()
+        if "CREATE_TABLE" not in env:
+            self.kit.schema.apply()
         self.read_model.prepare()
         self.tree.prepare()
         self.reader = Reader(self.read_model, self.milepost.mapper)
@@ -124,11 +125,11 @@ def in_memory(recorder: MemoryRecorder, shape: str) -> Kit:
 
 
 def prepared_env(kind: str, request: pytest.FixtureRequest) -> dict[str, str]:
-    """Return the library's settings for a store of that kind whose tables are empty."""
+    """Return the library's settings for a store of that kind whose tables are there, and empty."""
     if kind == "sqlite":
         folder: Path = request.getfixturevalue("store_folder")
         copyfile(request.getfixturevalue("prepared_file"), folder / FILE)
-    return _env(kind, request, "prepared_dsn")
+    return {**_env(kind, request, "prepared_dsn"), "CREATE_TABLE": "no"}
 
 
 def store_env(kind: str, request: pytest.FixtureRequest) -> dict[str, str]:

@@ -97,7 +97,6 @@ class Site:
             definitions=UsedDefinitions(deployment.read_model),
             clock=deployment.clock,
         )
-        self.services.prepare()
         self.app = app_over(self.services)
         self.client: Client = self.app.test_client(use_cookies=False)
 
