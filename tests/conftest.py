@@ -18,6 +18,7 @@ from domain.workflows.definition import Workflows
 from domain.workflows.files import load
 from tests.support import parts
 from tests.support.dealing import dealt
+from tests.support.loading import load_share
 from tests.support.processes.server import Make, Server
 from tests.support.stores.deployment import Clock, Deployment, prepared_env
 from tests.support.stores.postgres_server import PostgresServer, create_database
@@ -36,6 +37,14 @@ settings.load_profile("untimed")
 def pytest_xdist_auto_num_workers() -> int:
     """Run one worker more than there are cores: a third of the time tests wait for processes."""
     return min((os.cpu_count() or 1) + 1, MOST_WORKERS)
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Let each worker load another share of the modules first, if all tests run."""
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    if workers > 1 and session.config.args == session.config.getini("testpaths"):
+        worker = int(os.environ["PYTEST_XDIST_WORKER"].removeprefix("gw"))
+        load_share(Path(__file__).parent, worker, workers)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
