@@ -70,7 +70,7 @@ def wide_states(job_id: str) -> tuple[Instance, Timeline]:
                 run_id=ReportedValue(f"run-{run}"),
                 final=Final(status="failed", moment=Timestamp(minute(1))),
                 machines=tuple(
-                    OtherMachine(f"{run}-{number} \N{ROCKET}".ljust(180, "x"))
+                    OtherMachine(f"{run}-{number} \N{ROCKET}".ljust(180, "x"), left_at=minute(1))
                     for number in range(MAX_MACHINES)
                 ),
             )
