@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from api.intake import ci_words
 from api.intake.lenient_json import UNSTORABLE, storable
+from api.intake.no_values import QUOTED, QUOTES, SPACES, Reason, placeholder, word_for_nothing
 from api.schemas.ids import MAX_ID, MAX_RUN_ATTEMPT, PLAIN_ID, hashed, is_printable
 from api.schemas.times import sent_time
 from domain.job.callback import HEARTBEAT, STATUSES
@@ -25,30 +26,10 @@ MAX_ERROR: Final = 65_536
 LARGEST_WHOLE_FLOAT: Final = 2**53
 EARLIEST: Final = datetime.fromisoformat("2000-01-01T00:00:00+00:00")
 LATEST_AHEAD: Final = timedelta(hours=24)
-SPACES: Final = " \t\n\v\f\r"
-"""White space that shells and templates leave around a text."""
-NO_VALUES: Final = (
-    *("", "null", "NULL", "undefined", "None", "none", "nil", "<nil>", "<no value>", '""', "''"),
-    *("<none>", "<unset>", "<pending>", "<unknown>"),
-)
-"""What jq, JavaScript, Python, Ruby, Go, kubectl and shells write where there is no value."""
-PLACEHOLDERS: Final = (
-    r"\$\{\{[^{}]*\}\}",  # GitHub, Azure: ${{ github.run_id }}
-    r"\{\{[^{}]*\}\}",  # Ansible, Argo, Helm: {{ run_id }}
-    r"\$\{[^{}]*\}",  # shells, Jenkins, Terraform: ${RUN_ID}
-    r"\$\([^()]*\)",  # Azure, Tekton: $(Build.BuildId)
-    r"\$[A-Za-z_][A-Za-z0-9_]*",  # shells, GitLab: $CI_PIPELINE_ID
-    r"%[A-Za-z_][A-Za-z0-9_]*%",  # Windows: %BUILD_ID%
-)
-"""What is left of a template that nobody filled in, such as a variable in single quotes."""
-QUOTES: Final = "\"'"
-QUOTED: Final = r"""\"[^"]+"|'[^']+'"""
-"""A text in quotation marks, as Terraform prints an output without `-raw`, and YAML a text."""
 TRIMMED: Final = "had white space around it, which was left out"
 _WHITE: Final = re.compile("[\t\n\v\f\r]")
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f]")
 _QUOTED: Final = re.compile(QUOTED)
-_PLACEHOLDER: Final = re.compile("|".join(PLACEHOLDERS))
 _DIGITS: Final = re.compile(r"(\d{1,10})(?:\.0{1,9})?", re.ASCII)
 
 
@@ -86,32 +67,20 @@ def error(given: Any) -> Fit:
     return _fit(given, text)
 
 
-def or_nothing(bender: Bender) -> Bender:
-    """Return the bender, but for what tools write where there is no value: it counts as absent."""
+def unless(reason: Reason, bender: Bender) -> Bender:
+    """Return the bender, but for a text that is no value for this reason: it counts as absent."""
 
     def bend(given: Any) -> Fit:
-        if isinstance(given, str) and (word := given.strip(SPACES)) in NO_VALUES:
-            what = f"is {word!r}, which stands for no value" if word else "is white space only"
-            return Fit(None, f"{what}, so it counts as absent")
+        if isinstance(given, str) and (why := reason(given.strip(SPACES))):
+            return Fit(None, f"{why}, so it counts as absent")
         return bender(given)
 
     return bend
 
 
 def filled_in(bender: Bender) -> Bender:
-    """Return the bender, but for a placeholder that no template has filled in: it says nothing.
-
-    Two runs with one placeholder for an id would be one run, and no machine has such a name.
-    """
-    bend_value = or_nothing(bender)
-
-    def bend(given: Any) -> Fit:
-        if isinstance(given, str) and _PLACEHOLDER.fullmatch(word := given.strip(SPACES)):
-            shown = repr(word[:60])
-            return Fit(None, f"is {shown}, which nobody has filled in, so it counts as absent")
-        return bend_value(given)
-
-    return bend
+    """Return the bender, but for placeholders and for what tools write where there is no value."""
+    return unless(placeholder, unless(word_for_nothing, bender))
 
 
 def unquoted(bender: Bender) -> Bender:
@@ -289,7 +258,7 @@ def benders(clock: Callable[[], datetime]) -> dict[str, Bender]:
         "step": unquoted(trimmed_name),  # Without its step, the callback would begin an attempt.
         "run_attempt": run_attempt,
         "occurred_at": occurred_at(clock),
-        "error": or_nothing(error),
+        "error": unless(word_for_nothing, error),
         **{each: unquoted(filled_in(bender)) for each, bender in MAY_BE_UNFILLED.items()},
         # The id of a delivery only has to be the same again.
         "callback_id": filled_in(identity),

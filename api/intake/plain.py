@@ -5,16 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from api.intake.bending import (
-    FIELDS,
-    MAX_ERROR,
-    MAY_BE_UNFILLED,
-    NO_VALUES,
-    PLACEHOLDERS,
-    QUOTED,
-    QUOTES,
-    SPACES,
-)
+from api.intake.bending import FIELDS, MAX_ERROR, MAY_BE_UNFILLED
+from api.intake.no_values import NO_VALUES, PLACEHOLDERS, QUOTED, QUOTES, SPACES
 from api.schemas.ids import MAX_ID, PLAIN_ID
 from domain.job.callback import HEARTBEAT, STATUSES
 

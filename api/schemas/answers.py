@@ -9,7 +9,7 @@ from marshmallow import EXCLUDE, Schema, fields, validate
 
 from api.schemas.fields import LongInteger
 from domain.job.attempt.final import Outcome
-from domain.job.long_text import MAX_KEPT
+from domain.job.long_text import MAX_IN_STATE
 
 SKEW: Final = "The largest difference of a sender's clock to ours, if it is above 60 s"
 AS_OUTCOME: Final = {
@@ -23,8 +23,8 @@ def error_field() -> fields.String:
     return fields.String(
         allow_none=True,
         metadata={
-            "description": f"Of more than {MAX_KEPT:,} characters, head and tail; the job's events "
-            "have them all"
+            "description": f"Of more than {MAX_IN_STATE:,} characters, head and tail; the job's "
+            "events have them all"
         },
     )
 

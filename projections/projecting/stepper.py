@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from functools import partial
+from itertools import islice
 
 import msgspec
 
@@ -15,6 +16,7 @@ from domain.log.store import JobStore
 from domain.log.stored import Stored
 from projections.folding.job_fold import Folded, JobFold, New
 from projections.folding.weight import weight
+from projections.read_model.bounded import read_of
 from projections.read_model.contract import ReadModel
 from projections.read_model.rows import SetAside
 
@@ -30,7 +32,7 @@ RETRIED = 1000
 JOBS_AT_ONCE = 2_000
 """Events of at most this many jobs are folded at once, because their rows may have to be read."""
 HELD_BYTES = 16 * 2**20
-"""A step reads no further batch once the states that it holds take about this many bytes."""
+"""A step takes no further job once the states that it holds take about this many bytes."""
 REMEMBERED_BYTES = 32 * 2**20
 """About how many bytes of jobs' states are remembered from one step to the next."""
 
@@ -84,19 +86,19 @@ class Stepper:
         # The position is not read again while states are remembered: if another process has moved
         # it, `apply` fails.
         since = self._remembered_at if self._remembered else self._read_model.position()
-        position, count, new = since, 0, New()
+        position, count, new, room = since, 0, New(), HELD_BYTES
         for _ in range(self._batches):
             events = self._unfolded
             if not events:
                 events = self._store.events(position, self.batch)
                 self._read_is_full = is_full(events, self.batch)
-            folded = self._fold_in(events, new)
+            folded = self._fold_in(events, new, room)
             if folded:
                 position, count = events[folded - 1].position, count + folded
             self._unfolded = events[folded:]
             self.is_behind = bool(self._unfolded) or self._read_is_full
             # A step that keeps up ends here, and need not weigh what it holds.
-            if not self.is_behind or sum(map(weight, new.states.values())) >= HELD_BYTES:
+            if not self.is_behind or (room := HELD_BYTES - _held(new)) <= 0:
                 break
         if count:
             self._read_model.apply(self._fold.changes(since, position, new, self._generation))
@@ -116,22 +118,23 @@ class Stepper:
             changes = self._fold.changes(position, position, new, self._generation)
             self._read_model.apply(msgspec.structs.replace(changes, tried_again=job_ids))
 
-    def _fold_in(self, events: Sequence[Stored], new: New) -> int:
-        """Fold the first events, of at most `jobs_at_once` jobs; return how many that was."""
-        by_job: dict[str, list[Stored]] = {}
+    def _fold_in(self, events: Sequence[Stored], new: New, room: int) -> int:
+        """Fold the first events, of a bounded number of jobs; return how many that was.
+
+        There are at most `jobs_at_once` jobs, and those that are not in `new` yet take about `room`
+        bytes.
+        """
+        job_ids = dict.fromkeys(str(event.job_id) for event in events)
+        beginnings = self._beginnings(list(islice(job_ids, self._jobs_at_once)), new, room)
+        by_job: dict[str, list[Stored]] = {job_id: [] for job_id in beginnings}
         folded = 0
         for event in events:
-            job_id = str(event.job_id)
-            if job_id in by_job:
-                by_job[job_id].append(event)
-            elif len(by_job) < self._jobs_at_once:
-                by_job[job_id] = [event]
-            else:
+            if (history := by_job.get(str(event.job_id))) is None:
                 break
+            history.append(event)
             folded += 1
-        beginnings = self._beginnings(by_job, new)
-        for states, history in zip(beginnings, by_job.values(), strict=True):
-            self._fold_on(states, history, new)
+        for job_id, history in by_job.items():
+            self._fold_on(beginnings[job_id], history, new)
         return folded
 
     def _fold_on(self, before: Folded, events: Sequence[Stored], new: New) -> Folded:
@@ -140,24 +143,37 @@ class Stepper:
         new.states[after[0].job_id] = after
         return after
 
-    def _beginnings(self, job_ids: Collection[str], new: New) -> Sequence[Folded]:
-        """Return the states of these jobs: from this step, remembered ones, or from their rows."""
+    def _beginnings(self, job_ids: Sequence[str], new: New, room: int) -> dict[str, Folded]:
+        """Return the states of the first of these jobs, up to the one that fills the room.
+
+        They are from this step, remembered ones, or from the jobs' rows.
+        """
         known = {
             job_id: states
             for job_id in job_ids
             if (states := new.states.get(job_id) or self._remembered.get(job_id))
         }
-        unknown = [job_id for job_id in job_ids if job_id not in known]
+        documents = self._documents([job_id for job_id in job_ids if job_id not in known])
+        beginnings: dict[str, Folded] = {}
+        for job_id in job_ids:
+            if room <= 0 or (job_id not in known and job_id not in documents):
+                break
+            states = known.get(job_id) or self._loaded(job_id, *documents[job_id], new.set_aside)
+            beginnings[job_id] = states
+            if job_id not in new.states:
+                room -= weight(states)
+        return beginnings
+
+    def _documents(self, job_ids: Sequence[str]) -> dict[str, tuple[str | None, str | None]]:
+        """Return both documents of the first of these jobs, as many as two reads return."""
+        if not job_ids:
+            return {}
         views = self._fold.views
-        instances, timelines = (
-            self._read_model.documents(name, unknown) if unknown else {}
-            for name in (views.instance.name, views.timeline.name)
-        )
-        return [
-            known.get(job_id)
-            or self._loaded(job_id, instances.get(job_id), timelines.get(job_id), new.set_aside)
-            for job_id in job_ids
-        ]
+        instances = self._read_model.documents(views.instance.name, job_ids)
+        job_ids = read_of(job_ids, instances)
+        timelines = self._read_model.documents(views.timeline.name, job_ids)
+        job_ids = read_of(job_ids, timelines)
+        return {job_id: (instances.get(job_id), timelines.get(job_id)) for job_id in job_ids}
 
     def _loaded(
         self, job_id: str, instance: str | None, timeline: str | None, set_aside: list[SetAside]
@@ -170,3 +186,9 @@ class Stepper:
         for job_id, states in new.states.items():
             self._remembered.remember(job_id, states)
         self._remembered.evict()
+
+
+def _held(new: New) -> int:
+    """Return about how many bytes the states and snapshots take that are not written yet."""
+    snapshots = sum(len(snapshot.document) for snapshot in new.snapshots)
+    return sum(map(weight, new.states.values())) + snapshots

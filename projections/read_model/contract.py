@@ -7,7 +7,7 @@ events that the row has not folded yet.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
@@ -87,8 +87,11 @@ class ReadModel(Protocol):
         """Return the position up to which every event is folded."""
         ...
 
-    def documents(self, view: str, job_ids: Collection[str]) -> Mapping[str, str]:
-        """Return the documents of these jobs, by job id."""
+    def documents(self, view: str, job_ids: Sequence[str]) -> Mapping[str, str]:
+        """Return the documents of the first of these jobs, by job id and in this order.
+
+        A job without a row has none. See `bounded.py`.
+        """
         ...
 
     def apply(self, changes: Changes) -> None:

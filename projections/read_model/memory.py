@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from itertools import takewhile
@@ -63,11 +63,12 @@ class MemoryReadModel:
         """See `ReadModel.position`."""
         return self._position
 
-    def documents(self, view: str, job_ids: Collection[str]) -> Mapping[str, str]:
+    def documents(self, view: str, job_ids: Sequence[str]) -> Mapping[str, str]:
         """See `ReadModel.documents`."""
         with self._lock:
             rows = self._rows(view)
-            return {job_id: rows[job_id].document for job_id in job_ids if job_id in rows}
+            found = within_row_bytes(rows[job_id] for job_id in job_ids if job_id in rows)
+            return {row.job_id: row.document for row in found}
 
     def apply(self, changes: Changes) -> None:
         """See `ReadModel.apply`."""

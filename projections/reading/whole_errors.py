@@ -14,7 +14,7 @@ import msgspec
 from eventsourcing.persistence import MapperDeserialisationError
 
 from domain.job.events import StatusReported
-from domain.job.long_text import MAX_KEPT, is_shortened, kept
+from domain.job.long_text import MAX_IN_STATE, is_shortened, shortened
 from domain.job.runs.state import Runs
 from domain.log.bounded import READ_BYTES
 from domain.log.mapper import JobEventMapper, decoded
@@ -93,13 +93,13 @@ class WholeErrors:
         return found
 
     def _take(self, page: Sequence[Stored], wanted: Collection[str], to: dict[str, str]) -> None:
-        long = [each for each in page if len(each.state) > MAX_KEPT]
+        long = [each for each in page if len(each.state) > MAX_IN_STATE]
         for _, event in reversed(decoded(long, self._mapper)):
             if isinstance(event, MapperDeserialisationError) or _is_enough(to):
                 continue
             fact = event.fact
             if isinstance(fact, StatusReported) and fact.error:
-                shown = kept(fact.error)
+                shown = shortened(fact.error)
                 if shown in wanted:
                     to.setdefault(shown, fact.error)
 

@@ -26,8 +26,9 @@ from api.http.callers.stranger_log import StrangerLog
 from api.http.counting.counters import DUPLICATE, REASONS, RECORDED
 from api.http.headers import Headers
 from api.http.messages import Answer, Door, Request, Result
-from api.intake.bending import NO_VALUES, identity
+from api.intake.bending import identity
 from api.intake.callback import CallbackReader, Taken
+from api.intake.no_values import NO_VALUES
 from api.senders.signing_key import SigningKey
 from api.wiring import Services
 from domain.errors import MilepostError

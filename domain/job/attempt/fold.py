@@ -33,7 +33,7 @@ from domain.job.events import (
     StopRequested,
     TimeoutWithdrawn,
 )
-from domain.job.long_text import MAX_KEPT, kept
+from domain.job.long_text import MAX_IN_STATE, shortened
 
 
 def evolve(attempt: Attempt, fact: Fact) -> Attempt:
@@ -186,8 +186,8 @@ def _skewed(attempt: Attempt, fact: Received) -> Attempt:
 
 
 def _ended(attempt: Attempt, final: Final) -> Attempt:
-    if final.error and len(final.error) > MAX_KEPT:
-        final = msgspec.structs.replace(final, error=kept(final.error))
+    if final.error and len(final.error) > MAX_IN_STATE:
+        final = msgspec.structs.replace(final, error=shortened(final.error))
     if attempt.final is None or attempt.final.yields_to(final):
         # An attempt that runs after all has the machine that it names, not one passed on before.
         is_settled = attempt.stopped_at or final.status == "failed"

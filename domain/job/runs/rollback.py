@@ -42,7 +42,7 @@ def rollback_of(
     if attempt.final and not attempt.final.ordered:
         # After an operator's order, a run that goes on changes nothing but its machine.
         is_wanted = is_wanted or _says_it_runs(facts, attempt)
-        is_wanted = is_wanted or has_unnamed_rerun(runs, attempt)
+    is_wanted = is_wanted or has_unnamed_rerun(runs, attempt)
     if attempt.rollback_requested_at:
         withdrawn = RollbackWithdrawn(recorded_at=now, attempt=attempt.number)
         return withdrawn if is_wanted else None

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, LiteralString
 
 from domain.log.connections.postgres_prepared import Prepared
 from domain.log.parameters import as_json
 from domain.log.postgres import PostgresRecorder
 from projections.read_model.contract import SHAPE, PositionMoved
-from projections.read_model.postgres.statements import Statements
-from projections.read_model.rows import Changes
+from projections.read_model.postgres.statements import Statements, within_bytes
+from projections.read_model.rows import Changes, Row
+from projections.read_model.tables import VIEWS
 
 # LATERAL and OFFSET 0: the plan uses the indexes, also if it was made when the tables were small.
 SELECT_DOCUMENTS: dict[str, LiteralString] = {
-    "instances": """
-        SELECT stored.job_id, stored.document
-          FROM json_array_elements_text(%s::json) AS wanted (job_id)
+    view: within_bytes(
+        f"""
+        SELECT wanted.place, stored.job_id, stored.version, stored.document
+          FROM json_array_elements_text(%s::json) WITH ORDINALITY AS wanted (job_id, place)
          CROSS JOIN LATERAL (
-               SELECT job_id, document FROM milepost_instances
+               SELECT job_id, version, document FROM milepost_{view}
                 WHERE job_id = wanted.job_id OFFSET 0) AS stored
-    """,
+        """,
+        "job_id, version, document",
+        "place",
+    )
+    for view in VIEWS
 }
-SELECT_DOCUMENTS["timelines"] = SELECT_DOCUMENTS["instances"].replace("instances", "timelines")
 # The commit does not wait for the disk: rows that a crash loses are folded again from the events.
 BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL synchronous_commit = off"
 MOVE: LiteralString = """
@@ -96,10 +101,10 @@ class Applying(Statements):
             {f"{self._prefix}_{name}": self._on(applied) for name, applied in APPLIED.items()}
         )
 
-    def documents(self, view: str, job_ids: Collection[str]) -> Mapping[str, str]:
+    def documents(self, view: str, job_ids: Sequence[str]) -> Mapping[str, str]:
         """See `ReadModel.documents`."""
-        rows = self._rows(SELECT_DOCUMENTS[view], as_json(job_ids))
-        return {row["job_id"]: row["document"] for row in rows}
+        rows = self._first(Row, SELECT_DOCUMENTS[view], as_json(job_ids))
+        return {row.job_id: row.document for row in rows}
 
     def apply(self, changes: Changes) -> None:
         """See `ReadModel.apply`."""

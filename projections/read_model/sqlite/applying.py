@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, LiteralString
 
@@ -10,14 +10,15 @@ import msgspec
 
 from domain.log.parameters import as_json, utc_text
 from projections.read_model.contract import PositionMoved
-from projections.read_model.rows import Changes, InstanceRow, ViewSnapshot
+from projections.read_model.rows import Changes, InstanceRow, Row, ViewSnapshot
 from projections.read_model.sqlite.statements import Statements
 from projections.read_model.tables import VIEWS
 
+# With CROSS JOIN, SQLite reads the left table first, which is in the order of the array.
 SELECT_DOCUMENTS: dict[str, LiteralString] = {
     view: f"""
-        SELECT job_id, document FROM milepost_{view}
-         WHERE job_id IN (SELECT value FROM json_each(?))
+        SELECT job_id, version, document
+          FROM json_each(?) AS wanted CROSS JOIN milepost_{view} ON job_id = wanted.value
     """
     for view in VIEWS
 }
@@ -56,10 +57,10 @@ UPSERT_SNAPSHOT: LiteralString = """
 class Applying(Statements):
     """Write what a batch of events changes."""
 
-    def documents(self, view: str, job_ids: Collection[str]) -> Mapping[str, str]:
+    def documents(self, view: str, job_ids: Sequence[str]) -> Mapping[str, str]:
         """See `ReadModel.documents`."""
-        wanted = as_json(list(job_ids))
-        return {row[0]: row[1] for row in self._rows(SELECT_DOCUMENTS[view], wanted)}
+        rows = self._first(Row, SELECT_DOCUMENTS[view], as_json(job_ids))
+        return {row.job_id: row.document for row in rows}
 
     def apply(self, changes: Changes) -> None:
         """See `ReadModel.apply`."""

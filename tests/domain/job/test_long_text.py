@@ -9,7 +9,7 @@ import pytest
 from domain.job.attempt.fold import evolve
 from domain.job.attempt.state import Attempt
 from domain.job.events import AttemptCancelled, AttemptFailed, Fact, JobTimedOut, StatusReported
-from domain.job.long_text import MAX_KEPT, kept
+from domain.job.long_text import MAX_IN_STATE, shortened
 from tests.support.jobs.stories import FIRST, STEP, told
 from tests.support.stores.deployment import NOON
 
@@ -17,13 +17,13 @@ LONG = "TASK [first]\n" + "x" * 60_000 + "\nfatal: the reason"
 
 
 def test_a_text_that_is_not_long_is_kept_whole() -> None:
-    assert kept("é" * MAX_KEPT) == "é" * MAX_KEPT
+    assert shortened("é" * MAX_IN_STATE) == "é" * MAX_IN_STATE
 
 
 def test_a_long_text_keeps_its_head_and_its_tail_and_says_where_the_rest_is() -> None:
-    text = kept(LONG)
+    text = shortened(LONG)
 
-    assert len(text) == MAX_KEPT
+    assert len(text) == MAX_IN_STATE
     assert text.startswith("TASK [first]\nxxx")
     assert text.endswith("xxx\nfatal: the reason")
     assert "58,031 characters and more are left out here; the job's events have them" in text
@@ -43,7 +43,7 @@ def test_an_attempt_keeps_a_long_error_cut_whatever_ended_it(fact: Fact) -> None
     final = evolve(Attempt(), fact).final
 
     assert final is not None
-    assert final.error == kept(LONG)
+    assert final.error == shortened(LONG)
 
 
 def test_a_long_failure_again_does_not_end_the_next_try() -> None:

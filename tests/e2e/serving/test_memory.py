@@ -5,6 +5,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
+from projections.folding.job_fold import JobFold
+from projections.read_model.rows import Changes
+from tests.e2e.inspection import database_of
+from tests.support.jobs.wide import wide_states
 from tests.support.processes import heavy
 from tests.support.processes.server import Make
 
@@ -17,3 +23,28 @@ def test_long_errors_and_large_callbacks_fit_into_memory(
     found = heavy.burden(server, jobs=1_000, large=40)
 
     assert {name: size for name, size in found.items() if size > heavy.MOST_BYTES} == {}
+
+
+def test_lists_of_wide_jobs_that_need_somebody_fit_into_memory(
+    make_server: Make, database_url: str | None
+) -> None:
+    server = make_server(database_url).start()
+    server.patience = 120
+    with database_of(server) as services:
+        fold = JobFold(services.milepost.mapper, services.workflows)
+        rows = [fold.rows(wide_states(f"job-{number}"))[0] for number in range(25)]
+        services.read_model.apply(Changes(0, 0, rows))
+
+    def reads(_: int) -> set[int]:
+        answers = [server.get("/api/jobs?attention=true&limit=25") for _ in range(3)]
+        assert answers[0].status == 503 or len(answers[0].body["jobs"]) > 15
+        return {answer.status for answer in answers}
+
+    with ThreadPoolExecutor(8) as pool:
+        found = set().union(*pool.map(reads, range(8)))
+
+    # Two lists of one caller are made at a time, and who waits for too long is told so.
+    assert found - {503} == {200}
+    assert {
+        name: size for name, size in heavy.peaks(server).items() if size > heavy.MOST_BYTES
+    } == {}

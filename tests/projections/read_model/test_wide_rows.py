@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from projections.read_model.bounded import is_full
+from projections.read_model.bounded import is_full, read_of
 from projections.read_model.filters import AttentionFilter, JobFilter
 from projections.read_model.rows import DueRow
 from tests.support.jobs.strategies import minute
@@ -61,3 +61,18 @@ def test_wide_rows_are_counted_without_being_read(stores: Deployment) -> None:
 
     assert stores.read_model.count(JobFilter(limit=JOBS)) == JOBS
     assert stores.read_model.count(JobFilter(limit=4)) == 4
+
+
+def test_documents_of_wide_rows_are_those_of_the_first_jobs_that_were_asked_for(
+    stores: Deployment,
+) -> None:
+    widen(stores.read_model, JOBS)
+    asked = [f"job-{number}" for number in (7, 3, 99, 9, 0, 5, 1)]
+
+    found = stores.read_model.documents("instances", asked)
+
+    assert list(found) == ["job-7", "job-3", "job-9", "job-0"]
+    assert list(read_of(asked, found)) == asked[:5]
+    assert (
+        list(read_of(asked[:3], stores.read_model.documents("instances", asked[:3]))) == asked[:3]
+    )

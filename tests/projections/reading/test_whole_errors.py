@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from domain.job.callback import Callback
-from domain.job.long_text import MAX_KEPT, is_shortened
+from domain.job.long_text import MAX_IN_STATE, is_shortened
 from domain.log.bounded import READ_BYTES, within_bytes
 from domain.log.reading.contract import PAGE, Log
 from domain.log.stored import Stored
@@ -55,7 +55,7 @@ def test_an_error_before_many_heartbeats_is_found(memory: Deployment) -> None:
 
 
 def test_an_error_that_looks_shortened_stays_as_it_was_sent(memory: Deployment) -> None:
-    looks_so = "[… are left out here; the job's events have them …]".ljust(MAX_KEPT)
+    looks_so = "[… are left out here; the job's events have them …]".ljust(MAX_IN_STATE)
     report(memory, status="failed", error=looks_so)
     kept = memory.reader.instance("job")
     assert kept is not None
@@ -83,7 +83,7 @@ class LongLog:
         return read
 
 
-@pytest.mark.parametrize("length", [2, MAX_KEPT + 1, 2**20])
+@pytest.mark.parametrize("length", [2, MAX_IN_STATE + 1, 2**20])
 def test_one_look_reads_a_bounded_part_of_a_history(memory: Deployment, length: int) -> None:
     report(memory, status="failed", error=FIRST)
     kept = memory.reader.instance("job")

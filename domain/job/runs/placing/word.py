@@ -16,7 +16,7 @@ from domain.job.events import (
     StatusReported,
     StepReported,
 )
-from domain.job.long_text import kept
+from domain.job.long_text import shortened
 
 
 class Word:
@@ -129,7 +129,7 @@ def is_the_next_failure(later: Attempt, attempt: Attempt, final: Final, word: Wo
         return not is_before(fact.occurred_at, later.opened_at)
     # An equal failure may be a repetition of the first one, which must not end the next try.
     error, step, failed_step = (getattr(fact, name) for name in ("error", "step", "failed_step"))
-    said = error and kept(error), step, failed_step
+    said = error and shortened(error), step, failed_step
     return said != (final.error, final.step, final.failed_step)
 
 
