@@ -16,6 +16,7 @@ from domain.log.stored import Stored
 from projections.read_model.bounded import within_bytes as within_row_bytes
 from projections.read_model.contract import SHAPE, PositionMoved, WakeUps
 from projections.read_model.filters import AttentionFilter, JobFilter
+from projections.read_model.machines import MOST_USES, MachineRow, MachineUse
 from projections.read_model.rows import (
     Changes,
     DueRow,
@@ -47,6 +48,7 @@ class MemoryReadModel:
         self._timelines: dict[str, Row] = {}
         self._set_aside: dict[tuple[int, str], SetAside] = {}
         self._snapshots: dict[tuple[str, str, int], ViewSnapshot] = {}
+        self._machines: set[MachineRow] = set()
 
     def prepare(self) -> None:
         """Do nothing: memory has no tables."""
@@ -85,6 +87,13 @@ class MemoryReadModel:
                     del self._snapshots[job_view_version]
             self._snapshots |= {(s.job_id, s.view, s.version): s for s in changes.snapshots}
             self._set_aside |= {(event.position, event.view): event for event in changes.set_aside}
+            again = changes.tried_again
+            left = {row for row in self._machines if row.job_id not in again} if again else None
+            self._machines = (
+                (self._machines if left is None else left)
+                .difference(changes.machines_given_up)
+                .union(changes.machines)
+            )
 
     def sight(self, view: str, job_id: str) -> Sighting:
         """See `ReadModel.sight`."""
@@ -141,6 +150,19 @@ class MemoryReadModel:
                 and wanted.status in (None, row.status)
                 and (wanted.before is None or row.first_position < wanted.before)
             ]
+
+    def uses_of(self, machines: Collection[str]) -> Sequence[MachineUse] | None:
+        """See `ReadModel.uses_of`."""
+        with self._lock:
+            found: list[MachineUse] = []
+            for machine in sorted(machines):
+                its_own = sorted(row.job_id for row in self._machines if row.machine == machine)
+                found += [
+                    MachineUse(machine, job_id, self._instances[job_id].user_id)
+                    for job_id in its_own[:MOST_USES]
+                    if job_id in self._instances
+                ]
+            return found
 
     def last_run(self, workflow: str) -> Row | None:
         """See `ReadModel.last_run`."""
