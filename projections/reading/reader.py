@@ -22,6 +22,7 @@ from projections.read_model.contract import FIRST_START, ReadModel
 from projections.read_model.filters import AttentionFilter, JobFilter
 from projections.read_model.rows import Row, SetAside
 from projections.read_model.sightings import Sighting
+from projections.reading.uses import with_uses
 from projections.reading.waiting_places import WaitingPlaces
 from projections.views.instance import Instance
 from projections.views.reasons import GROUPS, Group
@@ -86,13 +87,22 @@ class Reader:
             instance = self._fold(self._views.instance, sighting)
         return instance if instance.version else None
 
+    def present(self, job_id: str) -> Instance | None:
+        """Return what `instance` returns, and which of its machines other jobs use."""
+        instance = self.instance(job_id)
+        return self._with_uses([instance])[0] if instance else None
+
+    def _with_uses(self, instances: Sequence[Instance]) -> Sequence[Instance]:
+        with translated():
+            return with_uses(instances, self._read_model)
+
     def recorded(self, job_id: str, version: int) -> Instance:
-        """Return a job's instance that has the event which a receipt names, or a newer one.
+        """Return a job's present instance that has the event which a receipt names, or a newer one.
 
         Raises `StoreUnavailable` if the log lacks that event: a failover to a standby that was
         behind came between the commit and this read, and what was asked for must be repeated.
         """
-        instance = self.instance(job_id)
+        instance = self.present(job_id)
         if instance is None or instance.version < version:
             raise StoreUnavailable(f"the log lost version {version} of job {job_id!r} meanwhile")
         return instance
@@ -126,7 +136,7 @@ class Reader:
             return error
 
     def each(self, job_ids: Sequence[str]) -> Sequence[Instance | Exception | None]:
-        """Return for each job what `instance` returns, or the error that it raises.
+        """Return for each job what `present` returns, or the error that it raises.
 
         A job is read once, however often it is named.
         """
@@ -135,7 +145,7 @@ class Reader:
 
     def _attempted(self, job_id: str) -> Instance | Exception | None:
         try:
-            return self.instance(job_id)
+            return self.present(job_id)
         except Exception as error:  # a bug about one job is for that job's reader alone
             return error
 
@@ -150,13 +160,13 @@ class Reader:
         """Return a page of instances as of the read model's position, the newest first."""
         measured, more = self._measured(msgspec.structs.replace(wanted, limit=wanted.limit + 1))
         instances = [instance for instance, _ in measured]
-        return Page(instances[: wanted.limit], more)
+        return Page(self._with_uses(instances[: wanted.limit]), more)
 
     def instances(self, wanted: JobFilter) -> Iterator[Instance]:
         """Yield at most `wanted.limit` instances, the newest first, as `measured_instances`."""
         some = msgspec.structs.replace(wanted, limit=min(wanted.limit, PAGE_JOBS))
         for instance, _ in islice(self.measured_instances(some), wanted.limit):
-            yield instance
+            yield self._with_uses([instance])[0]
 
     def measured_instances(self, wanted: JobFilter) -> Iterator[tuple[Instance, int]]:
         """Yield all instances, the newest first, each with the length of its stored document.
@@ -219,7 +229,8 @@ class Reader:
                 msgspec.structs.replace(wanted, limit=wanted.limit + 1)
             )
             instances = [self._of_row(row) for row in rows[: wanted.limit]]
-            return Page(instances, bool(rows) and is_full(rows, wanted.limit + 1))
+            more = bool(rows) and is_full(rows, wanted.limit + 1)
+            return Page(with_uses(instances, self._read_model), more)
 
     def attention_counts(self, now: datetime) -> Mapping[Group, int]:
         """Return the number of jobs that need somebody by their worst group of reasons.
