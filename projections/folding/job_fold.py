@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from collections.abc import Set as AbstractSet
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec
 
 from domain.job.runs.machines import machines_in_use
+from domain.job.runs.state import Runs
 from domain.log.mapper import JobEventMapper, decoded
 from domain.log.stored import Stored
 from domain.workflows.definition import Workflows
@@ -27,16 +27,18 @@ log = logging.getLogger("milepost.projector")
 Folded: TypeAlias = tuple[Instance, Timeline]
 
 
+NO_RUNS: Final = Runs()
+
+
 class New:
     """Folded states by job, set-aside events and snapshots, which are not written yet.
 
-    `machines_before` has the machines that a job worked or ran on before; a job that is missing
-    had no row.
+    `runs_before` has the runs of the jobs as they are written; a job that is missing has no row.
     """
 
     def __init__(self) -> None:
         self.states: dict[str, Folded] = {}
-        self.machines_before: dict[str, AbstractSet[str]] = {}
+        self.runs_before: dict[str, Runs] = {}
         self.set_aside: list[SetAside] = []
         self.snapshots: list[ViewSnapshot] = []
 
@@ -123,7 +125,8 @@ def _machines_changed(new: New) -> tuple[list[MachineRow], list[MachineRow]]:
     """Return the rows of machines that jobs do not use any more, and of those that they use now."""
     given_up, machines = list[MachineRow](), list[MachineRow]()
     for job_id, (instance, _) in new.states.items():
-        before, after = new.machines_before.get(job_id, frozenset()), machines_in_use(instance.runs)
+        before = machines_in_use(new.runs_before.get(job_id, NO_RUNS))
+        after = machines_in_use(instance.runs)
         if before != after:
             given_up += machine_rows(job_id, before - after)
             machines += machine_rows(job_id, after - before)

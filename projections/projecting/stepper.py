@@ -8,7 +8,6 @@ from functools import partial
 
 import msgspec
 
-from domain.job.runs.machines import machines_in_use
 from domain.log.bounded import is_full
 from domain.log.reading.contract import pages_of
 from domain.log.recalling.recent_jobs import RecentJobs
@@ -137,8 +136,8 @@ class Stepper:
 
     def _fold_on(self, before: Folded, events: Sequence[Stored], new: New) -> Folded:
         job_id = before[0].job_id
-        if job_id not in new.machines_before:
-            new.machines_before[job_id] = machines_in_use(before[0].runs)
+        if job_id not in new.states:
+            new.runs_before[job_id] = before[0].runs
         after = self._fold.folded(before, events, new.set_aside)
         new.snapshots += self._fold.snapshots(before, after)
         new.states[job_id] = after
