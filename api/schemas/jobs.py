@@ -100,7 +100,7 @@ class JobSchema(AnswerSchema):
         metadata={
             "description": "True while another job works or runs on the machine that the open "
             "rollback names: do not remove it. false: remove it. null without an open rollback, "
-            "for the past, in streams, and while the read model is being rebuilt"
+            "for the past, in streams, and while the read model is behind or being rebuilt"
         },
     )
     stop_requested_at = fields.AwareDateTime(allow_none=True)

@@ -16,7 +16,7 @@ from domain.errors import MilepostError, Unavailable
 from domain.log.reading.contract import Log
 from domain.log.stored import Stored
 from projections.read_model.filters import AttentionFilter, JobFilter
-from projections.read_model.machines import MachineUse
+from projections.read_model.machines import MachineUses
 from projections.read_model.rows import Changes, DueRow, Edition, Row, SetAside, ViewSnapshot
 from projections.read_model.sightings import Sighting
 
@@ -131,7 +131,7 @@ class ReadModel(Protocol):
         """Return at most `limit` instances, the newest first; see `bounded.py`."""
         ...
 
-    def uses_of(self, machines: Collection[str]) -> Sequence[MachineUse] | None:
+    def uses_of(self, machines: Collection[str]) -> MachineUses | None:
         """Return the jobs that work or run on the machines with these digests.
 
         At most `MOST_USES` jobs are named of each machine. None while rows of another shape are

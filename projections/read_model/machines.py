@@ -6,7 +6,7 @@ not store.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from hashlib import sha256
 
 import msgspec
@@ -28,6 +28,13 @@ class MachineUse(msgspec.Struct, frozen=True, gc=False):
     machine: str
     job_id: str
     user_id: str | None
+
+
+class MachineUses(msgspec.Struct, frozen=True, gc=False):
+    """The jobs of some machines as of a position of the read model."""
+
+    position: int
+    uses: Sequence[MachineUse]
 
 
 def digest_of(server_id: str) -> str:

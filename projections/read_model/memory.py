@@ -16,7 +16,7 @@ from domain.log.stored import Stored
 from projections.read_model.bounded import within_bytes as within_row_bytes
 from projections.read_model.contract import SHAPE, PositionMoved, WakeUps
 from projections.read_model.filters import AttentionFilter, JobFilter
-from projections.read_model.machines import MOST_USES, MachineRow, MachineUse
+from projections.read_model.machines import MOST_USES, MachineRow, MachineUse, MachineUses
 from projections.read_model.rows import (
     Changes,
     DueRow,
@@ -151,7 +151,7 @@ class MemoryReadModel:
                 and (wanted.before is None or row.first_position < wanted.before)
             ]
 
-    def uses_of(self, machines: Collection[str]) -> Sequence[MachineUse] | None:
+    def uses_of(self, machines: Collection[str]) -> MachineUses | None:
         """See `ReadModel.uses_of`."""
         with self._lock:
             found: list[MachineUse] = []
@@ -162,7 +162,7 @@ class MemoryReadModel:
                     for job_id in its_own[:MOST_USES]
                     if job_id in self._instances
                 ]
-            return found
+            return MachineUses(self._position, found)
 
     def last_run(self, workflow: str) -> Row | None:
         """See `ReadModel.last_run`."""

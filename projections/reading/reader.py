@@ -22,7 +22,7 @@ from projections.read_model.contract import FIRST_START, ReadModel
 from projections.read_model.filters import AttentionFilter, JobFilter
 from projections.read_model.rows import Row, SetAside
 from projections.read_model.sightings import Sighting
-from projections.reading.uses import with_uses
+from projections.reading.uses import Uses
 from projections.reading.waiting_places import WaitingPlaces
 from projections.views.instance import Instance
 from projections.views.reasons import GROUPS, Group
@@ -78,6 +78,7 @@ class Reader:
         """When this store was first opened by a release with start deadlines, once it is known."""
         self._looked_around_at: float | None = None
         self._waiting = WaitingPlaces(MAX_WAITERS)
+        self._uses = Uses(read_model, mapper, self.instance)
 
     def instance(self, job_id: str) -> Instance | None:
         """Return a job's instance; None if the job has no event."""
@@ -94,7 +95,7 @@ class Reader:
 
     def _with_uses(self, instances: Sequence[Instance]) -> Sequence[Instance]:
         with translated():
-            return with_uses(instances, self._read_model)
+            return self._uses.added_to(instances)
 
     def recorded(self, job_id: str, version: int) -> Instance:
         """Return a job's present instance that has the event which a receipt names, or a newer one.
@@ -230,7 +231,7 @@ class Reader:
             )
             instances = [self._of_row(row) for row in rows[: wanted.limit]]
             more = bool(rows) and is_full(rows, wanted.limit + 1)
-            return Page(with_uses(instances, self._read_model), more)
+            return Page(self._uses.added_to(instances), more)
 
     def attention_counts(self, now: datetime) -> Mapping[Group, int]:
         """Return the number of jobs that need somebody by their worst group of reasons.

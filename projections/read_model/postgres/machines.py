@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from typing import LiteralString
 
 from domain.log.parameters import as_json
-from projections.read_model.machines import MOST_USES, MachineUse
+from projections.read_model.machines import MOST_USES, MachineUse, MachineUses
 from projections.read_model.postgres.statements import Statements
 
 # Rows of another shape give no row at all.
 SELECT_USES: LiteralString = f"""
-    SELECT used.machine, used.job_id, used.user_id
+    SELECT served.position, used.machine, used.job_id, used.user_id
       FROM milepost_read_model AS served
       LEFT JOIN (
            SELECT found.machine, found.job_id, stored.user_id
@@ -30,7 +30,10 @@ SELECT_USES: LiteralString = f"""
 class Machines(Statements):
     """Find the jobs of a machine."""
 
-    def uses_of(self, machines: Collection[str]) -> Sequence[MachineUse] | None:
+    def uses_of(self, machines: Collection[str]) -> MachineUses | None:
         """See `ReadModel.uses_of`."""
         rows = self._rows(SELECT_USES, as_json(list(machines)), self.shape)
-        return [MachineUse(**row) for row in rows if row["machine"] is not None] if rows else None
+        if not rows:
+            return None
+        position = max(row.pop("position") for row in rows)
+        return MachineUses(position, [MachineUse(**row) for row in rows if row["machine"]])

@@ -139,7 +139,8 @@ def test_a_job_that_is_well_again_needs_nobody(stores: Deployment) -> None:
 def used(read_model: ReadModel, *machines: str) -> list[tuple[str, str, str | None]]:
     found = read_model.uses_of(machines)
     assert found is not None
-    return [msgspec.structs.astuple(use) for use in found]
+    assert found.position == read_model.position()
+    return [msgspec.structs.astuple(use) for use in found.uses]
 
 
 def test_a_machine_has_two_jobs_at_most_that_use_it(stores: Deployment) -> None:

@@ -80,7 +80,7 @@ def assert_every_machine_is_right(made: Deployment) -> None:
         using = [each.job_id for each in instances if server_id in machines_in_use(each.runs)]
         found = made.read_model.uses_of([digest_of(server_id)])
         assert found is not None
-        assert [use.job_id for use in found] == sorted(using)[:MOST_USES]
+        assert [use.job_id for use in found.uses] == sorted(using)[:MOST_USES]
 
 
 def assert_every_read_is_right(made: Deployment) -> None:

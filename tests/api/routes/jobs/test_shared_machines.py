@@ -83,7 +83,8 @@ def test_a_confirmed_removal_is_held_back_no_more(site: Site) -> None:
     site.ordered("stopped", "a", server_id="srv-1")
     site.project()
 
-    assert asked(site) == (False, None)
+    assert asked(site) == (True, None)
+    assert site.job("a")["stopped_at"] is not None
     assert reasons(site) == []
 
 
@@ -148,3 +149,33 @@ def test_a_machine_in_doubt_is_looked_up_too(site: Site) -> None:
     uses(site)
 
     assert [reason["reason"] for reason in reasons(site)] == ["machine_shared"]
+
+
+# While the read model is behind
+
+
+def test_a_callback_counts_before_it_is_projected(site: Site) -> None:
+    left(site)
+    site.project()
+    site.register("b", "agent-b", "ada")
+    assert site.job("a")["rollback_held"] is False
+
+    site.report("b", status="running", **SHARED)
+
+    assert site.job("a")["rollback_held"] is True
+    assert [reason["reason"] for reason in reasons(site)] == ["machine_shared"]
+
+
+def test_a_timeout_that_is_taken_back_counts_too(site: Site) -> None:
+    """The heartbeat of the other job names no machine."""
+    left(site)
+    uses(site, status="provisioning")
+    site.clock.advance(1800)
+    site.watch()
+    site.project()
+    assert (site.job("b")["timed_out"], site.job("a")["rollback_held"]) == (True, False)
+
+    site.report("b", type="heartbeat", workflow_run_id="2")
+
+    assert site.job("b")["status"] == "provisioning"
+    assert site.job("a")["rollback_held"] is True
