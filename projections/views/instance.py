@@ -34,8 +34,9 @@ class Instance(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     `ahead_at` is the latest time of an earlier event, if it is later than that of the last event:
     another host's clock may be ahead. Else it is None. `refusals` counts refused callbacks.
     `used_elsewhere` is known of a present state alone, and of a job that names machines for
-    removal. It has those that another job works or runs on, each with that job's id, or None if it
-    belongs to another user. No event or document has it: a reader adds it.
+    removal; it is None where nobody knows. It has those that another job works or runs on, each
+    with that job's id, or None if that job belongs to another user. No event or document has it: a
+    reader adds it.
     """
 
     job_id: str

@@ -121,7 +121,10 @@ def _left(
     words: Words = (
         f"Attempt {number} left the machine {machine} behind ",
         Age(since),
-        " ago, and nobody has confirmed that it is gone. Remove it, then: ",
+        " ago, and nobody has confirmed that it is gone. ",
+        "Milepost cannot tell now whether another job uses it: if none does, remove it, then: "
+        if server_id and instance.used_elsewhere is None
+        else "Remove it, then: ",
         _confirm(instance, server_id),
     )
     return _reason("machine_left", since, words, now)

@@ -213,7 +213,8 @@ def _left(instance: Instance, machine: str) -> str:
             f"another job uses its machine {machine}: do not remove it. "
             f"Once it is removed, {confirm}"
         )
-    return f"its machine {machine} has to be removed; {confirm}"
+    unless = " unless another job uses it" if instance.used_elsewhere is None else ""
+    return f"its machine {machine} has to be removed{unless}; {confirm}"
 
 
 def _waits(instance: Instance) -> list[str]:
