@@ -15,7 +15,6 @@ import msgspec
 
 from domain.job.events import (
     JobEvent,
-    Machine,
     MetadataReported,
     RollbackWithdrawn,
     StatusReported,
@@ -105,14 +104,11 @@ class Uses:
         found: dict[str, None] = {}
         for stored, event in decoded(tail, self._mapper):
             match event:
-                case JobEvent(fact=Machine(server_id=str() as server_id)):
-                    if server_id in machines:
-                        found[stored.job_id] = None
-                case JobEvent(fact=MetadataReported() | StepReported()):
-                    pass
-                case _:
-                    # The job may go on with a machine that it named before.
-                    found[stored.job_id] = None
+                case JobEvent(fact=MetadataReported() | StepReported() as fact):
+                    if fact.server_id not in machines:
+                        continue
+            # Any other one may let the job go on with a machine that it named before.
+            found[stored.job_id] = None
         return list(found)
 
     def _present_uses(
