@@ -87,13 +87,10 @@ class MemoryReadModel:
                     del self._snapshots[job_view_version]
             self._snapshots |= {(s.job_id, s.view, s.version): s for s in changes.snapshots}
             self._set_aside |= {(event.position, event.view): event for event in changes.set_aside}
-            again = changes.tried_again
-            left = {row for row in self._machines if row.job_id not in again} if again else None
-            self._machines = (
-                (self._machines if left is None else left)
-                .difference(changes.machines_given_up)
-                .union(changes.machines)
-            )
+            if again := changes.tried_again:
+                self._machines = {row for row in self._machines if row.job_id not in again}
+            self._machines.difference_update(changes.machines_given_up)
+            self._machines.update(changes.machines)
 
     def sight(self, view: str, job_id: str) -> Sighting:
         """See `ReadModel.sight`."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.web.site import MACHINE, Site
+from tests.support.web.site import ADMIN, MACHINE, Site, bearer
 
 SHARED = {**MACHINE, "workflow_run_id": "2"}
 
@@ -112,6 +112,18 @@ def test_a_document_from_a_cache_is_replaced_when_the_other_job_reports(site: Si
     assert (held.status_code, held.get_json()["rollback_held"]) == (200, True)
     again = {"If-None-Match": held.headers["ETag"]}
     assert site.get("/api/jobs/a", headers=again).status_code == 304
+    assert first != held.headers["ETag"]
+
+
+def test_an_order_may_be_bound_to_what_was_read_before_the_other_job_reported(site: Site) -> None:
+    """An order changes the job itself, and that is as it was."""
+    left(site)
+    bound = {"If-Match": site.get("/api/jobs/a").headers["ETag"], **bearer(ADMIN)}
+    uses(site)
+
+    confirmed = site.client.post("/api/jobs/a/stopped", json={}, headers=bound)
+
+    assert confirmed.status_code == 200
 
 
 def test_the_past_does_not_know_of_other_jobs(site: Site) -> None:
