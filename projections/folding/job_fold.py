@@ -8,7 +8,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from domain.job.runs.machines import machines_in_use
+from domain.job.runs.machines import machines_in_use, may_use_others
 from domain.job.runs.state import Runs
 from domain.log.mapper import JobEventMapper, decoded
 from domain.log.stored import Stored
@@ -125,9 +125,9 @@ def _machines_changed(new: New) -> tuple[list[MachineRow], list[MachineRow]]:
     """Return the rows of machines that jobs do not use any more, and of those that they use now."""
     given_up, machines = list[MachineRow](), list[MachineRow]()
     for job_id, (instance, _) in new.states.items():
-        before = machines_in_use(new.runs_before.get(job_id, NO_RUNS))
-        after = machines_in_use(instance.runs)
-        if before != after:
+        runs = new.runs_before.get(job_id, NO_RUNS)
+        if may_use_others(runs, instance.runs):
+            before, after = machines_in_use(runs), machines_in_use(instance.runs)
             given_up += machine_rows(job_id, before - after)
             machines += machine_rows(job_id, after - before)
     return given_up, machines
