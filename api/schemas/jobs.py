@@ -98,9 +98,10 @@ class JobSchema(AnswerSchema):
     rollback_held = fields.Boolean(
         allow_none=True,
         metadata={
-            "description": "True while another job works or runs on the machine that the shown "
-            "attempt's rollback names: do not remove it. false: remove it. null without an open one, "
-            "for the past, in streams, and while the read model is behind or being rebuilt"
+            "description": "True while another job works or runs on the machine that the rollback "
+            "of the shown attempt names: do not remove it. false: remove it. null without an open "
+            "rollback, for the past, in streams, and while the read model is behind or being "
+            "rebuilt"
         },
     )
     stop_requested_at = fields.AwareDateTime(allow_none=True)
