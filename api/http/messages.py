@@ -147,7 +147,7 @@ class Door(Protocol):
         ...
 
     async def job(self, job_id: str) -> Instance | None:
-        """Return a job's instance; see `Reader.instance`."""
+        """Return a job's present instance; see `Reader.present`."""
         ...
 
     async def watch(self, watch: Watch) -> Answer:

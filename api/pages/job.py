@@ -47,7 +47,7 @@ def audit(job_id: str) -> Redirect:
 
 def seen_job(job_id: str) -> Instance:
     """Return the job as it is now; raise `JobNotFound`, also for a job of another user."""
-    return visible_job(services().reader.instance(job_id), principal())
+    return visible_job(services().reader.present(job_id), principal())
 
 
 def page_of(newest: Instance, refused: MilepostError | None = None) -> Response:

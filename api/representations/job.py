@@ -113,6 +113,7 @@ def job_body(
     attempt, current_step = instance.attempt, instance.current_step(workflows)
     failed_at_step = instance.failed_at_step(workflows)
     final, ended_at = attempt.final, shown_end(attempt, instance.floor)
+    is_held = rollback_is_held(instance)
     return {
         "id": instance.job_id,
         "agent_id": instance.agent_id,
@@ -138,7 +139,8 @@ def job_body(
         "timed_out": bool(final and final.inferred),
         "cancelled": bool(final and final.cancelled),
         "clock_skew_seconds": attempt.skew_seconds,
-        "rollback_requested_at": text(attempt.rollback_requested_at),
+        "rollback_requested_at": None if is_held else text(attempt.rollback_requested_at),
+        "rollback_held": is_held,
         "stop_requested_at": text(attempt.stop_requested_at),
         "waiting_since": text(instance.expected_since),
         "claimed_at": text(shown_claim(attempt, instance.floor)),
@@ -163,6 +165,16 @@ def job_body(
         "version": instance.version,
         "position": instance.position,
     }
+
+
+def rollback_is_held(instance: Instance) -> bool | None:
+    """Tell whether another job uses the machine that the shown attempt's rollback names.
+
+    None without an open rollback, and where nobody has looked.
+    """
+    if instance.used_elsewhere is None or not instance.attempt.rollback_is_open:
+        return None
+    return instance.attempt.machine_id in instance.used_elsewhere
 
 
 def _refusal(refusal: Refusal | None) -> dict[str, Any] | None:

@@ -92,7 +92,18 @@ class JobSchema(AnswerSchema):
     timed_out = fields.Boolean(metadata={"description": "The failure was inferred from silence"})
     cancelled = fields.Boolean(metadata=AS_OUTCOME)
     clock_skew_seconds = fields.Integer(allow_none=True, metadata={"description": SKEW})
-    rollback_requested_at = fields.AwareDateTime(allow_none=True)
+    rollback_requested_at = fields.AwareDateTime(
+        allow_none=True, metadata={"description": "null while `rollback_held` is true"}
+    )
+    rollback_held = fields.Boolean(
+        allow_none=True,
+        metadata={
+            "description": "True while another job works or runs on the machine that the rollback "
+            "of the shown attempt names: do not remove it. false: remove it. null without an open "
+            "rollback, for the past, in streams, and while the read model is behind or being "
+            "rebuilt"
+        },
+    )
     stop_requested_at = fields.AwareDateTime(allow_none=True)
     waiting_since = fields.AwareDateTime(
         allow_none=True,

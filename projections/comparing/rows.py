@@ -17,6 +17,7 @@ from typing import Any, Final, Generic
 
 import msgspec
 
+from domain.job.runs.machines import machines_in_use
 from domain.log.mapper import JobEventMapper, decoded
 from domain.log.parameters import utc_text
 from domain.log.stored import Stored
@@ -28,6 +29,7 @@ from projections.folding.fold import fold
 from projections.folding.job_fold import Folded
 from projections.folding.rows import instance_row
 from projections.read_model.contract import ReadModel
+from projections.read_model.machines import machine_rows
 from projections.read_model.rows import TIMES, SetAside
 from projections.read_model.tables import VIEWS
 from projections.views.instance import Instance
@@ -218,6 +220,8 @@ class ViewComparison(Generic[State]):
         for name in TIMES:
             if time := columns[name]:
                 columns[name] = utc_text(time)
+        machines = machine_rows(state.job_id, machines_in_use(state.runs))
+        columns["machines"] = ",".join(row.machine for row in machines) or None
         return columns
 
     def _may_be_current(self, state: State, step: object) -> bool:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec
 
+from domain.job.runs.machines import machines_in_use, may_use_others
+from domain.job.runs.state import Runs
 from domain.log.mapper import JobEventMapper, decoded
 from domain.log.stored import Stored
 from domain.workflows.definition import Workflows
 from projections.folding.fold import History, begin, fold_one
 from projections.folding.rows import instance_row, timeline_row
 from projections.folding.snapshots import EVERY, due, snapshots_of
+from projections.read_model.machines import MachineRow, machine_rows
 from projections.read_model.rows import Changes, InstanceRow, Row, SetAside, ViewSnapshot
 from projections.views.instance import Instance
 from projections.views.timeline import Timeline
@@ -24,11 +27,18 @@ log = logging.getLogger("milepost.projector")
 Folded: TypeAlias = tuple[Instance, Timeline]
 
 
+NO_RUNS: Final = Runs()
+
+
 class New:
-    """Folded states by job, set-aside events and snapshots, which are not written yet."""
+    """Folded states by job, set-aside events and snapshots, which are not written yet.
+
+    `runs_before` has the runs of the jobs as they are written; a job that is missing has no row.
+    """
 
     def __init__(self) -> None:
         self.states: dict[str, Folded] = {}
+        self.runs_before: dict[str, Runs] = {}
         self.set_aside: list[SetAside] = []
         self.snapshots: list[ViewSnapshot] = []
 
@@ -97,6 +107,7 @@ class JobFold:
         for event in set_aside:
             log.error("set aside %s: %s", event.view, event)
         rows = [self.rows(states) for states in new.states.values()]
+        given_up, machines = _machines_changed(new)
         return Changes(
             since,
             position,
@@ -105,4 +116,18 @@ class JobFold:
             set_aside,
             snapshots=new.snapshots,
             generation=generation,
+            machines=machines,
+            machines_given_up=given_up,
         )
+
+
+def _machines_changed(new: New) -> tuple[list[MachineRow], list[MachineRow]]:
+    """Return the rows of machines that jobs do not use any more, and of those that they use now."""
+    given_up, machines = list[MachineRow](), list[MachineRow]()
+    for job_id, (instance, _) in new.states.items():
+        runs = new.runs_before.get(job_id, NO_RUNS)
+        if may_use_others(runs, instance.runs):
+            before, after = machines_in_use(runs), machines_in_use(instance.runs)
+            given_up += machine_rows(job_id, before - after)
+            machines += machine_rows(job_id, after - before)
+    return given_up, machines

@@ -121,7 +121,7 @@ class Stepper:
     def _fold_in(self, events: Sequence[Stored], new: New, room: int) -> int:
         """Fold the first events, of a bounded number of jobs; return how many that was.
 
-        There are at most `jobs_at_once` jobs, and those that are not in `new` yet take about `room`
+        There are at most `jobs_at_once` jobs, and those that have to be read take about `room`
         bytes.
         """
         job_ids = dict.fromkeys(str(event.job_id) for event in events)
@@ -138,9 +138,12 @@ class Stepper:
         return folded
 
     def _fold_on(self, before: Folded, events: Sequence[Stored], new: New) -> Folded:
+        job_id = before[0].job_id
+        if job_id not in new.states:
+            new.runs_before[job_id] = before[0].runs
         after = self._fold.folded(before, events, new.set_aside)
         new.snapshots += self._fold.snapshots(before, after)
-        new.states[after[0].job_id] = after
+        new.states[job_id] = after
         return after
 
     def _beginnings(self, job_ids: Sequence[str], new: New, room: int) -> dict[str, Folded]:
@@ -160,7 +163,7 @@ class Stepper:
                 break
             states = known.get(job_id) or self._loaded(job_id, *documents[job_id], new.set_aside)
             beginnings[job_id] = states
-            if job_id not in new.states:
+            if job_id not in known:  # what is known is in memory, and has a bound of its own
                 room -= weight(states)
         return beginnings
 

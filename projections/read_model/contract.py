@@ -7,7 +7,7 @@ events that the row has not folded yet.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
@@ -16,10 +16,11 @@ from domain.errors import MilepostError, Unavailable
 from domain.log.reading.contract import Log
 from domain.log.stored import Stored
 from projections.read_model.filters import AttentionFilter, JobFilter
+from projections.read_model.machines import MachineUses
 from projections.read_model.rows import Changes, DueRow, Edition, Row, SetAside, ViewSnapshot
 from projections.read_model.sightings import Sighting
 
-SHAPE = "8"
+SHAPE = "9"
 """The version of the rows: add 1 at each change of what rows hold, or of how they are folded.
 
 The release with the larger number is the newer one: it folds new rows beside the served ones. An
@@ -131,6 +132,14 @@ class ReadModel(Protocol):
 
     def instances(self, wanted: JobFilter) -> Sequence[Row]:
         """Return at most `limit` instances, the newest first; see `bounded.py`."""
+        ...
+
+    def uses_of(self, machines: Collection[str]) -> MachineUses | None:
+        """Return the jobs that work or run on the machines with these digests.
+
+        At most `MOST_USES` jobs are named of each machine. None while rows of another shape are
+        served.
+        """
         ...
 
     def last_run(self, workflow: str) -> Row | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from itertools import takewhile
@@ -16,6 +16,7 @@ from domain.log.stored import Stored
 from projections.read_model.bounded import within_bytes as within_row_bytes
 from projections.read_model.contract import SHAPE, PositionMoved, WakeUps
 from projections.read_model.filters import AttentionFilter, JobFilter
+from projections.read_model.machines import MOST_USES, MachineRow, MachineUse, MachineUses
 from projections.read_model.rows import (
     Changes,
     DueRow,
@@ -47,6 +48,7 @@ class MemoryReadModel:
         self._timelines: dict[str, Row] = {}
         self._set_aside: dict[tuple[int, str], SetAside] = {}
         self._snapshots: dict[tuple[str, str, int], ViewSnapshot] = {}
+        self._machines: set[MachineRow] = set()
 
     def prepare(self) -> None:
         """Do nothing: memory has no tables."""
@@ -86,6 +88,10 @@ class MemoryReadModel:
                     del self._snapshots[job_view_version]
             self._snapshots |= {(s.job_id, s.view, s.version): s for s in changes.snapshots}
             self._set_aside |= {(event.position, event.view): event for event in changes.set_aside}
+            if again := changes.tried_again:
+                self._machines = {row for row in self._machines if row.job_id not in again}
+            self._machines.difference_update(changes.machines_given_up)
+            self._machines.update(changes.machines)
 
     def sight(self, view: str, job_id: str) -> Sighting:
         """See `ReadModel.sight`."""
@@ -142,6 +148,19 @@ class MemoryReadModel:
                 and wanted.status in (None, row.status)
                 and (wanted.before is None or row.first_position < wanted.before)
             ]
+
+    def uses_of(self, machines: Collection[str]) -> MachineUses | None:
+        """See `ReadModel.uses_of`."""
+        with self._lock:
+            found: list[MachineUse] = []
+            for machine in sorted(machines):
+                its_own = sorted(row.job_id for row in self._machines if row.machine == machine)
+                found += [
+                    MachineUse(machine, job_id, self._instances[job_id].user_id)
+                    for job_id in its_own[:MOST_USES]
+                    if job_id in self._instances
+                ]
+            return MachineUses(self._position, found)
 
     def last_run(self, workflow: str) -> Row | None:
         """See `ReadModel.last_run`."""

@@ -7,6 +7,8 @@ from datetime import datetime
 
 import msgspec
 
+from projections.read_model.machines import MachineRow
+
 
 class Row(msgspec.Struct, frozen=True, gc=False):
     """A view's document about one job, as of that job's version."""
@@ -82,8 +84,9 @@ class ViewSnapshot(msgspec.Struct, frozen=True, gc=False):
 class Changes(msgspec.Struct, frozen=True):
     """What one batch of events changes; it starts from the position `since`.
 
-    Events that were set aside, and snapshots, of the jobs in `tried_again` are deleted before
-    `set_aside` and `snapshots` are added. `generation` is that of the rows when folding began.
+    Events that were set aside, snapshots and machines of the jobs in `tried_again` are deleted
+    before `set_aside`, `snapshots` and `machines` are added; so are the `machines_given_up`.
+    `generation` is that of the rows when folding began.
     """
 
     since: int
@@ -94,6 +97,8 @@ class Changes(msgspec.Struct, frozen=True):
     tried_again: Sequence[str] = ()
     snapshots: Sequence[ViewSnapshot] = ()
     generation: int = 0
+    machines: Sequence[MachineRow] = ()
+    machines_given_up: Sequence[MachineRow] = ()
 
 
 class Edition(msgspec.Struct, frozen=True):

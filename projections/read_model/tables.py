@@ -47,6 +47,7 @@ TABLES: Final = Tables(
         "milepost_timelines",
         "milepost_set_aside",
         "milepost_view_snapshots",
+        "milepost_machines",
     )
 )
 """The tables of rows. A rebuild makes new ones of all of them."""

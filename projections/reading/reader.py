@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from itertools import islice
 from threading import Event
 from time import monotonic
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
@@ -23,11 +23,14 @@ from projections.read_model.contract import FIRST_START, ReadModel
 from projections.read_model.filters import AttentionFilter, JobFilter
 from projections.read_model.rows import Row, SetAside
 from projections.read_model.sightings import Sighting
+from projections.reading.uses import Uses
 from projections.reading.waiting_places import WaitingPlaces
 from projections.views.instance import Instance
 from projections.views.reasons import GROUPS, Group
 from projections.views.timeline import Timeline
 from projections.views.view import State, View, Views
+
+Filter = TypeVar("Filter", JobFilter, AttentionFilter)
 
 POLL_SECONDS = 0.01
 LOOK_SECONDS = 30.0
@@ -78,6 +81,7 @@ class Reader:
         """When this store was first opened by a release with start deadlines, once it is known."""
         self._looked_around_at: float | None = None
         self._waiting = WaitingPlaces(MAX_WAITERS)
+        self._uses = Uses(read_model, mapper, self.instance)
 
     def instance(self, job_id: str) -> Instance | None:
         """Return a job's instance; None if the job has no event."""
@@ -87,13 +91,22 @@ class Reader:
             instance = self._fold(self._views.instance, sighting)
         return instance if instance.version else None
 
+    def present(self, job_id: str) -> Instance | None:
+        """Return what `instance` returns, and which of its machines other jobs use."""
+        instance = self.instance(job_id)
+        return self._with_uses([instance])[0] if instance else None
+
+    def _with_uses(self, instances: Sequence[Instance]) -> Sequence[Instance]:
+        with translated():
+            return self._uses.added_to(instances)
+
     def recorded(self, job_id: str, version: int) -> Instance:
-        """Return a job's instance that has the event which a receipt names, or a newer one.
+        """Return a job's present instance that has the event which a receipt names, or a newer one.
 
         Raises `StoreUnavailable` if the log lacks that event: a failover to a standby that was
         behind came between the commit and this read, and what was asked for must be repeated.
         """
-        instance = self.instance(job_id)
+        instance = self.present(job_id)
         if instance is None or instance.version < version:
             raise StoreUnavailable(f"the log lost version {version} of job {job_id!r} meanwhile")
         return instance
@@ -127,7 +140,7 @@ class Reader:
             return error
 
     def each(self, job_ids: Sequence[str]) -> Sequence[Instance | Exception | None]:
-        """Return for each job what `instance` returns, or the error that it raises.
+        """Return for each job what `present` returns, or the error that it raises.
 
         A job is read once, however often it is named.
         """
@@ -136,7 +149,7 @@ class Reader:
 
     def _attempted(self, job_id: str) -> Instance | Exception | None:
         try:
-            return self.instance(job_id)
+            return self.present(job_id)
         except Exception as error:  # a bug about one job is for that job's reader alone
             return error
 
@@ -149,15 +162,15 @@ class Reader:
 
     def page(self, wanted: JobFilter) -> Page:
         """Return a page of instances as of the read model's position, the newest first."""
-        measured, more = self._measured(msgspec.structs.replace(wanted, limit=wanted.limit + 1))
-        instances = [instance for instance, _ in measured]
-        return Page(instances[: wanted.limit], more)
+        with translated():
+            self._look_around()
+            return self._paged(self._read_model.instances, wanted)
 
     def instances(self, wanted: JobFilter) -> Iterator[Instance]:
         """Yield at most `wanted.limit` instances, the newest first, as `measured_instances`."""
         some = msgspec.structs.replace(wanted, limit=min(wanted.limit, PAGE_JOBS))
         for instance, _ in islice(self.measured_instances(some), wanted.limit):
-            yield instance
+            yield self._with_uses([instance])[0]
 
     def measured_instances(self, wanted: JobFilter) -> Iterator[tuple[Instance, int]]:
         """Yield all instances, the newest first, each with the length of its stored document.
@@ -220,11 +233,14 @@ class Reader:
         """
         with translated():
             self._refuse_older_rows()
-            some = msgspec.structs.replace(wanted, limit=wanted.limit + 1)
-            rows = deque(self._read_model.attention(some))
-            more = bool(rows) and is_full(rows, some.limit)
-            instances = [instance for instance, _ in self._of_rows(rows)]
-            return Page(instances[: wanted.limit], more)
+            return self._paged(self._read_model.attention, wanted)
+
+    def _paged(self, read: Callable[[Filter], Sequence[Row]], wanted: Filter) -> Page:
+        # A row more than wanted tells that more follow.
+        rows = deque(read(msgspec.structs.replace(wanted, limit=wanted.limit + 1)))
+        more = bool(rows) and is_full(rows, wanted.limit + 1)
+        instances = [instance for instance, _ in self._of_rows(rows)]
+        return Page(self._uses.added_to(instances[: wanted.limit]), more)
 
     def attention_counts(self, now: datetime) -> Mapping[Group, int]:
         """Return the number of jobs that need somebody by their worst group of reasons.

@@ -21,7 +21,7 @@ from domain.log.reading.postgres import SELECT_NEWEST
 from projections.read_model.contract import SHAPE, PositionMoved
 from projections.read_model.postgres.editions import SELECT_EDITION
 from projections.read_model.postgres.read_model import PostgresReadModel
-from projections.read_model.postgres.schema import CREATE, INDEX
+from projections.read_model.postgres.schema import CREATE_ROWS, INDEX
 from projections.read_model.rows import Row
 from projections.read_model.tables import TABLES
 from projections.rebuilding.contract import FirstPassLeft, RebuildForbidden, can_go_on
@@ -91,7 +91,7 @@ class PostgresShadow:
                     reached = max(left["position"], past["position"] if past else 0)
                     if can_go_on(self.read_model.shape, left["shape"], reached, newest):
                         return int(left["position"])
-                for statement in (DROP, *CREATE):
+                for statement in (DROP, *CREATE_ROWS):
                     cursor.execute(TABLES.renamed(statement))
                 cursor.execute(BEGIN_EDITION, (self.read_model.shape,))
                 cursor.execute(BEGIN_PAST, (newest,))

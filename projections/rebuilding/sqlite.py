@@ -17,7 +17,7 @@ from projections.read_model.contract import SHAPE, PositionMoved
 from projections.read_model.rows import Row
 from projections.read_model.sqlite.editions import SELECT_EDITION
 from projections.read_model.sqlite.read_model import SQLiteReadModel
-from projections.read_model.sqlite.schema import CREATE, indexes
+from projections.read_model.sqlite.schema import CREATE_ROWS, indexes
 from projections.read_model.tables import TABLES
 from projections.rebuilding.contract import FirstPassLeft, RebuildForbidden, can_go_on
 from projections.rebuilding.statements.sqlite import (
@@ -76,7 +76,7 @@ class SQLiteShadow:
             cursor.execute(BEGIN_PAST, (newest,))
             # Rows come in order, so the indexes cost little now. At the end, making them would hold
             # the write lock for long.
-            for statement in map(TABLES.renamed, CREATE):
+            for statement in map(TABLES.renamed, CREATE_ROWS):
                 cursor.execute(statement)
             for statement in indexes(REBUILT_INSTANCES, generation).values():
                 cursor.execute(statement)

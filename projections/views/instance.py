@@ -33,6 +33,10 @@ class Instance(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
     `ahead_at` is the latest time of an earlier event, if it is later than that of the last event:
     another host's clock may be ahead. Else it is None. `refusals` counts refused callbacks.
+    `used_elsewhere` is known of a present state alone, and of a job that names machines for
+    removal; it is None where nobody knows. It has those that another job works or runs on, each
+    with that job's id, or None if that job belongs to another user. No event or document has it: a
+    reader adds it.
     """
 
     job_id: str
@@ -50,6 +54,7 @@ class Instance(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     runs: Runs = Runs()
     refusals: int = 0
     last_refusal: Refusal | None = None
+    used_elsewhere: dict[str, str | None] | None = None
 
     @property
     def attempt(self) -> Attempt:

@@ -22,13 +22,16 @@ from domain.shell_words import order_line
 from domain.workflows.definition import Workflows
 from projections.views.instance import Instance, Refusal
 
-Kind = Literal["machine_left", "stopping", "refused", "unresponsive", "late", "pending"]
+Kind = Literal[
+    "machine_left", "machine_shared", "stopping", "refused", "unresponsive", "late", "pending"
+]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 """The reasons, the worst first."""
 Group = Literal["machine_left", "stopping", "refused", "silent", "pending"]
 GROUPS: Final[tuple[Group, ...]] = get_args(Group)
 """The kinds in which jobs are counted and found, the worst first: `late` and `unresponsive` are one
-group, because a silent job passes from one to the other while nothing is recorded."""
+group, because a silent job passes from one to the other while nothing of it is recorded. So are
+`machine_left` and `machine_shared`, because another job decides which of them it is."""
 
 STOPPING_SECONDS: Final = 3600
 """How long a stop may take before somebody has to see why nobody confirms it."""
@@ -112,11 +115,16 @@ def _may_still_run(attempt: Attempt) -> bool:
 def _left(
     instance: Instance, number: int, server_id: str | None, since: datetime, now: datetime
 ) -> Reason:
+    if server_id and server_id in (instance.used_elsewhere or ()):
+        return _shared(instance, number, server_id, since, now)
     machine = server_id or "without an id"
     words: Words = (
         f"Attempt {number} left the machine {machine} behind ",
         Age(since),
-        " ago, and nobody has confirmed that it is gone. Remove it, then: ",
+        " ago, and nobody has confirmed that it is gone. ",
+        "Milepost cannot tell now whether another job uses it: if none does, remove it, then: "
+        if server_id and instance.used_elsewhere is None
+        else "Remove it, then: ",
         _confirm(instance, server_id),
     )
     return _reason("machine_left", since, words, now)
@@ -125,6 +133,8 @@ def _left(
 def _in_doubt(
     instance: Instance, attempt: Attempt, server_id: str, since: datetime, now: datetime
 ) -> Reason:
+    if server_id in (instance.used_elsewhere or ()):
+        return _shared(instance, attempt.number, server_id, since, now)
     ended = {"timed_out": "was given up", "running": "ended well", "stopped": "was stopped"}
     words: Words = (
         f"Attempt {attempt.number} {ended.get(attempt.outcome or '', 'failed')} ",
@@ -134,6 +144,20 @@ def _in_doubt(
         _confirm(instance, server_id),
     )
     return _reason("machine_left", since, words, now)
+
+
+def _shared(
+    instance: Instance, number: int, server_id: str, since: datetime, now: datetime
+) -> Reason:
+    job_id = (instance.used_elsewhere or {}).get(server_id)
+    words: Words = (
+        f"Attempt {number} left the machine {server_id} behind ",
+        Age(since),
+        f" ago, and {f'the job {job_id}' if job_id else 'a job of another user'} uses it now: "
+        "do not remove it. Once no job uses it, remove it, then: ",
+        _confirm(instance, server_id),
+    )
+    return _reason("machine_shared", since, words, now)
 
 
 def _stopping(instance: Instance, server_id: str | None, since: datetime, now: datetime) -> Reason:

@@ -25,6 +25,7 @@ ALL = [
     ("log", 2),
     ("read model", 1),
     ("read model", 2),
+    ("read model", 3),
     ("sessions", 1),
     ("tokens", 1),
     ("tokens", 2),

@@ -13,6 +13,7 @@ import pytest
 from domain.job.callback import Callback
 from domain.job.provisioning_job import ProvisioningJob
 from domain.job.runs.doubtful import doubtful
+from domain.job.runs.machines import machines_in_use, machines_to_remove
 from domain.job.runs.orders import Requested
 from domain.workflows.definition import Workflows
 from projections.views import instance as instances
@@ -27,6 +28,7 @@ WORD = re.compile(
 )
 
 
+ANOTHER = "another job: "
 NAMED = re.compile(r"(?P<name>rollback of|asked about|\w+) (?P<value>.+)")
 
 
@@ -56,14 +58,20 @@ def clock(text: str) -> datetime:
 
 
 class Story:
-    """A job and its instance, as the words come."""
+    """A job and its instance, as the words come; another job beside it."""
 
     def __init__(self) -> None:
         self.now = NOON + timedelta(minutes=30)
         self.job = ProvisioningJob("job")
+        self.another = ProvisioningJob("job")
         self.instance = Instance("job")
 
     def tell(self, word: str) -> None:
+        of_another = word.removeprefix(ANOTHER)
+        if of_another != word:
+            self.another = self.another.report(callback(of_another), self.now).job
+            self.now += timedelta(minutes=1)
+            return
         if word == "timeout":
             self.now += timedelta(minutes=16)
             outcome = self.job.time_out(self.now)
@@ -82,10 +90,12 @@ class Story:
     def shown(self, workflows: Workflows) -> dict[str, str]:
         attempt = self.instance.attempt
         step = self.instance.current_step(workflows)
+        shared = machines_to_remove(self.job.runs) & machines_in_use(self.another.runs)
         rollbacks = [
             machine or ""
             for each in self.instance.runs.attempts
             for machine, _ in each.machines_left
+            if machine not in shared
         ]
         return {
             "status": self.instance.status,
@@ -95,6 +105,7 @@ class Story:
             "on": attempt.server_id.value if attempt.server_id else "",
             "rollback of": " and ".join(rollbacks),
             "asked about": " and ".join(machine for _, machine in doubtful(self.job.runs)),
+            "shared": " and ".join(sorted(shared)),
         }
 
 

@@ -41,7 +41,7 @@ WIDE = 18
 
 def show_job(services: Services, job_id: str, as_json: bool) -> None:
     """Print a job and its timeline, or one JSON object; raise `JobNotFound`."""
-    instance, timeline = services.reader.instance(job_id), services.reader.timeline(job_id)
+    instance, timeline = services.reader.present(job_id), services.reader.timeline(job_id)
     if instance is None or timeline is None:
         raise JobNotFound(f"There is no job {job_id!r}.")
     instance = services.history.with_whole_errors(instance)

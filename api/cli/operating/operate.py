@@ -192,8 +192,7 @@ ALREADY = {
 def _ended(word: str) -> Callable[[Instance], list[str]]:
     def sentences(instance: Instance) -> list[str]:
         left = [
-            f"its machine {machine} has to be removed; confirm that with: "
-            f"{order_line('stopped', instance.job_id, machine)}"
+            _left(instance, machine)
             for each in instance.runs.attempts
             for machine, _ in each.machines_left
             if machine
@@ -205,6 +204,17 @@ def _ended(word: str) -> Callable[[Instance], list[str]]:
         return [f"it is {word}.", *left, *its_run]
 
     return sentences
+
+
+def _left(instance: Instance, machine: str) -> str:
+    confirm = f"confirm that with: {order_line('stopped', instance.job_id, machine)}"
+    if machine in (instance.used_elsewhere or ()):
+        return (
+            f"another job uses its machine {machine}: do not remove it. "
+            f"Once it is removed, {confirm}"
+        )
+    unless = " unless another job uses it" if instance.used_elsewhere is None else ""
+    return f"its machine {machine} has to be removed{unless}; {confirm}"
 
 
 def _waits(instance: Instance) -> list[str]:

@@ -43,7 +43,7 @@ class FlaskDoor:
 
     async def job(self, job_id: str) -> Instance | None:
         """See `Door.job`."""
-        return self.services.reader.instance(job_id)
+        return self.services.reader.present(job_id)
 
     async def watch(self, watch: Watch) -> Answer:
         """See `Door.watch`: refuse, unless there is nothing to see."""

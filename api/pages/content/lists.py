@@ -226,7 +226,7 @@ class Lists:
         return JobFilter(**{"user_id": owner, **filters, "limit": limit})
 
     def _exact(self, job_id: str, filters: Mapping[str, str]) -> Instance | None:
-        job = self._services.reader.instance(job_id)
+        job = self._services.reader.present(job_id)
         if job is None or not self._caller.sees(job.user_id):
             return None
         fits = all(getattr(job, name) == value for name, value in filters.items())

@@ -87,7 +87,9 @@ REMEDIES: Final[Mapping[Kind, Order]] = {
     "late": "fail",
     "pending": "cancel",
 }
-"""The order that ends a reason why a job needs somebody, unless the reason ends by itself."""
+"""The order that ends a reason why a job needs somebody, unless the reason ends by itself.
+
+None ends `machine_shared`: nobody should remove a machine that another job uses."""
 MOST_NAMED: Final = 5
 MOST_OF_A_NAME: Final = 40
 """A machine's id is cut to this many characters on a button, and in a list of several."""
@@ -117,7 +119,7 @@ def offers(job: Instance, workflows: Workflows) -> list[Offer]:
 
 def remedies(reasons: Sequence[Reason], offered: Sequence[Offer]) -> list[Offer]:
     """Return the offered orders that end a reason, in the order of the reasons."""
-    names = dict.fromkeys(REMEDIES[reason.kind] for reason in reasons)
+    names = dict.fromkeys(REMEDIES[kind] for reason in reasons if (kind := reason.kind) in REMEDIES)
     by_name = {offer.name: offer for offer in offered}
     return [by_name[name] for name in names if name in by_name]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from api.http.answers import in_json
 from api.http.callers.visibility import visible_job
@@ -11,11 +11,14 @@ from api.http.etags import etag, is_known, lasting, not_modified, tagged
 from api.http.messages import Answer, Door, Request, Watch
 from api.http.waiting import applied, preferred_wait
 from api.representations.difference import difference_body, is_settled
-from api.representations.job import job_body, varying
+from api.representations.job import job_body, rollback_is_held, varying
 from api.wiring import Services
 from projections.reading.time_travel import PointInHistory
 from projections.reading.whole_errors import has_shortened_errors
 from projections.views.instance import Instance
+
+HELD: Final = {None: None, False: "open", True: "held"}
+"""What a tag says of a rollback."""
 
 
 async def present(request: Request, door: Door, job_id: str) -> Answer:
@@ -38,7 +41,9 @@ async def present(request: Request, door: Door, job_id: str) -> Answer:
 
 def _tag(instance: Instance, services: Services) -> str:
     _, health_changes = varying(instance, services.workflows, services.now())
-    return etag(instance.position, services.workflows.fingerprint, health_changes)
+    # Another job's callback changes this, and not the position.
+    held = HELD[rollback_is_held(instance)]
+    return etag(instance.position, services.workflows.fingerprint, health_changes, held)
 
 
 def body_now(instance: Instance, services: Services) -> dict[str, Any]:

@@ -78,6 +78,29 @@ UPSERT_SNAPSHOTS = """
     ON CONFLICT (job_id, view, version) DO UPDATE SET
       recorded_at = excluded.recorded_at, document = excluded.document
 """
+# By ctid: the plan uses the indexes, also if it was made when the table was small.
+FORGET_MACHINES = """
+    DELETE FROM milepost_machines
+     WHERE ctid = ANY (ARRAY(
+           SELECT stored.ctid FROM json_array_elements_text(%s::json) AS gone (job_id)
+            CROSS JOIN LATERAL (
+                  SELECT ctid FROM milepost_machines
+                   WHERE job_id = gone.job_id OFFSET 0) AS stored))
+"""
+GIVE_UP_MACHINES = """
+    DELETE FROM milepost_machines
+     WHERE ctid = ANY (ARRAY(
+           SELECT stored.ctid
+             FROM json_to_recordset(%s::json) AS gone (machine text, job_id text)
+            CROSS JOIN LATERAL (
+                  SELECT ctid FROM milepost_machines
+                   WHERE machine = gone.machine AND job_id = gone.job_id OFFSET 0) AS stored))
+"""
+INSERT_MACHINES = """
+    INSERT INTO milepost_machines
+    SELECT * FROM json_to_recordset(%s::json) AS row (machine text, job_id text)
+    ON CONFLICT DO NOTHING
+"""
 APPLIED: dict[LiteralString, LiteralString] = {
     "move": MOVE,
     "instances": UPSERT_INSTANCES,
@@ -86,6 +109,9 @@ APPLIED: dict[LiteralString, LiteralString] = {
     "set_aside": UPSERT_SET_ASIDE,
     "forget_snapshots": FORGET_SNAPSHOTS,
     "snapshots": UPSERT_SNAPSHOTS,
+    "forget_machines": FORGET_MACHINES,
+    "give_up_machines": GIVE_UP_MACHINES,
+    "machines": INSERT_MACHINES,
 }
 
 
@@ -117,6 +143,9 @@ class Applying(Statements):
             ("set_aside", changes.set_aside),
             ("forget_snapshots", changes.tried_again),
             ("snapshots", changes.snapshots),
+            ("forget_machines", changes.tried_again),
+            ("give_up_machines", changes.machines_given_up),
+            ("machines", changes.machines),
         ):
             if rows:
                 parts.append(self._execute(name))

@@ -106,7 +106,21 @@ CREATE_NOTES: LiteralString = """
 """
 
 
+CREATE_MACHINES: LiteralString = """
+    CREATE TABLE IF NOT EXISTS milepost_machines (
+      machine text NOT NULL,
+      job_id text NOT NULL,
+      PRIMARY KEY (machine, job_id),
+      UNIQUE (job_id, machine))
+"""
+CREATE_ROWS: tuple[LiteralString, ...] = (*CREATE, CREATE_MACHINES)
+"""Makes all tables of rows: those of a rebuild, too."""
+
 PART: PostgresPart = Part(
     "read model",
-    (Step(1, STEP_1_MAKES, _make), Step(2, ("milepost_notes",), each(CREATE_NOTES))),
+    (
+        Step(1, STEP_1_MAKES, _make),
+        Step(2, ("milepost_notes",), each(CREATE_NOTES)),
+        Step(3, ("milepost_machines",), each(CREATE_MACHINES)),
+    ),
 )

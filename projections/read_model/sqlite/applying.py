@@ -52,6 +52,11 @@ UPSERT_SNAPSHOT: LiteralString = """
     ON CONFLICT (job_id, view, version) DO UPDATE SET
       recorded_at = excluded.recorded_at, document = excluded.document
 """
+FORGET_MACHINES: LiteralString = "DELETE FROM milepost_machines WHERE job_id = ?"
+GIVE_UP_MACHINE: LiteralString = "DELETE FROM milepost_machines WHERE machine = ? AND job_id = ?"
+INSERT_MACHINE: LiteralString = """
+    INSERT INTO milepost_machines VALUES (?, ?) ON CONFLICT DO NOTHING
+"""
 
 
 class Applying(Statements):
@@ -75,6 +80,9 @@ class Applying(Statements):
                 (UPSERT_SET_ASIDE, map(msgspec.structs.astuple, changes.set_aside)),
                 (FORGET_SNAPSHOTS, ((job_id,) for job_id in changes.tried_again)),
                 (UPSERT_SNAPSHOT, map(_snapshot_columns, changes.snapshots)),
+                (FORGET_MACHINES, ((job_id,) for job_id in changes.tried_again)),
+                (GIVE_UP_MACHINE, map(msgspec.structs.astuple, changes.machines_given_up)),
+                (INSERT_MACHINE, map(msgspec.structs.astuple, changes.machines)),
             ):
                 cursor.executemany(self._on(statement), rows)
 

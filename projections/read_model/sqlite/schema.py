@@ -110,9 +110,24 @@ CREATE_NOTES: LiteralString = """
 """
 
 
+# Constraints, and no index with a name: SQLite renames what it makes of them with the table.
+CREATE_MACHINES: LiteralString = """
+    CREATE TABLE IF NOT EXISTS milepost_machines (
+      machine TEXT NOT NULL,
+      job_id TEXT NOT NULL,
+      PRIMARY KEY (machine, job_id),
+      UNIQUE (job_id, machine)) WITHOUT ROWID
+"""
+CREATE_ROWS: tuple[LiteralString, ...] = (*CREATE, CREATE_MACHINES)
+"""Makes all tables of rows: those of a rebuild, too."""
+
 PART: SQLitePart = Part(
     "read model",
-    (Step(1, STEP_1_MAKES, _make), Step(2, ("milepost_notes",), each(CREATE_NOTES))),
+    (
+        Step(1, STEP_1_MAKES, _make),
+        Step(2, ("milepost_notes",), each(CREATE_NOTES)),
+        Step(3, ("milepost_machines",), each(CREATE_MACHINES)),
+    ),
 )
 
 

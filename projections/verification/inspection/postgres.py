@@ -29,7 +29,10 @@ COLUMNS: dict[str, LiteralString] = {
     "instances": """stored.document, stored.version, stored.first_position, stored.agent_id,
            stored.user_id, stored.status, stored.current_step, stored.due_at,
            stored.unresponsive_at, stored.look_at, stored.attention_rank,
-           stored.attention_from, stored.workflow""",
+           stored.attention_from, stored.workflow,
+           (SELECT string_agg(machine, ',' ORDER BY machine COLLATE "C") FROM (
+                   SELECT machine FROM milepost_machines
+                    WHERE job_id = stored.job_id OFFSET 0) AS used) AS machines""",
     "timelines": "stored.document, stored.version",
 }
 SELECT_ROWS: dict[str, LiteralString] = {

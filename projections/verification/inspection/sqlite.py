@@ -28,7 +28,10 @@ COLUMNS = {
     "instances": """stored.document, stored.version, stored.first_position, stored.agent_id,
            stored.user_id, stored.status, stored.current_step, stored.due_at,
            stored.unresponsive_at, stored.look_at, stored.attention_rank,
-           stored.attention_from, stored.workflow""",
+           stored.attention_from, stored.workflow,
+           (SELECT group_concat(machine) FROM (
+                   SELECT machine FROM milepost_machines
+                    WHERE job_id = stored.job_id ORDER BY machine)) AS machines""",
     "timelines": "stored.document, stored.version",
 }
 SELECT_ROWS = {

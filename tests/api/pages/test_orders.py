@@ -254,3 +254,19 @@ def test_the_orders_about_a_timeout_say_what_they_change(memory_site: Site) -> N
     assert "The end becomes yours: no late word of the workflow takes it back." in text
     assert "Says that nobody wants the job any more." in text
     assert "Leaves this attempt timed out, and opens the next one" in text
+
+
+def test_no_button_beside_the_reason_says_that_a_used_machine_is_gone(memory_site: Site) -> None:
+    site = memory_site
+    site.report(status="failed", **MACHINE)
+    cookie = site.sign_in()
+    site.project()
+    assert 'class="to-orders"' in site.look("/jobs", cookie).text
+
+    site.report("job-2", status="running", **MACHINE)
+    site.project()
+
+    for path in ("/jobs", "/jobs/job-1"):
+        shown = html.unescape(site.look(path, cookie).text)
+        assert "and the job job-2 uses it now: do not remove it." in re.sub("<[^>]+>", "", shown)
+        assert 'class="to-orders"' not in shown

@@ -101,7 +101,7 @@ def test_a_list_shows_what_was_projected(stores: Deployment, clock: Clock) -> No
 
     listed = list(stores.reader.instances(JobFilter()))
     assert [instance.job_id for instance in listed] == ["three", "two", "one"]
-    assert [stores.reader.instance(instance.job_id) for instance in listed] == listed
+    assert [stores.reader.present(instance.job_id) for instance in listed] == listed
 
 
 # Exactly once

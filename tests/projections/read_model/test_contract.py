@@ -15,6 +15,7 @@ from domain.job.callback import Callback
 from domain.job.commands.registration import QueueJob
 from projections.read_model.contract import PositionMoved, ReadModel
 from projections.read_model.filters import AttentionFilter, JobFilter
+from projections.read_model.machines import MachineRow
 from projections.read_model.rows import Changes, InstanceRow, Row, SetAside, ViewSnapshot
 from projections.read_model.sightings import Sighting
 from tests.support.jobs.strategies import minute
@@ -130,6 +131,55 @@ def test_a_job_that_is_well_again_needs_nobody(stores: Deployment) -> None:
     applied(stores.read_model, needing("one", None))
 
     assert listed_needing(stores.read_model) == []
+
+
+# Machines
+
+
+def used(read_model: ReadModel, *machines: str) -> list[tuple[str, str, str | None]]:
+    found = read_model.uses_of(machines)
+    assert found is not None
+    assert found.position == read_model.position()
+    return [msgspec.structs.astuple(use) for use in found.uses]
+
+
+def test_a_machine_has_two_jobs_at_most_that_use_it(stores: Deployment) -> None:
+    read_model = stores.read_model
+    machines = [MachineRow("m", f"job-{number}") for number in (3, 1, 2)]
+    machines += [MachineRow("other", "job-3"), MachineRow("m", "without a row")]
+    jobs = [row("job-1", 1), row("job-2", 2, user_id=None), row("job-3", 3)]
+    read_model.apply(Changes(0, 1, jobs, machines=machines))
+
+    assert used(read_model, "m") == [("m", "job-1", "ada"), ("m", "job-2", None)]
+    assert used(read_model, "other", "none", "m")[1:] == [
+        ("m", "job-2", None),
+        ("other", "job-3", "ada"),
+    ]
+    assert used(read_model, "none") == []
+
+
+def test_machines_are_given_up_and_forgotten(stores: Deployment) -> None:
+    read_model = stores.read_model
+    one, two = MachineRow("m", "one"), MachineRow("n", "two")
+    read_model.apply(Changes(0, 1, [row("one"), row("two")], machines=[one, two]))
+
+    # A job that goes on with the machine that it has.
+    read_model.apply(Changes(1, 2, machines=[one]))
+    assert used(read_model, "m", "n") == [("m", "one", "ada"), ("n", "two", "ada")]
+    read_model.apply(Changes(2, 3, machines=[MachineRow("o", "one")], machines_given_up=[one]))
+    assert used(read_model, "m", "n", "o") == [("n", "two", "ada"), ("o", "one", "ada")]
+    read_model.apply(Changes(3, 4, tried_again=["two"], machines=[MachineRow("p", "two")]))
+    assert used(read_model, "n", "o", "p") == [("o", "one", "ada"), ("p", "two", "ada")]
+
+
+def test_nobody_knows_the_jobs_of_a_machine_while_another_release_is_served(
+    databases: Deployment,
+) -> None:
+    databases.read_model.apply(Changes(0, 1, [row("one")], machines=[MachineRow("m", "one")]))
+    newer = databases.again("10")
+
+    assert newer.read_model.uses_of(["m"]) is None
+    newer.close()
 
 
 # Rows and position

@@ -216,7 +216,7 @@ def schema(made: Deployment) -> list[str]:
 
 @pytest.mark.parametrize("twin", [in_sqlite, in_postgres])
 def test_every_table_of_rows_is_part_of_a_rebuild(twin: Any) -> None:
-    created = {statement.split("EXISTS ")[1].split(" ")[0] for statement in twin.CREATE}
+    created = {statement.split("EXISTS ")[1].split(" ")[0] for statement in twin.CREATE_ROWS}
 
     assert created == set(TABLES.names)
 

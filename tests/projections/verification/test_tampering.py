@@ -435,6 +435,8 @@ def test_an_edited_tree_is_found(
         ),
         ("UPDATE milepost_instances SET look_at = NULL", "instances look_at 2026"),
         ("UPDATE milepost_instances SET workflow = 'x'", "instances workflow vm@1"),
+        ("UPDATE milepost_machines SET machine = 'x'", "instances machines "),
+        ("DELETE FROM milepost_machines", "instances machines "),
         (
             "UPDATE milepost_instances SET document = replace(document, 'vm_created', 'vm_x')",
             "instances document.runs.attempts[0].steps.vm_created",
@@ -459,6 +461,15 @@ def test_an_edited_row_is_found(history: Deployment, statement: str, expected: s
     assert any(f.expected.startswith(expected) for f in verified.findings), verified.findings
     assert verify_job(history, "b").places == verified.places
     assert verify_job(history, "a").findings == []
+
+
+def test_a_machine_that_a_job_does_not_use_is_found(history: Deployment) -> None:
+    Database(history).run("INSERT INTO milepost_machines VALUES ('x', 'a')")
+
+    found = verify(history).one("row")
+
+    assert found.job_id == "a"
+    assert found.expected.startswith("instances machines ")
 
 
 def test_a_row_of_an_unknown_job_is_found(history: Deployment) -> None:

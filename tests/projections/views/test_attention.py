@@ -100,8 +100,29 @@ def test_a_job_whose_workflow_does_not_come_is_pending_for_long(
     assert kinds(instance_after(QUEUED), minute(minutes)) == expected
 
 
+@pytest.mark.parametrize(
+    ("used", "kind", "said"),
+    [
+        ({"srv-1": "job-2"}, "machine_shared", "the job job-2 uses it now: do not remove it."),
+        ({"srv-1": None}, "machine_shared", "a job of another user uses it now: do not remove it."),
+        ({"srv-2": "job-2"}, "machine_left", "confirmed that it is gone. Remove it, then: "),
+        (None, "machine_left", "cannot tell now whether another job uses it: if none does, remove"),
+    ],
+)
+def test_a_machine_that_another_job_uses_must_not_be_removed(
+    used: dict[str, str | None] | None, kind: str, said: str
+) -> None:
+    left = structs.replace(left_behind(), used_elsewhere=used)
+
+    [reason] = attention(left, WORKFLOWS, minute(65))
+
+    assert reason.kind == kind
+    assert said in reason.text
+    assert reason.text.endswith("emove it, then: milepost stopped job --server srv-1")
+
+
 def test_a_machine_that_was_left_behind_needs_somebody_until_it_is_gone() -> None:
-    left = left_behind()
+    left = structs.replace(left_behind(), used_elsewhere={})
 
     [reason] = attention(left, WORKFLOWS, minute(65))
 

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 
 from domain.job.callback import Callback
 from domain.job.commands.registration import QueueJob
+from domain.job.runs.machines import machines_in_use
+from projections.read_model.machines import MOST_USES, digest_of
 from projections.views.instance import Instance
 from projections.views.timeline import Timeline
 from projections.views.view import State, View, Views
@@ -30,7 +32,7 @@ def lived(made: Deployment, clock: Clock, times: int = 60, seed: int = 7) -> Non
             chance.choice(
                 (
                     Callback(job_id=job_id, type="heartbeat"),
-                    Callback(job_id=job_id, status="provisioning"),
+                    Callback(job_id=job_id, status="provisioning", server_id="srv-2"),
                     Callback(job_id=job_id, status="provisioning", step=chance.choice(STEPS)),
                     Callback(job_id=job_id, status="failed", error="boom", server_id="srv-1"),
                 )
@@ -68,6 +70,17 @@ def assert_every_row_is_right(made: Deployment) -> None:
         job_id: folded(made, VIEWS.timeline, Timeline(job_id)) for job_id in JOBS
     }
     assert made.read_model.position() == made.read_model.log.newest_position()
+    assert_every_machine_is_right(made)
+
+
+def assert_every_machine_is_right(made: Deployment) -> None:
+    """The rows of machines are those that each job works or runs on."""
+    for server_id in ("srv-1", "srv-2"):
+        instances = [folded(made, VIEWS.instance, Instance(job_id)) for job_id in JOBS]
+        using = [each.job_id for each in instances if server_id in machines_in_use(each.runs)]
+        found = made.read_model.uses_of([digest_of(server_id)])
+        assert found is not None
+        assert [use.job_id for use in found.uses] == sorted(using)[:MOST_USES]
 
 
 def assert_every_read_is_right(made: Deployment) -> None:

@@ -57,7 +57,8 @@ def fact(version: int) -> Fact:
     if version == 2:
         return StatusReported(recorded_at=at, status="provisioning", workflow_run_id="run-1")
     if version in (50, 150):
-        return StepReported(recorded_at=at, step="vm_created" if version == 50 else "coffee_made")
+        step = "vm_created" if version == 50 else "coffee_made"
+        return StepReported(recorded_at=at, step=step, server_id="srv-1")
     return HeartbeatReceived(recorded_at=at)
 
 
@@ -183,7 +184,7 @@ def begin_the_tree_anew(made: Deployment) -> None:
 def forget_rows(made: Deployment) -> None:
     """Delete all rows of the read model, as if no event were folded yet."""
     database = Database(made)
-    for table in ("instances", "timelines", "set_aside", "view_snapshots"):
+    for table in ("instances", "timelines", "set_aside", "view_snapshots", "machines"):
         database.run(f"DELETE FROM milepost_{table}")
     database.run("UPDATE milepost_read_model SET position = 0")
 

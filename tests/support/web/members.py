@@ -30,6 +30,7 @@ JOB = {
     "last_refusal",
     "refused_callbacks",
     "rollback_requested_at",
+    "rollback_held",
     "stop_requested_at",
     "waiting_since",
     "claimed_at",

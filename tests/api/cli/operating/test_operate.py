@@ -334,7 +334,7 @@ def test_what_needs_somebody_is_listed_and_says_why(shell: Shell, database_site:
     database_site.register("left", "agent-2", "user-2")
     database_site.report("left", status="failed", error="boom", server_id="srv-1")
     database_site.register("well", "agent-3", "user-3")
-    database_site.report("well", status="running", **MACHINE)
+    database_site.report("well", status="running", **{**MACHINE, "server_id": "srv-2"})
     database_site.project()
 
     said = shell("jobs", "--attention")
@@ -350,6 +350,24 @@ def test_what_needs_somebody_is_listed_and_says_why(shell: Shell, database_site:
     ]
     assert "needs somebody" in shell("jobs", "left")
     assert "needs somebody" not in shell("jobs", "well")
+
+
+def test_nobody_is_told_to_remove_a_machine_that_another_job_uses(
+    shell: Shell, stuck: Site
+) -> None:
+    stuck.report(status="provisioning", step="vm_created", server_id="srv-1")
+    stuck.register("well", "agent-2", "user-2")
+    stuck.report("well", status="running", **MACHINE)
+
+    said = shell("fail", "job-1")
+    stuck.project()
+
+    assert "Job job-1: another job uses its machine srv-1: do not remove it." in said
+    assert "a job of another user uses it now: do not remove it." in shell("jobs", "job-1")
+    [document] = shell.lines("jobs", "--attention")
+    assert document["attention"][0]["reason"] == "machine_shared"
+    assert (document["rollback_held"], document["rollback_requested_at"]) == (True, None)
+    assert shell.lines("jobs", "job-1")[0]["rollback_held"]
 
 
 def test_it_is_said_if_no_job_needs_anybody(shell: Shell, database_site: Site) -> None:

@@ -159,7 +159,7 @@ def in_trouble(site: Site) -> None:
     site.register("refused", "agent-6", "user-6")
     assert site.callback({"job_id": "refused", "status": "exploded"}).status_code == 400
     site.register("runs", "agent-4", "user-4")
-    site.report("runs", status="running", **MACHINE)
+    site.report("runs", status="running", **{**MACHINE, "server_id": "srv-2"})
     site.clock.advance(1500)
     site.register("late", "agent-5", "user-5")
     site.report("late", status="provisioning")

@@ -1,0 +1,45 @@
+"""Which machines a job works or runs on, and which ones it names for removal."""
+
+from __future__ import annotations
+
+from collections.abc import Set as AbstractSet
+
+from domain.job.runs.doubtful import doubtful
+from domain.job.runs.state import Runs
+
+
+def machines_in_use(runs: Runs) -> AbstractSet[str]:
+    """Return the ids of the machines on which an attempt works, or runs."""
+    found: set[str] = set()
+    for attempt in runs.attempts:
+        if attempt.replaced or (attempt.final and attempt.status != "running"):
+            continue
+        if attempt.machine_id:
+            found.add(attempt.machine_id)
+        if attempt.machines:
+            found |= {o.server_id for o in attempt.machines if attempt.wants(o.server_id)}
+    return found
+
+
+def may_use_others(before: Runs, after: Runs) -> bool:
+    """Tell whether the machines in use may differ; to find that they do not costs next to nothing.
+
+    The projector asks after every heartbeat. What no event has changed is the same object.
+    """
+    if len(before.attempts) != 1 or len(after.attempts) != 1:
+        return True
+    old, new = before.attempts[0], after.attempts[0]
+    return not (
+        old.final is new.final
+        and old.stopped_at is new.stopped_at
+        and old.server_id is new.server_id
+        and old.settled is new.settled
+        and old.rolled_back is new.rolled_back
+        and old.machines is new.machines
+    )
+
+
+def machines_to_remove(runs: Runs) -> AbstractSet[str]:
+    """Return the ids of the machines that a rollback of the job names, or that are in doubt."""
+    left = {machine for attempt in runs.attempts for machine, _ in attempt.machines_left if machine}
+    return left | {machine for _, machine in doubtful(runs)}
