@@ -39,6 +39,7 @@ def atomic_path(path: Path, *, replace: bool = True) -> Iterator[Path]:
         part = Path(name)
         try:
             try:
+                os.fchmod(descriptor, 0o600)  # whatever the umask takes away
                 yield part
                 os.fsync(descriptor)
             finally:

@@ -46,7 +46,7 @@ def from_environment(
     `host`, `port` and `workers` are command line options; they override the environment.
     """
     env = Variables(os.environ if environment is None else environment)
-    home = Path(env.get("MILEPOST_HOME") or ".milepost")
+    home = _home(env)
     shared, of_jobs = callback_secrets(env), job_key_secrets(env)
     grip_control_uris, grip_key = grip(env)
     drain_seconds = env.integer("MILEPOST_DRAIN_SECONDS", 0, MAX_DRAIN_SECONDS)
@@ -88,3 +88,16 @@ def from_environment(
             "postgresql:// URL"
         )
     return settings
+
+
+def _home(env: Variables) -> Path:
+    home = Path(env.get("MILEPOST_HOME") or ".milepost")
+    try:
+        home.absolute()
+    except OSError as error:
+        raise InvalidSetting(
+            f"MILEPOST_HOME: {home} is looked for in the folder that the command runs in, and that "
+            f"folder is gone ({error.strerror}); change to another folder (cd), or write the whole "
+            "path"
+        ) from error
+    return home
