@@ -798,3 +798,38 @@ def test_reading_settings_writes_nothing(tmp_path: Path) -> None:
     from_environment({"MILEPOST_HOME": str(tmp_path / "home")})
 
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("MILEPOST_DATABSE_URL", "MILEPOST_DATABASE_URL"),
+        ("MILEPOST_SIGNATURE", "MILEPOST_SIGNATURES"),
+        ("MILEPOST_SHARED_SECRETS", "MILEPOST_SHARED_SECRET"),
+        ("MILEPOST_ADMIN_TOKEN_FLIE", "MILEPOST_ADMIN_TOKEN_FILE"),
+        ("MILEPOST_LOGFORMAT", "MILEPOST_LOG_FORMAT"),
+        ("Milepost_Host", "MILEPOST_HOST"),
+    ],
+)
+def test_a_variable_that_is_nearly_a_setting_is_named(name: str, meant: str) -> None:
+    """Milepost would serve another database, or take signatures that the operator forbids."""
+    [sentence] = from_environment({name: "off"}).misspelt
+
+    assert sentence == f"{name} is no setting, and has no effect; did you mean {meant}?"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("MILEPOST_TOKEN", "MILEPOST_CALLBACK_URL", "MILEPOST_CALLBACK_KEY_FILE"),
+        *("MILEPOST_SERVICE_HOST", "MILEPOST_PORT_8000_TCP", "MILEPOST_TEST_DATABASE_URL"),
+        *("MILEPOST_RELEASE", "MILESTONE_HOST", "HOST", "MILEPOST_", ""),
+    ],
+)
+def test_variables_of_others_are_no_misspelt_settings(name: str) -> None:
+    assert from_environment({name: "off"}).misspelt == ()
+
+
+def test_a_port_of_kubernetes_is_named_as_such() -> None:
+    with pytest.raises(InvalidSetting, match="set enableServiceLinks to false"):
+        from_environment({"MILEPOST_PORT": "tcp://10.0.0.1:8000"})
