@@ -833,3 +833,36 @@ def test_variables_of_others_are_no_misspelt_settings(name: str) -> None:
 def test_a_port_of_kubernetes_is_named_as_such() -> None:
     with pytest.raises(InvalidSetting, match="set enableServiceLinks to false"):
         from_environment({"MILEPOST_PORT": "tcp://10.0.0.1:8000"})
+
+
+@pytest.mark.parametrize(
+    ("query", "option"),
+    [
+        ("?schema=public", "schema"),
+        ("?sslmode=require&pool_size=5", "pool_size"),
+        ("?sslmod=require", "sslmod"),
+        ("?sslmode", "sslmode"),
+    ],
+)
+@pytest.mark.parametrize("place", ["postgresql://app:secret@db/mp", "postgres://db/mp"])
+def test_an_option_that_libpq_lacks_is_named(place: str, query: str, option: str) -> None:
+    """Other drivers have options of their own; the password was said to be at fault."""
+    with pytest.raises(InvalidSetting, match=f"has no option '{option}'") as refused:
+        from_environment({"MILEPOST_DATABASE_URL": place + query})
+
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://app:12?secret=1",
+        "postgresql://app:12?secret%",
+        "postgresql://app:1@2?secret=1@db/mp",
+    ],
+)
+def test_no_part_of_a_password_is_taken_for_an_option(url: str) -> None:
+    with pytest.raises(InvalidSetting, match="percent-encode") as refused:
+        from_environment({"MILEPOST_DATABASE_URL": url})
+
+    assert "secret" not in str(refused.value)
