@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 from api.http.counting.shared_counts import SharedMemory
 from api.serving.http1.bounds.limits import LIMITS, RESERVED
+from api.serving.processes.ending import hear_of_children
 from api.serving.processes.service_manager import ServiceManager
 from api.serving.processes.supervisor import Supervisor
 from api.serving.processes.worker import Orders, work
@@ -50,6 +51,7 @@ def run(
     server is. With `wsgi`, every request goes through Flask in one of 32 threads; else through the
     front.
     """
+    hear_of_children()
     # Workers share their counts in memory. This variable is for other WSGI servers.
     os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
     # Else glibc learns from large bodies to keep their memory: 500 slow readers left 900 MB behind.
