@@ -92,7 +92,13 @@ def from_environment(
 
 
 def _home(env: Variables) -> Path:
-    home = Path(env.get("MILEPOST_HOME") or ".milepost")
+    given = env.get("MILEPOST_HOME") or ".milepost"
+    if given.startswith(("~", "$")):
+        raise InvalidSetting(
+            f"MILEPOST_HOME: only a shell replaces {given.partition('/')[0]} in {given}; write the "
+            "whole path (or ./ before it, if the folder is called so)"
+        )
+    home = Path(given)
     try:
         home.absolute()
     except OSError as error:

@@ -13,7 +13,13 @@ from typing import Final
 from api.settings.checks.sqlite_file import OF_SQLITE, ROOT
 from api.settings.settings import Settings
 from api.settings.variables import InvalidSetting
-from domain.log.connections.beside import OWN, belong_like, give_to_owner_of, make_own_folder
+from domain.log.connections.beside import (
+    OWN,
+    belong_like,
+    give_to_owner_of,
+    make_own_folder,
+    restore_own_mode,
+)
 from domain.log.connections.sqlite_place import is_open_here
 
 PRIVATE: Final = 0o600
@@ -59,7 +65,7 @@ def make_private_folder(path: Path) -> None:
         is_new = not os.listdir(folder)  # noqa: PTH208  a Path has no descriptor
         if is_new and os.fstat(folder).st_uid == os.geteuid():
             if is_made:
-                os.fchmod(folder, OWN)  # whatever the umask takes away
+                restore_own_mode(folder, OWN)
             give_to_owner_of(path.parent, folder)
     finally:
         os.close(folder)
@@ -87,7 +93,8 @@ def read_private(path: Path) -> str:
             raise _unfit(
                 path,
                 f"is open to others (mode {stat.S_IMODE(found.st_mode):04o}); chmod 600 {path}, "
-                "and make a new one if others may have read it",
+                "and make a new one if others may have read it. Where chmod changes nothing, as on "
+                "a Windows disk in WSL, set MILEPOST_HOME to a folder on a disk of this system",
             )
         if found.st_size > MAX_SECRET:
             raise _unfit(path, f"has {found.st_size} bytes; at most {MAX_SECRET} can be a secret")

@@ -431,12 +431,14 @@ def _make_own(folder: Path) -> None:
         _make_own(folder.parent)
     with contextlib.suppress(FileExistsError):
         folder.mkdir(mode=0o700)
-        folder.chmod(0o700)
+        if folder.stat().st_mode & 0o700 != 0o700:
+            folder.chmod(0o700)
 
 
 def _privately(path: str, flags: int) -> int:
     file = os.open(path, flags, 0o600)
-    os.fchmod(file, 0o600)  # whatever the umask takes away
+    if os.fstat(file).st_mode & 0o600 != 0o600:  # the umask took them away
+        os.fchmod(file, 0o600)
     return file
 
 

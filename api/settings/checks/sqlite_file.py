@@ -65,6 +65,11 @@ def checked_url(url: str) -> str:
             )
     if "\0" in plain:
         raise InvalidSetting(f"{NAME}: the path has a NUL character")
+    if plain.startswith(("~", "$")):
+        raise InvalidSetting(
+            f"{NAME}: only a shell replaces {plain.partition('/')[0]} in {plain}; write the whole "
+            "path, as in sqlite:////var/lib/milepost.db"
+        )
     if not plain.startswith("/"):
         raise InvalidSetting(
             f"{NAME}: the path {plain} is relative, and each command would look beside itself; "

@@ -55,9 +55,18 @@ def make_own_folder(path: Path) -> bool:
         return False
     # A umask such as 0177 takes the owner's own bits away. As root, this could follow a link that
     # the owner of the folder above has put there meanwhile.
-    if os.geteuid() != ROOT and stat.S_IMODE(path.lstat().st_mode) != OWN:
+    if os.geteuid() != ROOT and path.lstat().st_mode & OWN != OWN:
         path.chmod(OWN)
     return True
+
+
+def restore_own_mode(file: int, mode: int) -> None:
+    """Give a new file or folder its mode if the umask took some of the owner's own bits away.
+
+    Where none are missing, nothing is done: a FAT disk has modes that cannot be changed.
+    """
+    if os.fstat(file).st_mode & mode != mode:
+        os.fchmod(file, mode)
 
 
 def give_to_owner_of(folder: Path, file: int | Path) -> None:

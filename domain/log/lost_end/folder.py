@@ -16,7 +16,12 @@ from typing import Final
 
 import msgspec
 
-from domain.log.connections.beside import NEW, give_to_owner_of, make_own_folder
+from domain.log.connections.beside import (
+    NEW,
+    give_to_owner_of,
+    make_own_folder,
+    restore_own_mode,
+)
 from domain.log.lost_end.marks import Memory
 
 log = logging.getLogger("milepost")
@@ -123,7 +128,7 @@ def _replace(path: Path, content: bytes) -> None:
     file, name = tempfile.mkstemp(".part", f".{path.name}.", path.parent)
     try:
         with os.fdopen(file, "wb") as part:
-            os.fchmod(file, NEW)  # whatever the umask takes away
+            restore_own_mode(file, NEW)
             give_to_owner_of(path.parent, file)
             part.write(content)
         Path(name).replace(path)

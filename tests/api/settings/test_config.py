@@ -866,3 +866,17 @@ def test_no_part_of_a_password_is_taken_for_an_option(url: str) -> None:
         from_environment({"MILEPOST_DATABASE_URL": url})
 
     assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("home", ["~/.milepost", "~", "~user/x", "$HOME/.milepost", "${HOME}"])
+def test_what_only_a_shell_replaces_makes_no_folder_of_that_name(home: str) -> None:
+    """In a `.env`, a unit or a Compose file, ~ is a character: a folder ~ would be made."""
+    with pytest.raises(InvalidSetting, match="MILEPOST_HOME: only a shell replaces "):
+        from_environment({"MILEPOST_HOME": home})
+    with pytest.raises(InvalidSetting, match="MILEPOST_DATABASE_URL: only a shell replaces "):
+        from_environment({"MILEPOST_DATABASE_URL": f"sqlite:///{home}/milepost.db"})
+
+
+def test_a_folder_may_be_called_so_all_the_same(tmp_path: Path) -> None:
+    assert from_environment({"MILEPOST_HOME": "./~"}).home == Path("~")
+    assert from_environment({"MILEPOST_HOME": f"{tmp_path}/~"}).home == tmp_path / "~"
