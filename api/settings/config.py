@@ -81,7 +81,7 @@ def from_environment(
         grip_key=grip_key,
         log_format=env.choice("MILEPOST_LOG_FORMAT", ("text", "json")),
         drain_seconds=DRAIN_SECONDS if drain_seconds is None else drain_seconds,
-        misspelt=env.misspelt(),
+        doubts=env.doubts(),
     )
     if settings.workers > 1 and settings.database == "sqlite":
         raise InvalidSetting(

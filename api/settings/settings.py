@@ -32,7 +32,7 @@ WORKER_SESSIONS: Final = 1
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The settings. `generated` names the credentials that Milepost made itself.
 
-    `misspelt` has a sentence for each variable that looks like a setting and is none.
+    `doubts` has a sentence for each variable that probably says something else than was meant.
     """
 
     home: Path
@@ -65,7 +65,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_format: str = "text"
     drain_seconds: int = DRAIN_SECONDS
     store: dict[str, str] = {}
-    misspelt: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
 
     @property
     def database(self) -> str:

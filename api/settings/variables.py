@@ -22,6 +22,7 @@ OF_OTHERS: Final = (
 """The variables of `milepost-report`, of commands that ask a server, and of the tests."""
 
 
+QUOTES: Final = ("'", '"')
 OF_KUBERNETES: Final = (
     "; Kubernetes sets it to a URL for a Service called milepost: set enableServiceLinks to false"
 )
@@ -37,6 +38,7 @@ class Variables:
     def __init__(self, variables: Mapping[str, str]) -> None:
         self._variables = variables
         self._read: set[str] = set()
+        self._quoted: set[str] = set()
 
     def get(self, name: str) -> str | None:
         """Return a variable's value, or the content of the file that NAME_FILE names, or None."""
@@ -61,10 +63,22 @@ class Variables:
                 raise InvalidSetting(f"{name}_FILE: {path} must be UTF-8: {error}") from error
             if not value:
                 raise InvalidSetting(f"{name}_FILE: {path} is empty")
+        if value and len(value) > 1 and value[0] == value[-1] and value[0] in QUOTES:
+            self._quoted.add(self.source(name))
         return value or None
 
-    def misspelt(self) -> tuple[str, ...]:
-        """Return a sentence for each variable whose name is nearly that of one that was read."""
+    def doubts(self) -> tuple[str, ...]:
+        """Return a sentence for each variable that probably says something else than was meant."""
+        return (*self._misspelt(), *self._in_quotation_marks())
+
+    def _in_quotation_marks(self) -> tuple[str, ...]:
+        return tuple(
+            f"{source}: the quotation marks around it count as a part of it; only a shell takes "
+            "them off"
+            for source in sorted(self._quoted)
+        )
+
+    def _misspelt(self) -> tuple[str, ...]:
         known = {name.removeprefix(PREFIX) for name in self._read if name.startswith(PREFIX)}
         known |= {*OF_OTHERS}
         known |= {f"{name}_FILE" for name in known}

@@ -813,7 +813,7 @@ def test_reading_settings_writes_nothing(tmp_path: Path) -> None:
 )
 def test_a_variable_that_is_nearly_a_setting_is_named(name: str, meant: str) -> None:
     """Milepost would serve another database, or take signatures that the operator forbids."""
-    [sentence] = from_environment({name: "off"}).misspelt
+    [sentence] = from_environment({name: "off"}).doubts
 
     assert sentence == f"{name} is no setting, and has no effect; did you mean {meant}?"
 
@@ -827,7 +827,7 @@ def test_a_variable_that_is_nearly_a_setting_is_named(name: str, meant: str) -> 
     ],
 )
 def test_variables_of_others_are_no_misspelt_settings(name: str) -> None:
-    assert from_environment({name: "off"}).misspelt == ()
+    assert from_environment({name: "off"}).doubts == ()
 
 
 def test_a_port_of_kubernetes_is_named_as_such() -> None:
@@ -880,3 +880,20 @@ def test_what_only_a_shell_replaces_makes_no_folder_of_that_name(home: str) -> N
 def test_a_folder_may_be_called_so_all_the_same(tmp_path: Path) -> None:
     assert from_environment({"MILEPOST_HOME": "./~"}).home == Path("~")
     assert from_environment({"MILEPOST_HOME": f"{tmp_path}/~"}).home == tmp_path / "~"
+
+
+@pytest.mark.parametrize("quote", ["'", '"'])
+@pytest.mark.parametrize("name", ["MILEPOST_ADMIN_TOKEN", "MILEPOST_CALLBACK_SECRET"])
+def test_quotation_marks_that_no_shell_has_taken_off_are_named(
+    tmp_path: Path, name: str, quote: str
+) -> None:
+    """Docker's --env-file keeps them: no token and no signature is right then, and nobody knew."""
+    (tmp_path / "secret").write_text(f"{quote}{TOKEN}{quote}\n")
+
+    [of_variable] = from_environment({name: f"{quote}{TOKEN}{quote}"}).doubts
+    [of_file] = from_environment({f"{name}_FILE": str(tmp_path / "secret")}).doubts
+
+    rule = ": the quotation marks around it count as a part of it; only a shell takes them off"
+    assert of_variable == name + rule
+    assert of_file == str(tmp_path / "secret") + rule
+    assert from_environment({name: f"{TOKEN}{quote}"}).doubts == ()
