@@ -385,7 +385,9 @@ def test_a_home_that_is_no_folder_is_called_so(tmp_path: Path) -> None:
 def test_a_link_to_a_disk_that_is_not_mounted_begins_no_other_log(tmp_path: Path) -> None:
     (tmp_path / "milepost.db").symlink_to(tmp_path / "unmounted" / "milepost.db")
 
-    with pytest.raises(InvalidSetting, match="milepost.db is a link to nothing: .*/unmounted does"):
+    with pytest.raises(
+        InvalidSetting, match=r"milepost\.db is a link to nothing: .*/unmounted does"
+    ):
         make_home(from_environment({"MILEPOST_HOME": str(tmp_path)}))
 
     assert not (tmp_path / "unmounted").exists()
