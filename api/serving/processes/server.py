@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 OTHER_FILES: Final = 256
 """How many files a worker may have open besides its connections."""
+FEWEST_FILES: Final = 64
+"""With fewer files, the server or its worker may fail at its start."""
 BACKLOG: Final = 4096
 """How many connections may wait to be accepted; the system may allow fewer."""
 
@@ -82,6 +84,11 @@ def connections_of(settings: Settings) -> int:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     others = OTHER_FILES + RESERVED
     wanted = (settings.connections or LIMITS.connections) + others
+    if most != resource.RLIM_INFINITY and most < FEWEST_FILES:
+        raise InvalidSetting(
+            f"the system allows a process {most} open files (ulimit -Hn); Milepost needs "
+            f"{FEWEST_FILES} for few connections, and {wanted:,} for {wanted - others:,} of them"
+        )
     files = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
     if settings.connections and files < wanted:
         raise InvalidSetting(

@@ -78,6 +78,14 @@ def test_a_closed_output_is_one_line(tmp_path: Path, command: str) -> None:
     assert "Traceback" not in said
 
 
+def test_too_few_files_are_one_line(tmp_path: Path) -> None:
+    status, said = ended(tmp_path, 'ulimit -n 40; "$M" serve')
+
+    assert status == 1
+    assert said.startswith("Error: the system allows a process 40 open files (ulimit -Hn); ")
+    assert said.count("\n") == 1
+
+
 @pytest.mark.parametrize("closed", [">&-", "<&-", "2>&-", "<&- >&- 2>&-", ">/dev/full"])
 def test_a_server_needs_none_of_its_standard_streams(tmp_path: Path, closed: str) -> None:
     server = Server(tmp_path, command=("/bin/sh", "-c", f'exec "$0" "$@" {closed}', MILEPOST))
