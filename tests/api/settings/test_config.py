@@ -897,3 +897,12 @@ def test_quotation_marks_that_no_shell_has_taken_off_are_named(
     assert of_variable == name + rule
     assert of_file == str(tmp_path / "secret") + rule
     assert from_environment({name: f"{TOKEN}{quote}"}).doubts == ()
+
+
+def test_a_public_url_beyond_ascii_is_given_out_in_the_form_of_dns() -> None:
+    """`milepost-report` and other clients take no other letters than those of ASCII in a URL."""
+    settings = from_environment({"MILEPOST_PUBLIC_URL": "https://b\u00fccher.example:443/m/"})
+
+    assert settings.public_url == "https://xn--bcher-kva.example/m"
+    with pytest.raises(InvalidSetting, match="MILEPOST_PUBLIC_URL: must be a URL"):
+        from_environment({"MILEPOST_PUBLIC_URL": f"https://{64 * chr(252)}.example"})
