@@ -1,7 +1,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check
+# Where pip installs for the user by default, it refuses to work in an environment.
+PIP := PIP_USER=0 $(BIN)/python -m pip --disable-pip-version-check
 DESCRIBED := pyproject.toml constraints.txt
 # pip's own last line says that the fault is not its own, and nothing of a network.
 NOT_INSTALLED := echo "pip could not install the packages; above it says why. Is the package index reached? The next make tries again." >&2; exit 1

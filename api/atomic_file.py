@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from domain.errors import MilepostError
+from domain.log.connections.beside import NEW, restore_own_mode
 
 
 class FileNotWritten(MilepostError):
@@ -39,6 +40,7 @@ def atomic_path(path: Path, *, replace: bool = True) -> Iterator[Path]:
         part = Path(name)
         try:
             try:
+                restore_own_mode(descriptor, NEW)
                 yield part
                 os.fsync(descriptor)
             finally:

@@ -97,7 +97,7 @@ class Services(msgspec.Struct, frozen=True):
         warnings = [warning_of(ref) for ref in self.definitions.changed(self.workflows)]
         with translated():
             around = self.surroundings.held_back(), self.surroundings.open_to_all()
-        return [*warnings, *filter(None, around)]
+        return [*self.settings.doubts, *warnings, *filter(None, around)]
 
     def now(self) -> datetime:
         """Return the time of the store's clock, as far as it is known; this never blocks.

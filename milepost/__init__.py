@@ -23,10 +23,16 @@ INSTALLED = HERE / "packages"
 # In a checkout the three are beside this package, not inside it.
 FOLDER = INSTALLED if INSTALLED.is_dir() else HERE.parent
 NAMES = ("domain", "projections", "api")
+NO_DOCSTRINGS = (
+    "PYTHONOPTIMIZE: Milepost's messages are docstrings, which -OO and the value 2 take away; use "
+    "-O, the value 1, or neither"
+)
 
 
 def run() -> None:
     """Run the `milepost` command."""
+    if _lacks_docstrings():
+        sys.exit(f"Error: {NO_DOCSTRINGS}")
     # Loading takes a tenth of a second. Until the command can say something better, Ctrl-C ends it
     # as it ends a program that is not of Python: without a traceback.
     handles_ctrl_c = signal.getsignal(signal.SIGINT) is signal.default_int_handler
@@ -47,9 +53,17 @@ def create_app() -> App:
     It reads the settings from the environment; see `api.serving.wsgi`. Raises `InvalidSetting`,
     and `StoreUnavailable` when the database does not answer.
     """
+    if _lacks_docstrings():
+        from api.settings.variables import InvalidSetting
+
+        raise InvalidSetting(NO_DOCSTRINGS)
     from api.serving.wsgi import application
 
     return application()
+
+
+def _lacks_docstrings() -> bool:
+    return sys.flags.optimize > 1
 
 
 def _import_packages() -> None:

@@ -14,7 +14,11 @@ from click.exceptions import NoArgsIsHelpError
 from api.cli.terminal.commands import Commands
 from api.cli.terminal.encoding import escape_what_no_encoding_has, refuse_other_bytes
 from api.cli.terminal.output import INTERRUPTED
-from api.cli.terminal.standard_output import name_faults_of_output, output_faults_in_a_line
+from api.cli.terminal.standard_output import (
+    name_faults_of_output,
+    open_closed_streams,
+    output_faults_in_a_line,
+)
 from api.errors import sentence
 from api.serving.logs import show_warnings_visibly
 from domain.errors import MilepostError, StoreUnavailable
@@ -53,8 +57,7 @@ class OneLineErrors(click.Group):
         try:
             with output_faults_in_a_line():
                 result = super().invoke(context)
-                if sys.stdout:  # Python has none if it was closed before
-                    sys.stdout.flush()
+                sys.stdout.flush()
         except StoreUnavailable as error:
             reason = str(error) or sentence(error)
             is_away = refusal_of(error) == "away"
@@ -91,6 +94,7 @@ def run(when_loaded: Callable[[], object] = lambda: None) -> None:
         gc.freeze()
         when_loaded()
 
+    open_closed_streams()
     name_faults_of_output()
     escape_what_no_encoding_has()
     show_warnings_visibly()

@@ -21,7 +21,7 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from api.errors import InvalidJSON
-from api.intake.strict_json import MAX_DEPTH, MAX_DIGITS, is_too_deep, parse_object
+from api.intake.strict_json import COMPRESSED, MAX_DEPTH, MAX_DIGITS, is_too_deep, parse_object
 
 MARK: Final = "\ufeff"
 REPLACEMENT: Final = "\ufffd"
@@ -33,8 +33,6 @@ SLIP: Final = re.compile(
 """A text, a comma that is too much, or a colon without a value."""
 SLIPS: Final = "backslashes, commas or missing values"
 ESCAPE: Final = re.compile(r'\\(["\\/bfnrt]|u[0-9a-fA-F]{4})?')
-COMPRESSED: Final = ((b"\x1f\x8b", "gzip"), (b"\x28\xb5\x2f\xfd", "zstd"))
-"""How a compressed body begins. None of these bytes begin a text of JSON."""
 UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
 
 

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any
+import re
+from codecs import BOM_UTF8
+from typing import Any, Final
 
 from api.errors import InvalidJSON
 
 MAX_DEPTH = 32
 MAX_DIGITS = 24
 """No number of 64 bits needs more characters: -2.2250738585072014e-308 has as many."""
+COMPRESSED: Final = ((b"\x1f\x8b", "gzip"), (b"\x28\xb5\x2f\xfd", "zstd"))
+"""How a compressed body begins. None of these bytes begin a text of JSON."""
+FORM: Final = re.compile(rb"\s*+[\w.%-]++=")
+"""How the body of an HTML form begins, which `curl -d name=value` sends, too."""
 
 
 def parse_object(raw: bytes) -> dict[str, Any]:
@@ -23,12 +29,14 @@ def parse_object(raw: bytes) -> dict[str, Any]:
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise InvalidJSON(f"The body is not UTF-8: byte {error.start} is {error.reason}.") from None
+        fault = f"The body is not UTF-8: byte {error.start} is {error.reason}."
+        raise InvalidJSON(_other_form(raw) or fault) from None
     try:
         parsed = _decoder.decode(text)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno} column {error.colno}"
-        raise InvalidJSON(f"The body is not JSON: {error.msg} at {where}.") from None
+        fault = f"The body is not JSON: {error.msg} at {where}."
+        raise InvalidJSON(_other_form(raw) or fault) from None
     except RecursionError:
         raise InvalidJSON(f"The body is nested deeper than {MAX_DEPTH} levels.") from None
     if not isinstance(parsed, dict):
@@ -39,6 +47,21 @@ def parse_object(raw: bytes) -> dict[str, Any]:
     if ("[" in text or text.count("{") > 1) and is_too_deep(parsed):
         raise InvalidJSON(f"The body is nested deeper than {MAX_DEPTH} levels.")
     return parsed
+
+
+def _other_form(raw: bytes) -> str | None:
+    """Return what bytes that are no JSON in UTF-8 seem to be instead, if that can be told."""
+    for beginning, form in COMPRESSED:
+        if raw.startswith(beginning):
+            return f"The body is compressed with {form}; Milepost reads plain bodies only."
+    if raw.startswith(BOM_UTF8):
+        return "The body begins with a byte order mark; leave it out."
+    encoding = json.detect_encoding(raw)
+    if encoding != "utf-8":
+        return f"The body is {encoding.upper()}, not UTF-8."
+    if not raw.strip():
+        return "The body is empty."
+    return "The body is a form, not JSON." if FORM.match(raw) else None
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from api.errors import ForeignForm
 from api.http.callers.access import asked, secret_of
+from api.http.callers.address import host
 from api.http.headers import header
 from api.sessions import form_token
 
@@ -61,8 +62,8 @@ def check_origin(public_url: str) -> None:
         is_ours = site in OURS
     elif origin is not None:
         # Behind a proxy, the scheme may be another one than the browser's.
-        host = origin.partition("://")[2]
-        is_ours = bool(host) and host in (request.host, urlsplit(public_url).netloc)
+        of_page = origin.partition("://")[2]
+        is_ours = bool(of_page) and of_page in (host(), urlsplit(public_url).netloc)
     else:
         is_ours = True
     if not is_ours:

@@ -8,8 +8,9 @@ from flask import Blueprint, Response, redirect, request, url_for
 from werkzeug.wrappers import Response as Redirect
 
 from api.http.callers.access import principal, services
+from api.http.callers.address import base_url
 from api.http.making import making
-from api.pages.content.callback_line import base_url, callback_line, callback_url
+from api.pages.content.callback_line import callback_line, callback_url
 from api.pages.content.lists import MOST_COUNTED, Lists, asked_by
 from api.pages.content.search import ONLY_OUTCOMES
 from api.pages.policy import page
@@ -56,7 +57,7 @@ def _page() -> Response:
         most_counted=MOST_COUNTED,
         position=position,
         now=now,
-        demo=f"milepost demo --url {quote(base_url(wired))}",
+        demo=f"milepost demo --url {quote(base_url(wired.settings.public_url))}",
         first_callback=callback_line(callback_url(wired), FIRST_CALLBACK),
         **shown,
     )

@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from flask import current_app, request
+from flask import current_app
 
 from api.errors import InvalidFields
 from api.http.answers import in_json
 from api.http.callers import access
+from api.http.callers.address import base_url
 from api.http.callers.visibility import visible_agent, visible_job
 from api.http.flask_side.blueprint import BY_TOKEN, Blueprint
 from api.http.messages import Answer
@@ -85,7 +86,7 @@ def _made(form: str, about: str, seconds: int) -> Answer:
     expires = int(services.clock().timestamp()) + seconds
     link = services.links.make(form.format(about), caller.token_id, expires)
     path = f"{form.format(in_path(about))}?{NAME}={link}"
-    base = services.settings.public_url or request.root_url.rstrip("/")
+    base = base_url(services.settings.public_url)
     shown = {
         "url": base + path,
         "path": path,

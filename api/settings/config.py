@@ -46,7 +46,7 @@ def from_environment(
     `host`, `port` and `workers` are command line options; they override the environment.
     """
     env = Variables(os.environ if environment is None else environment)
-    home = Path(env.get("MILEPOST_HOME") or ".milepost")
+    home = _home(env)
     shared, of_jobs = callback_secrets(env), job_key_secrets(env)
     grip_control_uris, grip_key = grip(env)
     drain_seconds = env.integer("MILEPOST_DRAIN_SECONDS", 0, MAX_DRAIN_SECONDS)
@@ -81,6 +81,7 @@ def from_environment(
         grip_key=grip_key,
         log_format=env.choice("MILEPOST_LOG_FORMAT", ("text", "json")),
         drain_seconds=DRAIN_SECONDS if drain_seconds is None else drain_seconds,
+        doubts=env.doubts(),
     )
     if settings.workers > 1 and settings.database == "sqlite":
         raise InvalidSetting(
@@ -88,3 +89,22 @@ def from_environment(
             "postgresql:// URL"
         )
     return settings
+
+
+def _home(env: Variables) -> Path:
+    given = env.get("MILEPOST_HOME") or ".milepost"
+    if given.startswith(("~", "$")):
+        raise InvalidSetting(
+            f"MILEPOST_HOME: only a shell replaces {given.partition('/')[0]} in {given}; write the "
+            "whole path (or ./ before it, if the folder is called so)"
+        )
+    home = Path(given)
+    try:
+        home.absolute()
+    except OSError as error:
+        raise InvalidSetting(
+            f"MILEPOST_HOME: {home} is looked for in the folder that the command runs in, and that "
+            f"folder is gone ({error.strerror}); change to another folder (cd), or write the whole "
+            "path"
+        ) from error
+    return home

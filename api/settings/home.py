@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from api.settings.checks.sqlite_file import check_file
+from api.settings.checks.sqlite_file import check_file, check_link
 from api.settings.private_files import make_private, make_private_folder
 from api.settings.settings import Settings
 from api.settings.variables import InvalidSetting
@@ -20,6 +20,7 @@ def make_home(settings: Settings) -> None:
     """Create the folders and the SQLite file that the settings name, for this user alone."""
     make_folder("MILEPOST_HOME", settings.home)
     if settings.database == "sqlite":
+        check_link(settings.database_url)
         file = settings.sqlite_file
         make_folder("MILEPOST_DATABASE_URL", file.parent)
         try:

@@ -13,7 +13,13 @@ from typing import Final
 from api.settings.checks.sqlite_file import OF_SQLITE, ROOT
 from api.settings.settings import Settings
 from api.settings.variables import InvalidSetting
-from domain.log.connections.beside import belong_like, give_to_owner_of
+from domain.log.connections.beside import (
+    OWN,
+    belong_like,
+    give_to_owner_of,
+    make_own_folder,
+    restore_own_mode,
+)
 from domain.log.connections.sqlite_place import is_open_here
 
 PRIVATE: Final = 0o600
@@ -52,12 +58,14 @@ def make_private(path: Path) -> None:
 
 def make_private_folder(path: Path) -> None:
     """Make a folder as `make_private` makes a file; the folder above it exists."""
-    path.mkdir(mode=0o700, exist_ok=True)
+    is_made = make_own_folder(path)
     # The owner of the folder above could have put something else there meanwhile.
     folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         is_new = not os.listdir(folder)  # noqa: PTH208  a Path has no descriptor
         if is_new and os.fstat(folder).st_uid == os.geteuid():
+            if is_made:
+                restore_own_mode(folder, OWN)
             give_to_owner_of(path.parent, folder)
     finally:
         os.close(folder)
@@ -85,7 +93,8 @@ def read_private(path: Path) -> str:
             raise _unfit(
                 path,
                 f"is open to others (mode {stat.S_IMODE(found.st_mode):04o}); chmod 600 {path}, "
-                "and make a new one if others may have read it",
+                "and make a new one if others may have read it. Where chmod changes nothing, as on "
+                "a Windows disk in WSL, set MILEPOST_HOME to a folder on a disk of this system",
             )
         if found.st_size > MAX_SECRET:
             raise _unfit(path, f"has {found.st_size} bytes; at most {MAX_SECRET} can be a secret")

@@ -30,7 +30,10 @@ WORKER_SESSIONS: Final = 1
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """The settings. `generated` names the credentials that Milepost made itself."""
+    """The settings. `generated` names the credentials that Milepost made itself.
+
+    `doubts` has a sentence for each variable that probably says something else than was meant.
+    """
 
     home: Path
     database_url: str
@@ -62,6 +65,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_format: str = "text"
     drain_seconds: int = DRAIN_SECONDS
     store: dict[str, str] = {}
+    doubts: tuple[str, ...] = ()
 
     @property
     def database(self) -> str:

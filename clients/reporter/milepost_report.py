@@ -331,9 +331,7 @@ class Spool:
 
     def put(self, word: Word) -> tuple[str, Kept]:
         """Keep a word, locked; return its name. Raise `OSError` if the disk does not take it."""
-        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with contextlib.suppress(FileExistsError):
-            self.folder.mkdir(mode=0o700)
+        _make_own(self.folder)
         self._check_private()
         name = f"{int(self._clock() * 1e6):020d}-{os.getpid()}-{os.urandom(4).hex()}"
         path = self.folder / f"{name}.tmp"
@@ -427,8 +425,21 @@ def _may_be_written(folder: Path) -> bool:
     return os.access(there, os.W_OK | os.X_OK)
 
 
+def _make_own(folder: Path) -> None:
+    """Make a folder and those above it for this account alone, whatever the umask takes away."""
+    if not folder.parent.exists():
+        _make_own(folder.parent)
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+        if folder.stat().st_mode & 0o700 != 0o700:
+            folder.chmod(0o700)
+
+
 def _privately(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
+    file = os.open(path, flags, 0o600)
+    if os.fstat(file).st_mode & 0o600 != 0o600:  # the umask took them away
+        os.fchmod(file, 0o600)
+    return file
 
 
 # How it is sent

@@ -35,7 +35,7 @@ PIP = """\
 case "$*" in *"-m pip"*)
   test -e .venv/bin/pip || {{ echo "No module named pip" >&2; exit 1; }}
   mkdir installing || {{ echo "another pip is at work" >&2; exit 1; }}
-  echo "$@" >> pip-calls
+  echo "$@" user=$PIP_USER >> pip-calls
   sleep 0.3  # an installation takes its time
   rmdir installing
   exit {status}
@@ -64,12 +64,12 @@ class Machine:
         python.write_text(script)
         python.chmod(0o755)
 
-    def make(self, *goals: str) -> subprocess.CompletedProcess[str]:
+    def make(self, *goals: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run make."""
         return subprocess.run(
             ["make", *(goals or ("install",))],  # noqa: S607
             cwd=self.checkout,
-            env={"PATH": f"{self._programs}{os.pathsep}{os.environ['PATH']}"},
+            env={"PATH": f"{self._programs}{os.pathsep}{os.environ['PATH']}", **environment},
             capture_output=True,
             text=True,
             timeout=PATIENCE_SECONDS,
@@ -132,6 +132,17 @@ def test_an_installation_without_a_network_says_what_to_do(machine: Machine) -> 
     assert done.returncode != 0
     assert "pip could not install the packages; above it says why." in done.stderr
     assert "The next make tries again." in done.stderr
+
+
+def test_a_pip_that_installs_for_the_user_by_default_installs_into_the_environment(
+    machine: Machine,
+) -> None:
+    """With `user = true` in its settings, pip refuses to install into an environment."""
+    machine.gets_python(makes=COMPLETE)
+
+    assert machine.make(PIP_USER="1").returncode == 0
+
+    assert "user=0" in (machine.checkout / "pip-calls").read_text()
 
 
 def test_the_installation_is_announced_and_pip_may_speak(machine: Machine) -> None:

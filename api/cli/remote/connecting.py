@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
+from urllib.parse import urlsplit
 
 import click
 
@@ -40,4 +41,17 @@ def asking(server: Remote) -> Iterator[None]:
                 f"{server.url} does not know the token in {server.source}; run this command "
                 "where `milepost serve` runs, or set MILEPOST_TOKEN"
             ) from error
-        raise click.ClickException(f"{server.url} refuses: {error}") from error
+        raise click.ClickException(
+            f"{server.url} refuses: {error}{_advice(server, error)}"
+        ) from error
+
+
+def _advice(server: Remote, error: Refused) -> str:
+    """Return what to do about an address with a path, such as one from a browser."""
+    parts = urlsplit(server.url)
+    if error.status not in (
+        HTTPStatus.NOT_FOUND,
+        HTTPStatus.METHOD_NOT_ALLOWED,
+    ) or not parts.path.strip("/"):
+        return ""
+    return f". If Milepost is not below {parts.path}, name {parts.scheme}://{parts.netloc}"

@@ -10,6 +10,7 @@ from typing import Final
 
 import click
 
+from api.cli.terminal.standard_output import OutputFailed, write_no_more
 from api.settings.credentials import credential_files, file_of
 from api.settings.settings import Settings
 
@@ -24,7 +25,11 @@ def greet(settings: Settings, made: dict[str, str]) -> None:
     if settings.log_format == "json":
         _log(settings, made)
     else:
-        _print(settings, made)
+        try:
+            _print(settings, made)
+        except OutputFailed as error:
+            write_no_more()
+            log.warning("the greeting cannot be written: %s", error.strerror)
 
 
 def _log(settings: Settings, made: dict[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""Standard output that is a closed pipe or on a full disk: neither is a traceback."""
+"""Standard output that is closed, a closed pipe or on a full disk: none is a traceback."""
 
 from __future__ import annotations
 
@@ -47,10 +47,32 @@ def _named_faults() -> Iterator[None]:
         raise OutputFailed(error.errno, error.strerror) from error
 
 
+def open_closed_streams() -> None:
+    """Put `/dev/null` in the place of each standard stream that was closed before the start.
+
+    Otherwise the next file or connection gets the number of that stream, and a text for the stream
+    is written into it. Nothing can be written to standard output then, so that no command that
+    prints says that it has done its work.
+    """
+    for number, access in enumerate((os.O_RDONLY, os.O_RDONLY, os.O_WRONLY)):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, access)  # it gets the lowest number that is free
+            os.set_inheritable(number, True)
+    # Python has no object for a stream that was closed.
+    if not sys.stdin:
+        sys.stdin = io.TextIOWrapper(io.BufferedReader(io.FileIO(0, closefd=False)))
+    if not sys.stdout:
+        sys.stdout = io.TextIOWrapper(io.BufferedWriter(io.FileIO(1, "w", closefd=False)))
+    if not sys.stderr:
+        sys.stderr = io.TextIOWrapper(io.BufferedWriter(io.FileIO(2, "w", closefd=False)))
+
+
 def name_faults_of_output() -> None:
     """Let standard output raise `OutputFailed`, unlike any other file on a full disk."""
     old = sys.stdout
-    if isinstance(old, io.TextIOWrapper):  # Python has none if it was closed before
+    if isinstance(old, io.TextIOWrapper):
         sys.stdout = io.TextIOWrapper(
             _Output(io.FileIO(old.fileno(), "w", closefd=False)),
             old.encoding,
@@ -66,15 +88,15 @@ def output_faults_in_a_line() -> Iterator[None]:
         yield
     except BrokenPipeError:
         # `milepost jobs | head` is no error.
-        _write_no_more()
+        write_no_more()
         raise Exit(0) from None
     except OutputFailed as error:
-        _write_no_more()
+        write_no_more()
         message = f"the output cannot be written: {error.strerror}"
         raise click.ClickException(message) from error
 
 
-def _write_no_more() -> None:
+def write_no_more() -> None:
     """Throw away what standard output has not taken: Python would try it once more at exit."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())

@@ -164,8 +164,11 @@ def _slip(
         secret = key.secret
         if secret.startswith("whsec_"):
             continue
-        if any(signs(SigningKey(f"{secret}{end}"), body) for end in ("\n", "\r\n")):
+        # A shell takes the line feed off a file that was written on Windows, and leaves "\r".
+        if any(signs(SigningKey(f"{secret}{end}"), body) for end in ("\n", "\r\n", "\r")):
             return "The sender's secret has a newline at its end; write it with printf, not echo."
+        if signs(SigningKey(f'"{secret}"'), body):
+            return "The sender's secret has quotation marks around it, which are no part of it."
         parts = (part.strip() for part in secret.split(",") if part != secret)
         if any(signs(SigningKey(part), body) for part in parts):
             return "The signature fits a part of a secret; a secret file has one secret a line."

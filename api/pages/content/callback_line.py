@@ -8,9 +8,8 @@ from __future__ import annotations
 from shlex import quote
 from typing import Final
 
-from flask import request
-
 from api.http.callback_paths import CALLBACK_PATHS, path_of
+from api.http.callers.address import base_url
 from api.wiring import Services
 from domain.shell_words import shell_word
 
@@ -28,11 +27,8 @@ def callback_line(url: str, body: str) -> str:
     )
 
 
-def base_url(services: Services) -> str:
-    """Return the URL of this server: that of its settings, else as the browser reached it."""
-    return services.settings.public_url or request.root_url.rstrip("/")
-
-
 def callback_url(services: Services, job_id: str | None = None) -> str:
     """Return the URL for every job's callbacks; with `job_id`, that of one job."""
-    return base_url(services) + (CALLBACK_PATHS[0] if job_id is None else path_of(job_id))
+    return base_url(services.settings.public_url) + (
+        CALLBACK_PATHS[0] if job_id is None else path_of(job_id)
+    )

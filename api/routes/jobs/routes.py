@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from flask import request, url_for
+from flask import url_for
 
 from api.errors import MissingScope, ReadModelBehind
 from api.http.answers import in_json
 from api.http.callback_paths import path_of
 from api.http.callers import access
+from api.http.callers.address import base_url
 from api.http.callers.visibility import visible_job
 from api.http.etags import etag, lasting, not_modified, tagged
 from api.http.flask_side.blueprint import LINKED, LOCATION, PAGED, TAGGED, Blueprint
@@ -60,8 +61,7 @@ def register(body: dict[str, Any]) -> Answer:
     receipt = queue(body, idempotency_key(header), caller, services)
     job_id = receipt.job_id
     instance = services.reader.recorded(job_id, receipt.version)
-    # Without MILEPOST_PUBLIC_URL: the address that the caller of this request reached.
-    base = services.settings.public_url or request.root_url.rstrip("/")
+    base = base_url(services.settings.public_url)
     shown = {
         **body_now(instance, services),
         "duplicate": receipt.duplicate,

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 from api.http.counting.shared_counts import SharedMemory
 from api.serving.http1.bounds.limits import LIMITS, RESERVED
+from api.serving.processes.ending import hear_of_children
 from api.serving.processes.service_manager import ServiceManager
 from api.serving.processes.supervisor import Supervisor
 from api.serving.processes.worker import Orders, work
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 OTHER_FILES: Final = 256
 """How many files a worker may have open besides its connections."""
+FEWEST_FILES: Final = 64
+"""With fewer files, the server or its worker may fail at its start."""
 BACKLOG: Final = 4096
 """How many connections may wait to be accepted; the system may allow fewer."""
 
@@ -50,6 +53,7 @@ def run(
     server is. With `wsgi`, every request goes through Flask in one of 32 threads; else through the
     front.
     """
+    hear_of_children()
     # Workers share their counts in memory. This variable is for other WSGI servers.
     os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
     # Else glibc learns from large bodies to keep their memory: 500 slow readers left 900 MB behind.
@@ -83,6 +87,11 @@ def connections_of(settings: Settings) -> int:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     others = OTHER_FILES + RESERVED
     wanted = (settings.connections or LIMITS.connections) + others
+    if most != resource.RLIM_INFINITY and most < FEWEST_FILES:
+        raise InvalidSetting(
+            f"the system allows a process {most} open files (ulimit -Hn); Milepost needs "
+            f"{FEWEST_FILES} for few connections, and {wanted:,} for {wanted - others:,} of them"
+        )
     files = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
     if settings.connections and files < wanted:
         raise InvalidSetting(

@@ -40,7 +40,21 @@ def file_of(url: str) -> Path:
 
     So the locks and SQLite's `-wal` are beside the same file, by whichever name it is opened.
     """
-    return Path(os.path.realpath(unquote(url.removeprefix(SCHEME))))
+    return Path(os.path.realpath(_named(url)))
+
+
+def _named(url: str) -> Path:
+    return Path(unquote(url.removeprefix(SCHEME)))
+
+
+def check_link(url: str) -> None:
+    """Raise an `InvalidSetting` for a file that is a link to a folder that is not there.
+
+    The folder's disk may not be mounted. Milepost would begin another log on the disk below.
+    """
+    named, folder = _named(url), file_of(url).parent
+    if named.is_symlink() and not folder.exists():
+        raise _unfit(f"{named} is a link to nothing: {folder} does not exist")
 
 
 def checked_url(url: str) -> str:
@@ -65,6 +79,11 @@ def checked_url(url: str) -> str:
             )
     if "\0" in plain:
         raise InvalidSetting(f"{NAME}: the path has a NUL character")
+    if plain.startswith(("~", "$")):
+        raise InvalidSetting(
+            f"{NAME}: only a shell replaces {plain.partition('/')[0]} in {plain}; write the whole "
+            "path, as in sqlite:////var/lib/milepost.db"
+        )
     if not plain.startswith("/"):
         raise InvalidSetting(
             f"{NAME}: the path {plain} is relative, and each command would look beside itself; "

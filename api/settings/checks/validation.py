@@ -34,15 +34,45 @@ def _check_conninfo(url: str) -> None:
     # The message leaves out the URL, which contains the password.
     fault = (
         "MILEPOST_DATABASE_URL: PostgreSQL does not understand this URL; "
-        "percent-encode special characters in the password"
+        "percent-encode special characters in the password, and write the port in digits"
     )
     try:
         parts = parts_of(url)
     except ValueError:
-        raise InvalidSetting(fault) from None
+        option = _unknown_option(url)
+        raise InvalidSetting(
+            f"MILEPOST_DATABASE_URL: PostgreSQL's libpq has no option {option[:40]!r} for the part "
+            "behind the ?; take it out, or correct its name or its form, as in ?sslmode=verify-full"
+            if option
+            else fault
+        ) from None
     ports = str(parts.get("port") or "").split(",")
     if "@" in str(parts.get("host") or "") or not all(p.isdigit() or p == "" for p in ports):
         raise InvalidSetting(fault)
+
+
+def _unknown_option(url: str) -> str:
+    """Return the name of the option in the URL that libpq refuses, or nothing.
+
+    What may be a part of the password is never returned: nothing is, unless a user stands before
+    the query, or nobody at all.
+    """
+    place, _, query = url.rpartition("?")
+    is_after_user = "@" in place or ":" not in place.partition("://")[2]
+    if "@" in query or not is_after_user or not _is_understood(place):
+        return ""
+    for option in query.split("&"):
+        if not _is_understood(f"postgresql://?{option}"):
+            return option.partition("=")[0]
+    return ""
+
+
+def _is_understood(url: str) -> bool:
+    try:
+        parts_of(url)
+    except ValueError:
+        return False
+    return True
 
 
 def public_url(value: str | None) -> str:

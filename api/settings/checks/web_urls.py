@@ -12,7 +12,8 @@ def is_url(url: str) -> bool:
     try:
         parts = urlsplit(url)
         is_usable = parts.scheme in USUAL and parts.hostname and parts.port != 0
-    except ValueError:
+        _in_ascii(parts.hostname or "")
+    except ValueError:  # of which a UnicodeError is a kind
         return False
     return bool(is_usable) and not (parts.query or parts.fragment or parts.username)
 
@@ -20,10 +21,16 @@ def is_url(url: str) -> bool:
 def as_browsers_write(url: str) -> str:
     """Return the URL of a server with a host and port as browsers send them, and no last slash.
 
-    The host is in lower case, and a port that the scheme implies is left out.
+    The host is in lower case and, if it has letters beyond ASCII, in the form of DNS (`xn--…`). A
+    port that the scheme implies is left out.
     """
     parts = urlsplit(url)
-    host = parts.hostname or ""
+    host = _in_ascii(parts.hostname or "")
     host = f"[{host}]" if ":" in host else host
     port = "" if parts.port in (None, USUAL[parts.scheme]) else f":{parts.port}"
     return parts._replace(netloc=f"{host}{port}").geturl().rstrip("/")
+
+
+def _in_ascii(host: str) -> str:
+    """Return a host's name in the form of DNS; raise `UnicodeError` if it has none."""
+    return host if host.isascii() else host.encode("idna").decode("ascii")

@@ -14,6 +14,7 @@ from typing import Final
 
 ROOT: Final = 0
 NEW: Final = 0o600
+OWN: Final = 0o700
 # A symbolic link may have been made to have Milepost open some other file. To open a named pipe
 # could wait for ever.
 CAREFUL: Final = os.O_NOFOLLOW | os.O_NONBLOCK
@@ -38,6 +39,34 @@ def open_beside(path: Path, like: Path | None, access: int) -> int:
             with suppress(OSError):  # a file system without owners or modes
                 belong_like(descriptor, like.stat())
         return descriptor
+
+
+def make_own_folder(path: Path) -> bool:
+    """Make a folder for this account alone, unless there is one; tell whether it is new.
+
+    Raises `OSError`, also if something else than a folder is there. Root may get a folder with less
+    than mode 0700, which it can use all the same.
+    """
+    try:
+        path.mkdir(mode=OWN)
+    except FileExistsError:
+        if not path.is_dir():
+            raise
+        return False
+    # A umask such as 0177 takes the owner's own bits away. As root, this could follow a link that
+    # the owner of the folder above has put there meanwhile.
+    if os.geteuid() != ROOT and path.lstat().st_mode & OWN != OWN:
+        path.chmod(OWN)
+    return True
+
+
+def restore_own_mode(file: int, mode: int) -> None:
+    """Give a new file or folder its mode if the umask took some of the owner's own bits away.
+
+    Where none are missing, nothing is done: a FAT disk has modes that cannot be changed.
+    """
+    if os.fstat(file).st_mode & mode != mode:
+        os.fchmod(file, mode)
 
 
 def give_to_owner_of(folder: Path, file: int | Path) -> None:

@@ -16,7 +16,12 @@ from typing import Final
 
 import msgspec
 
-from domain.log.connections.beside import give_to_owner_of
+from domain.log.connections.beside import (
+    NEW,
+    give_to_owner_of,
+    make_own_folder,
+    restore_own_mode,
+)
 from domain.log.lost_end.marks import Memory
 
 log = logging.getLogger("milepost")
@@ -77,7 +82,7 @@ class MemoryFolder:
         try:
             if _is_a_guest(self._folder.parent):
                 return
-            self._folder.mkdir(mode=0o700, exist_ok=True)
+            make_own_folder(self._folder)
             _replace(path, content)
         except OSError as error:
             if not self._has_complained:
@@ -123,6 +128,7 @@ def _replace(path: Path, content: bytes) -> None:
     file, name = tempfile.mkstemp(".part", f".{path.name}.", path.parent)
     try:
         with os.fdopen(file, "wb") as part:
+            restore_own_mode(file, NEW)
             give_to_owner_of(path.parent, file)
             part.write(content)
         Path(name).replace(path)

@@ -798,3 +798,111 @@ def test_reading_settings_writes_nothing(tmp_path: Path) -> None:
     from_environment({"MILEPOST_HOME": str(tmp_path / "home")})
 
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("MILEPOST_DATABSE_URL", "MILEPOST_DATABASE_URL"),
+        ("MILEPOST_SIGNATURE", "MILEPOST_SIGNATURES"),
+        ("MILEPOST_SHARED_SECRETS", "MILEPOST_SHARED_SECRET"),
+        ("MILEPOST_ADMIN_TOKEN_FLIE", "MILEPOST_ADMIN_TOKEN_FILE"),
+        ("MILEPOST_LOGFORMAT", "MILEPOST_LOG_FORMAT"),
+        ("Milepost_Host", "MILEPOST_HOST"),
+    ],
+)
+def test_a_variable_that_is_nearly_a_setting_is_named(name: str, meant: str) -> None:
+    """Milepost would serve another database, or take signatures that the operator forbids."""
+    [sentence] = from_environment({name: "off"}).doubts
+
+    assert sentence == f"{name} is no setting, and has no effect; did you mean {meant}?"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("MILEPOST_TOKEN", "MILEPOST_CALLBACK_URL", "MILEPOST_CALLBACK_KEY_FILE"),
+        *("MILEPOST_SERVICE_HOST", "MILEPOST_PORT_8000_TCP", "MILEPOST_TEST_DATABASE_URL"),
+        *("MILEPOST_RELEASE", "MILESTONE_HOST", "HOST", "MILEPOST_", ""),
+    ],
+)
+def test_variables_of_others_are_no_misspelt_settings(name: str) -> None:
+    assert from_environment({name: "off"}).doubts == ()
+
+
+def test_a_port_of_kubernetes_is_named_as_such() -> None:
+    with pytest.raises(InvalidSetting, match="set enableServiceLinks to false"):
+        from_environment({"MILEPOST_PORT": "tcp://10.0.0.1:8000"})
+
+
+@pytest.mark.parametrize(
+    ("query", "option"),
+    [
+        ("?schema=public", "schema"),
+        ("?sslmode=require&pool_size=5", "pool_size"),
+        ("?sslmod=require", "sslmod"),
+        ("?sslmode", "sslmode"),
+    ],
+)
+@pytest.mark.parametrize("place", ["postgresql://app:secret@db/mp", "postgres://db/mp"])
+def test_an_option_that_libpq_lacks_is_named(place: str, query: str, option: str) -> None:
+    """Other drivers have options of their own; the password was said to be at fault."""
+    with pytest.raises(InvalidSetting, match=f"has no option '{option}'") as refused:
+        from_environment({"MILEPOST_DATABASE_URL": place + query})
+
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://app:12?secret=1",
+        "postgresql://app:12?secret%",
+        "postgresql://app:1@2?secret=1@db/mp",
+    ],
+)
+def test_no_part_of_a_password_is_taken_for_an_option(url: str) -> None:
+    with pytest.raises(InvalidSetting, match="percent-encode") as refused:
+        from_environment({"MILEPOST_DATABASE_URL": url})
+
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("home", ["~/.milepost", "~", "~user/x", "$HOME/.milepost", "${HOME}"])
+def test_what_only_a_shell_replaces_makes_no_folder_of_that_name(home: str) -> None:
+    """In a `.env`, a unit or a Compose file, ~ is a character: a folder ~ would be made."""
+    with pytest.raises(InvalidSetting, match="MILEPOST_HOME: only a shell replaces "):
+        from_environment({"MILEPOST_HOME": home})
+    with pytest.raises(InvalidSetting, match="MILEPOST_DATABASE_URL: only a shell replaces "):
+        from_environment({"MILEPOST_DATABASE_URL": f"sqlite:///{home}/milepost.db"})
+
+
+def test_a_folder_may_be_called_so_all_the_same(tmp_path: Path) -> None:
+    assert from_environment({"MILEPOST_HOME": "./~"}).home == Path("~")
+    assert from_environment({"MILEPOST_HOME": f"{tmp_path}/~"}).home == tmp_path / "~"
+
+
+@pytest.mark.parametrize("quote", ["'", '"'])
+@pytest.mark.parametrize("name", ["MILEPOST_ADMIN_TOKEN", "MILEPOST_CALLBACK_SECRET"])
+def test_quotation_marks_that_no_shell_has_taken_off_are_named(
+    tmp_path: Path, name: str, quote: str
+) -> None:
+    """Docker's --env-file keeps them: no token and no signature is right then, and nobody knew."""
+    (tmp_path / "secret").write_text(f"{quote}{TOKEN}{quote}\n")
+
+    [of_variable] = from_environment({name: f"{quote}{TOKEN}{quote}"}).doubts
+    [of_file] = from_environment({f"{name}_FILE": str(tmp_path / "secret")}).doubts
+
+    rule = ": the quotation marks around it count as a part of it; only a shell takes them off"
+    assert of_variable == name + rule
+    assert of_file == str(tmp_path / "secret") + rule
+    assert from_environment({name: f"{TOKEN}{quote}"}).doubts == ()
+
+
+def test_a_public_url_beyond_ascii_is_given_out_in_the_form_of_dns() -> None:
+    """`milepost-report` and other clients take no other letters than those of ASCII in a URL."""
+    settings = from_environment({"MILEPOST_PUBLIC_URL": "https://b\u00fccher.example:443/m/"})
+
+    assert settings.public_url == "https://xn--bcher-kva.example/m"
+    with pytest.raises(InvalidSetting, match="MILEPOST_PUBLIC_URL: must be a URL"):
+        from_environment({"MILEPOST_PUBLIC_URL": f"https://{64 * chr(252)}.example"})

@@ -20,7 +20,7 @@ from api.settings.settings import Settings
 from api.settings.variables import InvalidSetting
 from api.wiring import open_services
 from domain.job.callback import Callback
-from tests.support.processes.accounts import ANOTHER, give_away
+from tests.support.processes.accounts import ANOTHER, give_away, run_as, shared_folder
 from tests.support.processes.disks import read_only
 from tests.support.processes.server import MILEPOST, free_port
 
@@ -46,7 +46,7 @@ def settings(home: Path) -> Settings:
     return from_environment({"MILEPOST_HOME": str(home)})
 
 
-@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077, 0o177, 0o777])
 def test_every_file_is_for_this_account_alone(settings: Settings, umask: int) -> None:
     before = os.umask(umask)
     try:
@@ -62,6 +62,17 @@ def test_every_file_is_for_this_account_alone(settings: Settings, umask: int) ->
     assert {"milepost.db", "milepost.db-wal", "milepost.db-shm", *FILES} < files.keys()
     assert len(files) > 7
     assert set(files.values()) == {0o600}, files
+
+
+@pytest.mark.parametrize("umask", [0o177, 0o777])
+def test_a_umask_that_takes_the_owners_own_rights_stops_no_start(umask: int) -> None:
+    with shared_folder() as folder:
+        home = folder / "above" / "home"
+
+        status, _, said = run_as(folder, "init-db", home=home, umask=umask)
+
+        assert (status, said) == (0, "")
+        assert mode(home.parent) == mode(home) == 0o700
 
 
 def test_files_from_before_are_closed_with_one_line(settings: Settings) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import socket
+import stat
 import sys
 from pathlib import Path
 
@@ -208,3 +209,21 @@ def test_a_long_error_is_cut_after_the_key_has_left_it(job: Job) -> None:
     job.report("status", "failed", "--error", f"{job.key}{end}")
 
     assert job.events()[-1]["payload"]["error"] == f"***{end}"
+
+
+@pytest.mark.parametrize("umask", ["0177", "0777"])
+def test_a_umask_that_takes_the_owners_own_rights_loses_nothing(job: Job, umask: str) -> None:
+    """Words could not wait on disk, in a folder that its own account may not enter."""
+    call = f'umask {umask}; exec "$0" "$@"'
+    done = job.report.ended(
+        ["/bin/sh", "-c", call, *job.report.argv("step", "vm_created")],
+        MILEPOST_CALLBACK_URL="http://127.0.0.1:1/api/callbacks/job-1",
+        **USUAL,
+    )
+
+    [word] = job.report.waiting()
+    assert (done.returncode, done.stderr.count(b"\n")) == (0, 1)
+    assert stat.S_IMODE(word.stat().st_mode) == 0o600
+    folders = [folder for folder in word.parents if folder.is_relative_to(job.report.home)][:-1]
+    assert len(folders) == 4
+    assert {stat.S_IMODE(folder.stat().st_mode) for folder in folders} == {0o700}

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+from pathlib import Path
 
 import psutil
 
-from tests.support.processes.server import Make, Server, port_is_free
+from tests.support.processes.server import MILEPOST, Make, Server, port_is_free
 
 DEATHS = 4
 
@@ -66,3 +68,21 @@ def test_workers_end_with_a_server_that_is_killed(make_server: Make, postgres_ds
 
     assert psutil.wait_procs(workers, 10)[1] == []
     assert port_is_free(server.port)
+
+
+def test_what_the_starting_program_did_with_signals_changes_nothing(tmp_path: Path) -> None:
+    """A worker that had died looked alive for ever, and SIGTERM ended nothing."""
+    ignoring = """
+import os, signal, sys
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+signal.pthread_sigmask(signal.SIG_BLOCK, {*signal.valid_signals()})
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+    server = Server(tmp_path, command=(sys.executable, "-c", ignoring, MILEPOST))
+    try:
+        server.start()
+        worker(server).kill()
+        assert server.callback({"job_id": "job-1", "type": "heartbeat"}).status == 200
+        assert server.stop() == 0
+    finally:
+        server.kill()

@@ -73,7 +73,11 @@ def copy_package(package: Path, copy: Path) -> None:
 
 
 def command_of(
-    folder: Path, *arguments: str, user: int = ANOTHER, home: Path | None = None
+    folder: Path,
+    *arguments: str,
+    user: int = ANOTHER,
+    home: Path | None = None,
+    umask: int = -1,
 ) -> subprocess.Popen[str]:
     """Start a command as that account, with its home in the folder."""
     return subprocess.Popen(
@@ -89,13 +93,18 @@ def command_of(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        umask=umask,
     )
 
 
 def run_as(
-    folder: Path, *arguments: str, user: int = ANOTHER, home: Path | None = None
+    folder: Path,
+    *arguments: str,
+    user: int = ANOTHER,
+    home: Path | None = None,
+    umask: int = -1,
 ) -> tuple[int, str, str]:
     """Run a command as that account; return its status, what it printed and what it said."""
-    with command_of(folder, *arguments, user=user, home=home) as process:
+    with command_of(folder, *arguments, user=user, home=home, umask=umask) as process:
         out, said = process.communicate(timeout=120)
     return process.returncode, out, said

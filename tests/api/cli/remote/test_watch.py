@@ -342,6 +342,24 @@ def test_the_token_of_a_reader_goes_before_the_admin_token(server: Server) -> No
     assert "There is no job" in refusal(watch(server, "job-1")), "it is another user's"
 
 
+@pytest.mark.parametrize(("path", "is_corrected"), [("/jobs", True), ("/api", True), ("/", False)])
+def test_an_address_that_was_copied_from_a_browser_is_corrected(
+    server: Server, path: str, is_corrected: bool
+) -> None:
+    """`http://127.0.0.1:8000/jobs refuses: Not Found` let people look at their job's name."""
+    done = subprocess.run(
+        [MILEPOST, "watch", "no-job", "--url", server.url + path],
+        env=server.env,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE_SECONDS,
+    )
+
+    corrected = f". If Milepost is not below {path}, name {server.url}\n"
+    assert refusal(done).endswith(corrected) == is_corrected
+
+
 @pytest.mark.parametrize("arguments", [("no-job",), ("--agent", "no-agent"), ("a/../b?c",)])
 def test_what_is_not_there_is_refused_in_one_line(
     server: Server, arguments: tuple[str, ...]

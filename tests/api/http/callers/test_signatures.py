@@ -376,7 +376,7 @@ def test_the_older_names_of_standard_webhooks_are_accepted(memory_site: Site) ->
 
 
 @pytest.mark.parametrize("scheme", [seed, github, standard])
-@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_a_secret_with_a_newline_is_named(
     memory_site: Site, scheme: Callable[..., dict[str, str]], end: str
 ) -> None:
@@ -386,6 +386,19 @@ def test_a_secret_with_a_newline_is_named(
     problem = problem_of(memory_site.unsigned(BODY, headers), 401, "invalid-signature")
 
     assert "newline at its end" in problem["detail"]
+    assert SECRET not in problem["detail"]
+
+
+@pytest.mark.parametrize("scheme", [seed, github, standard])
+def test_a_secret_in_quotation_marks_is_named(
+    memory_site: Site, scheme: Callable[..., dict[str, str]]
+) -> None:
+    secret = f'"{SECRET}"'
+    headers = standard(secret=secret.encode()) if scheme is standard else scheme(secret=secret)
+
+    problem = problem_of(memory_site.unsigned(BODY, headers), 401, "invalid-signature")
+
+    assert "quotation marks around it" in problem["detail"]
     assert SECRET not in problem["detail"]
 
 

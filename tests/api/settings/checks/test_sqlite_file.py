@@ -15,7 +15,7 @@ import pytest
 
 from api.settings.checks.sqlite_file import OF_SQLITE
 from api.settings.config import from_environment
-from api.settings.home import make_folder
+from api.settings.home import make_folder, make_home
 from api.settings.variables import InvalidSetting
 from tests.support.people.shell import Shell
 from tests.support.processes.accounts import ANOTHER, give_away, run_as, shared_folder
@@ -380,3 +380,14 @@ def test_a_home_that_is_no_folder_is_called_so(tmp_path: Path) -> None:
             make_folder("MILEPOST_HOME", tmp_path / name)
     with pytest.raises(InvalidSetting, match="/link is a link to nothing"):
         make_folder("MILEPOST_HOME", tmp_path / "link" / "deeper")
+
+
+def test_a_link_to_a_disk_that_is_not_mounted_begins_no_other_log(tmp_path: Path) -> None:
+    (tmp_path / "milepost.db").symlink_to(tmp_path / "unmounted" / "milepost.db")
+
+    with pytest.raises(
+        InvalidSetting, match=r"milepost\.db is a link to nothing: .*/unmounted does"
+    ):
+        make_home(from_environment({"MILEPOST_HOME": str(tmp_path)}))
+
+    assert not (tmp_path / "unmounted").exists()
