@@ -141,11 +141,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """The path in `sqlite:////absolute`, without symbolic links."""
         return file_of(self.database_url)
 
-    @property
-    def listens_on_loopback(self) -> bool:
-        """True when only this machine can connect."""
-        return is_loopback(self.host)
-
 
 def is_loopback(host: str) -> bool:
     """Tell whether a host is an address of this machine that no other machine reaches."""

@@ -12,7 +12,7 @@ from api.cli.serving.greeting import greet
 from api.cli.terminal.opening import opened
 from api.serving.logs import log_to_stderr
 from api.serving.processes.ending import listen_to_signals
-from api.serving.processes.listening import claimed
+from api.serving.processes.listening import claimed, listens_on_loopback
 from api.serving.processes.server import connections_of, run
 from api.serving.processes.service_manager import ServiceManager
 from api.serving.publishing.publisher import publishing
@@ -46,7 +46,7 @@ def serve(
 ) -> None:
     """Serve callbacks and reads, and keep the read model up to date."""
     configured = from_environment(host=host, port=port, workers=workers)
-    if needs_credentials(configured) and not configured.listens_on_loopback:
+    if needs_credentials(configured) and not listens_on_loopback(configured):
         raise click.ClickException(
             f"refusing to listen on {configured.host} with generated credentials: set "
             "MILEPOST_CALLBACK_SECRET and MILEPOST_ADMIN_TOKEN"

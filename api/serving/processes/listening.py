@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from api.settings.settings import Settings
+from api.settings.settings import Settings, is_loopback
 from api.settings.variables import InvalidSetting
 
 
@@ -71,6 +71,14 @@ def refusal(error: OSError, settings: Settings) -> str:
             "choose one of 1024 or more, and put a proxy in front"
         )
     return f"MILEPOST_HOST: cannot listen on {settings.host}: {error.strerror}"
+
+
+def listens_on_loopback(settings: Settings) -> bool:
+    """Tell whether only this machine can connect, by the address that is found for the host.
+
+    Raises `InvalidSetting` if there is none.
+    """
+    return is_loopback(resolve(settings)[3][0])
 
 
 def resolve(settings: Settings) -> tuple[int, int, int, Any]:

@@ -513,23 +513,6 @@ def test_settings_can_be_printed_without_telling_secrets() -> None:
         assert secret not in repr(settings)
 
 
-@pytest.mark.parametrize(
-    ("host", "loopback"),
-    [
-        ("127.0.0.1", True),
-        ("127.1.2.3", True),
-        ("::1", True),
-        ("localhost", True),
-        ("0.0.0.0", False),  # noqa: S104  nobody listens
-        ("::", False),
-        ("192.0.2.1", False),
-        ("milepost.example", False),
-    ],
-)
-def test_only_this_machine_reaches_a_loopback_address(host: str, loopback: bool) -> None:
-    assert from_environment({"MILEPOST_HOST": host}).listens_on_loopback == loopback
-
-
 # Credentials that Milepost makes itself
 
 

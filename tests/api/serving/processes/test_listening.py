@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from api.serving.processes.listening import claimed, refusal
+from api.serving.processes.listening import claimed, listens_on_loopback, refusal
 from api.settings.settings import Settings
 from api.settings.variables import InvalidSetting
 from tests.support.processes.server import free_port
@@ -80,3 +80,26 @@ def test_a_server_that_listens_keeps_its_port() -> None:
     with socket.create_server(("127.0.0.1", 0)) as others:
         with claimed(settings("127.0.0.1", others.getsockname()[1])) as sockets:
             assert not sockets
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback"),
+    [
+        ("127.0.0.1", True),
+        ("127.1.2.3", True),
+        ("127.1", True),
+        ("::1", True),
+        ("localhost", True),
+        ("LOCALHOST", True),
+        ("0.0.0.0", False),  # noqa: S104  nobody listens
+        ("::", False),
+        (NOT_HERE, False),
+    ],
+)
+def test_only_this_machine_reaches_a_loopback_address(host: str, loopback: bool) -> None:
+    assert listens_on_loopback(settings(host, 8000)) == loopback
+
+
+def test_a_host_without_an_address_is_named_as_the_reason() -> None:
+    with pytest.raises(InvalidSetting, match=r"MILEPOST_HOST: '256\.1\.1\.1': "):
+        listens_on_loopback(settings("256.1.1.1", 8000))
