@@ -161,7 +161,7 @@ def deployment(
     kind: str, request: pytest.FixtureRequest, workflows: Workflows, clock: Clock
 ) -> Iterator[Deployment]:
     """Yield a deployment on an empty store of that kind, and close it."""
-    made = Deployment(prepared_env(kind, request), workflows, clock)
+    made = Deployment(prepared_env(kind, request), workflows, clock, has_tables=True)
     try:
         yield made
     finally:

@@ -58,13 +58,23 @@ class Clock:
 
 
 class Deployment:
-    """Everything over one store, as the server wires it; the projector runs when told to."""
+    """Everything over one store, as the server wires it; the projector runs when told to.
+
+    Where the database `has_tables`, none are looked for or made.
+    """
 
     def __init__(
-        self, env: dict[str, str], workflows: Workflows, clock: Clock, shape: str = SHAPE
+        self,
+        env: dict[str, str],
+        workflows: Workflows,
+        clock: Clock,
+        shape: str = SHAPE,
+        *,
+        has_tables: bool = False,
     ) -> None:
         self.env, self.workflows, self.clock = env, workflows, clock
-        self.milepost = Milepost(env, clock=clock, workflows=workflows)
+        made_before = {"CREATE_TABLE": "no"} if has_tables else {}
+        self.milepost = Milepost({**env, **made_before}, clock=clock, workflows=workflows)
         recorder = self.milepost.recorder
         if isinstance(recorder, MemoryRecorder):
             self.kit = in_memory(recorder, shape)
@@ -72,7 +82,7 @@ class Deployment:
             self.kit = kit_over(recorder, shape)
         self.read_model, self.shadow = self.kit.read_model, self.kit.shadow
         self.tree, self.inspection = self.kit.tree, self.kit.inspection
-        if "CREATE_TABLE" not in env:
+        if not has_tables:
             self.kit.schema.apply()
         self.read_model.prepare()
         self.tree.prepare()
@@ -129,7 +139,7 @@ def prepared_env(kind: str, request: pytest.FixtureRequest) -> dict[str, str]:
     if kind == "sqlite":
         folder: Path = request.getfixturevalue("store_folder")
         copyfile(request.getfixturevalue("prepared_file"), folder / FILE)
-    return {**_env(kind, request, "prepared_dsn"), "CREATE_TABLE": "no"}
+    return _env(kind, request, "prepared_dsn")
 
 
 def store_env(kind: str, request: pytest.FixtureRequest) -> dict[str, str]:
