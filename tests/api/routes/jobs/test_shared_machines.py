@@ -154,6 +154,23 @@ def test_each_of_several_machines_is_looked_up(site: Site) -> None:
     assert "machine srv-1 behind" in found["machine_shared"]
 
 
+@pytest.mark.parametrize("late", [{"step": "ansible_started"}, {"status": "failed"}])
+def test_a_program_is_not_told_to_remove_a_machine_that_the_rollback_does_not_name(
+    site: Site, late: dict[str, str]
+) -> None:
+    """The rollback names srv-1, and `server_id` is srv-2, on which the other job runs."""
+    left(site)
+    word = {"status": "provisioning", "workflow_run_id": "1", "server_id": "srv-2", **late}
+    site.report("a", **word)
+    site.register("b", "agent-b", "bob")
+    site.report("b", status="running", **{**SHARED, "server_id": "srv-2"})
+    site.project()
+
+    assert site.job("a")["server_id"] == "srv-2"
+    assert site.job("a")["rollback_held"] is None
+    assert {reason["reason"] for reason in reasons(site)} == {"machine_left", "machine_shared"}
+
+
 def test_a_machine_in_doubt_is_looked_up_too(site: Site) -> None:
     site.register("a", "agent-a", "ada")
     site.report("a", status="running", workflow_run_id="1", server_id="srv-0")
