@@ -180,6 +180,23 @@ def test_a_machine_in_doubt_is_looked_up_too(site: Site) -> None:
     assert [reason["reason"] for reason in reasons(site)] == ["machine_shared"]
 
 
+def test_a_machine_that_was_asked_to_stop_is_not_removed_under_another_job(site: Site) -> None:
+    """Its workflow confirmed nothing, and another job found the machine by its name."""
+    site.register("a", "agent-a", "ada")
+    site.report("a", status="running", workflow_run_id="1", **MACHINE)
+    site.ordered("stop", "a")
+    uses(site)
+    site.clock.advance(3601)
+
+    [reason] = reasons(site)
+
+    assert reason["reason"] == "stopping"
+    assert reason["text"] == (
+        "A stop of the machine srv-1 was requested 1 h 0 min ago, and the job b uses it now: do "
+        "not remove it. Once no job uses it, remove it, then: milepost stopped a --server srv-1"
+    )
+
+
 # While the read model is behind
 
 
