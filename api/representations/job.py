@@ -170,11 +170,15 @@ def job_body(
 def rollback_is_held(instance: Instance) -> bool | None:
     """Tell whether another job uses the machine that the shown attempt's rollback names.
 
-    None without an open rollback, and where nobody has looked.
+    None without an open rollback, where nobody has looked, and where the job shows another machine
+    than that one: who reads `False` removes the machine that is shown.
     """
-    if instance.used_elsewhere is None or not instance.attempt.rollback_is_open:
+    attempt = instance.attempt
+    if instance.used_elsewhere is None or not attempt.rollback_is_open:
         return None
-    return instance.attempt.machine_id in instance.used_elsewhere
+    if attempt.machine_id in instance.used_elsewhere:
+        return True
+    return False if attempt.is_machine(value(attempt.server_id)) else None
 
 
 def _refusal(refusal: Refusal | None) -> dict[str, Any] | None:

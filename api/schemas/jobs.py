@@ -99,9 +99,9 @@ class JobSchema(AnswerSchema):
         allow_none=True,
         metadata={
             "description": "True while another job works or runs on the machine that the rollback "
-            "of the shown attempt names: do not remove it. false: remove it. null without an open "
-            "rollback, for the past, in streams, and while the read model is behind or being "
-            "rebuilt"
+            "of the shown attempt names: do not remove it. false: remove it; it is `server_id`. "
+            "null without an open rollback, if `server_id` is another machine than that one, for "
+            "the past, in streams, and while the read model is behind or being rebuilt"
         },
     )
     stop_requested_at = fields.AwareDateTime(allow_none=True)

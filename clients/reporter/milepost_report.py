@@ -431,8 +431,17 @@ def _make_own(folder: Path) -> None:
         _make_own(folder.parent)
     with contextlib.suppress(FileExistsError):
         folder.mkdir(mode=0o700)
-        if folder.stat().st_mode & 0o700 != 0o700:
+        if folder.lstat().st_mode & 0o700 == 0o700:
+            return
+        if os.geteuid():
             folder.chmod(0o700)
+            return
+        # The owner of the folder above could have put a link there meanwhile.
+        there = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        try:
+            os.fchmod(there, 0o700)
+        finally:
+            os.close(there)
 
 
 def _privately(path: str, flags: int) -> int:

@@ -149,15 +149,21 @@ def _in_doubt(
 def _shared(
     instance: Instance, number: int, server_id: str, since: datetime, now: datetime
 ) -> Reason:
-    job_id = (instance.used_elsewhere or {}).get(server_id)
     words: Words = (
         f"Attempt {number} left the machine {server_id} behind ",
         Age(since),
-        f" ago, and {f'the job {job_id}' if job_id else 'a job of another user'} uses it now: "
-        "do not remove it. Once no job uses it, remove it, then: ",
+        f" ago, and {_uses_it(instance, server_id)}",
         _confirm(instance, server_id),
     )
     return _reason("machine_shared", since, words, now)
+
+
+def _uses_it(instance: Instance, server_id: str) -> str:
+    job_id = (instance.used_elsewhere or {}).get(server_id)
+    return (
+        f"{f'the job {job_id}' if job_id else 'a job of another user'} uses it now: do not remove "
+        "it. Once no job uses it, remove it, then: "
+    )
 
 
 def _stopping(instance: Instance, server_id: str | None, since: datetime, now: datetime) -> Reason:
@@ -165,7 +171,10 @@ def _stopping(instance: Instance, server_id: str | None, since: datetime, now: d
     words: Words = (
         f"A stop of the machine {machine} was requested ",
         Age(since),
-        " ago, and nobody has confirmed that it is gone. Remove it if it is still there, then: ",
+        f" ago, and {_uses_it(instance, server_id)}"
+        if server_id and server_id in (instance.used_elsewhere or ())
+        else " ago, and nobody has confirmed that it is gone. Remove it if it is still there, "
+        "then: ",
         _confirm(instance, server_id),
     )
     return _reason("stopping", since, words, now)

@@ -81,7 +81,8 @@ def public_url(value: str | None) -> str:
         return ""
     if not is_url(value):
         raise InvalidSetting(
-            "MILEPOST_PUBLIC_URL: must be a URL like https://milepost.example, without a query"
+            "MILEPOST_PUBLIC_URL: must be a URL like https://milepost.example, without a query, or "
+            "with its host as xn--… if that has letters beyond ASCII"
         )
     return as_browsers_write(value)
 

@@ -32,5 +32,14 @@ def as_browsers_write(url: str) -> str:
 
 
 def _in_ascii(host: str) -> str:
-    """Return a host's name in the form of DNS; raise `UnicodeError` if it has none."""
-    return host if host.isascii() else host.encode("idna").decode("ascii")
+    """Return a host's name in the form of DNS; raise `UnicodeError` if it has none.
+
+    Python knows the rules of 2003 only, which make `straße` the name `strasse` of somebody else: a
+    name that is not the same on its way back is refused.
+    """
+    if host.isascii():
+        return host
+    name = host.encode("idna")
+    if name.decode("idna") != host:
+        raise UnicodeError(f"{host} has no form of DNS that is surely its own")
+    return name.decode("ascii")

@@ -1,4 +1,4 @@
-"""Which machines a job works or runs on, and which ones it names for removal."""
+"""Which machines a job works or runs on, and which ones it may ask people to remove."""
 
 from __future__ import annotations
 
@@ -40,6 +40,12 @@ def may_use_others(before: Runs, after: Runs) -> bool:
 
 
 def machines_to_remove(runs: Runs) -> AbstractSet[str]:
-    """Return the ids of the machines that a rollback of the job names, or that are in doubt."""
+    """Return the ids of the machines that people may be asked to remove.
+
+    A rollback names them, they are in doubt, or a stop was asked for.
+    """
     left = {machine for attempt in runs.attempts for machine, _ in attempt.machines_left if machine}
+    for attempt in runs.attempts:
+        if attempt.stop_requested_at and attempt.status == "running" and attempt.machine_id:
+            left.add(attempt.machine_id)
     return left | {machine for _, machine in doubtful(runs)}

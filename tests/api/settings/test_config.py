@@ -889,3 +889,9 @@ def test_a_public_url_beyond_ascii_is_given_out_in_the_form_of_dns() -> None:
     assert settings.public_url == "https://xn--bcher-kva.example/m"
     with pytest.raises(InvalidSetting, match="MILEPOST_PUBLIC_URL: must be a URL"):
         from_environment({"MILEPOST_PUBLIC_URL": f"https://{64 * chr(252)}.example"})
+
+
+def test_a_public_url_never_becomes_that_of_another_host() -> None:
+    """By the rules of 2003, \u00df is ss; browsers follow those of 2008."""
+    with pytest.raises(InvalidSetting, match=r"must be a URL .*, or with its host as xn--"):
+        from_environment({"MILEPOST_PUBLIC_URL": "https://stra\u00dfe.example"})

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from clients.reporter.milepost_report import MAX_ERROR
+from clients.reporter.milepost_report import MAX_ERROR, Spool, Word
 from tests.clients.reporter.gate import answering, forward
 from tests.clients.reporter.job import Job
 from tests.clients.reporter.program import FILE, PATIENT, USUAL
@@ -227,3 +227,26 @@ def test_a_umask_that_takes_the_owners_own_rights_loses_nothing(job: Job, umask:
     folders = [folder for folder in word.parents if folder.is_relative_to(job.report.home)][:-1]
     assert len(folders) == 4
     assert {stat.S_IMODE(folder.stat().st_mode) for folder in folders} == {0o700}
+
+
+class Swapped(type(Path())):  # type: ignore[misc]  # what a path is on this system
+    """A path at which somebody puts a link as soon as a folder is made."""
+
+    def mkdir(self, mode: int = 0o777, parents: bool = False, exist_ok: bool = False) -> None:
+        super().mkdir(mode, parents, exist_ok)
+        self.rmdir()
+        self.symlink_to(Path(self).parent / "passwd")
+
+
+def test_no_mode_changes_behind_a_link_that_somebody_puts_in_place_of_the_folder(
+    tmp_path: Path,
+) -> None:
+    """Where root reports, the owner of the folder above could take a file of the system away."""
+    file = tmp_path / "passwd"
+    file.touch()
+    file.chmod(0o644)
+
+    with pytest.raises(OSError, match="is not a folder of this account alone"):
+        Spool(Swapped(tmp_path), "job").put(Word("id", b"{}"))
+
+    assert stat.S_IMODE(file.stat().st_mode) == 0o644

@@ -154,6 +154,23 @@ def test_each_of_several_machines_is_looked_up(site: Site) -> None:
     assert "machine srv-1 behind" in found["machine_shared"]
 
 
+@pytest.mark.parametrize("late", [{"step": "ansible_started"}, {"status": "failed"}])
+def test_a_program_is_not_told_to_remove_a_machine_that_the_rollback_does_not_name(
+    site: Site, late: dict[str, str]
+) -> None:
+    """The rollback names srv-1, and `server_id` is srv-2, on which the other job runs."""
+    left(site)
+    word = {"status": "provisioning", "workflow_run_id": "1", "server_id": "srv-2", **late}
+    site.report("a", **word)
+    site.register("b", "agent-b", "bob")
+    site.report("b", status="running", **{**SHARED, "server_id": "srv-2"})
+    site.project()
+
+    assert site.job("a")["server_id"] == "srv-2"
+    assert site.job("a")["rollback_held"] is None
+    assert {reason["reason"] for reason in reasons(site)} == {"machine_left", "machine_shared"}
+
+
 def test_a_machine_in_doubt_is_looked_up_too(site: Site) -> None:
     site.register("a", "agent-a", "ada")
     site.report("a", status="running", workflow_run_id="1", server_id="srv-0")
@@ -161,6 +178,23 @@ def test_a_machine_in_doubt_is_looked_up_too(site: Site) -> None:
     uses(site)
 
     assert [reason["reason"] for reason in reasons(site)] == ["machine_shared"]
+
+
+def test_a_machine_that_was_asked_to_stop_is_not_removed_under_another_job(site: Site) -> None:
+    """Its workflow confirmed nothing, and another job found the machine by its name."""
+    site.register("a", "agent-a", "ada")
+    site.report("a", status="running", workflow_run_id="1", **MACHINE)
+    site.ordered("stop", "a")
+    uses(site)
+    site.clock.advance(3601)
+
+    [reason] = reasons(site)
+
+    assert reason["reason"] == "stopping"
+    assert reason["text"] == (
+        "A stop of the machine srv-1 was requested 1 h 0 min ago, and the job b uses it now: do "
+        "not remove it. Once no job uses it, remove it, then: milepost stopped a --server srv-1"
+    )
 
 
 # While the read model is behind
