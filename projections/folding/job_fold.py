@@ -33,12 +33,14 @@ NO_RUNS: Final = Runs()
 class New:
     """Folded states by job, set-aside events and snapshots, which are not written yet.
 
-    `runs_before` has the runs of the jobs as they are written; a job that is missing has no row.
+    `runs_before` has the runs of the jobs as they are written. Of the jobs in `unreadable`, what is
+    written is not known: their rows could not be read, and their whole history was folded.
     """
 
     def __init__(self) -> None:
         self.states: dict[str, Folded] = {}
         self.runs_before: dict[str, Runs] = {}
+        self.unreadable: set[str] = set()
         self.set_aside: list[SetAside] = []
         self.snapshots: list[ViewSnapshot] = []
 
@@ -118,6 +120,7 @@ class JobFold:
             generation=generation,
             machines=machines,
             machines_given_up=given_up,
+            machines_anew=sorted(new.unreadable),
         )
 
 
@@ -125,7 +128,7 @@ def _machines_changed(new: New) -> tuple[list[MachineRow], list[MachineRow]]:
     """Return the rows of machines that jobs do not use any more, and of those that they use now."""
     given_up, machines = list[MachineRow](), list[MachineRow]()
     for job_id, (instance, _) in new.states.items():
-        runs = new.runs_before.get(job_id, NO_RUNS)
+        runs = NO_RUNS if job_id in new.unreadable else new.runs_before.get(job_id, NO_RUNS)
         if may_use_others(runs, instance.runs):
             before, after = machines_in_use(runs), machines_in_use(instance.runs)
             given_up += machine_rows(job_id, before - after)

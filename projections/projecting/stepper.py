@@ -141,6 +141,8 @@ class Stepper:
         job_id = before[0].job_id
         if job_id not in new.states:
             new.runs_before[job_id] = before[0].runs
+            if before[0].version >= events[0].version:  # from its history, and not from its row
+                new.unreadable.add(job_id)
         after = self._fold.folded(before, events, new.set_aside)
         new.snapshots += self._fold.snapshots(before, after)
         new.states[job_id] = after

@@ -85,8 +85,9 @@ class Changes(msgspec.Struct, frozen=True):
     """What one batch of events changes; it starts from the position `since`.
 
     Events that were set aside, snapshots and machines of the jobs in `tried_again` are deleted
-    before `set_aside`, `snapshots` and `machines` are added; so are the `machines_given_up`.
-    `generation` is that of the rows when folding began.
+    before `set_aside`, `snapshots` and `machines` are added; so are the `machines_given_up`, and
+    all machines of the jobs in `machines_anew`. `generation` is that of the rows when folding
+    began.
     """
 
     since: int
@@ -99,6 +100,7 @@ class Changes(msgspec.Struct, frozen=True):
     generation: int = 0
     machines: Sequence[MachineRow] = ()
     machines_given_up: Sequence[MachineRow] = ()
+    machines_anew: Sequence[str] = ()
 
 
 class Edition(msgspec.Struct, frozen=True):

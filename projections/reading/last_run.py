@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import Final
 
 from domain.workflows.definition import Workflows
@@ -26,8 +27,10 @@ def last_run(
     """
     refs = refs_of(workflow, workflows)
     if user_id is not None:
-        own = reader.instances(JobFilter(user_id=user_id, limit=MOST_OWN))
-        last = next((job for job in own if (job.workflow or "") in refs), None)
+        own = islice(
+            reader.measured_instances(JobFilter(user_id=user_id, limit=MOST_OWN)), MOST_OWN
+        )
+        last = next((job for job, _ in own if (job.workflow or "") in refs), None)
         return reader.instance(last.job_id) if last else None
     runs = [run for ref in refs if (run := reader.last_run(ref))]
     return max(runs, key=lambda run: run.first_position, default=None)

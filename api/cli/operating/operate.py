@@ -210,8 +210,8 @@ def _left(instance: Instance, machine: str) -> str:
     confirm = f"confirm that with: {order_line('stopped', instance.job_id, machine)}"
     if machine in (instance.used_elsewhere or ()):
         return (
-            f"another job uses its machine {machine}: do not remove it. "
-            f"Once it is removed, {confirm}"
+            f"another job uses its machine {machine}: do not remove it. Once no job uses it, "
+            f"remove it; {confirm}"
         )
     unless = " unless another job uses it" if instance.used_elsewhere is None else ""
     return f"its machine {machine} has to be removed{unless}; {confirm}"

@@ -5,14 +5,25 @@ from __future__ import annotations
 from collections.abc import Set as AbstractSet
 
 from domain.job.runs.doubtful import doubtful
+from domain.job.runs.rollback import has_unnamed_rerun
 from domain.job.runs.state import Runs
 
 
 def machines_in_use(runs: Runs) -> AbstractSet[str]:
-    """Return the ids of the machines on which an attempt works, or runs."""
+    """Return the ids of the machines on which an attempt works, or runs.
+
+    A re-run of the failed parts that runs and names no machine goes on with those of the try
+    before it.
+    """
     found: set[str] = set()
     for attempt in runs.attempts:
-        if attempt.replaced or (attempt.final and attempt.status != "running"):
+        if attempt.replaced:
+            continue
+        if has_unnamed_rerun(runs, attempt):
+            found |= {each.server_id for each in attempt.machines if not each.gone}
+            if attempt.machine_id and not attempt.stopped_at:
+                found.add(attempt.machine_id)
+        if attempt.final and attempt.status != "running":
             continue
         if attempt.machine_id:
             found.add(attempt.machine_id)

@@ -143,7 +143,7 @@ class Applying(Statements):
             ("set_aside", changes.set_aside),
             ("forget_snapshots", changes.tried_again),
             ("snapshots", changes.snapshots),
-            ("forget_machines", changes.tried_again),
+            ("forget_machines", [*changes.tried_again, *changes.machines_anew]),
             ("give_up_machines", changes.machines_given_up),
             ("machines", changes.machines),
         ):

@@ -81,6 +81,7 @@ class Applying(Statements):
                 (FORGET_SNAPSHOTS, ((job_id,) for job_id in changes.tried_again)),
                 (UPSERT_SNAPSHOT, map(_snapshot_columns, changes.snapshots)),
                 (FORGET_MACHINES, ((job_id,) for job_id in changes.tried_again)),
+                (FORGET_MACHINES, ((job_id,) for job_id in changes.machines_anew)),
                 (GIVE_UP_MACHINE, map(msgspec.structs.astuple, changes.machines_given_up)),
                 (INSERT_MACHINE, map(msgspec.structs.astuple, changes.machines)),
             ):

@@ -10,13 +10,16 @@ from werkzeug.test import TestResponse
 from tests.support.stores.deployment import Deployment
 from tests.support.stores.failover import Failover
 from tests.support.stores.postgres_server import create_database
+from tests.support.stores.prepared import make_tables
 from tests.support.web.site import MACHINE, Site, problem_of
 
 
 @pytest.fixture
 def prepared_dsn(postgres_server_dsn: str) -> str:
     """A database of its own, which a copy replaces."""
-    return create_database(postgres_server_dsn)
+    dsn = create_database(postgres_server_dsn)
+    make_tables({"PERSISTENCE_MODULE": "domain.log.postgres", "DATABASE_URL": dsn})
+    return dsn
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from domain.job.runs.machines import machines_in_use, machines_to_remove
 from projections.reading.uses import Uses
 from tests.support.jobs.rows import JOBS
 from tests.support.stores.deployment import Deployment
+from tests.support.stores.tampering import Database
 
 STATUSES: Final[tuple[Literal["provisioning", "running", "failed", "stopped"], ...]] = (
     "provisioning",
@@ -24,6 +25,8 @@ STATUSES: Final[tuple[Literal["provisioning", "running", "failed", "stopped"], .
     "failed",
     "stopped",
 )
+
+SPOIL: Final = "UPDATE milepost_instances SET document = '{' WHERE job_id = 'b'"
 
 
 def reported(made: Deployment, job_id: str, status: str, server_id: str | None = None) -> None:
@@ -51,6 +54,51 @@ def test_a_job_that_asks_nobody_to_remove_a_machine_is_not_looked_at(left: Deplo
     reported(left, "a", "stopped", "srv-1")
 
     assert used(left) is None
+
+
+def test_a_rerun_that_names_no_machine_goes_on_with_that_of_the_failed_try(
+    left: Deployment,
+) -> None:
+    """GitHub runs only the parts again that failed; the part that made the machine is not one."""
+    for attempt, status, server_id in ((1, "failed", "srv-1"), (2, "running", None)):
+        run = {"workflow_run_id": "7", "run_attempt": attempt, "server_id": server_id}
+        left.milepost.record(Callback(job_id="b", status=status, **run))  # type: ignore[arg-type]
+
+    assert used(left) == {"srv-1": "b"}
+    left.projector.catch_up()
+    assert used(left) == {"srv-1": "b"}
+
+    stopped = {"workflow_run_id": "7", "run_attempt": 2}
+    left.milepost.record(Callback(job_id="b", status="stopped", **stopped))  # type: ignore[arg-type]
+    left.projector.catch_up()
+    assert used(left) == {}
+
+
+@pytest.mark.parametrize(
+    ("before", "since", "uses"),
+    [
+        (("provisioning", "srv-9"), ("provisioning", "srv-1"), {"srv-1": "b"}),
+        (("provisioning", "srv-1"), ("failed", None), {}),
+    ],
+)
+def test_machines_of_a_row_that_cannot_be_read_are_written_anew(
+    databases: Deployment,
+    before: tuple[str, str],
+    since: tuple[str, str | None],
+    uses: dict[str, str],
+) -> None:
+    """The projector folds the whole history then, and does not know what is written."""
+    reported(databases, "a", "failed", "srv-1")
+    reported(databases, "b", *before)
+    databases.projector.catch_up()
+    reported(databases, "b", *since)
+    assert Database(databases).run(SPOIL) == 1
+    restarted = databases.again()
+
+    restarted.projector.catch_up()
+
+    assert used(restarted) == uses
+    restarted.close()
 
 
 def test_a_machine_of_its_own_is_not_another_jobs(left: Deployment) -> None:

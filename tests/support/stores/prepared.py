@@ -99,11 +99,12 @@ class PreparedDatabases:
 
 def prepare_file(path: Path) -> Path:
     """Make an SQLite file with empty tables."""
-    _make_tables({"PERSISTENCE_MODULE": "domain.log.sqlite", "SQLITE_DBNAME": str(path)})
+    make_tables({"PERSISTENCE_MODULE": "domain.log.sqlite", "SQLITE_DBNAME": str(path)})
     return path
 
 
-def _make_tables(env: dict[str, str]) -> None:
+def make_tables(env: dict[str, str]) -> None:
+    """Make the tables in the database of the library's settings."""
     milepost = Milepost(env)
     kit_over(milepost.recorder).schema.apply()
     milepost.close()
@@ -111,7 +112,7 @@ def _make_tables(env: dict[str, str]) -> None:
 
 def _prepare(server_dsn: str) -> Prepared:
     dsn = create_database(server_dsn)
-    _make_tables({"PERSISTENCE_MODULE": "domain.log.postgres", "DATABASE_URL": dsn})
+    make_tables({"PERSISTENCE_MODULE": "domain.log.postgres", "DATABASE_URL": dsn})
     with closing(psycopg.connect(dsn, autocommit=True)) as session:
         tables = session.execute(SELECT_TABLES).fetchall()
         sequences = session.execute(SELECT_SEQUENCES).fetchall()
