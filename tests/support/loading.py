@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 
 def load_share(folder: Path, worker: int, workers: int) -> None:
     """Load one share of the test modules in a folder, so that the other workers need not."""
     for module in names(folder)[worker::workers]:
-        importlib.import_module(module)
+        # A module may raise anything. Pytest then loads it again, and reports what is wrong.
+        with suppress(Exception):
+            importlib.import_module(module)
 
 
 def names(folder: Path) -> list[str]:

@@ -28,3 +28,17 @@ def test_workers_load_every_module_once(tmp_path: Path, monkeypatch: pytest.Monk
         before = set(sys.modules)
         load_share(made, worker, 2)
         assert set(sys.modules) - before - {"made"} == expected
+
+
+def test_a_module_that_cannot_be_loaded_is_left_for_pytest_to_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "__init__.py").touch()
+    (broken / "test_a.py").write_text("1 / 0")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    load_share(broken, 0, 1)
+
+    assert "broken.test_a" not in sys.modules
