@@ -120,6 +120,7 @@ def test_tokens_from_before_work_once_the_step_is_applied(databases: Deployment)
     database.run("DELETE FROM milepost_schema WHERE part = 'tokens' AND step = 2")
 
     again = Site(databases)
+    again.services.prepare()
 
     assert again.get("/api/jobs", token).status_code == 200
     assert (kept(again).expires_at, kept(again).revoked_at) == (None, None)
