@@ -125,7 +125,7 @@ class JobFold:
 
 
 def _machines_changed(new: New) -> tuple[list[MachineRow], list[MachineRow]]:
-    """Return the rows of machines that jobs do not use any more, and of those that they use now."""
+    """Return the rows to delete, of machines that jobs gave up, and those to add, of new ones."""
     given_up, machines = list[MachineRow](), list[MachineRow]()
     for job_id, (instance, _) in new.states.items():
         runs = NO_RUNS if job_id in new.unreadable else new.runs_before.get(job_id, NO_RUNS)

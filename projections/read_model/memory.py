@@ -88,10 +88,8 @@ class MemoryReadModel:
                     del self._snapshots[job_view_version]
             self._snapshots |= {(s.job_id, s.view, s.version): s for s in changes.snapshots}
             self._set_aside |= {(event.position, event.view): event for event in changes.set_aside}
-            if again := changes.tried_again:
-                self._machines = {row for row in self._machines if row.job_id not in again}
-            anew = {*changes.machines_anew}
-            self._machines = {row for row in self._machines if row.job_id not in anew}
+            if anew := {*changes.tried_again, *changes.machines_anew}:
+                self._machines = {row for row in self._machines if row.job_id not in anew}
             self._machines.difference_update(changes.machines_given_up)
             self._machines.update(changes.machines)
 

@@ -90,7 +90,7 @@ class Uses:
         if projected is None:  # rows of another release are served
             return None
         limit = self._most_behind
-        # Not by topic: a projector that stands still may have a million heartbeats before it.
+        # The limit counts heartbeats, too: a million of them may wait for a projector.
         tail = self._read_model.log.events(projected.position, limit + 1)
         if is_full(tail, limit + 1):
             return None

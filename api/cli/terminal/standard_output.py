@@ -1,4 +1,4 @@
-"""Standard output that is closed, a closed pipe or on a full disk: none is a traceback."""
+"""No traceback comes of a standard output that is closed, a closed pipe or on a full disk."""
 
 from __future__ import annotations
 

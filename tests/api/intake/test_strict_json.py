@@ -1,4 +1,4 @@
-"""What a registration is told whose body is no JSON: what the body seems to be instead."""
+"""A registration's answer says what its body seems to be, if the body is no JSON."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def test_lists_of_wide_jobs_that_need_somebody_fit_into_memory(
     with ThreadPoolExecutor(8) as pool:
         found = set().union(*pool.map(reads, range(8)))
 
-    # Two lists of one caller are made at a time, and who waits for too long is told so.
+    # A worker makes two lists of one caller at a time, and answers 503 if others wait for too long.
     assert found - {503} == {200}
     assert {
         name: size for name, size in heavy.peaks(server).items() if size > heavy.MOST_BYTES

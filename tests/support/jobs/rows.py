@@ -74,7 +74,7 @@ def assert_every_row_is_right(made: Deployment) -> None:
 
 
 def assert_every_machine_is_right(made: Deployment) -> None:
-    """The rows of machines are those that each job works or runs on."""
+    """Each job has a row for each machine that it works or runs on."""
     for server_id in ("srv-1", "srv-2"):
         instances = [folded(made, VIEWS.instance, Instance(job_id)) for job_id in JOBS]
         using = [each.job_id for each in instances if server_id in machines_in_use(each.runs)]
