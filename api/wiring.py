@@ -10,6 +10,7 @@ import msgspec
 
 from api.databases import kit_over, log_in
 from api.links import Links
+from api.recent_bodies import RecentBodies
 from api.senders.signing_key import SigningKey
 from api.senders.trusted import Senders
 from api.sessions.remembered import RememberedSessions
@@ -67,6 +68,7 @@ class Services(msgspec.Struct, frozen=True):
     senders: Senders
     workflows: Workflows
     definitions: UsedDefinitions
+    bodies: RecentBodies = msgspec.field(default_factory=RecentBodies)
     clock: Callable[[], datetime] = utc_now
     is_draining: Callable[[], bool] = lambda: False
 

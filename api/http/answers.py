@@ -15,7 +15,12 @@ _encoder = msgspec.json.Encoder()
 
 def in_json(body: object, status: int = 200, headers: Sequence[tuple[str, str]] = ()) -> Answer:
     """Return the body as JSON. `api/representations/` makes it; the schemas only describe it."""
-    return Answer(status, [*headers, JSON], encoded(body) + b"\n")
+    return of_json(encoded(body), status, headers)
+
+
+def of_json(body: bytes, status: int = 200, headers: Sequence[tuple[str, str]] = ()) -> Answer:
+    """Return a body that is JSON already."""
+    return Answer(status, [*headers, JSON], body + b"\n")
 
 
 def encoded(body: object) -> bytes:

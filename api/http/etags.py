@@ -46,8 +46,11 @@ def etag(position: int, fingerprint: str, *varying: object) -> str:
     also changes when an agent gets a new job. `fingerprint` identifies the workflow definitions;
     `varying` are values that change with time.
     """
-    parts = (position, SHAPE, _of_definitions(fingerprint), *varying)
-    return ".".join(str(part) for part in parts if part is not None)
+    tag = f"{position}.{SHAPE}.{_of_definitions(fingerprint)}"
+    for part in varying:
+        if part is not None:
+            tag = f"{tag}.{part}"
+    return tag
 
 
 def not_modified(

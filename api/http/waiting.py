@@ -25,8 +25,10 @@ def preferred_wait(header: Headers) -> int:
 
     A preference that cannot be understood is ignored (RFC 7240, 2).
     """
-    given = (header("Prefer") or "")[:MAX_PREFERENCES]
-    for preference in given.split(","):
+    given = header("Prefer")
+    if given is None:
+        return 0
+    for preference in given[:MAX_PREFERENCES].split(","):
         name, _, value = preference.partition(";")[0].partition("=")
         seconds = value.strip().strip('"')
         if name.strip().lower() == "wait" and seconds.isascii() and seconds.isdigit():

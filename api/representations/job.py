@@ -48,15 +48,14 @@ def health_of(
 
 def varying(instance: Instance, workflows: Workflows, now: datetime) -> tuple[int | None, ...]:
     """Return what changes with time alone, for a tag, without making anything of the job."""
+    attempt = instance.attempt
+    if attempt.final is None:
+        deadlines, since = workflows.deadlines(instance.workflow), attempt.since
+        return None, changes_with_time(deadlines, attempt, since or instance.queued_at, now)
     # Of a job that does not run, no time has to be found out for the uptime.
     runs = instance.status == "running"
-    ended_at = shown_end(instance.attempt, instance.floor) if runs else None
-    return (
-        _uptime(instance, ended_at, now),
-        changes_with_time(
-            workflows.deadlines(instance.workflow), instance.attempt, instance.expected_since, now
-        ),
-    )
+    ended_at = shown_end(attempt, instance.floor) if runs else None
+    return _uptime(instance, ended_at, now), None
 
 
 def instance_body(

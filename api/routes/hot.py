@@ -7,6 +7,8 @@ the same views, and answers every request that no pattern matches.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from api.http.callback_paths import CALLBACK_PATHS, OF_ONE_JOB
@@ -16,6 +18,10 @@ from api.routes.callbacks import receiving
 from api.routes.jobs import showing
 from api.routes.server import health
 from api.schemas.ids import PLAIN_ID
+
+REMEMBERED: Final = 1024
+SHORT: Final = 512
+"""For no longer path it is remembered which route it has."""
 
 
 class HotRoute(NamedTuple):
@@ -77,10 +83,20 @@ HOT: Final = (
 )
 
 
-def match(method: str, path: str, query: str) -> tuple[View, dict[str, str]] | None:
+def match(method: str, path: str, query: str) -> tuple[View, Mapping[str, str]] | None:
     """Return the view and the parameters of a hot request; None for others."""
+    found = _remembered(method, path) if len(path) <= SHORT else _route(method, path)
+    if found is None:
+        return None
+    route, parameters = found
+    return (route.view, parameters) if route.takes_queries or not query else None
+
+
+def _route(method: str, path: str) -> tuple[HotRoute, Mapping[str, str]] | None:
     for route in HOT:
         if route.method == method and (matched := route.path.fullmatch(path)):
-            is_hot = route.takes_queries or not query
-            return (route.view, matched.groupdict()) if is_hot else None
+            return route, matched.groupdict()
     return None
+
+
+_remembered = lru_cache(REMEMBERED)(_route)

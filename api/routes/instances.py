@@ -9,7 +9,7 @@ from typing import Any
 
 from marshmallow import EXCLUDE
 
-from api.http.answers import in_json
+from api.http.answers import in_json, of_json
 from api.http.callers import access
 from api.http.callers.visibility import visible_agent
 from api.http.counting.counters import counted
@@ -21,6 +21,7 @@ from api.http.messages import Answer, Door, Request, Watch
 from api.http.waiting import PREFER, applied, preferred_wait
 from api.representations.difference import difference_body
 from api.representations.job import instance_body, varying
+from api.routes.recent import recent_body
 from api.schemas.history import DifferenceSchema
 from api.schemas.jobs import InstanceSchema
 from api.schemas.queries import ChangesQuerySchema, OlderPlaceQuerySchema, PlaceQuerySchema
@@ -28,7 +29,6 @@ from api.schemas.requests import OrderSchema
 from api.tokens import Principal
 from api.wiring import Services
 from projections.reading.time_travel import PointInHistory, newest_of
-from projections.reading.whole_errors import has_shortened_errors
 from projections.views.instance import Instance
 
 bp = Blueprint("instances", __name__, description="An agent's instance, as pages read it")
@@ -129,10 +129,10 @@ async def present(request: Request, door: Door, agent_id: str) -> Answer:
             tag = _tag(instance, services, now)
         if is_known(tag, request.header):
             return Answer(304, [*tagged(tag), *waited])
-    if has_shortened_errors(instance):
-        instance = await door.apart(partial(services.history.with_whole_errors, instance), caller)
-    body = instance_body(instance, services.workflows, now, services.reader.first_start)
-    return in_json(body, headers=[*tagged(tag), *waited])
+    workflows, first_start = services.workflows, services.reader.first_start
+    make = partial(instance_body, workflows=workflows, now=now, first_start=first_start)
+    body = await recent_body(request.path, tag, instance, make, door, caller)
+    return of_json(body, headers=[*tagged(tag), *waited])
 
 
 def _tag(instance: Instance, services: Services, now: datetime) -> str:

@@ -14,7 +14,6 @@ from typing import Final
 from api.errors import TooManyConnections
 from api.http.callback_paths import takes_callbacks
 from api.http.callers.cookies import is_over_tls
-from api.http.callers.links import without_link
 from api.http.flask_side.app import CAREFUL, App
 from api.http.messages import Answer, Request
 from api.http.problems.documents import problem_of
@@ -24,6 +23,7 @@ from api.routes.hot import match
 from api.serving.flask_behind import FlaskBehind, environ_of
 from api.serving.http1.bounds.addresses import site_of
 from api.serving.http1.incoming import Incoming
+from api.serving.http1.targets import target_of
 from api.serving.loop_door import LoopDoor
 from api.serving.streams.audience import BOUNDS, Bounds
 from api.serving.threads import NOBODY, THREADS, BoundedThreads
@@ -75,10 +75,9 @@ class Front:
         """Return the answer to a request; never raise."""
         request_id = begin(incoming.header(HEADER))
         method = incoming.method
-        path, asked_for = incoming.path_and_query()
-        query, link = without_link(asked_for.decode("latin-1"))
+        path, asked_for, text, query, link = target_of(incoming.target)
         body = b"" if method in BODILESS else incoming.body
-        prefix, text = self._split(incoming, path)
+        prefix, text = self._split(incoming, text)
         try:
             is_hot = not self._without_hot or text in HEALTH
             # Load balancers ask for health with HEAD, too.
@@ -105,22 +104,20 @@ class Front:
             if wants_a_page(text, incoming.header("Accept")):
                 answer = bare_page(answer, prefix)
         allowed = self._cross_origin.headers(method, text, incoming.header)
-        ours = [*CAREFUL, (HEADER, request_id), *allowed]
-        return answer._replace(headers=[*answer.headers, *ours])
+        headers = [*answer.headers, *CAREFUL, (HEADER, request_id), *allowed]
+        return Answer(answer.status, headers, answer.body, answer.source)
 
     async def answer_when_full(self, incoming: Incoming) -> Answer:
         """Answer when the server has all its connections: questions about its health alone."""
-        path, _ = incoming.path_and_query()
-        prefix, text = self._split(incoming, path)
+        prefix, text = self._split(incoming, target_of(incoming.target).text)
         if text in HEALTH:
             return await self.answer(incoming)
         answer = problem_of(TooManyConnections(), incoming.method, text, prefix)
         allowed = self._cross_origin.headers(incoming.method, text, incoming.header)
         return answer._replace(headers=[*answer.headers, *allowed])
 
-    def _split(self, incoming: Incoming, path: bytes) -> tuple[str, str]:
+    def _split(self, incoming: Incoming, text: str) -> tuple[str, str]:
         """Return the prefix of a request's path, and the path without it."""
-        text = path.decode("utf-8", "replace")
         if not self._proxies.may_add_prefixes:
             return "", text
         return self._proxies.split(text, incoming.ends.client[0], incoming.header(PREFIX))

@@ -26,6 +26,7 @@ class Gathering(Generic[Asked, Outcome]):
         self._loop = loop
         self._batching = batching
         self._gathered: list[Ticket[Asked, Outcome]] = []
+        self._most_waiting = batching.max_waiting
         self._seen = 0
         self._under_way = 0
         self._deadlines = Deadlines[Ticket[Asked, Outcome]](
@@ -38,7 +39,7 @@ class Gathering(Generic[Asked, Outcome]):
         Raises `QueueFull` if too many wait, and `StoreUnavailable` if the outcome does not come in
         time.
         """
-        if len(self._gathered) >= self._batching.max_waiting:
+        if len(self._gathered) >= self._most_waiting:
             raise QueueFull
         future: Future[Outcome] = self._loop.create_future()
         ticket: Ticket[Asked, Outcome] = Ticket(request, self, future)

@@ -7,10 +7,11 @@ while it holds its lock. So versions have no gaps, keys are unique, and no confl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import Protocol
+from types import TracebackType
+from typing import Final, Protocol
 
 import msgspec
 from eventsourcing.persistence import (
@@ -135,37 +136,65 @@ class JobStore(Log, Losses, Vouching, Protocol):
         ...
 
 
-@contextmanager
-def translated() -> Iterator[None]:
+class _Translation:
+    """See `translated`. It is entered for every read and every callback, so it is no generator."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is not None and (unavailable := _translation(error)):
+            raise unavailable from error
+
+
+_TRANSLATION: Final = _Translation()
+
+
+def translated() -> AbstractContextManager[None]:
     """Raise `StoreUnavailable` when the database cannot be reached or cannot do its work."""
-    try:
-        yield
-    except (InterfaceError, OperationalError, InternalError) as error:
-        raise StoreUnavailable(str(error)) from error
-    except ProgrammingError as error:
-        cause = type(error.__cause__).__name__
-        if cause == "UndefinedTable":
-            raise StoreUnavailable(f"{error}; milepost init-db creates the tables") from error
-        if cause == "RaiseException":
-            raise StoreUnavailable(f"{error}; a trigger in the database refuses this") from error
-        if _hides_rows(error.__cause__):
-            raise StoreUnavailable(
-                f"{error}; Milepost needs every row: disable row-level security on its tables, or "
-                "give the account BYPASSRLS"
-            ) from error
-        if cause == "InsufficientPrivilege":
-            raise StoreUnavailable(
-                f"{error}; milepost init-db --grants prints the GRANTs that an account needs"
-            ) from error
-        raise
-    except DatabaseError as error:
-        if type(error) is DatabaseError:  # subclasses are bugs of ours and pass unchanged
-            raise StoreUnavailable(str(error)) from error
-        if type(error.__cause__).__name__ == "NotNullViolation":  # no statement of ours writes one
-            raise StoreUnavailable(
-                f"{error}; a table lacks its defaults, as in the middle of a restore"
-            ) from error
-        raise
+    return _TRANSLATION
+
+
+def _translation(error: BaseException) -> StoreUnavailable | None:
+    """Return what to raise in place of an error; None for the error itself."""
+    if isinstance(error, InterfaceError | OperationalError | InternalError):
+        return StoreUnavailable(str(error))
+    cause = error.__cause__
+    if isinstance(error, ProgrammingError):
+        advice = _advice(cause)
+        return StoreUnavailable(f"{error}; {advice}") if advice else None
+    if type(error) is DatabaseError:  # subclasses are bugs of ours and pass unchanged
+        return StoreUnavailable(str(error))
+    # No statement of ours writes a NULL.
+    if isinstance(error, DatabaseError) and type(cause).__name__ == "NotNullViolation":
+        return StoreUnavailable(
+            f"{error}; a table lacks its defaults, as in the middle of a restore"
+        )
+    return None
+
+
+def _advice(cause: object) -> str | None:
+    """Return what to do about a refused statement; None if it is a bug of ours."""
+    kind = type(cause).__name__
+    if kind == "UndefinedTable":
+        return "milepost init-db creates the tables"
+    if kind == "RaiseException":
+        return "a trigger in the database refuses this"
+    if _hides_rows(cause):
+        return (
+            "Milepost needs every row: disable row-level security on its tables, or give the "
+            "account BYPASSRLS"
+        )
+    if kind == "InsufficientPrivilege":
+        return "milepost init-db --grants prints the GRANTs that an account needs"
+    return None
 
 
 def _hides_rows(cause: object) -> bool:

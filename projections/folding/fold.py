@@ -85,7 +85,8 @@ def fold_sighting(
     """Return a job's state: its row, and the events that the row has not folded yet."""
     job_id, document = sighting.job_id, sighting.document
     state = begin(view, job_id, document, mapper, history, set_aside)
-    state = fold(view, state, decoded(sighting.tail, mapper), set_aside)
+    if sighting.tail:
+        state = fold(view, state, decoded(sighting.tail, mapper), set_aside)
     if sighting.more:
         for page in history(job_id, state.version):
             state = fold(view, state, decoded(page, mapper), set_aside)

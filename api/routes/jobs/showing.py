@@ -5,16 +5,16 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Final
 
-from api.http.answers import in_json
+from api.http.answers import in_json, of_json
 from api.http.callers.visibility import visible_job
 from api.http.etags import etag, is_known, lasting, not_modified, tagged
 from api.http.messages import Answer, Door, Request, Watch
 from api.http.waiting import applied, preferred_wait
 from api.representations.difference import difference_body, is_settled
 from api.representations.job import job_body, rollback_is_held, varying
+from api.routes.recent import recent_body
 from api.wiring import Services
 from projections.reading.time_travel import PointInHistory
-from projections.reading.whole_errors import has_shortened_errors
 from projections.views.instance import Instance
 
 HELD: Final = {None: None, False: "open", True: "held"}
@@ -34,9 +34,9 @@ async def present(request: Request, door: Door, job_id: str) -> Answer:
     headers = [*tagged(tag), *([applied(seconds)] if waited else ())]
     if known := not_modified(tag, headers, request.header):
         return known
-    if has_shortened_errors(instance):
-        instance = await door.apart(partial(services.history.with_whole_errors, instance), caller)
-    return in_json(body_now(instance, services), headers=headers)
+    make = partial(body_now, services=services)
+    body = await recent_body(request.path, tag, instance, make, door, caller)
+    return of_json(body, headers=headers)
 
 
 def _tag(instance: Instance, services: Services) -> str:

@@ -9,11 +9,18 @@ from __future__ import annotations
 
 from asyncio import AbstractEventLoop
 from collections import deque
-from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 AT_ONCE: Final = 64
 """How many answers begin in a turn: with 2 ms each, it lasts for 0.13 s."""
+
+
+class Begins(Protocol):
+    """A connection."""
+
+    def begin(self) -> None:
+        """Begin the answer to the present request."""
+        ...
 
 
 class Beginning:
@@ -22,17 +29,17 @@ class Beginning:
     def __init__(self, loop: AbstractEventLoop) -> None:
         self._loop = loop
         self._begun = 0
-        self._waiting: deque[Callable[[], object]] = deque()
+        self._waiting: deque[Begins] = deque()
 
-    def begin(self, answer: Callable[[], object]) -> None:
-        """Call this now, or in a later turn if there were many in this one."""
+    def begin(self, connection: Begins) -> None:
+        """Begin a connection's answer now, or in a later turn if there were many in this one."""
         if self._begun == AT_ONCE:
-            self._waiting.append(answer)
+            self._waiting.append(connection)
             return
         if not self._begun:
             self._loop.call_soon(self._turn)
         self._begun += 1
-        answer()
+        connection.begin()
 
     def _turn(self) -> None:
         self._begun = 0

@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import TYPE_CHECKING, Final, cast
 
 from werkzeug.exceptions import HTTPException, RequestTimeout
@@ -173,10 +172,12 @@ class Connection(asyncio.Protocol):
             self._send_last(self._reader.method, refusal)
             return
         self._present = following
-        self._connections.beginning.begin(partial(self._begin, following))
+        self._connections.beginning.begin(self)
 
-    def _begin(self, incoming: Incoming) -> None:
-        self._task = self._connections.loop.create_task(self._answer(incoming))
+    def begin(self) -> None:
+        """See `Begins`."""
+        assert self._present
+        self._task = self._connections.loop.create_task(self._answer(self._present))
 
     async def _answer(self, incoming: Incoming) -> None:
         answer = await self._respond(incoming)

@@ -131,15 +131,25 @@ class Feed:
 
     def _read(self, data: bytes) -> bytes:
         """Read for a slice of time; return the rest."""
-        clock = self._feeding.clock
-        began, passed, at, size = clock(), 0.0, 0, PIECE_BYTES
-        while at < len(data) and passed < SLICE_SECONDS:
+        clock, rest = self._feeding.clock, b""
+        began = clock()
+        if len(data) <= PIECE_BYTES:  # as most requests
+            self._connection.read(data)
+        else:
+            rest = self._read_pieces(data, began + SLICE_SECONDS)
+        passed = clock() - began
+        if passed > CHEAP_SECONDS:
+            self._feeding.spend(passed)
+        return rest
+
+    def _read_pieces(self, data: bytes, until: float) -> bytes:
+        clock, at, size = self._feeding.clock, 0, PIECE_BYTES
+        while at < len(data):
             piece = data[at : at + size]  # no copy, if it is all
             at += size
             size = min(2 * size, LARGEST_PIECE)
             if not self._connection.read(piece):
-                at = len(data)
-            passed = clock() - began
-        if passed > CHEAP_SECONDS:
-            self._feeding.spend(passed)
+                return b""
+            if clock() >= until:
+                break
         return data[at:]

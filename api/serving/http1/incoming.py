@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from functools import cache
 from typing import Final, NamedTuple, TypeAlias
-from urllib.parse import unquote_to_bytes
-
-from httptools import HttpParserInvalidURLError, parse_url
 
 Fields: TypeAlias = dict[bytes, bytes]
 """The header by lower-case name; the values of a name that comes several times, with commas."""
@@ -61,25 +58,7 @@ class Incoming:
         value = self.fields.get(_lower(name))
         return None if value is None else value.decode("latin-1")
 
-    def path_and_query(self) -> tuple[bytes, bytes]:
-        """Return the path without percent signs, and the query with them."""
-        target = self.target
-        if not target.startswith(b"/"):
-            target = _without_origin(target)
-        path, _, query = target.partition(b"?")
-        return (unquote_to_bytes(path) if b"%" in path else path), query
-
 
 @cache
 def _lower(name: str) -> bytes:
     return name.lower().encode()
-
-
-def _without_origin(target: bytes) -> bytes:
-    # A client that takes this server for a proxy names the origin, too (RFC 9112, 3.2.2).
-    try:
-        url = parse_url(target)
-    except HttpParserInvalidURLError:
-        return target
-    path = url.path or b"/"
-    return path if url.query is None else path + b"?" + url.query

@@ -49,20 +49,18 @@ class Lookup:
         self._datastore = datastore
         self._name = f"milepost_{name}".encode()
         self._statement: LiteralString = statement
-        self._columns = tuple(columns)
+        self._columns = tuple(enumerate(columns))
         self._prepared: WeakSet[Connection[Any]] = WeakSet()
 
-    def rows(self, parameter: str) -> list[tuple[Any, ...]]:
+    def rows(self, parameter: str) -> Sequence[Sequence[Any]]:
         """Return the rows; raise the library's `PersistenceError`."""
         answer = self._answer(parameter.encode())
         if answer is None:
             asked_again = self._datastore.rows(self._statement, (parameter,))
-            return [tuple(row.values()) for row in asked_again]
+            return [list(row.values()) for row in asked_again]
+        value, columns = answer.get_value, self._columns
         return [
-            tuple(
-                None if (sent := answer.get_value(row, column)) is None else read(sent)
-                for column, read in enumerate(self._columns)
-            )
+            [None if (sent := value(row, k)) is None else read(sent) for k, read in columns]
             for row in range(answer.ntuples)
         ]
 

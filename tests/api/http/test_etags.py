@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from werkzeug.test import EnvironBuilder, TestResponse
 
+from api.recent_bodies import RecentBodies
 from domain.workflows.definition import Workflows
 from domain.workflows.files import SHIPPED, load
 from tests.support.stores.deployment import Clock, Deployment
@@ -85,12 +86,49 @@ def test_a_304_is_answered_before_anything_is_made_of_the_job(
         site.project()
     known = tag(site, path)
     definitions = NotForUse(site.services.workflows, site.services.workflows.default.ref)
-    client = app_over(msgspec.structs.replace(site.services, workflows=definitions)).test_client()
+    unsent = msgspec.structs.replace(site.services, workflows=definitions, bodies=RecentBodies())
+    client = app_over(unsent).test_client()
 
     answer = client.get(path, headers={**bearer(ADMIN), "If-None-Match": known})
 
     assert answer.status_code == 304
     assert client.get(path, headers=bearer(ADMIN)).status_code == 500
+
+
+@pytest.mark.parametrize("path", [INSTANCE, JOB])
+def test_a_body_that_was_sent_before_is_not_made_again(site: Site, path: str) -> None:
+    site.register()
+    site.report(status="provisioning", step="vm_created")
+    sent = site.get(path)
+    definitions = NotForUse(site.services.workflows, site.services.workflows.default.ref)
+    services = msgspec.structs.replace(site.services, workflows=definitions)
+
+    again = app_over(services).test_client().get(path, headers=bearer(ADMIN))
+
+    assert (again.status_code, again.data) == (200, sent.data)
+    assert again.headers["ETag"] == sent.headers["ETag"]
+
+
+@pytest.mark.parametrize("path", [INSTANCE, JOB])
+def test_another_event_at_the_position_of_a_lost_one_has_a_body_of_its_own(
+    memory_site: Site, memory: Deployment, path: str
+) -> None:
+    """A failover to a standby that was behind loses the end of the log."""
+    memory_site.register()
+    memory_site.report(status="provisioning", step="vm_created")
+    lost = memory_site.get(path)
+    other = Site(Deployment(memory.env, memory.workflows, Clock()))
+    other.register()
+    other.clock.advance(1)
+    other.report(status="provisioning", step="config_done")
+    services = msgspec.structs.replace(other.services, bodies=memory_site.services.bodies)
+
+    kept = app_over(services).test_client().get(path, headers=bearer(ADMIN))
+    other.deployment.close()
+
+    assert kept.headers["ETag"] == lost.headers["ETag"]
+    assert b"vm_created" in lost.data
+    assert b"config_done" in kept.data
 
 
 @PATHS

@@ -15,6 +15,7 @@ from api.http.messages import Answer
 from api.serving.http1.bounds.limits import Limits
 from api.serving.http1.connections import Connections
 from api.serving.http1.incoming import Incoming
+from api.serving.http1.targets import target_of
 
 PATIENCE = 20.0
 QUICK = Limits(idle=0.5, body=0.5, write=0.5, linger=0.5)
@@ -67,7 +68,7 @@ class Case:
         """Answer a request of a client, as its path says."""
         self.asked.append(incoming)
         await self.may_answer.wait()
-        path, _ = incoming.path_and_query()
+        path = target_of(incoming.target).path
         if path == b"/large":
             return Answer(200, (), bytes(MANY))
         if path == b"/broken":
