@@ -7,7 +7,7 @@ its own, because the hosts' clocks may differ by hours.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from time import monotonic
 
 
@@ -25,11 +25,11 @@ class CarriedClock:
 
     def __init__(self, passed: Callable[[], float] = monotonic) -> None:
         self._passed = passed
-        self._read: tuple[datetime, float] | None = None
+        self._read: tuple[float, float] | None = None
 
     def was_read(self, now: datetime) -> datetime:
         """Remember what the database's clock just said, and return it."""
-        self._read = now, self._passed()
+        self._read = now.timestamp(), self._passed()
         return now
 
     def age(self) -> float:
@@ -40,5 +40,6 @@ class CarriedClock:
         """Return the time that the database's clock probably has."""
         if self._read is None:
             return utc_now()
-        now, at = self._read
-        return now + timedelta(seconds=self._passed() - at)
+        then, at = self._read
+        # Every read asks for the time, and a timedelta takes as long again.
+        return datetime.fromtimestamp(then + self._passed() - at, UTC)

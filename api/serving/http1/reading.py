@@ -171,22 +171,25 @@ class Reader:
             raise self._large_head()
         if self.method == "CONNECT":  # its body would be read as another protocol
             raise NotImplementedByServer
-        self._version = self._parser.get_http_version()
-        if self._version == "1.1":
-            if b"host" not in self._fields:
+        fields = self._fields
+        self._version = version = self._parser.get_http_version()
+        if version == "1.1":
+            if b"host" not in fields:
                 raise BadRequest("a request of HTTP/1.1 must name its host")
-        elif self._version != "1.0":  # llhttp knows 0.9 and 2.0 as well
+        elif version != "1.0":  # llhttp knows 0.9 and 2.0 as well
             raise HTTPVersionNotSupported
-        elif b"transfer-encoding" in self._fields:
+        elif b"transfer-encoding" in fields:
             # A proxy of that version knows no chunks, and sees the end of the body elsewhere.
             raise BadRequest("HTTP/1.0 has no transfer coding")
-        if self._fields.get(b"transfer-encoding", CHUNKED).lower() != CHUNKED:
+        coding, length = fields.get(b"transfer-encoding"), fields.get(LENGTH)
+        if coding is None and length is None:
+            return  # it has no body
+        if coding is not None and coding.lower() != CHUNKED:
             raise BadRequest("the only transfer coding that is read is chunked")
-        if length := self._fields.get(LENGTH):
-            # The parser has refused a length that is no number.
-            if len(length) > MAX_LENGTH_DIGITS or int(length) > MAX_BODY_BYTES:
-                raise RequestEntityTooLarge
-        is_awaited = self._fields.get(b"expect", b"").lower() == b"100-continue"
+        # The parser has refused a length that is no number.
+        if length and (len(length) > MAX_LENGTH_DIGITS or int(length) > MAX_BODY_BYTES):
+            raise RequestEntityTooLarge
+        is_awaited = fields.get(b"expect", b"").lower() == b"100-continue"
         self._to.begin_body(is_awaited=is_awaited)
 
     def on_chunk_header(self) -> None:
