@@ -36,6 +36,8 @@ POLL_SECONDS = 0.01
 LOOK_SECONDS = 30.0
 MAX_WAITERS = 8
 """How many callers wait at a time for the read model: each holds a thread."""
+REMEMBERED = 512
+"""Of how many rows that were read last the state is remembered."""
 PAGE_JOBS = 100
 """How many jobs of an agent are read at a time."""
 
@@ -76,7 +78,7 @@ class Reader:
     def __init__(self, read_model: ReadModel, mapper: JobEventMapper) -> None:
         self._read_model = read_model
         self._mapper = mapper
-        self._views = Views(mapper.cipher)
+        self._views = Views(mapper.cipher, REMEMBERED)
         self.first_start: datetime | None = None
         """When this store was first opened by a release with start deadlines, once it is known."""
         self._looked_around_at: float | None = None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from base64 import b64decode, b64encode
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from functools import lru_cache
+from typing import Final, Generic, TypeVar
 
 import msgspec
 from eventsourcing.persistence import Cipher
@@ -17,6 +18,9 @@ from projections.views.timeline import Timeline
 
 State = TypeVar("State", bound=Instance | Timeline)
 
+SHORT: Final = 2048
+"""No state of a longer document is remembered: a state takes up to ten times its document."""
+
 
 class UnreadableDocument(MilepostError):
     """A document of the read model cannot be read; the events it was folded from still can."""
@@ -26,7 +30,8 @@ class View(Generic[State]):
     """A fold over one job's events, and its state as a stored document.
 
     Documents are JSON; with a cipher, base64 of the encrypted JSON. `upgraded` completes the state
-    of a document of an earlier shape.
+    of a document of an earlier shape. So many states of short documents are `remembered`: who polls
+    reads the same ones again.
     """
 
     def __init__(
@@ -37,6 +42,7 @@ class View(Generic[State]):
         passed_over: Callable[[State, int, int], State],
         cipher: Cipher | None,
         upgraded: Callable[[State, bytes], State] = lambda state, _: state,
+        remembered: int = 0,
     ) -> None:
         self.name = name
         self._upgraded: Callable[[State, bytes], State] = upgraded
@@ -46,6 +52,7 @@ class View(Generic[State]):
         self._cipher = cipher
         self._encoder = msgspec.json.Encoder()
         self._decoder: msgspec.json.Decoder[State] = msgspec.json.Decoder(state)
+        self._recent = lru_cache(remembered)(self._state_of)
 
     def dump(self, state: State) -> str:
         """Return the document to store."""
@@ -62,6 +69,11 @@ class View(Generic[State]):
         """
         if document is None:
             return self._initial(job_id)
+        if len(document) <= SHORT:
+            return self._recent(job_id, document)
+        return self._state_of(job_id, document)
+
+    def _state_of(self, job_id: str, document: str) -> State:
         try:
             plain = str(document).encode()  # in SQLite it may be bytes
             if self._cipher:
@@ -75,7 +87,7 @@ class View(Generic[State]):
 class Views:
     """The two views, over one cipher."""
 
-    def __init__(self, cipher: Cipher | None = None) -> None:
+    def __init__(self, cipher: Cipher | None = None, remembered: int = 0) -> None:
         self.instance = View[Instance](
             "instances",
             Instance,
@@ -83,6 +95,7 @@ class Views:
             instance.passed_over,
             cipher,
             first_shape.upgraded,
+            remembered,
         )
         self.timeline = View[Timeline](
             "timelines", Timeline, timeline.evolve, timeline.passed_over, cipher
