@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from secrets import token_hex
+from typing import Any, Final
 
 import msgspec
+
+TAG: Final = "$m$"
 
 
 def as_json(value: Any) -> str:
     """Return any number of rows or names as one parameter: the driver adapts one string."""
     return msgspec.json.encode(value).decode()
+
+
+def spelled(text: str) -> str:
+    """Return a text as a literal of PostgreSQL, between two tags that it does not contain.
+
+    Between quotes, each quote and backslash of JSON would be doubled, here and in the server again.
+    """
+    tag = TAG
+    # A text may end with a part of the tag, too.
+    while (text + tag).index(tag) != len(text):
+        tag = f"$m{token_hex(8)}$"
+    return f"{tag}{text}{tag}"
 
 
 def utc_text(time: datetime) -> str:

@@ -26,7 +26,7 @@ from domain.log.clock import CarriedClock
 from domain.log.connections import CONNECTIONS
 from domain.log.connections.postgres import PostgresDatastore
 from domain.log.connections.postgres_locks import LOCK_LOG
-from domain.log.connections.postgres_prepared import Prepared
+from domain.log.connections.postgres_prepared import Prepared, executed
 from domain.log.filling.postgres import PostgresFilling
 from domain.log.lost_end import postgres as lost_end
 from domain.log.parameters import as_json
@@ -148,12 +148,10 @@ class PostgresRecorder(
     ) -> Found:
         """Begin, take the lock and see what is there and how late it is, in one round trip."""
         parts = [BEGIN, "EXECUTE milepost_lock", "EXECUTE milepost_look"]
-        parts.append("EXECUTE milepost_tail(%s)")
-        parameters = [as_json(known)]
+        parts.append(executed("milepost_tail", as_json(known)))
         if names:
-            parts.append("EXECUTE milepost_keys(%s)")
-            parameters.append(as_json(names))
-        cursor.execute(";".join(parts), parameters)
+            parts.append(executed("milepost_keys", as_json(names)))
+        cursor.execute(";".join(parts).encode())
         for _ in (BEGIN, LOCK_LOG):
             cursor.nextset()
         [(now, is_behind)] = cursor.fetchall()
@@ -206,21 +204,17 @@ def _write(cursor: ClientCursor[Any], append: Append) -> Sequence[int]:
     if not append.events:
         cursor.execute(f"{VOUCH};COMMIT" if append.vouches else "COMMIT")
         return ()
-    parts = ["EXECUTE milepost_append(%s)", "EXECUTE milepost_wake"]
-    parameters = [as_json(append.events)]
+    parts = [executed("milepost_append", as_json(append.events)), "EXECUTE milepost_wake"]
     if append.releases:
-        parts.append("EXECUTE milepost_release(%s)")
-        parameters.append(as_json([{"name": name, "job_id": job} for name, job in append.releases]))
+        releases = [{"name": name, "job_id": job} for name, job in append.releases]
+        parts.append(executed("milepost_release", as_json(releases)))
     if append.claims:
-        parts.append("EXECUTE milepost_claim(%s)")
-        parameters.append(as_json(append.claims))
+        parts.append(executed("milepost_claim", as_json(append.claims)))
     if append.pointers:
-        parts.append("EXECUTE milepost_point(%s)")
-        parameters.append(as_json(append.pointers))
+        parts.append(executed("milepost_point", as_json(append.pointers)))
     if append.snapshots:
-        parts.append("EXECUTE milepost_snapshots(%s)")
-        parameters.append(as_json(append.snapshots))
-    cursor.execute(";".join([*parts, "COMMIT"]), parameters)
+        parts.append(executed("milepost_snapshots", as_json(append.snapshots)))
+    cursor.execute(";".join([*parts, "COMMIT"]).encode())
     return [position for (position,) in cursor.fetchall()]
 
 

@@ -15,6 +15,7 @@ from psycopg import ClientCursor, Connection, Error
 from psycopg.errors import InvalidSqlStatementName
 
 from domain.log.connections.postgres_session import SESSION
+from domain.log.parameters import spelled
 
 Result = TypeVar("Result")
 
@@ -51,6 +52,11 @@ class Prepared:
             raise
         self._connections.add(connection)
         return work()
+
+
+def executed(name: str, parameter: str) -> str:
+    """Return the text that executes a prepared statement with a parameter."""
+    return f"EXECUTE {name}({spelled(parameter)})"
 
 
 def _numbered(statement: LiteralString) -> LiteralString:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, LiteralString
+from typing import LiteralString
 
-from domain.log.connections.postgres_prepared import Prepared
-from domain.log.parameters import as_json
+from domain.log.connections.postgres_prepared import Prepared, executed
+from domain.log.parameters import as_json, spelled
 from domain.log.postgres import PostgresRecorder
 from projections.read_model.contract import SHAPE, PositionMoved
 from projections.read_model.postgres.statements import Statements, within_bytes
@@ -134,8 +134,7 @@ class Applying(Statements):
 
     def apply(self, changes: Changes) -> None:
         """See `ReadModel.apply`."""
-        parts = [BEGIN, self._execute("move", parameters=4)]
-        parameters: list[Any] = [changes.position, changes.since, self.shape, changes.generation]
+        parts = [BEGIN, self._move(changes)]
         for name, rows in (
             ("instances", changes.instances),
             ("timelines", changes.timelines),
@@ -148,16 +147,17 @@ class Applying(Statements):
             ("machines", changes.machines),
         ):
             if rows:
-                parts.append(self._execute(name))
-                parameters.append(as_json(rows))
+                parts.append(executed(f"{self._prefix}_{name}", as_json(rows)))
         with self._datastore.spelled_out() as cursor:
-            text = ";".join(parts)
-            self._applied.run(cursor, lambda: cursor.execute(text, parameters))
+            text = ";".join(parts).encode()
+            self._applied.run(cursor, lambda: cursor.execute(text))
             for _ in BEGIN.split(";"):
                 cursor.nextset()
             if cursor.rowcount != 1:
                 raise PositionMoved
             cursor.execute("COMMIT")
 
-    def _execute(self, name: str, parameters: int = 1) -> str:
-        return f"EXECUTE {self._prefix}_{name}({', '.join(['%s'] * parameters)})"
+    def _move(self, changes: Changes) -> str:
+        shape = spelled(self.shape)
+        values = f"{changes.position:d}, {changes.since:d}, {shape}, {changes.generation:d}"
+        return f"EXECUTE {self._prefix}_move({values})"

@@ -55,9 +55,9 @@ def reported(postgres: Deployment, job_id: str = "job-1", times: int = 1) -> Non
         postgres.milepost.record(Callback(job_id=job_id, type="heartbeat"))
 
 
-def by_cursor(datastore: PostgresDatastore, job_id: str) -> list[tuple[Any, ...]]:
+def by_cursor(datastore: PostgresDatastore, job_id: str) -> list[list[Any]]:
     rows = PostgresDatastore.rows(datastore, SIGHT["instances"], (job_id,))
-    return [tuple(row.values()) for row in rows]
+    return [list(row.values()) for row in rows]
 
 
 @pytest.mark.parametrize(
