@@ -49,6 +49,7 @@ class Stepper:
         batch: int = BATCH,
         batches: int = BATCHES,
         jobs_at_once: int = JOBS_AT_ONCE,
+        held_bytes: int = HELD_BYTES,
     ) -> None:
         self._store = store
         self._read_model = read_model
@@ -56,6 +57,7 @@ class Stepper:
         self.batch = batch
         self._batches = batches
         self._jobs_at_once = jobs_at_once
+        self._held_bytes = held_bytes
         self._remembered = RecentJobs[Folded](REMEMBERED_BYTES, weight)
         self._remembered_at = 0
         self._generation = 0
@@ -86,7 +88,7 @@ class Stepper:
         # The position is not read again while states are remembered: if another process has moved
         # it, `apply` fails.
         since = self._remembered_at if self._remembered else self._read_model.position()
-        position, count, new, room = since, 0, New(), HELD_BYTES
+        position, count, new, room = since, 0, New(), self._held_bytes
         for _ in range(self._batches):
             events = self._unfolded
             if not events:
@@ -98,7 +100,7 @@ class Stepper:
             self._unfolded = events[folded:]
             self.is_behind = bool(self._unfolded) or self._read_is_full
             # A step that keeps up ends here, and need not weigh what it holds.
-            if not self.is_behind or (room := HELD_BYTES - _held(new)) <= 0:
+            if not self.is_behind or (room := self._held_bytes - _held(new)) <= 0:
                 break
         if count:
             self._read_model.apply(self._fold.changes(since, position, new, self._generation))
@@ -106,17 +108,29 @@ class Stepper:
         return count
 
     def try_again(self) -> None:
-        """Fold the jobs anew that have events set aside: this release may understand them."""
+        """Fold the jobs anew that have events set aside: this release may understand them.
+
+        Their rows are written once the states that are held take about `held_bytes`.
+        """
         job_ids = sorted({event.job_id for event in self._read_model.set_aside(RETRIED)})
-        if job_ids:
-            log.info("folding %d jobs anew whose events had been set aside", len(job_ids))
-            position, new = self._read_model.position(), New()
-            for job_id in job_ids:
-                states = self._fold.beginning(job_id)
-                for page in pages_of(self._store.history, job_id):
-                    states = self._fold_on(states, page, new)
-            changes = self._fold.changes(position, position, new, self._generation)
-            self._read_model.apply(msgspec.structs.replace(changes, tried_again=job_ids))
+        if not job_ids:
+            return
+        log.info("folding %d jobs anew whose events had been set aside", len(job_ids))
+        position, new, folded = self._read_model.position(), New(), list[str]()
+        for job_id in job_ids:
+            states = self._fold.beginning(job_id)
+            for page in pages_of(self._store.history, job_id):
+                states = self._fold_on(states, page, new)
+            folded.append(job_id)
+            if _held(new) >= self._held_bytes:
+                self._write_anew(position, new, folded)
+                new, folded = New(), []
+        if folded:
+            self._write_anew(position, new, folded)
+
+    def _write_anew(self, position: int, new: New, job_ids: Sequence[str]) -> None:
+        changes = self._fold.changes(position, position, new, self._generation)
+        self._read_model.apply(msgspec.structs.replace(changes, tried_again=job_ids))
 
     def _fold_in(self, events: Sequence[Stored], new: New, room: int) -> int:
         """Fold the first events, of a bounded number of jobs; return how many that was.
