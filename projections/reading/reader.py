@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from itertools import islice
-from threading import Event
 from time import monotonic
 from typing import NamedTuple, TypeVar
 
@@ -23,8 +22,8 @@ from projections.read_model.contract import FIRST_START, ReadModel
 from projections.read_model.filters import AttentionFilter, JobFilter
 from projections.read_model.rows import Row, SetAside
 from projections.read_model.sightings import Sighting
+from projections.reading.catching_up import CatchingUp
 from projections.reading.uses import Uses
-from projections.reading.waiting_places import WaitingPlaces
 from projections.views.instance import Instance
 from projections.views.reasons import GROUPS, Group
 from projections.views.timeline import Timeline
@@ -32,10 +31,7 @@ from projections.views.view import State, View, Views
 
 Filter = TypeVar("Filter", JobFilter, AttentionFilter)
 
-POLL_SECONDS = 0.01
 LOOK_SECONDS = 30.0
-MAX_WAITERS = 8
-"""How many callers wait at a time for the read model: each holds a thread."""
 REMEMBERED = 512
 """Of how many rows that were read last the state is remembered."""
 PAGE_JOBS = 100
@@ -82,7 +78,7 @@ class Reader:
         self.first_start: datetime | None = None
         """When this store was first opened by a release with start deadlines, once it is known."""
         self._looked_around_at: float | None = None
-        self._waiting = WaitingPlaces(MAX_WAITERS)
+        self.catching_up = CatchingUp(read_model)
         self._uses = Uses(read_model, mapper, self.instance)
 
     def instance(self, job_id: str) -> Instance | None:
@@ -273,30 +269,6 @@ class Reader:
         """Return the number of instances by status, as of the read model's position."""
         with translated():
             return self._read_model.counts()
-
-    def wait_for(self, position: int, seconds: float, caller: str = "") -> bool:
-        """Wait until the read model has reached the position; False after that many seconds.
-
-        Returns False at once for a position after the newest event, and if there is no place for
-        this caller to wait at: each waiting request holds a thread that could answer others.
-        """
-        with translated():
-            if position > self._read_model.log.newest_position():
-                return False
-            if self._read_model.position() >= position:
-                return True
-        with self._waiting.place(caller) as has_place:
-            return has_place and self._wait_for(position, seconds)
-
-    def _wait_for(self, position: int, seconds: float) -> bool:
-        deadline = monotonic() + seconds
-        while True:
-            with translated():
-                if self._read_model.position() >= position:
-                    return True
-            if monotonic() >= deadline:
-                return False
-            Event().wait(POLL_SECONDS)
 
     def _look_around(self) -> None:
         """Read what health is measured by, now and then: no single read has to ask for it."""

@@ -85,7 +85,7 @@ def index(query: dict[str, Any]) -> Answer:
     """
     services, caller = access.services(), access.principal()
     position = query.pop("min_position", 0)
-    wait_for = services.reader.wait_for
+    wait_for = services.reader.catching_up.wait_for
     if position and not wait_for(position, MIN_POSITION_WAIT_SECONDS, caller.sharer):
         raise ReadModelBehind(f"The read model has not reached position {position} yet.")
     if not caller.sees(query.setdefault("user_id", caller.user_id)):

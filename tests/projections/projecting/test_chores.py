@@ -243,8 +243,8 @@ def test_a_chore_that_fails_does_not_stop_projecting(stores: Deployment) -> None
 
     with projecting(stores, failing, EverySecond(asked.set)):
         assert asked.wait(PATIENCE)
-        assert stores.reader.wait_for(heartbeat(stores), PATIENCE)
-        assert stores.reader.wait_for(heartbeat(stores), PATIENCE)
+        assert stores.reader.catching_up.wait_for(heartbeat(stores), PATIENCE)
+        assert stores.reader.catching_up.wait_for(heartbeat(stores), PATIENCE)
 
     assert failing.calls[:2] == ["begin", "step"]
 

@@ -23,7 +23,7 @@ from projections.projecting.stepper import Stepper
 from projections.read_model.contract import ReadModel
 from projections.read_model.filters import JobFilter
 from projections.read_model.rows import Changes, InstanceRow, Row, SetAside
-from projections.reading.reader import MAX_WAITERS
+from projections.reading.catching_up import MAX_WAITERS
 from projections.views.instance import Instance
 from projections.views.view import Views
 from tests.support.jobs.rows import (
@@ -155,7 +155,7 @@ def test_two_that_project_at_once_fold_nothing_twice(stores: Deployment, clock: 
 
     slower = projector(stores, Overtaken(stores.read_model, []), batch=7)
     with running(slower):
-        assert stores.reader.wait_for(stores.read_model.log.newest_position(), PATIENCE)
+        assert stores.reader.catching_up.wait_for(stores.read_model.log.newest_position(), PATIENCE)
 
     assert_every_row_is_right(stores)
 
@@ -248,12 +248,12 @@ def test_nobody_is_found_who_was_never_heard_of(stores: Deployment) -> None:
 
 def test_waiting_for_a_position_tells_whether_it_was_reached(stores: Deployment) -> None:
     position = heartbeat(stores)
-    assert not stores.reader.wait_for(position, 0)
+    assert not stores.reader.catching_up.wait_for(position, 0)
 
     stores.projector.catch_up()
 
-    assert stores.reader.wait_for(position, 0)
-    assert not stores.reader.wait_for(position + 1, 0)
+    assert stores.reader.catching_up.wait_for(position, 0)
+    assert not stores.reader.catching_up.wait_for(position + 1, 0)
 
 
 def test_who_waits_often_leaves_others_places_to_wait_at(memory: Deployment) -> None:
@@ -261,7 +261,7 @@ def test_who_waits_often_leaves_others_places_to_wait_at(memory: Deployment) -> 
     position = heartbeat(memory)
 
     def waiting(caller: str, times: int) -> list[Future[bool]]:
-        wait = partial(memory.reader.wait_for, position, PATIENCE, caller)
+        wait = partial(memory.reader.catching_up.wait_for, position, PATIENCE, caller)
         return [pool.submit(wait) for _ in range(times)]
 
     with ThreadPoolExecutor(2 * MAX_WAITERS) as pool:
@@ -284,9 +284,9 @@ def test_a_running_projector_folds_what_comes_and_ends_when_it_is_told_to(
     first = heartbeat(stores)
 
     with running(stores.projector):
-        assert stores.reader.wait_for(first, PATIENCE)
-        assert stores.reader.wait_for(heartbeat(stores), PATIENCE)
-        assert stores.reader.wait_for(heartbeat(stores, "two"), PATIENCE)
+        assert stores.reader.catching_up.wait_for(first, PATIENCE)
+        assert stores.reader.catching_up.wait_for(heartbeat(stores), PATIENCE)
+        assert stores.reader.catching_up.wait_for(heartbeat(stores, "two"), PATIENCE)
 
     heartbeat(stores)
     assert stores.read_model.position() < stores.read_model.log.newest_position()
@@ -356,8 +356,8 @@ def test_events_of_another_process_are_projected(databases: Deployment) -> None:
     another = databases.again()
 
     with running(databases.projector):
-        assert databases.reader.wait_for(heartbeat(another), PATIENCE)
-        assert databases.reader.wait_for(heartbeat(another), PATIENCE)
+        assert databases.reader.catching_up.wait_for(heartbeat(another), PATIENCE)
+        assert databases.reader.catching_up.wait_for(heartbeat(another), PATIENCE)
 
     another.close()
 
@@ -398,11 +398,11 @@ def test_a_second_projector_stands_by_and_takes_over(databases: Deployment) -> N
     with running(first) as [stop_first]:
         assert first_idle.wait(PATIENCE)
         with running(second):
-            assert databases.reader.wait_for(heartbeat(databases), PATIENCE)
+            assert databases.reader.catching_up.wait_for(heartbeat(databases), PATIENCE)
             assert not second_idle.is_set()
             stop_first.set()
             assert second_idle.wait(PATIENCE)
-            assert databases.reader.wait_for(heartbeat(databases), PATIENCE)
+            assert databases.reader.catching_up.wait_for(heartbeat(databases), PATIENCE)
 
     another.close()
 
@@ -418,7 +418,7 @@ def test_a_database_that_comes_back_is_projected_again(stores: Deployment) -> No
     position = heartbeat(stores)
 
     with running(projector(stores, Away(stores.read_model, ["before"]))):
-        assert stores.reader.wait_for(position, PATIENCE)
+        assert stores.reader.catching_up.wait_for(position, PATIENCE)
 
 
 def test_a_projector_survives_the_loss_of_its_connections(
@@ -434,7 +434,7 @@ def test_a_projector_survives_the_loss_of_its_connections(
                 (psycopg.conninfo.conninfo_to_dict(postgres.env["DATABASE_URL"])["dbname"],),
             )
 
-        assert postgres.reader.wait_for(heartbeat(postgres), PATIENCE)
+        assert postgres.reader.catching_up.wait_for(heartbeat(postgres), PATIENCE)
 
 
 # Rows that are wrong, and releases that differ

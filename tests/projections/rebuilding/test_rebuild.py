@@ -603,11 +603,11 @@ def test_a_projector_drops_its_cache_after_a_swap(databases: Deployment) -> None
     )
     another = databases.again()
     with running(projector(databases)):
-        assert databases.reader.wait_for(heartbeat(databases), PATIENCE)
+        assert databases.reader.catching_up.wait_for(heartbeat(databases), PATIENCE)
 
         assert another.rebuild.run().differences == 1
-        assert databases.reader.wait_for(heartbeat(databases), PATIENCE)
-        assert databases.reader.wait_for(heartbeat(databases), PATIENCE)
+        assert databases.reader.catching_up.wait_for(heartbeat(databases), PATIENCE)
+        assert databases.reader.catching_up.wait_for(heartbeat(databases), PATIENCE)
 
     assert differences(another.rebuild.comparison()) == []
     another.close()
@@ -750,7 +750,7 @@ def test_a_new_shape_is_rebuilt_at_the_start_and_the_old_rows_are_listed_meanwhi
 
     with running(projector(newer, may_project=look)):
         wait_until(lambda: newer.read_model.edition().shape == NEWER)
-        assert newer.reader.wait_for(heartbeat(newer), PATIENCE)
+        assert newer.reader.catching_up.wait_for(heartbeat(newer), PATIENCE)
 
     assert {tuple(jobs) for jobs, _ in seen} == {tuple(before)}
     assert None in {position for _, position in seen}
@@ -794,12 +794,12 @@ def test_an_older_release_beside_a_newer_one_stays_harmless(
     lived(databases, clock)
     newer = databases.again(NEWER)
     with running(release(databases)):
-        assert databases.reader.wait_for(heartbeat(databases), PATIENCE)
+        assert databases.reader.catching_up.wait_for(heartbeat(databases), PATIENCE)
         with running(release(newer)):
             wait_until(lambda: newer.read_model.edition().shape == NEWER)
             for _ in range(3):
-                assert newer.reader.wait_for(heartbeat(databases), PATIENCE)
-                assert newer.reader.wait_for(heartbeat(newer), PATIENCE)
+                assert newer.reader.catching_up.wait_for(heartbeat(databases), PATIENCE)
+                assert newer.reader.catching_up.wait_for(heartbeat(newer), PATIENCE)
 
     assert newer.read_model.edition().generation == 1, "rebuilt once"
     assert_every_row_is_right(newer)

@@ -134,10 +134,10 @@ def test_waiting_for_a_position_ends(site: Site) -> None:
     receipt = site.report(status="provisioning")
     reader = site.services.reader
 
-    assert not reader.wait_for(receipt["position"], 0)
+    assert not reader.catching_up.wait_for(receipt["position"], 0)
     site.project()
-    assert reader.wait_for(receipt["position"], 0)
-    assert not reader.wait_for(receipt["position"] + 1, 0)
+    assert reader.catching_up.wait_for(receipt["position"], 0)
+    assert not reader.catching_up.wait_for(receipt["position"] + 1, 0)
 
 
 # What needs somebody now
