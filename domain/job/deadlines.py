@@ -161,11 +161,16 @@ def look_at(
     if first is None or silent_at is None:
         return first
     third = (workflow.deadlines if workflow else SEED).heartbeat_seconds / 3
-    seconds = silent_at.timestamp() // third * third
-    return min(first, later(EPOCH, seconds))
+    return min(first, _cut(silent_at, third))
 
 
 # A step leaves the last sign of life as it was, so the projector asks for the same times again.
+@lru_cache(maxsize=8192)
+def _cut(time: datetime, seconds: float) -> datetime:
+    """Return the last time up to this one that is a multiple of so many seconds."""
+    return later(EPOCH, time.timestamp() // seconds * seconds)
+
+
 @lru_cache(maxsize=8192)
 def later(time: datetime, seconds: float) -> datetime:
     """Return the time that many seconds later, or the last or first time that there is.
