@@ -46,12 +46,23 @@ def health_of(
     return health(workflow, instance.attempt, instance.expected_since, now, first_start)
 
 
-def varying(instance: Instance, workflows: Workflows, now: datetime) -> tuple[int | None, ...]:
-    """Return what changes with time alone, for a tag, without making anything of the job."""
+def varying(
+    instance: Instance, workflows: Workflows, now: datetime, first_start: datetime | None
+) -> tuple[object, object]:
+    """Return what changes with time alone, for a tag: the uptime, and what the health says.
+
+    Of a job that is well, nothing is made.
+    """
     attempt = instance.attempt
     if attempt.final is None:
         deadlines, since = workflows.deadlines(instance.workflow), attempt.since
-        return None, changes_with_time(deadlines, attempt, since or instance.queued_at, now)
+        seconds = changes_with_time(deadlines, attempt, since or instance.queued_at, now)
+        if seconds is None:
+            return None, None
+        # A deadline may pass between two whole seconds.
+        alive = health_of(instance, workflows, now, first_start)
+        changes_at = f"{alive.changes_at:%H%M%S%f}" if alive.changes_at else ""
+        return None, f"{seconds}{alive.state[0]}{changes_at}"
     # Of a job that does not run, no time has to be found out for the uptime.
     runs = instance.status == "running"
     ended_at = shown_end(attempt, instance.floor) if runs else None

@@ -21,7 +21,7 @@ from api.schemas.ids import PLAIN_ID
 
 REMEMBERED: Final = 1024
 SHORT: Final = 512
-"""For no longer path it is remembered which route it has."""
+"""The routes of longer paths are not remembered."""
 
 
 class HotRoute(NamedTuple):

@@ -19,6 +19,7 @@ from api.http.flask_side.door import through_flask
 from api.http.making import making
 from api.http.messages import Answer, Door, Request, Watch
 from api.http.waiting import PREFER, applied, preferred_wait
+from api.recent_bodies import Made
 from api.representations.difference import difference_body
 from api.representations.job import instance_body, varying
 from api.routes.recent import recent_body
@@ -63,8 +64,9 @@ def _past(query: dict[str, Any], agent_id: str) -> Answer:
     instance = _at(place, agent_id, newest, caller, services)
     # The uptime is the one at that time, too.
     then = min(place.at or instance.updated_at or services.now(), services.now())
-    tag = _tag(instance, services, then)
-    body = instance_body(instance, services.workflows, then, services.reader.first_start)
+    first_start = services.reader.first_start
+    tag = _tag(instance, services, then, first_start)
+    body = instance_body(instance, services.workflows, then, first_start)
     return not_modified(tag) or in_json(body, headers=tagged(tag))
 
 
@@ -116,8 +118,8 @@ async def present(request: Request, door: Door, agent_id: str) -> Answer:
     """Show the present instance of the agent's newest job."""
     services, caller = door.services, await door.admit(request, "read")
     instance = visible_agent(await door.instance_of(agent_id), caller)
-    now = services.now()
-    tag, waited = _tag(instance, services, now), list[tuple[str, str]]()
+    now, first_start = services.now(), services.reader.first_start
+    tag, waited = _tag(instance, services, now, first_start), list[tuple[str, str]]()
     if is_known(tag, request.header):
         if not (seconds := preferred_wait(request.header)):
             return Answer(304, tagged(tag))
@@ -126,21 +128,21 @@ async def present(request: Request, door: Door, agent_id: str) -> Answer:
             waited.append(applied(seconds))
             instance = visible_agent(await door.instance_of(agent_id), caller)
             now = services.now()
-            tag = _tag(instance, services, now)
+            tag = _tag(instance, services, now, first_start)
         if is_known(tag, request.header):
             return Answer(304, [*tagged(tag), *waited])
-    workflows, first_start = services.workflows, services.reader.first_start
+    workflows, made = services.workflows, Made(instance, tag, first_start)
     make = partial(instance_body, workflows=workflows, now=now, first_start=first_start)
-    body = await recent_body(request.path, tag, instance, make, door, caller)
+    body = await recent_body(request.path, made, make, door, caller)
     return of_json(body, headers=[*tagged(tag), *waited])
 
 
-def _tag(instance: Instance, services: Services, now: datetime) -> str:
-    return etag(
-        instance.position,
-        services.workflows.fingerprint,
-        *varying(instance, services.workflows, now),
-    )
+def _tag(
+    instance: Instance, services: Services, now: datetime, first_start: datetime | None
+) -> str:
+    workflows = services.workflows
+    varies = varying(instance, workflows, now, first_start)
+    return etag(instance.position, workflows.fingerprint, *varies)
 
 
 @bp.route("/api/agents/<id:agent_id>/instance", operation="stop_instance", methods=["DELETE"])

@@ -8,6 +8,7 @@ from typing import Any
 
 from api.http.answers import encoded
 from api.http.messages import Door
+from api.recent_bodies import Made
 from api.tokens import Principal
 from projections.reading.whole_errors import has_shortened_errors
 from projections.views.instance import Instance
@@ -15,25 +16,18 @@ from projections.views.instance import Instance
 
 async def recent_body(
     path: str,
-    tag: str,
-    instance: Instance,
+    made: Made,
     make: Callable[[Instance], dict[str, Any]],
     door: Door,
     caller: Principal,
 ) -> bytes:
-    """Return in JSON what is made of an instance with its whole errors.
-
-    A strong tag changes whenever the body does, so the body of this path with this tag may be there
-    already.
-    """
-    services = door.services
-    # A log that lost its end may have another event at the same position, at another time.
-    key = path, tag, instance.updated_at, services.reader.first_start
-    body = services.bodies.get(key)
+    """Return in JSON what `make` returns of the instance with its whole errors."""
+    services, instance = door.services, made.instance
+    body = services.bodies.get(path, made)
     if body is None:
         if has_shortened_errors(instance):
             whole = partial(services.history.with_whole_errors, instance)
             instance = await door.apart(whole, caller)
         body = encoded(make(instance))
-        services.bodies.put(key, body)
+        services.bodies.put(path, made, body)
     return body

@@ -164,7 +164,7 @@ def look_at(
     return min(first, _cut(silent_at, third))
 
 
-# A step leaves the last sign of life as it was, so the projector asks for the same times again.
+# A step leaves the last sign of life as it was, so the projector asks both for times again.
 @lru_cache(maxsize=8192)
 def _cut(time: datetime, seconds: float) -> datetime:
     """Return the last time up to this one that is a multiple of so many seconds."""

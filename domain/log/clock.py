@@ -41,5 +41,5 @@ class CarriedClock:
         if self._read is None:
             return utc_now()
         then, at = self._read
-        # Every read asks for the time, and a timedelta takes as long again.
+        # Every read asks for the time, and to make a timedelta takes longer than all of this.
         return datetime.fromtimestamp(then + self._passed() - at, UTC)

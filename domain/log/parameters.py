@@ -1,4 +1,4 @@
-"""The form in which a statement gets its parameters, the same in every twin."""
+"""The form in which a statement gets its values: JSON, texts of times, literals of PostgreSQL."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ TAG: Final = "$m$"
 
 
 def as_json(value: Any) -> str:
-    """Return any number of rows or names as one parameter: the driver adapts one string."""
+    """Return any number of rows or names as one text, which the database takes apart."""
     return msgspec.json.encode(value).decode()
 
 
 def spelled(text: str) -> str:
-    """Return a text as a literal of PostgreSQL, between two tags that it does not contain.
+    """Return a text without NUL as a literal of PostgreSQL, between tags that it does not have.
 
     Between quotes, each quote and backslash of JSON would be doubled, here and in the server again.
     """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from itertools import islice
 
@@ -18,7 +18,7 @@ from projections.folding.job_fold import Folded, JobFold, New
 from projections.folding.weight import weight
 from projections.read_model.bounded import read_of
 from projections.read_model.contract import ReadModel
-from projections.read_model.rows import SetAside
+from projections.read_model.rows import SetAside, ViewSnapshot
 
 log = logging.getLogger("milepost.projector")
 
@@ -116,15 +116,16 @@ class Stepper:
         if not job_ids:
             return
         log.info("folding %d jobs anew whose events had been set aside", len(job_ids))
-        position, new, folded = self._read_model.position(), New(), list[str]()
+        position, new, folded, held = self._read_model.position(), New(), list[str](), 0
         for job_id in job_ids:
-            states = self._fold.beginning(job_id)
+            states, snapshots = self._fold.beginning(job_id), len(new.snapshots)
             for page in pages_of(self._store.history, job_id):
                 states = self._fold_on(states, page, new)
             folded.append(job_id)
-            if _held(new) >= self._held_bytes:
+            held += weight(states) + _length(new.snapshots[snapshots:])
+            if held >= self._held_bytes:
                 self._write_anew(position, new, folded)
-                new, folded = New(), []
+                new, folded, held = New(), [], 0
         if folded:
             self._write_anew(position, new, folded)
 
@@ -209,5 +210,8 @@ class Stepper:
 
 def _held(new: New) -> int:
     """Return about how many bytes the states and snapshots take that are not written yet."""
-    snapshots = sum(len(snapshot.document) for snapshot in new.snapshots)
-    return sum(map(weight, new.states.values())) + snapshots
+    return sum(map(weight, new.states.values())) + _length(new.snapshots)
+
+
+def _length(snapshots: Iterable[ViewSnapshot]) -> int:
+    return sum(len(snapshot.document) for snapshot in snapshots)

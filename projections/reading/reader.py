@@ -33,7 +33,7 @@ Filter = TypeVar("Filter", JobFilter, AttentionFilter)
 
 LOOK_SECONDS = 30.0
 REMEMBERED = 512
-"""Of how many rows that were read last the state is remembered."""
+"""The number of states that the reader keeps, of the rows that it read last."""
 PAGE_JOBS = 100
 """How many jobs of an agent are read at a time."""
 

@@ -19,7 +19,7 @@ from projections.views.timeline import Timeline
 State = TypeVar("State", bound=Instance | Timeline)
 
 SHORT: Final = 2048
-"""No state of a longer document is remembered: a state takes up to ten times its document."""
+"""No state of a longer document is kept: a state may take many times its document."""
 
 
 class UnreadableDocument(MilepostError):
@@ -30,8 +30,8 @@ class View(Generic[State]):
     """A fold over one job's events, and its state as a stored document.
 
     Documents are JSON; with a cipher, base64 of the encrypted JSON. `upgraded` completes the state
-    of a document of an earlier shape. So many states of short documents are `remembered`: who polls
-    reads the same ones again.
+    of a document of an earlier shape. `remembered` is how many states of short documents the view
+    keeps: a page that polls reads the same document again and again.
     """
 
     def __init__(

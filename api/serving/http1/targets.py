@@ -12,7 +12,7 @@ from api.http.callers.links import GIVEN, without_link
 
 REMEMBERED: Final = 1024
 SHORT_BYTES: Final = 512
-"""No longer target is remembered, so all of them take a megabyte or two."""
+"""No longer target is remembered, so all of them take 2.3 MB at most."""
 LINKED: Final = GIVEN.encode()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import NoReturn
 
@@ -10,8 +11,12 @@ import pytest
 from werkzeug.test import EnvironBuilder, TestResponse
 
 from api.recent_bodies import RecentBodies
-from domain.workflows.definition import Workflows
+from domain.workflows.definition import Deadlines, Workflows
 from domain.workflows.files import SHIPPED, load
+from projections.folding.rows import instance_row
+from projections.read_model.rows import Changes
+from projections.views.instance import Instance
+from projections.views.view import Views
 from tests.support.stores.deployment import Clock, Deployment
 from tests.support.web.site import ADMIN, MACHINE, Site, app_over, bearer, problem_of
 
@@ -129,6 +134,77 @@ def test_another_event_at_the_position_of_a_lost_one_has_a_body_of_its_own(
     assert kept.headers["ETag"] == lost.headers["ETag"]
     assert b"vm_created" in lost.data
     assert b"config_done" in kept.data
+
+
+@pytest.mark.parametrize("path", [INSTANCE, JOB])
+def test_a_row_that_is_mended_without_an_event_has_another_body_at_once(
+    site: Site, path: str
+) -> None:
+    """A rebuild does so, and a later release that understands an event."""
+    site.register()
+    site.report(status="provisioning", step="vm_created")
+    site.project()
+    right = site.services.reader.instance("job-1")
+    assert right
+    wrong = msgspec.structs.replace(right, region="nowhere")
+    write(site, wrong)
+    before = site.get(path)
+
+    write(site, right)
+    after = site.get(path)
+
+    assert b"nowhere" in before.data
+    assert after.headers["ETag"] == before.headers["ETag"]
+    assert b"nowhere" not in after.data
+
+
+def write(site: Site, instance: Instance) -> None:
+    position = site.services.read_model.position()
+    row = instance_row(instance, Views(), site.services.workflows)
+    site.services.read_model.apply(Changes(position, position, [row]))
+
+
+@pytest.mark.parametrize("path", [INSTANCE, JOB])
+@pytest.mark.parametrize(
+    ("deadlines", "step_seconds", "heartbeat_after", "before", "after"),
+    [
+        pytest.param(Deadlines(heartbeat_seconds=1000), None, 0, 666.1, 666.9, id="unresponsive"),
+        pytest.param(Deadlines(), 300, 100.5, 299.6, 300.4, id="past the step's deadline"),
+    ],
+)
+def test_a_deadline_between_two_whole_seconds_changes_tag_and_body(
+    memory: Deployment,
+    path: str,
+    deadlines: Deadlines,
+    step_seconds: int | None,
+    heartbeat_after: float,
+    before: float,
+    after: float,
+) -> None:
+    workflow = memory.workflows.default
+    steps = tuple(
+        msgspec.structs.replace(step, deadline_seconds=step_seconds) for step in workflow.steps
+    )
+    workflow = msgspec.structs.replace(workflow, deadlines=deadlines, steps=steps)
+    made = Deployment(memory.env, Workflows([workflow], workflow.ref), Clock())
+    site = Site(made)
+    site.register()
+    site.report(status="provisioning", step="vm_created")
+    began = site.clock.now
+    site.clock.advance(heartbeat_after)
+    site.report(type="heartbeat")
+
+    answers = []
+    for seconds in (before, after):
+        site.clock.now = began + timedelta(seconds=seconds)
+        answers.append(site.get(path))
+    made.close()
+
+    bodies = [answer.json for answer in answers]
+    assert bodies[0]
+    assert bodies[1]
+    assert answers[0].headers["ETag"] != answers[1].headers["ETag"]
+    assert bodies[0]["health"] != bodies[1]["health"]
 
 
 @PATHS
