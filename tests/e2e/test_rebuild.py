@@ -26,8 +26,8 @@ from tests.support.processes.server import MILEPOST, Make, Server
 from tests.support.projectors.rebuilding import NEWER
 from tests.support.stores.deployment import NOON
 
-KILLS = 6
-HISTORY, OLD_JOBS = 50_000, 100
+KILLS = 4
+HISTORY, OLD_JOBS = 20_000, 100
 NEXT_RELEASE = """
 from projections.read_model import contract
 contract.SHAPE = str(int(contract.SHAPE) + 1)
@@ -109,7 +109,7 @@ def asked_again_and_again(server: Server) -> Iterator[list[int]]:
 def test_callbacks_and_reads_go_on_during_a_rebuild(server: Server) -> None:
     lengthen(server)
     server.until(lambda: server.get("/readyz").body["lag_events"] == 0, "is not projected")
-    load = Load(server, jobs=5, threads=3, limit=100_000).start()
+    load = Load(server, jobs=5, threads=1, limit=100_000).start()
     try:
         with asked_again_and_again(server) as statuses:
             for _ in range(2):
@@ -135,7 +135,7 @@ def test_a_rebuild_that_is_killed_at_any_moment_is_gone_on_with(server: Server) 
     chance = random.Random(seed)
     sys.stdout.write(f"random seed {seed}\n")  # shown when the test fails
     lengthen(server)
-    load = Load(server, jobs=5, threads=2, limit=100_000).start()
+    load = Load(server, jobs=5, threads=1, limit=100_000).start()
     left = set()
 
     def is_far(process: subprocess.Popen[str], goal: int) -> bool:

@@ -7,7 +7,7 @@ import pytest
 
 @pytest.fixture(
     params=[
-        pytest.param(5, id="five kills"),
+        pytest.param(3, id="three kills"),
         pytest.param(20, id="twenty kills", marks=pytest.mark.survive),
     ]
 )

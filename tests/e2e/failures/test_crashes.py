@@ -35,11 +35,11 @@ def test_kills_under_load_lose_nothing_and_double_nothing(server: Server, kills:
 def test_a_projector_that_is_killed_folds_nothing_twice_and_leaves_nothing_out(
     make_server: Make, database_url: str | None
 ) -> None:
-    """`milepost project` as a process of its own, killed five times while callbacks come in."""
+    """`milepost project` as a process of its own, killed three times while callbacks come in."""
     server = make_server(database_url, "--no-projector").start()
     load = Load(server, jobs=5, threads=2, limit=100_000).start()
     try:
-        for goal in range(100, 600, 100):
+        for goal in range(100, 400, 100):
             command = [str(MILEPOST), "project"]
             with subprocess.Popen(command, env=server.env, stderr=subprocess.DEVNULL) as projector:
                 folded = server.get("/readyz").body["read_model_position"]

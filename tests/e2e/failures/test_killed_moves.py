@@ -21,7 +21,7 @@ from tests.support.processes.server import MILEPOST, PATIENCE_SECONDS
 from tests.support.stores.deployment import Clock, Deployment, prepared_env, url_of
 
 EVENTS, JOBS = 10_000, 400
-KILLS = 6
+KILLS = 4
 STATE = b'{"recorded_at":"2026-03-02T12:00:00Z","callback_id":"%d","extra":{"pad":"0123456789"}}'
 
 databases = pytest.mark.parametrize("kind", ["sqlite", "postgres"])

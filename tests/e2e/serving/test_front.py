@@ -35,6 +35,12 @@ def own_postgres() -> Iterator[PostgresServer]:
         yield server
 
 
+@pytest.fixture
+def sqlite_server(make_server: Make) -> Server:
+    """A running server, for what happens before any database is asked, or after."""
+    return make_server().start()
+
+
 @contextmanager
 def suspended(postgres: PostgresServer) -> Iterator[None]:
     """Let every process of a PostgreSQL stand still."""
@@ -104,7 +110,8 @@ def test_every_caller_of_a_database_that_hangs_gets_a_503(
     assert server.instance("agent-1")["instance"]["status"] == "running"
 
 
-def test_slow_senders_stop_nobody_and_are_ended(server: Server) -> None:
+def test_slow_senders_stop_nobody_and_are_ended(sqlite_server: Server) -> None:
+    server = sqlite_server
     with ExitStack() as stack:
         slow = []
         for number in range(SLOW_SENDERS):
@@ -122,7 +129,8 @@ def test_slow_senders_stop_nobody_and_are_ended(server: Server) -> None:
     assert server.get("/readyz").body["log_position"] == 2
 
 
-def test_clients_that_hang_up_in_the_middle_leave_nothing_behind(server: Server) -> None:
+def test_clients_that_hang_up_in_the_middle_leave_nothing_behind(sqlite_server: Server) -> None:
+    server = sqlite_server
     worker = server.processes()[1]
     server.callback({"job_id": "job-1", "status": "provisioning"})
     before = (worker.num_threads(), worker.num_fds())
@@ -155,9 +163,10 @@ def test_a_server_that_is_asked_to_end_answers_what_is_under_way(server: Server)
 
 @pytest.mark.parametrize("numbers", [[signal.SIGTERM], [signal.SIGHUP, signal.SIGHUP]])
 def test_a_signal_to_every_process_drains_as_one_to_the_server_does(
-    server: Server, numbers: list[signal.Signals]
+    sqlite_server: Server, numbers: list[signal.Signals]
 ) -> None:
     """As `timeout` and service managers send it, and terminals that are closed, more than once."""
+    server = sqlite_server
     assert server.process
     connection, rest = begun(server, {"job_id": "job-1", "status": "provisioning"})
 
@@ -210,7 +219,8 @@ def test_of_two_servers_that_start_at_once_on_a_port_one_runs(make_server: Make)
             each.communicate(timeout=PATIENCE_SECONDS)
 
 
-def test_a_second_signal_ends_everything_at_once(server: Server) -> None:
+def test_a_second_signal_ends_everything_at_once(sqlite_server: Server) -> None:
+    server = sqlite_server
     assert server.process
     processes = server.processes()
     with begun(server, {"job_id": "job-1", "type": "heartbeat"})[0]:
@@ -224,8 +234,8 @@ def test_a_second_signal_ends_everything_at_once(server: Server) -> None:
     assert not any(process.is_running() for process in processes)
 
 
-def test_flask_alone_answers_everything_too(make_server: Make, database_url: str | None) -> None:
-    server = make_server(database_url, "--wsgi").start()
+def test_flask_alone_answers_everything_too(make_server: Make) -> None:
+    server = make_server(None, "--wsgi").start()
     server.post("/api/jobs", {"agent_id": "agent-1", "job_id": "job-1"})
 
     receipt = server.callback({"job_id": "job-1", "status": "provisioning", "step": "vm_created"})
@@ -235,7 +245,8 @@ def test_flask_alone_answers_everything_too(make_server: Make, database_url: str
     assert server.get("/livez").status == 200
 
 
-def test_http_2_is_refused(server: Server) -> None:
+def test_http_2_is_refused(sqlite_server: Server) -> None:
+    server = sqlite_server
     with socket.create_connection(("127.0.0.1", server.port), PATIENCE_SECONDS) as connection:
         connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(9))
 

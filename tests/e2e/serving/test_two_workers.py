@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from api.http.counting.shared_counts import PART_BYTES, Part
 from tests.e2e.inspection import assert_nothing_lost_nothing_doubled, database_of, whole_log
 from tests.e2e.load import Load, at_once
 from tests.support.processes.server import Answer, Make, Server
+from tests.support.stores.postgres_server import create_database
 
 
 @pytest.fixture
@@ -20,13 +22,27 @@ def two_workers(make_server: Make, postgres_dsn: str) -> Server:
     return make_server(postgres_dsn, "--workers", "2", "--no-projector").start()
 
 
-@pytest.fixture(params=["sqlite", "two workers on postgres"])
-def any_server(request: pytest.FixtureRequest, make_server: Make) -> Server:
-    """A server on each database, with as many workers as it may have."""
+@pytest.fixture(scope="module", params=["sqlite", "two workers on postgres"])
+def any_server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    """A server on each database, with as many workers as it may have, for users of each test."""
+    home = tmp_path_factory.mktemp("server")
     if request.param == "sqlite":
-        return make_server().start()
-    dsn: str = request.getfixturevalue("postgres_dsn")
-    return make_server(dsn, "--workers", "2").start()
+        server = Server(home)
+    else:
+        dsn = create_database(request.getfixturevalue("postgres_server_dsn"))
+        server = Server(home, dsn, "--workers", "2")
+    try:
+        yield server.start()
+    finally:
+        server.kill()
+
+
+def events_of(server: Server) -> int:
+    """Return how many events the log has."""
+    with database_of(server) as services:
+        return len(whole_log(services))
 
 
 def test_callbacks_of_one_job_on_both_workers_make_one_history(two_workers: Server) -> None:
@@ -64,9 +80,11 @@ def test_fifty_registrations_at_once_for_one_user_give_one_job(any_server: Serve
     def register(number: int) -> Answer:
         return any_server.post("/api/jobs", {"agent_id": f"agent-{number}", "user_id": "user-1"})
 
+    before = events_of(any_server)
     answers = at_once(50, register)
 
     assert sorted(answer.status for answer in answers) == [201] + [409] * 49
+    assert events_of(any_server) == before + 1
     refused = next(answer for answer in answers if answer.status == 409)
     assert refused.body["error"] == (
         "A provisioning job is already in progress. Please wait for it to complete."
@@ -74,7 +92,8 @@ def test_fifty_registrations_at_once_for_one_user_give_one_job(any_server: Serve
 
 
 def test_fifty_registrations_at_once_with_one_key_give_one_job(any_server: Server) -> None:
-    body = {"agent_id": "agent-1", "user_id": "user-1"}
+    body = {"agent_id": "agent-of-a-payment", "user_id": "user-2"}
+    before = events_of(any_server)
 
     answers = at_once(
         50, lambda _: any_server.post("/api/jobs", body, **{"Idempotency-Key": "payment-1"})
@@ -83,12 +102,13 @@ def test_fifty_registrations_at_once_with_one_key_give_one_job(any_server: Serve
     assert {answer.status for answer in answers} == {201}
     assert len({answer.body["id"] for answer in answers}) == 1
     assert sum(not answer.body["duplicate"] for answer in answers) == 1
-    with database_of(any_server) as services:
-        assert len(whole_log(services)) == 1
+    assert events_of(any_server) == before + 1
 
 
 def test_fifty_deliveries_at_once_of_one_callback_give_one_event(any_server: Server) -> None:
-    any_server.post("/api/jobs", {"agent_id": "agent-1", "job_id": "job-1"})
+    registered = any_server.post("/api/jobs", {"agent_id": "agent-of-one", "job_id": "job-1"})
+    assert registered.status == 201
+    before = events_of(any_server)
     body = {"job_id": "job-1", "status": "provisioning", "callback_id": "delivery-1"}
 
     answers = at_once(50, lambda _: any_server.callback(body))
@@ -96,8 +116,7 @@ def test_fifty_deliveries_at_once_of_one_callback_give_one_event(any_server: Ser
     assert {answer.status for answer in answers} == {200}
     assert sum(not answer.body.pop("duplicate") for answer in answers) == 1
     assert all(answer.body == answers[0].body for answer in answers)
-    with database_of(any_server) as services:
-        assert len(whole_log(services)) == 2
+    assert events_of(any_server) == before + 1
 
 
 def callbacks_by_worker(server: Server) -> list[float]:

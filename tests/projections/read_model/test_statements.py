@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from itertools import count
 from typing import Any
 
 import pytest
+from psycopg import Connection
 
 from domain.log.postgres import PostgresRecorder
 from domain.log.reading.postgres import (
@@ -18,6 +20,7 @@ from domain.log.reading.postgres import (
     SELECT_SOME_EVENTS,
 )
 from domain.log.statements.postgres import SELECT_KEYS, SELECT_TAIL
+from domain.workflows.definition import Workflows
 from projections.read_model.contract import SHAPE
 from projections.read_model.postgres.applying import (
     FORGET_MACHINES,
@@ -42,7 +45,8 @@ from projections.verification.inspection.postgres import (
     SELECT_VIEW_SNAPSHOTS,
 )
 from projections.verification.inspection.postgres import SELECT_TILES as SELECT_TILES_OF_A_LEVEL
-from tests.support.stores.deployment import Deployment
+from tests.support.stores.deployment import Clock, Deployment
+from tests.support.stores.prepared import PreparedDatabases
 from tests.support.stores.tampering import Database
 
 HOT = {
@@ -100,6 +104,26 @@ def numbered(statement: str) -> str:
     return first + "".join(f"${next(numbers)}{other}" for other in others)
 
 
+@pytest.fixture(scope="module")
+def empty(prepared_databases: PreparedDatabases, workflows: Workflows) -> Iterator[Deployment]:
+    """A database whose statistics say that all tables are empty; tests only ask for plans."""
+    with prepared_databases.lent() as dsn:
+        env = {"PERSISTENCE_MODULE": "domain.log.postgres", "DATABASE_URL": dsn}
+        made = Deployment(env, workflows, Clock(), has_tables=True)
+        try:
+            with connected(made) as connection:
+                connection.execute("ANALYZE")
+            yield made
+        finally:
+            made.close()
+
+
+def connected(made: Deployment) -> AbstractContextManager[Connection[Any]]:
+    recorder = made.milepost.recorder
+    assert isinstance(recorder, PostgresRecorder)
+    return recorder.datastore.get_connection()
+
+
 def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
     yield plan
     for part in plan.get("Plans", ()):
@@ -124,10 +148,8 @@ def test_few_of_many_jobs_are_found_by_their_index(
                   CASE WHEN i = 7 THEN 'rare@1' ELSE 'vm@' || mod(i, 5) END
              FROM generate_series(1, 10000) AS made (i)"""
     )
-    recorder = postgres.milepost.recorder
-    assert isinstance(recorder, PostgresRecorder)
     wanted: Any = numbered(statement)
-    with recorder.datastore.get_connection() as connection:
+    with connected(postgres) as connection:
         connection.execute("ANALYZE")
         explained = connection.execute(f"EXPLAIN (GENERIC_PLAN, FORMAT JSON) {wanted}").fetchone()
 
@@ -141,17 +163,14 @@ def test_few_of_many_jobs_are_found_by_their_index(
 
 @pytest.mark.parametrize("what", HOT)
 def test_a_hot_statement_looks_up_what_it_needs_however_small_the_tables_were(
-    postgres: Deployment, what: str
+    empty: Deployment, what: str
 ) -> None:
     """The plan for any parameters, made while the statistics say that all tables are empty.
 
     It never reads a whole table or index, nor a whole history of a job to filter it afterwards.
     """
-    recorder = postgres.milepost.recorder
-    assert isinstance(recorder, PostgresRecorder)
     explain: Any = f"EXPLAIN (GENERIC_PLAN, FORMAT JSON) {numbered(HOT[what])}"
-    with recorder.datastore.get_connection() as connection:
-        connection.execute("ANALYZE")
+    with connected(empty) as connection:
         explained = connection.execute(explain).fetchone()
 
     assert explained is not None

@@ -118,8 +118,11 @@ def callback(job_id: str, chance: random.Random) -> Callback:
     )
 
 
-@pytest.mark.parametrize("sealed", [False, True], ids=["plain", "encrypted"])
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(
+    ("seed", "sealed"),
+    [(0, False), (1, True), (2, False), (3, True)],
+    ids=["0", "1 encrypted", "2", "3 encrypted"],
+)
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
 def test_nothing_is_found_in_an_untouched_store(
     kind: str, seed: int, sealed: bool, request: pytest.FixtureRequest, workflows: Workflows
@@ -227,7 +230,7 @@ def test_a_server_may_go_on_while_its_log_is_verified(databases: Deployment) -> 
         snapshot_every=20,
         chores=[grower],
     )
-    append(databases, [("long", version) for version in range(1, 3_001)])
+    append(databases, [("long", version) for version in range(1, 2_501)])
     stop, written = Event(), 0
 
     def write() -> None:
@@ -265,7 +268,7 @@ def test_a_server_may_go_on_while_its_log_is_verified(databases: Deployment) -> 
     for thread in threads:
         thread.start()
     try:
-        sizes = [verify(databases) for _ in range(6)]
+        sizes = [verify(databases) for _ in range(3)]
         compared = list(databases.rebuild.comparison().with_events())
     finally:
         stop.set()
@@ -273,9 +276,9 @@ def test_a_server_may_go_on_while_its_log_is_verified(databases: Deployment) -> 
             thread.join()
         beside.close()
 
-    assert [verified.findings for verified in sizes] == [[]] * 6
+    assert [verified.findings for verified in sizes] == [[]] * 3
     assert [differences for _, differences in compared if differences] == []
-    assert sizes[-1].summary.events > sizes[0].summary.events >= 3_000
+    assert sizes[-1].summary.events > sizes[0].summary.events >= 2_500
     assert written
 
 
@@ -340,9 +343,9 @@ def test_an_interrupted_verification_goes_on_and_has_the_same_summary(
     history: Deployment, stops: int
 ) -> None:
     """This holds for an interruption in any part of it."""
-    append(history, [(f"job-{number:03}", 1) for number in range(5_000)])
+    append(history, [(f"job-{number:03}", 1) for number in range(2_500)])
     settle(history)
-    signed = [checkpoint(history, size) for size in (0, 1, 255, 256, 257, 600, 5_000)]
+    signed = [checkpoint(history, size) for size in (0, 1, 255, 256, 257, 600, 2_500)]
     whole = verify(history, *signed).summary
     beginning = verification(history, print, signed)
     state = beginning.begin("here", whole.began_at)

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import msgspec
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from domain.job.callback import Callback
@@ -140,7 +140,6 @@ def one_attempt_in_two_orders(draw: st.DrawFn) -> tuple[list[Any], list[Any]]:
     return one, draw(st.permutations(sent + registration + repeated))
 
 
-@settings(deadline=None, max_examples=250)
 @given(orders=one_attempt_in_two_orders())
 def test_timed_callbacks_of_one_attempt_end_the_same_in_any_order(
     workflows: Workflows, orders: tuple[list[Any], list[Any]]
@@ -160,7 +159,6 @@ lives: st.SearchStrategy[list[Callback | JobQueued | str]] = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=200)
 @given(happenings=lives)
 def test_no_sequence_produces_an_impossible_state(
     workflows: Workflows, happenings: list[Callback | JobQueued | str]
@@ -189,7 +187,6 @@ def test_no_sequence_produces_an_impossible_state(
         assert set(statuses[reached_end + 1 :]) <= {"pending"}
 
 
-@settings(deadline=None, max_examples=200)
 @given(happenings=lives)
 def test_an_end_that_was_reported_stays_the_end_of_its_attempt(
     happenings: list[Callback | JobQueued | str],
@@ -215,7 +212,6 @@ def step_at(step: str, at: int | None) -> Callback:
     )
 
 
-@settings(deadline=None, max_examples=200)
 @example(
     happenings=[
         step_at("vm_created", None),
@@ -242,7 +238,6 @@ def test_progress_never_runs_backwards_within_an_attempt(
             furthest[place] = rank
 
 
-@settings(deadline=None, max_examples=200)
 @given(happenings=lives)
 def test_the_job_and_its_instance_agree_on_the_attempt(
     happenings: list[Callback | JobQueued | str],
@@ -254,7 +249,6 @@ def test_the_job_and_its_instance_agree_on_the_attempt(
         assert lived.job.version == lived.instance.version
 
 
-@settings(deadline=None, max_examples=200)
 @given(history=events(facts()))
 def test_the_job_and_its_instance_agree_even_on_nonsense(history: list[JobEvent]) -> None:
     job, instance = ProvisioningJob("job"), Instance("job")
@@ -270,7 +264,6 @@ def folded(view: View[State], state: State, history: Iterable[JobEvent]) -> Stat
     return state
 
 
-@settings(deadline=None, max_examples=200)
 @given(history=events(facts()), cut=st.integers(0, 25))
 def test_folding_may_be_interrupted_anywhere(history: list[JobEvent], cut: int) -> None:
     """The fold goes on from a stored document as if it had never stopped."""
@@ -289,7 +282,6 @@ def check_interruption(view: View[State], start: State, history: list[JobEvent],
 requests = st.tuples(st.sampled_from(["job-1", "job-2", "job-3"]), anything)
 
 
-@settings(deadline=None, max_examples=100)
 @given(asked=st.lists(requests, max_size=25), batches=st.lists(st.integers(1, 7), max_size=6))
 def test_projecting_in_batches_of_any_size_is_folding(
     workflows: Workflows, asked: list[tuple[str, Any]], batches: list[int]
@@ -351,7 +343,6 @@ misplaced = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=200)
 @given(history=st.lists(misplaced, max_size=25))
 def test_evolving_never_raises(workflows: Workflows, history: list[JobEvent]) -> None:
     """This holds for any facts in any order, with any versions."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import pytest
 
 from projections.views.instance import Instance
@@ -13,6 +15,7 @@ VIEWS = Views()
 MOST = 2**20
 
 
+@cache
 def views(runs: int, steps: int) -> tuple[Instance, Timeline]:
     job, events = greedy.lived(greedy.words(runs, steps))
     instance, timeline = VIEWS.instance.load(job.id, None), VIEWS.timeline.load(job.id, None)

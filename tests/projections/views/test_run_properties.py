@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.job.callback import Callback
@@ -140,7 +140,6 @@ counted = st.integers(1, 3).flatmap(
 )
 
 
-@settings(deadline=None, max_examples=400)
 @given(orders=in_two_orders(counted.map(joined)))
 def test_counted_runs_come_to_the_same_in_any_order(
     workflows: Workflows, orders: tuple[Sequence[Callback], Sequence[Callback]]
@@ -166,7 +165,6 @@ def tries(runs: int) -> st.SearchStrategy[Sequence[Callback]]:
     ).map(joined)
 
 
-@settings(deadline=None, max_examples=400)
 @given(orders=in_two_orders(st.integers(1, 3).flatmap(tries)))
 def test_tries_without_a_name_come_to_the_same_in_any_order(
     workflows: Workflows, orders: tuple[Sequence[Callback], Sequence[Callback]]
@@ -194,7 +192,6 @@ def named(ids: Sequence[str]) -> st.SearchStrategy[Sequence[Callback]]:
 run_ids = st.sampled_from([["1"], ["1", "2"], ["1", "2", "3"], ["red"], ["red", "green", "blue"]])
 
 
-@settings(deadline=None, max_examples=400)
 @given(orders=in_two_orders(run_ids.flatmap(named)))
 def test_named_runs_with_a_clock_come_to_the_same_in_any_order(
     workflows: Workflows, orders: tuple[Sequence[Callback], Sequence[Callback]]
@@ -223,7 +220,6 @@ anything: st.SearchStrategy[Callback | str] = st.just("silence") | st.builds(
 )
 
 
-@settings(deadline=None, max_examples=400)
 @given(happenings=st.lists(anything, max_size=20))
 def test_nothing_comes_to_an_impossible_state(
     workflows: Workflows, happenings: Sequence[Callback | str]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from domain.job.attempt.clocks import Timestamp
 from domain.job.attempt.final import Final
 from domain.job.attempt.machine import MAX_MACHINES
@@ -63,7 +65,16 @@ def widen(read_model: ReadModel, jobs: int) -> None:
 
 def wide_states(job_id: str) -> tuple[Instance, Timeline]:
     """Return both views of a job at version 1: 50 runs, and 20 machines with long names in each."""
-    runs = Runs(
+    runs = _wide_runs()
+    return (
+        Instance(job_id, 1, runs=runs, created_at=minute(0), queued_at=minute(0)),
+        Timeline(job_id, 1, runs=runs, created_at=minute(0), queued_at=minute(0)),
+    )
+
+
+@cache
+def _wide_runs() -> Runs:
+    return Runs(
         tuple(
             Attempt(
                 number=run + 1,
@@ -77,8 +88,4 @@ def wide_states(job_id: str) -> tuple[Instance, Timeline]:
             for run in range(MAX_RUNS)
         ),
         opened=MAX_RUNS,
-    )
-    return (
-        Instance(job_id, 1, runs=runs, created_at=minute(0), queued_at=minute(0)),
-        Timeline(job_id, 1, runs=runs, created_at=minute(0), queued_at=minute(0)),
     )

@@ -1,27 +1,57 @@
-"""Keep the screenshots of the last test run in `docs/screenshots`, compressed.
+"""Take a picture of every page, in both colour schemes and three sizes, for `docs/screenshots`.
 
-pytest tests/e2e/pages/screenshots/test_screenshots.py && python -m tests.e2e.pages.screenshots.keep
+python -m tests.e2e.pages.screenshots.keep
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
-from typing import Final
+from tempfile import TemporaryDirectory
+from typing import Final, Literal
 
 from PIL import Image
+from playwright.sync_api import Browser
 
-from tests.e2e.pages.screenshots.scenery import PICTURES
+from tests.e2e.pages.screenshots.drawing import pages, sizes
+from tests.e2e.pages.screenshots.scenery import set_up
+from tests.support.processes.chromium import chromium
+from tests.support.processes.server import Server
 
 KEPT: Final = Path(__file__).parents[4] / "docs" / "screenshots"
 QUALITY: Final = 45
+SCHEMES: Final[Sequence[Literal["light", "dark"]]] = ("light", "dark")
 
 
 def main() -> None:
     """Write each picture as WebP."""
     KEPT.mkdir(exist_ok=True)
-    for picture in sorted(PICTURES.glob("*.png")):
-        with Image.open(picture) as image:
-            image.save(KEPT / f"{picture.stem}.webp", quality=QUALITY, method=6)
+    with TemporaryDirectory() as folder:
+        homes = Path(folder, "scenery"), Path(folder, "empty")
+        for home in homes:
+            home.mkdir()
+        scenery, empty = map(Server, homes)
+        try:
+            set_up(scenery.start())
+            empty.start()
+            with chromium() as browser:
+                draw(browser, scenery, empty)
+        finally:
+            scenery.kill()
+            empty.kill()
+
+
+def draw(browser: Browser, scenery: Server, empty: Server) -> None:
+    """Take and write the pictures."""
+    for name, page in pages(browser, scenery, empty):
+        for scheme in SCHEMES:
+            page.emulate_media(color_scheme=scheme)
+            for size, _ in sizes(page):
+                with Image.open(BytesIO(page.screenshot())) as image:
+                    file = KEPT / f"{name}-{size}-{scheme}.webp"
+                    image.save(file, quality=QUALITY, method=6)
+        page.close()
 
 
 if __name__ == "__main__":

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Final, NamedTuple
 
 from tests.support.processes.server import Server
 
-PICTURES: Final = Path(__file__).parents[4] / "build" / "screenshots"
 MACHINE: Final = {"server_ip": "203.0.113.7", "tailscale_ip": "100.64.0.7"}
 """Addresses for documentation: they lead nowhere."""
 LOCKED: Final = """\
