@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -122,9 +123,10 @@ def postgres_dsn(postgres_server_dsn: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def prepared_databases(postgres_server_dsn: str) -> PreparedDatabases:
+def prepared_databases(postgres_server_dsn: str) -> Iterator[PreparedDatabases]:
     """PostgreSQL databases with empty tables."""
-    return PreparedDatabases(postgres_server_dsn)
+    with closing(PreparedDatabases(postgres_server_dsn)) as prepared:
+        yield prepared
 
 
 @pytest.fixture
