@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -42,7 +43,11 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Let each worker load another share of the modules first, if all tests run."""
+    """Let each worker load another share of the modules first, if all tests run.
+
+    What is loaded and collected is never garbage, so the collector need not look for it there.
+    """
+    gc.disable()
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     if workers > 1 and session.config.args == session.config.getini("testpaths"):
         worker = int(os.environ["PYTEST_XDIST_WORKER"].removeprefix("gw"))
@@ -70,6 +75,9 @@ def pytest_collection_finish() -> None:
     """
     gc.collect()
     gc.freeze()
+    # Tests make more objects than a program that answers requests: collect less often.
+    gc.set_threshold(20_000)
+    gc.enable()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -124,9 +132,10 @@ def postgres_dsn(postgres_server_dsn: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def prepared_databases(postgres_server_dsn: str) -> PreparedDatabases:
+def prepared_databases(postgres_server_dsn: str) -> Iterator[PreparedDatabases]:
     """PostgreSQL databases with empty tables."""
-    return PreparedDatabases(postgres_server_dsn)
+    with closing(PreparedDatabases(postgres_server_dsn)) as prepared:
+        yield prepared
 
 
 @pytest.fixture

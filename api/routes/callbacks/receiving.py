@@ -6,7 +6,7 @@ import hashlib
 import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from functools import cache, partial
+from functools import lru_cache, partial
 from typing import Any, Final
 
 import msgspec
@@ -242,7 +242,7 @@ def _delivery(
     return {"callback_id": fit.value, "id_signed": False}, odd
 
 
-@cache
+@lru_cache(maxsize=1)
 def _reader(clock: Callable[[], datetime]) -> CallbackReader:
     # Making a reader costs more than using it.
     return CallbackReader(clock)

@@ -7,8 +7,6 @@ import binascii
 from ipaddress import ip_network
 from pathlib import Path
 
-from eventsourcing.utils import TopicError, resolve_topic
-
 from api.settings.checks.sqlite_file import SCHEME, checked_url, url_of
 from api.settings.checks.web_urls import as_browsers_write, is_url
 from api.settings.postgres_url import parts_of
@@ -151,6 +149,9 @@ def store_settings(env: Variables) -> dict[str, str]:
         raise InvalidSetting("CIPHER_KEY: must be set if CIPHER_TOPIC is set")
     for name in ("CIPHER_TOPIC", "COMPRESSOR_TOPIC"):
         if name in given:
+            # Commands that only speak to a server need no library of the store.
+            from eventsourcing.utils import TopicError, resolve_topic
+
             try:
                 resolve_topic(given[name])
             except TopicError as error:

@@ -17,8 +17,6 @@ from pathlib import Path
 from typing import Final, TypeAlias
 from weakref import WeakSet
 
-from eventsourcing.persistence import OperationalError
-
 from domain.log.refusals import FileReplaced
 
 log = logging.getLogger("milepost")
@@ -74,6 +72,9 @@ class Place:
             elif found != opened:
                 what = "removed" if found is None else "replaced"
                 self._tell(path, what)
+                # Commands that only speak to a server need no library of the store.
+                from eventsourcing.persistence import OperationalError
+
                 raise OperationalError(f"{path} was {what} while it was open") from FileReplaced()
         if self._is_left:
             self._is_left = False

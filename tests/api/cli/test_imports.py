@@ -30,7 +30,7 @@ def modules_loaded_by(command: str, home: Path) -> set[str]:
     Shell(MILEPOST_HOME=str(home))("init-db")
 
     done = subprocess.run(
-        [sys.executable, "-c", RUN_AND_LIST_MODULES, command],
+        [sys.executable, "-c", RUN_AND_LIST_MODULES, *command.split()],
         env=environment,
         capture_output=True,
         text=True,
@@ -50,6 +50,13 @@ def test_a_command_over_sqlite_loads_nothing_of_the_web_or_of_postgresql(
 
     assert "projections" in loaded
     assert loaded & (WEB | POSTGRESQL) == set()
+
+
+def test_a_command_that_speaks_to_a_server_loads_no_library_of_the_store(tmp_path: Path) -> None:
+    loaded = modules_loaded_by("watch --help", tmp_path)
+
+    assert "api.settings.remote" in loaded
+    assert "eventsourcing" not in loaded
 
 
 def test_a_command_loads_no_other_command(tmp_path: Path) -> None:

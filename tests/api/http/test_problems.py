@@ -7,19 +7,21 @@ import logging
 import pkgutil
 import re
 from collections.abc import Iterator
+from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
 
 import pytest
+from flask import current_app
 from flask.testing import FlaskClient
 from werkzeug.exceptions import Gone
 
 import api
 import domain
 import projections
-from api.app import create_app
 from api.atomic_file import FileNotWritten
 from api.errors import NOT_WRITING, BadRequest, InvalidFields, NotWriting, ReadModelBehind, sentence
+from api.http.flask_side.app import App
 from api.http.problems import documents as problems
 from api.http.problems.kinds import KINDS
 from api.settings.settings import Settings
@@ -46,7 +48,18 @@ from projections.rebuilding.rebuild import RebuildInterrupted, RebuildUnderWay
 from projections.tree.contract import TreeMoved
 from projections.verification.run import OtherVerification
 from projections.views.view import UnreadableDocument
-from tests.support.web.site import ADMIN, SECRET, Site, bearer, body_of, like_jq, problem_of, sign
+from tests.support.web.site import (
+    ADMIN,
+    SECRET,
+    Site,
+    app_over,
+    app_over_nothing,
+    bearer,
+    body_of,
+    like_jq,
+    problem_of,
+    sign,
+)
 
 FAMILIES = {MilepostError, BadRequest, Refused, NotFound, Unavailable}
 """Never raised themselves."""
@@ -150,29 +163,42 @@ def test_an_errors_docstring_is_what_it_says() -> None:
 # A route that fails
 
 
-def failing(services: Services, error: Exception) -> FlaskClient:
-    """Return a client of an application with a route that raises."""
-    app = create_app(services)
+@cache
+def _failing_app() -> App:
+    app = app_over_nothing()
 
     def fail() -> str:
-        raise error
+        raise current_app.extensions["error"]
 
     app.add_url_rule("/fail", view_func=fail)
+    return app
+
+
+def failing(services: Services, error: Exception) -> FlaskClient:
+    """Return a client of an application with a route that raises."""
+    app = app_over(services, _failing_app())
+    app.extensions["error"] = error
     return app.test_client()
 
 
+# Each test makes its error: an error that lasts keeps its traceback, and with it the whole test.
 @pytest.mark.parametrize(
-    "error",
+    "make",
     [
-        *(kind() for kind in KINDS if not issubclass(kind, (InvalidFields, NotWriting))),
-        *(kind({"field": ["is wrong"]}) for kind in KINDS if issubclass(kind, InvalidFields)),
-        *(NotWriting(reason, 1.0) for reason in NOT_WRITING),
+        *(partial(kind) for kind in KINDS if not issubclass(kind, (InvalidFields, NotWriting))),
+        *(
+            partial(kind, {"field": ["is wrong"]})
+            for kind in KINDS
+            if issubclass(kind, InvalidFields)
+        ),
+        *(partial(NotWriting, reason, 1.0) for reason in NOT_WRITING),
     ],
-    ids=lambda error: type(error).__name__,
+    ids=lambda make: make.func.__name__,
 )
 def test_each_error_becomes_the_problem_of_its_kind(
-    memory_site: Site, error: MilepostError
+    memory_site: Site, make: partial[MilepostError]
 ) -> None:
+    error = make()
     kind = KINDS[type(error)]
 
     answer = failing(memory_site.services, error).get("/fail")
@@ -184,9 +210,15 @@ def test_each_error_becomes_the_problem_of_its_kind(
     assert ("Retry-After" in answer.headers) == (kind.status == 503 or kind.passes)
 
 
-@pytest.mark.parametrize("error", [ReadModelBehind("later"), StoreUnavailable("away"), QueueFull()])
-def test_what_passes_says_when_to_try_again(memory_site: Site, error: MilepostError) -> None:
-    answer = failing(memory_site.services, error).get("/fail")
+@pytest.mark.parametrize(
+    "make",
+    [partial(ReadModelBehind, "later"), partial(StoreUnavailable, "away"), partial(QueueFull)],
+    ids=lambda make: make.func.__name__,
+)
+def test_what_passes_says_when_to_try_again(
+    memory_site: Site, make: partial[MilepostError]
+) -> None:
+    answer = failing(memory_site.services, make()).get("/fail")
 
     problem_of(answer, 503)
     assert int(answer.headers["Retry-After"]) > 0
@@ -354,7 +386,7 @@ def away(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Services]:
 def test_a_database_that_is_away_is_a_503_without_its_words(
     away: Services, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    client = create_app(away).test_client()
+    client = app_over(away).test_client()
     raw = like_jq({"job_id": "job-1", "status": "provisioning"})
 
     answer = client.post("/api/callbacks", data=raw, headers={"X-Signature": sign(raw)})
@@ -382,14 +414,14 @@ def test_a_database_that_is_away_is_a_503_without_its_words(
     ],
 )
 def test_no_route_reads_from_a_database_that_is_away(away: Services, path: str, token: str) -> None:
-    answer = create_app(away).test_client().get(path, headers=bearer(token))
+    answer = app_over(away).test_client().get(path, headers=bearer(token))
 
     problem_of(answer, 503, "store-unavailable")
     assert "hunter2" not in answer.text
 
 
 def test_a_process_whose_database_is_away_is_still_alive(away: Services) -> None:
-    client = create_app(away).test_client()
+    client = app_over(away).test_client()
 
     assert body_of(client.get("/livez")) == {"status": "alive"}
     raw = b"not json"

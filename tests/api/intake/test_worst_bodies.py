@@ -14,7 +14,7 @@ from api.intake.callback import CallbackReader
 from tests.support.stores.deployment import NOON
 
 READER: Final = CallbackReader(lambda: NOON)
-SMALL: Final = 64 * 1024
+SMALL: Final = 16 * 1024
 HEAD: Final = '{"job_id": "job-1", "status": "failed", '
 
 

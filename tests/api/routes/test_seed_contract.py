@@ -228,15 +228,15 @@ def test_a_late_step_or_heartbeat_is_received_with_a_warning_in_the_log(
     ids=["missing", "empty", "not hex", "short", "not ASCII", "wide", "wrong", "zeros"],
 )
 def test_a_bad_signature_is_401_invalid_signature(
-    site: Site, path: str, signature: str | None
+    memory_site: Site, path: str, signature: str | None
 ) -> None:
     raw = like_jq({"job_id": "job-1", "status": "provisioning"})
     said = {} if signature is None else {"X-Signature": _as_sent(signature)}
 
-    answer = site.unsigned(raw, said, path)
+    answer = memory_site.unsigned(raw, said, path)
 
     assert problem_of(answer, 401)["error"] == "Invalid signature"
-    assert site.position == 0
+    assert memory_site.position == 0
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -252,29 +252,35 @@ def test_without_a_secret_every_signature_is_invalid(stores: Deployment, path: s
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("raw", [b"", b"{", b"[]", b'"text"', b"null", b"17", b"job_id=1"])
-def test_a_body_that_is_no_object_is_400_invalid_json(site: Site, path: str, raw: bytes) -> None:
-    answer = site.callback(raw, path=path)
+def test_a_body_that_is_no_object_is_400_invalid_json(
+    memory_site: Site, path: str, raw: bytes
+) -> None:
+    answer = memory_site.callback(raw, path=path)
 
     assert problem_of(answer, 400)["error"] == "Invalid JSON"
-    assert site.position == 0
+    assert memory_site.position == 0
 
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("job_id", [{}, {"job_id": ""}, {"job_id": None}])
-def test_no_job_id_is_400_missing_job_id(site: Site, path: str, job_id: dict[str, Any]) -> None:
-    answer = site.callback({**job_id, "status": "running"}, path=path)
+def test_no_job_id_is_400_missing_job_id(
+    memory_site: Site, path: str, job_id: dict[str, Any]
+) -> None:
+    answer = memory_site.callback({**job_id, "status": "running"}, path=path)
 
     assert problem_of(answer, 400)["error"] == "Missing job_id"
-    assert site.position == 0
+    assert memory_site.position == 0
 
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("empty", [{}, {"status": "", "type": ""}, {"status": None, "type": None}])
-def test_neither_status_nor_type_is_400(site: Site, path: str, empty: dict[str, Any]) -> None:
-    answer = site.callback({"job_id": "job-1", "step": "vm_created", **empty}, path=path)
+def test_neither_status_nor_type_is_400(
+    memory_site: Site, path: str, empty: dict[str, Any]
+) -> None:
+    answer = memory_site.callback({"job_id": "job-1", "step": "vm_created", **empty}, path=path)
 
     assert problem_of(answer, 400)["error"] == "Missing status or type"
-    assert [type(fact) for fact in site.facts()] == [CallbackRefused]
+    assert [type(fact) for fact in memory_site.facts()] == [CallbackRefused]
 
 
 def test_the_real_senders_are_served_from_first_to_last(site: Site) -> None:

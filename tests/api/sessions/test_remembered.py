@@ -121,7 +121,9 @@ def test_a_token_with_many_sessions_pushes_out_no_session_of_another(
     other, _ = begin(stored, "ba9876543210", NOON)
     here.sessions.find(other.hash)
 
-    for _ in range(MAX_REMEMBERED):
-        here.sessions.find(begun(stored).hash)
+    for number in range(MAX_REMEMBERED):
+        session = Session(str(number), "0123456789ab", "", "", "")
+        stored._sessions[session.hash] = session
+        here.sessions.find(session.hash)
 
     assert here.sessions.recognised(other.hash) == other

@@ -77,14 +77,16 @@ class Prepared(NamedTuple):
 class PreparedDatabases:
     """PostgreSQL databases with empty tables; each is lent to one test at a time.
 
-    After a test, its database is emptied. It is not lent again if a session is still open, or if
-    any table, right or setting of the database has changed.
+    After a test, its database is emptied. It is not lent again if the test left a session open, or
+    if any table, right or setting of the database has changed. A session of ours stays in each
+    database until `close`: a new one reads the catalogs anew, which takes 10 ms of CPU.
     """
 
     def __init__(self, server_dsn: str) -> None:
         self._server_dsn = server_dsn
         self._free: list[Prepared] = []
         self._template = ""
+        self._sessions: dict[str, Session] = {}
 
     @contextmanager
     def lent(self) -> Iterator[str]:
@@ -93,9 +95,22 @@ class PreparedDatabases:
         yield prepared.dsn
         # The test may have dropped the tables, or closed the database.
         with suppress(UndefinedTable, OperationalError):
-            with closing(psycopg.connect(prepared.dsn, autocommit=True)) as session:
-                if _is_alone(session) and _state(session) == prepared.state:
-                    self._free.append(_emptied(prepared, session))
+            session = self._session(prepared.dsn)
+            if _is_alone(session) and _state(session) == prepared.state:
+                self._free.append(_emptied(prepared, session))
+                return
+        if prepared.dsn in self._sessions:
+            self._sessions.pop(prepared.dsn).close()
+
+    def close(self) -> None:
+        """End our sessions."""
+        while self._sessions:
+            self._sessions.popitem()[1].close()
+
+    def _session(self, dsn: str) -> Session:
+        if dsn not in self._sessions:
+            self._sessions[dsn] = psycopg.connect(dsn, autocommit=True)
+        return self._sessions[dsn]
 
     def _another(self) -> Prepared:
         # To make the tables takes five times as long as to copy a database that has them.

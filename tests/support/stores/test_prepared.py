@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing
 from itertools import groupby
 from operator import itemgetter
 from typing import LiteralString
@@ -25,9 +27,10 @@ SELECT_COLUMNS = """
 
 
 @pytest.fixture
-def databases(postgres_server_dsn: str) -> PreparedDatabases:
+def databases(postgres_server_dsn: str) -> Iterator[PreparedDatabases]:
     """Databases of which none was lent."""
-    return PreparedDatabases(postgres_server_dsn)
+    with closing(PreparedDatabases(postgres_server_dsn)) as prepared:
+        yield prepared
 
 
 def fill(session: Session) -> list[str]:

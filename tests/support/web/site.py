@@ -221,18 +221,21 @@ class Site:
         attentive(self.deployment).step()
 
 
-@cache
-def _app_over_nothing() -> App:
+def app_over_nothing() -> App:
+    """Return a new application without any service."""
     nothing: Any = SimpleNamespace(settings=Settings(home=Path("unused"), database_url=""))
     return create_app(nothing)
 
 
-def app_over(services: Services) -> App:
+_shared_app = cache(app_over_nothing)
+
+
+def app_over(services: Services, app: App | None = None) -> App:
     """Return the application over these services.
 
     A copy of one that is made once: generating the documentation takes longer than most tests.
     """
-    made = copy(_app_over_nothing())
+    made = copy(app or _shared_app())
     made.extensions = {**made.extensions, "milepost": services}
     settings = services.settings
     made.proxies = Proxies(settings.trusted_proxies, settings.path_prefix)

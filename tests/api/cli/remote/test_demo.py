@@ -226,8 +226,7 @@ def test_without_a_server_it_is_refused_in_one_line(make_server: Make) -> None:
     assert "--url" in said
 
 
-def test_a_server_of_another_home_is_refused_in_one_line(make_server: Make) -> None:
-    server = make_server().start()
+def test_a_server_of_another_home_is_refused_in_one_line(server: Server) -> None:
     server.env["MILEPOST_ADMIN_TOKEN"] = "another-admin-token-for-tests"  # noqa: S105
 
     assert "does not know the token in MILEPOST_ADMIN_TOKEN" in refusal(play(server))

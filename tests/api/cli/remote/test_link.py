@@ -9,17 +9,18 @@ from typing import Any
 
 import pytest
 
-from tests.support.processes.server import MILEPOST, PATIENCE_SECONDS, Make, Server
+from tests.support.processes.server import MILEPOST, PATIENCE_SECONDS, Server
 
 JOB = "job 1/a?b"
+AGENT = "agent of links"
 
 
 @pytest.fixture
-def server(make_server: Make) -> Server:
+def server(server: Server) -> Server:
     """A server with a job that waits for its workflow."""
-    started = make_server().start()
-    started.post("/api/jobs", {"agent_id": "agent-1", "job_id": JOB})
-    return started
+    # The first test registers it. To the others, the server says that it has the job.
+    server.post("/api/jobs", {"agent_id": AGENT, "job_id": JOB})
+    return server
 
 
 def link(server: Server, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -44,7 +45,7 @@ def opened(server: Server, url: str) -> Any:
 
 def test_a_link_is_printed_and_opens_what_it_says(server: Server) -> None:
     job = link(server, JOB, "--opens", "job")
-    agent = link(server, "--agent", "agent-1", "--opens", "instance", "--expires", "90d", "--json")
+    agent = link(server, "--agent", AGENT, "--opens", "instance", "--expires", "90d", "--json")
 
     assert "until" in job.stderr
     assert opened(server, job.stdout.strip())["id"] == JOB
@@ -72,6 +73,6 @@ def test_what_gets_no_link_is_told_in_a_line(server: Server) -> None:
     assert over.returncode == 1
     assert "expires_in" in over.stderr
 
-    wrong = link(server, JOB, "--agent", "agent-1")
+    wrong = link(server, JOB, "--agent", AGENT)
     assert wrong.returncode == 2
     assert "either a JOB, an --agent or a --workflow" in wrong.stderr

@@ -7,6 +7,7 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from typing import Any
 
 import pytest
@@ -26,20 +27,32 @@ from tests.support.processes.server import MILEPOST, PATIENCE_SECONDS, Make, Ser
 from tests.support.web.scripted_http import STREAM, scripted
 from tests.support.web.site import moment
 
+NUMBERS = count(1)
 MACHINE = {"server_id": "s-1", "server_ip": "203.0.113.7", "tailscale_ip": "100.64.0.7"}
 
 
 @pytest.fixture
-def server(make_server: Make) -> Server:
-    """A server with a job that waits for its workflow."""
-    started = make_server().start()
-    started.post("/api/jobs", {"agent_id": "agent-1", "job_id": "job-1"})
-    return started
+def own_server(make_server: Make) -> Server:
+    """A server that the test may end."""
+    return make_server().start()
 
 
-def report(server: Server, **fields: object) -> int:
+@pytest.fixture
+def job(server: Server) -> str:
+    """A job of an agent of its own, which waits for its workflow."""
+    return registered(server)
+
+
+def registered(server: Server) -> str:
+    """Register a job that no other test has, for an agent of the same number; return its id."""
+    number = next(NUMBERS)
+    server.post("/api/jobs", {"agent_id": f"agent-{number}", "job_id": f"job-{number}"})
+    return f"job-{number}"
+
+
+def report(server: Server, job: str, **fields: object) -> int:
     """Send a callback of the job; return its position."""
-    receipt = server.callback({"job_id": "job-1", "workflow_run_id": "1", **fields})
+    receipt = server.callback({"job_id": job, "workflow_run_id": "1", **fields})
     assert receipt.status == 200, receipt
     return int(receipt.body["position"])
 
@@ -92,14 +105,15 @@ def on_terminal(server: Server, *arguments: str, columns: int = 80) -> Iterator[
 
 def test_each_step_turns_over_on_the_terminal_and_the_end_is_the_exit_status(
     server: Server,
+    job: str,
 ) -> None:
-    with on_terminal(server, "job-1") as shown:
+    with on_terminal(server, job) as shown:
         place = shown.until("● Queued")
-        report(server, status="provisioning")
+        report(server, job, status="provisioning")
         place = shown.until("● Creating Server", place)
-        report(server, status="provisioning", step="vm_created")
+        report(server, job, status="provisioning", step="vm_created")
         place = shown.until("● Installing Dependencies", place)
-        report(server, status="running", **MACHINE)
+        report(server, job, status="running", **MACHINE)
 
         assert shown.end() == 0
 
@@ -109,11 +123,11 @@ def test_each_step_turns_over_on_the_terminal_and_the_end_is_the_exit_status(
     assert shown.plain.endswith("\n")
 
 
-def test_a_failure_is_exit_status_1_and_its_error_is_shown(server: Server) -> None:
-    report(server, status="provisioning", step="ansible_started")
-    with on_terminal(server, "job-1") as shown:
+def test_a_failure_is_exit_status_1_and_its_error_is_shown(server: Server, job: str) -> None:
+    report(server, job, status="provisioning", step="ansible_started")
+    with on_terminal(server, job) as shown:
         shown.until("● Configuring Agent")
-        report(server, status="failed", error="apt-get: no lock\nsecond line")
+        report(server, job, status="failed", error="apt-get: no lock\nsecond line")
 
         assert shown.end() == 1
 
@@ -121,10 +135,10 @@ def test_a_failure_is_exit_status_1_and_its_error_is_shown(server: Server) -> No
     assert "apt-get: no lock\r\nsecond line" in shown.plain
 
 
-def test_a_job_that_has_ended_is_shown_once(server: Server) -> None:
-    report(server, status="running", **MACHINE)
+def test_a_job_that_has_ended_is_shown_once(server: Server, job: str) -> None:
+    report(server, job, status="running", **MACHINE)
 
-    done = watch(server, "job-1")
+    done = watch(server, job)
 
     assert (done.returncode, done.stderr) == (0, "")
     [only] = done.stdout.splitlines()
@@ -134,8 +148,8 @@ def test_a_job_that_has_ended_is_shown_once(server: Server) -> None:
 LABELS = ("Queued", "Creating Server", "Installing Dependencies", "Configuring Agent", "Running")
 
 
-def test_ctrl_c_leaves_the_terminal_as_it_was(server: Server) -> None:
-    with on_terminal(server, "job-1") as shown:
+def test_ctrl_c_leaves_the_terminal_as_it_was(server: Server, job: str) -> None:
+    with on_terminal(server, job) as shown:
         shown.until("● Queued")
         shown.press(CTRL_C)
 
@@ -145,15 +159,17 @@ def test_ctrl_c_leaves_the_terminal_as_it_was(server: Server) -> None:
     assert shown.written.rindex(SHOWS_CURSOR) > shown.written.rindex(HIDES_CURSOR)
 
 
-def test_a_pipe_gets_a_line_for_each_change_that_a_person_would_see(server: Server) -> None:
-    report(server, status="provisioning")
-    with piped(server, "job-1") as process:
+def test_a_pipe_gets_a_line_for_each_change_that_a_person_would_see(
+    server: Server, job: str
+) -> None:
+    report(server, job, status="provisioning")
+    with piped(server, job) as process:
         assert "● Creating Server" in line(process)
-        report(server, type="heartbeat")
-        report(server, status="provisioning", step="unknown_step")
-        report(server, status="provisioning", step="vm_created")
+        report(server, job, type="heartbeat")
+        report(server, job, status="provisioning", step="unknown_step")
+        report(server, job, status="provisioning", step="vm_created")
         assert "● Installing Dependencies" in line(process)
-        report(server, status="failed", error="no\x1b[2Jlock\n\u202egone")
+        report(server, job, status="failed", error="no\x1b[2Jlock\n\u202egone")
         rest, said = process.communicate(timeout=PATIENCE_SECONDS)
 
     assert process.returncode == 1
@@ -162,16 +178,19 @@ def test_a_pipe_gets_a_line_for_each_change_that_a_person_would_see(server: Serv
     assert said == ""
 
 
-def test_json_has_every_event_once_over_restarts_and_kills_of_the_server(server: Server) -> None:
-    positions = [report(server, status="provisioning")]
-    with piped(server, "job-1", "--json") as process:
+def test_json_has_every_event_once_over_restarts_and_kills_of_the_server(
+    own_server: Server,
+) -> None:
+    job = registered(own_server)
+    positions = [report(own_server, job, status="provisioning")]
+    with piped(own_server, job, "--json") as process:
         told = [json.loads(line(process))]
-        for end in (server.stop, server.kill, server.kill):
+        for end in (own_server.stop, own_server.kill, own_server.kill):
             end()
-            server.start()
-            positions += [report(server, type="heartbeat") for _ in range(3)]
+            own_server.start()
+            positions += [report(own_server, job, type="heartbeat") for _ in range(3)]
             told += [json.loads(line(process)) for _ in range(3)]
-        last = report(server, status="running", **MACHINE)
+        last = report(own_server, job, status="running", **MACHINE)
         rest, said = process.communicate(timeout=PATIENCE_SECONDS)
 
     told += map(json.loads, rest.splitlines())
@@ -180,7 +199,7 @@ def test_json_has_every_event_once_over_restarts_and_kills_of_the_server(server:
     assert [each["event"] for each in states] == ["state"] * len(states)
     # The machine and the status are two events of one callback.
     assert [each["position"] for each in states] == [*positions, last - 1, last]
-    assert states[-1]["data"] == server.get("/api/jobs/job-1").body | {
+    assert states[-1]["data"] == own_server.get(f"/api/jobs/{job}").body | {
         "health": states[-1]["data"]["health"]
     }
     assert end_of_job == {
@@ -192,30 +211,32 @@ def test_json_has_every_event_once_over_restarts_and_kills_of_the_server(server:
     assert said.count("Live updates go on.\n") == 3
 
 
-def test_the_screen_says_that_live_updates_stopped_and_catches_up(server: Server) -> None:
-    report(server, status="provisioning")
-    with on_terminal(server, "job-1") as shown:
+def test_the_screen_says_that_live_updates_stopped_and_catches_up(own_server: Server) -> None:
+    job = registered(own_server)
+    report(own_server, job, status="provisioning")
+    with on_terminal(own_server, job) as shown:
         place = shown.until("● Creating Server")
-        server.kill()
+        own_server.kill()
         place = shown.until("Live updates stopped", place)
         place = shown.until("Trying again", place)
-        server.start()
-        report(server, status="provisioning", step="vm_created")
+        own_server.start()
+        report(own_server, job, status="provisioning", step="vm_created")
         place = shown.until("● Installing Dependencies", place)
-        report(server, status="running", **MACHINE)
+        report(own_server, job, status="running", **MACHINE)
 
         assert shown.end() == 0
 
     assert "Live updates stopped" not in shown.written[place:]
 
 
-def test_an_agents_next_job_is_shown_too_until_ctrl_c(server: Server) -> None:
-    with piped(server, "--agent", "agent-1") as process:
-        assert "  job-1  pending  " in line(process)
-        report(server, status="running", **MACHINE)
-        assert "  job-1  running  " in line(process)
-        server.post("/api/jobs", {"agent_id": "agent-1", "job_id": "job-2"})
-        assert "  job-2  pending  " in line(process)
+def test_an_agents_next_job_is_shown_too_until_ctrl_c(server: Server, job: str) -> None:
+    agent, another = job.replace("job", "agent"), f"{job}-again"
+    with piped(server, "--agent", agent) as process:
+        assert f"  {job}  pending  " in line(process)
+        report(server, job, status="running", **MACHINE)
+        assert f"  {job}  running  " in line(process)
+        server.post("/api/jobs", {"agent_id": agent, "job_id": another})
+        assert f"  {another}  pending  " in line(process)
         process.send_signal(signal.SIGINT)
         rest, said = process.communicate(timeout=PATIENCE_SECONDS)
 
@@ -226,10 +247,10 @@ def test_a_job_that_falls_silent_turns_over_on_the_terminal_without_an_event(
     server: Server,
 ) -> None:
     """The demo's definition allows 6 s of silence; the command asks when its server says."""
-    job = {"agent_id": "agent-2", "job_id": "dying", "workflow": "milepost-demo"}
+    job = {"agent_id": "agent-of-dying", "job_id": "dying", "workflow": "milepost-demo"}
     server.post("/api/jobs", job)
     server.callback({"job_id": "dying", "type": "heartbeat"})
-    for arguments in (("dying",), ("--agent", "agent-2")):
+    for arguments in (("dying",), ("--agent", "agent-of-dying")):
         with piped(server, *arguments) as process:
             first = line(process)
             assert "provisioning" in first
@@ -285,12 +306,14 @@ def test_a_job_is_looked_at_when_time_may_have_changed_its_health(
     assert is_due(instance_seen(**health), Connection(), seconds) is expected
 
 
-def test_a_narrow_terminal_shows_hostile_and_wide_text_within_its_columns(server: Server) -> None:
+def test_a_narrow_terminal_shows_hostile_and_wide_text_within_its_columns(
+    server: Server, job: str
+) -> None:
     error = "\x1b]0;owned\x07 " + "構築" * 30 + " \u202egnp " + "x" * 90 + "\x1b[31m"
-    report(server, status="failed", error=error)
+    report(server, job, status="failed", error=error)
     server.env["NO_COLOR"] = "1"
 
-    with on_terminal(server, "job-1", columns=40) as shown:
+    with on_terminal(server, job, columns=40) as shown:
         assert shown.end() == 1
 
     text = shown.plain
@@ -327,7 +350,7 @@ def test_a_busy_server_is_waited_for_in_words(make_server: Make) -> None:
     ]
 
 
-def test_the_token_of_a_reader_goes_before_the_admin_token(server: Server) -> None:
+def test_the_token_of_a_reader_goes_before_the_admin_token(server: Server, job: str) -> None:
     made = subprocess.run(
         [MILEPOST, "tokens", "create", "a-user", "--scope", "read", "--user", "user-1"],
         env=server.env,
@@ -339,7 +362,7 @@ def test_the_token_of_a_reader_goes_before_the_admin_token(server: Server) -> No
         word for word in made.stdout.split() if word.startswith("mp_")
     )
 
-    assert "There is no job" in refusal(watch(server, "job-1")), "it is another user's"
+    assert "There is no job" in refusal(watch(server, job)), "it is another user's"
 
 
 @pytest.mark.parametrize(("path", "is_corrected"), [("/jobs", True), ("/api", True), ("/", False)])
@@ -367,10 +390,10 @@ def test_what_is_not_there_is_refused_in_one_line(
     assert f"{server.url} refuses: " in refusal(watch(server, *arguments))
 
 
-def test_an_unknown_token_is_refused_in_one_line(server: Server) -> None:
+def test_an_unknown_token_is_refused_in_one_line(server: Server, job: str) -> None:
     server.env["MILEPOST_TOKEN"] = "an-unknown-token"  # noqa: S105
 
-    assert "does not know the token in MILEPOST_TOKEN" in refusal(watch(server, "job-1"))
+    assert "does not know the token in MILEPOST_TOKEN" in refusal(watch(server, job))
 
 
 def test_without_a_server_it_is_refused_in_one_line(make_server: Make) -> None:

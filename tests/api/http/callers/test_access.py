@@ -61,22 +61,34 @@ def test_a_missing_token_is_asked_for(memory_site: Site) -> None:
         f"Bearer {ADMIN}x",
         f"Bearer {ADMIN[:-1]}",
         f"Bearer {ADMIN.upper()}",
-        "Bearer mp_",
-        "Bearer mp__",
-        "Bearer mp_0123456789ab_",
-        "Bearer mp_0123456789ab_" + "x" * 43,
-        "Bearer mp_'; DROP TABLE milepost_tokens; --_x",
-        "Bearer mp_%_x",
         "Bearer \xc3\xa9\xc3\xa9",
         "Bearer \xff\xfe",
-        "Bearer mp_\xe9_\xe9",
-        "Bearer mp_\xb2_x",
         "Bearer " + "x" * 8000,
-        "Bearer mp_" + "a" * 8000 + "_x",
     ],
 )
-def test_a_token_that_is_none_is_refused(site: Site, header: str) -> None:
-    answer = site.client.get("/api/jobs", headers={"Authorization": header})
+def test_what_is_not_of_the_form_of_a_token_is_refused(memory_site: Site, header: str) -> None:
+    answer = memory_site.client.get("/api/jobs", headers={"Authorization": header})
+
+    problem_of(answer, 401)
+    assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "mp_",
+        "mp__",
+        "mp_0123456789ab_",
+        "mp_0123456789ab_" + "x" * 43,
+        "mp_'; DROP TABLE milepost_tokens; --_x",
+        "mp_%_x",
+        "mp_\xe9_\xe9",
+        "mp_\xb2_x",
+        "mp_" + "a" * 8000 + "_x",
+    ],
+)
+def test_a_token_that_is_none_is_refused(site: Site, token: str) -> None:
+    answer = site.client.get("/api/jobs", headers={"Authorization": f"Bearer {token}"})
 
     problem_of(answer, 401)
     assert answer.headers["WWW-Authenticate"].startswith("Bearer")

@@ -21,11 +21,13 @@ from tests.support.web.site import ADMIN, Site, body_of
     ],
 )
 def test_a_callback_url_can_be_used_whatever_host_was_named(
-    site: Site, named: str, base: str
+    memory_site: Site, named: str, base: str
 ) -> None:
     """With an underscore in the host, the URL of a new job was `http:/api/callbacks/job-1`."""
-    answer = site.post_job({"agent_id": "agent-1", "job_id": "job-1"}, headers={"Host": named})
-    link = site.client.post(
+    answer = memory_site.post_job(
+        {"agent_id": "agent-1", "job_id": "job-1"}, headers={"Host": named}
+    )
+    link = memory_site.client.post(
         "/api/jobs/job-1/links",
         json={},
         headers={"Authorization": f"Bearer {ADMIN}", "Host": named},
@@ -39,8 +41,10 @@ def test_a_callback_url_can_be_used_whatever_host_was_named(
     "named",
     ["milepost.example:99999", "[fe80::1%25eth0]:80", "me@milepost.example", 'a"b', "a b", ""],
 )
-def test_a_host_that_no_url_can_have_is_not_repeated(site: Site, named: str) -> None:
-    answer = site.post_job({"agent_id": "agent-1", "job_id": "job-1"}, headers={"Host": named})
+def test_a_host_that_no_url_can_have_is_not_repeated(memory_site: Site, named: str) -> None:
+    answer = memory_site.post_job(
+        {"agent_id": "agent-1", "job_id": "job-1"}, headers={"Host": named}
+    )
 
     own = r"http://(localhost|127\.0\.0\.1:\d+)/api/callbacks/job-1"
     assert re.fullmatch(own, body_of(answer)["callback_url"])

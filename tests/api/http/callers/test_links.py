@@ -25,6 +25,17 @@ INSTANCE = "/api/agents/agent-1/instance"
 @pytest.fixture
 def running(site: Site) -> Site:
     """A site with a job of Ada's that runs."""
+    return with_a_job(site)
+
+
+@pytest.fixture
+def memory_running(memory_site: Site) -> Site:
+    """The same in memory, for what no store has a part in."""
+    return with_a_job(memory_site)
+
+
+def with_a_job(site: Site) -> Site:
+    """Let a job of Ada's run."""
     site.register(user_id="ada")
     site.report(status="running", **MACHINE)
     site.project()
@@ -46,8 +57,8 @@ def follow(
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 @pytest.mark.parametrize("path", [JOB, INSTANCE, f"{JOB}/timeline"])
-def test_a_link_opens_its_path(running: Site, path: str, method: str) -> None:
-    assert follow(running, link(running, path), path, method).status_code == 200
+def test_a_link_opens_its_path(memory_running: Site, path: str, method: str) -> None:
+    assert follow(memory_running, link(memory_running, path), path, method).status_code == 200
 
 
 def test_a_link_opens_the_path_at_any_moment_of_it(running: Site) -> None:
@@ -70,8 +81,8 @@ def test_a_link_opens_the_path_at_any_moment_of_it(running: Site) -> None:
         INSTANCE,
     ],
 )
-def test_a_link_opens_no_other_path(running: Site, path: str) -> None:
-    answer = follow(running, link(running), path)
+def test_a_link_opens_no_other_path(memory_running: Site, path: str) -> None:
+    answer = follow(memory_running, link(memory_running), path)
 
     assert answer.status_code in (401, 404)
     assert "srv-1" not in answer.text
@@ -87,13 +98,13 @@ def test_an_encoded_path_is_the_same_path(running: Site) -> None:
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
-def test_a_link_changes_nothing(running: Site, method: str) -> None:
-    before = running.position
+def test_a_link_changes_nothing(memory_running: Site, method: str) -> None:
+    before = memory_running.position
 
     for path in (f"{JOB}/fail", f"{JOB}/stop", f"{JOB}/links", INSTANCE, "/api/jobs"):
-        answer = follow(running, link(running, path), path, method)
+        answer = follow(memory_running, link(memory_running, path), path, method)
         assert answer.status_code in (401, 405)
-    assert running.position == before
+    assert memory_running.position == before
 
 
 def test_a_link_of_a_users_token_opens_that_users_things_alone(running: Site) -> None:

@@ -18,6 +18,17 @@ LOOKS = ("/api/jobs", "/api/jobs/job-1", "/api/agents/agent-1/instance", "/metri
 @pytest.fixture
 def running(site: Site) -> Site:
     """A site with a job that runs."""
+    return with_a_job(site)
+
+
+@pytest.fixture
+def memory_running(memory_site: Site) -> Site:
+    """The same in memory, for what no store has a part in."""
+    return with_a_job(memory_site)
+
+
+def with_a_job(site: Site) -> Site:
+    """Let a job of Ada's run."""
     site.register(user_id="ada")
     site.report(status="running", **MACHINE)
     site.project()
@@ -61,13 +72,15 @@ def test_a_session_of_a_users_token_sees_that_users_jobs_alone(running: Site) ->
         ("DELETE", "/api/agents/agent-1/instance", b""),
     ],
 )
-def test_a_cookie_changes_nothing(running: Site, method: str, path: str, body: bytes) -> None:
-    cookie, before = running.sign_in(), running.position
+def test_a_cookie_changes_nothing(
+    memory_running: Site, method: str, path: str, body: bytes
+) -> None:
+    cookie, before = memory_running.sign_in(), memory_running.position
 
-    answer = running.client.open(path, method=method, data=body, headers={"Cookie": cookie})
+    answer = memory_running.client.open(path, method=method, data=body, headers={"Cookie": cookie})
 
     problem_of(answer, 401, "missing-token")
-    assert running.position == before
+    assert memory_running.position == before
 
 
 @pytest.mark.parametrize("path", ["/api/callbacks", "/api/webhooks/github"])
@@ -194,8 +207,8 @@ def test_a_use_of_a_session_is_a_use_of_its_token(running: Site) -> None:
 
 
 @pytest.mark.parametrize("path", ["/api/jobs", "/api/jobs/job-1", "/api/jobs/none", "/nothing"])
-def test_no_shared_cache_stores_an_answer_to_a_cookie(running: Site, path: str) -> None:
-    cached = running.look(path, running.sign_in()).headers["Cache-Control"]
+def test_no_shared_cache_stores_an_answer_to_a_cookie(memory_running: Site, path: str) -> None:
+    cached = memory_running.look(path, memory_running.sign_in()).headers["Cache-Control"]
 
     assert "private" in cached or "no-store" in cached
 

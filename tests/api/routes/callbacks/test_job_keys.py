@@ -224,15 +224,15 @@ def test_several_secrets_verify_while_rotating(site_with: SiteWith) -> None:
         b'{"job_id": " job-1", "status": "failed"}',
     ],
 )
-def test_the_key_of_one_job_says_nothing_about_another(site: Site, body: bytes) -> None:
-    mine = site.register()
-    site.register("job-2", "agent-2", "user-2")
+def test_the_key_of_one_job_says_nothing_about_another(memory_site: Site, body: bytes) -> None:
+    mine = memory_site.register()
+    memory_site.register("job-2", "agent-2", "user-2")
 
-    problem = problem_of(send(site, mine, body), 400, "invalid-fields")
+    problem = problem_of(send(memory_site, mine, body), 400, "invalid-fields")
 
     assert list(problem["errors"]) == ["job_id"]
-    assert len(site.facts("job-2")) == 1
-    [_, refusal] = site.facts()
+    assert len(memory_site.facts("job-2")) == 1
+    [_, refusal] = memory_site.facts()
     assert isinstance(refusal, CallbackRefused), "it is kept in the log of the key's own job"
 
 
@@ -258,15 +258,15 @@ def test_a_job_that_is_named_elsewhere_in_the_body_counts_for_nothing(site: Site
         f"{CALLBACKS}/job-2/../job-1",
     ],
 )
-def test_the_key_of_a_job_counts_at_its_own_url_only(site: Site, path: str) -> None:
-    mine = site.register()
-    site.register("job-2", "agent-2", "user-2")
-    before = site.position
+def test_the_key_of_a_job_counts_at_its_own_url_only(memory_site: Site, path: str) -> None:
+    mine = memory_site.register()
+    memory_site.register("job-2", "agent-2", "user-2")
+    before = memory_site.position
 
-    answer = send(site, mine, {"job_id": "job-1", "status": "provisioning"}, path)
+    answer = send(memory_site, mine, {"job_id": "job-1", "status": "provisioning"}, path)
 
     assert answer.status_code in (401, 404), answer.text
-    assert site.position == before
+    assert memory_site.position == before
 
 
 @pytest.mark.parametrize("status", ["provisioning", "done"])
