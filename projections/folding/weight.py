@@ -16,11 +16,11 @@ GAP_BYTES: Final = 200
 def weight(states: Folded) -> int:
     """Return about how many bytes both views of a job take."""
     instance, timeline = states
-    chapters = sum(
-        GAP_BYTES * (1 + len(chapter.gaps))
-        + sum(STEP_BYTES - NAME_BYTES + getsizeof(name) for name in chapter.late)
-        for chapter in timeline.chapters.values()
-    )
+    chapters = 0
+    for chapter in timeline.chapters.values():
+        chapters += GAP_BYTES * (1 + len(chapter.gaps))
+        if chapter.late:
+            chapters += sum(STEP_BYTES - NAME_BYTES + getsizeof(name) for name in chapter.late)
     runs = weight_of(instance.runs)
     if timeline.runs is not instance.runs:  # almost always, both views hold the same attempts
         runs += weight_of(timeline.runs)

@@ -13,6 +13,7 @@ from domain.workflows.definition import Workflows
 from projections.views.instance import Instance
 from projections.views.reasons import GROUPS, KINDS, Reason, and_more, watches
 
+RANKS: Final = {group: rank for rank, group in enumerate(GROUPS)}
 MOST_OF_A_KIND: Final = 20
 """A job shows at most this many reasons of one kind: it may have left 1,000 machines behind."""
 
@@ -26,7 +27,7 @@ class Candidate(msgspec.Struct, frozen=True):
 
 def attention(instance: Instance, workflows: Workflows, now: datetime) -> list[Reason]:
     """Return why the job needs somebody now, the worst first; nothing if it does not."""
-    watched = watches(instance, workflows)
+    watched = watches(instance, workflows.recorded(instance.workflow))
     reasons = [watch.reason(now) for watch in watched if watch.applies_at <= now]
     return list(_bounded(sorted(reasons, key=_badness), now))
 
@@ -42,7 +43,8 @@ def _bounded(reasons: Iterable[Reason], now: datetime) -> Iterator[Reason]:
 
 def next_attention(instance: Instance, workflows: Workflows, now: datetime) -> datetime | None:
     """Return when the next reason applies, if nothing is recorded until then; None for never."""
-    times = (watch.applies_at for watch in watches(instance, workflows))
+    watched = watches(instance, workflows.recorded(instance.workflow))
+    times = (watch.applies_at for watch in watched)
     return min((time for time in times if time > now), default=None)
 
 
@@ -64,10 +66,10 @@ def _badness(reason: Reason) -> tuple[int, datetime]:
 
 def candidate(instance: Instance, workflows: Workflows) -> Candidate | None:
     """Return from when on `attention` may have something to say; None for never."""
-    watched = watches(instance, workflows)
+    watched = watches(instance, workflows.recorded(instance.workflow))
     if not watched:
         return None
-    worst, at = GROUPS.index(watched[0].group), watched[0].applies_at
-    for watch in watched[1:]:
-        worst, at = min(worst, GROUPS.index(watch.group)), min(at, watch.applies_at)
-    return Candidate(worst, at)
+    if len(watched) == 1:
+        return Candidate(RANKS[watched[0].group], watched[0].applies_at)
+    worst = min(RANKS[watch.group] for watch in watched)
+    return Candidate(worst, min(watch.applies_at for watch in watched))

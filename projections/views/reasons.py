@@ -19,7 +19,7 @@ from domain.job.runs.doubtful import doubtful
 from domain.job.runs.orders import Order
 from domain.job.wording import Age, Command, Words, sentence
 from domain.shell_words import order_line
-from domain.workflows.definition import Workflows
+from domain.workflows.definition import Workflow
 from projections.views.instance import Instance, Refusal
 
 Kind = Literal[
@@ -57,14 +57,14 @@ class Watch(msgspec.Struct, frozen=True, gc=False):
     reason: Callable[[datetime], Reason]
 
 
-def watches(instance: Instance, workflows: Workflows) -> list[Watch]:
+def watches(instance: Instance, workflow: Workflow) -> list[Watch]:
     """Return all that may apply to the job, in no order."""
     # The row of every event asks for this, so words are made only once they are wanted.
-    found = [
-        Watch("machine_left", since, partial(_in_doubt, instance, attempt, server_id, since))
-        for attempt, server_id in doubtful(instance.runs)
-        if (since := attempt.ended_at)
-    ]
+    found: list[Watch] = []
+    for attempt, server_id in doubtful(instance.runs):
+        if since := attempt.ended_at:
+            in_doubt = partial(_in_doubt, instance, attempt, server_id, since)
+            found.append(Watch("machine_left", since, in_doubt))
     for attempt in instance.runs.attempts:
         if attempt.rollback_requested_at or attempt.machines:
             found += _machines_left(instance, attempt)
@@ -80,13 +80,13 @@ def watches(instance: Instance, workflows: Workflows) -> list[Watch]:
         # One second more: a silence of exactly this length is not late yet.
         late_at = later(since, LATE_SECONDS + 1)
         # With a short deadline, a job is unresponsive before it would be late.
-        silent_at = unresponsive_at(workflows.recorded(instance.workflow), attempt)
-        late_at = min(late_at, silent_at) if silent_at else late_at
-        found.append(Watch("silent", late_at, partial(_silent, instance, workflows, since)))
+        if (silent_at := unresponsive_at(workflow, attempt)) and silent_at < late_at:
+            late_at = silent_at
+        found.append(Watch("silent", late_at, partial(_silent, instance, workflow, since)))
     elif attempt.claim is None and attempt.final is None and (since := instance.waiting_since):
-        if start := due(workflows.recorded(instance.workflow), attempt, since):
+        if start := due(workflow, attempt, since):
             late_at = later(min(later(since, LONG_PENDING_SECONDS), start.at), 1)
-            found.append(Watch("pending", late_at, partial(_pending, instance, workflows, since)))
+            found.append(Watch("pending", late_at, partial(_pending, instance, workflow, since)))
     return found
 
 
@@ -191,21 +191,20 @@ def _refused(instance: Instance, refusal: Refusal, now: datetime) -> Reason:
     return _reason("refused", refusal.at, words, now)
 
 
-def _silent(instance: Instance, workflows: Workflows, since: datetime, now: datetime) -> Reason:
-    alive = _health(instance, workflows, now)
+def _silent(instance: Instance, workflow: Workflow, since: datetime, now: datetime) -> Reason:
+    alive = _health(instance, workflow, now)
     kind: Kind = "unresponsive" if alive.state == "unresponsive" else "late"
     advice = "Look at the workflow's run; if it is dead: "
     return _unwell(kind, since, alive, advice, _command("fail", instance))
 
 
-def _pending(instance: Instance, workflows: Workflows, since: datetime, now: datetime) -> Reason:
-    alive = _health(instance, workflows, now)
+def _pending(instance: Instance, workflow: Workflow, since: datetime, now: datetime) -> Reason:
+    alive = _health(instance, workflow, now)
     advice = "Look whether its workflow was dispatched; if nobody wants it: "
     return _unwell("pending", since, alive, advice, _command("cancel", instance))
 
 
-def _health(instance: Instance, workflows: Workflows, now: datetime) -> Health:
-    workflow = workflows.recorded(instance.workflow)
+def _health(instance: Instance, workflow: Workflow, now: datetime) -> Health:
     return health(workflow, instance.watched, instance.waiting_since, now)
 
 

@@ -16,6 +16,8 @@ def doubtful(runs: Runs) -> Sequence[tuple[Attempt, str]]:
     """
     found: dict[str, Attempt] = {}
     for attempt in runs.attempts:
+        if attempt.final is None or attempt.replaced:
+            continue
         for machine in _unanswered(runs, attempt):
             # If several runs reported the machine, the newest of them answers for it.
             if not (has_another(runs, attempt, machine) or _is_left(runs, attempt, machine)):
@@ -24,8 +26,6 @@ def doubtful(runs: Runs) -> Sequence[tuple[Attempt, str]]:
 
 
 def _unanswered(runs: Runs, attempt: Attempt) -> Iterator[str]:
-    if attempt.final is None or attempt.replaced:
-        return
     if attempt.machine_id and _own_may_be_left(runs, attempt):
         yield attempt.machine_id
     for other in attempt.machines and attempt.others:

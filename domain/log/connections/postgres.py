@@ -12,6 +12,7 @@ from eventsourcing import postgres
 from eventsourcing.persistence import InterfaceError, OperationalError, PersistenceError
 from psycopg import ClientCursor, Connection, conninfo
 from psycopg.errors import InvalidSqlStatementName, LockNotAvailable, ReadOnlySqlTransaction
+from psycopg.pq import TransactionStatus
 from psycopg.rows import DictRow, RowFactory, RowMaker, dict_row, tuple_row
 from psycopg_pool import PoolTimeout
 
@@ -130,10 +131,14 @@ class PostgresDatastore(postgres.PostgresDatastore):
         It sends any number of them in one round trip. What is not committed is rolled back.
         """
         with self.get_connection() as connection:
+            # Each text is sent once: the driver need not count how often, and keep the last 100.
+            prepared_after, connection.prepare_threshold = connection.prepare_threshold, None
             try:
                 yield ClientCursor(connection, row_factory=tuple_row)
             finally:
-                if not connection.closed:
+                connection.prepare_threshold = prepared_after
+                is_idle = connection.pgconn.transaction_status == TransactionStatus.IDLE
+                if not (is_idle or connection.closed):
                     connection.rollback()
 
     def rows(self, statement: LiteralString, parameters: Sequence[Any] = ()) -> list[DictRow]:

@@ -40,10 +40,11 @@ class RecentJobs(Mapping[str, State], Generic[State]):
 
     def remember(self, job_id: str, state: State) -> None:
         """Store the state; the job is then the most recently used one."""
-        self.forget(job_id)
         self._states[job_id] = state
-        self._weights[job_id] = weight = self._weigh(state)
-        self.bytes += weight
+        self._states.move_to_end(job_id)
+        weight = self._weigh(state)
+        self.bytes += weight - self._weights.get(job_id, 0)
+        self._weights[job_id] = weight
 
     def forget(self, job_id: str) -> None:
         """Remove the state of a job, if there is one."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from typing import LiteralString
 
 import psycopg
 import pytest
+from eventsourcing.persistence import DataError
 from psycopg_pool import PoolTimeout
 
 from domain.job.callback import Callback
@@ -58,3 +60,19 @@ def test_connections_that_nobody_needs_are_closed(postgres_dsn: str) -> None:
                 datastore.pool.getconn(0.01)
         with psycopg.connect(postgres_dsn, autocommit=True) as other:
             wait_until(lambda: other.execute(MANY).fetchall() == [(POOL_SIZE,)])
+
+
+def test_the_driver_counts_no_text_that_is_sent_once_and_prepares_the_others(
+    postgres_dsn: str,
+) -> None:
+    """It would hash each text of the projector, and keep the last 100: some megabytes."""
+    statement: LiteralString = "SELECT statement FROM pg_prepared_statements"
+    with PostgresDatastore(postgres_dsn, connections=1) as datastore:
+        with suppress(DataError), datastore.spelled_out() as cursor:
+            assert cursor.connection.prepare_threshold is None
+            cursor.execute("BEGIN; SELECT 1 / 0")
+
+        for _ in range(2):
+            prepared = datastore.rows(statement)
+
+    assert [row["statement"] for row in prepared] == [statement]
