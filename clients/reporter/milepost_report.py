@@ -305,7 +305,9 @@ class Kept:
         """What becomes of the word if it is not taken now."""
         if not self.word.is_kept:
             return "a heartbeat is lost"
-        return "it waits on disk" if self._path else "it is lost unless sent again"
+        if not self._path:
+            return "it is lost unless sent again"
+        return "it waits on disk; the next call or flush sends it"
 
     def remove(self) -> None:
         """Forget the word: it was taken, or never will be."""
@@ -1092,7 +1094,8 @@ class Reporter:
             command = Command(argv, env, copies)
         except OSError as error:
             self.say(f"{argv[0]}: {error.strerror}")
-            status, how, ended_by, tail = _not_started(error), str(error.strerror), None, b""
+            how = f"{argv[0]}: {error.strerror}"
+            status, ended_by, tail = _not_started(error), None, b""
         else:
             courier.begin()
             status = command.wait()

@@ -137,7 +137,7 @@ def _order(
             )
         except NotPossible as refused:
             raise _naming_machines(refused, instance, server_id) from None
-        _answer(services, order, receipt, as_json)
+        _answer(services, order, receipt, as_json, server_id)
 
 
 def _naming_machines(
@@ -159,7 +159,9 @@ def _present(services: Services, job_id: str) -> Instance:
     return instance
 
 
-def _answer(services: Services, command: str, receipt: Receipt, as_json: bool) -> None:
+def _answer(
+    services: Services, command: str, receipt: Receipt, as_json: bool, server_id: str | None
+) -> None:
     instance = services.reader.recorded(receipt.job_id, receipt.version)
     changed = receipt.position is not None
     if as_json:
@@ -175,7 +177,7 @@ def _answer(services: Services, command: str, receipt: Receipt, as_json: bool) -
     if not changed:
         click.echo(f"Job {job_id}: {ALREADY[command]} Nothing was recorded.")
         return None
-    for sentence in FOLLOWS[command](instance):
+    for sentence in FOLLOWS[command](instance, server_id):
         click.echo(f"Job {job_id}: {indented(sentence, 2)}")
     return None
 
@@ -189,8 +191,8 @@ ALREADY = {
 }
 
 
-def _ended(word: str) -> Callable[[Instance], list[str]]:
-    def sentences(instance: Instance) -> list[str]:
+def _ended(word: str) -> Callable[[Instance, str | None], list[str]]:
+    def sentences(instance: Instance, _: str | None) -> list[str]:
         left = [
             _left(instance, machine)
             for each in instance.runs.attempts
@@ -217,15 +219,21 @@ def _left(instance: Instance, machine: str) -> str:
     return f"its machine {machine} has to be removed{unless}; {confirm}"
 
 
-def _waits(instance: Instance) -> list[str]:
+def _waits(instance: Instance, _: str | None) -> list[str]:
     number = instance.runs.opened
     return [f"attempt {number} waits for its run. Milepost starts none: dispatch the workflow."]
 
 
-FOLLOWS: dict[str, Callable[[Instance], list[str]]] = {
+def _is_gone(instance: Instance, server_id: str | None) -> list[str]:
+    # Of several machines, the job may run on another one.
+    machine = f"its machine {server_id}" if server_id else "its machine"
+    return [f"{machine} is recorded as gone. The job is {instance.status}."]
+
+
+FOLLOWS: dict[str, Callable[[Instance, str | None], list[str]]] = {
     "fail": _ended("ended as failed"),
     "cancel": _ended("cancelled"),
     "retry": _waits,
-    "stop": lambda _: ["its instance is asked to stop."],
-    "stopped": lambda instance: [f"its machine is recorded as gone. The job is {instance.status}."],
+    "stop": lambda *_: ["its instance is asked to stop."],
+    "stopped": _is_gone,
 }

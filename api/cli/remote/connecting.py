@@ -38,8 +38,9 @@ def asking(server: Remote) -> Iterator[None]:
     except Refused as error:
         if error.status == HTTPStatus.UNAUTHORIZED:
             raise click.ClickException(
-                f"{server.url} does not know the token in {server.source}; run this command "
-                "where `milepost serve` runs, or set MILEPOST_TOKEN"
+                f"{server.url} does not know the token in {server.source}; if your server has "
+                "another address, name it with --url or MILEPOST_URL; else run this command where "
+                "`milepost serve` runs, or set MILEPOST_TOKEN"
             ) from error
         raise click.ClickException(
             f"{server.url} refuses: {error}{_advice(server, error)}"

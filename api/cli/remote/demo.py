@@ -46,7 +46,11 @@ def demo(context: click.Context, url: str | None, speed: float, yes: bool) -> No
     where = remote(url)
     with asking(where):
         server = Server(where.url, where.token)
-        _ask_first(server, yes)
+        try:
+            _ask_first(server, yes)
+        except click.Abort:
+            click.echo("\nInterrupted; nothing was written.", err=True)
+            context.exit(INTERRUPTED)
         play = Play(server, secrets.token_hex(3), speed, _sleep)
         try:
             _show(play)
@@ -68,7 +72,8 @@ def _ask_first(server: Server, yes: bool) -> None:
     click.echo("That server has other jobs, too, and what is played there stays for ever.")
     if not sys.stdin.isatty():
         raise click.ClickException("nothing was written; with --yes, it plays there all the same")
-    click.confirm("Play there all the same?", abort=True)
+    if not click.confirm("Play there all the same?"):
+        raise click.ClickException("nothing was written")
 
 
 def _show(play: Play) -> None:

@@ -60,7 +60,7 @@ def _print(settings: Settings, made: dict[str, str]) -> None:
     if made:
         # Output that is no terminal may be a log that other accounts read.
         is_seen = sys.stdout.isatty()
-        shown = "shown only this once" if is_seen else "in files that only this account may read"
+        shown = "and shown once" if is_seen else "in files that only this account may read"
         click.echo(f"\nNew credentials, stored in {settings.home}, {shown}:")
         for name, value in made.items():
             is_public = name == PUBLIC

@@ -15,6 +15,8 @@ PATIENT: Final = {"MILEPOST_WAIT": "25"}
 """A busy machine must not fail a test: such a call returns once all is sent."""
 USUAL: Final = {"MILEPOST_WAIT": ""}
 """A call that takes a second at most."""
+WAITS: Final = b"it waits on disk; the next call or flush sends it\n"
+"""The end of the line about a callback that was not taken."""
 PATIENCE_SECONDS: Final = 30
 """How long a call may take before it counts as hung; it should take one second."""
 

@@ -32,6 +32,7 @@ from tests.clients.reporter.program import (
     PATIENCE_SECONDS,
     PATIENT,
     USUAL,
+    WAITS,
     Program,
     until,
 )
@@ -85,7 +86,7 @@ def test_a_bad_server_changes_neither_exit_status_nor_output_and_gets_all_of_it_
     assert (command.returncode, command.stdout) == (3, b"")
     assert b"why\n" in command.stderr
     assert step.stderr.startswith(b"milepost-report: ")
-    assert step.stderr.endswith(b"; it waits on disk\n")
+    assert step.stderr.endswith(b"; " + WAITS)
     assert len(job.report.waiting()) == 3
     job.gate.way = forward
     assert job.report.flush() == 0
@@ -101,7 +102,7 @@ def test_a_server_that_is_down_costs_nothing_and_gets_all_of_it_once_later(job: 
     assert nobody(*FAILING).returncode == 3
     said = nobody("status", "failed").stderr
     assert b"Connection refused, through the proxy" in said
-    assert said.endswith(b"it waits on disk\n")
+    assert said.endswith(WAITS)
 
     assert job.report.flush() == 0
     recorded_once(job, "vm_created", "ansible_started", "failed", "failed")

@@ -134,7 +134,9 @@ def test_of_two_machines_the_option_that_names_one_is_said(shell: Shell, stuck: 
     assert "Name the one that is gone." in said
     assert "server_id" not in said
     assert "'srv-1' (attempt 1, failed), 'srv 2' (attempt 2, running)" in said
-    assert shell("stopped", "job-1", "--server", "srv 2") != ""
+    assert shell("stopped", "job-1", "--server", "srv-1") == (
+        "Job job-1: its machine srv-1 is recorded as gone. The job is running.\n"
+    )
 
 
 def test_of_an_unknown_machine_the_known_ones_are_said(shell: Shell, stuck: Site) -> None:

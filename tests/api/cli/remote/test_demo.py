@@ -168,6 +168,29 @@ def test_on_a_terminal_it_asks_and_shows_a_table(
     assert (written, "Its user sees" in shown) == (answer == "y",) * 2
 
 
+def test_an_interruption_of_the_question_writes_nothing(server_with_a_job: Server) -> None:
+    before = server_with_a_job.get("/api/events").body["events"]
+    screen, keyboard = os.openpty()
+    playing = subprocess.Popen(
+        [MILEPOST, "demo", "--url", server_with_a_job.url],
+        env={**server_with_a_job.env, "TERM": "xterm"},
+        stdin=keyboard,
+        stdout=keyboard,
+        stderr=keyboard,
+    )
+    os.close(keyboard)
+    shown = b""
+    while b"[y/N]" not in shown:
+        shown += os.read(screen, 4096)
+
+    playing.send_signal(signal.SIGINT)
+
+    shown += everything(screen).encode()
+    assert playing.wait(PATIENCE_SECONDS) == 130, shown
+    assert b"Interrupted; nothing was written." in shown
+    assert server_with_a_job.get("/api/events").body["events"] == before
+
+
 def everything(screen: int) -> str:
     """Return what the last program on a terminal shows until it ends."""
     shown = b""
