@@ -87,7 +87,7 @@ def jobs(
         rows = [_row(instance, services) for instance in instances]
         headings = ("Job", "Agent", "Status", "Step", "Attempt", "Last event", "Error")
         _warn_if_behind(services)
-        return print_table(headings, rows, "No jobs.", cut="Error")
+        return print_table(headings, rows, "No jobs.", cut="Error", spare=("Agent", "Attempt"))
 
 
 def _warn_if_behind(services: Services) -> None:

@@ -1,4 +1,4 @@
-"""A job's history as a table with one line for every event."""
+"""A job's history as a table with a row for every event."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from api.cli.terminal.options import shown_time
 from api.cli.terminal.tables import status_text
 from api.representations.changes import changes
 from api.representations.job import job_body
+from domain.job.attempt.clocks import is_apart
 from domain.unseen import visible
 from domain.workflows.definition import Workflows
 from projections.reading.actor import actor_of
@@ -65,13 +66,13 @@ def _table(wide: bool, heading: bool) -> Table:
     table.add_column("#", width=6, justify="right", no_wrap=True)
     table.add_column("Event", width=17, no_wrap=True)
     if wide:
-        table.add_column("Said", ratio=1, no_wrap=True)
-        table.add_column("By", width=28, no_wrap=True)
-        table.add_column("After it", ratio=1, no_wrap=True)
+        table.add_column("Said", ratio=1, overflow="fold")
+        table.add_column("By", width=28, overflow="fold")
+        table.add_column("After it", ratio=1, overflow="fold")
     else:
         # Two columns would each have 14 of 80 characters: too few for the name of a step.
         table.add_column("By", width=9, no_wrap=True)
-        table.add_column("Said, and after it", ratio=1, no_wrap=True)
+        table.add_column("Said, and after it", ratio=1, overflow="fold")
     return table
 
 
@@ -84,7 +85,7 @@ def _row(entry: Entry, workflows: Workflows, wide: bool) -> Iterable[Text]:
         Text(str(entry.stored.version)),
         Text(visible(entry.stored.topic), "red" if faulty else "bold"),
     )
-    said = Text(visible(entry.error or in_short(entry)), "red" if faulty else "")
+    said = Text(visible(entry.error or _sent(entry) + in_short(entry)), "red" if faulty else "")
     sender = Text(visible((str(by) if wide else by.in_short) if by else ""), "dim")
     after = _state_after(entry, workflows, wide)
     if wide:
@@ -125,6 +126,14 @@ def _state_after(entry: Entry, workflows: Workflows, wide: bool) -> Text:
     if wide and others and entry.before.version:
         state["others"] = Text(f"+ {', '.join(others)}", "dim")
     return Text(" ").join(text for text in state.values() if text)
+
+
+def _sent(entry: Entry) -> str:
+    """Return when the sender says that it happened, if that is far from when it was recorded."""
+    occurred_at = getattr(entry.fact, "occurred_at", None)
+    if not is_apart(occurred_at, entry.recorded_at):
+        return ""
+    return f"its sender says {shown_time(occurred_at)}; "
 
 
 def _word(value: object) -> str:

@@ -13,6 +13,7 @@ from api.pages.content.callback_line import callback_line, callback_url
 from api.representations.event import entry_body
 from api.senders.job_keys import KIND as BY_JOB_KEY
 from api.wiring import Services
+from domain.job.attempt.clocks import is_apart
 from domain.job.events import (
     AttemptStarted,
     CallbackRefused,
@@ -88,6 +89,11 @@ class Shown(msgspec.Struct, frozen=True):
     error: str | None = None
     line: str | None = None
     is_quiet: bool = False
+
+    @property
+    def is_dated_otherwise(self) -> bool:
+        """True if the sender's time is so far from ours that a reader of the list wants it."""
+        return is_apart(self.occurred_at, self.recorded_at)
 
 
 class Listed(msgspec.Struct, frozen=True):

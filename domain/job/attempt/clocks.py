@@ -14,6 +14,13 @@ SKEW_SECONDS = 60
 """A smaller difference between a sender's clock and ours is not worth a word."""
 
 
+def is_apart(occurred_at: datetime | None, recorded_at: datetime | None) -> bool:
+    """Tell whether the difference between a sender's time and ours is worth a word."""
+    if occurred_at is None or recorded_at is None:
+        return False
+    return abs((occurred_at - recorded_at).total_seconds()) > SKEW_SECONDS
+
+
 class Timestamp(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """When something happened, by the server's clock and, if the callback said it, the sender's.
 

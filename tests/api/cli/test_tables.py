@@ -21,7 +21,7 @@ class Terminal:
     def printed(self, width: int, *rows: tuple[str, ...]) -> list[str]:
         """Return the lines of a table in so many columns."""
         self._environment.setenv("COLUMNS", str(width))
-        print_table(HEADINGS, rows, "No jobs.", cut="Error")
+        print_table(HEADINGS, rows, "No jobs.", cut="Error", spare=("Agent", "Last event"))
         return [line.rstrip() for line in self._output.readouterr().out.splitlines()]
 
 
@@ -53,7 +53,29 @@ def test_a_narrow_terminal_gets_a_block_for_each_row_with_what_it_says(terminal:
     ]
 
 
-@pytest.mark.parametrize("width", [40, 80])
+def test_an_id_is_never_broken_for_an_error_and_what_is_left_out_is_said(
+    terminal: Terminal,
+) -> None:
+    rows = (
+        (JOB, "agent-1", "provisioning", "12 min ago", "-"),
+        ("job-2", "agent-2", "failed", "5 s ago", "no quota is left " * 9),
+    )
+
+    assert terminal.printed(72, *rows) == [
+        f"Job{' ' * 33} Agent   Status       Last event",
+        f"{JOB} agent-1 provisioning 12 min ago",
+        f"job-2{' ' * 31} agent-2 failed       5 s ago",
+        f"  {('no quota is left ' * 9)[:69]}…",
+    ]
+    assert terminal.printed(64, *rows)[1:] == [
+        f"{JOB} provisioning 12 min ago",
+        f"job-2{' ' * 31} failed       5 s ago",
+        f"  {('no quota is left ' * 9)[:61]}…",
+        "A wider terminal shows Agent, too.",
+    ]
+
+
+@pytest.mark.parametrize("width", [60, 80])
 def test_rows_that_fit_are_a_table_and_only_the_error_is_cut(
     terminal: Terminal, width: int
 ) -> None:

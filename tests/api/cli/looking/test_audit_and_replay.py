@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -181,6 +182,20 @@ def test_80_columns_show_the_whole_name_of_each_step(memory_site: Site) -> None:
     for step in steps:
         assert sum(f"step {step}" in text for text in said) == 1
         assert any("→" in text and step in text for text in said)
+
+
+def test_a_history_has_all_that_an_event_said_and_when_its_sender_says_so(
+    memory_site: Site,
+) -> None:
+    """It is read in a pipe, too, where nobody can make the window wider."""
+    long = " ".join(f"part-{number}" for number in range(40))
+    late = (memory_site.clock.now - timedelta(seconds=80)).isoformat()
+    memory_site.report(status="failed", error=long, occurred_at=late, workflow_run_id="7")
+
+    for width in (200, 80):
+        said = " ".join("".join(printed(memory_site, width=width)).split())
+        assert all(f"part-{number}" in said for number in range(40))
+        assert "its sender says 2026-03-02 11:58:40;" in said
 
 
 def test_what_a_callback_said_steers_no_terminal(shell: Shell, database_site: Site) -> None:

@@ -7,6 +7,7 @@ import html
 import json
 import re
 import subprocess
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,27 @@ def test_each_event_says_when_what_and_by_whom(database_site: Site) -> None:
     assert "by <bdi>x-signature:" in text
     assert "by <bdi>token admin &#34;admin&#34;</bdi>" in text
     assert '<time datetime="2026' in text
+
+
+def test_an_event_that_came_late_has_its_senders_time_beside_ours(memory_site: Site) -> None:
+    """It waited on its sender's disk, and nobody knows whether the clock is wrong instead."""
+    site = memory_site
+    late, prompt = (site.clock.now - timedelta(seconds=ago) for ago in (80, 50))
+    site.report(status="provisioning", step="vm_created", occurred_at=late.isoformat())
+    site.report(status="provisioning", step="network_configured", occurred_at=prompt.isoformat())
+
+    text = site.get("/jobs/job-1").text
+
+    assert text.count("its sender says <time") == 1
+    assert f'its sender says <time datetime="{late:%Y-%m-%dT%H:%M:%S}' in text
+    assert "its clock is 80 s behind ours, or a callback came so late" in text
+
+
+def test_a_clock_that_is_ahead_is_said_so(memory_site: Site) -> None:
+    ahead = memory_site.clock.now + timedelta(seconds=80)
+    memory_site.report(status="provisioning", step="vm_created", occurred_at=ahead.isoformat())
+
+    assert "its clock is 80 s ahead of ours" in memory_site.get("/jobs/job-1").text
 
 
 def test_a_command_sends_what_the_callback_said(memory_site: Site, ran: Path) -> None:
