@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from itertools import islice
+from typing import Final
 
 import click
 import msgspec
@@ -12,19 +15,20 @@ from api.cli.terminal.opening import opened
 from api.cli.terminal.output import ago, as_json, counted, on_one_line, print_json
 from api.cli.terminal.tables import print_table, status_text
 from api.representations.job import attention_body, health_of, job_body
-from api.schemas.statuses import about_outcome
+from api.schemas.statuses import ONLY_OUTCOMES
 from api.wiring import Services
 from projections.read_model.filters import AttentionFilter, JobFilter
 from projections.views.attention import candidate, needing
 from projections.views.instance import INSTANCE_STATUSES, Instance
 from projections.views.reasons import Reason
 
+STATUSES: Final = (*INSTANCE_STATUSES, *sorted(ONLY_OUTCOMES))
+"""What a list can be asked for: the statuses, and how a failed job ended."""
+
 
 def _status(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
-    if value and (hint := about_outcome(value)):
-        raise click.BadParameter(hint)
-    if value is not None and value not in INSTANCE_STATUSES:
-        raise click.BadParameter(f"{value!r} is not one of {', '.join(INSTANCE_STATUSES)}")
+    if value is not None and value not in STATUSES:
+        raise click.BadParameter(f"{value!r} is not one of {', '.join(STATUSES)}")
     return value
 
 
@@ -35,8 +39,8 @@ def _status(_: click.Context, __: click.Parameter, value: str | None) -> str | N
 @click.option(
     "--status",
     callback=_status,
-    metavar=f"[{'|'.join(INSTANCE_STATUSES)}]",
-    help="List only jobs with this status.",
+    metavar=f"[{'|'.join(STATUSES)}]",
+    help="List only jobs with this status, or that ended so.",
 )
 @click.option(
     "--attention",
@@ -65,7 +69,11 @@ def jobs(
     with opened(only_looks=True) as services:
         if job_id is not None:
             return show_job(services, job_id, as_json)
+        outcome = status if status in ONLY_OUTCOMES else None
+        status = "failed" if outcome else status
         if only_needing:
+            if outcome:
+                raise click.UsageError(f"--attention has no --status {outcome}, but failed")
             of_these = AttentionFilter(
                 now=services.now(),
                 agent_id=agent_id,
@@ -74,9 +82,14 @@ def jobs(
                 limit=limit,
             )
             return _show_needing(services, of_these, as_json)
-        wanted = JobFilter(agent_id=agent_id, user_id=user_id, status=status, limit=limit)
+        # An outcome is no column of the rows, so jobs are read until enough of them ended so.
+        most = sys.maxsize if outcome else limit
+        wanted = JobFilter(agent_id=agent_id, user_id=user_id, status=status, limit=most)
         # A job may take 512 KiB, so no more of them are in memory than one read has.
         instances = services.reader.instances(wanted)
+        if outcome:
+            ended = (each for each in instances if each.attempt.outcome == outcome)
+            instances = islice(ended, limit)
         if as_json:
             for instance in instances:
                 body = job_body(

@@ -148,6 +148,23 @@ def test_options_narrow_the_list(shell: Shell, database_site: Site) -> None:
         assert [job["id"] for job in shell.lines("jobs", *options)] == expected, options
 
 
+def test_a_list_is_asked_for_the_words_that_it_shows(shell: Shell, database_site: Site) -> None:
+    """The column of the status says `cancelled`, which is an outcome of failed jobs."""
+    for number in range(5):
+        database_site.report(f"job-{number}", status="cancelled" if number % 2 else "failed")
+    database_site.project()
+
+    for options, expected in (
+        (("--status", "cancelled"), ["job-3", "job-1"]),
+        (("--status", "cancelled", "--limit", "1"), ["job-3"]),
+        (("--status", "timed_out"), []),
+    ):
+        assert [job["id"] for job in shell.lines("jobs", *options)] == expected, options
+    refused = shell.run("jobs", "--attention", "--status", "cancelled")
+    assert refused.exit_code == 2
+    assert "--attention has no --status cancelled, but failed" in refused.stderr
+
+
 def test_one_job_is_shown_with_its_timeline(shell: Shell, database_site: Site) -> None:
     """It is never stale: the projector has not run."""
     database_site.register()
