@@ -111,9 +111,12 @@ def _steps(
 def _last_step_ends(
     attempt: Attempt, chapter: Chapter, start: datetime, floor: datetime | None
 ) -> datetime | None:
-    """Return when the last step ended; an order that ends a silence does not prolong it."""
+    """Return when the last step ended: where the attempt was given up or ended by an order, that is
+    when the silence before began.
+    """
     final, gaps = attempt.final, chapter.gaps
-    if final and final.ordered and gaps and gaps[-1].until == final.moment.recorded_at:
+    ended_silent = final and (final.ordered or final.inferred) and gaps
+    if final and ended_silent and gaps[-1].until == final.moment.recorded_at:
         return max(start, gaps[-1].since)
     return shown_end(attempt, floor)
 
