@@ -104,7 +104,9 @@ def test_the_pages_work_without_scripts(browser: Browser, server: Server) -> Non
     page.get_by_role("link", name="Later").click()
     expect(page.locator(".subject .status")).to_have_text("provisioning")
 
-    page.goto("/jobs/waiting-1")
+    job = {"job_id": "unwanted", "agent_id": "agent-6", "user_id": "user of agent-6"}
+    assert server.post("/api/jobs", job).status == 201
+    page.goto("/jobs/unwanted")
     page.get_by_text("Cancel …").click()
     page.locator("#order-cancel").get_by_label("Reason").fill("a test")
     page.get_by_role("button", name="Cancel this job").click()

@@ -27,7 +27,7 @@ PAGES: Final = {
 
 def pages(browser: Browser, scenery: Server, empty: Server) -> Iterator[tuple[str, Page]]:
     """Yield each page under its name, open."""
-    visitor = Visitor(browser, scenery, reduced_motion="reduce")
+    visitor = Visitor(browser, scenery)
     first, stranger = Visitor(browser, empty), Visitor(browser, empty, token=None)
     for name, path in PAGES.items():
         yield name, visitor.open(path)
