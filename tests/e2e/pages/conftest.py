@@ -13,16 +13,16 @@ from tests.support.processes.chromium import chromium
 from tests.support.processes.server import Server
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """Chromium, for the tests of a file: while it runs, no other test may have an event loop."""
+    """Chromium, for the tests of this folder: meanwhile, no other test may have an event loop."""
     with chromium() as started:
         yield started
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server with six jobs: one that runs after a retry, and five others, one of them odd."""
+    """A server with six jobs, which no test changes; a test that changes one has its own."""
     server = Server(tmp_path_factory.mktemp("server")).start()
     play(server)
     yield server

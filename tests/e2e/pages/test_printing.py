@@ -24,7 +24,7 @@ def test_paper_has_nothing_to_click_on(visitor: Visitor, path: str) -> None:
 
     expect(page.locator("h1")).to_be_visible()
     assert page.locator(CONTROLS).count()
-    assert [each for each in page.locator(CONTROLS).all() if each.is_visible()] == []
+    expect(page.locator(CONTROLS).filter(visible=True)).to_have_count(0)
     expect(page.get_by_role("heading", name="What you can do")).to_have_count(0)
 
 

@@ -41,6 +41,7 @@ def test_a_reload_shows_the_state_and_a_form_cancels_the_job(page: Page, server:
     page.locator("#order-cancel").get_by_label("Reason").fill("not needed any more")
     page.locator("#order-cancel").get_by_role("button").click()
 
+    expect(page.locator(".notice")).to_have_text("The job is cancelled.")
     expect(page).to_have_title("Cancelled · plain · Milepost")
     expect(page.locator(".history")).to_contain_text("not needed any more")
     page.get_by_role("button", name="Sign out").click()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import signal
+from functools import partial
 
-import pytest
 from playwright.sync_api import Route, expect
 
 from tests.support.people.browsing import Visitor, active_step, connected
@@ -91,26 +91,26 @@ def test_a_server_with_too_many_streams_is_asked_again_when_it_says(
     assert len(asked) == 2
 
 
-@pytest.mark.parametrize("status", [200, 403, 404])
 def test_an_answer_of_something_before_the_server_is_an_interruption(
-    visitor: Visitor, server: Server, status: int
+    visitor: Visitor, server: Server
 ) -> None:
     """An ingress says 404 while a server is rolled out, and the gate of a hotel shows its page."""
-    job_id = f"behind-{status}"
-    reported(server, job_id, "vm_created")
+    reported(server, "behind", "vm_created")
     page = visitor.context.new_page()
     faults: list[object] = []
     page.on("pageerror", lambda fault: faults.append(fault))
-    page.route("**/api/stream*", lambda route: foreign(route, status))
-    page.goto(f"/jobs/{job_id}")
-    page.route(f"**/jobs/{job_id}", lambda route: foreign(route, status))
-    expect(page.locator("#connection")).to_have_text(STOPPED, timeout=PATIENCE)
-    with page.expect_response(f"**/jobs/{job_id}"):
-        # Who comes back to a tab has it look at once.
-        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
-    expect(page.locator("#connection")).to_have_text(STOPPED)
-    expect(active_step(page)).to_have_text("Installing Dependencies")
-    reported(server, job_id, "ansible_started")
+    for status in (200, 403, 404):
+        page.unroute_all()
+        page.route("**/api/stream*", partial(foreign, status))
+        page.goto("/jobs/behind")
+        page.route("**/jobs/behind", partial(foreign, status))
+        expect(page.locator("#connection")).to_have_text(STOPPED, timeout=PATIENCE)
+        with page.expect_response("**/jobs/behind"):
+            # Who comes back to a tab has it look at once.
+            page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+        expect(page.locator("#connection")).to_have_text(STOPPED)
+        expect(active_step(page)).to_have_text("Installing Dependencies")
+    reported(server, "behind", "ansible_started")
 
     page.unroute_all()
 
@@ -119,7 +119,7 @@ def test_an_answer_of_something_before_the_server_is_an_interruption(
     assert faults == []
 
 
-def foreign(route: Route, status: int) -> None:
+def foreign(status: int, route: Route) -> None:
     """Answer as nothing of Milepost does."""
     route.fulfill(status=status, content_type="text/html", body="<h1>default backend</h1>")
 

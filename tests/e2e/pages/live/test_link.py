@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.support.people.browsing import Visitor, active_step, connected
+from tests.support.people.shell import Shell
 from tests.support.processes.server import TOKEN, Server
 
 WITHIN = 15_000
@@ -40,12 +41,12 @@ def test_who_has_a_link_sees_the_steps_live_without_signing_in(
 
 
 def test_a_link_whose_issuer_is_revoked_ends_in_words(stranger: Visitor, server: Server) -> None:
-    issuer = server.command("tokens", "create", "page", "--scope", "read", "--json")
-    secret = json.loads(issuer)
+    shell = Shell(**server.env)
+    secret = shell.json("tokens", "create", "page", "--scope", "read")
     server.callback({"job_id": "unlinked", "status": "provisioning"})
     page = stranger.open(linked(server, "jobs/unlinked", secret["token"]))
     connected(stranger)
 
-    server.command("tokens", "revoke", secret["id"])
+    shell("tokens", "revoke", secret["id"])
 
     expect(page.locator("#connection")).to_have_text("This link has ended.", timeout=WITHIN)

@@ -99,13 +99,14 @@ def test_the_page_of_an_agent_goes_on_with_its_next_job(visitor: Visitor, server
     expect(active_step(page)).to_have_text("Configuring Agent")
 
 
-@pytest.mark.parametrize("other", [None, "/jobs", "/jobs/busy-1", "/jobs/{}"])
+@pytest.mark.parametrize("other", [None, "/jobs", "/jobs/elsewhere", "/jobs/{}"])
 def test_what_happened_between_the_page_and_its_stream_is_shown(
     visitor: Visitor, server: Server, other: str | None
 ) -> None:
     """The page says which position it shows, whatever other tabs have heard meanwhile."""
     job_id = f"between-{len(other or '')}"
     path = registered(server, job_id)
+    server.callback({"job_id": "elsewhere", "status": "provisioning", "step": "vm_created"})
     if other:
         visitor.open(other.format(job_id))
         connected(visitor)
@@ -208,6 +209,7 @@ def test_a_page_asks_again_at_the_time_that_its_server_says_and_not_before(
     server.callback({"job_id": "turning", "status": "provisioning", "step": "vm_created"})
     page = visitor.context.new_page()
     page.clock.install()
+    page.emulate_media(reduced_motion="no-preference")
     page.goto("/jobs/turning")
     connected(visitor)
     page.evaluate(WATCH_ANNOUNCER)
@@ -215,6 +217,9 @@ def test_a_page_asks_again_at_the_time_that_its_server_says_and_not_before(
     page.on("request", lambda each: asked.append(each.url))
     page.clock.run_for(10_000)
     assert f"{server.url}/jobs/turning" not in asked
+
+    arc = page.locator(".stepper .arc")
+    expect(arc).to_have_css("animation-name", "turn")
 
     # The late job of a server whose clock is 150 s on.
     def late(route: Route) -> None:
@@ -233,8 +238,7 @@ def test_a_page_asks_again_at_the_time_that_its_server_says_and_not_before(
 
     expect(page.locator(".stepper")).to_have_attribute("data-health", "late")
     expect(page.locator("#announcer")).to_have_text("late")
-    arc = page.locator(".stepper .arc").evaluate("arc => getComputedStyle(arc).animationName")
-    assert arc == "none"
+    expect(arc).to_have_css("animation-name", "none")
     assert asked.count(f"{server.url}/jobs/turning") == 1
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 from playwright.sync_api import Browser, Page, expect
 
 from tests.support.people.browsing import Visitor, active_step, connected, until
+from tests.support.people.shell import Shell
 from tests.support.processes.server import TOKEN, Server
 
 WITHIN = 15_000
@@ -43,13 +42,14 @@ def test_signing_out_in_one_tab_ends_the_others(visitor: Visitor, server: Server
 
 
 def test_a_token_that_is_revoked_ends_the_page(browser: Browser, server: Server) -> None:
-    secret = json.loads(server.command("tokens", "create", "page", "--scope", "read", "--json"))
+    shell = Shell(**server.env)
+    secret = shell.json("tokens", "create", "page", "--scope", "read")
     visitor = Visitor(browser, server, secret["token"])
     server.callback({"job_id": "revoked", "status": "provisioning"})
     page = visitor.open("/jobs/revoked")
     connected(visitor)
 
-    server.command("tokens", "revoke", secret["id"])
+    shell("tokens", "revoke", secret["id"])
 
     ended(page, "/jobs/revoked")
     visitor.close()

@@ -7,6 +7,7 @@ from typing import Final
 
 from playwright.sync_api import Browser, Page
 
+from tests.e2e.pages.screenshots.scenery import set_up
 from tests.support.people.browsing import Visitor
 from tests.support.processes.server import Server
 
@@ -25,15 +26,15 @@ PAGES: Final = {
 }
 
 
-def pages(browser: Browser, scenery: Server, empty: Server) -> Iterator[tuple[str, Page]]:
-    """Yield each page under its name, open."""
-    visitor = Visitor(browser, scenery, reduced_motion="reduce")
-    first, stranger = Visitor(browser, empty), Visitor(browser, empty, token=None)
+def pages(browser: Browser, server: Server) -> Iterator[tuple[str, Page]]:
+    """Yield each page under its name, open: of a server without jobs, then of a working day."""
+    visitor, stranger = Visitor(browser, server), Visitor(browser, server, token=None)
+    yield "no-job-yet", visitor.open("/jobs")
+    yield "sign-in", stranger.open("/sign-in")
+    set_up(server)
     for name, path in PAGES.items():
         yield name, visitor.open(path)
-    yield "no-job-yet", first.open("/jobs")
-    yield "sign-in", stranger.open("/sign-in")
-    for who in (visitor, first, stranger):
+    for who in (visitor, stranger):
         who.close()
 
 

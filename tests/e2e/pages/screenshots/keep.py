@@ -15,7 +15,6 @@ from PIL import Image
 from playwright.sync_api import Browser
 
 from tests.e2e.pages.screenshots.drawing import pages, sizes
-from tests.e2e.pages.screenshots.scenery import set_up
 from tests.support.processes.chromium import chromium
 from tests.support.processes.server import Server
 
@@ -28,23 +27,18 @@ def main() -> None:
     """Write each picture as WebP."""
     KEPT.mkdir(exist_ok=True)
     with TemporaryDirectory() as folder:
-        homes = Path(folder, "scenery"), Path(folder, "empty")
-        for home in homes:
-            home.mkdir()
-        scenery, empty = map(Server, homes)
+        server = Server(Path(folder))
         try:
-            set_up(scenery.start())
-            empty.start()
+            server.start()
             with chromium() as browser:
-                draw(browser, scenery, empty)
+                draw(browser, server)
         finally:
-            scenery.kill()
-            empty.kill()
+            server.kill()
 
 
-def draw(browser: Browser, scenery: Server, empty: Server) -> None:
+def draw(browser: Browser, server: Server) -> None:
     """Take and write the pictures."""
-    for name, page in pages(browser, scenery, empty):
+    for name, page in pages(browser, server):
         for scheme in SCHEMES:
             page.emulate_media(color_scheme=scheme)
             for size, _ in sizes(page):
