@@ -21,6 +21,7 @@ from domain.job.events import StopRequested
 from domain.log.store import Append
 from projections.read_model.contract import SHAPE
 from tests.e2e.inspection import assert_nothing_lost_nothing_doubled, database_of
+from tests.e2e.kinds import on_each_database
 from tests.e2e.load import Load
 from tests.support.processes.server import MILEPOST, Make, Server
 from tests.support.projectors.rebuilding import NEWER
@@ -130,6 +131,7 @@ def test_callbacks_and_reads_go_on_during_a_rebuild(server: Server) -> None:
     assert_nothing_lost_nothing_doubled(server, load)
 
 
+@on_each_database
 def test_a_rebuild_that_is_killed_at_any_moment_is_gone_on_with(server: Server) -> None:
     seed = random.randrange(2**32)
     chance = random.Random(seed)
@@ -193,6 +195,7 @@ def upgraded(server: Server, folders: Sequence[str]) -> None:
     server.env["PYTHONPATH"] = ":".join([*folders, *present])
 
 
+@on_each_database
 def test_a_release_with_another_shape_serves_the_old_rows_until_the_new_are_there(
     server: Server, next_release: Sequence[str]
 ) -> None:

@@ -8,6 +8,7 @@ import sys
 
 from tests.e2e.inspection import assert_nothing_lost_nothing_doubled
 from tests.e2e.killing import is_ready, kill_something, progress
+from tests.e2e.kinds import on_each_database
 from tests.e2e.load import Load
 from tests.support.processes.server import MILEPOST, Make, Server
 
@@ -32,6 +33,7 @@ def test_kills_under_load_lose_nothing_and_double_nothing(server: Server, kills:
     assert len(load.receipts) > kills
 
 
+@on_each_database
 def test_a_projector_that_is_killed_folds_nothing_twice_and_leaves_nothing_out(
     make_server: Make, database_url: str | None
 ) -> None:

@@ -17,6 +17,7 @@ import pytest
 
 from domain.log.stored import Stored
 from domain.workflows.definition import Workflows
+from tests.e2e.kinds import POSTGRES_IN_A_DRILL
 from tests.support.processes.server import MILEPOST, PATIENCE_SECONDS
 from tests.support.stores.deployment import Clock, Deployment, prepared_env, url_of
 
@@ -24,7 +25,7 @@ EVENTS, JOBS = 10_000, 400
 KILLS = 4
 STATE = b'{"recorded_at":"2026-03-02T12:00:00Z","callback_id":"%d","extra":{"pad":"0123456789"}}'
 
-databases = pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+databases = pytest.mark.parametrize("kind", POSTGRES_IN_A_DRILL)
 
 
 class Mover:
@@ -192,7 +193,7 @@ def count(made: Deployment) -> int:
     return len(made.milepost.store.events(0, 10 * EVENTS))
 
 
-@databases
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
 def test_ctrl_c_leaves_nothing(
     kind: str, mover: Mover, request: pytest.FixtureRequest, workflows: Workflows
 ) -> None:

@@ -17,7 +17,9 @@ from tests.support.processes.server import Make, Server
 JOBS: Final = 4
 
 
-@pytest.fixture(params=["sqlite", "two servers on postgres"])
+@pytest.fixture(
+    params=[pytest.param("sqlite", marks=pytest.mark.survive), "two servers on postgres"]
+)
 def servers(request: pytest.FixtureRequest, make_server: Make) -> list[Server]:
     """A server on SQLite; two on one PostgreSQL, the second with two workers."""
     if request.param == "sqlite":

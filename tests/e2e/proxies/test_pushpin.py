@@ -18,6 +18,7 @@ from api.links import Links
 from api.tokens import ADMIN, create, stored_time
 from tests.e2e.inspection import database_of, whole_log
 from tests.e2e.killing import is_ready, kill_something, progress
+from tests.e2e.kinds import POSTGRES_IN_A_DRILL
 from tests.e2e.load import Load
 from tests.e2e.watching import read_whole, watching
 from tests.support.people.shown_code import block
@@ -255,7 +256,7 @@ def test_readers_under_a_path_that_nginx_takes_off_are_held_too(site: Site, tmp_
             assert (site.report("running"), "running") == reader.status()
 
 
-@pytest.mark.parametrize("site", ["sqlite", "postgres"], indirect=True)
+@pytest.mark.parametrize("site", POSTGRES_IN_A_DRILL, indirect=True)
 def test_held_readers_over_kills_read_the_log(site: Site) -> None:
     seed = random.randrange(2**32)
     chance = random.Random(seed)

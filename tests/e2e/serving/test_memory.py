@@ -10,11 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 from projections.folding.job_fold import JobFold
 from projections.read_model.rows import Changes
 from tests.e2e.inspection import database_of
+from tests.e2e.kinds import on_each_database
 from tests.support.jobs.wide import wide_states
 from tests.support.processes import heavy
 from tests.support.processes.server import Make
 
 
+@on_each_database
 def test_long_errors_and_large_callbacks_fit_into_memory(
     make_server: Make, database_url: str | None
 ) -> None:
@@ -25,6 +27,7 @@ def test_long_errors_and_large_callbacks_fit_into_memory(
     assert {name: size for name, size in found.items() if size > heavy.MOST_BYTES} == {}
 
 
+@on_each_database
 def test_lists_of_wide_jobs_that_need_somebody_fit_into_memory(
     make_server: Make, database_url: str | None
 ) -> None:
