@@ -64,10 +64,12 @@ def refusal(done: subprocess.CompletedProcess[str]) -> str:
 
 
 def test_a_success_a_retry_and_a_silence_are_played_again_and_again(first_start: Server) -> None:
+    put_on_path(first_start, str(MILEPOST.parent))
     for _ in range(2):
         done = play(first_start, *QUICK)
         assert done.returncode == 0, done.stderr
 
+    assert {command.split()[0] for command in commands_in(done.stdout)} == {"milepost"}
     token = (first_start.home / ".milepost" / "admin-token").read_text(encoding="utf-8").strip()
     jobs = first_start.get("/api/jobs", token).body["jobs"]
     by_agent = {part.agent: [j for j in jobs if j["agent_id"] == part.agent] for part in CAST}
@@ -84,22 +86,26 @@ def test_a_success_a_retry_and_a_silence_are_played_again_and_again(first_start:
     assert all(signer["key_id"].startswith("job-key:") for signer in signers)
 
 
-@pytest.mark.parametrize("is_on_path", [True, False])
-def test_every_command_and_page_that_it_names_is_there(
-    first_start: Server, is_on_path: bool
-) -> None:
-    """A command is named as the reader can type it: by its path, if its folder is not on PATH."""
-    ours = str(MILEPOST.parent)
+def put_on_path(server: Server, *ours: str) -> None:
+    """Put these folders on PATH, and the command's own nowhere else."""
     # An activated environment has it on PATH already.
-    others = [each for each in first_start.env["PATH"].split(":") if each != ours]
-    first_start.env["PATH"] = ":".join([ours, *others] if is_on_path else others)
+    others = [each for each in server.env["PATH"].split(":") if each != str(MILEPOST.parent)]
+    server.env["PATH"] = ":".join([*ours, *others])
+
+
+def commands_in(shown: str) -> list[str]:
+    """Return the commands that the demo names at its end."""
+    return re.findall(r"^  (\S*milepost [a-z]+(?: demo-\S+)?)  ", shown, re.MULTILINE)
+
+
+def test_every_command_and_page_that_it_names_is_there(first_start: Server) -> None:
+    """A command is named as the reader can type it: by its path, as its folder is not on PATH."""
+    put_on_path(first_start)
     done = play(first_start, *QUICK)
 
-    commands = re.findall(r"^  (\S*milepost [a-z]+(?: demo-\S+)?)  ", done.stdout, re.MULTILINE)
+    commands = commands_in(done.stdout)
     assert [command.split()[1] for command in commands] == ["jobs", "jobs", "replay", "audit"]
-    assert {command.split()[0] for command in commands} == {
-        "milepost" if is_on_path else str(MILEPOST)
-    }
+    assert {command.split()[0] for command in commands} == {str(MILEPOST)}
     for command in commands:
         subprocess.run(
             ["bash", "-c", command],  # noqa: S607

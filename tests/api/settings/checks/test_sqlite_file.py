@@ -297,15 +297,14 @@ def a_file_in_the_place_of_the_home(home: Path) -> str:
 
 
 @pytest.mark.parametrize(
-    "spoil",
+    ("spoil", "command"),
     [
-        of_root,
-        read_only_file,
-        read_only_folder,
-        a_folder_that_nobody_may_enter,
+        *[(of_root, command) for command in STARTS],
+        (read_only_file, "serve"),
+        (read_only_folder, "serve"),
+        (a_folder_that_nobody_may_enter, "serve"),
     ],
 )
-@pytest.mark.parametrize("command", STARTS)
 def test_what_this_account_may_not_do_is_one_line_at_the_start(
     theirs: Path, spoil: Callable[[Path], str], command: str
 ) -> None:
@@ -331,8 +330,15 @@ def refused_at_the_start(theirs: Path, spoil: Callable[[Path], str], command: st
     assert expected in said
 
 
-@pytest.mark.parametrize("spoil", [read_only_file, read_only_folder, of_root])
-@pytest.mark.parametrize("command", LOOKS)
+@pytest.mark.parametrize(
+    ("spoil", "command"),
+    [
+        # Without its folder, SQLite can make no file beside the database.
+        *[(read_only_folder, command) for command in LOOKS],
+        (read_only_file, "status"),
+        (of_root, "status"),
+    ],
+)
 def test_reading_is_enough_to_look(
     theirs: Path, spoil: Callable[[Path], str], command: str
 ) -> None:
