@@ -31,7 +31,7 @@ LEAST_FREE_BYTES = 1 << 30
 MOST_WORKERS = 8
 # Speed is measured in bench/: a busy machine must not fail a test.
 settings.register_profile("untimed", deadline=None)
-# `.ci/run` looks at the properties of the folds with this one.
+# `.ci/run` looks at the properties of the folds, and sends random requests, with this one.
 settings.register_profile("thorough", deadline=None, max_examples=1_000)
 settings.load_profile("untimed")
 

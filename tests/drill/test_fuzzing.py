@@ -1,17 +1,33 @@
 """A short run of random requests: no 500, and no answer that the document does not describe.
 
-`make drill ARGS="fuzz"` is the long run.
+`.ci/run` has a longer one, on each database; `make drill ARGS="fuzz"` is the long run.
 """
 
 from __future__ import annotations
 
-import pytest
+from typing import Final, NamedTuple
 
-from tests.drill.fuzzing.run import fuzz
+import pytest
+from hypothesis import settings
+
+from tests.drill.fuzzing.run import PHASES, fuzz
 from tests.support.processes.server import Make
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+class Run(NamedTuple):
+    """What is sent, and to a server on which databases."""
+
+    kinds: tuple[str, ...]
+    phases: tuple[str, ...]
+    examples: int
+
+
+SHORT: Final = Run(("postgres",), ("fuzzing", "stateful"), 6)
+THOROUGH: Final = Run(("sqlite", "postgres"), PHASES, 30)
+RUN: Final = THOROUGH if settings.get_current_profile_name() == "thorough" else SHORT
+
+
+@pytest.mark.parametrize("kind", RUN.kinds)
 def test_random_requests_get_documented_answers(
     kind: str, make_server: Make, request: pytest.FixtureRequest
 ) -> None:
@@ -19,4 +35,4 @@ def test_random_requests_get_documented_answers(
     server = make_server(url)
     server.start()
 
-    assert fuzz(server, examples=6) is None
+    assert fuzz(server, RUN.examples, phases=RUN.phases) is None
