@@ -6,13 +6,16 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from tests.support.processes.lacking import lacking
 from tests.support.processes.server import SECRET, Server
+from tests.support.stores.postgres_server import create_database
 
 SCRIPT = Path(__file__).with_name("seed_workflow.sh")
 NEEDED = ("bash", "curl", "jq", "openssl")
@@ -35,6 +38,27 @@ def tools() -> None:
     missing = [tool for tool in NEEDED if shutil.which(tool) is None]
     if missing:
         lacking(f"the seed workflow's callbacks need {', '.join(missing)}")
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    """A running server on each database; each test has agents and jobs of its own."""
+    url = None
+    if request.param == "postgres":
+        url = create_database(request.getfixturevalue("postgres_server_dsn"))
+    started = Server(tmp_path_factory.mktemp("server"), url)
+    try:
+        yield started.start()
+    finally:
+        started.kill()
+
+
+@pytest.fixture
+def agent() -> str:
+    """An agent of the test's own."""
+    return f"agent-{uuid4().hex}"
 
 
 class Workflow:
@@ -73,21 +97,23 @@ def frontier(completed: int, at_frontier: str) -> list[str]:
     return ["completed"] * completed + [at_frontier] + ["pending"] * (4 - completed)
 
 
-def test_a_successful_run_shows_the_right_instance_after_every_callback(server: Server) -> None:
-    workflow = Workflow(server, register(server, "agent-1"))
-    assert shown(server.instance("agent-1")) == ("pending", None, frontier(0, "active"))
+def test_a_successful_run_shows_the_right_instance_after_every_callback(
+    server: Server, agent: str
+) -> None:
+    workflow = Workflow(server, register(server, agent))
+    assert shown(server.instance(agent)) == ("pending", None, frontier(0, "active"))
 
     workflow("claim", "4711")
-    assert shown(server.instance("agent-1")) == ("provisioning", None, frontier(1, "active"))
+    assert shown(server.instance(agent)) == ("provisioning", None, frontier(1, "active"))
     for step, completed in zip(STEPS, (2, 2, 3, 4), strict=True):
         workflow("step", step)
         workflow("heartbeat")
         expected = ("provisioning", step, frontier(completed, "active"))
-        assert shown(server.instance("agent-1")) == expected
+        assert shown(server.instance(agent)) == expected
     receipt = workflow("running", "4711", "srv-1", "203.0.113.7", "100.64.0.7")
 
     assert receipt["received"] is True
-    document = server.instance("agent-1")
+    document = server.instance(agent)
     assert shown(document) == ("running", None, ["completed"] * 5)
     assert document["instance"]["serverId"] == "srv-1"
     assert document["instance"]["serverIp"] == "203.0.113.7"
@@ -97,63 +123,63 @@ def test_a_successful_run_shows_the_right_instance_after_every_callback(server: 
 
 
 def test_a_failure_before_the_first_callback_and_a_rerun_with_the_same_id_end_running(
-    server: Server,
+    server: Server, agent: str
 ) -> None:
     """Four CI steps can fail before the first callback, and that failure names no run."""
-    workflow = Workflow(server, register(server, "agent-1"))
+    workflow = Workflow(server, register(server, agent))
     workflow("failed_early", "provision")
-    assert shown(server.instance("agent-1"))[0] == "failed"
+    assert shown(server.instance(agent))[0] == "failed"
 
     workflow("claim", "4711")
-    assert shown(server.instance("agent-1")) == ("provisioning", None, frontier(1, "active"))
+    assert shown(server.instance(agent)) == ("provisioning", None, frontier(1, "active"))
     for step in STEPS:
         workflow("step", step)
     workflow("running", "4711", "srv-1", "203.0.113.7", "100.64.0.7")
 
-    document = server.instance("agent-1")
+    document = server.instance(agent)
     assert shown(document) == ("running", None, ["completed"] * 5)
     assert document["instance"]["serverId"] == "srv-1"
 
 
-def test_a_rerun_of_the_failed_part_only_ends_running(server: Server) -> None:
+def test_a_rerun_of_the_failed_part_only_ends_running(server: Server, agent: str) -> None:
     """The CI job that sent the first callback had succeeded, so it is not run again."""
-    workflow = Workflow(server, register(server, "agent-1"))
+    workflow = Workflow(server, register(server, agent))
     workflow("claim", "4711")
     workflow("step", "vm_created")
     workflow("failed", "4711", "configure_full", "srv-1", "203.0.113.7")
-    assert shown(server.instance("agent-1"))[0] == "failed"
+    assert shown(server.instance(agent))[0] == "failed"
 
     for step in STEPS[1:]:
         workflow("step", step)
     workflow("running", "4711", "srv-1", "203.0.113.7", "100.64.0.7")
 
-    assert shown(server.instance("agent-1")) == ("running", None, ["completed"] * 5)
+    assert shown(server.instance(agent)) == ("running", None, ["completed"] * 5)
 
 
-def test_late_heartbeats_and_steps_are_taken_and_change_nothing(server: Server) -> None:
-    workflow = Workflow(server, register(server, "agent-1"))
+def test_late_heartbeats_and_steps_are_taken_and_change_nothing(server: Server, agent: str) -> None:
+    workflow = Workflow(server, register(server, agent))
     workflow("claim", "1")
     workflow("step", "ansible_complete")
     workflow("running", "1", "srv-1", "203.0.113.7", "100.64.0.7")
-    before = shown(server.instance("agent-1"))
+    before, said = shown(server.instance(agent)), len(server.log.read_text())
 
     for late in (workflow("heartbeat"), workflow("heartbeat"), workflow("step", "vm_created")):
         assert late["received"] is True
         assert "already running" in late["warning"]
 
-    assert shown(server.instance("agent-1")) == before
-    assert "already running" in server.log.read_text()
+    assert shown(server.instance(agent)) == before
+    assert "already running" in server.log.read_text()[said:]
 
 
 def test_a_failure_at_each_stage_is_blamed_on_the_step_it_happened_at(server: Server) -> None:
     for number, (reached, ci_step, completed, at_fault) in enumerate(FAILURES):
-        agent = f"agent-{number}"
+        agent = f"agent-of-failure-{number}"
         workflow = Workflow(server, register(server, agent))
         workflow("claim", "1")
         for step in STEPS[: STEPS.index(reached) + 1] if reached else []:
             workflow("step", step)
 
-        workflow("failed", "1", ci_step, "srv-1" if reached else "", "")
+        workflow("failed", "1", ci_step, f"srv-of-{agent}" if reached else "", "")
 
         document = server.instance(agent)
         assert shown(document) == ("failed", None, frontier(completed, "error"))
@@ -163,20 +189,24 @@ def test_a_failure_at_each_stage_is_blamed_on_the_step_it_happened_at(server: Se
         assert (rolled_back["rollback_requested_at"] is not None) == bool(reached)
 
 
-def test_a_registration_after_the_first_callbacks_finds_what_they_said(server: Server) -> None:
+def test_a_registration_after_the_first_callbacks_finds_what_they_said(
+    server: Server, agent: str
+) -> None:
     workflow = Workflow(server, "job-early")
     workflow("claim", "1")
     assert "not registered" in workflow("step", "ansible_started")["warning"]
 
-    answer = server.post("/api/jobs", {"agent_id": "agent-1", "job_id": "job-early"})
+    answer = server.post("/api/jobs", {"agent_id": agent, "job_id": "job-early"})
 
     assert answer.status == 201
     expected = ("provisioning", "ansible_started", frontier(3, "active"))
-    assert shown(server.instance("agent-1")) == expected
+    assert shown(server.instance(agent)) == expected
 
 
-def test_a_redelivery_gets_the_first_receipt_and_is_recorded_once(server: Server) -> None:
-    workflow = Workflow(server, register(server, "agent-1"))
+def test_a_redelivery_gets_the_first_receipt_and_is_recorded_once(
+    server: Server, agent: str
+) -> None:
+    workflow = Workflow(server, register(server, agent))
     workflow("claim", "1")
     key = ("-H", "Idempotency-Key: delivery-1")
 
@@ -187,8 +217,10 @@ def test_a_redelivery_gets_the_first_receipt_and_is_recorded_once(server: Server
     assert server.get(f"/api/jobs/{first['job_id']}").body["version"] == first["version"]
 
 
-def test_a_retry_after_a_failure_starts_over_and_keeps_the_first_attempt(server: Server) -> None:
-    job = register(server, "agent-1")
+def test_a_retry_after_a_failure_starts_over_and_keeps_the_first_attempt(
+    server: Server, agent: str
+) -> None:
+    job = register(server, agent)
     workflow = Workflow(server, job)
     workflow("claim", "1")
     workflow("step", "ansible_started")
@@ -198,7 +230,7 @@ def test_a_retry_after_a_failure_starts_over_and_keeps_the_first_attempt(server:
     workflow("step", "vm_created")
 
     expected = ("provisioning", "vm_created", frontier(2, "active"))
-    assert shown(server.instance("agent-1")) == expected
+    assert shown(server.instance(agent)) == expected
     attempts = server.get(f"/api/jobs/{job}/timeline").body["attempts"]
     assert [attempt["status"] for attempt in attempts] == ["failed", "provisioning"]
     assert [step["step"] for step in attempts[0]["steps"]] == ["ansible_started"]
