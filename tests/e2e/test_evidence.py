@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from base64 import b64decode, b64encode
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -86,16 +87,29 @@ def changed(proof: dict[str, Any]) -> dict[str, dict[str, Any]]:
     }
 
 
+@pytest.fixture(scope="module")
+def kept_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, str]]:
+    """A server, and a checkpoint that was kept while its log went on."""
+    server = Server(tmp_path_factory.mktemp("server"))
+    try:
+        server.start()
+        for number in range(21):
+            server.callback({"job_id": f"job-{number % 3}", "type": "heartbeat"})
+        server.until(lambda: has_hashed_all(server), "does not grow its tree")
+        kept = server.get("/api/checkpoint").body
+        server.callback({"job_id": "job-1", "status": "running"})
+        server.until(lambda: has_hashed_all(server), "does not grow its tree")
+        yield server, kept
+    finally:
+        server.kill()
+
+
 @pytest.mark.parametrize("script", ["check_inclusion.py", "check_proof.py"])
-def test_each_script_sees_whatever_a_proof_says_wrong(make_server: Make, script: str) -> None:
+def test_each_script_sees_whatever_a_proof_says_wrong(
+    kept_of: tuple[Server, str], script: str
+) -> None:
     """Of every event, against a checkpoint that was kept while the log went on."""
-    server = make_server().start()
-    for number in range(21):
-        server.callback({"job_id": f"job-{number % 3}", "type": "heartbeat"})
-    server.until(lambda: has_hashed_all(server), "does not grow its tree")
-    kept = server.get("/api/checkpoint").body
-    server.callback({"job_id": "job-1", "status": "running"})
-    server.until(lambda: has_hashed_all(server), "does not grow its tree")
+    server, kept = kept_of
 
     def holds(proof: dict[str, Any], checkpoint: str = kept) -> bool:
         (server.home / "proof.json").write_text(json.dumps(proof))

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import quote
+from uuid import uuid4
 
 import pytest
 
@@ -26,7 +28,7 @@ from tests.support.processes.nginx import nginx
 from tests.support.processes.pushpin import Pushpin, free_ports, pushpin, settings
 from tests.support.processes.server import PATIENCE_SECONDS, TOKEN, Make, Server
 
-KILLS = 4
+KILLS = 3
 JOBS = 3
 LINK_SECRET = "thirty-two or more characters of a secret"  # noqa: S105  of nothing
 SILENT_SECONDS = 20
@@ -42,16 +44,29 @@ class Site(NamedTuple):
     server: Server
     pushpin: Pushpin
     port: int
+    job: str = "job-1"
+    agent: str = "agent/1"
 
-    def report(self, status: str, job_id: str = "job-1", **said: str) -> int:
+    @property
+    def stream(self) -> str:
+        """The path of the job's stream."""
+        return f"/api/jobs/{self.job}/stream"
+
+    @property
+    def agent_stream(self) -> str:
+        """The path of the agent's stream."""
+        return f"/api/agents/{quote(self.agent, '')}/stream"
+
+    def report(self, status: str, job_id: str | None = None, **said: str) -> int:
         """Let a workflow say something, and return the position of the event."""
-        answer = self.server.callback({"job_id": job_id, "status": status, **said})
+        answer = self.server.callback({"job_id": job_id or self.job, "status": status, **said})
         assert answer.status == 200
         return int(answer.body["position"])
 
-    def register(self, job_id: str = "job-1", agent_id: str = "agent/1") -> int:
-        """Register a job, and return the position of the event."""
-        body = {"job_id": job_id, "agent_id": agent_id, "user_id": "ada"}
+    def register(self, job_id: str | None = None) -> int:
+        """Register a job of the agent, and return the position of the event."""
+        user = f"user of {self.agent}"
+        body = {"job_id": job_id or self.job, "agent_id": self.agent, "user_id": user}
         answer = self.server.post("/api/jobs", body)
         assert answer.status == 201
         return int(answer.body["position"])
@@ -120,25 +135,49 @@ def reading(site: Site, path: str, **options: Any) -> Iterator[Reader]:
         reader.connection.close()
 
 
-@pytest.fixture
-def site(make_server: Make, request: pytest.FixtureRequest) -> Iterator[Site]:
-    """A server behind Pushpin; with two workers over PostgreSQL, if a test asks for that."""
+@contextmanager
+def behind_pushpin(server: Server) -> Iterator[Site]:
+    """Run a server behind Pushpin until the context is left."""
     ports = free_ports()
-    over_postgres = getattr(request, "param", "sqlite") == "postgres"
-    server = (
-        make_server(request.getfixturevalue("postgres_dsn"), "--workers", "2")
-        if over_postgres
-        else make_server()
-    )
     server.env |= settings(ports.control) | {"MILEPOST_LINK_SECRET": LINK_SECRET}
     server.start()
     with pushpin(server.port, ports) as started:
         yield Site(server, started, started.port)
 
 
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A server behind Pushpin that no test ends."""
+    server = Server(tmp_path_factory.mktemp("shared"))
+    try:
+        with behind_pushpin(server) as site:
+            yield site
+    finally:
+        server.kill()
+
+
+@pytest.fixture
+def site(shared: Site) -> Site:
+    """The shared server, with a job and an agent of the test's own."""
+    name = uuid4().hex
+    return shared._replace(job=f"job-{name}", agent=f"agent/{name}")
+
+
+@pytest.fixture(params=POSTGRES_IN_A_DRILL)
+def own_site(make_server: Make, request: pytest.FixtureRequest) -> Iterator[Site]:
+    """A server that a test may kill; over PostgreSQL it has two workers."""
+    server = (
+        make_server(request.getfixturevalue("postgres_dsn"), "--workers", "2")
+        if request.param == "postgres"
+        else make_server()
+    )
+    with behind_pushpin(server) as site:
+        yield site
+
+
 def test_a_held_stream_shows_a_job_until_it_ends(site: Site) -> None:
     first = site.register()
-    with reading(site, "/api/jobs/job-1/stream") as reader:
+    with reading(site, site.stream) as reader:
         assert reader.answer.status == 200
         assert reader.answer.headers["Content-Type"] == "text/event-stream"
         assert "Grip-Hold" not in reader.answer.headers
@@ -149,9 +188,9 @@ def test_a_held_stream_shows_a_job_until_it_ends(site: Site) -> None:
         assert reader.next() == (last, {"status": "running", "outcome": "running"})
         assert reader.next() is None
 
-    with reading(site, "/api/jobs/job-1/stream", last_id=last) as reader:
+    with reading(site, site.stream, last_id=last) as reader:
         assert reader.answer.status == 204
-    with reading(site, "/api/jobs/job-1/stream", last_id=first) as reader:
+    with reading(site, site.stream, last_id=first) as reader:
         assert [reader.status()[1] for _ in range(2)] == ["provisioning", "running"]
         assert reader.next() == (last, {"status": "running", "outcome": "running"})
         assert reader.next() is None
@@ -160,24 +199,28 @@ def test_a_held_stream_shows_a_job_until_it_ends(site: Site) -> None:
 def test_a_reader_who_was_away_is_sent_what_he_missed_first(site: Site) -> None:
     first = site.register()
     missed = [site.report("provisioning", note=str(number)) for number in range(250)]
-    with reading(site, "/api/jobs/job-1/stream", last_id=first) as reader:
+    with reading(site, site.stream, last_id=first) as reader:
         assert [reader.status()[0] for _ in missed] == missed
         assert (site.report("provisioning"), "provisioning") == reader.status()
 
 
 def test_a_held_stream_of_an_agent_goes_on_with_its_next_job(site: Site) -> None:
-    first = site.register()
-    with reading(site, "/api/agents/agent%2F1/stream") as reader:
+    first, after = site.register(), f"{site.job}-after"
+    with reading(site, site.agent_stream) as reader:
         assert reader.status() == (first, "pending")
         assert (site.report("running"), "running") == reader.status()
-        assert (site.register("job-2"), "pending") == reader.status()
-        site.report("provisioning", "job-1", note="a late word of the job before")
-        assert (site.report("provisioning", "job-2"), "provisioning") == reader.status()
+        assert (site.register(after), "pending") == reader.status()
+        site.report("provisioning", note="a late word of the job before")
+        assert (site.report("provisioning", after), "provisioning") == reader.status()
 
 
-def test_a_held_stream_outlives_a_restart_of_milepost_and_is_never_silent(site: Site) -> None:
+@pytest.mark.parametrize("own_site", ["sqlite"], indirect=True)
+def test_a_held_stream_outlives_a_restart_of_milepost_and_is_never_silent(
+    own_site: Site,
+) -> None:
+    site = own_site
     first = site.register()
-    with reading(site, "/api/jobs/job-1/stream") as reader:
+    with reading(site, site.stream) as reader:
         assert reader.status() == (first, "pending")
         site.server.kill()
         site.server.start()
@@ -194,8 +237,8 @@ def test_a_held_stream_ends_soon_after_its_token_is_revoked(site: Site) -> None:
         token, text = create(services.tokens, "page", ["read"], None, services.clock())
         _, kept = create(services.tokens, "page", ["read"], None, services.clock())
         with (
-            reading(site, "/api/jobs/job-1/stream", token=text) as reader,
-            reading(site, "/api/jobs/job-1/stream", token=kept) as another,
+            reading(site, site.stream, token=text) as reader,
+            reading(site, site.stream, token=kept) as another,
         ):
             assert reader.status()[1] == another.status()[1] == "pending"
             services.tokens.revoke(token.id, stored_time(services.clock()))
@@ -206,7 +249,7 @@ def test_a_held_stream_ends_soon_after_its_token_is_revoked(site: Site) -> None:
 
 def test_a_held_stream_of_a_link_ends_soon_after_the_link_expires(site: Site) -> None:
     first = site.register()
-    path = "/api/jobs/job-1/stream"
+    path = site.stream
     link = Links([LINK_SECRET], TOKEN).make(path, ADMIN, int(time.time()) + 6)
     with reading(site, f"{path}?link={link}", token=None) as reader:
         assert reader.status() == (first, "pending")
@@ -215,14 +258,14 @@ def test_a_held_stream_of_a_link_ends_soon_after_the_link_expires(site: Site) ->
 
 
 @pytest.mark.parametrize(
-    ("path", "token", "status"),
-    [("/api/jobs/job-1/stream", "guessed", 401), ("/api/jobs/job-2/stream", TOKEN, 404)],
+    ("job_id", "token", "status"), [(None, "guessed", 401), ("nobody-s", TOKEN, 404)]
 )
 def test_who_may_not_read_is_refused_through_pushpin(
-    site: Site, path: str, token: str, status: int
+    site: Site, job_id: str | None, token: str, status: int
 ) -> None:
     site.register()
-    with reading(site, path, token=token) as reader:
+    asked = site._replace(job=job_id or site.job)
+    with reading(asked, asked.stream, token=token) as reader:
         assert reader.answer.status == status
 
 
@@ -237,7 +280,7 @@ def test_readers_through_nginx_are_held_too(site: Site, tmp_path: Path) -> None:
     ours = ours.replace("127.0.0.1:7999", f"127.0.0.1:{site.pushpin.port}")
     first = site.register()
     with nginx(tmp_path / "nginx", ours) as port:
-        with reading(site._replace(port=port), "/api/agents/agent%2F1/stream") as reader:
+        with reading(site._replace(port=port), site.agent_stream) as reader:
             assert reader.status() == (first, "pending")
             assert (site.report("provisioning"), "provisioning") == reader.status()
 
@@ -250,14 +293,14 @@ def test_readers_under_a_path_that_nginx_takes_off_are_held_too(site: Site, tmp_
     first = site.register()
     positions = [site.report("provisioning") for _ in range(EVENTS_OF_SOME_PAGES)]
     with nginx(tmp_path / "nginx", ours) as port:
-        path = "/milepost/api/jobs/job-1/stream"
+        path = f"/milepost{site.stream}"
         with reading(site._replace(port=port), path, last_id=first) as reader:
             assert [reader.status()[0] for _ in positions] == positions
             assert (site.report("running"), "running") == reader.status()
 
 
-@pytest.mark.parametrize("site", POSTGRES_IN_A_DRILL, indirect=True)
-def test_held_readers_over_kills_read_the_log(site: Site) -> None:
+def test_held_readers_over_kills_read_the_log(own_site: Site) -> None:
+    site = own_site
     seed = random.randrange(2**32)
     chance = random.Random(seed)
     sys.stdout.write(f"random seed {seed}\n")  # shown when the test fails

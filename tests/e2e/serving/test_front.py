@@ -41,6 +41,16 @@ def sqlite_server(make_server: Make) -> Server:
     return make_server().start()
 
 
+@pytest.fixture(scope="module")
+def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A running server that no test ends."""
+    server = Server(tmp_path_factory.mktemp("server"))
+    try:
+        yield server.start()
+    finally:
+        server.kill()
+
+
 @contextmanager
 def suspended(postgres: PostgresServer) -> Iterator[None]:
     """Let every process of a PostgreSQL stand still."""
@@ -110,8 +120,9 @@ def test_every_caller_of_a_database_that_hangs_gets_a_503(
     assert server.instance("agent-1")["instance"]["status"] == "running"
 
 
-def test_slow_senders_stop_nobody_and_are_ended(sqlite_server: Server) -> None:
-    server = sqlite_server
+def test_slow_senders_stop_nobody_and_are_ended(shared_server: Server) -> None:
+    server = shared_server
+    before = server.get("/readyz").body["log_position"]
     with ExitStack() as stack:
         slow = []
         for number in range(SLOW_SENDERS):
@@ -119,26 +130,27 @@ def test_slow_senders_stop_nobody_and_are_ended(sqlite_server: Server) -> None:
             slow.append(stack.enter_context(connection))
 
         for step in ("vm_created", "ansible_started"):
-            body = {"job_id": "job-1", "status": "provisioning", "step": step}
+            body = {"job_id": "quick", "status": "provisioning", "step": step}
             assert server.callback(body).status == 200
-        assert server.get("/api/jobs/job-1").body["current_step"] == "ansible_started"
+        assert server.get("/api/jobs/quick").body["current_step"] == "ansible_started"
 
         lines = [status_line(connection) for connection in slow]
 
     assert lines == ["HTTP/1.1 408 Request Timeout"] * SLOW_SENDERS
-    assert server.get("/readyz").body["log_position"] == 2
+    assert server.get("/readyz").body["log_position"] == before + 2
 
 
-def test_clients_that_hang_up_in_the_middle_leave_nothing_behind(sqlite_server: Server) -> None:
-    server = sqlite_server
+def test_clients_that_hang_up_in_the_middle_leave_nothing_behind(shared_server: Server) -> None:
+    server = shared_server
     worker = server.processes()[1]
-    server.callback({"job_id": "job-1", "status": "provisioning"})
+    last = server.callback({"job_id": "stays", "status": "provisioning"}).body["position"]
     before = (worker.num_threads(), worker.num_fds())
 
     for number in range(SLOW_SENDERS):
         begun(server, {"job_id": f"gone-{number}", "type": "heartbeat"})[0].close()
 
-    assert server.callback({"job_id": "job-1", "type": "heartbeat"}).body["position"] == 2
+    beat = server.callback({"job_id": "stays", "type": "heartbeat"})
+    assert beat.body["position"] == last + 1
     server.until(lambda: (worker.num_threads(), worker.num_fds()) <= before, "holds connections")
 
 
@@ -245,8 +257,8 @@ def test_flask_alone_answers_everything_too(make_server: Make) -> None:
     assert server.get("/livez").status == 200
 
 
-def test_http_2_is_refused(sqlite_server: Server) -> None:
-    server = sqlite_server
+def test_http_2_is_refused(shared_server: Server) -> None:
+    server = shared_server
     with socket.create_connection(("127.0.0.1", server.port), PATIENCE_SECONDS) as connection:
         connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(9))
 

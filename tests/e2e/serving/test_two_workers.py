@@ -46,7 +46,7 @@ def events_of(server: Server) -> int:
 
 
 def test_callbacks_of_one_job_on_both_workers_make_one_history(two_workers: Server) -> None:
-    load = Load(two_workers, jobs=1, threads=16, limit=1500).start()
+    load = Load(two_workers, jobs=1, threads=16, limit=1500, pause=0).start()
     two_workers.until(lambda: len(load.receipts) >= 1500, "is slow")
     load.finish()
 
