@@ -111,8 +111,9 @@ def _steps(
 def _last_step_ends(
     attempt: Attempt, chapter: Chapter, start: datetime, floor: datetime | None
 ) -> datetime | None:
-    """Return when the last step ended: where the attempt was given up or ended by an order, that is
-    when the silence before began.
+    """Return when the last step ended.
+
+    Where the attempt was given up, or an order ended it, that is when the silence before it began.
     """
     final, gaps = attempt.final, chapter.gaps
     ended_silent = final and (final.ordered or final.inferred) and gaps

@@ -171,7 +171,8 @@ class Stream:
             except MilepostError:
                 self.close()
                 return
-            if self._send(page):
+            # The reader may have gone meanwhile; then its channels have forgotten the stream.
+            if self._sink and self._send(page):
                 return
 
     def _send(self, page: Page) -> bool:

@@ -52,6 +52,13 @@ class Host:
         raise AssertionError("nobody leaves")
 
 
+class Forgetful(Host):
+    """A host from which a reader may go."""
+
+    def leave(self, stream: Stream) -> None:
+        pass
+
+
 class Sink:
     """A connection that takes everything."""
 
@@ -108,6 +115,24 @@ def test_what_is_told_before_the_stream_is_live_is_not_written() -> None:
         while not stream.is_live:
             await asyncio.sleep(0)
         assert sink.written == b"3 4 "
+
+    asyncio.run(test())
+
+
+def test_a_page_that_comes_after_its_reader_has_gone_is_for_nobody() -> None:
+    """Its channels have forgotten the stream; it must not join those of another job."""
+
+    async def test() -> None:
+        host = Forgetful(page([3], 3, more=True), page([4], 4, Instance("job-2")))
+        stream, sink = Stream(Watch(ANYBODY, 2, agent_id="agent-1"), host, says_end=False), Sink()
+        stream.job_id = "job-1"
+        await stream.first_page()
+        host.while_reading = stream.gone
+        stream.begin(sink)
+        while len(asyncio.all_tasks()) > 1:
+            await asyncio.sleep(0)
+        assert host.moved_to == []
+        assert (stream.is_live, sink.written) == (False, b"3 ")
 
     asyncio.run(test())
 
