@@ -111,13 +111,9 @@ def _steps(
 def _last_step_ends(
     attempt: Attempt, chapter: Chapter, start: datetime, floor: datetime | None
 ) -> datetime | None:
-    """Return when the last step ended.
-
-    Where the attempt was given up, or an order ended it, that is when the silence before it began.
-    """
+    """Return when the last step ended; an order that ends a silence does not prolong it."""
     final, gaps = attempt.final, chapter.gaps
-    ended_silent = final and (final.ordered or final.inferred) and gaps
-    if final and ended_silent and gaps[-1].until == final.moment.recorded_at:
+    if final and final.ordered and gaps and gaps[-1].until == final.moment.recorded_at:
         return max(start, gaps[-1].since)
     return shown_end(attempt, floor)
 

@@ -8,8 +8,7 @@ from typing import Final
 import pytest
 
 from domain.workflows.definition import Workflows
-from tests.conftest import deployment
-from tests.support.stores.deployment import Clock, Deployment
+from tests.support.stores.deployment import Clock, Deployment, deployment
 from tests.support.web.front import FrontDoor
 
 DOORS: Final = ("flask", "front")

@@ -175,21 +175,6 @@ def test_a_timeout_is_told_as_such_with_the_silence_before(site: Site) -> None:
     assert [gap["duration_seconds"] for gap in attempt["gaps"]] == [1000.0]
 
 
-def test_the_silence_before_a_timeout_is_no_time_of_its_last_step(site: Site) -> None:
-    site.register()
-    site.report(status="provisioning", step="vm_created")
-    site.clock.advance(20)
-    site.report(type="heartbeat")
-    site.clock.advance(1000)
-    site.watch()
-
-    [attempt] = site.read("/api/jobs/job-1/timeline")["attempts"]
-
-    assert attempt["duration_seconds"] == 1020.0
-    assert [step["duration_seconds"] for step in attempt["steps"]] == [20.0]
-    assert [gap["duration_seconds"] for gap in attempt["gaps"]] == [1000.0]
-
-
 def test_the_senders_clock_orders_steps_that_arrive_out_of_order(site: Site) -> None:
     site.register()
     site.clock.advance(1200)
