@@ -21,7 +21,7 @@ from tests.support import parts
 from tests.support.dealing import dealt
 from tests.support.loading import load_share
 from tests.support.processes.server import Make, Server
-from tests.support.stores.deployment import Clock, Deployment, deployment
+from tests.support.stores.deployment import Clock, Deployment, prepared_env
 from tests.support.stores.postgres_server import PostgresServer, create_database
 from tests.support.stores.prepared import PreparedDatabases, prepare_file
 
@@ -166,6 +166,17 @@ def store_folder(tmp_path: Path) -> Iterator[Path]:
 def prepared_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An SQLite file with empty tables, to be copied."""
     return prepare_file(tmp_path_factory.mktemp("prepared") / "prepared.db")
+
+
+def deployment(
+    kind: str, request: pytest.FixtureRequest, workflows: Workflows, clock: Clock
+) -> Iterator[Deployment]:
+    """Yield a deployment on an empty store of that kind, and close it."""
+    made = Deployment(prepared_env(kind, request), workflows, clock, has_tables=True)
+    try:
+        yield made
+    finally:
+        made.close()
 
 
 @pytest.fixture(params=["memory", "sqlite", "postgres"])

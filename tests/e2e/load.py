@@ -19,16 +19,14 @@ class Load:
     """Threads that post callbacks for a few jobs until told to stop, at most `limit` of them.
 
     `receipts` holds the receipt of every callback that was answered 200, `unknown` the callbacks
-    that got no answer: those may or may not be stored. After each answer a thread pauses.
+    that got no answer: those may or may not be stored.
     """
 
-    def __init__(
-        self, server: Server, *, jobs: int, threads: int, limit: int, pause: float = 0.01
-    ) -> None:
+    def __init__(self, server: Server, *, jobs: int, threads: int, limit: int) -> None:
         self.receipts: dict[str, Any] = {}
         self.unknown: dict[str, dict[str, object]] = {}
         self._server = server
-        self._jobs, self._threads, self._limit, self._pause = jobs, threads, limit, pause
+        self._jobs, self._threads, self._limit = jobs, threads, limit
         self._numbers = count()
         self._lock = Lock()
         self._stop = Event()
@@ -73,8 +71,6 @@ class Load:
             else:
                 assert answer.status == 503, answer
                 self.unknown[callback_id] = body
-            # As many at once as there are threads is what a test needs, not as many as can be.
-            self._stop.wait(self._pause)
 
 
 def body_of(number: int, jobs: int) -> dict[str, object]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,23 +21,11 @@ def folder() -> Iterator[Path]:
         yield folder
 
 
-@pytest.fixture(scope="module")
-def first_home() -> Iterator[Path]:
-    """The home of a service, to copy."""
-    with shared_folder() as folder:
-        ready = f"sqlite:///{folder}/home/milepost.db is ready.\n"
-        assert run_as(folder, "init-db") == (0, ready, "")
-        yield folder / "home"
-
-
 @pytest.fixture
-def service(folder: Path, first_home: Path) -> Path:
+def service(folder: Path) -> Path:
     """The home of a service that has run already."""
-    home = folder / "home"
-    shutil.copytree(first_home, home)
-    for path in (home, *home.rglob("*")):
-        give_away(path)
-    return home
+    assert run_as(folder, "init-db") == (0, f"sqlite:///{folder}/home/milepost.db is ready.\n", "")
+    return folder / "home"
 
 
 def owners(home: Path) -> dict[str, int]:
@@ -66,9 +53,7 @@ def test_a_command_of_root_s_leaves_no_file_to_root(
     run_as(folder, command, user=ROOT)
 
     assert set(owners(service).values()) == {ANOTHER}, owners(service)
-    # A rebuild and a projector use the same locks.
-    if command == "rebuild":
-        assert "trying again" not in projects(folder)
+    assert "trying again" not in projects(folder)
 
 
 def test_what_root_s_projector_has_seen_of_the_log_is_the_service_s_to_read(

@@ -111,7 +111,7 @@ def test_a_closed_stderr_stays_closed_and_spoils_nothing_that_waits(job: Job) ->
     [
         (["no-such-command"], 127, "no-such-command: No such file or directory"),
         (["/"], 126, "/: Permission denied"),
-        ([""], 127, ": No such file or directory"),  # "$COMMAND", which nobody has set
+        ([""], 127, ": No such file or directory"),  # a script runs "$COMMAND" and has not set it
     ],
 )
 def test_a_command_that_cannot_start_fails_as_in_a_shell(

@@ -17,7 +17,7 @@ def test_kills_under_load_lose_nothing_and_double_nothing(server: Server, kills:
     seed = random.randrange(2**32)
     chance = random.Random(seed)
     sys.stdout.write(f"random seed {seed}\n")  # shown when the test fails
-    load = Load(server, jobs=5, threads=6, limit=100_000, pause=0).start()
+    load = Load(server, jobs=5, threads=6, limit=100_000).start()
     try:
         for _ in range(kills):
             answered = len(load.receipts) + chance.randrange(1, 60)

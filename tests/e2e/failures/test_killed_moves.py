@@ -21,8 +21,8 @@ from tests.e2e.kinds import POSTGRES_IN_A_DRILL
 from tests.support.processes.server import MILEPOST, PATIENCE_SECONDS
 from tests.support.stores.deployment import Clock, Deployment, prepared_env, url_of
 
-EVENTS, JOBS = 5_000, 200
-KILLS = 3
+EVENTS, JOBS = 10_000, 400
+KILLS = 4
 STATE = b'{"recorded_at":"2026-03-02T12:00:00Z","callback_id":"%d","extra":{"pad":"0123456789"}}'
 
 databases = pytest.mark.parametrize("kind", POSTGRES_IN_A_DRILL)
@@ -209,7 +209,7 @@ def test_ctrl_c_leaves_nothing(
 
     mover.run(old, "export", str(mover.file))
     process = mover.start(made, "import", "-", "--no-manifest", stdin=subprocess.PIPE)
-    feed(process, mover.file.read_bytes()[:500_000], close=False)
+    feed(process, mover.file.read_bytes()[:1_000_000], close=False)
     assert end(process, signal.SIGINT) == 130
     assert count(made) == 0
     for each in (made, old):

@@ -11,7 +11,7 @@ import psutil
 
 from tests.support.processes.server import MILEPOST, Make, Server, port_is_free
 
-DEATHS = 3
+DEATHS = 4
 
 
 def worker(server: Server) -> psutil.Process:

@@ -28,7 +28,7 @@ from tests.support.processes.nginx import nginx
 from tests.support.processes.pushpin import Pushpin, free_ports, pushpin, settings
 from tests.support.processes.server import PATIENCE_SECONDS, TOKEN, Make, Server
 
-KILLS = 3
+KILLS = 4
 JOBS = 3
 LINK_SECRET = "thirty-two or more characters of a secret"  # noqa: S105  of nothing
 SILENT_SECONDS = 20

@@ -43,8 +43,8 @@ def test_lists_of_wide_jobs_that_need_somebody_fit_into_memory(
         assert answer.status == 503 or len(answer.body["jobs"]) > 15
         return answer.status
 
-    with ThreadPoolExecutor(6) as pool:
-        found = set(pool.map(reads, range(6)))
+    with ThreadPoolExecutor(8) as pool:
+        found = set(pool.map(reads, range(12)))
 
     # A worker makes two lists of one caller at a time, and answers 503 if others wait for too long.
     assert found - {503} == {200}

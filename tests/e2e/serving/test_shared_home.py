@@ -63,8 +63,6 @@ def test_a_server_that_starts_and_ends_changes_nothing_of_another_s(
     assert len(first.get("/api/jobs/first/events").body["events"]) == 3
 
 
-# What they race for are the files of the home, before any database is asked.
-@pytest.mark.parametrize("servers", ["two SQLite files", "one PostgreSQL"], indirect=True)
 def test_two_servers_that_start_at_once_have_one_set_of_credentials(
     servers: list[Server], home: Path
 ) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from shutil import copyfile
@@ -133,17 +132,6 @@ def in_memory(recorder: MemoryRecorder, shape: str) -> Kit:
     return Kit(
         NoTables(), rows, lacking, tree, lacking, MemoryTokens(), MemorySessions(), NoSurroundings()
     )
-
-
-def deployment(
-    kind: str, request: pytest.FixtureRequest, workflows: Workflows, clock: Clock
-) -> Iterator[Deployment]:
-    """Yield a deployment on an empty store of that kind, and close it."""
-    made = Deployment(prepared_env(kind, request), workflows, clock, has_tables=True)
-    try:
-        yield made
-    finally:
-        made.close()
 
 
 def prepared_env(kind: str, request: pytest.FixtureRequest) -> dict[str, str]:

@@ -6,8 +6,8 @@ A route that has no line in `lines.py` fails: whoever adds a route says who may 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator
+from contextlib import closing
 from itertools import product
 from typing import Final, NamedTuple
 
@@ -37,7 +37,6 @@ OF_ITSELF: Final = {"HEAD", "OPTIONS"}
 SIGNATURES: Final = ("signature", "key")
 OF_THE_TIME: Final = ("date", "expires", "x-request-id")
 IN_MEMORY: Final = {"PERSISTENCE_MODULE": "domain.log.memory"}
-Doors = Callable[[str], FrontDoor | None]
 JOBS: Final = "/api/jobs/<id:job_id>"
 VALUES: Final = {"version": "1", "workflow": "vm", "filename": "milepost.css", "name": "index.css"}
 
@@ -105,62 +104,27 @@ def some_of(callers: list[Caller]) -> list[Caller]:
     return [each for each in callers if each.name in SOME]
 
 
-@pytest.fixture(scope="module")
-def door_of(request: pytest.FixtureRequest) -> Doors:
-    """Return the door of that kind."""
-    return lambda kind: request.getfixturevalue("front_door") if kind == "front" else None
-
-
-@pytest.fixture(scope="module")
-def looked_at(workflows: Workflows) -> Iterator[Deployment]:
-    """The deployment of all routes that only look: no request changes it."""
-    with made(workflows) as deployment:
-        yield deployment
-
-
-@contextmanager
-def made(workflows: Workflows) -> Iterator[Deployment]:
-    """Yield a deployment with everything that is asked about."""
-    with closing(Deployment(IN_MEMORY, workflows, Clock())) as deployment:
-        settled(Site(deployment))
-        yield deployment
-
-
 @pytest.fixture(
     scope="module",
     params=[(door, *route) for door in ("flask", "front") for route in LINES],
     ids=" ".join,
 )
-def asked(
-    request: pytest.FixtureRequest,
-    workflows: Workflows,
-    looked_at: Deployment,
-    door_of: Doors,
-) -> Asked:
+def asked(request: pytest.FixtureRequest, workflows: Workflows) -> Asked:
     """Each route at each door. Three tests look at the same answers.
 
-    Some callers are enough at the front where it hands the request to Flask unseen. They are also
-    enough with each query but the first: who may ask is decided before the query is read.
+    Some callers are enough at the front where it hands the request to Flask unseen.
     """
     kind, method, rule = request.param
-    door = door_of(kind)
-    if method == "GET":
-        return answered(looked_at, door, method, rule)
-    with made(workflows) as deployment:
-        return answered(deployment, door, method, rule)
-
-
-def answered(deployment: Deployment, door: FrontDoor | None, method: str, rule: str) -> Asked:
-    """Ask for one route."""
+    door: FrontDoor | None = request.getfixturevalue("front_door") if kind == "front" else None
     line = LINES[method, rule]
     is_behind = door is not None and not match(method, path_of(rule, ABSENT), "")
     answers = []
-    for site in opened(deployment, door):
-        callers = callers_of(site, method)
-        for query in line.queries:
-            is_first = query == line.queries[0]
-            asking = callers if is_first and not is_behind else some_of(callers)
-            for caller, thing in product(asking, THINGS):
+    with closing(Deployment(IN_MEMORY, workflows, Clock())) as made:
+        for site in opened(made, door):
+            settled(site)
+            callers = callers_of(site, method)
+            asking = some_of(callers) if is_behind else callers
+            for caller, query, thing in product(asking, line.queries, THINGS):
                 before = site.position
                 answer = ask(site, method, rule, thing, caller, query)
                 answers.append(Answered(caller, query, thing, answer, site.position != before))
@@ -270,21 +234,20 @@ def not_for_things() -> Iterator[tuple[str, str]]:
 
 
 def test_other_methods_tell_nothing_about_anything(world: Site, door: FrontDoor | None) -> None:
-    """No view sees such a request, so one thing is enough: a job that not all callers may see.
-
-    The front hands these methods to Flask unseen, so fewer callers do there.
-    """
+    """The front hands these methods to Flask unseen, so fewer callers and things do there."""
     callers = some_of(callers_of(world))
+    things = [thing for thing in THINGS if thing != ABSENT]
     if door:
-        callers = [callers[0], callers[-1]]
+        callers, things = [callers[0], callers[-1]], [BOBS]
     for caller in callers:
         for method, rule in not_for_things():
             absent = comparable(ask(world, method, rule, ABSENT, caller), ABSENT)
             # An id may contain slashes, so the address of a form may be that of a job's page.
             signs_in = method == "GET" and absent[0] == 303 and caller.asks_as_a_browser
             assert absent[0] >= 400 or method == "OPTIONS" or signs_in, f"{method} {rule}"
-            answer = comparable(ask(world, method, rule, BOBS, caller), BOBS)
-            assert answer == absent, f"{method} {rule}, {caller.name}"
+            for thing in things:
+                answer = comparable(ask(world, method, rule, thing, caller), thing)
+                assert answer == absent, f"{method} {rule}, {caller.name}, {thing.word}"
 
 
 @pytest.mark.parametrize(

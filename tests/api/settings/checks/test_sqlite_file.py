@@ -297,14 +297,15 @@ def a_file_in_the_place_of_the_home(home: Path) -> str:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "command"),
+    "spoil",
     [
-        *[(of_root, command) for command in STARTS],
-        (read_only_file, "serve"),
-        (read_only_folder, "serve"),
-        (a_folder_that_nobody_may_enter, "serve"),
+        of_root,
+        read_only_file,
+        read_only_folder,
+        a_folder_that_nobody_may_enter,
     ],
 )
+@pytest.mark.parametrize("command", STARTS)
 def test_what_this_account_may_not_do_is_one_line_at_the_start(
     theirs: Path, spoil: Callable[[Path], str], command: str
 ) -> None:
@@ -330,15 +331,8 @@ def refused_at_the_start(theirs: Path, spoil: Callable[[Path], str], command: st
     assert expected in said
 
 
-@pytest.mark.parametrize(
-    ("spoil", "command"),
-    [
-        # Without its folder, SQLite can make no file beside the database.
-        *[(read_only_folder, command) for command in LOOKS],
-        (read_only_file, "status"),
-        (of_root, "status"),
-    ],
-)
+@pytest.mark.parametrize("spoil", [read_only_file, read_only_folder, of_root])
+@pytest.mark.parametrize("command", LOOKS)
 def test_reading_is_enough_to_look(
     theirs: Path, spoil: Callable[[Path], str], command: str
 ) -> None:
