@@ -12,9 +12,9 @@ from api.http.callers.address import base_url
 from api.http.making import making
 from api.pages.content.callback_line import callback_line, callback_url
 from api.pages.content.lists import MOST_COUNTED, Lists, asked_by
-from api.pages.content.search import ONLY_OUTCOMES
 from api.pages.policy import page
 from api.pages.visitor import for_visitors, may
+from api.schemas.statuses import ONLY_OUTCOMES
 from projections.views.instance import INSTANCE_STATUSES
 
 bp = Blueprint(

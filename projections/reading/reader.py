@@ -25,7 +25,7 @@ from projections.read_model.sightings import Sighting
 from projections.reading.catching_up import CatchingUp
 from projections.reading.uses import Uses
 from projections.views.instance import Instance
-from projections.views.reasons import GROUPS, Group
+from projections.views.reasons import RANKS, Group
 from projections.views.timeline import Timeline
 from projections.views.view import State, View, Views
 
@@ -248,7 +248,7 @@ class Reader:
         with translated():
             self._refuse_older_rows()
             counts = self._read_model.attention_counts(now)
-        return {group: counts.get(rank, 0) for rank, group in enumerate(GROUPS)}
+        return {group: counts.get(rank, 0) for group, rank in RANKS.items()}
 
     def _refuse_older_rows(self) -> None:
         if self._read_model.edition().is_older_than(self._read_model.shape):

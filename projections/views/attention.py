@@ -11,9 +11,8 @@ import msgspec
 
 from domain.workflows.definition import Workflows
 from projections.views.instance import Instance
-from projections.views.reasons import GROUPS, KINDS, Reason, and_more, watches
+from projections.views.reasons import KINDS, RANKS, Reason, and_more, watches
 
-RANKS: Final = {group: rank for rank, group in enumerate(GROUPS)}
 MOST_OF_A_KIND: Final = 20
 """A job shows at most this many reasons of one kind: it may have left 1,000 machines behind."""
 
@@ -69,7 +68,7 @@ def candidate(instance: Instance, workflows: Workflows) -> Candidate | None:
     watched = watches(instance, workflows.recorded(instance.workflow))
     if not watched:
         return None
-    if len(watched) == 1:
+    if len(watched) == 1:  # of almost every job in progress, and the row of every event asks
         return Candidate(RANKS[watched[0].group], watched[0].applies_at)
     worst = min(RANKS[watch.group] for watch in watched)
     return Candidate(worst, min(watch.applies_at for watch in watched))

@@ -32,6 +32,8 @@ GROUPS: Final[tuple[Group, ...]] = get_args(Group)
 """The kinds in which jobs are counted and found, the worst first: `late` and `unresponsive` are one
 group, because a silent job passes from one to the other while nothing of it is recorded. So are
 `machine_left` and `machine_shared`, because another job decides which of them it is."""
+RANKS: Final = {group: rank for rank, group in enumerate(GROUPS)}
+"""The `attention_rank` of each group."""
 
 STOPPING_SECONDS: Final = 3600
 """How long a stop may take before somebody has to see why nobody confirms it."""

@@ -14,7 +14,7 @@ import pytest
 
 from domain.evidence.checkpoint import opened_checkpoint
 from domain.evidence.signing_keys import PublicKey
-from tests.support.processes.server import MILEPOST, Make, Server
+from tests.support.processes.server import MILEPOST, Make, Server, running
 
 DOCS = Path(__file__).parents[2] / "docs"
 WRONG = b64encode(b"w" * 32).decode()
@@ -90,9 +90,7 @@ def changed(proof: dict[str, Any]) -> dict[str, dict[str, Any]]:
 @pytest.fixture(scope="module")
 def kept_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, str]]:
     """A server, and a checkpoint that was kept while its log went on."""
-    server = Server(tmp_path_factory.mktemp("server"))
-    try:
-        server.start()
+    with running(tmp_path_factory.mktemp("server")) as server:
         for number in range(21):
             server.callback({"job_id": f"job-{number % 3}", "type": "heartbeat"})
         server.until(lambda: has_hashed_all(server), "does not grow its tree")
@@ -100,8 +98,6 @@ def kept_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, 
         server.callback({"job_id": "job-1", "status": "running"})
         server.until(lambda: has_hashed_all(server), "does not grow its tree")
         yield server, kept
-    finally:
-        server.kill()
 
 
 @pytest.mark.parametrize("script", ["check_inclusion.py", "check_proof.py"])

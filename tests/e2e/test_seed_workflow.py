@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.support.processes.lacking import lacking
-from tests.support.processes.server import SECRET, Server
+from tests.support.processes.server import SECRET, Server, running
 from tests.support.stores.postgres_server import create_database
 
 SCRIPT = Path(__file__).with_name("seed_workflow.sh")
@@ -41,11 +41,8 @@ def server(
     home, database_url = tmp_path_factory.mktemp("server"), None
     if request.param == "postgres":
         database_url = create_database(request.getfixturevalue("postgres_server_dsn"))
-    started = Server(home, database_url)
-    try:
-        yield started.start()
-    finally:
-        started.kill()
+    with running(home, database_url) as server:
+        yield server
 
 
 @pytest.fixture

@@ -15,14 +15,14 @@ from api.cli.terminal.opening import opened
 from api.cli.terminal.output import ago, as_json, counted, on_one_line, print_json
 from api.cli.terminal.tables import print_table, status_text
 from api.representations.job import attention_body, health_of, job_body
-from api.schemas.statuses import ONLY_OUTCOMES
+from api.schemas.statuses import ONLY_OUTCOMES, status_and_outcome
 from api.wiring import Services
 from projections.read_model.filters import AttentionFilter, JobFilter
 from projections.views.attention import candidate, needing
 from projections.views.instance import INSTANCE_STATUSES, Instance
 from projections.views.reasons import Reason
 
-STATUSES: Final = (*INSTANCE_STATUSES, *sorted(ONLY_OUTCOMES))
+STATUSES: Final = (*INSTANCE_STATUSES, *ONLY_OUTCOMES)
 """What a list can be asked for: the statuses, and how a failed job ended."""
 
 
@@ -69,8 +69,7 @@ def jobs(
     with opened(only_looks=True) as services:
         if job_id is not None:
             return show_job(services, job_id, as_json)
-        outcome = status if status in ONLY_OUTCOMES else None
-        status = "failed" if outcome else status
+        status, outcome = status_and_outcome(status)
         if only_needing:
             if outcome:
                 raise click.UsageError(f"--attention has no --status {outcome}, but failed")
@@ -82,14 +81,8 @@ def jobs(
                 limit=limit,
             )
             return _show_needing(services, of_these, as_json)
-        # An outcome is no column of the rows, so jobs are read until enough of them ended so.
-        most = sys.maxsize if outcome else limit
-        wanted = JobFilter(agent_id=agent_id, user_id=user_id, status=status, limit=most)
-        # A job may take 512 KiB, so no more of them are in memory than one read has.
-        instances = services.reader.instances(wanted)
-        if outcome:
-            ended = (each for each in instances if each.attempt.outcome == outcome)
-            instances = islice(ended, limit)
+        wanted = JobFilter(agent_id=agent_id, user_id=user_id, status=status, limit=limit)
+        instances = _found(services, wanted, outcome)
         if as_json:
             for instance in instances:
                 body = job_body(
@@ -101,6 +94,19 @@ def jobs(
         headings = ("Job", "Agent", "Status", "Step", "Attempt", "Last event", "Error")
         _warn_if_behind(services)
         return print_table(headings, rows, "No jobs.", cut="Error", spare=("Agent", "Attempt"))
+
+
+def _found(services: Services, wanted: JobFilter, outcome: str | None) -> Iterator[Instance]:
+    """Yield the wanted jobs, or those that ended in one way.
+
+    A job may take 512 KiB, so no more of them are in memory than one read has.
+    """
+    if outcome is None:
+        return services.reader.instances(wanted)
+    # An outcome is no column of the rows, so jobs are read until enough of them ended so.
+    every = services.reader.instances(msgspec.structs.replace(wanted, limit=sys.maxsize))
+    ended = (instance for instance in every if instance.attempt.outcome == outcome)
+    return islice(ended, wanted.limit)
 
 
 def _warn_if_behind(services: Services) -> None:

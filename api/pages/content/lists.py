@@ -13,13 +13,13 @@ from api.pages.content.jobs import Shown, shown_job
 from api.pages.content.search import (
     MOST_CHARACTERS,
     MOST_READ,
-    ONLY_OUTCOMES,
     READ_AT_ONCE,
     Fits,
     ended,
     mentioning,
 )
 from api.schemas.ids import MAX_ID, is_printable
+from api.schemas.statuses import ONLY_OUTCOMES, status_and_outcome
 from api.tokens import Principal
 from api.wiring import Services
 from projections.read_model.filters import AttentionFilter, JobFilter
@@ -136,8 +136,7 @@ class Lists:
         if asked.status == ATTENTION:
             return self._needing_somebody(asked)
         before = asked.cursor[1] if asked.cursor else None
-        outcome = asked.status in ONLY_OUTCOMES
-        status = "failed" if outcome else asked.status
+        status, outcome = status_and_outcome(asked.status)
         filters = {"agent_id": asked.agent, "user_id": asked.user, "status": status}
         given = {name: value for name, value in filters.items() if value}
         if not outcome:
@@ -146,7 +145,7 @@ class Lists:
                 shown = [self._shown(each) for each in ordered.instances]
                 return {"found": shown, "cursor": _cursor(ordered)}
         fits = [mentioning(asked.q)] if asked.q else []
-        fits += [ended(asked.status)] if outcome else []
+        fits += [ended(outcome)] if outcome else []
         return self._looked_through({**given, "before": before}, fits)
 
     def _with_ids(self, q: str, filters: Mapping[str, str], before: int | None) -> Page:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from domain.job.attempt.final import Outcome
 from domain.job.attempt.state import Attempt
 from projections.views.instance import Instance
 
@@ -19,8 +18,6 @@ MOST_CHARACTERS: Final = 4 * 2**20
 may have 72,000: to read 1,000 of such jobs at once added 244 MiB to a process."""
 READ_AT_ONCE: Final = 50
 """How many jobs are read, and are in memory, at a time."""
-ONLY_OUTCOMES: Final[tuple[Outcome, ...]] = ("timed_out", "cancelled")
-"""How a job may have failed, more exactly than its status. No index has it."""
 Fits = Callable[[Instance], bool]
 
 

@@ -9,17 +9,14 @@ import pytest
 
 from tests.clients.reporter.gate import Gate
 from tests.clients.reporter.job import Job
-from tests.support.processes.server import Server
+from tests.support.processes.server import Server, running
 
 
 @pytest.fixture(scope="package")
 def milepost(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server for all tests of the package; each test has a job of its own."""
-    server = Server(tmp_path_factory.mktemp("milepost"))
-    try:
-        yield server.start()
-    finally:
-        server.kill()
+    with running(tmp_path_factory.mktemp("milepost")) as server:
+        yield server
 
 
 @pytest.fixture

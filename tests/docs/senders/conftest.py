@@ -8,17 +8,14 @@ from pathlib import Path
 import pytest
 
 from tests.docs.senders.workplace import Workplace
-from tests.support.processes.server import Server
+from tests.support.processes.server import Server, running
 
 
 @pytest.fixture(scope="package")
 def milepost(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server for all examples; each has a job of its own."""
-    server = Server(tmp_path_factory.mktemp("milepost"))
-    try:
-        yield server.start()
-    finally:
-        server.kill()
+    with running(tmp_path_factory.mktemp("milepost")) as server:
+        yield server
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser
 from tests.e2e.pages.stories import play
 from tests.support.people.browsing import Visitor
 from tests.support.processes.chromium import chromium
-from tests.support.processes.server import Server
+from tests.support.processes.server import Server, running
 
 
 @pytest.fixture(scope="package")
@@ -23,10 +23,9 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="package")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server with six jobs, which no test changes; a test that changes one has its own."""
-    server = Server(tmp_path_factory.mktemp("server")).start()
-    play(server)
-    yield server
-    server.kill()
+    with running(tmp_path_factory.mktemp("server")) as server:
+        play(server)
+        yield server
 
 
 @pytest.fixture

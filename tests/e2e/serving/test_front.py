@@ -19,7 +19,7 @@ from threading import Event
 import psutil
 import pytest
 
-from tests.support.processes.server import MILEPOST, SECRET, Answer, Make, Server
+from tests.support.processes.server import MILEPOST, SECRET, Answer, Make, Server, running
 from tests.support.stores.postgres_server import PostgresServer, own_server
 from tests.support.web.hostile_http import pieces, stream
 
@@ -44,11 +44,8 @@ def sqlite_server(make_server: Make) -> Server:
 @pytest.fixture(scope="module")
 def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A running server that no test ends."""
-    server = Server(tmp_path_factory.mktemp("server"))
-    try:
-        yield server.start()
-    finally:
-        server.kill()
+    with running(tmp_path_factory.mktemp("server")) as server:
+        yield server
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from api.http.counting.counters import RECORDED
 from api.http.counting.shared_counts import PART_BYTES, Part
 from tests.e2e.inspection import assert_nothing_lost_nothing_doubled, database_of, whole_log
 from tests.e2e.load import Load, at_once
-from tests.support.processes.server import Answer, Make, Server
+from tests.support.processes.server import Answer, Make, Server, running
 from tests.support.stores.postgres_server import create_database
 
 
@@ -27,16 +27,15 @@ def any_server(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
     """A server on each database, with as many workers as it may have, for users of each test."""
-    home = tmp_path_factory.mktemp("server")
-    if request.param == "sqlite":
-        server = Server(home)
-    else:
-        dsn = create_database(request.getfixturevalue("postgres_server_dsn"))
-        server = Server(home, dsn, "--workers", "2")
-    try:
-        yield server.start()
-    finally:
-        server.kill()
+    options: list[str] = []
+    if request.param != "sqlite":
+        options = [
+            create_database(request.getfixturevalue("postgres_server_dsn")),
+            "--workers",
+            "2",
+        ]
+    with running(tmp_path_factory.mktemp("server"), *options) as server:
+        yield server
 
 
 def events_of(server: Server) -> int:
@@ -46,7 +45,7 @@ def events_of(server: Server) -> int:
 
 
 def test_callbacks_of_one_job_on_both_workers_make_one_history(two_workers: Server) -> None:
-    load = Load(two_workers, jobs=1, threads=16, limit=1500, pause=0).start()
+    load = Load(two_workers, jobs=1, threads=16, limit=1500).start()
     two_workers.until(lambda: len(load.receipts) >= 1500, "is slow")
     load.finish()
 

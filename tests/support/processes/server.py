@@ -167,6 +167,16 @@ class Server:
         return answer.body
 
 
+@contextlib.contextmanager
+def running(home: Path, database_url: str | None = None, *options: str) -> Iterator[Server]:
+    """Run a server until the context is left."""
+    server = Server(home, database_url, *options)
+    try:
+        yield server.start()
+    finally:
+        server.kill()
+
+
 Make = Callable[..., Server]
 """Makes a server of the arguments that `Server` takes after its folder."""
 

@@ -7,17 +7,14 @@ from copy import copy
 
 import pytest
 
-from tests.support.processes.server import Server
+from tests.support.processes.server import Server, running
 
 
 @pytest.fixture(scope="package")
 def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server for all tests that do not end it: to start one takes 1.3 s of CPU."""
-    server = Server(tmp_path_factory.mktemp("shared-server"))
-    try:
-        yield server.start()
-    finally:
-        server.kill()
+    with running(tmp_path_factory.mktemp("shared-server")) as server:
+        yield server
 
 
 @pytest.fixture

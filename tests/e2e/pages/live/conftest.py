@@ -6,12 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.processes.server import Server
+from tests.support.processes.server import Server, running
 
 
 @pytest.fixture(scope="package")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A running server without jobs; each test has jobs of its own, and leaves it running."""
-    server = Server(tmp_path_factory.mktemp("live")).start()
-    yield server
-    server.kill()
+    with running(tmp_path_factory.mktemp("live")) as server:
+        yield server
